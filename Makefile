@@ -1,0 +1,37 @@
+# The two commands of a fresh machine are `make run` and `make test`; each does its own set-up.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: setup run test check bench docs clean
+.DEFAULT_GOAL := setup
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Interlock needs Python 3.11 or later; set PYTHON=/path/to/python."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[server,dev]'
+	@touch $(STAMP)
+
+setup: $(STAMP)  ## create .venv and install everything
+
+run: setup  ## serve the examples on http://127.0.0.1:7777 with the embedded default
+	@$(BIN)/interlock serve examples:workflows
+
+test: setup  ## the whole suite, on a real SQLite, PostgreSQL and Redis
+	@$(BIN)/python -m pytest
+
+check: setup  ## style, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy protocol server clients/python tests examples
+	@$(BIN)/lint-imports --no-cache
+
+bench: setup  ## measure against the peer and the floor; writes docs/benchmarks.md
+	@$(BIN)/python -m tests.bench
+
+docs: setup  ## regenerate the generated documents
+	@$(BIN)/python -m interlock_protocol.schema
+
+clean:
+	rm -rf $(VENV) .venv-peer .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,666 @@
+"""Every message of the wire, one model each.
+
+Laws:
+- Client messages have `action`, server messages have `event`. A receiver ignores fields it doesn't know.
+- Client messages are read strictly: no type is coerced, and null means "not given".
+- Run events, and only they, have `event_index` and `epoch`; a snapshot is a `WorkflowRunOutput` without the first.
+- The server doesn't validate what it produced itself; these models are for those who read it, and for the documents.
+
+Source: `protocol.md`; the guide, sections 1 to 7.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from interlock_protocol.requirements import (
+    Choice,
+    EchoedErrorRequirement,
+    EchoedRequirement,
+    ErrorRequirement,
+    ExecutorRequirement,
+    StepRequirement,
+    Tolerant,
+    ToolExecution,
+    UserInputField,
+)
+from interlock_protocol.types import (
+    PROTOCOL_VERSION,
+    JsonValue,
+    OnReject,
+    OnTimeout,
+    PathPart,
+    PauseKind,
+    RunStatus,
+    SkipReason,
+)
+
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Key = Annotated[str, Field(min_length=1, max_length=256)]
+
+# ── Client to server ────────────────────────────────────────────────────────────────────────────────────
+
+
+class ClientMessage(Tolerant):
+    """What every client message may carry."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    action: str
+    request_id: str | None = Field(default=None, max_length=256)
+
+
+class Authenticate(ClientMessage):
+    """Proves who the client is; may be sent again to refresh an expiring token."""
+
+    action: Literal["authenticate"] = "authenticate"
+    token: str = Field(min_length=1, repr=False)
+
+
+class StartWorkflow(ClientMessage):
+    """Starts a run and follows it from index 0."""
+
+    action: Literal["start-workflow"] = "start-workflow"
+    workflow_id: Name
+    message: JsonValue = ""
+    session_id: Name | None = None
+    user_id: Name | None = None
+    version: Name | None = None
+    idempotency_key: Key | None = None
+
+
+class ContinueWorkflow(ClientMessage):
+    """Merges decisions into a run that waits for them; applied whole or not at all."""
+
+    action: Literal["continue-workflow"] = "continue-workflow"
+    workflow_id: Name
+    run_id: Name
+    session_id: Name | None = None
+    step_requirements: list[EchoedRequirement] | None = None
+    error_requirements: list[EchoedErrorRequirement] | None = None
+    idempotency_key: Key | None = None
+
+
+class Reconnect(ClientMessage):
+    """Replays what was missed, then follows."""
+
+    action: Literal["reconnect"] = "reconnect"
+    run_id: Name
+    workflow_id: Name | None = None
+    session_id: Name | None = None
+    last_event_index: int | None = Field(default=None, ge=0)
+    epoch: int | None = Field(default=None, ge=0)
+    snapshot: bool = False
+
+
+class CancelWorkflow(ClientMessage):
+    """Cancels a running or paused run; a cancelled one again is acknowledged."""
+
+    action: Literal["cancel-workflow"] = "cancel-workflow"
+    workflow_id: Name
+    run_id: Name
+    session_id: Name | None = None
+    reason: str | None = Field(default=None, max_length=4096)
+    idempotency_key: Key | None = None
+
+
+class Unfollow(ClientMessage):
+    """Stops following a run, which goes on."""
+
+    action: Literal["unfollow"] = "unfollow"
+    run_id: Name
+
+
+class Ping(ClientMessage):
+    """Asks for a `pong`."""
+
+    action: Literal["ping"] = "ping"
+
+
+AnyClientMessage = (
+    Authenticate | StartWorkflow | ContinueWorkflow | Reconnect | CancelWorkflow | Unfollow | Ping
+)
+
+CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
+    model.model_fields["action"].default: model
+    for model in (Authenticate, StartWorkflow, ContinueWorkflow, Reconnect, CancelWorkflow, Unfollow, Ping)
+}
+
+# ── Server control messages ─────────────────────────────────────────────────────────────────────────────
+
+
+class ServerMessage(Tolerant):
+    """What every server message has."""
+
+    event: str
+
+
+class Connected(ServerMessage):
+    """The first frame after accept. `heartbeat_seconds` are between the server's WebSocket pings."""
+
+    event: Literal["connected"] = "connected"
+    message: str
+    requires_auth: bool
+    protocol: str = PROTOCOL_VERSION
+    connection_id: str
+    heartbeat_seconds: float
+    max_message_bytes: int
+
+
+class Authenticated(ServerMessage):
+    """A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire."""
+
+    event: Literal["authenticated"] = "authenticated"
+    message: str
+    user_id: str
+    scopes: list[str]
+    expires_at: str | None = None
+    request_id: str | None = None
+
+
+class AuthError(ServerMessage):
+    """A token was refused."""
+
+    event: Literal["auth_error"] = "auth_error"
+    error: str
+    code: str
+    request_id: str | None = None
+
+
+class AuthRequired(ServerMessage):
+    """An action came before authentication, or the token expired."""
+
+    event: Literal["auth_required"] = "auth_required"
+    error: str
+    code: str
+    request_id: str | None = None
+
+
+class CatchUp(ServerMessage):
+    """Answer to `reconnect`: the run isn't finished, and `missed_events` follow."""
+
+    event: Literal["catch_up"] = "catch_up"
+    run_id: str
+    status: RunStatus
+    epoch: int
+    missed_events: int
+    first_event_index: int
+    current_event_count: int
+    request_id: str | None = None
+
+
+class Replay(ServerMessage):
+    """Answer to `reconnect`: the run is finished, and only what was missed follows."""
+
+    event: Literal["replay"] = "replay"
+    run_id: str
+    status: RunStatus
+    epoch: int
+    total_events: int
+    missed_events: int
+    request_id: str | None = None
+
+
+class Subscribed(ServerMessage):
+    """What follows is live."""
+
+    event: Literal["subscribed"] = "subscribed"
+    run_id: str
+    status: RunStatus
+    epoch: int
+    next_event_index: int
+
+
+class Gap(ServerMessage):
+    """What was asked for can't be had; a snapshot follows, then events from `next_event_index`."""
+
+    event: Literal["gap"] = "gap"
+    run_id: str
+    epoch: int
+    requested_event_index: int
+    earliest_event_index: int
+    next_event_index: int
+    request_id: str | None = None
+
+
+class Ack(ServerMessage):
+    """An action with a `request_id` was durably accepted."""
+
+    event: Literal["ack"] = "ack"
+    action: str
+    request_id: str
+    run_id: str | None = None
+    session_id: str | None = None
+
+
+class Pong(ServerMessage):
+    """Answer to `ping`."""
+
+    event: Literal["pong"] = "pong"
+    request_id: str | None = None
+
+
+class ErrorMessage(ServerMessage):
+    """Something was refused; the connection stays open and nothing was changed."""
+
+    event: Literal["error"] = "error"
+    error: str
+    code: str
+    retryable: bool = False
+    request_id: str | None = None
+    run_id: str | None = None
+    details: JsonValue = None
+
+
+# ── Run events ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class RunEvent(ServerMessage):
+    """What every event of a run has. `created_at` is in milliseconds since 1970."""
+
+    event_index: int | None = None
+    epoch: int = 0
+    created_at: int = 0
+    workflow_id: str
+    workflow_name: str | None = None
+    run_id: str
+    session_id: str | None = None
+
+
+class StepEvent(RunEvent):
+    """What every event of a step has. `visit` (from 1) tells the iterations of a loop apart."""
+
+    step_id: str
+    step_name: str
+    step_index: int
+    step_path: list[PathPart] = []
+    visit: int = 1
+    parent_step_id: str | None = None
+    nested_depth: int | None = None
+
+
+class WorkflowStarted(RunEvent):
+    """The first event of every run."""
+
+    event: Literal["WorkflowStarted"] = "WorkflowStarted"
+    input: JsonValue = None
+    user_id: str | None = None
+    version: str | None = None
+
+
+class StepStarted(StepEvent):
+    """The step's confirmation and input are there; its executor begins."""
+
+    event: Literal["StepStarted"] = "StepStarted"
+    attempt: int = 1
+
+
+class RunResponseContentEvent(StepEvent):
+    """A piece of streamed content: one yield of the executor."""
+
+    event: Literal["RunResponseContentEvent"] = "RunResponseContentEvent"
+    content: str
+    content_type: str = "str"
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: str | None = None
+
+
+class StepCompleted(StepEvent):
+    """The step ended with an output; it is never run again."""
+
+    event: Literal["StepCompleted"] = "StepCompleted"
+    content: JsonValue = None
+    content_type: str = "str"
+    step_response: dict[str, JsonValue] | None = None
+    duration_ms: int = 0
+
+
+class StepSkipped(StepEvent):
+    """The step ended without an output, and the workflow goes on."""
+
+    event: Literal["StepSkipped"] = "StepSkipped"
+    reason: SkipReason
+
+
+class StepError(StepEvent):
+    """The executor failed."""
+
+    event: Literal["StepError"] = "StepError"
+    error: str
+    error_type: str
+    attempt: int = 1
+    will_retry: bool = False
+
+
+class RouterPaused(StepEvent):
+    """Just before the `StepPaused` of a route selection."""
+
+    event: Literal["RouterPaused"] = "RouterPaused"
+    requirement_id: str
+    available_choices: list[str] = []
+
+
+class StepExecutorPaused(StepEvent):
+    """Just before the `StepPaused` of an agent's pause."""
+
+    event: Literal["StepExecutorPaused"] = "StepExecutorPaused"
+    requirement_id: str
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: str | None = None
+    executor_run_id: str | None = None
+    executor_session_id: str | None = None
+    executor_requirements: list[ExecutorRequirement] = []
+
+
+class StepOutputReview(StepEvent):
+    """Just before the `StepPaused` of a review."""
+
+    event: Literal["StepOutputReview"] = "StepOutputReview"
+    requirement_id: str
+    step_output: JsonValue = None
+
+
+class StepPaused(StepEvent):
+    """The step waits for a person."""
+
+    event: Literal["StepPaused"] = "StepPaused"
+    requirement_id: str
+    requires_confirmation: bool = False
+    requires_user_input: bool = False
+    requires_route_selection: bool = False
+    requires_output_review: bool = False
+    requires_iteration_review: bool = False
+    requires_executor_input: bool = False
+    requires_error_decision: bool | None = None
+    confirmation_message: str | None = None
+    user_input_message: str | None = None
+    output_review_message: str | None = None
+    user_input_schema: list[UserInputField] | None = None
+    available_choices: list[str] | None = None
+    choices: list[Choice] | None = None
+    allow_multiple_selections: bool | None = None
+    timeout_at: str | None = None
+    on_timeout: OnTimeout | None = None
+    on_reject: OnReject | None = None
+
+
+class StepResult(Tolerant):
+    """How a step ended, without its payload."""
+
+    step_id: str
+    step_path: list[PathPart] = []
+    status: str
+
+
+class WorkflowRunOutput(RunEvent):
+    """The state of a run: sent when it pauses, and, with `as_of` instead of `event_index`, as a snapshot."""
+
+    event: Literal["WorkflowRunOutput"] = "WorkflowRunOutput"
+    as_of: int | None = None
+    status: RunStatus
+    content: JsonValue = None
+    step_requirements: list[StepRequirement] | None = None
+    error_requirements: list[ErrorRequirement] | None = None
+    step_results: list[StepResult] | None = None
+    paused_step_index: int | None = None
+    paused_step_name: str | None = None
+    pause_kind: PauseKind | None = None
+
+
+class StepContinued(StepEvent):
+    """A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970."""
+
+    event: Literal["StepContinued"] = "StepContinued"
+    requirement_id: str
+    decision: dict[str, JsonValue] = {}
+    resolved_by: str
+    resolved_at: int
+
+
+class StepExecutorContinued(StepEvent):
+    """A requirement of an agent inside a step was resolved."""
+
+    event: Literal["StepExecutorContinued"] = "StepExecutorContinued"
+    requirement_id: str
+    decision: dict[str, JsonValue] = {}
+    resolved_by: str
+    resolved_at: int
+
+
+class LoopExecutionStarted(StepEvent):
+    """A loop began."""
+
+    event: Literal["LoopExecutionStarted"] = "LoopExecutionStarted"
+    max_iterations: int
+
+
+class LoopIterationStarted(StepEvent):
+    """An iteration of a loop began. `iteration` counts from 1."""
+
+    event: Literal["LoopIterationStarted"] = "LoopIterationStarted"
+    iteration: int
+    max_iterations: int
+
+
+class LoopIterationCompleted(StepEvent):
+    """An iteration of a loop ended."""
+
+    event: Literal["LoopIterationCompleted"] = "LoopIterationCompleted"
+    iteration: int
+    max_iterations: int
+    should_continue: bool
+
+
+class LoopExecutionCompleted(StepEvent):
+    """A loop ended."""
+
+    event: Literal["LoopExecutionCompleted"] = "LoopExecutionCompleted"
+    total_iterations: int
+    max_iterations: int
+
+
+class ParallelExecutionStarted(StepEvent):
+    """The branches of a parallel begin."""
+
+    event: Literal["ParallelExecutionStarted"] = "ParallelExecutionStarted"
+    parallel_step_count: int
+
+
+class ParallelExecutionCompleted(StepEvent):
+    """Every branch of a parallel ended."""
+
+    event: Literal["ParallelExecutionCompleted"] = "ParallelExecutionCompleted"
+    parallel_step_count: int
+
+
+class ConditionExecutionStarted(StepEvent):
+    """A condition was evaluated; `branch` (`if` or `else`) is what runs, absent when nothing does."""
+
+    event: Literal["ConditionExecutionStarted"] = "ConditionExecutionStarted"
+    condition_result: bool
+    branch: Literal["if", "else"] | None = None
+
+
+class ConditionExecutionCompleted(StepEvent):
+    """The chosen branch of a condition ended."""
+
+    event: Literal["ConditionExecutionCompleted"] = "ConditionExecutionCompleted"
+    condition_result: bool
+    branch: Literal["if", "else"] | None = None
+
+
+class RouterExecutionStarted(StepEvent):
+    """Routes were selected, by a person or by the selector."""
+
+    event: Literal["RouterExecutionStarted"] = "RouterExecutionStarted"
+    selected_steps: list[str]
+
+
+class RouterExecutionCompleted(StepEvent):
+    """The selected routes ended."""
+
+    event: Literal["RouterExecutionCompleted"] = "RouterExecutionCompleted"
+    selected_steps: list[str]
+
+
+class StepsExecutionStarted(StepEvent):
+    """A sequence began."""
+
+    event: Literal["StepsExecutionStarted"] = "StepsExecutionStarted"
+    steps_count: int
+
+
+class StepsExecutionCompleted(StepEvent):
+    """A sequence ended."""
+
+    event: Literal["StepsExecutionCompleted"] = "StepsExecutionCompleted"
+    steps_count: int
+
+
+class ToolCallStarted(StepEvent):
+    """An agent calls a tool."""
+
+    event: Literal["ToolCallStarted"] = "ToolCallStarted"
+    tool: ToolExecution
+
+
+class ToolCallCompleted(StepEvent):
+    """A tool returned."""
+
+    event: Literal["ToolCallCompleted"] = "ToolCallCompleted"
+    tool: ToolExecution
+
+
+class ToolCallError(StepEvent):
+    """A tool failed."""
+
+    event: Literal["ToolCallError"] = "ToolCallError"
+    tool: ToolExecution
+
+
+class WorkflowRecovered(RunEvent):
+    """Another process took the run over.
+
+    The partial content that `interrupted_steps` (step ids) streamed since `from_event_index` is void.
+    """
+
+    event: Literal["WorkflowRecovered"] = "WorkflowRecovered"
+    interrupted_steps: list[str]
+    from_event_index: int
+
+
+class CustomEvent(StepEvent):
+    """What a step emits itself."""
+
+    event: Literal["CustomEvent"] = "CustomEvent"
+    name: str
+    data: JsonValue = None
+
+
+class WorkflowCompleted(RunEvent):
+    """The run ended well. `metrics` has `duration_ms`, `paused_ms` and `steps`."""
+
+    event: Literal["WorkflowCompleted"] = "WorkflowCompleted"
+    content: JsonValue = None
+    content_type: str | None = None
+    metrics: dict[str, int] = {}
+
+
+class WorkflowCancelled(RunEvent):
+    """The run was cancelled; nothing follows."""
+
+    event: Literal["WorkflowCancelled"] = "WorkflowCancelled"
+    reason: str | None = None
+    cancelled_by: str | None = None
+
+
+class WorkflowError(RunEvent):
+    """The run failed; nothing follows."""
+
+    event: Literal["WorkflowError"] = "WorkflowError"
+    error: str
+    error_type: str
+    step_id: str | None = None
+
+
+class UnknownEvent(ServerMessage):
+    """A message of a later protocol; everything it carries is kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    always: ClassVar[frozenset[str]] = frozenset()
+
+
+CONTROL_MESSAGES: dict[str, type[ServerMessage]] = {
+    model.model_fields["event"].default: model
+    for model in (
+        Connected,
+        Authenticated,
+        AuthError,
+        AuthRequired,
+        CatchUp,
+        Replay,
+        Subscribed,
+        Gap,
+        Ack,
+        Pong,
+        ErrorMessage,
+    )
+}
+
+RUN_EVENTS: dict[str, type[RunEvent]] = {
+    model.model_fields["event"].default: model
+    for model in (
+        WorkflowStarted,
+        StepStarted,
+        RunResponseContentEvent,
+        StepCompleted,
+        StepSkipped,
+        StepError,
+        RouterPaused,
+        StepExecutorPaused,
+        StepOutputReview,
+        StepPaused,
+        WorkflowRunOutput,
+        StepContinued,
+        StepExecutorContinued,
+        LoopExecutionStarted,
+        LoopIterationStarted,
+        LoopIterationCompleted,
+        LoopExecutionCompleted,
+        ParallelExecutionStarted,
+        ParallelExecutionCompleted,
+        ConditionExecutionStarted,
+        ConditionExecutionCompleted,
+        RouterExecutionStarted,
+        RouterExecutionCompleted,
+        StepsExecutionStarted,
+        StepsExecutionCompleted,
+        ToolCallStarted,
+        ToolCallCompleted,
+        ToolCallError,
+        WorkflowRecovered,
+        CustomEvent,
+        WorkflowCompleted,
+        WorkflowCancelled,
+        WorkflowError,
+    )
+}
+
+SERVER_MESSAGES: dict[str, type[ServerMessage]] = {**CONTROL_MESSAGES, **RUN_EVENTS}
+
+FINAL_EVENTS = frozenset({"WorkflowCompleted", "WorkflowCancelled", "WorkflowError"})
+
+
+def parse_server_message(frame: dict[str, Any]) -> ServerMessage:
+    """The typed form of a server frame; one of an unknown `event` becomes an `UnknownEvent`.
+
+    Raises:
+        pydantic.ValidationError: a known event with wrong fields.
+    """
+    model = SERVER_MESSAGES.get(frame.get("event", ""), UnknownEvent)
+    return model.model_validate(frame)

