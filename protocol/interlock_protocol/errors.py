@@ -1,7 +1,8 @@
 """What can be refused, under a code that programs can rely on.
 
     InterlockError
-    ├── Refusal            the peer misbehaved, or asked for what can't be: answered with an `error` event
+    ├── Refusal            a client misbehaved, or asked for what can't be: answered with an `error` event
+    ├── ProtocolViolation  the server misbehaved, as its client sees it: nothing to answer, so close
     └── ProtocolMisuse     *you* misused this library: a bug in the calling code
 
 Laws:
@@ -16,7 +17,7 @@ from typing import Any
 
 
 class ErrorCode(StrEnum):
-    """The `code` of an `error` event (`protocol.md`, "Server control messages")."""
+    """The `code` of an `error` event (protocol spec, "Server control messages")."""
 
     INVALID_JSON = "invalid_json"
     INVALID_MESSAGE = "invalid_message"
@@ -60,6 +61,10 @@ class ProtocolMisuse(InterlockError):  # noqa: N818 - says who is at fault, whic
     """The protocol object was called in a state that doesn't allow it; this is a bug in the caller."""
 
 
+class ProtocolViolation(InterlockError):  # noqa: N818 - says who is at fault, which "Error" would not
+    """The server sent what the protocol doesn't allow; close the connection and reconnect."""
+
+
 class Refusal(InterlockError):  # noqa: N818 - a refusal is an answer, not a failure
     """The request can't be carried out; nothing was changed.
 
@@ -70,9 +75,7 @@ class Refusal(InterlockError):  # noqa: N818 - a refusal is an answer, not a fai
         run_id: the run it is about, where there is one.
     """
 
-    def __init__(
-        self, code: ErrorCode, message: str, *, details: Any = None, run_id: str | None = None
-    ) -> None:
+    def __init__(self, code: ErrorCode, message: str, *, details: Any = None, run_id: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

@@ -3,10 +3,12 @@
 Laws:
 - Client messages have `action`, server messages have `event`. A receiver ignores fields it doesn't know.
 - Client messages are read strictly: no type is coerced, and null means "not given".
-- Run events, and only they, have `event_index` and `epoch`; a snapshot is a `WorkflowRunOutput` without the first.
-- The server doesn't validate what it produced itself; these models are for those who read it, and for the documents.
+- Run events, and only they, have `event_index` and `epoch`; a snapshot is a `WorkflowRunOutput` without the
+  first.
+- The server doesn't validate what it produced itself; these models are for those who read it, and for the
+  documents.
 
-Source: `protocol.md`; the guide, sections 1 to 7.
+Source: protocol spec; the guide, sections 1 to 7.
 """
 
 from __future__ import annotations
@@ -37,8 +39,9 @@ from interlock_protocol.types import (
     SkipReason,
 )
 
-Name = Annotated[str, Field(min_length=1, max_length=256)]
-Key = Annotated[str, Field(min_length=1, max_length=256)]
+# No NUL in what becomes a key of a database: PostgreSQL has none in its text.
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 
 # ── Client to server ────────────────────────────────────────────────────────────────────────────────────
 
@@ -119,9 +122,7 @@ class Ping(ClientMessage):
     action: Literal["ping"] = "ping"
 
 
-AnyClientMessage = (
-    Authenticate | StartWorkflow | ContinueWorkflow | Reconnect | CancelWorkflow | Unfollow | Ping
-)
+AnyClientMessage = Authenticate | StartWorkflow | ContinueWorkflow | Reconnect | CancelWorkflow | Unfollow | Ping
 
 CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
     model.model_fields["action"].default: model
@@ -275,7 +276,7 @@ class StepEvent(RunEvent):
     step_id: str
     step_name: str
     step_index: int
-    step_path: list[PathPart] = []
+    step_path: list[PathPart] = Field(default_factory=list)
     visit: int = 1
     parent_step_id: str | None = None
     nested_depth: int | None = None
@@ -340,7 +341,7 @@ class RouterPaused(StepEvent):
 
     event: Literal["RouterPaused"] = "RouterPaused"
     requirement_id: str
-    available_choices: list[str] = []
+    available_choices: list[str] = Field(default_factory=list)
 
 
 class StepExecutorPaused(StepEvent):
@@ -353,7 +354,7 @@ class StepExecutorPaused(StepEvent):
     executor_type: str | None = None
     executor_run_id: str | None = None
     executor_session_id: str | None = None
-    executor_requirements: list[ExecutorRequirement] = []
+    executor_requirements: list[ExecutorRequirement] = Field(default_factory=list)
 
 
 class StepOutputReview(StepEvent):
@@ -392,7 +393,7 @@ class StepResult(Tolerant):
     """How a step ended, without its payload."""
 
     step_id: str
-    step_path: list[PathPart] = []
+    step_path: list[PathPart] = Field(default_factory=list)
     status: str
 
 
@@ -416,7 +417,7 @@ class StepContinued(StepEvent):
 
     event: Literal["StepContinued"] = "StepContinued"
     requirement_id: str
-    decision: dict[str, JsonValue] = {}
+    decision: dict[str, JsonValue] = Field(default_factory=dict)
     resolved_by: str
     resolved_at: int
 
@@ -426,7 +427,7 @@ class StepExecutorContinued(StepEvent):
 
     event: Literal["StepExecutorContinued"] = "StepExecutorContinued"
     requirement_id: str
-    decision: dict[str, JsonValue] = {}
+    decision: dict[str, JsonValue] = Field(default_factory=dict)
     resolved_by: str
     resolved_at: int
 
@@ -567,7 +568,7 @@ class WorkflowCompleted(RunEvent):
     event: Literal["WorkflowCompleted"] = "WorkflowCompleted"
     content: JsonValue = None
     content_type: str | None = None
-    metrics: dict[str, int] = {}
+    metrics: dict[str, int] = Field(default_factory=dict)
 
 
 class WorkflowCancelled(RunEvent):
@@ -660,7 +661,8 @@ def parse_server_message(frame: dict[str, Any]) -> ServerMessage:
     """The typed form of a server frame; one of an unknown `event` becomes an `UnknownEvent`.
 
     Raises:
-        pydantic.ValidationError: a known event with wrong fields.
+        pydantic.ValidationError: a known event with wrong fields, or no `event`.
     """
-    model = SERVER_MESSAGES.get(frame.get("event", ""), UnknownEvent)
+    event = frame.get("event")
+    model = SERVER_MESSAGES.get(event, UnknownEvent) if isinstance(event, str) else UnknownEvent
     return model.model_validate(frame)

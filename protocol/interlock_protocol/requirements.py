@@ -1,17 +1,27 @@
 """What a pause asks of a person, and what a person may answer.
 
 Laws:
-- A requirement is the server's. A decision is the client's, and the only part of an echoed requirement that is read.
+- A requirement is the server's. A decision is the client's, and the only part of an echoed requirement that
+  is read.
 - Flags are always on the wire; everything else that is null is left out, but inside `user_input_schema[]`.
 
-Source: `protocol.md`, "Requirements"; the guide, section 5.
+Source: protocol spec, "Requirements"; the guide, section 5.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from interlock_protocol.types import FieldType, JsonValue, OnReject, OnTimeout, PathPart, StepType
 
@@ -36,15 +46,24 @@ class Tolerant(BaseModel):
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON-ready object as it travels: without nulls, but for the fields in `always`."""
-        return {
-            name: value
-            for name, value in self.model_dump(mode="json", by_alias=True).items()
-            if value is not None or name in self.always
-        }
+        return self.model_dump(mode="json", by_alias=True)
+
+    # A serializer, not a loop in to_wire(): nested models drop their nulls too.
+    @model_serializer(mode="wrap")
+    def _without_nulls(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if value is not None or name in self.always}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        # That serializer returns "a dict"; the documents shall show the fields.
+        fields = {key: value for key, value in core_schema.items() if key != "serialization"}
+        return handler(cast("CoreSchema", fields))
 
 
 class UserInputField(Tolerant):
     """One field of a form. `value` is the client's, the rest is the server's."""
+
+    always: ClassVar[frozenset[str]] = frozenset({"description", "allowed_values", "default", "value"})
 
     name: str
     # A reader tolerates types that a later server may add; the server itself writes `FieldType`s only.
@@ -158,6 +177,8 @@ class ErrorRequirement(Tolerant):
 
 class DecidedField(Tolerant):
     """The client's part of a form field: which one, and the value."""
+
+    always: ClassVar[frozenset[str]] = frozenset({"value"})
 
     name: str
     value: JsonValue = None

@@ -1,0 +1,49 @@
+"""The Python client of Interlock: start runs, follow them, decide what they wait for.
+
+async with connect("http://127.0.0.1:7777", token=token) as client:
+    run = await client.start("release-review", message="1.4.0")
+    async for event in run:
+        for pause in run.pending:
+            await pause.confirm()
+    print(run.status, run.result)
+"""
+
+from interlock_client.client import Client, connect
+from interlock_client.errors import (
+    ActionRefused,
+    AuthenticationFailed,
+    BrokenStream,
+    ClientClosed,
+    ClientError,
+    Conflict,
+    ConnectionEnded,
+    Disconnected,
+    Forbidden,
+    InvalidDecision,
+    NotFound,
+    TooLate,
+)
+from interlock_client.pauses import Pause
+from interlock_client.run import Run
+from interlock_protocol.errors import InterlockError, ProtocolMisuse
+
+__all__ = [
+    "ActionRefused",
+    "AuthenticationFailed",
+    "BrokenStream",
+    "Client",
+    "ClientClosed",
+    "ClientError",
+    "Conflict",
+    "ConnectionEnded",
+    "Disconnected",
+    "Forbidden",
+    "InterlockError",
+    "InvalidDecision",
+    "NotFound",
+    "Pause",
+    "ProtocolMisuse",
+    "Run",
+    "TooLate",
+    "connect",
+]

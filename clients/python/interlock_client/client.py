@@ -1,0 +1,497 @@
+"""The client: one connection, any number of runs and actions.
+
+Laws:
+- Each action carries a `request_id` and waits for its ack, or raises what the server refused it with.
+- An action in flight when the connection is lost is sent again on the next one, under the idempotency key that it had
+  from the beginning: it is applied once, whichever of the two arrives.
+- After a reconnection the runs are asked for before the actions are sent again: a decision would otherwise make the
+  server follow a run from there, past what was missed.
+- When a run's inbox is full, reading pauses (and TCP slows the server down), but only while nobody waits for anything
+  else that this connection carries (an ack, another run's event), and for `PATIENCE` at most. Then the run lags: the
+  server is asked to stop it, and to go on later from where it was. So a slow loop can't deadlock with an action.
+- A run is registered while its ack is being read, before the events that follow in the same breath.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import ssl
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from interlock_client.address import socket_url, token_in
+from interlock_client.backoff import Backoff
+from interlock_client.cursor import Cursor, event_index, run_of
+from interlock_client.errors import (
+    ActionRefused,
+    ClientClosed,
+    ClientError,
+    ConnectionEnded,
+    Disconnected,
+    refusal,
+)
+from interlock_client.inbox import Inbox
+from interlock_client.link import Link, LinkOptions, Token
+from interlock_client.pauses import Decision
+from interlock_client.run import Run
+from interlock_protocol.codec import JSON, MSGPACK
+from interlock_protocol.errors import ErrorCode, ProtocolMisuse
+from interlock_protocol.messages import (
+    Ack,
+    CancelWorkflow,
+    ContinueWorkflow,
+    ErrorMessage,
+    ServerMessage,
+    StartWorkflow,
+    Unfollow,
+)
+from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement
+from interlock_protocol.types import JsonValue
+
+logger = logging.getLogger("interlock_client")
+
+PATIENCE = 1.0
+"""How long reading pauses for a full inbox, in seconds."""
+
+_Action: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow | Unfollow
+
+
+def connect(
+    url: str,
+    *,
+    token: Token | None = None,
+    codec: Literal["json", "msgpack"] = "json",
+    open_timeout: float = 10.0,
+    heartbeat: float = 10.0,
+    reconnect_timeout: float | None = None,
+    max_buffered_events: int = 1000,
+    max_buffered_bytes: int = 8 * 1024 * 1024,
+    headers: Mapping[str, str] | None = None,
+    ssl: ssl.SSLContext | None = None,
+    on_disconnect: Callable[[str], object] | None = None,
+    on_reconnect: Callable[[], object] | None = None,
+) -> Client:
+    """A client for `async with`, connected and authenticated inside of it.
+
+    Args:
+        url: `ws(s)://…`, `http(s)://…` or `host[:port]`; the path is added. The link that the server prints will do.
+        token: the token, or a (coroutine) function that gets one: for each connection, and before one expires.
+        open_timeout: how long one attempt to connect may take, authentication included.
+        heartbeat: how often the server is pinged; as long without an answer, and the connection counts as lost.
+        reconnect_timeout: how long a lost connection is tried to be had again; None is for ever.
+        max_buffered_events, max_buffered_bytes: what is kept of each run for a program that is slow to take events.
+        on_disconnect, on_reconnect: told when a connection is lost (and why), and when it is there again.
+
+    Raises (on entering):
+        ConnectionEnded: there is no connection; the first one is tried once.
+        ProtocolMisuse: `url` isn't an address.
+    """
+    options = LinkOptions(
+        url=socket_url(url),
+        codec=MSGPACK if codec == "msgpack" else JSON,
+        token=token if token is not None else token_in(url),
+        open_timeout=open_timeout,
+        heartbeat=heartbeat,
+        reconnect_timeout=reconnect_timeout,
+        headers=headers,
+        ssl=ssl,
+    )
+    return Client(
+        options,
+        max_buffered_events=max_buffered_events,
+        max_buffered_bytes=max_buffered_bytes,
+        on_disconnect=on_disconnect,
+        on_reconnect=on_reconnect,
+    )
+
+
+@dataclass(eq=False)
+class _Call:
+    """An action that waits for its ack."""
+
+    message: _Action
+    answer: asyncio.Future[Ack]
+    on_ack: Callable[[_Call, Ack], None] | None = None
+    attempts: int = field(default=0, init=False)
+
+
+class Client:
+    """A connection to a server; made by `connect()`."""
+
+    def __init__(
+        self,
+        options: LinkOptions,
+        *,
+        max_buffered_events: int,
+        max_buffered_bytes: int,
+        on_disconnect: Callable[[str], object] | None = None,
+        on_reconnect: Callable[[], object] | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._link = Link(options, self, backoff)
+        self._inbox_bounds = (max_buffered_events, max_buffered_bytes)
+        self._on_disconnect = on_disconnect
+        self._on_reconnect = on_reconnect
+        self._runs: dict[str, Run] = {}
+        self._calls: dict[str, _Call] = {}
+        self._asked: dict[str, tuple[Run, asyncio.Future[None]]] = {}
+        self._following: dict[str, asyncio.Future[None]] = {}
+        self._strays: set[str] = set()
+        self._full: set[Run] = set()
+        self._stir = asyncio.Event()
+        self._request_ids = map(str, itertools.count(1))
+        self._away = False
+        self._ended: ConnectionEnded | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    # ── For programs ────────────────────────────────────────────────────────────────────────────────────
+
+    async def __aenter__(self) -> Self:
+        if self._keeper is not None:
+            raise ProtocolMisuse("a client is entered once; call connect() for another one")
+        await self._link.open()
+        self._keeper = asyncio.create_task(self._keep(), name="interlock-client")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def user_id(self) -> str | None:
+        """Who the server says this client is; None where it asks nobody."""
+        return self._link.user.user_id if self._link.user else None
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What the server says this client may do."""
+        return tuple(self._link.user.scopes) if self._link.user else ()
+
+    async def start(
+        self,
+        workflow_id: str,
+        *,
+        message: JsonValue = "",
+        session_id: str | None = None,
+        version: str | None = None,
+        user_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Starts a run and follows it. Returns when the server has it for certain.
+
+        With an `idempotency_key` that was used before, it is the run that was started then.
+
+        Raises:
+            ActionRefused: the server doesn't start it.
+            ConnectionEnded: there is no connection any more.
+        """
+        action = StartWorkflow(
+            workflow_id=workflow_id,
+            message=message,
+            session_id=session_id,
+            version=version,
+            user_id=user_id,
+            idempotency_key=idempotency_key or _new_key(),
+        )
+        started: list[Run] = []
+
+        def register(call: _Call, ack: Ack) -> None:
+            fresh = idempotency_key is None and call.attempts == 1
+            started.append(self._started(action, ack, fresh=fresh, wanted=not call.answer.cancelled()))
+
+        await self._call(action, register)
+        return started[0]
+
+    async def follow(
+        self,
+        run_id: str,
+        *,
+        last_event_index: int | None = None,
+        epoch: int | None = None,
+        snapshot: bool = False,
+        workflow_id: str | None = None,
+    ) -> Run:
+        """Follows a run: from its start, or from after `last_event_index`, or (`snapshot`) from its state now on.
+
+        Raises:
+            ActionRefused: the server doesn't let this client follow it; `NotFound` above all.
+            ConnectionEnded: there is no connection any more.
+            ProtocolMisuse: this client follows the run already.
+        """
+        self._check()
+        if run_id in self._runs:
+            raise ProtocolMisuse(f"this client follows the run {run_id} already; unfollow() it first")
+        cursor = Cursor(run_id, last=last_event_index, epoch=epoch, snapshot=snapshot)
+        run = Run(self, cursor, Inbox(*self._inbox_bounds), workflow_id=workflow_id)
+        accepted = self._following[run_id] = asyncio.get_running_loop().create_future()
+        self._runs[run_id] = run
+        self.resume(run)
+        try:
+            await accepted
+        except BaseException:
+            self.forget(run)
+            self.stop(run)
+            raise
+        finally:
+            self._following.pop(run_id, None)
+        return run
+
+    async def close(self) -> None:
+        """Closes the connection; runs go on without it."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            await self._link.close()
+        self._end(ClientClosed())
+
+    # ── For runs ────────────────────────────────────────────────────────────────────────────────────────
+
+    def resume(self, run: Run) -> None:
+        if not (self._link.ready and run.wants_events):
+            return  # `ready` comes back to it
+        accepted = self._following.get(run.run_id) or asyncio.get_running_loop().create_future()
+        request_id = next(self._request_ids)
+        self._asked[request_id] = (run, accepted)
+        self._stir.set()
+        self._link.send(run.ask(request_id))
+
+    def stop(self, run: Run) -> None:
+        if self._link.ready:
+            self._link.send(Unfollow(run_id=run.run_id))
+
+    def filled(self, run: Run) -> None:
+        self._full.add(run)
+
+    def stirred(self) -> None:
+        self._stir.set()
+
+    def forget(self, run: Run) -> None:
+        if self._runs.get(run.run_id) is run:
+            del self._runs[run.run_id]
+
+    async def decide(self, run: Run, decision: Decision) -> None:
+        action = ContinueWorkflow(
+            workflow_id=await run.known_workflow_id(),
+            run_id=run.run_id,
+            step_requirements=[decision] if isinstance(decision, EchoedRequirement) else None,
+            error_requirements=[decision] if isinstance(decision, EchoedErrorRequirement) else None,
+            idempotency_key=_new_key(),
+        )
+        self._strays.discard(run.run_id)
+        await self._call(action, lambda call, ack: self._stop_if_lagging(run))
+
+    async def cancel(self, run: Run, reason: str | None) -> None:
+        action = CancelWorkflow(
+            workflow_id=await run.known_workflow_id(),
+            run_id=run.run_id,
+            reason=reason,
+            idempotency_key=_new_key(),
+        )
+        await self._call(action)
+
+    async def unfollow(self, run: Run) -> None:
+        if self._runs.get(run.run_id) is not run:
+            return
+        self.forget(run)
+        self._strays.add(run.run_id)
+        if self._link.ready:
+            await self._call(Unfollow(run_id=run.run_id))
+
+    # ── For the link ────────────────────────────────────────────────────────────────────────────────────
+
+    def ready(self) -> None:
+        """Sends what the server has to be told (again) on this connection."""
+        if self._away and self._on_reconnect:
+            self._on_reconnect()
+        self._away = False
+        for run, _ in self._asked.values():
+            run.lost()  # it was asked for, and refused for the token's sake
+        self._asked.clear()
+        for run in list(self._runs.values()):
+            if not run.streaming:
+                self.resume(run)
+        for call in list(self._calls.values()):
+            self._transmit(call)
+
+    def lost(self, reason: str) -> None:
+        if not self._away and self._on_disconnect:
+            self._on_disconnect(reason)
+        self._away = True
+        self._asked.clear()
+        self._strays.clear()
+        for run in self._runs.values():
+            run.lost()
+        for request_id, call in list(self._calls.items()):
+            if isinstance(call.message, Unfollow) and not call.answer.done():
+                # A connection that is gone follows nothing.
+                call.answer.set_result(Ack(action="unfollow", request_id=request_id))
+            if call.answer.done():
+                del self._calls[request_id]
+
+    def received(self, message: ServerMessage, size: int) -> None:
+        if isinstance(message, Ack):
+            self._acknowledged(message)
+        elif isinstance(message, ErrorMessage):
+            self._refused(message)
+        elif (run_id := run_of(message)) is not None:
+            if (run := self._runs.get(run_id)) is not None:
+                run.receive(message, size)
+            elif event_index(message) is not None:
+                self._unwanted(run_id)
+
+    async def room(self) -> None:
+        if not self._full:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while not self._room_or_need():
+                    self._stir.clear()
+                    await self._stir.wait()
+        for run in self._full:
+            run.lag()
+        self._full.clear()
+
+    def _room_or_need(self) -> bool:
+        waited_for = self._calls or self._asked or any(run.hungry for run in self._runs.values())
+        return bool(waited_for) or all(run.roomy for run in self._full)
+
+    # ── Inside ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _keep(self) -> None:
+        try:
+            await self._link.keep()
+        except ConnectionEnded as error:
+            self._end(error)
+        except Exception as error:
+            logger.exception("the client failed")
+            self._end(Disconnected(f"The client failed ({type(error).__name__}); this is a bug in it."))
+
+    def _end(self, error: ConnectionEnded) -> None:
+        self._ended = self._ended or error
+        runs, self._runs = list(self._runs.values()), {}
+        for run in runs:
+            run.fail(self._ended)
+        for call in self._calls.values():
+            _refuse(call.answer, self._ended)
+        for accepted in self._following.values():
+            _refuse(accepted, self._ended)
+        self._calls.clear()
+
+    def _check(self) -> None:
+        if self._ended is not None:
+            raise self._ended
+        if self._keeper is None:
+            raise ProtocolMisuse("the client isn't connected; write `async with connect(…) as client:`")
+
+    async def _call(self, action: _Action, on_ack: Callable[[_Call, Ack], None] | None = None) -> Ack:
+        self._check()
+        request_id = next(self._request_ids)
+        message = action.model_copy(update={"request_id": request_id})
+        call = _Call(message, asyncio.get_running_loop().create_future(), on_ack)
+        self._calls[request_id] = call
+        self._stir.set()
+        self._transmit(call)
+        return await call.answer
+
+    def _transmit(self, call: _Call) -> None:
+        if not self._link.ready or call.answer.cancelled():
+            return
+        call.attempts += 1
+        try:
+            size = self._link.send(call.message)
+        except ValueError as error:
+            self._give_up(call, error)
+        else:
+            if size > (most := self._link.max_message_bytes):
+                sentence = f"The message has {size} bytes; the server accepts at most {most}."
+                self._give_up(call, ActionRefused(ErrorCode.MESSAGE_TOO_LARGE, sentence))
+
+    def _give_up(self, call: _Call, error: Exception) -> None:
+        self._calls.pop(call.message.request_id or "", None)
+        _refuse(call.answer, error)
+
+    def _acknowledged(self, ack: Ack) -> None:
+        if (asked := self._asked.pop(ack.request_id, None)) is not None:
+            run, accepted = asked
+            run.acknowledged()
+            if not accepted.done():
+                accepted.set_result(None)
+        elif (call := self._calls.pop(ack.request_id, None)) is not None:
+            if call.on_ack is not None:
+                call.on_ack(call, ack)
+            if not call.answer.done():
+                call.answer.set_result(ack)
+
+    def _refused(self, message: ErrorMessage) -> None:
+        request_id = message.request_id or ""
+        if (asked := self._asked.pop(request_id, None)) is not None:
+            self._not_followed(*asked, refusal(message))
+        elif (call := self._calls.pop(request_id, None)) is not None:
+            _refuse(call.answer, refusal(message))
+        else:
+            logger.info("the server says: %s (%s)", message.error, message.code)
+
+    def _not_followed(self, run: Run, accepted: asyncio.Future[None], error: ActionRefused) -> None:
+        run.lost()
+        if run.run_id in self._following:
+            _refuse(accepted, error)
+        elif error.retryable:
+            asyncio.get_running_loop().call_later(1.0, self._resume_later, run)
+        else:
+            self.forget(run)
+            run.fail(error)
+
+    def _resume_later(self, run: Run) -> None:
+        if self._runs.get(run.run_id) is run and not run.streaming:
+            self.resume(run)
+
+    def _started(self, action: StartWorkflow, ack: Ack, *, fresh: bool, wanted: bool) -> Run:
+        if ack.run_id is None:
+            raise _protocol_error("acknowledged a start without saying which run")
+        if (known := self._runs.get(ack.run_id)) is not None:
+            return known
+        cursor = Cursor(ack.run_id, streaming=fresh)
+        run = Run(
+            self,
+            cursor,
+            Inbox(*self._inbox_bounds),
+            workflow_id=action.workflow_id,
+            session_id=ack.session_id or action.session_id,
+        )
+        if wanted:
+            self._strays.discard(ack.run_id)
+            self._runs[ack.run_id] = run
+            if not fresh:
+                self.resume(run)
+        return run
+
+    def _stop_if_lagging(self, run: Run) -> None:
+        # A decision makes the server follow the run; this one is to stay where it is until there is room.
+        if self._runs.get(run.run_id) is run and not run.wants_events:
+            self.stop(run)
+
+    def _unwanted(self, run_id: str) -> None:
+        if run_id not in self._strays and self._link.ready:
+            self._strays.add(run_id)
+            self._link.send(Unfollow(run_id=run_id))
+
+
+def _refuse(waiting: asyncio.Future[Any], error: Exception) -> None:
+    if not waiting.done():
+        waiting.set_exception(error)
+
+
+def _new_key() -> str:
+    return uuid.uuid4().hex
+
+
+def _protocol_error(what: str) -> ClientError:
+    return Disconnected(f"The server {what}; it doesn't keep to the protocol.")

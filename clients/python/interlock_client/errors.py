@@ -1,0 +1,155 @@
+"""What can go wrong for a client.
+
+    InterlockError
+    ├── ClientError
+    │   ├── ActionRefused               the server said no, and nothing was changed; the connection is fine
+    │   │   ├── Conflict                somebody else's decision won
+    │   │   ├── InvalidDecision         the answer doesn't fit the question
+    │   │   ├── Forbidden               not for this user
+    │   │   ├── NotFound                no such workflow, run or requirement (or not for this user)
+    │   │   └── TooLate                 the run has ended, or the requirement has expired
+    │   ├── ConnectionEnded             there is no connection, and none will be made again
+    │   │   ├── Disconnected            a final close code, a server out of reach, or one that isn't Interlock
+    │   │   ├── AuthenticationFailed    the token was refused, has expired, or is missing
+    │   │   └── ClientClosed            this client was closed by its own program
+    │   └── BrokenStream                the server skips events, and did so again when asked
+    └── ProtocolMisuse                  a bug in the calling code
+
+Laws:
+- A refusal and a lost connection are different things. Losing a connection that can be had again is no error at all.
+- Whoever waits when the connection ends for good gets the same error, whether for an ack or for an event.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlock_protocol.errors import ErrorCode, InterlockError
+from interlock_protocol.messages import ErrorMessage
+
+
+class ClientError(InterlockError):
+    """The client couldn't do what it was asked."""
+
+
+class ActionRefused(ClientError):  # noqa: N818 - a refusal is an answer, not a failure
+    """The server refused the action; nothing was changed.
+
+    Attributes:
+        code: what programs branch on; one of `interlock_protocol.errors.ErrorCode`, or a later server's.
+        message: a sentence for people.
+        details: JSON-ready facts about it.
+        run_id: the run it is about, where there is one.
+        retryable: whether the same action may succeed later.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        details: Any = None,
+        run_id: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+        self.run_id = run_id
+        self.retryable = retryable
+
+    def _detail(self, name: str) -> Any:
+        return self.details.get(name) if isinstance(self.details, dict) else None
+
+
+class Conflict(ActionRefused):
+    """Another decision won, or an idempotency key was used again for something else."""
+
+    @property
+    def decision(self) -> dict[str, Any] | None:
+        """The decision that won."""
+        found = self._detail("decision")
+        return found if isinstance(found, dict) else None
+
+    @property
+    def resolved_by(self) -> str | None:
+        """Who made it: a user id, or `timeout`."""
+        found = self._detail("resolved_by")
+        return found if isinstance(found, str) else None
+
+
+class InvalidDecision(ActionRefused):
+    """The decision doesn't fit the requirement; `details` lists each wrong field."""
+
+
+class Forbidden(ActionRefused):
+    """This user may not do that."""
+
+
+class NotFound(ActionRefused):
+    """There is no such workflow, run or requirement, or none that this user may see."""
+
+
+class TooLate(ActionRefused):
+    """The run has ended, or a timeout has resolved the requirement."""
+
+
+class ConnectionEnded(ClientError):  # noqa: N818 - what happened, expected or not
+    """There is no connection to the server, and none will be made again."""
+
+
+class Disconnected(ConnectionEnded):
+    """The connection can't be had, or can't be had again.
+
+    Attributes:
+        close_code: the server's final close code, where it sent one.
+    """
+
+    def __init__(self, message: str | None = None, *, close_code: int | None = None) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+
+
+class AuthenticationFailed(ConnectionEnded):
+    """The server doesn't accept the token; get a new one and connect again.
+
+    Attributes:
+        code: one of `interlock_protocol.errors.AuthErrorCode`.
+    """
+
+    def __init__(self, message: str | None = None, *, code: str = "invalid_token") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ClientClosed(ConnectionEnded):
+    """This client is closed."""
+
+
+class BrokenStream(ClientError):  # noqa: N818 - what was found
+    """The server skipped events of a run, and did so again when it was asked for them."""
+
+
+_BY_CODE: dict[str, type[ActionRefused]] = {
+    ErrorCode.CONFLICT: Conflict,
+    ErrorCode.INVALID_DECISION: InvalidDecision,
+    ErrorCode.FORBIDDEN: Forbidden,
+    ErrorCode.WORKFLOW_NOT_FOUND: NotFound,
+    ErrorCode.RUN_NOT_FOUND: NotFound,
+    ErrorCode.REQUIREMENT_NOT_FOUND: NotFound,
+    ErrorCode.RUN_FINISHED: TooLate,
+    ErrorCode.REQUIREMENT_EXPIRED: TooLate,
+}
+
+
+def refusal(message: ErrorMessage) -> ActionRefused:
+    """The exception that stands for an `error` event."""
+    kind = _BY_CODE.get(message.code, ActionRefused)
+    return kind(
+        message.code,
+        message.error,
+        details=message.details,
+        run_id=message.run_id,
+        retryable=message.retryable,
+    )

@@ -1,0 +1,170 @@
+"""The server's control messages, as plain dicts ready to be encoded.
+
+Laws:
+- A field that is None is left out; there are no nulls in what these return.
+- One function per message; its parameters are the message's fields, spelled as they travel.
+- `request_id` is the one of the client message that is answered, None where it had none.
+
+Source: protocol spec, "Server control messages".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from interlock_protocol.errors import AuthErrorCode, Refusal
+from interlock_protocol.types import PROTOCOL_VERSION, RunStatus
+
+
+def connected(
+    *,
+    connection_id: str,
+    heartbeat_seconds: float,
+    max_message_bytes: int,
+    requires_auth: bool = True,
+    message: str | None = None,
+) -> dict[str, Any]:
+    """The first frame after accept; the default `message` says what to do next."""
+    hint = "Connected. Send authenticate." if requires_auth else "Connected."
+    return {
+        "event": "connected",
+        "message": message or hint,
+        "requires_auth": requires_auth,
+        "protocol": PROTOCOL_VERSION,
+        "connection_id": connection_id,
+        "heartbeat_seconds": heartbeat_seconds,
+        "max_message_bytes": max_message_bytes,
+    }
+
+
+def authenticated(
+    *,
+    user_id: str,
+    scopes: Sequence[str] = (),
+    expires_at: str | None = None,
+    request_id: str | None = None,
+    message: str = "Authenticated.",
+) -> dict[str, Any]:
+    """A token was accepted; `expires_at` is ISO 8601, None for a token that doesn't expire."""
+    return _without_nulls(
+        event="authenticated",
+        message=message,
+        user_id=user_id,
+        scopes=list(scopes),
+        expires_at=expires_at,
+        request_id=request_id,
+    )
+
+
+def auth_error(error: str, code: AuthErrorCode, *, request_id: str | None = None) -> dict[str, Any]:
+    """A token was refused. `error` never quotes it."""
+    return _without_nulls(event="auth_error", error=error, code=code.value, request_id=request_id)
+
+
+def auth_required(error: str, code: AuthErrorCode, *, request_id: str | None = None) -> dict[str, Any]:
+    """An action came before authentication, or the token expired."""
+    return _without_nulls(event="auth_required", error=error, code=code.value, request_id=request_id)
+
+
+def catch_up(
+    *,
+    run_id: str,
+    status: RunStatus,
+    epoch: int,
+    missed_events: int,
+    first_event_index: int,
+    current_event_count: int,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """Answer to `reconnect` on a run that isn't finished: `missed_events` follow."""
+    return _without_nulls(
+        event="catch_up",
+        run_id=run_id,
+        status=status.value,
+        epoch=epoch,
+        missed_events=missed_events,
+        first_event_index=first_event_index,
+        current_event_count=current_event_count,
+        request_id=request_id,
+    )
+
+
+def replay(
+    *,
+    run_id: str,
+    status: RunStatus,
+    epoch: int,
+    total_events: int,
+    missed_events: int,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """Answer to `reconnect` on a finished run: only what was missed follows."""
+    return _without_nulls(
+        event="replay",
+        run_id=run_id,
+        status=status.value,
+        epoch=epoch,
+        total_events=total_events,
+        missed_events=missed_events,
+        request_id=request_id,
+    )
+
+
+def subscribed(*, run_id: str, status: RunStatus, epoch: int, next_event_index: int) -> dict[str, Any]:
+    """What follows is live."""
+    return {
+        "event": "subscribed",
+        "run_id": run_id,
+        "status": status.value,
+        "epoch": epoch,
+        "next_event_index": next_event_index,
+    }
+
+
+def gap(
+    *,
+    run_id: str,
+    epoch: int,
+    requested_event_index: int,
+    earliest_event_index: int,
+    next_event_index: int,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """What was asked for can't be had; a snapshot follows, then events from `next_event_index`."""
+    return _without_nulls(
+        event="gap",
+        run_id=run_id,
+        epoch=epoch,
+        requested_event_index=requested_event_index,
+        earliest_event_index=earliest_event_index,
+        next_event_index=next_event_index,
+        request_id=request_id,
+    )
+
+
+def ack(action: str, request_id: str, *, run_id: str | None = None, session_id: str | None = None) -> dict[str, Any]:
+    """An action with a `request_id` was durably accepted."""
+    return _without_nulls(event="ack", action=action, request_id=request_id, run_id=run_id, session_id=session_id)
+
+
+def pong(request_id: str | None = None) -> dict[str, Any]:
+    """Answer to `ping`."""
+    return _without_nulls(event="pong", request_id=request_id)
+
+
+def error(refusal: Refusal, *, request_id: str | None = None) -> dict[str, Any]:
+    """The answer to what was refused; also the body of the SSE twin's errors."""
+    return _without_nulls(
+        event="error",
+        error=refusal.message,
+        code=refusal.code.value,
+        retryable=refusal.retryable,
+        request_id=request_id,
+        run_id=refusal.run_id,
+        details=refusal.details,
+    )
+
+
+def _without_nulls(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

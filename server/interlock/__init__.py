@@ -1,0 +1,49 @@
+"""Interlock: workflows that wait for a person.
+
+Declaring a workflow needs only this package's base dependencies; `create_app` needs the extra `[server]`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from interlock.workflow.declaration import Condition, Loop, Parallel, Router, Step, Steps, Workflow
+from interlock.workflow.errors import DeclarationError, OutputError
+from interlock.workflow.forms import UserInputField
+from interlock.workflow.io import CustomEvent, StepInput, StepOutput
+from interlock.workflow.reviews import Ask, Choose, Confirm, HumanReview
+
+if TYPE_CHECKING:
+    from interlock.app import create_app
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Ask",
+    "Choose",
+    "Condition",
+    "Confirm",
+    "CustomEvent",
+    "DeclarationError",
+    "HumanReview",
+    "Loop",
+    "OutputError",
+    "Parallel",
+    "Router",
+    "Step",
+    "StepInput",
+    "StepOutput",
+    "Steps",
+    "UserInputField",
+    "Workflow",
+    "__version__",
+    "create_app",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "create_app":
+        from interlock.app import create_app
+
+        return create_app
+    raise AttributeError(f"module 'interlock' has no attribute {name!r}")

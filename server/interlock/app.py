@@ -1,0 +1,235 @@
+"""The wiring: settings and workflows in, an ASGI application out. The only module that knows the adapters.
+
+Laws:
+- Everything that is opened is closed, in the reverse order, also when a start fails half-way.
+- A server that stops says 4503 to its sockets and leaves every run as its log has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
+
+from interlock.auth.tokens import Authenticator, authenticator_from
+from interlock.database import Database, DatabaseInUse, DatabaseUnavailable, open_database
+from interlock.engine.engine import Engine
+from interlock.http.api import answer_errors, make_router
+from interlock.hub import Hub
+from interlock.log.port import Log, LogUnavailable, LogUnfit
+from interlock.log.redis import RedisLog
+from interlock.log.sql import SqlArchive, SqlLog
+from interlock.services import Services
+from interlock.settings import Settings
+from interlock.socket import SocketEndpoint
+from interlock.store.migrate import SchemaOutdated, check_current, migrate
+from interlock.store.sql import SqlStore
+from interlock.workflow.declaration import Workflow
+
+SOCKET_PATH = "/workflows/ws"
+RENEW_SECONDS = 1.0
+
+
+class Interlock:
+    """One server's parts, from start to stop."""
+
+    def __init__(self, workflows: Sequence[Workflow], settings: Settings, authenticator: Authenticator) -> None:
+        _check(workflows)
+        self.settings = settings
+        self._workflows = workflows
+        self._authenticator = authenticator
+        self._services: Services | None = None
+        self._stack = AsyncExitStack()
+        self.sockets = SocketEndpoint(self.services, settings)
+
+    def services(self) -> Services:
+        """The parts of a server that has started."""
+        if self._services is None:
+            raise RuntimeError("the server hasn't started; run the application with its lifespan")
+        return self._services
+
+    async def start(self) -> None:
+        """Open the database and the log, and take up the runs that were cut off."""
+        try:
+            database = open_database(self.settings.database_url)
+            self._stack.push_async_callback(database.close)
+            await _schema(database)
+            store = SqlStore(database)
+            log = await self._open_log(database)
+            engine = Engine(
+                self._workflows,
+                log,
+                store,
+                owner=f"node-{uuid.uuid4().hex}",
+                max_concurrent=self.settings.max_concurrent_runs,
+            )
+            self._services = Services(engine, Hub(log), store, self._authenticator)
+            self._stack.push_async_callback(engine.stop)
+            await engine.resume()
+            self._keep_leases(engine)
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _open_log(self, database: Database) -> Log:
+        log: Log
+        if self.settings.redis_url is None:
+            log = SqlLog(database)
+        else:
+            log = RedisLog(
+                self.settings.redis_url,
+                SqlArchive(database),
+                allow_volatile=self.settings.allow_volatile_redis,
+            )
+        self._stack.push_async_callback(log.close)
+        await log.start()
+        return log
+
+    def _keep_leases(self, engine: Engine) -> None:
+        task = asyncio.create_task(engine.keep_leases(RENEW_SECONDS), name="leases")
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
+
+    async def stop(self) -> None:
+        """Say goodbye to the sockets, stop working, and close what was opened."""
+        await self.sockets.drain()
+        await self._stack.aclose()
+
+
+def create_app(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None) -> FastAPI:
+    """The ASGI application that serves these workflows, to run or to mount elsewhere.
+
+    Args:
+        workflows: one workflow, or several with different ids.
+        settings: from the environment by default.
+
+    Raises:
+        SettingsError: settings that can't be used, or nothing guards a server that others can reach.
+        ValueError: two workflows of one id.
+    """
+    settings = settings or Settings()
+    authenticator, _ = authenticator_from(settings)
+    return _app(Interlock(_listed(workflows), settings, authenticator))
+
+
+def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None) -> None:
+    """Serve these workflows until the process is told to stop. Prints where, and the token if one was made up."""
+    settings = settings or Settings()
+    authenticator, token = authenticator_from(settings)
+    interlock = Interlock(_listed(workflows), settings, authenticator)
+    config = uvicorn.Config(
+        _app(interlock),
+        host=settings.host,
+        port=settings.port,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=4 * settings.max_message_bytes,
+        ws_ping_interval=settings.heartbeat_seconds,
+        ws_ping_timeout=settings.heartbeat_seconds,
+        ws_per_message_deflate=False,
+        log_level=settings.log_level if settings.log_level != "info" else "warning",
+        access_log=False,
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds)),
+    )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(interlock, _Server(config, interlock, token)))
+
+
+async def _serve(interlock: Interlock, server: _Server) -> None:
+    try:
+        await interlock.start()
+    except (DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
+        sys.exit(f"Interlock can't start: {error}")
+    try:
+        await server.serve()
+    finally:
+        await interlock.stop()
+    if not server.started:
+        sys.exit(1)
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that greets when it listens, and says 4503 before it closes."""
+
+    def __init__(self, config: uvicorn.Config, interlock: Interlock, token: str | None) -> None:
+        super().__init__(config)
+        self._interlock = interlock
+        self._token = token
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            print(greeting(self.config.host, port, self._interlock, self._token), flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        await self._interlock.sockets.drain()
+        await super().shutdown(sockets=sockets)
+
+
+def greeting(host: str, port: int, interlock: Interlock, token: str | None) -> str:
+    """What to know and what to do next, for whoever started the server."""
+    workflows = interlock.services().engine.workflows
+    lines = [
+        f"Interlock serves {', '.join(workflows)} on ws://{host}:{port}{SOCKET_PATH}",
+        f"  Health: http://{host}:{port}/health/live   Workflows: http://{host}:{port}/workflows",
+    ]
+    if token is not None:
+        lines += [
+            f"  Token:  {token}",
+            f"  (kept in {interlock.settings.data_dir}/token; the command line finds it there)",
+        ]
+    lines += [
+        "Next, in another terminal:",
+        f"  interlock chat {next(iter(workflows))}",
+        "Ctrl-C stops the server; runs go on when it is back.",
+    ]
+    return "\n".join(lines)
+
+
+def _app(interlock: Interlock) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await interlock.start()
+        try:
+            yield
+        finally:
+            await interlock.stop()
+
+    app = FastAPI(title="Interlock", lifespan=lifespan)
+    app.router.routes.append(WebSocketRoute(SOCKET_PATH, interlock.sockets))
+    app.include_router(make_router(interlock.services))
+    answer_errors(app)
+    return app
+
+
+async def _schema(database: Database) -> None:
+    """SQLite migrates itself at start; PostgreSQL is migrated by command, and checked here."""
+    if database.dialect == "sqlite":
+        await migrate(database)
+    else:
+        await check_current(database)
+
+
+def _listed(workflows: Sequence[Workflow] | Workflow) -> Sequence[Workflow]:
+    return [workflows] if isinstance(workflows, Workflow) else list(workflows)
+
+
+def _check(workflows: Sequence[Workflow]) -> None:
+    if not workflows:
+        raise ValueError("There is nothing to serve: give at least one workflow.")
+    ids = [workflow.id for workflow in workflows]
+    for each in ids:
+        if ids.count(each) > 1:
+            raise ValueError(f"Two workflows have the id {each!r}; give each an id of its own.")

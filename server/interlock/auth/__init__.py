@@ -1,0 +1,30 @@
+"""Who is asking, and what they may do.
+
+Laws:
+- A `Principal` comes from an authenticator (`interlock.auth.tokens`) and from nowhere else.
+- `may()` is the only place that decides; nobody compares scopes or owners on the side.
+- Nothing here knows a web framework.
+
+The names below import nothing but the protocol, so that `interlock.settings` can use them; what needs the
+settings lives in `interlock.auth.tokens` and `interlock.auth.local_token`.
+"""
+
+from interlock.auth.errors import AuthError, AuthUnavailable, ExpiredToken, InvalidToken
+from interlock.auth.may import RequirementFacts, RunFacts, Verb, may
+from interlock.auth.origins import is_loopback, origin_allowed
+from interlock.auth.principal import ALL_SCOPES, Principal
+
+__all__ = [
+    "ALL_SCOPES",
+    "AuthError",
+    "AuthUnavailable",
+    "ExpiredToken",
+    "InvalidToken",
+    "Principal",
+    "RequirementFacts",
+    "RunFacts",
+    "Verb",
+    "is_loopback",
+    "may",
+    "origin_allowed",
+]

@@ -1,0 +1,184 @@
+"""The public keys that an identity provider publishes (JWKS), kept current.
+
+Laws:
+- The event loop never waits for the network: the document is fetched in a thread of its own, one fetch at a
+  time, and a fetch survives the caller that caused it.
+- A `kid` nobody knows causes a fetch, because keys rotate; but there is at most one fetch per `cooldown`,
+  whatever clients invent.
+- Keys are refetched after `max_age`. While the provider is down they serve on until `max_stale`, then
+  nobody gets in: a provider's outage isn't ours, and a withdrawn key isn't accepted for ever.
+- "The provider can't be asked" is `AuthUnavailable`, never `InvalidToken`.
+- A symmetric or private key in the document is ignored: whoever can read it could sign with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import math
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import jwt
+import structlog
+
+from interlock.auth.errors import AuthUnavailable, InvalidToken
+from interlock.auth.keys import PUBLIC_KEY_ALGORITHMS, VerifyingKey, algorithms_for
+
+log: Final = structlog.get_logger("interlock.auth")
+
+MAX_DOCUMENT_BYTES: Final = 1024 * 1024
+Clock = Callable[[], float]
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A key set is fetched from where the operator said, not from where that place points to."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+class JwksKeys:
+    """The keys behind one JWKS URL.
+
+    Args:
+        url: where the provider publishes them (`http` or `https`).
+        max_age: seconds after which they are fetched again.
+        max_stale: seconds they serve on while fetching fails.
+        cooldown: least seconds between two fetches.
+        timeout: seconds to wait for the provider.
+        clock: what tells the time.
+    """
+
+    algorithms: Final = PUBLIC_KEY_ALGORITHMS
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_age: float = 300,
+        max_stale: float = 3600,
+        cooldown: float = 10,
+        timeout: float = 5,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._url = check_jwks_url(url)
+        self._max_age = max_age
+        self._max_stale = max_stale
+        self._cooldown = cooldown
+        self._timeout = timeout
+        self._clock = clock
+        self._keys: tuple[VerifyingKey, ...] = ()
+        self._fetched_at = -math.inf
+        self._tried_at = -math.inf
+        self._failed = False
+        self._fetching: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="interlock-jwks")
+
+    async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey:
+        """The key named `kid` that has this algorithm; without a name, the only one that has it.
+
+        Raises:
+            InvalidToken: the provider doesn't have that key.
+            AuthUnavailable: the provider can't be asked.
+        """
+        if self._age > self._max_age:
+            await self._fetch()
+        if key := self._find(kid, algorithm):
+            return key
+        await self._fetch()
+        if key := self._find(kid, algorithm):
+            return key
+        if self._failed:
+            raise AuthUnavailable
+        raise InvalidToken("The token is signed with a key that isn't in use; get a new token.")
+
+    @property
+    def _age(self) -> float:
+        return self._clock() - self._fetched_at
+
+    def _find(self, kid: str | None, algorithm: str) -> VerifyingKey | None:
+        if self._age > self._max_stale:
+            return None
+        keys = [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
+        return keys[0] if len(keys) == 1 or (keys and kid is not None) else None
+
+    async def _fetch(self) -> None:
+        """Joins the fetch under way, or begins one unless the last is too recent; never fails."""
+        if self._fetching is None or self._fetching.done():
+            if self._clock() - self._tried_at < self._cooldown:
+                return
+            self._fetching = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._fetching)
+
+    async def _refresh(self) -> None:
+        self._tried_at = self._clock()
+        try:
+            document = await asyncio.get_running_loop().run_in_executor(self._thread, self._download)
+            self._keys = tuple(_usable_keys(json.loads(document)))
+        except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
+            self._failed = True
+            log.warning("jwks_unavailable", host=urlsplit(self._url).hostname, error=str(error))
+        else:
+            self._failed = False
+            self._fetched_at = self._clock()
+
+    def _download(self) -> bytes:
+        opener = urllib.request.build_opener(_NoRedirect)
+        request = urllib.request.Request(self._url, headers={"Accept": "application/json"})  # noqa: S310 - checked
+        try:
+            with opener.open(request, timeout=self._timeout) as response:
+                document: bytes = response.read(MAX_DOCUMENT_BYTES + 1)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise
+        if len(document) > MAX_DOCUMENT_BYTES:
+            raise ValueError("The key set is too large.")
+        return document
+
+
+def check_jwks_url(url: str) -> str:
+    """The URL itself.
+
+    Raises:
+        ValueError: it isn't one to fetch keys from; the message completes "INTERLOCK_JWT_JWKS_URL …".
+    """
+    problem = (
+        "must be an address that starts with https:// (or http://, in a network you trust), without a user name in it."
+    )
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        raise ValueError(problem) from None
+    if not usable or "@" in parts.netloc or not url.isprintable() or " " in url:
+        raise ValueError(problem)
+    return url
+
+
+def _usable_keys(document: Any) -> Iterator[VerifyingKey]:
+    entries = document.get("keys") if isinstance(document, dict) else None
+    keys = [key for entry in entries if (key := _usable_key(entry))] if isinstance(entries, list) else []
+    if not keys:
+        raise ValueError("The document holds no public key to verify signatures with.")
+    yield from keys
+
+
+def _usable_key(entry: Any) -> VerifyingKey | None:
+    if not isinstance(entry, dict) or entry.get("use") not in (None, "sig"):
+        return None
+    try:
+        key = jwt.PyJWK(entry).key
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # encryption keys, kinds from the future: other people's business
+    algorithms = algorithms_for(key)  # none for a symmetric or a private one
+    if entry.get("alg"):
+        algorithms &= {entry["alg"]}
+    kid = entry.get("kid")
+    return VerifyingKey(key, algorithms, kid if isinstance(kid, str) else None) if algorithms else None

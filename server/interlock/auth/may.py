@@ -1,0 +1,129 @@
+"""The one function that decides who may do what: `may(principal, verb, run, requirement)`.
+
+Laws:
+- Everything that is allowed is a line of `RULES`, or done by an admin. What has no line is refused.
+- A line is a scope *and* a standing; more scopes and more standings never take anything away.
+- A requirement that names assignees is theirs: the run's owner decides it only when named among them.
+- For whoever may not `read` a run it does not exist; the caller answers `run_not_found`, not `forbidden`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Final, Protocol
+
+from interlock.auth.principal import DECIDE, EXECUTE, READ, Principal
+
+
+class Verb(StrEnum):
+    """What a principal asks to do."""
+
+    START = "start"
+    LIST = "list"
+    """See a list of runs; which runs are in it is asked with `READ`, run by run."""
+    READ = "read"
+    DECIDE = "decide"
+    CANCEL = "cancel"
+    ACT_FOR = "act_for"
+    """Give another user's `user_id` in a message."""
+
+
+class Standing(StrEnum):
+    """What a principal is to a run, or to one requirement of it."""
+
+    ANYONE = "anyone"
+    OWNER = "owner of the run"
+    RUN_ASSIGNEE = "assignee of a requirement of the run, past or present"
+    ASSIGNEE = "assignee of this requirement"
+    DECIDING_OWNER = "owner of the run, and this requirement names nobody, or names the owner too"
+
+
+RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
+    Verb.START: frozenset(
+        {
+            (EXECUTE, Standing.ANYONE),
+        }
+    ),
+    Verb.LIST: frozenset(
+        {
+            (EXECUTE, Standing.ANYONE),
+            (DECIDE, Standing.ANYONE),
+            (READ, Standing.ANYONE),
+        }
+    ),
+    Verb.READ: frozenset(
+        {
+            (EXECUTE, Standing.OWNER),
+            (READ, Standing.OWNER),
+            (DECIDE, Standing.RUN_ASSIGNEE),
+            (READ, Standing.RUN_ASSIGNEE),
+        }
+    ),
+    Verb.DECIDE: frozenset(
+        {
+            (EXECUTE, Standing.DECIDING_OWNER),
+            (DECIDE, Standing.ASSIGNEE),
+        }
+    ),
+    Verb.CANCEL: frozenset(
+        {
+            (EXECUTE, Standing.OWNER),
+        }
+    ),
+    Verb.ACT_FOR: frozenset(),
+}
+
+
+class RunFacts(Protocol):
+    """What has to be known of a run."""
+
+    @property
+    def user_id(self) -> str:
+        """Who started it."""
+
+    @property
+    def assignees(self) -> Collection[str]:
+        """Every user id, or `group:NAME`, that a requirement of the run names or has named."""
+
+
+class RequirementFacts(Protocol):
+    """What has to be known of a requirement."""
+
+    @property
+    def assignees(self) -> Sequence[str] | None:
+        """User ids, or `group:NAME`; none, or an empty list, names nobody."""
+
+
+def may(
+    principal: Principal,
+    verb: Verb,
+    run: RunFacts | None = None,
+    requirement: RequirementFacts | None = None,
+) -> bool:
+    """Whether `principal` may do `verb` to `run`, or to `requirement` of it.
+
+    Without a requirement, `Verb.DECIDE` is asked as for one that names nobody. Without a run, a verb that
+    needs one is refused to all but admins.
+    """
+    if principal.is_admin:
+        return True
+    standings = frozenset(_standings(principal, run, requirement))
+    return any(scope in principal.scopes and standing in standings for scope, standing in RULES[verb])
+
+
+def _standings(principal: Principal, run: RunFacts | None, requirement: RequirementFacts | None) -> Iterator[Standing]:
+    yield Standing.ANYONE
+    if run is None:
+        return
+    named = (requirement.assignees if requirement else None) or ()
+    is_owner = run.user_id == principal.user_id
+    is_assignee = not principal.names.isdisjoint(named)
+    if is_owner:
+        yield Standing.OWNER
+    if not principal.names.isdisjoint(run.assignees):
+        yield Standing.RUN_ASSIGNEE
+    if is_assignee:
+        yield Standing.ASSIGNEE
+    if is_owner and (is_assignee or not named):
+        yield Standing.DECIDING_OWNER

@@ -1,0 +1,105 @@
+"""How `INTERLOCK_TOKENS` is read: one plain token, or a JSON list of several.
+
+Laws:
+- Nothing that was written is repeated in an error: any part of it may be a token that got into the wrong
+  place.
+- What looks like JSON is JSON; a list with a typing error never becomes a token.
+- The messages complete "INTERLOCK_TOKENS …".
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from interlock.auth.principal import ALL_SCOPES, USER_SCOPES, Principal
+
+MAX_TOKEN_BYTES: Final = 16 * 1024
+DEFAULT_USER: Final = "admin"
+_KEYS: Final = frozenset({"token", "user_id", "scopes", "groups"})
+
+
+def token_bytes(token: str) -> bytes:
+    """The token as bytes, whatever a client sent: lone surrogates included."""
+    return token.encode("utf-8", "surrogatepass")
+
+
+def is_plain(text: str) -> bool:
+    """Whether the setting is one token rather than a list."""
+    return not text.lstrip().startswith(("[", "{"))
+
+
+def parse_tokens(text: str) -> dict[str, Principal]:
+    """Who each token stands for.
+
+    Raises:
+        ValueError: the text isn't a token nor a list of tokens.
+    """
+    if is_plain(text):
+        return {_checked_token(text.strip(), "its value"): Principal(DEFAULT_USER, ALL_SCOPES)}
+    found: dict[str, Principal] = {}
+    for number, entry in enumerate(_entries(text), start=1):
+        token, principal = _parse_entry(entry, f"entry {number}")
+        if token in found:
+            raise ValueError(f"holds the same token twice: give entry {number} another one.")
+        found[token] = principal
+    return found
+
+
+def parse_scopes(value: Any) -> frozenset[str]:
+    """Scopes as OAuth writes them (one string with spaces) or as a list of strings."""
+    if isinstance(value, str):
+        return frozenset(value.split())
+    return parse_strings(value)
+
+
+def parse_strings(value: Any) -> frozenset[str]:
+    """The set of a list of strings.
+
+    Raises:
+        TypeError: it is anything else.
+    """
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError("not a list of strings")
+    return frozenset(value)
+
+
+def _entries(text: str) -> list[Any]:
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError):
+        entries = None
+    if not isinstance(entries, list) or not entries:
+        raise ValueError('must be one token, or a JSON list such as [{"token": "…", "user_id": "…"}].')
+    return entries
+
+
+def _parse_entry(entry: Any, place: str) -> tuple[str, Principal]:
+    if not isinstance(entry, dict) or not entry.keys() <= _KEYS:
+        raise ValueError(f"must have objects of only token, user_id, scopes and groups: correct {place}.")
+    for key in ("token", "user_id"):
+        if not isinstance(entry.get(key), str):
+            raise ValueError(f"must give each entry a {key}, a string: add it to {place}.")
+    return _checked_token(entry["token"], place), _principal(entry, place)
+
+
+def _principal(entry: dict[str, Any], place: str) -> Principal:
+    try:
+        scopes = parse_scopes(entry["scopes"]) if "scopes" in entry else USER_SCOPES
+        groups = parse_strings(entry.get("groups", []))
+    except TypeError:
+        raise ValueError(f"must have scopes and groups as lists of strings: correct {place}.") from None
+    if not scopes <= ALL_SCOPES:
+        raise ValueError(f"has a scope in {place} that doesn't exist: use {', '.join(sorted(ALL_SCOPES))}.")
+    try:
+        return Principal(entry["user_id"], scopes, groups)
+    except ValueError as error:
+        raise ValueError(f"has a user_id in {place} that can't be one. {error}") from None
+
+
+def _checked_token(token: str, place: str) -> str:
+    if not token or not token.isprintable() or any(map(str.isspace, token)):
+        raise ValueError(f"must have tokens of printable characters without spaces: correct {place}.")
+    if len(token_bytes(token)) > MAX_TOKEN_BYTES:
+        raise ValueError(f"must have tokens of at most {MAX_TOKEN_BYTES} bytes: shorten {place}.")
+    return token

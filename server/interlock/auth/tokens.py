@@ -1,0 +1,259 @@
+"""From a token to a `Principal`: the authenticators, and which of them the settings call for.
+
+Laws:
+- A token is never stored, logged or repeated: static ones are kept as keyed hashes, and no repr shows one.
+- How long a refusal takes says nothing about which tokens exist.
+- A JWT counts only as its key allows (`interlock.auth.keys`); its header proposes, and is never believed.
+- A JWT without `exp` is refused: what never ends can't be withdrawn. `exp` is exact; only for a `nbf` or
+  `iat` that lies ahead is a provider's clock allowed to be a little fast.
+- A token that couldn't be good anyway (malformed, over-long, wrong algorithm) never causes a request to
+  anybody.
+- A server without any authentication doesn't exist: with nothing configured it makes a token and stays on
+  loopback.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import jwt
+
+from interlock.auth.errors import AuthError, AuthUnavailable, ExpiredToken, InvalidToken
+from interlock.auth.jwks import JwksKeys
+from interlock.auth.keys import VerifyingKey, key_from_secret
+from interlock.auth.local_token import local_token
+from interlock.auth.origins import is_loopback
+from interlock.auth.principal import ALL_SCOPES, Principal
+from interlock.auth.token_list import (
+    DEFAULT_USER,
+    MAX_TOKEN_BYTES,
+    parse_scopes,
+    parse_strings,
+    parse_tokens,
+    token_bytes,
+)
+from interlock.settings import Settings, SettingsError
+
+CLOCK_SKEW_SECONDS: Final = 30
+
+
+class Authenticator(Protocol):
+    """Tells whose a token is."""
+
+    async def authenticate(self, token: str) -> Principal:
+        """Who holds this token.
+
+        Raises:
+            InvalidToken: not a token of ours.
+            ExpiredToken: it was one.
+            AuthUnavailable: nobody can tell at the moment.
+        """
+
+
+class StaticTokens:
+    """A fixed set of tokens."""
+
+    def __init__(self, tokens: Mapping[str, Principal]) -> None:
+        # The hash is keyed, so that nobody outside can tell which tokens have like hashes.
+        self._hash_key = secrets.token_bytes(32)
+        self._principals = [(self._hash(token_bytes(token)), who) for token, who in tokens.items()]
+
+    def __repr__(self) -> str:
+        return f"<StaticTokens: {len(self._principals)}>"
+
+    async def authenticate(self, token: str) -> Principal:
+        given = self._hash(_checked(token))
+        found = None
+        for known, principal in self._principals:  # all of them, always: the time taken must not tell
+            if hmac.compare_digest(known, given):
+                found = principal
+        if found is None:
+            raise InvalidToken
+        return found
+
+    def _hash(self, token: bytes) -> bytes:
+        return hashlib.blake2b(token, key=self._hash_key, digest_size=32).digest()
+
+
+class Keys(Protocol):
+    """Where the keys that verify JWTs come from."""
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """Every algorithm that any of the keys could have."""
+
+    async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey:
+        """The key of that name for that algorithm; raises `InvalidToken` or `AuthUnavailable`."""
+
+
+class OneKey:
+    """A key that was configured. Whatever a token calls it, it is this one."""
+
+    def __init__(self, key: VerifyingKey) -> None:
+        self._key = key
+        self.algorithms: Final = key.algorithms
+
+    async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey:
+        return self._key
+
+
+class JwtTokens:
+    """JSON Web Tokens with the claims `sub`, `exp`, `scope` or `scopes`, and `groups`.
+
+    Args:
+        keys: what verifies the signature.
+        audience: what `aud` has to contain. Without one, a token that has an `aud` is meant for someone else.
+        issuer: what `iss` has to be; any, when none is given.
+    """
+
+    def __init__(self, keys: Keys, *, audience: str | None = None, issuer: str | None = None) -> None:
+        self._keys = keys
+        self._audience = audience
+        self._issuer = issuer
+
+    def __repr__(self) -> str:
+        return f"<JwtTokens: {', '.join(sorted(self._keys.algorithms))}>"
+
+    async def authenticate(self, token: str) -> Principal:
+        _checked(token)
+        kid, algorithm = self._header(token)
+        key = await self._keys.key_for(kid, algorithm)
+        return _principal(self._verified(token, key))
+
+    def _header(self, token: str) -> tuple[str | None, str]:
+        try:
+            header = jwt.get_unverified_header(token)
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            raise InvalidToken from None
+        kid, algorithm = header.get("kid"), header.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in self._keys.algorithms:
+            names = ", ".join(sorted(self._keys.algorithms))
+            raise InvalidToken(f"This server accepts tokens signed with {names}; get one of these.")
+        if not (kid is None or isinstance(kid, str)):
+            raise InvalidToken
+        return kid, algorithm
+
+    def _verified(self, token: str, key: VerifyingKey) -> dict[str, Any]:
+        try:
+            return jwt.decode(
+                token,
+                key.key,
+                algorithms=sorted(key.algorithms),
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=CLOCK_SKEW_SECONDS,
+                options={"require": ["sub", "exp"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise ExpiredToken from None
+        except jwt.PyJWTError as error:
+            raise InvalidToken(_advice(error)) from None
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            raise InvalidToken from None  # claims of the wrong type, where the library doesn't look
+
+
+class FirstMatch:
+    """Several authenticators; the first that knows the token answers."""
+
+    def __init__(self, authenticators: Sequence[Authenticator]) -> None:
+        self._authenticators = tuple(authenticators)
+
+    def __repr__(self) -> str:
+        return f"<FirstMatch: {', '.join(map(repr, self._authenticators))}>"
+
+    async def authenticate(self, token: str) -> Principal:
+        refusals: list[AuthError] = []
+        for authenticator in self._authenticators:
+            try:
+                return await authenticator.authenticate(token)
+            except ExpiredToken:
+                raise  # it was one of theirs, and so nobody else's
+            except AuthError as error:
+                refusals.append(error)
+        raise _most_telling(refusals)
+
+
+def authenticator_from(settings: Settings) -> tuple[Authenticator, str | None]:
+    """What checks tokens under these settings, and the token that was made up if they name none.
+
+    Raises:
+        SettingsError: nothing guards a server that others can reach.
+    """
+    configured = tuple(_configured(settings))
+    if not configured:
+        return _made_up(settings)
+    return (configured[0] if len(configured) == 1 else FirstMatch(configured)), None
+
+
+def _configured(settings: Settings) -> Iterator[Authenticator]:
+    if settings.tokens:
+        yield StaticTokens(parse_tokens(settings.tokens.get_secret_value()))
+    if keys := _keys(settings):
+        yield JwtTokens(keys, audience=settings.jwt_audience or None, issuer=settings.jwt_issuer or None)
+
+
+def _keys(settings: Settings) -> Keys | None:
+    if settings.jwt_secret:
+        return OneKey(key_from_secret(settings.jwt_secret.get_secret_value()))
+    return JwksKeys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
+
+
+def _made_up(settings: Settings) -> tuple[Authenticator, str]:
+    if not is_loopback(settings.host):
+        raise SettingsError(
+            "INTERLOCK_HOST lets others reach this server and nothing guards it: set INTERLOCK_TOKENS,"
+            " INTERLOCK_JWT_SECRET or INTERLOCK_JWT_JWKS_URL, or leave INTERLOCK_HOST at 127.0.0.1."
+        )
+    token = local_token(settings.data_dir)
+    return StaticTokens({token: Principal(DEFAULT_USER, ALL_SCOPES)}), token
+
+
+def _checked(token: str) -> bytes:
+    # The characters first: counting bytes copies the whole token.
+    if len(token) > MAX_TOKEN_BYTES or len(encoded := token_bytes(token)) > MAX_TOKEN_BYTES:
+        raise InvalidToken(f"A token has at most {MAX_TOKEN_BYTES} bytes; check what was sent as one.")
+    return encoded
+
+
+def _principal(claims: Mapping[str, Any]) -> Principal:
+    try:
+        expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
+        scopes = _claim_scopes(claims, "scope") | _claim_scopes(claims, "scopes")
+        groups = frozenset() if claims.get("groups") is None else parse_strings(claims["groups"])
+        who = Principal(claims["sub"], scopes & ALL_SCOPES, groups, expires_at)
+    except (ValueError, TypeError, OverflowError, OSError):
+        raise InvalidToken(
+            "The token's claims can't be read: `sub` names a user, `scope` is a string or a list,"
+            " `groups` is a list of strings, and `exp` is a time."
+        ) from None
+    if expires_at <= datetime.now(UTC):
+        raise ExpiredToken
+    return who
+
+
+def _claim_scopes(claims: Mapping[str, Any], name: str) -> frozenset[str]:
+    return frozenset() if claims.get(name) is None else parse_scopes(claims[name])
+
+
+def _advice(error: jwt.PyJWTError) -> str | None:
+    match error:
+        case jwt.MissingRequiredClaimError():
+            return f"The token has no `{error.claim}`; get one that has."
+        case jwt.InvalidAudienceError():
+            return "The token is meant for another audience; get one for this server (INTERLOCK_JWT_AUDIENCE)."
+        case jwt.InvalidIssuerError():
+            return "The token is from another issuer than this server trusts (INTERLOCK_JWT_ISSUER)."
+        case jwt.ImmatureSignatureError():
+            return "The token isn't valid yet; try again later, or correct the issuer's clock."
+        case _:
+            return None
+
+
+def _most_telling(refusals: Sequence[AuthError]) -> AuthError:
+    doubts = [error for error in refusals if isinstance(error, AuthUnavailable)]
+    return [InvalidToken(), *refusals, *doubts][-1]

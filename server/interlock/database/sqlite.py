@@ -1,0 +1,341 @@
+"""SQLite, for one process, on the event loop's own thread.
+
+Laws:
+- One process per file: a lock file beside it is held as long as the database is open.
+- What is written within one turn of the event loop shares a transaction: commit at once when idle, group what
+  piles up. In a group each piece of work has a savepoint: one that raises takes nobody with it.
+- Nobody hears of success before the commit. What was begun before `close` is done.
+- Syncing to disk is the checkpoint's part, and it has a thread. (The event loop waits for the disk only
+  where a WAL begins anew: once in some megabytes.)
+
+Why no thread for the work itself: `sqlite3` lets go of the GIL at every step of every statement, and a thread
+gets it back from a busy event loop only after the switch interval. A write on a thread takes about 130 µs
+beside an idle loop and 25 ms beside a busy one; here it takes some 30 either way. With WAL and
+`synchronous=NORMAL` a commit is a write to the page cache. What may scan much is read with `long=True`, on a
+thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar, cast
+
+from sqlalchemy import Connection, StaticPool, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from .port import DatabaseInUse, DatabaseUnavailable
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Connection], Any]
+Waiting: TypeAlias = tuple[Work, "asyncio.Future[Any]"]
+Outcome: TypeAlias = tuple[Any, Exception | None]
+
+_GROUP_LIMIT = 256  # so that others on the event loop get their turn
+_COMMITS_PER_CHECKPOINT = 256
+_CACHED_STATEMENTS = 512
+
+_WRITER_PRAGMAS = (
+    "PRAGMA synchronous = NORMAL",  # with WAL a power cut may lose the last commits, never consistency
+    "PRAGMA foreign_keys = ON",
+    # The checkpoint thread comes first, except under a load without a pause, when it never sees the end of
+    # the WAL: then this one does, once in 64 MB, and finds little left to do.
+    "PRAGMA wal_autocheckpoint = 16000",
+    "PRAGMA journal_size_limit = 67108864",
+)
+_COMMON_PRAGMAS = (
+    "PRAGMA busy_timeout = 100",  # only a visitor's shell or a backup can be in the way, briefly
+    "PRAGMA temp_store = MEMORY",
+)
+
+# The state of the machine or of the file, as opposed to a mistake in a statement.
+_UNAVAILABLE = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+class SqliteDatabase:
+    """The database in one file. Opening it makes the file and its folder (for the owner's eyes only).
+
+    Raises:
+        DatabaseInUse: another process, or another `SqliteDatabase`, has it open.
+        DatabaseUnavailable: the file can't be opened or made, or isn't a database.
+    """
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._waiting: list[Waiting] = []
+        self._closed = False
+        with contextlib.ExitStack() as opened:
+            try:
+                _make_private(self.path)
+                opened.callback(_FileLock(self.path).release)
+                self._writer = _Channel(_open_writer(self.path), "BEGIN IMMEDIATE")
+                opened.callback(self._writer.close)  # the last to close: it cleans up the WAL
+                self._reader = _Channel(_open_reader(self.path), "BEGIN")
+                opened.callback(self._reader.close)
+                self._long_reader = _Channel(_open_reader(self.path), "BEGIN")
+                opened.callback(self._long_reader.close)
+                self._checkpoints = _Checkpoints(self.path)
+                opened.callback(self._checkpoints.close)
+            except (OSError, sqlite3.Error, DBAPIError) as error:
+                raise DatabaseUnavailable(f"The database {self.path} can't be opened: {error}.") from error
+            self._long_reads = ThreadPoolExecutor(1, "interlock-sqlite-read")
+            opened.callback(self._long_reads.shutdown)
+            self._opened = opened.pop_all()
+
+    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
+        self._refuse_when_closed()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._flush, loop)
+        self._waiting.append((work, future))
+        return await future
+
+    async def read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
+        self._refuse_when_closed()
+        if long:
+            running = asyncio.get_running_loop().run_in_executor(self._long_reads, self._long_reader.run, work)
+            result, error = await running
+        else:
+            await asyncio.sleep(0)  # who reads in a loop must not keep everybody else waiting
+            self._refuse_when_closed()
+            result, error = self._reader.run(work)
+        if error is not None:
+            raise error
+        return cast("T", result)
+
+    async def close(self) -> None:
+        """Finish what was begun, then close the file. Again is fine."""
+        self._closed = True
+        while self._waiting:
+            self._flush_some()
+        await asyncio.to_thread(self._opened.close)
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise DatabaseUnavailable("The database is closed.")
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._waiting:  # `close` was faster
+            return
+        self._flush_some()
+        if self._waiting:
+            loop.call_soon(self._flush, loop)
+
+    def _flush_some(self) -> None:
+        group, self._waiting = self._waiting[:_GROUP_LIMIT], self._waiting[_GROUP_LIMIT:]
+        outcomes = self._writer.run_group([work for work, _ in group])
+        for (_, future), (result, error) in zip(group, outcomes, strict=True):
+            if future.done():  # its caller was cancelled
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        self._checkpoints.count_commit()
+
+
+class _Channel:
+    """One connection, with SQLAlchemy's on top, and the transactions on it."""
+
+    def __init__(self, raw: sqlite3.Connection, begin: str) -> None:
+        # AUTOCOMMIT leaves transactions to us: SQLAlchemy's own begin and commit don't reach the database.
+        self._engine = create_engine(
+            "sqlite://", creator=lambda: raw, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+        )
+        self._raw = raw
+        self._connection = self._engine.connect()
+        self._connection.begin()  # for life: what SQLAlchemy takes for one long transaction is ours to divide
+        self._begin = begin
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+        self._raw.close()
+
+    def run(self, work: Work) -> Outcome:
+        """Run one piece of work in a transaction."""
+        execute = self._raw.execute
+        try:
+            execute(self._begin)
+            outcome = self._attempt(work)
+            if outcome[1] is None:
+                execute("COMMIT")
+            elif self._raw.in_transaction:
+                execute("ROLLBACK")
+        except sqlite3.Error as error:
+            return None, self._lost(error)
+        return outcome
+
+    def run_group(self, group: Sequence[Work]) -> Sequence[Outcome]:
+        """Run several in one transaction: one that raises is undone alone; if it doesn't commit, all are."""
+        if len(group) == 1:
+            return [self.run(group[0])]
+        try:
+            self._raw.execute(self._begin)
+            outcomes = [self._attempt_aside(work) for work in group]
+            self._raw.execute("COMMIT")
+        except sqlite3.Error as error:
+            return [(None, self._lost(error)) for _ in group]
+        return outcomes
+
+    def _attempt_aside(self, work: Work) -> Outcome:
+        execute = self._raw.execute
+        execute("SAVEPOINT work")
+        outcome = self._attempt(work)
+        if outcome[1] is not None:
+            # A full disk may have ended the whole transaction; then this raises, and the whole group is lost.
+            execute("ROLLBACK TO work")
+        execute("RELEASE work")
+        return outcome
+
+    def _attempt(self, work: Work) -> Outcome:
+        try:
+            return work(self._connection), None
+        except StopIteration as error:  # a future doesn't take it
+            return None, RuntimeError(f"the work raised {error!r}")
+        except DBAPIError as error:
+            return None, _translated(error)
+        except Exception as error:
+            return None, error
+
+    def _lost(self, error: sqlite3.Error) -> DatabaseUnavailable:
+        if self._raw.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._raw.execute("ROLLBACK")
+        unavailable = DatabaseUnavailable(f"The database didn't commit: {error}.")
+        unavailable.__cause__ = error
+        return unavailable
+
+
+class _Checkpoints:
+    """Copies the WAL into the database now and then. PASSIVE: it waits for nobody, and nobody for it."""
+
+    def __init__(self, path: Path) -> None:
+        self._raw = _connect(path, "rw")
+        self._thread = ThreadPoolExecutor(1, "interlock-sqlite-checkpoint")
+        self._commits = 0
+        self._running = False
+
+    def count_commit(self) -> None:
+        self._commits += 1
+        if self._commits >= _COMMITS_PER_CHECKPOINT and not self._running:
+            self._commits = 0
+            self._running = True
+            self._thread.submit(self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        try:
+            with contextlib.suppress(sqlite3.Error):  # the next one, or the writer's own, meets it again
+                self._raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            self._running = False
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._raw.close()
+
+
+def _translated(error: DBAPIError) -> Exception:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is None or code & 0xFF not in _UNAVAILABLE:
+        return error
+    unavailable = DatabaseUnavailable(f"The database refused: {error.orig}.")
+    unavailable.__cause__ = error
+    return unavailable
+
+
+def _make_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # the WAL inherits the mode
+
+
+def _open_writer(path: Path) -> sqlite3.Connection:
+    raw = _connect(path, "rwc")
+    try:
+        (mode,) = raw.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise DatabaseUnavailable(f"The database {path} is on a file system that can't keep a write-ahead log.")
+        for pragma in _WRITER_PRAGMAS:
+            raw.execute(pragma)
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def _open_reader(path: Path) -> sqlite3.Connection:
+    raw = _connect(path, "ro")
+    raw.execute("PRAGMA query_only = ON")
+    return raw
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    raw = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,  # opened where failures are heard of; used by one thread at a time
+        cached_statements=_CACHED_STATEMENTS,
+    )
+    for pragma in _COMMON_PRAGMAS:
+        raw.execute(pragma)
+    return raw
+
+
+class _FileLock:
+    """`<path>.lock`, with our process id in it. Never deleted: deleting would race with the next holder."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _lock(self._file)
+        except OSError as error:
+            holder = os.read(self._file, 32).decode(errors="replace").strip() or "unknown"
+            self.release()
+            raise DatabaseInUse(
+                f"The database {path} is in use by another process (pid {holder}). "
+                "Stop that one, or give this one another INTERLOCK_DATABASE_URL."
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        os.lseek(file, 1 << 30, os.SEEK_SET)  # a byte beyond the pid: locked bytes can't be read there
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        os.lseek(file, 0, os.SEEK_SET)
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        # Unlike a POSIX lock it also keeps this very process from opening the file twice.
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

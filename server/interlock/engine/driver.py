@@ -1,0 +1,292 @@
+"""The driver: one owned run, from its claim to its pause or end.
+
+Laws:
+- It asks `advance` what happens next, appends what it says, runs the work it names, and asks again.
+- Before user code runs, everything that led to it is in the log.
+- Whoever works on the run has its generation. When the head refuses that, the driver stops where it stands and says
+  nothing more about the run.
+- It lets go only of a run whose row is written and whose log hasn't grown since.
+
+Source: `docs/architecture.md`, "Laws" 3 and "Order of writes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from interlock.engine.executors import call, execute
+from interlock.engine.journal import Journal, OwnershipLost, now_ms
+from interlock.engine.loading import load_state
+from interlock.log.port import Log, Reason
+from interlock.store.port import Settlement, Snapshot, Store
+from interlock.workflow.advance import Work, advance, concluded, failed, paused, recovered
+from interlock.workflow.declaration import Condition, Loop, Router, Step, Workflow
+from interlock.workflow.errors import OutputError
+from interlock.workflow.events import step_event
+from interlock.workflow.io import StepInput, side_effect_key
+from interlock.workflow.scope import newest_content, scope_at
+from interlock.workflow.state import REDUCER_VERSION, RunState, dump, node_at
+from interlock_protocol.types import JsonObject, JsonValue, RunStatus
+
+
+class Driver:
+    """Drives one run that this process owns. `drive` returns when the run waits for people, or has ended."""
+
+    def __init__(self, workflow: Workflow, state: RunState, log: Log, store: Store, generation: int) -> None:
+        self.workflow = workflow
+        self.log = log
+        self.store = store
+        self._awake = asyncio.Event()
+        self.journal = Journal(log, state, generation, self._awake.set)
+        self._tasks: dict[Any, asyncio.Task[None]] = {}
+        self._cancelled = False
+        self._settling: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> RunState:
+        return self.journal.state
+
+    # ── The loop ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def drive(self) -> None:
+        """Work on the run until it waits for people or has ended.
+
+        Raises:
+            OwnershipLost: another process owns the run; whatever was not in the log did not happen.
+        """
+        try:
+            await self._drive()
+        except OwnershipLost as lost:
+            if lost.reason is not Reason.ENDED:
+                raise
+            # Somebody cancelled it under our hands: the end stands in the log, and it is ours to write the row.
+            await self._stop_work()
+            self.journal = await self._reread()
+            await self._let_go()
+        finally:
+            await self._stop_work()
+
+    async def _drive(self) -> None:
+        self._begin()
+        while True:
+            self._awake.clear()
+            await self.journal.flush()
+            if self.journal.is_behind:
+                await self.journal.catch_up()
+            work = self._advance()
+            if self.state.status.is_final:
+                await self._stop_work()
+                await self.journal.flush()
+                if await self._let_go():
+                    return
+            elif not work and not self._tasks:
+                if await self._pause():
+                    return
+            elif not self.journal.has_drafts:
+                self._start(work)
+                await self._awake.wait()
+
+    def _begin(self) -> None:
+        if self.state.status is RunStatus.PENDING:
+            return
+        draft = recovered(self.workflow, self.state)
+        if draft is not None:
+            self.journal.emit(draft)
+
+    def _advance(self) -> tuple[Work, ...]:
+        """Emit all that follows from the state, and return the work that is needed now."""
+        while not self.state.status.is_final:
+            step = advance(self.workflow, self.state, now_ms())
+            if not step.drafts:
+                return step.work
+            for draft in step.drafts:
+                self.journal.emit(draft)
+        return ()
+
+    # ── Letting go ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _pause(self) -> bool:
+        """Say that nothing can go on without a person, and let go of the run; False when something can after all."""
+        if self.state.status is RunStatus.PAUSED:
+            return await self._let_go()
+        if not self.state.requirements:
+            raise AssertionError(f"run {self.state.run_id} can't go on, and waits for nobody")
+        return await self.journal.flush_and_pause(paused(self.workflow, self.state)) and await self._let_go()
+
+    async def _let_go(self) -> bool:
+        """Write the row, then release; False when the log has grown meanwhile and the run goes on here."""
+        if self._settling is not None:
+            await self._settling
+        await self.store.settle(self.settlement(with_snapshot=True))
+        refused = await self.log.release(
+            self.state.run_id, self.journal.generation, expect_next=self.journal.durable_next
+        )
+        if refused is None or refused.reason is not Reason.TAIL_MOVED:
+            return True
+        await self.journal.catch_up()
+        return False
+
+    def settlement(self, *, with_snapshot: bool) -> Settlement:
+        """How the run stands, for its row."""
+        return settlement_of(self.state, with_snapshot=with_snapshot)
+
+    def settle_soon(self) -> None:
+        """Write the row while the run goes on: it is RUNNING now."""
+        self._settling = asyncio.create_task(self.store.settle(self.settlement(with_snapshot=False)))
+
+    async def _reread(self) -> Journal:
+        state = await load_state(self.log, self.store, self.state.run_id)
+        assert state is not None
+        return Journal(self.log, state, self.journal.generation, self._awake.set)
+
+    # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _start(self, work: tuple[Work, ...]) -> None:
+        for each in work:
+            if each.key not in self._tasks:
+                self._tasks[each.key] = asyncio.create_task(self._run(each), name=f"{self.state.run_id} {each.path}")
+
+    async def _run(self, work: Work) -> None:
+        """One piece of work, to the events it comes to."""
+        try:
+            result = await self._result(work)
+            drafts = concluded(self.workflow, self.state, work, result, now_ms())
+        except Exception as error:
+            drafts = (failed(self.workflow, self.state, work, error),)
+        self._tasks.pop(work.key, None)
+        for draft in drafts:
+            self.journal.emit(draft)
+        self._awake.set()
+
+    async def _result(self, work: Work) -> Any:
+        node = work.place.node
+        step_input = self._input(work)
+        match work.task, node:
+            case "execute", Step(executor=executor) if executor is not None:
+                return await execute(executor, step_input, _StepStream(self, work))
+            case "condition", Condition(evaluator=evaluator):
+                return _truth(await call(evaluator, step_input), "a condition's evaluator")
+            case "end_condition", Loop(end_condition=condition) if condition is not None:
+                return _truth(await call(condition, step_input), "an end condition")
+            case "selector", Router(selector=selector) if selector is not None:
+                return _routes(await call(selector, step_input), list(work.place.children))
+        raise AssertionError(work)
+
+    def _input(self, work: Work) -> StepInput:
+        state, workflow = self.state, self.workflow
+        scope = scope_at(workflow, state, work.path)
+        if work.task == "end_condition":
+            scope = scope_at(workflow, state, (*work.path, work.attempt, ""))
+        node = node_at(state, list(work.path))
+        return StepInput(
+            input=scope.input,
+            previous_step_content=scope.previous,
+            user_input=_user_input(work, None if node is None else node.user_input),
+            session_id=state.session_id,
+            run_id=state.run_id,
+            user_id=state.user_id,
+            attempt=max(work.attempt, 1) if work.task == "execute" else 1,
+            iteration=scope.iteration,
+            max_iterations=scope.max_iterations,
+            idempotency_key=side_effect_key(state.run_id, work.path, work.visit),
+            _contents=lambda name: newest_content(workflow, self.state, name),
+            _cancelled=lambda: self._cancelled,
+        )
+
+    async def _stop_work(self) -> None:
+        """Cancel what still runs, and wait for it; threads are told by `is_cancelled()` and not waited for."""
+        self._cancelled = True
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+class _StepStream:
+    """Where one running step's events go."""
+
+    def __init__(self, driver: Driver, work: Work) -> None:
+        self._journal = driver.journal
+        self._content_event = self._base(driver, work, "RunResponseContentEvent")
+        self._content_event["content_type"] = "str"
+        self._custom_event = self._base(driver, work, "CustomEvent")
+
+    @staticmethod
+    def _base(driver: Driver, work: Work, name: str) -> dict[str, Any]:
+        return step_event(driver.state, driver.workflow.name, work.place, work.path, work.visit, name)
+
+    def content(self, text: str) -> None:
+        event = self._content_event
+        event["content"] = text
+        self._journal.emit_streamed(event)
+
+    def custom(self, name: str, data: JsonValue) -> None:
+        self._journal.emit_streamed({**self._custom_event, "name": name, "data": data})
+
+    @property
+    def is_full(self) -> bool:
+        return self._journal.is_full
+
+    async def room(self) -> None:
+        await self._journal.room()
+
+
+def settlement_of(state: RunState, *, with_snapshot: bool) -> Settlement:
+    """How a run stands, for its row in the store."""
+    snapshot = None
+    if with_snapshot:
+        snapshot = Snapshot(state.run_id, state.epoch, state.next_index, REDUCER_VERSION, dump(state))
+    facts = [requirement.facts for requirement in state.requirements.values()]
+    pending = tuple(_summary(each) for each in facts) if state.status is RunStatus.PAUSED else ()
+    named = {name for each in facts for name in each.get("assignees", ())}
+    return Settlement(
+        run_id=state.run_id,
+        status=state.status,
+        epoch=state.epoch,
+        next_index=state.next_index,
+        updated_at=now_ms(),
+        pending=pending,
+        assignees=tuple(sorted(named)),
+        snapshot=snapshot,
+    )
+
+
+_SUMMARY = ("id", "step_id", "step_name", "step_type", "assignees", "confirmation_message", "user_input_message")
+
+
+def _summary(facts: dict[str, Any]) -> JsonObject:
+    """What a list says of a requirement."""
+    summary = {key: facts[key] for key in _SUMMARY if key in facts}
+    summary["kind"] = next(key for key, value in facts.items() if key.startswith("requires_") and value is True)
+    return summary
+
+
+def _user_input(work: Work, values: JsonObject | None) -> Any:
+    node = work.place.node
+    if values is None or not isinstance(node, Step):
+        return values
+    model = None if node.ask is None else node.ask.model
+    return values if model is None else model.model_validate(values)
+
+
+def _truth(value: Any, who: str) -> bool:
+    if not isinstance(value, bool):
+        raise OutputError(f"{who} returns True or False, not {type(value).__name__}")
+    return value
+
+
+def _routes(value: Any, available: list[str]) -> list[str]:
+    """The selected names, in order of declaration."""
+    listed = list(value) if isinstance(value, list | tuple | set) else [value]
+    names = [each if isinstance(each, str) else getattr(each, "name", None) for each in listed]
+    for name in names:
+        if name not in available:
+            raise OutputError(f"the selector returned {name!r}; the routes are: {', '.join(available)}")
+    if not names:
+        raise OutputError(f"the selector selected nothing; the routes are: {', '.join(available)}")
+    return [name for name in available if name in names]

@@ -1,0 +1,167 @@
+"""User code, in every form it may have, run on the event loop or in a thread.
+
+Laws:
+- Coroutines and async generators run on the loop, everything else in a worker thread.
+- One yield is one event. A generator that runs ahead waits until the log has caught up.
+- A cancelled step ends at once where it awaits; in a thread it is told by `is_cancelled()`.
+
+Source: engine spec, "Declaring (Python)".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Any, Protocol
+
+from interlock.workflow.errors import OutputError
+from interlock.workflow.io import Content, CustomEvent, StepInput, StepOutput, content_of, json_ready
+from interlock_protocol.types import JsonValue
+
+THREAD_AHEAD = 256
+"""How many yields a generator in a thread may be ahead of the loop."""
+
+
+class Stream(Protocol):
+    """Where a running step's events go."""
+
+    def content(self, text: str) -> None:
+        """One piece of streamed content."""
+
+    def custom(self, name: str, data: JsonValue) -> None:
+        """One event of the step's own."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether to wait for `room` before the next event."""
+
+    async def room(self) -> None:
+        """Return when events may be added again."""
+
+
+async def execute(executor: Callable[[StepInput], Any], step_input: StepInput, stream: Stream) -> Content:
+    """Run a step's executor to its end and return its output.
+
+    Raises:
+        OutputError: it returned or yielded what can't be an output.
+        Exception: whatever the executor raised.
+    """
+    result = await call(executor, step_input)
+    if inspect.isasyncgen(result) or isinstance(result, AsyncIterator):
+        return await _drain(result, stream)
+    if inspect.isgenerator(result):
+        async with _ThreadedGenerator(result) as items:
+            return await _drain(items, stream)
+    return content_of(result)
+
+
+async def call(function: Callable[[StepInput], Any], step_input: StepInput) -> Any:
+    """Call `function` where it belongs: on the loop when it is asynchronous, else in a worker thread."""
+    if _is_async(function):
+        result = function(step_input)
+    elif _is_generator(function):
+        return function(step_input)
+    else:
+        result = await asyncio.to_thread(function, step_input)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return any(inspect.iscoroutinefunction(form) or inspect.isasyncgenfunction(form) for form in _forms(function))
+
+
+def _is_generator(function: Callable[..., Any]) -> bool:
+    return any(inspect.isgeneratorfunction(form) for form in _forms(function))
+
+
+def _forms(function: Callable[..., Any]) -> tuple[Any, ...]:
+    """The function behind partials, and a callable object's `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return (function, getattr(function, "__call__", None))  # noqa: B004 - the method, not whether there is one
+
+
+async def _drain(items: AsyncIterator[Any], stream: Stream) -> Content:
+    """Pass on what a generator yields; its output is a last `StepOutput`, or all its text."""
+    text: list[str] = []
+    output: StepOutput | None = None
+    async for item in items:
+        if output is not None:
+            raise OutputError("a step yielded something after its StepOutput; a StepOutput comes last")
+        if isinstance(item, str):
+            json_ready(item)
+            text.append(item)
+            stream.content(item)
+        elif isinstance(item, StepOutput):
+            output = item
+        elif isinstance(item, CustomEvent):
+            stream.custom(item.name, json_ready(item.data)[0])
+        else:
+            raise OutputError(f"a step yields str, CustomEvent or, last, StepOutput; not {type(item).__name__}")
+        if stream.is_full:
+            await stream.room()
+    return content_of("".join(text) if output is None else output)
+
+
+class _ThreadedGenerator:
+    """Iterates a plain generator in a thread, a bounded number of items ahead of the loop."""
+
+    def __init__(self, generator: Generator[Any, Any, Any]) -> None:
+        self._generator = generator
+        self._loop = asyncio.get_running_loop()
+        self._items: list[Any] = []
+        self._wake = asyncio.Event()
+        self._ahead = threading.Semaphore(THREAD_AHEAD)
+        self._stopped = False
+        self._error: BaseException | None = None
+        self._done = False
+
+    async def __aenter__(self) -> AsyncIterator[Any]:
+        self._thread = self._loop.run_in_executor(None, self._run)
+        return self._iterate()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopped = True
+        self._ahead.release(THREAD_AHEAD)
+
+    def _run(self) -> None:
+        try:
+            self._produce(self._generator)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._done = True
+            self._notify()
+
+    def _produce(self, generator: Iterator[Any]) -> None:
+        for item in generator:
+            self._ahead.acquire()
+            if self._stopped:
+                self._generator.close()
+                return
+            self._items.append(item)
+            if len(self._items) == 1:
+                self._notify()
+
+    def _notify(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._wake.set)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            self._stopped = True
+
+    async def _iterate(self) -> AsyncIterator[Any]:
+        while True:
+            items, self._items = self._items, []
+            for item in items:
+                yield item
+            self._ahead.release(len(items)) if items else None
+            if not items and not self._items:
+                if self._done:
+                    break
+                await self._wake.wait()
+                self._wake.clear()
+        if self._error is not None:
+            raise self._error

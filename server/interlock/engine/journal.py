@@ -1,0 +1,233 @@
+"""The owner's pen: what a run's owner writes, batched, and folded as it is written.
+
+Laws:
+- Encode once: an event becomes bytes when it is emitted, and those bytes are what is stored and sent.
+- One append is in flight at a time; what is emitted meanwhile goes with the next.
+- The state here is ahead of the log by what is being written, never by more; when the head refuses, it is thrown away
+  with its owner.
+- Others' entries are read from the log and folded where they stand (`docs/architecture.md`, law 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
+from interlock.workflow.events import Draft, effects
+from interlock.workflow.state import RunState, fold, shift
+from interlock_protocol.codec import event_body
+
+BATCH_EVENTS = 256
+BATCH_BYTES = 64 * 1024
+BATCH_SECONDS = 0.005
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of this process
+    """The head refused the owner's append: another process owns the run, or the run has ended."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.reason.value)
+        self.reason = refused.reason
+
+
+def now_ms() -> int:
+    """The time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def fold_batch(state: RunState, batch: Batch) -> None:
+    """Fold stored entries; the batch begins at the state's next index."""
+    state.epoch = batch.epoch
+    for entry in batch.entries:
+        fold(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
+
+
+class Journal:
+    """Writes one owned run. `wake` is called, on the loop, whenever there is something for the owner to look at."""
+
+    def __init__(self, log: Log, state: RunState, generation: int, wake: Callable[[], None]) -> None:
+        self.log = log
+        self.state = state
+        self.generation = generation
+        self.durable_next = state.next_index
+        self._wake = wake
+        self._drafts: list[tuple[Entry, dict[str, Any]]] = []
+        self._bytes = 0
+        self._oldest = 0.0
+        self._waiting: list[asyncio.Future[None]] = []
+        self._known: dict[int, Batch] = {}
+        self.tail = state.next_index
+
+    # ── Emitting ────────────────────────────────────────────────────────────────────────────────────────
+
+    def emit(self, draft: Draft) -> None:
+        """Take an event into the state and into the next append; after the run's end, drop it."""
+        if self.state.status.is_final:
+            return
+        draft.event["created_at"] = now_ms()
+        private = None if draft.private is None else to_json(draft.private)
+        self._write(Entry(event_body(draft.event), private), draft.event)
+        fold(self.state, draft.event, draft.private)
+
+    def emit_streamed(self, event: dict[str, Any]) -> None:
+        """Take in an event that changes no state, on the shortest way; after the run's end, drop it."""
+        if self.state.status.is_final:
+            return
+        event["created_at"] = now_ms()
+        self._write(Entry(event_body(event)), event)
+        self.state.next_index += 1
+
+    def _write(self, entry: Entry, event: dict[str, Any]) -> None:
+        if not self._drafts:
+            self._oldest = time.monotonic()
+            self._wake()
+        self._drafts.append((entry, event))
+        self._bytes += len(entry.body)
+
+    @property
+    def has_drafts(self) -> bool:
+        return bool(self._drafts)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next batch is as large as a batch gets; then whoever emits waits for `room`."""
+        return (
+            len(self._drafts) >= BATCH_EVENTS
+            or self._bytes >= BATCH_BYTES
+            or (bool(self._drafts) and time.monotonic() - self._oldest >= BATCH_SECONDS)
+        )
+
+    async def room(self) -> None:
+        """Return when the batch that was being filled is on its way to the log."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._wake()
+        await waiter
+
+    # ── Appending ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def flush(self) -> None:
+        """Return when everything emitted so far is in the log.
+
+        Raises:
+            OwnershipLost: the head refused; the state here is void.
+        """
+        while self._drafts:
+            drafts = self._take()
+            appended = await self._append(drafts)
+            if isinstance(appended, Refused):
+                raise OwnershipLost(appended)
+            await self._account(appended, len(drafts))
+
+    async def flush_and_pause(self, draft: Draft) -> bool:
+        """Append what was emitted and `draft`, if nobody else has appended meanwhile; False, and nothing, if so.
+
+        `draft` is folded only when it is in the log.
+        """
+        draft.event["created_at"] = now_ms()
+        drafts = self._take()
+        batch = [*drafts, (Entry(event_body(draft.event)), draft.event)]
+        appended = await self._append(batch, expect_next=self.durable_next)
+        if isinstance(appended, Refused):
+            if appended.reason is not Reason.TAIL_MOVED:
+                raise OwnershipLost(appended)
+            self._drafts[:0] = drafts
+            self._bytes += sum(len(entry.body) for entry, _ in drafts)
+            await self.flush()
+            await self.catch_up()
+            return False
+        fold(self.state, draft.event)
+        await self._account(appended, len(batch))
+        return True
+
+    def _take(self) -> list[tuple[Entry, dict[str, Any]]]:
+        drafts, self._drafts = self._drafts, []
+        self._bytes = 0
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        return drafts
+
+    async def _append(
+        self, drafts: Sequence[tuple[Entry, dict[str, Any]]], *, expect_next: int | None = None
+    ) -> Appended | Refused:
+        """One append, sent again under its id until the log's store answers."""
+        change = effects(event for _, event in drafts)
+        append = Append(
+            run_id=self.state.run_id,
+            append_id=uuid.uuid4().hex,
+            entries=[entry for entry, _ in drafts],
+            generation=self.generation,
+            expect_next=expect_next,
+            opens=change.opens,
+            withdraws=change.resolves,
+            status=change.status,
+        )
+        tries = 0
+        while True:
+            try:
+                return await self.log.append(append)
+            except LogUnavailable:
+                await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
+                tries += 1
+
+    async def _account(self, appended: Appended, count: int) -> None:
+        """Take in where the batch came to stand, and whatever stands before it that isn't ours."""
+        expected = self.durable_next
+        foreign = appended.first_index - expected
+        self.durable_next = appended.next_index
+        if foreign:
+            shift(self.state, expected, foreign)
+            await self._fold_between(expected, appended.first_index)
+        for first in [first for first in self._known if first < self.durable_next]:
+            del self._known[first]
+
+    # ── Others' entries ─────────────────────────────────────────────────────────────────────────────────
+
+    def told(self, batch: Batch) -> None:
+        """Somebody appended to this run: we ourselves, or another."""
+        self.tail = max(self.tail, batch.next_index)
+        self._known[batch.first_index] = batch
+        self._wake()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the log has entries that aren't folded yet."""
+        return self.tail > self.durable_next
+
+    async def catch_up(self) -> None:
+        """Fold what others appended at the tail. Nothing of ours is in flight."""
+        head = await self.log.head(self.state.run_id) if not self.is_behind else None
+        tail = self.tail if head is None else head.next_index
+        if tail <= self.durable_next:
+            return
+        first = self.durable_next
+        shift(self.state, first, tail - first)
+        self.durable_next = tail
+        await self._fold_between(first, tail)
+
+    async def _fold_between(self, first: int, end: int) -> None:
+        """Fold the entries from `first` to before `end`, without moving the state's next index again."""
+        place = self.state.next_index
+        while first < end:
+            known = self._known.get(first)
+            batches = [known] if known else await self.log.read(self.state.run_id, first)
+            for batch in batches:
+                for index, entry in enumerate(batch.entries, batch.first_index):
+                    if index < end:
+                        self.state.next_index = index
+                        fold(
+                            self.state,
+                            from_json(entry.body),
+                            None if entry.private is None else from_json(entry.private),
+                        )
+                first = batch.next_index
+        self.state.next_index = place

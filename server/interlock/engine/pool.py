@@ -1,0 +1,176 @@
+"""The runs this process works on, and the states it keeps at hand.
+
+Laws:
+- A run is driven by at most one driver here; who asks for it meanwhile has it driven again after.
+- No more runs are worked on than there is room for; the others wait in order.
+- What is kept of runs that nobody works on is bounded, and only a shortcut: the log has it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+
+import structlog
+
+from interlock.engine.driver import Driver, settlement_of
+from interlock.engine.journal import OwnershipLost, fold_batch
+from interlock.engine.loading import catch_up, load_state
+from interlock.log.port import Batch, Log, LogUnavailable, Reason, Refused
+from interlock.store.port import Store, StoreUnavailable
+from interlock.workflow.declaration import Workflow
+from interlock.workflow.state import RunState
+
+logger = structlog.get_logger(__name__)
+
+KEPT_STATES = 256
+RETRY_SECONDS = 0.5
+FIRST_EPOCH = 1
+
+
+class Pool:
+    """Claims and drives runs.
+
+    Args:
+        owner: this process's name as an owner of runs, new at each start.
+        room: how many runs are worked on at a time.
+    """
+
+    def __init__(self, workflows: Mapping[str, Workflow], log: Log, store: Store, *, owner: str, room: int) -> None:
+        self.workflows = workflows
+        self.log = log
+        self.store = store
+        self.owner = owner
+        self._room = room
+        self._drivers: dict[str, Driver] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._waiting: deque[str] = deque()
+        self._again: set[str] = set()
+        self._kept: OrderedDict[str, RunState] = OrderedDict()
+        self._stopping = False
+        log.listen(self._appended)
+
+    # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
+
+    def dispatch(self, run_id: str) -> None:
+        """See to it that the run is driven, now or when there is room."""
+        if self._stopping:
+            return
+        if run_id in self._tasks:
+            self._again.add(run_id)
+        elif len(self._tasks) < self._room:
+            task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}")
+            self._tasks[run_id] = task
+        elif run_id not in self._waiting:
+            self._waiting.append(run_id)
+
+    async def stop(self) -> None:
+        """Stop working; every run stays as its log has it, for the next owner."""
+        self._stopping = True
+        self._waiting.clear()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work_on(self, run_id: str) -> None:
+        try:
+            await self._drive(run_id)
+        except (LogUnavailable, StoreUnavailable):
+            logger.warning("run_delayed", run_id=run_id, why="the log or the database can't be reached")
+            await asyncio.sleep(RETRY_SECONDS)
+            self._again.add(run_id)
+        except OwnershipLost as lost:
+            self._kept.pop(run_id, None)
+            logger.info("run_taken_over", run_id=run_id, reason=lost.reason.value)
+        except Exception:
+            self._kept.pop(run_id, None)
+            logger.exception("run_broke_off", run_id=run_id)
+        finally:
+            self._tasks.pop(run_id, None)
+            self._next(run_id)
+
+    def _next(self, run_id: str) -> None:
+        if run_id in self._again:
+            self._again.discard(run_id)
+            self.dispatch(run_id)
+        if self._waiting:
+            self.dispatch(self._waiting.popleft())
+
+    async def _drive(self, run_id: str) -> None:
+        state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
+        workflow = None if state is None else self._workflow_of(state)
+        if state is None or workflow is None:
+            logger.info("run_left", run_id=run_id, why="this server doesn't have the definition it began with")
+            return
+        claimed = await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
+        if isinstance(claimed, Refused):
+            if claimed.reason is Reason.ENDED:
+                await self.settle_ended(run_id)
+            return
+        if state.epoch != claimed.head.epoch:
+            state = await load_state(self.log, self.store, run_id) or state
+        if state.next_index < claimed.head.next_index:
+            await catch_up(self.log, state)
+        driver = Driver(workflow, state, self.log, self.store, claimed.generation)
+        self._drivers[run_id] = driver
+        try:
+            await driver.drive()
+        finally:
+            del self._drivers[run_id]
+        if driver.state.status.is_final:
+            await self.log.archive(run_id)
+        else:
+            self.keep(driver.state)
+
+    def _workflow_of(self, state: RunState) -> Workflow | None:
+        """The definition the run began with, if this process has it."""
+        workflow = self.workflows.get(state.workflow_id)
+        if workflow is None or state.fingerprint != workflow.fingerprint:
+            return None
+        return workflow
+
+    async def settle_ended(self, run_id: str) -> None:
+        """Write the row of a run that ended while nobody owned it, and archive its log."""
+        state = await self.fresh_state(run_id)
+        if state is not None and state.status.is_final:
+            await self.store.settle(settlement_of(state, with_snapshot=True))
+            await self.log.archive(run_id)
+
+    # ── States ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def state(self, run_id: str) -> RunState | None:
+        """The state of a run, to look at and not to change: its driver's, a kept one, or the log's."""
+        driver = self._drivers.get(run_id)
+        if driver is not None:
+            return driver.state
+        return self._kept.get(run_id) or await self.fresh_state(run_id)
+
+    async def fresh_state(self, run_id: str) -> RunState | None:
+        """The state of a run as its log has it now."""
+        state = await load_state(self.log, self.store, run_id)
+        if state is not None and run_id not in self._drivers and not state.status.is_final:
+            self.keep(state)
+        return state
+
+    def keep(self, state: RunState) -> None:
+        """Keep a state at hand; the oldest goes when there are too many."""
+        self._kept[state.run_id] = state
+        self._kept.move_to_end(state.run_id)
+        if len(self._kept) > KEPT_STATES:
+            self._kept.popitem(last=False)
+
+    def _appended(self, run_id: str, batch: Batch) -> None:
+        """Something was appended by this process: a driver is told, a kept state goes along."""
+        driver = self._drivers.get(run_id)
+        if driver is not None:
+            driver.journal.told(batch)
+            return
+        kept = self._kept.get(run_id)
+        if kept is None:
+            return
+        if kept.next_index == batch.first_index and kept.epoch == batch.epoch:
+            fold_batch(kept, batch)
+        else:
+            del self._kept[run_id]

@@ -1,0 +1,167 @@
+"""Who follows what: cursors on the logs of runs.
+
+Laws:
+- A subscription is a cursor, not a queue. Live is reading at the tail; there is no seam between replay and live.
+- What is at the tail is delivered from memory, encoded once per codec; what is older is read from the log in pages.
+- A slow follower costs a bounded buffer: its cursor stays behind, and nothing is lost.
+- Nothing here knows users or sockets; who may follow was asked before.
+
+Source: `docs/architecture.md`, "Laws" 1 and 2.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+from interlock.log.port import Batch, Log
+from interlock_protocol.codec import Codec
+
+TAIL_BYTES = 512 * 1024
+"""How much of a followed run's newest entries is kept in memory."""
+
+Frame: TypeAlias = str | bytes
+
+_FINAL = (b'{"event":"WorkflowCompleted"', b'{"event":"WorkflowCancelled"', b'{"event":"WorkflowError"')
+
+
+def ends_run(body: bytes) -> bool:
+    """Whether this is the last event of its run; `event` is always an event's first field."""
+    return body.startswith(_FINAL)
+
+
+class _TailBatch:
+    """A batch in memory, and its frames in the codecs that were asked for."""
+
+    __slots__ = ("_frames", "batch", "size")
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.size = sum(len(entry.body) for entry in batch.entries)
+        self._frames: dict[Codec, list[Frame]] = {}
+
+    def frames(self, codec: Codec) -> list[Frame]:
+        frames = self._frames.get(codec)
+        if frames is None:
+            frames = self._frames[codec] = encode(self.batch, codec)
+        return frames
+
+
+def encode(batch: Batch, codec: Codec) -> list[Frame]:
+    """The frames of a batch."""
+    run_frame, epoch = codec.run_frame, batch.epoch
+    return [run_frame(entry.body, index, epoch) for index, entry in enumerate(batch.entries, batch.first_index)]
+
+
+class _Tail:
+    """The end of one followed run's log."""
+
+    __slots__ = ("batches", "ended", "followers", "next_index", "size")
+
+    def __init__(self, next_index: int) -> None:
+        self.next_index = next_index
+        self.batches: deque[_TailBatch] = deque()
+        self.size = 0
+        self.ended = False
+        self.followers: set[Cursor] = set()
+
+    def add(self, batch: Batch) -> None:
+        if self.batches and self.batches[-1].batch.next_index != batch.first_index:
+            self.batches.clear()
+            self.size = 0
+        held = _TailBatch(batch)
+        self.batches.append(held)
+        self.size += held.size
+        self.next_index = max(self.next_index, batch.next_index)
+        self.ended = self.ended or ends_run(batch.entries[-1].body)
+        while self.size > TAIL_BYTES and len(self.batches) > 1:
+            self.size -= self.batches.popleft().size
+
+    def find(self, index: int) -> _TailBatch | None:
+        """The batch in memory that holds `index`. Followers are mostly at the end: look from there."""
+        if not self.batches or index < self.batches[0].batch.first_index:
+            return None
+        for held in reversed(self.batches):
+            if held.batch.first_index <= index < held.batch.next_index:
+                return held
+        return None
+
+
+class Hub:
+    """Follows runs for any number of cursors."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._tails: dict[str, _Tail] = {}
+        log.listen(self._appended)
+
+    def follow(self, run_id: str, first_index: int, tail_index: int, wake: Callable[[], None]) -> Cursor:
+        """A cursor on a run, at `first_index`.
+
+        Args:
+            tail_index: the log's next index as the caller knows it; more may have come since.
+            wake: called, on the loop, when there may be something new. It must not block.
+        """
+        tail = self._tails.get(run_id)
+        if tail is None:
+            tail = self._tails[run_id] = _Tail(tail_index)
+        tail.next_index = max(tail.next_index, tail_index)
+        cursor = Cursor(self, run_id, first_index, tail, wake)
+        tail.followers.add(cursor)
+        return cursor
+
+    def unfollow(self, cursor: Cursor) -> None:
+        """Let go of a cursor; again is fine."""
+        tail = cursor.tail
+        tail.followers.discard(cursor)
+        if not tail.followers and self._tails.get(cursor.run_id) is tail:
+            del self._tails[cursor.run_id]
+
+    def _appended(self, run_id: str, batch: Batch) -> None:
+        tail = self._tails.get(run_id)
+        if tail is None:
+            return
+        tail.add(batch)
+        for cursor in tail.followers:
+            cursor.wake()
+
+    async def page(self, cursor: Cursor, codec: Codec) -> tuple[list[Frame], bool]:
+        """The next frames of a cursor, none when it is at the tail, and whether the last of them ends the run."""
+        held = cursor.tail.find(cursor.next_index)
+        if held is not None:
+            skip = cursor.next_index - held.batch.first_index
+            frames = held.frames(codec)
+            return frames[skip:] if skip else frames, ends_run(held.batch.entries[-1].body)
+        batches = await self._log.read(cursor.run_id, cursor.next_index)
+        pages = [frame for batch in batches for frame in encode(batch, codec)]
+        if not pages and cursor.tail.next_index > cursor.next_index and not cursor.tail.batches:
+            cursor.tail.next_index = cursor.next_index
+        return pages, bool(batches) and ends_run(batches[-1].entries[-1].body)
+
+
+class Cursor:
+    """A place in a run's log, of one follower.
+
+    `held` stops delivery while the follower itself is changing the run, so that an acknowledgement comes before what
+    it acknowledges.
+    """
+
+    __slots__ = ("held", "hub", "next_index", "run_id", "tail", "wake")
+
+    def __init__(self, hub: Hub, run_id: str, first_index: int, tail: _Tail, wake: Callable[[], None]) -> None:
+        self.hub = hub
+        self.run_id = run_id
+        self.next_index = first_index
+        self.tail = tail
+        self.wake = wake
+        self.held = False
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is something to deliver."""
+        return self.next_index < self.tail.next_index
+
+    def close(self) -> None:
+        """Stop following."""
+        self.hub.unfollow(self)

@@ -1,0 +1,57 @@
+-- What the scripts share (it is put before each): a run's head, and the indexes of its shard that follow from it.
+-- ARGV[1] is a MessagePack list of a script's arguments; what isn't given is false there.
+
+local FINAL = { COMPLETED = true, CANCELLED = true, ERROR = true }
+local ACTIVE = { PENDING = true, RUNNING = true }
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function unpacked(text)
+  if not text or text == '' then return {} end
+  return cmsgpack.unpack(text)
+end
+
+local function load_head(key)
+  local f = redis.call('HMGET', key, 'epoch', 'next', 'status', 'owner', 'generation', 'pending', 'last', 'recent')
+  if not f[1] then return nil end
+  return {
+    epoch = tonumber(f[1]), next = tonumber(f[2]), status = f[3], owner = f[4], generation = tonumber(f[5]),
+    pending = f[6] or '', last = f[7], recent = f[8],
+  }
+end
+
+-- A lease belongs to an owner, not to a run: renewing costs the same for one run as for ten thousand.
+local function is_live(owner, leases, now)
+  if owner == '' then return false end
+  local ends = redis.call('ZSCORE', leases, owner)
+  return ends and tonumber(ends) > now
+end
+
+local function dump_head(head, leases)
+  local owner = is_live(head.owner, leases, now_ms()) and head.owner or ''
+  return { head.epoch, head.next, head.status, owner, head.generation, head.pending }
+end
+
+-- A lease counts as expired only for a caller that has been in touch with Redis, without a gap, for one whole lease:
+-- owners who couldn't renew because Redis was away have then had the time to do so.
+local function may_expire(now, lease_ms, since, seen)
+  return now - seen <= lease_ms / 2 and now - since >= lease_ms
+end
+
+-- `ready` holds the active runs that nobody owns (score: since when), `owned` the active ones and their owners.
+local function index(head, run_id, ready, owned)
+  local active = ACTIVE[head.status]
+  if active and head.owner == '' then
+    redis.call('ZADD', ready, 'NX', now_ms(), run_id)
+  else
+    redis.call('ZREM', ready, run_id)
+  end
+  if active and head.owner ~= '' then
+    redis.call('HSET', owned, run_id, head.owner)
+  else
+    redis.call('HDEL', owned, run_id)
+  end
+end

@@ -1,0 +1,77 @@
+-- Write a batch at the tail if the head allows it; the same append id again only answers where it was written.
+-- KEYS head, log, ready, owned, leases
+-- ARGV [run id, append id, count of entries, generation?, expected next?, status?, resolves, withdraws, opens,
+--       how many appends of others to remember], entries
+local run_id, append_id, count, generation, expect_next, status, resolves, withdraws, opens, remembered =
+  unpack(cmsgpack.unpack(ARGV[1]))
+local entries = ARGV[2]
+
+local head = load_head(KEYS[1])
+if not head then return { 'no_run' } end
+
+-- An owner's append is looked for where owners' are, anybody else's among anybody else's.
+local recent = generation and { unpacked(head.last) } or unpacked(head.recent)
+
+local function is_owned()
+  return is_live(head.owner, KEYS[5], now_ms()) and 1 or 0
+end
+
+for _, place in ipairs(recent) do
+  if place[1] == append_id then return { 'repeated', head.epoch, place[2], place[3], is_owned(), head.next } end
+end
+
+local pending, is_pending = unpacked(head.pending), {}
+for _, id in ipairs(pending) do is_pending[id] = true end
+
+local function refusal()
+  if generation and (head.owner == '' or head.generation ~= generation) then return 'not_owner' end
+  if FINAL[head.status] then return 'ended' end
+  for _, id in ipairs(resolves) do
+    if not is_pending[id] then return 'not_pending' end
+  end
+  if expect_next and head.next ~= expect_next then return 'tail_moved' end
+end
+
+local reason = refusal()
+if reason then return { reason, dump_head(head, KEYS[5]) } end
+
+-- First, as it is what Redis refuses when its memory is full; a script that has written is never stopped midway.
+local first = head.next
+redis.call('XADD', KEYS[2], string.format('%d-%d', head.epoch, first), 'e', entries)
+head.next = first + count
+redis.call('HSET', KEYS[1], 'next', head.next)
+
+if generation then
+  redis.call('HSET', KEYS[1], 'last', cmsgpack.pack({ append_id, first, head.next }))
+else
+  table.insert(recent, { append_id, first, head.next })
+  if #recent > remembered then table.remove(recent, 1) end
+  redis.call('HSET', KEYS[1], 'recent', cmsgpack.pack(recent))
+end
+
+local changed = status and status ~= head.status
+if changed then
+  head.status = status
+  redis.call('HSET', KEYS[1], 'status', status)
+  index(head, run_id, KEYS[3], KEYS[4])
+end
+
+if FINAL[head.status] then
+  redis.call('HDEL', KEYS[1], 'pending')
+elseif #resolves + #withdraws + #opens > 0 then
+  local gone, left = {}, {}
+  for _, id in ipairs(resolves) do gone[id] = true end
+  for _, id in ipairs(withdraws) do gone[id] = true end
+  for _, id in ipairs(opens) do gone[id] = true end
+  for _, id in ipairs(pending) do
+    if not gone[id] then table.insert(left, id) end
+  end
+  local opened = {}
+  for _, id in ipairs(opens) do
+    if not opened[id] then table.insert(left, id) end
+    opened[id] = true
+  end
+  redis.call('HSET', KEYS[1], 'pending', #left > 0 and cmsgpack.pack(left) or '')
+end
+
+return { 'appended', head.epoch, first, head.next, generation and 1 or is_owned(), head.next }

@@ -1,0 +1,29 @@
+-- A page of a run's log: batches as (id, entries), the first one being that which holds the index asked for.
+-- KEYS head, log
+-- ARGV [first index, bytes]
+local first, budget = unpack(cmsgpack.unpack(ARGV[1]))
+local head = load_head(KEYS[1])
+if not head then return { 0, 0 } end
+local reply = { head.epoch, head.next }
+if first >= head.next then return reply end
+
+local asked = string.format('%d-%d', head.epoch, first)
+local holding = redis.call('XREVRANGE', KEYS[2], asked, head.epoch .. '-0', 'COUNT', 1)
+if #holding == 0 then return reply end
+
+-- How many batches fill the page isn't known: ask for a few, then for more.
+local from, count, bytes, batches = holding[1][1], 4, 0, 0
+while true do
+  local page = redis.call('XRANGE', KEYS[2], from, head.epoch, 'COUNT', count)
+  for _, batch in ipairs(page) do
+    local id, entries = batch[1], batch[2][2]
+    bytes = bytes + #entries
+    if batches > 0 and bytes > budget then return reply end
+    batches = batches + 1
+    table.insert(reply, id)
+    table.insert(reply, entries)
+    from = '(' .. id
+  end
+  if #page < count or bytes >= budget then return reply end
+  count = math.min(count * 4, 256)
+end

@@ -1,0 +1,260 @@
+"""The log on Redis Streams, for many processes.
+
+Laws:
+- A script, atomic, does what the port calls atomic. All keys of a shard share a hash tag, so it is atomic on a
+  Cluster, too. Every process must agree on the number of shards: it is kept in Redis, and compared at start.
+- A stream entry is a batch; its id is `<epoch>-<first index>`. (Redis has no id 0-0: epochs begin at 1.)
+- A lease is an owner's, per shard, and ends by Redis's clock. The generation in the head is what fences; a lease only
+  says when another may claim. Nobody claims a lease as expired before having been in touch with Redis, without a gap
+  of half a lease, for a whole lease: while Redis is away nobody can renew, and that dispossesses nobody.
+- The log of an ended run moves to the archive; its head stays, small, and refuses.
+
+Keys of shard N, each beginning with `<prefix>:{sN}:`:
+
+    head:<run id>   hash: epoch, next, status, owner, generation, pending, last (the owner's last append), recent
+    log:<run id>    stream: the batches
+    ready           sorted set: active runs that nobody owns, and since when
+    owned           hash: active runs that somebody owns, and who
+    leases          sorted set: owners, and when their lease ends
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgpack
+
+from interlock.log.batches import pack, page
+from interlock.log.port import (
+    PAGE_BYTES,
+    REMEMBERED_APPENDS,
+    Append,
+    Appended,
+    Batch,
+    Claimed,
+    Head,
+    Listener,
+    LogUnfit,
+    Reason,
+    Refused,
+)
+from interlock.log.redis_link import RedisLink
+from interlock.log.turns import Turns, Written
+from interlock_protocol.types import RunStatus
+
+_OLDEST = (6, 2)
+_COPY_BYTES = 1024 * 1024
+
+
+class Archive(Protocol):
+    """Where the logs of ended runs are kept for good."""
+
+    async def write(self, run_id: str, head: Head, batches: Sequence[Batch]) -> None:
+        """Keep these; what is kept already stays as it is."""
+
+    async def read(self, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
+        """As `Log.read`."""
+
+
+class RedisLog:
+    """The log on a Redis (6.2 or later), single or Cluster.
+
+    Args:
+        shards: how many hash tags the keys spread over; can't be changed later.
+        lease_ms: how long an owner that renews nothing stays one. Renew, and ask for `ownerless` runs, several
+            times within it.
+        allow_volatile: use a Redis that may lose what it acknowledged.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        archive: Archive,
+        *,
+        shards: int = 64,
+        lease_ms: int = 3000,
+        allow_volatile: bool = False,
+        prefix: str = "interlock",
+    ) -> None:
+        self._link = RedisLink(url)
+        self._archive = archive
+        self._shards = shards
+        self._lease_ms = lease_ms
+        self._allow_volatile = allow_volatile
+        self._prefix = prefix
+        self._turns = Turns(self._write)
+        self._contact = _Contact(lease_ms)
+
+    def listen(self, listener: Listener) -> None:
+        self._turns.listen(listener)
+
+    async def start(self) -> None:
+        await self._link.find_cluster()
+        refuse_unfit(await self._link.info(), allow_volatile=self._allow_volatile)
+        key = f"{self._prefix}:{{s0}}:shards"
+        await self._link.command("SET", key, self._shards, "NX")
+        if (known := int(await self._link.command("GET", key))) != self._shards:
+            raise LogUnfit(f"This Redis's log has {known} shards, not {self._shards}: use {known}.")
+
+    async def close(self) -> None:
+        await self._turns.idle()
+        await self._link.close()
+
+    async def append(self, append: Append) -> Appended | Refused:
+        return await self._turns.append(append)
+
+    async def _write(self, append: Append) -> Written:
+        run_id = append.run_id
+        reply = await self._link.run(
+            "append",
+            self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "ready", "owned", "leases"),
+            (
+                run_id,
+                append.append_id,
+                len(append.entries),
+                append.generation,
+                append.expect_next,
+                append.status,
+                append.resolves,
+                append.withdraws,
+                append.opens,
+                REMEMBERED_APPENDS,
+            ),
+            pack(append.entries),
+        )
+        outcome, *rest = reply
+        if outcome not in (b"appended", b"repeated"):
+            return Written(_refused(run_id, reply))
+        epoch, first_index, next_index, owned, tail = rest
+        appended = Appended(epoch, first_index, next_index, owned=bool(owned))
+        return Written(appended, repeated=outcome == b"repeated", next_index=tail)
+
+    async def claim(self, run_id: str, owner: str, *, create_epoch: int | None = None) -> Claimed | Refused:
+        if create_epoch is not None and create_epoch < 1:
+            raise ValueError("Epochs begin at 1.")
+        now, *reply = await self._link.run(
+            "claim",
+            self._keys(run_id, f"head:{run_id}", "ready", "owned", "leases"),
+            (run_id, owner, create_epoch, self._lease_ms, *self._contact.times),
+        )
+        self._contact.seen(now)
+        if reply[0] != b"claimed":
+            return _refused(run_id, reply)
+        head = _head(run_id, reply[1])
+        return Claimed(head.generation, head)
+
+    async def renew(self, owner: str) -> None:
+        calls = [((self._key(shard, "leases"),), (owner, self._lease_ms)) for shard in range(self._shards)]
+        self._contact.seen(min(await self._link.run_all("renew", calls)))
+
+    async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
+        keys = self._keys(run_id, f"head:{run_id}", "ready", "owned", "leases")
+        reply = await self._link.run("release", keys, (run_id, generation, expect_next))
+        return None if reply[0] == b"released" else _refused(run_id, reply)
+
+    async def head(self, run_id: str) -> Head | None:
+        fields = await self._link.run("head", self._keys(run_id, f"head:{run_id}", "leases"))
+        return _head(run_id, fields) if fields else None
+
+    async def read(self, run_id: str, first_index: int, *, max_bytes: int = PAGE_BYTES) -> list[Batch]:
+        batches, next_index = await self._read_stream(run_id, first_index, max_bytes)
+        if batches or first_index >= next_index:
+            return batches
+        return await self._archive.read(run_id, first_index, max_bytes)
+
+    async def _read_stream(self, run_id: str, first_index: int, max_bytes: int) -> tuple[list[Batch], int]:
+        """A page (empty when the stream doesn't hold the index), and the log's next index."""
+        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}")
+        epoch, next_index, *rows = await self._link.run("read", keys, (first_index, max_bytes))
+        ids, blobs = rows[::2], rows[1::2]
+        places = (int(entry_id.partition(b"-")[2]) for entry_id in ids)
+        return page(epoch, zip(places, blobs, strict=True), first_index), next_index
+
+    async def ownerless(self, limit: int = 1000) -> list[str]:
+        args = (limit, self._lease_ms, *self._contact.times)
+        shards = range(self._shards)
+        calls = [(tuple(self._key(n, name) for name in ("ready", "owned", "leases")), args) for n in shards]
+        replies = await self._link.run_all("ownerless", calls)
+        self._contact.seen(min(now for now, *_ in replies))
+        return [run_id.decode() for _, *runs in replies for run_id in runs][:limit]
+
+    async def archive(self, run_id: str) -> bool:
+        head = await self.head(run_id)
+        if head is None or not head.status.is_final:
+            return False
+        index = 0
+        while index < head.next_index:
+            batches, _ = await self._read_stream(run_id, index, _COPY_BYTES)
+            if not batches:  # it is there already
+                return True
+            await self._archive.write(run_id, head, batches)
+            index = batches[-1].next_index
+        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}")
+        return bool(await self._link.run("archive", keys, (head.epoch, head.next_index, head.status)))
+
+    def _keys(self, run_id: str, *names: str) -> list[str]:
+        shard = zlib.crc32(run_id.encode()) % self._shards
+        return [self._key(shard, name) for name in names]
+
+    def _key(self, shard: int, name: str) -> str:
+        return f"{self._prefix}:{{s{shard}}}:{name}"
+
+
+class _Contact:
+    """Since when this process has been in touch with Redis without a gap, and when it last was, by Redis's clock."""
+
+    def __init__(self, lease_ms: int) -> None:
+        self._longest_gap = lease_ms / 2
+        self._since = 0
+        self._last = 0
+
+    @property
+    def times(self) -> tuple[int, int]:
+        return self._since, self._last
+
+    def seen(self, now_ms: int) -> None:
+        if now_ms - self._last > self._longest_gap:
+            self._since = now_ms
+        self._last = now_ms
+
+
+def refuse_unfit(info: Mapping[str, str], *, allow_volatile: bool = False) -> None:
+    """Refuse a Redis, by what it says of itself, that is too old or may lose what it acknowledged.
+
+    Raises:
+        LogUnfit: with a sentence that says what to change.
+    """
+    version = info["redis_version"]
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+        raise LogUnfit(f"Redis {version} is too old: 6.2 or later is needed.")
+    if allow_volatile:
+        return
+    if info["aof_enabled"] != "1":
+        raise LogUnfit("This Redis forgets what it acknowledged: set `appendonly yes` (or allow a volatile one).")
+    policy = info["maxmemory_policy"]
+    if info["maxmemory"] != "0" and policy != "noeviction":
+        raise LogUnfit(
+            f"This Redis drops logs when its memory is full: set `maxmemory-policy noeviction`, not {policy} "
+            "(or allow a volatile one)."
+        )
+
+
+def _head(run_id: str, fields: Sequence[Any]) -> Head:
+    epoch, next_index, status, owner, generation, pending = fields
+    return Head(
+        run_id=run_id,
+        epoch=epoch,
+        next_index=next_index,
+        status=RunStatus(status.decode()),
+        pending=frozenset(msgpack.unpackb(pending)) if pending else frozenset(),
+        owner=owner.decode() or None,
+        generation=generation,
+    )
+
+
+def _refused(run_id: str, reply: Sequence[Any]) -> Refused:
+    """Of (reason) or (reason, head)."""
+    head = _head(run_id, reply[1]) if len(reply) > 1 else None
+    return Refused(Reason(reply[0].decode()), head)

@@ -1,0 +1,321 @@
+"""The log in SQLite or PostgreSQL, for one process; and the archive of a log that is elsewhere.
+
+Laws:
+- An append is one transaction of at most three statements. The row of the head is what appends to a run wait for.
+- There is no lease: this process is the only one, so an owner that isn't this process's is a dead one's. At start
+  nobody owns anything; whoever claims gets the run, and the generation fences.
+- Statements go to the driver as text, past SQLAlchemy's compiler, which would take longer than SQLite.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from interlock.database import Database, DatabaseUnavailable
+from interlock.log.batches import pack, page
+from interlock.log.port import (
+    PAGE_BYTES,
+    REMEMBERED_APPENDS,
+    Append,
+    Appended,
+    Batch,
+    Claimed,
+    Head,
+    Listener,
+    LogUnavailable,
+    Reason,
+    Refused,
+)
+from interlock.log.turns import Turns, Written
+from interlock_protocol.types import RunStatus
+
+T = TypeVar("T")
+
+_MOST_ROWS = 256
+
+_FIND_HEAD = "SELECT epoch, next_index, status, pending, owner, generation, recent FROM log_heads WHERE run_id = ?"
+_CREATE_HEAD = """
+    INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
+    VALUES (?, ?, 0, 'PENDING', '[]', NULL, 0, '[null, []]')
+    ON CONFLICT DO NOTHING"""
+_ARCHIVE_HEAD = """
+    INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
+    VALUES (?, ?, ?, ?, '[]', NULL, ?, '[null, []]')
+    ON CONFLICT (run_id) DO UPDATE SET
+        epoch = excluded.epoch, next_index = excluded.next_index, status = excluded.status,
+        generation = excluded.generation"""
+_CHANGE_OWNER = "UPDATE log_heads SET owner = ?, generation = ? WHERE run_id = ?"
+_DISOWN_ALL = "UPDATE log_heads SET owner = NULL WHERE owner IS NOT NULL"
+_MOVE_TAIL = "UPDATE log_heads SET next_index = ?, recent = ? WHERE run_id = ?"
+_CHANGE_HEAD = "UPDATE log_heads SET next_index = ?, recent = ?, status = ?, pending = ? WHERE run_id = ?"
+_FIND_OWNERLESS = """
+    SELECT run_id FROM log_heads WHERE status IN ('PENDING', 'RUNNING') AND owner IS NULL LIMIT ?"""
+
+_INSERT_BATCH = """
+    INSERT INTO log_batches (run_id, epoch, first_index, next_index, entries) VALUES (?, ?, ?, ?, ?)"""
+_ARCHIVE_BATCH = _INSERT_BATCH + " ON CONFLICT DO NOTHING"
+_FIRST_OF_PAGE = """
+    SELECT first_index, entries FROM log_batches WHERE run_id = ? AND epoch = ? AND first_index <= ?
+    ORDER BY first_index DESC LIMIT 1"""
+_REST_OF_PAGE = """
+    SELECT first_index, entries FROM log_batches WHERE run_id = ? AND epoch = ? AND first_index > ?
+    ORDER BY first_index LIMIT ?"""
+
+
+class SqlLog:
+    """The log in a database that no other process writes to."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._run = _runner(database.dialect)
+        self._turns = Turns(self._write)
+
+    def listen(self, listener: Listener) -> None:
+        self._turns.listen(listener)
+
+    async def start(self) -> None:
+        await self._change(lambda connection: self._run(connection, _DISOWN_ALL))
+
+    async def close(self) -> None:
+        """The database stays open: it is whoever's opened it."""
+        await self._turns.idle()
+
+    async def append(self, append: Append) -> Appended | Refused:
+        return await self._turns.append(append)
+
+    async def _write(self, append: Append) -> Written:
+        blob = pack(append.entries)
+        return await self._change(lambda connection: _append(self._run, connection, append, blob))
+
+    async def claim(self, run_id: str, owner: str, *, create_epoch: int | None = None) -> Claimed | Refused:
+        if create_epoch is not None and create_epoch < 1:
+            raise ValueError("Epochs begin at 1.")
+        return await self._change(lambda connection: _claim(self._run, connection, run_id, owner, create_epoch))
+
+    async def renew(self, owner: str) -> None:
+        """Nothing: there are no leases."""
+
+    async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
+        return await self._change(lambda connection: _release(self._run, connection, run_id, generation, expect_next))
+
+    async def head(self, run_id: str) -> Head | None:
+        row = await self._look(lambda connection: _find(self._run, connection, run_id))
+        return None if row is None else row.head
+
+    async def read(self, run_id: str, first_index: int, *, max_bytes: int = PAGE_BYTES) -> list[Batch]:
+        return await self._look(lambda connection: _read(self._run, connection, run_id, first_index, max_bytes))
+
+    async def ownerless(self, limit: int = 1000) -> list[str]:
+        rows = await self._look(lambda connection: self._run(connection, _FIND_OWNERLESS, limit).all())
+        return [run_id for (run_id,) in rows]
+
+    async def archive(self, run_id: str) -> bool:
+        """False: an ended run's log is kept for good where it is."""
+        return False
+
+    async def _change(self, work: Callable[[Connection], T]) -> T:
+        with _translating():
+            return await self._database.write(work)
+
+    async def _look(self, work: Callable[[Connection], T]) -> T:
+        with _translating():
+            return await self._database.read(work)
+
+
+class SqlArchive:
+    """Logs of ended runs, copied from elsewhere into the same tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._run = _runner(database.dialect)
+
+    async def write(self, run_id: str, head: Head, batches: Sequence[Batch]) -> None:
+        """Keep these; what is kept already stays as it is."""
+        rows = [(run_id, b.epoch, b.first_index, b.next_index, pack(b.entries)) for b in batches]
+
+        def work(connection: Connection) -> None:
+            place = (head.epoch, head.next_index, head.status.value, head.generation)
+            self._run(connection, _ARCHIVE_HEAD, run_id, *place)
+            for row in rows:
+                self._run(connection, _ARCHIVE_BATCH, *row)
+
+        with _translating():
+            await self._database.write(work)
+
+    async def read(self, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
+        """As `Log.read`."""
+        with _translating():
+            return await self._database.read(
+                lambda connection: _read(self._run, connection, run_id, first_index, max_bytes)
+            )
+
+
+# --- how both dialects are spoken to ---
+
+Run = Callable[..., Any]
+
+
+def _runner(dialect: str) -> Run:
+    """`run(connection, statement, *parameters)`, for statements written with `?`."""
+    if dialect == "sqlite":
+        return lambda connection, statement, *parameters: connection.exec_driver_sql(statement, parameters)
+    numbered: dict[str, str] = {}
+
+    def run(connection: Connection, statement: str, *parameters: Any) -> Any:
+        if statement not in numbered:
+            numbered[statement] = _numbered(statement)
+        return connection.exec_driver_sql(numbered[statement], parameters)
+
+    return run
+
+
+def _numbered(statement: str) -> str:
+    first, *others = statement.split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
+
+
+@contextlib.contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise LogUnavailable(str(error)) from error
+
+
+# --- what is done in a transaction ---
+
+
+@dataclass(slots=True)
+class _Row:
+    """A head, and where remembered appends stand: (append id, first index, next index)."""
+
+    head: Head
+    last_of_owner: list[Any] | None
+    recent_of_others: list[list[Any]]
+
+    def place_of(self, append: Append) -> list[Any] | None:
+        """Where this very append was written before."""
+        places = self.recent_of_others if append.generation is None else [self.last_of_owner or [None]]
+        return next((place for place in places if place[0] == append.append_id), None)
+
+    def remember(self, append: Append, next_index: int) -> str:
+        place = [append.append_id, self.head.next_index, next_index]
+        if append.generation is None:
+            self.recent_of_others = [*self.recent_of_others, place][-REMEMBERED_APPENDS:]
+        else:
+            self.last_of_owner = place
+        return json.dumps([self.last_of_owner, self.recent_of_others])
+
+
+def _find(run: Run, connection: Connection, run_id: str, *, lock: bool = False) -> _Row | None:
+    # SQLite has one writer anyhow.
+    locking = " FOR UPDATE" if lock and connection.dialect.name == "postgresql" else ""
+    row = run(connection, _FIND_HEAD + locking, run_id).first()
+    if row is None:
+        return None
+    epoch, next_index, status, pending, owner, generation, recent = row
+    head = Head(run_id, epoch, next_index, RunStatus(status), frozenset(json.loads(pending)), owner, generation)
+    return _Row(head, *json.loads(recent))
+
+
+def _append(run: Run, connection: Connection, append: Append, blob: bytes) -> Written:
+    run_id = append.run_id
+    row = _find(run, connection, run_id, lock=True)
+    if row is None:
+        return Written(Refused(Reason.NO_RUN))
+    head = row.head
+    if place := row.place_of(append):
+        again = Appended(head.epoch, place[1], place[2], owned=head.owner is not None)
+        return Written(again, repeated=True, next_index=head.next_index)
+    if reason := _refusal(head, append):
+        return Written(Refused(reason, head))
+
+    first, after = head.next_index, head.next_index + len(append.entries)
+    recent = row.remember(append, after)
+    run(connection, _INSERT_BATCH, run_id, head.epoch, first, after, blob)
+    if append.status or append.resolves or append.withdraws or append.opens:
+        status = append.status or head.status
+        pending = json.dumps(sorted(_pending_after(head, append)))
+        run(connection, _CHANGE_HEAD, after, recent, status.value, pending, run_id)
+    else:
+        run(connection, _MOVE_TAIL, after, recent, run_id)
+    return Written(Appended(head.epoch, first, after, owned=head.owner is not None), next_index=after)
+
+
+def _refusal(head: Head, append: Append) -> Reason | None:
+    if append.generation is not None and not _is_owners(head, append.generation):
+        return Reason.NOT_OWNER
+    if head.status.is_final:
+        return Reason.ENDED
+    if not head.pending.issuperset(append.resolves):
+        return Reason.NOT_PENDING
+    if append.expect_next not in (None, head.next_index):
+        return Reason.TAIL_MOVED
+    return None
+
+
+def _is_owners(head: Head, generation: int) -> bool:
+    return head.owner is not None and head.generation == generation
+
+
+def _pending_after(head: Head, append: Append) -> frozenset[str]:
+    if (append.status or head.status).is_final:
+        return frozenset()
+    return head.pending.difference(append.resolves, append.withdraws).union(append.opens)
+
+
+def _claim(run: Run, connection: Connection, run_id: str, owner: str, create_epoch: int | None) -> Claimed | Refused:
+    row = _find(run, connection, run_id, lock=True)
+    if row is None and create_epoch is not None:
+        run(connection, _CREATE_HEAD, run_id, create_epoch)
+        row = _find(run, connection, run_id, lock=True)
+    if row is None:
+        return Refused(Reason.NO_RUN)
+    head = row.head
+    if head.status.is_final:
+        return Refused(Reason.ENDED, head)
+    generation = head.generation + 1
+    run(connection, _CHANGE_OWNER, owner, generation, run_id)
+    owned = Head(run_id, head.epoch, head.next_index, head.status, head.pending, owner, generation)
+    return Claimed(generation, owned)
+
+
+def _release(run: Run, connection: Connection, run_id: str, generation: int, expect_next: int) -> Refused | None:
+    row = _find(run, connection, run_id, lock=True)
+    if row is None:
+        return Refused(Reason.NO_RUN)
+    head = row.head
+    if head.generation != generation:
+        return Refused(Reason.NOT_OWNER, head)
+    if head.owner is None:
+        return None
+    if head.next_index != expect_next:
+        return Refused(Reason.TAIL_MOVED, head)
+    run(connection, _CHANGE_OWNER, None, generation, run_id)
+    return None
+
+
+def _read(run: Run, connection: Connection, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
+    row = run(connection, "SELECT epoch, next_index FROM log_heads WHERE run_id = ?", run_id).first()
+    if row is None or first_index >= row.next_index:
+        return []
+    rows = run(connection, _FIRST_OF_PAGE, run_id, row.epoch, first_index).all()
+    count, size = 4, sum(len(blob) for _, blob in rows)
+    # How many batches fill the page isn't known: ask for a few, then for more.
+    while rows and size < max_bytes:
+        more = run(connection, _REST_OF_PAGE, run_id, row.epoch, rows[-1][0], count).all()
+        for first, blob in more:
+            size += len(blob)
+            if size > max_bytes:
+                break
+            rows.append((first, blob))
+        if len(more) < count:
+            break
+        count = min(count * 4, _MOST_ROWS)
+    return page(row.epoch, rows, first_index)

@@ -1,0 +1,20 @@
+"""What a running server has, for the shells around it: the socket and HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interlock.auth.tokens import Authenticator
+from interlock.engine.engine import Engine
+from interlock.hub import Hub
+from interlock.store.port import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that the socket and HTTP talk to."""
+
+    engine: Engine
+    hub: Hub
+    store: Store
+    authenticator: Authenticator

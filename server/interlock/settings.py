@@ -1,0 +1,275 @@
+"""Every setting of the server: from the environment (`INTERLOCK_…`), or given to `Settings(…)`.
+
+Laws:
+- Everything is optional; with nothing set, the server runs on one machine, for one person, safely.
+- What is wrong is told all at once, each in a sentence that names the variable and says what to write
+  instead.
+- No error and no repr shows a value: any of them may be a secret, or a secret in the wrong place.
+- Settings don't change once they are read.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from interlock.auth.jwks import check_jwks_url
+from interlock.auth.keys import key_from_secret
+from interlock.auth.origins import parse_origin
+from interlock.auth.token_list import parse_tokens
+from interlock_protocol.errors import InterlockError
+from interlock_protocol.types import MAX_MESSAGE_BYTES
+
+PREFIX: Final = "INTERLOCK_"
+DEFAULT_DATA_DIR: Final = ".interlock"
+DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+class SettingsError(InterlockError):
+    """The settings can't be used; correct the environment and start again."""
+
+
+def _setting(default: Any, about: str, write: str, **rules: Any) -> Any:
+    """A field; `write` completes "INTERLOCK_X must be …" for every value that it can't take."""
+    return Field(default=default, description=about, json_schema_extra={"write": write}, **rules)
+
+
+def _count(default: int, about: str, **rules: Any) -> Any:
+    return _setting(default, about, f"a whole number from 1 upwards, such as {default}", ge=1, **rules)
+
+
+def _seconds(default: float, about: str) -> Any:
+    write = f"a number of seconds greater than 0, such as {default:g}"
+    return _setting(default, about, write, gt=0, allow_inf_nan=False)
+
+
+class Settings(BaseSettings):
+    """The settings of one server.
+
+    Raises:
+        SettingsError: one or more can't be used.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = _setting(
+        "127.0.0.1",
+        "The address to listen on; anything but loopback needs authentication to be configured.",
+        "an address or a name, such as 127.0.0.1 or 0.0.0.0",
+        pattern=r"^[A-Za-z0-9._:%-]+$",
+    )
+    port: int = _setting(7777, "The port to listen on; 0 takes a free one.", "a number from 0 to 65535", ge=0, le=65535)
+    data_dir: Path = _setting(
+        Path(DEFAULT_DATA_DIR),
+        "The folder of the embedded database and of the made-up token.",
+        "the path of a folder",
+    )
+    database_url: str = _setting(
+        f"sqlite+aiosqlite:///{DEFAULT_DATA_DIR}/interlock.db",
+        "Where runs are stored: SQLite, or PostgreSQL. By default a file in the data folder.",
+        "sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/NAME",
+        repr=False,
+    )
+    redis_url: str | None = _setting(
+        None,
+        "The Redis (6.2 or later, single or Cluster) that several nodes share.",
+        "redis://HOST:PORT, rediss://HOST:PORT or unix://PATH",
+        repr=False,
+        pattern=r"^(rediss?|unix)://[^\s]+$",
+    )
+    allow_volatile_redis: bool = _setting(
+        False, "Serve even with a Redis that may forget (no AOF, or it evicts keys).", "true or false"
+    )
+
+    tokens: SecretStr | None = _setting(
+        None,
+        "One token, of user `admin` with every scope; or a JSON list of objects with token, user_id, scopes"
+        " (by default: execute, decide and read workflows) and groups.",
+        'one token, or a JSON list such as [{"token": "…", "user_id": "…"}]',
+    )
+    jwt_secret: SecretStr | None = _setting(
+        None,
+        "What verifies JSON Web Tokens: a shared secret of 32 bytes or more (HS256; HS384 from 48, HS512 from"
+        " 64), or a public key or certificate in PEM form (RS*, PS*, ES*).",
+        "a shared secret of 32 bytes or more, or a public key in PEM form",
+    )
+    jwt_jwks_url: str | None = _setting(
+        None,
+        "Where an identity provider publishes the keys that verify its tokens (instead of a secret).",
+        "an address that starts with https://",
+        repr=False,
+    )
+    jwt_audience: str | None = _setting(
+        None, "The audience (`aud`) a token has to be made for.", "the text of the `aud` claim"
+    )
+    jwt_issuer: str | None = _setting(
+        None, "The issuer (`iss`) a token has to come from.", "the text of the `iss` claim"
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "The origins whose pages may connect, with commas between them, or *. By default the server's own,"
+        " and pages on this machine when the server is.",
+        "origins such as https://app.example.com with commas between them, or *",
+    )
+
+    max_message_bytes: int = _setting(
+        MAX_MESSAGE_BYTES,
+        "The size up to which a message is taken.",
+        "a whole number of bytes from 1024 upwards, such as 1048576",
+        ge=1024,
+    )
+    max_connections: int = _count(20_000, "How many sockets a node holds at a time.")
+    max_connections_per_user: int = _count(20_000, "How many sockets of one user a node holds at a time.")
+    max_concurrent_runs: int = _count(
+        1_000, "How many runs a node works on at a time; others wait their turn, paused ones don't count."
+    )
+    auth_timeout_seconds: float = _seconds(10, "How long a new socket may take to authenticate.")
+    heartbeat_seconds: float = _seconds(20, "How often the server pings a socket.")
+    shutdown_grace_seconds: float = _seconds(10, "How long a stopping server lets its steps finish.")
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = _setting(
+        "info", "The least important messages to log.", "debug, info, warning, error or critical"
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            sentences = [_sentence(problem) for problem in error.errors(include_url=False)]
+        else:
+            return
+        # Outside the handler, so that the error carries no context: that one knows the values.
+        raise SettingsError("\n".join(dict.fromkeys(sentences)))
+
+    @field_validator("host", "database_url", "redis_url", "jwt_jwks_url", "jwt_audience", "jwt_issuer", mode="before")
+    @classmethod
+    def _trimmed(cls, value: Any) -> Any:
+        return value.strip() if isinstance(value, str) else value
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _not_a_service_link(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith("tcp://"):
+            raise ValueError(
+                "was set by Kubernetes for a Service named interlock: set `enableServiceLinks: false` on the"
+                " pod, give the Service another name, or set INTERLOCK_PORT yourself."
+            )
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _at_home(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, value: str) -> str:
+        scheme, separator, rest = value.partition("://")
+        if not (separator and rest and scheme in DRIVERS):
+            raise ValueError(f"must be {_write('database_url')}.")
+        return f"{DRIVERS[scheme]}://{rest}"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_lower_case(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("tokens")
+    @classmethod
+    def _readable_tokens(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            parse_tokens(value.get_secret_value())
+        return value
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _usable_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value:
+            key_from_secret(value.get_secret_value())
+        return value
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _fetchable(cls, value: str | None) -> str | None:
+        return check_jwks_url(value) if value else value
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(_canonical_origin(item) for item in _listed(value)))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _database_in_data_dir(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("data_dir") and not values.get("database_url"):
+            folder = Path(values["data_dir"]).expanduser().as_posix()
+            return {**values, "database_url": f"sqlite+aiosqlite:///{folder}/interlock.db"}
+        return values
+
+    @model_validator(mode="after")
+    def _one_key_for_jwts(self) -> Self:
+        if self.jwt_secret and self.jwt_jwks_url:
+            raise ValueError(
+                "INTERLOCK_JWT_SECRET and INTERLOCK_JWT_JWKS_URL are both set: keep the one that verifies your tokens."
+            )
+        if (self.jwt_audience or self.jwt_issuer) and not (self.jwt_secret or self.jwt_jwks_url):
+            raise ValueError(
+                "INTERLOCK_JWT_AUDIENCE and INTERLOCK_JWT_ISSUER check nothing by themselves:"
+                " set INTERLOCK_JWT_SECRET or INTERLOCK_JWT_JWKS_URL too."
+            )
+        return self
+
+
+def _write(name: str) -> str:
+    extra = Settings.model_fields[name].json_schema_extra
+    return str(extra["write"]) if isinstance(extra, dict) else "something else"
+
+
+def _sentence(problem: Any) -> str:
+    """What is wrong and what to write instead, without what was written."""
+    own = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else None
+    if not problem["loc"]:
+        return own or "The settings must be given by name."
+    name = str(problem["loc"][0])
+    if name not in Settings.model_fields:
+        return f"There is no setting {name!r}: use one of {', '.join(Settings.model_fields)}."
+    return f"{PREFIX}{name.upper()} {own or f'must be {_write(name)}.'}"
+
+
+def _listed(value: Any) -> list[str]:
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _json_list(value)
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"must be {_write('allowed_origins')}.")
+    return [item.strip() for item in items if item.strip()]
+
+
+def _json_list(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _canonical_origin(text: str) -> str:
+    if text == "*":
+        return text
+    if (origin := parse_origin(text.removesuffix("/"))) is None:
+        raise ValueError(f"must be {_write('allowed_origins')}: scheme and host, no path, no other wildcards.")
+    return str(origin)

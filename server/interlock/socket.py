@@ -1,0 +1,516 @@
+"""One WebSocket: the protocol's connection on one side, engine and hub on the other.
+
+Laws:
+- One task reads and acts, one task sends; neither is made per event.
+- Actions of one connection are carried out one after the other. An `ack` comes before the events it acknowledges.
+- What waits to be sent is bounded: control messages by `MAX_CONTROL`, run events by being read only when there is room.
+- Whatever a client sends, it gets an answer, and the connection lives; the exceptions are the close codes.
+
+Source: protocol spec, "Server control messages"; the guide, sections 1 to 7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import structlog
+
+from interlock.auth import AuthError, Principal, origin_allowed
+from interlock.auth.tokens import Authenticator
+from interlock.engine.engine import Accepted, Engine
+from interlock.hub import Cursor, Frame, Hub
+from interlock.log.port import Head, LogUnavailable
+from interlock.services import Services
+from interlock.settings import Settings
+from interlock.store.port import StoreUnavailable
+from interlock_protocol import control
+from interlock_protocol.close_codes import CloseCode
+from interlock_protocol.codec import Codec, choose_subprotocol, codec_for
+from interlock_protocol.connection import Action, Answer, Close, ServerConnection
+from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.messages import (
+    AnyClientMessage,
+    Authenticate,
+    CancelWorkflow,
+    ContinueWorkflow,
+    Ping,
+    Reconnect,
+    StartWorkflow,
+    Unfollow,
+)
+from interlock_protocol.types import RunStatus
+
+logger = structlog.get_logger(__name__)
+
+MAX_CONTROL = 1000
+"""How many control messages may wait to be sent before the client counts as not reading (4508)."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """What a socket is held to. Times are in seconds, sizes in bytes."""
+
+    max_message_bytes: int
+    auth_timeout: float
+    heartbeat: float
+
+
+@dataclass(slots=True)
+class _Following:
+    """A followed run: its cursor, and what is to be said when the cursor reaches a place."""
+
+    cursor: Cursor
+    subscribed: dict[str, Any] | None = None
+    subscribed_at: int = 0
+
+
+class Socket:
+    """Serves one accepted connection until it is closed."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        hub: Hub,
+        authenticator: Authenticator,
+        codec: Codec,
+        limits: SocketLimits,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self.engine = engine
+        self.hub = hub
+        self.authenticator = authenticator
+        self.codec = codec
+        self.limits = limits
+        self.connection = ServerConnection(codec, max_message_bytes=limits.max_message_bytes)
+        self.connection_id = uuid.uuid4().hex
+        self.principal: Principal | None = None
+        self._receive = receive
+        self._send = send
+        self._frame_key = "bytes" if isinstance(codec.encode({}), bytes) else "text"
+        self._control: deque[Frame] = deque()
+        self._following: dict[str, _Following] = {}
+        self._awake = asyncio.Event()
+        self._close_code: CloseCode | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ── Life ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def serve(self) -> None:
+        """Read, act and send until either side closes."""
+        self._greet()
+        self._call_at(self.limits.auth_timeout, self._auth_timed_out)
+        sender = asyncio.create_task(self._send_all(), name=f"send {self.connection_id}")
+        reader = asyncio.create_task(self._read_all(), name=f"read {self.connection_id}")
+        try:
+            await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
+            if self._close_code is not None and not sender.done():
+                # What was said before the close, an error above all, is still to be sent.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(sender), 1.0)
+        finally:
+            self._end(sender, reader)
+            for outcome in await asyncio.gather(sender, reader, return_exceptions=True):
+                if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+                    logger.error("socket_broke_off", connection_id=self.connection_id, exc_info=outcome)
+        if self._close_code is not None:
+            with contextlib.suppress(Exception):
+                await self._send(
+                    {"type": "websocket.close", "code": int(self._close_code), "reason": self._close_code.reason}
+                )
+
+    def _end(self, *tasks: asyncio.Task[None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for following in self._following.values():
+            following.cursor.close()
+        self._following.clear()
+        for task in tasks:
+            task.cancel()
+
+    def close(self, code: CloseCode) -> None:
+        """Close the connection, once what was said is sent."""
+        if self._close_code is None:
+            self._close_code = code
+            self._awake.set()
+
+    def _greet(self) -> None:
+        self.say(
+            control.connected(
+                connection_id=self.connection_id,
+                heartbeat_seconds=self.limits.heartbeat,
+                max_message_bytes=self.limits.max_message_bytes,
+            )
+        )
+
+    def _call_at(self, seconds: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, callback)
+
+    def _auth_timed_out(self) -> None:
+        self.close(CloseCode.AUTH_TIMEOUT)
+
+    # ── Sending ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a control message before any event that isn't sent yet."""
+        self._control.append(self.codec.encode(message))
+        if len(self._control) > MAX_CONTROL:
+            self.close(CloseCode.NOT_READING)
+        self._awake.set()
+
+    async def _send_all(self) -> None:
+        while True:
+            self._awake.clear()
+            await self._send_control()
+            behind = [each for each in self._following.values() if not each.cursor.held and self._has_news(each)]
+            if self._close_code is not None:
+                return
+            for each in behind:
+                await self._send_page(each)
+            if not behind:
+                await self._awake.wait()
+
+    def _has_news(self, each: _Following) -> bool:
+        return each.cursor.is_behind or each.subscribed is not None
+
+    async def _send_control(self) -> None:
+        while self._control:
+            await self._send_frame(self._control.popleft())
+
+    async def _send_frame(self, frame: Frame) -> None:
+        await self._send({"type": "websocket.send", self._frame_key: frame})
+
+    async def _send_page(self, following: _Following) -> None:
+        """The next page of one followed run, and `subscribed` where it belongs."""
+        cursor = following.cursor
+        if self._announce(following):
+            return
+        frames, ends = await self.hub.page(cursor, self.codec)
+        if cursor.held or self._following.get(cursor.run_id) is not following:
+            return
+        if following.subscribed is not None and cursor.next_index + len(frames) > following.subscribed_at:
+            frames, ends = frames[: following.subscribed_at - cursor.next_index], False
+        send, key = self._send, self._frame_key
+        for frame in frames:
+            cursor.next_index += 1
+            await send({"type": "websocket.send", key: frame})
+            if self._following.get(cursor.run_id) is not following:
+                return
+        if ends:
+            self._unfollow(cursor.run_id)
+        else:
+            self._announce(following)
+
+    def _announce(self, following: _Following) -> bool:
+        if following.subscribed is None or following.cursor.next_index < following.subscribed_at:
+            return False
+        message, following.subscribed = following.subscribed, None
+        self.say(message)
+        return True
+
+    # ── Reading and acting ──────────────────────────────────────────────────────────────────────────────
+
+    async def _read_all(self) -> None:
+        while self._close_code is None:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            frame = message.get("text")
+            if frame is None:
+                frame = message.get("bytes") or b""
+            received = self.connection.receive(frame)
+            match received:
+                case Action():
+                    await self._act(received.message)
+                case Answer():
+                    self.say(received.message)
+                case Close():
+                    self.close(CloseCode(received.code))
+
+    async def _act(self, message: AnyClientMessage) -> None:
+        try:
+            await self._acts[type(message)](self, message)
+        except Refusal as refusal:
+            self._refuse(refusal, message)
+        except (LogUnavailable, StoreUnavailable):
+            sentence = "The server can't reach its storage at the moment; send it again in a while."
+            self._refuse(Refusal(ErrorCode.UNAVAILABLE, sentence), message)
+        except Exception:
+            logger.exception("action_failed", action=message.action, connection_id=self.connection_id)
+            self._refuse(Refusal(ErrorCode.INTERNAL, "Something went wrong in the server; it is in its log."), message)
+
+    def _refuse(self, refusal: Refusal, message: AnyClientMessage) -> None:
+        if refusal.run_id is None:
+            refusal.run_id = getattr(message, "run_id", None)
+        self.say(control.error(refusal, request_id=message.request_id))
+
+    def _ack(self, message: AnyClientMessage, accepted: Accepted) -> None:
+        if message.request_id is not None:
+            run_id, session_id = accepted.run_id, accepted.session_id
+            self.say(control.ack(message.action, message.request_id, run_id=run_id, session_id=session_id))
+
+    async def _authenticate(self, message: Authenticate) -> None:
+        try:
+            principal = await self.authenticator.authenticate(message.token)
+        except AuthError as error:
+            self.say(self.connection.auth_refused(error.code, str(error), request_id=message.request_id))
+            return
+        if self.principal is not None and principal.user_id != self.principal.user_id:
+            sentence = "This token is another user's; open another connection for it."
+            self.say(self.connection.auth_refused(AuthErrorCode.INVALID_TOKEN, sentence, request_id=message.request_id))
+            return
+        self.principal = principal
+        self._watch_expiry(principal)
+        self.say(
+            self.connection.authenticated(
+                user_id=principal.user_id,
+                scopes=sorted(principal.scopes),
+                expires_at=None if principal.expires_at is None else principal.expires_at.isoformat(),
+                request_id=message.request_id,
+            )
+        )
+
+    def _watch_expiry(self, principal: Principal) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if principal.expires_at is not None:
+            left = (principal.expires_at - datetime.now(UTC)).total_seconds()
+            self._call_at(max(left, 0.0), self._expired)
+
+    def _expired(self) -> None:
+        """The token ran out: nothing more is sent of any run until a fresh one comes, in time."""
+        for run_id in list(self._following):
+            self._unfollow(run_id)
+        self.say(self.connection.expired())
+        self._call_at(self.limits.auth_timeout, self._auth_timed_out)
+
+    async def _start(self, message: StartWorkflow) -> None:
+        accepted = await self.engine.start(self._who, message)
+        self._ack(message, accepted)
+        if accepted.run_id not in self._following:
+            self._follow(accepted.run_id, 0, 0)
+
+    async def _continue(self, message: ContinueWorkflow) -> None:
+        following = self._following.get(message.run_id)
+        seen = None if following is None else following.cursor.next_index
+        accepted = await self._holding(following, message, self.engine.continue_run(self._who, message, seen=seen))
+        if message.run_id not in self._following and accepted.first_index is not None:
+            self._follow(accepted.run_id, accepted.first_index, accepted.first_index + 1)
+
+    async def _cancel(self, message: CancelWorkflow) -> None:
+        following = self._following.get(message.run_id)
+        await self._holding(following, message, self.engine.cancel_run(self._who, message))
+
+    async def _holding(
+        self, following: _Following | None, message: AnyClientMessage, action: Awaitable[Accepted]
+    ) -> Accepted:
+        """Carry out an action on a run while its events wait, and acknowledge it before they go on."""
+        if following is not None:
+            following.cursor.held = True
+        try:
+            accepted = await action
+            self._ack(message, accepted)
+            return accepted
+        finally:
+            if following is not None:
+                following.cursor.held = False
+                self._awake.set()
+
+    async def _unfollow_run(self, message: Unfollow) -> None:
+        facts = await self.engine.readable(self._who, message.run_id)
+        self._unfollow(message.run_id)
+        self._ack(message, Accepted(facts.run_id, facts.session_id))
+
+    async def _ping(self, message: Ping) -> None:
+        self.say(control.pong(message.request_id))
+
+    # ── Following ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def _reconnect(self, message: Reconnect) -> None:
+        """Move the cursor to where the client left off, and say what is to come."""
+        facts = await self.engine.readable(self._who, message.run_id)
+        if message.workflow_id is not None and message.workflow_id != facts.workflow_id:
+            raise Refusal(
+                ErrorCode.WORKFLOW_MISMATCH,
+                f"The run is one of workflow {facts.workflow_id!r}; correct workflow_id or leave it out.",
+                run_id=facts.run_id,
+            )
+        self._unfollow(facts.run_id)
+        head = await self.engine.log.head(facts.run_id) or Head(
+            facts.run_id, 1, 0, RunStatus.PENDING, frozenset(), None, 0
+        )
+        self._ack(message, Accepted(facts.run_id, facts.session_id))
+        asked = 0 if message.last_event_index is None else message.last_event_index + 1
+        if (message.epoch is not None and message.epoch != head.epoch) or asked > head.next_index:
+            await self._gap(message, head, asked)
+        elif message.snapshot:
+            await self._from_snapshot(message, head)
+        else:
+            self._catch_up(message, head, asked)
+
+    def _catch_up(self, message: Reconnect, head: Head, first: int) -> None:
+        missed = head.next_index - first
+        if head.status.is_final:
+            self.say(
+                control.replay(
+                    run_id=head.run_id,
+                    status=head.status,
+                    epoch=head.epoch,
+                    total_events=head.next_index,
+                    missed_events=missed,
+                    request_id=message.request_id,
+                )
+            )
+            if missed:
+                self._follow(head.run_id, first, head.next_index)
+            return
+        if missed:
+            self.say(
+                control.catch_up(
+                    run_id=head.run_id,
+                    status=head.status,
+                    epoch=head.epoch,
+                    missed_events=missed,
+                    first_event_index=first,
+                    current_event_count=head.next_index,
+                    request_id=message.request_id,
+                )
+            )
+        self._subscribe(head, first, head.next_index)
+
+    async def _gap(self, message: Reconnect, head: Head, asked: int) -> None:
+        snapshot = await self.engine.snapshot(head.run_id)
+        upto = snapshot["as_of"] + 1
+        self.say(
+            control.gap(
+                run_id=head.run_id,
+                epoch=head.epoch,
+                requested_event_index=asked,
+                earliest_event_index=0,
+                next_event_index=upto,
+                request_id=message.request_id,
+            )
+        )
+        self.say(snapshot)
+        if not RunStatus(snapshot["status"]).is_final:
+            self._follow(head.run_id, upto, upto)
+
+    async def _from_snapshot(self, message: Reconnect, head: Head) -> None:
+        snapshot = await self.engine.snapshot(head.run_id)
+        self.say(snapshot)
+        upto = snapshot["as_of"] + 1
+        if message.last_event_index is not None:
+            self._catch_up(message, head, message.last_event_index + 1)
+        elif RunStatus(snapshot["status"]).is_final:
+            self._catch_up(message, head, head.next_index)
+        else:
+            self._subscribe(head, upto, upto)
+
+    def _subscribe(self, head: Head, first: int, announce_at: int) -> None:
+        following = self._follow(head.run_id, first, max(head.next_index, announce_at))
+        following.subscribed_at = announce_at
+        following.subscribed = control.subscribed(
+            run_id=head.run_id, status=head.status, epoch=head.epoch, next_event_index=announce_at
+        )
+        self._awake.set()
+
+    def _follow(self, run_id: str, first: int, tail: int) -> _Following:
+        self._unfollow(run_id)
+        following = _Following(self.hub.follow(run_id, first, tail, self._awake.set))
+        self._following[run_id] = following
+        self._awake.set()
+        return following
+
+    def _unfollow(self, run_id: str) -> None:
+        following = self._following.pop(run_id, None)
+        if following is not None:
+            following.cursor.close()
+
+    @property
+    def _who(self) -> Principal:
+        assert self.principal is not None
+        return self.principal
+
+    _acts: ClassVar[dict[type, Callable[[Socket, Any], Awaitable[None]]]] = {
+        Authenticate: _authenticate,
+        StartWorkflow: _start,
+        ContinueWorkflow: _continue,
+        CancelWorkflow: _cancel,
+        Reconnect: _reconnect,
+        Unfollow: _unfollow_run,
+        Ping: _ping,
+    }
+
+
+class SocketEndpoint:
+    """The ASGI application behind `/workflows/ws`: who may open a socket, and which are open."""
+
+    def __init__(self, services: Callable[[], Services], settings: Settings) -> None:
+        self._services = services
+        self._settings = settings
+        self._limits = SocketLimits(
+            settings.max_message_bytes, settings.auth_timeout_seconds, settings.heartbeat_seconds
+        )
+        self._open: set[Socket] = set()
+        self._draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        offered = choose_subprotocol(scope.get("subprotocols", ()))
+        await send({"type": "websocket.accept", "subprotocol": offered, "headers": []})
+        refused = self._refusal(scope)
+        if refused is not None:
+            await send({"type": "websocket.close", "code": int(refused), "reason": refused.reason})
+            return
+        services = self._services()
+        socket = Socket(
+            services.engine,
+            services.hub,
+            services.authenticator,
+            codec_for(offered),
+            self._limits,
+            receive,
+            send,
+        )
+        self._open.add(socket)
+        try:
+            await socket.serve()
+        finally:
+            self._open.discard(socket)
+
+    def _refusal(self, scope: Scope) -> CloseCode | None:
+        """Why this connection is closed at once, if it is. Said by a close code, which a browser's page can read."""
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        settings = self._settings
+        if not origin_allowed(
+            headers.get(b"origin"), headers.get(b"host"), settings.allowed_origins, bound=settings.host
+        ):
+            return CloseCode.ORIGIN_REFUSED
+        if self._draining:
+            return CloseCode.SHUTTING_DOWN
+        if len(self._open) >= settings.max_connections:
+            return CloseCode.TOO_MANY_CONNECTIONS
+        return None
+
+    async def drain(self) -> None:
+        """Close every socket with 4503, and take no more."""
+        self._draining = True
+        for socket in list(self._open):
+            socket.close(CloseCode.SHUTTING_DOWN)
+        for _ in range(100):
+            if not self._open:
+                return
+            await asyncio.sleep(0.02)

@@ -1,0 +1,188 @@
+"""What is kept in SQL beside the log: rows to list and find runs by, snapshots, the audit, the change feed.
+
+Laws:
+- A row follows its log: a settlement with an older (epoch, next index) than the row's is ignored, never an
+  error. A final status stays.
+- Every change of a run's status or pending summary writes a row of the change feed, in the same transaction.
+  Whoever reads the feed up to a `seq` will never find a lower one added later.
+- A decision is here before it is acknowledged; recording it again is a no-op.
+- An idempotency key belongs to one user and is kept 24 hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from interlock_protocol.types import JsonObject, JsonValue, RunStatus
+
+IDEMPOTENCY_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's key and what it was sent with. `fingerprint` is a hash of the message's body."""
+
+    user_id: str
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that was accepted and not begun. `created_at` is in milliseconds since 1970."""
+
+    run_id: str
+    workflow_id: str
+    version: str | None
+    fingerprint: str
+    session_id: str
+    user_id: str
+    input: JsonValue
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The row of a run. `pending` sums up what it waits for; `assignees` are all ever named, sorted."""
+
+    run_id: str
+    workflow_id: str
+    version: str | None
+    fingerprint: str
+    session_id: str
+    user_id: str
+    input: JsonValue
+    status: RunStatus
+    epoch: int
+    next_index: int
+    created_at: int
+    updated_at: int
+    pending: tuple[JsonObject, ...] = ()
+    assignees: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The folded state of a run up to (not including) `next_index`, as its reducer's version dumps it."""
+
+    run_id: str
+    epoch: int
+    next_index: int
+    reducer_version: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a run stands when its owner lets go of it, or starts on it."""
+
+    run_id: str
+    status: RunStatus
+    epoch: int
+    next_index: int
+    updated_at: int
+    pending: tuple[JsonObject, ...] = ()
+    assignees: tuple[str, ...] = ()
+    snapshot: Snapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The audit of one resolved requirement. `decided_at` is in milliseconds since 1970."""
+
+    run_id: str
+    requirement_id: str
+    decision: JsonObject
+    resolved_by: str
+    decided_at: int
+    epoch: int
+    event_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of the change feed."""
+
+    seq: int
+    run_id: str
+    status: RunStatus
+    pending: tuple[JsonObject, ...]
+    changed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list, newest first. `cursor` is the page before's `next_cursor`; None doesn't filter."""
+
+    user_id: str | None = None
+    or_assignees: frozenset[str] = frozenset()
+    workflow_id: str | None = None
+    statuses: frozenset[RunStatus] = frozenset()
+    cursor: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """A page of runs, and the cursor of the next one (None: this was the last)."""
+
+    runs: tuple[Run, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a request with an idempotency key led to."""
+
+    fingerprint: str
+    run_id: str
+
+
+class Store(Protocol):
+    """The port. Both dialects pass `tests/contract/test_store.py`."""
+
+    async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
+        """Commit a PENDING run; or, when the key was used within 24 hours, only return its `Outcome`."""
+
+    async def run(self, run_id: str) -> Run | None:
+        """The row of one run."""
+
+    async def runs(self, which: RunFilter) -> RunPage:
+        """Runs of `user_id`, or that ever named one of `or_assignees`; with neither, everybody's.
+
+        Raises:
+            ValueError: a cursor that this store didn't make.
+        """
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Write status, place, pending summary, assignees (added to those known) and snapshot.
+
+        Unless the row is ahead, or has another, final status, or there is no such run: then nothing happens.
+        """
+
+    async def snapshot(self, run_id: str) -> Snapshot | None:
+        """The newest snapshot of a run."""
+
+    async def outcome(self, user_id: str, key: str) -> Outcome | None:
+        """What this key led to within the last 24 hours."""
+
+    async def record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None = None) -> None:
+        """Write the audit of decisions (those known already are left as they are), and remember the key."""
+
+    async def decision(self, run_id: str, requirement_id: str) -> Decision | None:
+        """The audited decision on a requirement."""
+
+    async def decisions(self, run_id: str) -> Sequence[Decision]:
+        """Every audited decision of a run, by event index."""
+
+    async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
+        """The change feed after `after_seq`, in order."""
+
+    async def unfinished(self) -> Sequence[str]:
+        """Ids of the runs whose row says PENDING or RUNNING, oldest first."""
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - a state of the world, not a programming error
+    """The database can't be reached or refused to commit; nothing was changed."""

@@ -1,0 +1,332 @@
+"""The store in SQL, for both dialects.
+
+Laws:
+- Each method is one transaction; what it is made of stands in `statements` and `writes`.
+- The change feed is numbered by its readers. A writer leaves its row without a `seq`; a reader first gives the
+  committed ones their numbers, under a lock that it holds until it commits. So numbers become visible in their
+  order, without holes, and writers never wait for each other. (Numbers given by the writers, from a sequence,
+  would become visible in the order of commits: a reader could pass over one for good.)
+- Rows of one run are numbered in the order of their settlements: they wait for each other on the run's row before
+  they get their `id`.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any, TypeVar
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection, RowMapping
+
+from interlock.database import Database, DatabaseUnavailable
+from interlock_protocol.types import JsonObject, RunStatus
+
+from . import statements as sql
+from .port import (
+    IDEMPOTENCY_SECONDS,
+    Change,
+    Decision,
+    IdempotencyKey,
+    NewRun,
+    Outcome,
+    Run,
+    RunFilter,
+    RunPage,
+    Settlement,
+    Snapshot,
+    StoreUnavailable,
+)
+from .writes import NOTHING_PENDING, WRITES, Parameters
+
+T = TypeVar("T")
+
+_MAX_MILLISECONDS = 2**63 - 1
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SqlStore:
+    """The store on a database that has today's tables. `clock` gives milliseconds since 1970."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], int] = _now) -> None:
+        self._database = database
+        self._writes = WRITES[database.dialect]
+        self._clock = clock
+
+    # --- runs ---
+
+    async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
+        return await self._write(partial(self._create_run, run, key), one_statement=True)
+
+    async def run(self, run_id: str) -> Run | None:
+        return await self._read(partial(_run, run_id))
+
+    async def runs(self, which: RunFilter) -> RunPage:
+        filters = which.workflow_id is not None or which.statuses or which.or_assignees
+        return await self._read(partial(_page, which, _before(which.cursor)), long=bool(filters))
+
+    async def unfinished(self) -> Sequence[str]:
+        return await self._read(_unfinished)
+
+    async def settle(self, settlement: Settlement) -> None:
+        await self._write(partial(self._settle, settlement), one_statement=True)
+
+    async def snapshot(self, run_id: str) -> Snapshot | None:
+        return await self._read(partial(_snapshot, run_id))
+
+    # --- decisions and keys ---
+
+    async def record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None = None) -> None:
+        if decisions or key:
+            await self._write(partial(self._record, run_id, decisions, key), one_statement=True)
+
+    async def decision(self, run_id: str, requirement_id: str) -> Decision | None:
+        return await self._read(partial(_decision, run_id, requirement_id))
+
+    async def decisions(self, run_id: str) -> Sequence[Decision]:
+        return await self._read(partial(_decisions, run_id))
+
+    async def outcome(self, user_id: str, key: str) -> Outcome | None:
+        return await self._read(partial(_outcome, user_id, key, self._cutoff()))
+
+    async def forget_keys(self) -> int:
+        """Delete the idempotency keys that have expired, and return how many they were. For a sweeper."""
+        return await self._write(partial(_forget_keys, self._cutoff()))
+
+    # --- the change feed ---
+
+    async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
+        if await self._read(_has_unnumbered):
+            await self._write(_number)
+        return await self._read(partial(_changes, after_seq, limit))
+
+    # --- the work that writes ---
+
+    def _create_run(self, run: NewRun, key: IdempotencyKey | None, connection: Connection) -> Outcome | None:
+        row = _new_row(run)
+        if key is None:
+            self._writes.create_run(connection, row)
+        elif not self._writes.create_run_once(connection, row, self._key_row(key, run.run_id)):
+            return _outcome(key.user_id, key.key, self._cutoff(), connection)
+        return None
+
+    def _settle(self, settlement: Settlement, connection: Connection) -> None:
+        snapshot = settlement.snapshot
+        self._writes.settle(
+            connection,
+            _settled_row(settlement),
+            settlement.assignees,
+            _snapshot_row(snapshot) if snapshot else None,
+        )
+
+    def _record(
+        self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None, connection: Connection
+    ) -> None:
+        key_row = self._key_row(key, run_id) if key else None
+        self._writes.record(connection, [_decision_row(decision) for decision in decisions], key_row)
+
+    def _key_row(self, key: IdempotencyKey, run_id: str) -> Parameters:
+        return {
+            "key_user": key.user_id,
+            "key_name": key.key,
+            "key_fingerprint": key.fingerprint,
+            "key_run": run_id,
+            "key_at": self._clock(),
+            "cutoff": self._cutoff(),
+        }
+
+    def _cutoff(self) -> int:
+        return self._clock() - IDEMPOTENCY_SECONDS * 1000
+
+    # --- the database, in the store's words ---
+
+    async def _write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
+        try:
+            return await self._database.write(work, one_statement=one_statement)
+        except DatabaseUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
+
+    async def _read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
+        try:
+            return await self._database.read(work, long=long)
+        except DatabaseUnavailable as error:
+            raise StoreUnavailable(str(error)) from error
+
+
+# --- the work that reads, and the rest ---
+
+
+def _run(run_id: str, connection: Connection) -> Run | None:
+    row = connection.execute(sql.RUN, {"of_run": run_id}).mappings().one_or_none()
+    if row is None:
+        return None
+    return _run_of(row, tuple(connection.execute(sql.ASSIGNEES_OF_RUN, {"of_run": run_id}).scalars()))
+
+
+def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage:
+    limit = max(1, which.limit)
+    statement = sql.list_runs(
+        user_id=which.user_id,
+        or_assignees=which.or_assignees,
+        workflow_id=which.workflow_id,
+        statuses=frozenset(which.statuses),
+        before=before,
+        limit=limit + 1,  # the one too many tells that there is another page
+    )
+    rows = connection.execute(statement).mappings().all()
+    page = rows[:limit]
+    assignees = _assignees([row["run_id"] for row in page], connection)
+    runs = tuple(_run_of(row, assignees.get(row["run_id"], ())) for row in page)
+    return RunPage(runs, _cursor(runs[-1]) if len(rows) > limit else None)
+
+
+def _assignees(run_ids: list[str], connection: Connection) -> dict[str, tuple[str, ...]]:
+    rows = connection.execute(sql.ASSIGNEES, {"of_runs": run_ids}).all() if run_ids else []
+    return {run_id: tuple(row[1] for row in of_run) for run_id, of_run in groupby(rows, lambda row: row[0])}
+
+
+def _unfinished(connection: Connection) -> Sequence[str]:
+    return connection.execute(sql.UNFINISHED_RUNS).scalars().all()
+
+
+def _snapshot(run_id: str, connection: Connection) -> Snapshot | None:
+    row = connection.execute(sql.SNAPSHOT, {"of_run": run_id}).one_or_none()
+    return Snapshot(*row) if row else None
+
+
+def _decision(run_id: str, requirement_id: str, connection: Connection) -> Decision | None:
+    parameters = {"of_run": run_id, "of_requirement": requirement_id}
+    row = connection.execute(sql.DECISION, parameters).one_or_none()
+    return _decision_of(row) if row else None
+
+
+def _decisions(run_id: str, connection: Connection) -> Sequence[Decision]:
+    return [_decision_of(row) for row in connection.execute(sql.DECISIONS, {"of_run": run_id})]
+
+
+def _outcome(user_id: str, key: str, cutoff: int, connection: Connection) -> Outcome | None:
+    parameters = {"of_user": user_id, "of_key": key, "cutoff": cutoff}
+    row = connection.execute(sql.OUTCOME, parameters).one_or_none()
+    return Outcome(*row) if row else None
+
+
+def _forget_keys(cutoff: int, connection: Connection) -> int:
+    return connection.execute(sql.FORGET_KEYS, {"cutoff": cutoff}).rowcount
+
+
+def _has_unnumbered(connection: Connection) -> bool:
+    return bool(connection.execute(sql.HAS_UNNUMBERED).scalar_one())
+
+
+def _number(connection: Connection) -> None:
+    last = connection.execute(sql.LOCK_FEED).scalar_one()
+    count = connection.execute(sql.NUMBER_CHANGES, {"last_seq_given": last}).rowcount
+    connection.execute(sql.ADVANCE_FEED, {"new_last_seq": last + count})
+
+
+def _changes(after_seq: int, limit: int, connection: Connection) -> Sequence[Change]:
+    rows = connection.execute(sql.CHANGES, {"after_seq": after_seq, "at_most": limit})
+    return [Change(seq, run_id, RunStatus(status), _pending(text), at) for seq, run_id, status, text, at in rows]
+
+
+# --- rows and their values ---
+
+
+def _text(value: object) -> str:
+    return to_json(value).decode()
+
+
+def _pending(text: str) -> tuple[JsonObject, ...]:
+    return () if text == NOTHING_PENDING else tuple(from_json(text))
+
+
+def _run_of(row: RowMapping, assignees: tuple[str, ...]) -> Run:
+    values: dict[str, Any] = dict(row)
+    values["input"] = from_json(values["input"])
+    values["status"] = RunStatus(values["status"])
+    values["pending"] = _pending(values["pending"])
+    return Run(**values, assignees=assignees)
+
+
+def _new_row(run: NewRun) -> Parameters:
+    return {
+        "run_id": run.run_id,
+        "workflow_id": run.workflow_id,
+        "version": run.version,
+        "fingerprint": run.fingerprint,
+        "session_id": run.session_id,
+        "user_id": run.user_id,
+        "input": _text(run.input),
+        "status": RunStatus.PENDING.value,
+        "epoch": 0,
+        "next_index": 0,
+        "created_at": run.created_at,
+        "updated_at": run.created_at,
+        "pending": NOTHING_PENDING,
+        "changed": 1,
+    }
+
+
+def _settled_row(settlement: Settlement) -> Parameters:
+    return {
+        "of_run": settlement.run_id,
+        "new_status": settlement.status.value,
+        "new_epoch": settlement.epoch,
+        "new_next_index": settlement.next_index,
+        "new_updated_at": settlement.updated_at,
+        "new_pending": _text(settlement.pending) if settlement.pending else NOTHING_PENDING,
+    }
+
+
+def _snapshot_row(snapshot: Snapshot) -> Parameters:
+    return {
+        "snapshot_run": snapshot.run_id,
+        "snapshot_epoch": snapshot.epoch,
+        "snapshot_index": snapshot.next_index,
+        "snapshot_version": snapshot.reducer_version,
+        "snapshot_state": snapshot.state,
+    }
+
+
+def _decision_row(decision: Decision) -> Parameters:
+    return {
+        "run_id": decision.run_id,
+        "requirement_id": decision.requirement_id,
+        "decision": _text(decision.decision),
+        "resolved_by": decision.resolved_by,
+        "decided_at": decision.decided_at,
+        "epoch": decision.epoch,
+        "event_index": decision.event_index,
+    }
+
+
+def _decision_of(row: Sequence[Any]) -> Decision:
+    run_id, requirement_id, text, *rest = row
+    return Decision(run_id, requirement_id, from_json(text), *rest)
+
+
+# --- cursors: where a page ended, for nobody but this store to read ---
+
+
+def _cursor(last: Run) -> str:
+    return base64.urlsafe_b64encode(to_json((last.created_at, last.run_id))).decode().rstrip("=")
+
+
+def _before(cursor: str | None) -> tuple[int, str] | None:
+    if cursor is None:
+        return None
+    try:
+        created_at, run_id = from_json(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+    except (ValueError, TypeError):
+        raise ValueError("the cursor isn't one of this store's") from None
+    if type(created_at) is not int or not 0 <= created_at <= _MAX_MILLISECONDS:
+        raise ValueError("the cursor isn't one of this store's")
+    if not isinstance(run_id, str) or "\x00" in run_id:
+        raise ValueError("the cursor isn't one of this store's")
+    return created_at, run_id

@@ -1,0 +1,205 @@
+"""The store's SQL as far as both dialects share it; what writes on the hot path is in `writes`.
+
+Laws:
+- Statements are built once, here or in `writes`; on the hot path they only get parameters. (`list_runs` isn't.)
+- A condition that two processes could race for stands in the statement that writes, not in a read before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    BigInteger,
+    Delete,
+    Integer,
+    Select,
+    Table,
+    Text,
+    Update,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from interlock_protocol.types import FINAL_STATUSES
+
+from .tables import (
+    UNFINISHED,
+    UNNUMBERED,
+    changes,
+    decisions,
+    feed,
+    idempotency_keys,
+    run_assignees,
+    runs,
+    snapshots,
+)
+
+Insert: TypeAlias = Callable[[Table], sqlite.Insert]
+
+_NOT_FINAL = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
+
+RUN_COLUMNS = (
+    runs.c.run_id,
+    runs.c.workflow_id,
+    runs.c.version,
+    runs.c.fingerprint,
+    runs.c.session_id,
+    runs.c.user_id,
+    runs.c.input,
+    runs.c.status,
+    runs.c.epoch,
+    runs.c.next_index,
+    runs.c.created_at,
+    runs.c.updated_at,
+    runs.c.pending,
+)
+
+_OF_RUN = bindparam("of_run", type_=Text)
+
+# --- reading ---
+
+RUN = select(*RUN_COLUMNS).where(runs.c.run_id == _OF_RUN)
+ASSIGNEES = (
+    select(run_assignees.c.run_id, run_assignees.c.assignee)
+    .where(run_assignees.c.run_id.in_(bindparam("of_runs", expanding=True)))
+    .order_by(run_assignees.c.run_id, run_assignees.c.assignee)
+)
+ASSIGNEES_OF_RUN = (
+    select(run_assignees.c.assignee).where(run_assignees.c.run_id == _OF_RUN).order_by(run_assignees.c.assignee)
+)
+UNFINISHED_RUNS = select(runs.c.run_id).where(text(UNFINISHED)).order_by(runs.c.created_at, runs.c.run_id)
+SNAPSHOT = select(
+    snapshots.c.run_id,
+    snapshots.c.epoch,
+    snapshots.c.next_index,
+    snapshots.c.reducer_version,
+    snapshots.c.state,
+).where(snapshots.c.run_id == _OF_RUN)
+DECISIONS = (
+    select(
+        decisions.c.run_id,
+        decisions.c.requirement_id,
+        decisions.c.decision,
+        decisions.c.resolved_by,
+        decisions.c.decided_at,
+        decisions.c.epoch,
+        decisions.c.event_index,
+    )
+    .where(decisions.c.run_id == _OF_RUN)
+    .order_by(decisions.c.epoch, decisions.c.event_index, decisions.c.requirement_id)
+)
+DECISION = DECISIONS.where(decisions.c.requirement_id == bindparam("of_requirement", type_=Text))
+OUTCOME = select(idempotency_keys.c.fingerprint, idempotency_keys.c.run_id).where(
+    idempotency_keys.c.user_id == bindparam("of_user", type_=Text),
+    idempotency_keys.c.key == bindparam("of_key", type_=Text),
+    idempotency_keys.c.created_at > bindparam("cutoff", type_=BigInteger),
+)
+CHANGES = (
+    select(changes.c.seq, changes.c.run_id, changes.c.status, changes.c.pending, changes.c.changed_at)
+    .where(changes.c.seq > bindparam("after_seq", type_=BigInteger))
+    .order_by(changes.c.seq)
+    .limit(bindparam("at_most", type_=Integer))
+)
+HAS_UNNUMBERED = select(exists(select(changes.c.id).where(text(UNNUMBERED))))
+
+# --- writing ---
+
+FORGET_KEYS: Delete = delete(idempotency_keys).where(
+    idempotency_keys.c.created_at <= bindparam("cutoff", type_=BigInteger)
+)
+
+
+def _settle() -> ReturningUpdate[int]:
+    """Move the row on, unless it is ahead or has ended; return 1 if status or pending summary changed, or 0."""
+    status, pending = bindparam("new_status", type_=Text), bindparam("new_pending", type_=Text)
+    epoch = bindparam("new_epoch", type_=Integer)
+    next_index = bindparam("new_next_index", type_=BigInteger)
+    return (
+        update(runs)
+        .where(
+            runs.c.run_id == _OF_RUN,
+            tuple_(runs.c.epoch, runs.c.next_index) <= tuple_(epoch, next_index),
+            or_(text(_NOT_FINAL), runs.c.status == status),
+        )
+        .values(
+            status=status,
+            epoch=epoch,
+            next_index=next_index,
+            updated_at=bindparam("new_updated_at", type_=BigInteger),
+            pending=pending,
+            changed=case((or_(runs.c.status != status, runs.c.pending != pending), 1), else_=0),
+        )
+        .returning(runs.c.changed)
+    )
+
+
+SETTLE = _settle()
+
+# --- numbering the change feed ---
+
+# Also the lock: who holds this row numbers, and what others number is visible to whoever gets it next.
+LOCK_FEED = update(feed).values(last_seq=feed.c.last_seq).returning(feed.c.last_seq)
+ADVANCE_FEED = update(feed).values(last_seq=bindparam("new_last_seq", type_=BigInteger))
+
+
+def _number_changes() -> Update:
+    waiting = (
+        select(changes.c.id, func.row_number().over(order_by=changes.c.id).label("place"))
+        .where(text(UNNUMBERED))
+        .subquery("waiting")
+    )
+    last = bindparam("last_seq_given", type_=BigInteger)
+    return update(changes).where(changes.c.id == waiting.c.id).values(seq=last + waiting.c.place)
+
+
+NUMBER_CHANGES = _number_changes()
+
+
+# --- listing: the one statement that is built as it is asked for ---
+
+
+def list_runs(
+    *,
+    user_id: str | None,
+    or_assignees: frozenset[str],
+    workflow_id: str | None,
+    statuses: frozenset[str],
+    before: tuple[int, str] | None,
+    limit: int,
+) -> Select[Any]:
+    """Newest first, at most `limit`, beginning after the run at `before`."""
+    filtered = select(*RUN_COLUMNS)
+    if workflow_id is not None:
+        filtered = filtered.where(runs.c.workflow_id == workflow_id)
+    if statuses:
+        filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
+    if before is not None:
+        filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
+    mine = filtered.where(runs.c.user_id == user_id)
+    assigned = filtered.where(
+        runs.c.run_id.in_(select(run_assignees.c.run_id).where(run_assignees.c.assignee.in_(sorted(or_assignees))))
+    )
+    if user_id is not None and or_assignees:
+        # Each half by its own index: an OR across both would scan everybody's runs.
+        both = _page(mine, limit).subquery(), _page(assigned, limit).subquery()
+        ids = select(both[0].c.run_id).union(select(both[1].c.run_id))
+        return _page(select(*RUN_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+    if or_assignees:
+        return _page(assigned, limit)
+    return _page(mine if user_id is not None else filtered, limit)
+
+
+def _page(statement: Select[Any], limit: int) -> Select[Any]:
+    return statement.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)

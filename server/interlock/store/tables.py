@@ -1,0 +1,160 @@
+"""The tables, as today's code knows them. The revisions in `migrations/` make them; a test compares both.
+
+Laws:
+- JSON is kept as TEXT, times as milliseconds since 1970, in both dialects.
+- No foreign keys: rows of a run are only ever written by code that knows the run, and a check (in PostgreSQL
+  a lock on the run's row) for each would be paid on the hot path.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+UNFINISHED = "status IN ('PENDING', 'RUNNING')"
+UNNUMBERED = "seq IS NULL"
+
+# SQLite makes only an INTEGER PRIMARY KEY the row's own number.
+_RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("version", Text),
+    Column("fingerprint", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("input", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("next_index", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("pending", Text, nullable=False),
+    # 1 when the last settlement changed the status or the pending summary: so that one UPDATE can tell, by what
+    # it returns, whether the change feed must hear of it.
+    Column("changed", Integer, nullable=False),
+    PrimaryKeyConstraint("run_id", name="pk_runs"),
+)
+Index("ix_runs_created", runs.c.created_at, runs.c.run_id)
+Index("ix_runs_user", runs.c.user_id, runs.c.created_at, runs.c.run_id)
+Index(
+    "ix_runs_unfinished",
+    runs.c.created_at,
+    runs.c.run_id,
+    sqlite_where=text(UNFINISHED),
+    postgresql_where=text(UNFINISHED),
+)
+
+run_assignees = Table(
+    "run_assignees",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("assignee", Text, nullable=False),
+    PrimaryKeyConstraint("run_id", "assignee", name="pk_run_assignees"),
+    sqlite_with_rowid=False,
+)
+Index("ix_run_assignees_assignee", run_assignees.c.assignee, run_assignees.c.run_id)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("next_index", BigInteger, nullable=False),
+    Column("reducer_version", Integer, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("run_id", name="pk_snapshots"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("requirement_id", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("resolved_by", Text, nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("event_index", BigInteger, nullable=False),
+    PrimaryKeyConstraint("run_id", "requirement_id", name="pk_decisions"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("user_id", "key", name="pk_idempotency_keys"),
+    sqlite_with_rowid=False,
+)
+Index("ix_idempotency_keys_created", idempotency_keys.c.created_at)
+
+# A change is written without a `seq`; whoever reads the feed first numbers what has been committed by then.
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", _RowNumber, autoincrement=True, nullable=False),
+    Column("seq", BigInteger),
+    Column("run_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("pending", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("id", name="pk_changes"),
+)
+Index("ix_changes_seq", changes.c.seq, unique=True)
+Index("ix_changes_unnumbered", changes.c.id, sqlite_where=text(UNNUMBERED), postgresql_where=text(UNNUMBERED))
+
+# One row: the last `seq` that was given.
+feed = Table(
+    "feed",
+    metadata,
+    Column("only", Integer, autoincrement=False, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    PrimaryKeyConstraint("only", name="pk_feed"),
+)
+
+log_heads = Table(
+    "log_heads",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("next_index", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("pending", Text, nullable=False),
+    Column("owner", Text),
+    Column("generation", BigInteger, nullable=False),
+    Column("recent", Text, nullable=False),
+    PrimaryKeyConstraint("run_id", name="pk_log_heads"),
+    sqlite_with_rowid=False,
+)
+Index("ix_log_heads_status", log_heads.c.status)
+
+log_batches = Table(
+    "log_batches",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("first_index", BigInteger, nullable=False),
+    Column("next_index", BigInteger, nullable=False),
+    Column("entries", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("run_id", "epoch", "first_index", name="pk_log_batches"),
+    sqlite_with_rowid=False,
+)

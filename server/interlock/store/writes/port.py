@@ -1,0 +1,39 @@
+"""The writes, as the store asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy import Connection
+
+Parameters: TypeAlias = dict[str, Any]
+
+NOTHING_PENDING = "[]"
+
+
+class Writes(Protocol):
+    """Rows come as parameters, by the columns' names except for `key`, `settled` and `snapshot`.
+
+    - `key`: `key_user`, `key_name`, `key_fingerprint`, `key_run`, `key_at`; `cutoff`: older keys have expired.
+    - `settled`: `of_run`, and `new_` before the columns' names.
+    - `snapshot`: `snapshot_run`, `_epoch`, `_index`, `_version`, `_state`.
+    """
+
+    def create_run(self, connection: Connection, run: Parameters) -> None:
+        """Insert the run and its first change."""
+
+    def create_run_once(self, connection: Connection, run: Parameters, key: Parameters) -> bool:
+        """The same and remember the key; or, when the key is in use, write nothing and return False."""
+
+    def settle(
+        self,
+        connection: Connection,
+        settled: Parameters,
+        assignees: Sequence[str],
+        snapshot: Parameters | None,
+    ) -> None:
+        """Move the row on if `statements.SETTLE` does, and only then write the rest."""
+
+    def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
+        """Insert the decisions that are new, and remember the key unless it is in use."""

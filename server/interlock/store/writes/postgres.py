@@ -1,0 +1,203 @@
+"""The writes for PostgreSQL: each is one statement, whose parts are common table expressions.
+
+Laws:
+- All parts of a statement see the same rows, those from before it; they hand each other what they wrote by
+  `RETURNING`. The part that decides comes first, and no other writes unless it returned a row.
+- A change is inserted from the row that the settlement returned: its `id` is drawn after the run's row is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Connection,
+    FromClause,
+    Insert,
+    Integer,
+    Label,
+    LargeBinary,
+    Select,
+    Text,
+    bindparam,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from interlock.store.statements import SETTLE
+from interlock.store.tables import changes, decisions, idempotency_keys, run_assignees, runs, snapshots
+
+from .port import NOTHING_PENDING, Parameters
+
+_ONE: Label[Any] = literal_column("1").label("one")
+
+
+# --- the parts ---
+
+
+def _insert_run(source: FromClause | None) -> CTE:
+    row = select(*(bindparam(column.name, type_=column.type) for column in runs.columns))
+    return insert(runs).from_select(list(runs.columns), _from(row, source)).returning(runs.c.run_id).cte("created")
+
+
+def _insert_first_change(created: CTE) -> Insert:
+    row = select(
+        created.c.run_id,
+        bindparam("status", type_=Text),
+        literal(NOTHING_PENDING, Text),
+        bindparam("created_at", type_=BigInteger),
+    )
+    return insert(changes).inline().from_select(["run_id", "status", "pending", "changed_at"], row)
+
+
+def _remember_key() -> CTE:
+    """A row if the key is new or had expired; no row, and nothing written, if it is in use."""
+    statement = upsert(idempotency_keys).from_select(
+        ["user_id", "key", "fingerprint", "run_id", "created_at"],
+        select(
+            bindparam("key_user", type_=Text),
+            bindparam("key_name", type_=Text),
+            bindparam("key_fingerprint", type_=Text),
+            bindparam("key_run", type_=Text),
+            bindparam("key_at", type_=BigInteger),
+        ),
+    )
+    new = statement.excluded
+    return (
+        statement.on_conflict_do_update(
+            index_elements=["user_id", "key"],
+            set_={"fingerprint": new.fingerprint, "run_id": new.run_id, "created_at": new.created_at},
+            where=idempotency_keys.c.created_at <= bindparam("cutoff", type_=BigInteger),
+        )
+        .returning(_ONE)
+        .cte("remembered")
+    )
+
+
+def _insert_change(settled: CTE) -> CTE:
+    row = (
+        select(
+            bindparam("of_run", type_=Text),
+            bindparam("new_status", type_=Text),
+            bindparam("new_pending", type_=Text),
+            bindparam("new_updated_at", type_=BigInteger),
+        )
+        .select_from(settled)
+        .where(settled.c.changed == literal_column("1"))
+    )
+    statement = insert(changes).inline().from_select(["run_id", "status", "pending", "changed_at"], row)
+    return statement.returning(_ONE).cte("fed")
+
+
+def _add_assignees(settled: CTE) -> CTE:
+    row = select(bindparam("of_run", type_=Text), func.unnest(bindparam("assignees", type_=ARRAY(Text)))).select_from(
+        settled
+    )
+    statement = upsert(run_assignees).from_select(["run_id", "assignee"], row)
+    return statement.on_conflict_do_nothing().returning(_ONE).cte("assigned")
+
+
+def _keep_snapshot(settled: CTE) -> CTE:
+    """Never backwards; at the same place it may be replaced, by a newer reducer."""
+    row = select(
+        bindparam("snapshot_run", type_=Text),
+        bindparam("snapshot_epoch", type_=Integer),
+        bindparam("snapshot_index", type_=BigInteger),
+        bindparam("snapshot_version", type_=Integer),
+        bindparam("snapshot_state", type_=LargeBinary),
+    ).select_from(settled)
+    names = ["run_id", "epoch", "next_index", "reducer_version", "state"]
+    statement = upsert(snapshots).from_select(names, row)
+    new = statement.excluded
+    return (
+        statement.on_conflict_do_update(
+            index_elements=["run_id"],
+            set_={name: new[name] for name in names[1:]},
+            where=tuple_(snapshots.c.epoch, snapshots.c.next_index) <= tuple_(new.epoch, new.next_index),
+        )
+        .returning(_ONE)
+        .cte("kept")
+    )
+
+
+def _from(row: Select[Any], source: FromClause | None) -> Select[Any]:
+    return row if source is None else row.select_from(source)
+
+
+# --- the statements ---
+
+
+def _create_run() -> Insert:
+    return _insert_first_change(_insert_run(None))
+
+
+def _create_run_once() -> Any:
+    return _insert_first_change(_insert_run(_remember_key())).returning(_ONE)
+
+
+@cache
+def _settle(*, with_assignees: bool, with_snapshot: bool) -> Select[Any]:
+    settled = SETTLE.cte("settled")
+    parts = [_insert_change(settled)]
+    if with_assignees:
+        parts.append(_add_assignees(settled))
+    if with_snapshot:
+        parts.append(_keep_snapshot(settled))
+    return select(settled.c.changed).add_cte(*parts)
+
+
+@cache
+def _record(*, with_decisions: bool, with_key: bool) -> Select[Any]:
+    parts = []
+    if with_decisions:
+        given = func.unnest(*(bindparam(f"all_{c.name}", type_=ARRAY(c.type)) for c in decisions.columns))
+        rows = select(given.table_valued(*(c.name for c in decisions.columns), name="given").render_derived())
+        statement = upsert(decisions).from_select([c.name for c in decisions.columns], rows)
+        parts.append(statement.on_conflict_do_nothing().returning(_ONE).cte("recorded"))
+    if with_key:
+        parts.append(_remember_key())
+    return select(_ONE).add_cte(*parts)
+
+
+_CREATE_RUN = _create_run()
+_CREATE_RUN_ONCE = _create_run_once()
+
+
+class PostgresWrites:
+    """`Writes` for PostgreSQL."""
+
+    def create_run(self, connection: Connection, run: Parameters) -> None:
+        connection.execute(_CREATE_RUN, run)
+
+    def create_run_once(self, connection: Connection, run: Parameters, key: Parameters) -> bool:
+        return connection.execute(_CREATE_RUN_ONCE, run | key).scalar() is not None
+
+    def settle(
+        self,
+        connection: Connection,
+        settled: Parameters,
+        assignees: Sequence[str],
+        snapshot: Parameters | None,
+    ) -> None:
+        parameters = settled if snapshot is None else settled | snapshot
+        if assignees:
+            parameters = parameters | {"assignees": list(assignees)}
+        statement = _settle(with_assignees=bool(assignees), with_snapshot=snapshot is not None)
+        connection.execute(statement, parameters)
+
+    def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
+        parameters = {} if key is None else dict(key)
+        if decisions:
+            parameters |= {f"all_{name}": [row[name] for row in decisions] for name in decisions[0]}
+        statement = _record(with_decisions=bool(decisions), with_key=key is not None)
+        connection.execute(statement, parameters)

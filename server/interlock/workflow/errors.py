@@ -1,0 +1,18 @@
+"""What can be wrong with a workflow.
+
+InterlockError
+├── DeclarationError   the workflow is misdeclared: raised at construction, with a sentence that names the place
+└── OutputError        a step returned or yielded what can't be an output: a step error like any other
+"""
+
+from __future__ import annotations
+
+from interlock_protocol.errors import InterlockError
+
+
+class DeclarationError(InterlockError, ValueError):
+    """The workflow is misdeclared."""
+
+
+class OutputError(InterlockError, TypeError):
+    """A step returned or yielded what can't be an output."""

@@ -1,0 +1,156 @@
+"""What a step is given and what it gives back.
+
+Laws:
+- Content keeps its JSON type. A pydantic model becomes the object it dumps to, and its name the content type.
+- What can't be written as JSON is refused where it is produced, as an error of that step.
+
+Source: engine spec, "Declaring (Python)".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from interlock.workflow.errors import OutputError
+from interlock_protocol.types import JsonValue, PathPart
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """The output of a step.
+
+    Args:
+        content: str, dict, list, another JSON value, or a pydantic model.
+        success: False marks an output that the next step should look at twice; the workflow goes on.
+        error: a sentence about what went wrong, where `success` is False.
+        stop: end the run here, as COMPLETED.
+    """
+
+    content: Any = None
+    _: KW_ONLY
+    success: bool = True
+    error: str | None = None
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CustomEvent:
+    """An event of the step's own, for those who watch: yield it from a generator.
+
+    Args:
+        name: what kind of event it is.
+        data: any JSON value.
+    """
+
+    name: str
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepInput:
+    """What a step, a condition, a selector or an end condition is given.
+
+    Args:
+        input: the run's message; in a nested workflow, the content before it.
+        previous_step_content: the output of the step before, None for the first.
+        user_input: what a person filled in: a dict, or the pydantic model that was asked for.
+        session_id: the session of the run.
+        run_id: the run.
+        user_id: the run's owner.
+        attempt: counts the tries of this step, from 1.
+        iteration: of the nearest loop around, from 1; None outside of loops.
+        max_iterations: of the nearest loop around.
+        idempotency_key: the same for every try of this step's visit, so that a side effect can be made once.
+    """
+
+    input: Any
+    previous_step_content: Any = None
+    user_input: Any = None
+    session_id: str = ""
+    run_id: str = ""
+    user_id: str = ""
+    attempt: int = 1
+    iteration: int | None = None
+    max_iterations: int | None = None
+    idempotency_key: str = ""
+    _contents: Callable[[str], Any] = field(default=lambda _name: None, repr=False)
+    _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
+
+    def get_step_content(self, name: str) -> Any:
+        """The newest output of the step called `name`, or None when it has none."""
+        return self._contents(name)
+
+    def is_cancelled(self) -> bool:
+        """Whether the run was cancelled: for steps that run in a thread, to look at now and then."""
+        return self._cancelled()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A step's output as it is logged: JSON-ready."""
+
+    content: JsonValue
+    content_type: str
+    success: bool = True
+    error: str | None = None
+    stop: bool = False
+
+
+def content_of(returned: Any) -> Content:
+    """What a step returned, as it is logged.
+
+    Raises:
+        OutputError: it can't be written as JSON.
+    """
+    output = returned if isinstance(returned, StepOutput) else StepOutput(returned)
+    content, content_type = json_ready(output.content)
+    return Content(content, content_type, output.success, output.error, output.stop)
+
+
+def json_ready(value: Any) -> tuple[JsonValue, str]:
+    """`value` as JSON sees it, and its content type: `str`, `json`, or a model's name.
+
+    Raises:
+        OutputError: it can't be written as JSON.
+    """
+    if isinstance(value, str):
+        return _valid_text(value), "str"
+    try:
+        if isinstance(value, BaseModel):
+            return from_json(to_json(value.model_dump(mode="json"), inf_nan_mode="strings")), type(value).__name__
+        return from_json(to_json(value, inf_nan_mode="strings")), "json"
+    except (PydanticSerializationError, UnicodeEncodeError, ValueError, RecursionError) as error:
+        raise OutputError(
+            f"a step's output must be str, dict, list, a pydantic model or another JSON value; "
+            f"{type(value).__name__} isn't: {error}"
+        ) from error
+
+
+def _valid_text(text: str) -> str:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise OutputError(f"a step's text must be valid Unicode: {error}") from error
+    return text
+
+
+def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int) -> str:
+    """The `idempotency_key` of one visit of a step: the same in every try and after every crash."""
+    text = "\x1f".join((run_id, *map(str, path), str(visit)))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def cut(value: JsonValue, limit: int) -> JsonValue:
+    """`value`, or as much of it, as text, as fits into `limit` bytes."""
+    text = value if isinstance(value, str) else to_json(value).decode()
+    data = text.encode()
+    if len(data) <= limit:
+        return value
+    return data[:limit].decode(errors="ignore")

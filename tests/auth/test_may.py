@@ -1,0 +1,121 @@
+"""The whole matrix: every verb, from every standing, under every set of scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import pytest
+
+from interlock.auth.may import RULES, Standing, Verb, may
+from interlock.auth.principal import ALL_SCOPES, Principal
+
+
+@dataclass(frozen=True)
+class Run:
+    user_id: str
+    assignees: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Requirement:
+    assignees: Sequence[str] | None = None
+
+
+# Who asks is always ada, of the group ops.
+SITUATIONS: dict[str, tuple[Run | None, Requirement | None]] = {
+    "no run": (None, None),
+    "stranger": (Run("bob"), Requirement()),
+    "stranger, someone assigned": (Run("bob", frozenset({"eve"})), Requirement(["eve"])),
+    "owner, no requirement": (Run("ada"), None),
+    "owner, nobody assigned": (Run("ada"), Requirement()),
+    "owner, empty list": (Run("ada"), Requirement([])),
+    "owner, someone assigned": (Run("ada", frozenset({"eve"})), Requirement(["eve"])),
+    "owner, assigned too": (Run("ada", frozenset({"ada", "eve"})), Requirement(["eve", "ada"])),
+    "owner, group assigned": (Run("ada", frozenset({"group:ops"})), Requirement(["group:ops"])),
+    "assignee": (Run("bob", frozenset({"ada"})), Requirement(["ada"])),
+    "assignee by group": (Run("bob", frozenset({"group:ops"})), Requirement(["eve", "group:ops"])),
+    "assignee of another": (Run("bob", frozenset({"ada", "eve"})), Requirement(["eve"])),
+    "assignee, no requirement": (Run("bob", frozenset({"ada"})), None),
+    "the group's name as a user": (Run("bob", frozenset({"ops"})), Requirement(["ops"])),
+    "the user's name as a group": (Run("bob", frozenset({"group:ada"})), Requirement(["group:ada"])),
+}
+
+SCOPES = {
+    "x": "workflows:execute",
+    "d": "workflows:decide",
+    "r": "workflows:read",
+    "w": "workflows:write",
+    "h": "webhooks:manage",
+    "a": "admin",
+}
+
+# Which scopes suffice, each by itself. `start`, `list` and `act_for` don't depend on the run.
+MATRIX = """
+                            | start | list  | read  | decide | cancel | act_for
+no run                      | x.a   | xdr.a | a     | a      | a      | a
+stranger                    | x.a   | xdr.a | a     | a      | a      | a
+stranger, someone assigned  | x.a   | xdr.a | a     | a      | a      | a
+owner, no requirement       | x.a   | xdr.a | xr.a  | x.a    | x.a    | a
+owner, nobody assigned      | x.a   | xdr.a | xr.a  | x.a    | x.a    | a
+owner, empty list           | x.a   | xdr.a | xr.a  | x.a    | x.a    | a
+owner, someone assigned     | x.a   | xdr.a | xr.a  | a      | x.a    | a
+owner, assigned too         | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a
+owner, group assigned       | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a
+assignee                    | x.a   | xdr.a | dr.a  | d.a    | a      | a
+assignee by group           | x.a   | xdr.a | dr.a  | d.a    | a      | a
+assignee of another         | x.a   | xdr.a | dr.a  | a      | a      | a
+assignee, no requirement    | x.a   | xdr.a | dr.a  | a      | a      | a
+the group's name as a user  | x.a   | xdr.a | a     | a      | a      | a
+the user's name as a group  | x.a   | xdr.a | a     | a      | a      | a
+"""
+
+
+def read_matrix() -> dict[tuple[str, Verb], frozenset[str]]:
+    header, *rows = ([cell.strip() for cell in line.split("|")] for line in MATRIX.strip("\n").splitlines())
+    return {
+        (row[0], Verb(verb)): frozenset(SCOPES[letter] for letter in cell if letter != ".")
+        for row in rows
+        for verb, cell in zip(header[1:], row[1:], strict=True)
+    }
+
+
+EXPECTED = read_matrix()
+SCOPE_SETS = [frozenset(chosen) for size in range(7) for chosen in combinations(sorted(ALL_SCOPES), size)]
+
+
+def test_the_matrix_is_whole() -> None:
+    assert EXPECTED.keys() == {(situation, verb) for situation in SITUATIONS for verb in Verb}
+    assert set(SCOPES.values()) == ALL_SCOPES
+    assert len(SCOPE_SETS) == 64
+
+
+@pytest.mark.parametrize("verb", Verb)
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_principal_may_do_what_one_of_their_scopes_allows_and_nothing_else(situation: str, verb: Verb) -> None:
+    run, requirement = SITUATIONS[situation]
+    for scopes in SCOPE_SETS:
+        ada = Principal("ada", scopes, frozenset({"ops"}))
+        allowed = not scopes.isdisjoint(EXPECTED[situation, verb])
+        assert may(ada, verb, run, requirement) is allowed, (situation, verb, sorted(scopes))
+
+
+def test_every_verb_has_its_rules() -> None:
+    assert RULES.keys() == set(Verb)
+
+
+def test_every_rule_is_made_of_scopes_that_exist_and_standings_that_are_used() -> None:
+    rules = [rule for lines in RULES.values() for rule in lines]
+    assert {scope for scope, _ in rules} <= ALL_SCOPES
+    assert {standing for _, standing in rules} == set(Standing)
+
+
+def test_an_unknown_scope_allows_nothing() -> None:
+    ada = Principal("ada", frozenset({"*", "workflows:*", "ADMIN", ""}))
+    assert not any(may(ada, verb, Run("ada", frozenset({"ada"})), Requirement(["ada"])) for verb in Verb)
+
+
+def test_an_owner_whose_id_looks_like_a_group_is_not_every_member() -> None:
+    ada = Principal("ada", frozenset({"workflows:read"}), frozenset({"ops"}))
+    assert not may(ada, Verb.READ, Run("group:ops"))

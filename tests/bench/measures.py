@@ -1,0 +1,126 @@
+"""The measurements: each does its work once, on a system that runs, and says what it measured.
+
+What is named here `B1`, `B2` … is explained in `report.py`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import TypeAlias
+
+from tests.bench.client import BenchError
+from tests.bench.systems import System
+
+Figures: TypeAlias = dict[str, float]
+
+_WINDOW = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    deltas: int = 20_000
+    runs: int = 200
+    at_a_time: int = 20
+    latencies: int = 50
+    large: int = 100_000
+
+
+FULL = Sizes()
+QUICK = Sizes(deltas=5_000, runs=40, at_a_time=10, latencies=15, large=20_000)
+
+
+async def warm_up(system: System, sizes: Sizes) -> None:
+    """First connections, first imports, first rows of a table: nobody's steady state."""
+    async with system.client() as client:
+        await client.deltas_of_new_run(sizes.deltas // 4)
+    if "B2" in system.does:
+        await _many_runs(system, sizes.at_a_time * 2, sizes.at_a_time)
+
+
+async def stream(system: System, sizes: Sizes) -> Figures:
+    async with system.client() as client:
+        arrivals = await client.deltas_of_new_run(sizes.deltas)
+    _expect(len(arrivals.times), sizes.deltas)
+    return {"B1": arrivals.rate}
+
+
+async def many_runs(system: System, sizes: Sizes) -> Figures:
+    return {"B2": await _many_runs(system, sizes.runs, sizes.at_a_time)}
+
+
+async def one_at_a_time(system: System, sizes: Sizes) -> Figures:
+    to_pause, to_complete = [], []
+    async with system.client() as client:
+        for _ in range(sizes.latencies):
+            started = perf_counter()
+            paused = await client.start("review")
+            decided = perf_counter()
+            await client.approve(paused)
+            to_pause.append(decided - started)
+            to_complete.append(perf_counter() - decided)
+    return {"B2' pause": median(to_pause) * 1000, "B2' complete": median(to_complete) * 1000}
+
+
+async def large_run(system: System, sizes: Sizes) -> Figures:
+    """One run for two rows: how an event's cost grows while it is live, and how fast it is read again."""
+    async with system.client() as client:
+        live = await client.deltas_of_new_run(sizes.large)
+    async with system.client() as client:
+        replayed = await client.deltas_of_finished_run(live.run_id)
+    _expect(len(live.times), sizes.large)
+    _expect(len(replayed.times), sizes.large)
+    return {"B3": replayed.rate_since_asked, "B6": _growth(live.times)}
+
+
+async def chained_confirmations(system: System, sizes: Sizes) -> Figures:
+    async with system.client() as client:
+        before = client.bytes_received
+        event, decisions = await client.start("chain"), 0
+        while event["event"] != "WorkflowCompleted":
+            event, decisions = await client.approve(event), decisions + 1
+        _expect(decisions, 20)
+        return {"B6'": (client.bytes_received - before) / 1e6}
+
+
+Measure: TypeAlias = Callable[[System, Sizes], Awaitable[Figures]]
+
+# A measurement, the row that a system must be able to do, and the rows it fills.
+MEASURES: tuple[tuple[Measure, str, frozenset[str]], ...] = (
+    (stream, "B1", frozenset({"B1"})),
+    (many_runs, "B2", frozenset({"B2"})),
+    (one_at_a_time, "B2'", frozenset({"B2'"})),
+    (large_run, "B3", frozenset({"B3", "B6"})),
+    (chained_confirmations, "B6'", frozenset({"B6'"})),
+)
+
+
+async def _many_runs(system: System, runs: int, at_a_time: int) -> float:
+    """Runs a second, of runs with a connection each."""
+    waiting = iter(range(runs))
+
+    async def worker() -> None:
+        for _ in waiting:
+            async with system.client() as client:
+                await client.approve(await client.start("review"))
+
+    started = perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_a_time):
+            group.create_task(worker())
+    return runs / (perf_counter() - started)
+
+
+def _growth(times: list[float]) -> float:
+    """The cost of an event in the run's last tenth over that after its first thousand: medians of windows."""
+    windows = [
+        times[end] - times[end - _WINDOW] for end in range(2 * _WINDOW, len(times), _WINDOW)
+    ]  # the first thousand is the start-up
+    tenth = max(1, len(times) // _WINDOW // 10)
+    return median(windows[-tenth:]) / median(windows[:tenth])
+
+
+def _expect(found: int, expected: int) -> None:
+    if found != expected:
+        raise BenchError(f"{found} where {expected} were expected")

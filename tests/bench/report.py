@@ -1,0 +1,232 @@
+"""What the figures mean: the rows, their targets, and the table, in the terminal and as a document.
+
+- A ratio is taken within one pass, between figures measured seconds apart; shown is the median of the passes.
+- A ratio says how many times better, whether more or less is better: the larger is always the better one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from statistics import median
+from typing import Literal, TypeAlias
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from tests.bench.measures import Figures, Sizes
+
+Pass: TypeAlias = dict[str, Figures]
+"""One pass: the figures of each system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """To be at least `times` as good as the peer or the floor, or, `at_most`, an absolute figure."""
+
+    peer: float | None = None
+    floor: float | None = None
+    at_most: float | None = None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.peer is not None:
+            parts.append(f"{self.peer:g}x the peer")
+        if self.floor is not None:
+            parts.append(f"{self.floor:.0%} of the floor")
+        if self.at_most is not None:
+            parts.append(f"at most {self.at_most:g}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    key: str
+    work: str
+    unit: str
+    better: Literal["more", "less"]
+    targets: dict[str, Target] = field(default_factory=dict)
+
+
+def _both(target: Target) -> dict[str, Target]:
+    return {"sqlite": target, "redis": target}
+
+
+ROWS = (
+    Row("B1", "stream {deltas:,} deltas to one client", "events/s", "more", _both(Target(peer=8, floor=0.4))),
+    Row(
+        "B2",
+        "{runs} runs with one confirmation, {at_a_time} at a time",
+        "runs/s",
+        "more",
+        {"sqlite": Target(peer=8), "redis": Target(peer=4)},
+    ),
+    Row(
+        "B2' pause",
+        "one at a time: start to pause",
+        "ms",
+        "less",
+        {"sqlite": Target(peer=3), "redis": Target(peer=2)},
+    ),
+    Row(
+        "B2' complete",
+        "one at a time: decision to completion",
+        "ms",
+        "less",
+        {"sqlite": Target(peer=2), "redis": Target(peer=1.5)},
+    ),
+    Row("B3", "read a finished run of {large:,} deltas again", "events/s", "more", _both(Target(floor=0.5))),
+    Row("B6", "cost of an event at {large:,} in one run", "x at 1,000", "less", _both(Target(at_most=1.1))),
+    Row("B6'", "20 chained confirmations with 1 KB each", "MB", "less", _both(Target(at_most=0.15))),
+)
+
+TITLES = {"peer": "peer", "floor": "floor", "sqlite": "Interlock, SQLite", "redis": "Interlock, Redis"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the table says of one system at one row."""
+
+    row: Row
+    system: str
+    value: float
+    spread: tuple[float, float]
+    over_peer: float | None
+    over_floor: float | None
+
+    @property
+    def target(self) -> Target | None:
+        return self.row.targets.get(self.system)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None where there is none, or nothing to compare with."""
+        if self.target is None:
+            return None
+        verdicts = [
+            None if ratio is None else ratio >= wanted
+            for wanted, ratio in ((self.target.peer, self.over_peer), (self.target.floor, self.over_floor))
+            if wanted is not None
+        ]
+        if self.target.at_most is not None:
+            verdicts.append(self.value <= self.target.at_most)
+        return False if False in verdicts else None if None in verdicts else True
+
+    def cells(self) -> tuple[str, ...]:
+        """System, median, least and most, ratio to the peer, ratio to the floor, target, met."""
+        verdict = {True: "yes", False: "no", None: ""}[self.met]
+        least, most = (_number(value) for value in self.spread)
+        target = str(self.target) if self.target else ""
+        ratios = (f"{ratio:.2f}" if ratio is not None else "" for ratio in (self.over_peer, self.over_floor))
+        return (TITLES[self.system], _number(self.value), f"{least} to {most}", *ratios, target, verdict)
+
+
+def lines(row: Row, passes: list[Pass]) -> Iterator[Line]:
+    for system in TITLES:
+        values = [each[system][row.key] for each in passes if row.key in each.get(system, {})]
+        if values:
+            peer, floor = (_ratio(row, passes, system, other) for other in ("peer", "floor"))
+            yield Line(row, system, median(values), (min(values), max(values)), peer, floor)
+
+
+def table(passes: list[Pass], sizes: Sizes) -> Group:
+    shown = Table("#", "system", "median", "", "least, most", "x peer", "x floor", "target", "met")
+    for row in ROWS:
+        for number, line in enumerate(lines(row, passes)):
+            system, value, *others = line.cells()
+            shown.add_row("" if number else row.key, system, value, row.unit, *others)
+        shown.add_section()
+    legend = "\n".join(f"{row.key}: {_work(row, sizes)}" for row in ROWS)
+    return Group(shown, Text(legend))
+
+
+def document(passes: list[Pass], sizes: Sizes, facts: list[str], systems: dict[str, str]) -> str:
+    """`docs/benchmarks.md`."""
+    about = "\n".join(f"- {fact}" for fact in facts)
+    measured = "\n".join(f"- *{TITLES[name]}*: {text}" for name, text in systems.items())
+    body = "\n".join(
+        f"| {row.key if number == 0 else ''} | {f'{_work(row, sizes)}, {row.unit}' if number == 0 else ''} | "
+        + " | ".join(line.cells())
+        + " |"
+        for row in ROWS
+        for number, line in enumerate(lines(row, passes))
+    )
+    today = datetime.now(UTC).date().isoformat()
+    return _DOCUMENT.format(today=today, passes=len(passes), about=about, measured=measured, body=body, **_sizes(sizes))
+
+
+def _ratio(row: Row, passes: list[Pass], system: str, other: str) -> float | None:
+    """How many times better `system` is than `other`; None where they can't be compared."""
+    if system == other:
+        return None
+    pairs = [
+        (each[system][row.key], each[other][row.key])
+        for each in passes
+        if row.key in each.get(system, {}) and row.key in each.get(other, {})
+    ]
+    ratios = [mine / theirs if row.better == "more" else theirs / mine for mine, theirs in pairs]
+    return median(ratios) if ratios else None
+
+
+def _work(row: Row, sizes: Sizes) -> str:
+    return row.work.format(**_sizes(sizes))
+
+
+def _sizes(sizes: Sizes) -> dict[str, int]:
+    return {name: getattr(sizes, name) for name in Sizes.__slots__}
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+_DOCUMENT = """\
+# Benchmarks
+
+Written by `make bench` on {today}; don't edit. Absolute figures are this machine's; the ratios are what counts.
+
+## Figures
+
+| # | work | system | median | least, most | x peer | x floor | target | met |
+|---|---|---|---|---|---|---|---|---|
+{body}
+
+"x peer" and "x floor" say how many times *better* than the peer or the floor, for figures of which more is
+better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown.
+
+## What is compared
+
+{measured}
+
+The peer is the closest public one that does the same job: workflows with human confirmation, streamed over a
+WebSocket. It gets the uvicorn settings of the floor and keeps its runs in SQLite, but the events that it streams
+in memory only. Interlock's events are durable before they are sent. The floor serves nothing: a bare endpoint
+that sends one frame of 250 bytes, encoded beforehand, in a loop. It shows what the WebSocket, the event loop and
+the client cost by themselves.
+
+The client is the same for all: the `websockets` library on asyncio, `json.loads` for each frame, nothing more,
+without compression. It shares the machine with the server.
+
+## How it is measured
+
+All systems are started, warmed up, and then measured one after the other at each row, {passes} times over, in
+changing order, so that what disturbs the machine disturbs all of them.
+
+- **B1**: one run, one client, {deltas:,} deltas; from the arrival of the first to that of the last.
+- **B2**: {runs} runs, {at_a_time} at a time. Each opens a connection, authenticates, starts a workflow of three
+  steps, approves the second at once, and ends with `WorkflowCompleted`.
+- **B2'**: the same workflow, one run at a time on one connection, {latencies} times. From the start being sent to
+  the pause, and from the decision being sent to the completion; medians.
+- **B3**: a run of {large:,} deltas is finished. A new connection asks for it from the start; from the request to
+  the arrival of the last delta. (The peer's buffer doesn't hold as many.)
+- **B6**: while that run is live, the time that each thousand deltas takes to arrive: the median over the run's
+  last tenth, divided by that over the tenth after its first thousand.
+- **B6'**: 20 steps, each to be confirmed, each with 1 KB of output. The text of all frames to the client, from
+  the start to the completion.
+
+The machine and the versions:
+
+{about}
+
+To repeat it: `make bench`, or `python -m tests.bench --help` for a smaller or a narrower run. Nothing in the
+test suite asserts a time.
+"""

@@ -1,0 +1,39 @@
+"""The work that is measured. `peer_server.py` declares the same for the peer: change both or neither."""
+
+from collections.abc import AsyncIterator
+
+from interlock import Confirm, Step, StepInput, StepOutput, Workflow
+
+CHAIN_LENGTH = 20
+KILOBYTE = "x" * 1024
+
+
+async def stream(step_input: StepInput) -> AsyncIterator[str]:
+    """As many deltas as the message says."""
+    for _ in range(int(step_input.input)):
+        yield "delta "
+
+
+async def brief(step_input: StepInput) -> StepOutput:
+    return StepOutput("done")
+
+
+async def kilobyte(step_input: StepInput) -> StepOutput:
+    return StepOutput(KILOBYTE)
+
+
+workflows = [
+    Workflow("stream", steps=[Step("stream", stream)]),
+    Workflow(
+        "review",
+        steps=[
+            Step("draft", brief),
+            Step("publish", brief, human_review=Confirm("Publish?")),
+            Step("announce", brief),
+        ],
+    ),
+    Workflow(
+        "chain",
+        steps=[Step(f"step {number}", kilobyte, human_review=Confirm("Go on?")) for number in range(CHAIN_LENGTH)],
+    ),
+]

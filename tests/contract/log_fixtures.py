@@ -1,0 +1,267 @@
+"""A log of each kind, on its real store, and faults on the way to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, text
+from tests.services import free_port, redis_binary, running
+
+from interlock.database import Database, DatabaseUnavailable, open_database
+from interlock.log.port import Log
+from interlock.log.redis import RedisLog
+from interlock.log.sql import SqlArchive, SqlLog
+
+T = TypeVar("T")
+
+LONG_LEASE_MS = 60_000
+BRIEF_LEASE_MS = 150
+
+
+@dataclass(kw_only=True)
+class Rig:
+    """A log, what its kind can do, and how to hurt it.
+
+    Args:
+        another: the log of another process on the same store, started; closed with the rig.
+        losing_a_reply: within it, the next append is written, and its reply is lost.
+    """
+
+    log: Log
+    has_leases: bool = False
+    another: Callable[[], Awaitable[Log]]
+    losing_a_reply: Callable[[], AbstractContextManager[None]]
+
+    async def let_lease_end(self, owner: str) -> None:
+        """Have it that `owner` may be taken for dead. Without leases everybody may be."""
+
+
+@dataclass(kw_only=True)
+class RedisRig(Rig):
+    """`brief` claims as the log of another process, with leases so short that one can wait for their end."""
+
+    brief: RedisLog
+    redis: Redis
+    archive: SqlArchive
+    has_leases: bool = True
+
+    async def let_lease_end(self, owner: str) -> None:
+        async for key in self.redis.scan_iter("*:leases"):
+            await self.redis.zrem(key, owner)
+
+
+# --- a rig per test ---
+
+
+@pytest_asyncio.fixture(params=["sqlite", "postgresql", "redis"])
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    sqlite = request.getfixturevalue("sqlite_url")
+    if request.param == "redis":
+        opened: Any = open_redis_rig(request.getfixturevalue("redis_url"), sqlite)
+    else:
+        opened = open_sql_rig(sqlite if request.param == "sqlite" else request.getfixturevalue("pg_url"))
+    async with opened as rig:
+        yield rig
+
+
+@pytest_asyncio.fixture
+async def redis_rig(redis_url: str, sqlite_url: str) -> AsyncIterator[RedisRig]:
+    async with open_redis_rig(redis_url, sqlite_url) as rig:
+        yield rig
+
+
+@asynccontextmanager
+async def open_sql_rig(url: str) -> AsyncIterator[Rig]:
+    async with AsyncExitStack() as stack:
+        database = LossyDatabase(open_database(url))
+        stack.push_async_callback(database.close)
+        await database.write(_empty)
+
+        async def another() -> Log:
+            log = SqlLog(database)
+            stack.push_async_callback(log.close)
+            await log.start()
+            return log
+
+        yield Rig(log=await another(), another=another, losing_a_reply=database.losing_a_reply)
+
+
+@asynccontextmanager
+async def open_redis_rig(url: str, archive_url: str) -> AsyncIterator[RedisRig]:
+    async with AsyncExitStack() as stack:
+        database = open_database(archive_url)
+        stack.push_async_callback(database.close)
+        redis = Redis.from_url(url)
+        stack.push_async_callback(redis.aclose)
+        await redis.flushdb()
+        proxy = await stack.enter_async_context(lossy_proxy(url))
+        archive = SqlArchive(database)
+
+        async def another(lease_ms: int = LONG_LEASE_MS) -> RedisLog:
+            # Few shards, as many waits here ask all of them.
+            log = RedisLog(proxy.url, archive, shards=4, lease_ms=lease_ms)
+            stack.push_async_callback(log.close)
+            await log.start()
+            return log
+
+        yield RedisRig(
+            log=await another(),
+            another=another,
+            losing_a_reply=proxy.losing_a_reply,
+            brief=await another(BRIEF_LEASE_MS),
+            redis=redis,
+            archive=archive,
+        )
+
+
+def _empty(connection: Connection) -> None:
+    connection.execute(text("DELETE FROM log_heads"))
+    connection.execute(text("DELETE FROM log_batches"))
+
+
+# --- faults ---
+
+
+class LossyDatabase:
+    """A database whose answer can be lost after the commit: what the end of a connection just then comes to."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._losing = False
+        self.dialect = database.dialect
+        self.close = database.close
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        result = await self._database.write(work)
+        if self._losing:
+            self._losing = False
+            raise DatabaseUnavailable("The connection was lost.")
+        return result
+
+    async def read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
+        return await self._database.read(work, long=long)
+
+    @contextmanager
+    def losing_a_reply(self) -> Iterator[None]:
+        self._losing = True
+        yield
+        assert not self._losing, "nothing was lost"
+
+
+class LossyProxy:
+    """Forwards TCP to a Redis; can cut a connection between the run of a script and its reply."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._losing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.url = ""
+
+    @contextmanager
+    def losing_a_reply(self) -> Iterator[None]:
+        self._losing = True
+        yield
+        assert not self._losing, "nothing was lost"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        upstream, downstream = await asyncio.open_connection(*self._target)
+        cut = asyncio.Event()
+        answers = asyncio.create_task(self._answer(upstream, writer, cut))
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                while data := await reader.read(65536):
+                    if self._losing and b"EVALSHA" in data:
+                        self._losing = False
+                        cut.set()
+                    downstream.write(data)
+        finally:
+            answers.cancel()
+            await _closed(downstream)
+            await _closed(writer)
+            self._tasks.discard(task)
+
+    async def _answer(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: asyncio.Event) -> None:
+        while data := await upstream.read(65536):
+            if cut.is_set():
+                writer.transport.abort()
+                return
+            writer.write(data)
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def lossy_proxy(url: str) -> AsyncIterator[LossyProxy]:
+    target = urlsplit(url)
+    assert target.hostname
+    assert target.port
+    proxy = LossyProxy(target.hostname, target.port)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    try:
+        yield proxy
+    finally:
+        server.close()
+        await proxy.stop()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def cluster_of_one(data_dir: Path) -> AsyncIterator[str]:
+    """A Redis Cluster of one node: it routes nothing, but refuses what spans slots."""
+    port = free_port()
+    command = [str(redis_binary()), "--port", str(port), "--dir", str(data_dir), "--cluster-enabled", "yes"]
+    command += ["--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""]
+    with running(command, data_dir / "redis.log", signal.SIGTERM, cwd=data_dir):
+        async with Redis(host="127.0.0.1", port=port) as redis:
+            await eventually(lambda: _answers(redis), bool)
+            await redis.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+            await eventually(lambda: redis.execute_command("CLUSTER", "INFO"), _is_complete)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+async def _answers(redis: Redis) -> bool:
+    try:
+        return bool(await redis.execute_command("PING"))
+    except RedisError:
+        return False
+
+
+def _is_complete(info: Any) -> bool:
+    return "ok" in str(info["cluster_state"])
+
+
+# --- waiting ---
+
+
+async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], Any], seconds: float = 10.0) -> T:
+    """Ask until the answer is as wanted, and return it."""
+    async with asyncio.timeout(seconds):
+        while not wanted(answer := await ask()):
+            await asyncio.sleep(0.005)
+    return answer

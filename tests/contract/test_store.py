@@ -1,0 +1,576 @@
+"""What every `Store` promises, on a real SQLite and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+from typing import Never
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from interlock.database import Database, DatabaseUnavailable, PostgresDatabase, open_database
+from interlock.store.migrate import SchemaOutdated, check_current, migrate
+from interlock.store.port import (
+    IDEMPOTENCY_SECONDS,
+    Change,
+    Decision,
+    IdempotencyKey,
+    NewRun,
+    Outcome,
+    Run,
+    RunFilter,
+    Settlement,
+    Snapshot,
+    Store,
+    StoreUnavailable,
+)
+from interlock.store.sql import SqlStore
+from interlock.store.tables import metadata
+from interlock_protocol.types import JsonObject, RunStatus
+
+PENDING, RUNNING, PAUSED = RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED
+COMPLETED, CANCELLED = RunStatus.COMPLETED, RunStatus.CANCELLED
+
+ASKED: tuple[JsonObject, ...] = ({"id": "r1", "message": "Publish? „ja“\u0000\u2028"},)
+ALICE, BOB = "alice", "bob"
+
+
+@dataclass
+class Clock:
+    now: int = 1_000_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest_asyncio.fixture
+async def store(database: Database, clock: Clock) -> Store:
+    return SqlStore(database, clock=clock)
+
+
+def new_run(run_id: str, *, user_id: str = ALICE, workflow_id: str = "release", created_at: int = 1000) -> NewRun:
+    return NewRun(run_id, workflow_id, "1.0", "print", "session", user_id, {"a": [1, None, "ü"]}, created_at)
+
+
+def key(name: str = "k", *, user_id: str = ALICE, fingerprint: str = "body") -> IdempotencyKey:
+    return IdempotencyKey(user_id, name, fingerprint)
+
+
+def settlement(run_id: str, status: RunStatus, next_index: int, epoch: int = 0) -> Settlement:
+    return Settlement(run_id, status, epoch, next_index, updated_at=2000 + next_index)
+
+
+def decision(requirement_id: str, event_index: int = 3, by: str = ALICE) -> Decision:
+    return Decision("run", requirement_id, {"approved": True, "by": by}, by, 3000, 0, event_index)
+
+
+async def all_changes(store: Store) -> Sequence[Change]:
+    return await store.changes(0)
+
+
+async def the_run(store: Store, run_id: str = "run") -> Run:
+    run = await store.run(run_id)
+    assert run is not None
+    return run
+
+
+# --- creating ---
+
+
+async def test_a_created_run_reads_back_as_pending(store: Store) -> None:
+    assert await store.create_run(new_run("run")) is None
+    assert await store.run("run") == Run(
+        run_id="run",
+        workflow_id="release",
+        version="1.0",
+        fingerprint="print",
+        session_id="session",
+        user_id=ALICE,
+        input={"a": [1, None, "ü"]},
+        status=PENDING,
+        epoch=0,
+        next_index=0,
+        created_at=1000,
+        updated_at=1000,
+    )
+    assert await all_changes(store) == [Change(1, "run", PENDING, (), 1000)]
+
+
+async def test_an_unknown_run_is_none_everywhere(store: Store) -> None:
+    assert await store.run("nobody") is None
+    assert await store.snapshot("nobody") is None
+    assert await store.decision("nobody", "r") is None
+    assert list(await store.decisions("nobody")) == []
+    assert await store.outcome(ALICE, "nothing") is None
+
+
+@pytest.mark.parametrize("value", [None, "", "text", 0, -1.5, 2**70, True, [], {}, {"deep": [{"er": [[]]}]}, "\x00"])
+async def test_any_json_survives_as_input(store: Store, value: object) -> None:
+    run = replace(new_run("run"), input=value, version=None)  # type: ignore[arg-type]
+    await store.create_run(run)
+    read = await the_run(store)
+    assert read.input == value
+    assert type(read.input) is type(value)
+    assert read.version is None
+
+
+async def test_the_same_run_id_twice_is_an_error_and_changes_nothing(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await store.create_run(new_run("run", user_id=BOB), key())
+    assert (await the_run(store)).user_id == ALICE
+    assert await store.outcome(ALICE, "k") is None
+    assert len(await all_changes(store)) == 1
+
+
+# --- idempotency ---
+
+
+async def test_a_repeated_key_returns_the_first_outcome_and_writes_nothing(store: Store) -> None:
+    assert await store.create_run(new_run("first"), key(fingerprint="one")) is None
+    assert await store.create_run(new_run("second"), key(fingerprint="two")) == Outcome("one", "first")
+    assert await store.run("second") is None
+    assert len(await all_changes(store)) == 1
+    assert await store.outcome(ALICE, "k") == Outcome("one", "first")
+
+
+async def test_a_key_belongs_to_one_user(store: Store) -> None:
+    assert await store.create_run(new_run("hers"), key()) is None
+    assert await store.create_run(new_run("his", user_id=BOB), key(user_id=BOB)) is None
+    assert await store.outcome(BOB, "k") == Outcome("body", "his")
+
+
+async def test_fifty_starts_with_one_key_make_one_run(store: Store) -> None:
+    outcomes = await asyncio.gather(*(store.create_run(new_run(f"run{n}"), key()) for n in range(50)))
+    assert outcomes.count(None) == 1
+    winner = f"run{outcomes.index(None)}"
+    assert set(outcomes) == {None, Outcome("body", winner)}
+    page = await store.runs(RunFilter())
+    assert [run.run_id for run in page.runs] == [winner]
+    assert [change.run_id for change in await all_changes(store)] == [winner]
+
+
+async def test_a_key_is_kept_24_hours_then_replaced(store: Store, clock: Clock) -> None:
+    await store.create_run(new_run("first"), key())
+    clock.now += IDEMPOTENCY_SECONDS * 1000 - 1
+    assert await store.outcome(ALICE, "k") == Outcome("body", "first")
+    assert await store.create_run(new_run("second"), key()) == Outcome("body", "first")
+    clock.now += 1
+    assert await store.outcome(ALICE, "k") is None
+    assert await store.create_run(new_run("third"), key(fingerprint="new")) is None
+    assert await store.outcome(ALICE, "k") == Outcome("new", "third")
+
+
+async def test_fifty_starts_with_one_expired_key_make_one_run(store: Store, clock: Clock) -> None:
+    await store.create_run(new_run("old"), key())
+    clock.now += IDEMPOTENCY_SECONDS * 1000
+    outcomes = await asyncio.gather(*(store.create_run(new_run(f"run{n}"), key()) for n in range(50)))
+    assert outcomes.count(None) == 1
+
+
+async def test_expired_keys_are_forgotten_and_no_others(database: Database, clock: Clock) -> None:
+    store = SqlStore(database, clock=clock)
+    await store.create_run(new_run("old"), key("old"))
+    clock.now += IDEMPOTENCY_SECONDS * 1000
+    await store.create_run(new_run("young"), key("young"))
+    assert await store.forget_keys() == 1
+    assert await store.forget_keys() == 0
+    assert await store.outcome(ALICE, "young") == Outcome("body", "young")
+
+
+# --- settling ---
+
+
+async def test_a_settlement_shows_in_the_row_the_feed_and_the_snapshot(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    snapshot = Snapshot("run", 0, 9, 1, b"\x00state")
+    await store.settle(
+        Settlement("run", PAUSED, 0, 9, 2000, pending=ASKED, assignees=(BOB, "group:x"), snapshot=snapshot)
+    )
+    run = await the_run(store)
+    assert (run.status, run.epoch, run.next_index, run.updated_at) == (PAUSED, 0, 9, 2000)
+    assert (run.pending, run.assignees) == (ASKED, (BOB, "group:x"))
+    assert await store.snapshot("run") == snapshot
+    assert (await all_changes(store))[1:] == [Change(2, "run", PAUSED, ASKED, 2000)]
+
+
+async def test_settling_a_run_that_is_not_there_does_nothing(store: Store) -> None:
+    snapshot = Snapshot("run", 0, 9, 1, b"state")
+    await store.settle(Settlement("run", PAUSED, 0, 9, 2000, assignees=(BOB,), snapshot=snapshot))
+    assert await store.run("run") is None
+    assert await store.snapshot("run") is None
+    assert await all_changes(store) == []
+
+
+async def test_an_older_settlement_is_ignored_altogether(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    await store.settle(settlement("run", PAUSED, 9, epoch=1))
+    for older in (settlement("run", RUNNING, 8, epoch=1), settlement("run", RUNNING, 100, epoch=0)):
+        late = replace(
+            older, pending=ASKED, assignees=(BOB,), snapshot=Snapshot("run", older.epoch, older.next_index, 1, b"")
+        )
+        await store.settle(late)
+    run = await the_run(store)
+    assert (run.status, run.epoch, run.next_index, run.pending, run.assignees) == (PAUSED, 1, 9, (), ())
+    assert await store.snapshot("run") is None
+    assert len(await all_changes(store)) == 2
+
+
+async def test_another_status_at_the_same_place_is_applied(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    await store.settle(settlement("run", RUNNING, 0))
+    assert (await the_run(store)).status == RUNNING
+    assert [change.status for change in await all_changes(store)] == [PENDING, RUNNING]
+
+
+async def test_only_a_change_of_status_or_pending_is_fed(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    paused = replace(settlement("run", PAUSED, 5), pending=ASKED)
+    await store.settle(paused)
+    await store.settle(paused)
+    await store.settle(replace(paused, next_index=6))
+    assert len(await all_changes(store)) == 2
+    await store.settle(replace(paused, next_index=7, pending=(*ASKED, {"id": "r2"})))
+    await store.settle(replace(paused, next_index=8, pending=()))
+    assert [len(change.pending) for change in await all_changes(store)] == [0, 1, 2, 0]
+    assert (await the_run(store)).next_index == 8
+
+
+def settled(run: tuple[RunStatus, int, int], new: Settlement) -> tuple[RunStatus, int, int]:
+    """The law of settlements, as a function of status, epoch and next index."""
+    status, *place = run
+    behind = [new.epoch, new.next_index] < place
+    if behind or (status.is_final and new.status != status):
+        return run
+    return new.status, new.epoch, new.next_index
+
+
+async def test_every_pair_of_settlements_obeys_the_law(store: Store) -> None:
+    places = product((0, 1), (0, 2))
+    each = list(product((RUNNING, PAUSED, COMPLETED, CANCELLED), places))
+
+    async def check(run_id: str, steps: Sequence[Settlement]) -> None:
+        await store.create_run(new_run(run_id))
+        expected = (PENDING, 0, 0)
+        for step in steps:
+            await store.settle(step)
+            expected = settled(expected, step)
+            run = await the_run(store, run_id)
+            assert (run.status, run.epoch, run.next_index) == expected, steps
+
+    def step(run_id: str, one: tuple[RunStatus, tuple[int, int]]) -> Settlement:
+        return settlement(run_id, one[0], one[1][1], epoch=one[1][0])
+
+    pairs = list(product(each, each))
+    await asyncio.gather(*(check(f"r{n}", [step(f"r{n}", one) for one in pair]) for n, pair in enumerate(pairs)))
+
+
+async def test_racing_settlements_end_at_the_furthest_whatever_the_order(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    steps = [settlement("run", RUNNING if n % 2 else PAUSED, n) for n in range(1, 40)]
+    random.Random(7).shuffle(steps)
+    await asyncio.gather(*(store.settle(step) for step in steps))
+    run = await the_run(store)
+    assert (run.status, run.next_index) == (RUNNING, 39)
+    fed = await all_changes(store)
+    assert fed[-1].status == RUNNING
+    assert all(one.status != two.status for one, two in pairwise(fed))
+
+
+async def test_a_snapshot_never_goes_backwards(store: Store) -> None:
+    await store.create_run(new_run("run"))
+
+    async def settle(place: tuple[int, int], snapshot: Snapshot) -> bytes:
+        await store.settle(replace(settlement("run", RUNNING, place[1], epoch=place[0]), snapshot=snapshot))
+        kept = await store.snapshot("run")
+        assert kept is not None
+        return kept.state
+
+    assert await settle((0, 5), Snapshot("run", 0, 5, 1, b"five")) == b"five"
+    assert await settle((0, 6), Snapshot("run", 0, 4, 1, b"four")) == b"five"
+    assert await settle((0, 6), Snapshot("run", 0, 5, 2, b"newer")) == b"newer"
+    assert await settle((1, 0), Snapshot("run", 1, 0, 2, b"epoch")) == b"epoch"
+    assert await settle((1, 9), Snapshot("run", 0, 99, 2, b"old epoch")) == b"epoch"
+
+
+async def test_assignees_are_only_ever_added(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    for n, assignees in enumerate([("b", "a"), (), ("c", "a", "c")]):
+        await store.settle(replace(settlement("run", PAUSED, n), assignees=assignees))
+    assert (await the_run(store)).assignees == ("a", "b", "c")
+
+
+async def test_unfinished_are_the_pending_and_running_oldest_first(store: Store) -> None:
+    statuses = [PENDING, RUNNING, PAUSED, COMPLETED, CANCELLED, RunStatus.ERROR, RUNNING, PENDING]
+    for n, status in enumerate(statuses):
+        await store.create_run(new_run(f"run{n}", created_at=1000 - n))
+        await store.settle(settlement(f"run{n}", status, 1))
+    assert list(await store.unfinished()) == ["run7", "run6", "run1", "run0"]
+
+
+# --- listing ---
+
+
+async def make_runs(store: Store, count: int) -> list[str]:
+    """Runs of Alice's, three to a millisecond, returned newest first."""
+    await asyncio.gather(*(store.create_run(new_run(f"run{n:03}", created_at=n // 3)) for n in range(count)))
+    return [f"run{n:03}" for n in reversed(range(count))]
+
+
+async def pages(store: Store, which: RunFilter) -> list[list[str]]:
+    found = []
+    while True:
+        page = await store.runs(which)
+        found.append([run.run_id for run in page.runs])
+        if page.next_cursor is None:
+            return found
+        which = replace(which, cursor=page.next_cursor)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4, 10, 11, 50])
+async def test_pages_hold_every_run_once_newest_first(store: Store, limit: int) -> None:
+    newest_first = await make_runs(store, 10)
+    found = await pages(store, RunFilter(user_id=ALICE, limit=limit))
+    assert [run_id for page in found for run_id in page] == newest_first
+    assert all(len(page) == limit for page in found[:-1])
+    assert found[-1]
+
+
+async def test_runs_created_meanwhile_do_not_disturb_the_pages(store: Store) -> None:
+    newest_first = await make_runs(store, 12)
+    which = RunFilter(limit=5)
+    found: list[str] = []
+    for n in range(3):
+        page = await store.runs(which)
+        found += [run.run_id for run in page.runs]
+        await store.create_run(new_run(f"later{n}", created_at=5000 + n))
+        await store.settle(settlement(found[0], PAUSED, n + 1))
+        which = replace(which, cursor=page.next_cursor)
+    assert found == newest_first
+
+
+async def test_nobody_has_no_runs_and_no_next_page(store: Store) -> None:
+    await make_runs(store, 3)
+    assert await pages(store, RunFilter(user_id=BOB)) == [[]]
+    assert await pages(store, RunFilter(or_assignees=frozenset({BOB}))) == [[]]
+
+
+async def test_filters_narrow_the_list(store: Store) -> None:
+    await store.create_run(new_run("a1", created_at=1))
+    await store.create_run(new_run("a2", workflow_id="other", created_at=2))
+    await store.create_run(new_run("b1", user_id=BOB, created_at=3))
+    await store.settle(settlement("b1", PAUSED, 1))
+    assert await pages(store, RunFilter()) == [["b1", "a2", "a1"]]
+    assert await pages(store, RunFilter(user_id=ALICE)) == [["a2", "a1"]]
+    assert await pages(store, RunFilter(workflow_id="release")) == [["b1", "a1"]]
+    assert await pages(store, RunFilter(statuses=frozenset({PAUSED, RUNNING}))) == [["b1"]]
+    assert await pages(store, RunFilter(user_id=ALICE, statuses=frozenset({PAUSED}))) == [[]]
+
+
+async def test_an_assignee_finds_own_runs_and_those_that_ever_named_it(store: Store) -> None:
+    for n in range(8):
+        await store.create_run(new_run(f"r{n}", user_id=BOB if n % 4 == 0 else ALICE, created_at=n))
+    for n, assignees in {1: (BOB,), 2: ("group:x",), 3: ("carol",), 4: (BOB, "group:x")}.items():
+        await store.settle(replace(settlement(f"r{n}", PAUSED, 1), assignees=assignees))
+    await store.settle(settlement("r1", COMPLETED, 2))
+    whom = frozenset({BOB, "group:x"})
+    assert await pages(store, RunFilter(user_id=BOB, or_assignees=whom, limit=2)) == [["r4", "r2"], ["r1", "r0"]]
+    assert await pages(store, RunFilter(or_assignees=whom)) == [["r4", "r2", "r1"]]
+    paused = frozenset({PAUSED})
+    assert await pages(store, RunFilter(user_id=BOB, or_assignees=whom, statuses=paused)) == [["r4", "r2"]]
+    page = await store.runs(RunFilter(or_assignees=whom))
+    assert [run.assignees for run in page.runs] == [(BOB, "group:x"), ("group:x",), (BOB,)]
+
+
+FORGED = ["null", "[]", "[1]", "[1,2]", '["a","b"]', '[-1,"a"]', '[true,"a"]', r'[1,"\u0000"]', f'[{2**63},"a"]']
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", *(urlsafe_b64encode(it.encode()).decode() for it in FORGED)])
+async def test_a_forged_cursor_is_a_value_error(store: Store, cursor: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        await store.runs(RunFilter(cursor=cursor))
+
+
+# --- decisions ---
+
+
+async def test_a_recorded_decision_reads_back(store: Store) -> None:
+    await store.record("run", [decision("r1")])
+    assert await store.decision("run", "r1") == decision("r1")
+    assert await store.decision("run", "r2") is None
+    assert await store.decision("other", "r1") is None
+
+
+async def test_the_first_record_of_a_decision_stays(store: Store) -> None:
+    await store.record("run", [decision("r1")])
+    await store.record("run", [decision("r1", by=BOB), decision("r2", by=BOB)])
+    assert await store.decision("run", "r1") == decision("r1")
+    assert await store.decision("run", "r2") == decision("r2", by=BOB)
+
+
+async def test_decisions_come_by_event_index(store: Store) -> None:
+    await store.record("run", [decision("late", 10), decision("early", 9)])
+    await store.record("run", [decision("first", 2)])
+    assert [one.requirement_id for one in await store.decisions("run")] == ["first", "early", "late"]
+
+
+async def test_record_remembers_the_key_and_the_first_stays(store: Store, clock: Clock) -> None:
+    await store.record("run", [decision("r1")], key(fingerprint="one"))
+    await store.record("other", [], key(fingerprint="two"))
+    assert await store.outcome(ALICE, "k") == Outcome("one", "run")
+    clock.now += IDEMPOTENCY_SECONDS * 1000
+    await store.record("other", [], key(fingerprint="two"))
+    assert await store.outcome(ALICE, "k") == Outcome("two", "other")
+
+
+async def test_twenty_records_of_one_decision_leave_one(store: Store) -> None:
+    await asyncio.gather(*(store.record("run", [decision("r1", by=f"u{n}")], key()) for n in range(20)))
+    kept = await store.decision("run", "r1")
+    assert list(await store.decisions("run")) == [kept]
+
+
+# --- the change feed ---
+
+
+async def test_the_feed_is_paged_by_seq(store: Store) -> None:
+    await make_runs(store, 10)
+    first = await store.changes(0, limit=4)
+    rest = await store.changes(first[-1].seq)
+    assert [change.seq for change in [*first, *rest]] == list(range(1, 11))
+    assert list(await store.changes(10)) == []
+
+
+async def test_a_reader_misses_nothing_under_concurrent_writers(store: Store) -> None:
+    async def one_run(run_id: str) -> None:
+        await store.create_run(new_run(run_id))
+        await store.settle(settlement(run_id, RUNNING, 0))
+        await store.settle(settlement(run_id, PAUSED, 4))
+        await store.settle(settlement(run_id, COMPLETED, 9))
+
+    async def follow(writers: asyncio.Task[object]) -> list[Change]:
+        seen: list[Change] = []
+        while True:
+            finished = writers.done()
+            news = await store.changes(seen[-1].seq if seen else 0, limit=7)
+            seen += news
+            if finished and not news:
+                return seen
+
+    async def write() -> None:
+        await asyncio.gather(*(one_run(f"run{n}") for n in range(40)))
+
+    writers: asyncio.Task[object] = asyncio.create_task(write())
+    followed = await asyncio.gather(*(follow(writers) for _ in range(3)))
+    await writers
+    assert [change.seq for change in followed[0]] == list(range(1, 161))
+    assert followed[0] == followed[1] == followed[2] == await store.changes(0)
+    for n in range(40):
+        of_run = [change.status for change in followed[0] if change.run_id == f"run{n}"]
+        assert of_run == [PENDING, RUNNING, PAUSED, COMPLETED]
+
+
+async def test_a_change_committed_late_comes_after_those_already_read(
+    postgres_database: PostgresDatabase, pg_url: str
+) -> None:
+    store = SqlStore(postgres_database)
+    slow = await asyncpg.connect(pg_url.replace("+asyncpg", ""))
+    transaction = slow.transaction()
+    await transaction.start()
+    await slow.execute("INSERT INTO changes (run_id, status, pending, changed_at) VALUES ('slow', 'PENDING', '[]', 1)")
+    await store.create_run(new_run("quick"))
+    assert [(change.seq, change.run_id) for change in await store.changes(0)] == [(1, "quick")]
+    await transaction.commit()
+    await slow.close()
+    assert [(change.seq, change.run_id) for change in await store.changes(1)] == [(2, "slow")]
+
+
+# --- the schema ---
+
+
+async def test_the_revisions_make_exactly_todays_tables(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    assert await database.read(differences) == []
+
+
+async def test_a_database_without_tables_is_outdated_until_migrated(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    with pytest.raises(SchemaOutdated, match="interlock migrate"):
+        await check_current(database)
+    await migrate(database)
+    await check_current(database)
+    await SqlStore(database).create_run(new_run("run"))
+    await migrate(database)
+    assert await SqlStore(database).run("run") is not None
+    await database.close()
+
+
+async def test_migrating_by_url_does_the_same_and_two_at_once_are_fine(empty_database_url: str) -> None:
+    if empty_database_url.startswith("sqlite"):
+        await migrate(empty_database_url)
+    else:
+        await asyncio.gather(*(migrate(empty_database_url) for _ in range(3)))
+    database = open_database(empty_database_url)
+    await check_current(database)
+    await database.close()
+
+
+async def test_a_database_of_a_newer_interlock_is_left_alone(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    await migrate(database)
+    await database.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(SchemaOutdated, match="newer"):
+        await check_current(database)
+    with pytest.raises(SchemaOutdated, match="newer"):
+        await migrate(database)
+    await database.close()
+
+
+async def test_a_migration_that_fails_leaves_no_tables(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    await database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE log_batches (n INTEGER)"))
+    with pytest.raises(Exception, match="already exists"):
+        await migrate(database)
+    assert await database.read(lambda connection: inspect(connection).get_table_names()) == ["log_batches"]
+    await database.close()
+
+
+# --- when the database is gone ---
+
+
+class _Gone:
+    """A database that can't be reached."""
+
+    dialect = "sqlite"
+
+    async def write(self, work: object) -> Never:
+        raise DatabaseUnavailable("gone")
+
+    async def read(self, work: object, *, long: bool = False) -> Never:
+        raise DatabaseUnavailable("gone")
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+async def test_an_unreachable_database_is_an_unavailable_store() -> None:
+    store = SqlStore(_Gone())
+    with pytest.raises(StoreUnavailable, match="gone"):
+        await store.create_run(new_run("run"))
+    with pytest.raises(StoreUnavailable, match="gone"):
+        await store.run("run")

@@ -1,0 +1,145 @@
+"""A TCP proxy that fails on demand, for as long as an `async with` block lasts.
+
+Laws:
+- A fault is a method that is called on a real transport; nothing is mocked, and the ends can't tell it from a network.
+- `cut` is a reset (RST): what was under way is lost. `half_close` is a FIN in one direction.
+- A black hole takes everything and answers nothing; what it swallowed is lost for good, so heal it by cutting.
+- Cuts by amount (`cut_after`) land at any byte, inside of frames as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Literal
+
+_CHUNK = 16 * 1024
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time to linger: close() sends RST
+
+
+class Proxy:
+    """Connections of clients to one server, in both directions.
+
+    Attributes:
+        port: where it listens.
+        connections: how many clients have come so far.
+        delay: seconds that each chunk is held back, in each direction.
+        cut_after: asked once for each connection: how many bytes the server may send on it before it is cut.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.port = 0
+        self.connections = 0
+        self.delay = 0.0
+        self.cut_after: Callable[[], int | None] = lambda: None
+        self._target = (host, port)
+        self._lines: set[_Line] = set()
+        self._black = False
+        self._refusing = False
+
+    @property
+    def open(self) -> int:
+        """How many connections there are now."""
+        return len(self._lines)
+
+    def cut(self) -> None:
+        """Resets every connection."""
+        for line in list(self._lines):
+            line.reset()
+
+    def half_close(self, side: Literal["client", "server"] = "client") -> None:
+        """Ends the stream towards one side (FIN); the other direction goes on."""
+        for line in self._lines:
+            (line.client if side == "client" else line.server).write_eof()
+
+    @contextmanager
+    def black_hole(self) -> Iterator[None]:
+        """Swallows everything. Those who were connected stay so, and are cut at the end."""
+        self._black = True
+        try:
+            yield
+        finally:
+            self._black = False
+            self.cut()
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Cuts everybody, and whoever comes meanwhile, at once."""
+        self._refusing = True
+        self.cut()
+        try:
+            yield
+        finally:
+            self._refusing = False
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        line = _Line(writer)
+        if self._refusing:
+            line.reset()
+            return
+        try:
+            answers, line.server = await asyncio.open_connection(*self._target)
+        except OSError:
+            line.reset()
+            return
+        self._lines.add(line)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._carry(reader, line.server, None))
+                group.create_task(self._carry(answers, line.client, self.cut_after()))
+        except* OSError:
+            pass
+        finally:
+            self._lines.discard(line)
+            line.reset()
+
+    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, budget: int | None) -> None:
+        while chunk := await source.read(_CHUNK):
+            if self._black:
+                continue
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            if budget is not None and len(chunk) >= budget:
+                target.write(chunk[:budget])
+                await target.drain()
+                raise ConnectionResetError
+            target.write(chunk)
+            await target.drain()
+            budget = budget if budget is None else budget - len(chunk)
+        with contextlib.suppress(OSError):
+            target.write_eof()
+
+
+class _Line:
+    """One client's connection and its twin to the server."""
+
+    def __init__(self, client: asyncio.StreamWriter) -> None:
+        self.client = client
+        self.server = client
+
+    def reset(self) -> None:
+        for writer in {self.client, self.server}:
+            sock: socket.socket | None = writer.get_extra_info("socket")
+            if sock is not None and sock.fileno() >= 0:
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def proxied(port: int, host: str = "127.0.0.1") -> AsyncIterator[Proxy]:
+    """A proxy in front of `host:port`."""
+    proxy = Proxy(host, port)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.cut()
+        await server.wait_closed()

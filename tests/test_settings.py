@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from interlock.settings import Settings, SettingsError
+
+DEFAULTS: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "port": 7777,
+    "data_dir": Path(".interlock"),
+    "database_url": "sqlite+aiosqlite:///.interlock/interlock.db",
+    "redis_url": None,
+    "allow_volatile_redis": False,
+    "tokens": None,
+    "jwt_secret": None,
+    "jwt_jwks_url": None,
+    "jwt_audience": None,
+    "jwt_issuer": None,
+    "allowed_origins": (),
+    "max_message_bytes": 1024 * 1024,
+    "max_connections": 20_000,
+    "max_connections_per_user": 20_000,
+    "max_concurrent_runs": 1_000,
+    "auth_timeout_seconds": 10,
+    "heartbeat_seconds": 20,
+    "shutdown_grace_seconds": 10,
+    "log_level": "info",
+}
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.upper().startswith("INTERLOCK_")]:
+        monkeypatch.delenv(name)
+
+
+def refusal(**values: Any) -> str:
+    with pytest.raises(SettingsError) as refused:
+        Settings(**values)
+    assert refused.value.__context__ is None, "the cause would show the values in a traceback"
+    return str(refused.value)
+
+
+def test_everything_is_optional() -> None:
+    assert Settings().model_dump() == DEFAULTS
+
+
+def test_every_setting_is_described() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("HOST", "0.0.0.0", "0.0.0.0"),
+        ("PORT", " 8080 ", 8080),
+        ("PORT", "0", 0),
+        ("DATA_DIR", "/srv/data", Path("/srv/data")),
+        ("DATA_DIR", "~/data", Path.home() / "data"),
+        ("DATABASE_URL", "postgres://u:p@h/db", "postgresql+asyncpg://u:p@h/db"),
+        ("DATABASE_URL", "postgresql://h/db", "postgresql+asyncpg://h/db"),
+        ("DATABASE_URL", "postgresql+asyncpg://h/db", "postgresql+asyncpg://h/db"),
+        ("DATABASE_URL", "sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
+        ("REDIS_URL", "redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+        ("REDIS_URL", "rediss://h", "rediss://h"),
+        ("REDIS_URL", "", None),
+        ("ALLOW_VOLATILE_REDIS", "true", True),
+        ("JWT_JWKS_URL", "https://id.example/jwks", "https://id.example/jwks"),
+        ("ALLOWED_ORIGINS", "*", ("*",)),
+        (
+            "ALLOWED_ORIGINS",
+            "https://A.example/, http://b.example:80,https://a.example:443",
+            ("https://a.example", "http://b.example"),
+        ),
+        (
+            "ALLOWED_ORIGINS",
+            '["https://a.example", "http://[::1]:5173"]',
+            ("https://a.example", "http://[::1]:5173"),
+        ),
+        ("ALLOWED_ORIGINS", "", ()),
+        ("ALLOWED_ORIGINS", " , ", ()),
+        ("MAX_MESSAGE_BYTES", "2048", 2048),
+        ("MAX_CONNECTIONS", "1", 1),
+        ("AUTH_TIMEOUT_SECONDS", "0.5", 0.5),
+        ("LOG_LEVEL", "DEBUG", "debug"),
+    ],
+)
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: Any) -> None:
+    monkeypatch.setenv(f"INTERLOCK_{name}", text)
+    assert getattr(Settings(), name.lower()) == value
+
+
+def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLOCK_PORT", "1")
+    assert Settings(port=2, allowed_origins=["https://a.example"]).port == 2
+
+
+def test_the_command_lines_own_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLOCK_TOKEN", "x")
+    monkeypatch.setenv("INTERLOCK_URL", "x")
+    assert Settings().model_dump() == DEFAULTS
+
+
+def test_the_database_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings(data_dir="here").database_url == "sqlite+aiosqlite:///here/interlock.db"
+    monkeypatch.setenv("INTERLOCK_DATA_DIR", "/srv/data")
+    assert Settings().database_url == "sqlite+aiosqlite:////srv/data/interlock.db"
+    assert Settings(database_url="sqlite:///x.db").database_url == "sqlite+aiosqlite:///x.db"
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HOST", "http://hunter2"),
+        ("HOST", "a b"),
+        ("PORT", "hunter2"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("PORT", "tcp://10.0.0.1:7777"),
+        ("DATABASE_URL", "mysql://root:hunter2@h/db"),
+        ("DATABASE_URL", "interlock.db"),
+        ("DATABASE_URL", "postgresql://"),
+        ("REDIS_URL", "http://:hunter2@h"),
+        ("REDIS_URL", "localhost:6379"),
+        ("ALLOW_VOLATILE_REDIS", "perhaps"),
+        ("TOKENS", '[{"token": "hunter2"}]'),
+        ("TOKENS", '[{"token": "hunter2", "user_id": "ada", "scopes": ["everything"]}]'),
+        ("TOKENS", "[hunter2"),
+        ("TOKENS", "hunter2 hunter3"),
+        ("JWT_SECRET", "hunter2"),
+        ("JWT_SECRET", "-----BEGIN PUBLIC KEY-----\nhunter2\n-----END PUBLIC KEY-----"),
+        ("JWT_JWKS_URL", "https://u:hunter2@id.example"),
+        ("JWT_JWKS_URL", "file:///etc/passwd"),
+        ("ALLOWED_ORIGINS", "app.example.com"),
+        ("ALLOWED_ORIGINS", "https://*.example.com"),
+        ("ALLOWED_ORIGINS", "https://app.example.com/path"),
+        ("ALLOWED_ORIGINS", "https://u:hunter2@app.example.com"),
+        ("ALLOWED_ORIGINS", "null"),
+        ("ALLOWED_ORIGINS", "[1]"),
+        ("ALLOWED_ORIGINS", "[hunter2"),
+        ("MAX_MESSAGE_BYTES", "1MiB"),
+        ("MAX_MESSAGE_BYTES", "10"),
+        ("MAX_CONNECTIONS", "0"),
+        ("MAX_CONNECTIONS_PER_USER", "none"),
+        ("MAX_CONCURRENT_RUNS", "1.5"),
+        ("AUTH_TIMEOUT_SECONDS", "0"),
+        ("HEARTBEAT_SECONDS", "nan"),
+        ("SHUTDOWN_GRACE_SECONDS", "inf"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_value_is_one_sentence_that_names_the_variable_and_repeats_nothing(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(f"INTERLOCK_{name}", text)
+    message = refusal()
+    assert message.startswith(f"INTERLOCK_{name} ")
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert "hunter2" not in message
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    assert refusal(port="x", max_connections=0, log_level="loud").splitlines() == [
+        "INTERLOCK_PORT must be a number from 0 to 65535.",
+        "INTERLOCK_MAX_CONNECTIONS must be a whole number from 1 upwards, such as 20000.",
+        "INTERLOCK_LOG_LEVEL must be debug, info, warning, error or critical.",
+    ]
+
+
+def test_kubernetes_service_links_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLOCK_PORT", "tcp://10.0.0.1:7777")
+    assert "enableServiceLinks" in refusal()
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    assert refusal(prot=7777).startswith("There is no setting 'prot'")
+
+
+def test_two_sources_of_keys_are_refused() -> None:
+    assert "both set" in refusal(jwt_secret="s" * 32, jwt_jwks_url="https://id.example/jwks")
+
+
+@pytest.mark.parametrize("name", ["jwt_audience", "jwt_issuer"])
+def test_a_check_without_a_key_is_refused(name: str) -> None:
+    assert "check nothing by themselves" in refusal(**{name: "x"})
+
+
+def test_no_secret_is_shown() -> None:
+    settings = Settings(
+        tokens=json.dumps([{"token": "hunter2", "user_id": "ada"}]),
+        jwt_secret="hunter2" * 5,
+        database_url="postgresql://u:hunter2@h/db",
+        redis_url="redis://:hunter2@h",
+    )
+    assert "hunter2" not in repr(settings) + str(settings)
