@@ -59,7 +59,7 @@ class RedisRig(Rig):
 
     async def let_lease_end(self, owner: str) -> None:
         async for key in self.redis.scan_iter("*:leases"):
-            await self.redis.zrem(key, owner)
+            await self.redis.zadd(key, {owner: 0}, xx=True)
 
 
 # --- a rig per test ---
@@ -143,8 +143,8 @@ class LossyDatabase:
         self.dialect = database.dialect
         self.close = database.close
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        result = await self._database.write(work)
+    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
+        result = await self._database.write(work, one_statement=one_statement)
         if self._losing:
             self._losing = False
             raise DatabaseUnavailable("The connection was lost.")
@@ -175,38 +175,42 @@ class LossyProxy:
         yield
         assert not self._losing, "nothing was lost"
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
-        upstream, downstream = await asyncio.open_connection(*self._target)
-        cut = asyncio.Event()
-        answers = asyncio.create_task(self._answer(upstream, writer, cut))
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            upstream, downstream = await asyncio.open_connection(*self._target)
+            cut = asyncio.Event()
+            answers = asyncio.create_task(_answer(upstream, writer, cut))
+            try:
                 while data := await reader.read(65536):
                     if self._losing and b"EVALSHA" in data:
                         self._losing = False
                         cut.set()
                     downstream.write(data)
+            finally:
+                answers.cancel()
+                await _closed(downstream)
+        except ConnectionError:
+            pass  # as good as closed
         finally:
-            answers.cancel()
-            await _closed(downstream)
             await _closed(writer)
-            self._tasks.discard(task)
 
-    async def _answer(self, upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: asyncio.Event) -> None:
-        while data := await upstream.read(65536):
-            if cut.is_set():
-                writer.transport.abort()
-                return
-            writer.write(data)
 
-    async def stop(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+async def _answer(upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: asyncio.Event) -> None:
+    while data := await upstream.read(65536):
+        if cut.is_set():
+            writer.transport.abort()
+            return
+        writer.write(data)
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
@@ -234,20 +238,20 @@ async def lossy_proxy(url: str) -> AsyncIterator[LossyProxy]:
 @asynccontextmanager
 async def cluster_of_one(data_dir: Path) -> AsyncIterator[str]:
     """A Redis Cluster of one node: it routes nothing, but refuses what spans slots."""
-    port = free_port()
+    port = next(port for port in iter(free_port, 0) if port + 10_000 < 65536)  # where its nodes talk
     command = [str(redis_binary()), "--port", str(port), "--dir", str(data_dir), "--cluster-enabled", "yes"]
     command += ["--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""]
     with running(command, data_dir / "redis.log", signal.SIGTERM, cwd=data_dir):
         async with Redis(host="127.0.0.1", port=port) as redis:
             await eventually(lambda: _answers(redis), bool)
-            await redis.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
-            await eventually(lambda: redis.execute_command("CLUSTER", "INFO"), _is_complete)
+            await redis.cluster("ADDSLOTS", *range(16384))
+            await eventually(lambda: redis.cluster("INFO"), _is_complete)
         yield f"redis://127.0.0.1:{port}/0"
 
 
 async def _answers(redis: Redis) -> bool:
     try:
-        return bool(await redis.execute_command("PING"))
+        return bool(await redis.ping())
     except RedisError:
         return False
 
@@ -262,6 +266,6 @@ def _is_complete(info: Any) -> bool:
 async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], Any], seconds: float = 10.0) -> T:
     """Ask until the answer is as wanted, and return it."""
     async with asyncio.timeout(seconds):
-        while not wanted(answer := await ask()):
+        while not wanted(answer := await ask()):  # noqa: ASYNC110 - no store tells when its clock gets there
             await asyncio.sleep(0.005)
     return answer

@@ -92,6 +92,14 @@ async def test_write_returns_what_the_work_returned(database: Database) -> None:
     assert await database.write(insert(7)) == 7
 
 
+async def test_a_write_of_one_statement_is_committed_or_undone_like_any(database: Database) -> None:
+    assert await database.write(insert(1), one_statement=True) == 1
+    with pytest.raises(IntegrityError):
+        await database.write(insert(1), one_statement=True)
+    await database.write(insert(2))
+    assert await database.read(numbers) == [1, 2]
+
+
 async def test_read_sees_what_was_written_before_it(database: Database) -> None:
     for number in range(5):
         await database.write(insert(number))

@@ -558,7 +558,7 @@ class _Gone:
 
     dialect = "sqlite"
 
-    async def write(self, work: object) -> Never:
+    async def write(self, work: object, *, one_statement: bool = False) -> Never:
         raise DatabaseUnavailable("gone")
 
     async def read(self, work: object, *, long: bool = False) -> Never:

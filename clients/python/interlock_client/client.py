@@ -312,12 +312,10 @@ class Client:
         if self._away and self._on_reconnect:
             self._on_reconnect()
         self._away = False
-        for run, _ in self._asked.values():
-            run.lost()  # it was asked for, and refused for the token's sake
         self._asked.clear()
         for run in list(self._runs.values()):
-            if not run.streaming:
-                self.resume(run)
+            run.lost()  # with the connection, or with the token that had expired
+            self.resume(run)
         for call in list(self._calls.values()):
             self._transmit(call)
 

@@ -16,6 +16,8 @@ import asyncio
 import contextlib
 from typing import Any
 
+from pydantic_core import to_json
+
 from interlock.engine.executors import call, execute
 from interlock.engine.journal import Journal, OwnershipLost, now_ms
 from interlock.engine.loading import load_state
@@ -24,10 +26,11 @@ from interlock.store.port import Settlement, Snapshot, Store
 from interlock.workflow.advance import Work, advance, concluded, failed, paused, recovered
 from interlock.workflow.declaration import Condition, Loop, Router, Step, Workflow
 from interlock.workflow.errors import OutputError
-from interlock.workflow.events import step_event
+from interlock.workflow.events import Draft, step_event
 from interlock.workflow.io import StepInput, side_effect_key
 from interlock.workflow.scope import newest_content, scope_at
 from interlock.workflow.state import REDUCER_VERSION, RunState, dump, node_at
+from interlock_protocol.codec import event_body
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 
@@ -152,12 +155,15 @@ class Driver:
         """One piece of work, to the events it comes to."""
         try:
             result = await self._result(work)
-            drafts = concluded(self.workflow, self.state, work, result, now_ms())
+            self._finish(work, concluded(self.workflow, self.state, work, result, now_ms()))
         except Exception as error:
-            drafts = (failed(self.workflow, self.state, work, error),)
-        self._tasks.pop(work.key, None)
+            self._finish(work, (failed(self.workflow, self.state, work, error),))
+
+    def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
+        """Emit what the work came to; an output that can't be encoded raises, and nothing was emitted."""
         for draft in drafts:
             self.journal.emit(draft)
+        self._tasks.pop(work.key, None)
         self._awake.set()
 
     async def _result(self, work: Work) -> Any:
@@ -208,25 +214,25 @@ class Driver:
 
 
 class _StepStream:
-    """Where one running step's events go."""
+    """Where one running step's events go.
+
+    Of a step's streamed events only the content and the time differ: the rest is encoded once.
+    """
 
     def __init__(self, driver: Driver, work: Work) -> None:
         self._journal = driver.journal
-        self._content_event = self._base(driver, work, "RunResponseContentEvent")
-        self._content_event["content_type"] = "str"
-        self._custom_event = self._base(driver, work, "CustomEvent")
-
-    @staticmethod
-    def _base(driver: Driver, work: Work, name: str) -> dict[str, Any]:
-        return step_event(driver.state, driver.workflow.name, work.place, work.path, work.visit, name)
+        self._base = step_event(driver.state, driver.workflow.name, work.place, work.path, work.visit, "")
+        del self._base["created_at"]
+        content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str"}
+        self._prefix = event_body(content)[:-1] + b',"content":'
 
     def content(self, text: str) -> None:
-        event = self._content_event
-        event["content"] = text
-        self._journal.emit_streamed(event)
+        body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), now_ms())
+        self._journal.emit_streamed("RunResponseContentEvent", body)
 
     def custom(self, name: str, data: JsonValue) -> None:
-        self._journal.emit_streamed({**self._custom_event, "name": name, "data": data})
+        event = {**self._base, "event": "CustomEvent", "name": name, "data": data, "created_at": now_ms()}
+        self._journal.emit_streamed("CustomEvent", event_body(event))
 
     @property
     def is_full(self) -> bool:

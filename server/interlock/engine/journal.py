@@ -22,6 +22,7 @@ from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailab
 from interlock.workflow.events import Draft, effects
 from interlock.workflow.state import RunState, fold, shift
 from interlock_protocol.codec import event_body
+from interlock_protocol.types import FINAL_STATUSES
 
 BATCH_EVENTS = 256
 BATCH_BYTES = 64 * 1024
@@ -76,12 +77,11 @@ class Journal:
         self._write(Entry(event_body(draft.event), private), draft.event)
         fold(self.state, draft.event, draft.private)
 
-    def emit_streamed(self, event: dict[str, Any]) -> None:
-        """Take in an event that changes no state, on the shortest way; after the run's end, drop it."""
-        if self.state.status.is_final:
+    def emit_streamed(self, event: str, body: bytes) -> None:
+        """Take in an encoded event that changes no state, on the shortest way; after the run's end, drop it."""
+        if self.state.status in FINAL_STATUSES:
             return
-        event["created_at"] = now_ms()
-        self._write(Entry(event_body(event)), event)
+        self._write(Entry(body), {"event": event})
         self.state.next_index += 1
 
     def _write(self, entry: Entry, event: dict[str, Any]) -> None:

@@ -92,7 +92,8 @@ class RedisLog:
 
     async def start(self) -> None:
         await self._link.find_cluster()
-        refuse_unfit(await self._link.info(), allow_volatile=self._allow_volatile)
+        for node in await self._link.info():
+            refuse_unfit(node, allow_volatile=self._allow_volatile)
         key = f"{self._prefix}:{{s0}}:shards"
         await self._link.command("SET", key, self._shards, "NX")
         if (known := int(await self._link.command("GET", key))) != self._shards:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, TypeAlias, cast
 
@@ -33,11 +34,10 @@ from redis.exceptions import (
 from interlock.log.port import LogUnavailable
 
 Args: TypeAlias = Sequence[str | int | Sequence[str] | None]
-Call: TypeAlias = tuple[Sequence[str], Args]
-"""Keys and arguments of a script."""
 
 _SCRIPTS = ("append", "archive", "claim", "head", "ownerless", "read", "release", "renew")
 
+_GROUP = 64
 _CONNECT_SECONDS = 5.0
 _REPLY_SECONDS = 5.0
 
@@ -62,6 +62,8 @@ class RedisLink:
         pool = ConnectionPool.from_url(url, max_connections=connections, **self._options)
         self._client: Redis | RedisCluster = Redis.from_pool(pool)
         self._room = asyncio.Semaphore(connections)  # the client's pool has a bound, but no queue
+        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._sender: asyncio.Task[None] | None = None
         self._scripts = {
             name: _Script(name)
             for name in ("append", "archive", "claim", "head", "ownerless", "read", "release", "renew")
@@ -69,15 +71,18 @@ class RedisLink:
 
     async def find_cluster(self) -> None:
         """Ask whether it is a Cluster, and talk to it as such from here on."""
-        if (await self.info()).get("cluster_enabled") == "1" and isinstance(self._client, Redis):
+        (info,) = await self.info()
+        if info.get("cluster_enabled") == "1" and isinstance(self._client, Redis):
             await self._client.aclose()
             self._client = RedisCluster.from_url(self._url, max_connections=self._connections, **self._options)
 
-    async def info(self) -> Mapping[str, str]:
-        """What one node says of itself, as text."""
-        raw = await self.command("INFO")
-        node = next(iter(raw.values())) if isinstance(self._client, RedisCluster) else raw
-        return {str(key): str(value) for key, value in cast("dict[str, Any]", node).items()}
+    async def info(self) -> list[dict[str, str]]:
+        """What each node that writes says of itself, as text."""
+        nodes = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(self._client, RedisCluster) else {}
+        with _translating():
+            raw = await self._client.execute_command("INFO", **nodes)
+        infos = [raw] if "redis_version" in raw else raw.values()
+        return [{key: str(value) for key, value in info.items()} for info in infos]
 
     async def command(self, *args: str | int) -> Any:
         """Run one command."""
@@ -86,35 +91,88 @@ class RedisLink:
                 return await cast("Awaitable[Any]", self._client.execute_command(*args))
 
     async def run(self, script: str, keys: Sequence[str], args: Args = (), blob: bytes = b"") -> Any:
-        """Run one script. One packed argument instead of many spares the client much of its time."""
-        known = self._scripts[script]
-        call: tuple[str | int | bytes, ...] = (len(keys), *keys, _packed(args), blob)
+        """Run one script."""
+        call = Call(self._scripts[script], keys, args, blob)
+        if self._room.locked():  # what piles up meanwhile goes together, for a fraction of the work
+            return await self._run_with_others(call)
         with _translating():
             async with self._room:
-                try:
-                    return await self._client.execute_command("EVALSHA", known.sha, *call)
-                except NoScriptError:
-                    return await self._client.execute_command("EVAL", known.source, *call)
+                return await self._send(call)
 
-    async def run_all(self, script: str, calls: Sequence[Call]) -> list[Any]:
-        """Run one script for each of these, at once and independently; again is fine for each of them."""
+    async def run_all(self, script: str, calls: Sequence[tuple[Sequence[str], Args]]) -> list[Any]:
+        """Run one script for each of these keys and arguments, independently."""
         known = self._scripts[script]
-        with _translating():
-            async with self._room:
-                pipeline = self._client.pipeline(transaction=False)
-                for keys, args in calls:
-                    pipeline.execute_command("EVALSHA", known.sha, len(keys), *keys, _packed(args))
-                replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        replies = await self._send_all([Call(known, keys, args) for keys, args in calls])
         for reply in replies:
-            if isinstance(reply, NoScriptError):
-                return [await self.run(script, keys, args) for keys, args in calls]
             if isinstance(reply, Exception):
-                with _translating():
-                    raise reply
+                raise reply
         return replies
+
+    async def _send(self, call: Call) -> Any:
+        try:
+            return await self._client.execute_command("EVALSHA", call.script.sha, *call.parts)
+        except NoScriptError:
+            return await self._client.execute_command("EVAL", call.script.source, *call.parts)
+
+    async def _send_all(self, calls: Sequence[Call]) -> list[Any]:
+        """A reply or an exception for each."""
+        async with self._room:
+            try:
+                with _translating():
+                    pipeline = self._client.pipeline(transaction=False)
+                    for call in calls:
+                        pipeline.execute_command("EVALSHA", call.script.sha, *call.parts)
+                    replies: list[Any] = await pipeline.execute(raise_on_error=False)
+            except LogUnavailable as error:
+                return [error] * len(calls)
+            return [await self._settled(call, reply) for call, reply in zip(calls, replies, strict=True)]
+
+    async def _settled(self, call: Call, reply: Any) -> Any:
+        if not isinstance(reply, Exception):
+            return reply
+        try:
+            with _translating():
+                if isinstance(reply, NoScriptError):
+                    return await self._send(call)
+                raise reply
+        except Exception as error:
+            return error
+
+    async def _run_with_others(self, call: Call) -> Any:
+        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((call, reply))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_waiting())
+        return await reply
+
+    async def _send_waiting(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
+            replies = await self._send_all([call for call, _ in group])
+            for (_, future), reply in zip(group, replies, strict=True):
+                if future.done():
+                    continue
+                if isinstance(reply, Exception):
+                    future.set_exception(reply)
+                else:
+                    future.set_result(reply)
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+@dataclass(slots=True)
+class Call:
+    """A script with its keys and arguments. One packed argument instead of many spares the client much of its time."""
+
+    script: _Script
+    keys: Sequence[str]
+    args: Args
+    blob: bytes = b""
+
+    @property
+    def parts(self) -> tuple[str | int | bytes, ...]:
+        return (len(self.keys), *self.keys, _packed(self.args), self.blob)
 
 
 class _Script:

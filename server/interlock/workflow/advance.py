@@ -29,6 +29,8 @@ from interlock_protocol.types import RunStatus
 MAX_RECOVERIES = 2
 """A run that takes its process down once more than this, without progress, ends in `WorkflowError` (rule 12)."""
 
+MAX_ERROR_CHARACTERS = 8192
+
 Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition"]
 
 
@@ -395,12 +397,18 @@ def failed(workflow: Workflow, state: RunState, work: Work, error: BaseException
             work.path,
             node.visit,
             "StepError",
-            error=str(error) or type(error).__name__,
+            error=_sentence(error),
             error_type=type(error).__name__,
             attempt=max(node.attempt, 1),
             will_retry=False,
         )
     )
+
+
+def _sentence(error: BaseException) -> str:
+    """What an exception says, as text that can be logged."""
+    text = (str(error) or type(error).__name__)[:MAX_ERROR_CHARACTERS]
+    return text.encode(errors="replace").decode()
 
 
 def _node_of(state: RunState, work: Work) -> NodeState:

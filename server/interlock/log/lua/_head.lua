@@ -42,7 +42,8 @@ local function may_expire(now, lease_ms, since, seen)
 end
 
 -- `ready` holds the active runs that nobody owns (score: since when), `owned` the active ones and their owners.
-local function index(head, run_id, ready, owned)
+-- Whoever is in `owned` is in `leases`, if only as expired: that is how a run whose owner is gone is found.
+local function index(head, run_id, ready, owned, leases)
   local active = ACTIVE[head.status]
   if active and head.owner == '' then
     redis.call('ZADD', ready, 'NX', now_ms(), run_id)
@@ -51,6 +52,7 @@ local function index(head, run_id, ready, owned)
   end
   if active and head.owner ~= '' then
     redis.call('HSET', owned, run_id, head.owner)
+    redis.call('ZADD', leases, 'NX', 0, head.owner)
   else
     redis.call('HDEL', owned, run_id)
   end

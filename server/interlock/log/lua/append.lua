@@ -53,7 +53,7 @@ local changed = status and status ~= head.status
 if changed then
   head.status = status
   redis.call('HSET', KEYS[1], 'status', status)
-  index(head, run_id, KEYS[3], KEYS[4])
+  index(head, run_id, KEYS[3], KEYS[4], KEYS[5])
 end
 
 if FINAL[head.status] then

@@ -21,5 +21,5 @@ if is_anothers() then return { now, 'owned', dump_head(head, KEYS[4]) } end
 head.owner, head.generation = owner, head.generation + 1
 redis.call('HSET', KEYS[1], 'owner', owner, 'generation', head.generation)
 redis.call('ZADD', KEYS[4], 'GT', now + lease_ms, owner)
-index(head, run_id, KEYS[2], KEYS[3])
+index(head, run_id, KEYS[2], KEYS[3], KEYS[4])
 return { now, 'claimed', dump_head(head, KEYS[4]) }

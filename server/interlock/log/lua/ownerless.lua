@@ -16,7 +16,7 @@ if may_expire(now, lease_ms, since, seen) then
         if #runs < limit then table.insert(runs, owned[i]) end
       end
     end
-    -- A lease that isn't there has run out, too; without it, nobody looks again.
+    -- A lease that isn't there has run out, too. Without it, nobody looks through `owned` again and again.
     for _, owner in ipairs(expired) do
       if runs_of[owner] == 0 then redis.call('ZREM', KEYS[3], owner) end
     end

@@ -10,5 +10,5 @@ if head.next ~= expect_next then return { 'tail_moved', dump_head(head, KEYS[4])
 
 head.owner = ''
 redis.call('HSET', KEYS[1], 'owner', '')
-index(head, run_id, KEYS[2], KEYS[3])
+index(head, run_id, KEYS[2], KEYS[3], KEYS[4])
 return { 'released' }

@@ -1,0 +1,97 @@
+"""Which server a command talks to, and as whom.
+
+Laws:
+- What is said on the command line wins over the environment, and that over what the server left in the data folder.
+- No message shows a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from interlock.auth.local_token import find_token
+from interlock.cli.exits import ExitCode, Failure
+from interlock_client import (
+    ActionRefused,
+    AuthenticationFailed,
+    Client,
+    ConnectionEnded,
+    InterlockError,
+    ProtocolMisuse,
+    connect,
+)
+from interlock_client.address import http_url, token_in
+
+DEFAULT_URL = "http://127.0.0.1:7777"
+DEFAULT_DATA_DIR = ".interlock"
+
+UrlOption = Annotated[
+    str, typer.Option("--url", envvar="INTERLOCK_URL", help="The server's address.", metavar="URL")
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        help="The token; by default INTERLOCK_TOKEN, or the one that a server started in this folder made.",
+        metavar="TOKEN",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server and a token for it."""
+
+    url: str
+    token: str | None
+
+    @classmethod
+    def find(cls, url: str, token: str | None) -> Target:
+        """The target that these options, the environment and the data folder say."""
+        http_url(url)  # an unusable address is told before anything is tried
+        data_dir = os.environ.get("INTERLOCK_DATA_DIR") or DEFAULT_DATA_DIR
+        return cls(url, token or token_in(url) or find_token(data_dir))
+
+    def connect(self, **options: Any) -> Client:
+        return connect(self.url, token=self.token, **options)
+
+
+def finish(work: Callable[[], Coroutine[Any, Any, ExitCode]], target: Target) -> None:
+    """Runs a command to its end, and ends the process with its code.
+
+    Raises:
+        Failure: what was expected to go wrong did.
+    """
+    try:
+        code = asyncio.run(work())
+    except InterlockError as error:
+        raise failure(error, target) from error
+    raise typer.Exit(code)
+
+
+def failure(error: InterlockError, target: Target) -> Failure:
+    """The sentence and the code for what the client reports."""
+    sentence = str(error)
+    if isinstance(error, ProtocolMisuse):
+        return Failure(sentence, ExitCode.USAGE)
+    if isinstance(error, AuthenticationFailed):
+        advice = "Set INTERLOCK_TOKEN, or pass --token."
+        return Failure(f"{_stop(sentence)} {advice}", ExitCode.UNREACHABLE)
+    if isinstance(error, ConnectionEnded):
+        advice = f"Is a server running at {http_url(target.url)}? Start one with `interlock serve`, or set INTERLOCK_URL."
+        return Failure(f"{_stop(sentence)} {advice}", ExitCode.UNREACHABLE)
+    if isinstance(error, ActionRefused):
+        return Failure(_stop(sentence), ExitCode.UNREACHABLE)
+    return Failure(_stop(sentence), ExitCode.ERROR)
+
+
+def _stop(sentence: str) -> str:
+    sentence = sentence[:1].upper() + sentence[1:]
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
