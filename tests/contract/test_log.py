@@ -768,7 +768,10 @@ class Interleaving:
         assert refused(await self.log.release(self.run_id, generation, expect_next=expect_next)) == wanted
 
     async def check(self) -> None:
-        assert await self.log.head(self.run_id) == self.model.look()
+        head = self.model.look()
+        assert await self.log.head(self.run_id) == head
+        active = head is not None and head.status in (RunStatus.PENDING, RunStatus.RUNNING)
+        assert (self.run_id in await self.log.ownerless()) == (active and self.model.owner is None)
         assert await everything(self.log, self.run_id) == self.model.log
 
 
@@ -951,6 +954,31 @@ async def test_scripts_that_redis_forgot_are_sent_again(redis_rig: RedisRig) -> 
     await log.renew("one")
     await forget()
     assert await log.ownerless() == [RUN]
+
+
+async def test_calls_that_pile_up_go_together_and_fail_alone(redis_rig: RedisRig) -> None:
+    log = redis_rig.log
+    runs = [f"many-{number}" for number in range(100)]
+    await asyncio.gather(*(claim(log, run_id=run_id) for run_id in runs[::2]))
+    await redis_rig.redis.script_flush()
+
+    results = await asyncio.gather(*(log.append(append(run_id=run_id)) for run_id in runs))
+
+    assert [refused(result) for result in results] == [None, Reason.NO_RUN] * 50
+
+
+async def test_lost_connection_leaves_no_call_unanswered(redis_rig: RedisRig) -> None:
+    log = redis_rig.log
+    runs = [f"many-{number}" for number in range(100)]
+    await asyncio.gather(*(claim(log, run_id=run_id) for run_id in runs))
+    appends = [append(run_id=run_id) for run_id in runs]
+
+    with redis_rig.losing_a_reply():
+        results = await asyncio.gather(*map(log.append, appends), return_exceptions=True)
+
+    lost = [what for what, result in zip(appends, results, strict=True) if isinstance(result, LogUnavailable)]
+    assert lost
+    assert [await log.append(what) for what in lost] == [Appended(1, 0, 1, owned=True)] * len(lost)
 
 
 async def test_redis_that_is_away_is_unavailable_and_found_again(redis_rig: RedisRig, redis_url: str) -> None:

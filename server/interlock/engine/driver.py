@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 from pydantic_core import to_json
@@ -33,6 +34,9 @@ from interlock.workflow.state import REDUCER_VERSION, RunState, dump, node_at
 from interlock_protocol.codec import event_body
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
+SOON_SECONDS = 0.05
+"""How long a run must have been running before its row, and the change feed, say RUNNING."""
+
 
 class Driver:
     """Drives one run that this process owns. `drive` returns when the run waits for people, or has ended."""
@@ -46,6 +50,7 @@ class Driver:
         self._tasks: dict[Any, asyncio.Task[None]] = {}
         self._cancelled = False
         self._settling: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def state(self) -> RunState:
@@ -59,6 +64,7 @@ class Driver:
         Raises:
             OwnershipLost: another process owns the run; whatever was not in the log did not happen.
         """
+        self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._settle_soon)
         try:
             await self._drive()
         except OwnershipLost as lost:
@@ -69,6 +75,7 @@ class Driver:
             self.journal = await self._reread()
             await self._let_go()
         finally:
+            self._timer.cancel()
             await self._stop_work()
 
     async def _drive(self) -> None:
@@ -120,9 +127,12 @@ class Driver:
 
     async def _let_go(self) -> bool:
         """Write the row, then release; False when the log has grown meanwhile and the run goes on here."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._settling is not None:
             await self._settling
-        await self.store.settle(self.settlement(with_snapshot=True))
+            self._settling = None
+        await self.store.settle(settlement_of(self.state, with_snapshot=True))
         refused = await self.log.release(
             self.state.run_id, self.journal.generation, expect_next=self.journal.durable_next
         )
@@ -131,13 +141,11 @@ class Driver:
         await self.journal.catch_up()
         return False
 
-    def settlement(self, *, with_snapshot: bool) -> Settlement:
-        """How the run stands, for its row."""
-        return settlement_of(self.state, with_snapshot=with_snapshot)
-
-    def settle_soon(self) -> None:
-        """Write the row while the run goes on: it is RUNNING now."""
-        self._settling = asyncio.create_task(self.store.settle(self.settlement(with_snapshot=False)))
+    def _settle_soon(self) -> None:
+        """Write the row while the run goes on. A run that pauses or ends at once is spared it."""
+        if self.state.status is RunStatus.RUNNING:
+            running = replace(settlement_of(self.state, with_snapshot=False), next_index=self.journal.durable_next)
+            self._settling = asyncio.create_task(self.store.settle(running))
 
     async def _reread(self) -> Journal:
         state = await load_state(self.log, self.store, self.state.run_id)

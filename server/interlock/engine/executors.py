@@ -11,6 +11,8 @@ Source: engine spec, "Declaring (Python)".
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import functools
 import inspect
 import threading
@@ -65,8 +67,40 @@ async def call(function: Callable[[StepInput], Any], step_input: StepInput) -> A
     elif _is_generator(function):
         return function(step_input)
     else:
-        result = await asyncio.to_thread(function, step_input)
+        result = await in_thread(function, step_input)
     return await result if inspect.isawaitable(result) else result
+
+
+async def in_thread(function: Callable[[StepInput], Any], step_input: StepInput) -> Any:
+    """Call `function` in a thread of its own.
+
+    Not in a pool: a pool's size would be a bound on how many runs can wait in blocking code, and its threads would
+    hold up the end of the process. These are daemons: a step that was told to stop and didn't is left behind.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def deliver(result: Any, error: BaseException | None) -> None:
+        if future.done():  # the step was cancelled
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        try:
+            outcome: tuple[Any, BaseException | None] = context.run(function, step_input), None
+        except StopIteration as error:  # a future doesn't take it
+            outcome = None, RuntimeError(f"the step raised {error!r}")
+        except BaseException as error:
+            outcome = None, error
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(deliver, *outcome)
+
+    threading.Thread(target=run, daemon=True, name="interlock-step").start()
+    return await future
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
@@ -120,7 +154,7 @@ class _ThreadedGenerator:
         self._done = False
 
     async def __aenter__(self) -> AsyncIterator[Any]:
-        self._thread = self._loop.run_in_executor(None, self._run)
+        threading.Thread(target=self._run, daemon=True, name="interlock-step").start()
         return self._iterate()
 
     async def __aexit__(self, *_: object) -> None:
@@ -157,7 +191,8 @@ class _ThreadedGenerator:
             items, self._items = self._items, []
             for item in items:
                 yield item
-            self._ahead.release(len(items)) if items else None
+            if items:
+                self._ahead.release(len(items))
             if not items and not self._items:
                 if self._done:
                     break

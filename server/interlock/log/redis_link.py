@@ -4,6 +4,7 @@ Laws:
 - Whatever can't be known to have been done is `LogUnavailable`; whoever asked decides about asking again. The
   client's own retries are off. (A script that Redis doesn't know wasn't run: it is sent again, with its source.)
 - All keys of a call are of one shard, that is of one slot of a Cluster.
+- A few connections are enough, whatever the runs: while all are busy, calls pile up, and go together.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _UNAVAILABLE = ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NORE
 class RedisLink:
     """Scripts on a Redis. It connects when first used; `find_cluster` before that, if it may be one."""
 
-    def __init__(self, url: str, *, connections: int = 16) -> None:
+    def __init__(self, url: str, *, connections: int = 4) -> None:
         self._url = url
         self._connections = connections
         self._options: dict[str, Any] = {
@@ -123,7 +124,7 @@ class RedisLink:
                     for call in calls:
                         pipeline.execute_command("EVALSHA", call.script.sha, *call.parts)
                     replies: list[Any] = await pipeline.execute(raise_on_error=False)
-            except LogUnavailable as error:
+            except Exception as error:
                 return [error] * len(calls)
             return [await self._settled(call, reply) for call, reply in zip(calls, replies, strict=True)]
 

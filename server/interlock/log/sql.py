@@ -13,6 +13,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -306,16 +307,22 @@ def _read(run: Run, connection: Connection, run_id: str, first_index: int, max_b
     if row is None or first_index >= row.next_index:
         return []
     rows = run(connection, _FIRST_OF_PAGE, run_id, row.epoch, first_index).all()
-    count, size = 4, sum(len(blob) for _, blob in rows)
-    # How many batches fill the page isn't known: ask for a few, then for more.
-    while rows and size < max_bytes:
+    if not rows:
+        return []
+    # How many batches fill the page isn't known: ask for a few, then for as many as the size of those promises.
+    size, count = len(rows[0][1]), 3
+    while size < max_bytes and count > 0:
         more = run(connection, _REST_OF_PAGE, run_id, row.epoch, rows[-1][0], count).all()
-        for first, blob in more:
-            size += len(blob)
-            if size > max_bytes:
-                break
-            rows.append((first, blob))
-        if len(more) < count:
+        fitting = _fitting(more, max_bytes - size)
+        rows += fitting
+        size += sum(len(blob) for _, blob in fitting)
+        if len(fitting) < count:
             break
-        count = min(count * 4, _MOST_ROWS)
+        count = min(4 * count, _MOST_ROWS, (max_bytes - size) * len(rows) // size)
     return page(row.epoch, rows, first_index)
+
+
+def _fitting(rows: Sequence[tuple[int, bytes]], size: int) -> Sequence[tuple[int, bytes]]:
+    """As many of the first ones as fit."""
+    sizes = accumulate(len(blob) for _, blob in rows)
+    return [row for row, upto in zip(rows, sizes, strict=True) if upto <= size]

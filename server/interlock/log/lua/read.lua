@@ -11,9 +11,9 @@ local asked = string.format('%d-%d', head.epoch, first)
 local holding = redis.call('XREVRANGE', KEYS[2], asked, head.epoch .. '-0', 'COUNT', 1)
 if #holding == 0 then return reply end
 
--- How many batches fill the page isn't known: ask for a few, then for more.
+-- How many batches fill the page isn't known: ask for a few, then for as many as the size of those promises.
 local from, count, bytes, batches = holding[1][1], 4, 0, 0
-while true do
+while count > 0 do
   local page = redis.call('XRANGE', KEYS[2], from, head.epoch, 'COUNT', count)
   for _, batch in ipairs(page) do
     local id, entries = batch[1], batch[2][2]
@@ -24,6 +24,7 @@ while true do
     table.insert(reply, entries)
     from = '(' .. id
   end
-  if #page < count or bytes >= budget then return reply end
-  count = math.min(count * 4, 256)
+  if #page < count then return reply end
+  count = math.min(4 * count, 256, math.floor((budget - bytes) * batches / bytes))
 end
+return reply
