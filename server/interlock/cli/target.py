@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -31,9 +32,7 @@ from interlock_client.address import http_url, token_in
 DEFAULT_URL = "http://127.0.0.1:7777"
 DEFAULT_DATA_DIR = ".interlock"
 
-UrlOption = Annotated[
-    str, typer.Option("--url", envvar="INTERLOCK_URL", help="The server's address.", metavar="URL")
-]
+UrlOption = Annotated[str, typer.Option("--url", envvar="INTERLOCK_URL", help="The server's address.", metavar="URL")]
 TokenOption = Annotated[
     str | None,
     typer.Option(
@@ -71,6 +70,9 @@ def finish(work: Callable[[], Coroutine[Any, Any, ExitCode]], target: Target) ->
     """
     try:
         code = asyncio.run(work())
+    except BrokenPipeError:
+        _stop_writing()
+        code = ExitCode.LEFT
     except InterlockError as error:
         raise failure(error, target) from error
     raise typer.Exit(code)
@@ -85,11 +87,16 @@ def failure(error: InterlockError, target: Target) -> Failure:
         advice = "Set INTERLOCK_TOKEN, or pass --token."
         return Failure(f"{_stop(sentence)} {advice}", ExitCode.UNREACHABLE)
     if isinstance(error, ConnectionEnded):
-        advice = f"Is a server running at {http_url(target.url)}? Start one with `interlock serve`, or set INTERLOCK_URL."
+        advice = f"Is a server at {http_url(target.url)}? Start one with `interlock serve`, or set INTERLOCK_URL."
         return Failure(f"{_stop(sentence)} {advice}", ExitCode.UNREACHABLE)
     if isinstance(error, ActionRefused):
         return Failure(_stop(sentence), ExitCode.UNREACHABLE)
     return Failure(_stop(sentence), ExitCode.ERROR)
+
+
+def _stop_writing() -> None:
+    """Whoever read the output has enough of it (`| head`); Python must not complain when it closes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop(sentence: str) -> str:

@@ -52,7 +52,7 @@ local function index(head, run_id, ready, owned, leases)
   end
   if active and head.owner ~= '' then
     redis.call('HSET', owned, run_id, head.owner)
-    
+    redis.call('ZADD', leases, 'NX', 0, head.owner)
   else
     redis.call('HDEL', owned, run_id)
   end

@@ -1,0 +1,186 @@
+"""`interlock chat`: a run at the terminal, with its questions.
+
+Laws:
+- Events are shown while a question is open; an answer that somebody else gives closes the question.
+- One question at a time, the oldest pause first. What this user may not decide is said once, and waited for.
+- Leaving (Ctrl-C, end of input) changes nothing: the run goes on, and the way back is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rich.console import Console
+
+from interlock.cli.exits import ExitCode, exit_code
+from interlock.cli.lines import Lines
+from interlock.cli.prompts import EndOfInput, Prompter
+from interlock.cli.screen import Screen
+from interlock.cli.target import Target
+from interlock.cli.words import waiting_for
+from interlock_client import Client, Forbidden, Pause, Run
+from interlock_protocol.messages import ServerMessage
+from interlock_protocol.types import RunStatus
+
+SETTLE_SECONDS = 0.3
+"""How long the rest of a pause (who may decide, what a rejection may do) is waited for before asking."""
+
+
+class Chat:
+    """One command: what it starts or joins, and where it is shown."""
+
+    def __init__(self, target: Target, console: Console, lines: Lines) -> None:
+        self._target = target
+        self._screen = Screen(console)
+        self._lines = lines
+        self._run: Run | None = None
+
+    async def start(self, workflow: str, message: str, session_id: str | None) -> ExitCode:
+        """Starts a run and stays with it."""
+        return await self._with(lambda client: client.start(workflow, message=message, session_id=session_id))
+
+    async def join(self, run_id: str) -> ExitCode:
+        """Joins a run that was started before, from its beginning."""
+        return await self._with(lambda client: client.follow(run_id))
+
+    def leave(self) -> ExitCode:
+        """Says how to come back; after Ctrl-C."""
+        if self._run is None:
+            return ExitCode.INTERRUPTED
+        if self._run.status.is_final:
+            return exit_code(self._run.status)
+        self._say_way_back("The run goes on without you.")
+        return ExitCode.LEFT
+
+    async def _with(self, get_run: Callable[[Client], Awaitable[Run]]) -> ExitCode:
+        async with self._target.connect(on_disconnect=self._lost) as client:
+            self._screen.me = client.user_id
+            self._run = await get_run(client)
+            try:
+                return await Conversation(self._run, client, self._screen, self._lines).hold()
+            except EndOfInput:
+                self._say_way_back("There is no more input; the run is left waiting.")
+                return ExitCode.LEFT
+
+    def _lost(self, reason: str) -> None:
+        self._screen.note(f"connection lost ({reason}); reconnecting")
+
+    def _say_way_back(self, sentence: str) -> None:
+        assert self._run is not None
+        run_id = self._run.run_id
+        self._screen.line(
+            f"{sentence}\n  interlock follow {run_id}        watches it\n  interlock chat --run {run_id}    answers it"
+        )
+
+
+class Conversation:
+    """A run, its screen, and the question that is open."""
+
+    def __init__(self, run: Run, client: Client, screen: Screen, lines: Lines) -> None:
+        self._run = run
+        self._client = client
+        self._screen = screen
+        self._prompter = Prompter(screen, lines)
+        self._asking: asyncio.Task[None] | None = None
+        self._asked: Pause | None = None
+        self._paused = asyncio.Event()
+        self._not_mine: set[str] = set()
+
+    async def hold(self) -> ExitCode:
+        """Shows the run and asks, to its end.
+
+        Raises:
+            EndOfInput: nobody answers any more.
+        """
+        following = asyncio.create_task(self._next())
+        try:
+            while True:
+                await asyncio.wait(_tasks(following, self._asking), return_when=asyncio.FIRST_COMPLETED)
+                if self._asking is not None and self._asking.done():
+                    self._conclude()
+                if following.done():
+                    if (event := following.result()) is None:
+                        return exit_code(self._run.status)
+                    self._screen_event(event)
+                    following = asyncio.create_task(self._next())
+                await self._tend()
+        finally:
+            await _drop(following, self._asking)
+
+    async def _next(self) -> ServerMessage | None:
+        return await anext(self._run, None)
+
+    def _screen_event(self, event: ServerMessage) -> None:
+        self._screen.show(event)
+        if self._run.status is RunStatus.PAUSED:
+            self._paused.set()
+        else:
+            self._paused.clear()
+
+    # ── Asking ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _tend(self) -> None:
+        """Closes a question that needs no answer any more, and opens the next."""
+        if self._asking is not None and self._asking.done():
+            self._conclude()
+        if self._asking is not None:
+            if self._prompter.sending or self._is_open(self._asked):
+                return
+            await _drop(self._asking)
+            self._asking = self._asked = None
+        for pause in self._run.pending:
+            if not self._is_mine(pause):
+                self._wait_for(pause)
+            else:
+                self._asked = pause
+                self._asking = asyncio.create_task(self._ask(pause))
+                return
+
+    async def _ask(self, pause: Pause) -> None:
+        if not self._paused.is_set():
+            try:
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self._paused.wait()
+            except TimeoutError:
+                pass  # other branches go on; the question doesn't wait for them
+        try:
+            await self._prompter.settle(lambda: self._latest(pause))
+        except Forbidden:
+            self._wait_for(self._latest(pause))
+
+    def _conclude(self) -> None:
+        asking, self._asking, self._asked = self._asking, None, None
+        assert asking is not None
+        asking.result()
+
+    def _latest(self, pause: Pause) -> Pause:
+        return next((each for each in self._run.pending if each.id == pause.id), pause)
+
+    def _is_open(self, pause: Pause | None) -> bool:
+        return pause is not None and any(each.id == pause.id for each in self._run.pending if self._is_mine(each))
+
+    def _is_mine(self, pause: Pause) -> bool:
+        """Whether to ask this user: not when that was refused, nor when others are named. The server decides."""
+        if pause.id in self._not_mine:
+            return False
+        named = pause.assignees
+        if not named or "admin" in self._client.scopes or any(name.startswith("group:") for name in named):
+            return True
+        return self._client.user_id in named
+
+    def _wait_for(self, pause: Pause) -> None:
+        if pause.id not in self._not_mine:
+            self._not_mine.add(pause.id)
+            self._screen.line(f"waiting for {waiting_for(pause)}", "magenta")
+
+
+def _tasks(*tasks: asyncio.Task[Any] | None) -> list[asyncio.Task[Any]]:
+    return [task for task in tasks if task is not None]
+
+
+async def _drop(*tasks: asyncio.Task[Any] | None) -> None:
+    for task in _tasks(*tasks):
+        task.cancel()
+    await asyncio.gather(*_tasks(*tasks), return_exceptions=True)

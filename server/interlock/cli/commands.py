@@ -1,0 +1,106 @@
+"""The commands and their options. What they do is in the module of each.
+
+Laws:
+- A command loads what it needs, and no more: `interlock chat` doesn't wait for the server's libraries.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from interlock.cli.exits import ExitCode
+from interlock.cli.target import DEFAULT_URL, Target, TokenOption, UrlOption, finish
+from interlock_protocol.types import RunStatus
+
+app = typer.Typer(
+    name="interlock",
+    help="Workflows that wait for a person.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def chat(
+    workflow: Annotated[str | None, typer.Argument(metavar="[WORKFLOW]", help="The workflow to start.")] = None,
+    message: Annotated[str, typer.Option("--message", "-m", help="What to say to it.", metavar="TEXT")] = "",
+    session: Annotated[str | None, typer.Option("--session", help="The session it belongs to.", metavar="ID")] = None,
+    run: Annotated[str | None, typer.Option("--run", help="Join this run instead.", metavar="RUN")] = None,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """Start a run (or join one), watch it, and answer what it asks."""
+    from interlock.cli.chat import Chat
+    from interlock.cli.lines import Lines
+
+    if (workflow is None) == (run is None):
+        raise typer.BadParameter("name either a WORKFLOW to start, or a --run to join")
+    target = Target.find(url, token)
+    command = Chat(target, Console(highlight=False), Lines())
+    try:
+        if run is not None:
+            finish(lambda: command.join(run), target)
+        else:
+            finish(lambda: command.start(workflow or "", message, session), target)
+    except KeyboardInterrupt:
+        raise typer.Exit(command.leave()) from None
+
+
+@app.command()
+def follow(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    first: Annotated[int, typer.Option("--from", help="The first event to show.", metavar="INDEX", min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as JSON.")] = False,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """Print the events of a run, one line each, until it ends."""
+    from interlock.cli.follow import Follow
+
+    target = Target.find(url, token)
+    command = Follow(target, run, first=first, as_json=as_json, out=sys.stdout, err=sys.stderr)
+    try:
+        finish(command.to_the_end, target)
+    except KeyboardInterrupt:
+        raise typer.Exit(command.leave()) from None
+
+
+@app.command()
+def runs(
+    status: Annotated[RunStatus | None, typer.Option("--status", help="Only these.", case_sensitive=False)] = None,
+    workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this one.", metavar="ID")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="How many at most.", metavar="N", min=1)] = 20,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """List runs, the newest first."""
+    from interlock.cli.runs import list_runs, show_runs
+
+    target = Target.find(url, token)
+    found = list_runs(target, status=status.value if status else None, workflow=workflow, limit=limit)
+    show_runs(Console(highlight=False), found)
+
+
+@app.command(name="token")
+def show(url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> None:
+    """Print the token, and how to use it."""
+    from interlock.cli.token import show_token
+
+    show_token(Target.find(url, token), out=sys.stdout, err=sys.stderr)
+
+
+def _add_serve() -> None:
+    from interlock.cli.serve import command
+
+    app.command(name="serve")(command)
+
+
+_add_serve()
+
+__all__ = ["ExitCode", "app"]

@@ -1,0 +1,138 @@
+"""`interlock runs`: the runs this user may see, as a table.
+
+Laws:
+- Pages are followed until there are as many runs as asked for; none is shown twice.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from interlock.cli.exits import ExitCode, Failure
+from interlock.cli.target import Target
+from interlock.cli.words import harmless
+from interlock_client.address import http_url
+
+_PAGE = 100
+_SECONDS = 30.0
+_STYLES = {"PAUSED": "magenta", "COMPLETED": "green", "ERROR": "red", "CANCELLED": "yellow", "RUNNING": "cyan"}
+
+
+def list_runs(target: Target, *, status: str | None, workflow: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest `limit` runs.
+
+    Raises:
+        Failure: the server can't be reached, or says no.
+    """
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        page = _get(target, status=status, workflow_id=workflow, limit=min(limit - len(found), _PAGE), cursor=cursor)
+        found += page.get("runs", [])
+        cursor = page.get("next_cursor")
+        if not cursor:
+            break
+    return found[:limit]
+
+
+def show_runs(console: Console, runs: list[dict[str, Any]], now: datetime | None = None) -> None:
+    """Writes the table; a pipe gets every column whole."""
+    if not runs:
+        console.print("No runs. Start one: interlock chat WORKFLOW", markup=False, highlight=False)
+        return
+    table = Table("run", "workflow", "status", "waits for", "user", "age", box=None, pad_edge=False)
+    for run in runs:
+        table.add_row(*_row(run, now or datetime.now(UTC)))
+    if not console.is_terminal:
+        console.width = 1000
+    console.print(table)
+
+
+def _row(run: dict[str, Any], now: datetime) -> list[Text]:
+    status = str(run.get("status", ""))
+    cells = [
+        (run.get("run_id"), "bold"),
+        (run.get("workflow_id"), ""),
+        (status, _STYLES.get(status, "")),
+        (_waits_for(run.get("pending")), ""),
+        (run.get("user_id"), "dim"),
+        (_age(run.get("created_at"), now), "dim"),
+    ]
+    return [Text(harmless("" if value is None else str(value)), style, no_wrap=True) for value, style in cells]
+
+
+def _waits_for(pending: Any) -> str:
+    names = [
+        str(each.get("step_name") or each.get("kind") or "?") if isinstance(each, dict) else str(each)
+        for each in (pending if isinstance(pending, list) else [])
+    ]
+    return ", ".join(dict.fromkeys(names))
+
+
+def _age(created_at: Any, now: datetime) -> str:
+    moment = _moment(created_at)
+    if moment is None:
+        return ""
+    seconds = max((now - moment).total_seconds(), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _moment(value: Any) -> datetime | None:
+    """A time that is either in milliseconds since 1970, or ISO 8601."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value / 1000, UTC)
+    if isinstance(value, str):
+        parsed = datetime.fromisoformat(value)
+        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return None
+
+
+def _get(target: Target, **query: str | int | None) -> dict[str, Any]:
+    base = http_url(target.url)
+    asked = urlencode({name: value for name, value in query.items() if value is not None})
+    headers = {"Accept": "application/json"}
+    if target.token:
+        headers["Authorization"] = f"Bearer {target.token}"
+    request = Request(f"{base}/runs?{asked}", headers=headers)  # noqa: S310 - `http_url` makes no other scheme
+    try:
+        with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - as above
+            page = json.load(response)
+    except HTTPError as error:
+        with error:
+            raise _refused(error.code, error.read()) from None
+    except (URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise Failure(
+            f"No answer from {base} ({_words(reason)}). Start a server with `interlock serve`, or set INTERLOCK_URL.",
+            ExitCode.UNREACHABLE,
+        ) from None
+    except ValueError:
+        page = None
+    if not isinstance(page, dict):
+        raise Failure(f"{base} doesn't answer like an Interlock server; check the address.", ExitCode.UNREACHABLE)
+    return page
+
+
+def _refused(status: int, body: bytes) -> Failure:
+    try:
+        sentence = str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        sentence = f"The server answered with HTTP status {status}."
+    advice = " Set INTERLOCK_TOKEN, or pass --token." if status == 401 else ""
+    return Failure(f"{harmless(sentence)}{advice}", ExitCode.USAGE if status == 422 else ExitCode.UNREACHABLE)
+
+
+def _words(reason: object) -> str:
+    return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__

@@ -1,0 +1,129 @@
+"""`interlock serve MODULE:ATTR`: the workflows a module declares, served.
+
+Laws:
+- There is a flag for each setting, made from `Settings`: they can't disagree. A flag wins over the environment.
+- What is wrong with MODULE:ATTR is one sentence; an error inside of the module is the module's, with its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from interlock.cli.exits import ExitCode, Failure
+from interlock.settings import PREFIX, Settings, SettingsError
+from interlock.workflow.declaration import Workflow
+from interlock.workflow.errors import DeclarationError
+
+
+def load(target: str) -> list[Workflow]:
+    """The workflows that `MODULE:ATTR` names: one, or a list or tuple of them.
+
+    Raises:
+        Failure: there is no such thing, or it is something else.
+    """
+    module_name, separator, path = target.partition(":")
+    if not (module_name and separator and path):
+        raise _unusable(f"{target!r} isn't MODULE:ATTR; write for example `interlock serve flows:workflows`.")
+    found: Any = _module(module_name)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise _unusable(f"The module {module_name!r} has no attribute {path!r}{_instead(found)}.")
+        found = getattr(found, name)
+    return _workflows(found, target)
+
+
+def _module(name: str) -> Any:
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109 - sys.path holds strings
+        sys.path.insert(0, here)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+            raise  # an import inside of the module
+        raise _unusable(f"There is no module {name!r} here ({here}) or installed; check its name.") from None
+    except DeclarationError as error:
+        raise _unusable(f"The module {name!r} declares a workflow that can't be: {error}") from error
+
+
+def _workflows(found: Any, target: str) -> list[Workflow]:
+    if isinstance(found, Workflow):
+        return [found]
+    if isinstance(found, list | tuple) and found and all(isinstance(each, Workflow) for each in found):
+        return list(found)
+    raise _unusable(
+        f"{target} is {_described(found)}; it must be a Workflow, or a list of them (each with its own id)."
+    )
+
+
+def _described(found: Any) -> str:
+    if isinstance(found, list | tuple):
+        others = sorted({type(each).__name__ for each in found if not isinstance(each, Workflow)})
+        kind = type(found).__name__
+        return f"a {kind} with {', '.join(others)} in it" if others else f"an empty {kind}"
+    return f"of the type {type(found).__name__}"
+
+
+def _instead(module: Any) -> str:
+    names = [name for name, value in vars(module).items() if isinstance(value, Workflow)]
+    return f"; it has {', '.join(names)}" if names else ""
+
+
+def _unusable(sentence: str) -> Failure:
+    return Failure(sentence, ExitCode.USAGE)
+
+
+def serve(target: str, **flags: str | None) -> None:
+    """Serve the workflows of a Python module: MODULE:ATTR, a workflow or a list of them."""
+    workflows = load(target)
+    given = {name: value for name, value in flags.items() if value is not None}
+    from interlock.app import serve as serve_workflows  # the server is loaded by this command alone
+
+    try:
+        serve_workflows(workflows, Settings(**given))
+    except SettingsError as error:
+        raise _unusable(_as_flags(str(error), given)) from error
+    except ValueError as error:
+        raise _unusable(f"{error}") from error
+
+
+def _as_flags(sentence: str, given: dict[str, str]) -> str:
+    """A sentence about the settings, naming what was given as a flag by its flag."""
+    for name in given:
+        sentence = sentence.replace(f"{PREFIX}{name.upper()} ", f"{_flag(name)} ")
+    return sentence
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with one flag for each setting."""
+    parameters = [inspect.Parameter("target", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=_TARGET)]
+    for name, field in Settings.model_fields.items():
+        option = typer.Option(
+            _flag(name), help=field.description, metavar="VALUE", show_default=False, rich_help_panel="Settings"
+        )
+        annotation = Annotated[str | None, option]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(name, kind, default=None, annotation=annotation))
+
+    def with_flags(target: str, **flags: str | None) -> None:
+        command(target, **flags)
+
+    with_flags.__doc__ = command.__doc__
+    with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_flags.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_flags
+
+
+_TARGET = Annotated[str, typer.Argument(metavar="MODULE:ATTR", help="Where the workflows are, e.g. flows:workflows.")]
+
+command = _with_flags(serve)

@@ -1,0 +1,131 @@
+"""Events in words: short, for people, on one line.
+
+Laws:
+- What comes from a workflow is text, never markup and never an instruction to the terminal: control characters are
+  shown, not obeyed.
+- Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from interlock_client import Pause
+from interlock_protocol.messages import StepContinued, StepEvent, StepExecutorContinued
+from interlock_protocol.types import JsonValue, PathPart
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+KINDS = {
+    "confirmation": "a confirmation",
+    "user_input": "input",
+    "route_selection": "a choice",
+    "output_review": "a review",
+    "iteration_review": "a review of this iteration",
+    "executor_input": "an answer about a tool",
+    "error_decision": "a decision about an error",
+}
+
+
+def harmless(text: str) -> str:
+    """Text without what a terminal would obey; line ends and tabs stay."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def in_short(value: JsonValue, limit: int = 200) -> str:
+    """A value on one line, cut at `limit`."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    line = " ".join(harmless(text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def in_full(value: JsonValue) -> str:
+    """A value over as many lines as it takes."""
+    return harmless(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def duration(milliseconds: int) -> str:
+    """`850 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def depth(path: Sequence[PathPart]) -> int:
+    """How deep a step stands in its workflow; 0 at the top."""
+    return max(sum(isinstance(part, str) for part in path) - 1, 0)
+
+
+def title(event: StepEvent) -> str:
+    """The step's name, with its visit from the second on."""
+    return f"{event.step_name} #{event.visit}" if event.visit > 1 else event.step_name
+
+
+def decided(event: StepContinued | StepExecutorContinued, me: str | None) -> str:
+    """Who resolved what, and how."""
+    what = decision(event.decision)
+    if event.resolved_by == "timeout":
+        return f"nobody answered in time: {what}"
+    return what if event.resolved_by == me else f"{event.resolved_by}: {what}"
+
+
+def decision(given: Mapping[str, Any]) -> str:
+    """A decision in a few words."""
+    parts = [word for name in _PARTS if (word := _word(name, given))]
+    return ", ".join(parts) or "answered"
+
+
+def waiting_for(pause: Pause) -> str:
+    """Whom a pause waits for, as far as it says."""
+    return " or ".join(pause.assignees) or "somebody who may decide it"
+
+
+def question(pause: Pause) -> str:
+    """What the person is asked."""
+    return harmless(pause.message or f"{pause.step_name} waits for {KINDS[pause.kind]}.")
+
+
+def _word(name: str, given: Mapping[str, Any]) -> str:
+    value = given.get(name)
+    if value is None:
+        return ""
+    if name == "confirmed":
+        return "approved" if value else "rejected"
+    if name == "on_reject":
+        return "" if given.get("confirmed") else f"then {value}"
+    if name == "selected_choices":
+        return f"chose {', '.join(map(str, value))}"
+    if name == "user_input":
+        return ", ".join(f"{key} = {in_short(each, 60)}" for key, each in value.items()) or "everything as proposed"
+    if name == "executor_requirements":
+        return "; ".join(_tool_word(each) for each in value)
+    if name == "rejection_feedback":
+        return f"“{in_short(value, 80)}”"
+    return "edited the output" if name == "edited_output" else str(value)
+
+
+def _tool_word(given: Mapping[str, Any]) -> str:
+    if (confirmed := given.get("confirmation")) is not None:
+        return "tool approved" if confirmed else "tool rejected"
+    return "tool answered"
+
+
+_PARTS = (
+    "confirmed",
+    "selected_choices",
+    "user_input",
+    "on_reject",
+    "rejection_feedback",
+    "edited_output",
+    "executor_requirements",
+    "decision",
+)
