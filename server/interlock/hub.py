@@ -66,6 +66,10 @@ class _Tail:
         self.ended = False
         self.followers: set[Cursor] = set()
 
+    def grown(self, next_index: int) -> None:
+        """Take in that the log reaches up to (not including) `next_index`."""
+        self.next_index = max(self.next_index, next_index)
+
     def add(self, batch: Batch) -> None:
         if self.batches and self.batches[-1].batch.next_index != batch.first_index:
             self.batches.clear()
@@ -73,7 +77,7 @@ class _Tail:
         held = _TailBatch(batch)
         self.batches.append(held)
         self.size += held.size
-        self.next_index = max(self.next_index, batch.next_index)
+        self.grown(batch.next_index)
         self.ended = self.ended or ends_run(batch.entries[-1].body)
         while self.size > TAIL_BYTES and len(self.batches) > 1:
             self.size -= self.batches.popleft().size
@@ -106,7 +110,7 @@ class Hub:
         tail = self._tails.get(run_id)
         if tail is None:
             tail = self._tails[run_id] = _Tail(tail_index)
-        tail.next_index = max(tail.next_index, tail_index)
+        tail.grown(tail_index)
         cursor = Cursor(self, run_id, first_index, tail, wake)
         tail.followers.add(cursor)
         return cursor

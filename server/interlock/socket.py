@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -33,7 +33,7 @@ from interlock.store.port import StoreUnavailable
 from interlock_protocol import control
 from interlock_protocol.close_codes import CloseCode
 from interlock_protocol.codec import Codec, choose_subprotocol, codec_for
-from interlock_protocol.connection import Action, Answer, Close, ServerConnection
+from interlock_protocol.connection import Action, Answer, Close, ServerConnection, ServerState
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.messages import (
     AnyClientMessage,
@@ -218,6 +218,8 @@ class Socket:
         if following.subscribed is None or following.cursor.next_index < following.subscribed_at:
             return False
         message, following.subscribed = following.subscribed, None
+        if following.cursor.tail.ended:
+            return False
         self.say(message)
         return True
 
@@ -300,15 +302,24 @@ class Socket:
     async def _start(self, message: StartWorkflow) -> None:
         accepted = await self.engine.start(self._who, message)
         self._ack(message, accepted)
-        if accepted.run_id not in self._following:
-            self._follow(accepted.run_id, 0, 0)
+        if accepted.run_id in self._following:
+            return
+        cursor = self._watch(accepted.run_id)
+        if accepted.first_index is None and (head := await self.engine.log.head(accepted.run_id)) is not None:
+            cursor.tail.grown(head.next_index)
+        self._follow(cursor, 0)
 
     async def _continue(self, message: ContinueWorkflow) -> None:
         following = self._following.get(message.run_id)
-        seen = None if following is None else following.cursor.next_index
-        accepted = await self._holding(following, message, self.engine.continue_run(self._who, message, seen=seen))
-        if message.run_id not in self._following and accepted.first_index is not None:
-            self._follow(accepted.run_id, accepted.first_index, accepted.first_index + 1)
+        if following is not None:
+            seen = following.cursor.next_index
+            await self._holding(following, message, self.engine.continue_run(self._who, message, seen=seen))
+            return
+        with self._watching(message.run_id) as cursor:
+            accepted = await self.engine.continue_run(self._who, message)
+            self._ack(message, accepted)
+            if accepted.first_index is not None:
+                self._follow(cursor, accepted.first_index)
 
     async def _cancel(self, message: CancelWorkflow) -> None:
         following = self._following.get(message.run_id)
@@ -348,20 +359,29 @@ class Socket:
                 f"The run is one of workflow {facts.workflow_id!r}; correct workflow_id or leave it out.",
                 run_id=facts.run_id,
             )
-        self._unfollow(facts.run_id)
-        head = await self.engine.log.head(facts.run_id) or Head(
-            facts.run_id, 1, 0, RunStatus.PENDING, frozenset(), None, 0
-        )
-        self._ack(message, Accepted(facts.run_id, facts.session_id))
-        asked = 0 if message.last_event_index is None else message.last_event_index + 1
-        if (message.epoch is not None and message.epoch != head.epoch) or asked > head.next_index:
-            await self._gap(message, head, asked)
-        elif message.snapshot:
-            await self._from_snapshot(message, head)
-        else:
-            self._catch_up(message, head, asked)
+        with self._watching(facts.run_id) as cursor:
+            head = await self._head(facts.run_id)
+            asked = 0 if message.last_event_index is None else message.last_event_index + 1
+            is_gap = (message.epoch is not None and message.epoch != head.epoch) or asked > head.next_index
+            snapshot = None
+            if is_gap or message.snapshot:
+                snapshot = await self.engine.snapshot(facts.run_id)
+                head = await self._head(facts.run_id)
+            cursor.tail.grown(head.next_index)
+            self._unfollow(facts.run_id)
+            self._ack(message, Accepted(facts.run_id, facts.session_id))
+            if snapshot is None:
+                self._catch_up(message, head, cursor, asked)
+            elif is_gap:
+                self._gap(message, head, cursor, asked, snapshot)
+            else:
+                self._from_snapshot(message, head, cursor, snapshot)
 
-    def _catch_up(self, message: Reconnect, head: Head, first: int) -> None:
+    async def _head(self, run_id: str) -> Head:
+        head = await self.engine.log.head(run_id)
+        return head or Head(run_id, 1, 0, RunStatus.PENDING, frozenset(), None, 0)
+
+    def _catch_up(self, message: Reconnect, head: Head, cursor: Cursor, first: int) -> None:
         missed = head.next_index - first
         if head.status.is_final:
             self.say(
@@ -375,7 +395,7 @@ class Socket:
                 )
             )
             if missed:
-                self._follow(head.run_id, first, head.next_index)
+                self._follow(cursor, first)
             return
         if missed:
             self.say(
@@ -389,10 +409,9 @@ class Socket:
                     request_id=message.request_id,
                 )
             )
-        self._subscribe(head, first, head.next_index)
+        self._subscribe(head, cursor, first, head.next_index)
 
-    async def _gap(self, message: Reconnect, head: Head, asked: int) -> None:
-        snapshot = await self.engine.snapshot(head.run_id)
+    def _gap(self, message: Reconnect, head: Head, cursor: Cursor, asked: int, snapshot: dict[str, Any]) -> None:
         upto = snapshot["as_of"] + 1
         self.say(
             control.gap(
@@ -406,31 +425,50 @@ class Socket:
         )
         self.say(snapshot)
         if not RunStatus(snapshot["status"]).is_final:
-            self._follow(head.run_id, upto, upto)
+            self._follow(cursor, upto)
 
-    async def _from_snapshot(self, message: Reconnect, head: Head) -> None:
-        snapshot = await self.engine.snapshot(head.run_id)
+    def _from_snapshot(self, message: Reconnect, head: Head, cursor: Cursor, snapshot: dict[str, Any]) -> None:
         self.say(snapshot)
         upto = snapshot["as_of"] + 1
         if message.last_event_index is not None:
-            self._catch_up(message, head, message.last_event_index + 1)
-        elif RunStatus(snapshot["status"]).is_final:
-            self._catch_up(message, head, head.next_index)
+            self._catch_up(message, head, cursor, message.last_event_index + 1)
+        elif head.status.is_final:
+            self._catch_up(message, head, cursor, upto)
         else:
-            self._subscribe(head, upto, upto)
+            self._subscribe(head, cursor, upto, upto)
 
-    def _subscribe(self, head: Head, first: int, announce_at: int) -> None:
-        following = self._follow(head.run_id, first, max(head.next_index, announce_at))
+    def _subscribe(self, head: Head, cursor: Cursor, first: int, announce_at: int) -> None:
+        following = self._follow(cursor, first)
+        if following is None:
+            return
         following.subscribed_at = announce_at
         following.subscribed = control.subscribed(
             run_id=head.run_id, status=head.status, epoch=head.epoch, next_event_index=announce_at
         )
-        self._awake.set()
 
-    def _follow(self, run_id: str, first: int, tail: int) -> _Following:
-        self._unfollow(run_id)
-        following = _Following(self.hub.follow(run_id, first, tail, self._awake.set))
-        self._following[run_id] = following
+    def _watch(self, run_id: str) -> Cursor:
+        """A cursor that delivers nothing yet. Whoever watches before looking at the run misses nothing after."""
+        return self.hub.follow(run_id, 0, 0, self._awake.set)
+
+    @contextlib.contextmanager
+    def _watching(self, run_id: str) -> Iterator[Cursor]:
+        """A cursor that is let go again at the end of the block, unless the run is followed with it by then."""
+        cursor = self._watch(run_id)
+        try:
+            yield cursor
+        finally:
+            following = self._following.get(run_id)
+            if following is None or following.cursor is not cursor:
+                cursor.close()
+
+    def _follow(self, cursor: Cursor, first: int) -> _Following | None:
+        """Deliver from `first` on; None, and nothing, when the token ran out meanwhile."""
+        self._unfollow(cursor.run_id)
+        if self.connection.state is not ServerState.AUTHENTICATED:
+            cursor.close()
+            return None
+        cursor.next_index = first
+        following = self._following[cursor.run_id] = _Following(cursor)
         self._awake.set()
         return following
 

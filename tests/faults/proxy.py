@@ -29,6 +29,7 @@ class Proxy:
         connections: how many clients have come so far.
         delay: seconds that each chunk is held back, in each direction.
         cut_after: asked once for each connection: how many bytes the server may send on it before it is cut.
+        swallowed: how many bytes black holes have taken.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -38,6 +39,7 @@ class Proxy:
         self.cut_after: Callable[[], int | None] = lambda: None
         self._target = (host, port)
         self._lines: set[_Line] = set()
+        self.swallowed = 0
         self._black = False
         self._refusing = False
 
@@ -50,6 +52,11 @@ class Proxy:
         """Resets every connection."""
         for line in list(self._lines):
             line.reset()
+
+    def cut_in(self, amount: int) -> None:
+        """Cuts each connection once the server has sent so many more bytes on it."""
+        for line in self._lines:
+            line.budget = amount
 
     def half_close(self, side: Literal["client", "server"] = "client") -> None:
         """Ends the stream towards one side (FIN); the other direction goes on."""
@@ -78,7 +85,7 @@ class Proxy:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        line = _Line(writer)
+        line = _Line(writer, self.cut_after())
         if self._refusing:
             line.reset()
             return
@@ -90,27 +97,31 @@ class Proxy:
         self._lines.add(line)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._carry(reader, line.server, None))
-                group.create_task(self._carry(answers, line.client, self.cut_after()))
+                group.create_task(self._carry(reader, line.server, line, answers=False))
+                group.create_task(self._carry(answers, line.client, line, answers=True))
         except* OSError:
             pass
         finally:
             self._lines.discard(line)
             line.reset()
 
-    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, budget: int | None) -> None:
+    async def _carry(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, line: _Line, *, answers: bool
+    ) -> None:
         while chunk := await source.read(_CHUNK):
             if self._black:
+                self.swallowed += len(chunk)
                 continue
             if self.delay:
                 await asyncio.sleep(self.delay)
-            if budget is not None and len(chunk) >= budget:
-                target.write(chunk[:budget])
+            if answers and line.budget is not None and len(chunk) >= line.budget:
+                target.write(chunk[: line.budget])
                 await target.drain()
                 raise ConnectionResetError
             target.write(chunk)
             await target.drain()
-            budget = budget if budget is None else budget - len(chunk)
+            if answers and line.budget is not None:
+                line.budget -= len(chunk)
         with contextlib.suppress(OSError):
             target.write_eof()
 
@@ -118,9 +129,10 @@ class Proxy:
 class _Line:
     """One client's connection and its twin to the server."""
 
-    def __init__(self, client: asyncio.StreamWriter) -> None:
+    def __init__(self, client: asyncio.StreamWriter, budget: int | None) -> None:
         self.client = client
         self.server = client
+        self.budget = budget
 
     def reset(self) -> None:
         for writer in {self.client, self.server}:

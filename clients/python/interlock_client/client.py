@@ -41,7 +41,7 @@ from interlock_client.link import Link, LinkOptions, Token
 from interlock_client.pauses import Decision
 from interlock_client.run import Run
 from interlock_protocol.codec import JSON, MSGPACK
-from interlock_protocol.errors import ErrorCode, ProtocolMisuse
+from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import (
     Ack,
     CancelWorkflow,
@@ -404,17 +404,10 @@ class Client:
             return
         call.attempts += 1
         try:
-            size = self._link.send(call.message)
-        except ValueError as error:
-            self._give_up(call, error)
-        else:
-            if size > (most := self._link.max_message_bytes):
-                sentence = f"The message has {size} bytes; the server accepts at most {most}."
-                self._give_up(call, ActionRefused(ErrorCode.MESSAGE_TOO_LARGE, sentence))
-
-    def _give_up(self, call: _Call, error: Exception) -> None:
-        self._calls.pop(call.message.request_id or "", None)
-        _refuse(call.answer, error)
+            self._link.send(call.message)
+        except (ValueError, ActionRefused) as error:
+            self._calls.pop(call.message.request_id or "", None)
+            _refuse(call.answer, error)
 
     def _acknowledged(self, ack: Ack) -> None:
         if (asked := self._asked.pop(ack.request_id, None)) is not None:

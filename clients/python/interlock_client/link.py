@@ -17,6 +17,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -409,7 +410,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
+        return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error) or type(error).__name__
     return str(error).rstrip(".") or type(error).__name__
 
 

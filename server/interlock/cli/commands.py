@@ -28,7 +28,7 @@ app = typer.Typer(
 
 @app.command()
 def chat(
-    workflow: Annotated[str | None, typer.Argument(metavar="[WORKFLOW]", help="The workflow to start.")] = None,
+    workflow: Annotated[str | None, typer.Argument(metavar="WORKFLOW", help="The workflow to start.")] = None,
     message: Annotated[str, typer.Option("--message", "-m", help="What to say to it.", metavar="TEXT")] = "",
     session: Annotated[str | None, typer.Option("--session", help="The session it belongs to.", metavar="ID")] = None,
     run: Annotated[str | None, typer.Option("--run", help="Join this run instead.", metavar="RUN")] = None,

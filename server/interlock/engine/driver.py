@@ -29,7 +29,7 @@ from interlock.workflow.declaration import Condition, Loop, Router, Step, Workfl
 from interlock.workflow.errors import OutputError
 from interlock.workflow.events import Draft, step_event
 from interlock.workflow.io import StepInput, side_effect_key
-from interlock.workflow.scope import newest_content, scope_at
+from interlock.workflow.scope import newest_content, scope_at, scope_in_iteration
 from interlock.workflow.state import REDUCER_VERSION, RunState, dump, node_at
 from interlock_protocol.codec import event_body
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
@@ -190,9 +190,8 @@ class Driver:
 
     def _input(self, work: Work) -> StepInput:
         state, workflow = self.state, self.workflow
-        scope = scope_at(workflow, state, work.path)
-        if work.task == "end_condition":
-            scope = scope_at(workflow, state, (*work.path, work.attempt, ""))
+        scope_of = scope_in_iteration if work.task == "end_condition" else scope_at
+        scope = scope_of(workflow, state, work.path)
         node = node_at(state, list(work.path))
         return StepInput(
             input=scope.input,

@@ -163,14 +163,18 @@ class _Walk:
 
     def over(self, place: Place, node: NodeState) -> Outcome:
         if node.phase is Phase.FAILED:
-            self.culprit = (place, node)
+            self.blame(place, node)
             return Outcome.FAILED
         return Outcome.STOPPED if node.stop else Outcome.DONE
+
+    def blame(self, place: Place, node: NodeState) -> None:
+        """Of several branches that end the run at once, the first decides, as it does in `parallel`."""
+        self.culprit = self.culprit or (place, node)
 
     def entered(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node before its execution: rejected, waiting, about to ask, or ready."""
         if node.rejected == "cancel":
-            self.culprit = (place, node)
+            self.blame(place, node)
             return Outcome.REJECTED
         if node.rejected == "skip":
             return self.say(place, node, path, "StepSkipped", reason="rejected")
@@ -407,7 +411,11 @@ def failed(workflow: Workflow, state: RunState, work: Work, error: BaseException
 
 def _sentence(error: BaseException) -> str:
     """What an exception says, as text that can be logged."""
-    text = (str(error) or type(error).__name__)[:MAX_ERROR_CHARACTERS]
+    try:
+        text = str(error)
+    except Exception:  # whoever can't say what went wrong has still gone wrong
+        text = ""
+    text = (text or type(error).__name__)[:MAX_ERROR_CHARACTERS]
     return text.encode(errors="replace").decode()
 
 

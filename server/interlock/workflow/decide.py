@@ -213,6 +213,8 @@ def _given(echoed: EchoedRequirement) -> dict[str, Any]:
     values = {field.name: field.value for field in schema if field.value is not None}
     if values:
         given["user_input_schema"] = values
+    if "confirmed" not in given:
+        given.pop("on_reject", None)  # it was echoed with the rest: alone it decides nothing
     given.pop("executor_requirements", None)
     return given
 

@@ -11,6 +11,7 @@ Source: engine spec, "Declaring (Python)".
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -46,6 +47,7 @@ class Node:
     def _begin(self, name: str, human_review: HumanReviews) -> None:
         if not isinstance(name, str) or not name:
             raise DeclarationError(f"A {self.kind} needs a name: a text that isn't empty, not {name!r}.")
+        _check_text(name, f"The name of {self.kind} {name!r}")
         self._declare(name=name, gates=gates_in_order(self.kind, human_review, place=f"{self.kind} {name!r}"))
 
     @property
@@ -316,6 +318,7 @@ class Workflow:
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
+        _check_text(id, f"The id of workflow {id!r}")
         if id in RESERVED_WORKFLOW_IDS:
             raise DeclarationError(f"{id!r} is reserved; give the workflow another id.")
         values: dict[str, Any] = {
@@ -376,6 +379,12 @@ def _check_names(nodes: Sequence[Node], *, place: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise DeclarationError(f"{place}: two steps are called {name!r}; give each a name of its own.")
+
+
+def _check_text(text: str, what: str) -> None:
+    """A name is joined with others to ids, and travels as UTF-8."""
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise DeclarationError(f"{what} has a control character or half a surrogate pair in it; leave it out.")
 
 
 def _places(nodes: Sequence[Node], *, parent: Place | None, names: tuple[str, ...]) -> dict[str, Place]:

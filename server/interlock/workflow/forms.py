@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
@@ -64,6 +64,9 @@ class UserInputField:
         for value in [*(self.allowed_values or ()), *([] if self.default is None else [self.default])]:
             if not _has_type(value, self.field_type):
                 raise DeclarationError(f"Field {self.name!r}: {value!r} isn't a {self.field_type}.")
+        if self.default is not None and self.allowed_values is not None:
+            if not any(_same(self.default, each) for each in self.allowed_values):
+                raise DeclarationError(f"Field {self.name!r}: the default {self.default!r} isn't an allowed value.")
 
     def to_wire(self) -> dict[str, Any]:
         """The field as it travels, nulls included."""
@@ -85,7 +88,7 @@ def fields_of(schema: type[BaseModel] | Sequence[UserInputField]) -> tuple[UserI
         DeclarationError: two fields of one name, or something that is neither.
     """
     if isinstance(schema, type) and issubclass(schema, BaseModel):
-        return tuple(_field_of(name, info) for name, info in schema.model_fields.items())
+        return tuple(_field_of(_wire_name(name, info), info) for name, info in schema.model_fields.items())
     if isinstance(schema, type) or not isinstance(schema, Sequence):
         raise DeclarationError(f"A form is a pydantic model or a list of UserInputField, not {schema!r}.")
     fields = tuple(schema)
@@ -97,6 +100,16 @@ def fields_of(schema: type[BaseModel] | Sequence[UserInputField]) -> tuple[UserI
         if names.count(name) > 1:
             raise DeclarationError(f"Two fields are called {name!r}; each field needs a name of its own.")
     return fields
+
+
+def _wire_name(name: str, info: FieldInfo) -> str:
+    """The name under which the model takes the value: its alias, where it has one."""
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        alias = next((each for each in alias.choices if isinstance(each, str)), None)
+    if isinstance(alias, AliasPath):
+        raise DeclarationError(f"Field {name!r}: a form can't follow an AliasPath; use a plain alias.")
+    return alias or name
 
 
 def _field_of(name: str, info: FieldInfo) -> UserInputField:

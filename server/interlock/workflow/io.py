@@ -2,7 +2,8 @@
 
 Laws:
 - Content keeps its JSON type. A pydantic model becomes the object it dumps to, and its name the content type.
-- What can't be written as JSON is refused where it is produced, as an error of that step.
+- What can't be written as JSON is refused where it is produced, as an error of that step. So is what is nested so
+  deep that it would not fit into the events that later carry it.
 
 Source: engine spec, "Declaring (Python)".
 """
@@ -18,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from interlock.workflow.errors import OutputError
+from interlock_protocol.codec import MAX_CLIENT_DEPTH
 from interlock_protocol.types import JsonValue, PathPart
 
 
@@ -123,13 +125,38 @@ def json_ready(value: Any) -> tuple[JsonValue, str]:
         return _valid_text(value), "str"
     try:
         if isinstance(value, BaseModel):
-            return from_json(to_json(value.model_dump(mode="json"), inf_nan_mode="strings")), type(value).__name__
-        return from_json(to_json(value, inf_nan_mode="strings")), "json"
+            return _plain(value.model_dump(mode="json")), type(value).__name__
+        return _plain(value), "json"
     except (PydanticSerializationError, UnicodeEncodeError, ValueError, RecursionError) as error:
         raise OutputError(
             f"a step's output must be str, dict, list, a pydantic model or another JSON value; "
             f"{type(value).__name__} isn't: {error}"
         ) from error
+
+
+def _plain(value: Any) -> JsonValue:
+    data = to_json(value)
+    try:
+        plain: JsonValue = from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise ValueError("NaN and infinity aren't JSON") from error
+    if isinstance(plain, dict | list):
+        _check_depth(plain)
+    return plain
+
+
+def _check_depth(value: dict[str, JsonValue] | list[JsonValue]) -> None:
+    level: list[Any] = [value]
+    for _ in range(MAX_CLIENT_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ValueError(f"it is nested deeper than {MAX_CLIENT_DEPTH}")
 
 
 def _valid_text(text: str) -> str:

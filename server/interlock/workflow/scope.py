@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from interlock.workflow.declaration import Loop, Parallel, Place, Step, Workflow
 from interlock.workflow.events import Path
-from interlock.workflow.state import NodeState, Phase, RunState, walk
+from interlock.workflow.state import NodeState, Phase, RunState, node_at, walk
 from interlock_protocol.types import JsonValue
 
 
@@ -85,6 +85,15 @@ def scope_at(workflow: Workflow, state: RunState, path: Path) -> Scope:
     return _after_siblings(places, nodes, names[-1], scope)
 
 
+def scope_in_iteration(workflow: Workflow, state: RunState, path: Path) -> Scope:
+    """What the end condition of the loop at `path` is given: what a step after the iteration's last would be."""
+    place, node = place_at(workflow, path), node_at(state, list(path))
+    assert node is not None
+    scope = _inside(place, node, scope_at(workflow, state, path))
+    content = last_content(place.children, node.children)
+    return scope if content is MISSING else replace(scope, previous=content)
+
+
 def _after_siblings(places: Mapping[str, Place], nodes: Mapping[str, NodeState], name: str, scope: Scope) -> Scope:
     parent = places[name].parent
     if parent is not None and isinstance(parent.node, Parallel):
@@ -127,5 +136,5 @@ def newest_content(workflow: Workflow, state: RunState, name: str) -> JsonValue:
             newest = node
     if newest is None:
         return None
-    content: JsonValue = content_of_node(wanted[newest.step_id], newest)
-    return content
+    content = content_of_node(wanted[newest.step_id], newest)
+    return None if content is MISSING else content

@@ -102,6 +102,7 @@ class Resolution:
 class RunState:
     """The state of a run up to (not including) `next_index`.
 
+    `withdrawn` are the requirements that waited when the run ended.
     `resolved` keeps the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
     `ended_steps` are the results since the previous `WorkflowRunOutput`. Times are in milliseconds.
     """
@@ -118,6 +119,7 @@ class RunState:
     next_index: int = 0
     nodes: dict[str, NodeState] = field(default_factory=dict)
     requirements: dict[str, Requirement] = field(default_factory=dict)
+    withdrawn: dict[str, Requirement] = field(default_factory=dict)
     resolved: dict[str, Resolution] = field(default_factory=dict)
     visits: dict[str, int] = field(default_factory=dict)
     ended_steps: list[dict[str, Any]] = field(default_factory=list)
@@ -167,7 +169,7 @@ def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:
 
 def walk(nodes: Mapping[str, NodeState]) -> Iterator[NodeState]:
     """Every node that was entered, those of a loop's iteration before the last included."""
-    for node in nodes.values():
+    for node in tuple(nodes.values()):  # a step in a thread may look while the run goes on
         yield node
         yield from walk(node.earlier)
         yield from walk(node.children)
@@ -267,14 +269,12 @@ def _run_output(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
 
 
 def _continued(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
-    requirement = state.requirements.pop(event["requirement_id"], None)
+    asked = state.withdrawn if state.status.is_final else state.requirements
+    requirement = asked.pop(event["requirement_id"], None)
     if requirement is None:
         return
-    state.recoveries = 0
-    if state.paused_at is not None:
-        state.paused_ms += event["resolved_at"] - state.paused_at
-        state.paused_at = None
-    state.status = RunStatus.RUNNING
+    if not state.status.is_final:
+        _resumed(state, event)
     decision = dict(event["decision"])
     state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
         requirement, decision, event["resolved_by"], event["resolved_at"]
@@ -283,6 +283,13 @@ def _continued(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     if node is not None and node.pending == requirement.id:
         node.pending = None
         _DECIDED[requirement.kind](node, decision, event)
+
+
+def _resumed(state: RunState, event: Event) -> None:
+    if state.paused_at is not None:
+        state.paused_ms += event["resolved_at"] - state.paused_at
+        state.paused_at = None
+    state.status = RunStatus.RUNNING
 
 
 def _decided_confirmation(node: NodeState, decision: JsonObject, event: Event) -> None:
@@ -354,7 +361,8 @@ def _recovered(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
 def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], None]:
     def end(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
         state.status = status
-        state.requirements.clear()
+        state.withdrawn, state.requirements = state.requirements, {}
+        state.ended_steps = []
         state.content = event.get("content")
         state.content_type = event.get("content_type")
         state.error = event.get("error") or event.get("reason")

@@ -1,0 +1,73 @@
+"""What the client's tests run: short, and each with a way to see how often it really ran."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from pydantic import BaseModel
+
+from interlock import Ask, Choose, Confirm, Parallel, Router, Step, StepInput, Workflow
+
+EXECUTIONS: Counter[str] = Counter()
+"""How often each run has executed its step `once`; the server is a thread of this process."""
+
+
+class Release(BaseModel):
+    """The form of the workflow `release`."""
+
+    version: str
+    count: int = 3
+
+
+async def stream(step_input: StepInput) -> AsyncIterator[str]:
+    """Yields as many pieces as the message says, with a pause after every tenth."""
+    for number in range(int(str(step_input.input))):
+        yield f"piece {number} of a stream; "
+        if number % 10 == 9:
+            await asyncio.sleep(0.001)
+
+
+async def flood(step_input: StepInput) -> AsyncIterator[str]:
+    """Yields as many pieces as the message says, as fast as it can."""
+    for number in range(int(str(step_input.input))):
+        yield f"piece {number} of a flood; "
+        if number % 100 == 99:
+            await asyncio.sleep(0)
+
+
+def once(step_input: StepInput) -> str:
+    EXECUTIONS[step_input.run_id] += 1
+    return "done"
+
+
+def fails(step_input: StepInput) -> str:
+    raise RuntimeError("the printer is on fire")
+
+
+async def waits(step_input: StepInput) -> str:
+    await asyncio.sleep(3600)
+    return "never"
+
+
+workflows = [
+    Workflow("stream", steps=[Step("stream", stream)]),
+    Workflow("flood", steps=[Step("flood", flood)]),
+    Workflow("once", steps=[Step("once", once)]),
+    Workflow("confirmed", steps=[Step("once", once, human_review=Confirm("Do it?"))]),
+    Workflow("confirmed-by-bob", steps=[Step("once", once, human_review=Confirm("Do it?", assignees=["bob"]))]),
+    Workflow(
+        "release",
+        steps=[
+            Step("form", once, human_review=Ask(Release, "Which version?")),
+            Router("route", [Step("quick", once), Step("deep", once)], human_review=Choose("How?", multiple=True)),
+        ],
+    ),
+    Workflow(
+        "both",
+        steps=[Parallel("both", [Step(side, once, human_review=Confirm("Do it?")) for side in ("left", "right")])],
+    ),
+    Workflow("broken", steps=[Step("fails", fails)]),
+    Workflow("forever", steps=[Step("waits", waits)]),
+]
