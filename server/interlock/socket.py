@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,6 +64,7 @@ class SocketLimits:
     max_message_bytes: int
     auth_timeout: float
     heartbeat: float
+    per_user: int
 
 
 @dataclass(slots=True)
@@ -85,6 +86,7 @@ class Socket:
         authenticator: Authenticator,
         codec: Codec,
         limits: SocketLimits,
+        users: Counter[str],
         receive: Receive,
         send: Send,
     ) -> None:
@@ -93,6 +95,7 @@ class Socket:
         self.authenticator = authenticator
         self.codec = codec
         self.limits = limits
+        self.users = users
         self.connection = ServerConnection(codec, max_message_bytes=limits.max_message_bytes)
         self.connection_id = uuid.uuid4().hex
         self.principal: Principal | None = None
@@ -138,6 +141,11 @@ class Socket:
         self._following.clear()
         for task in tasks:
             task.cancel()
+        if self.principal is not None:
+            user_id = self.principal.user_id
+            self.users[user_id] -= 1
+            if not self.users[user_id]:
+                del self.users[user_id]
 
     def close(self, code: CloseCode) -> None:
         """Close the connection, once what was said is sent."""
@@ -274,6 +282,9 @@ class Socket:
             sentence = "This token is another user's; open another connection for it."
             self.say(self.connection.auth_refused(AuthErrorCode.INVALID_TOKEN, sentence, request_id=message.request_id))
             return
+        if self.principal is None and not self._admitted(principal.user_id):
+            self.close(CloseCode.TOO_MANY_CONNECTIONS)
+            return
         self.principal = principal
         self._watch_expiry(principal)
         self.say(
@@ -284,6 +295,13 @@ class Socket:
                 request_id=message.request_id,
             )
         )
+
+    def _admitted(self, user_id: str) -> bool:
+        """Count this socket as one of the user's, if they may have another."""
+        if self.users[user_id] >= self.limits.per_user:
+            return False
+        self.users[user_id] += 1
+        return True
 
     def _watch_expiry(self, principal: Principal) -> None:
         if self._timer is not None:
@@ -301,13 +319,16 @@ class Socket:
 
     async def _start(self, message: StartWorkflow) -> None:
         accepted = await self.engine.start(self._who, message)
-        self._ack(message, accepted)
-        if accepted.run_id in self._following:
+        if accepted.first_index is not None:
+            self._ack(message, accepted)
+            self._follow(self._watch(accepted.run_id), 0)
             return
-        cursor = self._watch(accepted.run_id)
-        if accepted.first_index is None and (head := await self.engine.log.head(accepted.run_id)) is not None:
-            cursor.tail.grown(head.next_index)
-        self._follow(cursor, 0)
+        # Its key was used before: the run may be anywhere by now.
+        with self._watching(accepted.run_id) as cursor:
+            cursor.tail.grown((await self._head(accepted.run_id)).next_index)
+            self._ack(message, accepted)
+            if accepted.run_id not in self._following:
+                self._follow(cursor, 0)
 
     async def _continue(self, message: ContinueWorkflow) -> None:
         following = self._following.get(message.run_id)
@@ -500,8 +521,12 @@ class SocketEndpoint:
         self._services = services
         self._settings = settings
         self._limits = SocketLimits(
-            settings.max_message_bytes, settings.auth_timeout_seconds, settings.heartbeat_seconds
+            settings.max_message_bytes,
+            settings.auth_timeout_seconds,
+            settings.heartbeat_seconds,
+            settings.max_connections_per_user,
         )
+        self._users: Counter[str] = Counter()
         self._open: set[Socket] = set()
         self._draining = False
 
@@ -520,6 +545,7 @@ class SocketEndpoint:
             services.authenticator,
             codec_for(offered),
             self._limits,
+            self._users,
             receive,
             send,
         )

@@ -360,14 +360,14 @@ async def test_slow_program_loses_nothing_and_keeps_little(live: Live, codec: Co
 async def test_program_that_takes_no_events_can_act(live: Live) -> None:
     async with asyncio.timeout(PATIENCE * 2):
         async with at(live, max_buffered_events=10) as client:
-            idle = await client.start("flood", message=3000)
+            idle = await client.start("flood", message=500)
             await eventually(lambda: idle._inbox.full)
             other = await client.start("confirmed")
             (pause,) = await until_pending(other)
             await pause.confirm()
             assert await other.wait() == "done"
             assert len(idle._inbox) <= 10
-            assert [event_index(event) async for event in idle] == list(range(3004))
+            assert [event_index(event) async for event in idle] == list(range(504))
 
 
 async def test_lagging_run_can_be_decided(live: Live) -> None:

@@ -30,6 +30,7 @@ async def test_run_has_no_repeats_and_no_holes_through_hundreds_of_cuts(proxy: P
     async with through(proxy, codec) as client:
         # Large enough to get some way past the handshake, small enough for hundreds of cuts in one run.
         proxy.cut_after = lambda: chance.randrange(1200, 9000)
+        proxy.cut_in(2000)
         run = await client.start("stream", message=4000)
         taken = await asyncio.wait_for(indexes(run), 90)
     assert taken == list(range(4004))

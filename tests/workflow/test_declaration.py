@@ -245,7 +245,7 @@ def deep() -> Workflow:
 def test_step_id_is_a_function_of_the_place() -> None:
     first, second = deep(), deep()
     assert list(first.by_step_id) == list(second.by_step_id)
-    assert len(first.by_step_id) == 18  # every place has an id of its own
+    assert len(first.by_step_id) == 17  # every place has an id of its own
 
 
 def test_step_id_depends_on_the_workflow() -> None:

@@ -30,11 +30,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from interlock_client.backoff import Backoff
-from interlock_client.errors import AuthenticationFailed, ClientError, ConnectionEnded, Disconnected
+from interlock_client.errors import ActionRefused, AuthenticationFailed, ClientError, ConnectionEnded, Disconnected
 from interlock_protocol.close_codes import may_reconnect
 from interlock_protocol.codec import Codec, codec_for
 from interlock_protocol.connection import ClientConnection, ClientState
-from interlock_protocol.errors import AuthErrorCode, ProtocolViolation
+from interlock_protocol.errors import AuthErrorCode, ErrorCode, ProtocolViolation
 from interlock_protocol.messages import (
     AnyClientMessage,
     Authenticate,
@@ -93,7 +93,6 @@ class Link:
     """The connection, and the tasks that keep it."""
 
     def __init__(self, options: LinkOptions, listener: Listener, backoff: Backoff | None = None) -> None:
-        self.max_message_bytes = MAX_MESSAGE_BYTES
         self.user: Authenticated | None = None
         self._options = options
         self._listener = listener
@@ -107,14 +106,15 @@ class Link:
         """Whether an action can be sent now."""
         return self._session is not None and self._session.ready
 
-    def send(self, message: AnyClientMessage) -> int:
-        """Queues a message and returns the size of its frame. Only when `ready`.
+    def send(self, message: AnyClientMessage) -> None:
+        """Queues a message. Only when `ready`.
 
         Raises:
             ValueError: a value that the wire can't carry; nothing was sent.
+            ActionRefused: it is larger than the server accepts; nothing was sent.
         """
         assert self._session is not None
-        return self._session.send(message)
+        self._session.send(message)
 
     async def open(self) -> None:
         """Makes the first connection, in one attempt.
@@ -173,7 +173,7 @@ class Link:
     async def _introduce(self, session: _Session) -> None:
         connected, _ = await session.receive()
         assert isinstance(connected, Connected)  # the protocol accepts nothing else first
-        self.max_message_bytes = connected.max_message_bytes
+        session.max_bytes = connected.max_message_bytes
         if self._options.token is None:
             if connected.requires_auth:
                 code = AuthErrorCode.AUTH_REQUIRED
@@ -330,6 +330,7 @@ class _Session:
 
     def __init__(self, socket: WebSocket) -> None:
         self.good_for: float | None = None
+        self.max_bytes = MAX_MESSAGE_BYTES
         self.expired = False
         self.renewed = asyncio.Event()
         self._socket = socket
@@ -341,10 +342,12 @@ class _Session:
     def ready(self) -> bool:
         return self._protocol.state is ClientState.READY
 
-    def send(self, message: AnyClientMessage) -> int:
+    def send(self, message: AnyClientMessage) -> None:
         frame = self._protocol.send(message)
+        if (size := _size(frame)) > self.max_bytes:
+            sentence = f"The message has {size} bytes; the server accepts at most {self.max_bytes}."
+            raise ActionRefused(ErrorCode.MESSAGE_TOO_LARGE, sentence)
         self._outbox.put_nowait(frame)
-        return _size(frame)
 
     async def receive(self) -> tuple[ServerMessage, int]:
         frame = await self._socket.recv()

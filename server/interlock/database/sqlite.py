@@ -215,7 +215,9 @@ class _Channel:
         except StopIteration as error:  # a future doesn't take it
             return None, RuntimeError(f"the work raised {error!r}")
         except DBAPIError as error:
-            return None, _translated(error)
+            return None, _translated(error, error.orig)
+        except sqlite3.Error as error:  # of work that went past SQLAlchemy
+            return None, _translated(error, error)
         except Exception as error:
             return None, error
 
@@ -256,11 +258,11 @@ class _Checkpoints:
         self._raw.close()
 
 
-def _translated(error: DBAPIError) -> Exception:
-    code = getattr(error.orig, "sqlite_errorcode", None)
+def _translated(error: Exception, cause: BaseException | None) -> Exception:
+    code = getattr(cause, "sqlite_errorcode", None)
     if code is None or code & 0xFF not in _UNAVAILABLE:
         return error
-    unavailable = DatabaseUnavailable(f"The database refused: {error.orig}.")
+    unavailable = DatabaseUnavailable(f"The database refused: {cause}.")
     unavailable.__cause__ = error
     return unavailable
 

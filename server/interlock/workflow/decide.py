@@ -16,7 +16,7 @@ from typing import Any
 
 from interlock.workflow.declaration import Step, Workflow
 from interlock.workflow.events import Draft, run_event, step_event
-from interlock.workflow.forms import check_input
+from interlock.workflow.forms import check_input, is_same
 from interlock.workflow.reviews import Ask
 from interlock.workflow.scope import place_at
 from interlock.workflow.state import Requirement, Resolution, RunState
@@ -251,7 +251,7 @@ def _merge_confirmation(_: Workflow, requirement: Requirement, given: Mapping[st
             if name != "on_reject"
         ]
         return {"confirmed": True}, wrong
-    on_reject = given.get("on_reject") or requirement.facts["on_reject"]
+    on_reject = given.get("on_reject", requirement.facts["on_reject"])
     decision: JsonObject = {"confirmed": False, "on_reject": on_reject}
     wrong = []
     allowed = requirement.facts["allowed_on_reject"]
@@ -269,7 +269,7 @@ def _merge_input(workflow: Workflow, requirement: Requirement, given: Mapping[st
     values: dict[str, JsonValue] = dict(given.get("user_input", {}))
     wrong: list[Any] = []
     for name, value in given.get("user_input_schema", {}).items():
-        if values.get(name) is not None and (values[name] != value or type(values[name]) is not type(value)):
+        if values.get(name) is not None and not is_same(values[name], value):
             sentence = "`user_input` and `user_input_schema` give different values; send one, or the same twice."
             wrong.append({"field": name, "error": sentence})
         values[name] = value
@@ -306,7 +306,7 @@ _MERGERS: dict[str, Callable[[Workflow, Requirement, Mapping[str, Any]], Merged]
 def _repeat(workflow: Workflow, state: RunState, resolution: Resolution, given: Mapping[str, Any]) -> None:
     """The same decision again changes nothing; another one is refused with the one that won."""
     try:
-        same = _merge(workflow, state, resolution.requirement, given) == resolution.decision
+        same = is_same(_merge(workflow, state, resolution.requirement, given), resolution.decision)
     except Refusal:
         same = False
     if not same:

@@ -65,7 +65,7 @@ class UserInputField:
             if not _has_type(value, self.field_type):
                 raise DeclarationError(f"Field {self.name!r}: {value!r} isn't a {self.field_type}.")
         if self.default is not None and self.allowed_values is not None:
-            if not any(_same(self.default, each) for each in self.allowed_values):
+            if not any(is_same(self.default, each) for each in self.allowed_values):
                 raise DeclarationError(f"Field {self.name!r}: the default {self.default!r} isn't an allowed value.")
 
     def to_wire(self) -> dict[str, Any]:
@@ -220,13 +220,17 @@ def _wrong(field: Mapping[str, Any], value: JsonValue) -> str | None:
     if not _has_type(value, field["field_type"]):
         return f"This must be a {field['field_type']}, not {_name_of(value)}."
     allowed = field.get("allowed_values")
-    if allowed is not None and not any(_same(value, each) for each in allowed):
+    if allowed is not None and not any(is_same(value, each) for each in allowed):
         return f"This must be one of: {', '.join(map(str, allowed))}."
     return None
 
 
-def _same(one: JsonValue, other: JsonValue) -> bool:
-    """Equality without Python's `True == 1`."""
+def is_same(one: JsonValue, other: JsonValue) -> bool:
+    """Equality as JSON has it, at every depth: without Python's `True == 1`."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 

@@ -1,0 +1,29 @@
+"""One server for most of the tests of the socket, another for each storage where that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.live import STORAGES, Live, live_server, storage_settings
+from tests.socket.workflows import workflows
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server with the default storage."""
+    with live_server(workflows, data_dir=tmp_path_factory.mktemp("live")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=STORAGES)
+def live_on_each(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, redis_url: str, postgres_url: str
+) -> Iterator[Live]:
+    """A server on each storage."""
+    folder = tmp_path_factory.mktemp("live")
+    with (
+        storage_settings(request.param, folder, redis_url=redis_url, postgres_url=postgres_url) as settings,
+        live_server(workflows, **settings) as server,
+    ):
+        yield server
