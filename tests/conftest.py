@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.services import postgres_server, redis_server
@@ -16,7 +18,13 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL that everybody shares: its database `postgres` is left empty, tests make their own."""
-    with postgres_server(data_dir=tmp_path_factory.mktemp("postgres")) as url:
-        yield url
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL that everybody shares: its database `postgres` is left empty, tests make their own.
+
+    Not under pytest's own folder: each session of pytest makes that one private again, and a PostgreSQL that root had
+    to start as another user loses its files under its feet.
+    """
+    with tempfile.TemporaryDirectory(prefix="interlock-postgres-") as folder:
+        Path(folder).chmod(0o711)
+        with postgres_server(data_dir=Path(folder) / "data") as url:
+            yield url
