@@ -24,7 +24,7 @@ In a second terminal alice starts it, and confirms what is hers to confirm:
 
 and in a third bob gives the second signature (the run's id is in alice's terminal):
 
-    INTERLOCK_TOKEN=bob-0123456789abcdef interlock decide RUN_ID
+    INTERLOCK_TOKEN=bob-0123456789abcdef interlock chat --run RUN_ID
 
 With the token that the server makes up for itself you are an admin, who may sign everything.
 """
@@ -166,7 +166,7 @@ def _parsed(text: str) -> list[Expense]:
             raise BadExpenses(f"The first line must name the columns; missing: {', '.join(missing)}.")
         checked = [_checked(rows.line_num, row) for row in rows]
     except csv.Error as error:
-        raise BadExpenses(f"Line {rows.line_num}: this isn't CSV: {error}.") from error
+        raise BadExpenses(f"After line {rows.line_num}: this isn't CSV: {error}.") from error
     problems = [each for each in checked if isinstance(each, str)]
     if problems:
         more = [f"And {len(problems) - MAX_PROBLEMS} more."] if len(problems) > MAX_PROBLEMS else []

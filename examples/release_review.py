@@ -26,14 +26,14 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from interlock import Ask, Confirm, Step, StepInput, Workflow
 
 SECONDS_PER_TOKEN = 0.02
 MAX_COMMITS = 100
 GIT_SECONDS = 30
-VERSION = r"^\d+\.\d+\.\d+(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?$"
+VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?")
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Added": ("feat", "feature", "add", "build", "create", "implement", "introduce", "lay", "support"),
@@ -52,8 +52,15 @@ class CannotRelease(Exception):  # noqa: N818 - a sentence for people, not a pro
 class Release(BaseModel):
     """What a person fills in."""
 
-    version: str = Field(pattern=VERSION, description="The new version, such as 1.4.0 or 2.0.0-rc.1")
+    version: str = Field(description="The new version, such as 1.4.0 or 2.0.0-rc.1")
     channel: Literal["stable", "beta"] = Field("stable", description="Who gets it")
+
+    @field_validator("version")
+    @classmethod
+    def _is_a_version(cls, value: str) -> str:
+        if not VERSION.fullmatch(value):
+            raise ValueError("write a version as 1.4.0 or 2.0.0-rc.1")
+        return value
 
 
 # ── The steps ───────────────────────────────────────────────────────────────────────────────────────────
@@ -144,7 +151,8 @@ def _last_tag(repository: Path) -> str | None:
 def _git(folder: Path, *arguments: str) -> str:
     """What git says, without a shell, a pager, a prompt, or anything that the repository itself tells git to run."""
     command = ["git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments]
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment = {**inherited, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(
             command,

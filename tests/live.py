@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -128,7 +129,7 @@ class _Errors(logging.Handler):
 
     def __call__(self, _: Any, method: str, event: Any) -> Any:
         if method in ("error", "exception", "critical"):
-            self.seen.append(f"{event} {logging.Formatter().formatException(sys.exc_info())}")  # type: ignore[arg-type]
+            self.seen.append(f"{event} {traceback.format_exc()}")
         return event
 
 
@@ -286,8 +287,8 @@ class Talk:
         self.packed = packed
         self.heard: list[Message] = []
 
-    async def send(self, message: Mapping[str, Any] | None = None, **fields: Any) -> None:
-        whole = {**(message or {}), **fields}
+    async def send(self, frame: Mapping[str, Any] | None = None, /, **fields: Any) -> None:
+        whole = {**(frame or {}), **fields}
         await self.socket.send(msgpack.packb(whole) if self.packed else json.dumps(whole))
 
     async def next(self, seconds: float = PATIENCE) -> Message:
@@ -311,11 +312,11 @@ class Talk:
 
     async def until_end(self, run_id: str | None = None) -> list[Message]:
         """What comes until a run has ended."""
-        return await self.until(*FINAL, **({} if run_id is None else {"run_id": run_id}))
+        return await self.until(*FINAL, **_of(run_id))
 
     async def until_pause(self, run_id: str | None = None) -> list[Message]:
         """What comes until a run waits for a person."""
-        return await self.until("WorkflowRunOutput", **({} if run_id is None else {"run_id": run_id}))
+        return await self.until("WorkflowRunOutput", **_of(run_id))
 
     async def authenticate(self, token: str = ALICE) -> Message:
         """Greeted and authenticated; returns `authenticated`."""
@@ -347,6 +348,10 @@ class Talk:
         async with asyncio.timeout(seconds):
             await self.socket.wait_closed()
         return self.socket.close_code
+
+
+def _of(run_id: str | None) -> dict[str, Any]:
+    return {} if run_id is None else {"run_id": run_id}
 
 
 def events_of(messages: Sequence[Message], run_id: str | None = None) -> list[Message]:

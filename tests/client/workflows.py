@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 from pydantic import BaseModel
 
-from interlock import Ask, Choose, Confirm, Parallel, Router, Step, StepInput, Workflow
+from interlock import Ask, Choose, Confirm, Parallel, Router, Step, StepInput, StepOutput, Workflow
 
 EXECUTIONS: Counter[str] = Counter()
-"""How often each run has executed its step `once`; the server is a thread of this process."""
+"""How often each run, and each message, has executed the step `once`; the server is a thread of this process."""
 
 
 class Release(BaseModel):
@@ -21,12 +21,13 @@ class Release(BaseModel):
     count: int = 3
 
 
-async def stream(step_input: StepInput) -> AsyncIterator[str]:
-    """Yields as many pieces as the message says, with a pause after every tenth."""
+async def stream(step_input: StepInput) -> AsyncIterator[str | StepOutput]:
+    """Yields as many pieces as the message says, with a pause after every tenth. All events are small."""
     for number in range(int(str(step_input.input))):
         yield f"piece {number} of a stream; "
         if number % 10 == 9:
             await asyncio.sleep(0.001)
+    yield StepOutput("streamed")
 
 
 async def flood(step_input: StepInput) -> AsyncIterator[str]:
@@ -39,6 +40,7 @@ async def flood(step_input: StepInput) -> AsyncIterator[str]:
 
 def once(step_input: StepInput) -> str:
     EXECUTIONS[step_input.run_id] += 1
+    EXECUTIONS[str(step_input.input)] += 1
     return "done"
 
 

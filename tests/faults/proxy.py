@@ -86,6 +86,7 @@ class Proxy:
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         line = _Line(writer, self.cut_after())
+        writer.transport.set_write_buffer_limits(0)  # so that `drain` means that the bytes have left
         if self._refusing:
             line.reset()
             return

@@ -12,8 +12,10 @@ from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Router, S
 
 async def until_open(gate: str | None) -> None:
     """Return when the file exists; at once when there is none to wait for."""
-    while gate is not None and not Path(gate).exists():
-        await asyncio.sleep(0.002)
+    if gate is not None:
+        is_there = Path(gate).exists
+        while not is_there():  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.002)
 
 
 def note(step_input: StepInput, word: str) -> None:

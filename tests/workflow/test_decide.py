@@ -69,11 +69,11 @@ def code(run: Simulation, *answers: Mapping[str, Any], seen: int | None = None) 
     return refusal(run, *answers, seen=seen).code
 
 
-def by_id(run: Simulation, name: str = "s", **decision: Any) -> dict[str, Any]:
+def by_id(run: Simulation, name: str = "s", /, **decision: Any) -> dict[str, Any]:
     return {"id": run.pending(name).id, **decision}
 
 
-def by_step(run: Simulation, name: str = "s", **decision: Any) -> dict[str, Any]:
+def by_step(run: Simulation, name: str = "s", /, **decision: Any) -> dict[str, Any]:
     return {"step_id": run.workflow.places[name].step_id, **decision}
 
 

@@ -102,21 +102,21 @@ def test_every_wrong_field_is_reported() -> None:
 def test_field_is_refused_when_it_is_declared() -> None:
     with pytest.raises(DeclarationError, match="name"):
         UserInputField("")
-    with pytest.raises(DeclarationError, match="'x'.*number"):
+    with pytest.raises(DeclarationError, match=r"'x'.*number"):
         UserInputField("x", "number")  # type: ignore[arg-type]
     with pytest.raises(DeclarationError, match=r"'x'.*'5' isn't a int"):
         UserInputField("x", "int", default="5")
-    with pytest.raises(DeclarationError, match="'x'.*True"):
+    with pytest.raises(DeclarationError, match=r"'x'.*True"):
         UserInputField("x", "int", allowed_values=[1, True])
 
 
 def test_default_that_is_not_allowed_is_refused_when_it_is_declared() -> None:
-    with pytest.raises(DeclarationError, match="'x'.*'c'"):
+    with pytest.raises(DeclarationError, match=r"'x'.*'c'"):
         UserInputField("x", allowed_values=["a", "b"], default="c")
 
 
 def test_two_fields_of_one_name_are_refused() -> None:
-    with pytest.raises(DeclarationError, match="'x'"):
+    with pytest.raises(DeclarationError, match=r"'x'"):
         fields_of([UserInputField("x"), UserInputField("x", "int")])
 
 

@@ -212,7 +212,12 @@ class Engine:
         known = {*state.requirements, *(each.requirement.id for each in state.resolved.values())}
         found: dict[str, Resolution] = {}
         for id_ in ids:
-            if id_ not in known and (decision := await self.store.decision(state.run_id, id_)) is not None:
+            # PostgreSQL's text holds no NUL; no id of ours has one.
+            if (
+                id_ not in known
+                and "\x00" not in id_
+                and (decision := await self.store.decision(state.run_id, id_)) is not None
+            ):
                 found[id_] = _resolution(decision)
         return found
 

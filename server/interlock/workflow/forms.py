@@ -64,9 +64,8 @@ class UserInputField:
         for value in [*(self.allowed_values or ()), *([] if self.default is None else [self.default])]:
             if not _has_type(value, self.field_type):
                 raise DeclarationError(f"Field {self.name!r}: {value!r} isn't a {self.field_type}.")
-        if self.default is not None and self.allowed_values is not None:
-            if not any(is_same(self.default, each) for each in self.allowed_values):
-                raise DeclarationError(f"Field {self.name!r}: the default {self.default!r} isn't an allowed value.")
+        if self.default is not None and not _is_allowed(self.default, self.allowed_values):
+            raise DeclarationError(f"Field {self.name!r}: the default {self.default!r} isn't an allowed value.")
 
     def to_wire(self) -> dict[str, Any]:
         """The field as it travels, nulls included."""
@@ -220,9 +219,13 @@ def _wrong(field: Mapping[str, Any], value: JsonValue) -> str | None:
     if not _has_type(value, field["field_type"]):
         return f"This must be a {field['field_type']}, not {_name_of(value)}."
     allowed = field.get("allowed_values")
-    if allowed is not None and not any(is_same(value, each) for each in allowed):
+    if allowed is not None and not _is_allowed(value, allowed):
         return f"This must be one of: {', '.join(map(str, allowed))}."
     return None
+
+
+def _is_allowed(value: JsonValue, allowed: Sequence[JsonValue] | None) -> bool:
+    return allowed is None or any(is_same(value, each) for each in allowed)
 
 
 def is_same(one: JsonValue, other: JsonValue) -> bool:

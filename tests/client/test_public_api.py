@@ -1,0 +1,48 @@
+"""The names that programs rely on. Removing one is a breaking change; adding one is a decision."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import interlock_client
+
+
+def test_public_names_are_these() -> None:
+    assert sorted(interlock_client.__all__) == [
+        "ActionRefused",
+        "AuthenticationFailed",
+        "BrokenStream",
+        "Client",
+        "ClientClosed",
+        "ClientError",
+        "Conflict",
+        "ConnectionEnded",
+        "Disconnected",
+        "Forbidden",
+        "InterlockError",
+        "InvalidDecision",
+        "NotFound",
+        "Pause",
+        "ProtocolMisuse",
+        "Run",
+        "TooLate",
+        "connect",
+    ]
+    assert all(hasattr(interlock_client, name) for name in interlock_client.__all__)
+
+
+def test_methods_of_a_program_are_these() -> None:
+    def public(kind: type) -> set[str]:
+        return {name for name in vars(kind) if not name.startswith("_")}
+
+    assert {"start", "follow", "close", "user_id", "scopes"} <= public(interlock_client.Client)
+    assert {"status", "result", "error", "pending", "last_event_index", "epoch"} <= public(interlock_client.Run)
+    assert {"wait", "cancel", "unfollow"} <= public(interlock_client.Run)
+    assert {"confirm", "reject", "submit", "choose", "resolve", "decide"} <= public(interlock_client.Pause)
+
+
+def test_client_stands_alone() -> None:
+    program = "import interlock_client, sys; print(any(name.split('.')[0] == 'interlock' for name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
