@@ -36,7 +36,7 @@ GIT_SECONDS = 30
 VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z]+(\.[0-9A-Za-z]+)*)?")
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Added": ("feat", "feature", "add", "build", "create", "implement", "introduce", "lay", "support"),
+    "Added": ("feat", "feature", "add", "build", "create", "implement", "introduce", "support"),
     "Fixed": ("fix", "bugfix", "hotfix", "correct", "repair", "resolve"),
     "Changed": ("perf", "refactor", "change", "improve", "make", "move", "rename", "rework", "update", "use"),
     "Removed": ("revert", "delete", "drop", "remove"),
@@ -74,8 +74,8 @@ def read_commits(step_input: StepInput) -> dict[str, Any]:
     count = int(_git(repository, "rev-list", "--count", "--no-merges", since))
     if count == 0:
         raise CannotRelease(f"There is nothing to release: {repository} has no commits since {tag}.")
-    listed = _git(repository, "log", "--no-merges", f"--max-count={MAX_COMMITS}", "--format=%h%x1f%s", since)
-    commits = [dict(zip(("hash", "subject"), line.split("\x1f", 1), strict=True)) for line in listed.splitlines()]
+    listed = _git(repository, "log", "--no-merges", f"--max-count={MAX_COMMITS}", "--format=%h %s", since)
+    commits = listed.split("\n")
     return {"repository": str(repository), "since": tag, "commits": commits, "left_out": count - len(commits)}
 
 
@@ -176,15 +176,16 @@ def _git(folder: Path, *arguments: str) -> str:
 # ── Notes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _notes(commits: Sequence[dict[str, str]], since: str | None, left_out: int) -> str:
+def _notes(commits: Sequence[str], since: str | None, left_out: int) -> str:
     groups: dict[str, list[str]] = {name: [] for name in (BREAKING, *GROUPS, OTHER)}
     for commit in commits:
-        group, text = _sort(commit["subject"])
-        groups[group].append(f"- {text} ({commit['hash']})")
+        name, _, subject = commit.partition(" ")
+        group, text = _sort(subject)
+        groups[group].append(f"- {text} ({name})")
     opening = "Everything so far." if since is None else f"Changes since {since}."
     parts = [opening, *(f"## {name}\n\n" + "\n".join(lines) for name, lines in groups.items() if lines)]
     if left_out:
-        parts.append(f"And {left_out} earlier commits.")
+        parts.append(f"Earlier commits that are left out: {left_out}.")
     return "\n\n".join(parts)
 
 

@@ -39,7 +39,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from interlock import Workflow, create_app
-from interlock.app import serve
+from interlock.app import serve, uvicorn_config
 from interlock.settings import Settings
 from interlock.store.migrate import migrate
 
@@ -111,32 +111,34 @@ def _aside(function: Callable[..., Any], *args: Any) -> None:
 
 def settings_with(**values: Any) -> dict[str, Any]:
     """The settings of a server for tests: the users of `TOKENS`, and JWTs signed with `JWT_SECRET`."""
-    return {"port": 0, "tokens": json.dumps(TOKENS), "jwt_secret": JWT_SECRET, **values}
+    return {"port": 0, "shutdown_grace_seconds": 2, "tokens": json.dumps(TOKENS), "jwt_secret": JWT_SECRET, **values}
 
 
 # ── Errors that a server logs ───────────────────────────────────────────────────────────────────────────
 
 
 class _Errors(logging.Handler):
-    """Collects what is logged as an error, by structlog or by the standard library's loggers."""
+    """Collects what a thread logs as an error, with structlog or with the standard library's loggers."""
 
-    def __init__(self) -> None:
+    def __init__(self, thread: threading.Thread) -> None:
         super().__init__(logging.ERROR)
         self.seen: list[str] = []
+        self._thread = thread
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.seen.append(self.format(record))
+        if record.thread == self._thread.ident:
+            self.seen.append(self.format(record))
 
     def __call__(self, _: Any, method: str, event: Any) -> Any:
-        if method in ("error", "exception", "critical"):
+        if method in ("error", "exception", "critical") and threading.current_thread() is self._thread:
             self.seen.append(f"{event} {traceback.format_exc()}")
         return event
 
 
 @contextmanager
-def no_errors_logged() -> Iterator[None]:
-    """Fails when anything is logged as an error inside."""
-    errors = _Errors()
+def no_errors_logged(thread: threading.Thread) -> Iterator[None]:
+    """Fails when anything is logged as an error on that thread."""
+    errors = _Errors(thread)
     processors = structlog.get_config()["processors"]
     processors.insert(0, errors)
     logging.getLogger().addHandler(errors)
@@ -146,7 +148,7 @@ def no_errors_logged() -> Iterator[None]:
         logging.getLogger().removeHandler(errors)
         if errors in processors:
             processors.remove(errors)
-    assert errors.seen == []
+    assert not errors.seen, "\n".join(errors.seen)
 
 
 # ── Servers ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,21 +198,9 @@ def live_server(workflows: Sequence[Workflow], **settings: Any) -> Iterator[Live
     """The application of these workflows, served from a thread of this process."""
     values = settings_with(**settings)
     made = Settings(**values)
-    config = uvicorn.Config(
-        create_app(workflows, made),
-        port=0,
-        ws="websockets-sansio",
-        ws_max_size=4 * made.max_message_bytes,
-        ws_ping_interval=made.heartbeat_seconds,
-        ws_ping_timeout=made.heartbeat_seconds,
-        ws_per_message_deflate=False,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn_config(create_app(workflows, made), made))
     thread = threading.Thread(target=server.run, name="live server", daemon=True)
-    with no_errors_logged():
+    with no_errors_logged(thread):
         thread.start()
         try:
             _wait(lambda: server.started or not thread.is_alive())

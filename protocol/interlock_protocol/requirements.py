@@ -204,6 +204,7 @@ class EchoedRequirement(Tolerant):
 
     id: str | None = None
     step_id: str | None = None
+    visit: JsonValue = None
     requires_confirmation: JsonValue = None
     requires_user_input: JsonValue = None
     requires_route_selection: JsonValue = None

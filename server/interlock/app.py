@@ -12,11 +12,12 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.database import Database, DatabaseInUse, DatabaseUnavailable, open_database
@@ -35,6 +36,8 @@ from interlock.workflow.declaration import Workflow
 
 SOCKET_PATH = "/workflows/ws"
 RENEW_SECONDS = 1.0
+LAST_WORDS_SECONDS = 1.0
+"""How long a silent peer is given to take its close frame."""
 
 
 class Interlock:
@@ -128,12 +131,23 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     settings = settings or Settings()
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(_listed(workflows), settings, authenticator)
-    config = uvicorn.Config(
-        _app(interlock),
+    config = uvicorn_config(_app(interlock), settings, lifespan="off")
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(interlock, _Server(config, interlock, token)))
+
+
+def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
+    """How uvicorn serves the application, so that the socket keeps what the protocol promises.
+
+    Args:
+        lifespan: `off` when the caller starts and stops the application's parts itself.
+    """
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
-        lifespan="off",
-        ws="websockets-sansio",
+        lifespan=lifespan,
+        ws=_WebSocketTransport,
         ws_max_size=4 * settings.max_message_bytes,
         ws_ping_interval=settings.heartbeat_seconds,
         ws_ping_timeout=settings.heartbeat_seconds,
@@ -142,8 +156,17 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
         access_log=False,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds)),
     )
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(interlock, _Server(config, interlock, token)))
+
+
+class _WebSocketTransport(WebSocketsSansIOProtocol):
+    """uvicorn's, but a peer that has gone silent is let go of although it takes no bytes any more.
+
+    uvicorn closes the transport and waits until everything is sent: to a peer that doesn't read, for ever.
+    """
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.loop.call_later(LAST_WORDS_SECONDS, self.transport.abort)
 
 
 async def _serve(interlock: Interlock, server: _Server) -> None:
@@ -176,6 +199,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         await self._interlock.sockets.drain()
         await super().shutdown(sockets=sockets)
+        # Here, not after serve(): that ends by raising the captured signal again, and SIGTERM ends the process.
+        await self._interlock.stop()
 
 
 def greeting(host: str, port: int, interlock: Interlock, token: str | None) -> str:

@@ -52,6 +52,9 @@ logger = structlog.get_logger(__name__)
 MAX_CONTROL = 1000
 """How many control messages may wait to be sent before the client counts as not reading (4508)."""
 
+MAX_INDEX = 2**63 - 1
+"""What the wire can say of an index; a client's may be as large as the wire's largest number."""
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -382,7 +385,7 @@ class Socket:
             )
         with self._watching(facts.run_id) as cursor:
             head = await self._head(facts.run_id)
-            asked = 0 if message.last_event_index is None else message.last_event_index + 1
+            asked = 0 if message.last_event_index is None else min(message.last_event_index + 1, MAX_INDEX)
             is_gap = (message.epoch is not None and message.epoch != head.epoch) or asked > head.next_index
             snapshot = None
             if is_gap or message.snapshot:

@@ -101,6 +101,15 @@ async def test_without_a_tag_all_commits_are_noted(repository: Path) -> None:
         assert "- the beginning (" in str(draft.content)
 
 
+async def test_commits_without_a_word_or_with_strange_ones_are_noted(repository: Path) -> None:
+    git(repository, "commit", "--quiet", "--allow-empty", "--allow-empty-message", "--message", "")
+    commit(repository, "fix:", "feat(a b):: \u2028 \x1f strange", "ünïcode: ok")
+    async with running(WORKFLOW, message=str(repository)) as run:
+        await run.paused()
+        (draft,) = run.steps("draft")
+        assert str(draft.content).count("\n- ") == 8
+
+
 async def test_repository_is_found_from_a_folder_inside(repository: Path) -> None:
     inside = repository / "src"
     inside.mkdir()
@@ -115,7 +124,7 @@ async def test_long_history_is_cut_and_says_so(repository: Path, monkeypatch: py
         await run.paused()
         (draft,) = run.steps("draft")
         assert str(draft.content).count("\n- ") == 3
-        assert str(draft.content).endswith("And 1 earlier commits.")
+        assert str(draft.content).endswith("Earlier commits that are left out: 1.")
 
 
 @pytest.mark.parametrize("version", ["", "1", "v1.0.0", "1.0.0/../../x", "1.0.0\n", "1.0.0-"])

@@ -39,6 +39,7 @@ class Proxy:
         self.cut_after: Callable[[], int | None] = lambda: None
         self._target = (host, port)
         self._lines: set[_Line] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.swallowed = 0
         self._black = False
         self._refusing = False
@@ -83,7 +84,17 @@ class Proxy:
         finally:
             self._refusing = False
 
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def end(self) -> None:
+        """Cuts everything, and returns when nothing is left of it."""
+        self.cut()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         line = _Line(writer, self.cut_after())
         writer.transport.set_write_buffer_limits(0)  # so that `drain` means that the bytes have left
@@ -154,5 +165,5 @@ async def proxied(port: int, host: str = "127.0.0.1") -> AsyncIterator[Proxy]:
         yield proxy
     finally:
         server.close()
-        proxy.cut()
+        await proxy.end()
         await server.wait_closed()

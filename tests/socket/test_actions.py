@@ -301,7 +301,6 @@ async def test_late_click_with_its_id_gets_an_ack_and_changes_nothing(live_on_ea
         assert third["step_requirements"][0]["visit"] == 3
 
 
-@pytest.mark.xfail(run=False, reason="the audited resolution has no facts to merge a rejection with: `internal`")
 async def test_late_other_click_with_its_id_gets_the_winner(live: Live) -> None:
     async with live.talk() as talk:
         first = await paused(talk, "loop")

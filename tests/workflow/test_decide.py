@@ -449,11 +449,17 @@ def test_requirement_withdrawn_by_the_end_is_finished() -> None:
 
 def test_cancelled_run_is_cancelled_again_without_a_word() -> None:
     run = confirming()
-    draft = cancel(run.workflow, run.state, reason="enough", cancelled_by=WHO)
-    assert draft is not None
+    (draft,) = cancel(run.workflow, run.state, reason="enough", cancelled_by=WHO)
     run.emit(draft)
     assert (run.last["event"], run.last["reason"], run.last["cancelled_by"]) == ("WorkflowCancelled", "enough", WHO)
-    assert cancel(run.workflow, run.state, reason="enough", cancelled_by=WHO) is None
+    assert cancel(run.workflow, run.state, reason="enough", cancelled_by=WHO) == ()
+
+
+def test_run_that_has_not_begun_begins_to_be_cancelled() -> None:
+    run = Simulation(Workflow("w", steps=[Step("s", says(1))]))
+    for draft in cancel(run.workflow, run.state, reason=None, cancelled_by=WHO):
+        run.emit(draft)
+    assert run.names == ["WorkflowStarted", "WorkflowCancelled"]
 
 
 def test_ended_run_is_not_cancelled() -> None:

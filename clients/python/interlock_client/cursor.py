@@ -47,6 +47,7 @@ class Cursor:
         last: the index of the last event that was handed on; None before the first.
         epoch: the epoch of that index; None as long as no event was seen.
         ended: there is nothing more to come.
+        end: the index after the last one that the server had when it was asked last.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Cursor:
         self.last = last
         self.epoch = epoch
         self.ended = False
+        self.end = 0
         self.sync = Sync.STREAMING if streaming else Sync.IDLE
         self._snapshot = snapshot and last is None
         self._gap: Gap | None = None
@@ -108,6 +110,7 @@ class Cursor:
         if isinstance(message, Gap):
             self._gap = message
             return []
+        self.end = _end(message)
         if self.epoch is None:
             self.epoch = message.epoch
         # A finished run of which nothing was missed: no final event will come again.
@@ -128,7 +131,7 @@ class Cursor:
         return news
 
     def _move(self, epoch: int, last: int) -> None:
-        self.epoch, self.last = epoch, last if last >= 0 else None
+        self.epoch, self.last, self.end = epoch, last if last >= 0 else None, last + 1
 
     def _advance(self, message: ServerMessage, index: int) -> list[ServerMessage]:
         if self._gap is not None or self._snapshot:
@@ -142,6 +145,16 @@ class Cursor:
         self.last, self.epoch = index, epoch
         self.ended = message.event in FINAL_EVENTS
         return [message]
+
+
+def _end(message: CatchUp | Replay | Subscribed) -> int:
+    match message:
+        case CatchUp():
+            return message.current_event_count
+        case Replay():
+            return message.total_events
+        case Subscribed():
+            return message.next_event_index
 
 
 def run_of(message: ServerMessage) -> str | None:

@@ -121,6 +121,15 @@ class Run:
     def epoch(self) -> int | None:
         return self._state.epoch
 
+    @property
+    def behind(self) -> int:
+        """How many events, of those that the server had when it was asked for this run, are still to be taken.
+
+        Until it is 0, `pending` is what the run waited for in the past.
+        """
+        taken = 0 if self.last_event_index is None else self.last_event_index + 1
+        return max(0, self._cursor.end - taken)
+
     # ── What comes ──────────────────────────────────────────────────────────────────────────────────────
 
     def __aiter__(self) -> Self:

@@ -2,7 +2,8 @@
 
 Laws:
 - Events are shown while a question is open; an answer that somebody else gives closes the question.
-- One question at a time, the oldest pause first. What this user may not decide is said once, and waited for.
+- One question at a time, the oldest pause first, and none of a past that is only shown again.
+- What this user may not decide is said once, and waited for.
 - Leaving (Ctrl-C, end of input) changes nothing: the run goes on, and the way back is said.
 """
 
@@ -130,6 +131,8 @@ class Conversation:
                 return
             await _drop(self._asking)
             self._asking = self._asked = None
+        if self._run.behind:
+            return  # what is pending here may have been answered long ago
         for pause in self._run.pending:
             if not self._is_mine(pause):
                 self._wait_for(pause)

@@ -29,7 +29,6 @@ class Lines:
 
     async def next(self) -> str | None:
         """The next line, without its end; None at the end of the input."""
-        self._discard_typed()
         woken, wake = os.pipe()
         reading = asyncio.get_running_loop().run_in_executor(None, self._read, woken)
         try:
@@ -37,7 +36,6 @@ class Lines:
         except asyncio.CancelledError:
             os.write(wake, b"!")
             await reading
-            self._discard_typed()
             raise
         finally:
             os.close(wake)
@@ -61,7 +59,8 @@ class Lines:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def _discard_typed(self) -> None:
+    def discard_typed(self) -> None:
+        """Forgets what was typed so far; to be called before a question is shown. A pipe forgets nothing."""
         if not self.is_terminal:
             return
         assert self._fd is not None

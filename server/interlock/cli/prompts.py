@@ -201,6 +201,7 @@ class Prompter:
                 self._screen.line(str(error), "red")
 
     async def _line(self, prompt: str) -> str:
+        self._lines.discard_typed()
         self._screen.ask(prompt)
         line: str | None = None
         try:

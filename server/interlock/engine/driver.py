@@ -17,13 +17,13 @@ import contextlib
 from dataclasses import replace
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from interlock.engine.executors import call, execute
 from interlock.engine.journal import Journal, OwnershipLost, now_ms
 from interlock.engine.loading import load_state
 from interlock.log.port import Log, Reason
-from interlock.store.port import Settlement, Snapshot, Store
+from interlock.store.port import Settlement, Snapshot, Store, StoreUnavailable
 from interlock.workflow.advance import Work, advance, concluded, failed, paused, recovered
 from interlock.workflow.declaration import Condition, Loop, Router, Step, Workflow
 from interlock.workflow.errors import OutputError
@@ -33,6 +33,9 @@ from interlock.workflow.scope import newest_content, scope_at, scope_in_iteratio
 from interlock.workflow.state import REDUCER_VERSION, RunState, dump, node_at
 from interlock_protocol.codec import event_body
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
+
+STUBBORN_SECONDS = 5.0
+"""How long a cancelled step may take to clean up before its run's place goes to another."""
 
 SOON_SECONDS = 0.05
 """How long a run must have been running before its row, and the change feed, say RUNNING."""
@@ -71,7 +74,7 @@ class Driver:
             if lost.reason is not Reason.ENDED:
                 raise
             # Somebody cancelled it under our hands: the end stands in the log, and it is ours to write the row.
-            await self._stop_work()
+            self._interrupt()
             self.journal = await self._reread()
             await self._let_go()
         finally:
@@ -87,7 +90,7 @@ class Driver:
                 await self.journal.catch_up()
             work = self._advance()
             if self.state.status.is_final:
-                await self._stop_work()
+                self._interrupt()
                 await self.journal.flush()
                 if await self._let_go():
                     return
@@ -145,7 +148,11 @@ class Driver:
         """Write the row while the run goes on. A run that pauses or ends at once is spared it."""
         if self.state.status is RunStatus.RUNNING:
             running = replace(settlement_of(self.state, with_snapshot=False), next_index=self.journal.durable_next)
-            self._settling = asyncio.create_task(self.store.settle(running))
+            self._settling = asyncio.create_task(self._settle(running))
+
+    async def _settle(self, settlement: Settlement) -> None:
+        with contextlib.suppress(StoreUnavailable):  # the row is written again when the run is let go of
+            await self.store.settle(settlement)
 
     async def _reread(self) -> Journal:
         state = await load_state(self.log, self.store, self.state.run_id)
@@ -164,7 +171,12 @@ class Driver:
         try:
             result = await self._result(work)
             self._finish(work, concluded(self.workflow, self.state, work, result, now_ms()))
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            if self._cancelled:
+                raise
+            self._finish(work, (failed(self.workflow, self.state, work, error),))
+        except (Exception, SystemExit, BaseExceptionGroup) as error:
+            # SystemExit too: a step that wants to go must not take everybody else's runs along.
             self._finish(work, (failed(self.workflow, self.state, work, error),))
 
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
@@ -194,8 +206,8 @@ class Driver:
         scope = scope_of(workflow, state, work.path)
         node = node_at(state, list(work.path))
         return StepInput(
-            input=scope.input,
-            previous_step_content=scope.previous,
+            input=_own(scope.input),
+            previous_step_content=_own(scope.previous),
             user_input=_user_input(work, None if node is None else node.user_input),
             session_id=state.session_id,
             run_id=state.run_id,
@@ -204,20 +216,23 @@ class Driver:
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
             idempotency_key=side_effect_key(state.run_id, work.path, work.visit),
-            _contents=lambda name: newest_content(workflow, self.state, name),
+            _contents=lambda name: _own(newest_content(workflow, self.state, name)),
             _cancelled=lambda: self._cancelled,
         )
 
-    async def _stop_work(self) -> None:
-        """Cancel what still runs, and wait for it; threads are told by `is_cancelled()` and not waited for."""
+    def _interrupt(self) -> None:
+        """Cancel what still runs; threads are told by `is_cancelled()`. The end of a run doesn't wait for it."""
         self._cancelled = True
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _stop_work(self) -> None:
+        """Cancel what still runs, and wait for it a while; threads, and steps that won't go, are left behind."""
+        self._interrupt()
         tasks = list(self._tasks.values())
         self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        if tasks:
+            await asyncio.wait(tasks, timeout=STUBBORN_SECONDS)
 
 
 class _StepStream:
@@ -284,7 +299,12 @@ def _user_input(work: Work, values: JsonObject | None) -> Any:
     if values is None or not isinstance(node, Step):
         return values
     model = None if node.ask is None else node.ask.model
-    return values if model is None else model.model_validate(values)
+    return _own(values) if model is None else model.model_validate(_own(values))
+
+
+def _own(value: JsonValue) -> Any:
+    """A copy for a step to do with as it likes: the state is the fold of the log, and nobody else's."""
+    return from_json(to_json(value)) if isinstance(value, dict | list) else value
 
 
 def _truth(value: Any, who: str) -> bool:

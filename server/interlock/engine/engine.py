@@ -25,16 +25,19 @@ from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import is_user_id
 from interlock.engine.journal import now_ms
 from interlock.engine.pool import FIRST_EPOCH, Pool
-from interlock.log.port import Append, Appended, Entry, Log, LogUnavailable, Refused
+from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
 from interlock.store.port import Decision, IdempotencyKey, NewRun, Outcome, Store, StoreUnavailable
 from interlock.workflow.advance import snapshot
 from interlock.workflow.decide import Decided, cancel, continued, decide
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.events import Draft, effects
+from interlock.workflow.requirements import requirement_facts
+from interlock.workflow.scope import Scope, place_at
 from interlock.workflow.state import Requirement, Resolution, RunState
-from interlock_protocol.codec import event_body
+from interlock_protocol.codec import event_body, read_body
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.types import RunStatus
 
 T = TypeVar("T")
 
@@ -176,16 +179,23 @@ class Engine:
         workflow = self._definition(facts)
         state = await self.state(facts.run_id)
         for _ in range(RACES):
-            decided = await self._decided(workflow, state, principal, message, facts, seen)
+            try:
+                decided = await self._decided(workflow, state, principal, message, facts, seen)
+            except Refusal:
+                # What is kept here may be behind the log, where another process drove the run.
+                if not await self._is_behind(state):
+                    raise
+                state = await self.state(facts.run_id, fresh=True)
+                continue
             if not decided:
                 await self._record(facts.run_id, (), principal, message)
                 return Accepted(facts.run_id, facts.session_id)
             drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=now_ms())
             appended = await self._append(facts.run_id, drafts)
             if isinstance(appended, Appended):
-                await self._record(facts.run_id, _audit(decided, drafts, appended), principal, message)
                 if not appended.owned:
                     self._pool.dispatch(facts.run_id)
+                await self._record(facts.run_id, _audit(decided, drafts, appended), principal, message)
                 return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
             state = await self.state(facts.run_id, fresh=True)
         raise _unavailable("Others decide on this run at the same time; send it again.", facts.run_id)
@@ -200,25 +210,32 @@ class Engine:
         seen: int | None,
     ) -> tuple[Decided, ...]:
         echoed = message.step_requirements or []
-        audited = await self._audited(state, [each.id for each in echoed if each.id])
+        audited = await self._audited(workflow, state, [each.id for each in echoed if each.id])
 
         def may_decide(requirement: Mapping[str, Any]) -> bool:
             return may(principal, Verb.DECIDE, facts, _Named(requirement.get("assignees")))
 
         return decide(workflow, state, echoed, may_decide=may_decide, seen=seen, audited=audited)
 
-    async def _audited(self, state: RunState, ids: Sequence[str]) -> dict[str, Resolution]:
+    async def _is_behind(self, state: RunState) -> bool:
+        head = await _reached(self.log.head(state.run_id))
+        return head is not None and state.next_index < head.next_index
+
+    async def _audited(self, workflow: Workflow, state: RunState, ids: Sequence[str]) -> dict[str, Resolution]:
         """Resolutions that the state no longer keeps."""
         known = {*state.requirements, *(each.requirement.id for each in state.resolved.values())}
         found: dict[str, Resolution] = {}
         for id_ in ids:
             # PostgreSQL's text holds no NUL; no id of ours has one.
-            if (
-                id_ not in known
-                and "\x00" not in id_
-                and (decision := await self.store.decision(state.run_id, id_)) is not None
-            ):
-                found[id_] = _resolution(decision)
+            if id_ in known or "\x00" in id_:
+                continue
+            decision = await _reached(self.store.decision(state.run_id, id_))
+            if decision is None:
+                continue
+            batches = await _reached(self.log.read(state.run_id, decision.event_index, max_bytes=1))
+            resolution = _resolution(workflow, state, decision, batches)
+            if resolution is not None:
+                found[id_] = resolution
         return found
 
     async def _record(
@@ -248,18 +265,30 @@ class Engine:
         workflow = self._definition(facts)
         state = await self.state(facts.run_id)
         for _ in range(RACES):
-            draft = cancel(workflow, state, reason=message.reason, cancelled_by=principal.user_id)
-            if draft is None:
+            drafts = cancel(workflow, state, reason=message.reason, cancelled_by=principal.user_id)
+            if not drafts:
                 await self._record(facts.run_id, (), principal, message)
                 return Accepted(facts.run_id, facts.session_id)
-            appended = await self._append(facts.run_id, (draft,))
+            # A run that hasn't begun begins with its end; if it has begun meanwhile, that is refused.
+            expect_next = 0 if state.status is RunStatus.PENDING else None
+            appended = await self._append(facts.run_id, drafts, expect_next=expect_next)
             if isinstance(appended, Appended):
+                await self._settle(facts.run_id, owned=appended.owned)
                 await self._record(facts.run_id, (), principal, message)
-                if not appended.owned:
-                    await _reached(self._pool.settle_ended(facts.run_id))
                 return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
+            if appended.reason is Reason.NO_RUN:  # it still waits for its turn
+                await _reached(self._pool.make_head(facts.run_id))
             state = await self.state(facts.run_id, fresh=True)
         raise _unavailable("The run is just beginning; send it again.", facts.run_id)
+
+    async def _settle(self, run_id: str, *, owned: bool) -> None:
+        """Write the row of a run that was cancelled: here, or, when it is or was owned, in its turn."""
+        if not owned:
+            try:
+                return await self._pool.settle_ended(run_id)
+            except (LogUnavailable, StoreUnavailable):
+                pass
+        return self._pool.dispatch(run_id)
 
     # ── What commands need ──────────────────────────────────────────────────────────────────────────────
 
@@ -337,7 +366,9 @@ class Engine:
             return None
         return await _reached(self.store.outcome(principal.user_id, message.idempotency_key))
 
-    async def _append(self, run_id: str, drafts: Sequence[Draft]) -> Appended | Refused:
+    async def _append(
+        self, run_id: str, drafts: Sequence[Draft], *, expect_next: int | None = None
+    ) -> Appended | Refused:
         """Append what isn't the owner's, under the head's conditions; sent again once when the reply was lost."""
         for draft in drafts:
             draft.event["created_at"] = now_ms()
@@ -346,6 +377,7 @@ class Engine:
             run_id=run_id,
             append_id=uuid.uuid4().hex,
             entries=[Entry(event_body(draft.event)) for draft in drafts],
+            expect_next=expect_next,
             resolves=change.resolves,
             status=change.status,
         )
@@ -416,11 +448,20 @@ def _audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Append
     ]
 
 
-def _resolution(decision: Decision) -> Resolution:
-    """An audited decision as the state would keep it. What was asked is told from what was answered."""
+def _resolution(workflow: Workflow, state: RunState, decision: Decision, logged: Sequence[Batch]) -> Resolution | None:
+    """An audited decision as the state would keep it, if the log still has its event: what was asked is drawn up anew.
+
+    Its kind is told from what was answered.
+    """
+    event = read_body(logged[0].entries[0].body) if logged else {}
+    if event.get("requirement_id") != decision.requirement_id:
+        return None
     kind = next(kind for field, kind in _KIND_OF_ANSWER.items() if field in decision.decision)
-    facts = {"id": decision.requirement_id, "assignees": None}
-    requirement = Requirement(decision.requirement_id, kind, [], decision.event_index, facts)
+    path = tuple(event["step_path"])
+    place = place_at(workflow, path)
+    gate = next(gate for gate in place.node.gates if gate.flag == kind)
+    facts = requirement_facts(state.run_id, place, path, event["visit"], gate, Scope(state.input))
+    requirement = Requirement(decision.requirement_id, kind, list(path), decision.event_index, facts)
     return Resolution(requirement, decision.decision, decision.resolved_by, decision.decided_at)
 
 

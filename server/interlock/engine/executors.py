@@ -16,6 +16,7 @@ import contextvars
 import functools
 import inspect
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, Protocol
 
@@ -52,7 +53,10 @@ async def execute(executor: Callable[[StepInput], Any], step_input: StepInput, s
         Exception: whatever the executor raised.
     """
     result = await call(executor, step_input)
-    if inspect.isasyncgen(result) or isinstance(result, AsyncIterator):
+    if inspect.isasyncgen(result):
+        async with contextlib.aclosing(result):
+            return await _drain(result, stream)
+    if isinstance(result, AsyncIterator):
         return await _drain(result, stream)
     if inspect.isgenerator(result):
         async with _ThreadedGenerator(result) as items:
@@ -146,7 +150,7 @@ class _ThreadedGenerator:
     def __init__(self, generator: Generator[Any, Any, Any]) -> None:
         self._generator = generator
         self._loop = asyncio.get_running_loop()
-        self._items: list[Any] = []
+        self._items: deque[Any] = deque()
         self._wake = asyncio.Event()
         self._ahead = threading.Semaphore(THREAD_AHEAD)
         self._stopped = False
@@ -188,15 +192,12 @@ class _ThreadedGenerator:
 
     async def _iterate(self) -> AsyncIterator[Any]:
         while True:
-            items, self._items = self._items, []
-            for item in items:
-                yield item
-            if items:
-                self._ahead.release(len(items))
-            if not items and not self._items:
-                if self._done:
-                    break
-                await self._wake.wait()
-                self._wake.clear()
+            while self._items:
+                yield self._items.popleft()
+                self._ahead.release()
+            if self._done and not self._items:
+                break
+            await self._wake.wait()
+            self._wake.clear()
         if self._error is not None:
             raise self._error

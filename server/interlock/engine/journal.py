@@ -11,9 +11,11 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -36,6 +38,11 @@ class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of t
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.reason.value)
         self.reason = refused.reason
+
+
+def _pauses() -> Iterator[float]:
+    """How long to wait between tries, for ever."""
+    return itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1]))
 
 
 def now_ms() -> int:
@@ -171,13 +178,11 @@ class Journal:
             withdraws=change.resolves,
             status=change.status,
         )
-        tries = 0
-        while True:
-            try:
+        for seconds in _pauses():
+            with contextlib.suppress(LogUnavailable):
                 return await self.log.append(append)
-            except LogUnavailable:
-                await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
-                tries += 1
+            await asyncio.sleep(seconds)
+        raise AssertionError
 
     async def _account(self, appended: Appended, count: int) -> None:
         """Take in where the batch came to stand, and whatever stands before it that isn't ours."""
@@ -216,18 +221,25 @@ class Journal:
 
     async def _fold_between(self, first: int, end: int) -> None:
         """Fold the entries from `first` to before `end`, without moving the state's next index again."""
-        place = self.state.next_index
         while first < end:
             known = self._known.get(first)
-            batches = [known] if known else await self.log.read(self.state.run_id, first)
+            batches = [known] if known else await self._read(first)
             for batch in batches:
-                for index, entry in enumerate(batch.entries, batch.first_index):
-                    if index < end:
-                        self.state.next_index = index
-                        fold(
-                            self.state,
-                            from_json(entry.body),
-                            None if entry.private is None else from_json(entry.private),
-                        )
+                self._fold_in_place(batch, end)
                 first = batch.next_index
+
+    def _fold_in_place(self, batch: Batch, end: int) -> None:
+        place = self.state.next_index
+        for index, entry in enumerate(batch.entries, batch.first_index):
+            if index < end:
+                self.state.next_index = index
+                fold(self.state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
         self.state.next_index = place
+
+    async def _read(self, first: int) -> list[Batch]:
+        """Read the log, again and again until it can be reached: user code runs meanwhile, and isn't to begin anew."""
+        for seconds in _pauses():
+            with contextlib.suppress(LogUnavailable):
+                return await self.log.read(self.state.run_id, first)
+            await asyncio.sleep(seconds)
+        raise AssertionError

@@ -94,8 +94,8 @@ class Pool:
     def _next(self, run_id: str) -> None:
         if run_id in self._again:
             self._again.discard(run_id)
-            self.dispatch(run_id)
-        if self._waiting:
+            self._waiting.append(run_id)
+        while self._waiting and len(self._tasks) < self._room and not self._stopping:
             self.dispatch(self._waiting.popleft())
 
     async def _drive(self, run_id: str) -> None:
@@ -130,6 +130,11 @@ class Pool:
         if workflow is None or state.fingerprint != workflow.fingerprint:
             return None
         return workflow
+
+    async def make_head(self, run_id: str) -> None:
+        """Make the head of a run that still waits for its turn. If a driver was faster, it has to claim again."""
+        await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
+        self.dispatch(run_id)
 
     async def settle_ended(self, run_id: str) -> None:
         """Write the row of a run that ended while nobody owned it, and archive its log."""

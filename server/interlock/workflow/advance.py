@@ -74,18 +74,21 @@ def advance(workflow: Workflow, state: RunState, now: int) -> Advance:
         now: the time, in milliseconds since 1970, for durations only.
     """
     if state.status is RunStatus.PENDING:
-        return Advance((Draft(_started(workflow, state)),))
+        return Advance((started(workflow, state),))
     return _Walk(workflow, state, now).advance()
 
 
-def _started(workflow: Workflow, state: RunState) -> dict[str, Any]:
-    return run_event(
-        state,
-        workflow.name,
-        "WorkflowStarted",
-        input=state.input,
-        user_id=state.user_id,
-        version=state.version,
+def started(workflow: Workflow, state: RunState) -> Draft:
+    """The first event of every run."""
+    return Draft(
+        run_event(
+            state,
+            workflow.name,
+            "WorkflowStarted",
+            input=state.input,
+            user_id=state.user_id,
+            version=state.version,
+        )
     )
 
 

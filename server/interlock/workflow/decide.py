@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.workflow.advance import started
 from interlock.workflow.declaration import Step, Workflow
 from interlock.workflow.events import Draft, run_event, step_event
 from interlock.workflow.forms import check_input, is_same
@@ -126,17 +127,20 @@ def continued(
     )
 
 
-def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled_by: str) -> Draft | None:
-    """The event of a cancellation; None when the run is cancelled already.
+def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:
+    """The events of a cancellation; none when the run is cancelled already.
+
+    A run that has not begun begins, to be cancelled: they are good only at the very start of its log.
 
     Raises:
         Refusal: `run_finished`.
     """
     if state.status is RunStatus.CANCELLED:
-        return None
+        return ()
     if state.status.is_final:
         raise _finished(state)
-    return Draft(run_event(state, workflow.name, "WorkflowCancelled", reason=reason, cancelled_by=cancelled_by))
+    draft = Draft(run_event(state, workflow.name, "WorkflowCancelled", reason=reason, cancelled_by=cancelled_by))
+    return (started(workflow, state), draft) if state.status is RunStatus.PENDING else (draft,)
 
 
 # ── Finding it ──────────────────────────────────────────────────────────────────────────────────────────
@@ -183,6 +187,7 @@ def _by_step(state: RunState, echoed: EchoedRequirement, seen: int | None) -> Re
             requirement.facts["step_id"] == echoed.step_id
             and requirement.kind in kinds
             and _was_seen(requirement, seen)
+            and _is_that_visit(requirement, echoed.visit)
         ):
             return requirement
     resolved = [
@@ -191,6 +196,11 @@ def _by_step(state: RunState, echoed: EchoedRequirement, seen: int | None) -> Re
         if resolution.requirement.facts["step_id"] == echoed.step_id and resolution.requirement.kind in kinds
     ]
     return max(resolved, key=lambda each: each.requirement.paused_index, default=None)
+
+
+def _is_that_visit(requirement: Requirement, visit: JsonValue) -> bool:
+    """An echoed visit tells a late click on an earlier iteration from one on this; not echoed, it says nothing."""
+    return not isinstance(visit, int) or isinstance(visit, bool) or visit == requirement.facts["visit"]
 
 
 def _was_seen(requirement: Requirement, seen: int | None) -> bool:
