@@ -17,7 +17,6 @@ from typing import Any, Literal
 import uvicorn
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.database import Database, DatabaseInUse, DatabaseUnavailable, open_database
@@ -32,12 +31,11 @@ from interlock.settings import Settings
 from interlock.socket import SocketEndpoint
 from interlock.store.migrate import SchemaOutdated, check_current, migrate
 from interlock.store.sql import SqlStore
+from interlock.transport import WebSocketTransport
 from interlock.workflow.declaration import Workflow
 
 SOCKET_PATH = "/workflows/ws"
 RENEW_SECONDS = 1.0
-LAST_WORDS_SECONDS = 1.0
-"""How long a silent peer is given to take its close frame."""
 
 
 class Interlock:
@@ -147,7 +145,7 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
         host=settings.host,
         port=settings.port,
         lifespan=lifespan,
-        ws=_WebSocketTransport,
+        ws=WebSocketTransport,
         ws_max_size=4 * settings.max_message_bytes,
         ws_ping_interval=settings.heartbeat_seconds,
         ws_ping_timeout=settings.heartbeat_seconds,
@@ -156,17 +154,6 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
         access_log=False,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds)),
     )
-
-
-class _WebSocketTransport(WebSocketsSansIOProtocol):
-    """uvicorn's, but a peer that has gone silent is let go of although it takes no bytes any more.
-
-    uvicorn closes the transport and waits until everything is sent: to a peer that doesn't read, for ever.
-    """
-
-    def keepalive_timeout(self) -> None:
-        super().keepalive_timeout()
-        self.loop.call_later(LAST_WORDS_SECONDS, self.transport.abort)
 
 
 async def _serve(interlock: Interlock, server: _Server) -> None:

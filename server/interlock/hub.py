@@ -13,15 +13,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
 
 from interlock.log.port import Batch, Log
+from interlock.transport import Frame
 from interlock_protocol.codec import Codec
 
 TAIL_BYTES = 512 * 1024
 """How much of a followed run's newest entries is kept in memory."""
-
-Frame: TypeAlias = str | bytes
 
 _FINAL = (b'{"event":"WorkflowCompleted"', b'{"event":"WorkflowCancelled"', b'{"event":"WorkflowError"')
 

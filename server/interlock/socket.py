@@ -25,11 +25,12 @@ import structlog
 from interlock.auth import AuthError, Principal, origin_allowed
 from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Accepted, Engine
-from interlock.hub import Cursor, Frame, Hub
+from interlock.hub import Cursor, Hub
 from interlock.log.port import Head, LogUnavailable
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable
+from interlock.transport import Frame, Outlet
 from interlock_protocol import control
 from interlock_protocol.close_codes import CloseCode
 from interlock_protocol.codec import Codec, choose_subprotocol, codec_for
@@ -88,6 +89,7 @@ class Socket:
         hub: Hub,
         authenticator: Authenticator,
         codec: Codec,
+        outlet: Outlet,
         limits: SocketLimits,
         users: Counter[str],
         receive: Receive,
@@ -96,7 +98,7 @@ class Socket:
         self.engine = engine
         self.hub = hub
         self.authenticator = authenticator
-        self.codec = codec
+        self.outlet = outlet
         self.limits = limits
         self.users = users
         self.connection = ServerConnection(codec, max_message_bytes=limits.max_message_bytes)
@@ -104,7 +106,6 @@ class Socket:
         self.principal: Principal | None = None
         self._receive = receive
         self._send = send
-        self._frame_key = "bytes" if isinstance(codec.encode({}), bytes) else "text"
         self._control: deque[Frame] = deque()
         self._following: dict[str, _Following] = {}
         self._awake = asyncio.Event()
@@ -177,7 +178,7 @@ class Socket:
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a control message before any event that isn't sent yet."""
-        self._control.append(self.codec.encode(message))
+        self._control.append(self.outlet.codec.encode(message))
         if len(self._control) > MAX_CONTROL:
             self.close(CloseCode.NOT_READING)
         self._awake.set()
@@ -199,27 +200,23 @@ class Socket:
 
     async def _send_control(self) -> None:
         while self._control:
-            await self._send_frame(self._control.popleft())
-
-    async def _send_frame(self, frame: Frame) -> None:
-        await self._send({"type": "websocket.send", self._frame_key: frame})
+            await self.outlet.send((self._control.popleft(),))
 
     async def _send_page(self, following: _Following) -> None:
         """The next page of one followed run, and `subscribed` where it belongs."""
         cursor = following.cursor
         if self._announce(following):
             return
-        frames, ends = await self.hub.page(cursor, self.codec)
+        frames, ends = await self.hub.page(cursor, self.outlet.codec)
         if cursor.held or self._following.get(cursor.run_id) is not following:
             return
         if following.subscribed is not None and cursor.next_index + len(frames) > following.subscribed_at:
             frames, ends = frames[: following.subscribed_at - cursor.next_index], False
-        send, key = self._send, self._frame_key
-        for frame in frames:
-            cursor.next_index += 1
-            await send({"type": "websocket.send", key: frame})
-            if self._following.get(cursor.run_id) is not following:
-                return
+        if frames:
+            cursor.next_index += len(frames)
+            await self.outlet.send(frames)
+        if self._following.get(cursor.run_id) is not following:
+            return
         if ends:
             self._unfollow(cursor.run_id)
         else:
@@ -541,12 +538,13 @@ class SocketEndpoint:
         if refused is not None:
             await send({"type": "websocket.close", "code": int(refused), "reason": refused.reason})
             return
-        services = self._services()
+        services, codec = self._services(), codec_for(offered)
         socket = Socket(
             services.engine,
             services.hub,
             services.authenticator,
-            codec_for(offered),
+            codec,
+            Outlet(scope, codec, send),
             self._limits,
             self._users,
             receive,
