@@ -89,7 +89,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:
-            self.scope["extensions"][FRAMES] = {}  # type: ignore[index, typeddict-unknown-key]
+            self.scope["extensions"][FRAMES] = {}
 
     async def send(self, message: Any) -> None:
         if message["type"] != FRAMES:
