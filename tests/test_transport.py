@@ -26,12 +26,9 @@ def test_frame_is_the_librarys(payload: str | bytes, times: int) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("implementation", ["websockets-sansio", "websockets"])
-async def test_application_runs_on_a_server_that_knows_no_pages(
-    tmp_path: Path, packed: bool, implementation: str
-) -> None:
+async def test_application_runs_on_a_server_that_knows_no_pages(tmp_path: Path, packed: bool) -> None:
     values = settings_with(data_dir=tmp_path)
-    config = uvicorn.Config(create_app(workflows, Settings(**values)), port=0, ws=implementation, log_config=None)
+    config = uvicorn.Config(create_app(workflows, Settings(**values)), port=0, ws="websockets-sansio", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
