@@ -35,7 +35,8 @@ from interlock.transport import WebSocketTransport
 from interlock.workflow.declaration import Workflow
 
 SOCKET_PATH = "/workflows/ws"
-RENEW_SECONDS = 1.0
+SWEEP_SECONDS = 0.5
+"""How often leases are prolonged, and runs looked for that nobody owns."""
 
 
 class Interlock:
@@ -72,9 +73,9 @@ class Interlock:
                 max_concurrent=self.settings.max_concurrent_runs,
             )
             self._services = Services(engine, Hub(log), store, self._authenticator)
-            self._stack.push_async_callback(engine.stop)
+            self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.resume()
-            self._keep_leases(engine)
+            self._sweep(engine)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -93,8 +94,8 @@ class Interlock:
         await log.start()
         return log
 
-    def _keep_leases(self, engine: Engine) -> None:
-        task = asyncio.create_task(engine.keep_leases(RENEW_SECONDS), name="leases")
+    def _sweep(self, engine: Engine) -> None:
+        task = asyncio.create_task(engine.sweep(SWEEP_SECONDS), name="sweep")
 
         async def stop() -> None:
             task.cancel()

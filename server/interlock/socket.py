@@ -53,6 +53,9 @@ logger = structlog.get_logger(__name__)
 MAX_CONTROL = 1000
 """How many control messages may wait to be sent before the client counts as not reading (4508)."""
 
+LOG_AWAY_SECONDS = 0.25
+"""How long a follower waits before it asks again for what the log couldn't give."""
+
 MAX_INDEX = 2**63 - 1
 """What the wire can say of an index; a client's may be as large as the wire's largest number."""
 
@@ -207,7 +210,14 @@ class Socket:
         cursor = following.cursor
         if self._announce(following):
             return
-        frames, ends = await self.hub.page(cursor, self.outlet.codec)
+        await self.outlet.room()
+        try:
+            frames, ends = await self.hub.page(cursor, self.outlet.codec)
+        except LogUnavailable:
+            # The follower lags, and goes on when the log is back.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._awake.wait(), LOG_AWAY_SECONDS)
+            return
         if cursor.held or self._following.get(cursor.run_id) is not following:
             return
         if following.subscribed is not None and cursor.next_index + len(frames) > following.subscribed_at:
@@ -286,6 +296,7 @@ class Socket:
             self.close(CloseCode.TOO_MANY_CONNECTIONS)
             return
         self.principal = principal
+        await self._drop_forbidden(principal)
         self._watch_expiry(principal)
         self.say(
             self.connection.authenticated(
@@ -295,6 +306,15 @@ class Socket:
                 request_id=message.request_id,
             )
         )
+
+    async def _drop_forbidden(self, principal: Principal) -> None:
+        """Nothing more is sent of a run that a fresh token doesn't let its bearer read."""
+        for run_id in list(self._following):
+            try:
+                await self.engine.readable(principal, run_id)
+            except Refusal as refusal:
+                self._unfollow(run_id)
+                self.say(control.error(refusal))
 
     def _admitted(self, user_id: str) -> bool:
         """Count this socket as one of the user's, if they may have another."""
@@ -378,6 +398,12 @@ class Socket:
             raise Refusal(
                 ErrorCode.WORKFLOW_MISMATCH,
                 f"The run is one of workflow {facts.workflow_id!r}; correct workflow_id or leave it out.",
+                run_id=facts.run_id,
+            )
+        if message.session_id is not None and message.session_id != facts.session_id:
+            raise Refusal(
+                ErrorCode.RUN_NOT_FOUND,
+                "There is no such run; check run_id (and session_id).",
                 run_id=facts.run_id,
             )
         with self._watching(facts.run_id) as cursor:

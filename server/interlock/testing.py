@@ -232,10 +232,10 @@ class Run:
         await self._server.caught_up()
 
     async def restart(self) -> None:
-        """End the server and start another on the same database, as if the process had died.
+        """End the server at once and start another on the same database.
 
-        What wasn't in the log is lost. Steps that run are broken off: a coroutine is cancelled; a thread is only told
-        (`is_cancelled()`), where a real death would end it.
+        Steps that run are broken off, and begin again: a coroutine is cancelled; a thread is only told
+        (`is_cancelled()`), where the death of a process would end it.
         """
         await self._server.restart()
 
@@ -271,7 +271,7 @@ class _Server:
 
     def __init__(self, workflow: Workflow, folder: Path, deadline: float) -> None:
         self._workflow = workflow
-        self._settings = _OwnSettings(data_dir=folder)
+        self._settings = _OwnSettings(data_dir=folder, shutdown_grace_seconds=0.01)
         self._deadline = deadline
         self._interlock: Interlock | None = None
         self._reader: asyncio.Task[None] | None = None

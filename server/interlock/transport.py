@@ -71,6 +71,11 @@ class Outlet:
         self._key = "text" if codec is JSON else "bytes"
         self._send = send
 
+    async def room(self) -> None:
+        """Return when the peer has room for more: until then, nothing is prepared for it."""
+        if self._in_pages:
+            await self._send({"type": FRAMES, "data": b""})
+
     async def send(self, frames: Iterable[Frame]) -> None:
         """Send frames of `codec`, when the peer has room for more."""
         if self._in_pages:
@@ -98,7 +103,8 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         await self.writable.wait()
         if self.disconnected or self.close_sent or self.transport.is_closing():
             raise ClientDisconnected
-        self.transport.write(message["data"])
+        if message["data"]:
+            self.transport.write(message["data"])
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

@@ -4,6 +4,7 @@ this process and in one of its own alike."""
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -69,6 +70,10 @@ async def broken(_: StepInput) -> str:
     raise RuntimeError("on purpose")
 
 
+def deadly(_: StepInput) -> bool:
+    os._exit(9)
+
+
 FORM = [
     UserInputField("tone", description="formal / casual", allowed_values=["formal", "casual"]),
     UserInputField("count", "int", required=False, default=1),
@@ -115,4 +120,5 @@ workflows = [
         steps=[Condition("condition", lambda _: True, steps=[one], else_steps=[two], human_review=Confirm("Really?"))],
     ),
     Workflow("broken", steps=[broken]),
+    Workflow("deadly-condition", steps=[Condition("deadly", deadly, steps=[one])]),
 ]

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 import interlock.testing
-from interlock import Ask, Choose, Confirm, Loop, Parallel, Router, Step, StepInput, StepOutput, Workflow
+from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Router, Step, StepInput, StepOutput, Workflow
 from interlock.testing import ALL_SCOPES, ErrorCode, Refusal, Unexpected, running
 from interlock_protocol.errors import ProtocolMisuse
 
@@ -417,3 +417,32 @@ async def test_runs_of_two_blocks_know_nothing_of_each_other() -> None:
 
 def _inside(folder: Path) -> list[Path]:
     return list(folder.iterdir())
+
+
+class Leaves(BaseException):
+    """Neither an Exception nor one of Python's own."""
+
+
+@pytest.mark.parametrize("error", [Leaves, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_whatever_a_step_raises_is_its_failure(error: type[BaseException], in_thread: bool) -> None:
+    async def raises(_: StepInput) -> None:
+        raise error
+
+    def raises_in_a_thread(_: StepInput) -> None:
+        raise error
+
+    step = raises_in_a_thread if in_thread else raises
+    for node in (Step("step", step), Condition("condition", step, steps=[say_done])):
+        async with running(Workflow("leaves", steps=[node])) as run:
+            await run.failed()
+            assert run.events[-1]["error_type"] == error.__name__
+
+
+def say_done(_: StepInput) -> str:
+    return "done"
+
+
+async def test_output_that_no_client_could_take_is_refused() -> None:
+    async with running(Workflow("huge", steps=[Step("huge", lambda _: "x" * (33 * 2**20))])) as run:
+        assert "at most 32 MiB" in await run.failed()

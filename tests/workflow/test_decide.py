@@ -240,7 +240,7 @@ def test_invalid_decision_on_a_resolved_requirement_is_a_conflict() -> None:
 
 def test_resolution_that_the_state_forgot_is_found_in_the_audit() -> None:
     run = two_rounds()
-    first = Resolution(next(iter(run.state.resolved.values())).requirement, dict(YES), WHO, 1)
+    first = Resolution(next(iter(run.state.resolved.values())).requirement, dict(YES), WHO, 1, 9)
     run.answer("s", confirmed=True)
     assert first.requirement.id not in {each.requirement.id for each in run.state.resolved.values()}
     echoed = [EchoedRequirement(id=first.requirement.id, confirmed=True)]

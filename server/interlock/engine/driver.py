@@ -5,7 +5,8 @@ Laws:
 - Before user code runs, everything that led to it is in the log.
 - Whoever works on the run has its generation. When the head refuses that, the driver stops where it stands and says
   nothing more about the run.
-- It lets go only of a run whose row is written and whose log hasn't grown since.
+- It lets go only of a run whose row is written and whose log hasn't grown since. When the process stops, it lets the
+  steps that run end, begins no other, and hands the run over.
 
 Source: `docs/architecture.md`, "Laws" 3 and "Order of writes".
 """
@@ -22,8 +23,8 @@ from pydantic_core import from_json, to_json
 from interlock.engine.executors import call, execute
 from interlock.engine.journal import Journal, OwnershipLost, now_ms
 from interlock.engine.loading import load_state
-from interlock.log.port import Log, Reason
-from interlock.store.port import Settlement, Snapshot, Store, StoreUnavailable
+from interlock.log.port import Log, LogUnavailable, Reason
+from interlock.store.port import Decision, Settlement, Snapshot, Store, StoreUnavailable
 from interlock.workflow.advance import Work, advance, concluded, failed, paused, recovered
 from interlock.workflow.declaration import Condition, Loop, Router, Step, Workflow
 from interlock.workflow.errors import OutputError
@@ -37,21 +38,32 @@ from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 STUBBORN_SECONDS = 5.0
 """How long a cancelled step may take to clean up before its run's place goes to another."""
 
+HAND_OVER_SECONDS = 2.0
+"""How long the log may take when a stopping process hands its runs over; then their leases end by themselves."""
+
 SOON_SECONDS = 0.05
 """How long a run must have been running before its row, and the change feed, say RUNNING."""
 
 
 class Driver:
-    """Drives one run that this process owns. `drive` returns when the run waits for people, or has ended."""
+    """Drives one run that this process owns. `drive` returns when the run waits for people, or has ended.
 
-    def __init__(self, workflow: Workflow, state: RunState, log: Log, store: Store, generation: int) -> None:
+    Args:
+        cut_off: whoever drove the run before didn't let go of it.
+    """
+
+    def __init__(
+        self, workflow: Workflow, state: RunState, log: Log, store: Store, generation: int, *, cut_off: bool = False
+    ) -> None:
         self.workflow = workflow
         self.log = log
         self.store = store
         self._awake = asyncio.Event()
         self.journal = Journal(log, state, generation, self._awake.set)
         self._tasks: dict[Any, asyncio.Task[None]] = {}
+        self._cut_off = cut_off
         self._cancelled = False
+        self._draining = False
         self._settling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -77,17 +89,32 @@ class Driver:
             self._interrupt()
             self.journal = await self._reread()
             await self._let_go()
+        except asyncio.CancelledError:
+            await self._stop_work()
+            await self._hand_over()
+            raise
         finally:
             self._timer.cancel()
             await self._stop_work()
 
+    def drain(self) -> None:
+        """Begin nothing more; `drive` returns when the steps that run have ended."""
+        self._draining = True
+        self._awake.set()
+
     async def _drive(self) -> None:
-        self._begin()
+        await self._begin()
         while True:
             self._awake.clear()
             await self.journal.flush()
             if self.journal.is_behind:
                 await self.journal.catch_up()
+            if self._draining and not self.state.status.is_final:
+                if not self._tasks and not self.journal.has_drafts:
+                    await self._hand_over()
+                    return
+                await self._awake.wait()
+                continue
             work = self._advance()
             if self.state.status.is_final:
                 self._interrupt()
@@ -101,12 +128,21 @@ class Driver:
                 self._start(work)
                 await self._awake.wait()
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         if self.state.status is RunStatus.PENDING:
             return
-        draft = recovered(self.workflow, self.state)
+        evaluating: tuple[Work, ...] = ()
+        if self._cut_off:
+            await self._mend_audit()
+            look = advance(self.workflow, self.state, now_ms())
+            evaluating = () if look.drafts else tuple(work for work in look.work if work.task != "execute")
+        draft = recovered(self.workflow, self.state, evaluating=evaluating)
         if draft is not None:
             self.journal.emit(draft)
+
+    async def _mend_audit(self) -> None:
+        """Whoever was cut off may have appended decisions, and not come to write their audit."""
+        await self.store.record(self.state.run_id, audit_of(self.state))
 
     def _advance(self) -> tuple[Work, ...]:
         """Emit all that follows from the state, and return the work that is needed now."""
@@ -144,6 +180,19 @@ class Driver:
         await self.journal.catch_up()
         return False
 
+    async def _hand_over(self) -> None:
+        """The process stops: say which steps are broken off, and let whoever comes next own the run."""
+        with contextlib.suppress(TimeoutError, LogUnavailable, OwnershipLost):
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                if not self.state.status.is_final:
+                    draft = recovered(self.workflow, self.state, is_handover=True)
+                    if draft is not None:
+                        self.journal.emit(draft)
+                await self.journal.flush()
+                head = await self.log.head(self.state.run_id)
+                if head is not None:
+                    await self.log.release(self.state.run_id, self.journal.generation, expect_next=head.next_index)
+
     def _settle_soon(self) -> None:
         """Write the row while the run goes on. A run that pauses or ends at once is spared it."""
         if self.state.status is RunStatus.RUNNING:
@@ -175,8 +224,8 @@ class Driver:
             if self._cancelled:
                 raise
             self._finish(work, (failed(self.workflow, self.state, work, error),))
-        except (Exception, SystemExit, BaseExceptionGroup) as error:
-            # SystemExit too: a step that wants to go must not take everybody else's runs along.
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt too: a step that wants to go must not take everybody else's runs along.
             self._finish(work, (failed(self.workflow, self.state, work, error),))
 
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
@@ -262,6 +311,22 @@ class _StepStream:
 
     async def room(self) -> None:
         await self._journal.room()
+
+
+def audit_of(state: RunState) -> list[Decision]:
+    """The audit of the decisions that a state remembers."""
+    return [
+        Decision(
+            run_id=state.run_id,
+            requirement_id=each.requirement.id,
+            decision=each.decision,
+            resolved_by=each.resolved_by,
+            decided_at=each.resolved_at,
+            epoch=state.epoch,
+            event_index=each.index,
+        )
+        for each in state.resolved.values()
+    ]
 
 
 def settlement_of(state: RunState, *, with_snapshot: bool) -> Settlement:

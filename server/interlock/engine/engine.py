@@ -2,7 +2,9 @@
 
 Laws:
 - A start is durable before it is acknowledged; a decision is in the log and in the audit before it is.
-- The process that takes a start or a decision drives the run itself when it has room, else when it has.
+- A command that was begun is finished, also when whoever gave it is gone meanwhile.
+- The process that takes a start or a decision drives the run itself when it has room, else when it has. A run that
+  stays without an owner is taken up by the sweep.
 - Every question of permission is asked of `may()`; for whoever may not read a run it doesn't exist.
 
 Source: `docs/architecture.md`, "Order of writes"; protocol spec, "Client to server".
@@ -15,14 +17,15 @@ import contextlib
 import hashlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import is_user_id
+from interlock.engine.driver import audit_of
 from interlock.engine.journal import now_ms
 from interlock.engine.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
@@ -68,6 +71,14 @@ class Accepted:
     first_index: int | None = None
 
 
+@dataclass(slots=True)
+class _Turn:
+    """The commands of one idempotency key that are under way, and how many they are."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
 class Engine:
     """Takes commands and drives runs.
 
@@ -84,24 +95,65 @@ class Engine:
         self.store = store
         self._pool = Pool(self.workflows, log, store, owner=owner, room=max_concurrent)
         self._facts: OrderedDict[str, Facts] = OrderedDict()
+        self._commands: set[asyncio.Task[Any]] = set()
+        self._turns: dict[tuple[str, str], _Turn] = {}
 
     # ── Life ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def resume(self) -> None:
         """Take up every run that was cut off: rows that aren't begun or were running, and runs that nobody owns."""
         for run_id in dict.fromkeys([*await self.store.unfinished(), *await self.log.ownerless()]):
-            self._pool.dispatch(run_id)
+            self._pool.dispatch(run_id, cut_off=True)
 
-    async def keep_leases(self, every: float) -> None:
-        """Prolong what this process owns, for ever, each `every` seconds."""
+    async def sweep(self, every: float) -> None:
+        """Prolong what this process owns, and take up what nobody does, for ever, each `every` seconds.
+
+        A run that was ownerless at the last look already isn't just on its way from a command to its driver.
+        """
+        before: set[str] = set()
         while True:
             await asyncio.sleep(every)
-            with contextlib.suppress(LogUnavailable):
+            try:
                 await self.log.renew(self._pool.owner)
+                ownerless = set(await self.log.ownerless()) - self._pool.working_on
+            except LogUnavailable:
+                continue
+            for run_id in ownerless & before:
+                self._pool.dispatch(run_id, cut_off=True)
+            before = ownerless
 
-    async def stop(self) -> None:
-        """Stop working; every run stays as its log has it, for the next owner."""
-        await self._pool.stop()
+    async def stop(self, grace: float) -> None:
+        """Stop working; every run stays as its log has it, for the next owner.
+
+        Args:
+            grace: how long the steps that run may take to end, in seconds.
+        """
+        if self._commands:
+            await asyncio.wait(self._commands, timeout=grace)
+        await self._pool.stop(grace)
+
+    async def _in_full(self, command: Coroutine[Any, Any, T]) -> T:
+        """Carry out a command to its end, whatever becomes of the caller."""
+        task = asyncio.create_task(command)
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+        return await asyncio.shield(task)
+
+    @contextlib.asynccontextmanager
+    async def _one_at_a_time(self, key: IdempotencyKey | None) -> AsyncIterator[None]:
+        """Commands of one idempotency key wait for each other: the second finds what became of the first."""
+        if key is None:
+            yield
+            return
+        turn = self._turns.setdefault((key.user_id, key.key), _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.waiting -= 1
+            if not turn.waiting:
+                del self._turns[key.user_id, key.key]
 
     # ── Start ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -111,6 +163,9 @@ class Engine:
         Raises:
             Refusal: `forbidden`, `workflow_not_found`, `workflow_mismatch`, `conflict` or `unavailable`.
         """
+        return await self._in_full(self._start(principal, message))
+
+    async def _start(self, principal: Principal, message: StartWorkflow) -> Accepted:
         if not may(principal, Verb.START):
             raise _forbidden("Starting workflows needs the scope workflows:execute.")
         workflow = self.workflows.get(message.workflow_id)
@@ -173,32 +228,45 @@ class Engine:
         Raises:
             Refusal: as `decide` says, or `run_not_found`, `workflow_mismatch`, `conflict`, `unavailable`.
         """
+        return await self._in_full(self._continue(principal, message, seen))
+
+    async def _continue(self, principal: Principal, message: ContinueWorkflow, seen: int | None) -> Accepted:
         facts = await self._asked_of(principal, message)
-        if (earlier := await self._outcome(principal, message)) is not None:
-            return await self._as_before(earlier, principal, message)
-        workflow = self._definition(facts)
-        state = await self.state(facts.run_id)
-        for _ in range(RACES):
-            try:
-                decided = await self._decided(workflow, state, principal, message, facts, seen)
-            except Refusal:
-                # What is kept here may be behind the log, where another process drove the run.
-                if not await self._is_behind(state):
-                    raise
+        key = _key(principal, message)
+        async with self._one_at_a_time(key):
+            if (earlier := await self._outcome(key)) is not None:
+                return await self._as_before(earlier, principal, message)
+            workflow = self._definition(facts)
+            state = await self.state(facts.run_id)
+            for _ in range(RACES):
+                if key is not None and key.digest in state.applied_keys:
+                    return await self._decided_before(state, key)
+                try:
+                    decided = await self._decided(workflow, state, principal, message, facts, seen)
+                except Refusal:
+                    # What is kept here may be behind the log, where another process drove the run.
+                    if not await self._is_behind(state):
+                        raise
+                    state = await self.state(facts.run_id, fresh=True)
+                    continue
+                if not decided:
+                    return await self._decided_before(state, key)
+                drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=now_ms())
+                appended = await self._append(facts.run_id, drafts, key=key)
+                if isinstance(appended, Appended):
+                    if not appended.owned:
+                        self._pool.dispatch(facts.run_id)
+                    await self._record(facts.run_id, _audit(decided, drafts, appended), key)
+                    return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
                 state = await self.state(facts.run_id, fresh=True)
-                continue
-            if not decided:
-                await self._record(facts.run_id, (), principal, message)
-                return Accepted(facts.run_id, facts.session_id)
-            drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=now_ms())
-            appended = await self._append(facts.run_id, drafts)
-            if isinstance(appended, Appended):
-                if not appended.owned:
-                    self._pool.dispatch(facts.run_id)
-                await self._record(facts.run_id, _audit(decided, drafts, appended), principal, message)
-                return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
-            state = await self.state(facts.run_id, fresh=True)
         raise _unavailable("Others decide on this run at the same time; send it again.", facts.run_id)
+
+    async def _decided_before(self, state: RunState, key: IdempotencyKey | None) -> Accepted:
+        """A repetition changes nothing, but mends what a process that died after its append left undone."""
+        await self._record(state.run_id, audit_of(state), key)
+        if state.status is RunStatus.RUNNING:
+            self._pool.dispatch(state.run_id)
+        return Accepted(state.run_id, state.session_id)
 
     async def _decided(
         self,
@@ -238,14 +306,7 @@ class Engine:
                 found[id_] = resolution
         return found
 
-    async def _record(
-        self,
-        run_id: str,
-        decisions: Sequence[Decision],
-        principal: Principal,
-        message: ContinueWorkflow | CancelWorkflow,
-    ) -> None:
-        key = _key(principal, message)
+    async def _record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None) -> None:
         if decisions or key is not None:
             await _reached(self.store.record(run_id, decisions, key))
 
@@ -257,38 +318,51 @@ class Engine:
         Raises:
             Refusal: `run_not_found`, `workflow_mismatch`, `forbidden`, `run_finished`, `conflict`, `unavailable`.
         """
+        return await self._in_full(self._cancel(principal, message))
+
+    async def _cancel(self, principal: Principal, message: CancelWorkflow) -> Accepted:
         facts = await self._asked_of(principal, message)
         if not may(principal, Verb.CANCEL, facts):
             raise _forbidden("Only the run's owner, with the scope workflows:execute, cancels it.", facts.run_id)
-        if (earlier := await self._outcome(principal, message)) is not None:
-            return await self._as_before(earlier, principal, message)
-        workflow = self._definition(facts)
-        state = await self.state(facts.run_id)
+        key = _key(principal, message)
+        async with self._one_at_a_time(key):
+            if (earlier := await self._outcome(key)) is not None:
+                return await self._as_before(earlier, principal, message)
+            accepted = await self._cancelled(self._definition(facts), facts, principal, message)
+            await self._record(facts.run_id, (), key)
+            return accepted
+
+    async def _cancelled(
+        self, workflow: Workflow, facts: Facts, principal: Principal, message: CancelWorkflow
+    ) -> Accepted:
         for _ in range(RACES):
+            # As the log has it: a driver's state may be ahead of it.
+            state = await self.state(facts.run_id, fresh=True)
             drafts = cancel(workflow, state, reason=message.reason, cancelled_by=principal.user_id)
             if not drafts:
-                await self._record(facts.run_id, (), principal, message)
+                await self._settle(facts.run_id)
                 return Accepted(facts.run_id, facts.session_id)
             # A run that hasn't begun begins with its end; if it has begun meanwhile, that is refused.
             expect_next = 0 if state.status is RunStatus.PENDING else None
+            await _reached(self._pool.mark_unsettled(state))
             appended = await self._append(facts.run_id, drafts, expect_next=expect_next)
             if isinstance(appended, Appended):
-                await self._settle(facts.run_id, owned=appended.owned)
-                await self._record(facts.run_id, (), principal, message)
+                await self._settle(facts.run_id)
                 return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
             if appended.reason is Reason.NO_RUN:  # it still waits for its turn
                 await _reached(self._pool.make_head(facts.run_id))
-            state = await self.state(facts.run_id, fresh=True)
+        self._pool.dispatch(facts.run_id)
         raise _unavailable("The run is just beginning; send it again.", facts.run_id)
 
-    async def _settle(self, run_id: str, *, owned: bool) -> None:
-        """Write the row of a run that was cancelled: here, or, when it is or was owned, in its turn."""
-        if not owned:
-            try:
-                return await self._pool.settle_ended(run_id)
-            except (LogUnavailable, StoreUnavailable):
-                pass
-        return self._pool.dispatch(run_id)
+    async def _settle(self, run_id: str) -> None:
+        """Write the row of a run that was cancelled: here, or, when its driver does or storage is away, in its turn."""
+        if run_id in self._pool.working_on:
+            self._pool.dispatch(run_id)
+            return
+        try:
+            await self._pool.settle_ended(run_id)
+        except (LogUnavailable, StoreUnavailable):
+            self._pool.dispatch(run_id)
 
     # ── What commands need ──────────────────────────────────────────────────────────────────────────────
 
@@ -361,22 +435,30 @@ class Engine:
             )
         return workflow
 
-    async def _outcome(self, principal: Principal, message: ContinueWorkflow | CancelWorkflow) -> Outcome | None:
-        if message.idempotency_key is None:
-            return None
-        return await _reached(self.store.outcome(principal.user_id, message.idempotency_key))
+    async def _outcome(self, key: IdempotencyKey | None) -> Outcome | None:
+        return None if key is None else await _reached(self.store.outcome(key.user_id, key.key))
 
     async def _append(
-        self, run_id: str, drafts: Sequence[Draft], *, expect_next: int | None = None
+        self,
+        run_id: str,
+        drafts: Sequence[Draft],
+        *,
+        expect_next: int | None = None,
+        key: IdempotencyKey | None = None,
     ) -> Appended | Refused:
-        """Append what isn't the owner's, under the head's conditions; sent again once when the reply was lost."""
+        """Append what isn't the owner's, under the head's conditions; sent again once when the reply was lost.
+
+        Args:
+            key: goes with the entries, so that it is as durable as what was done under it.
+        """
+        private = None if key is None else to_json({"key": key.digest})
         for draft in drafts:
             draft.event["created_at"] = now_ms()
         change = effects(draft.event for draft in drafts)
         append = Append(
             run_id=run_id,
             append_id=uuid.uuid4().hex,
-            entries=[Entry(event_body(draft.event)) for draft in drafts],
+            entries=[Entry(event_body(draft.event), private) for draft in drafts],
             expect_next=expect_next,
             resolves=change.resolves,
             status=change.status,
@@ -462,7 +544,7 @@ def _resolution(workflow: Workflow, state: RunState, decision: Decision, logged:
     gate = next(gate for gate in place.node.gates if gate.flag == kind)
     facts = requirement_facts(state.run_id, place, path, event["visit"], gate, Scope(state.input))
     requirement = Requirement(decision.requirement_id, kind, list(path), decision.event_index, facts)
-    return Resolution(requirement, decision.decision, decision.resolved_by, decision.decided_at)
+    return Resolution(requirement, decision.decision, decision.resolved_by, decision.decided_at, decision.event_index)
 
 
 _KIND_OF_ANSWER = {

@@ -3,14 +3,16 @@
 Laws:
 - A run is driven by at most one driver here; who asks for it meanwhile has it driven again after.
 - No more runs are worked on than there is room for; the others wait in order.
+- What is asked for as `cut_off` was left by an owner that didn't let go of it.
 - What is kept of runs that nobody works on is bounded, and only a shortcut: the log has it all.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -21,6 +23,7 @@ from interlock.log.port import Batch, Log, LogUnavailable, Reason, Refused
 from interlock.store.port import Store, StoreUnavailable
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.state import RunState
+from interlock_protocol.types import RunStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -45,7 +48,7 @@ class Pool:
         self._room = room
         self._drivers: dict[str, Driver] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._waiting: deque[str] = deque()
+        self._waiting: dict[str, bool] = {}
         self._again: set[str] = set()
         self._kept: OrderedDict[str, RunState] = OrderedDict()
         self._stopping = False
@@ -53,30 +56,43 @@ class Pool:
 
     # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
 
-    def dispatch(self, run_id: str) -> None:
+    def dispatch(self, run_id: str, *, cut_off: bool = False) -> None:
         """See to it that the run is driven, now or when there is room."""
         if self._stopping:
             return
         if run_id in self._tasks:
             self._again.add(run_id)
         elif len(self._tasks) < self._room:
-            task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}")
+            task = asyncio.create_task(self._work_on(run_id, cut_off), name=f"drive {run_id}")
             self._tasks[run_id] = task
-        elif run_id not in self._waiting:
-            self._waiting.append(run_id)
+        else:
+            self._waiting.setdefault(run_id, cut_off)
 
-    async def stop(self) -> None:
-        """Stop working; every run stays as its log has it, for the next owner."""
+    @property
+    def working_on(self) -> frozenset[str]:
+        """The runs that are driven here, or wait for their turn."""
+        return frozenset(self._tasks) | frozenset(self._waiting)
+
+    async def stop(self, grace: float) -> None:
+        """Stop working; every run stays as its log has it, for the next owner.
+
+        Args:
+            grace: how long the steps that run may take to end, in seconds. The others are broken off.
+        """
         self._stopping = True
         self._waiting.clear()
+        for driver in self._drivers.values():
+            driver.drain()
         tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work_on(self, run_id: str) -> None:
+    async def _work_on(self, run_id: str, cut_off: bool) -> None:
         try:
-            await self._drive(run_id)
+            await self._drive(run_id, cut_off)
         except (LogUnavailable, StoreUnavailable):
             logger.warning("run_delayed", run_id=run_id, why="the log or the database can't be reached")
             await asyncio.sleep(RETRY_SECONDS)
@@ -94,11 +110,12 @@ class Pool:
     def _next(self, run_id: str) -> None:
         if run_id in self._again:
             self._again.discard(run_id)
-            self._waiting.append(run_id)
+            self._waiting.setdefault(run_id, False)
         while self._waiting and len(self._tasks) < self._room and not self._stopping:
-            self.dispatch(self._waiting.popleft())
+            first = next(iter(self._waiting))
+            self.dispatch(first, cut_off=self._waiting.pop(first))
 
-    async def _drive(self, run_id: str) -> None:
+    async def _drive(self, run_id: str, cut_off: bool) -> None:
         state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
         workflow = None if state is None else self._workflow_of(state)
         if state is None or workflow is None:
@@ -113,8 +130,10 @@ class Pool:
             state = await load_state(self.log, self.store, run_id) or state
         if state.next_index < claimed.head.next_index:
             await catch_up(self.log, state)
-        driver = Driver(workflow, state, self.log, self.store, claimed.generation)
+        driver = Driver(workflow, state, self.log, self.store, claimed.generation, cut_off=cut_off)
         self._drivers[run_id] = driver
+        if self._stopping:
+            driver.drain()
         try:
             await driver.drive()
         finally:
@@ -135,6 +154,12 @@ class Pool:
         """Make the head of a run that still waits for its turn. If a driver was faster, it has to claim again."""
         await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
         self.dispatch(run_id)
+
+    async def mark_unsettled(self, state: RunState) -> None:
+        """Have the row of a run that waits say that something is under way: a restart looks at it again."""
+        if state.status is RunStatus.PAUSED:
+            waits = settlement_of(state, with_snapshot=False)
+            await self.store.settle(replace(waits, status=RunStatus.RUNNING))
 
     async def settle_ended(self, run_id: str) -> None:
         """Write the row of a run that ended while nobody owned it, and archive its log."""

@@ -19,6 +19,7 @@ from interlock.store.port import Run, RunFilter, StoreUnavailable
 from interlock.workflow.declaration import Workflow
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.messages import Name
 from interlock_protocol.types import RunStatus
 
 MAX_PAGE = 200
@@ -90,9 +91,9 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
     async def runs(
         principal: who,
         status: Annotated[list[RunStatus] | None, Query()] = None,
-        workflow_id: str | None = None,
+        workflow_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
-        cursor: str | None = None,
+        cursor: Name | None = None,
     ) -> dict[str, Any]:
         """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
         if not may(principal, Verb.LIST):
@@ -105,7 +106,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         return {"runs": [_run(each) for each in page.runs], "next_cursor": page.next_cursor}
 
     @router.get("/workflows/{workflow_id}/runs/{run_id}")
-    async def run(principal: who, workflow_id: str, run_id: str) -> dict[str, Any]:
+    async def run(principal: who, workflow_id: Name, run_id: Name) -> dict[str, Any]:
         """One run: its row, and its state as a `WorkflowRunOutput`."""
         engine = services().engine
         facts = await engine.readable(principal, run_id)

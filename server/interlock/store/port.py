@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,6 +28,11 @@ class IdempotencyKey:
     user_id: str
     key: str
     fingerprint: str
+
+    @property
+    def digest(self) -> str:
+        """The key as it stands in the log: short, and nobody else's."""
+        return hashlib.blake2b(f"{self.user_id}\x1f{self.key}".encode(), digest_size=12).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ Source: engine spec, "Rules" 1 to 3, 5, 6, 9, 11.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Literal, TypeAlias
@@ -461,19 +461,26 @@ def snapshot(workflow_name: str, state: RunState) -> dict[str, Any]:
     )
 
 
-def recovered(workflow: Workflow, state: RunState) -> Draft | None:
-    """What a new owner says first of a run that was cut off: which steps begin again; None when none was running.
+def recovered(
+    workflow: Workflow, state: RunState, *, evaluating: Sequence[Work] = (), is_handover: bool = False
+) -> Draft | None:
+    """What is said of a run that was cut off: which steps begin again; None when none was running.
 
     A run that has taken its process down too often ends instead (rule 12).
+
+    Args:
+        evaluating: conditions, selectors and end conditions that may have been running: they leave no trace in the log.
+        is_handover: the process stops in good order, and says so itself: that doesn't count.
     """
     interrupted = [
         node
         for node in walk(state.nodes)
         if node.phase is Phase.RUNNING and _executes(workflow.by_step_id.get(node.step_id))
     ]
-    if not interrupted:
+    step_ids = [*(node.step_id for node in interrupted), *(work.place.step_id for work in evaluating)]
+    if not step_ids:
         return None
-    if state.recoveries >= MAX_RECOVERIES:
+    if state.recoveries >= MAX_RECOVERIES and not is_handover:
         return Draft(
             run_event(
                 state,
@@ -481,18 +488,17 @@ def recovered(workflow: Workflow, state: RunState) -> Draft | None:
                 "WorkflowError",
                 error=f"The process ended {MAX_RECOVERIES + 1} times while this step ran; it isn't tried again.",
                 error_type="RepeatedCrash",
-                step_id=interrupted[0].step_id,
+                step_id=step_ids[0],
             )
         )
-    return Draft(
-        run_event(
-            state,
-            workflow.name,
-            "WorkflowRecovered",
-            interrupted_steps=[node.step_id for node in interrupted],
-            from_event_index=min(node.started_index for node in interrupted),
-        )
+    event = run_event(
+        state,
+        workflow.name,
+        "WorkflowRecovered",
+        interrupted_steps=step_ids,
+        from_event_index=min((node.started_index for node in interrupted), default=state.next_index),
     )
+    return Draft(event, {"handover": True} if is_handover else None)
 
 
 def _executes(place: Place | None) -> bool:

@@ -22,6 +22,9 @@ from interlock.workflow.errors import OutputError
 from interlock_protocol.codec import MAX_CLIENT_DEPTH
 from interlock_protocol.types import JsonValue, PathPart
 
+MAX_OUTPUT_BYTES = 32 * 2**20
+"""An output travels in one frame, and the Python client takes frames of up to 64 MiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:
@@ -136,6 +139,7 @@ def json_ready(value: Any) -> tuple[JsonValue, str]:
 
 def _plain(value: Any) -> JsonValue:
     data = to_json(value)
+    _check_size(len(data))
     try:
         plain: JsonValue = from_json(data, allow_inf_nan=False)
     except ValueError as error:
@@ -159,7 +163,16 @@ def _check_depth(value: dict[str, JsonValue] | list[JsonValue]) -> None:
     raise ValueError(f"it is nested deeper than {MAX_CLIENT_DEPTH}")
 
 
+def _check_size(size: int) -> None:
+    if size > MAX_OUTPUT_BYTES:
+        raise OutputError(
+            f"a step's output is at most {MAX_OUTPUT_BYTES // 2**20} MiB, this one has {size / 2**20:.1f}; "
+            "store it elsewhere and return where it is"
+        )
+
+
 def _valid_text(text: str) -> str:
+    _check_size(len(text))
     if not text.isascii():
         try:
             text.encode()

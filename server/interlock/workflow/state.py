@@ -24,6 +24,9 @@ from interlock_protocol.types import JsonObject, JsonValue, OnReject, PathPart, 
 
 REDUCER_VERSION = 1
 
+KEPT_KEYS = 32
+"""How many idempotency keys of decisions a state remembers; the store has the others."""
+
 Event = Mapping[str, Any]
 
 
@@ -90,12 +93,13 @@ class Requirement:
 
 @dataclass(slots=True)
 class Resolution:
-    """A requirement that was resolved, and how."""
+    """A requirement that was resolved, and how; `index` is that of the event that says so."""
 
     requirement: Requirement
     decision: JsonObject
     resolved_by: str
     resolved_at: int
+    index: int
 
 
 @dataclass(slots=True)
@@ -104,6 +108,7 @@ class RunState:
 
     `withdrawn` are the requirements that waited when the run ended.
     `resolved` keeps the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
+    `applied_keys` are the idempotency keys of the latest decisions.
     `ended_steps` are the results since the previous `WorkflowRunOutput`. Times are in milliseconds.
     """
 
@@ -126,6 +131,7 @@ class RunState:
     started_at: int = 0
     paused_at: int | None = None
     paused_ms: int = 0
+    applied_keys: list[str] = field(default_factory=list)
     steps_completed: int = 0
     recoveries: int = 0
     content: JsonValue = None
@@ -268,7 +274,9 @@ def _run_output(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     state.ended_steps = []
 
 
-def _continued(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    if "key" in private:
+        state.applied_keys = [*state.applied_keys[1 - KEPT_KEYS :], private["key"]]
     asked = state.withdrawn if state.status.is_final else state.requirements
     requirement = asked.pop(event["requirement_id"], None)
     if requirement is None:
@@ -277,7 +285,7 @@ def _continued(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
         _resumed(state, event)
     decision = dict(event["decision"])
     state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
-        requirement, decision, event["resolved_by"], event["resolved_at"]
+        requirement, decision, event["resolved_by"], event["resolved_at"], state.next_index
     )
     node = node_at(state, requirement.path)
     if node is not None and node.pending == requirement.id:
@@ -350,8 +358,9 @@ def _iteration_completed(state: RunState, event: Event, _: Mapping[str, Any]) ->
     node.should_continue = event["should_continue"]
 
 
-def _recovered(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
-    state.recoveries += 1
+def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    if not private.get("handover"):
+        state.recoveries += 1
     interrupted = frozenset(event["interrupted_steps"])
     for node in walk(state.nodes):
         if node.step_id in interrupted and node.phase is Phase.RUNNING:
