@@ -93,7 +93,7 @@ async def test_cancel_of_whoever_leaves_at_once_reaches_the_list(live: Live) -> 
             assert (await talk.until("ack", "error", request_id="c"))[-1]["event"] == "ack"
 
         async def is_cancelled(run_id: str = output["run_id"]) -> bool:
-            return (await row(live, "confirm", run_id))["status"] == "CANCELLED"
+            return bool((await row(live, "confirm", run_id))["status"] == "CANCELLED")
 
         await eventually(is_cancelled)
 
@@ -140,7 +140,7 @@ async def test_key_is_as_durable_as_its_decision(live: Live, monkeypatch: pytest
 
 
 def _is_second(heard: list[Message]) -> bool:
-    return heard[-1]["event"] == "WorkflowRunOutput" and heard[-1]["step_requirements"][0]["visit"] == 2
+    return bool(heard[-1]["event"] == "WorkflowRunOutput" and heard[-1]["step_requirements"][0]["visit"] == 2)
 
 
 # ── Processes that end ──────────────────────────────────────────────────────────────────────────────────
