@@ -363,7 +363,7 @@ def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
         state.recoveries += 1
     interrupted = frozenset(event["interrupted_steps"])
     for node in walk(state.nodes):
-        if node.step_id in interrupted and node.phase is Phase.RUNNING:
+        if node.step_id in interrupted and node.phase is Phase.RUNNING and node.attempt:  # not a loop that asks itself
             node.phase = Phase.ENTERED
 
 
