@@ -11,7 +11,7 @@ from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """The close codes of the protocol spec, and those of RFC 6455 that the server sends itself."""
+    """The close codes of `docs/protocol.md`, and those of RFC 6455 that the server sends itself."""
 
     NORMAL = 1000
     GOING_AWAY = 1001

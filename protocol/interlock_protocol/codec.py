@@ -12,7 +12,7 @@ The parser and the writer are pydantic's: measured, they take a fifth to a half 
 stricter (lone surrogates and a nesting of thousands are errors). What they let through is looked for by
 `_check`, which costs about what the writing does.
 
-Source: protocol spec, "Frames".
+Source: `docs/protocol.md`, "Frames".
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ Laws:
 The caller feeds one frame at a time, in order, and has answered an `authenticate` (by `authenticated` or
 `auth_refused`) before it feeds the next one.
 
-Source: protocol spec, "Frames", "Server control messages"; the guide, section 1.
+Source: `docs/protocol.md`, "Frames", "Connecting and authentication" and "Reconnecting".
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Laws:
 - One function per message; its parameters are the message's fields, spelled as they travel.
 - `request_id` is the one of the client message that is answered, None where it had none.
 
-Source: protocol spec, "Server control messages".
+Source: `docs/protocol.md`, "Answers and control messages".
 """
 
 from __future__ import annotations

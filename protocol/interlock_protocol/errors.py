@@ -17,7 +17,7 @@ from typing import Any
 
 
 class ErrorCode(StrEnum):
-    """The `code` of an `error` event (protocol spec, "Server control messages")."""
+    """The `code` of an `error` event (`docs/protocol.md`, "Error codes")."""
 
     INVALID_JSON = "invalid_json"
     INVALID_MESSAGE = "invalid_message"

@@ -8,7 +8,7 @@ Laws:
 - The server doesn't validate what it produced itself; these models are for those who read it, and for the
   documents.
 
-Source: protocol spec; the guide, sections 1 to 7.
+Source: `docs/protocol.md`, "Actions", "Answers and control messages" and "Run events".
 """
 
 from __future__ import annotations

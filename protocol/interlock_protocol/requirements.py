@@ -5,7 +5,7 @@ Laws:
   is read.
 - Flags are always on the wire; everything else that is null is left out, but inside `user_input_schema[]`.
 
-Source: protocol spec, "Requirements"; the guide, section 5.
+Source: `docs/protocol.md`, "Requirements" and "Decisions".
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Choice(Tolerant):
 
 
 class ToolExecution(Tolerant):
-    """A tool call of an agent, as section 5g of the guide shows it."""
+    """A tool call of an agent inside a step, which may wait for a person."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 

@@ -2,7 +2,7 @@
 
 Laws:
 - A leaf: it imports the standard library and pydantic only.
-- A name here is a word of the wire (protocol spec), spelled as it travels.
+- A name here is a word of the wire (`docs/protocol.md`), spelled as it travels.
 """
 
 from __future__ import annotations

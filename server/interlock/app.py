@@ -3,17 +3,26 @@
 Laws:
 - Everything that is opened is closed, in the reverse order, also when a start fails half-way.
 - A server that stops says 4503 to its sockets and leaves every run as its log has it.
+- Logging is set up by `serve()`, which has the process to itself, and by nothing else. No secret is logged.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import os
+import shlex
+import shutil
 import sys
+import sysconfig
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, Literal
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
@@ -27,7 +36,7 @@ from interlock.log.port import Log, LogUnavailable, LogUnfit
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
 from interlock.services import Services
-from interlock.settings import Settings
+from interlock.settings import DEFAULT_DATA_DIR, Settings
 from interlock.socket import SocketEndpoint
 from interlock.store.migrate import SchemaOutdated, check_current, migrate
 from interlock.store.sql import SqlStore
@@ -131,6 +140,7 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(_listed(workflows), settings, authenticator)
     config = uvicorn_config(_app(interlock), settings, lifespan="off")
+    configure_logging(settings.log_level)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(interlock, _Server(config, interlock, token)))
 
@@ -157,10 +167,36 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
     )
 
 
+def configure_logging(level: str) -> None:
+    """Log to standard error what is as important as `level`, a name such as `info`.
+
+    Secrets stay out: tracebacks come without local variables, and nothing of what travels on connections is written.
+    """
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_traffic)
+
+
+def _is_no_traffic(record: logging.LogRecord) -> bool:
+    """Whether a message of the web server quotes no frame, header or address: tokens travel in all of these."""
+    return record.levelno > logging.INFO or not {"websockets", "protocols"} & {*Path(record.pathname).parts}
+
+
 async def _serve(interlock: Interlock, server: _Server) -> None:
     try:
+        await _check_address(interlock.settings)
         await interlock.start()
-    except (DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
+    except (_NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
         sys.exit(f"Interlock can't start: {error}")
     try:
         await server.serve()
@@ -168,6 +204,33 @@ async def _serve(interlock: Interlock, server: _Server) -> None:
         await interlock.stop()
     if not server.started:
         sys.exit(1)
+
+
+class _NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error
+    """The server can't listen where it is to."""
+
+
+async def _check_address(settings: Settings) -> None:
+    """Return if the server can listen where it is to: uvicorn would end the process without saying what to do.
+
+    Raises:
+        _NoAddress: it can't, with a sentence that says what to do.
+    """
+    host, port = settings.host, settings.port
+    try:
+        probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _NoAddress(
+                f"something listens on {host}:{port} already. Stop it, or choose another port with --port or"
+                " INTERLOCK_PORT; 0 takes a free one."
+            ) from None
+        raise _NoAddress(
+            f"it isn't allowed, or isn't possible, to listen on {host}:{port} ({error.strerror or error})."
+            " Choose another address with --host and --port, or INTERLOCK_HOST and INTERLOCK_PORT."
+        ) from None
+    probe.close()
+    await probe.wait_closed()
 
 
 class _Server(uvicorn.Server):
@@ -182,7 +245,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            print(greeting(self.config.host, port, self._interlock, self._token), flush=True)  # noqa: T201
+            workflows = tuple(self._interlock.services().engine.workflows)
+            print(greeting(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         await self._interlock.sockets.drain()
@@ -191,24 +255,66 @@ class _Server(uvicorn.Server):
         await self._interlock.stop()
 
 
-def greeting(host: str, port: int, interlock: Interlock, token: str | None) -> str:
-    """What to know and what to do next, for whoever started the server."""
-    workflows = interlock.services().engine.workflows
+def greeting(workflows: Sequence[str], settings: Settings, port: int, token: str | None) -> str:
+    """What to know and what to do next, for whoever started the server.
+
+    Args:
+        workflows: the ids of those that are served.
+        port: where the server listens.
+        token: the one that was made up, None where others are configured.
+    """
+    address = f"{_bracketed(settings.host)}:{port}"
     lines = [
-        f"Interlock serves {', '.join(workflows)} on ws://{host}:{port}{SOCKET_PATH}",
-        f"  Health: http://{host}:{port}/health/live   Workflows: http://{host}:{port}/workflows",
+        f"Interlock serves {', '.join(workflows)} on ws://{address}{SOCKET_PATH}",
+        f"  Health: http://{address}/health/live   Workflows: http://{address}/workflows",
     ]
+    where = "in another terminal, with one of your tokens as INTERLOCK_TOKEN"
     if token is not None:
-        lines += [
-            f"  Token:  {token}",
-            f"  (kept in {interlock.settings.data_dir}/token; the command line finds it there)",
-        ]
+        lines += [f"  Token:  {token}", f"  (kept in {settings.data_dir / 'token'}; the command line finds it there)"]
+        where = "in another terminal, in this folder"
+    command = [*_command_line(), "chat", *_address_option(settings.host, port), workflows[0], "--message"]
     lines += [
-        "Next, in another terminal:",
-        f"  interlock chat {next(iter(workflows))}",
+        f"Next, {where}:",
+        f"  {''.join(_variables(settings, token))}{shlex.join(command)} TEXT",
         "Ctrl-C stops the server; runs go on when it is back.",
     ]
     return "\n".join(lines)
+
+
+def _command_line() -> list[str]:
+    """How to call this very installation's command line from a shell in this folder."""
+    script = shutil.which("interlock", path=sysconfig.get_path("scripts"))
+    if script is None:
+        return [sys.executable, "-m", "interlock.cli"]
+    found = shutil.which("interlock")
+    if found is not None and os.path.samefile(found, script):  # noqa: PTH121 - there are two strings
+        return ["interlock"]
+    path = Path(script)
+    below = path.is_relative_to(Path.cwd()) and path.parent != Path.cwd()
+    return [str(path.relative_to(Path.cwd()) if below else path)]
+
+
+def _address_option(host: str, port: int) -> list[str]:
+    """What tells the command line where the server is, if it wouldn't look there by itself."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    if (reached, port) == ("127.0.0.1", 7777) and not os.environ.get("INTERLOCK_URL"):
+        return []
+    return ["--url", f"http://{_bracketed(reached)}:{port}"]
+
+
+def _variables(settings: Settings, token: str | None) -> list[str]:
+    """What lets the command line find the token that was made up, if it would look elsewhere."""
+    found: list[str] = []
+    if token is not None and os.environ.get("INTERLOCK_TOKEN"):
+        found.append("INTERLOCK_TOKEN= ")
+    if token is not None and (str(settings.data_dir) != DEFAULT_DATA_DIR or os.environ.get("INTERLOCK_DATA_DIR")):
+        found.append(f"INTERLOCK_DATA_DIR={shlex.quote(str(settings.data_dir))} ")
+    return found
+
+
+def _bracketed(host: str) -> str:
+    """A host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _app(interlock: Interlock) -> FastAPI:

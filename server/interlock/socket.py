@@ -6,7 +6,7 @@ Laws:
 - What waits to be sent is bounded: control messages by `MAX_CONTROL`, run events by being read only when there is room.
 - Whatever a client sends, it gets an answer, and the connection lives; the exceptions are the close codes.
 
-Source: protocol spec, "Server control messages"; the guide, sections 1 to 7.
+Source: `docs/protocol.md`, "Actions" to "Reconnecting"; `docs/architecture.md`, "Delivery".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One server per storage for all the guide's examples."""
+"""One server per storage for all the conversations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.live import STORAGES, Live, live_server, storage_settings
 def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, redis_url: str, postgres_url: str
 ) -> Iterator[Live]:
-    """A server with the guide's workflows, on each storage."""
+    """A server with the workflows of the conversations, on each storage."""
     folder = tmp_path_factory.mktemp("guide")
     with (
         storage_settings(request.param, folder, redis_url=redis_url, postgres_url=postgres_url) as settings,

@@ -1,4 +1,4 @@
-"""The guide's own examples, sections 1 to 9: the JSON as it is printed there, with only the ids replaced."""
+"""Whole conversations, as `docs/protocol.md` describes them: JSON written by hand, with only the ids replaced."""
 
 from __future__ import annotations
 

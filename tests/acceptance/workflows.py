@@ -1,4 +1,4 @@
-"""The workflows of the guide's examples."""
+"""The workflows of the conversations in `test_guide.py`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """The systems that are measured: context managers that start one, wait for it, and end it by its pid."""
 
+import asyncio
 import os
 import platform
 import signal
@@ -24,6 +25,8 @@ from tests.services import (
     running,
     until_ready,
 )
+
+from interlock.store.migrate import migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 PEER_VENV = ROOT / ".venv-peer"
@@ -87,7 +90,7 @@ def interlock_on_redis(folder: Path) -> Iterator[System]:
     about = f"{_first_line(redis_binary())}; {_first_line(postgres_binaries() / 'postgres')}"
     with (
         redis_server(data_dir=folder / "redis") as redis_url,
-        postgres_server(data_dir=folder / "postgres", fsync=True) as postgres_url,
+        _migrated_postgres(folder / "postgres") as postgres_url,
         _interlock(
             "redis",
             folder,
@@ -96,6 +99,13 @@ def interlock_on_redis(folder: Path) -> Iterator[System]:
         ) as system,
     ):
         yield system
+
+
+@contextmanager
+def _migrated_postgres(folder: Path) -> Iterator[str]:
+    with postgres_server(data_dir=folder, fsync=True) as url:
+        asyncio.run(migrate(url))
+        yield url
 
 
 SYSTEMS: dict[str, Starter] = {

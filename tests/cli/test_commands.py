@@ -99,7 +99,7 @@ def test_runs_are_filtered_and_limited(cli: Cli) -> None:
 def test_what_can_be_expected_to_fail_is_one_sentence_that_says_what_to_do(cli: Cli, command: list[str]) -> None:
     for variables, sentence in (
         ({"INTERLOCK_TOKEN": "wrong"}, "Set INTERLOCK_TOKEN, or pass --token."),
-        ({"INTERLOCK_TOKEN": None}, "INTERLOCK_TOKEN"),
+        ({"INTERLOCK_TOKEN": None}, "There is no token in "),
         ({"INTERLOCK_URL": "http://127.0.0.1:1"}, "set INTERLOCK_URL"),
     ):
         done = cli(*command, **variables)
@@ -108,6 +108,18 @@ def test_what_can_be_expected_to_fail_is_one_sentence_that_says_what_to_do(cli: 
         assert done.stderr.count("\n") == 1, done.stderr
     done = cli(*command, INTERLOCK_URL="nonsense://x")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("command", [["runs"], ["chat", "draft"], ["follow", "x"], ["token"]])
+def test_where_no_token_is_found_it_is_said_where_it_was_looked_for(
+    cli: Cli, tmp_path: Path, command: list[str]
+) -> None:
+    nowhere = "http://127.0.0.1:1"  # nobody is asked
+    done = cli(*command, INTERLOCK_URL=nowhere, INTERLOCK_TOKEN=None, INTERLOCK_DATA_DIR="elsewhere")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1)
+    for place in (f"{tmp_path}/elsewhere/token", "INTERLOCK_TOKEN,", "INTERLOCK_TOKENS", "--token", "--url"):
+        assert place in done.stderr
+    assert "start `interlock serve`" in done.stderr
 
 
 # ── token ───────────────────────────────────────────────────────────────────────────────────────────────

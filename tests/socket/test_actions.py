@@ -258,7 +258,7 @@ async def test_admin_starts_for_another_user_and_sees_everything(live: Live) -> 
 
 
 def without_id(output: Message, **decision: object) -> Message:
-    """A continue as the guide prints them: found by `step_id`."""
+    """A continue as `docs/protocol.md` shows them: found by `step_id`."""
     message = continue_with(output, **decision)
     for requirement in message["step_requirements"]:
         del requirement["id"]

@@ -95,6 +95,24 @@ def show(url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> None:
     show_token(Target.find(url, token), out=sys.stdout, err=sys.stderr)
 
 
+@app.command()
+def migrate(
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--database-url",
+            help="The database; by default INTERLOCK_DATABASE_URL, or the file in the data folder.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Bring the database's tables up to date."""
+    from interlock.cli.migrate import migrate_tables
+
+    print(migrate_tables(database_url), flush=True)  # noqa: T201 - this is what a command line does
+
+
 def _add_serve() -> None:
     from interlock.cli.serve import command
 

@@ -102,9 +102,7 @@ def _moment(value: Any) -> datetime | None:
 def _get(target: Target, **query: str | int | None) -> dict[str, Any]:
     base = http_url(target.url)
     asked = urlencode({name: value for name, value in query.items() if value is not None})
-    headers = {"Accept": "application/json"}
-    if target.token:
-        headers["Authorization"] = f"Bearer {target.token}"
+    headers = {"Accept": "application/json", "Authorization": f"Bearer {target.token}"}
     request = Request(f"{base}/runs?{asked}", headers=headers)  # noqa: S310 - `http_url` makes no other scheme
     try:
         with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - as above

@@ -88,12 +88,12 @@ def serve(target: str, **flags: str | None) -> None:
     try:
         serve_workflows(workflows, Settings(**given))
     except SettingsError as error:
-        raise _unusable(_as_flags(str(error), given)) from error
+        raise _unusable(as_flags(str(error), given)) from error
     except ValueError as error:
         raise _unusable(f"{error}") from error
 
 
-def _as_flags(sentence: str, given: dict[str, str]) -> str:
+def as_flags(sentence: str, given: dict[str, str]) -> str:
     """A sentence about the settings, naming what was given as a flag by its flag."""
     for name in given:
         sentence = sentence.replace(f"{PREFIX}{name.upper()} ", f"{_flag(name)} ")

@@ -12,11 +12,12 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from interlock.auth.local_token import find_token
+from interlock.auth.local_token import TOKEN_FILE, find_token
 from interlock.cli.exits import ExitCode, Failure
 from interlock_client import (
     ActionRefused,
@@ -49,17 +50,34 @@ class Target:
     """A server and a token for it."""
 
     url: str
-    token: str | None
+    token: str
 
     @classmethod
     def find(cls, url: str, token: str | None) -> Target:
-        """The target that these options, the environment and the data folder say."""
+        """The target that these options, the environment and the data folder say.
+
+        Raises:
+            Failure: there is no token anywhere.
+            ProtocolMisuse: the address can't be one.
+        """
         http_url(url)  # an unusable address is told before anything is tried
-        data_dir = os.environ.get("INTERLOCK_DATA_DIR") or DEFAULT_DATA_DIR
-        return cls(url, token or token_in(url) or find_token(data_dir))
+        data_dir = Path(os.environ.get("INTERLOCK_DATA_DIR") or DEFAULT_DATA_DIR)
+        found = token or token_in(url) or find_token(data_dir)
+        if not found:
+            raise _no_token(data_dir)
+        return cls(url, found)
 
     def connect(self, **options: Any) -> Client:
         return connect(self.url, token=self.token, **options)
+
+
+def _no_token(data_dir: Path) -> Failure:
+    return Failure(
+        f"There is no token in {data_dir.absolute() / TOKEN_FILE}, INTERLOCK_TOKEN, INTERLOCK_TOKENS, --token or --url:"
+        " start `interlock serve` in this folder (it makes one), go to the folder where it was started, name its data"
+        " folder with INTERLOCK_DATA_DIR, or pass a token of the server as INTERLOCK_TOKEN.",
+        ExitCode.UNREACHABLE,
+    )
 
 
 def finish(work: Callable[[], Coroutine[Any, Any, ExitCode]], target: Target) -> None:

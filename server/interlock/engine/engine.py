@@ -7,7 +7,7 @@ Laws:
   stays without an owner is taken up by the sweep.
 - Every question of permission is asked of `may()`; for whoever may not read a run it doesn't exist.
 
-Source: `docs/architecture.md`, "Order of writes"; protocol spec, "Client to server".
+Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions".
 """
 
 from __future__ import annotations
@@ -485,7 +485,7 @@ class Engine:
         """A `WorkflowRunOutput` that stands for everything in the log so far; its `as_of` says how far that is."""
         state = await self.state(run_id, fresh=True)
         workflow = self.workflows.get(state.workflow_id)
-        return snapshot(state.workflow_id if workflow is None else workflow.name, state)
+        return snapshot(state.workflow_id if workflow is None else workflow.name, state, now_ms())
 
 
 @dataclass(frozen=True, slots=True)

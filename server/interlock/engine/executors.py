@@ -5,7 +5,7 @@ Laws:
 - One yield is one event. A generator that runs ahead waits until the log has caught up.
 - A cancelled step ends at once where it awaits; in a thread it is told by `is_cancelled()`.
 
-Source: engine spec, "Declaring (Python)".
+Source: `docs/workflows.md`, "Steps" and "What a step gives back".
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from interlock.auth import AuthError, Principal, Verb, may
 from interlock.auth.principal import DECIDE, READ
@@ -157,6 +158,13 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
+_NOT_ROUTED = {
+    404: "There is no such path here; /openapi.json lists those that there are.",
+    405: "There is no {method} on this path; /openapi.json lists what there is.",
+}
+"""What is said of a request for which there is no route, by its HTTP status."""
+
+
 def answer_errors(app: FastAPI) -> None:
     """Every refusal as the error object of the protocol, with its HTTP status."""
 
@@ -176,11 +184,17 @@ def answer_errors(app: FastAPI) -> None:
         refusal = Refusal(ErrorCode.INVALID_MESSAGE, "The request isn't right; see `details`.", details=details)
         return JSONResponse(control.error(refusal), STATUS_OF[refusal.code])
 
+    async def not_routed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        refusal = Refusal(ErrorCode.UNKNOWN_ACTION, _NOT_ROUTED[error.status_code].format(method=request.method))
+        return JSONResponse(control.error(refusal), error.status_code, headers=error.headers)
+
     async def unavailable(_: Request, __: Exception) -> Response:
         refusal = Refusal(ErrorCode.UNAVAILABLE, "The server can't reach its storage at the moment; try again.")
         return JSONResponse(control.error(refusal), STATUS_OF[refusal.code])
 
-    handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    handlers: dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+        **dict.fromkeys(_NOT_ROUTED, not_routed),
         Refusal: refused,
         _Unauthorized: unauthorized,
         RequestValidationError: invalid,

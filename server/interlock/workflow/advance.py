@@ -7,7 +7,7 @@ Laws:
 - A container is a function of its nodes' states to the nodes that run next. A node's failure, rejection or stop is an
   outcome that its container may handle; today every container passes it on.
 
-Source: engine spec, "Rules" 1 to 3, 5, 6, 9, 11.
+Source: `docs/architecture.md`, "The pure core", "Order of writes" and "Pauses"; `docs/workflows.md`, "Containers".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from interlock.workflow.state import NodeState, Phase, RunState, node_at, walk
 from interlock_protocol.types import RunStatus
 
 MAX_RECOVERIES = 2
-"""A run that takes its process down once more than this, without progress, ends in `WorkflowError` (rule 12)."""
+"""A run that takes its process down once more than this, without progress, ends in `WorkflowError`."""
 
 MAX_ERROR_CHARACTERS = 8192
 
@@ -449,11 +449,12 @@ def paused(workflow: Workflow, state: RunState) -> Draft:
     return Draft(run_output(workflow.name, state, status=RunStatus.PAUSED.value, step_results=list(state.ended_steps)))
 
 
-def snapshot(workflow_name: str, state: RunState) -> dict[str, Any]:
-    """The frame that stands for everything up to `as_of`."""
+def snapshot(workflow_name: str, state: RunState, now: int) -> dict[str, Any]:
+    """The frame that stands for everything up to `as_of`, drawn up at `now` (in milliseconds since 1970)."""
     return run_output(
         workflow_name,
         state,
+        created_at=now,
         status=state.status.value,
         content=state.content,
         as_of=state.next_index - 1,
@@ -466,7 +467,7 @@ def recovered(
 ) -> Draft | None:
     """What is said of a run that was cut off: which steps begin again; None when none was running.
 
-    A run that has taken its process down too often ends instead (rule 12).
+    A run that has taken its process down too often ends instead.
 
     Args:
         evaluating: conditions, selectors and end conditions that may have been running: they leave no trace in the log.

@@ -5,7 +5,7 @@ Laws:
 - A command is decided whole: one wrong part refuses all of it.
 - A requirement is resolved once. The same decision again changes nothing; another one gets the winner.
 
-Source: protocol spec, "Requirements" ("Finding it", "Merging it").
+Source: `docs/protocol.md`, "Decisions".
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Laws:
 - A misdeclared workflow fails at construction, with a sentence that names the place.
 - A node may stand in several places. What depends on the place (`step_id`, index, depth) is the place's.
 
-Source: engine spec, "Declaring (Python)".
+Source: `docs/workflows.md`, "Containers" and "Names".
 """
 
 from __future__ import annotations

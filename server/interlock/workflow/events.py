@@ -5,7 +5,7 @@ Laws:
 - Fields that are null are left out, but for the flags of a pause and inside `user_input_schema[]`.
 - What an append does to the head follows from its events alone (`effects`).
 
-Source: protocol spec, "Run events".
+Source: `docs/protocol.md`, "Run events".
 """
 
 from __future__ import annotations

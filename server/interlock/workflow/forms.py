@@ -5,7 +5,7 @@ Laws:
 - Every wrong field is reported, not only the first.
 - The check is against the stored schema; a pydantic model's own validators are asked as well, last.
 
-Source: protocol spec, "Merging it".
+Source: `docs/protocol.md`, "Decisions".
 """
 
 from __future__ import annotations

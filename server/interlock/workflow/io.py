@@ -5,7 +5,7 @@ Laws:
 - What can't be written as JSON is refused where it is produced, as an error of that step. So is what is nested so
   deep that it would not fit into the events that later carry it.
 
-Source: engine spec, "Declaring (Python)".
+Source: `docs/workflows.md`, "What a step is given" and "What a step gives back".
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Laws:
 - A requirement's id is a pure function of the run, the visit and the review: drawing it up again gives the same one.
 - The whole requirement is stored with the pause; what is validated later is what was shown.
 
-Source: protocol spec, "Requirements".
+Source: `docs/protocol.md`, "Requirements".
 """
 
 from __future__ import annotations

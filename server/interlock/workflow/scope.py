@@ -5,7 +5,7 @@ Laws:
 - A skipped node is passed over. A parallel's content is `{name: content}`, a loop's is its last iteration's, any
   other container's its last node's.
 
-Source: engine spec, "Declaring (Python)" and rule 2.
+Source: `docs/workflows.md`, "What a step is given" and "Containers".
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Laws:
 - What the fold doesn't need isn't kept: streamed content passes through, an older iteration than the last is dropped.
 - A change of what these classes mean raises `REDUCER_VERSION`; older snapshots are then ignored.
 
-Source: engine spec, "The state of a run is its log".
+Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 """
 
 from __future__ import annotations

@@ -1,0 +1,26 @@
+"""A real log and a real store, on a SQLite file of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from tests.engine.storage import Storage
+
+from interlock.database import open_database
+from interlock.store.migrate import migrate
+
+
+@pytest_asyncio.fixture
+async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
+    """The log and the store, with today's tables and nothing in them."""
+    database = open_database(f"sqlite+aiosqlite:///{tmp_path}/interlock.db")
+    try:
+        await migrate(database)
+        storage = Storage(database)
+        await storage.log.start()
+        yield storage
+        await storage.log.close()
+    finally:
+        await database.close()
