@@ -185,7 +185,7 @@ class ServerConnection:
             model = _model(fields)
             if not self._allows(_input(model)):
                 return self._not_yet(request_id, known=model is not None)
-            message = _validated(model, fields)
+            message = validated(model, fields)
         except Refusal as refusal:
             return self._bad_frame(control.error(refusal, request_id=request_id))
         self._bad_frames = 0
@@ -280,7 +280,12 @@ def _input(model: type[AnyClientMessage] | None) -> ServerInput:
     return ServerInput.AUTHENTICATE if model is Authenticate else ServerInput.ACTION
 
 
-def _validated(model: type[AnyClientMessage] | None, fields: dict[str, Any]) -> AnyClientMessage:
+def validated(model: type[AnyClientMessage] | None, fields: dict[str, Any]) -> AnyClientMessage:
+    """The message that has these fields, its `action` among them; a null field wasn't given.
+
+    Raises:
+        Refusal: `invalid_message`, or `unknown_action` when there is no model.
+    """
     if model is None:
         raise Refusal(ErrorCode.UNKNOWN_ACTION, f"unknown action; there are {', '.join(CLIENT_MESSAGES)}")
     try:

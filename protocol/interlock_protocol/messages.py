@@ -384,6 +384,12 @@ class StepPaused(StepEvent):
     available_choices: list[str] | None = None
     choices: list[Choice] | None = None
     allow_multiple_selections: bool | None = None
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: str | None = None
+    executor_run_id: str | None = None
+    executor_session_id: str | None = None
+    executor_requirements: list[ExecutorRequirement] | None = None
     timeout_at: str | None = None
     on_timeout: OnTimeout | None = None
     on_reject: OnReject | None = None

@@ -172,7 +172,9 @@ class ErrorRequirement(Tolerant):
     error_message: str
     error_type: str
     retry_count: int = 0
+    assignees: list[str] | None = None
     timeout_at: str | None = None
+    on_timeout: OnTimeout | None = None
 
 
 class DecidedField(Tolerant):

@@ -1,9 +1,10 @@
-"""The documents that are made from the models: JSON Schema, tables and diagrams, the encodings of the vectors.
+"""The documents made from the models: JSON Schema, AsyncAPI, tables and diagrams, the encodings of the vectors.
 
     python -m interlock_protocol.schema            writes what isn't current
     python -m interlock_protocol.schema --check    changes nothing; exits with 1 where something isn't current
 
-The one impure module of this package: it reads and writes files of a checkout (nothing imports it but tests).
+The one impure module of this package: it reads and writes files of a checkout (nothing imports it but tests, and
+what makes the document of HTTP).
 
 Laws:
 - Nothing that can be read from a model is written by hand elsewhere.
@@ -24,6 +25,7 @@ from typing import Any, cast
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from interlock_protocol.asyncapi import asyncapi
 from interlock_protocol.close_codes import CloseCode, may_reconnect
 from interlock_protocol.codec import JSON, MSGPACK
 from interlock_protocol.connection import CLIENT_TABLE, SERVER_TABLE, mermaid
@@ -55,6 +57,7 @@ from interlock_protocol.requirements import (
 from interlock_protocol.types import PROTOCOL_VERSION
 
 SCHEMA = Path("docs/schema/interlock.schema.json")
+ASYNCAPI = Path("docs/asyncapi.json")
 GUIDE = Path("docs/protocol.md")
 VECTORS = Path("protocol/vectors")
 
@@ -292,26 +295,43 @@ def refreshed(text: str, parts: Mapping[str, str]) -> str:
 
 def documents(root: Path) -> dict[Path, str]:
     """Every generated file of the checkout at `root`, as it should be."""
+    schema = json_schema()
     made = {
-        root / SCHEMA: _json(json_schema()),
+        root / SCHEMA: json_text(schema),
+        root / ASYNCAPI: json_text(asyncapi(schema["$defs"])),
         root / GUIDE: refreshed((root / GUIDE).read_text("utf-8"), sections()),
     }
     for path in sorted((root / VECTORS).glob("*.json")):
-        made[path] = _json(filled(json.loads(path.read_text("utf-8"))))
+        made[path] = json_text(filled(json.loads(path.read_text("utf-8"))))
     return made
 
 
-def _json(value: object) -> str:
+def json_text(value: object) -> str:
+    """A value as the text of a generated file."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def main(arguments: list[str] | None = None, *, say: Callable[[str], object] = sys.stdout.write) -> int:
-    """Writes the documents, or checks them. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="interlock_protocol.schema", description=(__doc__ or "").split("\n")[0])
+def keep_current(
+    program: str,
+    about: str,
+    made_of: Callable[[Path], Mapping[Path, str]],
+    arguments: list[str] | None,
+    say: Callable[[str], object],
+) -> int:
+    """Writes the generated files of a checkout that aren't current, or with `--check` only names them.
+
+    Args:
+        made_of: from the root of a checkout, every file as it should be.
+        say: told of each file that isn't current.
+
+    Returns:
+        The exit status: 1 when something isn't current and was only to be checked.
+    """
+    parser = argparse.ArgumentParser(prog=program, description=about)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if not current")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="the checkout")
     options = parser.parse_args(arguments)
-    made = documents(options.root)
+    made = made_of(options.root)
     stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:
         say(f"{'not current' if options.check else 'written'}: {path.relative_to(options.root)}\n")
@@ -319,6 +339,11 @@ def main(arguments: list[str] | None = None, *, say: Callable[[str], object] = s
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(made[path], "utf-8")
     return 1 if options.check and stale else 0
+
+
+def main(arguments: list[str] | None = None, *, say: Callable[[str], object] = sys.stdout.write) -> int:
+    """Writes the documents, or checks them. Returns the exit status."""
+    return keep_current("interlock_protocol.schema", (__doc__ or "").split("\n")[0], documents, arguments, say)
 
 
 if __name__ == "__main__":

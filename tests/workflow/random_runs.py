@@ -1,50 +1,83 @@
-"""Random workflows, random people, and a small model of the rules that doesn't know the core."""
+"""Random workflows, and random answers to what they ask."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
-from tests.workflow.simulation import Simulation
+from tests.workflow.simulation import Agent
 
 from interlock import (
     Ask,
     Choose,
     Condition,
     Confirm,
+    ErrorReview,
     Loop,
     Parallel,
+    Review,
     Router,
     Step,
     StepInput,
     StepOutput,
     Steps,
+    ToolReview,
     UserInputField,
     Workflow,
 )
-from interlock_protocol.requirements import FLAGS
+from interlock.workflow.agents import Tool, ToolRequest
+
+T = TypeVar("T")
+Pick = Callable[[Sequence[T]], T]
+"""Chooses one of several: hypothesis, or a seeded generator."""
 
 FORM = (UserInputField("x", "int"), UserInputField("y", required=False, default="why"))
+ALL_DEFAULT = (UserInputField("x", "int", default=7),)
+QUESTION = {"question": "Which?", "options": [{"label": "a"}, {"label": "b"}], "multi_select": True}
+TOOLS: tuple[dict[str, Any], ...] = (
+    {},
+    {"editable": True},
+    {"user_input": FORM},
+    {"user_feedback": [QUESTION]},
+    {"external_execution": True},
+)
 MAX_DEPTH = 3
+SECONDS = 60.0
 
 
 class BrokenError(Exception):
     pass
 
 
-@dataclass(frozen=True)
-class Does:
-    """A step's executor. `how` is known to the model too."""
+# --- what steps do; the model reads these fields, and nothing else of the workflow but its declarations ---
 
-    how: str
+
+@dataclass
+class Does:
+    """A step's executor, which tells what it was given after its output was sent back.
+
+    `fails` is how often it raises before it succeeds, counted over the whole run. A `weak` output has no success.
+    """
+
+    fails: int = 0
+    stops: bool = False
+    weak: bool = False
+    calls: int = 0
 
     def __call__(self, given: StepInput) -> Any:
-        if self.how == "fail":
-            raise BrokenError(self.how)
-        return StepOutput("out", stop=self.how == "stop")
+        self.calls += 1
+        if self.calls <= self.fails:
+            raise BrokenError(f"{self.calls}")
+        told = said(given.rejection_feedback, given.previous_output)
+        return StepOutput(told, stop=self.stops, success=not self.weak)
+
+
+def said(feedback: str | None, previous: Any) -> Any:
+    """The output of a step that was given this."""
+    return "out" if feedback is None and previous is None else {"feedback": feedback, "previous": previous}
 
 
 @dataclass(frozen=True)
@@ -54,8 +87,6 @@ class Says:
     value: Any
 
     def __call__(self, _: StepInput) -> Any:
-        if self.value == "fail":
-            raise BrokenError
         return self.value
 
 
@@ -69,204 +100,193 @@ class Until:
         return given.iteration == self.iteration
 
 
+@dataclass(frozen=True)
+class IfWeak:
+    """A Review's `when`; that of a container never holds."""
+
+    def __call__(self, output: StepOutput) -> bool:
+        return not output.success
+
+
+@dataclass
+class Once:
+    """A Review's `when`: only the first output of the run."""
+
+    calls: int = 0
+
+    def __call__(self, _: StepOutput) -> bool:
+        self.calls += 1
+        return self.calls == 1
+
+
+FOREVER = 1_000_000
+
+
 # --- workflows ---
 
 
-def confirms(kind: str) -> st.SearchStrategy[Any]:
-    choices = ["skip", "cancel", "else"] if kind == "Condition" else ["skip", "skip", "cancel"]
-    return st.none() | st.builds(Confirm, on_reject=st.sampled_from(choices))
+@dataclass
+class Drawn:
+    """Draws the parts of a workflow. A `calm` one neither fails nor stops."""
+
+    pick: Pick[Any]
+    calm: bool
+    names: Iterator[int] = field(default_factory=itertools.count)
+
+    def workflow(self) -> Workflow:
+        return Workflow("w", steps=[self.node(MAX_DEPTH) for _ in range(self.pick([1, 2, 3]))])
+
+    def node(self, depth: int) -> Any:
+        name = f"n{next(self.names)}"
+        if depth == 0 or self.pick([True, False]):
+            return self.leaf(name)
+        kind = self.pick(["Steps", "Parallel", "Parallel", "Workflow", "Condition", "Router", "Loop"])
+        children = [self.node(depth - 1) for _ in range(self.pick([1, 2] if kind == "Loop" else [1, 2, 3]))]
+        make = {
+            "Steps": self.steps,
+            "Parallel": self.parallel,
+            "Workflow": self.nested,
+            "Condition": self.condition,
+            "Router": self.router,
+            "Loop": self.loop,
+        }[kind]
+        return make(name, children)
+
+    def leaf(self, name: str) -> Step:
+        reviews = [self.maybe(self.confirm), self.maybe(self.ask), self.maybe(self.review)]
+        if self.pick([False, False, False, True]):
+            return Step(name, agent=Agent(self.turns()), human_review=kept([*reviews, self.maybe(self.tool_review)]))
+        fails = 0 if self.calm else self.pick([0, 0, 0, 1, 2, FOREVER])
+        does = Does(fails, stops=not self.calm and self.pick([False] * 6 + [True]), weak=self.pick([False, True]))
+        on_error = self.pick(["fail", "skip", "pause", "pause"])
+        policies = {"on_error": on_error, "retries": self.pick([0, 0, 1]), "restart": self.pick(["again", "ask"])}
+        errors = ErrorReview(**self.timing("cancel", "skip")) if on_error == "pause" else None
+        return Step(name, does, human_review=kept([*reviews, errors]), **policies)
+
+    def turns(self) -> list[list[ToolRequest]]:
+        return [[self.tool(f"c{n}") for n in range(self.pick([1, 2, 3]))] for _ in range(self.pick([1, 2]))]
+
+    def tool(self, call_id: str) -> ToolRequest:
+        return ToolRequest(Tool(call_id, "tool", {"path": call_id}), **self.pick(TOOLS))
+
+    # --- reviews ---
+
+    def maybe(self, make: Callable[[], Any]) -> Any:
+        return make() if self.pick([False, True]) else None
+
+    def timing(self, *then: str) -> dict[str, Any]:
+        return {"timeout": SECONDS, "on_timeout": self.pick(then)} if self.pick([False, False, True]) else {}
+
+    def confirm(self) -> Confirm:
+        return Confirm(on_reject=self.pick(["skip", "skip", "cancel"]), **self.timing("skip", "cancel", "approve"))
+
+    def ask(self) -> Ask:
+        if self.pick([False, True]):
+            return Ask(ALL_DEFAULT, timeout=SECONDS, on_timeout="approve")
+        return Ask(FORM, **self.timing("skip", "cancel"))
+
+    def review(self) -> Review:
+        way, when = self.pick(["retry", "skip", "cancel"]), self.pick([None, None, IfWeak(), Once()])
+        timing = self.timing("approve", "skip", "cancel")
+        return Review(on_reject=way, when=when, max_retries=self.pick([0, 1, 2]), **timing)
+
+    def tool_review(self) -> ToolReview:
+        return ToolReview(**self.timing("skip", "cancel"))
+
+    # --- containers ---
+
+    def steps(self, name: str, children: list[Any]) -> Steps:
+        return Steps(name, children, human_review=self.maybe(self.confirm))
+
+    def parallel(self, name: str, children: list[Any]) -> Parallel:
+        return Parallel(name, children, human_review=self.maybe(self.confirm))
+
+    def nested(self, name: str, children: list[Any]) -> Step:
+        inner = Workflow(f"inner-{name}", steps=children)
+        return Step(name, workflow=inner, human_review=self.maybe(self.confirm))
+
+    def condition(self, name: str, children: list[Any]) -> Condition:
+        cut = self.pick(range(1, len(children) + 1))
+        says = Says(self.pick([True, False]))
+        then, otherwise = children[:cut], children[cut:] or None
+        confirm = self.maybe(lambda: Confirm(on_reject=self.pick(["else", "skip"])))
+        return Condition(name, says, steps=then, else_steps=otherwise, human_review=confirm)
+
+    def router(self, name: str, children: list[Any]) -> Router:
+        reviews = [self.maybe(self.confirm), self.maybe(self.review)]
+        if self.pick([True, False]):
+            choose = Choose(multiple=self.pick([True, False]), **self.timing("cancel", "skip"))
+            return Router(name, children, human_review=kept([*reviews, choose]))
+        chosen = [child.name for child in children if self.pick([True, False])] or [children[0].name]
+        return Router(name, children, selector=Says(chosen), human_review=kept(reviews))
+
+    def loop(self, name: str, children: list[Any]) -> Loop:
+        review = self.maybe(self.review)
+        always = review is not None and review.when is None
+        ends = None if always else self.pick([None, Until(1), Until(2)])
+        reviews = kept([self.maybe(self.confirm), review])
+        return Loop(name, children, max_iterations=self.pick([1, 2, 3]), end_condition=ends, human_review=reviews)
 
 
-@st.composite
-def nodes(draw: st.DrawFn, names: Iterator[int], depth: int, *, calm: bool) -> Any:
-    """One node. A `calm` one neither fails nor stops."""
-    leaf = depth == 0 or draw(st.booleans())
-    kind = "Step" if leaf else draw(st.sampled_from([*_MAKERS, "Parallel"]))
-    name = f"n{next(names)}"
-    confirm = draw(confirms(kind))
-    if kind == "Step":
-        how = "say" if calm else draw(st.sampled_from(["say"] * 6 + ["fail", "stop"]))
-        gates = [confirm, draw(st.sampled_from([None, None, Ask(FORM)]))]
-        return Step(name, Does(how), human_review=[gate for gate in gates if gate])
-    children = [
-        draw(nodes(names, depth - 1, calm=calm)) for _ in range(draw(st.integers(1, 2 if kind == "Loop" else 3)))
-    ]
-    return _MAKERS[kind](draw, name, children, [confirm] if confirm else [])
-
-
-def _condition(draw: st.DrawFn, name: str, children: list[Any], gates: list[Any]) -> Condition:
-    cut = draw(st.integers(1, len(children)))
-    says = Says(draw(st.booleans()))
-    return Condition(name, says, steps=children[:cut], else_steps=children[cut:] or None, human_review=gates)
-
-
-def _router(draw: st.DrawFn, name: str, children: list[Any], gates: list[Any]) -> Router:
-    if draw(st.booleans()):
-        return Router(name, children, human_review=[*gates, Choose(multiple=draw(st.booleans()))])
-    chosen = draw(st.lists(st.sampled_from([child.name for child in children]), min_size=1, unique=True))
-    in_order = [child.name for child in children if child.name in chosen]
-    return Router(name, children, selector=Says(in_order), human_review=gates)
-
-
-def _loop(draw: st.DrawFn, name: str, children: list[Any], gates: list[Any]) -> Loop:
-    bound = draw(st.integers(1, 3))
-    ends = draw(st.none() | st.integers(1, 3).map(Until))
-    return Loop(name, children, max_iterations=bound, end_condition=ends, human_review=gates)
-
-
-_MAKERS: dict[str, Any] = {
-    "Steps": lambda _, name, children, gates: Steps(name, children, human_review=gates),
-    "Parallel": lambda _, name, children, gates: Parallel(name, children, human_review=gates),
-    "Workflow": lambda _, name, children, gates: Step(
-        name, workflow=Workflow(f"inner-{name}", steps=children), human_review=gates
-    ),
-    "Condition": _condition,
-    "Router": _router,
-    "Loop": _loop,
-}
+def kept(reviews: Sequence[Any]) -> list[Any]:
+    return [review for review in reviews if review is not None]
 
 
 @st.composite
 def workflows(draw: st.DrawFn) -> Workflow:
-    names = itertools.count()
-    calm = draw(st.booleans())
-    return Workflow("w", steps=[draw(nodes(names, MAX_DEPTH, calm=calm)) for _ in range(draw(st.integers(1, 3)))])
+    def pick(options: Sequence[Any]) -> Any:
+        return draw(st.sampled_from(options))
+
+    return Drawn(pick, calm=pick([True, False])).workflow()
 
 
-# --- people ---
+# --- answers ---
 
 
-@st.composite
-def decisions(draw: st.DrawFn, facts: dict[str, Any]) -> dict[str, Any]:
+def answer_to(kind: str, facts: dict[str, Any], pick: Pick[Any]) -> dict[str, Any]:
     """A valid decision on a requirement, as a client would send it: by id, or whole."""
-    echo = dict(facts) if draw(st.booleans()) else {"id": facts["id"]}
-    if facts["requires_confirmation"]:
-        if draw(st.integers(0, 3)):
-            echo.pop("on_reject", None)
-            return {**echo, "confirmed": True}
-        choice = draw(st.sampled_from([None, *facts["allowed_on_reject"]]))
-        return {**echo, "confirmed": False, "on_reject": choice}
-    if facts["requires_user_input"]:
-        values: dict[str, Any] = {"x": draw(st.integers(-5, 5))}
-        if draw(st.booleans()):
-            return {**echo, "user_input": values}
-        schema = [{"name": "x", "value": values["x"]}, {"name": "y", "value": None}]
-        return {**echo, "user_input_schema": schema}
-    available = facts["available_choices"]
-    most = len(available) if facts["allow_multiple_selections"] else 1
-    return {**echo, "selected_choices": draw(st.lists(st.sampled_from(available), min_size=1, max_size=most))}
+    echo = {"id": facts["id"]} if pick([True, False]) else dict(facts)
+    if kind != "requires_error_decision":
+        echo.pop("on_reject", None)
+    match kind:
+        case "requires_user_input":
+            return {**echo, **_filled(pick)}
+        case "requires_route_selection":
+            routes = facts["available_choices"]
+            one = [pick(routes)]
+            return {**echo, "selected_choices": pick([one, routes]) if facts["allow_multiple_selections"] else one}
+        case "requires_executor_input":
+            requests = facts["executor_requirements"]
+            chosen = [each for each in requests if pick([True, True, False])] or [pick(requests)]
+            return {**echo, "executor_requirements": [{"id": each["id"], **_tool(each, pick)} for each in chosen]}
+        case "requires_error_decision":
+            return {**echo, "decision": pick(["skip", "cancel", "retry"])}
+    if pick([True, True, False]):
+        edits = [{}, {}, {"edited_output": _edited(facts)}] if "review" in kind else [{}]
+        return {**echo, "confirmed": True, **pick(edits)}
+    feedback = pick([{}, {"rejection_feedback": "no"}])
+    return {**echo, "confirmed": False, "on_reject": pick([None, *facts["allowed_on_reject"]]), **feedback}
 
 
-# --- the model ---
-
-NOTHING: Any = object()
-Path = tuple[Any, ...]
-
-
-@dataclass
-class Model:
-    """What the rules say of a workflow, given what people decided.
-
-    `completed` and `skipped` are the steps that may have come to that; `ends` are the events that may end the run.
-    When `ends` is empty and nobody is waited for, the run has gone through: then all of them must have.
-    """
-
-    decided: dict[tuple[Path, str], dict[str, Any]]
-    completed: set[Path] = field(default_factory=set)
-    skipped: set[Path] = field(default_factory=set)
-    ends: set[str] = field(default_factory=set)
-    waits: bool = False
-    is_content_plain: bool = True
-    """Whether no loop had an iteration without content: what its content is then is no business of this model."""
-
-    def sequence(self, listed: Any, prefix: Path) -> tuple[bool, Any]:
-        content = NOTHING
-        for node in listed:
-            done, its_content = self.node(node, (*prefix, node.name))
-            if not done:
-                return False, content
-            if its_content is not NOTHING:
-                content = its_content
-        return True, content
-
-    def node(self, node: Any, path: Path) -> tuple[bool, Any]:
-        """Whether what comes after it may go on, and its content."""
-        rejected = None
-        for gate in node.gates:
-            decision = self.decided.get((path, gate.flag))
-            if decision is None:
-                self.waits = True
-                return False, NOTHING
-            if decision.get("confirmed") is False:
-                rejected = decision["on_reject"]
-                break
-        if rejected == "cancel":
-            self.ends.add("WorkflowCancelled")
-            return False, NOTHING
-        if rejected == "skip":
-            self.skipped.add(path)
-            return True, NOTHING
-        return self.inside(node, path, goes_else=rejected == "else")
-
-    def inside(self, node: Any, path: Path, *, goes_else: bool) -> tuple[bool, Any]:
-        match node:
-            case Step(workflow=None):
-                return self.step(node, path)
-            case Step():
-                done, content = self.sequence(node.children, path)
-                self.completed.update([path] if done else [])
-                return done, content
-            case Steps():
-                return self.sequence(node.steps, path)
-            case Parallel():
-                results = {child.name: self.node(child, (*path, child.name)) for child in node.steps}
-                contents = {name: content for name, (_, content) in results.items() if content is not NOTHING}
-                return all(done for done, _ in results.values()), contents
-            case Condition(evaluator=Says(value=holds)):
-                listed = node.steps if holds and not goes_else else node.else_steps
-                self.skipped.update([] if listed else [path])
-                return self.sequence(listed, path)
-            case Router():
-                return self.router(node, path)
-        return self.loop(node, path)
-
-    def step(self, node: Step, path: Path) -> tuple[bool, Any]:
-        how = node.executor.how  # type: ignore[union-attr]
-        if how == "fail":
-            self.ends.add("WorkflowError")
-            return False, NOTHING
-        self.completed.add(path)
-        if how == "stop":
-            self.ends.add("WorkflowCompleted")
-            return False, NOTHING
-        return True, "out"
-
-    def router(self, node: Router, path: Path) -> tuple[bool, Any]:
-        decision = self.decided.get((path, "requires_route_selection"))
-        selected = decision["selected_choices"] if decision else node.selector.value  # type: ignore[union-attr]
-        return self.sequence([child for child in node.choices if child.name in selected], path)
-
-    def loop(self, node: Loop, path: Path) -> tuple[bool, Any]:
-        content = NOTHING
-        for iteration in range(1, node.max_iterations + 1):
-            done, its_content = self.sequence(node.steps, (*path, iteration))
-            if not done:
-                return False, content
-            if its_content is NOTHING:
-                self.is_content_plain = False
-            content = its_content
-            if node.end_condition is not None and node.end_condition.iteration == iteration:  # type: ignore[attr-defined]
-                break
-        return True, content
+def _filled(pick: Pick[Any]) -> dict[str, Any]:
+    x = pick([-1, 0, 5])
+    one, other = {"user_input": {"x": x}}, {"user_input_schema": [{"name": "x", "value": x}]}
+    return one if pick([True, False]) else other
 
 
-def model_of(run: Simulation) -> tuple[Model, bool, Any]:
-    """The model, whether the run has gone through, and its content then."""
-    kinds = {event["requirement_id"]: flag for event in run.of("StepPaused") for flag in FLAGS if event[flag]}
-    decided = {
-        (tuple(event["step_path"]), kinds[event["requirement_id"]]): event["decision"]
-        for event in run.of("StepContinued")
-    }
-    model = Model(decided)
-    through, content = model.sequence(run.workflow.steps, ())
-    return model, through, content
+def _edited(facts: dict[str, Any]) -> Any:
+    kinds: dict[type, Any] = {dict: {"edited": True}, list: ["edited"]}
+    return kinds.get(type(facts.get("step_output")), "edited")
+
+
+def _tool(request: dict[str, Any], pick: Pick[Any]) -> dict[str, Any]:
+    tool = request["tool_execution"]
+    if tool.get("requires_user_input"):
+        return {"user_input_schema": [{"name": "x", "value": pick([1, 2])}, {"name": "y", "value": None}]}
+    if request.get("user_feedback_schema"):
+        return {"user_feedback_schema": [{"question": "Which?", "selected_options": pick([["a"], ["a", "b"]])}]}
+    if tool.get("external_execution_required"):
+        return {"external_execution_result": pick(["done", 0, {"code": 1}])}
+    if pick([True, False]) and tool.get("editable"):
+        return {"confirmation": True, "edited_args": {"path": "elsewhere"}}
+    return {"confirmation": pick([True, False]), "confirmation_note": pick([None, "why"])}

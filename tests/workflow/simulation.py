@@ -5,24 +5,38 @@ What it emits goes through JSON and the protocol's models, as it would on the wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from interlock.workflow.advance import Work, advance, concluded, failed, paused, recovered
-from interlock.workflow.decide import Decided, continued, decide
+from interlock.engine.agents import run_agent
+from interlock.workflow.advance import Executed, Judged, advance, concluded, failed, recovered
+from interlock.workflow.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
+from interlock.workflow.decide import Decided, continued, decide, expired
 from interlock.workflow.declaration import Condition, Loop, Router, Step, Workflow
 from interlock.workflow.events import Draft, effects
-from interlock.workflow.io import StepInput, content_of
-from interlock.workflow.scope import newest_content, scope_at, scope_in_iteration
-from interlock.workflow.state import Requirement, RunState, dump, fold, load, node_at
+from interlock.workflow.io import Content, Session, StepInput, StepOutput, content_of
+from interlock.workflow.outputs import paused
+from interlock.workflow.places import Place
+from interlock.workflow.reviews import Review
+from interlock.workflow.scope import (
+    MISSING,
+    content_of_node,
+    newest_contents,
+    place_at,
+    scope_at,
+    scope_in_iteration,
+    sent_back,
+)
+from interlock.workflow.state import TOOLS, Requirement, RunState, dump, fold, load, node_at
+from interlock.workflow.walk import TIMEOUT, Work
 from interlock_protocol.codec import event_body, read_body
 from interlock_protocol.messages import RUN_EVENTS, parse_server_message
-from interlock_protocol.requirements import EchoedRequirement
-from interlock_protocol.types import JsonValue, RunStatus
+from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement
+from interlock_protocol.types import JsonValue, PathPart, RunStatus
 
 Event = dict[str, Any]
-LoggedEntry = tuple[Event, dict[str, Any] | None]
+LoggedEntry = tuple[Event, dict[str, Any] | None, tuple[str, ...]]
 Answer = Mapping[str, Any]
 
 WHO = "ada"
@@ -62,7 +76,7 @@ class Simulation:
         message = parse_server_message({**event, "event_index": len(self.log), "epoch": 1})
         assert type(message) is RUN_EVENTS[event["event"]]
         assert not self.state.status.is_final, "nothing follows the end"
-        self.log.append((event, draft.private))
+        self.log.append((event, draft.private, draft.resolves))
         fold(self.state, event, draft.private)
         return event
 
@@ -71,6 +85,9 @@ class Simulation:
         while not self.state.status.is_final:
             step = advance(self.workflow, self.state, self.clock)
             if not step.drafts:
+                if step.wake_at is not None and not step.work and not self.running:
+                    self.clock = max(self.clock, step.wake_at)
+                    continue
                 self._work_on(step.work)
                 return
             for draft in step.drafts:
@@ -94,36 +111,65 @@ class Simulation:
             result = self._result(work)
             drafts = concluded(self.workflow, self.state, work, result, self.clock)
         except Exception as error:
-            drafts = (failed(self.workflow, self.state, work, error),)
+            drafts = (failed(self.workflow, self.state, work, error, retry_at=self._retry_at(work)),)
         for draft in drafts:
             self.emit(draft)
 
+    def _retry_at(self, work: Work) -> int | None:
+        step, node = work.place.node, node_at(self.state, list(work.path))
+        if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries > step.retries:
+            return None
+        return self.clock + 100
+
     def _result(self, work: Work) -> Any:
         given = self.step_input(work)
-        match work.place.node:
-            case Step(executor=executor) if executor is not None:
-                return content_of(executor(given))
-            case Condition(evaluator=function) | Loop(end_condition=function) if function is not None:
+        node = work.place.node
+        match work.task, node:
+            case "execute", Step(executor=executor) if executor is not None:
+                output = content_of(executor(given))
+                return Executed(output, self._is_reviewed(node, output))
+            case "execute", Step(agent=agent) if agent is not None:
+                state = node_at(self.state, list(work.path))
+                result = at_once(run_agent(agent, None if state is None else state.agent, given, _Nowhere()))
+                return Executed(result, not isinstance(result, AgentPause) and self._is_reviewed(node, result))
+            case "review", _:
+                content = content_of_node(work.place, node_at(self.state, list(work.path)))
+                review = node.asks(Review)
+                assert review is not None
+                assert review.when is not None
+                reviewed = review.when(StepOutput(None if content is MISSING else content))
+                end = node.end_condition if isinstance(node, Loop) and not reviewed else None
+                return Judged(reviewed, end is not None and bool(end(given)))
+            case _, Condition(evaluator=function) | Loop(end_condition=function) if function is not None:
                 return function(given)
-            case Router(selector=selector) if selector is not None:
+            case _, Router(selector=selector) if selector is not None:
                 chosen = selector(given)
                 return [chosen] if isinstance(chosen, str) else chosen
         raise AssertionError(work)
 
+    def _is_reviewed(self, step: Step, output: Content) -> bool:
+        review = step.asks(Review)
+        if review is None or review.when is None:
+            return review is not None
+        return review.when(StepOutput(output.content, success=output.success))
+
     def step_input(self, work: Work) -> StepInput:
-        if work.task == "end_condition":
-            scope = scope_in_iteration(self.workflow, self.state, work.path)
-        else:
-            scope = scope_at(self.workflow, self.state, work.path)
+        in_loop = isinstance(work.place.node, Loop)
+        scope = (scope_in_iteration if in_loop else scope_at)(self.workflow, self.state, work.path)
         node = node_at(self.state, list(work.path))
+        if node is not None:
+            scope = sent_back(scope, node)
         return StepInput(
             input=scope.input,
             previous_step_content=scope.previous,
             user_input=None if node is None else node.user_input,
+            rejection_feedback=scope.feedback,
+            previous_output=scope.previous_output,
+            session=Session("session-1"),
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
             attempt=work.attempt,
-            _contents=lambda name: newest_content(self.workflow, self.state, name),
+            _contents=lambda: newest_contents(self.workflow, self.state),
         )
 
     def run(self) -> Simulation:
@@ -139,13 +185,12 @@ class Simulation:
         self.state = self.refolded()
         self.running.clear()
         if self.state.status is not RunStatus.PENDING and not self.state.status.is_final:
-            draft = recovered(self.workflow, self.state)
-            if draft is not None:
+            for draft in recovered(self.workflow, self.state):
                 self.emit(draft)
 
     def refolded(self) -> RunState:
         state = self.before()
-        for event, private in self.log:
+        for event, private, _ in self.log:
             fold(state, event, private)
         return state
 
@@ -157,10 +202,21 @@ class Simulation:
 
     def decide(self, *answers: Answer, by: str = WHO, seen: int | None = None) -> tuple[Decided, ...]:
         """One `continue-workflow`."""
-        echoed = [EchoedRequirement.model_validate(answer) for answer in answers]
+        echoed = [
+            (EchoedErrorRequirement if "decision" in answer else EchoedRequirement).model_validate(answer)
+            for answer in answers
+        ]
         decided = decide(self.workflow, self.state, echoed, may_decide=anybody, seen=seen)
         self.clock += 1
         for draft in continued(self.workflow, self.state, decided, resolved_by=by, now=self.clock):
+            self.emit(draft)
+        return decided
+
+    def expire(self, later: int) -> tuple[Decided, ...]:
+        """Let `later` milliseconds go by, and timeouts fire."""
+        self.clock += later
+        decided = expired(self.state, self.clock)
+        for draft in continued(self.workflow, self.state, decided, resolved_by=TIMEOUT, now=self.clock):
             self.emit(draft)
         return decided
 
@@ -183,7 +239,7 @@ class Simulation:
 
     @property
     def events(self) -> list[Event]:
-        return [event for event, _ in self.log]
+        return [event for event, _, _ in self.log]
 
     @property
     def names(self) -> list[str]:
@@ -197,20 +253,86 @@ class Simulation:
         """The events of one name."""
         return [event for event in self.events if event["event"] == name]
 
+    def place_of(self, path: Sequence[PathPart]) -> Place:
+        """Where in the workflow a path of names and iterations leads."""
+        return place_at(self.workflow, tuple(path))
+
     def story(self) -> list[str]:
         """The log in words: `event step`."""
         return [" ".join(filter(None, (event["event"], event.get("step_name")))) for event in self.events]
 
+    @property
+    def waits_for(self) -> set[str]:
+        """What can be decided, by the state: requirements, and of an agent's each tool that has no decision yet."""
+        pending = self.state.requirements.values()
+        return {id_ for each in pending for id_ in (each.undecided if each.kind == TOOLS else [each.id])}
+
     def pending_by_head(self) -> set[str]:
-        """The requirements that the head of the log would call pending."""
+        """The same, as the head of the log would have it."""
         pending: set[str] = set()
-        for event in self.events:
+        for event, _, resolves in self.log:
             change = effects([event])
-            pending |= set(change.opens)
-            pending -= set(change.resolves)
+            assert pending >= set(resolves), "what is decided was pending"
+            pending = (pending | set(change.opens)) - set(resolves)
             if change.status is not None and change.status.is_final:
                 pending.clear()
         return pending
+
+
+class _Nowhere:
+    """Where an agent's events go that nobody looks at."""
+
+    is_full = False
+
+    def content(self, text: str) -> None: ...
+
+    def tool(self, event: str, tool: Any) -> None: ...
+
+    async def room(self) -> None: ...
+
+
+def at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine returns that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as ended:
+        return ended.value
+    raise AssertionError("it waits")
+
+
+@dataclass
+class Agent:
+    """Asks about the tools of each turn, one turn after the other, and then tells what was decided about each."""
+
+    turns: Sequence[Sequence[ToolRequest]]
+    id: str = "agent-1"
+    name: str = "Agent"
+    type: Literal["agent", "team"] = "agent"
+
+    async def run(self, step_input: StepInput, stream: AgentStream) -> Any:
+        return self._next([])
+
+    async def resume(
+        self, state: JsonValue, decisions: Sequence[ToolDecision], step_input: StepInput, stream: AgentStream
+    ) -> Any:
+        assert isinstance(state, list)
+        return self._next([*state, [told(each) for each in decisions]])
+
+    def _next(self, decided: list[JsonValue]) -> Any:
+        turn = len(decided)
+        return decided if turn == len(self.turns) else AgentPause(self.turns[turn], decided, run_id=f"turn-{turn}")
+
+
+def told(decision: ToolDecision) -> JsonValue:
+    """A decision as an agent of these tests tells it."""
+    facts: dict[str, JsonValue] = {
+        "args": dict(decision.tool.args),
+        "note": decision.note,
+        "input": None if decision.user_input is None else dict(decision.user_input),
+        "feedback": None if decision.user_feedback is None else list(decision.user_feedback),
+        "result": decision.result,
+    }
+    return {"approved": decision.approved, **{key: value for key, value in facts.items() if value is not None}}
 
 
 def says(text: Any) -> Callable[[StepInput], Any]:

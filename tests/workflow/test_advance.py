@@ -24,8 +24,9 @@ from interlock import (
     UserInputField,
     Workflow,
 )
-from interlock.workflow.advance import advance, concluded, paused, recovered
+from interlock.workflow.advance import Executed, advance, concluded, recovered
 from interlock.workflow.io import Content
+from interlock.workflow.outputs import paused
 from interlock_protocol.types import RunStatus
 
 
@@ -555,7 +556,7 @@ def test_run_that_waits_is_not_recovered() -> None:
     simulation = run(step("a", Confirm()))
     simulation.crash()
     assert "WorkflowRecovered" not in simulation.names
-    assert recovered(simulation.workflow, simulation.state) is None
+    assert recovered(simulation.workflow, simulation.state) == ()
 
 
 def test_third_crash_without_progress_ends_the_run() -> None:
@@ -617,6 +618,6 @@ def test_work_of_an_ended_branch_concludes_in_its_own_words() -> None:
     simulation = Simulation(Workflow("w", steps=[step("a")]))
     simulation.settle()
     (work,) = simulation.running.values()
-    (draft,) = concluded(simulation.workflow, simulation.state, work, Content("x", "str"), simulation.clock)
+    (draft,) = concluded(simulation.workflow, simulation.state, work, Executed(Content("x", "str")), simulation.clock)
     assert draft.event["event"] == "StepCompleted"
     assert draft.event["duration_ms"] >= 0

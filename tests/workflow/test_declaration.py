@@ -1,4 +1,4 @@
-"""What may be declared; and where each thing stands."""
+"""What may be declared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from interlock import (
     UserInputField,
     Workflow,
 )
-from interlock.workflow.reviews import ALLOWED_ON_REJECT
+from interlock.workflow.reviews import ON_CONFIRM
 
 
 def work(_: StepInput) -> str:
@@ -62,12 +62,12 @@ REFUSED: list[tuple[str, Callable[[], Any], list[str]]] = [
     ("an else without steps", lambda: Condition("c", holds, steps=[A], else_steps=[]), ["'c'", "else_steps"]),
     ("an evaluator that can't be called", lambda: Condition("c", anything, steps=[A]), ["'c'", "evaluator"]),
     ("an empty router", lambda: Router("r", []), ["Router 'r'", "no steps"]),
-    ("a selector that can't be called", lambda: Router("r", [A], selector="a"), ["'r'", "selector"]),  # type: ignore[arg-type]
+    ("a selector that can't be called", lambda: Router("r", [A], selector="a"), ["'r'", "selector"]),
     ("two who select", lambda: Router("r", [A], selector=lambda _: "a", human_review=Choose()), ["'r'", "Choose"]),
     ("a Loop without iterations", lambda: Loop("l", [A], max_iterations=0), ["Loop 'l'", "max_iterations"]),
     ("True iterations", lambda: Loop("l", [A], max_iterations=True), ["Loop 'l'", "max_iterations"]),
     ("2.5 iterations", lambda: Loop("l", [A], max_iterations=anything or 2.5), ["'l'", "max_iterations"]),  # type: ignore[arg-type]
-    ("an end that can't be called", lambda: Loop("l", [A], max_iterations=1, end_condition="x"), ["end_condition"]),  # type: ignore[arg-type]
+    ("an end that can't be called", lambda: Loop("l", [A], max_iterations=1, end_condition="x"), ["end_condition"]),
     ("a workflow without an id", lambda: Workflow("", steps=[A]), ["id"]),
     ("an id with a slash", lambda: Workflow("a/b", steps=[A]), ["'a/b'"]),
     ("an id with a control character", lambda: Workflow("a\nb", steps=[A]), ["control"]),
@@ -148,7 +148,7 @@ def test_kind_has_the_reviews_of_the_table_and_no_others(kind: str, review: Any)
 def test_confirmation_may_be_rejected_as_the_table_says(kind: str, on_reject: Any) -> None:
     # The table: skip and cancel everywhere, else for a Condition only, retry for reviews only.
     allowed = {"skip", "cancel"} | ({"else"} if kind == "Condition" else set())
-    assert set(ALLOWED_ON_REJECT[KINDS[kind](None).kind]) == allowed
+    assert set(ON_CONFIRM[KINDS[kind](None).kind]) == allowed
     if on_reject in allowed:
         assert KINDS[kind](Confirm(on_reject=on_reject))
     else:
@@ -216,89 +216,3 @@ def test_list_that_was_given_may_change_afterwards() -> None:
     workflow = Workflow("w", steps=steps)
     steps.append(B)
     assert [step.name for step in workflow.steps] == ["a"]
-
-
-# --- places ---
-
-
-def deep() -> Workflow:
-    """The same node objects in several places."""
-    inner = Workflow("inner", steps=[A, B])
-    return Workflow(
-        "w",
-        steps=[
-            A,
-            Loop("loop", [Parallel("fan", [A, Steps("both", [A, B])])], max_iterations=2),
-            Condition("if", holds, steps=[A, B], else_steps=[Step("c", work)]),
-            Step("nested", workflow=inner),
-            Router("route", [A, B]),
-        ],
-    )
-
-
-def test_step_id_is_a_function_of_the_place() -> None:
-    first, second = deep(), deep()
-    assert list(first.by_step_id) == list(second.by_step_id)
-    assert len(first.by_step_id) == 17  # every place has an id of its own
-
-
-def test_step_id_depends_on_the_workflow() -> None:
-    assert set(Workflow("v", steps=[A]).by_step_id).isdisjoint(Workflow("w", steps=[A]).by_step_id)
-
-
-def test_step_id_stays_when_a_sibling_comes_before() -> None:
-    before = Workflow("w", steps=[A]).places["a"]
-    after = Workflow("w", steps=[B, A]).places["a"]
-    assert (before.step_id, before.index) == (after.step_id, 0)
-    assert after.index == 1
-
-
-def test_place_knows_its_index_and_depth() -> None:
-    places = deep().places
-    loop = places["loop"]
-    fan = loop.children["fan"]
-    both = fan.children["both"]
-    assert [place.index for place in places.values()] == [0, 1, 2, 3, 4]
-    assert (loop.depth, fan.depth, both.depth, both.children["b"].depth) == (0, 1, 2, 3)
-    assert (both.index, both.children["b"].index) == (1, 1)
-    assert both.parent is fan
-
-
-def test_branches_of_a_condition_count_for_themselves() -> None:
-    branches = deep().places["if"].children
-    assert {name: place.index for name, place in branches.items()} == {"a": 0, "b": 1, "c": 0}
-
-
-# --- fingerprints ---
-
-
-def test_fingerprint_is_the_same_for_the_same_structure() -> None:
-    assert deep().fingerprint == deep().fingerprint
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        [B, A],
-        [A],
-        [A, Step("b", work, human_review=CONFIRM)],
-        [A, Step("b", work, human_review=ASK)],
-        [A, Steps("b", [A])],
-        [A, Step("b", workflow=NESTED)],
-    ],
-)
-def test_fingerprint_tells_structures_apart(other: list[Any]) -> None:
-    assert Workflow("w", steps=other).fingerprint != Workflow("w", steps=[A, B]).fingerprint
-
-
-def test_fingerprint_tells_forms_apart() -> None:
-    def asks(field: UserInputField) -> Workflow:
-        return Workflow("w", steps=[Step("s", work, human_review=Ask([field]))])
-
-    assert asks(UserInputField("x", "int")).fingerprint != asks(UserInputField("x", "str")).fingerprint
-
-
-def test_fingerprint_tells_where_the_else_begins() -> None:
-    one = Workflow("w", steps=[Condition("c", holds, steps=[A], else_steps=[B])])
-    other = Workflow("w", steps=[Condition("c", holds, steps=[A, B])])
-    assert one.fingerprint != other.fingerprint

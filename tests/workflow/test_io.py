@@ -90,15 +90,15 @@ def test_output_is_a_copy() -> None:
 
 def test_side_effect_key_is_of_one_visit() -> None:
     keys = [
-        side_effect_key("run", ("a",), 1),
-        side_effect_key("run", ("a",), 2),
-        side_effect_key("run", ("b",), 1),
-        side_effect_key("other", ("a",), 1),
-        side_effect_key("run", ("l", 1, "a"), 1),
-        side_effect_key("run", ("l", 2, "a"), 1),
+        side_effect_key("run", ("a",), 1, 0),
+        side_effect_key("run", ("a",), 2, 0),
+        side_effect_key("run", ("b",), 1, 0),
+        side_effect_key("other", ("a",), 1, 0),
+        side_effect_key("run", ("l", 1, "a"), 1, 0),
+        side_effect_key("run", ("l", 2, "a"), 1, 0),
     ]
     assert len(set(keys)) == len(keys)
-    assert side_effect_key("run", ("a",), 1) == keys[0]
+    assert side_effect_key("run", ("a",), 1, 0) == keys[0]
 
 
 @pytest.mark.parametrize("value", ["é" * 100, {"a": "é" * 100}, ["\U0001f600"] * 50])

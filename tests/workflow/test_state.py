@@ -5,12 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.workflow.simulation import Simulation, anybody, says
+from tests.workflow.people import assert_commutes
+from tests.workflow.simulation import Agent, Simulation, anybody, says
 
-from interlock import Confirm, Loop, Parallel, Router, Step, StepInput, Steps, Workflow
-from interlock.workflow.decide import continued, decide
+from interlock import (
+    Confirm,
+    Loop,
+    Parallel,
+    Review,
+    Router,
+    Step,
+    StepInput,
+    Steps,
+    ToolReview,
+    Workflow,
+)
+from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.decide import Decided, continued, decide, expired
 from interlock.workflow.state import RunState, dump, fold, load, shift
-from interlock_protocol.requirements import EchoedRequirement
+from interlock.workflow.walk import TIMEOUT
+from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement
 from interlock_protocol.types import RunStatus
 
 
@@ -111,10 +125,10 @@ def raced(run: Simulation, name: str, **decision: Any) -> tuple[RunState, RunSta
     assert batch
     in_order = load(dump(start))
     fold(in_order, draft.event)
-    for entry, private in batch:
+    for entry, private, _ in batch:
         fold(in_order, entry, private)
     late = load(dump(start))
-    for entry, private in batch:
+    for entry, private, _ in batch:
         fold(late, entry, private)
     shift(late, first, 1)
     late.next_index = first
@@ -162,6 +176,98 @@ def test_decision_that_stood_before_the_end_is_remembered() -> None:
     assert late.requirements == late.withdrawn == {}
 
 
+# --- the same, for every kind of pause ---
+
+
+def agent(name: str, tools: int = 2, **timing: Any) -> Step:
+    turn = [ToolRequest(Tool(f"c{n}", "tool")) for n in range(tools)]
+    return Step(name, agent=Agent([turn]), human_review=ToolReview(**timing))
+
+
+def tool(run: Simulation, *numbers: int) -> dict[str, Any]:
+    id_ = run.pending("a").id
+    return {"executor_requirements": [{"id": f"{id_}.{number}", "confirmation": True} for number in numbers]}
+
+
+RETRY = Review(on_reject="retry")
+RACES: dict[str, tuple[Any, Any]] = {
+    "output approved": (step("a", Review()), {"confirmed": True}),
+    "output edited": (step("a", Review()), {"confirmed": True, "edited_output": "b"}),
+    "output sent back": (step("a", RETRY), {"confirmed": False, "rejection_feedback": "no"}),
+    "output cancels": (step("a", Review()), {"confirmed": False, "on_reject": "cancel"}),
+    "iteration approved": (Loop("a", [step("x")], max_iterations=2, human_review=RETRY), {"confirmed": True}),
+    "iteration sent back": (Loop("a", [step("x")], max_iterations=2, human_review=RETRY), {"confirmed": False}),
+    "router sent back": (
+        Router("a", [step("x")], selector=lambda _: "x", human_review=RETRY),
+        {"confirmed": False, "rejection_feedback": "no"},
+    ),
+    "error retried": (Step("a", fails, on_error="pause"), {"decision": "retry"}),
+    "error skipped": (Step("a", fails, on_error="pause"), {"decision": "skip"}),
+    "one tool": (agent("a"), (1,)),
+    "all tools": (agent("a"), (0, 1)),
+}
+ENDS = {"goes on": step("b"), "fails": Step("b", fails), "asks": step("b", Review()), "is an agent": agent("b")}
+
+
+def reached(node: Any, end: str) -> Simulation:
+    """A run in which `a` waits, and `b` runs beside it."""
+    run = Simulation(Workflow("w", steps=[Parallel("p", [node, ENDS[end]])]))
+    run.settle()
+    while any(work.path[:2] == ("p", "a") for work in run.running.values()):
+        run.finish(next(work for work in run.running.values() if work.path[:2] == ("p", "a")))
+        run.settle()
+    assert run.pending("a")
+    assert run.running
+    return run
+
+
+def assert_may_be_folded_late(run: Simulation, decided: tuple[Decided, ...], by: str, *, crashes: bool) -> None:
+    (draft,) = continued(run.workflow, run.state, decided, resolved_by=by, now=run.clock)
+    before, first = load(dump(run.state)), len(run.log)
+    if crashes:
+        run.crash()
+    run.run()
+    batch = [(event, private) for event, private, _ in run.log[first:] if event["event"] != "WorkflowRunOutput"]
+    assert batch
+    assert_commutes(before, batch, draft.event)
+
+
+@pytest.mark.parametrize("crashes", [False, True], ids=["", "crash"])
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(("node", "decision"), RACES.values(), ids=RACES)
+def test_every_decision_may_be_folded_late(node: Any, decision: Any, end: str, crashes: bool) -> None:
+    run = reached(node, end)
+    answer = tool(run, *decision) if isinstance(decision, tuple) else decision
+    model = EchoedErrorRequirement if "decision" in answer else EchoedRequirement
+    echoed = [model.model_validate({"id": run.pending("a").id, **answer})]
+    decided = decide(run.workflow, run.state, echoed, may_decide=anybody)
+    assert_may_be_folded_late(run, decided, "bob", crashes=crashes)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("then", ["skip", "cancel", "approve"])
+@pytest.mark.parametrize("kind", ["confirmation", "review", "tools"])
+def test_timeout_may_be_folded_late(kind: str, then: Any, end: str) -> None:
+    if (kind, then) == ("tools", "approve"):
+        return
+    timing = {"timeout": 1, "on_timeout": then}
+    nodes = {"confirmation": step("a", Confirm(**timing)), "review": step("a", Review(**timing))}
+    run = reached(nodes.get(kind) or agent("a", **timing), end)
+    if kind == "tools":
+        run.decide({"id": run.pending("a").id, **tool(run, 0)})
+    decided = expired(run.state, run.clock + 1_000)
+    assert_may_be_folded_late(run, decided, TIMEOUT, crashes=False)
+
+
+def test_decision_on_one_tool_that_stood_before_the_end_resolves_nothing() -> None:
+    run = reached(agent("a"), "fails")
+    in_order, late = raced(run, "a", **tool(run, 1))
+    assert late.status is RunStatus.ERROR
+    assert dump(in_order) == dump(late)
+    assert late.resolved == {}
+    assert [each.undecided for each in late.withdrawn.values()] == [[f"{id_}.0" for id_ in late.withdrawn]]
+
+
 def test_shift_moves_only_what_came_after() -> None:
     run = simulation(step("a"), step("b", Confirm())).run()
     a, b = run.state.nodes["a"], run.pending("b")
@@ -169,3 +275,11 @@ def test_shift_moves_only_what_came_after() -> None:
     shift(run.state, ended, 3)
     assert (a.started_index, a.ended_index, b.paused_index) == (started, ended + 3, paused + 3)
     assert run.state.next_index == len(run.log) + 3
+
+
+def test_shift_moves_what_was_withdrawn_too() -> None:
+    run = simulation(Parallel("p", [step("a", Confirm()), Step("b", fails)])).run()
+    (withdrawn,) = run.state.withdrawn.values()
+    paused = withdrawn.paused_index
+    shift(run.state, paused, 2)
+    assert withdrawn.paused_index == paused + 2

@@ -15,33 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.workflow.advance import started
-from interlock.workflow.declaration import Step, Workflow
-from interlock.workflow.events import Draft, run_event, step_event
-from interlock.workflow.forms import check_input, is_same
-from interlock.workflow.reviews import Ask
+from interlock.workflow.declaration import Workflow
+from interlock.workflow.definitions import is_about_definition
+from interlock.workflow.events import Draft, run_event, step_facts
+from interlock.workflow.forms import is_same
+from interlock.workflow.merge import Echoed, given_in, kinds_of, merge, timed_out
 from interlock.workflow.scope import place_at
-from interlock.workflow.state import Requirement, Resolution, RunState
+from interlock.workflow.state import TOOLS, Requirement, Resolution, RunState
+from interlock.workflow.walk import TIMEOUT
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.requirements import EchoedRequirement
-from interlock_protocol.types import MAX_FEEDBACK_BYTES, JsonObject, JsonValue, RunStatus
+from interlock_protocol.requirements import EchoedErrorRequirement
+from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
-DECISION_FIELDS: dict[str, tuple[str, ...]] = {
-    "requires_confirmation": ("confirmed", "on_reject", "rejection_feedback"),
-    "requires_user_input": ("user_input", "user_input_schema"),
-    "requires_route_selection": ("selected_choices",),
-}
-"""Which of the client's fields decide a requirement, by its kind."""
-
-CLIENT_FIELDS = (
-    "confirmed",
-    "on_reject",
-    "rejection_feedback",
-    "user_input",
-    "user_input_schema",
-    "selected_choices",
-    "edited_output",
-    "executor_requirements",
-)
+ERROR = "requires_error_decision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +37,14 @@ class Decided:
     requirement: Requirement
     decision: JsonObject
 
+    @property
+    def by_id(self) -> dict[str, JsonObject]:
+        """What is resolved, and how: the requirement, or each tool of it that is decided."""
+        tools = self.decision.get("executor_requirements")
+        if not isinstance(tools, list):
+            return {self.requirement.id: self.decision}
+        return {each["id"]: each for each in tools}  # type: ignore[call-overload, index, misc]
+
 
 MayDecide = Callable[[Mapping[str, Any]], bool]
 """Whether the person may decide a requirement, given its facts."""
@@ -59,7 +53,7 @@ MayDecide = Callable[[Mapping[str, Any]], bool]
 def decide(
     workflow: Workflow,
     state: RunState,
-    echoed: Sequence[EchoedRequirement],
+    echoed: Sequence[Echoed],
     *,
     may_decide: MayDecide,
     seen: int | None = None,
@@ -86,18 +80,20 @@ def decide(
                 "This decision is for others: the pause names its assignees, and you aren't among them.",
                 run_id=state.run_id,
             )
-        given = _given(each)
+        given = given_in(each)
         if not given:
             continue
         if isinstance(found, Resolution):
             _repeat(workflow, state, found, given)
             continue
-        decision = _merge(workflow, state, found, given)
+        decision = _without_repeats(state, found, merge(workflow, state, found, given))
+        if decision is None:
+            continue
         earlier = decided.get(found.id)
         if earlier is not None and earlier.decision != decision:
             raise _invalid(state, "requirement", "The same requirement is decided twice here; decide it once.")
         decided[found.id] = Decided(found, decision)
-    if not decided and not any(_given(each) for each in echoed):
+    if not decided and not any(given_in(each) for each in echoed):
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
         )
@@ -107,24 +103,58 @@ def decide(
 def continued(
     workflow: Workflow, state: RunState, decided: Sequence[Decided], *, resolved_by: str, now: int
 ) -> tuple[Draft, ...]:
-    """The events of these decisions."""
-    return tuple(
-        Draft(
-            step_event(
-                state,
-                workflow.name,
-                place_at(workflow, tuple(each.requirement.path)),
-                tuple(each.requirement.path),
-                each.requirement.facts["visit"],
-                "StepContinued",
-                requirement_id=each.requirement.id,
-                decision=each.decision,
-                resolved_by=resolved_by,
-                resolved_at=now,
-            )
-        )
-        for each in decided
-    )
+    """The events of these decisions, each under the condition that what it resolves is still pending."""
+    drafts = []
+    for each in decided:
+        requirement = each.requirement
+        name = "StepExecutorContinued" if requirement.kind == TOOLS else "StepContinued"
+        said = {
+            "requirement_id": requirement.id,
+            "decision": each.decision,
+            "resolved_by": resolved_by,
+            "resolved_at": now,
+        }
+        event = run_event(state, workflow.name, name, **_named(workflow, requirement), **said)
+        drafts.append(Draft(event, resolves=_resolved_ids(each)))
+    return tuple(drafts)
+
+
+def _named(workflow: Workflow, requirement: Requirement) -> JsonObject:
+    """What names the step of a requirement; of one about the definition, as it was then."""
+    if is_about_definition(requirement):
+        return {key: requirement.facts[key] for key in ("step_id", "step_name", "step_index", "step_path", "visit")}
+    path = tuple(requirement.path)
+    return step_facts(place_at(workflow, path), path, requirement.facts["visit"])
+
+
+def ended_with(workflow: Workflow, state: RunState, decided: Sequence[Decided], by: str) -> tuple[Draft, ...]:
+    """The end of a run whose definition is gone, if that is what was decided."""
+    if not any(is_about_definition(each.requirement) and each.decision["decision"] == "cancel" for each in decided):
+        return ()
+    reason = "The workflow was changed while the run was under way"
+    return (Draft(run_event(state, workflow.name, "WorkflowCancelled", reason=reason, cancelled_by=by)),)
+
+
+def _resolved_ids(decided: Decided) -> tuple[str, ...]:
+    """What the head calls pending until this is decided: of an agent that nobody answered in time, the tools left."""
+    if decided.requirement.kind == TOOLS and "executor_requirements" not in decided.decision:
+        return tuple(decided.requirement.undecided)
+    return tuple(decided.by_id)
+
+
+def expired(state: RunState, now: int) -> tuple[Decided, ...]:
+    """What a timeout resolves now.
+
+    Args:
+        now: the time by the store's clock, in milliseconds since 1970.
+    """
+    due = [each for each in state.requirements.values() if each.due is not None and each.due <= now]
+    return tuple(Decided(each, timed_out(each)) for each in due)
+
+
+def next_timer(state: RunState) -> int | None:
+    """When the first timeout of a run fires, in milliseconds since 1970; None when there is none."""
+    return min((each.due for each in state.requirements.values() if each.due is not None), default=None)
 
 
 def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:
@@ -147,7 +177,7 @@ def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled
 
 
 def _find(
-    state: RunState, echoed: EchoedRequirement, seen: int | None, audited: Mapping[str, Resolution]
+    state: RunState, echoed: Echoed, seen: int | None, audited: Mapping[str, Resolution]
 ) -> Requirement | Resolution:
     found = _by_id(state, echoed.id, audited) if echoed.id else _by_step(state, echoed, seen)
     if found is None:
@@ -177,17 +207,17 @@ def _by_id(state: RunState, requirement_id: str, audited: Mapping[str, Resolutio
     return audited.get(requirement_id)
 
 
-def _by_step(state: RunState, echoed: EchoedRequirement, seen: int | None) -> Requirement | Resolution | None:
+def _by_step(state: RunState, echoed: Echoed, seen: int | None) -> Requirement | Resolution | None:
     """The pending requirement of the step that agrees with the echoed kind; else the latest resolved one."""
     if not echoed.step_id:
         raise _invalid(state, "step_requirements", "A requirement needs its `id`, or at least its `step_id`.")
-    kinds = echoed.claimed_kinds or _kinds_of(_given(echoed))
+    kinds = _kinds(echoed)
     for requirement in state.requirements.values():
         if (
             requirement.facts["step_id"] == echoed.step_id
             and requirement.kind in kinds
             and _was_seen(requirement, seen)
-            and _is_that_visit(requirement, echoed.visit)
+            and _is_that_visit(requirement, getattr(echoed, "visit", None))
         ):
             return requirement
     resolved = [
@@ -196,6 +226,12 @@ def _by_step(state: RunState, echoed: EchoedRequirement, seen: int | None) -> Re
         if resolution.requirement.facts["step_id"] == echoed.step_id and resolution.requirement.kind in kinds
     ]
     return max(resolved, key=lambda each: each.requirement.paused_index, default=None)
+
+
+def _kinds(echoed: Echoed) -> frozenset[str]:
+    if isinstance(echoed, EchoedErrorRequirement):
+        return frozenset((ERROR,))
+    return echoed.claimed_kinds or kinds_of(given_in(echoed)) - {ERROR}
 
 
 def _is_that_visit(requirement: Requirement, visit: JsonValue) -> bool:
@@ -207,136 +243,67 @@ def _was_seen(requirement: Requirement, seen: int | None) -> bool:
     return seen is None or requirement.paused_index < seen
 
 
-def _kinds_of(given: Mapping[str, Any]) -> frozenset[str]:
-    """The kinds that these fields can decide, for a client that echoes no flag."""
-    kinds = frozenset(kind for kind, fields in DECISION_FIELDS.items() if any(field in given for field in fields))
-    return kinds or frozenset(DECISION_FIELDS)
+# ── Repetitions ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-# ── Merging it ──────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _given(echoed: EchoedRequirement) -> dict[str, Any]:
-    """The client's fields that were given. A schema without a single value was only echoed."""
-    given = {name: getattr(echoed, name) for name in CLIENT_FIELDS if getattr(echoed, name) is not None}
-    schema = given.pop("user_input_schema", ())
-    values = {field.name: field.value for field in schema if field.value is not None}
-    if values:
-        given["user_input_schema"] = values
-    if "confirmed" not in given:
-        given.pop("on_reject", None)  # it was echoed with the rest: alone it decides nothing
-    given.pop("executor_requirements", None)
-    return given
-
-
-def _merge(workflow: Workflow, state: RunState, requirement: Requirement, given: Mapping[str, Any]) -> JsonObject:
-    """The decision on `requirement`, checked and with its defaults."""
-    applicable = DECISION_FIELDS[requirement.kind]
-    wrong: list[JsonValue] = [
-        {"field": name, "error": f"This doesn't decide a pause that {requirement.kind.replace('_', ' ')}."}
-        for name in given
-        if name not in applicable
-    ]
-    if wrong:
-        raise _refused(state, requirement, wrong)
-    decision, errors = _MERGERS[requirement.kind](workflow, requirement, given)
-    if errors:
-        raise _refused(state, requirement, errors)
-    return decision
-
-
-Merged = tuple[JsonObject, list[Any]]
-
-
-def _merge_confirmation(_: Workflow, requirement: Requirement, given: Mapping[str, Any]) -> Merged:
-    confirmed = given.get("confirmed")
-    if confirmed is None:
-        return {}, [{"field": "confirmed", "error": "Give true or false."}]
-    if confirmed:
-        extra = [name for name in given if name != "confirmed"]
-        # A whole requirement is echoed with the declared `on_reject` in it: that alone decides nothing.
-        wrong = [
-            {"field": name, "error": "This belongs to a rejection, and `confirmed` is true; leave it out."}
-            for name in extra
-            if name != "on_reject"
-        ]
-        return {"confirmed": True}, wrong
-    on_reject = given.get("on_reject", requirement.facts["on_reject"])
-    decision: JsonObject = {"confirmed": False, "on_reject": on_reject}
-    wrong = []
-    allowed = requirement.facts["allowed_on_reject"]
-    if on_reject not in allowed:
-        wrong.append({"field": "on_reject", "error": f"This must be one of: {', '.join(allowed)}."})
-    feedback = given.get("rejection_feedback")
-    if feedback is not None:
-        decision["rejection_feedback"] = feedback
-        if len(feedback.encode(errors="replace")) > MAX_FEEDBACK_BYTES:
-            wrong.append({"field": "rejection_feedback", "error": "This is over 64 KiB; shorten it."})
-    return decision, wrong
-
-
-def _merge_input(workflow: Workflow, requirement: Requirement, given: Mapping[str, Any]) -> Merged:
-    values: dict[str, JsonValue] = dict(given.get("user_input", {}))
-    wrong: list[Any] = []
-    for name, value in given.get("user_input_schema", {}).items():
-        if values.get(name) is not None and not is_same(values[name], value):
-            sentence = "`user_input` and `user_input_schema` give different values; send one, or the same twice."
-            wrong.append({"field": name, "error": sentence})
-        values[name] = value
-    node = place_at(workflow, tuple(requirement.path)).node
-    ask = node.ask if isinstance(node, Step) else None
-    model = ask.model if isinstance(ask, Ask) else None
-    accepted, errors = check_input(requirement.facts["user_input_schema"], values, model)
-    decision: JsonObject = {"user_input": accepted}
-    return decision, wrong + errors
-
-
-def _merge_routes(_: Workflow, requirement: Requirement, given: Mapping[str, Any]) -> Merged:
-    available: list[str] = requirement.facts["available_choices"]
-    selected: list[str] = given["selected_choices"]
-    known = ", ".join(available)
-    sentence = None
-    if not selected:
-        sentence = f"Select a route: {known}."
-    elif unknown := [name for name in selected if name not in available]:
-        sentence = f"There is no route {unknown[0]!r}; select from: {known}."
-    elif len(set(selected)) > 1 and not requirement.facts["allow_multiple_selections"]:
-        sentence = f"Only one route may be selected here; select one of: {known}."
-    wrong = [] if sentence is None else [{"field": "selected_choices", "error": sentence}]
-    return {"selected_choices": [name for name in available if name in selected]}, wrong
-
-
-_MERGERS: dict[str, Callable[[Workflow, Requirement, Mapping[str, Any]], Merged]] = {
-    "requires_confirmation": _merge_confirmation,
-    "requires_user_input": _merge_input,
-    "requires_route_selection": _merge_routes,
-}
+def _without_repeats(state: RunState, requirement: Requirement, decision: JsonObject) -> JsonObject | None:
+    """The tools in a decision that aren't decided yet; None when all are, and so."""
+    if requirement.kind != TOOLS:
+        return decision
+    fresh: list[JsonValue] = []
+    tools: Any = decision["executor_requirements"]
+    for each in tools:
+        id_ = each["id"]
+        known = requirement.decisions.get(id_)
+        if known is None:
+            fresh.append(each)
+        elif not is_same({"id": id_, **known}, each):
+            raise _conflict(state, {"executor_requirements": [{"id": id_, **known}]}, requirement.decided_by[id_])
+    return {"executor_requirements": fresh} if fresh else None
 
 
 def _repeat(workflow: Workflow, state: RunState, resolution: Resolution, given: Mapping[str, Any]) -> None:
     """The same decision again changes nothing; another one is refused with the one that won."""
     try:
-        same = is_same(_merge(workflow, state, resolution.requirement, given), resolution.decision)
+        decision = merge(workflow, state, resolution.requirement, given)
     except Refusal:
-        same = False
-    if not same:
-        raise Refusal(
-            ErrorCode.CONFLICT,
-            f"This was decided already, by {resolution.resolved_by}; what they decided stands.",
-            details={"decision": resolution.decision, "resolved_by": resolution.resolved_by},
-            run_id=state.run_id,
-        )
+        decision = None
+    if decision is None or not _is_repeated(decision, resolution.decision):
+        if resolution.resolved_by == TIMEOUT:
+            raise Refusal(
+                ErrorCode.REQUIREMENT_EXPIRED,
+                "Nobody decided this in time, and its timeout did; what it did stands.",
+                details={"decision": resolution.decision, "resolved_by": TIMEOUT},
+                run_id=state.run_id,
+            )
+        raise _conflict(state, resolution.decision, _who_won(resolution, decision))
+
+
+def _who_won(resolution: Resolution, decision: JsonObject | None) -> str:
+    """Who decided it; of several tools, the first that was decided otherwise than now."""
+    requirement, tools = resolution.requirement, (decision or {}).get("executor_requirements")
+    for each in tools if isinstance(tools, list) else ():
+        id_: Any = each["id"]  # type: ignore[call-overload, index]
+        if id_ in requirement.decided_by and not is_same({"id": id_, **requirement.decisions[id_]}, each):
+            return requirement.decided_by[id_]
+    return resolution.resolved_by
+
+
+def _is_repeated(decision: JsonObject, known: JsonObject) -> bool:
+    tools, known_tools = decision.get("executor_requirements"), known.get("executor_requirements")
+    if isinstance(tools, list) and isinstance(known_tools, list):
+        return all(any(is_same(each, other) for other in known_tools) for each in tools)
+    return is_same(decision, known)
 
 
 # ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _refused(state: RunState, requirement: Requirement, wrong: list[Any]) -> Refusal:
-    first = wrong[0]
+def _conflict(state: RunState, decision: JsonObject, resolved_by: str) -> Refusal:
     return Refusal(
-        ErrorCode.INVALID_DECISION,
-        f"The decision on step {requirement.facts['step_name']!r} can't be taken: {first['field']}: {first['error']}",
-        details=[{"requirement_id": requirement.id, **each} for each in wrong],
+        ErrorCode.CONFLICT,
+        f"This was decided already, by {resolved_by}; what they decided stands.",
+        details={"decision": decision, "resolved_by": resolved_by},
         run_id=state.run_id,
     )
 

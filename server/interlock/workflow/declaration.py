@@ -3,30 +3,48 @@
 Laws:
 - A declaration is immutable; running it never changes it, and any number of runs share it.
 - A misdeclared workflow fails at construction, with a sentence that names the place.
-- A node may stand in several places. What depends on the place (`step_id`, index, depth) is the place's.
+- What a node is, is here; where it stands is in `places`.
 
 Source: `docs/workflows.md`, "Containers" and "Names".
 """
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic_core import to_json
+from pydantic import BaseModel
 
+from interlock.workflow.agents import AgentExecutor, is_agent
 from interlock.workflow.errors import DeclarationError
+from interlock.workflow.expressions import Expression
 from interlock.workflow.io import StepInput
-from interlock.workflow.reviews import Ask, Choose, Confirm, Gate, HumanReviews, gates_in_order
+from interlock.workflow.places import Place, fingerprint_of, places_of, walk_places
+from interlock.workflow.reviews import (
+    AnyReview,
+    Ask,
+    Choose,
+    Confirm,
+    ErrorReview,
+    Gate,
+    HumanReviews,
+    Review,
+    Reviews,
+    ToolReview,
+    reviews_of,
+)
 from interlock_protocol.types import StepType
 
 Executor: TypeAlias = Callable[[StepInput], Any]
 Evaluator: TypeAlias = Callable[[StepInput], Any]
 Declared: TypeAlias = "Node | Executor"
+OnError: TypeAlias = Literal["fail", "skip", "pause"]
+Restart: TypeAlias = Literal["again", "ask"]
+
+R = TypeVar("R", bound=AnyReview)
 
 RESERVED_WORKFLOW_IDS = frozenset({"ws", "instances", "validate", "errors"})
 
@@ -38,7 +56,8 @@ class Node:
     kind: ClassVar[StepType]
 
     name: str
-    gates: tuple[Gate, ...]
+    reviews: Reviews
+    """What it asks, by the review's class, in the order in which it is asked."""
 
     def _declare(self, **values: Any) -> None:
         for name, value in values.items():
@@ -48,60 +67,107 @@ class Node:
         if not isinstance(name, str) or not name:
             raise DeclarationError(f"A {self.kind} needs a name: a text that isn't empty, not {name!r}.")
         _check_text(name, f"The name of {self.kind} {name!r}")
-        self._declare(name=name, gates=gates_in_order(self.kind, human_review, place=f"{self.kind} {name!r}"))
+        self._declare(name=name, reviews=reviews_of(self.kind, human_review, place=f"{self.kind} {name!r}"))
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        """Every node directly inside, in order of declaration."""
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        """Every node directly inside, in order of declaration: in one branch, or (Condition) in two."""
         return ()
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """What is asked before it runs, in order."""
+        return tuple(each for each in self.reviews.values() if isinstance(each, Confirm | Ask | Choose))
+
+    def asks(self, review: type[R]) -> R | None:
+        """The review of this class, where it has one."""
+        return next((each for each in self.reviews.values() if isinstance(each, review)), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
 class Step(Node):
-    """One piece of work: a function, or another workflow.
+    """One piece of work: a function, an agent, or another workflow.
 
     Args:
         name: unique among its siblings.
         executor: a function, coroutine function, generator or async generator that takes a `StepInput`.
+        agent: an agent to run here instead: an `AgentExecutor`, such as an adapter to a framework's agent.
         workflow: a workflow to run here instead, as steps of this run.
-        human_review: Confirm and Ask (a nested workflow: Confirm).
+        human_review: Confirm, Ask, Review, ErrorReview; with an agent ToolReview (a nested workflow: only Confirm).
+        on_error: what an error comes to that is not retried: the run `fail`s, the step is `skip`ped, or the run
+            `pause`s for a person to say: retry, skip or cancel.
+        retries: how often an error is retried by itself, with exponential backoff (0.1 s doubling to 30 s, and jitter).
+        time_limit: how long one try may take, in seconds; beyond it, it is an error like any other.
+        restart: what happens to this step when the process ends while it runs: it runs `again`, or a person is `ask`ed,
+            for side effects that must not happen twice.
 
     Raises:
-        DeclarationError: not exactly one of executor and workflow, or a review this kind doesn't have.
+        DeclarationError: not exactly one of executor, agent and workflow, or something this kind doesn't have.
     """
 
     executor: Executor | None
+    agent: AgentExecutor | None
     workflow: Workflow | None
+    on_error: OnError
+    retries: int
+    time_limit: float | None
+    restart: Restart
 
     def __init__(
         self,
         name: str,
         executor: Executor | None = None,
         *,
+        agent: Any = None,
         workflow: Workflow | None = None,
         human_review: HumanReviews = None,
+        on_error: OnError = "fail",
+        retries: int = 0,
+        time_limit: float | None = None,
+        restart: Restart = "again",
     ) -> None:
-        if (executor is None) == (workflow is None):
-            raise DeclarationError(f"Step {name!r} takes exactly one of executor and workflow.")
+        place = f"Step {name!r}"
+        if sum(each is not None for each in (executor, agent, workflow)) != 1:
+            raise DeclarationError(f"{place} takes exactly one of executor, agent and workflow.")
         if executor is not None and not callable(executor):
-            raise DeclarationError(f"Step {name!r}: the executor must be a function, not {executor!r}.")
+            raise DeclarationError(f"{place}: the executor must be a function, not {executor!r}.")
         if workflow is not None and not isinstance(workflow, Workflow):
-            raise DeclarationError(f"Step {name!r}: workflow must be a Workflow, not {workflow!r}.")
-        self._declare(executor=executor, workflow=workflow)
+            raise DeclarationError(f"{place}: workflow must be a Workflow, not {workflow!r}.")
+        if agent is not None and not is_agent(agent):
+            raise DeclarationError(f"{place}: the agent must be an AgentExecutor (docs/agents.md), not {agent!r}.")
+        self._declare(executor=executor, agent=agent, workflow=workflow)
         self._begin(name, human_review)
+        self._declare(on_error=on_error, retries=retries, time_limit=time_limit, restart=restart)
+        _check_policies(self, place=place)
 
     @property
     def kind(self) -> StepType:  # type: ignore[override]
         return "Step" if self.workflow is None else "Workflow"
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return () if self.workflow is None else self.workflow.steps
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return () if self.workflow is None else (self.workflow.steps,)
 
-    @property
-    def ask(self) -> Ask | None:
-        """The form this step asks for, where it does."""
-        return next((gate for gate in self.gates if isinstance(gate, Ask)), None)
+
+def _check_policies(step: Step, *, place: str) -> None:
+    if step.on_error not in ("fail", "skip", "pause"):
+        raise DeclarationError(f"{place}: on_error is fail, skip or pause, not {step.on_error!r}.")
+    if isinstance(step.retries, bool) or not isinstance(step.retries, int) or step.retries < 0:
+        raise DeclarationError(f"{place}: retries must be a whole number from 0, not {step.retries!r}.")
+    limit = step.time_limit
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+        raise DeclarationError(f"{place}: time_limit is a number of seconds above 0, not {limit!r}.")
+    if step.restart not in ("again", "ask"):
+        raise DeclarationError(f"{place}: restart is again or ask, not {step.restart!r}.")
+    if step.workflow is not None and (step.on_error, step.retries, limit, step.restart) != ("fail", 0, None, "again"):
+        raise DeclarationError(
+            f"{place}: on_error, retries, time_limit and restart belong to the steps of the workflow inside; "
+            "set them there."
+        )
+    if step.asks(ErrorReview) is not None and step.on_error != "pause" and step.restart != "ask":
+        raise DeclarationError(f"{place}: an ErrorReview is never asked for without on_error='pause'; set it.")
+    if step.asks(ToolReview) is not None and step.agent is None:
+        raise DeclarationError(f"{place}: a ToolReview is for a step with an agent; there is none.")
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -122,8 +188,8 @@ class Steps(Node):
         self._declare(steps=nodes_of(steps, place=f"Steps {name!r}"))
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return self.steps
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps,)
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -144,8 +210,8 @@ class Parallel(Node):
         self._declare(steps=nodes_of(steps, place=f"Parallel {name!r}"))
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return self.steps
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps,)
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -154,7 +220,7 @@ class Condition(Node):
 
     Args:
         name: unique among its siblings.
-        evaluator: a function (or coroutine function) of a `StepInput` that returns a bool.
+        evaluator: a function (or coroutine function) of a `StepInput` that returns a bool, or an expression in CEL.
         steps: what runs when it is true.
         else_steps: what runs when it is false; without them, nothing does.
         human_review: Confirm, whose `on_reject` may also be `else`.
@@ -168,7 +234,7 @@ class Condition(Node):
     def __init__(
         self,
         name: str,
-        evaluator: Evaluator,
+        evaluator: Evaluator | str,
         *,
         steps: Sequence[Declared],
         else_steps: Sequence[Declared] | None = None,
@@ -176,16 +242,15 @@ class Condition(Node):
     ) -> None:
         self._begin(name, human_review)
         place = f"Condition {name!r}"
-        if not callable(evaluator):
-            raise DeclarationError(f"{place}: the evaluator must be a function, not {evaluator!r}.")
+        evaluates = _evaluator(evaluator, "the evaluator", place=place)
         then = nodes_of(steps, place=place)
         otherwise = () if else_steps is None else nodes_of(else_steps, place=f"{place}, else_steps")
         _check_names((*then, *otherwise), place=place)
-        self._declare(evaluator=evaluator, steps=then, else_steps=otherwise)
+        self._declare(evaluator=evaluates, steps=then, else_steps=otherwise)
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return (*self.steps, *self.else_steps)
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps, self.else_steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -195,8 +260,8 @@ class Router(Node):
     Args:
         name: unique among its siblings.
         choices: the routes: nodes or functions. The selected ones run in this order.
-        selector: a function of a `StepInput` that returns a route's name, or a list of them.
-        human_review: Confirm, and Choose (without a selector; the default then).
+        selector: a function of a `StepInput`, or an expression in CEL, that returns a route's name, or a list of them.
+        human_review: Confirm, Choose (without a selector; the default then), and Review of what the routes came to.
     """
 
     kind: ClassVar[StepType] = "Router"
@@ -208,22 +273,21 @@ class Router(Node):
         name: str,
         choices: Sequence[Declared],
         *,
-        selector: Evaluator | None = None,
+        selector: Evaluator | str | None = None,
         human_review: HumanReviews = None,
     ) -> None:
         self._begin(name, human_review)
         place = f"Router {name!r}"
-        if selector is not None and not callable(selector):
-            raise DeclarationError(f"{place}: the selector must be a function, not {selector!r}.")
-        chooses = any(isinstance(gate, Choose) for gate in self.gates)
-        if selector is not None and chooses:
+        selects = None if selector is None else _evaluator(selector, "the selector", place=place)
+        if selects is not None and self.asks(Choose) is not None:
             raise DeclarationError(f"{place}: either a selector selects or a person does (Choose); keep one.")
-        gates = self.gates if selector is not None or chooses else (*self.gates, Choose())
-        self._declare(choices=nodes_of(choices, place=place), selector=selector, gates=gates)
+        if selects is None and self.asks(Choose) is None:
+            self._declare(reviews=reviews_of("Router", [*self.reviews.values(), Choose()], place=place))
+        self._declare(choices=nodes_of(choices, place=place), selector=selects)
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return self.choices
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.choices,)
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -234,9 +298,10 @@ class Loop(Node):
         name: unique among its siblings.
         steps: what one iteration runs.
         max_iterations: the bound, at least 1.
-        end_condition: a function of a `StepInput`, asked after each iteration; true ends the loop.
-            Its `previous_step_content` is the iteration's output, `iteration` its number.
-        human_review: Confirm.
+        end_condition: a function of a `StepInput`, or an expression in CEL, asked after each iteration; true ends the
+            loop. Its `previous_step_content` is the iteration's output, `iteration` its number.
+        human_review: Confirm, and Review of each iteration: approval ends the loop. Where an end condition is there as
+            well, it is asked after the iterations that `when` doesn't send to a person.
     """
 
     kind: ClassVar[StepType] = "Loop"
@@ -250,39 +315,25 @@ class Loop(Node):
         steps: Sequence[Declared],
         *,
         max_iterations: int,
-        end_condition: Evaluator | None = None,
+        end_condition: Evaluator | str | None = None,
         human_review: HumanReviews = None,
     ) -> None:
         self._begin(name, human_review)
         place = f"Loop {name!r}"
         if isinstance(max_iterations, bool) or not isinstance(max_iterations, int) or max_iterations < 1:
             raise DeclarationError(f"{place}: max_iterations must be a whole number from 1, not {max_iterations!r}.")
-        if end_condition is not None and not callable(end_condition):
-            raise DeclarationError(f"{place}: the end_condition must be a function, not {end_condition!r}.")
-        self._declare(steps=nodes_of(steps, place=place), max_iterations=max_iterations, end_condition=end_condition)
+        ends = None if end_condition is None else _evaluator(end_condition, "the end_condition", place=place)
+        review = self.asks(Review)
+        if review is not None and review.when is None and ends is not None:
+            raise DeclarationError(
+                f"{place}: a person reviews every iteration, so the end_condition is never asked; leave it out, or "
+                "give the Review a `when`."
+            )
+        self._declare(steps=nodes_of(steps, place=place), max_iterations=max_iterations, end_condition=ends)
 
     @property
-    def children(self) -> tuple[Node, ...]:
-        return self.steps
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A node where it stands in a workflow.
-
-    Args:
-        step_id: a pure function of the workflow's id and the names from its root.
-        index: the position among its siblings, from 0.
-        depth: how many nodes are around it.
-        children: the places inside, by name, in order of declaration.
-    """
-
-    node: Node
-    step_id: str
-    index: int
-    depth: int
-    parent: Place | None = field(repr=False)
-    children: dict[str, Place] = field(default_factory=dict, repr=False)
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps,)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -295,6 +346,7 @@ class Workflow:
         name: for people; the id by default.
         description: for people.
         version: a label that runs keep.
+        input_schema: what `message` must be; each step gets it as an instance of this model.
 
     Raises:
         DeclarationError: a misdeclared workflow.
@@ -306,6 +358,7 @@ class Workflow:
     name: str
     description: str | None
     version: str | None
+    input_schema: type[BaseModel] | None
 
     def __init__(
         self,
@@ -315,18 +368,22 @@ class Workflow:
         name: str | None = None,
         description: str | None = None,
         version: str | None = None,
+        input_schema: type[BaseModel] | None = None,
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
         _check_text(id, f"The id of workflow {id!r}")
         if id in RESERVED_WORKFLOW_IDS:
             raise DeclarationError(f"{id!r} is reserved; give the workflow another id.")
+        if input_schema is not None and not (isinstance(input_schema, type) and issubclass(input_schema, BaseModel)):
+            raise DeclarationError(f"Workflow {id!r}: input_schema is a pydantic model, not {input_schema!r}.")
         values: dict[str, Any] = {
             "id": id,
             "steps": nodes_of(steps, place=f"Workflow {id!r}"),
             "name": name or id,
             "description": description,
             "version": version,
+            "input_schema": input_schema,
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -334,17 +391,17 @@ class Workflow:
     @cached_property
     def places(self) -> dict[str, Place]:
         """The top-level places, by name, in order."""
-        return _places(self.steps, parent=None, names=(self.id,))
+        return places_of([self.steps], parent=None, names=(self.id,))
 
     @cached_property
     def by_step_id(self) -> dict[str, Place]:
         """Every place, by its step id."""
-        return {place.step_id: place for place in _walk(self.places)}
+        return {place.step_id: place for place in walk_places(self.places)}
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the workflow's structure: what a run that waits for weeks must find again."""
-        return hashlib.blake2b(to_json([_shape(node) for node in self.steps]), digest_size=16).hexdigest()
+        return fingerprint_of(self.steps)
 
 
 def nodes_of(steps: Sequence[Declared], *, place: str) -> tuple[Node, ...]:
@@ -374,6 +431,16 @@ def _node_of(step: object, *, place: str) -> Node:
     raise DeclarationError(f"{place}: {step!r} is neither a step nor a function.")
 
 
+def _evaluator(given: Any, what: str, *, place: str) -> Evaluator:
+    """A function, or an expression in CEL as one."""
+    if isinstance(given, str):
+        return Expression(given, place=f"{place}: {what}")
+    if not callable(given):
+        raise DeclarationError(f"{place}: {what} must be a function or an expression in CEL, not {given!r}.")
+    evaluator: Evaluator = given
+    return evaluator
+
+
 def _check_names(nodes: Sequence[Node], *, place: str) -> None:
     names = [node.name for node in nodes]
     for name in names:
@@ -385,56 +452,3 @@ def _check_text(text: str, what: str) -> None:
     """A name is joined with others to ids, and travels as UTF-8."""
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise DeclarationError(f"{what} has a control character or half a surrogate pair in it; leave it out.")
-
-
-def _places(nodes: Sequence[Node], *, parent: Place | None, names: tuple[str, ...]) -> dict[str, Place]:
-    places: dict[str, Place] = {}
-    for index, node in _indexed(nodes, parent):
-        path = (*names, node.name)
-        place = Place(node, _step_id(path), index, 0 if parent is None else parent.depth + 1, parent)
-        place.children.update(_places(node.children, parent=place, names=path))
-        places[node.name] = place
-    return places
-
-
-def _indexed(nodes: Sequence[Node], parent: Place | None) -> Iterator[tuple[int, Node]]:
-    """Positions among siblings; the two branches of a condition count for themselves."""
-    if parent is not None and isinstance(parent.node, Condition):
-        yield from enumerate(parent.node.steps)
-        yield from enumerate(parent.node.else_steps)
-    else:
-        yield from enumerate(nodes)
-
-
-def _step_id(path: tuple[str, ...]) -> str:
-    return "step-" + hashlib.blake2b("\x1f".join(path).encode(), digest_size=10).hexdigest()
-
-
-def _walk(places: Mapping[str, Place]) -> Iterator[Place]:
-    for place in places.values():
-        yield place
-        yield from _walk(place.children)
-
-
-def _shape(node: Node) -> list[Any]:
-    """What of a node a paused run relies on: names, kinds, order, what is asked."""
-    gates = [[gate.flag, [f.to_wire() for f in gate.fields] if isinstance(gate, Ask) else None] for gate in node.gates]
-    branch = len(node.steps) if isinstance(node, Condition) else None
-    return [node.kind, node.name, gates, branch, [_shape(child) for child in node.children]]
-
-
-__all__ = [
-    "Condition",
-    "Confirm",
-    "Declared",
-    "Evaluator",
-    "Executor",
-    "Loop",
-    "Node",
-    "Parallel",
-    "Place",
-    "Router",
-    "Step",
-    "Steps",
-    "Workflow",
-]

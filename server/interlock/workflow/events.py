@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from interlock.workflow.declaration import Place
+from interlock.workflow.places import Place
 from interlock.workflow.state import RunState
 from interlock_protocol.types import PathPart, RunStatus
 
@@ -23,10 +23,11 @@ Path = tuple[PathPart, ...]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event, and what is folded with it but never sent."""
+    """An event, what is folded with it but never sent, and what must still be pending for it to be true."""
 
     event: dict[str, Any]
     private: dict[str, Any] | None = None
+    resolves: tuple[str, ...] = ()
 
 
 def run_event(state: RunState, workflow_name: str, name: str, **fields: Any) -> dict[str, Any]:
@@ -72,7 +73,6 @@ class Effects:
     """What a batch of events does to the head of its run."""
 
     opens: tuple[str, ...]
-    resolves: tuple[str, ...]
     status: RunStatus | None
 
 
@@ -89,15 +89,14 @@ _STATUS_AFTER = {
 def effects(events: Iterable[dict[str, Any]]) -> Effects:
     """What these events, appended together, do to the head."""
     opens: list[str] = []
-    resolves: list[str] = []
     status: RunStatus | None = None
     for event in events:
         name = event["event"]
-        if name == "StepPaused":
+        if name == "StepExecutorPaused":  # each tool is decided for itself
+            opens += [each["id"] for each in event["executor_requirements"]]
+        elif name == "StepPaused" and not event["requires_executor_input"]:
             opens.append(event["requirement_id"])
-        elif name in ("StepContinued", "StepExecutorContinued"):
-            resolves.append(event["requirement_id"])
         elif name == "WorkflowRunOutput":
             status = RunStatus(event["status"])
         status = _STATUS_AFTER.get(name, status)
-    return Effects(tuple(opens), tuple(resolves), status)
+    return Effects(tuple(opens), status)

@@ -11,7 +11,7 @@ Source: `docs/workflows.md`, "What a step is given" and "What a step gives back"
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
@@ -58,6 +58,31 @@ class CustomEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """A run of the same session that has ended."""
+
+    run_id: str
+    input: JsonValue
+    content: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The conversation that a run belongs to.
+
+    Args:
+        id: what its runs have in common, besides their owner.
+        state: what steps keep for later ones and for later runs. Change it in place; the change is saved with this
+            step's `StepCompleted`, and merged with what other runs of the session have changed meanwhile.
+        runs: the session's latest runs that have ended, oldest first.
+    """
+
+    id: str = ""
+    state: dict[str, Any] = field(default_factory=dict)
+    runs: Sequence[EarlierRun] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StepInput:
     """What a step, a condition, a selector or an end condition is given.
 
@@ -65,31 +90,45 @@ class StepInput:
         input: the run's message; in a nested workflow, the content before it.
         previous_step_content: the output of the step before, None for the first.
         user_input: what a person filled in: a dict, or the pydantic model that was asked for.
-        session_id: the session of the run.
+        rejection_feedback: what a person said who sent the previous output back.
+        previous_output: the output that was sent back.
+        session: the conversation: its id, its state, its earlier runs.
         run_id: the run.
         user_id: the run's owner.
         attempt: counts the tries of this step, from 1.
         iteration: of the nearest loop around, from 1; None outside of loops.
         max_iterations: of the nearest loop around.
-        idempotency_key: the same for every try of this step's visit, so that a side effect can be made once.
+        idempotency_key: the same for every try of this step's visit and review round, so that a side effect can be
+            made once.
     """
 
     input: Any
     previous_step_content: Any = None
     user_input: Any = None
-    session_id: str = ""
+    rejection_feedback: str | None = None
+    previous_output: Any = None
+    session: Session = field(default_factory=Session)
     run_id: str = ""
     user_id: str = ""
     attempt: int = 1
     iteration: int | None = None
     max_iterations: int | None = None
     idempotency_key: str = ""
-    _contents: Callable[[str], Any] = field(default=lambda _name: None, repr=False)
+    _contents: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
     _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
+
+    @property
+    def session_id(self) -> str:
+        """The session of the run."""
+        return self.session.id
 
     def get_step_content(self, name: str) -> Any:
         """The newest output of the step called `name`, or None when it has none."""
-        return self._contents(name)
+        return self._contents().get(name)
+
+    def all_step_contents(self) -> dict[str, Any]:
+        """The newest output of each step, by name."""
+        return dict(self._contents())
 
     def is_cancelled(self) -> bool:
         """Whether the run was cancelled: for steps that run in a thread, to look at now and then."""
@@ -137,6 +176,11 @@ def json_ready(value: Any) -> tuple[JsonValue, str]:
         ) from error
 
 
+def plain(value: Any) -> JsonValue:
+    """`value`, and a pydantic model as the object it dumps to."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
 def _plain(value: Any) -> JsonValue:
     data = to_json(value)
     _check_size(len(data))
@@ -181,9 +225,9 @@ def _valid_text(text: str) -> str:
     return text
 
 
-def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int) -> str:
-    """The `idempotency_key` of one visit of a step: the same in every try and after every crash."""
-    text = "\x1f".join((run_id, *map(str, path), str(visit)))
+def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int, round_: int) -> str:
+    """The `idempotency_key` of one visit and review round of a step: the same in every try and after every crash."""
+    text = "\x1f".join((run_id, *map(str, path), str(visit), str(round_)))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -3,13 +3,14 @@
 Laws:
 - A review is a value: immutable, and the same for every run.
 - What a review can't mean is refused when it is declared, with a sentence, never when it is reached.
+- The tables here are the rules: which kind may ask what, and which ways a rejection may go.
 
-Source: `docs/architecture.md`, "Pauses"; the table of what each kind may ask is `ALLOWED_ON_REJECT`.
+Source: engine spec, "What each kind may ask of a person", and rules 1, 3, 5, 7, 8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeAlias
 
@@ -17,18 +18,11 @@ from pydantic import BaseModel
 
 from interlock.workflow.errors import DeclarationError
 from interlock.workflow.forms import UserInputField, fields_of
-from interlock_protocol.types import OnReject, StepType
+from interlock.workflow.io import StepOutput
+from interlock_protocol.types import OnReject, OnTimeout, StepType
 
-ALLOWED_ON_REJECT: dict[StepType, tuple[OnReject, ...]] = {
-    "Step": ("skip", "cancel"),
-    "Router": ("skip", "cancel"),
-    "Loop": ("skip", "cancel"),
-    "Condition": ("else", "skip", "cancel"),
-    "Steps": ("skip", "cancel"),
-    "Parallel": ("skip", "cancel"),
-    "Workflow": ("skip", "cancel"),
-}
-"""Which `on_reject` a rejected confirmation may have, by the kind of the node."""
+When: TypeAlias = Callable[[StepOutput], bool]
+"""Whether an output is to be reviewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +33,8 @@ class Confirm:
         message: the question.
         on_reject: what a rejection does when the person doesn't choose: `skip`, `cancel`, or `else` (Condition).
         allowed_on_reject: what the person may choose from; by default everything the node's kind allows.
+        timeout: how long to wait, in seconds; None is for ever.
+        on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
 
@@ -46,9 +42,9 @@ class Confirm:
     _: KW_ONLY
     on_reject: OnReject = "skip"
     allowed_on_reject: Sequence[OnReject] | None = None
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
-
-    flag = "requires_confirmation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +54,17 @@ class Ask:
     Args:
         schema: a pydantic model, whose instance the step gets, or a list of `UserInputField`s, for a dict.
         message: what to say above the form.
+        timeout: how long to wait, in seconds; None is for ever.
+        on_timeout: `cancel`, `skip`, or `approve`: go on with the defaults, which every required field must have then.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
     message: str | None = None
     _: KW_ONLY
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
-
-    flag = "requires_user_input"
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -90,40 +88,151 @@ class Choose:
     Args:
         message: the question.
         multiple: whether more than one route may be selected.
+        timeout: how long to wait, in seconds; None is for ever.
+        on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
 
     message: str | None = None
     _: KW_ONLY
     multiple: bool = False
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
 
-    flag = "requires_route_selection"
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Ask a person about the output: of a Step or a Router, or of each iteration of a Loop.
+
+    Args:
+        message: the question.
+        when: a predicate of the `StepOutput`; without one, every output is reviewed.
+        on_reject: what a rejection does when the person doesn't choose: `skip`, `cancel`, or `retry`: run again, with
+            `rejection_feedback` and `previous_output` (a Router: choose again; a Loop: the next iteration).
+        allowed_on_reject: what the person may choose from; by default everything.
+        max_retries: how often a rejection may be a `retry`; one more cancels the run. A Loop has `max_iterations`.
+        timeout: how long to wait, in seconds; None is for ever.
+        on_timeout: `cancel`, `skip`, or `approve` the output as it is.
+        assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+    """
+
+    message: str | None = None
+    _: KW_ONLY
+    when: When | None = None
+    on_reject: OnReject = "skip"
+    allowed_on_reject: Sequence[OnReject] | None = None
+    max_retries: int = 3
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
+    assignees: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReview:
+    """Who decides on the tools that a step's agent asks about, and how long that may take.
+
+    An agent asks without it too: its run's owner, and for as long as it takes.
+
+    Args:
+        timeout: how long to wait, in seconds; None is for ever.
+        on_timeout: `cancel` or `skip`; tools are never approved by a clock.
+        assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+    """
+
+    _: KW_ONLY
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
+    assignees: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReview:
+    """Who decides what becomes of a step that failed (`on_error="pause"`), and how long that may take.
+
+    Args:
+        timeout: how long to wait, in seconds; None is for ever.
+        on_timeout: `cancel` or `skip`; there is nothing to approve.
+        assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+    """
+
+    _: KW_ONLY
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
+    assignees: Sequence[str] | None = None
 
 
 Gate: TypeAlias = Confirm | Ask | Choose
 """What is asked before a node runs."""
 
-GATES_OF: dict[StepType, tuple[type[Gate], ...]] = {
-    "Step": (Confirm, Ask),
-    "Router": (Confirm, Choose),
-    "Loop": (Confirm,),
+AnyReview: TypeAlias = Confirm | Ask | Choose | Review | ToolReview | ErrorReview
+"""Everything a node may ask."""
+
+REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
+    "Step": (Confirm, Ask, ToolReview, Review, ErrorReview),
+    "Router": (Confirm, Choose, Review),
+    "Loop": (Confirm, Review),
     "Condition": (Confirm,),
     "Steps": (Confirm,),
     "Parallel": (Confirm,),
     "Workflow": (Confirm,),
 }
-"""What each kind of node may ask, in the order in which it is asked (`docs/architecture.md`, "Pauses", rule 1)."""
+"""What each kind of node may ask, in the order in which it is asked (rule 1)."""
+
+ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
+    "Step": ("skip", "cancel"),
+    "Router": ("skip", "cancel"),
+    "Loop": ("skip", "cancel"),
+    "Condition": ("else", "skip", "cancel"),
+    "Steps": ("skip", "cancel"),
+    "Parallel": ("skip", "cancel"),
+    "Workflow": ("skip", "cancel"),
+}
+"""Which `on_reject` a rejected confirmation may have, by the kind of the node."""
+
+ON_REVIEW: dict[StepType, tuple[OnReject, ...]] = {
+    "Step": ("skip", "cancel", "retry"),
+    "Router": ("skip", "cancel", "retry"),
+    "Loop": ("retry", "skip", "cancel"),
+}
+"""Which `on_reject` a rejected review may have. On a Loop's last iteration there is no `retry`."""
+
+
+def kind_of(review: AnyReview, kind: StepType) -> str:
+    """The `requires_*` flag of what `review` asks on a node of `kind`."""
+    match review:
+        case Confirm():
+            return "requires_confirmation"
+        case Ask():
+            return "requires_user_input"
+        case Choose():
+            return "requires_route_selection"
+        case Review():
+            return "requires_iteration_review" if kind == "Loop" else "requires_output_review"
+        case ToolReview():
+            return "requires_executor_input"
+        case ErrorReview():
+            return "requires_error_decision"
+
+
+def allowed_on_reject(kind: StepType, review: Confirm | Review) -> tuple[OnReject, ...]:
+    """What a person may choose when rejecting `review` on a node of `kind`, in the table's order."""
+    table = ON_CONFIRM if isinstance(review, Confirm) else ON_REVIEW
+    declared = review.allowed_on_reject
+    return tuple(each for each in table[kind] if declared is None or each in declared)
 
 
 @dataclass(frozen=True, slots=True)
 class HumanReview:
-    """The all-in-one spelling of `Confirm`, `Ask` and `Choose`; it expands into these.
+    """The all-in-one spelling of `Confirm`, `Ask`, `Choose` and `Review`; it expands into these.
 
     Args:
-        requires_confirmation: as `Confirm(confirmation_message, on_reject=on_reject)`.
+        requires_confirmation: as `Confirm(confirmation_message)`.
         requires_user_input: as `Ask(user_input_schema, user_input_message)`.
         requires_route_selection: as `Choose(user_input_message, multiple=allow_multiple_selections)`.
+        requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
+        requires_iteration_review: the same, on a Loop.
+        on_reject, max_retries, timeout, on_timeout, assignees: of all that it expands into and that has them.
     """
 
     _: KW_ONLY
@@ -134,27 +243,39 @@ class HumanReview:
     user_input_schema: type[BaseModel] | Sequence[UserInputField | dict[str, Any]] | None = None
     requires_route_selection: bool = False
     allow_multiple_selections: bool = False
+    requires_output_review: bool | When = False
+    requires_iteration_review: bool | When = False
+    output_review_message: str | None = None
     on_reject: OnReject = "skip"
+    max_retries: int = 3
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
 
-    def expand(self) -> tuple[Gate, ...]:
+    def expand(self) -> tuple[AnyReview, ...]:
         """The reviews this stands for."""
-        gates: list[Gate] = []
+        reviewed = self.requires_output_review or self.requires_iteration_review
+        common: dict[str, Any] = {
+            "timeout": self.timeout,
+            "on_timeout": self.on_timeout,
+            "assignees": self.assignees,
+        }
+        reviews: list[AnyReview] = []
         if self.requires_confirmation:
-            gates.append(Confirm(self.confirmation_message, on_reject=self.on_reject, assignees=self.assignees))
+            # `retry` belongs to the review of the output; before there is one, a rejection skips.
+            on_reject = "skip" if self.on_reject == "retry" and reviewed else self.on_reject
+            reviews.append(Confirm(self.confirmation_message, on_reject=on_reject, **common))
         if self.requires_user_input:
-            gates.append(Ask(self._schema(), self.user_input_message, assignees=self.assignees))
+            reviews.append(Ask(self._schema(), self.user_input_message, **common))
         if self.requires_route_selection:
-            gates.append(
-                Choose(
-                    self.user_input_message,
-                    multiple=self.allow_multiple_selections,
-                    assignees=self.assignees,
-                )
-            )
-        if not gates:
+            reviews.append(Choose(self.user_input_message, multiple=self.allow_multiple_selections, **common))
+        if reviewed:
+            when = reviewed if callable(reviewed) else None
+            message, on_reject, retries = self.output_review_message, self.on_reject, self.max_retries
+            reviews.append(Review(message, when=when, on_reject=on_reject, max_retries=retries, **common))
+        if not reviews:
             raise DeclarationError("HumanReview asks for nothing: set requires_confirmation or another flag.")
-        return tuple(gates)
+        return tuple(reviews)
 
     def _schema(self) -> type[BaseModel] | Sequence[UserInputField]:
         schema = self.user_input_schema
@@ -165,67 +286,99 @@ class HumanReview:
         return tuple(UserInputField(**field) if isinstance(field, dict) else field for field in schema)
 
 
-HumanReviews: TypeAlias = Gate | HumanReview | Sequence[Gate | HumanReview] | None
+HumanReviews: TypeAlias = AnyReview | HumanReview | Sequence[AnyReview | HumanReview] | None
+
+Reviews: TypeAlias = dict[type[AnyReview], AnyReview]
 
 
-def gates_in_order(kind: StepType, reviews: HumanReviews, *, place: str) -> tuple[Gate, ...]:
+def reviews_of(kind: StepType, declared: HumanReviews, *, place: str) -> Reviews:
     """The reviews of a node of `kind`, expanded, checked, and in the order in which they are asked.
 
     Raises:
-        DeclarationError: a review the kind doesn't have, two of one kind, or an `on_reject` it doesn't allow.
+        DeclarationError: a review the kind doesn't have, two of one kind, an `on_reject` it doesn't allow, or a timeout
+            that can't be.
     """
-    allowed = GATES_OF[kind]
-    gates: dict[type[Gate], Gate] = {}
-    for gate in _expanded(reviews, place=place):
-        name = type(gate).__name__
-        if type(gate) not in allowed:
+    allowed = REVIEWS_OF[kind]
+    found: Reviews = {}
+    for review in _expanded(declared, place=place):
+        name = type(review).__name__
+        if type(review) not in allowed:
             can = ", ".join(each.__name__ for each in allowed)
-            raise DeclarationError(f"{place}: a {kind} can't have a {name}; it can have: {can}.")
-        if type(gate) in gates:
+            article = "an" if name[0] in "AE" else "a"
+            raise DeclarationError(f"{place}: a {kind} can't have {article} {name}; it can have: {can}.")
+        if type(review) in found:
             raise DeclarationError(f"{place}: two {name} reviews on one {kind}; keep one.")
-        if isinstance(gate, Confirm):
-            _check_on_reject(kind, gate, place=place)
-        _check_assignees(gate, place=place)
-        gates[type(gate)] = gate
-    return tuple(gates[each] for each in allowed if each in gates)
+        _check(kind, review, place=place)
+        found[type(review)] = review
+    return {each: found[each] for each in allowed if each in found}
 
 
-def _expanded(reviews: HumanReviews, *, place: str) -> list[Gate]:
-    if reviews is None:
+def _expanded(declared: HumanReviews, *, place: str) -> list[AnyReview]:
+    if declared is None:
         return []
-    listed = list(reviews) if isinstance(reviews, Sequence) else [reviews]
-    expanded: list[Gate] = []
+    expanded: list[AnyReview] = []
+    listed: Sequence[object] = declared if isinstance(declared, Sequence) else [declared]
     for review in listed:
         if isinstance(review, HumanReview):
             expanded.extend(review.expand())
-        elif isinstance(review, Confirm | Ask | Choose):
+        elif isinstance(review, AnyReview):
             expanded.append(review)
         else:
-            raise DeclarationError(
-                f"{place}: human_review takes Confirm, Ask, Choose or HumanReview, not {type(review).__name__}."
-            )
+            can = ", ".join(each.__name__ for each in (Confirm, Ask, Choose, Review, HumanReview))
+            raise DeclarationError(f"{place}: human_review takes {can} and the like, not {type(review).__name__}.")
     return expanded
 
 
-def _check_on_reject(kind: StepType, gate: Confirm, *, place: str) -> None:
-    allowed = ALLOWED_ON_REJECT[kind]
-    declared = gate.allowed_on_reject if gate.allowed_on_reject is not None else allowed
-    for choice in (gate.on_reject, *declared):
-        if choice not in allowed:
-            can = ", ".join(allowed)
-            raise DeclarationError(f"{place}: on_reject={choice!r} means nothing on a {kind}; use one of: {can}.")
-    if gate.on_reject not in declared:
-        raise DeclarationError(f"{place}: on_reject={gate.on_reject!r} isn't among its own allowed_on_reject.")
-
-
-def _check_assignees(gate: Gate, *, place: str) -> None:
-    if gate.assignees is None:
-        return
-    if isinstance(gate.assignees, str) or not gate.assignees:
+def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
+    if isinstance(review, Confirm | Review):
+        _check_on_reject(kind, review, place=place)
+    if isinstance(review, Review):
+        _check_review(review, place=place)
+    _check_timeout(review, place=place)
+    if review.assignees is not None and (isinstance(review.assignees, str) or not review.assignees):
         raise DeclarationError(f"{place}: assignees is a list of user ids or group:NAME, with at least one.")
 
 
-def allowed_on_reject(kind: StepType, gate: Confirm) -> tuple[OnReject, ...]:
-    """What a person may choose when rejecting `gate` on a node of `kind`, in the table's order."""
-    declared = gate.allowed_on_reject
-    return tuple(each for each in ALLOWED_ON_REJECT[kind] if declared is None or each in declared)
+def _check_on_reject(kind: StepType, review: Confirm | Review, *, place: str) -> None:
+    name = type(review).__name__
+    allowed = (ON_CONFIRM if isinstance(review, Confirm) else ON_REVIEW)[kind]
+    declared = review.allowed_on_reject if review.allowed_on_reject is not None else allowed
+    for choice in (review.on_reject, *declared):
+        if choice not in allowed:
+            can = ", ".join(allowed)
+            raise DeclarationError(
+                f"{place}: on_reject={choice!r} means nothing in a {name} of a {kind}; use one of: {can}."
+            )
+    if review.on_reject not in declared:
+        raise DeclarationError(f"{place}: on_reject={review.on_reject!r} isn't among its own allowed_on_reject.")
+
+
+def _check_review(review: Review, *, place: str) -> None:
+    retries = review.max_retries
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        raise DeclarationError(f"{place}: max_retries must be a whole number from 0, not {retries!r}.")
+    if review.when is not None and not callable(review.when):
+        raise DeclarationError(f"{place}: Review's when is a function of the output, not {review.when!r}.")
+
+
+def _check_timeout(review: AnyReview, *, place: str) -> None:
+    name, timeout = type(review).__name__, review.timeout
+    if review.on_timeout not in ("cancel", "skip", "approve"):
+        raise DeclarationError(f"{place}: on_timeout is cancel, skip or approve, not {review.on_timeout!r}.")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
+        raise DeclarationError(f"{place}: a timeout is a number of seconds above 0, not {timeout!r}.")
+    if timeout is not None and timeout > MAX_TIMEOUT:
+        raise DeclarationError(f"{place}: a timeout of {timeout!r} s is over a hundred years; leave it out.")
+    if review.on_timeout != "approve":
+        return
+    if isinstance(review, Choose | ToolReview | ErrorReview):
+        raise DeclarationError(f"{place}: on_timeout='approve' on {name}: there is nothing to approve; skip or cancel.")
+    if isinstance(review, Ask):
+        for field in review.fields:
+            if field.required and field.default is None:
+                raise DeclarationError(
+                    f"{place}: on_timeout='approve' needs a default for the required field {field.name!r}."
+                )
+
+
+MAX_TIMEOUT = 100 * 366 * 24 * 3600.0

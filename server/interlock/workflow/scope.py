@@ -3,7 +3,7 @@
 Laws:
 - All of it is read from the state; nothing is remembered beside it.
 - A skipped node is passed over. A parallel's content is `{name: content}`, a loop's is its last iteration's, any
-  other container's its last node's.
+  other container's its last node's; an output that a person replaced is what they wrote.
 
 Source: `docs/workflows.md`, "What a step is given" and "Containers".
 """
@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from interlock.workflow.declaration import Loop, Parallel, Place, Step, Workflow
+from interlock.workflow.declaration import Loop, Parallel, Step, Workflow
 from interlock.workflow.events import Path
+from interlock.workflow.places import Place
 from interlock.workflow.state import NodeState, Phase, RunState, node_at, walk
-from interlock_protocol.types import JsonValue
+from interlock_protocol.types import JsonObject, JsonValue
 
 
 class _Missing:
@@ -32,25 +33,34 @@ MISSING: Final = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a node at a place of a run is given."""
+    """What a node at a place of a run is given. `feedback` and `previous_output` come with an output sent back."""
 
     input: JsonValue
     previous: JsonValue = None
     iteration: int | None = None
     max_iterations: int | None = None
+    feedback: str | None = None
+    previous_output: JsonValue = None
 
 
 def content_of_node(place: Place, node: NodeState | None) -> Any:
     """The node's content as far as it has come, or MISSING."""
     if node is None or node.phase is Phase.SKIPPED:
         return MISSING
-    if isinstance(place.node, Step) and place.node.workflow is None:
+    if node.overruled and not _is_work(place):
+        return node.content
+    if _is_work(place):
         return node.content if node.phase is Phase.COMPLETED else MISSING
     if isinstance(place.node, Parallel):
         contents = {name: content_of_node(child, node.children.get(name)) for name, child in place.children.items()}
         return {name: content for name, content in contents.items() if content is not MISSING}
     content = last_content(place.children, node.children)
     return last_content(place.children, node.earlier) if content is MISSING else content
+
+
+def _is_work(place: Place) -> bool:
+    """Whether a node has an output of its own, and not its children's."""
+    return isinstance(place.node, Step) and place.node.workflow is None
 
 
 def last_content(places: Mapping[str, Place], nodes: Mapping[str, NodeState], before: str | None = None) -> Any:
@@ -67,7 +77,7 @@ def last_content(places: Mapping[str, Place], nodes: Mapping[str, NodeState], be
 
 def content_type_of(place: Place, node: NodeState, content: JsonValue) -> str:
     """The content type of what `content_of_node` gave."""
-    if isinstance(place.node, Step) and place.node.workflow is None:
+    if _is_work(place):
         return node.content_type
     return "str" if isinstance(content, str) else "json"
 
@@ -116,25 +126,40 @@ def _inside(place: Place, node: NodeState, scope: Scope) -> Scope:
     if isinstance(place.node, Loop):
         content = last_content(place.children, node.earlier)
         previous = scope.previous if content is MISSING else content
-        return replace(scope, previous=previous, iteration=node.iteration, max_iterations=place.node.max_iterations)
+        scope = replace(scope, previous=previous, iteration=node.iteration, max_iterations=place.node.max_iterations)
+        return sent_back(scope, node)
+    scope = sent_back(scope, node)
     if isinstance(place.node, Step):
         given = scope.input if scope.previous is None else scope.previous
         return replace(scope, input=given, previous=None)
     return scope
 
 
-def newest_content(workflow: Workflow, state: RunState, name: str) -> JsonValue:
-    """The newest output of a step called `name`, wherever it stands; None when there is none."""
-    newest: NodeState | None = None
-    wanted = {place.step_id: place for place in workflow.by_step_id.values() if place.node.name == name}
+def sent_back(scope: Scope, node: NodeState) -> Scope:
+    """What a node, or whatever runs inside of it, is given after its output was sent back.
+
+    What was said with the rejection that led a Condition to its other branch isn't about an output.
+    """
+    if node.rejected is not None or (node.previous_output is None and node.feedback is None):
+        return scope
+    return replace(scope, feedback=node.feedback, previous_output=node.previous_output)
+
+
+def newest_contents(workflow: Workflow, state: RunState) -> dict[str, JsonValue]:
+    """The newest output of each step that has one, by name, wherever it stands."""
+    newest: dict[str, NodeState] = {}
     for node in walk(state.nodes):
-        if (
-            node.step_id in wanted
-            and node.phase is Phase.COMPLETED
-            and (newest is None or node.ended_index > newest.ended_index)
-        ):
-            newest = node
-    if newest is None:
-        return None
-    content = content_of_node(wanted[newest.step_id], newest)
-    return None if content is MISSING else content
+        place = workflow.by_step_id.get(node.step_id)
+        if place is None or node.phase is not Phase.COMPLETED:
+            continue
+        known = newest.get(place.node.name)
+        if known is None or node.ended_index > known.ended_index:
+            newest[place.node.name] = node
+    contents = {name: content_of_node(workflow.by_step_id[node.step_id], node) for name, node in newest.items()}
+    return {name: content for name, content in contents.items() if content is not MISSING}
+
+
+def newest_user_input(state: RunState) -> JsonObject | None:
+    """What was filled in last, in any step that has begun."""
+    filled = [node for node in walk(state.nodes) if node.user_input is not None]
+    return max(filled, key=lambda node: node.started_index).user_input if filled else None

@@ -16,13 +16,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
 from interlock_protocol.types import JsonObject, JsonValue, OnReject, PathPart, RunStatus
 
-REDUCER_VERSION = 1
+REDUCER_VERSION = 2
+
+GATES = ("requires_confirmation", "requires_user_input", "requires_route_selection")
+"""The kinds of pause that come before a node runs."""
+
+REVIEWS = ("requires_output_review", "requires_iteration_review")
+"""The kinds of pause that are about an output."""
+
+TOOLS = "requires_executor_input"
+"""The kind of pause that is about an agent's tools."""
 
 KEPT_KEYS = 32
 """How many idempotency keys of decisions a state remembers; the store has the others."""
@@ -35,6 +44,8 @@ class Phase(StrEnum):
 
     ENTERED = "entered"
     RUNNING = "running"
+    WAITING = "waiting"
+    """Begun, and in need of a person: about its output, or about an agent's tools."""
     COMPLETED = "completed"
     SKIPPED = "skipped"
     FAILED = "failed"
@@ -45,12 +56,30 @@ class Phase(StrEnum):
 
 
 @dataclass(slots=True)
+class AgentState:
+    """What an agent goes on from: its own state, its requests, and the decisions on them once there are all.
+
+    A request is an `executor_requirements[]` object; a decision is the client's part of one, by the request's id.
+    """
+
+    state: JsonValue
+    requests: list[dict[str, Any]]
+    decisions: dict[str, JsonObject] = field(default_factory=dict)
+
+    @property
+    def is_resolved(self) -> bool:
+        return all(request["id"] in self.decisions for request in self.requests)
+
+
+@dataclass(slots=True)
 class NodeState:
     """One visit of a node.
 
     `gates_passed` counts the reviews before execution that are done with; `pending` is the id of the requirement it
-    waits for. `attempt` counts the tries of a step, `iteration` those of a loop. `children` are the nodes inside that
-    were entered; a loop's `earlier` are those of the iteration before.
+    waits for. `attempt` counts the tries of a step, `tries` those since a person last had a say, `round` how often an
+    output was sent back, `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the
+    output, from its review on; `verdict` what a person said of it, `overruled` that they replaced it. `children` are
+    the nodes inside that were entered; a loop's `earlier` are those of the iteration before.
     """
 
     step_id: str
@@ -63,8 +92,13 @@ class NodeState:
     feedback: str | None = None
     user_input: JsonObject | None = None
     selected: list[str] | None = None
+    chosen: bool = False
     branch: str | None = None
     attempt: int = 0
+    tries: int = 0
+    round: int = 0
+    turn: int = 0
+    retry_at: int | None = None
     started_index: int = -1
     started_at: int = 0
     ended_index: int = -1
@@ -73,22 +107,41 @@ class NodeState:
     should_continue: bool = True
     content: JsonValue = None
     content_type: str = "str"
+    success: bool = True
     stop: bool = False
+    verdict: Literal["approved", "retry"] | None = None
+    overruled: bool = False
+    previous_output: JsonValue = None
     error: str | None = None
     error_type: str | None = None
+    asks: bool = False
+    session_changes: list[JsonValue] = field(default_factory=list)
+    agent: AgentState | None = None
     children: dict[str, NodeState] = field(default_factory=dict)
     earlier: dict[str, NodeState] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Requirement:
-    """A requirement that waits: `facts` is the whole `step_requirements[]` object, `paused_index` its event's index."""
+    """A requirement that waits: `facts` is the whole object on the wire, `paused_index` its event's index.
+
+    `due` is when its timeout fires, in milliseconds since 1970. Of an agent's tools, `decisions` are those that are
+    made so far, by the tool's id, and `decided_by` is who made them.
+    """
 
     id: str
     kind: str
     path: list[PathPart]
     paused_index: int
     facts: dict[str, Any]
+    due: int | None = None
+    decisions: dict[str, JsonObject] = field(default_factory=dict)
+    decided_by: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def undecided(self) -> list[str]:
+        """The ids of an agent's tools that wait."""
+        return [each["id"] for each in self.facts["executor_requirements"] if each["id"] not in self.decisions]
 
 
 @dataclass(slots=True)
@@ -103,13 +156,22 @@ class Resolution:
 
 
 @dataclass(slots=True)
+class SessionPatch:
+    """A step's change to the state of its session, and the index of the event that it came with."""
+
+    index: int
+    changes: list[JsonValue]
+
+
+@dataclass(slots=True)
 class RunState:
     """The state of a run up to (not including) `next_index`.
 
     `withdrawn` are the requirements that waited when the run ended.
     `resolved` keeps the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
     `applied_keys` are the idempotency keys of the latest decisions.
-    `ended_steps` are the results since the previous `WorkflowRunOutput`. Times are in milliseconds.
+    `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes to the session's
+    state since then: they are saved before the run pauses or ends. Times are in milliseconds.
     """
 
     run_id: str
@@ -128,6 +190,8 @@ class RunState:
     resolved: dict[str, Resolution] = field(default_factory=dict)
     visits: dict[str, int] = field(default_factory=dict)
     ended_steps: list[dict[str, Any]] = field(default_factory=list)
+    session_patches: list[SessionPatch] = field(default_factory=list)
+    has_session_state: bool = False
     started_at: int = 0
     paused_at: int | None = None
     paused_ms: int = 0
@@ -195,9 +259,12 @@ def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None
 def shift(state: RunState, first: int, by: int) -> None:
     """Move what was folded at indexes from `first` on by `by` places: others' entries came to stand before it."""
     state.next_index += by
-    for requirement in state.requirements.values():
+    for requirement in (*state.requirements.values(), *state.withdrawn.values()):
         if requirement.paused_index >= first:
             requirement.paused_index += by
+    for patch in state.session_patches:
+        if patch.index >= first:
+            patch.index += by
     for node in walk(state.nodes):
         if node.started_index >= first:
             node.started_index += by
@@ -233,64 +300,119 @@ def _step_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.phase = Phase.RUNNING
     node.attempt = event["attempt"]
+    node.tries += 1
+    node.retry_at = None
     node.started_index = state.next_index
     node.started_at = event["created_at"]
 
 
-def _step_completed(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _step_completed(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     _end(state, node, event, Phase.COMPLETED)
     node.content = event.get("content")
     node.content_type = event["content_type"]
     node.stop = bool(event.get("step_response", {}).get("stop"))
+    node.agent = None
     state.steps_completed += 1
     state.recoveries = 0
+    _session_changed(state, node, private)
+
+
+def _session_changed(state: RunState, node: NodeState, private: Mapping[str, Any]) -> None:
+    """What a step has changed in its session counts with its output: those that waited for a review came before."""
+    changes = private.get("session") or node.session_changes
+    node.session_changes = []
+    if changes:
+        state.session_patches.append(SessionPatch(state.next_index, changes))
+        state.has_session_state = True
 
 
 def _step_skipped(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     _end(state, _node(state, event), event, Phase.SKIPPED)
 
 
-def _step_error(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    if private.get("apart"):
+        return  # it is about the run, and touches no node
     node = _node(state, event)
     node.error = event["error"]
     node.error_type = event["error_type"]
-    if not event["will_retry"]:
-        _end(state, node, event, Phase.FAILED)
+    if event["will_retry"]:
+        node.phase = Phase.ENTERED
+        node.retry_at = private.get("retry_at")
+    else:
+        node.phase = Phase.FAILED
+        node.ended_index = state.next_index
+        node.asks = bool(private.get("asks"))
+
+
+def _output_review(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    """An output that waits for its review is durable from here on, and what came with it."""
+    node = _node(state, event)
+    node.verdict = None
+    node.content = event.get("step_output")
+    if "output" in private:
+        node.phase = Phase.WAITING
+        output = private["output"]
+        node.content_type, node.success, node.stop = output["content_type"], output["success"], output["stop"]
+        node.error = output.get("error")
+    node.session_changes = private.get("session", [])
+
+
+def _executor_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    node = _node(state, event)
+    node.phase = Phase.WAITING
+    node.turn += 1
+    node.agent = AgentState(private["state"], list(event["executor_requirements"]))
+    node.session_changes = private.get("session", [])
 
 
 def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
-    node = _node(state, event)
     facts = dict(private["requirement"])
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
-    requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts)
-    node.pending = requirement.id
+    requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
     state.requirements[requirement.id] = requirement
+    if private.get("apart"):
+        return  # it is about the run, and touches no node
+    node = _node(state, event)
+    node.pending = requirement.id
+    if kind in REVIEWS:
+        facts["step_output"] = node.content  # these were logged just before, and aren't twice
+    elif kind == TOOLS and node.agent is not None:
+        facts["executor_requirements"] = node.agent.requests
 
 
 def _run_output(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     state.status = RunStatus(event["status"])
     state.paused_at = event["created_at"]
     state.ended_steps = []
+    state.session_patches = []
 
 
 def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     if "key" in private:
         state.applied_keys = [*state.applied_keys[1 - KEPT_KEYS :], private["key"]]
     asked = state.withdrawn if state.status.is_final else state.requirements
-    requirement = asked.pop(event["requirement_id"], None)
+    requirement = asked.get(event["requirement_id"])
     if requirement is None:
         return
     if not state.status.is_final:
         _resumed(state, event)
     decision = dict(event["decision"])
+    if requirement.kind == TOOLS:
+        is_whole = _tools_decided(requirement, event)
+        if not is_whole:
+            return
+        if requirement.decisions:
+            decision["executor_requirements"] = [{"id": id_, **each} for id_, each in requirement.decisions.items()]
+    asked.pop(requirement.id)
     state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
         requirement, decision, event["resolved_by"], event["resolved_at"], state.next_index
     )
     node = node_at(state, requirement.path)
     if node is not None and node.pending == requirement.id:
         node.pending = None
-        _DECIDED[requirement.kind](node, decision, event)
+        _decided(state, node, requirement, event)
 
 
 def _resumed(state: RunState, event: Event) -> None:
@@ -300,35 +422,105 @@ def _resumed(state: RunState, event: Event) -> None:
     state.status = RunStatus.RUNNING
 
 
-def _decided_confirmation(node: NodeState, decision: JsonObject, event: Event) -> None:
-    node.gates_passed += 1
-    if decision["confirmed"]:
-        return
-    node.rejected = event["decision"]["on_reject"]
+def _tools_decided(requirement: Requirement, event: Event) -> bool:
+    """Keep the decisions on some of an agent's tools; whether that resolves the requirement: all have one, or a timeout
+    has decided on the step."""
+    decided = event["decision"].get("executor_requirements")
+    if decided is None:
+        return True
+    for each in decided:
+        requirement.decisions[each["id"]] = {key: value for key, value in each.items() if key != "id"}
+        requirement.decided_by[each["id"]] = event["resolved_by"]
+    shown = [
+        _answered(each, requirement.decisions.get(each["id"], {}))
+        for each in requirement.facts["executor_requirements"]
+    ]
+    requirement.facts = {**requirement.facts, "executor_requirements": shown}
+    return not requirement.undecided
+
+
+def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
+    """A tool's request with the decision on it; an answer stands in its question."""
+    shown = {**request, **decision}
+    for schema, name in (("user_input_schema", "name"), ("user_feedback_schema", "question")):
+        answers: Any = decision.get(schema)
+        if answers is not None:
+            given = {each[name]: each for each in answers}
+            shown[schema] = [{**each, **given.get(each[name], {})} for each in request[schema]]
+    return shown
+
+
+def _decided(state: RunState, node: NodeState, requirement: Requirement, event: Event) -> None:
+    """What a decision does to the node that waited for it."""
+    decision: JsonObject = event["decision"]
+    if decision.get("confirmed") is False:
+        _rejected(node, requirement, event)
+    elif requirement.kind in REVIEWS:
+        node.verdict = "approved"
+        if "edited_output" in decision:
+            node.content = decision["edited_output"]
+            node.content_type = "str" if isinstance(node.content, str) else node.content_type
+            node.overruled = True
+    elif requirement.kind == TOOLS and node.agent is not None:
+        node.agent.decisions = dict(requirement.decisions)
+        node.phase = Phase.RUNNING
+        node.started_index = state.next_index  # what it said before the pause stands
+    elif requirement.kind == "requires_error_decision":
+        _error_decided(node, event)
+    else:
+        node.gates_passed += 1
+        if "user_input" in decision:
+            node.user_input = decision["user_input"]  # type: ignore[assignment]
+        if "selected_choices" in decision:
+            node.selected = list(decision["selected_choices"])  # type: ignore[arg-type]
+            node.chosen = True
+
+
+def _rejected(node: NodeState, requirement: Requirement, event: Event) -> None:
+    decision = event["decision"]
     node.rejected_by = event["resolved_by"]
-    node.feedback = event["decision"].get("rejection_feedback")
+    node.feedback = decision.get("rejection_feedback")
+    if requirement.kind in GATES:
+        node.gates_passed += 1
+    if decision["on_reject"] != "retry":
+        node.rejected = decision["on_reject"]
+        return
+    node.verdict = "retry"
+    node.previous_output, node.content = node.content, None
+    if requirement.kind == "requires_output_review":
+        _run_again(node)
 
 
-def _decided_input(node: NodeState, decision: JsonObject, event: Event) -> None:
-    node.gates_passed += 1
-    node.user_input = event["decision"]["user_input"]
+def _run_again(node: NodeState) -> None:
+    """An output was sent back: the next round begins where the node's execution does."""
+    node.phase = Phase.ENTERED
+    node.round += 1
+    node.tries = 0
+    node.agent = None
+    node.session_changes = []
+    node.children = {}
+    node.branch = None
+    if node.chosen:  # a Router's: they choose again, and choosing is the last that is asked before
+        node.chosen = False
+        node.gates_passed -= 1
 
 
-def _decided_routes(node: NodeState, decision: JsonObject, event: Event) -> None:
-    node.gates_passed += 1
-    node.selected = list(event["decision"]["selected_choices"])
-
-
-_DECIDED: dict[str, Callable[[NodeState, JsonObject, Event], None]] = {
-    "requires_confirmation": _decided_confirmation,
-    "requires_user_input": _decided_input,
-    "requires_route_selection": _decided_routes,
-}
+def _error_decided(node: NodeState, event: Event) -> None:
+    what = event["decision"]["decision"]
+    node.asks = False
+    if what == "retry":
+        node.phase = Phase.ENTERED
+        node.tries = 0
+    else:
+        node.rejected = what
+        node.rejected_by = event["resolved_by"]
+        node.feedback = None  # it was about an output, and isn't why
 
 
 def _container_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.phase = Phase.RUNNING
+    node.verdict = None
     node.started_at = event["created_at"]
     node.branch = event.get("branch")
     if "selected_steps" in event:
@@ -343,7 +535,9 @@ def _iteration_started(state: RunState, event: Event, _: Mapping[str, Any]) -> N
     node = _node(state, event)
     node.iteration = event["iteration"]
     node.iterating = True
-    node.earlier = {name: _without_earlier(child) for name, child in node.children.items()}
+    # What was skipped in the iteration before is passed over: the one that has an output stays.
+    kept = {name: child for name, child in node.children.items() if child.phase is not Phase.SKIPPED}
+    node.earlier = {name: _without_earlier(child) for name, child in (node.earlier | kept).items()}
     node.children = {}
 
 
@@ -355,6 +549,9 @@ def _without_earlier(node: NodeState) -> NodeState:
 def _iteration_completed(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.iterating = False
+    if node.verdict != "retry":  # only the iteration after a review has to do with it
+        node.feedback = node.previous_output = None
+    node.verdict = None
     node.should_continue = event["should_continue"]
 
 
@@ -365,6 +562,7 @@ def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
     for node in walk(state.nodes):
         if node.step_id in interrupted and node.phase is Phase.RUNNING and node.attempt:  # not a loop that asks itself
             node.phase = Phase.ENTERED
+            node.tries -= 1  # it is no fault of the step's
 
 
 def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], None]:
@@ -388,7 +586,10 @@ _FOLDERS: dict[str, Callable[[RunState, Event, Mapping[str, Any]], None]] = {
     "StepError": _step_error,
     "StepPaused": _step_paused,
     "WorkflowRunOutput": _run_output,
+    "StepOutputReview": _output_review,
+    "StepExecutorPaused": _executor_paused,
     "StepContinued": _continued,
+    "StepExecutorContinued": _continued,
     "StepsExecutionStarted": _container_started,
     "StepsExecutionCompleted": _container_completed,
     "ParallelExecutionStarted": _container_started,
@@ -406,19 +607,3 @@ _FOLDERS: dict[str, Callable[[RunState, Event, Mapping[str, Any]], None]] = {
     "WorkflowCancelled": _ended(RunStatus.CANCELLED),
     "WorkflowError": _ended(RunStatus.ERROR),
 }
-
-__all__ = [
-    "REDUCER_VERSION",
-    "NodeState",
-    "Phase",
-    "Requirement",
-    "Resolution",
-    "RunState",
-    "dump",
-    "fold",
-    "load",
-    "node_at",
-    "resolution_key",
-    "shift",
-    "walk",
-]

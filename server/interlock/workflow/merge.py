@@ -1,0 +1,311 @@
+"""The client's part of an echoed requirement, checked and with its defaults: the decision.
+
+Laws:
+- Of what comes back only the client's fields are read; what the server owns is what was stored with the pause.
+- Every wrong field is reported. Input is checked against the stored form, without coercion.
+- Two decisions are equal when they are after defaults.
+
+Source: protocol spec, "Requirements" ("Merging it").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic_core import to_json
+
+from interlock.workflow.declaration import Workflow
+from interlock.workflow.definitions import is_about_definition
+from interlock.workflow.forms import check_input, is_same
+from interlock.workflow.reviews import Ask
+from interlock.workflow.scope import place_at
+from interlock.workflow.state import Requirement, RunState
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.requirements import DecidedExecutorRequirement, EchoedErrorRequirement, EchoedRequirement
+from interlock_protocol.types import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES, JsonObject, JsonValue
+
+_REVIEWED = ("confirmed", "on_reject", "rejection_feedback", "edited_output")
+
+DECISION_FIELDS: dict[str, tuple[str, ...]] = {
+    "requires_confirmation": ("confirmed", "on_reject", "rejection_feedback"),
+    "requires_user_input": ("user_input", "user_input_schema"),
+    "requires_route_selection": ("selected_choices",),
+    "requires_output_review": _REVIEWED,
+    "requires_iteration_review": _REVIEWED,
+    "requires_executor_input": ("executor_requirements",),
+    "requires_error_decision": ("decision",),
+}
+"""Which of the client's fields decide a requirement, by its kind."""
+
+_CLIENT_FIELDS = tuple(dict.fromkeys(field for fields in DECISION_FIELDS.values() for field in fields))
+
+Echoed = EchoedRequirement | EchoedErrorRequirement
+Given = Mapping[str, Any]
+Merged = tuple[JsonObject, list[Any]]
+
+
+def given_in(echoed: Echoed) -> dict[str, Any]:
+    """The client's fields that were given. A schema without a single value was only echoed, and so were tools."""
+    given = {name: value for name in _CLIENT_FIELDS if (value := getattr(echoed, name, None)) is not None}
+    schema = given.pop("user_input_schema", ())
+    values = {field.name: field.value for field in schema if field.value is not None}
+    if values:
+        given["user_input_schema"] = values
+    tools = [
+        {"id": each.id, **decided} for each in given.pop("executor_requirements", ()) if (decided := _tool_given(each))
+    ]
+    if tools:
+        given["executor_requirements"] = tools
+    if "confirmed" not in given:
+        given.pop("on_reject", None)  # it was echoed with the rest: alone it decides nothing
+    return given
+
+
+def kinds_of(given: Given) -> frozenset[str]:
+    """The kinds that these fields can decide, for a client that echoes no flag."""
+    kinds = frozenset(kind for kind, fields in DECISION_FIELDS.items() if any(field in given for field in fields))
+    return kinds or frozenset(DECISION_FIELDS)
+
+
+def merge(workflow: Workflow, state: RunState, requirement: Requirement, given: Given) -> JsonObject:
+    """The decision on `requirement`, checked and with its defaults.
+
+    Raises:
+        Refusal: `invalid_decision`, with each wrong field in its details.
+    """
+    applicable = DECISION_FIELDS[requirement.kind]
+    wrong: list[JsonValue] = [
+        {"field": name, "error": f"This doesn't decide a pause that {requirement.kind.replace('_', ' ')}."}
+        for name in given
+        if name not in applicable
+    ]
+    if wrong:
+        raise refused(state, requirement, wrong)
+    decision, errors = _MERGERS[requirement.kind](workflow, requirement, given)
+    if errors:
+        raise refused(state, requirement, errors)
+    return decision
+
+
+# ── The kinds ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _merge_confirmation(_: Workflow, requirement: Requirement, given: Given) -> Merged:
+    confirmed = given.get("confirmed")
+    if confirmed is None:
+        return {}, [{"field": "confirmed", "error": "Give true or false."}]
+    return _merge_approval(requirement, given) if confirmed else _merge_rejection(requirement, given)
+
+
+def _merge_approval(requirement: Requirement, given: Given) -> Merged:
+    # A whole requirement is echoed with the declared `on_reject` in it: that alone decides nothing.
+    wrong = [
+        {"field": name, "error": "This belongs to a rejection, and `confirmed` is true; leave it out."}
+        for name in given
+        if name == "rejection_feedback"
+    ]
+    decision: JsonObject = {"confirmed": True}
+    if "edited_output" in given:
+        edited = decision["edited_output"] = given["edited_output"]
+        sentence = _fault_of_edit(edited, requirement.facts.get("step_output"))
+        if sentence is not None:
+            wrong.append({"field": "edited_output", "error": sentence})
+    return decision, wrong
+
+
+def _fault_of_edit(edited: JsonValue, output: JsonValue) -> str | None:
+    if isinstance(output, str | dict | list) and type(edited) is not type(output):
+        names = {str: "a string", dict: "an object", list: "a list"}
+        return f"The output is {names[type(output)]}; give {names[type(output)]}."
+    if len(to_json(edited)) > MAX_EDITED_OUTPUT_BYTES:
+        return f"This is over {MAX_EDITED_OUTPUT_BYTES // 1024} KiB; shorten it."
+    return None
+
+
+def _merge_rejection(requirement: Requirement, given: Given) -> Merged:
+    on_reject = given.get("on_reject", requirement.facts["on_reject"])
+    decision: JsonObject = {"confirmed": False, "on_reject": on_reject}
+    wrong = []
+    allowed = requirement.facts["allowed_on_reject"]
+    if on_reject not in allowed:
+        wrong.append({"field": "on_reject", "error": f"This must be one of: {', '.join(allowed)}."})
+    feedback = given.get("rejection_feedback")
+    if feedback is not None:
+        decision["rejection_feedback"] = feedback
+        if len(feedback.encode(errors="replace")) > MAX_FEEDBACK_BYTES:
+            wrong.append({"field": "rejection_feedback", "error": "This is over 64 KiB; shorten it."})
+    if "edited_output" in given:
+        sentence = "This belongs to an approval, and `confirmed` is false; leave it out."
+        wrong.append({"field": "edited_output", "error": sentence})
+    return decision, wrong
+
+
+def _merge_input(workflow: Workflow, requirement: Requirement, given: Given) -> Merged:
+    values: dict[str, JsonValue] = dict(given.get("user_input", {}))
+    wrong: list[Any] = []
+    for name, value in given.get("user_input_schema", {}).items():
+        if values.get(name) is not None and not is_same(values[name], value):
+            sentence = "`user_input` and `user_input_schema` give different values; send one, or the same twice."
+            wrong.append({"field": name, "error": sentence})
+        values[name] = value
+    ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
+    model = None if ask is None else ask.model
+    accepted, errors = check_input(requirement.facts["user_input_schema"], values, model)
+    decision: JsonObject = {"user_input": accepted}
+    return decision, wrong + errors
+
+
+def _merge_routes(_: Workflow, requirement: Requirement, given: Given) -> Merged:
+    available: list[str] = requirement.facts["available_choices"]
+    selected: list[str] = given["selected_choices"]
+    known = ", ".join(available)
+    sentence = None
+    if not selected:
+        sentence = f"Select a route: {known}."
+    elif unknown := [name for name in selected if name not in available]:
+        sentence = f"There is no route {unknown[0]!r}; select from: {known}."
+    elif len(set(selected)) > 1 and not requirement.facts["allow_multiple_selections"]:
+        sentence = f"Only one route may be selected here; select one of: {known}."
+    wrong = [] if sentence is None else [{"field": "selected_choices", "error": sentence}]
+    return {"selected_choices": [name for name in available if name in selected]}, wrong
+
+
+def _merge_error(_: Workflow, requirement: Requirement, given: Given) -> Merged:
+    what = given["decision"]
+    if what == "skip" and is_about_definition(requirement):
+        return {}, [{"field": "decision", "error": "There is nothing to skip: retry, or cancel the run."}]
+    return {"decision": what}, []
+
+
+# ── Tools ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tool_given(echoed: DecidedExecutorRequirement) -> dict[str, Any]:
+    """What was decided about one tool; nothing when it was only echoed."""
+    given: dict[str, Any] = {}
+    if echoed.confirmation is not None:
+        given["confirmation"] = echoed.confirmation
+    if echoed.external_execution_result is not None:
+        given["external_execution_result"] = echoed.external_execution_result
+    values = {field.name: field.value for field in echoed.user_input_schema or () if field.value is not None}
+    if values or echoed.user_input_schema == []:  # nothing filled in, of a form that wasn't echoed
+        given["user_input"] = values
+    selected = [each for each in echoed.user_feedback_schema or () if each.get("selected_options") is not None]
+    if selected:
+        given["user_feedback_schema"] = selected
+    if given:
+        given |= {"confirmation_note": echoed.confirmation_note, "edited_args": echoed.edited_args}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _merge_tools(_: Workflow, requirement: Requirement, given: Given) -> Merged:
+    asked: dict[str, dict[str, Any]] = {each["id"]: each for each in requirement.facts["executor_requirements"]}
+    decided: dict[str, JsonObject] = {}
+    wrong: list[Any] = []
+    for each in given["executor_requirements"]:
+        id_ = each["id"]
+        if id_ not in asked:
+            wrong.append({"field": "executor_requirements", "error": f"No tool waits under the id {id_!r}."})
+            continue
+        decision, errors = _merge_tool(asked[id_], each)
+        if id_ in decided and not is_same(decided[id_], decision):
+            errors.append({"field": "id", "error": "The same tool is decided twice here; decide it once."})
+        decided[id_] = decision
+        wrong += [{"executor_requirement_id": id_, **error} for error in errors]
+    return {"executor_requirements": [{"id": id_, **decision} for id_, decision in decided.items()]}, wrong
+
+
+def _merge_tool(asked: Mapping[str, Any], given: Given) -> Merged:
+    tool = asked["tool_execution"]
+    if given.get("confirmation") is False and not tool.get("requires_confirmation"):
+        return {}, [{"field": "confirmation", "error": "This tool waits for an answer, and can't be rejected here."}]
+    if tool.get("external_execution_required"):
+        return _only(given, "external_execution_result", "the result of the tool")
+    if asked.get("user_feedback_schema"):
+        return _merge_feedback(asked["user_feedback_schema"], given)
+    if tool.get("requires_user_input"):
+        accepted, errors = check_input(tool["user_input_schema"], given.get("user_input", {}), None)
+        fields: list[JsonValue] = [{"name": name, "value": value} for name, value in accepted.items()]
+        return {"user_input_schema": fields}, errors
+    return _merge_tool_confirmation(tool, given)
+
+
+def _merge_tool_confirmation(tool: Mapping[str, Any], given: Given) -> Merged:
+    decision, wrong = _only(given, "confirmation", "true or false")
+    note, edited = given.get("confirmation_note"), given.get("edited_args")
+    if note is not None:
+        decision["confirmation_note"] = note
+        if len(note.encode(errors="replace")) > MAX_FEEDBACK_BYTES:
+            wrong.append({"field": "confirmation_note", "error": "This is over 64 KiB; shorten it."})
+    if edited is not None:
+        decision["edited_args"] = edited
+        if not tool.get("editable"):
+            wrong.append(
+                {"field": "edited_args", "error": "The arguments of this tool can't be changed; leave it out."}
+            )
+        elif not decision.get("confirmation"):
+            wrong.append({"field": "edited_args", "error": "This belongs to a confirmation; leave it out."})
+    return decision, wrong
+
+
+def _only(given: Given, field: str, what: str) -> Merged:
+    wrong = [] if field in given else [{"field": field, "error": f"Give {what}."}]
+    return ({field: given[field]} if field in given else {}), wrong
+
+
+def _merge_feedback(questions: list[dict[str, Any]], given: Given) -> Merged:
+    answers = {each.get("question"): each["selected_options"] for each in given.get("user_feedback_schema", ())}
+    decided: list[JsonValue] = []
+    wrong = []
+    for question in questions:
+        text, selected = question["question"], answers.get(question["question"])
+        options = [option["label"] if isinstance(option, dict) else option for option in question.get("options", ())]
+        if not isinstance(selected, list) or not selected or any(each not in options for each in selected):
+            wrong.append({"field": text, "error": f"Select from: {', '.join(map(str, options))}."})
+        elif len(selected) > 1 and not question.get("multi_select"):
+            wrong.append({"field": text, "error": "Only one option may be selected here."})
+        else:
+            decided.append({"question": text, "selected_options": selected})
+    return {"user_feedback_schema": decided}, wrong
+
+
+_MERGERS: dict[str, Callable[[Workflow, Requirement, Given], Merged]] = {
+    "requires_confirmation": _merge_confirmation,
+    "requires_user_input": _merge_input,
+    "requires_route_selection": _merge_routes,
+    "requires_output_review": _merge_confirmation,
+    "requires_iteration_review": _merge_confirmation,
+    "requires_executor_input": _merge_tools,
+    "requires_error_decision": _merge_error,
+}
+
+
+# ── Timeouts ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def timed_out(requirement: Requirement) -> JsonObject:
+    """The decision that a timeout makes (rule 7)."""
+    then = requirement.facts["on_timeout"]
+    if requirement.kind == "requires_error_decision":
+        return {"decision": then}
+    if then != "approve":
+        return {"confirmed": False, "on_reject": then}
+    if requirement.kind == "requires_user_input":
+        accepted, _ = check_input(requirement.facts["user_input_schema"], {}, None)
+        return {"user_input": accepted}
+    return {"confirmed": True}
+
+
+# ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def refused(state: RunState, requirement: Requirement, wrong: list[Any]) -> Refusal:
+    """`invalid_decision`, with what is wrong."""
+    first = wrong[0]
+    return Refusal(
+        ErrorCode.INVALID_DECISION,
+        f"The decision on step {requirement.facts['step_name']!r} can't be taken: {first['field']}: {first['error']}",
+        details=[{"requirement_id": requirement.id, **each} for each in wrong],
+        run_id=state.run_id,
+    )
