@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "data_dir": Path(".interlock"),
     "database_url": "sqlite+aiosqlite:///.interlock/interlock.db",
     "redis_url": None,
+    "public_url": None,
     "allow_volatile_redis": False,
     "tokens": None,
     "jwt_secret": None,

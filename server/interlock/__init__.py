@@ -11,10 +11,11 @@ from interlock.workflow.declaration import Condition, Loop, Parallel, Router, St
 from interlock.workflow.errors import DeclarationError, OutputError
 from interlock.workflow.forms import UserInputField
 from interlock.workflow.io import CustomEvent, StepInput, StepOutput
-from interlock.workflow.reviews import Ask, Choose, Confirm, HumanReview
+from interlock.workflow.reviews import Ask, Choose, Confirm, ErrorReview, HumanReview, Review, ToolReview
 
 if TYPE_CHECKING:
     from interlock.app import create_app
+    from interlock.engine.notices import PauseNotice
 
 __version__ = "0.1.0"
 
@@ -25,15 +26,19 @@ __all__ = [
     "Confirm",
     "CustomEvent",
     "DeclarationError",
+    "ErrorReview",
     "HumanReview",
     "Loop",
     "OutputError",
     "Parallel",
+    "PauseNotice",
+    "Review",
     "Router",
     "Step",
     "StepInput",
     "StepOutput",
     "Steps",
+    "ToolReview",
     "UserInputField",
     "Workflow",
     "__version__",
@@ -46,4 +51,8 @@ def __getattr__(name: str) -> Any:
         from interlock.app import create_app
 
         return create_app
+    if name == "PauseNotice":
+        from interlock.engine.notices import PauseNotice
+
+        return PauseNotice
     raise AttributeError(f"module 'interlock' has no attribute {name!r}")

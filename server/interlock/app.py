@@ -17,7 +17,7 @@ import shutil
 import sys
 import sysconfig
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -29,8 +29,13 @@ from starlette.routing import WebSocketRoute
 
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.database import Database, DatabaseInUse, DatabaseUnavailable, open_database
+from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
+from interlock.engine.notices import OnPause
 from interlock.http.api import answer_errors, make_router
+from interlock.http.openapi import describe
+from interlock.http.runs import make_runs_router
+from interlock.http.sse import Streams
 from interlock.hub import Hub
 from interlock.log.port import Log, LogUnavailable, LogUnfit
 from interlock.log.redis import RedisLog
@@ -43,6 +48,12 @@ from interlock.store.sql import SqlStore
 from interlock.transport import WebSocketTransport
 from interlock.workflow.declaration import Workflow
 
+NOTICE_SECONDS = 5.0
+"""How often pauses are looked for that the application wasn't told of; those of this process are told at once."""
+
+TIMER_SECONDS = 0.25
+"""How often timeouts are looked at; they fire within a second of their time."""
+
 SOCKET_PATH = "/workflows/ws"
 SWEEP_SECONDS = 0.5
 """How often leases are prolonged, and runs looked for that nobody owns."""
@@ -51,14 +62,25 @@ SWEEP_SECONDS = 0.5
 class Interlock:
     """One server's parts, from start to stop."""
 
-    def __init__(self, workflows: Sequence[Workflow], settings: Settings, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        workflows: Sequence[Workflow],
+        settings: Settings,
+        authenticator: Authenticator,
+        *,
+        clock: Clock | None = None,
+        on_pause: OnPause | None = None,
+    ) -> None:
         _check(workflows)
+        self._clock = clock
+        self._on_pause = on_pause
         self.settings = settings
         self._workflows = workflows
         self._authenticator = authenticator
         self._services: Services | None = None
         self._stack = AsyncExitStack()
         self.sockets = SocketEndpoint(self.services, settings)
+        self.streams = Streams(settings)
 
     def services(self) -> Services:
         """The parts of a server that has started."""
@@ -80,11 +102,18 @@ class Interlock:
                 store,
                 owner=f"node-{uuid.uuid4().hex}",
                 max_concurrent=self.settings.max_concurrent_runs,
+                clock=self._clock,
+                is_alone=self.settings.redis_url is None,
+                on_pause=self._on_pause,
+                base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             self._services = Services(engine, Hub(log), store, self._authenticator)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.resume()
-            self._sweep(engine)
+            self._keep(engine.sweep(SWEEP_SECONDS), "sweep")
+            self._keep(engine.timers.run(TIMER_SECONDS), "timers")
+            if engine.notices is not None:
+                self._keep(engine.notices.run(NOTICE_SECONDS), "notices")
         except BaseException:
             await self._stack.aclose()
             raise
@@ -103,8 +132,9 @@ class Interlock:
         await log.start()
         return log
 
-    def _sweep(self, engine: Engine) -> None:
-        task = asyncio.create_task(engine.sweep(SWEEP_SECONDS), name="sweep")
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Have something done as long as the server runs."""
+        task = asyncio.create_task(work, name=name)
 
         async def stop() -> None:
             task.cancel()
@@ -112,18 +142,27 @@ class Interlock:
 
         self._stack.push_async_callback(stop)
 
-    async def stop(self) -> None:
-        """Say goodbye to the sockets, stop working, and close what was opened."""
+    async def drain(self) -> None:
+        """End what goes on until somebody ends it: sockets and streams."""
         await self.sockets.drain()
+        await self.streams.drain()
+
+    async def stop(self) -> None:
+        """Say goodbye to the sockets and streams, stop working, and close what was opened."""
+        await self.drain()
         await self._stack.aclose()
 
 
-def create_app(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None, *, on_pause: OnPause | None = None
+) -> FastAPI:
     """The ASGI application that serves these workflows, to run or to mount elsewhere.
 
     Args:
         workflows: one workflow, or several with different ids.
         settings: from the environment by default.
+        on_pause: called with a `PauseNotice` for each pause, so that nobody has to watch a socket to learn that they
+            are waited for; once, and after a crash at least once.
 
     Raises:
         SettingsError: settings that can't be used, or nothing guards a server that others can reach.
@@ -131,7 +170,7 @@ def create_app(workflows: Sequence[Workflow] | Workflow, settings: Settings | No
     """
     settings = settings or Settings()
     authenticator, _ = authenticator_from(settings)
-    return _app(Interlock(_listed(workflows), settings, authenticator))
+    return _app(Interlock(_listed(workflows), settings, authenticator, on_pause=on_pause))
 
 
 def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None) -> None:
@@ -249,7 +288,7 @@ class _Server(uvicorn.Server):
             print(greeting(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
-        await self._interlock.sockets.drain()
+        await self._interlock.drain()
         await super().shutdown(sockets=sockets)
         # Here, not after serve(): that ends by raising the captured signal again, and SIGTERM ends the process.
         await self._interlock.stop()
@@ -329,7 +368,9 @@ def _app(interlock: Interlock) -> FastAPI:
     app = FastAPI(title="Interlock", lifespan=lifespan)
     app.router.routes.append(WebSocketRoute(SOCKET_PATH, interlock.sockets))
     app.include_router(make_router(interlock.services))
+    app.include_router(make_runs_router(interlock.services, interlock.streams))
     answer_errors(app)
+    describe(app)
     return app
 
 

@@ -93,6 +93,11 @@ class Settings(BaseSettings):
         repr=False,
         pattern=r"^(rediss?|unix)://[^\s]+$",
     )
+    public_url: str | None = _setting(
+        None,
+        "Where people reach this server; the links that `on_pause` gets begin with it.",
+        "a URL such as https://interlock.example.com",
+    )
     allow_volatile_redis: bool = _setting(
         False, "Serve even with a Redis that may forget (no AOF, or it evicts keys).", "true or false"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +14,13 @@ from typing import Never
 import asyncpg
 import pytest
 import pytest_asyncio
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from interlock.database import Database, DatabaseUnavailable, PostgresDatabase, open_database
-from interlock.store.migrate import SchemaOutdated, check_current, migrate
+from interlock.store.migrate import SchemaOutdated, _config, check_current, migrate
 from interlock.store.port import (
     IDEMPOTENCY_SECONDS,
     Change,
@@ -35,7 +37,7 @@ from interlock.store.port import (
 )
 from interlock.store.sql import SqlStore
 from interlock.store.tables import metadata
-from interlock_protocol.types import JsonObject, RunStatus
+from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 PENDING, RUNNING, PAUSED = RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED
 COMPLETED, CANCELLED = RunStatus.COMPLETED, RunStatus.CANCELLED
@@ -322,6 +324,229 @@ async def test_unfinished_are_the_pending_and_running_oldest_first(store: Store)
     assert list(await store.unfinished()) == ["run7", "run6", "run1", "run0"]
 
 
+# --- timers ---
+
+
+async def test_a_timer_is_due_from_its_time_on_the_earliest_first(store: Store) -> None:
+    for run_id, at in {"late": 9000, "early": 5000, "next": 5001, "never": None}.items():
+        await store.create_run(new_run(run_id))
+        await store.settle(replace(settlement(run_id, PAUSED, 1), next_timer=at))
+    assert list(await store.due(4999)) == []
+    assert list(await store.due(5000)) == ["early"]
+    assert list(await store.due(2**62)) == ["early", "next", "late"]
+    assert list(await store.due(2**62, limit=2)) == ["early", "next"]
+    assert [(await the_run(store, run_id)).next_timer for run_id in ("early", "never")] == [5000, None]
+    assert {run.run_id: run.next_timer for run in (await store.runs(RunFilter())).runs}["late"] == 9000
+
+
+async def test_a_new_run_has_no_timer(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    assert (await the_run(store)).next_timer is None
+    assert list(await store.due(2**62)) == []
+
+
+async def test_each_settlement_moves_or_clears_the_timer_unless_it_is_older(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    paused = replace(settlement("run", PAUSED, 5), next_timer=5000)
+    await store.settle(paused)
+    await store.settle(replace(paused, next_index=4, next_timer=1))
+    assert (await the_run(store)).next_timer == 5000
+    await store.settle(replace(paused, next_timer=7000))
+    assert (await the_run(store)).next_timer == 7000
+    assert len(await all_changes(store)) == 2
+    await store.settle(settlement("run", RUNNING, 6))
+    assert (await the_run(store)).next_timer is None
+
+
+@pytest.mark.parametrize("status", [COMPLETED, CANCELLED, RunStatus.ERROR])
+async def test_a_run_that_has_ended_has_no_timer(store: Store, status: RunStatus) -> None:
+    await store.create_run(new_run("run"))
+    await store.settle(replace(settlement("run", PAUSED, 5), next_timer=5000))
+    await store.settle(replace(settlement("run", status, 6), next_timer=6000))
+    await store.settle(replace(settlement("run", status, 7), next_timer=6000))
+    assert (await the_run(store)).next_timer is None
+    assert list(await store.due(2**62)) == []
+
+
+async def test_the_clock_is_the_servers_or_the_machines_own(database: Database, clock: Clock) -> None:
+    """Both are this machine's; the one given to the store stands for a node's that is wrong."""
+    before = time.time_ns() // 1_000_000
+    now = await SqlStore(database).now_ms()
+    assert type(now) is int
+    assert before <= now <= time.time_ns() // 1_000_000
+    if database.dialect == "postgresql":
+        assert await SqlStore(database, clock=clock).now_ms() >= now
+
+
+# --- sessions ---
+
+
+async def patch(store: Store, index: int, *changes: JsonValue, run_id: str = "run") -> JsonObject:
+    return await store.patch_session(ALICE, "session", run_id, [(index, list(changes))])
+
+
+async def test_a_session_that_nobody_patched_is_empty(store: Store) -> None:
+    assert await store.session_state(ALICE, "session") == {}
+    assert await store.patch_session(ALICE, "session", "run", []) == {}
+    assert await store.session_state(ALICE, "session") == {}
+
+
+async def test_patches_are_applied_in_order_and_read_back(store: Store) -> None:
+    odd: JsonValue = {"ü\x00\u2028": [None, True, 1, 1.0, 2**70]}
+    patches: list[tuple[int, list[JsonValue]]] = [
+        (3, [["set", ["a", "b"], 1], ["extend", ["list"], [1]]]),
+        (7, [["set", ["a", "b"], odd], ["delete", ["nothing"]], ["extend", ["list"], [2, 3]]]),
+    ]
+    expected = {"a": {"b": odd}, "list": [1, 2, 3]}
+    for state in (
+        await store.patch_session(ALICE, "session", "run", patches),
+        await store.session_state(ALICE, "session"),
+    ):
+        assert state == expected
+        assert repr(state) == repr(expected)  # 1.0 is not 1
+
+
+async def test_a_patch_that_was_applied_is_not_applied_again(store: Store) -> None:
+    first: list[tuple[int, list[JsonValue]]] = [(3, [["extend", ["list"], [3]]]), (5, [["extend", ["list"], [5]]])]
+    await store.patch_session(ALICE, "session", "run", first)
+    assert await store.patch_session(ALICE, "session", "run", first) == {"list": [3, 5]}
+    again: list[tuple[int, list[JsonValue]]] = [*first, (9, [["extend", ["list"], [9]]])]
+    assert await store.patch_session(ALICE, "session", "run", again) == {"list": [3, 5, 9]}
+    assert await patch(store, 4, ["set", ["list"], []]) == {"list": [3, 5, 9]}
+    assert await patch(store, 0, ["extend", ["list"], [0]], run_id="other") == {"list": [3, 5, 9, 0]}
+
+
+async def test_a_session_belongs_to_one_user(store: Store) -> None:
+    await store.patch_session(ALICE, "session", "hers", [(1, [["set", ["of"], ALICE]])])
+    await store.patch_session(BOB, "session", "his", [(1, [["set", ["of"], BOB]])])
+    await store.patch_session(ALICE, "other", "another", [(1, [["set", ["of"], "nobody"]])])
+    assert await store.session_state(ALICE, "session") == {"of": ALICE}
+    assert await store.session_state(BOB, "session") == {"of": BOB}
+
+
+async def test_a_patch_that_is_none_changes_nothing(store: Store) -> None:
+    await patch(store, 1, ["set", ["a"], 1])
+    with pytest.raises(ValueError, match="change"):
+        await store.patch_session(ALICE, "session", "run", [(2, [["set", ["a"], 2]]), (3, [["shout", ["a"]]])])
+    assert await store.session_state(ALICE, "session") == {"a": 1}
+    assert await patch(store, 2, ["set", ["a"], 3]) == {"a": 3}
+
+
+async def test_runs_that_patch_one_session_at_once_lose_nothing(store: Store) -> None:
+    async def one_run(run: int) -> None:
+        for index in range(5):
+            changes: list[JsonValue] = [["set", ["of", f"run{run}", f"{index}"], index], ["extend", ["all"], [run]]]
+            once = store.patch_session(ALICE, "session", f"run{run}", [(index, changes)])
+            again = store.patch_session(ALICE, "session", f"run{run}", [(index, changes)])
+            await asyncio.gather(once, again)
+
+    await asyncio.gather(*(one_run(run) for run in range(10)))
+    state = await store.session_state(ALICE, "session")
+    assert state["of"] == {f"run{run}": {f"{index}": index for index in range(5)} for run in range(10)}
+    runs = state["all"]
+    assert isinstance(runs, list)
+    assert sorted(runs, key=str) == sorted([run for run in range(10) for _ in range(5)], key=str)
+
+
+async def end(store: Store, run_id: str, status: RunStatus = COMPLETED) -> None:
+    snapshot = Snapshot(run_id, 0, 1, 1, f"state of {run_id}".encode())
+    await store.settle(replace(settlement(run_id, status, 1), snapshot=snapshot))
+
+
+async def test_earlier_runs_are_the_latest_completed_of_the_session_oldest_first(store: Store) -> None:
+    statuses = [COMPLETED, COMPLETED, CANCELLED, RunStatus.ERROR, COMPLETED, PAUSED, RUNNING, COMPLETED]
+    for n, status in enumerate(statuses):
+        await store.create_run(replace(new_run(f"run{n}", created_at=100 - n), input={"n": n}))
+        await end(store, f"run{n}", status)
+    assert list(await store.earlier_runs(ALICE, "session")) == [
+        (f"run{n}", {"n": n}, f"state of run{n}".encode()) for n in (7, 4, 1, 0)
+    ]
+    assert [run_id for run_id, _, _ in await store.earlier_runs(ALICE, "session", limit=2)] == ["run1", "run0"]
+
+
+async def test_earlier_runs_are_of_one_user_and_one_session_and_have_a_snapshot(store: Store) -> None:
+    await store.create_run(new_run("hers"))
+    await store.create_run(new_run("his", user_id=BOB))
+    await store.create_run(replace(new_run("elsewhere"), session_id="other"))
+    await store.create_run(new_run("without", created_at=2000))
+    for run_id in ("hers", "his", "elsewhere"):
+        await end(store, run_id)
+    await store.settle(settlement("without", COMPLETED, 1))
+    assert [run_id for run_id, _, _ in await store.earlier_runs(ALICE, "session")] == ["hers"]
+    assert list(await store.earlier_runs(BOB, "other")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("next_timer IS NOT NULL AND next_timer <= 5 ORDER BY next_timer, run_id", "ix_runs_timer"),
+        (
+            "status = 'COMPLETED' AND user_id = 'a' AND session_id = 's' ORDER BY created_at DESC, run_id DESC",
+            "ix_runs_session",
+        ),
+    ],
+)
+async def test_sweeping_and_remembering_read_no_more_than_they_need(database: Database, query: str, index: str) -> None:
+    def plan(connection: Connection) -> str:
+        if database.dialect == "postgresql":
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+        explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+        return str(connection.execute(text(f"{explain} SELECT run_id FROM runs WHERE {query} LIMIT 20")).all())
+
+    planned = await database.read(plan)
+    assert index in planned
+    assert "Sort" not in planned
+    assert "TEMP B-TREE" not in planned
+
+
+# --- pause notices ---
+
+
+async def test_a_notice_is_taken_by_one_until_its_time_is_over(store: Store) -> None:
+    await store.notify("run", ["r1", "r2"])
+    assert list(await store.take_notices(1000, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
+    assert list(await store.take_notices(1099, hold_ms=100)) == []
+    assert list(await store.take_notices(1100, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
+    assert list(await store.take_notices(1199, hold_ms=100)) == []
+
+
+async def test_a_notice_that_was_told_is_never_handed_out_again(store: Store) -> None:
+    await store.notify("run", ["r1", "r2"])
+    await store.take_notices(1000, hold_ms=100)
+    await store.notified("run", "r1")
+    await store.notified("run", "r1")
+    await store.notified("run", "nothing")
+    await store.notify("run", ["r1", "r2", "r3", "r3"])
+    await store.notify("run", [])
+    assert list(await store.take_notices(1001, hold_ms=100)) == [("run", "r3")]
+    assert list(await store.take_notices(5000, hold_ms=100)) == [("run", "r2"), ("run", "r3")]
+
+
+async def test_notices_come_oldest_first_and_those_never_taken_before_all(store: Store, clock: Clock) -> None:
+    for n in range(3):
+        clock.now -= 1
+        await store.notify(f"run{n}", ["r"])
+    assert list(await store.take_notices(1000, hold_ms=100, limit=2)) == [("run2", "r"), ("run1", "r")]
+    assert list(await store.take_notices(2000, hold_ms=100, limit=1)) == [("run0", "r")]
+    assert list(await store.take_notices(2000, hold_ms=100, limit=5)) == [("run2", "r"), ("run1", "r")]
+
+
+async def test_many_who_take_at_once_never_take_the_same(store: Store) -> None:
+    runs = [f"run{n}" for n in range(20)]
+    await asyncio.gather(*(store.notify(run_id, order) for run_id in runs for order in (["a", "b"], ["b", "a", "c"])))
+    taken = [each for some in await asyncio.gather(*(takes(store) for _ in range(8))) for each in some]
+    assert sorted(taken) == [(run_id, requirement) for run_id in sorted(runs) for requirement in "abc"]
+
+
+async def takes(store: Store) -> list[tuple[str, str]]:
+    """What one gets who takes, seven at a time, until there are none (or others are about to take them)."""
+    taken: list[tuple[str, str]] = []
+    while some := await store.take_notices(1000, hold_ms=100, limit=7):
+        assert len(some) <= 7
+        taken += some
+    return taken
+
+
 # --- listing ---
 
 
@@ -527,6 +752,40 @@ async def test_migrating_by_url_does_the_same_and_two_at_once_are_fine(empty_dat
         await asyncio.gather(*(migrate(empty_database_url) for _ in range(3)))
     database = open_database(empty_database_url)
     await check_current(database)
+    await database.close()
+
+
+def first_release(connection: Connection) -> None:
+    """The tables of revision 0001, and a run in them that has paused."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+    for statement in (
+        "INSERT INTO runs VALUES ('old', 'release', '1.0', 'print', 'session', 'alice', '{\"a\":[1]}', 'PAUSED', 0, 9, "
+        '1000, 2000, \'[{"id":"r1"}]\', 1)',
+        "INSERT INTO run_assignees VALUES ('old', 'bob')",
+        "INSERT INTO snapshots VALUES ('old', 0, 9, 1, 'state')",
+        "INSERT INTO changes (run_id, status, pending, changed_at) VALUES ('old', 'PAUSED', '[{\"id\":\"r1\"}]', 2000)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+async def test_a_database_of_the_first_release_is_upgraded_with_its_data(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    await database.write(first_release)
+    with pytest.raises(SchemaOutdated, match="0001"):
+        await check_current(database)
+    await migrate(database)
+    await check_current(database)
+    store = SqlStore(database)
+    run = await the_run(store, "old")
+    assert (run.status, run.next_index, run.pending, run.assignees) == (PAUSED, 9, ({"id": "r1"},), (BOB,))
+    assert (run.input, run.next_timer) == ({"a": [1]}, None)
+    assert [change.run_id for change in await all_changes(store)] == ["old"]
+    await store.settle(replace(settlement("old", PAUSED, 10), next_timer=5000))
+    assert list(await store.due(5000)) == ["old"]
+    await store.settle(settlement("old", COMPLETED, 11))
+    assert [run_id for run_id, _, _ in await store.earlier_runs(ALICE, "session")] == ["old"]
     await database.close()
 
 

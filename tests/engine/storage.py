@@ -17,7 +17,6 @@ from interlock.log.sql import SqlLog
 from interlock.store.port import NewRun, Snapshot
 from interlock.store.sql import SqlStore
 from interlock.workflow.decide import continued, decide
-from interlock.workflow.events import effects
 from interlock.workflow.state import RunState
 from interlock_protocol.codec import event_body
 from interlock_protocol.requirements import EchoedRequirement
@@ -123,7 +122,9 @@ class Storage:
         decided = decide(workflow, state, [answer], may_decide=lambda _: True)
         drafts = continued(workflow, state, decided, resolved_by="bob", now=2)
         entries = [event_body(draft.event) for draft in drafts]
-        appended = await SqlLog.append(self.log, _append(run_id, entries, effects(d.event for d in drafts).resolves))
+        appended = await SqlLog.append(
+            self.log, _append(run_id, entries, tuple(id_ for draft in drafts for id_ in draft.resolves))
+        )
         assert isinstance(appended, Appended), appended
         return appended
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from tests.engine.storage import Storage, fresh
@@ -13,8 +12,9 @@ from interlock import Confirm, Parallel, Step, StepInput, Workflow
 from interlock.engine import journal as journal_module
 from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, Journal, OwnershipLost
 from interlock.log.port import Claimed, Reason
-from interlock.workflow.advance import advance, paused, recovered, started
+from interlock.workflow.advance import advance, recovered, started
 from interlock.workflow.events import Draft, run_event
+from interlock.workflow.outputs import paused
 from interlock.workflow.state import RunState, dump, fold
 from interlock_protocol.types import RunStatus
 
@@ -338,7 +338,7 @@ async def test_recovery_is_folded_with_its_private_part(storage: Storage) -> Non
     await storage.confirm(FORK, RUN, "left")
     await run.journal.catch_up()
     run.emit_all()
-    draft: Any = recovered(FORK, run.state, is_handover=True)
+    (draft,) = recovered(FORK, run.state, is_handover=True)
     run.journal.emit(draft)
     await run.journal.flush()
     assert run.state.recoveries == 0

@@ -12,7 +12,10 @@ from tests.live import eventually
 
 from interlock import Confirm, Step, StepInput, Workflow
 from interlock.engine import pool as pool_module
+from interlock.engine.clock import Clock
+from interlock.engine.driver import Ports
 from interlock.engine.pool import Pool
+from interlock.workflow.state import RunState
 from interlock_protocol.types import RunStatus
 
 
@@ -45,8 +48,13 @@ class Work:
         return step_input.previous_step_content
 
 
+async def _left(_: RunState) -> None:
+    """Other servers may have it."""
+
+
 def make_pool(storage: Storage, workflow: Workflow, *, room: int = 10, owner: str = "me") -> Pool:
-    return Pool({workflow.id: workflow}, storage.log, storage.store, owner=owner, room=room)
+    ports = Ports(storage.log, storage.store, Clock())
+    return Pool({workflow.id: workflow}, ports, owner=owner, room=room, on_pause=lambda _: None, on_strange=_left)
 
 
 async def idle(pool: Pool) -> None:
@@ -147,9 +155,9 @@ async def test_run_goes_on_when_storage_is_back(storage: Storage, monkeypatch: p
     assert (await storage.names(run_id))[-1] == "WorkflowCompleted"
 
 
-async def test_run_of_another_definition_is_left_alone(storage: Storage) -> None:
+async def test_run_of_a_workflow_that_is_not_here_is_left_alone(storage: Storage) -> None:
     pool = make_pool(storage, CONFIRMED)
-    other = Workflow(CONFIRMED.id, steps=[Step("something else", lambda _: "")])
+    other = Workflow("elsewhere", steps=[Step("something else", lambda _: "")])
     run_id = await storage.create(other, "run-1")
     pool.dispatch(run_id)
     pool.dispatch("no such run")

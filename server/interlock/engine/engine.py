@@ -18,29 +18,37 @@ import hashlib
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import is_user_id
-from interlock.engine.driver import audit_of
+from interlock.engine.audit import audit, resolution_of
+from interlock.engine.clock import Clock
+from interlock.engine.driver import Ports
 from interlock.engine.journal import now_ms
+from interlock.engine.notices import Notices, OnPause
 from interlock.engine.pool import FIRST_EPOCH, Pool
-from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
+from interlock.engine.rows import audit_of, settlement_of
+from interlock.engine.sessions import Sessions, own_session
+from interlock.engine.timers import Timers
+from interlock.log.port import Append, Appended, Entry, Log, LogUnavailable, Reason, Refused
 from interlock.store.port import Decision, IdempotencyKey, NewRun, Outcome, Store, StoreUnavailable
-from interlock.workflow.advance import snapshot
-from interlock.workflow.decide import Decided, cancel, continued, decide
+from interlock.workflow.decide import Decided, cancel, continued, decide, ended_with, expired, next_timer
 from interlock.workflow.declaration import Workflow
+from interlock.workflow.definitions import asks_about_definition, definition_changed, fits
 from interlock.workflow.events import Draft, effects
-from interlock.workflow.requirements import requirement_facts
-from interlock.workflow.scope import Scope, place_at
-from interlock.workflow.state import Requirement, Resolution, RunState
-from interlock_protocol.codec import event_body, read_body
+from interlock.workflow.merge import Echoed
+from interlock.workflow.outputs import snapshot
+from interlock.workflow.state import Resolution, RunState
+from interlock.workflow.walk import TIMEOUT
+from interlock_protocol.codec import event_body
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
-from interlock_protocol.types import RunStatus
+from interlock_protocol.types import JsonValue, RunStatus
 
 T = TypeVar("T")
 
@@ -85,15 +93,40 @@ class Engine:
     Args:
         owner: this process's name as an owner of runs, new at each start.
         max_concurrent: how many runs are worked on at a time; the others wait their turn.
+        clock: the store's time; one of its own by default.
+        is_alone: no other server works on these runs: a definition that isn't here is nowhere.
+        on_pause: told of each pause; `base_url` is where the links that it gets begin.
     """
 
     def __init__(
-        self, workflows: Sequence[Workflow], log: Log, store: Store, *, owner: str, max_concurrent: int = 1000
+        self,
+        workflows: Sequence[Workflow],
+        log: Log,
+        store: Store,
+        *,
+        owner: str,
+        max_concurrent: int = 1000,
+        clock: Clock | None = None,
+        on_pause: OnPause | None = None,
+        base_url: str = "",
+        is_alone: bool = False,
     ) -> None:
         self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
         self.log = log
         self.store = store
-        self._pool = Pool(self.workflows, log, store, owner=owner, room=max_concurrent)
+        self.clock = clock or Clock()
+        self.timers = Timers(store, self.clock, self._expire)
+        self._is_alone = is_alone
+        self.notices = None if on_pause is None else Notices(store, on_pause, self._logged_state, base_url)
+        ports = Ports(log, store, self.clock, self.notices)
+        self._pool = Pool(
+            self.workflows,
+            ports,
+            owner=owner,
+            room=max_concurrent,
+            on_pause=self._watch,
+            on_strange=self._ask_about_definition,
+        )
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._commands: set[asyncio.Task[Any]] = set()
         self._turns: dict[tuple[str, str], _Turn] = {}
@@ -176,14 +209,15 @@ class Engine:
                 ErrorCode.WORKFLOW_MISMATCH,
                 f"Version {message.version!r} isn't served; leave `version` out, or ask for {workflow.version!r}.",
             )
+        run_id = f"run-{uuid.uuid4().hex}"
         run = NewRun(
-            run_id=f"run-{uuid.uuid4().hex}",
+            run_id=run_id,
             workflow_id=workflow.id,
             version=workflow.version,
             fingerprint=workflow.fingerprint,
-            session_id=message.session_id or f"session-{uuid.uuid4().hex}",
+            session_id=message.session_id or own_session(run_id),
             user_id=self._user_of(principal, message),
-            input=message.message,
+            input=_checked_input(workflow, message.message),
             created_at=now_ms(),
         )
         earlier = await _reached(self.store.create_run(run, _key(principal, message)))
@@ -236,8 +270,11 @@ class Engine:
         async with self._one_at_a_time(key):
             if (earlier := await self._outcome(key)) is not None:
                 return await self._as_before(earlier, principal, message)
-            workflow = self._definition(facts)
             state = await self.state(facts.run_id)
+            workflow = self._definition(facts, state)
+            if workflow is None:
+                await self._refuse_strange(state, message)
+                workflow = _stand_in(facts.workflow_id)
             for _ in range(RACES):
                 if key is not None and key.digest in state.applied_keys:
                     return await self._decided_before(state, key)
@@ -251,12 +288,13 @@ class Engine:
                     continue
                 if not decided:
                     return await self._decided_before(state, key)
-                drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=now_ms())
+                drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=self.clock.now_ms())
+                drafts += ended_with(workflow, state, decided, principal.user_id)
                 appended = await self._append(facts.run_id, drafts, key=key)
                 if isinstance(appended, Appended):
                     if not appended.owned:
                         self._pool.dispatch(facts.run_id)
-                    await self._record(facts.run_id, _audit(decided, drafts, appended), key)
+                    await self._record(facts.run_id, audit(decided, drafts[: len(decided)], appended), key)
                     return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
                 state = await self.state(facts.run_id, fresh=True)
         raise _unavailable("Others decide on this run at the same time; send it again.", facts.run_id)
@@ -277,7 +315,7 @@ class Engine:
         facts: Facts,
         seen: int | None,
     ) -> tuple[Decided, ...]:
-        echoed = message.step_requirements or []
+        echoed: list[Echoed] = [*(message.step_requirements or ()), *(message.error_requirements or ())]
         audited = await self._audited(workflow, state, [each.id for each in echoed if each.id])
 
         def may_decide(requirement: Mapping[str, Any]) -> bool:
@@ -301,7 +339,7 @@ class Engine:
             if decision is None:
                 continue
             batches = await _reached(self.log.read(state.run_id, decision.event_index, max_bytes=1))
-            resolution = _resolution(workflow, state, decision, batches)
+            resolution = resolution_of(workflow, state, decision, batches)
             if resolution is not None:
                 found[id_] = resolution
         return found
@@ -309,6 +347,37 @@ class Engine:
     async def _record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None) -> None:
         if decisions or key is not None:
             await _reached(self.store.record(run_id, decisions, key))
+
+    # ── Timeouts ────────────────────────────────────────────────────────────────────────────────────────
+
+    def clock_moved(self) -> None:
+        """The clock was moved, by a test: what waits for a time looks at it again."""
+        self.timers.poke()
+        self._pool.wake()
+
+    def _watch(self, state: RunState) -> None:
+        self.timers.watch(state.run_id, next_timer(state))
+
+    async def _expire(self, run_id: str) -> None:
+        """Resolve what nobody has decided in time."""
+        facts = await self.facts(run_id)
+        for _ in range(RACES):
+            state = await self.state(run_id)
+            workflow = self._definition(facts, state)
+            if workflow is None:
+                return await self._ask_about_definition(state)
+            decided = expired(state, self.clock.now_ms())
+            if not decided:
+                break
+            drafts = continued(workflow, state, decided, resolved_by=TIMEOUT, now=self.clock.now_ms())
+            appended = await self._append(run_id, drafts)
+            if isinstance(appended, Appended):
+                await self._record(run_id, audit(decided, drafts, appended), None)
+                break
+            await self.state(run_id, fresh=True)
+        else:
+            self._watch(state)
+        return self._pool.dispatch(run_id)  # to go on, or to have its row say when the next timer is due
 
     # ── Cancel ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -328,13 +397,12 @@ class Engine:
         async with self._one_at_a_time(key):
             if (earlier := await self._outcome(key)) is not None:
                 return await self._as_before(earlier, principal, message)
-            accepted = await self._cancelled(self._definition(facts), facts, principal, message)
+            accepted = await self._cancelled(facts, principal, message)
             await self._record(facts.run_id, (), key)
             return accepted
 
-    async def _cancelled(
-        self, workflow: Workflow, facts: Facts, principal: Principal, message: CancelWorkflow
-    ) -> Accepted:
+    async def _cancelled(self, facts: Facts, principal: Principal, message: CancelWorkflow) -> Accepted:
+        workflow = self.workflows.get(facts.workflow_id) or _stand_in(facts.workflow_id)
         for _ in range(RACES):
             # As the log has it: a driver's state may be ahead of it.
             state = await self.state(facts.run_id, fresh=True)
@@ -426,14 +494,33 @@ class Engine:
             self._facts.popitem(last=False)
         return facts
 
-    def _definition(self, facts: Facts) -> Workflow:
+    def _definition(self, facts: Facts, state: RunState) -> Workflow | None:
+        """The definition that a run goes on in; None when it isn't here."""
         workflow = self.workflows.get(facts.workflow_id)
-        if workflow is None or workflow.fingerprint != facts.fingerprint:
-            raise _unavailable(
-                "No server here has the definition this run began with; deploy that version, then send it again.",
-                facts.run_id,
-            )
-        return workflow
+        return None if workflow is None or not fits(workflow, state) else workflow
+
+    async def _ask_about_definition(self, state: RunState) -> None:
+        """Have a person say what becomes of a run whose place is gone everywhere (`definition_changed`)."""
+        if not self._is_alone or state.status.is_final or state.status is RunStatus.PENDING:
+            return
+        if asks_about_definition(state) is None:
+            await Sessions(self.store, state).save(state)
+            await self._append(state.run_id, definition_changed(state, now_ms()), expect_next=state.next_index)
+            state = await self.state(state.run_id, fresh=True)
+        # Its timers wait with it.
+        await self.store.settle(replace(settlement_of(state, with_snapshot=True), next_timer=None))
+
+    async def _refuse_strange(self, state: RunState, message: ContinueWorkflow) -> None:
+        """In a run whose definition isn't here, only what becomes of it can be decided."""
+        question, answers = asks_about_definition(state), message.error_requirements
+        if question is not None and answers and not message.step_requirements:
+            return  # whatever else it answers is refused as not found
+        await self._ask_about_definition(state)
+        raise _unavailable(
+            "This run's place in its workflow isn't there any more; decide its error requirement, or serve the earlier "
+            "definition again.",
+            state.run_id,
+        )
 
     async def _outcome(self, key: IdempotencyKey | None) -> Outcome | None:
         return None if key is None else await _reached(self.store.outcome(key.user_id, key.key))
@@ -451,16 +538,16 @@ class Engine:
         Args:
             key: goes with the entries, so that it is as durable as what was done under it.
         """
-        private = None if key is None else to_json({"key": key.digest})
         for draft in drafts:
             draft.event["created_at"] = now_ms()
         change = effects(draft.event for draft in drafts)
         append = Append(
             run_id=run_id,
             append_id=uuid.uuid4().hex,
-            entries=[Entry(event_body(draft.event), private) for draft in drafts],
+            entries=[Entry(event_body(draft.event), _private(draft, key)) for draft in drafts],
             expect_next=expect_next,
-            resolves=change.resolves,
+            resolves=[id_ for draft in drafts for id_ in draft.resolves],
+            opens=change.opens,
             status=change.status,
         )
         try:
@@ -480,6 +567,9 @@ class Engine:
         if state is None:
             raise _no_run(run_id)
         return state
+
+    async def _logged_state(self, run_id: str) -> RunState:
+        return await self.state(run_id, fresh=True)
 
     async def snapshot(self, run_id: str) -> dict[str, Any]:
         """A `WorkflowRunOutput` that stands for everything in the log so far; its `as_of` says how far that is."""
@@ -515,43 +605,42 @@ def _fingerprint(message: StartWorkflow | ContinueWorkflow | CancelWorkflow) -> 
     return hashlib.blake2b(to_json(body), digest_size=16).hexdigest()
 
 
-def _audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appended) -> list[Decision]:
-    return [
-        Decision(
-            run_id=draft.event["run_id"],
-            requirement_id=each.requirement.id,
-            decision=each.decision,
-            resolved_by=draft.event["resolved_by"],
-            decided_at=draft.event["resolved_at"],
-            epoch=appended.epoch,
-            event_index=index,
-        )
-        for index, (each, draft) in enumerate(zip(decided, drafts, strict=True), appended.first_index)
-    ]
+def _private(draft: Draft, key: IdempotencyKey | None) -> bytes | None:
+    private = {**(draft.private or {}), **({} if key is None else {"key": key.digest})}
+    return to_json(private) if private else None
 
 
-def _resolution(workflow: Workflow, state: RunState, decision: Decision, logged: Sequence[Batch]) -> Resolution | None:
-    """An audited decision as the state would keep it, if the log still has its event: what was asked is drawn up anew.
+def _stand_in(workflow_id: str) -> Workflow:
+    """A workflow that has only its name, for runs whose definition is gone."""
+    return Workflow(workflow_id, steps=[lambda _: None])
 
-    Its kind is told from what was answered.
+
+def _checked_input(workflow: Workflow, message: JsonValue) -> JsonValue:
+    """The run's input: the message, checked against what the workflow declares, with its defaults.
+
+    Raises:
+        Refusal: `invalid_message`.
     """
-    event = read_body(logged[0].entries[0].body) if logged else {}
-    if event.get("requirement_id") != decision.requirement_id:
-        return None
-    kind = next(kind for field, kind in _KIND_OF_ANSWER.items() if field in decision.decision)
-    path = tuple(event["step_path"])
-    place = place_at(workflow, path)
-    gate = next(gate for gate in place.node.gates if gate.flag == kind)
-    facts = requirement_facts(state.run_id, place, path, event["visit"], gate, Scope(state.input))
-    requirement = Requirement(decision.requirement_id, kind, list(path), decision.event_index, facts)
-    return Resolution(requirement, decision.decision, decision.resolved_by, decision.decided_at, decision.event_index)
-
-
-_KIND_OF_ANSWER = {
-    "confirmed": "requires_confirmation",
-    "user_input": "requires_user_input",
-    "selected_choices": "requires_route_selection",
-}
+    model = workflow.input_schema
+    if model is None:
+        return message
+    try:
+        given = model.model_validate(message)
+        checked: JsonValue = given.model_dump(mode="json", by_alias=True, round_trip=True)
+        is_kept = model.model_validate(checked) == given
+    except ValidationError as error:
+        details = [
+            {"field": ".".join(("message", *map(str, each["loc"]))), "error": each["msg"]} for each in error.errors()
+        ]
+        sentence = f"`message` isn't what workflow {workflow.id!r} needs: {details[0]['field']}: {details[0]['error']}"
+        raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=details) from None
+    if not is_kept:
+        raise Refusal(
+            ErrorCode.INVALID_MESSAGE,
+            f"The input_schema of workflow {workflow.id!r} can't be written as JSON and read back (a secret, perhaps); "
+            "whoever declared it has to change that.",
+        )
+    return checked
 
 
 # ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,12 +15,14 @@ import contextlib
 import contextvars
 import functools
 import inspect
+import random
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, Protocol
 
 from interlock.workflow.errors import OutputError
+from interlock.workflow.expressions import Expression
 from interlock.workflow.io import Content, CustomEvent, StepInput, StepOutput, content_of, json_ready
 from interlock_protocol.types import JsonValue
 
@@ -64,18 +66,46 @@ async def execute(executor: Callable[[StepInput], Any], step_input: StepInput, s
     return content_of(result)
 
 
-async def call(function: Callable[[StepInput], Any], step_input: StepInput) -> Any:
+def backoff(tries: int) -> float:
+    """How long to wait after so many tries, in seconds: 0.1 doubling to 30, with jitter."""
+    longest: float = min(30.0, 0.1 * 2 ** min(tries - 1, 10))
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret
+
+
+class TimeLimitExceeded(Exception):  # noqa: N818 - the name is what clients see
+    """A step took longer than its `time_limit`."""
+
+
+@contextlib.asynccontextmanager
+async def time_limited(seconds: float | None) -> AsyncIterator[asyncio.Timeout]:
+    """Ends what runs inside after so many seconds.
+
+    Raises:
+        TimeLimitExceeded: it took longer.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield limit
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise TimeLimitExceeded(f"it took longer than its time limit of {seconds:g} s") from None
+
+
+async def call(function: Callable[[Any], Any], given: Any) -> Any:
     """Call `function` where it belongs: on the loop when it is asynchronous, else in a worker thread."""
+    if isinstance(function, Expression):
+        return function(given)
     if _is_async(function):
-        result = function(step_input)
+        result = function(given)
     elif _is_generator(function):
-        return function(step_input)
+        return function(given)
     else:
-        result = await in_thread(function, step_input)
+        result = await in_thread(function, given)
     return await result if inspect.isawaitable(result) else result
 
 
-async def in_thread(function: Callable[[StepInput], Any], step_input: StepInput) -> Any:
+async def in_thread(function: Callable[[Any], Any], given: Any) -> Any:
     """Call `function` in a thread of its own.
 
     Not in a pool: a pool's size would be a bound on how many runs can wait in blocking code, and its threads would
@@ -95,7 +125,7 @@ async def in_thread(function: Callable[[StepInput], Any], step_input: StepInput)
 
     def run() -> None:
         try:
-            outcome: tuple[Any, BaseException | None] = context.run(function, step_input), None
+            outcome: tuple[Any, BaseException | None] = context.run(function, given), None
         except StopIteration as error:  # a future doesn't take it
             outcome = None, RuntimeError(f"the step raised {error!r}")
         except BaseException as error:

@@ -175,7 +175,6 @@ class Journal:
             generation=self.generation,
             expect_next=expect_next,
             opens=change.opens,
-            withdraws=change.resolves,
             status=change.status,
         )
         for seconds in _pauses():

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import structlog
 
-from interlock.engine.driver import Driver, settlement_of
+from interlock.engine.driver import Driver, Ports
 from interlock.engine.journal import OwnershipLost, fold_batch
 from interlock.engine.loading import catch_up, load_state
-from interlock.log.port import Batch, Log, LogUnavailable, Reason, Refused
-from interlock.store.port import Store, StoreUnavailable
+from interlock.engine.rows import settlement_of
+from interlock.engine.sessions import Sessions
+from interlock.log.port import Batch, LogUnavailable, Reason, Refused
+from interlock.store.port import StoreUnavailable
 from interlock.workflow.declaration import Workflow
+from interlock.workflow.definitions import fits
 from interlock.workflow.state import RunState
 from interlock_protocol.types import RunStatus
 
@@ -38,18 +41,32 @@ class Pool:
     Args:
         owner: this process's name as an owner of runs, new at each start.
         room: how many runs are worked on at a time.
+        on_pause: called with the state of a run that goes on while something in it waits for people.
+        on_strange: called with the state of a run whose definition isn't here.
     """
 
-    def __init__(self, workflows: Mapping[str, Workflow], log: Log, store: Store, *, owner: str, room: int) -> None:
+    def __init__(
+        self,
+        workflows: Mapping[str, Workflow],
+        ports: Ports,
+        *,
+        owner: str,
+        room: int,
+        on_pause: Callable[[RunState], None],
+        on_strange: Callable[[RunState], Awaitable[None]],
+    ) -> None:
         self.workflows = workflows
-        self.log = log
-        self.store = store
+        self._on_strange = on_strange
+        self.ports = ports
+        self.log = log = ports.log
+        self.store = ports.store
+        self._on_pause = on_pause
         self.owner = owner
         self._room = room
         self._drivers: dict[str, Driver] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, bool] = {}
-        self._again: set[str] = set()
+        self._again: dict[str, bool] = {}
         self._kept: OrderedDict[str, RunState] = OrderedDict()
         self._stopping = False
         log.listen(self._appended)
@@ -61,7 +78,7 @@ class Pool:
         if self._stopping:
             return
         if run_id in self._tasks:
-            self._again.add(run_id)
+            self._again.setdefault(run_id, False)
         elif len(self._tasks) < self._room:
             task = asyncio.create_task(self._work_on(run_id, cut_off), name=f"drive {run_id}")
             self._tasks[run_id] = task
@@ -72,6 +89,11 @@ class Pool:
     def working_on(self) -> frozenset[str]:
         """The runs that are driven here, or wait for their turn."""
         return frozenset(self._tasks) | frozenset(self._waiting)
+
+    def wake(self) -> None:
+        """Have every run that is driven here looked at again."""
+        for driver in self._drivers.values():
+            driver.wake()
 
     async def stop(self, grace: float) -> None:
         """Stop working; every run stays as its log has it, for the next owner.
@@ -96,7 +118,7 @@ class Pool:
         except (LogUnavailable, StoreUnavailable):
             logger.warning("run_delayed", run_id=run_id, why="the log or the database can't be reached")
             await asyncio.sleep(RETRY_SECONDS)
-            self._again.add(run_id)
+            self._again[run_id] = True  # what ran was broken off
         except OwnershipLost as lost:
             self._kept.pop(run_id, None)
             logger.info("run_taken_over", run_id=run_id, reason=lost.reason.value)
@@ -109,8 +131,7 @@ class Pool:
 
     def _next(self, run_id: str) -> None:
         if run_id in self._again:
-            self._again.discard(run_id)
-            self._waiting.setdefault(run_id, False)
+            self._waiting.setdefault(run_id, self._again.pop(run_id))
         while self._waiting and len(self._tasks) < self._room and not self._stopping:
             first = next(iter(self._waiting))
             self.dispatch(first, cut_off=self._waiting.pop(first))
@@ -120,6 +141,8 @@ class Pool:
         workflow = None if state is None else self._workflow_of(state)
         if state is None or workflow is None:
             logger.info("run_left", run_id=run_id, why="this server doesn't have the definition it began with")
+            if state is not None:
+                await self._on_strange(state)
             return
         claimed = await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
         if isinstance(claimed, Refused):
@@ -130,7 +153,7 @@ class Pool:
             state = await load_state(self.log, self.store, run_id) or state
         if state.next_index < claimed.head.next_index:
             await catch_up(self.log, state)
-        driver = Driver(workflow, state, self.log, self.store, claimed.generation, cut_off=cut_off)
+        driver = Driver(workflow, state, self.ports, claimed.generation, on_pause=self._on_pause, cut_off=cut_off)
         self._drivers[run_id] = driver
         if self._stopping:
             driver.drain()
@@ -144,11 +167,9 @@ class Pool:
             self.keep(driver.state)
 
     def _workflow_of(self, state: RunState) -> Workflow | None:
-        """The definition the run began with, if this process has it."""
+        """The definition the run began with, or another one that it can go on in."""
         workflow = self.workflows.get(state.workflow_id)
-        if workflow is None or state.fingerprint != workflow.fingerprint:
-            return None
-        return workflow
+        return None if workflow is None or not fits(workflow, state) else workflow
 
     async def make_head(self, run_id: str) -> None:
         """Make the head of a run that still waits for its turn. If a driver was faster, it has to claim again."""
@@ -165,6 +186,7 @@ class Pool:
         """Write the row of a run that ended while nobody owned it, and archive its log."""
         state = await self.fresh_state(run_id)
         if state is not None and state.status.is_final:
+            await Sessions(self.store, state).save(state)
             await self.store.settle(settlement_of(state, with_snapshot=True))
             await self.log.archive(run_id)
 

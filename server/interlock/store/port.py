@@ -1,4 +1,4 @@
-"""What is kept in SQL beside the log: rows to list and find runs by, snapshots, the audit, the change feed.
+"""What is kept in SQL beside the log: rows to list and find runs by, snapshots, the audit, the change feed, sessions.
 
 Laws:
 - A row follows its log: a settlement with an older (epoch, next index) than the row's is ignored, never an
@@ -7,6 +7,9 @@ Laws:
   Whoever reads the feed up to a `seq` will never find a lower one added later.
 - A decision is here before it is acknowledged; recording it again is a no-op.
 - An idempotency key belongs to one user and is kept 24 hours.
+- A session's state takes each patch of a run once, in the order of the run's events; patches of several runs come
+  one after the other, and none is lost.
+- A pause notice is handed out, to one at a time, until somebody says that it was told.
 """
 
 from __future__ import annotations
@@ -51,7 +54,10 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The row of a run. `pending` sums up what it waits for; `assignees` are all ever named, sorted."""
+    """The row of a run. `pending` sums up what it waits for; `assignees` are all ever named, sorted.
+
+    `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none).
+    """
 
     run_id: str
     workflow_id: str
@@ -67,6 +73,7 @@ class Run:
     updated_at: int
     pending: tuple[JsonObject, ...] = ()
     assignees: tuple[str, ...] = ()
+    next_timer: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a run stands when its owner lets go of it, or starts on it."""
+    """How a run stands when its owner lets go of it, or starts on it.
+
+    `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none, or no more).
+    """
 
     run_id: str
     status: RunStatus
@@ -92,6 +102,7 @@ class Settlement:
     pending: tuple[JsonObject, ...] = ()
     assignees: tuple[str, ...] = ()
     snapshot: Snapshot | None = None
+    next_timer: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +174,9 @@ class Store(Protocol):
         """
 
     async def settle(self, settlement: Settlement) -> None:
-        """Write status, place, pending summary, assignees (added to those known) and snapshot.
+        """Write status, place, pending summary, assignees (added to those known), snapshot and next timer.
 
+        A run that has ended has no timer, whatever the settlement says.
         Unless the row is ahead, or has another, final status, or there is no such run: then nothing happens.
         """
 
@@ -188,6 +200,41 @@ class Store(Protocol):
 
     async def unfinished(self) -> Sequence[str]:
         """Ids of the runs whose row says PENDING or RUNNING, oldest first."""
+
+    async def now_ms(self) -> int:
+        """The time by the store's clock, the same for every node, in milliseconds since 1970."""
+
+    async def due(self, now: int, limit: int = 1000) -> Sequence[str]:
+        """Ids of the runs whose next timer fires at `now` (by the store's clock) or before, the earliest first."""
+
+    async def session_state(self, user_id: str, session_id: str) -> JsonObject:
+        """The state of a session; {} when there is none."""
+
+    async def patch_session(
+        self, user_id: str, session_id: str, run_id: str, patches: Sequence[tuple[int, list[JsonValue]]]
+    ) -> JsonObject:
+        """Apply a run's patches that weren't applied yet, and return the state of its session after it.
+
+        Args:
+            patches: the index of the event that each came with, ascending, and its changes: see `workflow.sessions`.
+
+        Raises:
+            ValueError: a patch holds what isn't a change; none of them was applied.
+        """
+
+    async def earlier_runs(
+        self, user_id: str, session_id: str, limit: int = 20
+    ) -> Sequence[tuple[str, JsonValue, bytes]]:
+        """The session's latest COMPLETED runs that have a snapshot, oldest first: run id, input, snapshot's state."""
+
+    async def notify(self, run_id: str, requirement_ids: Sequence[str]) -> None:
+        """Leave a notice of each of these pauses; those left before stay as they are."""
+
+    async def take_notices(self, now: int, hold_ms: int, limit: int = 100) -> Sequence[tuple[str, str]]:
+        """Take notices, as (run id, requirement id), oldest first: nobody else gets them for `hold_ms` after `now`."""
+
+    async def notified(self, run_id: str, requirement_id: str) -> None:
+        """A pause was told of: its notice isn't handed out any more."""
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - a state of the world, not a programming error

@@ -6,6 +6,7 @@ Laws:
   committed ones their numbers, under a lock that it holds until it commits. So numbers become visible in their
   order, without holes, and writers never wait for each other. (Numbers given by the writers, from a sequence,
   would become visible in the order of commits: a reader could pass over one for good.)
+- A session's patches are applied to its row while it is locked, and so is the mark that says which they were.
 - Rows of one run are numbered in the order of their settlements: they wait for each other on the run's row before
   they get their `id`.
 """
@@ -23,7 +24,8 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, RowMapping
 
 from interlock.database import Database, DatabaseUnavailable
-from interlock_protocol.types import JsonObject, RunStatus
+from interlock.workflow.sessions import patched
+from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 from . import statements as sql
 from .port import (
@@ -99,6 +101,45 @@ class SqlStore:
         """Delete the idempotency keys that have expired, and return how many they were. For a sweeper."""
         return await self._write(partial(_forget_keys, self._cutoff()))
 
+    # --- timers ---
+
+    async def now_ms(self) -> int:
+        if self._database.dialect == "sqlite":
+            return self._clock()
+        return await self._read(_postgres_now)
+
+    async def due(self, now: int, limit: int = 1000) -> Sequence[str]:
+        return await self._read(partial(_due, now, limit))
+
+    # --- sessions ---
+
+    async def session_state(self, user_id: str, session_id: str) -> JsonObject:
+        return await self._read(partial(_session_state, user_id, session_id))
+
+    async def patch_session(
+        self, user_id: str, session_id: str, run_id: str, patches: Sequence[tuple[int, list[JsonValue]]]
+    ) -> JsonObject:
+        if not patches:
+            return await self.session_state(user_id, session_id)
+        return await self._write(partial(self._patch_session, user_id, session_id, run_id, patches))
+
+    async def earlier_runs(
+        self, user_id: str, session_id: str, limit: int = 20
+    ) -> Sequence[tuple[str, JsonValue, bytes]]:
+        return await self._read(partial(_earlier_runs, user_id, session_id, limit))
+
+    # --- pause notices ---
+
+    async def notify(self, run_id: str, requirement_ids: Sequence[str]) -> None:
+        if requirement_ids:
+            await self._write(partial(self._notify, run_id, requirement_ids), one_statement=True)
+
+    async def take_notices(self, now: int, hold_ms: int, limit: int = 100) -> Sequence[tuple[str, str]]:
+        return await self._write(partial(_take_notices, now, hold_ms, limit), one_statement=True)
+
+    async def notified(self, run_id: str, requirement_id: str) -> None:
+        await self._write(partial(_notified, run_id, requirement_id), one_statement=True)
+
     # --- the change feed ---
 
     async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
@@ -130,6 +171,37 @@ class SqlStore:
     ) -> None:
         key_row = self._key_row(key, run_id) if key else None
         self._writes.record(connection, [_decision_row(decision) for decision in decisions], key_row)
+
+    def _patch_session(
+        self,
+        user_id: str,
+        session_id: str,
+        run_id: str,
+        patches: Sequence[tuple[int, list[JsonValue]]],
+        connection: Connection,
+    ) -> JsonObject:
+        of_session = {"of_user": user_id, "of_session": session_id}
+        now = self._clock()
+        text = connection.execute(sql.LOCK_SESSION, of_session).scalar()
+        if text is None:
+            row = {"user_id": user_id, "session_id": session_id, "state": "{}", "updated_at": now}
+            self._writes.open_session(connection, row)
+            text = connection.execute(sql.LOCK_SESSION, of_session).scalar_one()
+        state: JsonObject = from_json(text)
+        # Not before the lock, nor in its statement: that one doesn't see what was committed while it waited.
+        mark = connection.execute(sql.SESSION_MARK, {"of_run": run_id}).scalar()
+        new = [patch for patch in patches if mark is None or patch[0] > mark]
+        if not new:
+            return state
+        state = patched(state, [change for _, changes in new for change in changes])
+        connection.execute(sql.KEEP_SESSION, {**of_session, "new_state": _text(state), "new_updated_at": now})
+        self._writes.mark_session(connection, {"run_id": run_id, "event_index": max(index for index, _ in new)})
+        return state
+
+    def _notify(self, run_id: str, requirement_ids: Sequence[str], connection: Connection) -> None:
+        # Sorted: two who insert the same rows wait for each other, and in one order that ends.
+        each = {"run_id": run_id, "created_at": self._clock(), "taken_until": 0, "done": 0}
+        self._writes.notify(connection, [{**each, "requirement_id": one} for one in sorted(set(requirement_ids))])
 
     def _key_row(self, key: IdempotencyKey, run_id: str) -> Parameters:
         return {
@@ -193,6 +265,38 @@ def _assignees(run_ids: list[str], connection: Connection) -> dict[str, tuple[st
 
 def _unfinished(connection: Connection) -> Sequence[str]:
     return connection.execute(sql.UNFINISHED_RUNS).scalars().all()
+
+
+def _postgres_now(connection: Connection) -> int:
+    return int(connection.execute(sql.POSTGRES_NOW).scalar_one())
+
+
+def _due(now: int, limit: int, connection: Connection) -> Sequence[str]:
+    return connection.execute(sql.DUE_RUNS, {"now": now, "at_most": limit}).scalars().all()
+
+
+def _session_state(user_id: str, session_id: str, connection: Connection) -> JsonObject:
+    text = connection.execute(sql.SESSION, {"of_user": user_id, "of_session": session_id}).scalar()
+    state: JsonObject = from_json(text) if text else {}
+    return state
+
+
+def _earlier_runs(
+    user_id: str, session_id: str, limit: int, connection: Connection
+) -> Sequence[tuple[str, JsonValue, bytes]]:
+    parameters = {"of_user": user_id, "of_session": session_id, "at_most": limit}
+    newest_first = connection.execute(sql.EARLIER_RUNS, parameters).all()
+    return [(run_id, from_json(text), state) for run_id, text, state in reversed(newest_first)]
+
+
+def _take_notices(now: int, hold_ms: int, limit: int, connection: Connection) -> Sequence[tuple[str, str]]:
+    parameters = {"now": now, "new_taken_until": now + hold_ms, "at_most": limit}
+    taken = sorted(tuple(row) for row in connection.execute(sql.TAKE_NOTICES, parameters))
+    return [(run_id, requirement_id) for _, run_id, requirement_id in taken]
+
+
+def _notified(run_id: str, requirement_id: str, connection: Connection) -> None:
+    connection.execute(sql.NOTIFIED, {"of_run": run_id, "of_requirement": requirement_id})
 
 
 def _snapshot(run_id: str, connection: Connection) -> Snapshot | None:
@@ -270,6 +374,7 @@ def _new_row(run: NewRun) -> Parameters:
         "updated_at": run.created_at,
         "pending": NOTHING_PENDING,
         "changed": 1,
+        "next_timer": None,
     }
 
 
@@ -281,6 +386,7 @@ def _settled_row(settlement: Settlement) -> Parameters:
         "new_next_index": settlement.next_index,
         "new_updated_at": settlement.updated_at,
         "new_pending": _text(settlement.pending) if settlement.pending else NOTHING_PENDING,
+        "new_next_timer": None if settlement.status.is_final else settlement.next_timer,
     }
 
 

@@ -35,14 +35,20 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from interlock_protocol.types import FINAL_STATUSES
 
 from .tables import (
+    COMPLETED,
+    NOT_DONE,
+    TIMED,
     UNFINISHED,
     UNNUMBERED,
     changes,
     decisions,
     feed,
     idempotency_keys,
+    pause_notices,
     run_assignees,
     runs,
+    session_marks,
+    sessions,
     snapshots,
 )
 
@@ -64,9 +70,15 @@ RUN_COLUMNS = (
     runs.c.created_at,
     runs.c.updated_at,
     runs.c.pending,
+    runs.c.next_timer,
 )
 
 _OF_RUN = bindparam("of_run", type_=Text)
+_OF_USER = bindparam("of_user", type_=Text)
+_OF_SESSION = bindparam("of_session", type_=Text)
+_OF_REQUIREMENT = bindparam("of_requirement", type_=Text)
+_NOW = bindparam("now", type_=BigInteger)
+_AT_MOST = bindparam("at_most", type_=Integer)
 
 # --- reading ---
 
@@ -80,6 +92,13 @@ ASSIGNEES_OF_RUN = (
     select(run_assignees.c.assignee).where(run_assignees.c.run_id == _OF_RUN).order_by(run_assignees.c.assignee)
 )
 UNFINISHED_RUNS = select(runs.c.run_id).where(text(UNFINISHED)).order_by(runs.c.created_at, runs.c.run_id)
+DUE_RUNS = (
+    select(runs.c.run_id)
+    .where(text(TIMED), runs.c.next_timer <= _NOW)
+    .order_by(runs.c.next_timer, runs.c.run_id)
+    .limit(_AT_MOST)
+)
+POSTGRES_NOW: Select[Any] = select(func.floor(func.extract("epoch", func.clock_timestamp()) * 1000))
 SNAPSHOT = select(
     snapshots.c.run_id,
     snapshots.c.epoch,
@@ -100,9 +119,9 @@ DECISIONS = (
     .where(decisions.c.run_id == _OF_RUN)
     .order_by(decisions.c.epoch, decisions.c.event_index, decisions.c.requirement_id)
 )
-DECISION = DECISIONS.where(decisions.c.requirement_id == bindparam("of_requirement", type_=Text))
+DECISION = DECISIONS.where(decisions.c.requirement_id == _OF_REQUIREMENT)
 OUTCOME = select(idempotency_keys.c.fingerprint, idempotency_keys.c.run_id).where(
-    idempotency_keys.c.user_id == bindparam("of_user", type_=Text),
+    idempotency_keys.c.user_id == _OF_USER,
     idempotency_keys.c.key == bindparam("of_key", type_=Text),
     idempotency_keys.c.created_at > bindparam("cutoff", type_=BigInteger),
 )
@@ -110,9 +129,17 @@ CHANGES = (
     select(changes.c.seq, changes.c.run_id, changes.c.status, changes.c.pending, changes.c.changed_at)
     .where(changes.c.seq > bindparam("after_seq", type_=BigInteger))
     .order_by(changes.c.seq)
-    .limit(bindparam("at_most", type_=Integer))
+    .limit(_AT_MOST)
 )
 HAS_UNNUMBERED = select(exists(select(changes.c.id).where(text(UNNUMBERED))))
+SESSION = select(sessions.c.state).where(sessions.c.user_id == _OF_USER, sessions.c.session_id == _OF_SESSION)
+EARLIER_RUNS = (
+    select(runs.c.run_id, runs.c.input, snapshots.c.state)
+    .join(snapshots, snapshots.c.run_id == runs.c.run_id)
+    .where(text(COMPLETED), runs.c.user_id == _OF_USER, runs.c.session_id == _OF_SESSION)
+    .order_by(runs.c.created_at.desc(), runs.c.run_id.desc())
+    .limit(_AT_MOST)
+)
 
 # --- writing ---
 
@@ -139,6 +166,7 @@ def _settle() -> ReturningUpdate[int]:
             next_index=next_index,
             updated_at=bindparam("new_updated_at", type_=BigInteger),
             pending=pending,
+            next_timer=bindparam("new_next_timer", type_=BigInteger),
             changed=case((or_(runs.c.status != status, runs.c.pending != pending), 1), else_=0),
         )
         .returning(runs.c.changed)
@@ -146,6 +174,48 @@ def _settle() -> ReturningUpdate[int]:
 
 
 SETTLE = _settle()
+
+# --- sessions: whoever holds the session's row may read and write it and the marks of its runs ---
+
+LOCK_SESSION = SESSION.with_for_update()  # in SQLite the transaction is the lock
+SESSION_MARK = select(session_marks.c.event_index).where(session_marks.c.run_id == _OF_RUN)
+KEEP_SESSION = (
+    update(sessions)
+    .where(sessions.c.user_id == _OF_USER, sessions.c.session_id == _OF_SESSION)
+    .values(state=bindparam("new_state", type_=Text), updated_at=bindparam("new_updated_at", type_=BigInteger))
+)
+
+# --- pause notices ---
+
+
+def _take_notices() -> ReturningUpdate[Any]:
+    """Those never taken first. In PostgreSQL a table expression that locks is evaluated once, whatever the plan."""
+    free = (
+        select(pause_notices.c.run_id, pause_notices.c.requirement_id)
+        .where(text(NOT_DONE), pause_notices.c.taken_until <= _NOW)
+        .order_by(pause_notices.c.taken_until, pause_notices.c.created_at)
+        .limit(_AT_MOST)
+        .with_for_update(skip_locked=True)
+        .cte("free")
+    )
+    return (
+        update(pause_notices)
+        .where(
+            tuple_(pause_notices.c.run_id, pause_notices.c.requirement_id).in_(
+                select(free.c.run_id, free.c.requirement_id)
+            )
+        )
+        .values(taken_until=bindparam("new_taken_until", type_=BigInteger))
+        .returning(pause_notices.c.created_at, pause_notices.c.run_id, pause_notices.c.requirement_id)
+    )
+
+
+TAKE_NOTICES = _take_notices()
+NOTIFIED = (
+    update(pause_notices)
+    .where(pause_notices.c.run_id == _OF_RUN, pause_notices.c.requirement_id == _OF_REQUIREMENT)
+    .values(done=1)
+)
 
 # --- numbering the change feed ---
 

@@ -24,7 +24,10 @@ from sqlalchemy import (
 metadata = MetaData()
 
 UNFINISHED = "status IN ('PENDING', 'RUNNING')"
+COMPLETED = "status = 'COMPLETED'"
+TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
+NOT_DONE = "done = 0"
 
 # SQLite makes only an INTEGER PRIMARY KEY the row's own number.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -48,6 +51,7 @@ runs = Table(
     # 1 when the last settlement changed the status or the pending summary: so that one UPDATE can tell, by what
     # it returns, whether the change feed must hear of it.
     Column("changed", Integer, nullable=False),
+    Column("next_timer", BigInteger),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
 )
 Index("ix_runs_created", runs.c.created_at, runs.c.run_id)
@@ -58,6 +62,23 @@ Index(
     runs.c.run_id,
     sqlite_where=text(UNFINISHED),
     postgresql_where=text(UNFINISHED),
+)
+Index(
+    "ix_runs_timer",
+    runs.c.next_timer,
+    runs.c.run_id,
+    sqlite_where=text(TIMED),
+    postgresql_where=text(TIMED),
+)
+# Partial, so that creating a run costs nothing more: a run comes into it when it completes.
+Index(
+    "ix_runs_session",
+    runs.c.user_id,
+    runs.c.session_id,
+    runs.c.created_at,
+    runs.c.run_id,
+    sqlite_where=text(COMPLETED),
+    postgresql_where=text(COMPLETED),
 )
 
 run_assignees = Table(
@@ -129,6 +150,45 @@ feed = Table(
     Column("only", Integer, autoincrement=False, nullable=False),
     Column("last_seq", BigInteger, nullable=False),
     PrimaryKeyConstraint("only", name="pk_feed"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("user_id", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("user_id", "session_id", name="pk_sessions"),
+)
+
+# The index of the last event of each run whose patch its session's state has.
+session_marks = Table(
+    "session_marks",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("event_index", BigInteger, nullable=False),
+    PrimaryKeyConstraint("run_id", name="pk_session_marks"),
+    sqlite_with_rowid=False,
+)
+
+# Whom a hook is to be told of. One that was never taken is taken until 0; `done` is 1 when it was told.
+pause_notices = Table(
+    "pause_notices",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("requirement_id", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("taken_until", BigInteger, nullable=False),
+    Column("done", Integer, nullable=False),
+    PrimaryKeyConstraint("run_id", "requirement_id", name="pk_pause_notices"),
+)
+Index(
+    "ix_pause_notices_waiting",
+    pause_notices.c.taken_until,
+    pause_notices.c.created_at,
+    sqlite_where=text(NOT_DONE),
+    postgresql_where=text(NOT_DONE),
 )
 
 log_heads = Table(

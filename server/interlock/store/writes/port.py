@@ -37,3 +37,12 @@ class Writes(Protocol):
 
     def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
         """Insert the decisions that are new, and remember the key unless it is in use."""
+
+    def open_session(self, connection: Connection, session: Parameters) -> None:
+        """Insert the session unless it is there."""
+
+    def mark_session(self, connection: Connection, mark: Parameters) -> None:
+        """Insert the mark, or put it in place of the run's mark before."""
+
+    def notify(self, connection: Connection, notices: Sequence[Parameters]) -> None:
+        """Insert the notices that are new."""

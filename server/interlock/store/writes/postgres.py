@@ -22,6 +22,7 @@ from sqlalchemy import (
     Label,
     LargeBinary,
     Select,
+    Table,
     Text,
     bindparam,
     func,
@@ -35,7 +36,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from interlock.store.statements import SETTLE
-from interlock.store.tables import changes, decisions, idempotency_keys, run_assignees, runs, snapshots
+from interlock.store.tables import (
+    changes,
+    decisions,
+    idempotency_keys,
+    pause_notices,
+    run_assignees,
+    runs,
+    session_marks,
+    sessions,
+    snapshots,
+)
 
 from .port import NOTHING_PENDING, Parameters
 
@@ -130,6 +141,13 @@ def _keep_snapshot(settled: CTE) -> CTE:
     )
 
 
+def _insert_new(table: Table) -> Any:
+    """Insert the given rows, each column of theirs an array, except those that are there."""
+    given = func.unnest(*(bindparam(f"all_{c.name}", type_=ARRAY(c.type)) for c in table.columns))
+    rows = select(given.table_valued(*(c.name for c in table.columns), name="given").render_derived())
+    return upsert(table).from_select([c.name for c in table.columns], rows).on_conflict_do_nothing()
+
+
 def _from(row: Select[Any], source: FromClause | None) -> Select[Any]:
     return row if source is None else row.select_from(source)
 
@@ -160,17 +178,24 @@ def _settle(*, with_assignees: bool, with_snapshot: bool) -> Select[Any]:
 def _record(*, with_decisions: bool, with_key: bool) -> Select[Any]:
     parts = []
     if with_decisions:
-        given = func.unnest(*(bindparam(f"all_{c.name}", type_=ARRAY(c.type)) for c in decisions.columns))
-        rows = select(given.table_valued(*(c.name for c in decisions.columns), name="given").render_derived())
-        statement = upsert(decisions).from_select([c.name for c in decisions.columns], rows)
-        parts.append(statement.on_conflict_do_nothing().returning(_ONE).cte("recorded"))
+        parts.append(_insert_new(decisions).returning(_ONE).cte("recorded"))
     if with_key:
         parts.append(_remember_key())
     return select(_ONE).add_cte(*parts)
 
 
+def _mark_session() -> Any:
+    statement = upsert(session_marks)
+    return statement.on_conflict_do_update(
+        index_elements=["run_id"], set_={"event_index": statement.excluded.event_index}
+    )
+
+
 _CREATE_RUN = _create_run()
 _CREATE_RUN_ONCE = _create_run_once()
+_OPEN_SESSION = upsert(sessions).on_conflict_do_nothing()
+_MARK_SESSION = _mark_session()
+_NOTIFY = _insert_new(pause_notices)
 
 
 class PostgresWrites:
@@ -198,6 +223,20 @@ class PostgresWrites:
     def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
         parameters = {} if key is None else dict(key)
         if decisions:
-            parameters |= {f"all_{name}": [row[name] for row in decisions] for name in decisions[0]}
+            parameters |= _arrays(decisions)
         statement = _record(with_decisions=bool(decisions), with_key=key is not None)
         connection.execute(statement, parameters)
+
+    def open_session(self, connection: Connection, session: Parameters) -> None:
+        connection.execute(_OPEN_SESSION, session)
+
+    def mark_session(self, connection: Connection, mark: Parameters) -> None:
+        connection.execute(_MARK_SESSION, mark)
+
+    def notify(self, connection: Connection, notices: Sequence[Parameters]) -> None:
+        connection.execute(_NOTIFY, _arrays(notices))
+
+
+def _arrays(rows: Sequence[Parameters]) -> Parameters:
+    """The rows, of which there are some, as `_insert_new` takes them."""
+    return {f"all_{name}": [row[name] for row in rows] for name in rows[0]}

@@ -1,4 +1,8 @@
-"""The writes for SQLite: plain statements, one after the other."""
+"""The writes for SQLite: plain statements, one after the other.
+
+Law: what runs with every run is compiled once and given to sqlite3 itself; what SQLAlchemy adds to each execution takes
+longer than the statement does.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,43 @@ from sqlalchemy import BigInteger, Connection, bindparam, insert, literal_column
 from sqlalchemy.dialects import sqlite
 
 from interlock.store.statements import SETTLE
-from interlock.store.tables import changes, decisions, idempotency_keys, run_assignees, runs, snapshots
+from interlock.store.tables import (
+    changes,
+    decisions,
+    idempotency_keys,
+    pause_notices,
+    run_assignees,
+    runs,
+    session_marks,
+    sessions,
+    snapshots,
+)
 
 from .port import NOTHING_PENDING, Parameters
 
-_INSERT_RUN = insert(runs).inline()
-_INSERT_CHANGE = insert(changes).inline()
 _ADD_ASSIGNEE = sqlite.insert(run_assignees).on_conflict_do_nothing()
-_RECORD_DECISION = sqlite.insert(decisions).on_conflict_do_nothing()
+_OPEN_SESSION = sqlite.insert(sessions).on_conflict_do_nothing()
+_NOTIFY = sqlite.insert(pause_notices).on_conflict_do_nothing()
+
+
+class _Compiled:
+    """A statement as text, to be run past SQLAlchemy.
+
+    Args:
+        columns: those that an INSERT without values of its own fills.
+    """
+
+    def __init__(self, statement: Any, columns: Sequence[str] | None = None) -> None:
+        dialect: Any = sqlite.dialect(paramstyle="named")
+        compiled = statement.compile(dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True})
+        self._text = str(compiled)
+        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+
+    def run(self, connection: Connection, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """The rows that it returns."""
+        raw: Any = connection.connection.driver_connection
+        rows: list[tuple[Any, ...]] = raw.execute(self._text, {**self._constants, **parameters}).fetchall()
+        return rows
 
 
 def _remember_key() -> Any:
@@ -58,25 +91,39 @@ def _keep_snapshot() -> Any:
     )
 
 
-_REMEMBER_KEY = _remember_key()
-_KEEP_SNAPSHOT = _keep_snapshot()
+def _mark_session() -> Any:
+    statement = sqlite.insert(session_marks)
+    return statement.on_conflict_do_update(
+        index_elements=["run_id"], set_={"event_index": statement.excluded.event_index}
+    )
+
+
+_NEW_CHANGE = ("run_id", "status", "pending", "changed_at")
+
+_INSERT_RUN = _Compiled(insert(runs).inline(), [column.name for column in runs.c if column.name != "next_timer"])
+_INSERT_CHANGE = _Compiled(insert(changes).inline(), _NEW_CHANGE)
+_RECORD_DECISION = _Compiled(sqlite.insert(decisions).on_conflict_do_nothing(), [column.name for column in decisions.c])
+_SETTLE = _Compiled(SETTLE)
+_REMEMBER_KEY = _Compiled(_remember_key())
+_KEEP_SNAPSHOT = _Compiled(_keep_snapshot())
+_MARK_SESSION = _mark_session()
 
 
 class SqliteWrites:
     """`Writes` for SQLite."""
 
     def create_run(self, connection: Connection, run: Parameters) -> None:
-        connection.execute(_INSERT_RUN, run)
+        _INSERT_RUN.run(connection, run)
         change = {
             "run_id": run["run_id"],
             "status": run["status"],
             "pending": NOTHING_PENDING,
             "changed_at": run["created_at"],
         }
-        connection.execute(_INSERT_CHANGE, change)
+        _INSERT_CHANGE.run(connection, change)
 
     def create_run_once(self, connection: Connection, run: Parameters, key: Parameters) -> bool:
-        if connection.execute(_REMEMBER_KEY, key).scalar() is None:
+        if not _REMEMBER_KEY.run(connection, key):
             return False
         self.create_run(connection, run)
         return True
@@ -88,9 +135,10 @@ class SqliteWrites:
         assignees: Sequence[str],
         snapshot: Parameters | None,
     ) -> None:
-        changed = connection.execute(SETTLE, settled).scalar()
-        if changed is None:
+        rows = _SETTLE.run(connection, settled)
+        if not rows:
             return
+        changed = rows[0][0]
         run_id = settled["of_run"]
         if changed:
             change = {
@@ -99,14 +147,23 @@ class SqliteWrites:
                 "pending": settled["new_pending"],
                 "changed_at": settled["new_updated_at"],
             }
-            connection.execute(_INSERT_CHANGE, change)
+            _INSERT_CHANGE.run(connection, change)
         if assignees:
             connection.execute(_ADD_ASSIGNEE, [{"run_id": run_id, "assignee": one} for one in assignees])
         if snapshot is not None:
-            connection.execute(_KEEP_SNAPSHOT, snapshot)
+            _KEEP_SNAPSHOT.run(connection, snapshot)
 
     def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
-        if decisions:
-            connection.execute(_RECORD_DECISION, decisions)
+        for decision in decisions:
+            _RECORD_DECISION.run(connection, decision)
         if key is not None:
-            connection.execute(_REMEMBER_KEY, key)
+            _REMEMBER_KEY.run(connection, key)
+
+    def open_session(self, connection: Connection, session: Parameters) -> None:
+        connection.execute(_OPEN_SESSION, session)
+
+    def mark_session(self, connection: Connection, mark: Parameters) -> None:
+        connection.execute(_MARK_SESSION, mark)
+
+    def notify(self, connection: Connection, notices: Sequence[Parameters]) -> None:
+        connection.execute(_NOTIFY, notices)

@@ -1,0 +1,62 @@
+"""The session of a run, as its steps see it: read before a step, saved after it.
+
+Laws:
+- A step's changes are in the log with its output, and in the store before the next step begins; doing the latter again
+  after a crash changes nothing.
+- What is saved are changes, merged with those of other runs of the session; never a whole state.
+- A session that was made for a run that just begins is nobody else's yet, and isn't looked up.
+
+Source: `docs/workflows.md`, "Sessions".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from interlock.store.port import Store, StoreUnavailable
+from interlock.workflow.io import EarlierRun, Session
+from interlock.workflow.state import RunState
+
+RETRY_SECONDS = 0.5
+
+
+def own_session(run_id: str) -> str:
+    """The id of a session that is made for one run."""
+    return run_id.replace("run-", "session-", 1)
+
+
+class Sessions:
+    """The session of one run that is driven here."""
+
+    def __init__(self, store: Store, state: RunState) -> None:
+        self._store = store
+        self._key = (state.user_id, state.session_id)
+        self._run_id = state.run_id
+        self._is_used = state.session_id != own_session(state.run_id) or state.next_index > 0
+        self._saved_to = -1
+        self._earlier: tuple[EarlierRun, ...] | None = None
+
+    async def for_step(self) -> Session:
+        """The session as it is now, to be changed in place by one step."""
+        if not self._is_used:
+            return Session(self._key[1])
+        if self._earlier is None:
+            rows = await self._store.earlier_runs(*self._key)
+            self._earlier = tuple(EarlierRun(id_, given, from_json(state)["content"]) for id_, given, state in rows)
+        state: dict[str, Any] = from_json(to_json(await self._store.session_state(*self._key)))
+        return Session(self._key[1], state, self._earlier)
+
+    async def save(self, state: RunState) -> None:
+        """Save the changes that are in the log and not in the store yet."""
+        patches = [(each.index, each.changes) for each in state.session_patches if each.index > self._saved_to]
+        while patches:
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.patch_session(*self._key, self._run_id, patches)
+                self._saved_to = patches[-1][0]
+                self._is_used = True
+                return
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,80 @@
+"""Timeouts that fire by themselves.
+
+Laws:
+- A timer is durable: it is in the run's log with the pause, and in its row when nobody works on the run. What is kept
+  here are those of runs that are driven by this process.
+- Firing is a command like a person's: it carries its condition, so that a timeout fires once, whoever tries.
+- Time is the store's.
+
+Source: `docs/workflows.md`, "Timeouts".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from interlock.engine.clock import Clock
+from interlock.store.port import Store, StoreUnavailable
+from interlock_protocol.errors import Refusal
+
+logger = structlog.get_logger(__name__)
+
+SYNC_SECONDS = 30.0
+"""How often the store is asked for the time."""
+
+
+class Timers:
+    """Looks for what is due, and fires it.
+
+    Args:
+        fire: resolves what is due in a run; called for one run at a time.
+    """
+
+    def __init__(self, store: Store, clock: Clock, fire: Callable[[str], Awaitable[None]]) -> None:
+        self._store = store
+        self._clock = clock
+        self._fire = fire
+        self._driven: dict[str, int] = {}
+        self._poked = asyncio.Event()
+
+    def watch(self, run_id: str, due: int | None) -> None:
+        """Fire for a run that is driven here at `due` (ms since 1970); None forgets it."""
+        if due is None:
+            self._driven.pop(run_id, None)
+        else:
+            self._driven[run_id] = due
+
+    def poke(self) -> None:
+        """Look at once: the clock has moved."""
+        self._poked.set()
+
+    async def run(self, every: float) -> None:
+        """Look each `every` seconds, for ever."""
+        synced = -SYNC_SECONDS
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                if loop.time() - synced >= SYNC_SECONDS:
+                    self._clock.set(await self._store.now_ms())
+                    synced = loop.time()
+                await self._look()
+            self._poked.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._poked.wait(), every)
+
+    async def _look(self) -> None:
+        now = self._clock.now_ms()
+        here = [run_id for run_id, due in self._driven.items() if due <= now]
+        for run_id in dict.fromkeys([*here, *await self._store.due(now)]):
+            due = self._driven.pop(run_id, None)
+            try:
+                await self._fire(run_id)
+            except Exception as error:
+                if due is not None:
+                    self._driven.setdefault(run_id, due)  # and again at the next look
+                if not isinstance(error, Refusal):
+                    logger.exception("timer_failed", run_id=run_id)

@@ -1,0 +1,228 @@
+"""The code of a workflow's author, run on what a run's state gives it.
+
+Laws:
+- What code is given is its own copy: the state is the fold of the log, and nobody else's.
+- What code returns is checked before it becomes an event; what it raises is the caller's to log.
+
+Source: `docs/workflows.md`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from interlock.engine.agents import run_agent
+from interlock.engine.executors import call, execute, time_limited
+from interlock.engine.journal import Journal, now_ms
+from interlock.engine.sessions import Sessions
+from interlock.workflow.advance import Executed, Judged
+from interlock.workflow.agents import AgentPause
+from interlock.workflow.declaration import Condition, Loop, Node, Router, Step, Workflow
+from interlock.workflow.errors import OutputError
+from interlock.workflow.events import step_event
+from interlock.workflow.io import Content, StepInput, StepOutput, side_effect_key
+from interlock.workflow.reviews import Ask, Review
+from interlock.workflow.scope import (
+    MISSING,
+    content_of_node,
+    newest_contents,
+    newest_user_input,
+    scope_at,
+    scope_in_iteration,
+    sent_back,
+)
+from interlock.workflow.sessions import difference, patched
+from interlock.workflow.state import node_at
+from interlock.workflow.walk import Work
+from interlock_protocol.codec import event_body
+from interlock_protocol.types import JsonObject, JsonValue
+
+
+class Worker:
+    """Runs the code of one run.
+
+    Attributes:
+        is_cancelled: what a step in a thread is told when it asks.
+    """
+
+    def __init__(self, workflow: Workflow, journal: Journal, sessions: Sessions) -> None:
+        self._workflow = workflow
+        self._journal = journal
+        self._sessions = sessions
+        self.is_cancelled = False
+
+    async def result(self, work: Work) -> Any:
+        """What a piece of work comes to: what `concluded` takes.
+
+        Raises:
+            BaseException: whatever the code raised, and `OutputError` for what can't be a result.
+        """
+        node = work.place.node
+        match work.task, node:
+            case "execute", Step():
+                return await self._executed(work, node)
+            case "condition", Condition(evaluator=evaluator):
+                return _truth(await call(evaluator, await self._input(work)), "a condition's evaluator")
+            case "end_condition", Loop():
+                return await self._ends(work, node)
+            case "selector", Router(selector=selector) if selector is not None:
+                return _routes(await call(selector, await self._input(work)), list(work.place.children))
+            case "review", Loop() | Router():
+                return await self._judged(work, node)
+        raise AssertionError(work)
+
+    async def _executed(self, work: Work, step: Step) -> Executed:
+        step_input = await self._input(work)
+        session, node = step_input.session, node_at(self._journal.state, list(work.path))
+        before = _own(session.state)
+        if node is not None and node.session_changes:  # an agent goes on from where it paused
+            session.state.update(patched(before, node.session_changes))
+        async with time_limited(step.time_limit) as limit:
+            output = await self._output(work, step, replace(step_input, _cancelled=lambda: self._gone(limit)))
+        changes = difference(before, session.state)
+        if isinstance(output, AgentPause):
+            return Executed(output, session=changes)
+        return Executed(output, await self._is_reviewed(step, output), changes)
+
+    def _gone(self, limit: asyncio.Timeout) -> bool:
+        return self.is_cancelled or limit.expired()
+
+    async def _output(self, work: Work, step: Step, step_input: StepInput) -> Content | AgentPause:
+        stream = _StepStream(self._journal, self._workflow, work)
+        if step.executor is not None:
+            return await execute(step.executor, step_input, stream)
+        assert step.agent is not None
+        node = node_at(self._journal.state, list(work.path))
+        return await run_agent(step.agent, None if node is None else node.agent, step_input, stream)
+
+    async def _is_reviewed(self, node: Node, output: Content) -> bool:
+        review = node.asks(Review)
+        if review is None or review.when is None:
+            return review is not None
+        shown = StepOutput(_own(output.content), success=output.success, error=output.error, stop=output.stop)
+        return _truth(await call(review.when, shown), "a Review's `when`")
+
+    async def _judged(self, work: Work, node: Loop | Router) -> Judged:
+        content = content_of_node(work.place, node_at(self._journal.state, list(work.path)))
+        output = Content(None if content is MISSING else content, "json")
+        if await self._is_reviewed(node, output):
+            return Judged(reviewed=True)
+        return Judged(reviewed=False, ends=isinstance(node, Loop) and await self._ends(work, node))
+
+    async def _ends(self, work: Work, loop: Loop) -> bool:
+        if loop.end_condition is None:
+            return False
+        return _truth(await call(loop.end_condition, await self._input(work)), "an end condition")
+
+    async def _input(self, work: Work) -> StepInput:
+        state, workflow = self._journal.state, self._workflow
+        node = node_at(state, list(work.path))
+        scope = (scope_in_iteration if isinstance(work.place.node, Loop) else scope_at)(workflow, state, work.path)
+        if node is not None:
+            scope = sent_back(scope, node)
+        return StepInput(
+            input=self._run_input(scope.input),
+            previous_step_content=_own(scope.previous),
+            user_input=_user_input(
+                work, newest_user_input(state) if node is None or _is_looking(work) else node.user_input
+            ),
+            rejection_feedback=scope.feedback,
+            previous_output=_own(scope.previous_output),
+            session=await self._sessions.for_step(),
+            run_id=state.run_id,
+            user_id=state.user_id,
+            attempt=max(work.attempt, 1) if work.task == "execute" else 1,
+            iteration=scope.iteration,
+            max_iterations=scope.max_iterations,
+            idempotency_key=side_effect_key(state.run_id, work.path, work.visit, 0 if node is None else node.round),
+            _contents=lambda: _own(newest_contents(workflow, self._journal.state)),
+            _cancelled=lambda: self.is_cancelled,
+        )
+
+    def _run_input(self, given: JsonValue) -> Any:
+        """The run's message, as the model that the workflow declares for it."""
+        model = self._workflow.input_schema
+        return (
+            _own(given)
+            if model is None or given is not self._journal.state.input
+            else model.model_validate(_own(given))
+        )
+
+
+class _StepStream:
+    """Where one running step's events go.
+
+    Of a step's streamed events only the content and the time differ: the rest is encoded once.
+    """
+
+    def __init__(self, journal: Journal, workflow: Workflow, work: Work) -> None:
+        self._journal = journal
+        self._base = step_event(journal.state, workflow.name, work.place, work.path, work.visit, "")
+        del self._base["created_at"]
+        content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str", **_executor(work)}
+        self._prefix = event_body(content)[:-1] + b',"content":'
+
+    def content(self, text: str) -> None:
+        body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), now_ms())
+        self._journal.emit_streamed("RunResponseContentEvent", body)
+
+    def custom(self, name: str, data: JsonValue) -> None:
+        event = {**self._base, "event": "CustomEvent", "name": name, "data": data, "created_at": now_ms()}
+        self._journal.emit_streamed("CustomEvent", event_body(event))
+
+    def tool(self, event: str, tool: JsonObject) -> None:
+        body = {**self._base, "event": event, "tool": tool, "created_at": now_ms()}
+        self._journal.emit_streamed(event, event_body(body))
+
+    @property
+    def is_full(self) -> bool:
+        return self._journal.is_full
+
+    async def room(self) -> None:
+        await self._journal.room()
+
+
+def _executor(work: Work) -> JsonObject:
+    """What names an agent in what it streams."""
+    agent = work.place.node.agent if isinstance(work.place.node, Step) else None
+    return {} if agent is None else {"executor_id": agent.id, "executor_name": agent.name, "executor_type": agent.type}
+
+
+def _is_looking(work: Work) -> bool:
+    """Whether code looks at a run to decide where it goes: it sees what people have filled in so far."""
+    return work.task != "execute"
+
+
+def _user_input(work: Work, values: JsonObject | None) -> Any:
+    ask = work.place.node.asks(Ask)
+    if values is None or ask is None:
+        return values
+    model = ask.model
+    return _own(values) if model is None else model.model_validate(_own(values))
+
+
+def _own(value: JsonValue) -> Any:
+    """A copy for a step to do with as it likes: the state is the fold of the log, and nobody else's."""
+    return from_json(to_json(value)) if isinstance(value, dict | list) else value
+
+
+def _truth(value: Any, who: str) -> bool:
+    if not isinstance(value, bool):
+        raise OutputError(f"{who} returns True or False, not {type(value).__name__}")
+    return value
+
+
+def _routes(value: Any, available: list[str]) -> list[str]:
+    """The selected names, in order of declaration."""
+    listed = list(value) if isinstance(value, list | tuple | set) else [value]
+    names = [each if isinstance(each, str) else getattr(each, "name", None) for each in listed]
+    for name in names:
+        if name not in available:
+            raise OutputError(f"the selector returned {name!r}; the routes are: {', '.join(available)}")
+    if not names:
+        raise OutputError(f"the selector selected nothing; the routes are: {', '.join(available)}")
+    return [name for name in available if name in names]
