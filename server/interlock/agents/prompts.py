@@ -1,0 +1,28 @@
+"""What a step's input is, as text for a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from interlock.workflow.io import StepInput
+
+
+def prompt_of(step_input: StepInput) -> str:
+    """What an agent is asked: the content before its step, or else the run's message.
+
+    What isn't text is written as JSON. Where a person has sent the agent's output back, that output and what they said
+    of it follow.
+    """
+    before = step_input.previous_step_content
+    prompt = _text(step_input.input if before is None else before)
+    if step_input.previous_output is not None:
+        prompt += f"\n\nYour previous answer was sent back:\n{_text(step_input.previous_output)}"
+    if step_input.rejection_feedback is not None:
+        prompt += f"\n\nWhat was said about it:\n{step_input.rejection_feedback}"
+    return prompt
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value).decode()
