@@ -26,7 +26,8 @@ from interlock.auth import AuthError, Principal, origin_allowed
 from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Accepted, Engine
 from interlock.hub import Cursor, Hub
-from interlock.log.port import Head, LogUnavailable
+from interlock.log.port import LogUnavailable
+from interlock.rejoin import head_of, rejoin, rejoinable
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable
@@ -46,7 +47,6 @@ from interlock_protocol.messages import (
     StartWorkflow,
     Unfollow,
 )
-from interlock_protocol.types import RunStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -55,9 +55,6 @@ MAX_CONTROL = 1000
 
 LOG_AWAY_SECONDS = 0.25
 """How long a follower waits before it asks again for what the log couldn't give."""
-
-MAX_INDEX = 2**63 - 1
-"""What the wire can say of an index; a client's may be as large as the wire's largest number."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -345,7 +342,7 @@ class Socket:
             return
         # Its key was used before: the run may be anywhere by now.
         with self._watching(accepted.run_id) as cursor:
-            cursor.tail.grown((await self._head(accepted.run_id)).next_index)
+            cursor.tail.grown((await head_of(self.engine.log, accepted.run_id)).next_index)
             self._ack(message, accepted)
             if accepted.run_id not in self._following:
                 self._follow(cursor, 0)
@@ -393,105 +390,16 @@ class Socket:
 
     async def _reconnect(self, message: Reconnect) -> None:
         """Move the cursor to where the client left off, and say what is to come."""
-        facts = await self.engine.readable(self._who, message.run_id)
-        if message.workflow_id is not None and message.workflow_id != facts.workflow_id:
-            raise Refusal(
-                ErrorCode.WORKFLOW_MISMATCH,
-                f"The run is one of workflow {facts.workflow_id!r}; correct workflow_id or leave it out.",
-                run_id=facts.run_id,
-            )
-        if message.session_id is not None and message.session_id != facts.session_id:
-            raise Refusal(
-                ErrorCode.RUN_NOT_FOUND,
-                "There is no such run; check run_id (and session_id).",
-                run_id=facts.run_id,
-            )
+        facts = await rejoinable(self.engine, self._who, message)
         with self._watching(facts.run_id) as cursor:
-            head = await self._head(facts.run_id)
-            asked = 0 if message.last_event_index is None else min(message.last_event_index + 1, MAX_INDEX)
-            is_gap = (message.epoch is not None and message.epoch != head.epoch) or asked > head.next_index
-            snapshot = None
-            if is_gap or message.snapshot:
-                snapshot = await self.engine.snapshot(facts.run_id)
-                head = await self._head(facts.run_id)
-            cursor.tail.grown(head.next_index)
+            answer = await rejoin(self.engine, message, cursor)
             self._unfollow(facts.run_id)
             self._ack(message, Accepted(facts.run_id, facts.session_id))
-            if snapshot is None:
-                self._catch_up(message, head, cursor, asked)
-            elif is_gap:
-                self._gap(message, head, cursor, asked, snapshot)
-            else:
-                self._from_snapshot(message, head, cursor, snapshot)
-
-    async def _head(self, run_id: str) -> Head:
-        head = await self.engine.log.head(run_id)
-        return head or Head(run_id, 1, 0, RunStatus.PENDING, frozenset(), None, 0)
-
-    def _catch_up(self, message: Reconnect, head: Head, cursor: Cursor, first: int) -> None:
-        missed = head.next_index - first
-        if head.status.is_final:
-            self.say(
-                control.replay(
-                    run_id=head.run_id,
-                    status=head.status,
-                    epoch=head.epoch,
-                    total_events=head.next_index,
-                    missed_events=missed,
-                    request_id=message.request_id,
-                )
-            )
-            if missed:
-                self._follow(cursor, first)
-            return
-        if missed:
-            self.say(
-                control.catch_up(
-                    run_id=head.run_id,
-                    status=head.status,
-                    epoch=head.epoch,
-                    missed_events=missed,
-                    first_event_index=first,
-                    current_event_count=head.next_index,
-                    request_id=message.request_id,
-                )
-            )
-        self._subscribe(head, cursor, first, head.next_index)
-
-    def _gap(self, message: Reconnect, head: Head, cursor: Cursor, asked: int, snapshot: dict[str, Any]) -> None:
-        upto = snapshot["as_of"] + 1
-        self.say(
-            control.gap(
-                run_id=head.run_id,
-                epoch=head.epoch,
-                requested_event_index=asked,
-                earliest_event_index=0,
-                next_event_index=upto,
-                request_id=message.request_id,
-            )
-        )
-        self.say(snapshot)
-        if not RunStatus(snapshot["status"]).is_final:
-            self._follow(cursor, upto)
-
-    def _from_snapshot(self, message: Reconnect, head: Head, cursor: Cursor, snapshot: dict[str, Any]) -> None:
-        self.say(snapshot)
-        upto = snapshot["as_of"] + 1
-        if message.last_event_index is not None:
-            self._catch_up(message, head, cursor, message.last_event_index + 1)
-        elif head.status.is_final:
-            self._catch_up(message, head, cursor, upto)
-        else:
-            self._subscribe(head, cursor, upto, upto)
-
-    def _subscribe(self, head: Head, cursor: Cursor, first: int, announce_at: int) -> None:
-        following = self._follow(cursor, first)
-        if following is None:
-            return
-        following.subscribed_at = announce_at
-        following.subscribed = control.subscribed(
-            run_id=head.run_id, status=head.status, epoch=head.epoch, next_event_index=announce_at
-        )
+            for each in answer.says:
+                self.say(each)
+            following = None if answer.first is None else self._follow(cursor, answer.first)
+            if following is not None:
+                following.subscribed, following.subscribed_at = answer.subscribed, answer.subscribed_at
 
     def _watch(self, run_id: str) -> Cursor:
         """A cursor that delivers nothing yet. Whoever watches before looking at the run misses nothing after."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.http.workflows import workflows
 from tests.live import BOB, NOBODY, ROOT, Live, eventually, last_output
-from tests.socket.workflows import workflows
 
 from interlock.engine.journal import now_ms
 from interlock_protocol.messages import parse_server_message

@@ -2,7 +2,7 @@
 
 Laws:
 - The same principal, the same `may()`, the same error objects as on the socket; an HTTP status is added.
-- Nothing here changes a run.
+- Nothing here changes a run; `interlock.http.runs` does.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,8 +13,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from interlock.auth import AuthError, Principal, Verb, may
+from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import DECIDE, READ
+from interlock.http.callers import principal_of
+from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized
+from interlock.http.shapes import ANSWERED, Live, RunDetail, RunList, WorkflowList, answers
+from interlock.log.port import LogUnavailable
 from interlock.services import Services
 from interlock.store.port import Run, RunFilter, StoreUnavailable
 from interlock.workflow.declaration import Workflow
@@ -24,46 +28,20 @@ from interlock_protocol.messages import Name
 from interlock_protocol.types import RunStatus
 
 MAX_PAGE = 200
-
-STATUS_OF = {
-    ErrorCode.INVALID_JSON: 400,
-    ErrorCode.INVALID_MESSAGE: 422,
-    ErrorCode.UNKNOWN_ACTION: 400,
-    ErrorCode.MESSAGE_TOO_LARGE: 413,
-    ErrorCode.FORBIDDEN: 403,
-    ErrorCode.RATE_LIMITED: 429,
-    ErrorCode.WORKFLOW_NOT_FOUND: 404,
-    ErrorCode.WORKFLOW_MISMATCH: 409,
-    ErrorCode.RUN_NOT_FOUND: 404,
-    ErrorCode.RUN_FINISHED: 409,
-    ErrorCode.RUN_NOT_PAUSED: 409,
-    ErrorCode.REQUIREMENT_NOT_FOUND: 404,
-    ErrorCode.REQUIREMENT_EXPIRED: 409,
-    ErrorCode.INVALID_DECISION: 422,
-    ErrorCode.CONFLICT: 409,
-    ErrorCode.UNAVAILABLE: 503,
-    ErrorCode.INTERNAL: 500,
-}
-"""The HTTP status of each error code."""
-
-
-class _Unauthorized(Exception):  # noqa: N818 - turned into an answer
-    def __init__(self, code: AuthErrorCode, error: str) -> None:
-        super().__init__(error)
-        self.code = code
+RUN_LIST = answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_MESSAGE)
 
 
 def make_router(services: Callable[[], Services]) -> APIRouter:
     """The routes, on the services of a server that has started."""
     router = APIRouter()
-    who = Annotated[Principal, Depends(_principal_of(services))]
+    who = Annotated[Principal, Depends(principal_of(services))]
 
-    @router.get("/health/live")
+    @router.get("/health/live", responses=answers(Live))
     async def live() -> dict[str, str]:
         """Whether the process serves at all."""
         return {"status": "live"}
 
-    @router.get("/workflows")
+    @router.get("/workflows", responses=answers(WorkflowList, *ANSWERED, ErrorCode.FORBIDDEN))
     async def workflows(principal: who) -> dict[str, Any]:
         """The workflows this server has, and what their `message` must be."""
         if not may(principal, Verb.LIST):
@@ -74,21 +52,8 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
     return router
 
 
-def _principal_of(services: Callable[[], Services]) -> Callable[[Request], Awaitable[Principal]]:
-    async def principal(request: Request) -> Principal:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise _Unauthorized(AuthErrorCode.AUTH_REQUIRED, "Send the header `Authorization: Bearer TOKEN`.")
-        try:
-            return await services().authenticator.authenticate(token.strip())
-        except AuthError as error:
-            raise _Unauthorized(error.code, str(error)) from error
-
-    return principal
-
-
 def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> None:
-    @router.get("/runs")
+    @router.get("/runs", responses=RUN_LIST)
     async def runs(
         principal: who,
         status: Annotated[list[RunStatus] | None, Query()] = None,
@@ -97,6 +62,25 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
+        return await listed(principal, status, workflow_id, limit, cursor)
+
+    @router.get(
+        "/workflows/{workflow_id}/runs",
+        responses=answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_MESSAGE),
+    )
+    async def runs_of(
+        principal: who,
+        workflow_id: Name,
+        status: Annotated[list[RunStatus] | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+        cursor: Name | None = None,
+    ) -> dict[str, Any]:
+        """The same, of one workflow."""
+        return await listed(principal, status, workflow_id, limit, cursor)
+
+    async def listed(
+        principal: Principal, status: list[RunStatus] | None, workflow_id: str | None, limit: int, cursor: str | None
+    ) -> dict[str, Any]:
         if not may(principal, Verb.LIST):
             raise Refusal(ErrorCode.FORBIDDEN, "Listing runs needs a token with a workflows: scope.")
         which = _filter(principal, frozenset(status or ()), workflow_id, cursor, limit)
@@ -106,7 +90,10 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
             raise Refusal(ErrorCode.INVALID_MESSAGE, "This `cursor` isn't one of ours; begin without it.") from error
         return {"runs": [_run(each) for each in page.runs], "next_cursor": page.next_cursor}
 
-    @router.get("/workflows/{workflow_id}/runs/{run_id}")
+    @router.get(
+        "/workflows/{workflow_id}/runs/{run_id}",
+        responses=answers(RunDetail, *ANSWERED, ErrorCode.RUN_NOT_FOUND, ErrorCode.INVALID_MESSAGE),
+    )
     async def run(principal: who, workflow_id: Name, run_id: Name) -> dict[str, Any]:
         """One run: its row, and its state as a `WorkflowRunOutput`."""
         engine = services().engine
@@ -138,7 +125,7 @@ def _workflow(workflow: Workflow) -> dict[str, Any]:
         "name": workflow.name,
         "description": workflow.description,
         "version": workflow.version,
-        "input_schema": {},
+        "input_schema": {} if workflow.input_schema is None else workflow.input_schema.model_json_schema(),
         "steps": [{"name": node.name, "step_type": node.kind} for node in workflow.steps],
     }
 
@@ -172,8 +159,13 @@ def answer_errors(app: FastAPI) -> None:
         assert isinstance(error, Refusal)
         return JSONResponse(control.error(error), STATUS_OF[error.code])
 
+    async def refused_request(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RefusedRequest)
+        body = control.error(error.refusal, request_id=error.request_id)
+        return JSONResponse(body, STATUS_OF[error.refusal.code])
+
     async def unauthorized(_: Request, error: Exception) -> Response:
-        assert isinstance(error, _Unauthorized)
+        assert isinstance(error, Unauthorized)
         body = control.auth_error(str(error), error.code)
         status = 503 if error.code is AuthErrorCode.SERVER_ERROR else 401
         return JSONResponse(body, status, headers={"WWW-Authenticate": "Bearer"})
@@ -193,12 +185,19 @@ def answer_errors(app: FastAPI) -> None:
         refusal = Refusal(ErrorCode.UNAVAILABLE, "The server can't reach its storage at the moment; try again.")
         return JSONResponse(control.error(refusal), STATUS_OF[refusal.code])
 
+    async def failed(_: Request, __: Exception) -> Response:
+        refusal = Refusal(ErrorCode.INTERNAL, "Something went wrong in the server; it is in its log.")
+        return JSONResponse(control.error(refusal), STATUS_OF[refusal.code])
+
     handlers: dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         **dict.fromkeys(_NOT_ROUTED, not_routed),
         Refusal: refused,
-        _Unauthorized: unauthorized,
+        RefusedRequest: refused_request,
+        Unauthorized: unauthorized,
         RequestValidationError: invalid,
         StoreUnavailable: unavailable,
+        LogUnavailable: unavailable,
+        Exception: failed,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)

@@ -1,0 +1,162 @@
+"""What a request over HTTP asks for, as the message that says the same on the socket.
+
+Laws:
+- The same fields, read as strictly, with the same faults; what the path says isn't said again otherwise.
+- A body is read up to the size of a message and no further, and only for whoever sent a token or may yet send one.
+- What is text in a form is text; requirements are JSON in it.
+
+Source: protocol spec, "The SSE twin".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from interlock.auth import Principal
+from interlock.auth.tokens import Authenticator
+from interlock.http.callers import authenticated, bearer
+from interlock.http.errors import Unauthorized, about
+from interlock_protocol.codec import JSON, MAX_CLIENT_DEPTH
+from interlock_protocol.connection import validated
+from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+
+M = TypeVar("M", StartWorkflow, ContinueWorkflow, CancelWorkflow)
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+JSON_FIELDS = ("step_requirements", "error_requirements")
+"""What a form carries as a JSON string."""
+
+KEY_HEADER = "Idempotency-Key"
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[M]):
+    """A request: who asks, for what, and whether to stream what comes of it."""
+
+    principal: Principal
+    message: M
+    stream: bool
+
+
+async def asked(request: Request, authenticator: Authenticator, limit: int, model: type[M], **path: str) -> Asked[M]:
+    """Read a request.
+
+    Args:
+        limit: the largest body, in bytes.
+        path: fields of the message that the path has.
+
+    Raises:
+        Unauthorized: no token, or one that isn't accepted.
+        Refusal, RefusedRequest: `message_too_large`, `invalid_json` or `invalid_message`.
+    """
+    token = bearer(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if token is None and kind not in FORMS:
+        raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, "Send the header `Authorization: Bearer TOKEN`.")
+    principal = None if token is None else await authenticated(authenticator, token)
+    fields = await _fields(_bounded(request, limit), kind)
+    form_token = fields.pop("token", None) if kind in FORMS else None
+    if principal is None:
+        if not form_token:
+            sentence = "Send the header `Authorization: Bearer TOKEN`, or the form field `token`."
+            raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, sentence)
+        principal = await authenticated(authenticator, form_token)
+    with about(fields.get("request_id")):
+        stream = _flag(fields.pop("stream", None))
+        said = {"action": model.model_fields["action"].default, **path}
+        message = validated(model, _agreeing(fields, request.headers.get(KEY_HEADER), said))
+    assert isinstance(message, model)
+    return Asked(principal, message, stream)
+
+
+def _bounded(request: Request, limit: int) -> Request:
+    """The request, but its body ends in a refusal when it is too large."""
+    refusal = Refusal(ErrorCode.MESSAGE_TOO_LARGE, f"the body is too large; at most {limit} bytes are accepted")
+    said = request.headers.get("content-length", "")
+    if said.isdigit() and int(said) > limit:
+        raise refusal
+    return Request(request.scope, _counted(request.receive, limit, refusal))
+
+
+def _counted(receive: Receive, limit: int, refusal: Refusal) -> Receive:
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise refusal
+        return message
+
+    return counted
+
+
+async def _fields(request: Request, kind: str) -> dict[str, Any]:
+    """The fields of a body, as the socket's codec would read them."""
+    if kind in FORMS:
+        return await _form(request)
+    if kind and kind != "application/json" and not kind.endswith("+json"):
+        raise Refusal(ErrorCode.INVALID_MESSAGE, f"send JSON (application/json) or a form ({' or '.join(FORMS)})")
+    body = await request.body()
+    try:
+        return JSON.decode(body.decode() or "{}", max_depth=MAX_CLIENT_DEPTH)
+    except UnicodeDecodeError:
+        raise Refusal(ErrorCode.INVALID_JSON, "this isn't JSON: it isn't UTF-8") from None
+
+
+async def _form(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    if body.lstrip().startswith(b"{"):
+        sentence = "this is JSON, sent as a form; send the header `Content-Type: application/json`"
+        raise Refusal(ErrorCode.INVALID_MESSAGE, sentence)
+    try:
+        async with request.form(max_files=0, max_part_size=len(body)) as form:
+            fields: dict[str, Any] = dict(form)
+    except HTTPException as error:
+        raise Refusal(ErrorCode.INVALID_MESSAGE, f"this form can't be read: {error.detail}") from None
+    # A field that was left blank wasn't given; an empty message is one.
+    fields = {name: value for name, value in fields.items() if value != "" or name == "message"}
+    for name in JSON_FIELDS:
+        if name in fields:
+            fields[name] = _json(name, fields[name])
+    return fields
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        # There and back, because the codec knows what the wire can carry, and how deep.
+        whole = {name: from_json(text, allow_inf_nan=False)}
+        return JSON.decode(str(JSON.encode(whole)), max_depth=MAX_CLIENT_DEPTH)[name]
+    except (ValueError, TypeError) as error:
+        raise Refusal(ErrorCode.INVALID_JSON, f"`{name}` isn't JSON: {error}") from None
+
+
+def _flag(value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is not False
+    if not isinstance(value, str) or value.lower() not in _TRUTH:
+        raise _invalid("stream", "must be true or false")
+    return _TRUTH[value.lower()]
+
+
+def _agreeing(fields: dict[str, Any], key: str | None, said: dict[str, str]) -> dict[str, Any]:
+    """The fields with those that the path and the headers say, which the body may only repeat."""
+    if key is not None:
+        said = {**said, "idempotency_key": key}
+    for name, value in said.items():
+        if fields.get(name) not in (None, value):
+            raise _invalid(name, "must be what the path and the headers say, or left out")
+    return {**fields, **said}
+
+
+def _invalid(field: str, error: str) -> Refusal:
+    return Refusal(ErrorCode.INVALID_MESSAGE, f"{field} {error}", details=[{"field": field, "error": error}])

@@ -1,0 +1,39 @@
+"""Who sent a request over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request
+
+from interlock.auth import AuthError, Principal
+from interlock.auth.tokens import Authenticator
+from interlock.http.errors import Unauthorized
+from interlock.services import Services
+from interlock_protocol.errors import AuthErrorCode
+
+
+def bearer(request: Request) -> str | None:
+    """The token in the header `Authorization`, None where there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+async def authenticated(authenticator: Authenticator, token: str) -> Principal:
+    """Whose token it is; raises `Unauthorized`."""
+    try:
+        return await authenticator.authenticate(token)
+    except AuthError as error:
+        raise Unauthorized(error.code, str(error)) from error
+
+
+def principal_of(services: Callable[[], Services]) -> Callable[[Request], Awaitable[Principal]]:
+    """A dependency: who sent a request with a header `Authorization`."""
+
+    async def principal(request: Request) -> Principal:
+        token = bearer(request)
+        if token is None:
+            raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, "Send the header `Authorization: Bearer TOKEN`.")
+        return await authenticated(services().authenticator, token)
+
+    return principal

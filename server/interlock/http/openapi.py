@@ -1,0 +1,146 @@
+"""The OpenAPI document of the routes, with the protocol's own schemas.
+
+    python -m interlock.http.openapi            writes docs/openapi.json, unless it is current
+    python -m interlock.http.openapi --check    changes nothing; exits with 1 where it isn't current
+
+Laws:
+- Nothing that can be read from a route or a model is written by hand elsewhere.
+- What the protocol has a model for is described as in `docs/schema/interlock.schema.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from interlock.http.api import make_router
+from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
+from interlock.http.runs import make_runs_router
+from interlock.http.shapes import SCHEMAS
+from interlock.http.sse import Streams
+from interlock.settings import Settings
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.schema import json_schema, json_text, keep_current
+from interlock_protocol.types import PROTOCOL_VERSION
+
+DOCUMENT = Path("docs/openapi.json")
+
+ABOUT = """Start, decide, cancel and follow runs of workflows over HTTP; the same objects travel on the WebSocket at
+/workflows/ws, which asyncapi.json describes. A refusal is an `error` object with an HTTP status."""
+
+_STREAM = {
+    "type": "boolean",
+    "default": True,
+    "description": "true: answer with a stream of events; false: with the run's state once it is paused or finished",
+}
+_TOKEN = {"type": "string", "writeOnly": True, "description": "instead of the header `Authorization`"}
+_BODIES: dict[str, tuple[type[Any], bool]] = {
+    "StartRun": (StartWorkflow, True),
+    "ContinueRun": (ContinueWorkflow, True),
+    "CancelRun": (CancelWorkflow, False),
+}
+"""The bodies of requests: the message each stands for, and whether it may be answered with a stream."""
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of an application that has these routes."""
+    made = get_openapi(title="Interlock", version=PROTOCOL_VERSION, description=ABOUT, routes=app.routes)
+    protocol = _definitions()
+    schemas = {**made["components"]["schemas"], **protocol, **_bodies(protocol)}
+    bearer = {"type": "http", "scheme": "bearer", "description": "a static token, or a JSON Web Token"}
+    made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": {"bearer": bearer}}
+    made["security"] = [{"bearer": []}]
+    for path, method, operation in _operations(made):
+        if path.startswith("/health"):
+            operation["security"] = []
+        if method == "post":
+            operation["security"] = [{"bearer": []}, {}]  # a form may have the token in it
+            operation["parameters"].append(_key_parameter())
+    return made
+
+
+def describe(app: FastAPI) -> None:
+    """Have the application answer `/openapi.json` with that document."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
+
+
+def _operations(made: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(path, method, each) for path, item in made["paths"].items() for method, each in item.items()]
+
+
+def _definitions() -> dict[str, Any]:
+    """The protocol's schemas, referring to each other where OpenAPI has them."""
+    text = json.dumps(json_schema()["$defs"]).replace("#/$defs/", SCHEMAS)
+    definitions: dict[str, Any] = json.loads(text)
+    return definitions
+
+
+def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
+    """Each body as JSON, and as a form."""
+    bodies: dict[str, Any] = {}
+    for name, (model, may_stream) in _BODIES.items():
+        message = protocol[model.__name__]
+        properties = {
+            field: schema
+            for field, schema in message["properties"].items()
+            if field not in ("action", "workflow_id", "run_id")
+        }
+        if may_stream:
+            properties["stream"] = _STREAM
+        base = {"type": "object", "description": message["description"]}
+        form = {field: _in_form(field, schema) for field, schema in properties.items()}
+        bodies[name] = {**base, "title": name, "properties": properties}
+        bodies[f"{name}Form"] = {**base, "title": f"{name}Form", "properties": {**form, "token": _TOKEN}}
+    return bodies
+
+
+def _in_form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
+    if field == "stream":
+        return schema
+    if field in JSON_FIELDS:
+        described = next(kind for kind in schema["anyOf"] if kind.get("type") == "array")
+        return {"type": "string", "contentMediaType": "application/json", "contentSchema": described}
+    return {"type": "string"}
+
+
+def _key_parameter() -> dict[str, Any]:
+    about = "The same as `idempotency_key` in the body."
+    return {"name": KEY_HEADER, "in": "header", "schema": {"type": "string"}, "description": about}
+
+
+def whole() -> dict[str, Any]:
+    """The document of the server, without one that runs."""
+    app = FastAPI()
+    app.include_router(make_router(_no_services))
+    app.include_router(make_runs_router(_no_services, Streams(Settings())))
+    return document(app)
+
+
+def _no_services() -> Any:
+    raise RuntimeError("the routes are described, not served")
+
+
+def documents(root: Path) -> dict[Path, str]:
+    """Every generated file of the checkout at `root`, as it should be."""
+    return {root / DOCUMENT: json_text(whole())}
+
+
+def main(arguments: list[str] | None = None, *, say: Callable[[str], object] = sys.stdout.write) -> int:
+    """Writes the document, or checks it. Returns the exit status."""
+    return keep_current("interlock.http.openapi", (__doc__ or "").split("\n")[0], documents, arguments, say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

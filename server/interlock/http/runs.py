@@ -1,0 +1,186 @@
+"""Starting, deciding, cancelling and following over HTTP: the SSE twin of the socket.
+
+Laws:
+- A request is a message of the socket: the same engine carries it out, under the same rules, with the same refusals.
+- Who watches before looking misses nothing; a refused request has followed nothing.
+- What was accepted is done, also when whoever asked for it is gone.
+
+Source: protocol spec, "The SSE twin".
+"""
+
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from interlock.auth import Principal
+from interlock.http.bodies import Asked, M, asked
+from interlock.http.callers import principal_of
+from interlock.http.errors import Unauthorized, about
+from interlock.http.shapes import ANSWERED, Answers, body, json_of, refusals, stream
+from interlock.http.sse import EventStream, ExpiredDuring, Follower, Streams, while_there
+from interlock.log.port import LogUnavailable
+from interlock.rejoin import head_of, rejoin, rejoinable
+from interlock.services import Services
+from interlock_protocol.connection import validated
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, Reconnect, StartWorkflow
+from interlock_protocol.types import RunStatus
+
+RUNS = "/workflows/{workflow_id}/runs"
+RUN = RUNS + "/{run_id}"
+
+_LAST_EVENT_ID = re.compile(r"(\d{1,18})-(\d{1,18})")
+
+STATE = "WorkflowRunOutput"
+_C = ErrorCode
+_BODY = (_C.INVALID_JSON, _C.INVALID_MESSAGE, _C.MESSAGE_TOO_LARGE, _C.FORBIDDEN, _C.CONFLICT, *ANSWERED)
+_OF_A_RUN = (_C.RUN_NOT_FOUND, _C.WORKFLOW_MISMATCH, _C.RUN_FINISHED)
+_DECISION = (_C.RUN_NOT_PAUSED, _C.REQUIREMENT_NOT_FOUND, _C.REQUIREMENT_EXPIRED, _C.INVALID_DECISION)
+
+START = stream(*_BODY, _C.WORKFLOW_NOT_FOUND, _C.WORKFLOW_MISMATCH, _C.RATE_LIMITED, settled=STATE)
+CONTINUE = stream(*_BODY, *_OF_A_RUN, *_DECISION, _C.RATE_LIMITED, settled=STATE)
+CANCEL: Answers = {
+    200: {"description": "The state of the cancelled run.", "content": json_of(STATE)},
+    **refusals(*_BODY, *_OF_A_RUN),
+}
+RESUME: Answers = {
+    **stream(_C.INVALID_MESSAGE, _C.RUN_NOT_FOUND, _C.WORKFLOW_MISMATCH, _C.RATE_LIMITED, *ANSWERED),
+    204: {"description": "The run is finished, and nothing was missed."},
+}
+
+Begin = Callable[[Follower, Asked[Any]], Awaitable[None]]
+"""Carries out what is asked for, and puts a follower where its events begin."""
+
+
+def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIRouter:
+    """The routes that change and follow runs, on the services of a server that has started."""
+    router, runs = APIRouter(), _Runs(services, streams)
+    who = Annotated[Principal, Depends(principal_of(services))]
+
+    @router.post(RUNS, responses=START, openapi_extra=body("StartRun"))
+    async def start(request: Request, workflow_id: str) -> Response:
+        """Start a run."""
+        order = await runs.asked(request, StartWorkflow, workflow_id=workflow_id)
+        return await runs.carry_out(request, order, runs.begin_start)
+
+    @router.post(RUN + "/continue", responses=CONTINUE, openapi_extra=body("ContinueRun"))
+    async def continue_(request: Request, workflow_id: str, run_id: str) -> Response:
+        """Decide what a run waits for."""
+        order = await runs.asked(request, ContinueWorkflow, workflow_id=workflow_id, run_id=run_id)
+        return await runs.carry_out(request, order, runs.begin_continue)
+
+    @router.post(RUN + "/cancel", responses=CANCEL, openapi_extra=body("CancelRun"))
+    async def cancel(request: Request, workflow_id: str, run_id: str) -> Response:
+        """Cancel a run that hasn't ended; a cancelled one again changes nothing."""
+        order = await runs.asked(request, CancelWorkflow, workflow_id=workflow_id, run_id=run_id)
+        return await runs.cancel(order)
+
+    @router.get(RUN + "/resume", responses=RESUME)
+    async def resume(
+        principal: who,
+        workflow_id: str,
+        run_id: str,
+        last_event_index: Annotated[int | None, Query(ge=0)] = None,
+        epoch: Annotated[int | None, Query(ge=0)] = None,
+        snapshot: bool = False,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> Response:
+        """Replay what was missed, then follow. The header counts more than the query: a browser keeps it current."""
+        if last_event_id:
+            epoch, last_event_index = _place(last_event_id)
+        place = {"last_event_index": last_event_index, "epoch": epoch, "snapshot": snapshot}
+        fields = {"action": "reconnect", "workflow_id": workflow_id, "run_id": run_id, **place}
+        message = validated(Reconnect, fields)
+        assert isinstance(message, Reconnect)
+        return await runs.resume(principal, message)
+
+    return router
+
+
+class _Runs:
+    """What the routes do."""
+
+    def __init__(self, services: Callable[[], Services], streams: Streams) -> None:
+        self._services = services
+        self._streams = streams
+
+    async def asked(self, request: Request, model: type[M], **path: str) -> Asked[M]:
+        return await asked(request, self._services().authenticator, self._streams.max_message_bytes, model, **path)
+
+    async def carry_out(self, request: Request, order: Asked[Any], begin: Begin) -> Response:
+        """Do what is asked for, and answer with what comes of it: as a stream, or once it is settled."""
+        with about(order.message.request_id), contextlib.ExitStack() as stack:
+            follower = stack.enter_context(self._streams.follower(self._services().hub, order.principal))
+            await begin(follower, order)
+            if order.stream:
+                return EventStream(follower, stack.pop_all())
+            # None is for nobody: the client has left.
+            return JSONResponse(await while_there(request.receive, self._outcome(follower)))
+
+    async def begin_start(self, follower: Follower, order: Asked[StartWorkflow]) -> None:
+        engine = self._services().engine
+        accepted = await engine.start(order.principal, order.message)
+        cursor = follower.watch(accepted.run_id)
+        follower.acknowledge(order.message, accepted)
+        try:
+            # The run may have gone on before it was watched.
+            cursor.tail.grown((await head_of(engine.log, accepted.run_id)).next_index)
+        except LogUnavailable:
+            if accepted.first_index is None:
+                raise
+
+    async def begin_continue(self, follower: Follower, order: Asked[ContinueWorkflow]) -> None:
+        engine = self._services().engine
+        cursor = follower.watch(order.message.run_id)
+        accepted = await engine.continue_run(order.principal, order.message)
+        follower.acknowledge(order.message, accepted)
+        if accepted.first_index is not None:
+            cursor.next_index = accepted.first_index
+            return
+        # It was decided before, and causes no events of its own: where the run stands stands for them.
+        snapshot = await engine.snapshot(accepted.run_id)
+        cursor.tail.grown(snapshot["as_of"] + 1)
+        follower.begin_with(snapshot)
+
+    async def _outcome(self, follower: Follower) -> dict[str, Any]:
+        """The state of a run once it is paused or finished."""
+        while True:
+            try:
+                async for _ in follower.pages():
+                    pass
+            except ExpiredDuring as expired:
+                raise Unauthorized(expired.code, expired.sentence) from None
+            snapshot = await self._services().engine.snapshot(follower.cursor.run_id)
+            if RunStatus(snapshot["status"]) not in (RunStatus.PENDING, RunStatus.RUNNING):
+                return snapshot
+
+    async def cancel(self, order: Asked[CancelWorkflow]) -> Response:
+        engine = self._services().engine
+        with about(order.message.request_id):
+            accepted = await engine.cancel_run(order.principal, order.message)
+            return JSONResponse(await engine.snapshot(accepted.run_id))
+
+    async def resume(self, principal: Principal, message: Reconnect) -> Response:
+        services = self._services()
+        facts = await rejoinable(services.engine, principal, message)
+        with contextlib.ExitStack() as stack:
+            follower = stack.enter_context(self._streams.follower(services.hub, principal))
+            answer = await rejoin(services.engine, message, follower.watch(facts.run_id))
+            if answer.first is None and answer.says[0]["event"] == "replay":
+                return Response(status_code=204)  # which tells an EventSource not to come back again
+            follower.begin(answer)
+            return EventStream(follower, stack.pop_all())
+
+
+def _place(last_event_id: str) -> tuple[int, int]:
+    """Epoch and index of a header `Last-Event-ID`."""
+    found = _LAST_EVENT_ID.fullmatch(last_event_id.strip())
+    if found is None:
+        error = "must be <epoch>-<event_index>, as `id` of an event is"
+        details = [{"field": "Last-Event-ID", "error": error}]
+        raise Refusal(ErrorCode.INVALID_MESSAGE, f"Last-Event-ID {error}", details=details)
+    return int(found[1]), int(found[2])

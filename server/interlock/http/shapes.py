@@ -1,0 +1,157 @@
+"""What the routes answer with, for the OpenAPI document.
+
+Laws:
+- What the protocol has a model for is that model; here is only what HTTP adds.
+- Every refusal is the protocol's `error`; a route lists the codes that it may have.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from interlock.http.errors import STATUS_OF
+from interlock_protocol.errors import ErrorCode
+from interlock_protocol.messages import WorkflowRunOutput
+from interlock_protocol.types import JsonValue, RunStatus, StepType
+
+Answers = dict[int | str, dict[str, Any]]
+
+ANSWERED = (ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL)
+"""What any request with a token may be refused with."""
+
+SCHEMAS = "#/components/schemas/"
+
+
+class Live(BaseModel):
+    """The process serves."""
+
+    status: Literal["live"]
+
+
+class StepSummary(BaseModel):
+    """A node at the top level of a workflow."""
+
+    name: str
+    step_type: StepType
+
+
+class WorkflowSummary(BaseModel):
+    """A workflow that is served. `input_schema` is the JSON Schema of `message`, `{}` when it takes anything."""
+
+    id: str
+    name: str
+    description: str | None
+    version: str | None
+    input_schema: dict[str, JsonValue]
+    steps: list[StepSummary]
+
+
+class WorkflowList(BaseModel):
+    """The workflows that this server has."""
+
+    workflows: list[WorkflowSummary]
+
+
+class PendingSummary(BaseModel):
+    """What a PAUSED run waits for, summed up. `kind` is the name of the one flag that is true."""
+
+    id: str
+    step_id: str
+    step_name: str
+    kind: str
+    step_type: StepType = "Step"
+    assignees: list[str] = []
+    confirmation_message: str = ""
+    user_input_message: str = ""
+    output_review_message: str = ""
+    error_message: str = ""
+    timeout_at: str = ""
+
+
+class RunSummary(BaseModel):
+    """A run's row. Times are in milliseconds since 1970."""
+
+    run_id: str
+    workflow_id: str
+    version: str | None
+    session_id: str
+    user_id: str
+    status: RunStatus
+    epoch: int
+    created_at: int
+    updated_at: int
+    pending: list[PendingSummary]
+
+
+class RunList(BaseModel):
+    """A page of runs, the newest first; `next_cursor` asks for the next one."""
+
+    runs: list[RunSummary]
+    next_cursor: str | None
+
+
+class RunDetail(RunSummary):
+    """A run, with what it was started with, and its present state."""
+
+    input: JsonValue
+    output: WorkflowRunOutput
+
+
+def answers(model: type[BaseModel], *codes: ErrorCode) -> Answers:
+    """The answers of a route that gives an object, or refuses with one of these codes."""
+    return {200: {"model": model, "description": _summary(model)}, **refusals(*codes)}
+
+
+def refusals(*codes: ErrorCode) -> Answers:
+    """The answers that are an `error`, by status; with them, those of a token that isn't accepted."""
+    if not codes:
+        return {}
+    by_status: dict[int, list[ErrorCode]] = {}
+    for code in codes:
+        by_status.setdefault(STATUS_OF[code], []).append(code)
+    listed: Answers = {
+        status: {"description": " or ".join(f"`{code}`" for code in found), "content": json_of("ErrorMessage")}
+        for status, found in sorted(by_status.items())
+    }
+    listed[401] = {"description": "no token, or one that isn't accepted", "content": json_of("AuthError")}
+    either = [{"$ref": f"{SCHEMAS}ErrorMessage"}, {"$ref": f"{SCHEMAS}AuthError"}]
+    listed[503]["description"] += ", or the server can't check tokens at the moment"
+    listed[503]["content"] = {"application/json": {"schema": {"anyOf": either}}}
+    return listed
+
+
+def stream(*codes: ErrorCode, settled: str | None = None) -> Answers:
+    """The answers of a route that streams.
+
+    Args:
+        settled: what it answers with when it isn't to stream.
+    """
+    frames = {
+        "type": "string",
+        "description": "Frames of `id: <epoch>-<event_index>`, `event: <event>` and `data`, a ServerMessage.",
+        "x-data": {"$ref": f"{SCHEMAS}ServerMessage"},
+    }
+    content: dict[str, Any] = {"text/event-stream": {"schema": frames}}
+    description = "The run's events, until it ends or waits for people."
+    if settled is not None:
+        content |= json_of(settled)
+        description += " With `stream` false, its state by then."
+    return {200: {"description": description, "content": content}, **refusals(*codes)}
+
+
+def json_of(name: str) -> dict[str, Any]:
+    """The content that is one JSON object of the protocol."""
+    return {"application/json": {"schema": {"$ref": f"{SCHEMAS}{name}"}}}
+
+
+def body(name: str) -> dict[str, Any]:
+    """A request's body, as JSON or as a form; see `interlock.http.openapi`."""
+    form = {"schema": {"$ref": f"{SCHEMAS}{name}Form"}}
+    content = {**json_of(name), "application/x-www-form-urlencoded": form, "multipart/form-data": form}
+    return {"requestBody": {"content": content}}
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
