@@ -10,6 +10,7 @@ Laws:
   environment, and no port is opened.
 - A test sees what a client sees: the events as they are sent, and the pauses of the Python client.
 - Every wait has a deadline. It ends at once when what is waited for can't come any more, and says where the run stands.
+- The time by which timeouts fire and steps are tried again is the test's to move. It never goes by the store's clock.
 - What a test got wrong is an `Unexpected`, an AssertionError. What the server refuses is its `Refusal`.
 """
 
@@ -17,10 +18,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -31,17 +34,25 @@ from interlock.app import Interlock
 from interlock.auth import ALL_SCOPES, Principal
 from interlock.auth.principal import USER_SCOPES
 from interlock.auth.tokens import StaticTokens
+from interlock.engine.clock import Clock, node_ms
 from interlock.engine.engine import Engine
 from interlock.engine.loading import first_state
 from interlock.log.port import Batch, Log
 from interlock.services import Services
 from interlock.settings import Settings
+from interlock.workflow.decide import next_timer
 from interlock.workflow.declaration import Workflow
-from interlock.workflow.state import RunState, fold
-from interlock_client.pauses import Decision, Pause, Send, required
+from interlock.workflow.state import Requirement, RunState, fold
+from interlock_client.pauses import Decision, Pause, Send, failed, required
+from interlock_client.tools import tools_in
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
-from interlock_protocol.requirements import EchoedRequirement, StepRequirement
+from interlock_protocol.requirements import (
+    EchoedErrorRequirement,
+    EchoedRequirement,
+    ErrorRequirement,
+    StepRequirement,
+)
 from interlock_protocol.types import JsonValue, PathPart, RunStatus
 
 __all__ = ["ALL_SCOPES", "ErrorCode", "Pause", "Refusal", "Run", "StepRun", "Unexpected", "running"]
@@ -51,6 +62,8 @@ Event: TypeAlias = dict[str, Any]
 
 DEADLINE = 10.0
 SHOWN_EVENTS = 5
+POKE_SECONDS = 0.02
+"""How often the engine is told that the clock was moved, until everything that was due has happened."""
 
 
 class Unexpected(AssertionError):  # noqa: N818 - read as "AssertionError: unexpected"
@@ -82,8 +95,7 @@ async def running(
         await server.open()
         try:
             owner = Principal(user, USER_SCOPES)
-            await server.start(owner, message, session_id)
-            yield Run(server, owner)
+            yield Run(server, await server.start(owner, message, session_id), owner)
         finally:
             await server.close()
 
@@ -95,7 +107,8 @@ class StepRun:
     Attributes:
         path: names and iterations from the root.
         visit: counts the visits of this step in the run, from 1.
-        status: `waiting` (for a person), `running`, `completed`, `skipped`, `failed`, or `unfinished`: the run ended.
+        status: `waiting` (for a person), `running` (or about to be tried again), `completed`, `skipped`, `failed`, or
+            `unfinished`: the run ended.
         content: its output; containers have none of their own.
         streamed: what it has yielded, piece by piece, in its latest attempt.
         attempt: counts its tries; 0 when it hasn't begun.
@@ -105,7 +118,7 @@ class StepRun:
     path: tuple[PathPart, ...]
     visit: int
     status: str = "running"
-    content: JsonValue = None
+    content: Any = None
     streamed: list[str] = field(default_factory=list)
     attempt: int = 0
     events: list[Event] = field(default_factory=list, repr=False)
@@ -114,8 +127,9 @@ class StepRun:
 class Run:
     """A run under test, as one user sees it."""
 
-    def __init__(self, server: _Server, user: Principal) -> None:
+    def __init__(self, server: _Server, followed: _Followed, user: Principal) -> None:
         self._server = server
+        self._followed = followed
         self._user = user
 
     def __repr__(self) -> str:
@@ -123,45 +137,58 @@ class Run:
 
     def as_user(self, user_id: str, *, groups: Collection[str] = (), scopes: Collection[str] = USER_SCOPES) -> Run:
         """The same run in the hands of another user, who may or may not be allowed to do anything with it."""
-        return Run(self._server, Principal(user_id, frozenset(scopes), frozenset(groups)))
+        return Run(self._server, self._followed, Principal(user_id, frozenset(scopes), frozenset(groups)))
+
+    async def again(self, *, message: JsonValue = "", session_id: str | None = None) -> Run:
+        """Another run of the workflow, on the same server, started by this user.
+
+        Args:
+            message: what it is started with.
+            session_id: its session; by default that of this run.
+
+        Raises:
+            Refusal: the server doesn't start it.
+        """
+        started = await self._server.start(self._user, message, session_id or self.session_id)
+        return Run(self._server, started, self._user)
 
     # ── How it stands ───────────────────────────────────────────────────────────────────────────────────
 
     @property
     def run_id(self) -> str:
-        return self._server.state.run_id
+        return self._followed.state.run_id
 
     @property
     def session_id(self) -> str:
-        return self._server.state.session_id
+        return self._followed.state.session_id
 
     @property
     def status(self) -> RunStatus:
-        return self._server.state.status
+        return self._followed.state.status
 
     @property
     def content(self) -> Any:
         """What the run came to; None unless it is COMPLETED."""
-        return self._server.state.content
+        return self._followed.state.content
 
     @property
     def error(self) -> str | None:
         """Why it failed, or the reason of its cancellation."""
-        return self._server.state.error
+        return self._followed.state.error
 
     @property
     def events(self) -> list[Event]:
         """Every event so far, in order, as a client receives them."""
-        return list(self._server.events)
+        return list(self._followed.events)
 
     @property
     def pending(self) -> tuple[Pause, ...]:
         """Everything the run waits for, in the order in which it was asked."""
-        return self._server.asked(self._decide)
+        return self._followed.asked(self._decide)
 
     def steps(self, name: str | None = None) -> list[StepRun]:
         """Every visit of the step called `name`, or of all steps, in order."""
-        found = _step_runs(self._server.events, ended=self.status.is_final)
+        found = _step_runs(self._followed.events, ended=self.status.is_final)
         return [step for step in found if name is None or step.name == name]
 
     # ── Waiting ─────────────────────────────────────────────────────────────────────────────────────────
@@ -187,18 +214,18 @@ class Run:
                 raise Unexpected(f"There are {len(found)} such pauses ({_listed(found)}); {how}.")
             return found[0] if found else None
 
-        return await self._server.until(look, wanted)
+        return await self._followed.until(look, wanted)
 
     async def until(self, event: str, *, step: str | None = None, count: int = 1) -> Event:
         """Wait for the event called `event` (of `step`), for the `count`th one of the run, and return it."""
         wanted = event if step is None else f"{event} of step {step!r}"
 
         def look() -> Event | None:
-            events = self._server.events
+            events = self._followed.events
             found = [each for each in events if each["event"] == event and step in (None, each.get("step_name"))]
             return found[count - 1] if len(found) >= count else None
 
-        return await self._server.until(look, wanted if count == 1 else f"{count} times {wanted}")
+        return await self._followed.until(look, wanted if count == 1 else f"{count} times {wanted}")
 
     async def completed(self) -> Any:
         """Wait for the end, which must be a success, and return `content`."""
@@ -216,7 +243,7 @@ class Run:
         return self.error
 
     async def _ended(self, status: RunStatus) -> None:
-        await self._server.until(lambda: self.status is status or None, f"the end as {status}")
+        await self._followed.until(lambda: self.status is status or None, f"the end as {status}")
 
     # ── Acting ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -226,29 +253,39 @@ class Run:
         Raises:
             Refusal: it has ended otherwise, or this user may not.
         """
-        state = self._server.state
+        state = self._followed.state
         message = CancelWorkflow(workflow_id=state.workflow_id, run_id=state.run_id, reason=reason)
         await self._server.engine.cancel_run(self._user, message)
-        await self._server.caught_up()
+        await self._followed.caught_up(self._server.engine.log)
+
+    async def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        """Move the server's clock forward. Every timeout that is due by then, in any of its runs, has fired.
+
+        A step that waits to be tried again begins, if its time has come. A step's `time_limit` goes by real time.
+        """
+        await self._server.advance(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds))
 
     async def restart(self) -> None:
         """End the server at once and start another on the same database.
 
-        Steps that run are broken off, and begin again: a coroutine is cancelled; a thread is only told
-        (`is_cancelled()`), where the death of a process would end it.
+        Steps that run, in any of its runs, are broken off, and begin again: a coroutine is cancelled; a thread is only
+        told (`is_cancelled()`), where the death of a process would end it.
         """
         await self._server.restart()
 
-    async def _decide(self, decision: Decision, _: bool) -> None:
-        if not isinstance(decision, EchoedRequirement):
-            raise Unexpected("This server has no error pauses yet.")
-        state = self._server.state
-        message = ContinueWorkflow(workflow_id=state.workflow_id, run_id=state.run_id, step_requirements=[decision])
+    async def _decide(self, decision: Decision) -> None:
+        state = self._followed.state
+        message = ContinueWorkflow(
+            workflow_id=state.workflow_id,
+            run_id=state.run_id,
+            step_requirements=[decision] if isinstance(decision, EchoedRequirement) else None,
+            error_requirements=[decision] if isinstance(decision, EchoedErrorRequirement) else None,
+        )
         await self._server.engine.continue_run(self._user, message)
-        await self._server.caught_up()
+        await self._followed.caught_up(self._server.engine.log)
 
 
-# ── The server of one run ───────────────────────────────────────────────────────────────────────────────
+# ── The server ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 class _OwnSettings(Settings):
@@ -266,24 +303,33 @@ class _OwnSettings(Settings):
         return (init_settings,)
 
 
+class _MovedClock(Clock):
+    """A clock that only a test moves on, besides the time itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._moved = 0
+
+    def now_ms(self) -> int:
+        return node_ms() + self._moved
+
+    def set(self, store_ms: int) -> None:
+        """The store knows nothing of what the test does."""
+
+    def move(self, by: timedelta) -> None:
+        self._moved += by // timedelta(milliseconds=1)
+
+
 class _Server:
-    """A server without sockets, and everything its one run has said."""
+    """A server without sockets, and the runs that were started on it."""
 
     def __init__(self, workflow: Workflow, folder: Path, deadline: float) -> None:
         self._workflow = workflow
         self._settings = _OwnSettings(data_dir=folder, shutdown_grace_seconds=0.01)
         self._deadline = deadline
+        self._clock = _MovedClock()
         self._interlock: Interlock | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
-        self._state: RunState | None = None
-        self.events: list[Event] = []
-
-    @property
-    def state(self) -> RunState:
-        """The fold of `events`."""
-        assert self._state is not None
-        return self._state
+        self._runs: list[_Followed] = []
 
     @property
     def _services(self) -> Services:
@@ -294,41 +340,79 @@ class _Server:
     def engine(self) -> Engine:
         return self._services.engine
 
-    # ── Life ────────────────────────────────────────────────────────────────────────────────────────────
-
     async def open(self) -> None:
-        self._interlock = Interlock([self._workflow], self._settings, StaticTokens({}))
+        self._interlock = Interlock([self._workflow], self._settings, StaticTokens({}), clock=self._clock)
         await self._interlock.start()
 
-    async def start(self, owner: Principal, message: JsonValue, session_id: str | None) -> None:
+    async def start(self, owner: Principal, message: JsonValue, session_id: str | None) -> _Followed:
         start = StartWorkflow(workflow_id=self._workflow.id, message=message, session_id=session_id)
         accepted = await self.engine.start(owner, start)
         row = await self._services.store.run(accepted.run_id)
         assert row is not None
-        self._state = first_state(row)
-        self._follow()
+        run = _Followed(first_state(row), self._deadline)
+        run.follow(self.engine.log)
+        self._runs.append(run)
+        return run
 
     async def close(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
+        for run in self._runs:
+            await run.stop()
         if self._interlock is not None:
             await self._interlock.stop()
 
     async def restart(self) -> None:
         await self.close()
         await self.open()
-        self._follow()
+        for run in self._runs:
+            run.follow(self.engine.log)
 
-    # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
+    async def advance(self, by: timedelta) -> None:
+        """Return when every timeout that is due by then has fired."""
+        if by < timedelta():
+            raise ValueError("time doesn't go back")
+        self._clock.move(by)
+        poking = asyncio.create_task(self._poke())
+        try:
+            for run in self._runs:
+                await run.until(functools.partial(self._has_fired, run), "a timeout that is due", patient=True)
+        finally:
+            poking.cancel()
 
-    def _follow(self) -> None:
-        log: Log = self.engine.log
+    async def _poke(self) -> None:
+        while True:
+            self.engine.clock_moved()
+            await asyncio.sleep(POKE_SECONDS)
+
+    def _has_fired(self, run: _Followed) -> bool | None:
+        due = next_timer(run.state)
+        return True if due is None or due > self._clock.now_ms() else None
+
+
+# ── A run's events ──────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Followed:
+    """Everything that a run has said, and its fold."""
+
+    def __init__(self, state: RunState, deadline: float) -> None:
+        self.state = state
+        self.events: list[Event] = []
+        self._deadline = deadline
+        self._reader: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+
+    def follow(self, log: Log) -> None:
+        """Read what there is, and what comes."""
         grown = asyncio.Event()
         log.listen(lambda run_id, _: grown.set() if run_id == self.state.run_id else None)
         self._reader = asyncio.create_task(self._read(log, grown), name="interlock-testing")
         self._reader.add_done_callback(lambda _: self._news.set())
+
+    async def stop(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reader
 
     async def _read(self, log: Log, grown: asyncio.Event) -> None:
         while not self.state.status.is_final:
@@ -348,12 +432,11 @@ class _Server:
 
     def asked(self, send: Send) -> tuple[Pause, ...]:
         """What the run waits for; answers go to `send`."""
-        requirements = self.state.requirements.values()
-        return tuple(required(StepRequirement.model_validate(each.facts), send) for each in requirements)
+        return tuple(_pause(each, send) for each in self.state.requirements.values())
 
-    async def caught_up(self) -> None:
+    async def caught_up(self, log: Log) -> None:
         """Return when everything that is in the log by now has been read."""
-        head = await self.engine.log.head(self.state.run_id)
+        head = await log.head(self.state.run_id)
         end = 0 if head is None else head.next_index
         await self.until(lambda: self.state.next_index >= end or None, "an event", patient=True)
 
@@ -400,7 +483,13 @@ class _Server:
         return f"The run is {self.state.status}.{for_whom} Its last events: {last}."
 
 
-async def _nobody(_decision: Decision, _whole: bool) -> None:
+def _pause(requirement: Requirement, send: Send) -> Pause:
+    if requirement.kind == "requires_error_decision":
+        return failed(ErrorRequirement.model_validate(requirement.facts), send)
+    return required(StepRequirement.model_validate(requirement.facts), send)
+
+
+async def _nobody(_decision: Decision) -> None:
     """Sends nothing."""
 
 
@@ -420,7 +509,6 @@ _STATUS_AFTER = {
     "StepStarted": "running",
     "StepCompleted": "completed",
     "StepSkipped": "skipped",
-    "StepError": "failed",
 }
 
 
@@ -445,9 +533,24 @@ def _take_in(step: StepRun, event: Event) -> None:
     if name.endswith("ExecutionCompleted"):
         step.status = "completed"
     match name:
+        case "StepError":
+            step.status = "running" if event["will_retry"] else "failed"
+        case "StepExecutorContinued":
+            step.status = "waiting" if _tools_left(step.events) else "running"
         case "StepStarted":
             step.attempt, step.streamed = event["attempt"], []
         case "RunResponseContentEvent":
             step.streamed.append(event["content"])
         case "StepCompleted":
             step.content = event.get("content")
+
+
+def _tools_left(events: list[Event]) -> frozenset[str]:
+    """The ids of the tools that a step's agent waits for."""
+    left: frozenset[str] = frozenset()
+    for event in events:
+        if event["event"] == "StepExecutorPaused":
+            left = frozenset(tool["id"] for tool in event["executor_requirements"])
+        elif event["event"] == "StepExecutorContinued":
+            left -= tools_in(event["decision"]) or left
+    return left

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from interlock.cli.answers import LEFT, all_picked, field_value, is_numbered, picked, yes_or_no
+from interlock.cli.answers import (
+    LEFT,
+    all_picked,
+    as_text,
+    field_value,
+    given,
+    is_numbered,
+    like,
+    picked,
+    verdict,
+    yes_or_no,
+)
 from interlock_protocol.requirements import UserInputField
 from interlock_protocol.types import JsonValue
 
@@ -79,3 +90,25 @@ def test_yes_and_no_have_many_words() -> None:
     assert not any(yes_or_no(text) for text in ("n", "No", "off"))
     with pytest.raises(ValueError, match="y or n"):
         yes_or_no("")
+
+
+def test_verdict_is_yes_no_or_edit() -> None:
+    assert [verdict(text) for text in ("y", "No", " e ", "EDIT")] == ["yes", "no", "edit", "edit"]
+    with pytest.raises(ValueError, match="y, n, or e"):
+        verdict("maybe")
+
+
+def test_text_that_must_be_given_may_be_said_to_be_empty() -> None:
+    assert (given(" a "), given('""')) == (" a ", "")
+    with pytest.raises(ValueError, match="Please give it"):
+        given("  ")
+
+
+@pytest.mark.parametrize("value", ["a\nb", "3", {"a": [1, None]}, [], 3, True])
+def test_value_that_is_edited_keeps_what_it_is(value: JsonValue) -> None:
+    assert like(value, as_text(value)) == value
+
+
+def test_edited_value_that_isn_t_json_is_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"That isn't JSON: .* line 1 column 2"):
+        like({}, "{")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
+from pathlib import Path
 
 from tests.cli.conftest import Cli, OpenTerminal
 from tests.faults.proxy import proxied
@@ -74,6 +76,99 @@ def test_routes_are_chosen_by_number_or_name(cli: Cli) -> None:
     assert done.returncode == 0
     assert "⇢ how  quick, deep" in done.stdout
     assert "→ how: chose deep" in cli("chat", "choice", piped="none\ndeep\n").stdout
+
+
+def test_reviewed_output_is_shown_once_and_approved(cli: Cli) -> None:
+    done = cli("chat", "reviewed", piped="y\n")
+    assert done.returncode == 0, done.stdout
+    assert "Is it right?\n[y/n/e]" in done.stdout
+    assert done.stdout.count("a letter") == 1
+    streamed = cli("chat", "reviewed-stream", piped="y\n").stdout
+    assert streamed.count("it is done.") == 1
+
+
+def test_reviewed_output_is_sent_back_with_feedback(cli: Cli) -> None:
+    done = cli("chat", "reviewed", piped="n\nretry\nlonger\ny\n")
+    assert done.returncode == 0, done.stdout
+    assert "3) retry: do it again" in done.stdout
+    assert "→ letter: rejected, then retry, “longer”" in done.stdout
+    assert "  a letter, longer" in done.stdout
+    assert "sent back 1 of at most 3 times" in done.stdout
+
+
+def test_reviewed_output_is_written_anew_line_by_line(cli: Cli) -> None:
+    done = cli("chat", "reviewed", piped="e\nDear all,\n\nyours\n.\n", EDITOR="false")
+    assert done.returncode == 0, done.stdout
+    assert "Write it anew" in done.stdout
+    assert "→ letter: approved, edited the output" in done.stdout
+    assert "  Dear all,\n  \n  yours\n✓ letter" in done.stdout
+
+
+def test_reviewed_table_is_written_anew_as_json(cli: Cli) -> None:
+    done = cli("chat", "reviewed-table", piped='e\n{"rows": \n.\n[4]\n.\ne\n{"rows": 4}\n.\n')
+    assert done.returncode == 0, done.stdout
+    assert "That isn't JSON" in done.stdout
+    assert "The output is an object; give an object." in done.stdout
+    assert '"rows": 4' in done.stdout
+
+
+def test_nothing_changed_is_nothing_decided(cli: Cli) -> None:
+    done = cli("chat", "reviewed", piped="e\na letter\n.\nwhat\ny\n")
+    assert done.returncode == 0, done.stdout
+    assert "Nothing was changed." in done.stdout
+    assert "Please answer y, n, or e to edit it." in done.stdout
+    assert "→ letter: approved\n" in done.stdout
+
+
+def test_iterations_are_reviewed(cli: Cli) -> None:
+    done = cli("chat", "improved", piped="n\nretry\nshorter\ny\n")
+    assert done.returncode == 0, done.stdout
+    assert "a letter, shorter" in done.stdout
+    assert "improve waits for a review of this iteration." in done.stdout
+
+
+def test_tools_are_decided_one_by_one(cli: Cli) -> None:
+    answers = ["n", "not mine", "e", '{"path": "/tmp/z"}', ".", "bob", "two", "2", "red", "", "7 rows"]
+    done = cli("chat", "office", piped="\n".join([*answers, ""]))
+    assert done.returncode == 0, done.stdout
+    for sentence in (
+        "  ⚒ delete\n    path: /tmp/x\n    force: true\n",
+        "→ clerk: delete rejected, “not mine”",
+        "→ clerk: rename approved with other arguments",
+        "Please enter a whole number.",
+        "Which?",
+        "1) red (like wine)",
+        "Please give it;",
+        "delete failed: not mine",
+    ):
+        assert sentence in done.stdout, sentence
+    assert done.stdout.count("  ⚒ delete\n") == 1
+    assert '"call-5",\n' in done.stdout, "the output isn't what was streamed"
+
+
+def test_tools_that_were_decided_stay_so_when_the_input_ends(cli: Cli) -> None:
+    done = cli("chat", "two-tools", piped="y\n")
+    assert done.returncode == 4
+    again = cli("chat", "--run", run_id_in(done.stdout), piped="y\n")
+    assert again.returncode == 0, again.stdout
+    assert "⚒ delete\n" not in again.stdout
+
+
+def test_failed_step_is_decided_on(cli: Cli) -> None:
+    done = cli("chat", "mended", piped="perhaps\nretry\n")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("the printer is on fire") == 1
+    assert "print waits for a decision about an error." in done.stdout
+    assert "→ print: retry" in done.stdout
+    assert cli("chat", "mended", piped="3\n").returncode == 3
+    assert cli("chat", "mended", piped="skip\n").returncode == 0
+
+
+def test_timeout_is_said_once(cli: Cli) -> None:
+    done = cli("chat", "patient", piped="y\n")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"in (2 h|119 min) \(\d{4}-\S+ \S+ \S+\) without an answer, the run is cancelled", done.stdout)
+    assert "left" not in done.stdout
 
 
 def test_end_of_input_leaves_the_run_waiting_and_says_how_to_come_back(cli: Cli) -> None:
@@ -148,6 +243,118 @@ async def test_decision_made_elsewhere_closes_the_question(live: Live, terminal:
         screen.expect("→ first: root: approved")
         screen.expect("second?")
         screen.expect("[y/n] ")
+        screen.type("y\n")
+        assert screen.end() == 0
+
+
+EDITOR = """
+import pathlib, sys, time
+file = pathlib.Path(sys.argv[1])
+gate = pathlib.Path({gate!r})
+text = file.read_text()
+file.write_text(text.replace("letter", "poem"))
+gate.with_suffix(".open").write_text(text)
+while not gate.exists():
+    time.sleep(0.01)
+"""
+
+
+def an_editor(folder: Path, *, gate: str = "/") -> str:
+    """An editor that makes a poem of a letter, and is closed when the file `gate` is there."""
+    program = folder / "editor.py"
+    program.write_text(EDITOR.format(gate=gate))
+    return f"{sys.executable} {program}"
+
+
+def test_output_is_edited_in_the_person_s_editor(terminal: OpenTerminal, tmp_path: Path) -> None:
+    gate = str(tmp_path / "gate")
+    Path(gate).touch()
+    with terminal("chat", "reviewed", EDITOR="false", VISUAL=an_editor(tmp_path, gate=gate)) as screen:
+        screen.expect("[y/n/e] ")
+        screen.type("e\n")
+        screen.expect("→ letter: approved, edited the output")
+        screen.expect("  a poem\n✓ letter")
+        assert screen.end() == 0
+    assert (tmp_path / "gate.open").read_text() == "a letter"
+
+
+def test_editor_that_fails_decides_nothing(terminal: OpenTerminal) -> None:
+    for editor, sentence in (("false", "ended with 1"), ("/no/such/editor", "can't be started")):
+        with terminal("chat", "reviewed", VISUAL=None, EDITOR=editor) as screen:
+            screen.expect("[y/n/e] ")
+            screen.type("e\n")
+            screen.expect(sentence)
+            screen.expect("[y/n/e] ")
+            screen.type("y\n")
+            assert screen.end() == 0
+
+
+async def test_editor_is_left_to_the_person_when_somebody_else_decides(
+    live: Live, terminal: OpenTerminal, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with terminal("chat", "reviewed", VISUAL=an_editor(tmp_path, gate=str(gate))) as screen:
+        run_id = run_id_in(screen.expect("[y/n/e] "))
+        screen.type("e\n")
+        await eventually((tmp_path / "gate.open").exists)
+        screen.interrupt()
+        async with connect(live.http_url, token=ROOT) as client:
+            run = await client.follow(run_id)
+            while run.status != "PAUSED":
+                await anext(run)
+            await run.pending[0].confirm()
+            await run.wait()
+        assert "→ letter" not in screen.said
+        gate.touch()
+        screen.expect("→ letter: root: approved")
+        assert await asyncio.to_thread(screen.end) == 0
+
+
+def test_arguments_of_a_tool_are_edited(terminal: OpenTerminal, tmp_path: Path) -> None:
+    (tmp_path / "gate").touch()
+    editor = an_editor(tmp_path, gate=str(tmp_path / "gate"))
+    with terminal("chat", "two-tools", VISUAL=editor) as screen:
+        screen.expect("Let it run? [y/n] ")
+        screen.type("y\n")
+        screen.expect("Let it run? [y/n/e] ")
+        screen.type("e\n")
+        screen.expect("Nothing was changed.")
+        screen.expect("Let it run? [y/n/e] ")
+        screen.type("n\n")
+        screen.expect("Why not? (optional) ")
+        screen.type("\n")
+        screen.expect("rename rejected")
+        assert screen.end() == 0
+    assert (tmp_path / "gate.open").read_text() == '{\n  "path": "/tmp/y"\n}'
+
+
+def test_time_that_is_left_counts_down_until_the_timeout_decides(terminal: OpenTerminal) -> None:
+    with terminal("chat", "hasty") as screen:
+        screen.expect("without an answer, the step is skipped")
+        screen.expect(" s left\n")
+        screen.expect("[y/n] ")
+        screen.expect("\x1b7\x1b[A\r\x1b[K")
+        screen.type("half an ans")
+        screen.expect("→ publish: nobody answered in time: rejected, then skip")
+        assert screen.end() == 0
+        left = [int(seconds) for seconds in re.findall(r"(\d+) s left", screen.said)]
+        assert left[0] <= 3
+        assert left == sorted(left, reverse=True)
+        assert re.search(r"\x1b7\x1b\[A\r\x1b\[K\d+ s left\x1b8", screen.said), "it doesn't count in place"
+
+
+async def test_tool_that_somebody_else_decides_closes_its_question_only(live: Live, terminal: OpenTerminal) -> None:
+    with terminal("chat", "two-tools") as screen:
+        run_id = run_id_in(screen.expect("[y/n] "))
+        async with connect(live.http_url, token=ROOT) as client:
+            run = await client.follow(run_id)
+            while run.status != "PAUSED":
+                await anext(run)
+            (pause,) = run.pending
+            await pause.deny(pause.tools[0], "no")
+        screen.expect("→ clerk: root: delete rejected, “no”")
+        screen.expect("⚒ rename")
+        screen.expect("[y/n/e] ")
         screen.type("y\n")
         assert screen.end() == 0
 

@@ -7,8 +7,23 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from pydantic import BaseModel
+from tests.testing.agents import Clerk
 
-from interlock import Ask, Choose, Confirm, Parallel, Router, Step, StepInput, Steps, Workflow
+from interlock import (
+    Ask,
+    Choose,
+    Confirm,
+    Loop,
+    Parallel,
+    Review,
+    Router,
+    Step,
+    StepInput,
+    Steps,
+    UserInputField,
+    Workflow,
+)
+from interlock.workflow.agents import Tool, ToolRequest
 
 
 class Release(BaseModel):
@@ -47,6 +62,33 @@ def fails(step_input: StepInput) -> str:
     raise RuntimeError("the printer is on fire")
 
 
+def write(step_input: StepInput) -> str:
+    return f"a letter{'' if step_input.rejection_feedback is None else ', ' + step_input.rejection_feedback}"
+
+
+def table(step_input: StepInput) -> dict[str, int]:
+    return {"rows": 3}
+
+
+def fails_once(step_input: StepInput) -> str:
+    if step_input.attempt == 1:
+        raise RuntimeError("the printer is on fire")
+    return "printed"
+
+
+TOOLS = (
+    ToolRequest(Tool("call-1", "delete", {"path": "/tmp/x", "force": True})),
+    ToolRequest(Tool("call-2", "rename", {"path": "/tmp/y"}), editable=True),
+    ToolRequest(Tool("call-3", "send", {}), user_input=[UserInputField("to"), UserInputField("copies", "int")]),
+    ToolRequest(
+        Tool("call-4", "ask", {}),
+        user_feedback=[
+            {"question": "Which?", "options": [{"label": "red", "description": "like wine"}, {"label": "blue"}]}
+        ],
+    ),
+    ToolRequest(Tool("call-5", "query", {"sql": "select 1"}), external_execution=True),
+)
+
 workflows = [
     Workflow("draft", steps=[Step("draft", draft)]),
     Workflow("confirmed", steps=[Step("publish", done, human_review=Confirm("Publish?", on_reject="skip"))]),
@@ -71,5 +113,14 @@ workflows = [
     ),
     Workflow("slow", steps=[Step("slow", slow)]),
     Workflow("escape", steps=[Step("escape", escape)]),
+    Workflow("reviewed", steps=[Step("letter", write, human_review=Review("Is it right?"))]),
+    Workflow("reviewed-stream", steps=[Step("draft", draft, human_review=Review("Is it right?"))]),
+    Workflow("reviewed-table", steps=[Step("table", table, human_review=Review("Is it right?"))]),
+    Workflow("improved", steps=[Loop("improve", [Step("letter", write)], max_iterations=3, human_review=Review())]),
+    Workflow("office", steps=[Step("clerk", agent=Clerk([TOOLS]))]),
+    Workflow("two-tools", steps=[Step("clerk", agent=Clerk([TOOLS[:2]]))]),
+    Workflow("mended", steps=[Step("print", fails_once, on_error="pause")]),
+    Workflow("hasty", steps=[Step("publish", done, human_review=Confirm("Publish?", timeout=3, on_timeout="skip"))]),
+    Workflow("patient", steps=[Step("publish", done, human_review=Confirm("Publish?", timeout=7200))]),
     Workflow("broken", steps=[Step("fails", fails)]),
 ]

@@ -25,6 +25,7 @@ from interlock_client import (
     ProtocolMisuse,
     Run,
     TooLate,
+    ToolCall,
     connect,
 )
 from interlock_client.cursor import event_index
@@ -135,6 +136,103 @@ async def test_every_pause_can_be_answered(live: Live, codec: Codec) -> None:
     assert run.result == "done"
 
 
+async def test_reviewed_output_is_sent_back_and_edited(live: Live, codec: Codec) -> None:
+    async with at(live, codec=codec) as client:
+        run = await client.start("reviewed")
+        (pause,) = await until_pending(run)
+        assert (pause.kind, pause.output, pause.retry_count, pause.max_retries) == ("output_review", "done", 0, 3)
+        await pause.reject("more", "retry")
+        (pause,) = await until_pending(run)
+        assert pause.retry_count == 1
+        await pause.confirm(edited_output="mine")
+        assert await run.wait() == "mine"
+
+
+async def test_tools_are_decided_one_by_one_and_the_others_stay(live: Live, codec: Codec) -> None:
+    async with at(live, codec=codec) as client, at(live) as elsewhere:
+        run = await client.start("office")
+        (pause,) = await until_pending(run)
+        assert (pause.kind, len(pause.tools)) == ("executor_input", 5)
+        delete, rename, send, ask, query = pause.tools
+        await pause.deny(delete, "never")
+        assert [tool.name for tool in run.pending[0].tools] == ["rename", "send", "ask", "query"]
+        await pause.approve(rename, edited_args={"path": "/tmp/z"})
+        other = await elsewhere.follow(run.run_id)
+        (same,) = await until_pending(other)
+        while len(same.tools) > 3:
+            await anext(other)
+            (same,) = other.pending or (same,)
+        await same.hand_in(query, [1, 2])
+        while len(run.pending[0].tools) > 2:
+            await anext(run)
+        assert [tool.name for tool in run.pending[0].tools] == ["send", "ask"]
+        await pause.resolve(send.filled(to="bob"), ask.selected({"Which?": ["b"]}))
+        assert run.pending == ()
+        assert await run.wait() == [
+            ["call-1", "denied", "never"],
+            ["call-2", "done", {"path": "/tmp/z"}],
+            ["call-3", "done", {"to": "bob"}],
+            ["call-4", "done", [{"question": "Which?", "selected_options": ["b"]}]],
+            ["call-5", "done", [1, 2]],
+        ]
+
+
+async def test_tool_that_somebody_else_decided_is_hidden_and_the_others_stay(live: Live) -> None:
+    async with at(live) as first, at(live, ROOT) as second:
+        run = await first.start("office")
+        (pause,) = await until_pending(run)
+        other = await second.follow(run.run_id)
+        (same,) = await until_pending(other)
+        await same.deny(same.tools[0])
+        with pytest.raises(Conflict) as caught:
+            await pause.approve(pause.tools[0])
+        assert caught.value.resolved_by == "root"
+        assert [tool.name for tool in run.pending[0].tools] == ["rename", "send", "ask", "query"]
+        await run.cancel()
+
+
+async def test_failed_step_is_decided_on(live: Live) -> None:
+    async with at(live) as client:
+        run = await client.start("mended")
+        (pause,) = await until_pending(run)
+        assert (pause.kind, pause.error, pause.error_type) == (
+            "error_decision",
+            "the printer is on fire",
+            "RuntimeError",
+        )
+        await pause.decide("retry")
+        assert await run.wait() == "printed"
+
+
+async def test_pause_that_its_timeout_resolved_disappears_and_is_told_to_be_late(live: Live) -> None:
+    async with at(live) as client:
+        run = await client.start("hasty")
+        soon, waits = await until_pending(run, 2)
+        assert soon.on_timeout == "skip"
+        assert soon.timeout_at is not None
+        assert abs(soon.timeout_at - datetime.now(UTC)) < timedelta(seconds=5)
+        async with asyncio.timeout(PATIENCE):
+            while len(run.pending) > 1:
+                await anext(run)
+        assert [pause.id for pause in run.pending] == [waits.id]
+        with pytest.raises(TooLate) as caught:
+            await soon.confirm()
+        assert (caught.value.code, caught.value.resolved_by) == ("requirement_expired", "timeout")
+        assert caught.value.decision == {"confirmed": False, "on_reject": "skip"}
+        await waits.confirm()
+        assert await run.wait() == {"waits": "done"}
+
+
+async def test_timeout_takes_the_tools_that_are_left(live: Live) -> None:
+    async with at(live) as client:
+        run = await client.start("hasty-office")
+        (pause,) = await until_pending(run)
+        await pause.approve(pause.tools[0])
+        assert await run.wait() == "done"
+        with pytest.raises(TooLate):
+            await pause.approve(pause.tools[1])
+
+
 async def test_pause_is_shown_until_it_is_answered_and_not_again(live: Live) -> None:
     async with at(live) as client:
         run = await client.start("both")
@@ -180,6 +278,7 @@ async def test_wrong_kind_of_answer_is_the_programs_mistake(live: Live) -> None:
             pause.decide("skip"),
             pause.confirm(edited_output="x"),
             pause.resolve(DecidedExecutorRequirement(id="x")),
+            pause.approve(ToolCall(id="x", name="x", kind="confirmation", args={})),
         ):
             with pytest.raises(ProtocolMisuse, match="doesn't answer a pause of the kind 'confirmation'"):
                 await answer

@@ -25,8 +25,10 @@ def test_public_names_are_these() -> None:
         "NotFound",
         "Pause",
         "ProtocolMisuse",
+        "Question",
         "Run",
         "TooLate",
+        "ToolCall",
         "connect",
     ]
     assert all(hasattr(interlock_client, name) for name in interlock_client.__all__)
@@ -39,7 +41,9 @@ def test_methods_of_a_program_are_these() -> None:
     assert {"start", "follow", "close", "user_id", "scopes"} <= public(interlock_client.Client)
     assert {"status", "result", "error", "pending", "last_event_index", "epoch"} <= public(interlock_client.Run)
     assert {"wait", "cancel", "unfollow"} <= public(interlock_client.Run)
-    assert {"confirm", "reject", "submit", "choose", "resolve", "decide"} <= public(interlock_client.Pause)
+    assert {"confirm", "reject", "submit", "choose", "decide"} <= public(interlock_client.Pause)
+    assert {"approve", "deny", "fill", "select", "hand_in", "resolve"} <= public(interlock_client.Pause)
+    assert {"approved", "denied", "filled", "selected", "handed_in"} <= public(interlock_client.ToolCall)
 
 
 def test_client_stands_alone() -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from interlock_client.pauses import Decision, Pause
 from interlock_client.state import RunState
+from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import ServerMessage, parse_server_message
-from interlock_protocol.requirements import DecidedExecutorRequirement
 
-SENT: list[tuple[dict[str, Any], bool]] = []
+SENT: list[dict[str, Any]] = []
 
 
-async def send(decision: Decision, whole: bool) -> None:
-    given = {name: value for name, value in decision.to_wire().items() if value is not None}
-    SENT.append((given, whole))
+async def send(decision: Decision) -> None:
+    SENT.append({name: value for name, value in decision.to_wire().items() if value is not None})
 
 
 def message(event: str, **fields: Any) -> ServerMessage:
@@ -93,7 +95,7 @@ def test_output_replaces_all_pauses() -> None:
 
 def test_answered_pause_isn_t_shown_again_by_events_that_were_under_way() -> None:
     state = after(paused("q-1"))
-    state.answered("q-1")
+    state.answered(["q-1"])
     assert ids(state) == []
     state.apply(output(CONFIRM, {**CONFIRM, "id": "q-2"}))
     assert ids(state) == ["q-2"]
@@ -154,30 +156,169 @@ def test_answers_are_sent_as_id_step_and_decision_only() -> None:
     asyncio.run(answer())
     found = {"id": "q-1", "step_id": "s-1"}
     assert [
-        ({**found, "confirmed": True}, True),
-        ({**found, "confirmed": False, "rejection_feedback": "why", "on_reject": "skip"}, True),
-        ({**found, "user_input": {"a": 1, "self": "x"}}, True),
-        ({**found, "selected_choices": ["a", "b"]}, True),
-        ({**found, "confirmed": True, "edited_output": "better"}, True),
-        ({**found, "decision": "retry"}, True),
+        {**found, "confirmed": True},
+        {**found, "confirmed": False, "rejection_feedback": "why", "on_reject": "skip"},
+        {**found, "user_input": {"a": 1, "self": "x"}},
+        {**found, "selected_choices": ["a", "b"]},
+        {**found, "confirmed": True, "edited_output": "better"},
+        {**found, "decision": "retry"},
     ] == SENT
 
 
-def test_tools_are_resolved_all_or_some() -> None:
-    tools = [{"id": "t-1"}, {"id": "t-2"}]
-    before = message("StepExecutorPaused", requirement_id="q-1", executor_requirements=tools)
-    (pause,) = after(before, paused(kind="requires_executor_input")).pending
+# ── Tools ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def tool(id_: str, **asked: Any) -> dict[str, Any]:
+    """An `executor_requirements[]` object of a tool that waits for a confirmation, or for what is said."""
+    execution = {"tool_name": "delete", "tool_args": {"path": "/tmp/x"}, "requires_confirmation": True}
+    return {"id": id_, "tool_execution": {**execution, **asked.pop("tool", {})}, **asked}
+
+
+FORM = {"name": "to", "field_type": "str", "required": True}
+ASKED = {"question": "Which?", "options": [{"label": "a", "description": "the first"}, "b"], "multi_select": True}
+TOOLS = [
+    tool("t-1", tool={"editable": True}),
+    tool("t-2", tool={"requires_user_input": True, "user_input_schema": [FORM]}, user_input_schema=[FORM]),
+    tool("t-3", user_feedback_schema=[ASKED]),
+    tool("t-4", tool={"external_execution_required": True}),
+]
+
+
+def paused_for(*tools: dict[str, Any]) -> RunState:
+    return after(
+        message("StepExecutorPaused", requirement_id="q-1", executor_requirements=list(tools)),
+        paused(kind="requires_executor_input"),
+    )
+
+
+def decided(*decisions: dict[str, Any]) -> ServerMessage:
+    decision = {"executor_requirements": list(decisions)}
+    return message("StepExecutorContinued", requirement_id="q-1", decision=decision, resolved_by="bob", resolved_at=0)
+
+
+def test_tools_say_what_they_wait_for() -> None:
+    (pause,) = paused_for(*TOOLS).pending
+    confirmation, form, feedback, external = pause.tools
+    assert (confirmation.name, confirmation.args, confirmation.kind, confirmation.editable) == (
+        "delete",
+        {"path": "/tmp/x"},
+        "confirmation",
+        True,
+    )
+    assert (form.kind, [field.name for field in form.fields], form.editable) == ("user_input", ["to"], False)
+    (question,) = feedback.questions
+    assert (feedback.kind, question.text, question.multiple) == ("user_feedback", "Which?", True)
+    assert [(option.key, option.description) for option in question.options] == [("a", "the first"), ("b", None)]
+    assert external.kind == "external_execution"
+
+
+def test_tools_are_decided_one_by_one_or_several_at_once() -> None:
+    (pause,) = paused_for(*TOOLS).pending
+    confirmation, form, feedback, external = pause.tools
 
     async def answer() -> None:
-        await pause.confirm()
-        await pause.resolve(DecidedExecutorRequirement(id="t-1", confirmation=False))
+        await pause.approve(confirmation, note="go", edited_args={"path": "/tmp/y"})
+        await pause.deny(confirmation, "not that")
+        await pause.fill(form, to="bob", self="x")
+        await pause.select(feedback, {"Which?": ["a", "b"]})
+        await pause.hand_in(external, {"rows": 3})
+        await pause.resolve(confirmation.approved(), external.handed_in("done"))
 
     SENT.clear()
     asyncio.run(answer())
-    (every, whole), (some, partly) = SENT
-    assert [(tool["id"], tool["confirmation"]) for tool in every["executor_requirements"]] == [
+    assert [each["executor_requirements"] for each in SENT] == [
+        [{"id": "t-1", "confirmation": True, "confirmation_note": "go", "edited_args": {"path": "/tmp/y"}}],
+        [{"id": "t-1", "confirmation": False, "confirmation_note": "not that"}],
+        [{"id": "t-2", "user_input_schema": [{"name": "to", "value": "bob"}, {"name": "self", "value": "x"}]}],
+        [{"id": "t-3", "user_feedback_schema": [{"question": "Which?", "selected_options": ["a", "b"]}]}],
+        [{"id": "t-4", "external_execution_result": {"rows": 3}}],
+        [{"id": "t-1", "confirmation": True}, {"id": "t-4", "external_execution_result": "done"}],
+    ]
+    assert {(each["id"], each["step_id"]) for each in SENT} == {("q-1", "s-1")}
+
+
+def test_yes_or_no_is_for_all_tools_that_wait_for_one() -> None:
+    (pause,) = paused_for(tool("t-1"), tool("t-2")).pending
+    (mixed,) = paused_for(*TOOLS).pending
+
+    async def answer() -> None:
+        await pause.confirm()
+        await pause.reject("no")
+        with pytest.raises(ProtocolMisuse, match="waits for 'user_input'"):
+            await mixed.confirm()
+        with pytest.raises(ProtocolMisuse, match="doesn't answer the tool 'delete'"):
+            await mixed.approve(mixed.tools[1])
+
+    SENT.clear()
+    asyncio.run(answer())
+    yes, no = SENT
+    assert [(each["id"], each["confirmation"]) for each in yes["executor_requirements"]] == [
         ("t-1", True),
         ("t-2", True),
     ]
-    assert [tool["id"] for tool in some["executor_requirements"]] == ["t-1"]
-    assert (whole, partly) == (True, False)
+    assert [each["confirmation_note"] for each in no["executor_requirements"]] == ["no", "no"]
+
+
+def test_decided_tool_leaves_the_pause_with_the_others() -> None:
+    state = paused_for(tool("t-1"), tool("t-2"))
+    state.apply(decided({"id": "t-2", "confirmation": True}))
+    assert [each.id for each in state.pending[0].tools] == ["t-1"]
+    state.apply(decided({"id": "t-1", "confirmation": False}))
+    assert state.pending == ()
+
+
+def test_pause_that_a_part_of_was_decided_is_read_without_that_part() -> None:
+    done = [
+        {**TOOLS[0], "confirmation": True},
+        {**TOOLS[1], "user_input_schema": [{"name": "to", "value": "bob"}]},
+        {**TOOLS[2], "user_feedback_schema": [{"question": "Which?", "selected_options": ["a"]}]},
+        {**TOOLS[3], "external_execution_result": 0},
+        tool("t-5"),
+    ]
+    state = after(output({"id": "q-1", "requires_executor_input": True, "executor_requirements": done}))
+    assert [each.id for each in state.pending[0].tools] == ["t-5"]
+
+
+def test_answered_tool_isn_t_shown_again_by_events_that_were_under_way() -> None:
+    state = paused_for(tool("t-1"), tool("t-2"))
+    state.answered(["t-1"])
+    whole = {"id": "q-1", "requires_executor_input": True, "executor_requirements": [tool("t-1"), tool("t-2")]}
+    state.apply(output(whole))
+    assert [each.id for each in state.pending[0].tools] == ["t-2"]
+    state.answered(["t-2"])
+    assert state.pending == ()
+
+
+def test_timeout_resolves_the_whole_pause_whatever_was_decided() -> None:
+    state = paused_for(tool("t-1"), tool("t-2"))
+    state.apply(decided({"id": "t-1", "confirmation": True}))
+    decision = {"confirmed": False, "on_reject": "skip"}
+    state.apply(
+        message("StepExecutorContinued", requirement_id="q-1", decision=decision, resolved_by="timeout", resolved_at=0)
+    )
+    assert state.pending == ()
+
+
+# ── Timeouts and retries ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_timeout_is_a_time_and_what_it_does() -> None:
+    facts = {"timeout_at": "2026-03-01T12:00:00.500Z", "on_timeout": "skip"}
+    failed = {"id": "e-1", "step_id": "s", "step_name": "s", "step_index": 0, "step_path": ["s"]}
+    error = {**failed, "error_message": "broke", "error_type": "OSError", "retry_count": 2, **facts}
+    for state in (
+        after(paused(**facts)),
+        after(output({**CONFIRM, **facts})),
+        after(output(error_requirements=[error])),
+    ):
+        (pause,) = state.pending
+        assert pause.timeout_at == datetime(2026, 3, 1, 12, 0, 0, 500_000, UTC)
+        assert pause.on_timeout == "skip"
+    assert (pause.retry_count, pause.error_type) == (2, "OSError")
+    assert after(output(CONFIRM)).pending[0].timeout_at is None
+
+
+def test_review_says_how_often_it_was_sent_back() -> None:
+    review = {"id": "q-1", "requires_output_review": True, "step_output": "x", "retry_count": 1, "max_retries": 3}
+    (pause,) = after(output(review)).pending
+    assert (pause.output, pause.retry_count, pause.max_retries) == ("x", 1, 3)

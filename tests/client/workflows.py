@@ -7,8 +7,23 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from pydantic import BaseModel
+from tests.testing.agents import Clerk
 
-from interlock import Ask, Choose, Confirm, Parallel, Router, Step, StepInput, StepOutput, Workflow
+from interlock import (
+    Ask,
+    Choose,
+    Confirm,
+    Parallel,
+    Review,
+    Router,
+    Step,
+    StepInput,
+    StepOutput,
+    ToolReview,
+    UserInputField,
+    Workflow,
+)
+from interlock.workflow.agents import Tool, ToolRequest
 
 EXECUTIONS: Counter[str] = Counter()
 """How often each run, and each message, has executed the step `once`; the server is a thread of this process."""
@@ -48,6 +63,23 @@ def fails(step_input: StepInput) -> str:
     raise RuntimeError("the printer is on fire")
 
 
+def fails_once(step_input: StepInput) -> str:
+    if step_input.attempt == 1:
+        raise RuntimeError("the printer is on fire")
+    return "printed"
+
+
+TOOLS = (
+    ToolRequest(Tool("call-1", "delete", {"path": "/tmp/x"})),
+    ToolRequest(Tool("call-2", "rename", {"path": "/tmp/y"}), editable=True),
+    ToolRequest(Tool("call-3", "send", {}), user_input=[UserInputField("to")]),
+    ToolRequest(
+        Tool("call-4", "ask", {}), user_feedback=[{"question": "Which?", "options": [{"label": "a"}, {"label": "b"}]}]
+    ),
+    ToolRequest(Tool("call-5", "query", {}), external_execution=True),
+)
+
+
 async def waits(step_input: StepInput) -> str:
     await asyncio.sleep(3600)
     return "never"
@@ -69,6 +101,25 @@ workflows = [
     Workflow(
         "both",
         steps=[Parallel("both", [Step(side, once, human_review=Confirm("Do it?")) for side in ("left", "right")])],
+    ),
+    Workflow("reviewed", steps=[Step("once", once, human_review=Review("Right?", on_reject="retry"))]),
+    Workflow("office", steps=[Step("clerk", agent=Clerk([TOOLS]))]),
+    Workflow(
+        "hasty-office",
+        steps=[Step("clerk", agent=Clerk([TOOLS]), human_review=ToolReview(timeout=1, on_timeout="skip")), once],
+    ),
+    Workflow("mended", steps=[Step("fails", fails_once, on_error="pause")]),
+    Workflow(
+        "hasty",
+        steps=[
+            Parallel(
+                "both",
+                [
+                    Step("soon", once, human_review=Confirm("Do it?", timeout=0.5, on_timeout="skip")),
+                    Step("waits", once, human_review=Confirm("Do it?")),
+                ],
+            )
+        ],
     ),
     Workflow("broken", steps=[Step("fails", fails)]),
     Workflow("forever", steps=[Step("waits", waits)]),

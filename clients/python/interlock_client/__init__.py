@@ -25,6 +25,7 @@ from interlock_client.errors import (
 )
 from interlock_client.pauses import Pause
 from interlock_client.run import Run
+from interlock_client.tools import Question, ToolCall
 from interlock_protocol.errors import InterlockError, ProtocolMisuse
 
 __all__ = [
@@ -43,7 +44,9 @@ __all__ = [
     "NotFound",
     "Pause",
     "ProtocolMisuse",
+    "Question",
     "Run",
     "TooLate",
+    "ToolCall",
     "connect",
 ]

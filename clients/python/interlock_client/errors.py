@@ -63,12 +63,12 @@ class ActionRefused(ClientError):  # noqa: N818 - a refusal is an answer, not a 
         return self.details.get(name) if isinstance(self.details, dict) else None
 
 
-class Conflict(ActionRefused):
-    """Another decision won, or an idempotency key was used again for something else."""
+class _Decided(ActionRefused):
+    """Somebody, or something, was faster."""
 
     @property
     def decision(self) -> dict[str, Any] | None:
-        """The decision that won."""
+        """The decision that stands, where there is one."""
         found = self._detail("decision")
         return found if isinstance(found, dict) else None
 
@@ -77,6 +77,10 @@ class Conflict(ActionRefused):
         """Who made it: a user id, or `timeout`."""
         found = self._detail("resolved_by")
         return found if isinstance(found, str) else None
+
+
+class Conflict(_Decided):
+    """Another decision won, or an idempotency key was used again for something else."""
 
 
 class InvalidDecision(ActionRefused):
@@ -91,8 +95,8 @@ class NotFound(ActionRefused):
     """There is no such workflow, run or requirement, or none that this user may see."""
 
 
-class TooLate(ActionRefused):
-    """The run has ended, or a timeout has resolved the requirement."""
+class TooLate(_Decided):
+    """A timeout has decided (`requirement_expired`, with its `decision`), or the run has ended (`run_finished`)."""
 
 
 class ConnectionEnded(ClientError):  # noqa: N818 - what happened, expected or not

@@ -4,16 +4,19 @@ Laws:
 - A pause is known from its `StepPaused` on, and wholly from the `WorkflowRunOutput` that follows; it can be answered
   from the first.
 - What is sent back is `id`, `step_id` and the decision. The server reads nothing else.
+- Tools are decided one by one, or several at once; those that are left stay pending.
 - Answering in a way that the kind of pause doesn't have is a bug of the caller (`ProtocolMisuse`), told before
   anything is sent. Everything else is for the server to judge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from interlock_client.tools import ToolCall, waiting
 from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import StepError, StepExecutorPaused, StepOutputReview, StepPaused
 from interlock_protocol.requirements import (
@@ -23,11 +26,10 @@ from interlock_protocol.requirements import (
     EchoedErrorRequirement,
     EchoedRequirement,
     ErrorRequirement,
-    ExecutorRequirement,
     StepRequirement,
     UserInputField,
 )
-from interlock_protocol.types import JsonValue, OnReject, PathPart
+from interlock_protocol.types import JsonValue, OnReject, OnTimeout, PathPart
 
 Kind: TypeAlias = Literal[
     "confirmation",
@@ -39,10 +41,9 @@ Kind: TypeAlias = Literal[
     "error_decision",
 ]
 Decision: TypeAlias = EchoedRequirement | EchoedErrorRequirement
-Send: TypeAlias = Callable[[Decision, bool], Awaitable[None]]
-"""Sends a decision; the second argument says whether it answers the pause wholly."""
+Send: TypeAlias = Callable[[Decision], Awaitable[None]]
 
-_YES_OR_NO: tuple[Kind, ...] = ("confirmation", "output_review", "iteration_review")
+_YES_OR_NO: tuple[Kind, ...] = ("confirmation", "output_review", "iteration_review", "executor_input")
 _REVIEWS: tuple[Kind, ...] = ("output_review", "iteration_review")
 
 
@@ -57,9 +58,14 @@ class Pause:
         choices: the routes, for `route_selection`.
         multiple: whether several routes may be chosen.
         output: what is under review.
-        tools: what an agent waits for, for `executor_input`.
-        error: what went wrong, for `error_decision`.
+        tools: what an agent still waits for, for `executor_input`.
+        error, error_type: what went wrong, for `error_decision`.
+        retry_count: how often the output was sent back, or the step was tried again.
+        max_retries: how often the output may be sent back.
+        on_reject: what `reject()` does when it isn't told.
         allowed_on_reject: what `reject(on_reject=…)` may be; empty while it isn't known.
+        timeout_at: when a timeout decides, by the server's clock; None when none does.
+        on_timeout: what it decides.
     """
 
     id: str
@@ -73,60 +79,81 @@ class Pause:
     choices: tuple[Choice, ...] = ()
     multiple: bool = False
     output: JsonValue = None
-    tools: tuple[ExecutorRequirement, ...] = ()
+    tools: tuple[ToolCall, ...] = ()
     error: str | None = None
+    error_type: str | None = None
+    retry_count: int = 0
+    max_retries: int | None = None
     assignees: tuple[str, ...] = ()
     on_reject: OnReject | None = None
     allowed_on_reject: tuple[OnReject, ...] = ()
-    timeout_at: str | None = None
+    timeout_at: datetime | None = None
+    on_timeout: OnTimeout | None = None
     requirement: StepRequirement | None = field(default=None, repr=False)
     _send: Send = field(repr=False, compare=False)
 
     async def confirm(self, *, edited_output: JsonValue = None) -> None:
-        """Yes. A review may put `edited_output` in the place of the output; all tools of an agent are approved."""
-        if self.kind == "executor_input":
-            await self._resolve_all(confirmation=True)
-            return
+        """Yes. A review may put `edited_output` in the place of the output; an agent's tools are all approved."""
         self._only(*_YES_OR_NO, doing="confirm()")
         if edited_output is not None:
             self._only(*_REVIEWS, doing="confirm(edited_output=…)")
-        await self._send(self._answer(confirmed=True, edited_output=edited_output), True)
+        if self.kind == "executor_input":
+            await self.resolve(*(tool.approved() for tool in self.tools))
+        else:
+            await self._send(self._answer(confirmed=True, edited_output=edited_output))
 
     async def reject(self, feedback: str | None = None, on_reject: OnReject | None = None) -> None:
-        """No. `on_reject` is one of `allowed_on_reject`; without it the workflow's own applies."""
-        if self.kind == "executor_input":
-            await self._resolve_all(confirmation=False, note=feedback)
-            return
+        """No. `on_reject` is one of `allowed_on_reject`; without it the workflow's own applies. An agent's tools are
+        all denied."""
         self._only(*_YES_OR_NO, doing="reject()")
-        await self._send(self._answer(confirmed=False, on_reject=on_reject, rejection_feedback=feedback), True)
+        if self.kind == "executor_input":
+            await self.resolve(*(tool.denied(feedback) for tool in self.tools))
+        else:
+            await self._send(self._answer(confirmed=False, on_reject=on_reject, rejection_feedback=feedback))
 
     async def submit(self, /, **values: JsonValue) -> None:
         """Fills in the form, each field by its name; what is left out takes its default."""
         self._only("user_input", doing="submit()")
-        await self._send(self._answer(user_input=values), True)
+        await self._send(self._answer(user_input=values))
 
     async def choose(self, *names: str) -> None:
         """Selects one route, or several where `multiple`."""
         self._only("route_selection", doing="choose()")
-        await self._send(self._answer(selected_choices=list(names)), True)
-
-    async def resolve(self, *tools: DecidedExecutorRequirement) -> None:
-        """Answers what an agent waits for, one by one; what is left out stays pending."""
-        self._only("executor_input", doing="resolve()")
-        whole = {tool.id for tool in self.tools} <= {tool.id for tool in tools}
-        await self._send(self._answer(executor_requirements=list(tools)), whole)
+        await self._send(self._answer(selected_choices=list(names)))
 
     async def decide(self, decision: Literal["retry", "skip", "cancel"]) -> None:
         """Says what becomes of a step that failed."""
         self._only("error_decision", doing="decide()")
-        await self._send(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision), True)
+        await self._send(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision))
 
-    async def _resolve_all(self, *, confirmation: bool, note: str | None = None) -> None:
-        decided = [
-            DecidedExecutorRequirement(id=tool.id, confirmation=confirmation, confirmation_note=note)
-            for tool in self.tools
-        ]
-        await self._send(self._answer(executor_requirements=decided), True)
+    # ── An agent's tools ────────────────────────────────────────────────────────────────────────────────
+
+    async def approve(
+        self, tool: ToolCall, *, note: str | None = None, edited_args: Mapping[str, JsonValue] | None = None
+    ) -> None:
+        """Lets one tool run; with `edited_args` instead of its own, where it is `editable`."""
+        await self.resolve(tool.approved(note=note, edited_args=edited_args))
+
+    async def deny(self, tool: ToolCall, note: str | None = None) -> None:
+        """Keeps one tool from running; the agent is told, with the note."""
+        await self.resolve(tool.denied(note))
+
+    async def fill(self, tool: ToolCall, /, **values: JsonValue) -> None:
+        """Fills in the form of one tool, each field by its name; what is left out takes its default."""
+        await self.resolve(tool.filled(**values))
+
+    async def select(self, tool: ToolCall, answers: Mapping[str, Sequence[str]]) -> None:
+        """Answers the questions of one tool: the keys of the options that are selected, by the question's text."""
+        await self.resolve(tool.selected(answers))
+
+    async def hand_in(self, tool: ToolCall, result: JsonValue) -> None:
+        """Gives the result of a tool that is executed elsewhere."""
+        await self.resolve(tool.handed_in(result))
+
+    async def resolve(self, *decisions: DecidedExecutorRequirement) -> None:
+        """Decides several tools at once, all of them or none; made by the methods of `ToolCall`."""
+        self._only("executor_input", doing="resolve()")
+        await self._send(self._answer(executor_requirements=list(decisions)))
 
     def _answer(self, **decision: Any) -> EchoedRequirement:
         return EchoedRequirement(id=self.id, step_id=self.step_id, **decision)
@@ -150,7 +177,8 @@ def paused(event: StepPaused, send: Send) -> Pause:
         choices=_choices(event.choices, event.available_choices),
         multiple=bool(event.allow_multiple_selections),
         on_reject=event.on_reject,
-        timeout_at=event.timeout_at,
+        timeout_at=_time(event.timeout_at),
+        on_timeout=event.on_timeout,
         _send=send,
     )
 
@@ -158,10 +186,10 @@ def paused(event: StepPaused, send: Send) -> Pause:
 def with_detail(pause: Pause, event: StepExecutorPaused | StepOutputReview | StepError) -> Pause:
     """The pause with what the event just before it carried."""
     if isinstance(event, StepExecutorPaused):
-        return replace(pause, tools=tuple(event.executor_requirements))
+        return replace(pause, tools=waiting(event.executor_requirements))
     if isinstance(event, StepOutputReview):
         return replace(pause, output=event.step_output)
-    return replace(pause, error=event.error)
+    return replace(pause, error=event.error, error_type=event.error_type, retry_count=event.attempt - 1)
 
 
 def required(requirement: StepRequirement, send: Send) -> Pause:
@@ -178,11 +206,14 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         choices=_choices(requirement.choices, requirement.available_choices),
         multiple=bool(requirement.allow_multiple_selections),
         output=requirement.step_output,
-        tools=tuple(requirement.executor_requirements or ()),
+        tools=waiting(requirement.executor_requirements),
+        retry_count=requirement.retry_count or 0,
+        max_retries=requirement.max_retries,
         assignees=tuple(requirement.assignees or ()),
         on_reject=requirement.on_reject,
         allowed_on_reject=tuple(requirement.allowed_on_reject or ()),
-        timeout_at=requirement.timeout_at,
+        timeout_at=_time(requirement.timeout_at),
+        on_timeout=requirement.on_timeout,
         requirement=requirement,
         _send=send,
     )
@@ -198,7 +229,11 @@ def failed(requirement: ErrorRequirement, send: Send) -> Pause:
         visit=requirement.visit,
         kind="error_decision",
         error=requirement.error_message,
-        timeout_at=requirement.timeout_at,
+        error_type=requirement.error_type,
+        retry_count=requirement.retry_count,
+        assignees=tuple(requirement.assignees or ()),
+        timeout_at=_time(requirement.timeout_at),
+        on_timeout=requirement.on_timeout,
         _send=send,
     )
 
@@ -215,3 +250,7 @@ def _message(asked: StepPaused | StepRequirement) -> str | None:
 
 def _choices(whole: Sequence[Choice] | None, names: Sequence[str] | None) -> tuple[Choice, ...]:
     return tuple(whole or (Choice(key=name) for name in names or ()))
+
+
+def _time(iso: str | None) -> datetime | None:
+    return None if iso is None else datetime.fromisoformat(iso)

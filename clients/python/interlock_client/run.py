@@ -20,6 +20,7 @@ from interlock_client.errors import BrokenStream, Conflict, TooLate
 from interlock_client.inbox import Inbox
 from interlock_client.pauses import Decision, Pause
 from interlock_client.state import RunState
+from interlock_client.tools import tools_in
 from interlock_protocol.errors import InterlockError, ProtocolMisuse
 from interlock_protocol.messages import Reconnect, Replay, RunEvent, ServerMessage, Subscribed
 from interlock_protocol.types import JsonValue, RunStatus
@@ -211,15 +212,14 @@ class Run:
             raise ProtocolMisuse("follow() was asked for nothing but what is new; tell it workflow_id=… as well")
         return self.workflow_id
 
-    async def _decide(self, decision: Decision, whole: bool) -> None:
+    async def _decide(self, decision: Decision) -> None:
         assert decision.id is not None
         try:
             await self._owner.decide(self, decision)
-        except (Conflict, TooLate):
-            self._state.answered(decision.id)
+        except (Conflict, TooLate) as refused:
+            self._state.answered(tools_in(refused.decision or {}) or {decision.id})
             raise
-        if whole:
-            self._state.answered(decision.id)
+        self._state.answered(tools_in(decision.to_wire()) or {decision.id})
 
     # ── For the client ──────────────────────────────────────────────────────────────────────────────────
 

@@ -3,15 +3,19 @@
 Laws:
 - Pure, and as of the last event that was taken: never ahead of what the program has seen.
 - `StepPaused` adds a pause; a `WorkflowRunOutput` replaces them all by whole ones; what resolves a pause, or ends its
-  step or the run, removes it.
-- A pause that was answered here, or refused here because it is answered, is not shown again, although events that
-  still show it may be waiting to be read.
+  step or the run, removes it. What resolves some tools of a pause removes these.
+- A pause, or a tool of one, that was answered here, or refused here because it is answered, is not shown again,
+  although events that still show it may be waiting to be read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from interlock_client.cursor import event_epoch, event_index
 from interlock_client.pauses import Pause, Send, failed, paused, required, with_detail
+from interlock_client.tools import tools_in
 from interlock_protocol.messages import (
     Gap,
     Replay,
@@ -58,11 +62,15 @@ class RunState:
 
     @property
     def pending(self) -> tuple[Pause, ...]:
-        return tuple(pause for pause in self._pending.values() if pause.id not in self._answered)
+        return tuple(
+            pause
+            for each in self._pending.values()
+            if each.id not in self._answered and (pause := _without(each, self._answered)) is not None
+        )
 
-    def answered(self, pause_id: str) -> None:
-        """Hides a pause that needs no answer any more."""
-        self._answered.add(pause_id)
+    def answered(self, ids: Collection[str]) -> None:
+        """Hides pauses, or tools of them, that need no answer any more."""
+        self._answered.update(ids)
 
     def apply(self, message: ServerMessage) -> None:
         """Folds one message that the cursor handed on."""
@@ -105,7 +113,7 @@ class RunState:
             self._pending[pause.id] = pause
         elif isinstance(event, StepContinued | StepExecutorContinued):
             self.status = RunStatus.RUNNING
-            self._remove(event.requirement_id)
+            self._resolve(event)
         elif isinstance(event, StepCompleted | StepSkipped):
             self._remove_of(event)
 
@@ -114,7 +122,7 @@ class RunState:
         whole += [failed(requirement, self._send) for requirement in output.error_requirements or ()]
         self.status = output.status
         self._pending = {pause.id: pause for pause in whole}
-        self._answered &= self._pending.keys()
+        self._answered &= self._pending.keys() | {tool.id for pause in whole for tool in pause.tools}
         if output.status.is_final:
             self._end(output.status)
             self.result = output.content
@@ -123,6 +131,16 @@ class RunState:
         self.status = status
         self._pending.clear()
         self._answered.clear()
+
+    def _resolve(self, event: StepContinued | StepExecutorContinued) -> None:
+        pause = self._pending.get(event.requirement_id)
+        tools = tools_in(event.decision)
+        left = _without(pause, tools) if pause is not None and tools else None
+        if left is None:
+            self._remove(event.requirement_id)
+        else:
+            self._pending[left.id] = left
+        self._answered -= tools
 
     def _remove(self, pause_id: str) -> None:
         self._pending.pop(pause_id, None)
@@ -134,3 +152,11 @@ class RunState:
         for pause in list(self._pending.values()):
             if (pause.step_path, pause.visit, pause.step_id) == place:
                 self._remove(pause.id)
+
+
+def _without(pause: Pause, tools: Collection[str]) -> Pause | None:
+    """The pause without these of its tools; None when it waits for no other."""
+    left = tuple(tool for tool in pause.tools if tool.id not in tools)
+    if len(left) == len(pause.tools):
+        return pause
+    return replace(pause, tools=left) if left else None

@@ -12,10 +12,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from interlock_protocol.requirements import UserInputField
 from interlock_protocol.types import JsonValue
+
+Verdict: TypeAlias = Literal["yes", "no", "edit"]
 
 EMPTY: Final = '""'
 _YES: Final = frozenset({"y", "yes", "true", "t", "1", "on"})
@@ -37,6 +39,23 @@ def yes_or_no(text: str) -> bool:
     if word not in _YES | _NO:
         raise ValueError("Please answer y or n.")
     return word in _YES
+
+
+def verdict(text: str) -> Verdict:
+    """The answer to a question about something that may be changed."""
+    if text.strip().lower() in ("e", "edit"):
+        return "edit"
+    try:
+        return "yes" if yes_or_no(text) else "no"
+    except ValueError:
+        raise ValueError("Please answer y, n, or e to edit it.") from None
+
+
+def given(text: str) -> str:
+    """A text that may be anything but nothing."""
+    if not text.strip():
+        raise ValueError(f"Please give it; {EMPTY} is an empty one.")
+    return "" if text.strip() == EMPTY else text
 
 
 def field_value(field: UserInputField, text: str, *, default: JsonValue = None) -> JsonValue | Left:
@@ -84,6 +103,22 @@ def all_picked(labels: Sequence[str], text: str) -> list[int]:
 def shown(value: JsonValue) -> str:
     """A value as a person would type it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def as_text(value: JsonValue) -> str:
+    """A value as a person would edit it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def like(value: JsonValue, text: str) -> JsonValue:
+    """What `as_text(value)` has been changed into."""
+    if isinstance(value, str):
+        return text
+    try:
+        changed: JsonValue = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"That isn't JSON: {error}.") from None
+    return changed
 
 
 def _without_answer(field: UserInputField, default: JsonValue) -> JsonValue | Left:

@@ -162,7 +162,13 @@ class Conversation:
         return next((each for each in self._run.pending if each.id == pause.id), pause)
 
     def _is_open(self, pause: Pause | None) -> bool:
-        return pause is not None and any(each.id == pause.id for each in self._run.pending if self._is_mine(each))
+        return pause is not None and any(
+            each.id == pause.id and self._still_asks(each) for each in self._run.pending if self._is_mine(each)
+        )
+
+    def _still_asks(self, pause: Pause) -> bool:
+        """Whether what the question is about, one tool of several perhaps, still waits."""
+        return pause.kind != "executor_input" or self._prompter.tool in (None, *(tool.id for tool in pause.tools))
 
     def _is_mine(self, pause: Pause) -> bool:
         """Whether to ask this user: not when that was refused, nor when others are named. The server decides."""

@@ -15,6 +15,7 @@ from interlock.cli.target import Target
 from interlock.cli.words import decided, duration, in_short
 from interlock_client import Run
 from interlock_client.cursor import event_index
+from interlock_client.tools import waiting
 from interlock_protocol.messages import (
     RunResponseContentEvent,
     ServerMessage,
@@ -23,6 +24,8 @@ from interlock_protocol.messages import (
     StepError,
     StepEvent,
     StepExecutorContinued,
+    StepExecutorPaused,
+    StepOutputReview,
     StepPaused,
     StepSkipped,
     WorkflowCancelled,
@@ -86,6 +89,8 @@ def _gist(event: ServerMessage) -> str:
         return decided(event, None)
     if isinstance(event, StepCompleted):
         return f"{duration(event.duration_ms)}  {_quoted(event.content)}"
+    if isinstance(event, StepExecutorPaused):
+        return ", ".join(in_short(tool.name) for tool in waiting(event.executor_requirements))
     for kind, name in _TELLING:
         if isinstance(event, kind):
             return _quoted(getattr(event, name))
@@ -101,6 +106,7 @@ _TELLING: tuple[tuple[type[ServerMessage], str], ...] = (
     (RunResponseContentEvent, "content"),
     (StepError, "error"),
     (StepSkipped, "reason"),
+    (StepOutputReview, "step_output"),
     (StepPaused, "requirement_id"),
     (WorkflowRunOutput, "status"),
     (WorkflowCompleted, "content"),

@@ -3,29 +3,44 @@
 Laws:
 - The server judges. What it refuses as invalid is asked again, with its sentence, and with the last answers as
   defaults; what somebody else has decided meanwhile is said, and that is the end of it.
-- Every question takes one line. The end of the input answers nothing: it leaves the pause as it is.
+- Every question takes one line, but for a text that is written anew. The end of the input answers nothing: it leaves
+  the pause as it is.
+- Each tool is decided by itself: what was decided stays so, whatever becomes of the others.
 - A question may be cancelled while it waits for its line, and not while its answer is under way (`sending`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import ClassVar, Final, Literal, TypeVar
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
-from interlock.cli.answers import Left, all_picked, field_value, is_numbered, picked, shown, yes_or_no
+from interlock.cli.answers import (
+    Left,
+    all_picked,
+    as_text,
+    field_value,
+    given,
+    is_numbered,
+    like,
+    picked,
+    shown,
+    verdict,
+    yes_or_no,
+)
+from interlock.cli.editor import EditorFailed, edited, editor_of
 from interlock.cli.lines import Lines
 from interlock.cli.screen import Screen
 from interlock.cli.words import decision, in_short
-from interlock_client import ActionRefused, Conflict, InvalidDecision, NotFound, Pause, TooLate
-from interlock_protocol.requirements import (
-    DecidedExecutorRequirement,
-    DecidedField,
-    ExecutorRequirement,
-    UserInputField,
-)
+from interlock_client import ActionRefused, Conflict, InvalidDecision, NotFound, Pause, Question, TooLate, ToolCall
+from interlock_protocol.requirements import Choice, DecidedExecutorRequirement, UserInputField
 from interlock_protocol.types import JsonValue, OnReject
 
 _T = TypeVar("_T")
+_Before: TypeAlias = dict[str, Any]
+"""What was answered the last time, to be proposed again."""
 
 _REJECTIONS = {
     "skip": "skip it and go on",
@@ -34,6 +49,12 @@ _REJECTIONS = {
     "retry": "do it again",
 }
 
+
+TICK_SECONDS = 0.2
+"""How often the time that is left is looked at."""
+
+END_OF_TEXT = "."
+"""The line that ends a text of several lines."""
 
 _WAYS: Final[tuple[Literal["retry", "skip", "cancel"], ...]] = ("retry", "skip", "cancel")
 
@@ -47,10 +68,13 @@ class Prompter:
 
     Attributes:
         sending: an answer is under way to the server.
+        tool: the id of the tool that the open question is about.
     """
 
     def __init__(self, screen: Screen, lines: Lines) -> None:
         self.sending = False
+        self.tool: str | None = None
+        self._until: datetime | None = None
         self._screen = screen
         self._lines = lines
 
@@ -65,8 +89,9 @@ class Prompter:
             Forbidden: this user may not decide it.
         """
         self._screen.pause(current())
-        before: dict[str, JsonValue] = {}
+        before: _Before = {}
         while True:
+            self._until = current().timeout_at
             try:
                 await self._kinds[current().kind](self, current, before)
             except InvalidDecision as refused:
@@ -87,10 +112,25 @@ class Prompter:
 
     # ── The kinds ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def _confirmation(self, current: Callable[[], Pause], before: dict[str, JsonValue]) -> None:
-        if await self._until(yes_or_no, "[y/n] "):
+    async def _confirmation(self, current: Callable[[], Pause], before: _Before) -> None:
+        if await self._until_read(yes_or_no, "[y/n] "):
             await self._send(current().confirm())
-            return
+        else:
+            await self._reject(current)
+
+    async def _review(self, current: Callable[[], Pause], before: _Before) -> None:
+        answer = await self._until_read(verdict, "[y/n/e] ")
+        if answer == "yes":
+            await self._send(current().confirm())
+        elif answer == "no":
+            await self._reject(current)
+        elif (output := await self._edited(before.get("output", current().output))) is not None:
+            before["output"] = output
+            await self._send(current().confirm(edited_output=output))
+        else:
+            await self._review(current, before)
+
+    async def _reject(self, current: Callable[[], Pause]) -> None:
         on_reject = await self._on_reject(current())
         feedback = await self._line("Why? (optional) ")
         await self._send(current().reject(feedback.strip() or None, on_reject))
@@ -101,33 +141,35 @@ class Prompter:
             return None
         usual = pause.on_reject if pause.on_reject in allowed else allowed[0]
         self._menu([f"{each}: {_REJECTIONS[each]}" for each in allowed])
-        index = await self._until(
+        index = await self._until_read(
             lambda text: picked(allowed, text) if text.strip() else allowed.index(usual), f"What then? [{usual}] "
         )
         return allowed[index]
 
-    async def _user_input(self, current: Callable[[], Pause], before: dict[str, JsonValue]) -> None:
+    async def _user_input(self, current: Callable[[], Pause], before: _Before) -> None:
         values = await self._form(current().fields, before)
         before.update(values)
         await self._send(current().submit(**values))
 
-    async def _route_selection(self, current: Callable[[], Pause], before: dict[str, JsonValue]) -> None:
+    async def _route_selection(self, current: Callable[[], Pause], before: _Before) -> None:
         choices, multiple = current().choices, current().multiple
-        keys = [choice.key for choice in choices]
-        self._menu([_choice(choice.key, choice.label, choice.description) for choice in choices])
-        if multiple:
-            chosen = await self._until(lambda text: all_picked(keys, text), "Which? (one or more, with commas) ")
-        else:
-            chosen = [await self._until(lambda text: picked(keys, text), "Which? ")]
-        await self._send(current().choose(*(keys[index] for index in chosen)))
+        await self._send(current().choose(*await self._chosen(choices, multiple=multiple)))
 
-    async def _executor_input(self, current: Callable[[], Pause], before: dict[str, JsonValue]) -> None:
-        decided = [await self._tool(tool) for tool in current().tools]
-        await self._send(current().resolve(*decided))
+    async def _executor_input(self, current: Callable[[], Pause], before: _Before) -> None:
+        decided: set[str] = set()
+        try:
+            while (tool := next((each for each in current().tools if each.id not in decided), None)) is not None:
+                self.tool = tool.id
+                self._screen.tool(tool)
+                answer = await self._tools[tool.kind](self, tool, before.setdefault(tool.id, {}))
+                await self._send(current().resolve(answer))
+                decided.add(tool.id)
+        finally:
+            self.tool = None
 
-    async def _error_decision(self, current: Callable[[], Pause], before: dict[str, JsonValue]) -> None:
+    async def _error_decision(self, current: Callable[[], Pause], before: _Before) -> None:
         self._menu([f"{each}: {_REJECTIONS[each]}" for each in _WAYS])
-        index = await self._until(lambda text: picked(_WAYS, text), "What now? ")
+        index = await self._until_read(lambda text: picked(_WAYS, text), "What now? ")
         await self._send(current().decide(_WAYS[index]))
 
     # ── Their parts ─────────────────────────────────────────────────────────────────────────────────────
@@ -148,50 +190,86 @@ class Prompter:
         default = before if before is not None else field.default
         hint = field.field_type if default is None else f"{field.field_type}, {in_short(shown(default), 60)}"
         mark = "" if field.required or default is not None else ", optional"
-        return await self._until(lambda text: field_value(field, text, default=before), f"{field.name} [{hint}{mark}] ")
+        return await self._until_read(
+            lambda text: field_value(field, text, default=before), f"{field.name} [{hint}{mark}] "
+        )
 
-    async def _tool(self, asked: ExecutorRequirement) -> DecidedExecutorRequirement:
-        tool = asked.tool_execution
-        name = (tool.tool_name if tool else None) or "tool"
-        if tool is not None:
-            self._screen.line(f"⚒ {name}({in_short(dict(tool.tool_args or {}))})", indent=1)
-        if tool is not None and tool.external_execution_required:
-            result = await self._line(f"The result of {name}: ")
-            return DecidedExecutorRequirement(id=asked.id, external_execution_result=result)
-        if asked.user_feedback_schema:
-            return DecidedExecutorRequirement(
-                id=asked.id,
-                user_feedback_schema=[await self._feedback(dict(item)) for item in asked.user_feedback_schema],
-            )
-        schema = asked.user_input_schema or (tool.user_input_schema if tool else None)
-        if schema:
-            values = await self._form(schema, {})
-            filled = [DecidedField(name=field, value=value) for field, value in values.items()]
-            return DecidedExecutorRequirement(id=asked.id, user_input_schema=filled)
-        return await self._approval(asked.id)
-
-    async def _approval(self, requirement_id: str) -> DecidedExecutorRequirement:
-        approved = await self._until(yes_or_no, "Let it run? [y/n] ")
-        note = None if approved else (await self._line("Why not? (optional) ")).strip() or None
-        return DecidedExecutorRequirement(id=requirement_id, confirmation=approved, confirmation_note=note)
-
-    async def _feedback(self, item: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        options = item.get("options")
-        labels = [_option(option) for option in options] if isinstance(options, list) else []
-        self._screen.line(str(item.get("question") or item.get("header") or "Your choice"), indent=1)
-        self._menu(labels)
-        if item.get("multi_select"):
-            chosen = await self._until(lambda text: all_picked(labels, text), "Which? (one or more, with commas) ")
+    async def _chosen(self, choices: Sequence[Choice], *, multiple: bool) -> list[str]:
+        keys = [choice.key for choice in choices]
+        self._menu([_choice(choice) for choice in choices])
+        if multiple:
+            chosen = await self._until_read(lambda text: all_picked(keys, text), "Which? (one or more, with commas) ")
         else:
-            chosen = [await self._until(lambda text: picked(labels, text), "Which? ")]
-        return {**item, "selected_options": [labels[index] for index in chosen]}
+            chosen = [await self._until_read(lambda text: picked(keys, text), "Which? ")]
+        return [keys[index] for index in chosen]
+
+    async def _edited(self, value: JsonValue) -> JsonValue:
+        """The value as the person changes it; None when they don't."""
+        text = as_text(value)
+        while (changed := await self._new_text(text, "txt" if isinstance(value, str) else "json")) != text:
+            try:
+                return like(value, changed)
+            except ValueError as error:
+                self._screen.line(str(error), "red")
+                text = changed
+        self._screen.line("Nothing was changed.", "dim")
+        return None
+
+    async def _new_text(self, text: str, suffix: str) -> str:
+        editor = editor_of() if self._lines.is_terminal else None
+        if editor is not None:
+            try:
+                with self._screen.set_aside():
+                    return await edited(editor, text, suffix=f".{suffix}")
+            except EditorFailed as failed:
+                self._screen.line(str(failed), "red")
+                return text
+        self._screen.line(f"Write it anew, on as many lines as it takes; a line with only {END_OF_TEXT!r} ends it.")
+        lines = [await self._line("> ")]
+        while lines[-1] != END_OF_TEXT:
+            lines.append(await self._line("> ", discard=False))
+        return "\n".join(lines[:-1])
+
+    # ── Tools ───────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _approval(self, tool: ToolCall, before: _Before) -> DecidedExecutorRequirement:
+        if not tool.editable:
+            answer = "yes" if await self._until_read(yes_or_no, "Let it run? [y/n] ") else "no"
+        else:
+            answer = await self._until_read(verdict, "Let it run? [y/n/e] ")
+        if answer == "yes":
+            return tool.approved()
+        if answer == "no":
+            return tool.denied((await self._line("Why not? (optional) ")).strip() or None)
+        args = await self._edited(before.get("args", dict(tool.args)))
+        if not isinstance(args, dict):
+            return await self._approval(tool, before)
+        before["args"] = args
+        return tool.approved(edited_args=args)
+
+    async def _tool_form(self, tool: ToolCall, before: _Before) -> DecidedExecutorRequirement:
+        values = await self._form(tool.fields, before)
+        before.update(values)
+        return tool.filled(**values)
+
+    async def _feedback(self, tool: ToolCall, before: _Before) -> DecidedExecutorRequirement:
+        return tool.selected({each.text: await self._selected(each) for each in tool.questions})
+
+    async def _selected(self, asked: Question) -> list[str]:
+        self._screen.line(asked.text or asked.header or "Your choice", indent=1)
+        return await self._chosen(asked.options, multiple=asked.multiple)
+
+    async def _result(self, tool: ToolCall, before: _Before) -> DecidedExecutorRequirement:
+        return tool.handed_in(await self._until_read(given, f"The result of {tool.name}: "))
+
+    # ── Lines ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _menu(self, labels: Sequence[str]) -> None:
         numbered = is_numbered(labels)
         for number, label in enumerate(labels, 1):
             self._screen.line(f"{number}) {label}" if numbered else label, indent=1)
 
-    async def _until(self, read: Callable[[str], _T], prompt: str) -> _T:
+    async def _until_read(self, read: Callable[[str], _T], prompt: str) -> _T:
         """Asks until the answer can be read."""
         while True:
             text = await self._line(prompt)
@@ -200,17 +278,32 @@ class Prompter:
             except ValueError as error:
                 self._screen.line(str(error), "red")
 
-    async def _line(self, prompt: str) -> str:
-        self._lines.discard_typed()
-        self._screen.ask(prompt)
+    async def _line(self, prompt: str, *, discard: bool = True) -> str:
+        if discard:
+            self._lines.discard_typed()
+        self._screen.ask(prompt, self._until)
         line: str | None = None
         try:
-            line = await self._lines.next()
+            async with self._counting_down():
+                line = await self._lines.next()
         finally:
             self._screen.answered(typed=line is not None)
         if line is None:
             raise EndOfInput
         return line
+
+    @contextlib.asynccontextmanager
+    async def _counting_down(self) -> AsyncIterator[None]:
+        counting = asyncio.create_task(self._count_down())
+        try:
+            yield
+        finally:
+            counting.cancel()
+
+    async def _count_down(self) -> None:
+        while self._until is not None:
+            await asyncio.sleep(TICK_SECONDS)
+            self._screen.tick()
 
     async def _send(self, answer: Awaitable[None]) -> None:
         self.sending = True
@@ -219,24 +312,27 @@ class Prompter:
         finally:
             self.sending = False
 
-    _kinds: ClassVar[Mapping[str, Callable[[Prompter, Callable[[], Pause], dict[str, JsonValue]], Awaitable[None]]]] = {
+    _kinds: ClassVar[Mapping[str, Callable[[Prompter, Callable[[], Pause], _Before], Awaitable[None]]]] = {
         "confirmation": _confirmation,
-        "output_review": _confirmation,
-        "iteration_review": _confirmation,
+        "output_review": _review,
+        "iteration_review": _review,
         "user_input": _user_input,
         "route_selection": _route_selection,
         "executor_input": _executor_input,
         "error_decision": _error_decision,
     }
 
+    _tools: ClassVar[Mapping[str, Callable[[Prompter, ToolCall, _Before], Awaitable[DecidedExecutorRequirement]]]] = {
+        "confirmation": _approval,
+        "user_input": _tool_form,
+        "user_feedback": _feedback,
+        "external_execution": _result,
+    }
 
-def _choice(key: str, label: str | None, description: str | None) -> str:
-    named = key if label in (None, key) else f"{key}: {label}"
-    return f"{named} ({description})" if description else named
 
-
-def _option(option: JsonValue) -> str:
-    return str(option.get("label", option)) if isinstance(option, dict) else str(option)
+def _choice(choice: Choice) -> str:
+    named = choice.key if choice.label in (None, choice.key) else f"{choice.key}: {choice.label}"
+    return f"{named} ({choice.description})" if choice.description else named
 
 
 def _faults(refused: InvalidDecision) -> str:

@@ -4,19 +4,35 @@ Laws:
 - A token is written as it comes, on the line of its step. When another step speaks, it gets a line of its own, with
   its name in front.
 - While a question is open, whole lines are written above it and it is shown again; tokens wait for their line's end.
+- On a terminal, the time that is left for an answer stands in a line above its question, and counts down there.
+- While somebody else has the terminal (an editor), what there is to write waits.
 - Nothing that a workflow says is taken as markup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from interlock.cli.words import decided, depth, duration, harmless, in_full, in_short, question, title
-from interlock_client import Pause
+from interlock.cli.words import (
+    deadline,
+    decided,
+    depth,
+    duration,
+    harmless,
+    in_full,
+    in_short,
+    question,
+    remaining,
+    title,
+)
+from interlock_client import Pause, ToolCall
+from interlock_client.tools import waiting
 from interlock_protocol.messages import (
     ConditionExecutionStarted,
     CustomEvent,
@@ -32,6 +48,8 @@ from interlock_protocol.messages import (
     StepError,
     StepEvent,
     StepExecutorContinued,
+    StepExecutorPaused,
+    StepOutputReview,
     StepPaused,
     StepSkipped,
     StepStarted,
@@ -57,11 +75,17 @@ class Screen:
         self._console = console
         self._open: _Key | None = None  # the step whose tokens are on the current, unfinished line
         self._last: _Key | None = None  # the step that the last line is about
-        self._streamed: set[_Key] = set()
+        self._tokens: dict[_Key, list[str]] = {}  # what each running step has streamed
+        self._reviewed: dict[_Key, JsonValue] = {}  # the outputs that were written for their review
+        self._tools: dict[str, str] = {}  # the names of tools that wait, by id
         self._held: dict[_Key, str] = {}
         self._parallels: dict[tuple[Any, ...], None] = {}
         self._question: str | None = None
+        self._until: datetime | None = None
+        self._countdown: str | None = None  # as it stands above the question
+        self._aside: list[tuple[str, str]] | None = None  # what waits for the terminal
         self._last_content: JsonValue = None
+        self._last_error: str | None = None
 
     # ── Lines ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -78,22 +102,57 @@ class Screen:
         self.line(text, "dim")
         self._last = None
 
-    def ask(self, prompt: str) -> None:
-        """Shows a question and leaves the cursor behind it."""
+    def ask(self, prompt: str, until: datetime | None = None) -> None:
+        """Shows a question and leaves the cursor behind it.
+
+        Args:
+            until: when it is too late for an answer.
+        """
         self._end_line()
         self._question = harmless(prompt)
+        self._until = until if self._console.is_terminal else None
         self._show_question()
+
+    def tick(self) -> None:
+        """Counts down."""
+        left = self._time_left()
+        if left is not None and left != self._countdown:
+            self._countdown = left
+            self._console.file.write("\x1b7\x1b[A\r\x1b[K")
+            self._write(left, "dim")
+            self._console.file.write("\x1b8")
+            self._console.file.flush()
+
+    def _time_left(self) -> str | None:
+        if self._question is None or self._until is None:
+            return None
+        return f"{remaining((self._until - datetime.now(UTC)).total_seconds())} left"
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Keeps everything back while somebody else has the terminal."""
+        self._aside = []
+        try:
+            yield
+        finally:
+            kept, self._aside = self._aside, None
+            for text, style in kept:
+                self._write(text, style)
+            self._console.file.flush()
 
     def answered(self, *, typed: bool) -> None:
         """The question is closed. `typed` on a terminal means that its line has been ended by the person."""
         if self._question is not None and not (typed and self._console.is_terminal):
             self._write("\n")
-        self._question = None
+        self._question = self._until = self._countdown = None
         for key, text in list(self._held.items()):
             del self._held[key]
             self._stream(key, "", 0, text)
 
     def _write(self, text: str, style: str = "") -> None:
+        if self._aside is not None:
+            self._aside.append((text, style))
+            return
         self._console.print(Text(text, style), end="", soft_wrap=True)
 
     def _end_line(self) -> None:
@@ -104,9 +163,15 @@ class Screen:
     def _lift_question(self) -> None:
         if self._question is not None:
             self._console.file.write("\r\x1b[K" if self._console.is_terminal else "\n")
+        if self._countdown is not None:
+            self._console.file.write("\x1b[A\x1b[K")
+            self._countdown = None
 
     def _show_question(self) -> None:
         if self._question is not None:
+            self._countdown = self._time_left()
+            if self._countdown is not None:
+                self._write(f"{self._countdown}\n", "dim")
             self._write(self._question, "bold")
             self._console.file.flush()
 
@@ -129,23 +194,43 @@ class Screen:
         self._release(key, event)
         if isinstance(event, StepCompleted):
             self._completed(event, key)
+        elif isinstance(event, StepOutputReview):
+            self._to_review(event, key)
         elif (words := _STEP_WORDS.get(type(event))) is not None:
             text, style = words(event)
             self._step_line(event, text, style)
         elif isinstance(event, StepContinued | StepExecutorContinued):
-            self._step_line(event, f"→ {title(event)}: {decided(event, self.me)}", "cyan")
+            self._step_line(event, f"→ {title(event)}: {decided(event, self.me, self._tools)}", "cyan")
+        if isinstance(event, StepStarted):
+            self._tokens.pop(key, None)
+            self._reviewed.pop(key, None)
+        elif isinstance(event, StepError):
+            self._last_error = event.error
+        elif isinstance(event, StepExecutorPaused):
+            self._tools.update((tool.id, tool.name) for tool in waiting(event.executor_requirements))
         if isinstance(event, ParallelExecutionStarted):
             self._parallels[tuple(event.step_path)] = None
         elif isinstance(event, ParallelExecutionCompleted):
             self._parallels.pop(tuple(event.step_path), None)
 
     def _completed(self, event: StepCompleted, key: _Key) -> None:
-        self._last_content = event.content
-        if key not in self._streamed and event.content not in (None, ""):
-            for part in in_full(event.content).split("\n"):
-                self._step_line(event, f"  {part}", "")
-        self._streamed.discard(key)
+        self._output(event, key, event.content)
+        self._reviewed.pop(key, None)
         self._step_line(event, f"✓ {title(event)}  {duration(event.duration_ms)}", "green")
+
+    def _to_review(self, event: StepOutputReview, key: _Key) -> None:
+        # What a container comes to has just been written, as its last step's.
+        if event.step_output != self._last_content:
+            self._output(event, key, event.step_output)
+        self._reviewed[key] = self._last_content = event.step_output
+
+    def _output(self, event: StepEvent, key: _Key, content: JsonValue) -> None:
+        """What a step came to, unless it has been written already."""
+        streamed = "".join(self._tokens.pop(key, ()))
+        if content not in (None, "", streamed, self._reviewed.get(key)):
+            for part in in_full(content).split("\n"):
+                self._step_line(event, f"  {part}", "")
+        self._last_content = content
 
     def _step_line(self, event: StepEvent, text: str, style: str) -> None:
         self.line(self._branch(event) + text, style, indent=depth(event.step_path))
@@ -163,7 +248,7 @@ class Screen:
 
     def _content(self, event: RunResponseContentEvent) -> None:
         key = (event.step_id, event.visit)
-        self._streamed.add(key)
+        self._tokens.setdefault(key, []).append(event.content)
         indent = depth(event.step_path) + 1
         label = f"{self._branch(event)}{title(event)} │ "
         if self._question is None:
@@ -194,18 +279,23 @@ class Screen:
 
     def pause(self, pause: Pause) -> None:
         """What a pause is about, above its question."""
-        if pause.error:
-            self.line(f"  {pause.error}", "red", indent=depth(pause.step_path))
+        indent = depth(pause.step_path) + 1
+        if pause.error and pause.error != self._last_error:
+            self.line(pause.error, "red", indent=indent)
         if pause.output not in (None, "") and pause.output != self._last_content:
-            self.line(in_full(_content_of(pause.output)), indent=depth(pause.step_path) + 1)
-        if pause.timeout_at:
-            self.line(f"  to be answered before {pause.timeout_at}", "dim", indent=depth(pause.step_path))
+            self.line(in_full(pause.output), indent=indent)
+        if pause.retry_count and pause.max_retries is not None:
+            self.line(f"sent back {pause.retry_count} of at most {pause.max_retries} times", "dim", indent=indent)
+        if (when := deadline(pause, datetime.now(UTC))) is not None:
+            self.line(when, "dim", indent=indent)
         self.line(question(pause), "bold")
 
-
-def _content_of(output: JsonValue) -> JsonValue:
-    """The content of a step's output, which travels with what is known about it."""
-    return output.get("content", output) if isinstance(output, dict) else output
+    def tool(self, tool: ToolCall) -> None:
+        """A tool call that waits, with all of its arguments."""
+        self.line(f"⚒ {tool.name}", "bold", indent=1)
+        for name, value in tool.args.items():
+            first, *rest = in_full(value).split("\n")
+            self.line("\n".join([f"{name}: {first}", *(f"  {each}" for each in rest)]), indent=2)
 
 
 _Words = Callable[[Any], tuple[str, str]]
@@ -224,6 +314,10 @@ def _error(event: StepError) -> tuple[str, str]:
 def _tool(event: ToolCallStarted) -> tuple[str, str]:
     arguments = ", ".join(f"{name}={in_short(value, 60)}" for name, value in (event.tool.tool_args or {}).items())
     return f"  ⚒ {event.tool.tool_name}({arguments})", "dim"
+
+
+def _why(event: ToolCallError) -> str:
+    return in_short((event.tool.model_extra or {}).get("error", event.tool.result))
 
 
 _RUN_WORDS: dict[type[ServerMessage], _Words] = {
@@ -258,6 +352,6 @@ _STEP_WORDS: dict[type[ServerMessage], _Words] = {
     RouterExecutionStarted: lambda event: (f"⇢ {event.step_name}  {', '.join(event.selected_steps)}", "bold"),
     ToolCallStarted: _tool,
     ToolCallCompleted: lambda event: (f"  ⚒ {event.tool.tool_name}: {in_short(event.tool.result)}", "dim"),
-    ToolCallError: lambda event: (f"  ⚒ {event.tool.tool_name} failed: {in_short(event.tool.result)}", "red"),
+    ToolCallError: lambda event: (f"  ⚒ {event.tool.tool_name} failed: {_why(event)}", "red"),
     CustomEvent: lambda event: (f"  {event.name}: {in_short(event.data)}", "dim"),
 }

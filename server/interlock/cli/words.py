@@ -9,8 +9,10 @@ Laws:
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from interlock_client import Pause
@@ -27,6 +29,13 @@ KINDS = {
     "iteration_review": "a review of this iteration",
     "executor_input": "an answer about a tool",
     "error_decision": "a decision about an error",
+}
+
+
+_ON_TIMEOUT = {
+    "cancel": "the run is cancelled",
+    "skip": "the step is skipped",
+    "approve": "this counts as approved",
 }
 
 
@@ -60,6 +69,24 @@ def duration(milliseconds: int) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def remaining(seconds: float) -> str:
+    """`45 s`, `12 min`, `5 h`, `90 days`: what is left of some time, never more than there is."""
+    whole = max(0, math.ceil(seconds))
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if whole >= 2 * size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def deadline(pause: Pause, now: datetime) -> str | None:
+    """Until when a pause waits, and what then; None when it waits for ever."""
+    if pause.timeout_at is None:
+        return None
+    left = remaining((pause.timeout_at - now).total_seconds())
+    then = _ON_TIMEOUT.get(pause.on_timeout or "", "it is too late")
+    return f"in {left} ({pause.timeout_at.astimezone():%Y-%m-%d %H:%M:%S %Z}) without an answer, {then}"
+
+
 def depth(path: Sequence[PathPart]) -> int:
     """How deep a step stands in its workflow; 0 at the top."""
     return max(sum(isinstance(part, str) for part in path) - 1, 0)
@@ -70,17 +97,23 @@ def title(event: StepEvent) -> str:
     return f"{event.step_name} #{event.visit}" if event.visit > 1 else event.step_name
 
 
-def decided(event: StepContinued | StepExecutorContinued, me: str | None) -> str:
-    """Who resolved what, and how."""
-    what = decision(event.decision)
+def decided(
+    event: StepContinued | StepExecutorContinued, me: str | None, tools: Mapping[str, str] | None = None
+) -> str:
+    """Who resolved what, and how.
+
+    Args:
+        tools: the names of tools, by their ids.
+    """
+    what = decision(event.decision, tools or {})
     if event.resolved_by == "timeout":
         return f"nobody answered in time: {what}"
     return what if event.resolved_by == me else f"{event.resolved_by}: {what}"
 
 
-def decision(given: Mapping[str, Any]) -> str:
+def decision(given: Mapping[str, Any], tools: Mapping[str, str] | None = None) -> str:
     """A decision in a few words."""
-    parts = [word for name in _PARTS if (word := _word(name, given))]
+    parts = [word for name in _PARTS if (word := _word(name, given, tools or {}))]
     return ", ".join(parts) or "answered"
 
 
@@ -94,7 +127,7 @@ def question(pause: Pause) -> str:
     return harmless(pause.message or f"{pause.step_name} waits for {KINDS[pause.kind]}.")
 
 
-def _word(name: str, given: Mapping[str, Any]) -> str:
+def _word(name: str, given: Mapping[str, Any], tools: Mapping[str, str]) -> str:
     value = given.get(name)
     if value is None:
         return ""
@@ -107,16 +140,20 @@ def _word(name: str, given: Mapping[str, Any]) -> str:
     if name == "user_input":
         return ", ".join(f"{key} = {in_short(each, 60)}" for key, each in value.items()) or "everything as proposed"
     if name == "executor_requirements":
-        return "; ".join(_tool_word(each) for each in value)
+        return "; ".join(_tool_word(each, tools.get(each.get("id"), "tool")) for each in value)
     if name == "rejection_feedback":
         return f"“{in_short(value, 80)}”"
     return "edited the output" if name == "edited_output" else str(value)
 
 
-def _tool_word(given: Mapping[str, Any]) -> str:
-    if (confirmed := given.get("confirmation")) is not None:
-        return "tool approved" if confirmed else "tool rejected"
-    return "tool answered"
+def _tool_word(given: Mapping[str, Any], tool: str) -> str:
+    if (confirmed := given.get("confirmation")) is None:
+        return f"{in_short(tool, 60)} answered"
+    word = f"{in_short(tool, 60)} {'approved' if confirmed else 'rejected'}"
+    if "edited_args" in given:
+        word += " with other arguments"
+    note = given.get("confirmation_note")
+    return f"{word}, “{in_short(note, 80)}”" if note else word
 
 
 _PARTS = (
