@@ -32,6 +32,8 @@ bench: setup  ## measure against the peer and the floor; writes docs/benchmarks.
 
 docs: setup  ## regenerate the generated documents
 	@$(BIN)/python -m interlock_protocol.schema
+	@$(BIN)/python -m interlock.docs
+	@$(BIN)/python -m interlock.http.openapi
 
 clean:
 	rm -rf $(VENV) .venv-peer .mypy_cache .ruff_cache .pytest_cache

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from examples import expense_approval, release_review
+from examples import expense_approval, incident_runbook, release_review, tidy_folder, writing_loop
 from interlock import Workflow
 
-workflows: list[Workflow] = [release_review.workflow, expense_approval.workflow]
+workflows: list[Workflow] = [
+    release_review.workflow,
+    expense_approval.workflow,
+    writing_loop.workflow,
+    tidy_folder.workflow,
+    incident_runbook.workflow,
+]
 
 __all__ = ["workflows"]

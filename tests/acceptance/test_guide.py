@@ -125,6 +125,39 @@ SELECT_ROUTE = """
 }
 """
 
+APPROVE_TOOL = """
+{
+  "action": "continue-workflow",
+  "workflow_id": "my-workflow",
+  "run_id": "abc-123",
+  "session_id": "sess-456",
+  "step_requirements": [
+    {
+      "step_id": "step-789",
+      "step_name": "execute_action",
+      "step_index": 1,
+      "requires_executor_input": true,
+      "executor_id": "agent-001",
+      "executor_name": "ActionAgent",
+      "executor_run_id": "run-xyz",
+      "executor_type": "agent",
+      "executor_session_id": "agent-sess-123",
+      "executor_requirements": [
+        {
+          "id": "req-001",
+          "tool_execution": {
+            "tool_name": "delete_record",
+            "tool_args": {"record_id": "42"},
+            "requires_confirmation": true
+          },
+          "confirmation": true
+        }
+      ]
+    }
+  ]
+}
+"""
+
 RECONNECT = """
 {
   "action": "reconnect",
@@ -320,6 +353,36 @@ async def test_5f_router_is_confirmed_as_a_step_is(live: Live, example: str, nam
         await talk.socket.send(filled(example, paused, step_name="analysis_router", step_type="Router"))
         messages = await talk.until_end()
     assert names_of(messages)[: len(names)] == names
+
+
+async def test_5g_approved_tool_of_an_agent_runs(live: Live) -> None:
+    async with live.talk() as talk:
+        messages = await paused_run(talk, "agent")
+        executor, paused = messages[-3:-1]
+        assert (executor["event"], paused["event"]) == ("StepExecutorPaused", "StepPaused")
+        assert paused["requires_executor_input"] is True
+        (tool,) = executor["executor_requirements"]
+        text = filled(APPROVE_TOOL, paused)
+        real = {"req-001": tool["id"], "run-xyz": executor["executor_run_id"]}
+        for printed, id_ in (real | {"agent-sess-123": executor["executor_session_id"]}).items():
+            text = text.replace(printed, id_)
+        (echoed,) = json.loads(text)["step_requirements"]
+        (requirement,) = messages[-1]["step_requirements"]
+        (decided,) = echoed.pop("executor_requirements")
+        assert echoed.items() <= requirement.items()
+        assert decided.pop("tool_execution").items() <= tool["tool_execution"].items()
+        await talk.socket.send(text)
+        messages = await talk.until_end()
+    assert names_of(messages) == [
+        "StepExecutorContinued",
+        "ToolCallStarted",
+        "ToolCallCompleted",
+        "RunResponseContentEvent",
+        "StepCompleted",
+        "WorkflowCompleted",
+    ]
+    assert messages[2]["tool"]["result"] == "record 42 is deleted"
+    assert messages[-1]["content"] == "Done: record 42 is deleted"
 
 
 # ── 6. Event flow ───────────────────────────────────────────────────────────────────────────────────────

@@ -21,11 +21,12 @@ from urllib.request import Request, urlopen
 import pytest
 import typer
 from tests.live import ALICE, Live, live_server
+from tests.testing.agents import Clerk
 
 import examples
 import interlock.testing
 import interlock_client
-from interlock import Ask, Confirm, Step, StepInput, Workflow
+from interlock import Ask, Choose, Confirm, Review, Step, StepInput, Workflow
 from interlock.auth.may import RULES
 from interlock.auth.principal import ALL_SCOPES, USER_SCOPES
 from interlock.cli.commands import app as command_line
@@ -34,19 +35,27 @@ from interlock.engine.engine import CACHED_FACTS
 from interlock.engine.executors import THREAD_AHEAD
 from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, BATCH_SECONDS
 from interlock.engine.pool import KEPT_STATES
-from interlock.http.api import STATUS_OF, make_router
+from interlock.http.errors import STATUS_OF
+from interlock.http.openapi import whole
 from interlock.hub import TAIL_BYTES
 from interlock.log.port import PAGE_BYTES
 from interlock.settings import PREFIX, Settings
 from interlock.socket import MAX_CONTROL
 from interlock.testing import Run, running
+from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.expressions import NAMES
 from interlock.workflow.forms import UserInputField
-from interlock.workflow.reviews import ALLOWED_ON_REJECT, GATES_OF
+from interlock.workflow.reviews import ON_CONFIRM, ON_REVIEW, REVIEWS_OF
 from interlock_client import connect
 from interlock_protocol.codec import MAX_CLIENT_DEPTH
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")))
+DOCUMENTS = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md")),
+)
 WRITTEN_LATER = {"docs/benchmarks.md"}
 """What `make bench` writes: a checkout may be without it."""
 
@@ -244,6 +253,40 @@ async def publishing(run: Run) -> None:
     await (await run.paused()).submit(section="sport")
 
 
+async def poem(run: Run) -> None:
+    await (await run.paused("draft")).reject("by the sea")
+    await run.until("StepOutputReview", count=2)
+    again = await run.paused("draft")
+    assert (again.output, again.retry_count, again.max_retries) == ("A poem about tides, by the sea", 1, 2)
+    await again.confirm()
+    await (await run.paused("polishing")).reject()
+    await run.until("StepOutputReview", step="polishing", count=2)
+    await (await run.paused("polishing")).confirm(edited_output="Tides!")
+
+
+async def gift(run: Run) -> None:
+    await (await run.as_user("bob").paused()).confirm()
+
+
+async def newsletter(run: Run) -> None:
+    await run.paused("write")
+    await run.advance(days=7)
+    await run.paused("send")
+    await run.advance(hours=1)
+
+
+async def tally(run: Run) -> None:
+    await run.completed()
+    assert await (await run.again(message="pears")).completed() == "2: apples, pears"
+
+
+async def salary(run: Run) -> None:
+    await run.advance(minutes=1)
+    pause = await run.as_user("dora", groups=["accounting"]).paused("pay")
+    assert (pause.kind, pause.error, pause.error_type) == ("error_decision", "the account is closed", "ConnectionError")
+    await pause.decide("retry")
+
+
 async def contract(run: Run) -> None:
     await (await run.paused("ours")).confirm()
     await (await run.as_user("carol", groups=["legal"]).paused("theirs")).confirm()
@@ -252,6 +295,7 @@ async def contract(run: Run) -> None:
 SCENARIOS: dict[str, tuple[Any, Answers, Any]] = {
     "greeting": ("Ada", no_answers, "HELLO, ADA!"),
     "forms": ("", no_answers, {"verdict": "fine"}),
+    "shopping": ({"fruit": "apples"}, no_answers, "1 x apples"),
     "payment": ({"amount": 5}, no_answers, "5 charged"),
     "invoice": ("", no_answers, "Nothing to pay."),
     "parcel": ("plums", confirmed, "a box of plums, labelled"),
@@ -260,11 +304,17 @@ SCENARIOS: dict[str, tuple[Any, Answers, Any]] = {
     "delivery": ("ada@example.org", no_answers, "sent by e-mail"),
     "halving": (20, no_answers, 0.625),
     "article": ("locks", confirmed, "An article about locks (translated) (proofread)"),
+    "triage": ({"priority": 1, "mail": "ada@example.org"}, no_answers, "written!!!"),
     "deployment": ("", deployment, "archived"),
     "trip": ("", trip, "1 nights in Ghent, second class, paid by Ada"),
     "contact": ("", contact, "called, then written"),
+    "poem": ("tides", poem, "Tides!"),
     "publishing": ("", publishing, "published in sport"),
+    "newsletter": ("tides", newsletter, "News about tides"),
+    "gift": ("", gift, "wrapped"),
     "contract": ("", contract, {"ours": "signed", "theirs": "signed"}),
+    "tally": ("apples", tally, "1: apples"),
+    "salary": ("Ada", salary, "Ada paid, at attempt 4."),
     "crunching": (3, no_answers, "3 rows, at attempt 1"),
 }
 """The message each workflow of the page is started with, who answers, and what it comes to."""
@@ -294,18 +344,38 @@ def test_every_scenario_is_of_the_page() -> None:
 
 def test_workflows_page_says_what_each_kind_may_ask() -> None:
     kinds = {
-        "Step with an executor": ["Step"],
+        "Step with an executor or an agent": ["Step"],
         "Step with a nested workflow": ["Workflow"],
-        "Loop, Parallel, Steps": ["Loop", "Parallel", "Steps"],
+        "Parallel, Steps": ["Parallel", "Steps"],
     }
-    listed: dict[str, tuple[list[str], list[str]]] = {}
-    for name, *asked, on_reject in table(read("docs/workflows.md"), "kind of node"):
-        gates = [gate for gate, said in zip(("Confirm", "Ask", "Choose"), asked, strict=True) if said.startswith("yes")]
+    in_the_table = (Confirm, Ask, Choose, Review)
+    listed: dict[str, tuple[list[str], list[str], list[str]]] = {}
+    for name, *asked, on_confirm, on_review in table(read("docs/workflows.md"), "kind of node"):
+        reviews = [each.__name__ for each, said in zip(in_the_table, asked, strict=True) if said.startswith("yes")]
         for kind in kinds.get(name, [name]):
-            listed[kind] = (gates, ticked(on_reject))
+            listed[kind] = (reviews, ticked(on_confirm), ticked(on_review))
     assert listed == {
-        kind: ([gate.__name__ for gate in gates], list(ALLOWED_ON_REJECT[kind])) for kind, gates in GATES_OF.items()
+        kind: (
+            [each.__name__ for each in reviews if each in in_the_table],
+            list(ON_CONFIRM[kind]),
+            list(ON_REVIEW.get(kind, ())),
+        )
+        for kind, reviews in REVIEWS_OF.items()
     }
+
+
+def test_workflows_page_names_everything_that_an_expression_may_speak_of() -> None:
+    rows = table(section("docs/workflows.md", "Expressions"), "name")
+    assert [name for first, _ in rows for name in ticked(first)] == list(NAMES)
+
+
+def test_workflows_page_names_every_argument_of_a_step() -> None:
+    text = read("docs/workflows.md")
+    for name in signature(Step).parameters:
+        assert f"{name}=" in text or name in ("name", "executor"), name
+    for first, _ in table(section("docs/workflows.md", "Errors"), "argument of `Step`"):
+        name, _, default = ticked(first)[0].partition("=")
+        assert ast.literal_eval(default) == signature(Step).parameters[name].default
 
 
 def test_workflows_page_names_all_of_a_step_input() -> None:
@@ -374,13 +444,38 @@ REPORT = Workflow(
         Step("publish", lambda given: given.previous_step_content, human_review=Confirm("Publish it?")),
     ],
 )
-"""The workflow of docs/python-client.md."""
+"""The first workflow of docs/python-client.md."""
+
+
+def jam_once(step_input: StepInput) -> str:
+    if step_input.attempt == 1:
+        raise OSError("paper jam")
+    return str(step_input.previous_step_content)
+
+
+OFFICE = Workflow(
+    "office",
+    steps=[
+        Step(
+            "clerk",
+            agent=Clerk(
+                [
+                    [ToolRequest(Tool("call-1", "look")), ToolRequest(Tool("call-2", "touch"))],
+                    [ToolRequest(Tool("call-3", "forecast", {"city": "Paris"}), external_execution=True)],
+                ]
+            ),
+        ),
+        Step("letter", lambda _: "All is well.", human_review=Review("Shall it go out?")),
+        Step("print", jam_once, on_error="pause"),
+    ],
+)
+"""The workflow of its section about tools."""
 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server with the workflows of the documents, and the examples."""
-    workflows = [readme_workflow(), REPORT, *examples.workflows]
+    workflows = [readme_workflow(), REPORT, OFFICE, *examples.workflows]
     with live_server(workflows, data_dir=tmp_path_factory.mktemp("documents")) as server:
         yield server
 
@@ -420,7 +515,7 @@ def test_client_page_names_everything_public() -> None:
     text = read("docs/python-client.md")
     for name in signature(connect).parameters:
         assert f"`{name}`" in text or name == "url", name
-    for kind in (interlock_client.Run, interlock_client.Pause):
+    for kind in (interlock_client.Run, interlock_client.Pause, interlock_client.ToolCall, interlock_client.Question):
         fields = getattr(kind, "__dataclass_fields__", {})
         for name in {*vars(kind), *fields}:
             unspoken = name.startswith("_") or name in UNSPOKEN
@@ -430,10 +525,10 @@ def test_client_page_names_everything_public() -> None:
 
 
 UNSPOKEN = {
-    *("ask", "acknowledged", "lost", "fail", "receive", "lag", "hungry", "roomy", "streaming", "wants_events"),
-    *("known_workflow_id", "step_id", "output", "tools", "timeout_at"),
+    *("ask", "acknowledged", "read", "lost", "fail", "receive", "lag", "hungry", "roomy", "streaming", "wants_events"),
+    *("known_workflow_id", "step_id"),
 }
-"""What the client says to its own parts, and facts of pauses that no server has yet."""
+"""What the client says to its own parts."""
 
 
 # ── The transcript of the README ────────────────────────────────────────────────────────────────────────
@@ -507,23 +602,24 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
-async def test_curl_examples_work(live: Live, folder: Path) -> None:
+@pytest.mark.parametrize("document", ["README.md", "docs/http.md"])
+async def test_curl_examples_work(live: Live, folder: Path, document: str) -> None:
     run_id = await paused_run(live)
-    for document, scripts in (
-        ("README.md", blocks("README.md", "bash")[1:]),
-        ("docs/http.md", blocks("docs/http.md", "bash")),
-    ):
-        script = "".join(block.text for block in scripts).replace(HERE, live.http_url).replace("RUN_ID", run_id)
-        assert script.count("curl ") == 4, document
-        strict = 'curl() { command curl --silent --show-error --fail "$@"; echo; }\n' + script
-        command = ["bash", "-euo", "pipefail", "-c", strict]
-        done = await asyncio.to_thread(subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        live_, workflows, runs, run = map(json.loads, done.stdout.splitlines())
-        assert live_ == {"status": "live"}
-        assert "notice" in [each["id"] for each in workflows["workflows"]]
-        assert run_id in [each["run_id"] for each in runs["runs"]]
-        assert (run["run_id"], run["output"]["status"]) == (run_id, "PAUSED")
+    scripts = [block.text for block in blocks(document, "bash") if "curl " in block.text]
+    script = "".join(scripts).replace(HERE, live.http_url).replace("RUN_ID", run_id)
+    strict = 'curl() { command curl --silent --show-error --fail "$@"; echo; }\n' + script
+    command = ["bash", "-euo", "pipefail", "-c", strict]
+    done = await asyncio.to_thread(subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line.removeprefix("data: ")) for line in done.stdout.splitlines() if "{" in line]
+    assert {"status": "live"} in said
+    assert "notice" in [each["id"] for answer in said for each in answer.get("workflows", ())]
+    assert run_id in [each["run_id"] for answer in said for each in answer.get("runs", ())]
+    assert ("PAUSED", run_id) in [
+        (answer["output"]["status"], answer["run_id"]) for answer in said if "output" in answer
+    ]
+    assert ("/continue" in script) is ("event: WorkflowCompleted" in done.stdout)
+    assert ("/cancel" in script) is ("CANCELLED" in [answer.get("status") for answer in said])
 
 
 async def test_json_of_the_http_page_has_the_real_keys(live: Live) -> None:
@@ -536,19 +632,11 @@ async def test_json_of_the_http_page_has_the_real_keys(live: Live) -> None:
 
 
 def test_http_page_lists_the_routes_and_statuses() -> None:
-    def no_services() -> Any:
-        raise AssertionError
-
-    routes = {f"{method} {route.path}" for route in make_router(no_services).routes for method in _methods(route)}  # type: ignore[attr-defined]
+    routes = {f"{method.upper()} {path}" for path, item in whole()["paths"].items() for method in item}
     text = read("docs/http.md")
     assert {ticked(first)[0] for first, *_ in table(text, "request")} == routes
     listed = {code: int(status) for status, codes in table(text, "status") for code in ticked(codes)}
     assert listed == {code.value: status for code, status in STATUS_OF.items()}
-
-
-def _methods(route: Any) -> set[str]:
-    methods: set[str] = route.methods
-    return methods - {"HEAD"}
 
 
 # ── Settings ────────────────────────────────────────────────────────────────────────────────────────────

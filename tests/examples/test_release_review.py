@@ -182,7 +182,7 @@ async def test_file_of_an_earlier_try_of_the_same_step_counts_as_written(reposit
     async with running(WORKFLOW, message=str(repository)) as run:
         await (await run.paused()).submit(version="1.1.0")
         confirmation = await run.paused()
-        file.write_text(f"whole\n<!-- interlock {side_effect_key(run.run_id, ('publish',), 1)} -->\n")
+        file.write_text(f"whole\n<!-- interlock {side_effect_key(run.run_id, ('publish',), 1, 0)} -->\n")
         await confirmation.confirm()
         assert await run.completed() == f"Wrote {file}."
     assert file.read_text().startswith("whole")
