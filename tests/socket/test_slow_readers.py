@@ -46,10 +46,10 @@ async def test_slow_readers_get_everything_cost_little_and_hold_up_nobody(tmp_pa
                 await stack.enter_async_context(server.talk(max_queue=1, msgpack_frames=bool(number % 2)))
                 for number in range(20)
             ]
-            await reader.start("stream", {"count": COUNT, "size": SIZE})
+            await reader.start("stream", {"count": COUNT, "size": SIZE, "brief": True})
             await read_whole(reader)  # what a stream needs by itself, caches above all, is there from here on
             gate = tmp_path / "gate"
-            run_id = await reader.start("stream", {"count": COUNT, "size": SIZE, "gate": str(gate)})
+            run_id = await reader.start("stream", {"count": COUNT, "size": SIZE, "brief": True, "gate": str(gate)})
             for each in slow:
                 await each.send(action="reconnect", run_id=run_id)
                 await each.until("subscribed")
@@ -69,7 +69,7 @@ async def test_slow_readers_get_everything_cost_little_and_hold_up_nobody(tmp_pa
 
 async def test_late_reader_finds_everything_in_order(live: Live) -> None:
     async with live.talk() as reader, live.talk(max_queue=1) as late:
-        run_id = await late.start("stream", {"count": COUNT, "size": SIZE})
+        run_id = await late.start("stream", {"count": COUNT, "size": SIZE, "brief": True})
         await reader.send(action="reconnect", run_id=run_id)
         await reader.until_end(run_id)
         await read_whole(late)

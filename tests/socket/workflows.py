@@ -8,7 +8,20 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Router, Step, StepInput, UserInputField, Workflow
+from interlock import (
+    Ask,
+    Choose,
+    Condition,
+    Confirm,
+    Loop,
+    Parallel,
+    Router,
+    Step,
+    StepInput,
+    StepOutput,
+    UserInputField,
+    Workflow,
+)
 
 
 async def until_open(gate: str | None) -> None:
@@ -31,8 +44,11 @@ def of(step_input: StepInput, key: str, default: object = None) -> object:
     return step_input.input.get(key, default) if isinstance(step_input.input, dict) else default
 
 
-async def stream(step_input: StepInput) -> AsyncIterator[str]:
-    """`count` deltas of `size` bytes; before the one called `wait_at`, it waits for the file `gate`."""
+async def stream(step_input: StepInput) -> AsyncIterator[str | StepOutput]:
+    """`count` deltas of `size` bytes; before the one called `wait_at`, it waits for the file `gate`.
+
+    Where it is to be `brief`, its output isn't all that it has streamed.
+    """
     note(step_input, "stream")
     wait_at = of(step_input, "wait_at", 0)
     for number in range(int(str(of(step_input, "count", 3)))):
@@ -42,6 +58,8 @@ async def stream(step_input: StepInput) -> AsyncIterator[str]:
         yield text.ljust(int(str(of(step_input, "size", 0))), ".")
         if of(step_input, "pace"):
             await asyncio.sleep(float(str(of(step_input, "pace"))))
+    if of(step_input, "brief"):
+        yield StepOutput("done")
 
 
 async def first(step_input: StepInput) -> str:
