@@ -10,7 +10,20 @@ import pytest
 from pydantic import BaseModel, field_validator
 from tests.live import eventually
 
-from interlock import Ask, Condition, DeclarationError, Loop, Parallel, Router, Step, StepInput, Steps, Workflow
+from interlock import (
+    Ask,
+    Condition,
+    Confirm,
+    DeclarationError,
+    Loop,
+    Parallel,
+    Router,
+    Step,
+    StepInput,
+    Steps,
+    UserInputField,
+    Workflow,
+)
 from interlock.testing import ErrorCode, Refusal, running
 
 # ── CEL ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -249,3 +262,21 @@ async def test_cancellation_reaches_a_step_that_waits_to_be_tried_again() -> Non
         await run.advance(hours=1)
         await run.restart()
         assert len(tries) == count
+
+
+async def test_output_of_a_loop_outlasts_any_number_of_skipped_iterations() -> None:
+    step = Step("x", lambda given: f"x{given.iteration}", human_review=Confirm("Again?"))
+    last = Step("last", lambda given: [given.previous_step_content, given.get_step_content("x")])
+    async with running(Workflow("w", steps=[Loop("loop", [step], max_iterations=4), last])) as run:
+        await (await run.paused()).confirm()
+        for _ in range(3):
+            await (await run.paused()).reject()
+        assert await run.completed() == ["x1", "x1"]
+
+
+async def test_expression_sees_what_was_filled_in_last() -> None:
+    ask = Step("ask", lambda _: "asked", human_review=Ask([UserInputField("x", "int")]))
+    condition = Condition("c", "user_input.x == 2", steps=[Step("two", lambda _: "two")])
+    async with running(Workflow("w", steps=[ask, condition])) as run:
+        await (await run.paused()).submit(x=2)
+        assert await run.completed() == "two"
