@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -136,12 +137,12 @@ async def test_server_that_dies_between_two_deletions_makes_the_rest(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first file is gone when the agent goes on for the second time: that is what was wanted."""
-    stuck, delete = asyncio.Event(), Folder.delete
+    stuck, gone, delete = asyncio.Event(), threading.Event(), Folder.delete
 
     def delete_one(self: Folder, file: File) -> str:
         said = delete(self, file)
         loop.call_soon_threadsafe(stuck.set)
-        time.sleep(0.2)
+        gone.wait(10)  # until the server that it runs for is gone
         return said
 
     loop = asyncio.get_running_loop()
@@ -151,6 +152,7 @@ async def test_server_that_dies_between_two_deletions_makes_the_rest(
         await stuck.wait()
         monkeypatch.setattr(Folder, "delete", delete)
         await run.restart()
+        gone.set()
         await run.until("StepExecutorPaused", count=2)
         results = [event["tool"].get("result") for event in run.events if event["event"] == "ToolCallCompleted"]
         assert results.count("draft.tmp is gone.") == 1

@@ -65,7 +65,6 @@ class Facts:
     workflow_id: str
     session_id: str
     user_id: str
-    fingerprint: str
     assignees: frozenset[str]
 
 
@@ -223,7 +222,7 @@ class Engine:
         earlier = await _reached(self.store.create_run(run, _key(principal, message)))
         if earlier is not None:
             return await self._as_before(earlier, principal, message)
-        self._remember(Facts(run.run_id, run.workflow_id, run.session_id, run.user_id, run.fingerprint, frozenset()))
+        self._remember(Facts(run.run_id, run.workflow_id, run.session_id, run.user_id, frozenset()))
         self._pool.keep(
             RunState(run.run_id, run.workflow_id, run.session_id, run.user_id, run.input, run.version, run.fingerprint)
         )
@@ -483,9 +482,7 @@ class Engine:
         row = await _reached(self.store.run(run_id))
         if row is None:
             raise _no_run(run_id)
-        facts = Facts(
-            row.run_id, row.workflow_id, row.session_id, row.user_id, row.fingerprint, frozenset(row.assignees)
-        )
+        facts = Facts(row.run_id, row.workflow_id, row.session_id, row.user_id, frozenset(row.assignees))
         return self._remember(facts)
 
     def _remember(self, facts: Facts) -> Facts:

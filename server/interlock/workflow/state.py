@@ -191,7 +191,6 @@ class RunState:
     visits: dict[str, int] = field(default_factory=dict)
     ended_steps: list[dict[str, Any]] = field(default_factory=list)
     session_patches: list[SessionPatch] = field(default_factory=list)
-    has_session_state: bool = False
     started_at: int = 0
     paused_at: int | None = None
     paused_ms: int = 0
@@ -324,7 +323,6 @@ def _session_changed(state: RunState, node: NodeState, private: Mapping[str, Any
     node.session_changes = []
     if changes:
         state.session_patches.append(SessionPatch(state.next_index, changes))
-        state.has_session_state = True
 
 
 def _step_skipped(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
