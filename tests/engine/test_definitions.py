@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from tests.live import eventually
 
-from interlock import Ask, Confirm, Step, UserInputField, Workflow
+from interlock import Ask, Confirm, Step, StepInput, UserInputField, Workflow
 from interlock.app import Interlock
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
 from interlock.auth.tokens import StaticTokens
+from interlock.engine.driver import Driver
 from interlock.engine.engine import Engine
 from interlock.settings import Settings
 from interlock.workflow.state import RunState
@@ -41,8 +42,8 @@ GONE = Workflow("w", steps=[Step("draft", says("draft")), Step("release", says("
 
 
 @asynccontextmanager
-async def served(folder: Path, workflow: Workflow) -> AsyncIterator[Engine]:
-    settings = Settings(data_dir=folder, shutdown_grace_seconds=0.01)
+async def served(folder: Path, workflow: Workflow, *, grace: float = 0.01) -> AsyncIterator[Engine]:
+    settings = Settings(data_dir=folder, shutdown_grace_seconds=grace)
     interlock = Interlock([workflow], settings, StaticTokens({}))
     await interlock.start()
     try:
@@ -158,6 +159,32 @@ async def test_run_that_was_cut_off_in_a_place_that_is_gone_asks_at_the_next_sta
         assert (about.facts["error_type"], about.facts["step_name"]) == ("definition_changed", "slow")
         await engine.cancel_run(ADA, CancelWorkflow(workflow_id="w", run_id=run_id))
         await until(engine, run_id, RunStatus.CANCELLED)
+
+
+async def test_run_that_asks_about_its_definition_keeps_what_its_steps_changed_in_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, let_go, drain = asyncio.Event(), asyncio.Event(), Driver.drain
+
+    def drains(driver: Driver) -> None:
+        drain(driver)
+        let_go.set()  # the step ends while the server stops, which begins nothing more
+
+    async def remembers(step_input: StepInput) -> str:
+        began.set()
+        await let_go.wait()
+        step_input.session.state["seen"] = [step_input.input]
+        return "done"
+
+    workflow = Workflow("w", steps=[Step("remembers", remembers), Step("publish", says("published"))])
+    start = StartWorkflow(workflow_id="w", message="hello", session_id="s")
+    async with served(tmp_path, workflow, grace=60) as engine:
+        run_id = (await engine.start(ADA, start)).run_id
+        await began.wait()
+        monkeypatch.setattr(Driver, "drain", drains)
+    async with served(tmp_path, GONE) as engine:
+        await until(engine, run_id, RunStatus.PAUSED)
+        assert await engine.store.session_state("ada", "s") == {"seen": ["hello"]}
 
 
 async def test_question_that_is_no_longer_asked_is_a_place_that_is_gone(tmp_path: Path) -> None:

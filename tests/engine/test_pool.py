@@ -217,6 +217,39 @@ async def test_step_that_doesn_t_end_in_time_is_broken_off_and_handed_over(stora
     assert (await storage.events(run_id))[-1]["content"] == "attempt 6"
 
 
+class Remembers(Work):
+    """A workflow whose first step changes its session when it is let go."""
+
+    async def first(self, step_input: StepInput) -> str:
+        step_input.session.state["seen"] = [step_input.input]
+        return await super().first(step_input)
+
+
+async def test_run_that_is_cancelled_while_nobody_owns_it_keeps_what_its_steps_changed_in_the_session(
+    storage: Storage,
+) -> None:
+    work = Remembers()
+    run_id = await storage.create(work.workflow, "run-1", "hello")
+    pool = make_pool(storage, work.workflow)
+    pool.dispatch(run_id)
+    await eventually(lambda: work.now)
+    stopping = asyncio.create_task(pool.stop(60))
+    await asyncio.sleep(0)
+    work.way.set()
+    await stopping
+    assert (await storage.names(run_id))[-1] == "StepCompleted"
+    assert await storage.store.session_state("ada", "session") == {}, "the step ended while the process stopped"
+    await storage.cancel(work.workflow, run_id)
+
+    after = make_pool(storage, work.workflow, owner="next")
+    after.dispatch(run_id)
+    await idle(after)
+    row = await storage.store.run(run_id)
+    assert row is not None
+    assert row.status is RunStatus.CANCELLED
+    assert await storage.store.session_state("ada", "session") == {"seen": ["hello"]}
+
+
 async def _owner(storage: Storage, run_id: str) -> str | None:
     head = await storage.log.head(run_id)
     assert head is not None

@@ -345,6 +345,18 @@ def test_tool_decided_again_is_equal_or_gets_the_winner(
         run.run()
 
 
+def test_conflict_about_one_of_several_tools_names_who_decided_that_tool() -> None:
+    run, id_ = asking(request(0), request(1))
+    run.decide(tool(id_, 0, confirmation=True), by="bob")
+    run.decide(tool(id_, 1, confirmation=True), by="carol")  # the last of them resolves the requirement
+    assert run.waits_for == set()
+    for n, winner in ((0, "bob"), (1, "carol")):
+        refusal = refused(run, **tool(id_, n, confirmation=False))
+        assert (refusal.code, refusal.details["resolved_by"]) == (ErrorCode.CONFLICT, winner)
+    both = [{"id": f"{id_}.{n}", "confirmation": n == 0} for n in range(2)]
+    assert refused(run, id=id_, executor_requirements=both).details["resolved_by"] == "carol"
+
+
 def test_whole_requirement_may_come_back_with_what_was_decided_in_it() -> None:
     requests: Sequence[ToolRequest] = [asks for asks, _, _ in ANSWERS]
     run, id_ = asking(*requests)
