@@ -12,6 +12,7 @@ from tests.faults.proxy import proxied
 from tests.live import BOB, ROOT, Live, eventually
 
 from interlock_client import Conflict, NotFound, connect
+from interlock_protocol.types import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
 
 
 def run_id_in(text: str) -> str:
@@ -152,6 +153,17 @@ def test_tools_that_were_decided_stay_so_when_the_input_ends(cli: Cli) -> None:
     again = cli("chat", "--run", run_id_in(done.stdout), piped="y\n")
     assert again.returncode == 0, again.stdout
     assert "⚒ delete\n" not in again.stdout
+
+
+def test_text_that_is_too_long_is_refused_once_and_asked_again(cli: Cli) -> None:
+    feedback = "x" * (MAX_FEEDBACK_BYTES + 1)
+    output = "\n".join(["y" * 1000] * (MAX_EDITED_OUTPUT_BYTES // 1000 + 1))
+    done = cli("chat", "reviewed", piped=f"n\nretry\n{feedback}\ne\n{output}\n.\ny\n")
+    assert done.returncode == 0, done.stdout
+    for sentence in ("rejection_feedback: This is over 64 KiB;", "edited_output: This is over 256 KiB;"):
+        assert done.stdout.count(sentence) == 1
+    assert done.stdout.count("can't be taken") == 2
+    assert "→ letter: approved\n" in done.stdout
 
 
 def test_failed_step_is_decided_on(cli: Cli) -> None:
@@ -326,6 +338,18 @@ def test_arguments_of_a_tool_are_edited(terminal: OpenTerminal, tmp_path: Path) 
         screen.expect("rename rejected")
         assert screen.end() == 0
     assert (tmp_path / "gate.open").read_text() == '{\n  "path": "/tmp/y"\n}'
+
+
+def test_decision_on_a_tool_is_said_before_the_next_is_asked_about(terminal: OpenTerminal) -> None:
+    with terminal("chat", "two-tools") as screen:
+        screen.expect("⚒ delete\n")
+        screen.expect("Let it run? [y/n] ")
+        screen.type("y\n")
+        assert "→ clerk: delete approved\n" in screen.expect("⚒ rename\n")
+        screen.expect("Let it run? [y/n/e] ")
+        screen.type("y\n")
+        screen.expect("→ clerk: rename approved\n")
+        assert screen.end() == 0
 
 
 def test_time_that_is_left_counts_down_until_the_timeout_decides(terminal: OpenTerminal) -> None:

@@ -615,9 +615,7 @@ async def test_curl_examples_work(live: Live, folder: Path, document: str) -> No
     assert {"status": "live"} in said
     assert "notice" in [each["id"] for answer in said for each in answer.get("workflows", ())]
     assert run_id in [each["run_id"] for answer in said for each in answer.get("runs", ())]
-    assert ("PAUSED", run_id) in [
-        (answer["output"]["status"], answer["run_id"]) for answer in said if "output" in answer
-    ]
+    assert "PAUSED" in [answer["output"]["status"] for answer in said if "output" in answer]
     assert ("/continue" in script) is ("event: WorkflowCompleted" in done.stdout)
     assert ("/cancel" in script) is ("CANCELLED" in [answer.get("status") for answer in said])
 

@@ -115,6 +115,7 @@ class Conversation:
 
     def _screen_event(self, event: ServerMessage) -> None:
         self._screen.show(event)
+        self._prompter.shown(event)
         if self._run.status is RunStatus.PAUSED:
             self._paused.set()
         else:

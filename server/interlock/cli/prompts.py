@@ -35,6 +35,8 @@ from interlock.cli.lines import Lines
 from interlock.cli.screen import Screen
 from interlock.cli.words import decision, in_short
 from interlock_client import ActionRefused, Conflict, InvalidDecision, NotFound, Pause, Question, TooLate, ToolCall
+from interlock_client.tools import tools_in
+from interlock_protocol.messages import ServerMessage, StepExecutorContinued
 from interlock_protocol.requirements import Choice, DecidedExecutorRequirement, UserInputField
 from interlock_protocol.types import JsonValue, OnReject
 
@@ -49,6 +51,9 @@ _REJECTIONS = {
     "retry": "do it again",
 }
 
+
+SAID_SECONDS = 1.0
+"""How long the event of a decision on a tool is waited for before the next tool is asked about."""
 
 TICK_SECONDS = 0.2
 """How often the time that is left is looked at."""
@@ -75,8 +80,16 @@ class Prompter:
         self.sending = False
         self.tool: str | None = None
         self._until: datetime | None = None
+        self._decided: frozenset[str] = frozenset()  # the tools whose decisions are on the screen
+        self._news = asyncio.Event()
         self._screen = screen
         self._lines = lines
+
+    def shown(self, event: ServerMessage) -> None:
+        """Take in what is on the screen by now."""
+        if isinstance(event, StepExecutorContinued):
+            self._decided |= tools_in(event.decision)
+            self._news.set()
 
     async def settle(self, current: Callable[[], Pause]) -> None:
         """Asks, and sends the answer, until the pause needs none any more.
@@ -164,8 +177,18 @@ class Prompter:
                 answer = await self._tools[tool.kind](self, tool, before.setdefault(tool.id, {}))
                 await self._send(current().resolve(answer))
                 decided.add(tool.id)
+                self.tool = None
+                await self._said(tool.id)
         finally:
             self.tool = None
+
+    async def _said(self, tool_id: str) -> None:
+        """Wait until what became of a tool is on the screen, lest it look like the next one's."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SAID_SECONDS):
+                while tool_id not in self._decided:
+                    self._news.clear()
+                    await self._news.wait()
 
     async def _error_decision(self, current: Callable[[], Pause], before: _Before) -> None:
         self._menu([f"{each}: {_REJECTIONS[each]}" for each in _WAYS])
@@ -336,7 +359,11 @@ def _choice(choice: Choice) -> str:
 
 
 def _faults(refused: InvalidDecision) -> str:
-    """The server's sentence, and each wrong field."""
+    """The server's sentence, and each wrong field that it doesn't name."""
     details = refused.details if isinstance(refused.details, list) else []
-    faults = [f"{fault.get('field')} {fault.get('error')}" for fault in details if isinstance(fault, dict)]
+    faults = [
+        ": ".join(str(fault[key]) for key in ("field", "error") if fault.get(key))
+        for fault in details
+        if isinstance(fault, dict)
+    ]
     return "\n".join([refused.message, *(f"  {fault}" for fault in faults if fault not in refused.message)])

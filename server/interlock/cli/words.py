@@ -70,12 +70,13 @@ def duration(milliseconds: int) -> str:
 
 
 def remaining(seconds: float) -> str:
-    """`45 s`, `12 min`, `5 h`, `90 days`: what is left of some time, never more than there is."""
+    """`45 s`, `12 min`, `5 h 20 min`, `6 days 23 h`: what is left of some time, never more than there is."""
     whole = max(0, math.ceil(seconds))
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+    for size, unit, part, part_unit in ((86400, "days", 3600, "h"), (3600, "h", 60, "min")):
         if whole >= 2 * size:
-            return f"{whole // size} {unit}"
-    return f"{whole} s"
+            parts = whole % size // part
+            return f"{whole // size} {unit}" + (f" {parts} {part_unit}" if parts else "")
+    return f"{whole // 60} min" if whole >= 120 else f"{whole} s"
 
 
 def deadline(pause: Pause, now: datetime) -> str | None:

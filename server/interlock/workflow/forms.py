@@ -246,7 +246,13 @@ def _wrong_for_model(model: type[BaseModel], values: Mapping[str, JsonValue]) ->
         model.model_validate(dict(values))
     except ValidationError as error:
         return [
-            {"field": ".".join(map(str, each["loc"])), "error": f"{each['msg']}."}
+            {"field": ".".join(map(str, each["loc"])), "error": _sentence(each["msg"])}
             for each in error.errors(include_url=False, include_input=False, include_context=False)
         ]
     return []
+
+
+def _sentence(said: str) -> str:
+    """What a model said is wrong, without the name of the exception that its author raised."""
+    said = said.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return said if said.endswith((".", "!", "?")) else f"{said}."

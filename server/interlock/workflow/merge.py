@@ -302,10 +302,10 @@ def timed_out(requirement: Requirement) -> JsonObject:
 
 def refused(state: RunState, requirement: Requirement, wrong: list[Any]) -> Refusal:
     """`invalid_decision`, with what is wrong."""
-    first = wrong[0]
+    what = ": ".join(filter(None, (wrong[0]["field"], wrong[0]["error"])))  # a form as a whole has no field's name
     return Refusal(
         ErrorCode.INVALID_DECISION,
-        f"The decision on step {requirement.facts['step_name']!r} can't be taken: {first['field']}: {first['error']}",
+        f"The decision on step {requirement.facts['step_name']!r} can't be taken: {what}",
         details=[{"requirement_id": requirement.id, **each} for each in wrong],
         run_id=state.run_id,
     )
