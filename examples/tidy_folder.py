@@ -275,7 +275,8 @@ def tidying_agent(model: str | None) -> AgentExecutor:
     """The planner, or the same tools in the hands of a real model."""
     if model is None:
         return PlanningAgent()
-    from examples.tidy_folder_model import model_agent  # needs the extra
+    import interlock.agents.pydantic_ai  # noqa: F401 - first: where the extra is missing, it says so
+    from examples.tidy_folder_model import model_agent
 
     return model_agent(model)
 

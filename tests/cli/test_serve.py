@@ -157,6 +157,16 @@ def test_port_in_use_is_one_sentence_that_says_what_to_do(cli: Cli, tmp_path: Pa
     assert not (tmp_path / ".interlock" / "interlock.db").exists(), "nothing was begun"
 
 
+def test_framework_that_isn_t_installed_is_one_sentence_that_names_the_extra(cli: Cli, tmp_path: Path) -> None:
+    missing = """raise ModuleNotFoundError("No module named 'pydantic_ai'", name="pydantic_ai")"""
+    (tmp_path / "pydantic_ai.py").write_text(missing)
+    path = f"{tmp_path}:{Path(__file__).parents[2]}"
+    done = cli("serve", "examples:workflows", PYTHONPATH=path, INTERLOCK_EXAMPLE_MODEL="test")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "`pip install 'interlock[pydantic-ai]'`" in done.stderr
+
+
 def test_address_of_another_machine_is_one_sentence(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "flows.py").write_text(FLOWS)
     # An address of the block for documentation: no machine has it.

@@ -29,6 +29,7 @@ from pydantic_core import from_json, to_json
 from interlock.agents.prompts import prompt_of
 from interlock.agents.schemas import form_of
 from interlock.workflow.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
+from interlock.workflow.errors import MissingExtra
 from interlock.workflow.io import StepInput
 from interlock_protocol.types import JsonObject, JsonValue
 
@@ -52,8 +53,8 @@ try:
     from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults, ToolApproved, ToolDefinition, ToolDenied
     from pydantic_ai.usage import RunUsage
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "PydanticAgent needs Pydantic AI: install the extra, `pip install 'interlock[pydantic-ai]'`.", name=error.name
+    raise MissingExtra(
+        "PydanticAgent needs Pydantic AI: install the extra, `pip install 'interlock[pydantic-ai]'`."
     ) from error
 
 __all__ = ["PydanticAgent", "editable", "user_feedback", "user_input"]

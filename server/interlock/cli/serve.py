@@ -19,7 +19,7 @@ import typer
 from interlock.cli.exits import ExitCode, Failure
 from interlock.settings import PREFIX, Settings, SettingsError
 from interlock.workflow.declaration import Workflow
-from interlock.workflow.errors import DeclarationError
+from interlock.workflow.errors import DeclarationError, MissingExtra
 
 
 def load(target: str) -> list[Workflow]:
@@ -44,6 +44,8 @@ def _module(name: str) -> Any:
         sys.path.insert(0, here)
     try:
         return importlib.import_module(name)
+    except MissingExtra as error:
+        raise _unusable(f"The module {name!r} needs what isn't installed. {error}") from error
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
             raise  # an import inside of the module
