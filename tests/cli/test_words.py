@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from interlock.cli.words import deadline, decision, remaining
+from interlock.cli.words import deadline, decision, harmless, remaining
 from interlock_client import Pause
 from interlock_client.pauses import Decision
 
@@ -66,3 +66,13 @@ def test_tools_are_called_by_their_names_where_these_are_known() -> None:
     assert decision(given, {"a": "delete", "b": "send"}) == "delete approved; send rejected, “no”; tool answered"
     edited = {"executor_requirements": [{"id": "a", "confirmation": True, "edited_args": {}}]}
     assert decision(edited) == "tool approved with other arguments"
+
+
+@pytest.mark.parametrize("control", ["\x1b", "\x07", "\r", "\x9b", "\u2028", "\u202e", "\u2066"])
+def test_control_characters_are_shown_and_not_obeyed(control: str) -> None:
+    assert harmless(f"photo_{control}gpj.exe") == "photo_\N{REPLACEMENT CHARACTER}gpj.exe"
+
+
+def test_text_of_any_language_stays_as_it_is() -> None:
+    for text in ("line\n\tline", "naïve", "日本語", "\u05e9\u05dc\u05d5\u05dd", "👩\u200d🚀"):
+        assert harmless(text) == text

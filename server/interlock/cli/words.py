@@ -2,7 +2,7 @@
 
 Laws:
 - What comes from a workflow is text, never markup and never an instruction to the terminal: control characters are
-  shown, not obeyed.
+  shown, not obeyed, those that turn the direction of writing included: what is approved is what stands there.
 - Pure.
 """
 
@@ -19,7 +19,8 @@ from interlock_client import Pause
 from interlock_protocol.messages import StepContinued, StepEvent, StepExecutorContinued
 from interlock_protocol.types import JsonValue, PathPart
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What moves the cursor, breaks lines, or has what follows read in another order than it is written."""
 
 KINDS = {
     "confirmation": "a confirmation",
