@@ -290,6 +290,7 @@ async def test_wrong_decision_on_a_tool_changes_nothing() -> None:
             (pause.fill(send, to=3), "to"),
             (pause.fill(send, cc="bob"), "cc"),
             (pause.resolve(delete.approved(), send.filled(to=3)), "to"),
+            (pause.resolve(delete.approved(), delete.approved().model_copy(update={"id": "x.9"})), "No tool waits"),
         ):
             with pytest.raises(Refusal, match=sentence) as refused:
                 await wrong
