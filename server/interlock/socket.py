@@ -213,7 +213,8 @@ class Socket:
         except LogUnavailable:
             # The follower lags, and goes on when the log is back.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._awake.wait(), LOG_AWAY_SECONDS)
+                async with asyncio.timeout(LOG_AWAY_SECONDS):
+                    await self._awake.wait()
             return
         if cursor.held or self._following.get(cursor.run_id) is not following:
             return

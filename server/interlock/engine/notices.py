@@ -89,7 +89,8 @@ class Notices:
                 for run_id, requirement_id in [*later, *taken]:
                     await self._tell(run_id, requirement_id)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), every)
+                async with asyncio.timeout(every):
+                    await self._news.wait()
 
     async def _tell(self, run_id: str, requirement_id: str) -> None:
         try:

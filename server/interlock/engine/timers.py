@@ -64,7 +64,8 @@ class Timers:
                 await self._look()
             self._poked.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._poked.wait(), every)
+                async with asyncio.timeout(every):
+                    await self._poked.wait()
 
     async def _look(self) -> None:
         now = self._clock.now_ms()
