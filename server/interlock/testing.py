@@ -371,6 +371,7 @@ class _Server:
         if by < timedelta():
             raise ValueError("time doesn't go back")
         self._clock.move(by)
+        self.engine.clock_moved()
         poking = asyncio.create_task(self._poke())
         try:
             for run in self._runs:
@@ -380,8 +381,8 @@ class _Server:
 
     async def _poke(self) -> None:
         while True:
-            self.engine.clock_moved()
             await asyncio.sleep(POKE_SECONDS)
+            self.engine.clock_moved()
 
     def _has_fired(self, run: _Followed) -> bool | None:
         due = next_timer(run.state)

@@ -135,30 +135,40 @@ class Driver:
     async def _drive(self) -> None:
         await self._begin()
         while True:
-            self._awake.clear()
-            await self.journal.flush()
-            self._told_of_pauses()
-            if self.journal.is_behind:
-                await self.journal.catch_up()
             if self._draining and not self.state.status.is_final:
                 await self._drain()
                 return
             look = self._advance()
+            self._awake.clear()
             await self._announce()
-            if self.state.status.is_final:
-                self._interrupt()
-                await self.journal.flush()
-                if await self._let_go():
-                    return
-            elif not look.work and not self._tasks and look.wake_at is None:
+            if self._is_stuck(look):
                 if await self._pause():
                     return
-            elif not self.journal.has_drafts:
+                continue
+            if self.state.status.is_final:
+                self._interrupt()
+            await self._write()
+            if self.state.status.is_final:
+                if await self._let_go():
+                    return
+            elif not self._awake.is_set():
                 if self.state.requirements:
                     self._on_pause(self.state)
                 await self.sessions.save(self.state)
                 self._start(look.work)
                 await self._wait(look.wake_at)
+
+    def _is_stuck(self, look: Advance) -> bool:
+        """Whether nothing can go on without a person."""
+        return not (self.state.status.is_final or look.work or self._tasks or look.wake_at is not None)
+
+    async def _write(self) -> None:
+        """Everything that was emitted, in one append: what is to begin next stands beside what led to it."""
+        await self.journal.flush()
+        self._told_of_pauses()
+        if self.journal.is_behind:
+            await self.journal.catch_up()
+            self._awake.set()
 
     async def _announce(self) -> None:
         """Have the application told of pauses: written down before they are in the log."""
@@ -186,7 +196,8 @@ class Driver:
         """Wait for news, or for the time at which a step is to be tried again."""
         seconds = None if wake_at is None else max(0, wake_at - self.clock.now_ms()) / 1000
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._awake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._awake.wait()
 
     async def _begin(self) -> None:
         if self.state.status is RunStatus.PENDING:
@@ -218,8 +229,11 @@ class Driver:
     async def _pause(self) -> bool:
         """Say that nothing can go on without a person, and let go of the run; False when something can after all."""
         if self.state.status is RunStatus.PAUSED:
+            await self.journal.flush()
             return await self._let_go()
-        await self.sessions.save(self.state)
+        if self.sessions.is_unsaved(self.state):
+            await self.journal.flush()
+            await self.sessions.save(self.state)
         if not self.state.requirements:
             raise AssertionError(f"run {self.state.run_id} can't go on, and waits for nobody")
         if not await self.journal.flush_and_pause(paused(self.workflow, self.state)):

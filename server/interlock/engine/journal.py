@@ -71,6 +71,7 @@ class Journal:
         self._oldest = 0.0
         self._waiting: list[asyncio.Future[None]] = []
         self._known: dict[int, Batch] = {}
+        self._is_appending = False
         self.tail = state.next_index
 
     # ── Emitting ────────────────────────────────────────────────────────────────────────────────────────
@@ -177,10 +178,14 @@ class Journal:
             opens=change.opens,
             status=change.status,
         )
-        for seconds in _pauses():
-            with contextlib.suppress(LogUnavailable):
-                return await self.log.append(append)
-            await asyncio.sleep(seconds)
+        self._is_appending = True
+        try:
+            for seconds in _pauses():
+                with contextlib.suppress(LogUnavailable):
+                    return await self.log.append(append)
+                await asyncio.sleep(seconds)
+        finally:
+            self._is_appending = False
         raise AssertionError
 
     async def _account(self, appended: Appended, count: int) -> None:
@@ -197,10 +202,11 @@ class Journal:
     # ── Others' entries ─────────────────────────────────────────────────────────────────────────────────
 
     def told(self, batch: Batch) -> None:
-        """Somebody appended to this run: we ourselves, or another."""
+        """Somebody appended to this run: we ourselves, or another. Who is appending looks afterwards anyhow."""
         self.tail = max(self.tail, batch.next_index)
         self._known[batch.first_index] = batch
-        self._wake()
+        if not self._is_appending:
+            self._wake()
 
     @property
     def is_behind(self) -> bool:

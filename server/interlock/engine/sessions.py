@@ -20,6 +20,7 @@ from pydantic_core import from_json, to_json
 from interlock.store.port import Store, StoreUnavailable
 from interlock.workflow.io import EarlierRun, Session
 from interlock.workflow.state import RunState
+from interlock_protocol.types import JsonValue
 
 RETRY_SECONDS = 0.5
 
@@ -50,9 +51,13 @@ class Sessions:
         state: dict[str, Any] = from_json(to_json(await self._store.session_state(*self._key)))
         return Session(self._key[1], state, self._earlier)
 
+    def is_unsaved(self, state: RunState) -> bool:
+        """Whether the run has changes that aren't in the store yet."""
+        return bool(self._unsaved(state))
+
     async def save(self, state: RunState) -> None:
         """Save the changes that are in the log and not in the store yet."""
-        patches = [(each.index, each.changes) for each in state.session_patches if each.index > self._saved_to]
+        patches = self._unsaved(state)
         while patches:
             with contextlib.suppress(StoreUnavailable):
                 await self._store.patch_session(*self._key, self._run_id, patches)
@@ -60,3 +65,6 @@ class Sessions:
                 self._is_used = True
                 return
             await asyncio.sleep(RETRY_SECONDS)
+
+    def _unsaved(self, state: RunState) -> list[tuple[int, list[JsonValue]]]:
+        return [(each.index, each.changes) for each in state.session_patches if each.index > self._saved_to]
