@@ -453,15 +453,15 @@ async def end(store: Store, run_id: str, status: RunStatus = COMPLETED) -> None:
     await store.settle(replace(settlement(run_id, status, 1), snapshot=snapshot))
 
 
-async def test_earlier_runs_are_the_latest_completed_of_the_session_oldest_first(store: Store) -> None:
+async def test_earlier_runs_of_a_session_are_the_latest_completed_of_the_session_oldest_first(store: Store) -> None:
     statuses = [COMPLETED, COMPLETED, CANCELLED, RunStatus.ERROR, COMPLETED, PAUSED, RUNNING, COMPLETED]
     for n, status in enumerate(statuses):
         await store.create_run(replace(new_run(f"run{n}", created_at=100 - n), input={"n": n}))
         await end(store, f"run{n}", status)
-    assert list(await store.earlier_runs(ALICE, "session")) == [
+    assert list((await store.session(ALICE, "session"))[1]) == [
         (f"run{n}", {"n": n}, f"state of run{n}".encode()) for n in (7, 4, 1, 0)
     ]
-    assert [run_id for run_id, _, _ in await store.earlier_runs(ALICE, "session", limit=2)] == ["run1", "run0"]
+    assert [run_id for run_id, _, _ in (await store.session(ALICE, "session", limit=2))[1]] == ["run1", "run0"]
 
 
 async def test_earlier_runs_are_of_one_user_and_one_session_and_have_a_snapshot(store: Store) -> None:
@@ -472,8 +472,8 @@ async def test_earlier_runs_are_of_one_user_and_one_session_and_have_a_snapshot(
     for run_id in ("hers", "his", "elsewhere"):
         await end(store, run_id)
     await store.settle(settlement("without", COMPLETED, 1))
-    assert [run_id for run_id, _, _ in await store.earlier_runs(ALICE, "session")] == ["hers"]
-    assert list(await store.earlier_runs(BOB, "other")) == []
+    assert [run_id for run_id, _, _ in (await store.session(ALICE, "session"))[1]] == ["hers"]
+    assert list((await store.session(BOB, "other"))[1]) == []
 
 
 @pytest.mark.parametrize(
@@ -785,7 +785,7 @@ async def test_a_database_of_the_first_release_is_upgraded_with_its_data(empty_d
     await store.settle(replace(settlement("old", PAUSED, 10), next_timer=5000))
     assert list(await store.due(5000)) == ["old"]
     await store.settle(settlement("old", COMPLETED, 11))
-    assert [run_id for run_id, _, _ in await store.earlier_runs(ALICE, "session")] == ["old"]
+    assert [run_id for run_id, _, _ in (await store.session(ALICE, "session"))[1]] == ["old"]
     await database.close()
 
 

@@ -27,6 +27,8 @@ class Database(Protocol):
     async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
         """Run `work` in a transaction: committed when this returns, rolled back alone when it raises.
 
+        It may be run twice, of which only the second counts: it must leave nothing behind but in the database.
+
         Work that writes with one statement may say so: PostgreSQL then needs no round trips to begin and commit.
         It must not raise after that statement.
         """

@@ -3,7 +3,7 @@
 Laws:
 - One process per file: a lock file beside it is held as long as the database is open.
 - What is written within one turn of the event loop shares a transaction: commit at once when idle, group what
-  piles up. In a group each piece of work has a savepoint: one that raises takes nobody with it.
+  piles up. In a group, one that raises takes nobody with it: the others are done again.
 - Nobody hears of success before the commit. What was begun before `close` is done.
 - Syncing to disk is the checkpoint's part, and it has a thread. (The event loop waits for the disk only
   where a WAL begins anew: once in some megabytes.)
@@ -188,15 +188,35 @@ class _Channel:
         return outcome
 
     def run_group(self, group: Sequence[Work]) -> Sequence[Outcome]:
-        """Run several in one transaction: one that raises is undone alone; if it doesn't commit, all are."""
+        """Run several in one transaction: one that raises is undone alone; if it doesn't commit, all are.
+
+        Hardly any ever raises, and a savepoint for each takes as long as its statements do: only when one has raised,
+        all are undone and done again, each with a savepoint.
+        """
         if len(group) == 1:
             return [self.run(group[0])]
+        execute = self._raw.execute
         try:
-            self._raw.execute(self._begin)
-            outcomes = [self._attempt_aside(work) for work in group]
-            self._raw.execute("COMMIT")
+            execute(self._begin)
+            outcomes = self._attempt_all(group)
+            if outcomes is None:
+                if self._raw.in_transaction:  # a full disk may have ended it
+                    execute("ROLLBACK")
+                execute(self._begin)
+                outcomes = [self._attempt_aside(work) for work in group]
+            execute("COMMIT")
         except sqlite3.Error as error:
             return [(None, self._lost(error)) for _ in group]
+        return outcomes
+
+    def _attempt_all(self, group: Sequence[Work]) -> list[Outcome] | None:
+        """None when one has raised."""
+        outcomes = []
+        for work in group:
+            outcome = self._attempt(work)
+            if outcome[1] is not None:
+                return None
+            outcomes.append(outcome)
         return outcomes
 
     def _attempt_aside(self, work: Work) -> Outcome:

@@ -250,6 +250,8 @@ class Driver:
             self._settling = None
         await self.sessions.save(self.state)
         await self.store.settle(settlement_of(self.state, with_snapshot=True))
+        if self.state.status.is_final:
+            return True
         refused = await self.log.release(
             self.state.run_id, self.journal.generation, expect_next=self.journal.durable_next
         )

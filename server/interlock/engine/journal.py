@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -171,7 +171,7 @@ class Journal:
         change = effects(event for _, event in drafts)
         append = Append(
             run_id=self.state.run_id,
-            append_id=uuid.uuid4().hex,
+            append_id=secrets.token_hex(16),
             entries=[entry for entry, _ in drafts],
             generation=self.generation,
             expect_next=expect_next,

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from interlock.store.port import Store, StoreUnavailable
 from interlock.workflow.io import EarlierRun, Session
@@ -46,9 +45,10 @@ class Sessions:
         if not self._is_used:
             return Session(self._key[1])
         if self._earlier is None:
-            rows = await self._store.earlier_runs(*self._key)
-            self._earlier = tuple(EarlierRun(id_, given, from_json(state)["content"]) for id_, given, state in rows)
-        state: dict[str, Any] = from_json(to_json(await self._store.session_state(*self._key)))
+            state, rows = await self._store.session(*self._key)
+            self._earlier = tuple(EarlierRun(id_, given, from_json(ended)["content"]) for id_, given, ended in rows)
+        else:
+            state = await self._store.session_state(*self._key)
         return Session(self._key[1], state, self._earlier)
 
     def is_unsaved(self, state: RunState) -> bool:

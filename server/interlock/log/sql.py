@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, TypeAlias, TypeVar
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
 
 from interlock.database import Database, DatabaseUnavailable
@@ -44,8 +44,8 @@ _MOST_ROWS = 256
 _FIND_HEAD = "SELECT epoch, next_index, status, pending, owner, generation, recent FROM log_heads WHERE run_id = ?"
 _CREATE_HEAD = """
     INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
-    VALUES (?, ?, 0, 'PENDING', '[]', NULL, 0, '[null, []]')
-    ON CONFLICT DO NOTHING"""
+    VALUES (?, ?, 0, 'PENDING', '[]', ?, 1, '[null, []]')
+    ON CONFLICT DO NOTHING RETURNING 1"""
 _ARCHIVE_HEAD = """
     INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
     VALUES (?, ?, ?, ?, '[]', NULL, ?, '[null, []]')
@@ -187,6 +187,10 @@ def _numbered(statement: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
 
 
+def _json(value: list[Any]) -> str:
+    return to_json(value).decode()
+
+
 @contextlib.contextmanager
 def _translating() -> Iterator[None]:
     try:
@@ -217,7 +221,7 @@ class _Row:
             self.recent_of_others = [*self.recent_of_others, place][-REMEMBERED_APPENDS:]
         else:
             self.last_of_owner = place
-        return json.dumps([self.last_of_owner, self.recent_of_others])
+        return _json([self.last_of_owner, self.recent_of_others])
 
 
 def _find(run: Run, connection: Connection, run_id: str, *, lock: bool = False) -> _Row | None:
@@ -227,8 +231,8 @@ def _find(run: Run, connection: Connection, run_id: str, *, lock: bool = False) 
     if not rows:
         return None
     epoch, next_index, status, pending, owner, generation, recent = rows[0]
-    head = Head(run_id, epoch, next_index, RunStatus(status), frozenset(json.loads(pending)), owner, generation)
-    return _Row(head, *json.loads(recent))
+    head = Head(run_id, epoch, next_index, RunStatus(status), frozenset(from_json(pending)), owner, generation)
+    return _Row(head, *from_json(recent))
 
 
 def _append(run: Run, connection: Connection, append: Append, blob: bytes) -> Written:
@@ -248,7 +252,7 @@ def _append(run: Run, connection: Connection, append: Append, blob: bytes) -> Wr
     run(connection, _INSERT_BATCH, run_id, head.epoch, first, after, blob)
     if append.status or append.resolves or append.withdraws or append.opens:
         status = append.status or head.status
-        pending = json.dumps(sorted(_pending_after(head, append)))
+        pending = _json(sorted(_pending_after(head, append)))
         run(connection, _CHANGE_HEAD, after, recent, status.value, pending, run_id)
     else:
         run(connection, _MOVE_TAIL, after, recent, run_id)
@@ -280,8 +284,9 @@ def _pending_after(head: Head, append: Append) -> frozenset[str]:
 def _claim(run: Run, connection: Connection, run_id: str, owner: str, create_epoch: int | None) -> Claimed | Refused:
     row = _find(run, connection, run_id, lock=True)
     if row is None and create_epoch is not None:
-        run(connection, _CREATE_HEAD, run_id, create_epoch)
-        row = _find(run, connection, run_id, lock=True)
+        if run(connection, _CREATE_HEAD, run_id, create_epoch, owner):
+            return Claimed(1, Head(run_id, create_epoch, 0, RunStatus.PENDING, frozenset(), owner, 1))
+        row = _find(run, connection, run_id, lock=True)  # somebody was faster
     if row is None:
         return Refused(Reason.NO_RUN)
     head = row.head

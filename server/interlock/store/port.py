@@ -222,10 +222,13 @@ class Store(Protocol):
             ValueError: a patch holds what isn't a change; none of them was applied.
         """
 
-    async def earlier_runs(
+    async def session(
         self, user_id: str, session_id: str, limit: int = 20
-    ) -> Sequence[tuple[str, JsonValue, bytes]]:
-        """The session's latest COMPLETED runs that have a snapshot, oldest first: run id, input, snapshot's state."""
+    ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
+        """The state of a session as `session_state`, and what ran in it.
+
+        That is its latest COMPLETED runs that have a snapshot, oldest first: run id, input, snapshot's state.
+        """
 
     async def notify(self, run_id: str, requirement_ids: Sequence[str]) -> None:
         """Leave a notice of each of these pauses; those left before stay as they are."""

@@ -123,10 +123,10 @@ class SqlStore:
             return await self.session_state(user_id, session_id)
         return await self._write(partial(self._patch_session, user_id, session_id, run_id, patches))
 
-    async def earlier_runs(
+    async def session(
         self, user_id: str, session_id: str, limit: int = 20
-    ) -> Sequence[tuple[str, JsonValue, bytes]]:
-        return await self._read(partial(_earlier_runs, user_id, session_id, limit))
+    ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
+        return await self._read(partial(_session, user_id, session_id, limit))
 
     # --- pause notices ---
 
@@ -276,16 +276,22 @@ def _due(now: int, limit: int, connection: Connection) -> Sequence[str]:
 
 
 def _session_state(user_id: str, session_id: str, connection: Connection) -> JsonObject:
-    text = connection.execute(sql.SESSION, {"of_user": user_id, "of_session": session_id}).scalar()
-    state: JsonObject = from_json(text) if text else {}
+    rows = sql.SESSION.rows(connection, {"of_user": user_id, "of_session": session_id})
+    state: JsonObject = from_json(rows[0][0]) if rows else {}
     return state
+
+
+def _session(
+    user_id: str, session_id: str, limit: int, connection: Connection
+) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
+    return _session_state(user_id, session_id, connection), _earlier_runs(user_id, session_id, limit, connection)
 
 
 def _earlier_runs(
     user_id: str, session_id: str, limit: int, connection: Connection
 ) -> Sequence[tuple[str, JsonValue, bytes]]:
     parameters = {"of_user": user_id, "of_session": session_id, "at_most": limit}
-    newest_first = connection.execute(sql.EARLIER_RUNS, parameters).all()
+    newest_first = sql.EARLIER_RUNS.rows(connection, parameters)
     return [(run_id, from_json(text), state) for run_id, text, state in reversed(newest_first)]
 
 

@@ -34,6 +34,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from interlock_protocol.types import FINAL_STATUSES
 
+from .compiled import Compiled
 from .tables import (
     COMPLETED,
     NOT_DONE,
@@ -132,8 +133,9 @@ CHANGES = (
     .limit(_AT_MOST)
 )
 HAS_UNNUMBERED = select(exists(select(changes.c.id).where(text(UNNUMBERED))))
-SESSION = select(sessions.c.state).where(sessions.c.user_id == _OF_USER, sessions.c.session_id == _OF_SESSION)
-EARLIER_RUNS = (
+_SESSION = select(sessions.c.state).where(sessions.c.user_id == _OF_USER, sessions.c.session_id == _OF_SESSION)
+SESSION = Compiled(_SESSION)
+EARLIER_RUNS = Compiled(
     select(runs.c.run_id, runs.c.input, snapshots.c.state)
     .join(snapshots, snapshots.c.run_id == runs.c.run_id)
     .where(text(COMPLETED), runs.c.user_id == _OF_USER, runs.c.session_id == _OF_SESSION)
@@ -177,7 +179,7 @@ SETTLE = _settle()
 
 # --- sessions: whoever holds the session's row may read and write it and the marks of its runs ---
 
-LOCK_SESSION = SESSION.with_for_update()  # in SQLite the transaction is the lock
+LOCK_SESSION = _SESSION.with_for_update()  # in SQLite the transaction is the lock
 SESSION_MARK = select(session_marks.c.event_index).where(session_marks.c.run_id == _OF_RUN)
 KEEP_SESSION = (
     update(sessions)

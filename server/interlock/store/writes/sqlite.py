@@ -1,8 +1,4 @@
-"""The writes for SQLite: plain statements, one after the other.
-
-Law: what runs with every run is compiled once and given to sqlite3 itself; what SQLAlchemy adds to each execution takes
-longer than the statement does.
-"""
+"""The writes for SQLite: plain statements, one after the other."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, bindparam, insert, literal_column, tuple_
 from sqlalchemy.dialects import sqlite
 
+from interlock.store.compiled import Compiled
 from interlock.store.statements import SETTLE
 from interlock.store.tables import (
     changes,
@@ -30,26 +27,6 @@ from .port import NOTHING_PENDING, Parameters
 _ADD_ASSIGNEE = sqlite.insert(run_assignees).on_conflict_do_nothing()
 _OPEN_SESSION = sqlite.insert(sessions).on_conflict_do_nothing()
 _NOTIFY = sqlite.insert(pause_notices).on_conflict_do_nothing()
-
-
-class _Compiled:
-    """A statement as text, to be run past SQLAlchemy.
-
-    Args:
-        columns: those that an INSERT without values of its own fills.
-    """
-
-    def __init__(self, statement: Any, columns: Sequence[str] | None = None) -> None:
-        dialect: Any = sqlite.dialect(paramstyle="named")
-        compiled = statement.compile(dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True})
-        self._text = str(compiled)
-        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
-
-    def run(self, connection: Connection, parameters: Parameters) -> list[tuple[Any, ...]]:
-        """The rows that it returns."""
-        raw: Any = connection.connection.driver_connection
-        rows: list[tuple[Any, ...]] = raw.execute(self._text, {**self._constants, **parameters}).fetchall()
-        return rows
 
 
 def _remember_key() -> Any:
@@ -100,12 +77,12 @@ def _mark_session() -> Any:
 
 _NEW_CHANGE = ("run_id", "status", "pending", "changed_at")
 
-_INSERT_RUN = _Compiled(insert(runs).inline(), [column.name for column in runs.c if column.name != "next_timer"])
-_INSERT_CHANGE = _Compiled(insert(changes).inline(), _NEW_CHANGE)
-_RECORD_DECISION = _Compiled(sqlite.insert(decisions).on_conflict_do_nothing(), [column.name for column in decisions.c])
-_SETTLE = _Compiled(SETTLE)
-_REMEMBER_KEY = _Compiled(_remember_key())
-_KEEP_SNAPSHOT = _Compiled(_keep_snapshot())
+_INSERT_RUN = Compiled(insert(runs).inline(), [column.name for column in runs.c if column.name != "next_timer"])
+_INSERT_CHANGE = Compiled(insert(changes).inline(), _NEW_CHANGE)
+_RECORD_DECISION = Compiled(sqlite.insert(decisions).on_conflict_do_nothing(), [column.name for column in decisions.c])
+_SETTLE = Compiled(SETTLE)
+_REMEMBER_KEY = Compiled(_remember_key())
+_KEEP_SNAPSHOT = Compiled(_keep_snapshot())
 _MARK_SESSION = _mark_session()
 
 
@@ -113,17 +90,17 @@ class SqliteWrites:
     """`Writes` for SQLite."""
 
     def create_run(self, connection: Connection, run: Parameters) -> None:
-        _INSERT_RUN.run(connection, run)
+        _INSERT_RUN.rows(connection, run)
         change = {
             "run_id": run["run_id"],
             "status": run["status"],
             "pending": NOTHING_PENDING,
             "changed_at": run["created_at"],
         }
-        _INSERT_CHANGE.run(connection, change)
+        _INSERT_CHANGE.rows(connection, change)
 
     def create_run_once(self, connection: Connection, run: Parameters, key: Parameters) -> bool:
-        if not _REMEMBER_KEY.run(connection, key):
+        if not _REMEMBER_KEY.rows(connection, key):
             return False
         self.create_run(connection, run)
         return True
@@ -135,7 +112,7 @@ class SqliteWrites:
         assignees: Sequence[str],
         snapshot: Parameters | None,
     ) -> None:
-        rows = _SETTLE.run(connection, settled)
+        rows = _SETTLE.rows(connection, settled)
         if not rows:
             return
         changed = rows[0][0]
@@ -147,17 +124,17 @@ class SqliteWrites:
                 "pending": settled["new_pending"],
                 "changed_at": settled["new_updated_at"],
             }
-            _INSERT_CHANGE.run(connection, change)
+            _INSERT_CHANGE.rows(connection, change)
         if assignees:
             connection.execute(_ADD_ASSIGNEE, [{"run_id": run_id, "assignee": one} for one in assignees])
         if snapshot is not None:
-            _KEEP_SNAPSHOT.run(connection, snapshot)
+            _KEEP_SNAPSHOT.rows(connection, snapshot)
 
     def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
         for decision in decisions:
-            _RECORD_DECISION.run(connection, decision)
+            _RECORD_DECISION.rows(connection, decision)
         if key is not None:
-            _REMEMBER_KEY.run(connection, key)
+            _REMEMBER_KEY.rows(connection, key)
 
     def open_session(self, connection: Connection, session: Parameters) -> None:
         connection.execute(_OPEN_SESSION, session)
