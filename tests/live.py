@@ -39,7 +39,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from interlock import Workflow, create_app
-from interlock.app import serve, uvicorn_config
+from interlock.serving import serve, uvicorn_config
 from interlock.settings import Settings
 from interlock.store.migrate import migrate
 

@@ -50,6 +50,9 @@ from interlock_protocol.messages import (
 
 logger = structlog.get_logger(__name__)
 
+SOCKET_PATH = "/workflows/ws"
+"""Where the socket is."""
+
 MAX_CONTROL = 1000
 """How many control messages may wait to be sent before the client counts as not reading (4508)."""
 

@@ -21,7 +21,8 @@ from tests.live import PATIENCE
 from tests.services import free_port
 
 from interlock import Step, Workflow, create_app
-from interlock.app import configure_logging, greeting
+from interlock.greeting import greeting
+from interlock.logs import configure_logging
 from interlock.settings import Settings
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "interlock"

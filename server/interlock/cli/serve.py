@@ -85,7 +85,7 @@ def serve(target: str, **flags: str | None) -> None:
     """Serve the workflows of a Python module: MODULE:ATTR, a workflow or a list of them."""
     workflows = load(target)
     given = {name: value for name, value in flags.items() if value is not None}
-    from interlock.app import serve as serve_workflows  # the server is loaded by this command alone
+    from interlock.serving import serve as serve_workflows  # the server is loaded by this command alone
 
     try:
         serve_workflows(workflows, Settings(**given))

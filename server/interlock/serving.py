@@ -1,0 +1,126 @@
+"""A process that is a server: the application under uvicorn, from its start to its last goodbye.
+
+Laws:
+- What keeps the server from starting is one sentence, and exit code 1.
+- Sockets and streams hear 4503 before the listener closes; parts are stopped before the process goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import uvicorn
+from fastapi import FastAPI
+
+from interlock.app import Interlock, app_of, listed
+from interlock.auth.tokens import authenticator_from
+from interlock.database import DatabaseInUse, DatabaseUnavailable
+from interlock.greeting import greeting
+from interlock.log.port import LogUnavailable, LogUnfit
+from interlock.logs import configure_logging
+from interlock.settings import Settings
+from interlock.store.migrate import SchemaOutdated
+from interlock.transport import WebSocketTransport
+from interlock.workflow.declaration import Workflow
+
+
+def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None) -> None:
+    """Serve these workflows until the process is told to stop. Prints where, and the token if one was made up."""
+    settings = settings or Settings()
+    authenticator, token = authenticator_from(settings)
+    interlock = Interlock(listed(workflows), settings, authenticator)
+    config = uvicorn_config(app_of(interlock), settings, lifespan="off")
+    configure_logging(settings.log_level)
+    gc.freeze()  # what is loaded by now stays: collections needn't look at it again and again
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(interlock, _Server(config, interlock, token)))
+
+
+def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
+    """How uvicorn serves the application, so that the socket keeps what the protocol promises.
+
+    Args:
+        lifespan: `off` when the caller starts and stops the application's parts itself.
+    """
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        lifespan=lifespan,
+        ws=WebSocketTransport,
+        ws_max_size=4 * settings.max_message_bytes,
+        ws_ping_interval=settings.heartbeat_seconds,
+        ws_ping_timeout=settings.heartbeat_seconds,
+        ws_per_message_deflate=False,
+        log_level=settings.log_level if settings.log_level != "info" else "warning",
+        access_log=False,
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds)),
+    )
+
+
+async def _serve(interlock: Interlock, server: _Server) -> None:
+    try:
+        await _check_address(interlock.settings)
+        await interlock.start()
+    except (_NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
+        sys.exit(f"Interlock can't start: {error}")
+    try:
+        await server.serve()
+    finally:
+        await interlock.stop()
+    if not server.started:
+        sys.exit(1)
+
+
+class _NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error
+    """The server can't listen where it is to."""
+
+
+async def _check_address(settings: Settings) -> None:
+    """Return if the server can listen where it is to: uvicorn would end the process without saying what to do.
+
+    Raises:
+        _NoAddress: it can't, with a sentence that says what to do.
+    """
+    host, port = settings.host, settings.port
+    try:
+        probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _NoAddress(
+                f"something listens on {host}:{port} already. Stop it, or choose another port with --port or"
+                " INTERLOCK_PORT; 0 takes a free one."
+            ) from None
+        raise _NoAddress(
+            f"it isn't allowed, or isn't possible, to listen on {host}:{port} ({error.strerror or error})."
+            " Choose another address with --host and --port, or INTERLOCK_HOST and INTERLOCK_PORT."
+        ) from None
+    probe.close()
+    await probe.wait_closed()
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that greets when it listens, and says 4503 before it closes."""
+
+    def __init__(self, config: uvicorn.Config, interlock: Interlock, token: str | None) -> None:
+        super().__init__(config)
+        self._interlock = interlock
+        self._token = token
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            workflows = tuple(self._interlock.services().engine.workflows)
+            print(greeting(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        await self._interlock.drain()
+        await super().shutdown(sockets=sockets)
+        # Here, not after serve(): that ends by raising the captured signal again, and SIGTERM ends the process.
+        await self._interlock.stop()
