@@ -193,6 +193,9 @@ Written by `make bench` on {today}; don't edit. Absolute figures are this machin
 "x peer" and "x floor" say how many times *better* than the peer or the floor, for figures of which more is
 better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown.
 
+What the floor doesn't reach, nothing does: at B1 the floor, which only sends, says how many times the peer is possible
+with this client.
+
 ## What is compared
 
 {measured}
