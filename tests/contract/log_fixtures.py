@@ -41,6 +41,7 @@ class Rig:
 
     log: Log
     has_leases: bool = False
+    has_archive: bool = False
     another: Callable[[], Awaitable[Log]]
     losing_a_reply: Callable[[], AbstractContextManager[None]]
 
@@ -50,12 +51,17 @@ class Rig:
 
 @dataclass(kw_only=True)
 class RedisRig(Rig):
-    """`brief` claims as the log of another process, with leases so short that one can wait for their end."""
+    """`brief` claims as the log of another process, with leases so short that one can wait for their end.
 
+    `direct` does, too, and has nothing of this process between itself and Redis.
+    """
+
+    direct: RedisLog
     brief: RedisLog
     redis: Redis
     archive: SqlArchive
     has_leases: bool = True
+    has_archive: bool = True
 
     async def let_lease_end(self, owner: str) -> None:
         async for key in self.redis.scan_iter("*:leases"):
@@ -109,9 +115,9 @@ async def open_redis_rig(url: str, archive_url: str) -> AsyncIterator[RedisRig]:
         proxy = await stack.enter_async_context(lossy_proxy(url))
         archive = SqlArchive(database)
 
-        async def another(lease_ms: int = LONG_LEASE_MS) -> RedisLog:
+        async def another(lease_ms: int = LONG_LEASE_MS, through: str = proxy.url) -> RedisLog:
             # Few shards, as many waits here ask all of them.
-            log = RedisLog(proxy.url, archive, shards=4, lease_ms=lease_ms)
+            log = RedisLog(through, archive, shards=4, lease_ms=lease_ms)
             stack.push_async_callback(log.close)
             await log.start()
             return log
@@ -121,6 +127,7 @@ async def open_redis_rig(url: str, archive_url: str) -> AsyncIterator[RedisRig]:
             another=another,
             losing_a_reply=proxy.losing_a_reply,
             brief=await another(BRIEF_LEASE_MS),
+            direct=await another(BRIEF_LEASE_MS, url),
             redis=redis,
             archive=archive,
         )
