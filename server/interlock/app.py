@@ -95,7 +95,7 @@ class Interlock:
                 on_pause=self._on_pause,
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
-            self._services = Services(engine, Hub(log), store, self._authenticator)
+            self._services = Services(engine, Hub(log, engine.suspect), store, self._authenticator)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.sweep.resume()
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")

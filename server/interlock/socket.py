@@ -27,7 +27,7 @@ from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Accepted, Engine
 from interlock.hub import Cursor, Hub
 from interlock.log.port import LogUnavailable
-from interlock.rejoin import head_of, rejoin, rejoinable
+from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable
@@ -208,6 +208,9 @@ class Socket:
     async def _send_page(self, following: _Following) -> None:
         """The next page of one followed run, and `subscribed` where it belongs."""
         cursor = following.cursor
+        if cursor.lost_epoch:
+            await self._tell_of_loss(following)
+            return
         if self._announce(following):
             return
         await self.outlet.room()
@@ -219,7 +222,7 @@ class Socket:
                 async with asyncio.timeout(LOG_AWAY_SECONDS):
                     await self._awake.wait()
             return
-        if cursor.held or self._following.get(cursor.run_id) is not following:
+        if cursor.held or cursor.lost_epoch or self._following.get(cursor.run_id) is not following:
             return
         if following.subscribed is not None and cursor.next_index + len(frames) > following.subscribed_at:
             frames, ends = frames[: following.subscribed_at - cursor.next_index], False
@@ -232,6 +235,27 @@ class Socket:
             self._unfollow(cursor.run_id)
         else:
             self._announce(following)
+
+    async def _tell_of_loss(self, following: _Following) -> None:
+        """The run goes on in another epoch: say so, as if the client had come back to it."""
+        cursor, epoch = following.cursor, following.cursor.lost_epoch
+        last = cursor.next_index - 1 if cursor.next_index else None
+        back = Reconnect(action="reconnect", run_id=cursor.run_id, last_event_index=last, epoch=epoch)
+        try:
+            answer = await rejoin(self.engine, back, cursor)
+        except (LogUnavailable, StoreUnavailable, Refusal):
+            await asyncio.sleep(LOG_AWAY_SECONDS)
+            return
+        if self._following.get(cursor.run_id) is not following:
+            return
+        cursor.lost_epoch = 0
+        for message in answer.says:
+            self.say(message)
+        following.subscribed, following.subscribed_at = answer.subscribed, answer.subscribed_at
+        if answer.first is None:
+            self._unfollow(cursor.run_id)
+        else:
+            cursor.next_index = answer.first
 
     def _announce(self, following: _Following) -> bool:
         if following.subscribed is None or following.cursor.next_index < following.subscribed_at:
@@ -346,7 +370,7 @@ class Socket:
             return
         # Its key was used before: the run may be anywhere by now.
         with self._watching(accepted.run_id) as cursor:
-            cursor.tail.grown((await head_of(self.engine.log, accepted.run_id)).next_index)
+            cursor.tail.grown((await self.engine.head(accepted.run_id)).next_index)
             self._ack(message, accepted)
             if accepted.run_id not in self._following:
                 self._follow(cursor, 0)

@@ -23,7 +23,7 @@ from interlock.http.errors import Unauthorized, about
 from interlock.http.shapes import ANSWERED, Answers, body, json_of, refusals, stream
 from interlock.http.sse import EventStream, ExpiredDuring, Follower, Streams, while_there
 from interlock.log.port import LogUnavailable
-from interlock.rejoin import head_of, rejoin, rejoinable
+from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import ErrorCode, Refusal
@@ -128,7 +128,7 @@ class _Runs:
         follower.acknowledge(order.message, accepted)
         try:
             # The run may have gone on before it was watched.
-            cursor.tail.grown((await head_of(engine.log, accepted.run_id)).next_index)
+            cursor.tail.grown((await engine.head(accepted.run_id)).next_index)
         except LogUnavailable:
             if accepted.first_index is None:
                 raise

@@ -204,6 +204,8 @@ class Follower:
     async def _page(self) -> tuple[list[bytes], bool]:
         """The next frames, and whether the stream ends after them."""
         cursor = self.cursor
+        if cursor.lost_epoch:
+            return [], True  # whoever comes back with its last event's id is told what was lost
         try:
             frames, ends = await self._hub.page(cursor, SSE)
         except LogUnavailable:

@@ -201,6 +201,7 @@ log_heads = Table(
     Column("pending", Text, nullable=False),
     Column("owner", Text),
     Column("generation", BigInteger, nullable=False),
+    Column("first_index", BigInteger, nullable=False, server_default="0"),
     Column("recent", Text, nullable=False),
     PrimaryKeyConstraint("run_id", name="pk_log_heads"),
     sqlite_with_rowid=False,
