@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "auth_timeout_seconds": 10,
     "heartbeat_seconds": 20,
     "shutdown_grace_seconds": 10,
+    "metrics": "token",
     "log_level": "info",
 }
 
@@ -91,6 +92,7 @@ def test_every_setting_is_described() -> None:
         ("MAX_MESSAGE_BYTES", "2048", 2048),
         ("MAX_CONNECTIONS", "1", 1),
         ("AUTH_TIMEOUT_SECONDS", "0.5", 0.5),
+        ("METRICS", "Open", "open"),
         ("LOG_LEVEL", "DEBUG", "debug"),
     ],
 )

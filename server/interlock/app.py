@@ -23,12 +23,16 @@ from interlock.engine.engine import Engine
 from interlock.engine.notices import OnPause
 from interlock.http.api import answer_errors, make_router
 from interlock.http.openapi import describe
+from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
 from interlock.http.sse import Streams
 from interlock.hub import Hub
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
+from interlock.meter import Meter, metered
+from interlock.metrics import Metrics
+from interlock.readiness import Readiness
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket import SOCKET_PATH, SocketEndpoint
@@ -69,6 +73,9 @@ class Interlock:
         self._stack = AsyncExitStack()
         self.sockets = SocketEndpoint(self.services, settings)
         self.streams = Streams(settings)
+        self.meter = Meter()
+        self.readiness = Readiness(self.services)
+        self.metrics = Metrics(self.services, self.meter, self.sockets, self.streams, self.readiness)
 
     def services(self) -> Services:
         """The parts of a server that has started."""
@@ -83,7 +90,7 @@ class Interlock:
             self._stack.push_async_callback(database.close)
             await _schema(database)
             store = SqlStore(database)
-            log = await self._open_log(database)
+            log = metered(await self._open_log(database), self.meter)
             engine = Engine(
                 self._workflows,
                 log,
@@ -93,9 +100,10 @@ class Interlock:
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,
                 on_pause=self._on_pause,
+                meter=self.meter,
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
-            self._services = Services(engine, Hub(log), store, self._authenticator)
+            self._services = Services(engine, Hub(log, self.meter), store, self._authenticator)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.resume()
             self._keep(engine.sweep(SWEEP_SECONDS), "sweep")
@@ -131,7 +139,8 @@ class Interlock:
         self._stack.push_async_callback(stop)
 
     async def drain(self) -> None:
-        """End what goes on until somebody ends it: sockets and streams."""
+        """Say that no more work is wanted, and end what goes on until somebody ends it: sockets and streams."""
+        self.readiness.drain()
         await self.sockets.drain()
         await self.streams.drain()
 
@@ -174,9 +183,12 @@ def app_of(interlock: Interlock) -> FastAPI:
 
     app = FastAPI(title="Interlock", lifespan=lifespan)
     app.router.routes.append(WebSocketRoute(SOCKET_PATH, interlock.sockets))
+    app.include_router(
+        make_operations_router(interlock.services, interlock.settings, interlock.readiness, interlock.metrics)
+    )
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
-    answer_errors(app)
+    answer_errors(app, interlock.meter)
     describe(app)
     return app
 

@@ -12,9 +12,10 @@ Source: `docs/architecture.md`, "Laws" 1 and 2.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from interlock.log.port import Batch, Log
+from interlock.meter import Meter
 from interlock.transport import Frame
 from interlock_protocol.codec import Codec
 
@@ -93,7 +94,8 @@ class _Tail:
 class Hub:
     """Follows runs for any number of cursors."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, meter: Meter | None = None) -> None:
+        self.meter = meter or Meter()
         self._log = log
         self._tails: dict[str, _Tail] = {}
         log.listen(self._appended)
@@ -119,6 +121,10 @@ class Hub:
         tail.followers.discard(cursor)
         if not tail.followers and self._tails.get(cursor.run_id) is tail:
             del self._tails[cursor.run_id]
+
+    def cursors(self) -> Iterator[Cursor]:
+        """Every cursor that there is."""
+        return (cursor for tail in self._tails.values() for cursor in tail.followers)
 
     def _appended(self, run_id: str, batch: Batch) -> None:
         tail = self._tails.get(run_id)

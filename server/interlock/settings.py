@@ -147,6 +147,11 @@ class Settings(BaseSettings):
     auth_timeout_seconds: float = _seconds(10, "How long a new socket may take to authenticate.")
     heartbeat_seconds: float = _seconds(20, "How often the server pings a socket.")
     shutdown_grace_seconds: float = _seconds(10, "How long a stopping server lets its steps finish.")
+    metrics: Literal["token", "open", "off"] = _setting(
+        "token",
+        "Who may read `/metrics`: who has a token with the scope admin, everybody who reaches the server, or nobody.",
+        "token, open or off",
+    )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = _setting(
         "info", "The least important messages to log.", "debug, info, warning, error or critical"
     )
@@ -189,7 +194,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be {_write('database_url')}.")
         return f"{DRIVERS[scheme]}://{rest}"
 
-    @field_validator("log_level", mode="before")
+    @field_validator("log_level", "metrics", mode="before")
     @classmethod
     def _in_lower_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value

@@ -181,6 +181,7 @@ class Socket:
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a control message before any event that isn't sent yet."""
+        self.hub.meter.said(message)
         self._control.append(self.outlet.codec.encode(message))
         if len(self._control) > MAX_CONTROL:
             self.close(CloseCode.NOT_READING)
@@ -225,6 +226,7 @@ class Socket:
             frames, ends = frames[: following.subscribed_at - cursor.next_index], False
         if frames:
             cursor.next_index += len(frames)
+            self.hub.meter.delivered += len(frames)
             await self.outlet.send(frames)
         if self._following.get(cursor.run_id) is not following:
             return
@@ -507,6 +509,11 @@ class SocketEndpoint:
         if len(self._open) >= settings.max_connections:
             return CloseCode.TOO_MANY_CONNECTIONS
         return None
+
+    @property
+    def count(self) -> int:
+        """How many sockets are open."""
+        return len(self._open)
 
     async def drain(self) -> None:
         """Close every socket with 4503, and take no more."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.engine.clock import Clock
@@ -28,6 +28,7 @@ from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions
 from interlock.engine.worker import Worker
 from interlock.log.port import Log, LogUnavailable, Reason
+from interlock.meter import Meter
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.workflow.advance import advance, concluded, failed, recovered
 from interlock.workflow.declaration import Step, Workflow
@@ -55,6 +56,7 @@ class Ports:
     store: Store
     clock: Clock
     notices: Notices | None = None
+    meter: Meter = field(default_factory=Meter)
 
 
 class Driver:

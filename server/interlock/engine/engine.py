@@ -36,6 +36,7 @@ from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions, own_session
 from interlock.engine.timers import Timers
 from interlock.log.port import Append, Appended, Entry, Log, LogUnavailable, Reason, Refused
+from interlock.meter import Meter
 from interlock.store.port import Decision, IdempotencyKey, NewRun, Outcome, Store, StoreUnavailable
 from interlock.workflow.decide import Decided, cancel, continued, decide, ended_with, expired, next_timer
 from interlock.workflow.declaration import Workflow
@@ -95,6 +96,7 @@ class Engine:
         clock: the store's time; one of its own by default.
         is_alone: no other server works on these runs: a definition that isn't here is nowhere.
         on_pause: told of each pause; `base_url` is where the links that it gets begin.
+        meter: counts what is claimed.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Engine:
         on_pause: OnPause | None = None,
         base_url: str = "",
         is_alone: bool = False,
+        meter: Meter | None = None,
     ) -> None:
         self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
         self.log = log
@@ -117,7 +120,7 @@ class Engine:
         self.timers = Timers(store, self.clock, self._expire)
         self._is_alone = is_alone
         self.notices = None if on_pause is None else Notices(store, on_pause, self._logged_state, base_url)
-        ports = Ports(log, store, self.clock, self.notices)
+        ports = Ports(log, store, self.clock, self.notices, meter or Meter())
         self._pool = Pool(
             self.workflows,
             ports,

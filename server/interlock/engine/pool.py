@@ -149,6 +149,7 @@ class Pool:
             if claimed.reason is Reason.ENDED:
                 await self.settle_ended(run_id)
             return
+        self.ports.meter.claimed(cut_off=cut_off)
         if state.epoch != claimed.head.epoch:
             state = await load_state(self.log, self.store, run_id) or state
         if state.next_index < claimed.head.next_index:
