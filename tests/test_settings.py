@@ -119,6 +119,11 @@ def test_the_database_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch) -
     assert Settings(database_url="sqlite:///x.db").database_url == "sqlite+aiosqlite:///x.db"
 
 
+def test_redis_url_that_a_password_breaks_is_told_without_the_password() -> None:
+    assert "%23" in refusal(redis_url="redis://:s3cret#more@127.0.0.1:6379/0")
+    assert "s3cret" not in refusal(redis_url="redis://:s3cret#more@127.0.0.1:6379/0")
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         Settings().port = 1  # type: ignore[misc]

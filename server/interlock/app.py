@@ -139,10 +139,14 @@ class Interlock:
         self._stack.push_async_callback(stop)
 
     async def drain(self) -> None:
-        """Say that no more work is wanted, and end what goes on until somebody ends it: sockets and streams."""
+        """Say that no more work is wanted; end what goes on until somebody ends it, sockets and streams; stop working.
+
+        Whoever asks meanwhile is told that the server isn't ready. Again is fine.
+        """
         self.readiness.drain()
-        await self.sockets.drain()
-        await self.streams.drain()
+        await asyncio.gather(self.sockets.drain(), self.streams.drain())
+        if self._services is not None:
+            await self._services.engine.stop(self.settings.shutdown_grace_seconds)
 
     async def stop(self) -> None:
         """Say goodbye to the sockets and streams, stop working, and close what was opened."""

@@ -1,8 +1,9 @@
 """A process that is a server: the application under uvicorn, from its start to its last goodbye.
 
 Laws:
-- What keeps the server from starting is one sentence, and exit code 1.
-- Sockets and streams hear 4503 before the listener closes; parts are stopped before the process goes.
+- What keeps the server from starting is one sentence, which names the setting, and exit code 1.
+- Who is told to stop isn't ready from that moment. Sockets and streams hear 4503, and steps end, before the listener
+  closes; parts are stopped before the process goes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import errno
 import gc
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, Literal
 
 import uvicorn
@@ -68,13 +70,25 @@ async def _serve(interlock: Interlock, server: _Server) -> None:
         await _check_address(interlock.settings)
         await interlock.start()
     except (_NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
-        sys.exit(f"Interlock can't start: {error}")
+        sys.exit(f"Interlock can't start: {_with_advice(error, interlock.settings)}")
     try:
         await server.serve()
     finally:
         await interlock.stop()
     if not server.started:
         sys.exit(1)
+
+
+def _with_advice(error: Exception, settings: Settings) -> str:
+    """What is wrong, in one sentence, and which setting to look at."""
+    sentence = " ".join(str(error).split()).removesuffix(".")
+    if isinstance(error, DatabaseUnavailable) or (isinstance(error, LogUnavailable) and settings.redis_url is None):
+        return f"{sentence}. Check INTERLOCK_DATABASE_URL."
+    if isinstance(error, LogUnavailable):
+        return f"{sentence}. Check INTERLOCK_REDIS_URL."
+    if isinstance(error, LogUnfit):
+        return f"{sentence}. It is the Redis of INTERLOCK_REDIS_URL; see also INTERLOCK_ALLOW_VOLATILE_REDIS."
+    return f"{sentence}."
 
 
 class _NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error
@@ -118,6 +132,11 @@ class _Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             workflows = tuple(self._interlock.services().engine.workflows)
             print(greeting(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called when the process is signalled: from here on nobody is to send it work."""
+        self._interlock.readiness.drain()
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         await self._interlock.drain()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -193,6 +194,17 @@ class Settings(BaseSettings):
         if not (separator and rest and scheme in DRIVERS):
             raise ValueError(f"must be {_write('database_url')}.")
         return f"{DRIVERS[scheme]}://{rest}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _with_a_port(cls, value: str | None) -> str | None:
+        try:
+            _ = None if value is None else urlsplit(value).port
+        except ValueError:  # its words hold what stands where a port should: of a password with a #, its beginning
+            raise ValueError(
+                f"must be {_write('redis_url')}, and what is special in a password written with %, as in %23 for #."
+            ) from None
+        return value
 
     @field_validator("log_level", "metrics", mode="before")
     @classmethod
