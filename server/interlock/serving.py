@@ -67,9 +67,9 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
 
 async def _serve(interlock: Interlock, server: _Server) -> None:
     try:
-        await _check_address(interlock.settings)
+        await check_address(interlock.settings)
         await interlock.start()
-    except (_NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
+    except (NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
         sys.exit(f"Interlock can't start: {_with_advice(error, interlock.settings)}")
     try:
         await server.serve()
@@ -91,26 +91,26 @@ def _with_advice(error: Exception, settings: Settings) -> str:
     return f"{sentence}."
 
 
-class _NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error
+class NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error
     """The server can't listen where it is to."""
 
 
-async def _check_address(settings: Settings) -> None:
+async def check_address(settings: Settings) -> None:
     """Return if the server can listen where it is to: uvicorn would end the process without saying what to do.
 
     Raises:
-        _NoAddress: it can't, with a sentence that says what to do.
+        NoAddress: it can't, with a sentence that says what to do.
     """
     host, port = settings.host, settings.port
     try:
         probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise _NoAddress(
+            raise NoAddress(
                 f"something listens on {host}:{port} already. Stop it, or choose another port with --port or"
                 " INTERLOCK_PORT; 0 takes a free one."
             ) from None
-        raise _NoAddress(
+        raise NoAddress(
             f"it isn't allowed, or isn't possible, to listen on {host}:{port} ({error.strerror or error})."
             " Choose another address with --host and --port, or INTERLOCK_HOST and INTERLOCK_PORT."
         ) from None
