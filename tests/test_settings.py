@@ -33,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "shutdown_grace_seconds": 10,
     "metrics": "token",
     "log_level": "info",
+    "log_format": "text",
 }
 
 
@@ -93,6 +94,7 @@ def test_every_setting_is_described() -> None:
         ("MAX_CONNECTIONS", "1", 1),
         ("AUTH_TIMEOUT_SECONDS", "0.5", 0.5),
         ("METRICS", "Open", "open"),
+        ("LOG_FORMAT", "JSON", "json"),
         ("LOG_LEVEL", "DEBUG", "debug"),
     ],
 )

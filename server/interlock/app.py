@@ -73,6 +73,7 @@ class Interlock:
         self._stack = AsyncExitStack()
         self.sockets = SocketEndpoint(self.services, settings)
         self.streams = Streams(settings)
+        self.node = f"node-{uuid.uuid4().hex}"
         self.meter = Meter()
         self.readiness = Readiness(self.services)
         self.metrics = Metrics(self.services, self.meter, self.sockets, self.streams, self.readiness)
@@ -95,7 +96,7 @@ class Interlock:
                 self._workflows,
                 log,
                 store,
-                owner=f"node-{uuid.uuid4().hex}",
+                owner=self.node,
                 max_concurrent=self.settings.max_concurrent_runs,
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,

@@ -18,9 +18,11 @@ from typing import Any, Literal
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 
 from interlock.app import Interlock, app_of, listed
 from interlock.auth.tokens import authenticator_from
+from interlock.concealing import Concealer
 from interlock.database import DatabaseInUse, DatabaseUnavailable
 from interlock.greeting import greeting
 from interlock.log.port import LogUnavailable, LogUnfit
@@ -37,7 +39,8 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(listed(workflows), settings, authenticator)
     config = uvicorn_config(app_of(interlock), settings, lifespan="off")
-    configure_logging(settings.log_level)
+    conceal = Concealer.of(settings)
+    configure_logging(settings.log_level, settings.log_format, node=interlock.node, conceal=conceal)
     gc.freeze()  # what is loaded by now stays: collections needn't look at it again and again
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(interlock, _Server(config, interlock, token)))
@@ -47,7 +50,7 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
     """How uvicorn serves the application, so that the socket keeps what the protocol promises.
 
     Args:
-        lifespan: `off` when the caller starts and stops the application's parts itself.
+        lifespan: `off` when the caller starts and stops the application's parts itself, and sets up logging.
     """
     return uvicorn.Config(
         app,
@@ -60,6 +63,7 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
         ws_ping_timeout=settings.heartbeat_seconds,
         ws_per_message_deflate=False,
         log_level=settings.log_level if settings.log_level != "info" else "warning",
+        log_config=None if lifespan == "off" else LOGGING_CONFIG,
         access_log=False,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds)),
     )

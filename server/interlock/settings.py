@@ -157,6 +157,10 @@ class Settings(BaseSettings):
         "info", "The least important messages to log.", "debug, info, warning, error or critical"
     )
 
+    log_format: Literal["text", "json"] = _setting(
+        "text", "What log lines look like: lines for people, or JSON objects for programs.", "text or json"
+    )
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -206,7 +210,7 @@ class Settings(BaseSettings):
             ) from None
         return value
 
-    @field_validator("log_level", "metrics", mode="before")
+    @field_validator("log_level", "log_format", "metrics", mode="before")
     @classmethod
     def _in_lower_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value

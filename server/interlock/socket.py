@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import structlog
 
+from interlock import about, tracing
 from interlock.auth import AuthError, Principal, origin_allowed
 from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Accepted, Engine
@@ -119,6 +120,7 @@ class Socket:
 
     async def serve(self) -> None:
         """Read, act and send until either side closes."""
+        about.connection(self.connection_id)
         self._greet()
         self._call_at(self.limits.auth_timeout, self._auth_timed_out)
         sender = asyncio.create_task(self._send_all(), name=f"send {self.connection_id}")
@@ -133,7 +135,7 @@ class Socket:
             self._end(sender, reader)
             for outcome in await asyncio.gather(sender, reader, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
-                    logger.error("socket_broke_off", connection_id=self.connection_id, exc_info=outcome)
+                    logger.error("socket_broke_off", exc_info=outcome)
         if self._close_code is not None:
             with contextlib.suppress(Exception):
                 await self._send(
@@ -257,7 +259,8 @@ class Socket:
             received = self.connection.receive(frame)
             match received:
                 case Action():
-                    await self._act(received.message)
+                    with about.request(received.message):
+                        await self._act(received.message)
                 case Answer():
                     self.say(received.message)
                 case Close():
@@ -265,14 +268,15 @@ class Socket:
 
     async def _act(self, message: AnyClientMessage) -> None:
         try:
-            await self._acts[type(message)](self, message)
+            with tracing.action(message, self.connection_id):
+                await self._acts[type(message)](self, message)
         except Refusal as refusal:
             self._refuse(refusal, message)
         except (LogUnavailable, StoreUnavailable):
             sentence = "The server can't reach its storage at the moment; send it again in a while."
             self._refuse(Refusal(ErrorCode.UNAVAILABLE, sentence), message)
         except Exception:
-            logger.exception("action_failed", action=message.action, connection_id=self.connection_id)
+            logger.exception("action_failed", action=message.action)
             self._refuse(Refusal(ErrorCode.INTERNAL, "Something went wrong in the server; it is in its log."), message)
 
     def _refuse(self, refusal: Refusal, message: AnyClientMessage) -> None:
@@ -478,6 +482,7 @@ class SocketEndpoint:
         if refused is not None:
             await send({"type": "websocket.close", "code": int(refused), "reason": refused.reason})
             return
+        tracing.adopt(scope["headers"])
         services, codec = self._services(), codec_for(offered)
         socket = Socket(
             services.engine,

@@ -121,6 +121,7 @@ class Engine:
         self._is_alone = is_alone
         self.notices = None if on_pause is None else Notices(store, on_pause, self._logged_state, base_url)
         ports = Ports(log, store, self.clock, self.notices, meter or Meter())
+        self._traces = ports.traces
         self._pool = Pool(
             self.workflows,
             ports,
@@ -225,6 +226,7 @@ class Engine:
         earlier = await _reached(self.store.create_run(run, _key(principal, message)))
         if earlier is not None:
             return await self._as_before(earlier, principal, message)
+        self._traces.remember(run.run_id)
         self._remember(Facts(run.run_id, run.workflow_id, run.session_id, run.user_id, frozenset()))
         self._pool.keep(
             RunState(run.run_id, run.workflow_id, run.session_id, run.user_id, run.input, run.version, run.fingerprint)
@@ -292,6 +294,7 @@ class Engine:
                     return await self._decided_before(state, key)
                 drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=self.clock.now_ms())
                 drafts += ended_with(workflow, state, decided, principal.user_id)
+                self._traces.remember(facts.run_id)
                 appended = await self._append(facts.run_id, drafts, key=key)
                 if isinstance(appended, Appended):
                     if not appended.owned:

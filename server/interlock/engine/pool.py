@@ -10,12 +10,14 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import structlog
 
+from interlock import about
 from interlock.engine.driver import Driver, Ports
 from interlock.engine.journal import OwnershipLost, fold_batch
 from interlock.engine.loading import catch_up, load_state
@@ -69,6 +71,7 @@ class Pool:
         self._again: dict[str, bool] = {}
         self._kept: OrderedDict[str, RunState] = OrderedDict()
         self._stopping = False
+        self._context = contextvars.copy_context()
         log.listen(self._appended)
 
     # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
@@ -80,7 +83,9 @@ class Pool:
         if run_id in self._tasks:
             self._again.setdefault(run_id, False)
         elif len(self._tasks) < self._room:
-            task = asyncio.create_task(self._work_on(run_id, cut_off), name=f"drive {run_id}")
+            # Not in the context of whoever happened to wake it: that may be another run, or a client.
+            own = self._context.copy()
+            task = asyncio.create_task(self._work_on(run_id, cut_off), name=f"drive {run_id}", context=own)
             self._tasks[run_id] = task
         else:
             self._waiting.setdefault(run_id, cut_off)
@@ -113,18 +118,19 @@ class Pool:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work_on(self, run_id: str, cut_off: bool) -> None:
+        about.run(run_id)
         try:
             await self._drive(run_id, cut_off)
         except (LogUnavailable, StoreUnavailable):
-            logger.warning("run_delayed", run_id=run_id, why="the log or the database can't be reached")
+            logger.warning("run_delayed", why="the log or the database can't be reached")
             await asyncio.sleep(RETRY_SECONDS)
             self._again[run_id] = True  # what ran was broken off
         except OwnershipLost as lost:
             self._kept.pop(run_id, None)
-            logger.info("run_taken_over", run_id=run_id, reason=lost.reason.value)
+            logger.info("run_taken_over", reason=lost.reason.value)
         except Exception:
             self._kept.pop(run_id, None)
-            logger.exception("run_broke_off", run_id=run_id)
+            logger.exception("run_broke_off")
         finally:
             self._tasks.pop(run_id, None)
             self._next(run_id)
@@ -140,7 +146,7 @@ class Pool:
         state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
         workflow = None if state is None else self._workflow_of(state)
         if state is None or workflow is None:
-            logger.info("run_left", run_id=run_id, why="this server doesn't have the definition it began with")
+            logger.info("run_left", why="this server doesn't have the definition it began with")
             if state is not None:
                 await self._on_strange(state)
             return
