@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from interlock.log.port import Batch, Log, LogUnavailable
+from interlock.meter import Meter
 from interlock.transport import Frame
 from interlock_protocol.codec import Codec
 
@@ -117,7 +118,8 @@ class Hub:
         on_loss: called with (run id, epoch, next index) when the log seems to have lost entries that it had.
     """
 
-    def __init__(self, log: Log, on_loss: Callable[[str, int, int], None]) -> None:
+    def __init__(self, log: Log, on_loss: Callable[[str, int, int], None], meter: Meter | None = None) -> None:
+        self.meter = meter or Meter()
         self._log = log
         self._on_loss = on_loss
         self._tails: dict[str, _Tail] = {}
@@ -186,6 +188,10 @@ class Hub:
                     return
         finally:
             tail.filling = None
+
+    def cursors(self) -> Iterator[Cursor]:
+        """Every cursor that there is."""
+        return (cursor for tail in self._tails.values() for cursor in tail.followers)
 
     def _appended(self, run_id: str, batch: Batch) -> None:
         tail = self._tails.get(run_id)

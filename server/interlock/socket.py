@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import structlog
 
+from interlock import about, tracing
 from interlock.auth import AuthError, Principal, origin_allowed
 from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Accepted, Engine
@@ -119,6 +120,7 @@ class Socket:
 
     async def serve(self) -> None:
         """Read, act and send until either side closes."""
+        about.connection(self.connection_id)
         self._greet()
         self._call_at(self.limits.auth_timeout, self._auth_timed_out)
         sender = asyncio.create_task(self._send_all(), name=f"send {self.connection_id}")
@@ -133,7 +135,7 @@ class Socket:
             self._end(sender, reader)
             for outcome in await asyncio.gather(sender, reader, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
-                    logger.error("socket_broke_off", connection_id=self.connection_id, exc_info=outcome)
+                    logger.error("socket_broke_off", exc_info=outcome)
         if self._close_code is not None:
             with contextlib.suppress(Exception):
                 await self._send(
@@ -181,6 +183,7 @@ class Socket:
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a control message before any event that isn't sent yet."""
+        self.hub.meter.said(message)
         self._control.append(self.outlet.codec.encode(message))
         if len(self._control) > MAX_CONTROL:
             self.close(CloseCode.NOT_READING)
@@ -228,6 +231,7 @@ class Socket:
             frames, ends = frames[: following.subscribed_at - cursor.next_index], False
         if frames:
             cursor.next_index += len(frames)
+            self.hub.meter.delivered += len(frames)
             await self.outlet.send(frames)
         if self._following.get(cursor.run_id) is not following:
             return
@@ -279,7 +283,8 @@ class Socket:
             received = self.connection.receive(frame)
             match received:
                 case Action():
-                    await self._act(received.message)
+                    with about.request(received.message):
+                        await self._act(received.message)
                 case Answer():
                     self.say(received.message)
                 case Close():
@@ -287,14 +292,15 @@ class Socket:
 
     async def _act(self, message: AnyClientMessage) -> None:
         try:
-            await self._acts[type(message)](self, message)
+            with tracing.action(message, self.connection_id):
+                await self._acts[type(message)](self, message)
         except Refusal as refusal:
             self._refuse(refusal, message)
         except (LogUnavailable, StoreUnavailable):
             sentence = "The server can't reach its storage at the moment; send it again in a while."
             self._refuse(Refusal(ErrorCode.UNAVAILABLE, sentence), message)
         except Exception:
-            logger.exception("action_failed", action=message.action, connection_id=self.connection_id)
+            logger.exception("action_failed", action=message.action)
             self._refuse(Refusal(ErrorCode.INTERNAL, "Something went wrong in the server; it is in its log."), message)
 
     def _refuse(self, refusal: Refusal, message: AnyClientMessage) -> None:
@@ -500,6 +506,7 @@ class SocketEndpoint:
         if refused is not None:
             await send({"type": "websocket.close", "code": int(refused), "reason": refused.reason})
             return
+        tracing.adopt(scope["headers"])
         services, codec = self._services(), codec_for(offered)
         socket = Socket(
             services.engine,
@@ -531,6 +538,11 @@ class SocketEndpoint:
         if len(self._open) >= settings.max_connections:
             return CloseCode.TOO_MANY_CONNECTIONS
         return None
+
+    @property
+    def count(self) -> int:
+        """How many sockets are open."""
+        return len(self._open)
 
     async def drain(self) -> None:
         """Close every socket with 4503, and take no more."""

@@ -37,6 +37,7 @@ from interlock.engine.sessions import Sessions, own_session
 from interlock.engine.sweep import Sweep
 from interlock.engine.timers import Timers
 from interlock.log.port import Append, Appended, Entry, Head, Log, LogUnavailable, Reason, Refused
+from interlock.meter import Meter
 from interlock.store.port import Decision, IdempotencyKey, NewRun, Outcome, Store, StoreUnavailable
 from interlock.workflow.decide import Decided, cancel, continued, decide, ended_with, expired, next_timer
 from interlock.workflow.declaration import Workflow
@@ -96,6 +97,7 @@ class Engine:
         clock: the store's time; one of its own by default.
         is_alone: no other server works on these runs: a definition that isn't here is nowhere.
         on_pause: told of each pause; `base_url` is where the links that it gets begin.
+        meter: counts what is claimed.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Engine:
         on_pause: OnPause | None = None,
         base_url: str = "",
         is_alone: bool = False,
+        meter: Meter | None = None,
     ) -> None:
         self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
         self.log = log
@@ -118,7 +121,8 @@ class Engine:
         self.timers = Timers(store, self.clock, self._expire)
         self._is_alone = is_alone
         self.notices = None if on_pause is None else Notices(store, on_pause, self._logged_state, base_url)
-        ports = Ports(log, store, self.clock, self.notices)
+        ports = Ports(log, store, self.clock, self.notices, meter or Meter())
+        self._traces = ports.traces
         self._pool = Pool(
             self.workflows,
             ports,
@@ -203,6 +207,7 @@ class Engine:
         earlier = await _reached(self.store.create_run(run, _key(principal, message)))
         if earlier is not None:
             return await self._as_before(earlier, principal, message)
+        self._traces.remember(run.run_id)
         self._remember(Facts(run.run_id, run.workflow_id, run.session_id, run.user_id, frozenset()))
         self._pool.begin(
             RunState(run.run_id, run.workflow_id, run.session_id, run.user_id, run.input, run.version, run.fingerprint)
@@ -269,6 +274,7 @@ class Engine:
                     return await self._decided_before(state, key)
                 drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=self.clock.now_ms())
                 drafts += ended_with(workflow, state, decided, principal.user_id)
+                self._traces.remember(facts.run_id)
                 appended = await self._append(facts.run_id, drafts, key=key)
                 if isinstance(appended, Appended):
                     if not appended.owned:

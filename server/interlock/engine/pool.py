@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from dataclasses import replace
 
 import structlog
 
+from interlock import about
 from interlock.engine.driver import Driver, Ports
 from interlock.engine.journal import LogShorter, OwnershipLost, fold_batch
 from interlock.engine.loading import catch_up, load_state
@@ -80,6 +82,7 @@ class Pool:
         self._left: OrderedDict[str, float] = OrderedDict()
         self._kept: OrderedDict[str, RunState] = OrderedDict()
         self._stopping = False
+        self._context = contextvars.copy_context()
         log.listen(self._appended)
 
     # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
@@ -91,7 +94,9 @@ class Pool:
         if run_id in self._tasks:
             self._again.add(run_id)
         elif len(self._tasks) < self._most:
-            task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}")
+            # Not in the context of whoever happened to wake it: that may be another run, or a client.
+            own = self._context.copy()
+            task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}", context=own)
             self._tasks[run_id] = task
         else:
             self._waiting[run_id] = None
@@ -144,10 +149,11 @@ class Pool:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work_on(self, run_id: str) -> None:
+        about.run(run_id)
         try:
             await self._drive(run_id)
         except (LogUnavailable, StoreUnavailable):
-            logger.warning("run_delayed", run_id=run_id, why="the log or the database can't be reached")
+            logger.warning("run_delayed", why="the log or the database can't be reached")
             await asyncio.sleep(RETRY_SECONDS)
             self._again.add(run_id)
         except LogShorter:
@@ -156,10 +162,10 @@ class Pool:
             self._kept.pop(run_id, None)
             if lost.reason is Reason.NO_RUN:  # there was one
                 await self._begin_anew(run_id, SEEN_SHORTER)
-            logger.info("run_taken_over", run_id=run_id, reason=lost.reason.value)
+            logger.info("run_taken_over", reason=lost.reason.value)
         except Exception:
             self._kept.pop(run_id, None)
-            logger.exception("run_broke_off", run_id=run_id)
+            logger.exception("run_broke_off")
         finally:
             self._tasks.pop(run_id, None)
             self._next(run_id)
@@ -178,7 +184,7 @@ class Pool:
         workflow = None if state is None else self._workflow_of(state)
         if state is None or workflow is None:
             self._leave(run_id)
-            logger.info("run_left", run_id=run_id, why="this server doesn't have the definition it began with")
+            logger.info("run_left", why="this server doesn't have the definition it began with")
             if state is not None:
                 await self._on_strange(state)
             return
@@ -212,6 +218,7 @@ class Pool:
     async def _own(self, workflow: Workflow, state: RunState, claimed: Claimed) -> None:
         """Drive a run that is this process's."""
         run_id = state.run_id
+        self.ports.meter.claimed(cut_off=claimed.abandoned)
         if state.epoch != claimed.head.epoch:
             state = await load_state(self.log, self.store, run_id) or state
         if state.next_index < claimed.head.next_index:

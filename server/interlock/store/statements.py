@@ -38,6 +38,7 @@ from .compiled import Compiled
 from .tables import (
     COMPLETED,
     NOT_DONE,
+    PAUSED,
     TIMED,
     UNFINISHED,
     UNNUMBERED,
@@ -103,6 +104,10 @@ LINGERING_RUNS = (
     .order_by(runs.c.run_id)
     .limit(_AT_MOST)
 )
+ANSWER = text("SELECT 1 FROM runs WHERE run_id = ''")
+COUNT_UNFINISHED = select(runs.c.status, func.count()).where(text(UNFINISHED)).group_by(runs.c.status)
+COUNT_PAUSED = select(func.count(), func.min(runs.c.updated_at)).where(text(PAUSED))
+COUNT_PAUSED_BEFORE = select(func.count()).where(text(PAUSED), runs.c.updated_at <= _NOW)
 DUE_RUNS = (
     select(runs.c.run_id)
     .where(text(TIMED), runs.c.next_timer <= _NOW)
