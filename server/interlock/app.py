@@ -29,6 +29,8 @@ from interlock.hub import Hub
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
+from interlock.pacing.limiter import OFF, RateLimits
+from interlock.pacing.shared import shared_windows
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket import SOCKET_PATH, SocketEndpoint
@@ -95,7 +97,8 @@ class Interlock:
                 on_pause=self._on_pause,
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
-            self._services = Services(engine, Hub(log, engine.suspect), store, self._authenticator)
+            limits = await self._open_limits()
+            self._services = Services(engine, Hub(log, engine.suspect), store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.sweep.resume()
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
@@ -119,6 +122,14 @@ class Interlock:
         self._stack.push_async_callback(log.close)
         await log.start()
         return log
+
+    async def _open_limits(self) -> RateLimits:
+        """What users and connections may do; users on all nodes together, where there are several."""
+        redis_url, per_user = self.settings.redis_url, self.settings.rate_limit_per_user
+        shared = None
+        if redis_url is not None and per_user != OFF:
+            shared = await self._stack.enter_async_context(shared_windows(redis_url))
+        return RateLimits(per_user, self.settings.rate_limit_per_connection, shared)
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Have something done as long as the server runs."""

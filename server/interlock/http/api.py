@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import DECIDE, READ
 from interlock.http.callers import principal_of
-from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized
+from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
 from interlock.http.shapes import ANSWERED, Live, RunDetail, RunList, WorkflowList, answers
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
@@ -157,12 +157,12 @@ def answer_errors(app: FastAPI) -> None:
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
-        return JSONResponse(control.error(error), STATUS_OF[error.code])
+        return JSONResponse(control.error(error), STATUS_OF[error.code], headers=headers_of(error))
 
     async def refused_request(_: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedRequest)
         body = control.error(error.refusal, request_id=error.request_id)
-        return JSONResponse(body, STATUS_OF[error.refusal.code])
+        return JSONResponse(body, STATUS_OF[error.refusal.code], headers=headers_of(error.refusal))
 
     async def unauthorized(_: Request, error: Exception) -> Response:
         assert isinstance(error, Unauthorized)
