@@ -19,12 +19,10 @@ from fastapi import FastAPI
 
 from interlock.app import Interlock, app_of, listed
 from interlock.auth.tokens import authenticator_from
-from interlock.database import DatabaseInUse, DatabaseUnavailable
 from interlock.greeting import greeting
-from interlock.log.port import LogUnavailable, LogUnfit
 from interlock.logs import configure_logging
 from interlock.settings import Settings
-from interlock.store.migrate import SchemaOutdated
+from interlock.starting import REASONS, why_not
 from interlock.transport import WebSocketTransport
 from interlock.workflow.declaration import Workflow
 
@@ -67,8 +65,10 @@ async def _serve(interlock: Interlock, server: _Server) -> None:
     try:
         await _check_address(interlock.settings)
         await interlock.start()
-    except (_NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
+    except _NoAddress as error:
         sys.exit(f"Interlock can't start: {error}")
+    except REASONS as error:
+        sys.exit(f"Interlock can't start: {why_not(error, interlock.settings)}")
     try:
         await server.serve()
     finally:
