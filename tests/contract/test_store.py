@@ -817,7 +817,7 @@ class _Gone:
 
     dialect = "sqlite"
 
-    async def write(self, work: object, *, one_statement: bool = False) -> Never:
+    async def write(self, work: object, *, one_statement: bool = False, long: bool = False) -> Never:
         raise DatabaseUnavailable("gone")
 
     async def read(self, work: object, *, long: bool = False) -> Never:
