@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -145,11 +146,11 @@ async def test_followers_stay_connected_and_go_on(stormy: Stormy, fault: str, tm
 async def test_running_step_goes_on_until_its_memory_of_unsent_entries_is_full(
     stormy: Stormy, fault: str, tmp_path: Path
 ) -> None:
-    mark, count = tmp_path / "mark", 8 * BATCH_EVENTS
+    mark, amount = tmp_path / "mark", 8 * BATCH_EVENTS
     files = {"gate": str(tmp_path / "gate"), "mark": str(mark)}
     (tmp_path / "gate").touch()
     async with stormy.live.talk() as talk:
-        run_id = await talk.start("count", {"count": count, **files})
+        run_id = await talk.start("count", {"count": amount, **files})
         await talk.until("RunResponseContentEvent", run_id=run_id)
 
         def taken() -> int:
@@ -165,7 +166,57 @@ async def test_running_step_goes_on_until_its_memory_of_unsent_entries_is_full(
         heard = events_of(talk.heard, run_id)
         assert indexes_of(heard) == list(range(len(heard)))
         contents = [each["content"] for each in heard if each["event"] == "RunResponseContentEvent"]
-        assert contents == [f"{number} " for number in range(count)]
+        assert contents == [f"{number} " for number in range(amount)]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_run_that_goes_from_step_to_step_meanwhile_fails_nothing_and_repeats_nothing(
+    stormy: Stormy, fault: str, tmp_path: Path
+) -> None:
+    gate, mark = tmp_path / "gate", tmp_path / "mark"
+    async with stormy.live.talk() as talk:
+        run_id = await talk.start("several", {"gate": str(gate), "mark": str(mark)}, session_id="shared")
+        await eventually(mark.exists)
+        with stormy.fault(fault):
+            gate.touch()
+            await talk.settled()
+            await unavailable(talk)
+        ended = (await talk.until("WorkflowCompleted", "WorkflowError", run_id=run_id, seconds=BACK))[-1]
+        assert ended["event"] == "WorkflowCompleted"
+        heard = events_of(talk.heard, run_id)
+        assert indexes_of(heard) == list(range(len(heard)))
+        assert names_of(heard).count("StepCompleted") == 3
+    assert mark.read_text() == "begun\n"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_step_that_runs_isn_t_broken_off_by_what_its_sibling_needs(
+    stormy: Stormy, fault: str, tmp_path: Path
+) -> None:
+    gate, mark, sooner = tmp_path / "gate", tmp_path / "mark", tmp_path / "sooner"
+    async with stormy.live.talk() as talk:
+        files = {"gate": str(gate), "mark": str(mark), "sooner": str(sooner)}
+        run_id = await talk.start("beside", files, session_id="shared")
+        await eventually(mark.exists)
+        with stormy.fault(fault):
+            sooner.touch()
+            await unavailable(talk)
+        await talk.until("StepCompleted", run_id=run_id, step_name="remember", seconds=BACK)
+        gate.touch()
+        ended = (await talk.until("WorkflowCompleted", "WorkflowError", run_id=run_id, seconds=BACK))[-1]
+        assert ended["event"] == "WorkflowCompleted"
+    assert mark.read_text() == "begun\n"
+
+
+async def unavailable(talk: Talk) -> None:
+    """Until the server has noticed."""
+    numbers = count()
+
+    async def is_refused() -> bool:
+        answer = await answer_to(talk, {"action": "start-workflow", "workflow_id": "quick"}, f"start {next(numbers)}")
+        return bool(answer["event"] == "error")
+
+    await eventually(is_refused)
 
 
 async def has_stopped(taken: Callable[[], int]) -> bool:
