@@ -18,6 +18,7 @@ from starlette.routing import WebSocketRoute
 
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.database import Database, open_database
+from interlock.engine.chores import keep_house
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.notices import OnPause
@@ -44,6 +45,9 @@ NOTICE_SECONDS = 5.0
 TIMER_SECONDS = 0.25
 """How often timeouts are looked at; they fire within a second of their time."""
 
+
+CHORES_SECONDS = 600.0
+"""How often it is looked for what can be forgotten: idempotency keys that are older than 24 hours."""
 
 SWEEP_SECONDS = 0.5
 """How often leases are prolonged, and runs looked for that nobody owns."""
@@ -103,6 +107,7 @@ class Interlock:
             await engine.sweep.resume()
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
+            self._keep(keep_house(store, CHORES_SECONDS), "chores")
             if engine.notices is not None:
                 self._keep(engine.notices.run(NOTICE_SECONDS), "notices")
         except BaseException:

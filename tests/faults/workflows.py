@@ -71,5 +71,9 @@ workflows = [
             )
         ],
     ),
+    Workflow(
+        "brief",
+        steps=[Step("finish", finish, human_review=Confirm("Finish?", timeout=0.3, on_timeout="approve"))],
+    ),
     Workflow("quick", steps=[Step("finish", finish)]),
 ]
