@@ -6,24 +6,26 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from tests.contract.log_fixtures import (
     BRIEF_LEASE_MS,
     LossyProxy,
     RedisRig,
     Rig,
-    cluster_of_one,
+    alone,
     eventually,
     lossy_proxy,
+    open_redis_rig,
     redis_rig,
     rig,
 )
+from tests.services import Master
 
 from interlock.log.port import (
     REMEMBERED_APPENDS,
@@ -981,8 +983,9 @@ async def test_lost_connection_leaves_no_call_unanswered(redis_rig: RedisRig) ->
     assert [await log.append(what) for what in lost] == [Appended(1, 0, 1, owned=True)] * len(lost)
 
 
+@pytest.mark.parametrize("redis_rig", ["redis"], indirect=True)
 async def test_redis_that_is_away_is_unavailable_and_found_again(redis_rig: RedisRig, redis_url: str) -> None:
-    async with lossy_proxy(redis_url) as proxy:
+    async with lossy_proxy(*alone(redis_url)) as proxy:
         log = RedisLog(proxy.url, redis_rig.archive, shards=4)
         await log.start()
         what = append(generation=await claim(log))
@@ -1000,8 +1003,8 @@ async def test_redis_that_is_away_is_unavailable_and_found_again(redis_rig: Redi
     await away.close()
 
 
-async def test_other_number_of_shards_is_refused(redis_rig: RedisRig, redis_url: str) -> None:
-    log = RedisLog(redis_url, redis_rig.archive, shards=5)
+async def test_other_number_of_shards_is_refused(redis_rig: RedisRig) -> None:
+    log = RedisLog(redis_rig.url, redis_rig.archive, shards=5)
     with pytest.raises(LogUnfit, match="4 shards, not 5"):
         await log.start()
     await log.close()
@@ -1031,17 +1034,18 @@ def test_fit_redis_is_used(harmless: dict[str, str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def configured(redis: Redis, setting: str, value: str, usual: str) -> AsyncIterator[None]:
-    await redis.config_set(setting, value)
+async def configured(redis: Redis | RedisCluster, setting: str, value: str, usual: str) -> AsyncIterator[None]:
+    everywhere = {"target_nodes": RedisCluster.ALL_NODES} if isinstance(redis, RedisCluster) else {}
+    await redis.config_set(setting, value, **everywhere)
     try:
         yield
     finally:
-        await redis.config_set(setting, usual)
+        await redis.config_set(setting, usual, **everywhere)
 
 
-async def test_redis_without_append_only_file_is_refused_or_allowed(redis_rig: RedisRig, redis_url: str) -> None:
-    log = RedisLog(redis_url, redis_rig.archive, shards=4)
-    allowing = RedisLog(redis_url, redis_rig.archive, shards=4, allow_volatile=True)
+async def test_redis_without_append_only_file_is_refused_or_allowed(redis_rig: RedisRig) -> None:
+    log = RedisLog(redis_rig.url, redis_rig.archive, shards=4)
+    allowing = RedisLog(redis_rig.url, redis_rig.archive, shards=4, allow_volatile=True)
     async with configured(redis_rig.redis, "appendonly", "no", "yes"):
         with pytest.raises(LogUnfit, match="appendonly yes"):
             await log.start()
@@ -1063,21 +1067,25 @@ async def test_full_redis_writes_nothing_and_is_unavailable(redis_rig: RedisRig)
     assert bodies(await everything(redis_rig.log)) == ["a"]
 
 
-async def test_log_works_on_a_cluster(redis_rig: RedisRig, tmp_path: Path) -> None:
-    async with cluster_of_one(tmp_path) as url:
-        log = RedisLog(url, redis_rig.archive)
-        await log.start()
+async def test_shards_spread_over_the_masters_of_a_cluster(redis_masters: Sequence[Master], sqlite_url: str) -> None:
+    async with open_redis_rig(redis_masters, sqlite_url, shards=64) as rig:
+        log = rig.log
         generation, written = await ended_run(log)
-        assert refused(await log.append(append(generation=generation))) == Reason.ENDED
-        assert await log.release(RUN, generation, expect_next=len(written)) is None
-        await claim(log, run_id="other")
+        others = [f"other-{number}" for number in range(40)]
+        await asyncio.gather(*(claim(log, run_id=run_id) for run_id in others))
+        assert all([await rig.redis.dbsize(target_nodes=node) for node in nodes_of(rig.redis)]), "each has a part"
         await log.renew("one")
         assert await log.ownerless() == []
         assert await log.archive(RUN) is True
         assert await everything(log) == written
-        await log.close()
+        assert refused(await log.append(append(generation=generation))) == Reason.ENDED
+
+
+def nodes_of(client: Redis | RedisCluster) -> Sequence[ClusterNode]:
+    assert isinstance(client, RedisCluster)
+    return client.get_primaries()
 
 
 def test_losing_proxy_says_when_nothing_was_lost() -> None:
-    with pytest.raises(AssertionError, match="nothing was lost"), LossyProxy("", 0).losing_a_reply():
+    with pytest.raises(AssertionError, match="nothing was lost"), LossyProxy().losing_a_reply():
         pass
