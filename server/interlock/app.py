@@ -97,8 +97,8 @@ class Interlock:
             )
             self._services = Services(engine, Hub(log), store, self._authenticator)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
-            await engine.resume()
-            self._keep(engine.sweep(SWEEP_SECONDS), "sweep")
+            await engine.sweep.resume()
+            self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
             if engine.notices is not None:
                 self._keep(engine.notices.run(NOTICE_SECONDS), "notices")

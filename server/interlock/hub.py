@@ -4,6 +4,7 @@ Laws:
 - A subscription is a cursor, not a queue. Live is reading at the tail; there is no seam between replay and live.
 - What is at the tail is delivered from memory, encoded once per codec; what is older is read from the log in pages.
 - A slow follower costs a bounded buffer: its cursor stays behind, and nothing is lost.
+- What other processes append is read once, however many follow it.
 - Nothing here knows users or sockets; who may follow was asked before.
 
 Source: `docs/architecture.md`, "Laws" 1 and 2.
@@ -11,15 +12,20 @@ Source: `docs/architecture.md`, "Laws" 1 and 2.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
-from interlock.log.port import Batch, Log
+from interlock.log.port import Batch, Log, LogUnavailable
 from interlock.transport import Frame
 from interlock_protocol.codec import Codec
 
 TAIL_BYTES = 512 * 1024
 """How much of a followed run's newest entries is kept in memory."""
+
+AWAY_SECONDS = 0.25
+"""How long the log is left alone when it can't be reached."""
 
 _FINAL = (b'{"event":"WorkflowCompleted"', b'{"event":"WorkflowCancelled"', b'{"event":"WorkflowError"')
 
@@ -27,6 +33,9 @@ _FINAL = (b'{"event":"WorkflowCompleted"', b'{"event":"WorkflowCancelled"', b'{"
 def ends_run(body: bytes) -> bool:
     """Whether this is the last event of its run; `event` is always an event's first field."""
     return body.startswith(_FINAL)
+
+
+def _nothing() -> None: ...
 
 
 class _TailBatch:
@@ -55,9 +64,12 @@ def encode(batch: Batch, codec: Codec) -> list[Frame]:
 class _Tail:
     """The end of one followed run's log."""
 
-    __slots__ = ("batches", "ended", "followers", "next_index", "size")
+    __slots__ = ("batches", "ended", "filling", "followers", "hinted", "next_index", "size", "unwatch")
 
     def __init__(self, next_index: int) -> None:
+        self.hinted = 0
+        self.filling: asyncio.Task[None] | None = None
+        self.unwatch: Callable[[], None] = _nothing
         self.next_index = next_index
         self.batches: deque[_TailBatch] = deque()
         self.size = 0
@@ -108,6 +120,7 @@ class Hub:
         tail = self._tails.get(run_id)
         if tail is None:
             tail = self._tails[run_id] = _Tail(tail_index)
+            tail.unwatch = self._log.watch(run_id, partial(self._hinted, run_id, tail))
         tail.grown(tail_index)
         cursor = Cursor(self, run_id, first_index, tail, wake)
         tail.followers.add(cursor)
@@ -119,6 +132,33 @@ class Hub:
         tail.followers.discard(cursor)
         if not tail.followers and self._tails.get(cursor.run_id) is tail:
             del self._tails[cursor.run_id]
+            tail.unwatch()
+            if tail.filling is not None:
+                tail.filling.cancel()
+
+    def _hinted(self, run_id: str, tail: _Tail, epoch: int, next_index: int) -> None:
+        tail.hinted = next_index
+        if next_index > tail.next_index and tail.filling is None:
+            tail.filling = asyncio.create_task(self._fill(run_id, tail), name=f"fill {run_id}")
+
+    async def _fill(self, run_id: str, tail: _Tail) -> None:
+        """Read what others appended, for all followers."""
+        try:
+            while tail.next_index < tail.hinted:
+                try:
+                    batches = await self._log.read(run_id, tail.next_index)
+                except LogUnavailable:
+                    await asyncio.sleep(AWAY_SECONDS)
+                    continue
+                new = [batch for batch in batches if batch.next_index > tail.next_index]
+                for batch in new:
+                    tail.add(batch)
+                for cursor in tail.followers:
+                    cursor.wake()
+                if not new:
+                    return
+        finally:
+            tail.filling = None
 
     def _appended(self, run_id: str, batch: Batch) -> None:
         tail = self._tails.get(run_id)

@@ -39,6 +39,7 @@ class Rig:
 
     log: Log
     has_leases: bool = False
+    has_archive: bool = False
     another: Callable[[], Awaitable[Log]]
     losing_a_reply: Callable[[], AbstractContextManager[None]]
 
@@ -48,13 +49,19 @@ class Rig:
 
 @dataclass(kw_only=True)
 class RedisRig(Rig):
-    """`brief` claims as the log of another process, with leases so short that one can wait for their end."""
+    """`brief` claims as the log of another process, with leases so short that one can wait for their end.
+
+    `direct` does, too, and has nothing of this process between itself and Redis; but for a Redis Cluster, which sends
+    everybody through the proxy.
+    """
 
     url: str
+    direct: RedisLog
     brief: RedisLog
     redis: Redis | RedisCluster
     archive: SqlArchive
     has_leases: bool = True
+    has_archive: bool = True
 
     async def let_lease_end(self, owner: str) -> None:
         async for key in self.redis.scan_iter("*:leases"):
@@ -120,10 +127,11 @@ async def open_redis_rig(servers: Sequence[Master], archive_url: str, *, shards:
         stack.push_async_callback(redis.aclose)
         await redis.flushdb()
         archive = SqlArchive(database)
+        direct = f"redis://127.0.0.1:{servers[0].port}/0" if len(servers) == 1 else proxy.url
 
-        async def another(lease_ms: int = LONG_LEASE_MS) -> RedisLog:
+        async def another(lease_ms: int = LONG_LEASE_MS, through: str = proxy.url) -> RedisLog:
             # Few shards, as many waits here ask all of them.
-            log = RedisLog(proxy.url, archive, shards=shards, lease_ms=lease_ms)
+            log = RedisLog(through, archive, shards=shards, lease_ms=lease_ms)
             stack.push_async_callback(log.close)
             await log.start()
             return log
@@ -134,6 +142,7 @@ async def open_redis_rig(servers: Sequence[Master], archive_url: str, *, shards:
             losing_a_reply=proxy.losing_a_reply,
             brief=await another(BRIEF_LEASE_MS),
             url=proxy.url,
+            direct=await another(BRIEF_LEASE_MS, direct),
             redis=redis,
             archive=archive,
         )
@@ -220,9 +229,9 @@ class LossyProxy:
 async def _answer(upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: asyncio.Event) -> None:
     while data := await upstream.read(65536):
         if cut.is_set():
-            writer.transport.abort()
-            return
+            break
         writer.write(data)
+    writer.transport.abort()
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
 from typing import Any
@@ -56,6 +57,11 @@ def entries(*bodies: str) -> list[Entry]:
 
 def append(*bodies: str, run_id: str = RUN, append_id: str | None = None, **conditions: Any) -> Append:
     return Append(run_id, append_id or f"append-{next(_numbers)}", entries(*(bodies or ("x",))), **conditions)
+
+
+def servers_of(client: Redis | RedisCluster) -> Sequence[Redis | ClusterNode]:
+    """The Redis, or each master of a Cluster."""
+    return client.get_primaries() if isinstance(client, RedisCluster) else [client]
 
 
 async def claim(log: Log, owner: str = "one", run_id: str = RUN) -> int:
@@ -118,7 +124,7 @@ async def test_claim_does_not_remake_a_run_that_is(rig: Rig) -> None:
 
     again = await rig.log.claim(RUN, "one", create_epoch=7)
 
-    assert again == Claimed(2, Head(RUN, 1, 1, RunStatus.RUNNING, frozenset(), "one", 2))
+    assert again == Claimed(2, Head(RUN, 1, 1, RunStatus.RUNNING, frozenset(), "one", 2), abandoned=True)
 
 
 async def test_epochs_begin_at_one(rig: Rig) -> None:
@@ -169,6 +175,29 @@ async def test_released_run_is_nobodys(rig: Rig) -> None:
     assert (await head_of(rig.log)).owner is None
     assert refused(await rig.log.append(append(generation=generation))) == Reason.NOT_OWNER
     assert await claim(rig.log, "two") == generation + 1
+
+
+async def test_claim_tells_whether_the_owner_before_let_go(rig: Rig) -> None:
+    first = await rig.log.claim(RUN, "one", create_epoch=1)
+    again = await rig.log.claim(RUN, "one")
+    assert isinstance(first, Claimed)
+    assert isinstance(again, Claimed)
+    await rig.log.release(RUN, again.generation, expect_next=0)
+    released = await rig.log.claim(RUN, "one")
+    assert isinstance(released, Claimed)
+
+    assert [first.abandoned, again.abandoned, released.abandoned] == [False, True, False]
+
+
+async def test_offered_run_is_ownerless_until_it_is_claimed(rig: Rig) -> None:
+    await rig.log.offer(RUN, create_epoch=1)
+    await rig.log.offer(RUN, create_epoch=2)
+
+    assert await rig.log.ownerless() == [RUN]
+    assert await rig.log.head(RUN) == Head(RUN, 1, 0, RunStatus.PENDING, frozenset(), None, 0)
+    claimed = await rig.log.claim(RUN, "one", create_epoch=1)
+    assert claimed == Claimed(1, Head(RUN, 1, 0, RunStatus.PENDING, frozenset(), "one", 1))
+    assert await rig.log.ownerless() == []
 
 
 async def test_release_is_refused_when_the_log_has_grown(rig: Rig) -> None:
@@ -532,13 +561,14 @@ async def test_runs_do_not_wait_for_each_other(rig: Rig) -> None:
 # --- runs that need an owner ---
 
 
-async def test_ownerless_are_active_runs_that_nobody_owns(rig: Rig) -> None:
+async def test_ownerless_are_active_runs_that_nobody_owns_and_ended_ones_to_archive(rig: Rig) -> None:
     generations = {run_id: await claim(rig.log, run_id=run_id) for run_id in ("new", "busy", "waiting", "over")}
     await write(rig.log, append(run_id="waiting", status=RunStatus.PAUSED))
     await write(rig.log, append(run_id="over", status=RunStatus.COMPLETED))
     assert await rig.log.ownerless() == []
     for run_id, tail in (("new", 0), ("waiting", 1), ("over", 1)):
         assert await rig.log.release(run_id, generations[run_id], expect_next=tail) is None
+    await rig.log.archive("over")
     assert await rig.log.ownerless() == ["new"]
 
     await write(rig.log, append(run_id="waiting", status=RunStatus.RUNNING))
@@ -547,6 +577,8 @@ async def test_ownerless_are_active_runs_that_nobody_owns(rig: Rig) -> None:
 
     await claim(rig.log, run_id="waiting")
     await write(rig.log, append(run_id="new", status=RunStatus.CANCELLED))
+    assert await rig.log.ownerless() == (["new"] if rig.has_archive else [])
+    await rig.log.archive("new")
     assert await rig.log.ownerless() == []
 
 
@@ -586,10 +618,11 @@ async def test_archive_of_a_run_that_has_not_ended_is_refused(rig: Rig) -> None:
 class Model:
     """What the port says, in the fewest words."""
 
-    def __init__(self, run_id: str, has_leases: bool) -> None:
+    def __init__(self, run_id: str, has_leases: bool, has_archive: bool) -> None:
         self.head: Head | None = None
         self.run_id = run_id
         self.has_leases = has_leases
+        self.has_archive = has_archive
         self.owner: str | None = None
         self.dead: set[str] = set()
         self.log: list[Entry] = []
@@ -598,6 +631,14 @@ class Model:
 
     def look(self) -> Head | None:
         return self.head and self._changed(owner=self.live_owner)
+
+    @property
+    def needs_owner(self) -> bool:
+        if self.head is None or self.owner is not None:  # leases end for those who wait for it; here nobody does
+            return False
+        return self.head.status in (RunStatus.PENDING, RunStatus.RUNNING) or (
+            self.has_archive and self.head.status.is_final
+        )
 
     @property
     def live_owner(self) -> str | None:
@@ -614,6 +655,7 @@ class Model:
             return Reason.ENDED
         if self.has_leases and self.live_owner not in (None, owner):
             return Reason.OWNED
+        self.abandoned = self.owner is not None
         self.owner = owner
         self.dead.discard(owner)
         self.head = self._changed(generation=self.head.generation + 1)
@@ -690,7 +732,7 @@ class Interleaving:
         self.rig = rig
         self.log = rig.log
         self.run_id = f"run-{next(_numbers)}"
-        self.model = Model(self.run_id, rig.has_leases)
+        self.model = Model(self.run_id, rig.has_leases, rig.has_archive)
         self.generations = dict.fromkeys(["one", "two", "three"], 0)
         self.sent: list[Append] = []
 
@@ -733,7 +775,7 @@ class Interleaving:
         if isinstance(wanted, Reason):
             assert refused(result) == wanted
         else:
-            assert result == Claimed(wanted, self._head())
+            assert result == Claimed(wanted, self._head(), self.model.abandoned)
             self.generations[owner] = wanted
 
     async def claim_with_brief_leases(self, owner: str) -> Claimed | Refused:
@@ -772,8 +814,7 @@ class Interleaving:
     async def check(self) -> None:
         head = self.model.look()
         assert await self.log.head(self.run_id) == head
-        active = head is not None and head.status in (RunStatus.PENDING, RunStatus.RUNNING)
-        assert (self.run_id in await self.log.ownerless()) == (active and self.model.owner is None)
+        assert (self.run_id in await self.log.ownerless()) == self.model.needs_owner
         assert await everything(self.log, self.run_id) == self.model.log
 
 
@@ -843,6 +884,81 @@ async def test_owner_that_renews_keeps_its_runs(redis_rig: RedisRig) -> None:
         assert await brief.ownerless() == []
 
 
+@pytest.mark.parametrize("redis_rig", ["redis"], indirect=True)
+async def test_blocked_event_loop_costs_no_lease(redis_rig: RedisRig) -> None:
+    log = redis_rig.direct
+    await claim(log, "one")
+    await log.renew("one")
+
+    time.sleep(4 * BRIEF_LEASE_MS / 1000)  # noqa: ASYNC251 - that is what is tested
+
+    assert (await head_of(redis_rig.log)).owner == "one"
+
+
+# --- what other processes do ---
+
+
+async def test_append_of_another_process_is_hinted_at(redis_rig: RedisRig) -> None:
+    other = await redis_rig.another()
+    await claim(redis_rig.log)
+    hints: list[tuple[int, int]] = []
+    unwatch = redis_rig.log.watch(RUN, lambda *place: hints.append(place))
+    await eventually(lambda: _now(hints), lambda found: (1, 0) in found)  # the watch counts from here on
+
+    await write(other, append("a", "b"))
+    await eventually(lambda: _now(hints), lambda found: (1, 2) in found)
+    unwatch()
+    await write(other, append("c"))
+    seen = redis_rig.log.watch("another run", lambda *place: hints.append(place))
+    await claim(other, run_id="another run")
+    await write(other, append("d", run_id="another run"))
+    await eventually(lambda: _now(hints), lambda found: (1, 1) in found)
+
+    assert (1, 3) not in hints
+    seen()
+
+
+async def test_what_was_appended_before_a_watch_began_to_count_is_hinted_at(redis_rig: RedisRig) -> None:
+    other = await redis_rig.another()
+    await claim(other)
+    hints: list[tuple[int, int]] = []
+    redis_rig.log.watch(RUN, lambda *place: hints.append(place))
+    await write(other, append("a"))
+
+    await eventually(lambda: _now(hints), lambda found: (1, 1) in found)
+
+
+async def test_watch_goes_on_after_its_connection_was_lost(redis_rig: RedisRig) -> None:
+    other = await redis_rig.another()
+    await claim(other)
+    hints: list[tuple[int, int]] = []
+    redis_rig.direct.watch(RUN, lambda *place: hints.append(place))
+    await eventually(lambda: _now(hints), lambda found: (1, 0) in found)
+
+    for server in servers_of(redis_rig.redis):
+        await server.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    await write(other, append("a"))
+    await eventually(lambda: _now(hints), lambda found: (1, 1) in found)
+    await write(other, append("b"))
+    await eventually(lambda: _now(hints), lambda found: (1, 2) in found)
+
+
+async def test_offer_is_heard_by_other_processes(redis_rig: RedisRig) -> None:
+    other = await redis_rig.another()
+    offers: list[None] = []
+    other.on_ready(lambda: offers.append(None))
+
+    async def offered() -> list[None]:
+        await redis_rig.log.offer(RUN, create_epoch=1)
+        return offers
+
+    await eventually(offered, lambda found: bool(found))
+
+
+async def _now(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return found
+
+
 async def test_owner_whose_lease_ended_goes_on_if_nobody_claimed(redis_rig: RedisRig) -> None:
     generation = await claim(redis_rig.log, "one")
     await redis_rig.let_lease_end("one")
@@ -866,19 +982,18 @@ async def test_nobody_claims_a_lease_before_having_seen_redis_for_a_lease(redis_
     assert await claim(newcomer, "one") == 2, "its own it may claim"
 
 
-async def test_paused_run_of_a_dead_owner_needs_no_owner_until_it_is_decided(redis_rig: RedisRig) -> None:
+async def test_paused_run_whose_owner_died_before_letting_go_needs_an_owner(redis_rig: RedisRig) -> None:
     brief = redis_rig.brief
-    generation = await claim(brief, "one")
-    await write(brief, append(generation=generation, opens=["a"], status=RunStatus.PAUSED))
-    await redis_rig.let_lease_end("one")
-    other_run = await claim(brief, "one", "other")
+    for run_id in (RUN, "let go"):
+        generation = await claim(brief, "one", run_id)
+        await write(brief, append(run_id=run_id, generation=generation, opens=["a"], status=RunStatus.PAUSED))
+    assert await brief.release("let go", generation, expect_next=1) is None
     await redis_rig.let_lease_end("one")
 
-    assert await eventually(brief.ownerless, lambda runs: runs) == ["other"]
-    assert refused(await brief.append(append(run_id="other", generation=other_run))) is None
+    assert await eventually(brief.ownerless, lambda runs: runs) == [RUN]
 
-    assert (await write(brief, append(resolves=["a"], status=RunStatus.RUNNING))).owned is False
-    assert sorted(await eventually(brief.ownerless, lambda runs: len(list(runs)) == 2)) == ["other", RUN]
+    assert (await write(brief, append(run_id="let go", resolves=["a"], status=RunStatus.RUNNING))).owned is False
+    assert sorted(await eventually(brief.ownerless, lambda runs: len(list(runs)) == 2)) == ["let go", RUN]
 
 
 # --- Redis: the archive ---
@@ -1035,12 +1150,13 @@ def test_fit_redis_is_used(harmless: dict[str, str]) -> None:
 
 @contextlib.asynccontextmanager
 async def configured(redis: Redis | RedisCluster, setting: str, value: str, usual: str) -> AsyncIterator[None]:
-    everywhere = {"target_nodes": RedisCluster.ALL_NODES} if isinstance(redis, RedisCluster) else {}
-    await redis.config_set(setting, value, **everywhere)
+    for server in servers_of(redis):
+        await server.execute_command("CONFIG", "SET", setting, value)
     try:
         yield
     finally:
-        await redis.config_set(setting, usual, **everywhere)
+        for server in servers_of(redis):
+            await server.execute_command("CONFIG", "SET", setting, usual)
 
 
 async def test_redis_without_append_only_file_is_refused_or_allowed(redis_rig: RedisRig) -> None:
@@ -1073,17 +1189,13 @@ async def test_shards_spread_over_the_masters_of_a_cluster(redis_masters: Sequen
         generation, written = await ended_run(log)
         others = [f"other-{number}" for number in range(40)]
         await asyncio.gather(*(claim(log, run_id=run_id) for run_id in others))
-        assert all([await rig.redis.dbsize(target_nodes=node) for node in nodes_of(rig.redis)]), "each has a part"
+        assert all([await server.execute_command("DBSIZE") for server in servers_of(rig.redis)]), "each has a part"
         await log.renew("one")
-        assert await log.ownerless() == []
+        assert await log.ownerless() == [RUN]
         assert await log.archive(RUN) is True
+        assert await log.ownerless() == []
         assert await everything(log) == written
         assert refused(await log.append(append(generation=generation))) == Reason.ENDED
-
-
-def nodes_of(client: Redis | RedisCluster) -> Sequence[ClusterNode]:
-    assert isinstance(client, RedisCluster)
-    return client.get_primaries()
 
 
 def test_losing_proxy_says_when_nothing_was_lost() -> None:

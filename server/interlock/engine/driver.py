@@ -27,7 +27,7 @@ from interlock.engine.notices import Notices
 from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions
 from interlock.engine.worker import Worker
-from interlock.log.port import Log, LogUnavailable, Reason
+from interlock.log.port import Claimed, Log, LogUnavailable, Reason
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.workflow.advance import advance, concluded, failed, recovered
 from interlock.workflow.declaration import Step, Workflow
@@ -62,7 +62,6 @@ class Driver:
 
     Args:
         on_pause: called when a pause that has a timeout is in the log, or several are.
-        cut_off: whoever drove the run before didn't let go of it.
     """
 
     def __init__(
@@ -70,10 +69,9 @@ class Driver:
         workflow: Workflow,
         state: RunState,
         ports: Ports,
-        generation: int,
+        claimed: Claimed,
         *,
         on_pause: Callable[[RunState], None],
-        cut_off: bool = False,
     ) -> None:
         self.workflow = workflow
         self.log = ports.log
@@ -85,9 +83,9 @@ class Driver:
         self._announced: set[str] = set()
         self._untold = False
         self._awake = asyncio.Event()
-        self.journal = Journal(self.log, state, generation, self._awake.set)
+        self.journal = Journal(self.log, state, claimed.generation, self._awake.set)
         self._tasks: dict[Any, asyncio.Task[None]] = {}
-        self._cut_off = cut_off
+        self._cut_off = claimed.abandoned
         self._worker = Worker(workflow, self.journal, self.sessions)
         self._draining = False
         self._settling: asyncio.Task[None] | None = None
@@ -127,6 +125,11 @@ class Driver:
         """Begin nothing more; `drive` returns when the steps that run have ended."""
         self._draining = True
         self._awake.set()
+
+    def hinted(self, epoch: int, next_index: int) -> None:
+        """Another process may have appended up to there."""
+        if epoch == self.state.epoch:
+            self.journal.hinted(next_index)
 
     def wake(self) -> None:
         """Look again: what a step waits for before it is tried again may have come."""

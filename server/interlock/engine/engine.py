@@ -3,8 +3,7 @@
 Laws:
 - A start is durable before it is acknowledged; a decision is in the log and in the audit before it is.
 - A command that was begun is finished, also when whoever gave it is gone meanwhile.
-- The process that takes a start or a decision drives the run itself when it has room, else when it has. A run that
-  stays without an owner is taken up by the sweep.
+- The process that takes a start or a decision drives the run itself when it has room, else whoever has: see `sweep`.
 - Every question of permission is asked of `may()`; for whoever may not read a run it doesn't exist.
 
 Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions".
@@ -34,6 +33,7 @@ from interlock.engine.notices import Notices, OnPause
 from interlock.engine.pool import FIRST_EPOCH, Pool
 from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions, own_session
+from interlock.engine.sweep import Sweep
 from interlock.engine.timers import Timers
 from interlock.log.port import Append, Appended, Entry, Log, LogUnavailable, Reason, Refused
 from interlock.store.port import Decision, IdempotencyKey, NewRun, Outcome, Store, StoreUnavailable
@@ -126,33 +126,12 @@ class Engine:
             on_pause=self._watch,
             on_strange=self._ask_about_definition,
         )
+        self.sweep = Sweep(log, store, self._pool, is_alone=is_alone)
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._commands: set[asyncio.Task[Any]] = set()
         self._turns: dict[tuple[str, str], _Turn] = {}
 
     # ── Life ────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def resume(self) -> None:
-        """Take up every run that was cut off: rows that aren't begun or were running, and runs that nobody owns."""
-        for run_id in dict.fromkeys([*await self.store.unfinished(), *await self.log.ownerless()]):
-            self._pool.dispatch(run_id, cut_off=True)
-
-    async def sweep(self, every: float) -> None:
-        """Prolong what this process owns, and take up what nobody does, for ever, each `every` seconds.
-
-        A run that was ownerless at the last look already isn't just on its way from a command to its driver.
-        """
-        before: set[str] = set()
-        while True:
-            await asyncio.sleep(every)
-            try:
-                await self.log.renew(self._pool.owner)
-                ownerless = set(await self.log.ownerless()) - self._pool.working_on
-            except LogUnavailable:
-                continue
-            for run_id in ownerless & before:
-                self._pool.dispatch(run_id, cut_off=True)
-            before = ownerless
 
     async def stop(self, grace: float) -> None:
         """Stop working; every run stays as its log has it, for the next owner.

@@ -208,6 +208,13 @@ class Journal:
         if not self._is_appending:
             self._wake()
 
+    def hinted(self, next_index: int) -> None:
+        """The log may reach up to there: another process appended."""
+        if next_index > self.durable_next:
+            self.tail = max(self.tail, next_index)
+            if not self._is_appending:
+                self._wake()
+
     @property
     def is_behind(self) -> bool:
         """Whether the log has entries that aren't folded yet."""

@@ -3,15 +3,15 @@
 Laws:
 - A run is driven by at most one driver here; who asks for it meanwhile has it driven again after.
 - No more runs are worked on than there is room for; the others wait in order.
-- What is asked for as `cut_off` was left by an owner that didn't let go of it.
 - What is kept of runs that nobody works on is bounded, and only a shortcut: the log has it all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -21,7 +21,7 @@ from interlock.engine.journal import OwnershipLost, fold_batch
 from interlock.engine.loading import catch_up, load_state
 from interlock.engine.rows import settlement_of
 from interlock.engine.sessions import Sessions
-from interlock.log.port import Batch, LogUnavailable, Reason, Refused
+from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
 from interlock.store.port import StoreUnavailable
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.definitions import fits
@@ -32,6 +32,11 @@ logger = structlog.get_logger(__name__)
 
 KEPT_STATES = 256
 RETRY_SECONDS = 0.5
+
+LEFT_SECONDS = 30.0
+"""How long a run whose definition isn't here is left to others before it is looked at again."""
+
+MOST_LEFT = 10_000
 FIRST_EPOCH = 1
 
 
@@ -62,33 +67,48 @@ class Pool:
         self.store = ports.store
         self._on_pause = on_pause
         self.owner = owner
-        self._room = room
+        self._most = room
         self._drivers: dict[str, Driver] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._waiting: dict[str, bool] = {}
-        self._again: dict[str, bool] = {}
+        self._waiting: dict[str, None] = {}
+        self._again: set[str] = set()
+        self._left: OrderedDict[str, float] = OrderedDict()
         self._kept: OrderedDict[str, RunState] = OrderedDict()
         self._stopping = False
         log.listen(self._appended)
 
     # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
 
-    def dispatch(self, run_id: str, *, cut_off: bool = False) -> None:
+    def dispatch(self, run_id: str) -> None:
         """See to it that the run is driven, now or when there is room."""
         if self._stopping:
             return
         if run_id in self._tasks:
-            self._again.setdefault(run_id, False)
-        elif len(self._tasks) < self._room:
-            task = asyncio.create_task(self._work_on(run_id, cut_off), name=f"drive {run_id}")
+            self._again.add(run_id)
+        elif len(self._tasks) < self._most:
+            task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}")
             self._tasks[run_id] = task
         else:
-            self._waiting.setdefault(run_id, cut_off)
+            self._waiting[run_id] = None
 
     @property
     def working_on(self) -> frozenset[str]:
         """The runs that are driven here, or wait for their turn."""
         return frozenset(self._tasks) | frozenset(self._waiting)
+
+    @property
+    def waiting(self) -> Sequence[str]:
+        """The runs that wait for their turn here, and may have it elsewhere."""
+        return tuple(self._waiting)
+
+    @property
+    def room(self) -> int:
+        """How many more runs can be worked on."""
+        return 0 if self._stopping else max(0, self._most - len(self._tasks) - len(self._waiting))
+
+    def is_strange(self, run_id: str) -> bool:
+        """Whether the run was left lately, because its definition isn't here."""
+        return self._left.get(run_id, 0.0) > time.monotonic()
 
     def wake(self) -> None:
         """Have every run that is driven here looked at again."""
@@ -112,13 +132,13 @@ class Pool:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _work_on(self, run_id: str, cut_off: bool) -> None:
+    async def _work_on(self, run_id: str) -> None:
         try:
-            await self._drive(run_id, cut_off)
+            await self._drive(run_id)
         except (LogUnavailable, StoreUnavailable):
             logger.warning("run_delayed", run_id=run_id, why="the log or the database can't be reached")
             await asyncio.sleep(RETRY_SECONDS)
-            self._again[run_id] = True  # what ran was broken off
+            self._again.add(run_id)
         except OwnershipLost as lost:
             self._kept.pop(run_id, None)
             logger.info("run_taken_over", run_id=run_id, reason=lost.reason.value)
@@ -131,15 +151,18 @@ class Pool:
 
     def _next(self, run_id: str) -> None:
         if run_id in self._again:
-            self._waiting.setdefault(run_id, self._again.pop(run_id))
-        while self._waiting and len(self._tasks) < self._room and not self._stopping:
+            self._again.remove(run_id)
+            self._waiting[run_id] = None
+        while self._waiting and len(self._tasks) < self._most and not self._stopping:
             first = next(iter(self._waiting))
-            self.dispatch(first, cut_off=self._waiting.pop(first))
+            del self._waiting[first]
+            self.dispatch(first)
 
-    async def _drive(self, run_id: str, cut_off: bool) -> None:
+    async def _drive(self, run_id: str) -> None:
         state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
         workflow = None if state is None else self._workflow_of(state)
         if state is None or workflow is None:
+            self._leave(run_id)
             logger.info("run_left", run_id=run_id, why="this server doesn't have the definition it began with")
             if state is not None:
                 await self._on_strange(state)
@@ -149,22 +172,35 @@ class Pool:
             if claimed.reason is Reason.ENDED:
                 await self.settle_ended(run_id)
             return
+        await self._own(workflow, state, claimed)
+
+    async def _own(self, workflow: Workflow, state: RunState, claimed: Claimed) -> None:
+        """Drive a run that is this process's."""
+        run_id = state.run_id
         if state.epoch != claimed.head.epoch:
             state = await load_state(self.log, self.store, run_id) or state
         if state.next_index < claimed.head.next_index:
             await catch_up(self.log, state)
-        driver = Driver(workflow, state, self.ports, claimed.generation, on_pause=self._on_pause, cut_off=cut_off)
+        driver = Driver(workflow, state, self.ports, claimed, on_pause=self._on_pause)
         self._drivers[run_id] = driver
+        unwatch = self.log.watch(run_id, driver.hinted)
         if self._stopping:
             driver.drain()
         try:
             await driver.drive()
         finally:
+            unwatch()
             del self._drivers[run_id]
         if driver.state.status.is_final:
             await self.log.archive(run_id)
         else:
             self.keep(driver.state)
+
+    def _leave(self, run_id: str) -> None:
+        self._left[run_id] = time.monotonic() + LEFT_SECONDS
+        self._left.move_to_end(run_id)
+        if len(self._left) > MOST_LEFT:
+            self._left.popitem(last=False)
 
     def _workflow_of(self, state: RunState) -> Workflow | None:
         """The definition the run began with, or another one that it can go on in."""

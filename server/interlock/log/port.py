@@ -128,10 +128,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The caller owns the run: `generation` goes into each of its appends."""
+    """The caller owns the run: `generation` goes into each of its appends.
+
+    Args:
+        abandoned: the owner before didn't let go of it.
+    """
 
     generation: int
     head: Head
+    abandoned: bool = False
 
 
 Listener = Callable[[str, Batch], None]
@@ -143,11 +148,27 @@ was lost): what is missing is in the log already, to be read.
 """
 
 
+Hint = Callable[[int, int], None]
+"""Called with (epoch, next index) when a run's log may have grown up to there; it runs as a `Listener` does.
+
+What is there, is to be read. A hint may come late, twice, or for what is known already.
+"""
+
+
 class Log(Protocol):
     """The port. Both adapters pass `tests/contract/test_log.py`."""
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` for each batch appended from here on."""
+
+    def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
+        """Call `hint` when other processes append to this run, until the function that is returned is called.
+
+        Once it has been called for the first time, nothing appended since `watch` remains without a hint.
+        """
+
+    def on_ready(self, call: Callable[[], None]) -> None:
+        """Call `call`, on the loop, when another process says that a run needs an owner: see `ownerless`."""
 
     async def claim(self, run_id: str, owner: str, *, create_epoch: int | None = None) -> Claimed | Refused:
         """Become the owner of a run that nobody owns, that `owner` itself owns, or whose owner's lease ran out.
@@ -161,7 +182,11 @@ class Log(Protocol):
         """
 
     async def renew(self, owner: str) -> None:
-        """Prolong the leases of everything `owner` owns. Nothing to do where leases don't end."""
+        """Prolong the leases of everything `owner` owns; call it several times within a lease.
+
+        While the event loop is blocked, leases are prolonged all the same, up to a bound. Nothing to do where leases
+        don't end.
+        """
 
     async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
         """Give the run up, unless the log has grown since: None, or Refused `NO_RUN`, `NOT_OWNER` or `TAIL_MOVED`.
@@ -182,7 +207,14 @@ class Log(Protocol):
         """
 
     async def ownerless(self, limit: int = 1000) -> list[str]:
-        """Runs with status PENDING or RUNNING that nobody owns (or whose lease ran out): they need an owner."""
+        """Runs that need an owner, the longest waiting first.
+
+        They are PENDING or RUNNING and nobody owns them; or their owner's lease ran out; or they have ended and their
+        log isn't archived yet, where there is an archive.
+        """
+
+    async def offer(self, run_id: str, *, create_epoch: int) -> None:
+        """Have some process that has room own this run, which begins: see `ownerless`. Again is fine."""
 
     async def archive(self, run_id: str) -> bool:
         """Move an ended run's log to where it is kept for good; False when it isn't ended, or has no such place.

@@ -13,15 +13,17 @@ Keys of shard N, each beginning with `<prefix>:{sN}:`:
 
     head:<run id>   hash: epoch, next, status, owner, generation, pending, last (the owner's last append), recent
     log:<run id>    stream: the batches
-    ready           sorted set: active runs that nobody owns, and since when
-    owned           hash: active runs that somebody owns, and who
+    ready           sorted set: runs that need an owner and have none, and since when; ended ones, until archived
+    owned           hash: runs that somebody owns, and who
     leases          sorted set: owners, and when their lease ends
 """
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgpack
@@ -35,12 +37,15 @@ from interlock.log.port import (
     Batch,
     Claimed,
     Head,
+    Hint,
     Listener,
     LogUnfit,
     Reason,
     Refused,
 )
+from interlock.log.redis_leases import LeaseKeeper
 from interlock.log.redis_link import RedisLink
+from interlock.log.redis_news import News
 from interlock.log.turns import Turns, Written
 from interlock_protocol.types import RunStatus
 
@@ -86,9 +91,21 @@ class RedisLog:
         self._prefix = prefix
         self._turns = Turns(self._write)
         self._contact = _Contact(lease_ms)
+        self._leases = LeaseKeeper(url, [self._key(shard, "leases") for shard in range(shards)], lease_ms)
+        self._news = News(self._link.subscription, self._places, prefix)
+        self._hearing: asyncio.Task[None] | None = None
 
     def listen(self, listener: Listener) -> None:
         self._turns.listen(listener)
+
+    def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
+        # What this process itself appends is hinted at, too. It is told of that first, and needs no hint.
+        return self._news.watch(
+            run_id, lambda epoch, next_index: self._turns.after(run_id, partial(hint, epoch, next_index))
+        )
+
+    def on_ready(self, call: Callable[[], None]) -> None:
+        self._news.on_ready(call)
 
     async def start(self) -> None:
         await self._link.find_cluster()
@@ -98,9 +115,15 @@ class RedisLog:
         await self._link.command("SET", key, self._shards, "NX")
         if (known := int(await self._link.command("GET", key))) != self._shards:
             raise LogUnfit(f"This Redis's log has {known} shards, not {self._shards}: use {known}.")
+        self._leases.start(is_cluster=self._link.is_cluster)
+        self._hearing = asyncio.create_task(self._news.run(), name="news")
 
     async def close(self) -> None:
         await self._turns.idle()
+        await asyncio.to_thread(self._leases.stop)
+        if self._hearing is not None:
+            self._hearing.cancel()
+            await asyncio.gather(self._hearing, return_exceptions=True)
         await self._link.close()
 
     async def append(self, append: Append) -> Appended | Refused:
@@ -122,6 +145,7 @@ class RedisLog:
                 append.withdraws,
                 append.opens,
                 REMEMBERED_APPENDS,
+                self._news.grown,
             ),
             pack(append.entries),
         )
@@ -144,9 +168,10 @@ class RedisLog:
         if reply[0] != b"claimed":
             return _refused(run_id, reply)
         head = _head(run_id, reply[1])
-        return Claimed(head.generation, head)
+        return Claimed(head.generation, head, bool(reply[2]))
 
     async def renew(self, owner: str) -> None:
+        self._leases.beat(owner)
         calls = [((self._key(shard, "leases"),), (owner, self._lease_ms)) for shard in range(self._shards)]
         self._contact.seen(min(await self._link.run_all("renew", calls)))
 
@@ -173,6 +198,16 @@ class RedisLog:
         places = (int(entry_id.partition(b"-")[2]) for entry_id in ids)
         return page(epoch, zip(places, blobs, strict=True), first_index), next_index
 
+    async def _places(self, run_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Epoch and next index of each run that has a head."""
+        calls = [(self._keys(run_id, f"head:{run_id}", "leases"), ()) for run_id in run_ids]
+        heads = await self._link.run_all("head", calls)
+        return {run_id: (head[0], head[1]) for run_id, head in zip(run_ids, heads, strict=True) if head}
+
+    async def offer(self, run_id: str, *, create_epoch: int) -> None:
+        keys = self._keys(run_id, f"head:{run_id}", "ready", "owned", "leases")
+        await self._link.run("offer", keys, (run_id, create_epoch, self._news.every))
+
     async def ownerless(self, limit: int = 1000) -> list[str]:
         args = (limit, self._lease_ms, *self._contact.times)
         shards = range(self._shards)
@@ -192,8 +227,8 @@ class RedisLog:
                 return True
             await self._archive.write(run_id, head, batches)
             index = batches[-1].next_index
-        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}")
-        return bool(await self._link.run("archive", keys, (head.epoch, head.next_index, head.status)))
+        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "ready", "owned")
+        return bool(await self._link.run("archive", keys, (run_id, head.epoch, head.next_index, head.status)))
 
     def _keys(self, run_id: str, *names: str) -> list[str]:
         shard = zlib.crc32(run_id.encode()) % self._shards

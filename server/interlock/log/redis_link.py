@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, cast
 
 import msgpack
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -36,7 +37,7 @@ from interlock.log.port import LogUnavailable
 
 Args: TypeAlias = Sequence[str | int | Sequence[str] | None]
 
-_SCRIPTS = ("append", "archive", "claim", "head", "ownerless", "read", "release", "renew")
+_SCRIPTS = ("append", "archive", "claim", "head", "offer", "ownerless", "read", "release", "renew")
 
 _GROUP = 64
 _CONNECT_SECONDS = 5.0
@@ -60,22 +61,23 @@ class RedisLink:
             "socket_timeout": _REPLY_SECONDS,
             "socket_keepalive": True,
         }
-        pool = ConnectionPool.from_url(url, max_connections=connections, **self._options)
+        pool = ConnectionPool.from_url(url, max_connections=connections + 1, **self._options)
         self._client: Redis | RedisCluster = Redis.from_pool(pool)
         self._room = asyncio.Semaphore(connections)  # the client's pool has a bound, but no queue
         self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
-        self._scripts = {
-            name: _Script(name)
-            for name in ("append", "archive", "claim", "head", "ownerless", "read", "release", "renew")
-        }
+        self._scripts = {name: _Script(name) for name in _SCRIPTS}
 
     async def find_cluster(self) -> None:
         """Ask whether it is a Cluster, and talk to it as such from here on."""
         (info,) = await self.info()
         if info.get("cluster_enabled") == "1" and isinstance(self._client, Redis):
             await self._client.aclose()
-            self._client = RedisCluster.from_url(self._url, max_connections=self._connections, **self._options)
+            self._client = RedisCluster.from_url(self._url, max_connections=self._connections + 1, **self._options)
+
+    @property
+    def is_cluster(self) -> bool:
+        return isinstance(self._client, RedisCluster)
 
     async def info(self) -> list[dict[str, str]]:
         """What each node that writes says of itself, as text."""
@@ -84,6 +86,10 @@ class RedisLink:
             raw = await self._client.execute_command("INFO", **nodes)
         infos = [raw] if "redis_version" in raw else raw.values()
         return [{key: str(value) for key, value in info.items()} for info in infos]
+
+    def subscription(self) -> PubSub:
+        """A subscription on a connection of its own, of which there may be one; on a Cluster, on whichever node."""
+        return self._client.pubsub()
 
     async def command(self, *args: str | int) -> Any:
         """Run one command."""

@@ -29,6 +29,7 @@ from interlock.log.port import (
     Batch,
     Claimed,
     Head,
+    Hint,
     Listener,
     LogUnavailable,
     Reason,
@@ -44,7 +45,7 @@ _MOST_ROWS = 256
 _FIND_HEAD = "SELECT epoch, next_index, status, pending, owner, generation, recent FROM log_heads WHERE run_id = ?"
 _CREATE_HEAD = """
     INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
-    VALUES (?, ?, 0, 'PENDING', '[]', ?, 1, '[null, []]')
+    VALUES (?, ?, 0, 'PENDING', '[]', ?, ?, '[null, []]')
     ON CONFLICT DO NOTHING RETURNING 1"""
 _ARCHIVE_HEAD = """
     INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
@@ -53,11 +54,11 @@ _ARCHIVE_HEAD = """
         epoch = excluded.epoch, next_index = excluded.next_index, status = excluded.status,
         generation = excluded.generation"""
 _CHANGE_OWNER = "UPDATE log_heads SET owner = ?, generation = ? WHERE run_id = ?"
-_DISOWN_ALL = "UPDATE log_heads SET owner = NULL WHERE owner IS NOT NULL"
+_ABANDON_ALL = "UPDATE log_heads SET owner = '' WHERE owner IS NOT NULL"  # '' is nobody who let go of it
 _MOVE_TAIL = "UPDATE log_heads SET next_index = ?, recent = ? WHERE run_id = ?"
 _CHANGE_HEAD = "UPDATE log_heads SET next_index = ?, recent = ?, status = ?, pending = ? WHERE run_id = ?"
 _FIND_OWNERLESS = """
-    SELECT run_id FROM log_heads WHERE status IN ('PENDING', 'RUNNING') AND owner IS NULL LIMIT ?"""
+    SELECT run_id FROM log_heads WHERE status IN ('PENDING', 'RUNNING') AND (owner IS NULL OR owner = '') LIMIT ?"""
 
 _INSERT_BATCH = """
     INSERT INTO log_batches (run_id, epoch, first_index, next_index, entries) VALUES (?, ?, ?, ?, ?)"""
@@ -81,8 +82,15 @@ class SqlLog:
     def listen(self, listener: Listener) -> None:
         self._turns.listen(listener)
 
+    def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
+        """Nothing: no other process appends."""
+        return _nothing
+
+    def on_ready(self, call: Callable[[], None]) -> None:
+        """Nothing: there is no other process."""
+
     async def start(self) -> None:
-        await self._change(lambda connection: self._run(connection, _DISOWN_ALL))
+        await self._change(lambda connection: self._run(connection, _ABANDON_ALL))
 
     async def close(self) -> None:
         """The database stays open: it is whoever's opened it."""
@@ -112,6 +120,9 @@ class SqlLog:
 
     async def read(self, run_id: str, first_index: int, *, max_bytes: int = PAGE_BYTES) -> list[Batch]:
         return await self._look(lambda connection: _read(self._run, connection, run_id, first_index, max_bytes))
+
+    async def offer(self, run_id: str, *, create_epoch: int) -> None:
+        await self._change(lambda connection: self._run(connection, _CREATE_HEAD, run_id, create_epoch, None, 0))
 
     async def ownerless(self, limit: int = 1000) -> list[str]:
         rows = await self._look(lambda connection: self._run(connection, _FIND_OWNERLESS, limit))
@@ -156,6 +167,9 @@ class SqlArchive:
             return await self._database.read(
                 lambda connection: _read(self._run, connection, run_id, first_index, max_bytes)
             )
+
+
+def _nothing() -> None: ...
 
 
 # --- how both dialects are spoken to ---
@@ -204,9 +218,14 @@ def _translating() -> Iterator[None]:
 
 @dataclass(slots=True)
 class _Row:
-    """A head, and where remembered appends stand: (append id, first index, next index)."""
+    """A head, and where remembered appends stand: (append id, first index, next index).
+
+    Args:
+        abandoned: somebody owns it, or did and didn't let go of it.
+    """
 
     head: Head
+    abandoned: bool
     last_of_owner: list[Any] | None
     recent_of_others: list[list[Any]]
 
@@ -231,8 +250,8 @@ def _find(run: Run, connection: Connection, run_id: str, *, lock: bool = False) 
     if not rows:
         return None
     epoch, next_index, status, pending, owner, generation, recent = rows[0]
-    head = Head(run_id, epoch, next_index, RunStatus(status), frozenset(from_json(pending)), owner, generation)
-    return _Row(head, *from_json(recent))
+    head = Head(run_id, epoch, next_index, RunStatus(status), frozenset(from_json(pending)), owner or None, generation)
+    return _Row(head, owner is not None, *from_json(recent))
 
 
 def _append(run: Run, connection: Connection, append: Append, blob: bytes) -> Written:
@@ -284,7 +303,7 @@ def _pending_after(head: Head, append: Append) -> frozenset[str]:
 def _claim(run: Run, connection: Connection, run_id: str, owner: str, create_epoch: int | None) -> Claimed | Refused:
     row = _find(run, connection, run_id, lock=True)
     if row is None and create_epoch is not None:
-        if run(connection, _CREATE_HEAD, run_id, create_epoch, owner):
+        if run(connection, _CREATE_HEAD, run_id, create_epoch, owner, 1):
             return Claimed(1, Head(run_id, create_epoch, 0, RunStatus.PENDING, frozenset(), owner, 1))
         row = _find(run, connection, run_id, lock=True)  # somebody was faster
     if row is None:
@@ -295,7 +314,7 @@ def _claim(run: Run, connection: Connection, run_id: str, owner: str, create_epo
     generation = head.generation + 1
     run(connection, _CHANGE_OWNER, owner, generation, run_id)
     owned = Head(run_id, head.epoch, head.next_index, head.status, head.pending, owner, generation)
-    return Claimed(generation, owned)
+    return Claimed(generation, owned, row.abandoned)
 
 
 def _release(run: Run, connection: Connection, run_id: str, generation: int, expect_next: int) -> Refused | None:
@@ -305,7 +324,7 @@ def _release(run: Run, connection: Connection, run_id: str, generation: int, exp
     head = row.head
     if head.generation != generation:
         return Refused(Reason.NOT_OWNER, head)
-    if head.owner is None:
+    if head.owner is None and not row.abandoned:
         return None
     if head.next_index != expect_next:
         return Refused(Reason.TAIL_MOVED, head)

@@ -39,6 +39,7 @@ class Turns:
         self._listeners = Listeners()
         self._last: dict[str, asyncio.Task[Appended | Refused]] = {}
         self._lost: dict[str, None] = {}
+        self._later: dict[str, list[Callable[[], None]]] = {}
 
     def listen(self, listener: Listener) -> None:
         self._listeners.listeners.append(listener)
@@ -49,6 +50,13 @@ class Turns:
         turn = asyncio.create_task(self._in_turn(self._last.get(append.run_id), append))
         self._last[append.run_id] = turn
         return await asyncio.shield(turn)
+
+    def after(self, run_id: str, call: Callable[[], None]) -> None:
+        """Call it now; while this process appends to the run, when that is told."""
+        if run_id in self._last:
+            self._later.setdefault(run_id, []).append(call)
+        else:
+            call()
 
     async def idle(self) -> None:
         """Until every append that was begun is finished."""
@@ -68,6 +76,8 @@ class Turns:
         finally:
             if self._last[append.run_id] is asyncio.current_task():
                 del self._last[append.run_id]
+                for call in self._later.pop(append.run_id, ()):
+                    call()
 
     def _tell(self, append: Append, written: Written) -> None:
         result = written.result

@@ -198,6 +198,9 @@ class Store(Protocol):
     async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
         """The change feed after `after_seq`, in order."""
 
+    async def unbegun(self, older_than_ms: int, limit: int = 100) -> Sequence[str]:
+        """Ids of the runs whose row has been PENDING for so long, the oldest first."""
+
     async def unfinished(self) -> Sequence[str]:
         """Ids of the runs whose row says PENDING or RUNNING, oldest first."""
 

@@ -73,6 +73,9 @@ class SqlStore:
         filters = which.workflow_id is not None or which.statuses or which.or_assignees
         return await self._read(partial(_page, which, _before(which.cursor)), long=bool(filters))
 
+    async def unbegun(self, older_than_ms: int, limit: int = 100) -> Sequence[str]:
+        return await self._read(partial(_unbegun, self._clock() - older_than_ms, limit))
+
     async def unfinished(self) -> Sequence[str]:
         return await self._read(_unfinished)
 
@@ -261,6 +264,10 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
 def _assignees(run_ids: list[str], connection: Connection) -> dict[str, tuple[str, ...]]:
     rows = connection.execute(sql.ASSIGNEES, {"of_runs": run_ids}).all() if run_ids else []
     return {run_id: tuple(row[1] for row in of_run) for run_id, of_run in groupby(rows, lambda row: row[0])}
+
+
+def _unbegun(before: int, limit: int, connection: Connection) -> Sequence[str]:
+    return connection.execute(sql.UNBEGUN_RUNS, {"before": before, "at_most": limit}).scalars().all()
 
 
 def _unfinished(connection: Connection) -> Sequence[str]:

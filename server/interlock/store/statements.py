@@ -93,6 +93,12 @@ ASSIGNEES_OF_RUN = (
     select(run_assignees.c.assignee).where(run_assignees.c.run_id == _OF_RUN).order_by(run_assignees.c.assignee)
 )
 UNFINISHED_RUNS = select(runs.c.run_id).where(text(UNFINISHED)).order_by(runs.c.created_at, runs.c.run_id)
+UNBEGUN_RUNS = (
+    select(runs.c.run_id)
+    .where(text(UNFINISHED), runs.c.status == "PENDING", runs.c.created_at <= bindparam("before", type_=BigInteger))
+    .order_by(runs.c.created_at, runs.c.run_id)
+    .limit(_AT_MOST)
+)
 DUE_RUNS = (
     select(runs.c.run_id)
     .where(text(TIMED), runs.c.next_timer <= _NOW)

@@ -2,7 +2,6 @@
 -- ARGV[1] is a MessagePack list of a script's arguments; what isn't given is false there.
 
 local FINAL = { COMPLETED = true, CANCELLED = true, ERROR = true }
-local ACTIVE = { PENDING = true, RUNNING = true }
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -41,16 +40,16 @@ local function may_expire(now, lease_ms, since, seen)
   return now - seen <= lease_ms / 2 and now - since >= lease_ms
 end
 
--- `ready` holds the active runs that nobody owns (score: since when), `owned` the active ones and their owners.
--- Whoever is in `owned` is in `leases`, if only as expired: that is how a run whose owner is gone is found.
+-- `ready` holds the runs that need an owner and have none (score: since when): to work on, or, ended, to archive.
+-- `owned` holds the runs that have one, whatever their status: an owner may die before it has written down a pause or an
+-- end. Whoever is in `owned` is in `leases`, if only as expired: that is how a run whose owner is gone is found.
 local function index(head, run_id, ready, owned, leases)
-  local active = ACTIVE[head.status]
-  if active and head.owner == '' then
+  if head.owner == '' and head.status ~= 'PAUSED' then
     redis.call('ZADD', ready, 'NX', now_ms(), run_id)
   else
     redis.call('ZREM', ready, run_id)
   end
-  if active and head.owner ~= '' then
+  if head.owner ~= '' then
     redis.call('HSET', owned, run_id, head.owner)
     redis.call('ZADD', leases, 'NX', 0, head.owner)
   else

@@ -1,8 +1,8 @@
 -- Write a batch at the tail if the head allows it; the same append id again only answers where it was written.
 -- KEYS head, log, ready, owned, leases
 -- ARGV [run id, append id, count of entries, generation?, expected next?, status?, resolves, withdraws, opens,
---       how many appends of others to remember], entries
-local run_id, append_id, count, generation, expect_next, status, resolves, withdraws, opens, remembered =
+--       how many appends of others to remember, the channel of its growth before the run id], entries
+local run_id, append_id, count, generation, expect_next, status, resolves, withdraws, opens, remembered, grown =
   unpack(cmsgpack.unpack(ARGV[1]))
 local entries = ARGV[2]
 
@@ -74,4 +74,5 @@ elseif #resolves + #withdraws + #opens > 0 then
   redis.call('HSET', KEYS[1], 'pending', #left > 0 and cmsgpack.pack(left) or '')
 end
 
+redis.call('PUBLISH', grown .. run_id, string.format('%d-%d', head.epoch, head.next))
 return { 'appended', head.epoch, first, head.next, generation and 1 or is_owned(), head.next }

@@ -18,8 +18,9 @@ local function is_anothers()
 end
 if is_anothers() then return { now, 'owned', dump_head(head, KEYS[4]) } end
 
+local abandoned = head.owner ~= '' and 1 or 0
 head.owner, head.generation = owner, head.generation + 1
 redis.call('HSET', KEYS[1], 'owner', owner, 'generation', head.generation)
 redis.call('ZADD', KEYS[4], 'GT', now + lease_ms, owner)
 index(head, run_id, KEYS[2], KEYS[3], KEYS[4])
-return { now, 'claimed', dump_head(head, KEYS[4]) }
+return { now, 'claimed', dump_head(head, KEYS[4]), abandoned }
