@@ -1,0 +1,195 @@
+"""Two nodes on one Redis and one PostgreSQL: any of them takes any action, follows any run, and takes over the other's.
+
+Source: architecture spec, "On many nodes"; protocol spec, "Guarantees".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.live import (
+    Message,
+    Served,
+    Talk,
+    continue_with,
+    events_of,
+    indexes_of,
+    names_of,
+    served,
+    storage_settings,
+)
+
+TARGET = "tests.socket.workflows:workflows"
+
+
+@dataclass
+class Nodes:
+    """Two servers that run."""
+
+    one: Served
+    two: Served
+
+    def kill(self, node: Served) -> None:
+        assert node.process is not None
+        node.process.kill()
+
+    def stop(self, node: Served) -> None:
+        assert node.process is not None
+        os.kill(node.process.pid, signal.SIGSTOP)
+
+    def go_on(self, node: Served) -> None:
+        assert node.process is not None
+        os.kill(node.process.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, redis_url: str, postgres_url: str) -> Iterator[Nodes]:
+    with contextlib.ExitStack() as stack:
+        settings = stack.enter_context(
+            storage_settings("redis+postgresql", tmp_path, redis_url=redis_url, postgres_url=postgres_url)
+        )
+        servers = [served(TARGET, tmp_path / name, **settings | {"data_dir": tmp_path / name}) for name in "12"]
+        for server in servers:
+            stack.enter_context(server.start())
+        nodes = Nodes(*servers)
+        yield nodes
+        for server in servers:
+            with contextlib.suppress(ProcessLookupError):
+                nodes.go_on(server)
+
+
+async def follow(talk: Talk, run_id: str, last: int | None = None) -> None:
+    await talk.send(action="reconnect", run_id=run_id, last_event_index=last)
+
+
+def assert_whole(events: list[Message]) -> None:
+    assert indexes_of(events) == list(range(len(events)))
+    assert {each["epoch"] for each in events} == {1}
+
+
+async def test_run_is_followed_live_on_the_other_node(nodes: Nodes, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with nodes.one.talk() as starter, nodes.two.talk() as other:
+        run_id = await starter.start("stream", {"gate": str(gate), "count": 500, "wait_at": 250})
+        await follow(other, run_id)
+        await other.until("subscribed")
+        gate.touch()
+        await starter.until_end(run_id)
+        await other.until_end(run_id)
+
+        assert events_of(other.heard, run_id) == events_of(starter.heard, run_id)
+        assert_whole(events_of(other.heard, run_id))
+
+
+async def test_pause_is_decided_on_the_other_node(nodes: Nodes) -> None:
+    async with nodes.one.talk() as starter, nodes.two.talk() as other:
+        run_id = await starter.start("confirm")
+        paused = (await starter.until_pause(run_id))[-1]
+        await follow(other, run_id)
+        await other.until_pause(run_id)
+        await other.send(continue_with(paused, confirmed=True))
+        await starter.until_end(run_id)
+        await other.until_end(run_id)
+
+        assert events_of(other.heard, run_id) == events_of(starter.heard, run_id)
+        assert_whole(events_of(starter.heard, run_id))
+
+
+async def test_early_decision_on_the_other_node_reaches_the_owner_at_once(nodes: Nodes, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with nodes.one.talk() as starter, nodes.two.talk() as other:
+        run_id = await starter.start("while-streaming", {"gate": str(gate), "count": 5, "wait_at": 2})
+        paused = (await starter.until("StepPaused"))[-1]
+        await follow(other, run_id)
+        await other.until("StepPaused")
+        decision = {"id": paused["requirement_id"], "confirmed": True}
+        await other.send(
+            action="continue-workflow",
+            workflow_id=paused["workflow_id"],
+            run_id=run_id,
+            step_requirements=[decision],
+        )
+        await starter.until("StepCompleted", step_name=paused["step_name"])  # while the other branch still runs
+        gate.touch()
+        await starter.until_end(run_id)
+        assert_whole(events_of(starter.heard, run_id))
+
+
+async def test_cancel_on_the_other_node_breaks_off_the_running_step(nodes: Nodes, tmp_path: Path) -> None:
+    async with nodes.one.talk() as starter, nodes.two.talk() as other:
+        run_id = await starter.start("stream", {"gate": str(tmp_path / "never"), "count": 5, "wait_at": 2})
+        await starter.until("RunResponseContentEvent")
+        await other.send(action="cancel-workflow", workflow_id="stream", run_id=run_id, request_id="cancel")
+        assert (await other.next())["event"] == "ack"
+        await starter.until("WorkflowCancelled", run_id=run_id)
+        assert_whole(events_of(starter.heard, run_id))
+
+
+async def test_run_of_a_killed_node_goes_on_elsewhere_within_five_seconds(nodes: Nodes, tmp_path: Path) -> None:
+    gate, journal = tmp_path / "gate", tmp_path / "journal"
+    async with nodes.two.talk() as other:
+        async with nodes.one.talk() as starter:
+            run_id = await starter.start(
+                "stream", {"gate": str(gate), "journal": str(journal), "count": 9, "wait_at": 5}
+            )
+            await follow(other, run_id)
+            for _ in range(5):
+                await other.until("RunResponseContentEvent")
+            nodes.kill(nodes.one)
+        await other.until("WorkflowRecovered", seconds=20)
+        gate.touch()
+        await other.until_end(run_id)
+
+    assert_whole(events_of(other.heard, run_id))
+    assert journal.read_text().split() == ["stream", "stream"]
+
+
+async def test_stopped_node_writes_nothing_into_a_run_that_was_taken_over(nodes: Nodes, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with nodes.one.talk() as starter, nodes.two.talk() as other:
+        run_id = await starter.start("streamed-confirm", {"gate": str(gate), "count": 9, "wait_at": 5})
+        await follow(other, run_id)
+        for _ in range(5):
+            await other.until("RunResponseContentEvent")
+        nodes.stop(nodes.one)
+        gate.touch()
+        paused = (await other.until("WorkflowRunOutput", run_id=run_id, seconds=20))[-1]
+        nodes.go_on(nodes.one)
+        await starter.until_pause(run_id)
+        await starter.send(continue_with(paused, confirmed=True))
+        await other.until_end(run_id)
+        await starter.until_end(run_id)
+
+        assert events_of(other.heard, run_id) == events_of(starter.heard, run_id)
+        assert_whole(events_of(other.heard, run_id))
+        assert names_of(other.heard).count("WorkflowRecovered") == 1
+
+
+async def test_node_without_room_leaves_its_runs_to_others(tmp_path: Path, redis_url: str, postgres_url: str) -> None:
+    gate = tmp_path / "gate"
+    with (
+        storage_settings("redis+postgresql", tmp_path, redis_url=redis_url, postgres_url=postgres_url) as settings,
+        contextlib.ExitStack() as stack,
+    ):
+        full = served(TARGET, tmp_path / "1", **settings | {"data_dir": tmp_path / "1", "max_concurrent_runs": 1})
+        free = served(TARGET, tmp_path / "2", **settings | {"data_dir": tmp_path / "2"})
+        stack.enter_context(full.start())
+        stack.enter_context(free.start())
+        async with full.talk() as talk:
+            busy = await talk.start("stream", {"gate": str(gate), "count": 2, "wait_at": 1})
+            runs = [await talk.start("stream", {"count": 2}) for _ in range(3)]
+            async with asyncio.timeout(20):
+                ended: set[str] = set()
+                while ended != set(runs):
+                    message = await talk.next(20)
+                    if message["event"] == "WorkflowCompleted":
+                        ended.add(message["run_id"])
+            gate.touch()
+            await talk.until_end(busy)
