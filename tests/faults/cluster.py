@@ -113,6 +113,7 @@ class Node:
     database: Proxy | None = None
     process: subprocess.Popen[bytes] | None = None
     is_stopped: bool = False
+    is_serving: bool = False
     surprises: list[str] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
@@ -132,10 +133,11 @@ class Node:
 
     @property
     def is_up(self) -> bool:
-        """Whether there is a process; one that ended by itself is a surprise."""
+        """Whether there is a process. One that served, and ended by itself, is a surprise."""
         if self.process is not None and (code := self.process.poll()) is not None:
-            self.surprises.append(f"{self.name} (pid {self.process.pid}) ended by itself, with {code}")
-            self.process = None
+            if self.is_serving:
+                self.surprises.append(f"{self.name} (pid {self.process.pid}) ended by itself, with {code}")
+            self.process, self.is_serving = None, False
         return self.process is not None
 
     async def begin(self) -> None:
@@ -157,8 +159,10 @@ class Node:
             async with asyncio.timeout(READY_SECONDS):
                 while self.is_up:
                     if await _status(self.port) == 200:
+                        self.is_serving = True
                         return
                     await asyncio.sleep(0.05)
+        await self._end(signal.SIGKILL)
         raise ServiceError(f"{self.name} did not start; the end of its log:\n{tail(self.log)}")
 
     async def kill(self) -> None:
@@ -181,11 +185,20 @@ class Node:
             self._signal(signal.SIGCONT)
             self.is_stopped = False
 
-    async def restart(self, away: float = 0.0) -> None:
-        """SIGTERM, and start again after `away` seconds."""
-        await self.term()
-        await asyncio.sleep(away)
-        await self.start()
+    async def come_back(self) -> None:
+        """As a supervisor would: starts it, again and again, until it listens: it refuses without Redis or PostgreSQL.
+
+        Raises:
+            ServiceError: it took too long.
+        """
+        until = asyncio.get_running_loop().time() + READY_SECONDS
+        while True:
+            try:
+                return await self.start()
+            except ServiceError:
+                if asyncio.get_running_loop().time() > until:
+                    raise
+                await asyncio.sleep(0.2)
 
     def _begin(self) -> None:
         assert self.process is None, f"{self.name} runs already"
@@ -197,7 +210,7 @@ class Node:
     async def _end(self, how: signal.Signals) -> None:
         if self.is_up:
             self._signal(how)
-        self.process, self.is_stopped = None, False
+        self.process, self.is_stopped, self.is_serving = None, False, False
         await self.hands.do(self._stack.close)
 
     def _signal(self, which: signal.Signals) -> None:
@@ -242,7 +255,7 @@ class Cluster:
         for node in self.nodes:
             node.cont()
         gone = [node for node in self.nodes if not node.is_up]
-        await asyncio.gather(*(node.start() for node in gone))
+        await asyncio.gather(*(node.come_back() for node in gone))
 
     def logs(self) -> str:
         """The ends of the nodes' logs."""

@@ -11,7 +11,6 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -130,6 +129,11 @@ class Raw:
         """Nothing is left to see, nor to be answered."""
         return not self._acts and all(each.view.has_ended for each in self._following.values())
 
+    @property
+    def unanswered(self) -> list[str]:
+        """What it still waits for an answer to."""
+        return [f"{act.message['action']} {dict(act.answer.sent) or ''}".strip() for act in self._acts.values()]
+
     async def live(self) -> None:
         """Comes and goes, until it is cancelled."""
         while True:
@@ -187,8 +191,7 @@ class Raw:
             pass
         finally:
             talking.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError, WebSocketException):
-                await talking
+            await asyncio.gather(talking, return_exceptions=True)
 
     async def _talk(self, socket: ClientConnection) -> None:
         """Sends what there is to send on this connection: runs to follow first, then actions."""
@@ -310,9 +313,11 @@ class Person(Raw):
         self._resolved: set[str] = set()
         self._deciding: set[asyncio.Task[None]] = set()
 
-    async def start(self, workflow_id: str, message: Event) -> str:
+    async def start(self, workflow_id: str, message: Event, session_id: str | None = None) -> str:
         """The id of the run, once the server has it."""
-        answer = await self.act({"action": "start-workflow", "workflow_id": workflow_id, "message": message})
+        session = {"session_id": session_id} if session_id else {}
+        target = {"workflow_id": workflow_id, "message": message, **session}
+        answer = await self.act({"action": "start-workflow", **target})
         run_id = str(answer.details.get("run_id", ""))
         self.answers = [(run_id if each is answer else at, each) for at, each in self.answers]
         return run_id

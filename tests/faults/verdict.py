@@ -23,6 +23,9 @@ ENDING = ("StepCompleted", "StepSkipped")
 CRASHES = 2
 """After so many recoveries without a completed step, one more crash may end a run as an error."""
 
+DEFAULTS = {"on_reject"}
+"""What the server adds to a decision that leaves it open."""
+
 ANYTHING = object()
 """A content that isn't compared."""
 
@@ -251,7 +254,7 @@ def every_resolution_has_one_row_of_audit(story: Story) -> Says:
 def _is_row_of(row: Row, event: Event) -> bool:
     decision = event["decision"]
     tools = decision.get("executor_requirements")
-    same = any(_says(tool, row.decision) for tool in tools) if tools else dict(row.decision) == decision
+    same = row.decision in tools if tools else dict(row.decision) == decision
     is_named = row.requirement_id.split(".")[0] == event["requirement_id"]
     return same and is_named and row.resolved_by == event["resolved_by"]
 
@@ -302,7 +305,8 @@ def _decision_mistold(answer: Answer, resolved: Event | None, end: Event | None)
 def _says(logged: Any, sent: Any) -> bool:
     """Whether what was logged is what was sent, with defaults added perhaps."""
     if isinstance(logged, Mapping) and isinstance(sent, Mapping):
-        return all(key in logged and _says(logged[key], value) for key, value in sent.items())
+        added = set(logged) - set(sent)
+        return added <= DEFAULTS and all(key in logged and _says(logged[key], value) for key, value in sent.items())
     if isinstance(logged, list) and isinstance(sent, list):
         return len(logged) == len(sent) and all(map(_says, logged, sent))
     return bool(logged == sent)
@@ -388,6 +392,19 @@ LAWS: Sequence[Callable[[Story], Says]] = (
     every_client_saw_each_event_once_in_order,
     no_client_was_told_of_a_loss,
 )
+
+
+def judge_session(name: str, plans: Sequence[int], stories: Iterable[Story]) -> list[Finding]:
+    """What is wrong with a session to whose state each of these runs has added its plan, once."""
+    added = [
+        story.message["plan"]
+        for story in stories
+        if any(event["event"] == "StepCompleted" and event["step_name"] == "remember" for event in story.log)
+    ]
+    lost, more = set(added) - set(plans), Counter(plans) - Counter(added)
+    found = [Finding(Kind.LOST, name, f"its state lacks what plans {sorted(lost)} added")] if lost else []
+    return found + ([Finding(Kind.REPEATED, name, f"its state has plans {dict(more)} too often")] if more else [])
+
 
 # ── The end that follows from what was decided ──────────────────────────────────────────────────────────
 
