@@ -280,3 +280,13 @@ def ask(port: int, question: bytes, answer_bytes: int) -> bytes:
             return connection.recv(answer_bytes)
     except OSError:
         return b""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and not only its remains."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,8 +189,17 @@ class Chaos:
         logs = await logs_of([node for node in self._cluster.nodes if node.is_up], list(rows.runs), token_of(USERS[0]))
         stories = [self._story(trial, rows, logs) for trial in self._trials if trial.run_id]
         found = [finding for story in stories for finding in judge(story)]
-        found += [Finding(Kind.NODE_ENDED, "-", what) for what in self._cluster.surprises]
-        return [*found, *_unanswered(self._trials), *_sessions(rows, stories)], stories
+        found += [*self._beside_runs(), *_unanswered(self._trials), *_sessions(rows, stories)]
+        if not any(story.end for story in stories):
+            found.append(Finding(Kind.NOTHING, "-", "no run has come to an end"))
+        return found, stories
+
+    def _beside_runs(self) -> Iterator[Finding]:
+        """What is wrong with nodes."""
+        for what in self._cluster.surprises:
+            yield Finding(Kind.NODE_ENDED, "-", what)
+        for what, times in Counter(what for _, what in self._tally.internal).items():
+            yield Finding(Kind.INTERNAL, "-", f"{times} times in answer to {what}")
 
     def _story(self, trial: Trial, rows: Records, logs: dict[str, dict[str, list[dict[str, Any]]]]) -> Story:
         run_id = trial.run_id

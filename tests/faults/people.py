@@ -73,7 +73,8 @@ class Tally:
     connections: int = 0
     cut: int = 0
     left: int = 0
-    internal: list[str] = field(default_factory=list)
+    internal: list[tuple[str, str]] = field(default_factory=list)
+    """Who was told of an error inside of the server, and what they had sent; told is told, whatever comes of it."""
 
 
 class Raw:
@@ -233,12 +234,12 @@ class Raw:
             if (following := self._asked(id_)) is not None:
                 self._not_followed(following, message)
             elif message.get("code") == "internal":
-                self._tally.internal.append(f"{self.who}: {message['error']}")
+                self._tally.internal.append((self.who, "something"))
 
     def _settle(self, act: Act, message: Event) -> None:
         code = message.get("code")
         if code == "internal":
-            self._tally.internal.append(f"{self.who}: {act.message['action']}: {message['error']}")
+            self._tally.internal.append((self.who, act.message["action"]))
         if code in MOMENTARY:
             asyncio.get_running_loop().call_later(self._chance.uniform(*PAUSE_SECONDS), self._again, act)
         elif not act.done.done():
@@ -257,6 +258,8 @@ class Raw:
         return next((each for each in self._following.values() if each.asked == request_id), None)
 
     def _not_followed(self, following: Following, message: Event) -> None:
+        if message.get("code") == "internal":
+            self._tally.internal.append((self.who, "reconnect"))
         if message.get("code") in MOMENTARY:
             wait = self._chance.uniform(*PAUSE_SECONDS)
             asyncio.get_running_loop().call_later(wait, self._ask_again, following, following.asked)
@@ -425,7 +428,10 @@ class Library:
             self._view.has_ended = True
 
     def _refused(self, error: interlock_client.InterlockError) -> None:
-        if not (isinstance(error, interlock_client.ActionRefused) and error.retryable):
+        code = error.code if isinstance(error, interlock_client.ActionRefused) else None
+        if code == "internal":
+            self._tally.internal.append((self.who, "follow"))
+        elif code not in MOMENTARY:
             self._view.refusals.append(f"{type(error).__name__}: {error}")
             self._view.has_ended = True
 

@@ -96,7 +96,6 @@ def _rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "takeovers and recoveries", str(len(silences))
     shown = f"{silences[-1]:.1f} s (median {median(silences):.1f} s)" if silences else "none"
     yield "longest silence before a takeover", shown
-    yield "answers of an internal error", str(len(tally.internal))
     yield "tracebacks in the nodes' logs", str(outcome.tracebacks)
     for kind in Kind:
         yield kind.value, str(outcome.by_kind[kind])

@@ -47,7 +47,10 @@ class Kind(StrEnum):
     STUCK = "stuck"
     WRONG_END = "wrong end"
     STARTED_TWICE = "started twice"
+    UNANSWERED = "unanswered"
+    INTERNAL = "internal error"
     NODE_ENDED = "node ended by itself"
+    NOTHING = "nothing happened"
 
 
 class Finding(NamedTuple):
