@@ -31,7 +31,9 @@ DEFAULTS: dict[str, Any] = {
     "auth_timeout_seconds": 10,
     "heartbeat_seconds": 20,
     "shutdown_grace_seconds": 10,
+    "metrics": "token",
     "log_level": "info",
+    "log_format": "text",
 }
 
 
@@ -91,6 +93,8 @@ def test_every_setting_is_described() -> None:
         ("MAX_MESSAGE_BYTES", "2048", 2048),
         ("MAX_CONNECTIONS", "1", 1),
         ("AUTH_TIMEOUT_SECONDS", "0.5", 0.5),
+        ("METRICS", "Open", "open"),
+        ("LOG_FORMAT", "JSON", "json"),
         ("LOG_LEVEL", "DEBUG", "debug"),
     ],
 )
@@ -115,6 +119,11 @@ def test_the_database_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("INTERLOCK_DATA_DIR", "/srv/data")
     assert Settings().database_url == "sqlite+aiosqlite:////srv/data/interlock.db"
     assert Settings(database_url="sqlite:///x.db").database_url == "sqlite+aiosqlite:///x.db"
+
+
+def test_redis_url_that_a_password_breaks_is_told_without_the_password() -> None:
+    assert "%23" in refusal(redis_url="redis://:s3cret#more@127.0.0.1:6379/0")
+    assert "s3cret" not in refusal(redis_url="redis://:s3cret#more@127.0.0.1:6379/0")
 
 
 def test_settings_do_not_change() -> None:

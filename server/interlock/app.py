@@ -23,12 +23,16 @@ from interlock.engine.engine import Engine
 from interlock.engine.notices import OnPause
 from interlock.http.api import answer_errors, make_router
 from interlock.http.openapi import describe
+from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
 from interlock.http.sse import Streams
 from interlock.hub import Hub
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
+from interlock.meter import Meter, metered
+from interlock.metrics import Metrics
+from interlock.readiness import Readiness
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket import SOCKET_PATH, SocketEndpoint
@@ -69,6 +73,10 @@ class Interlock:
         self._stack = AsyncExitStack()
         self.sockets = SocketEndpoint(self.services, settings)
         self.streams = Streams(settings)
+        self.node = f"node-{uuid.uuid4().hex}"
+        self.meter = Meter()
+        self.readiness = Readiness(self.services)
+        self.metrics = Metrics(self.services, self.meter, self.sockets, self.streams, self.readiness)
 
     def services(self) -> Services:
         """The parts of a server that has started."""
@@ -83,19 +91,20 @@ class Interlock:
             self._stack.push_async_callback(database.close)
             await _schema(database)
             store = SqlStore(database)
-            log = await self._open_log(database)
+            log = metered(await self._open_log(database), self.meter)
             engine = Engine(
                 self._workflows,
                 log,
                 store,
-                owner=f"node-{uuid.uuid4().hex}",
+                owner=self.node,
                 max_concurrent=self.settings.max_concurrent_runs,
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,
                 on_pause=self._on_pause,
+                meter=self.meter,
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
-            self._services = Services(engine, Hub(log), store, self._authenticator)
+            self._services = Services(engine, Hub(log, engine.suspect, self.meter), store, self._authenticator)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.sweep.resume()
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
@@ -131,9 +140,14 @@ class Interlock:
         self._stack.push_async_callback(stop)
 
     async def drain(self) -> None:
-        """End what goes on until somebody ends it: sockets and streams."""
-        await self.sockets.drain()
-        await self.streams.drain()
+        """Say that no more work is wanted; end what goes on until somebody ends it, sockets and streams; stop working.
+
+        Whoever asks meanwhile is told that the server isn't ready. Again is fine.
+        """
+        self.readiness.drain()
+        await asyncio.gather(self.sockets.drain(), self.streams.drain())
+        if self._services is not None:
+            await self._services.engine.stop(self.settings.shutdown_grace_seconds)
 
     async def stop(self) -> None:
         """Say goodbye to the sockets and streams, stop working, and close what was opened."""
@@ -174,9 +188,12 @@ def app_of(interlock: Interlock) -> FastAPI:
 
     app = FastAPI(title="Interlock", lifespan=lifespan)
     app.router.routes.append(WebSocketRoute(SOCKET_PATH, interlock.sockets))
+    app.include_router(
+        make_operations_router(interlock.services, interlock.settings, interlock.readiness, interlock.metrics)
+    )
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
-    answer_errors(app)
+    answer_errors(app, interlock.meter)
     describe(app)
     return app
 

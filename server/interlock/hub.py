@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from interlock.log.port import Batch, Log, LogUnavailable
+from interlock.meter import Meter
 from interlock.transport import Frame
 from interlock_protocol.codec import Codec
 
@@ -64,9 +65,10 @@ def encode(batch: Batch, codec: Codec) -> list[Frame]:
 class _Tail:
     """The end of one followed run's log."""
 
-    __slots__ = ("batches", "ended", "filling", "followers", "hinted", "next_index", "size", "unwatch")
+    __slots__ = ("batches", "ended", "epoch", "filling", "followers", "hinted", "next_index", "size", "unwatch")
 
     def __init__(self, next_index: int) -> None:
+        self.epoch = 0
         self.hinted = 0
         self.filling: asyncio.Task[None] | None = None
         self.unwatch: Callable[[], None] = _nothing
@@ -79,6 +81,13 @@ class _Tail:
     def grown(self, next_index: int) -> None:
         """Take in that the log reaches up to (not including) `next_index`."""
         self.next_index = max(self.next_index, next_index)
+
+    def forget(self) -> None:
+        """Begin anew, with another epoch."""
+        self.batches.clear()
+        self.size = 0
+        self.next_index = 0
+        self.ended = False
 
     def add(self, batch: Batch) -> None:
         if self.batches and self.batches[-1].batch.next_index != batch.first_index:
@@ -103,10 +112,16 @@ class _Tail:
 
 
 class Hub:
-    """Follows runs for any number of cursors."""
+    """Follows runs for any number of cursors.
 
-    def __init__(self, log: Log) -> None:
+    Args:
+        on_loss: called with (run id, epoch, next index) when the log seems to have lost entries that it had.
+    """
+
+    def __init__(self, log: Log, on_loss: Callable[[str, int, int], None], meter: Meter | None = None) -> None:
+        self.meter = meter or Meter()
         self._log = log
+        self._on_loss = on_loss
         self._tails: dict[str, _Tail] = {}
         log.listen(self._appended)
 
@@ -137,9 +152,23 @@ class Hub:
                 tail.filling.cancel()
 
     def _hinted(self, run_id: str, tail: _Tail, epoch: int, next_index: int) -> None:
+        if tail.epoch and epoch == tail.epoch and next_index < tail.next_index:
+            self._on_loss(run_id, epoch, tail.next_index)
+            return
+        if epoch:
+            self._in_epoch(tail, epoch)
         tail.hinted = next_index
         if next_index > tail.next_index and tail.filling is None:
             tail.filling = asyncio.create_task(self._fill(run_id, tail), name=f"fill {run_id}")
+
+    def _in_epoch(self, tail: _Tail, epoch: int) -> None:
+        """The run is in this epoch. Whoever was sent events of an earlier one has to be told that some may be lost."""
+        if tail.epoch and epoch > tail.epoch:
+            tail.forget()
+            for cursor in tail.followers:
+                cursor.lost_epoch = cursor.lost_epoch or tail.epoch
+                cursor.wake()
+        tail.epoch = max(tail.epoch, epoch)
 
     async def _fill(self, run_id: str, tail: _Tail) -> None:
         """Read what others appended, for all followers."""
@@ -160,10 +189,15 @@ class Hub:
         finally:
             tail.filling = None
 
+    def cursors(self) -> Iterator[Cursor]:
+        """Every cursor that there is."""
+        return (cursor for tail in self._tails.values() for cursor in tail.followers)
+
     def _appended(self, run_id: str, batch: Batch) -> None:
         tail = self._tails.get(run_id)
         if tail is None:
             return
+        self._in_epoch(tail, batch.epoch)
         tail.add(batch)
         for cursor in tail.followers:
             cursor.wake()
@@ -186,10 +220,11 @@ class Cursor:
     """A place in a run's log, of one follower.
 
     `held` stops delivery while the follower itself is changing the run, so that an acknowledgement comes before what
-    it acknowledges.
+    it acknowledges. `lost_epoch`, unless 0, is the epoch of what was delivered, when the run has gone on in another:
+    then nothing is delivered until the follower was told so, and has set it to 0.
     """
 
-    __slots__ = ("held", "hub", "next_index", "run_id", "tail", "wake")
+    __slots__ = ("held", "hub", "lost_epoch", "next_index", "run_id", "tail", "wake")
 
     def __init__(self, hub: Hub, run_id: str, first_index: int, tail: _Tail, wake: Callable[[], None]) -> None:
         self.hub = hub
@@ -198,11 +233,12 @@ class Cursor:
         self.tail = tail
         self.wake = wake
         self.held = False
+        self.lost_epoch = 0
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is something to deliver."""
-        return self.next_index < self.tail.next_index
+        """Whether there is something to deliver, or to tell."""
+        return self.next_index < self.tail.next_index or self.lost_epoch > 0
 
     def close(self) -> None:
         """Stop following."""

@@ -15,7 +15,7 @@ from typing import Any
 from interlock.auth import Principal
 from interlock.engine.engine import Engine, Facts
 from interlock.hub import Cursor
-from interlock.log.port import Head, Log
+from interlock.log.port import Head
 from interlock_protocol import control
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import Reconnect
@@ -67,24 +67,21 @@ async def rejoin(engine: Engine, message: Reconnect, cursor: Cursor) -> Rejoined
         Refusal: `unavailable`.
         LogUnavailable: the log is away.
     """
-    head = await head_of(engine.log, cursor.run_id)
+    head = await engine.head(cursor.run_id)
     asked = 0 if message.last_event_index is None else min(message.last_event_index + 1, MAX_INDEX)
-    is_gap = (message.epoch is not None and message.epoch != head.epoch) or asked > head.next_index
+    is_gap = (
+        message.epoch is not None and message.epoch != head.epoch
+    ) or not head.first_index <= asked <= head.next_index
     snapshot = None
     if is_gap or message.snapshot:
         snapshot = await engine.snapshot(cursor.run_id)
-        head = await head_of(engine.log, cursor.run_id)
+        head = await engine.head(cursor.run_id)
     cursor.tail.grown(head.next_index)
     if snapshot is None:
         return _caught_up(message, head, asked)
     if is_gap:
         return _after_gap(message, head, asked, snapshot)
     return _from_snapshot(message, head, snapshot)
-
-
-async def head_of(log: Log, run_id: str) -> Head:
-    """The head of a run that exists, also of one that waits to begin and has none yet."""
-    return await log.head(run_id) or Head(run_id, 1, 0, RunStatus.PENDING, frozenset(), None, 0)
 
 
 def _caught_up(message: Reconnect, head: Head, first: int, *before: dict[str, Any]) -> Rejoined:
@@ -119,7 +116,7 @@ def _after_gap(message: Reconnect, head: Head, asked: int, snapshot: dict[str, A
         run_id=head.run_id,
         epoch=head.epoch,
         requested_event_index=asked,
-        earliest_event_index=0,
+        earliest_event_index=head.first_index,
         next_event_index=upto,
         request_id=message.request_id,
     )

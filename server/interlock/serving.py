@@ -1,8 +1,9 @@
 """A process that is a server: the application under uvicorn, from its start to its last goodbye.
 
 Laws:
-- What keeps the server from starting is one sentence, and exit code 1.
-- Sockets and streams hear 4503 before the listener closes; parts are stopped before the process goes.
+- What keeps the server from starting is one sentence, which names the setting, and exit code 1.
+- Who is told to stop isn't ready from that moment. Sockets and streams hear 4503, and steps end, before the listener
+  closes; parts are stopped before the process goes.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import errno
 import gc
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, Literal
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 
 from interlock.app import Interlock, app_of, listed
 from interlock.auth.tokens import authenticator_from
+from interlock.concealing import Concealer
 from interlock.database import DatabaseInUse, DatabaseUnavailable
 from interlock.greeting import greeting
 from interlock.log.port import LogUnavailable, LogUnfit
@@ -35,7 +39,8 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(listed(workflows), settings, authenticator)
     config = uvicorn_config(app_of(interlock), settings, lifespan="off")
-    configure_logging(settings.log_level)
+    conceal = Concealer.of(settings)
+    configure_logging(settings.log_level, settings.log_format, node=interlock.node, conceal=conceal)
     gc.freeze()  # what is loaded by now stays: collections needn't look at it again and again
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(interlock, _Server(config, interlock, token)))
@@ -45,7 +50,7 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
     """How uvicorn serves the application, so that the socket keeps what the protocol promises.
 
     Args:
-        lifespan: `off` when the caller starts and stops the application's parts itself.
+        lifespan: `off` when the caller starts and stops the application's parts itself, and sets up logging.
     """
     return uvicorn.Config(
         app,
@@ -58,6 +63,7 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
         ws_ping_timeout=settings.heartbeat_seconds,
         ws_per_message_deflate=False,
         log_level=settings.log_level if settings.log_level != "info" else "warning",
+        log_config=None if lifespan == "off" else LOGGING_CONFIG,
         access_log=False,
         timeout_graceful_shutdown=max(1, int(settings.shutdown_grace_seconds)),
     )
@@ -65,10 +71,10 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
 
 async def _serve(interlock: Interlock, server: _Server) -> None:
     try:
-        await _check_address(interlock.settings)
+        await check_address(interlock.settings)
         await interlock.start()
-    except (_NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
-        sys.exit(f"Interlock can't start: {error}")
+    except (NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
+        sys.exit(f"Interlock can't start: {_with_advice(error, interlock.settings)}")
     try:
         await server.serve()
     finally:
@@ -77,26 +83,38 @@ async def _serve(interlock: Interlock, server: _Server) -> None:
         sys.exit(1)
 
 
-class _NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error
+def _with_advice(error: Exception, settings: Settings) -> str:
+    """What is wrong, in one sentence, and which setting to look at."""
+    sentence = " ".join(str(error).split()).removesuffix(".")
+    if isinstance(error, DatabaseUnavailable) or (isinstance(error, LogUnavailable) and settings.redis_url is None):
+        return f"{sentence}. Check INTERLOCK_DATABASE_URL."
+    if isinstance(error, LogUnavailable):
+        return f"{sentence}. Check INTERLOCK_REDIS_URL."
+    if isinstance(error, LogUnfit):
+        return f"{sentence}. It is the Redis of INTERLOCK_REDIS_URL; see also INTERLOCK_ALLOW_VOLATILE_REDIS."
+    return f"{sentence}."
+
+
+class NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error
     """The server can't listen where it is to."""
 
 
-async def _check_address(settings: Settings) -> None:
+async def check_address(settings: Settings) -> None:
     """Return if the server can listen where it is to: uvicorn would end the process without saying what to do.
 
     Raises:
-        _NoAddress: it can't, with a sentence that says what to do.
+        NoAddress: it can't, with a sentence that says what to do.
     """
     host, port = settings.host, settings.port
     try:
         probe = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise _NoAddress(
+            raise NoAddress(
                 f"something listens on {host}:{port} already. Stop it, or choose another port with --port or"
                 " INTERLOCK_PORT; 0 takes a free one."
             ) from None
-        raise _NoAddress(
+        raise NoAddress(
             f"it isn't allowed, or isn't possible, to listen on {host}:{port} ({error.strerror or error})."
             " Choose another address with --host and --port, or INTERLOCK_HOST and INTERLOCK_PORT."
         ) from None
@@ -118,6 +136,11 @@ class _Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             workflows = tuple(self._interlock.services().engine.workflows)
             print(greeting(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called when the process is signalled: from here on nobody is to send it work."""
+        self._interlock.readiness.drain()
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         await self._interlock.drain()

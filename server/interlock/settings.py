@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -147,8 +148,17 @@ class Settings(BaseSettings):
     auth_timeout_seconds: float = _seconds(10, "How long a new socket may take to authenticate.")
     heartbeat_seconds: float = _seconds(20, "How often the server pings a socket.")
     shutdown_grace_seconds: float = _seconds(10, "How long a stopping server lets its steps finish.")
+    metrics: Literal["token", "open", "off"] = _setting(
+        "token",
+        "Who may read `/metrics`: who has a token with the scope admin, everybody who reaches the server, or nobody.",
+        "token, open or off",
+    )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = _setting(
         "info", "The least important messages to log.", "debug, info, warning, error or critical"
+    )
+
+    log_format: Literal["text", "json"] = _setting(
+        "text", "What log lines look like: lines for people, or JSON objects for programs.", "text or json"
     )
 
     def __init__(self, **values: Any) -> None:
@@ -189,7 +199,18 @@ class Settings(BaseSettings):
             raise ValueError(f"must be {_write('database_url')}.")
         return f"{DRIVERS[scheme]}://{rest}"
 
-    @field_validator("log_level", mode="before")
+    @field_validator("redis_url")
+    @classmethod
+    def _with_a_port(cls, value: str | None) -> str | None:
+        try:
+            _ = None if value is None else urlsplit(value).port
+        except ValueError:  # its words hold what stands where a port should: of a password with a #, its beginning
+            raise ValueError(
+                f"must be {_write('redis_url')}, and what is special in a password written with %, as in %23 for #."
+            ) from None
+        return value
+
+    @field_validator("log_level", "log_format", "metrics", mode="before")
     @classmethod
     def _in_lower_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value

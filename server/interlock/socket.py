@@ -22,12 +22,13 @@ from typing import Any, ClassVar
 
 import structlog
 
+from interlock import about, tracing
 from interlock.auth import AuthError, Principal, origin_allowed
 from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Accepted, Engine
 from interlock.hub import Cursor, Hub
 from interlock.log.port import LogUnavailable
-from interlock.rejoin import head_of, rejoin, rejoinable
+from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable
@@ -119,6 +120,7 @@ class Socket:
 
     async def serve(self) -> None:
         """Read, act and send until either side closes."""
+        about.connection(self.connection_id)
         self._greet()
         self._call_at(self.limits.auth_timeout, self._auth_timed_out)
         sender = asyncio.create_task(self._send_all(), name=f"send {self.connection_id}")
@@ -133,7 +135,7 @@ class Socket:
             self._end(sender, reader)
             for outcome in await asyncio.gather(sender, reader, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
-                    logger.error("socket_broke_off", connection_id=self.connection_id, exc_info=outcome)
+                    logger.error("socket_broke_off", exc_info=outcome)
         if self._close_code is not None:
             with contextlib.suppress(Exception):
                 await self._send(
@@ -181,6 +183,7 @@ class Socket:
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a control message before any event that isn't sent yet."""
+        self.hub.meter.said(message)
         self._control.append(self.outlet.codec.encode(message))
         if len(self._control) > MAX_CONTROL:
             self.close(CloseCode.NOT_READING)
@@ -208,6 +211,9 @@ class Socket:
     async def _send_page(self, following: _Following) -> None:
         """The next page of one followed run, and `subscribed` where it belongs."""
         cursor = following.cursor
+        if cursor.lost_epoch:
+            await self._tell_of_loss(following)
+            return
         if self._announce(following):
             return
         await self.outlet.room()
@@ -219,12 +225,13 @@ class Socket:
                 async with asyncio.timeout(LOG_AWAY_SECONDS):
                     await self._awake.wait()
             return
-        if cursor.held or self._following.get(cursor.run_id) is not following:
+        if cursor.held or cursor.lost_epoch or self._following.get(cursor.run_id) is not following:
             return
         if following.subscribed is not None and cursor.next_index + len(frames) > following.subscribed_at:
             frames, ends = frames[: following.subscribed_at - cursor.next_index], False
         if frames:
             cursor.next_index += len(frames)
+            self.hub.meter.delivered += len(frames)
             await self.outlet.send(frames)
         if self._following.get(cursor.run_id) is not following:
             return
@@ -232,6 +239,27 @@ class Socket:
             self._unfollow(cursor.run_id)
         else:
             self._announce(following)
+
+    async def _tell_of_loss(self, following: _Following) -> None:
+        """The run goes on in another epoch: say so, as if the client had come back to it."""
+        cursor, epoch = following.cursor, following.cursor.lost_epoch
+        last = cursor.next_index - 1 if cursor.next_index else None
+        back = Reconnect(action="reconnect", run_id=cursor.run_id, last_event_index=last, epoch=epoch)
+        try:
+            answer = await rejoin(self.engine, back, cursor)
+        except (LogUnavailable, StoreUnavailable, Refusal):
+            await asyncio.sleep(LOG_AWAY_SECONDS)
+            return
+        if self._following.get(cursor.run_id) is not following:
+            return
+        cursor.lost_epoch = 0
+        for message in answer.says:
+            self.say(message)
+        following.subscribed, following.subscribed_at = answer.subscribed, answer.subscribed_at
+        if answer.first is None:
+            self._unfollow(cursor.run_id)
+        else:
+            cursor.next_index = answer.first
 
     def _announce(self, following: _Following) -> bool:
         if following.subscribed is None or following.cursor.next_index < following.subscribed_at:
@@ -255,7 +283,8 @@ class Socket:
             received = self.connection.receive(frame)
             match received:
                 case Action():
-                    await self._act(received.message)
+                    with about.request(received.message):
+                        await self._act(received.message)
                 case Answer():
                     self.say(received.message)
                 case Close():
@@ -263,14 +292,15 @@ class Socket:
 
     async def _act(self, message: AnyClientMessage) -> None:
         try:
-            await self._acts[type(message)](self, message)
+            with tracing.action(message, self.connection_id):
+                await self._acts[type(message)](self, message)
         except Refusal as refusal:
             self._refuse(refusal, message)
         except (LogUnavailable, StoreUnavailable):
             sentence = "The server can't reach its storage at the moment; send it again in a while."
             self._refuse(Refusal(ErrorCode.UNAVAILABLE, sentence), message)
         except Exception:
-            logger.exception("action_failed", action=message.action, connection_id=self.connection_id)
+            logger.exception("action_failed", action=message.action)
             self._refuse(Refusal(ErrorCode.INTERNAL, "Something went wrong in the server; it is in its log."), message)
 
     def _refuse(self, refusal: Refusal, message: AnyClientMessage) -> None:
@@ -346,7 +376,7 @@ class Socket:
             return
         # Its key was used before: the run may be anywhere by now.
         with self._watching(accepted.run_id) as cursor:
-            cursor.tail.grown((await head_of(self.engine.log, accepted.run_id)).next_index)
+            cursor.tail.grown((await self.engine.head(accepted.run_id)).next_index)
             self._ack(message, accepted)
             if accepted.run_id not in self._following:
                 self._follow(cursor, 0)
@@ -476,6 +506,7 @@ class SocketEndpoint:
         if refused is not None:
             await send({"type": "websocket.close", "code": int(refused), "reason": refused.reason})
             return
+        tracing.adopt(scope["headers"])
         services, codec = self._services(), codec_for(offered)
         socket = Socket(
             services.engine,
@@ -507,6 +538,11 @@ class SocketEndpoint:
         if len(self._open) >= settings.max_connections:
             return CloseCode.TOO_MANY_CONNECTIONS
         return None
+
+    @property
+    def count(self) -> int:
+        """How many sockets are open."""
+        return len(self._open)
 
     async def drain(self) -> None:
         """Close every socket with 4503, and take no more."""

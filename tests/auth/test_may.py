@@ -51,24 +51,24 @@ SCOPES = {
     "a": "admin",
 }
 
-# Which scopes suffice, each by itself. `start`, `list` and `act_for` don't depend on the run.
+# Which scopes suffice, each by itself. `start`, `list`, `act_for` and `operate` don't depend on the run.
 MATRIX = """
-                            | start | list  | read  | decide | cancel | act_for
-no run                      | x.a   | xdr.a | a     | a      | a      | a
-stranger                    | x.a   | xdr.a | a     | a      | a      | a
-stranger, someone assigned  | x.a   | xdr.a | a     | a      | a      | a
-owner, no requirement       | x.a   | xdr.a | xr.a  | x.a    | x.a    | a
-owner, nobody assigned      | x.a   | xdr.a | xr.a  | x.a    | x.a    | a
-owner, empty list           | x.a   | xdr.a | xr.a  | x.a    | x.a    | a
-owner, someone assigned     | x.a   | xdr.a | xr.a  | a      | x.a    | a
-owner, assigned too         | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a
-owner, group assigned       | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a
-assignee                    | x.a   | xdr.a | dr.a  | d.a    | a      | a
-assignee by group           | x.a   | xdr.a | dr.a  | d.a    | a      | a
-assignee of another         | x.a   | xdr.a | dr.a  | a      | a      | a
-assignee, no requirement    | x.a   | xdr.a | dr.a  | a      | a      | a
-the group's name as a user  | x.a   | xdr.a | a     | a      | a      | a
-the user's name as a group  | x.a   | xdr.a | a     | a      | a      | a
+                            | start | list  | read  | decide | cancel | act_for | operate
+no run                      | x.a   | xdr.a | a     | a      | a      | a       | a
+stranger                    | x.a   | xdr.a | a     | a      | a      | a       | a
+stranger, someone assigned  | x.a   | xdr.a | a     | a      | a      | a       | a
+owner, no requirement       | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a
+owner, nobody assigned      | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a
+owner, empty list           | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a
+owner, someone assigned     | x.a   | xdr.a | xr.a  | a      | x.a    | a       | a
+owner, assigned too         | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a       | a
+owner, group assigned       | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a       | a
+assignee                    | x.a   | xdr.a | dr.a  | d.a    | a      | a       | a
+assignee by group           | x.a   | xdr.a | dr.a  | d.a    | a      | a       | a
+assignee of another         | x.a   | xdr.a | dr.a  | a      | a      | a       | a
+assignee, no requirement    | x.a   | xdr.a | dr.a  | a      | a      | a       | a
+the group's name as a user  | x.a   | xdr.a | a     | a      | a      | a       | a
+the user's name as a group  | x.a   | xdr.a | a     | a      | a      | a       | a
 """
 
 

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from interlock import Workflow
 from interlock.database import Database
 from interlock.engine.loading import catch_up
-from interlock.log.port import Append, Appended, Batch, Claimed, Entry, LogUnavailable, Refused
+from interlock.log.port import Append, Appended, Batch, Claimed, Entry, LogUnavailable, Reason, Refused
 from interlock.log.sql import SqlLog
 from interlock.store.port import NewRun, Snapshot
 from interlock.store.sql import SqlStore
@@ -35,7 +35,7 @@ class FaultyLog(SqlLog):
         faults: what becomes of the next calls; a call takes the first.
         way: appends wait for it before they are written.
         begun: set when an append waits, or would.
-        claims: the runs that were claimed, in order.
+        claims: the runs that were claimed and had a head, in order.
     """
 
     def __init__(self, database: Database) -> None:
@@ -52,8 +52,10 @@ class FaultyLog(SqlLog):
         return await self._faulty(lambda: super(FaultyLog, self).append(append))
 
     async def claim(self, run_id: str, owner: str, *, create_epoch: int | None = None) -> Claimed | Refused:
-        self.claims.append(run_id)
-        return await self._faulty(lambda: super(FaultyLog, self).claim(run_id, owner, create_epoch=create_epoch))
+        claimed = await self._faulty(lambda: super(FaultyLog, self).claim(run_id, owner, create_epoch=create_epoch))
+        if isinstance(claimed, Claimed) or claimed.reason is not Reason.NO_RUN:
+            self.claims.append(run_id)
+        return claimed
 
     async def read(self, run_id: str, first_index: int, **options: Any) -> list[Batch]:
         return await self._faulty(lambda: super(FaultyLog, self).read(run_id, first_index, **options))

@@ -14,6 +14,7 @@ from interlock import Confirm, Step, StepInput, Workflow
 from interlock.engine import pool as pool_module
 from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
+from interlock.engine.loss import Seen
 from interlock.engine.pool import Pool
 from interlock.workflow.state import RunState
 from interlock_protocol.types import RunStatus
@@ -48,13 +49,25 @@ class Work:
         return step_input.previous_step_content
 
 
+async def _is_there(run_id: str, seen: Seen) -> bool:
+    return False
+
+
 async def _left(_: RunState) -> None:
     """Other servers may have it."""
 
 
 def make_pool(storage: Storage, workflow: Workflow, *, room: int = 10, owner: str = "me") -> Pool:
     ports = Ports(storage.log, storage.store, Clock())
-    return Pool({workflow.id: workflow}, ports, owner=owner, room=room, on_pause=lambda _: None, on_strange=_left)
+    return Pool(
+        {workflow.id: workflow},
+        ports,
+        owner=owner,
+        room=room,
+        on_pause=lambda _: None,
+        on_strange=_left,
+        on_lost=_is_there,
+    )
 
 
 async def idle(pool: Pool) -> None:

@@ -27,6 +27,8 @@ class Verb(StrEnum):
     CANCEL = "cancel"
     ACT_FOR = "act_for"
     """Give another user's `user_id` in a message."""
+    OPERATE = "operate"
+    """See how the server itself does: its metrics."""
 
 
 class Standing(StrEnum):
@@ -72,6 +74,7 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
         }
     ),
     Verb.ACT_FOR: frozenset(),
+    Verb.OPERATE: frozenset(),
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: `interlock serve`, `chat`, `follow`, `runs`, `token`, `migrate`.
+"""The command line: `interlock serve`, `chat`, `follow`, `runs`, `token`, `migrate`, `doctor`.
 
 Laws:
 - Expected failures are one sentence on standard error and an exit code; see `interlock.cli.exits`.

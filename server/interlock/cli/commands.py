@@ -113,6 +113,16 @@ def migrate(
     print(migrate_tables(database_url), flush=True)  # noqa: T201 - this is what a command line does
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check the settings, and everything that a server with them would stand on."""
+    from interlock.cli.doctor import doctor as examine
+
+    raise typer.Exit(examine(Console(highlight=False), as_json=as_json))
+
+
 def _add_serve() -> None:
     from interlock.cli.serve import command
 

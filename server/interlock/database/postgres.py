@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from asyncpg.exceptions import ClientConfigurationError
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -26,8 +28,8 @@ _CONNECT_SECONDS = 5.0
 _POOL_SECONDS = 10.0
 
 # Classes of SQLSTATE that say how the server is, and not what is wrong with a statement: connection,
-# authorization, no such database, rolled back (deadlock), resources, intervention, system.
-_UNAVAILABLE = ("08", "28", "3D", "40", "53", "57", "58")
+# authorization, no such database, rolled back (deadlock), a privilege that is missing, resources, intervention, system.
+_UNAVAILABLE = ("08", "28", "3D", "40", "42501", "53", "57", "58")
 _READ_ONLY = "25006"  # a standby, after a failover
 
 
@@ -35,20 +37,26 @@ class PostgresDatabase:
     """The database on a server. It connects when first used.
 
     Args:
-        url: `postgresql+asyncpg://user:password@host:port/name`; `?sslmode=` is understood as libpq does.
+        url: `postgresql+asyncpg://user:password@host:port/name`; `?sslmode=` and `?sslrootcert=` are understood as
+            libpq does.
         connections: the most it holds at a time.
+
+    Raises:
+        ValueError: the URL has something behind its `?` that can't be used, told in a sentence.
     """
 
     dialect = "postgresql"
 
     def __init__(self, url: URL, *, connections: int = 10) -> None:
         self._engine = create_async_engine(
-            _for_asyncpg(url),
+            url.set(drivername="postgresql+asyncpg").difference_update_query(_SSL),
             pool_size=connections,
             max_overflow=0,
             pool_timeout=_POOL_SECONDS,
             isolation_level="READ COMMITTED",
+            hide_parameters=True,  # what people wrote is no part of a message
             connect_args={
+                **_ssl_of(url),
                 "timeout": _CONNECT_SECONDS,
                 "server_settings": {"application_name": "interlock", "jit": "off"},
             },
@@ -108,7 +116,7 @@ class PostgresDatabase:
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    if error.connection_invalidated:
+    if error.connection_invalidated or isinstance(getattr(error.orig, "__cause__", None), ClientConfigurationError):
         return True
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return state.startswith(_UNAVAILABLE) or state == _READ_ONLY
@@ -120,7 +128,49 @@ def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
         raise DisconnectionError
 
 
-def _for_asyncpg(url: URL) -> URL:
-    url = url.set(drivername="postgresql+asyncpg")
-    mode = url.query.get("sslmode")
-    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode}) if mode else url
+_SSL = ("sslmode", "ssl", "sslrootcert")
+_PLACE = ("host", "port")  # such as the folder of a Unix socket
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+def _ssl_of(url: URL) -> dict[str, Any]:
+    """How the connection is to be encrypted, in asyncpg's words.
+
+    Raises:
+        ValueError: the URL asks for something else, or for what can't be.
+    """
+    mode, root = _only(url, "sslmode") or _only(url, "ssl"), _only(url, "sslrootcert")
+    if not url.query.keys() <= {*_SSL, *_PLACE}:  # not told which: it may be the rest of a password with a ?
+        raise ValueError(
+            "INTERLOCK_DATABASE_URL has something behind its ? that isn't understood: sslmode, sslrootcert, host and "
+            "port are. What is special in a password is written with %, as in %3F for ?."
+        )
+    if mode is not None and mode not in _SSL_MODES:
+        raise ValueError(f"INTERLOCK_DATABASE_URL has an sslmode that isn't one: use one of {', '.join(_SSL_MODES)}.")
+    if root is None:
+        return {} if mode is None else {"ssl": mode}
+    if mode not in ("verify-ca", "verify-full"):
+        raise ValueError("INTERLOCK_DATABASE_URL has sslrootcert, which needs sslmode=verify-full (or verify-ca).")
+    return {"ssl": _trusting(root, checks_name=mode == "verify-full")}
+
+
+def _only(url: URL, name: str) -> str | None:
+    """The value of a parameter that is given once at most."""
+    value = url.query.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"INTERLOCK_DATABASE_URL has {name} twice: give it once.")
+    return value
+
+
+def _trusting(root: str, *, checks_name: bool) -> ssl.SSLContext:
+    """TLS with a server whose certificate these vouch for: a file, or, as `system`, those of this machine."""
+    try:
+        context = ssl.create_default_context(cafile=None if root == "system" else root)
+    except OSError as error:  # an SSLError is one
+        reason = error.strerror if error.errno else "it holds no certificate"
+        raise ValueError(
+            f"INTERLOCK_DATABASE_URL has an sslrootcert that can't be used ({reason}): give the path of a PEM file, or "
+            "system."
+        ) from None
+    context.check_hostname = checks_name
+    return context

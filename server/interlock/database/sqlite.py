@@ -161,7 +161,11 @@ class _Channel:
     def __init__(self, raw: sqlite3.Connection, begin: str) -> None:
         # AUTOCOMMIT leaves transactions to us: SQLAlchemy's own begin and commit don't reach the database.
         self._engine = create_engine(
-            "sqlite://", creator=lambda: raw, poolclass=StaticPool, isolation_level="AUTOCOMMIT"
+            "sqlite://",
+            creator=lambda: raw,
+            poolclass=StaticPool,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,  # what people wrote is no part of a message
         )
         self._raw = raw
         self._connection = self._engine.connect()

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.engine.clock import Clock
@@ -28,7 +28,9 @@ from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions
 from interlock.engine.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
+from interlock.meter import Meter
 from interlock.store.port import Settlement, Store, StoreUnavailable
+from interlock.tracing import Traces
 from interlock.workflow.advance import advance, concluded, failed, recovered
 from interlock.workflow.declaration import Step, Workflow
 from interlock.workflow.events import Draft
@@ -55,6 +57,8 @@ class Ports:
     store: Store
     clock: Clock
     notices: Notices | None = None
+    meter: Meter = field(default_factory=Meter)
+    traces: Traces = field(default_factory=Traces)
 
 
 class Driver:
@@ -80,6 +84,7 @@ class Driver:
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
         self._notices = ports.notices
+        self._traces = ports.traces
         self._announced: set[str] = set()
         self._untold = False
         self._awake = asyncio.Event()
@@ -300,7 +305,9 @@ class Driver:
     async def _run(self, work: Work) -> None:
         """One piece of work, to the events it comes to."""
         try:
-            result = await self._worker.result(work)
+            run, step = self.state, work.place.node.name
+            with self._traces.step(run.run_id, run.workflow_id, work.task, step, work.attempt):
+                result = await self._worker.result(work)
             self._finish(work, concluded(self.workflow, self.state, work, result, self.clock.now_ms()))
         except asyncio.CancelledError as error:
             if self._worker.is_cancelled:

@@ -29,13 +29,15 @@ from interlock.engine.audit import audit, resolution_of
 from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
 from interlock.engine.journal import now_ms
+from interlock.engine.loss import NOTHING_SEEN, Seen, begin_anew
 from interlock.engine.notices import Notices, OnPause
 from interlock.engine.pool import FIRST_EPOCH, Pool
 from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions, own_session
 from interlock.engine.sweep import Sweep
 from interlock.engine.timers import Timers
-from interlock.log.port import Append, Appended, Entry, Log, LogUnavailable, Reason, Refused
+from interlock.log.port import Append, Appended, Entry, Head, Log, LogUnavailable, Reason, Refused
+from interlock.meter import Meter
 from interlock.store.port import Decision, IdempotencyKey, NewRun, Outcome, Store, StoreUnavailable
 from interlock.workflow.decide import Decided, cancel, continued, decide, ended_with, expired, next_timer
 from interlock.workflow.declaration import Workflow
@@ -95,6 +97,7 @@ class Engine:
         clock: the store's time; one of its own by default.
         is_alone: no other server works on these runs: a definition that isn't here is nowhere.
         on_pause: told of each pause; `base_url` is where the links that it gets begin.
+        meter: counts what is claimed.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Engine:
         on_pause: OnPause | None = None,
         base_url: str = "",
         is_alone: bool = False,
+        meter: Meter | None = None,
     ) -> None:
         self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
         self.log = log
@@ -117,7 +121,8 @@ class Engine:
         self.timers = Timers(store, self.clock, self._expire)
         self._is_alone = is_alone
         self.notices = None if on_pause is None else Notices(store, on_pause, self._logged_state, base_url)
-        ports = Ports(log, store, self.clock, self.notices)
+        ports = Ports(log, store, self.clock, self.notices, meter or Meter())
+        self._traces = ports.traces
         self._pool = Pool(
             self.workflows,
             ports,
@@ -125,8 +130,9 @@ class Engine:
             room=max_concurrent,
             on_pause=self._watch,
             on_strange=self._ask_about_definition,
+            on_lost=self._begin_anew,
         )
-        self.sweep = Sweep(log, store, self._pool, is_alone=is_alone)
+        self.sweep = Sweep(log, store, self._pool, self.head, is_alone=is_alone)
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._commands: set[asyncio.Task[Any]] = set()
         self._turns: dict[tuple[str, str], _Turn] = {}
@@ -201,11 +207,11 @@ class Engine:
         earlier = await _reached(self.store.create_run(run, _key(principal, message)))
         if earlier is not None:
             return await self._as_before(earlier, principal, message)
+        self._traces.remember(run.run_id)
         self._remember(Facts(run.run_id, run.workflow_id, run.session_id, run.user_id, frozenset()))
-        self._pool.keep(
+        self._pool.begin(
             RunState(run.run_id, run.workflow_id, run.session_id, run.user_id, run.input, run.version, run.fingerprint)
         )
-        self._pool.dispatch(run.run_id)
         return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)
 
     def _user_of(self, principal: Principal, message: StartWorkflow) -> str:
@@ -268,6 +274,7 @@ class Engine:
                     return await self._decided_before(state, key)
                 drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=self.clock.now_ms())
                 drafts += ended_with(workflow, state, decided, principal.user_id)
+                self._traces.remember(facts.run_id)
                 appended = await self._append(facts.run_id, drafts, key=key)
                 if isinstance(appended, Appended):
                     if not appended.owned:
@@ -527,9 +534,55 @@ class Engine:
             status=change.status,
         )
         try:
-            return await self.log.append(append)
+            appended = await self.log.append(append)
         except LogUnavailable:
-            return await _reached(self.log.append(append))
+            appended = await _reached(self.log.append(append))
+        if isinstance(appended, Refused) and appended.reason in (Reason.NO_RUN, Reason.NOT_PENDING):
+            await _reached(self.begin_anew(run_id))
+        return appended
+
+    # ── Loss ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def head(self, run_id: str) -> Head:
+        """The head of a run that exists, also of one that waits to begin and has none yet.
+
+        A log that has lost what the store knows of begins another epoch first.
+
+        Raises:
+            LogUnavailable, StoreUnavailable: neither is known now.
+        """
+        head = await self.log.head(run_id)
+        is_doubtful = head is None or not (self._is_alone or head.status.is_final)
+        if is_doubtful and await self.begin_anew(run_id):
+            head = await self.log.head(run_id)
+        return head or Head(run_id, FIRST_EPOCH, 0, RunStatus.PENDING, frozenset(), None, 0)
+
+    def suspect(self, run_id: str, epoch: int, next_index: int) -> None:
+        """Entries that were told of don't seem to be in the log any more: look, and see to it."""
+        task = asyncio.create_task(self._look_after(run_id, Seen(epoch, next_index)))
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+
+    async def _look_after(self, run_id: str, seen: Seen) -> None:
+        with contextlib.suppress(LogUnavailable, StoreUnavailable):  # whoever asks for the run next looks again
+            await self.begin_anew(run_id, seen)
+
+    async def begin_anew(self, run_id: str, seen: Seen = NOTHING_SEEN) -> bool:
+        """Have a run whose log is lost go on in another epoch; whether it was lost."""
+        if not await self._begin_anew(run_id, seen):
+            return False
+        self._pool.forget(run_id)
+        self._pool.dispatch(run_id)
+        return True
+
+    async def _begin_anew(self, run_id: str, seen: Seen) -> bool:
+        return not self._is_alone and await begin_anew(self.log, self.store, run_id, self._redecide, seen)
+
+    async def _redecide(self, state: RunState, lost: Sequence[tuple[Decided, Decision]]) -> None:
+        workflow = self.workflows.get(state.workflow_id) or _stand_in(state.workflow_id)
+        for decided, audited in lost:
+            drafts = continued(workflow, state, (decided,), resolved_by=audited.resolved_by, now=audited.decided_at)
+            await self._append(state.run_id, drafts)
 
     # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────
 

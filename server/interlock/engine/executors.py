@@ -188,7 +188,8 @@ class _ThreadedGenerator:
         self._done = False
 
     async def __aenter__(self) -> AsyncIterator[Any]:
-        threading.Thread(target=self._run, daemon=True, name="interlock-step").start()
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._run,), daemon=True, name="interlock-step").start()
         return self._iterate()
 
     async def __aexit__(self, *_: object) -> None:

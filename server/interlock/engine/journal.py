@@ -40,6 +40,10 @@ class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of t
         self.reason = refused.reason
 
 
+class LogShorter(Exception):  # noqa: N818 - what happened, not an error of this process
+    """What had been in the log isn't any more: an append came to stand before its predecessor."""
+
+
 def _pauses() -> Iterator[float]:
     """How long to wait between tries, for ever."""
     return itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1]))
@@ -126,6 +130,7 @@ class Journal:
 
         Raises:
             OwnershipLost: the head refused; the state here is void.
+            LogShorter: so it is.
         """
         while self._drafts:
             drafts = self._take()
@@ -192,6 +197,8 @@ class Journal:
         """Take in where the batch came to stand, and whatever stands before it that isn't ours."""
         expected = self.durable_next
         foreign = appended.first_index - expected
+        if foreign < 0:
+            raise LogShorter(self.state.run_id)
         self.durable_next = appended.next_index
         if foreign:
             shift(self.state, expected, foreign)

@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,9 +17,11 @@ from dataclasses import replace
 
 import structlog
 
+from interlock import about
 from interlock.engine.driver import Driver, Ports
-from interlock.engine.journal import OwnershipLost, fold_batch
+from interlock.engine.journal import LogShorter, OwnershipLost, fold_batch
 from interlock.engine.loading import catch_up, load_state
+from interlock.engine.loss import NOTHING_SEEN, SEEN_SHORTER, Seen
 from interlock.engine.rows import settlement_of
 from interlock.engine.sessions import Sessions
 from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
@@ -48,6 +51,7 @@ class Pool:
         room: how many runs are worked on at a time.
         on_pause: called with the state of a run that goes on while something in it waits for people.
         on_strange: called with the state of a run whose definition isn't here.
+        on_lost: begins another epoch of a run if its log is lost, and says whether it was.
     """
 
     def __init__(
@@ -59,9 +63,12 @@ class Pool:
         room: int,
         on_pause: Callable[[RunState], None],
         on_strange: Callable[[RunState], Awaitable[None]],
+        on_lost: Callable[[str, Seen], Awaitable[bool]],
     ) -> None:
         self.workflows = workflows
         self._on_strange = on_strange
+        self._on_lost = on_lost
+        self._new: set[str] = set()
         self.ports = ports
         self.log = log = ports.log
         self.store = ports.store
@@ -75,6 +82,7 @@ class Pool:
         self._left: OrderedDict[str, float] = OrderedDict()
         self._kept: OrderedDict[str, RunState] = OrderedDict()
         self._stopping = False
+        self._context = contextvars.copy_context()
         log.listen(self._appended)
 
     # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
@@ -86,10 +94,18 @@ class Pool:
         if run_id in self._tasks:
             self._again.add(run_id)
         elif len(self._tasks) < self._most:
-            task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}")
+            # Not in the context of whoever happened to wake it: that may be another run, or a client.
+            own = self._context.copy()
+            task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}", context=own)
             self._tasks[run_id] = task
         else:
             self._waiting[run_id] = None
+
+    def begin(self, state: RunState) -> None:
+        """Drive a run that was just created, here."""
+        self.keep(state)
+        self._new.add(state.run_id)
+        self.dispatch(state.run_id)
 
     @property
     def working_on(self) -> frozenset[str]:
@@ -133,18 +149,23 @@ class Pool:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work_on(self, run_id: str) -> None:
+        about.run(run_id)
         try:
             await self._drive(run_id)
         except (LogUnavailable, StoreUnavailable):
-            logger.warning("run_delayed", run_id=run_id, why="the log or the database can't be reached")
+            logger.warning("run_delayed", why="the log or the database can't be reached")
             await asyncio.sleep(RETRY_SECONDS)
             self._again.add(run_id)
+        except LogShorter:
+            await self._begin_anew(run_id, SEEN_SHORTER)
         except OwnershipLost as lost:
             self._kept.pop(run_id, None)
-            logger.info("run_taken_over", run_id=run_id, reason=lost.reason.value)
+            if lost.reason is Reason.NO_RUN:  # there was one
+                await self._begin_anew(run_id, SEEN_SHORTER)
+            logger.info("run_taken_over", reason=lost.reason.value)
         except Exception:
             self._kept.pop(run_id, None)
-            logger.exception("run_broke_off", run_id=run_id)
+            logger.exception("run_broke_off")
         finally:
             self._tasks.pop(run_id, None)
             self._next(run_id)
@@ -163,20 +184,41 @@ class Pool:
         workflow = None if state is None else self._workflow_of(state)
         if state is None or workflow is None:
             self._leave(run_id)
-            logger.info("run_left", run_id=run_id, why="this server doesn't have the definition it began with")
+            logger.info("run_left", why="this server doesn't have the definition it began with")
             if state is not None:
                 await self._on_strange(state)
             return
-        claimed = await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
-        if isinstance(claimed, Refused):
-            if claimed.reason is Reason.ENDED:
-                await self.settle_ended(run_id)
-            return
-        await self._own(workflow, state, claimed)
+        claimed = await self._claim(run_id)
+        if isinstance(claimed, Claimed):
+            if _is_behind(claimed, state) and await self._begin_anew(run_id, Seen(state.epoch, state.next_index)):
+                return
+            await self._own(workflow, state, claimed)
+        elif claimed is not None and claimed.reason is Reason.ENDED:
+            await self.settle_ended(run_id)
+
+    async def _claim(self, run_id: str) -> Claimed | Refused | None:
+        """Own the run, and make its head if it has yet to begin; None when it begins anew, and is looked at again."""
+        is_new = run_id in self._new
+        self._new.discard(run_id)
+        if not is_new:
+            claimed = await self.log.claim(run_id, self.owner)
+            if isinstance(claimed, Claimed) or claimed.reason is not Reason.NO_RUN:
+                return claimed
+            if await self._begin_anew(run_id, NOTHING_SEEN):
+                return None
+        return await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
+
+    async def _begin_anew(self, run_id: str, seen: Seen) -> bool:
+        self._kept.pop(run_id, None)
+        if await self._on_lost(run_id, seen):
+            self._again.add(run_id)
+            return True
+        return False
 
     async def _own(self, workflow: Workflow, state: RunState, claimed: Claimed) -> None:
         """Drive a run that is this process's."""
         run_id = state.run_id
+        self.ports.meter.claimed(cut_off=claimed.abandoned)
         if state.epoch != claimed.head.epoch:
             state = await load_state(self.log, self.store, run_id) or state
         if state.next_index < claimed.head.next_index:
@@ -195,6 +237,10 @@ class Pool:
             await self.log.archive(run_id)
         else:
             self.keep(driver.state)
+
+    def forget(self, run_id: str) -> None:
+        """Look at the log again when the state of this run is asked for."""
+        self._kept.pop(run_id, None)
 
     def _leave(self, run_id: str) -> None:
         self._left[run_id] = time.monotonic() + LEFT_SECONDS
@@ -262,3 +308,8 @@ class Pool:
             fold_batch(kept, batch)
         else:
             del self._kept[run_id]
+
+
+def _is_behind(claimed: Claimed, state: RunState) -> bool:
+    """Whether the log has lost entries that the state is the fold of."""
+    return (claimed.head.epoch, claimed.head.next_index) < (state.epoch, state.next_index)

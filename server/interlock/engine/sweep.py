@@ -5,6 +5,8 @@ Laws:
 - Everybody may try to take a run; the head decides who has it.
 - A run that was ownerless at the last look already isn't just on its way from a command to its driver. One that is
   offered is taken at once.
+- What the store calls running is compared with the log, a few runs at a time: a process may die between its writes to
+  the two, and a log may come back empty.
 
 Source: `docs/architecture.md`, "Order of writes" and "On many nodes".
 """
@@ -13,32 +15,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 
 from interlock.engine.pool import FIRST_EPOCH, Pool
-from interlock.log.port import Log, LogUnavailable
+from interlock.log.port import Head, Log, LogUnavailable
 from interlock.store.port import Store, StoreUnavailable
+from interlock_protocol.types import RunStatus
 
-UNBEGUN_EVERY = 4
-"""At how many looks it is looked for runs that nobody has begun: their process died between two writes."""
+COMPARE_EVERY = 4
+"""At how many looks the store is compared with the log, and logs that may go are archived."""
 
-UNBEGUN_MS = 3000
-"""How old such a row is before it is taken for left behind."""
+COMPARED = 50
+"""How many runs are compared at a time."""
+
+LINGERING_MS = 3000
+"""How old a row is before it is compared: a younger one's process is busy with it."""
+
+ARCHIVE_AFTER_MS = 15 * 60_000
+"""How long a run waits before its log is archived."""
+
+ARCHIVED = 100
+"""How many logs are archived at a time."""
 
 
 class Sweep:
     """Takes up runs.
 
     Args:
+        head: the head of a run; a log that is lost begins another epoch first.
         is_alone: no other process works on these runs: those of dead ones are found at the start.
     """
 
-    def __init__(self, log: Log, store: Store, pool: Pool, *, is_alone: bool) -> None:
+    def __init__(
+        self, log: Log, store: Store, pool: Pool, head: Callable[[str], Awaitable[Head]], *, is_alone: bool
+    ) -> None:
         self._log = log
         self._store = store
         self._pool = pool
+        self._head = head
         self._is_alone = is_alone
         self._offered = asyncio.Event()
         self._before: set[str] = set()
+        self._compared_to = ""
         log.on_ready(self._offered.set)
 
     async def resume(self) -> None:
@@ -59,28 +77,39 @@ class Sweep:
             looks += not offered
             with contextlib.suppress(LogUnavailable, StoreUnavailable):
                 await self._log.renew(self._pool.owner)
-                await self._offer()
                 await self._take(offered=offered)
-                if not self._is_alone and looks % UNBEGUN_EVERY == 0:
-                    await self._take_unbegun()
-
-    async def _offer(self) -> None:
-        """Have others take what waits here for its turn."""
-        if not self._is_alone:
-            for run_id in self._pool.waiting[:100]:
-                await self._log.offer(run_id, create_epoch=FIRST_EPOCH)
+                if not self._is_alone:
+                    await self._offer()
+                    if not offered and looks % COMPARE_EVERY == 0:
+                        await self._compare()
+                        await self._archive()
 
     async def _take(self, *, offered: bool) -> None:
         found = await self._log.ownerless() if self._pool.room else []
-        busy = self._pool.working_on
-        ownerless = {run_id for run_id in found if run_id not in busy and not self._pool.is_strange(run_id)}
-        for run_id in found:
-            if run_id in ownerless and self._pool.room and (offered or run_id in self._before):
+        ownerless = [run_id for run_id in found if self._is_free(run_id)]
+        for run_id in ownerless:
+            if self._pool.room and (offered or run_id in self._before):
                 self._pool.dispatch(run_id)
         if not offered:
-            self._before = ownerless
+            self._before = set(ownerless)
 
-    async def _take_unbegun(self) -> None:
-        for run_id in await self._store.unbegun(UNBEGUN_MS):
-            if self._pool.room and not self._pool.is_strange(run_id):
-                self._pool.dispatch(run_id)
+    async def _offer(self) -> None:
+        """Have others take what waits here for its turn."""
+        for run_id in self._pool.waiting[:ARCHIVED]:
+            await self._log.offer(run_id, create_epoch=FIRST_EPOCH)
+
+    async def _compare(self) -> None:
+        page = await self._store.lingering(LINGERING_MS, after=self._compared_to, limit=COMPARED)
+        self._compared_to = page[-1] if len(page) == COMPARED else ""
+        for run_id in page:
+            if self._is_free(run_id) and self._pool.room:
+                head = await self._head(run_id)
+                if head.generation == 0 and head.status is RunStatus.PENDING:
+                    self._pool.dispatch(run_id)
+
+    async def _archive(self) -> None:
+        for run_id in await self._log.long_paused(ARCHIVE_AFTER_MS, limit=ARCHIVED):
+            await self._log.archive(run_id)
+
+    def _is_free(self, run_id: str) -> bool:
+        return run_id not in self._pool.working_on and not self._pool.is_strange(run_id)

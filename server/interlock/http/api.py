@@ -5,7 +5,7 @@ Laws:
 - Nothing here changes a run; `interlock.http.runs` does.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
@@ -17,8 +17,9 @@ from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import DECIDE, READ
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized
-from interlock.http.shapes import ANSWERED, Live, RunDetail, RunList, WorkflowList, answers
+from interlock.http.shapes import ANSWERED, RunDetail, RunList, WorkflowList, answers
 from interlock.log.port import LogUnavailable
+from interlock.meter import Meter
 from interlock.services import Services
 from interlock.store.port import Run, RunFilter, StoreUnavailable
 from interlock.workflow.declaration import Workflow
@@ -35,11 +36,6 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
     """The routes, on the services of a server that has started."""
     router = APIRouter()
     who = Annotated[Principal, Depends(principal_of(services))]
-
-    @router.get("/health/live", responses=answers(Live))
-    async def live() -> dict[str, str]:
-        """Whether the process serves at all."""
-        return {"status": "live"}
 
     @router.get("/workflows", responses=answers(WorkflowList, *ANSWERED, ErrorCode.FORBIDDEN))
     async def workflows(principal: who) -> dict[str, Any]:
@@ -152,42 +148,46 @@ _NOT_ROUTED = {
 """What is said of a request for which there is no route, by its HTTP status."""
 
 
-def answer_errors(app: FastAPI) -> None:
-    """Every refusal as the error object of the protocol, with its HTTP status."""
+def answer_errors(app: FastAPI, meter: Meter) -> None:
+    """Every refusal as the error object of the protocol, with its HTTP status; and counted."""
+
+    def answer(body: dict[str, Any], status: int, headers: Mapping[str, str] | None = None) -> Response:
+        meter.said(body)
+        return JSONResponse(body, status, headers=headers)
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
-        return JSONResponse(control.error(error), STATUS_OF[error.code])
+        return answer(control.error(error), STATUS_OF[error.code])
 
     async def refused_request(_: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedRequest)
         body = control.error(error.refusal, request_id=error.request_id)
-        return JSONResponse(body, STATUS_OF[error.refusal.code])
+        return answer(body, STATUS_OF[error.refusal.code])
 
     async def unauthorized(_: Request, error: Exception) -> Response:
         assert isinstance(error, Unauthorized)
         body = control.auth_error(str(error), error.code)
         status = 503 if error.code is AuthErrorCode.SERVER_ERROR else 401
-        return JSONResponse(body, status, headers={"WWW-Authenticate": "Bearer"})
+        return answer(body, status, headers={"WWW-Authenticate": "Bearer"})
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         details = [{"field": ".".join(map(str, each["loc"])), "error": each["msg"]} for each in error.errors()]
         refusal = Refusal(ErrorCode.INVALID_MESSAGE, "The request isn't right; see `details`.", details=details)
-        return JSONResponse(control.error(refusal), STATUS_OF[refusal.code])
+        return answer(control.error(refusal), STATUS_OF[refusal.code])
 
     async def not_routed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         refusal = Refusal(ErrorCode.UNKNOWN_ACTION, _NOT_ROUTED[error.status_code].format(method=request.method))
-        return JSONResponse(control.error(refusal), error.status_code, headers=error.headers)
+        return answer(control.error(refusal), error.status_code, headers=error.headers)
 
     async def unavailable(_: Request, __: Exception) -> Response:
         refusal = Refusal(ErrorCode.UNAVAILABLE, "The server can't reach its storage at the moment; try again.")
-        return JSONResponse(control.error(refusal), STATUS_OF[refusal.code])
+        return answer(control.error(refusal), STATUS_OF[refusal.code])
 
     async def failed(_: Request, __: Exception) -> Response:
         refusal = Refusal(ErrorCode.INTERNAL, "Something went wrong in the server; it is in its log.")
-        return JSONResponse(control.error(refusal), STATUS_OF[refusal.code])
+        return answer(control.error(refusal), STATUS_OF[refusal.code])
 
     handlers: dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         **dict.fromkeys(_NOT_ROUTED, not_routed),

@@ -21,6 +21,7 @@ from fastapi.openapi.utils import get_openapi
 
 from interlock.http.api import make_router
 from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
+from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
 from interlock.http.shapes import SCHEMAS
 from interlock.http.sse import Streams
@@ -57,8 +58,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": {"bearer": bearer}}
     made["security"] = [{"bearer": []}]
     for path, method, operation in _operations(made):
-        if path.startswith("/health"):
-            operation["security"] = []
+        if path.startswith(("/health", "/metrics")):
+            operation["security"] = [] if path.startswith("/health") else [{"bearer": []}, {}]
         if method == "post":
             operation["security"] = [{"bearer": []}, {}]  # a form may have the token in it
             operation["parameters"].append(_key_parameter())
@@ -123,6 +124,8 @@ def _key_parameter() -> dict[str, Any]:
 def whole() -> dict[str, Any]:
     """The document of the server, without one that runs."""
     app = FastAPI()
+    nothing: Any = None  # what these routes would answer with isn't there, and isn't asked for
+    app.include_router(make_operations_router(_no_services, Settings(), nothing, nothing))
     app.include_router(make_router(_no_services))
     app.include_router(make_runs_router(_no_services, Streams(Settings())))
     return document(app)

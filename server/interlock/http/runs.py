@@ -16,6 +16,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from interlock import about as bind
+from interlock import tracing
 from interlock.auth import Principal
 from interlock.http.bodies import Asked, M, asked
 from interlock.http.callers import principal_of
@@ -23,7 +25,7 @@ from interlock.http.errors import Unauthorized, about
 from interlock.http.shapes import ANSWERED, Answers, body, json_of, refusals, stream
 from interlock.http.sse import EventStream, ExpiredDuring, Follower, Streams, while_there
 from interlock.log.port import LogUnavailable
-from interlock.rejoin import head_of, rejoin, rejoinable
+from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import ErrorCode, Refusal
@@ -109,13 +111,17 @@ class _Runs:
         self._streams = streams
 
     async def asked(self, request: Request, model: type[M], **path: str) -> Asked[M]:
-        return await asked(request, self._services().authenticator, self._streams.max_message_bytes, model, **path)
+        tracing.adopt(request.scope["headers"])
+        order = await asked(request, self._services().authenticator, self._streams.max_message_bytes, model, **path)
+        bind.this_request(order.message)
+        return order
 
     async def carry_out(self, request: Request, order: Asked[Any], begin: Begin) -> Response:
         """Do what is asked for, and answer with what comes of it: as a stream, or once it is settled."""
         with about(order.message.request_id), contextlib.ExitStack() as stack:
             follower = stack.enter_context(self._streams.follower(self._services().hub, order.principal))
-            await begin(follower, order)
+            with tracing.action(order.message):
+                await begin(follower, order)
             if order.stream:
                 return EventStream(follower, stack.pop_all())
             # None is for nobody: the client has left.
@@ -128,7 +134,7 @@ class _Runs:
         follower.acknowledge(order.message, accepted)
         try:
             # The run may have gone on before it was watched.
-            cursor.tail.grown((await head_of(engine.log, accepted.run_id)).next_index)
+            cursor.tail.grown((await engine.head(accepted.run_id)).next_index)
         except LogUnavailable:
             if accepted.first_index is None:
                 raise
@@ -160,7 +166,7 @@ class _Runs:
 
     async def cancel(self, order: Asked[CancelWorkflow]) -> Response:
         engine = self._services().engine
-        with about(order.message.request_id):
+        with about(order.message.request_id), tracing.action(order.message):
             accepted = await engine.cancel_run(order.principal, order.message)
             return JSONResponse(await engine.snapshot(accepted.run_id))
 

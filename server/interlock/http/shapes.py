@@ -30,6 +30,12 @@ class Live(BaseModel):
     status: Literal["live"]
 
 
+class Ready(BaseModel):
+    """The server may be sent work."""
+
+    status: Literal["ready"]
+
+
 class StepSummary(BaseModel):
     """A node at the top level of a workflow."""
 

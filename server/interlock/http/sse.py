@@ -204,6 +204,8 @@ class Follower:
     async def _page(self) -> tuple[list[bytes], bool]:
         """The next frames, and whether the stream ends after them."""
         cursor = self.cursor
+        if cursor.lost_epoch:
+            return [], True  # whoever comes back with its last event's id is told what was lost
         try:
             frames, ends = await self._hub.page(cursor, SSE)
         except LogUnavailable:
@@ -213,6 +215,7 @@ class Follower:
         if self._mark is not None and cursor.next_index + len(frames) > self._mark[0]:
             frames, ends = frames[: self._mark[0] - cursor.next_index], False
         cursor.next_index += len(frames)
+        self._hub.meter.delivered += len(frames)
         waits = bool(frames) and _pauses(frames[-1]) and not cursor.is_behind
         return [each for each in frames if isinstance(each, bytes)], ends or waits
 
@@ -315,6 +318,11 @@ class Streams:
         if len(self._open) >= settings.max_connections or self._users[user_id] >= settings.max_connections_per_user:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many requests follow runs at the moment; send it again later.")
         self._users[user_id] += 1
+
+    @property
+    def count(self) -> int:
+        """How many requests follow a run."""
+        return len(self._open)
 
     async def drain(self) -> None:
         """End every stream, and take no more."""

@@ -60,7 +60,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What decides over appends. `owner` is None when nobody works on the run (or a lease ran out)."""
+    """What decides over appends. `owner` is None when nobody works on the run (or a lease ran out).
+
+    What stands before `first_index` is gone: in this epoch the log begins there.
+    """
 
     run_id: str
     epoch: int
@@ -69,6 +72,7 @@ class Head:
     pending: frozenset[str]
     owner: str | None
     generation: int
+    first_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,11 @@ class Appended:
     first_index: int
     next_index: int
     owned: bool
+
+
+def first_generation(epoch: int) -> int:
+    """What generations of an epoch come after: an owner of an earlier epoch never has one of a later."""
+    return (epoch - 1) << 32
 
 
 class Reason(StrEnum):
@@ -181,6 +190,19 @@ class Log(Protocol):
             Claimed with a generation higher than any before, or Refused: `NO_RUN`, `OWNED`, or `ENDED`.
         """
 
+    async def begin(
+        self, run_id: str, *, epoch: int, first_index: int, status: RunStatus, pending: Sequence[str]
+    ) -> bool:
+        """Begin an epoch of a run whose log is lost, or a part of it: a head that nobody owns, and no entries.
+
+        What is left of the log is dropped, and whoever owned the run owns it no longer. False, and nothing is changed,
+        when the head is of this epoch or a later one already.
+
+        Args:
+            first_index: where the log begins.
+            pending: the requirement ids that are pending.
+        """
+
     async def renew(self, owner: str) -> None:
         """Prolong the leases of everything `owner` owns; call it several times within a lease.
 
@@ -217,10 +239,14 @@ class Log(Protocol):
         """Have some process that has room own this run, which begins: see `ownerless`. Again is fine."""
 
     async def archive(self, run_id: str) -> bool:
-        """Move an ended run's log to where it is kept for good; False when it isn't ended, or has no such place.
+        """Move the log of a run that has ended, or waits, to where it is kept for good.
 
-        Reading it stays as it was. Again is fine.
+        False when it does neither, is owned, or there is no such place. Reading it stays as it was, and a run that goes
+        on does so where the archive ends. Again is fine.
         """
+
+    async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
+        """Runs that have been waiting for so long, and whose log isn't archived though there is an archive."""
 
     async def start(self) -> None:
         """Connect and check that the store of the log is fit for use. Raises `LogUnfit` with a sentence."""

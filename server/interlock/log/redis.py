@@ -11,11 +11,13 @@ Laws:
 
 Keys of shard N, each beginning with `<prefix>:{sN}:`:
 
-    head:<run id>   hash: epoch, next, status, owner, generation, pending, last (the owner's last append), recent
+    head:<run id>   hash: epoch, first (index), next, status, owner, generation, pending, last (append of the owner),
+                    recent (appends of others)
     log:<run id>    stream: the batches
     ready           sorted set: runs that need an owner and have none, and since when; ended ones, until archived
     owned           hash: runs that somebody owns, and who
     leases          sorted set: owners, and when their lease ends
+    paused          sorted set: runs that wait, nobody owns and aren't archived, and since when
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from interlock.log.port import (
     LogUnfit,
     Reason,
     Refused,
+    first_generation,
 )
 from interlock.log.redis_leases import LeaseKeeper
 from interlock.log.redis_link import RedisLink
@@ -52,12 +55,20 @@ from interlock_protocol.types import RunStatus
 _OLDEST = (6, 2)
 _COPY_BYTES = 1024 * 1024
 
+_INDEXES = ("ready", "owned", "leases", "paused")
+
 
 class Archive(Protocol):
     """Where the logs of ended runs are kept for good."""
 
     async def write(self, run_id: str, head: Head, batches: Sequence[Batch]) -> None:
         """Keep these; what is kept already stays as it is."""
+
+    async def head(self, run_id: str) -> Head | None:
+        """The head as it was when it was written."""
+
+    async def end(self, run_id: str, epoch: int) -> int:
+        """The index up to which (not including) entries of this epoch are kept."""
 
     async def read(self, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
         """As `Log.read`."""
@@ -133,7 +144,7 @@ class RedisLog:
         run_id = append.run_id
         reply = await self._link.run(
             "append",
-            self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "ready", "owned", "leases"),
+            self._keys(run_id, f"head:{run_id}", f"log:{run_id}", *_INDEXES),
             (
                 run_id,
                 append.append_id,
@@ -161,7 +172,7 @@ class RedisLog:
             raise ValueError("Epochs begin at 1.")
         now, *reply = await self._link.run(
             "claim",
-            self._keys(run_id, f"head:{run_id}", "ready", "owned", "leases"),
+            self._keys(run_id, f"head:{run_id}", *_INDEXES),
             (run_id, owner, create_epoch, self._lease_ms, *self._contact.times),
         )
         self._contact.seen(now)
@@ -170,33 +181,46 @@ class RedisLog:
         head = _head(run_id, reply[1])
         return Claimed(head.generation, head, bool(reply[2]))
 
+    async def begin(
+        self, run_id: str, *, epoch: int, first_index: int, status: RunStatus, pending: Sequence[str]
+    ) -> bool:
+        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", *_INDEXES)
+        args = (run_id, epoch, first_index, status, first_generation(epoch), sorted(pending), self._news.grown)
+        return bool(await self._link.run("begin", keys, args))
+
     async def renew(self, owner: str) -> None:
         self._leases.beat(owner)
         calls = [((self._key(shard, "leases"),), (owner, self._lease_ms)) for shard in range(self._shards)]
         self._contact.seen(min(await self._link.run_all("renew", calls)))
 
     async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
-        keys = self._keys(run_id, f"head:{run_id}", "ready", "owned", "leases")
+        keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
         reply = await self._link.run("release", keys, (run_id, generation, expect_next))
         return None if reply[0] == b"released" else _refused(run_id, reply)
 
     async def head(self, run_id: str) -> Head | None:
         fields = await self._link.run("head", self._keys(run_id, f"head:{run_id}", "leases"))
-        return _head(run_id, fields) if fields else None
+        return _head(run_id, fields) if fields else await self._tombstone(run_id)
+
+    async def _tombstone(self, run_id: str) -> Head | None:
+        """The head of an ended run, of which Redis knows nothing any more."""
+        head = await self._archive.head(run_id)
+        return head if head is not None and head.status.is_final else None
 
     async def read(self, run_id: str, first_index: int, *, max_bytes: int = PAGE_BYTES) -> list[Batch]:
-        batches, next_index = await self._read_stream(run_id, first_index, max_bytes)
-        if batches or first_index >= next_index:
+        batches, begins, ends = await self._read_stream(run_id, first_index, max_bytes)
+        is_known = begins <= first_index < ends
+        if batches or not (is_known or await self._tombstone(run_id)):
             return batches
         return await self._archive.read(run_id, first_index, max_bytes)
 
-    async def _read_stream(self, run_id: str, first_index: int, max_bytes: int) -> tuple[list[Batch], int]:
-        """A page (empty when the stream doesn't hold the index), and the log's next index."""
+    async def _read_stream(self, run_id: str, first_index: int, max_bytes: int) -> tuple[list[Batch], int, int]:
+        """A page (empty when the stream doesn't hold the index), where the log begins, and where it ends."""
         keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}")
-        epoch, next_index, *rows = await self._link.run("read", keys, (first_index, max_bytes))
+        epoch, begins, ends, *rows = await self._link.run("read", keys, (first_index, max_bytes))
         ids, blobs = rows[::2], rows[1::2]
         places = (int(entry_id.partition(b"-")[2]) for entry_id in ids)
-        return page(epoch, zip(places, blobs, strict=True), first_index), next_index
+        return page(epoch, zip(places, blobs, strict=True), first_index), begins, ends
 
     async def _places(self, run_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Epoch and next index of each run that has a head."""
@@ -205,7 +229,7 @@ class RedisLog:
         return {run_id: (head[0], head[1]) for run_id, head in zip(run_ids, heads, strict=True) if head}
 
     async def offer(self, run_id: str, *, create_epoch: int) -> None:
-        keys = self._keys(run_id, f"head:{run_id}", "ready", "owned", "leases")
+        keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
         await self._link.run("offer", keys, (run_id, create_epoch, self._news.every))
 
     async def ownerless(self, limit: int = 1000) -> list[str]:
@@ -217,18 +241,27 @@ class RedisLog:
         return [run_id.decode() for _, *runs in replies for run_id in runs][:limit]
 
     async def archive(self, run_id: str) -> bool:
-        head = await self.head(run_id)
-        if head is None or not head.status.is_final:
+        fields = await self._link.run("head", self._keys(run_id, f"head:{run_id}", "leases"))
+        head = _head(run_id, fields) if fields else None
+        if head is None or not (head.status.is_final or (head.status is RunStatus.PAUSED and head.owner is None)):
             return False
-        index = 0
+        index = head.first_index
         while index < head.next_index:
-            batches, _ = await self._read_stream(run_id, index, _COPY_BYTES)
-            if not batches:  # it is there already
-                return True
-            await self._archive.write(run_id, head, batches)
-            index = batches[-1].next_index
-        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "ready", "owned")
+            batches, *_ = await self._read_stream(run_id, index, _COPY_BYTES)
+            if batches:
+                await self._archive.write(run_id, head, batches)
+                index = batches[-1].next_index
+            elif (kept := await self._archive.end(run_id, head.epoch)) > index:
+                index = kept
+            else:
+                return False  # it was begun anew meanwhile
+        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "ready", "owned", "paused")
         return bool(await self._link.run("archive", keys, (run_id, head.epoch, head.next_index, head.status)))
+
+    async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
+        calls = [((self._key(shard, "paused"),), (for_ms, limit)) for shard in range(self._shards)]
+        replies = await self._link.run_all("long_paused", calls)
+        return [run_id.decode() for runs in replies for run_id in runs][:limit]
 
     def _keys(self, run_id: str, *names: str) -> list[str]:
         shard = zlib.crc32(run_id.encode()) % self._shards
@@ -278,7 +311,7 @@ def refuse_unfit(info: Mapping[str, str], *, allow_volatile: bool = False) -> No
 
 
 def _head(run_id: str, fields: Sequence[Any]) -> Head:
-    epoch, next_index, status, owner, generation, pending = fields
+    epoch, next_index, status, owner, generation, pending, first_index = fields
     return Head(
         run_id=run_id,
         epoch=epoch,
@@ -287,6 +320,7 @@ def _head(run_id: str, fields: Sequence[Any]) -> Head:
         pending=frozenset(msgpack.unpackb(pending)) if pending else frozenset(),
         owner=owner.decode() or None,
         generation=generation,
+        first_index=first_index,
     )
 
 

@@ -37,7 +37,19 @@ from interlock.log.port import LogUnavailable
 
 Args: TypeAlias = Sequence[str | int | Sequence[str] | None]
 
-_SCRIPTS = ("append", "archive", "claim", "head", "offer", "ownerless", "read", "release", "renew")
+_SCRIPTS = (
+    "append",
+    "archive",
+    "begin",
+    "claim",
+    "head",
+    "long_paused",
+    "offer",
+    "ownerless",
+    "read",
+    "release",
+    "renew",
+)
 
 _GROUP = 64
 _CONNECT_SECONDS = 5.0

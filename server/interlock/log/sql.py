@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, TypeAlias, TypeVar
 
@@ -34,6 +34,7 @@ from interlock.log.port import (
     LogUnavailable,
     Reason,
     Refused,
+    first_generation,
 )
 from interlock.log.turns import Turns, Written
 from interlock_protocol.types import RunStatus
@@ -42,17 +43,25 @@ T = TypeVar("T")
 
 _MOST_ROWS = 256
 
-_FIND_HEAD = "SELECT epoch, next_index, status, pending, owner, generation, recent FROM log_heads WHERE run_id = ?"
+_FIND_HEAD = """
+    SELECT epoch, next_index, status, pending, owner, generation, first_index, recent FROM log_heads WHERE run_id = ?"""
 _CREATE_HEAD = """
     INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
     VALUES (?, ?, 0, 'PENDING', '[]', ?, ?, '[null, []]')
     ON CONFLICT DO NOTHING RETURNING 1"""
 _ARCHIVE_HEAD = """
-    INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
-    VALUES (?, ?, ?, ?, '[]', NULL, ?, '[null, []]')
+    INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, first_index, recent)
+    VALUES (?, ?, ?, ?, ?, NULL, ?, ?, '[null, []]')
     ON CONFLICT (run_id) DO UPDATE SET
-        epoch = excluded.epoch, next_index = excluded.next_index, status = excluded.status,
-        generation = excluded.generation"""
+        epoch = excluded.epoch, next_index = excluded.next_index, status = excluded.status, pending = excluded.pending,
+        generation = excluded.generation, first_index = excluded.first_index"""
+_BEGIN_EPOCH = """
+    UPDATE log_heads SET epoch = ?, first_index = ?, next_index = ?, status = ?, pending = ?, owner = NULL,
+        generation = ?, recent = '[null, []]'
+    WHERE run_id = ?"""
+_END_OF_BATCHES = """
+    SELECT next_index FROM log_batches WHERE run_id = ? AND epoch = ? ORDER BY first_index DESC LIMIT 1"""
+_DROP_BATCHES = "DELETE FROM log_batches WHERE run_id = ?"
 _CHANGE_OWNER = "UPDATE log_heads SET owner = ?, generation = ? WHERE run_id = ?"
 _ABANDON_ALL = "UPDATE log_heads SET owner = '' WHERE owner IS NOT NULL"  # '' is nobody who let go of it
 _MOVE_TAIL = "UPDATE log_heads SET next_index = ?, recent = ? WHERE run_id = ?"
@@ -108,6 +117,12 @@ class SqlLog:
             raise ValueError("Epochs begin at 1.")
         return await self._change(lambda connection: _claim(self._run, connection, run_id, owner, create_epoch))
 
+    async def begin(
+        self, run_id: str, *, epoch: int, first_index: int, status: RunStatus, pending: Sequence[str]
+    ) -> bool:
+        place = (epoch, first_index, first_index, status.value, _json(sorted(pending)), first_generation(epoch))
+        return await self._change(lambda connection: _begin(self._run, connection, run_id, epoch, place))
+
     async def renew(self, owner: str) -> None:
         """Nothing: there are no leases."""
 
@@ -129,8 +144,12 @@ class SqlLog:
         return [run_id for (run_id,) in rows]
 
     async def archive(self, run_id: str) -> bool:
-        """False: an ended run's log is kept for good where it is."""
+        """False: a log is kept for good where it is."""
         return False
+
+    async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
+        """None: there is no archive."""
+        return []
 
     async def _change(self, work: Callable[[Connection], T]) -> T:
         with _translating():
@@ -153,13 +172,26 @@ class SqlArchive:
         rows = [(run_id, b.epoch, b.first_index, b.next_index, pack(b.entries)) for b in batches]
 
         def work(connection: Connection) -> None:
-            place = (head.epoch, head.next_index, head.status.value, head.generation)
+            pending = _json(sorted(head.pending))
+            place = (head.epoch, head.next_index, head.status.value, pending, head.generation, head.first_index)
             self._run(connection, _ARCHIVE_HEAD, run_id, *place)
             for row in rows:
                 self._run(connection, _ARCHIVE_BATCH, *row)
 
         with _translating():
             await self._database.write(work)
+
+    async def head(self, run_id: str) -> Head | None:
+        """The head as it was when it was written."""
+        with _translating():
+            row = await self._database.read(lambda connection: _find(self._run, connection, run_id))
+        return None if row is None else row.head
+
+    async def end(self, run_id: str, epoch: int) -> int:
+        """The index up to which (not including) entries of this epoch are kept."""
+        with _translating():
+            rows = await self._database.read(lambda connection: self._run(connection, _END_OF_BATCHES, run_id, epoch))
+        return rows[0][0] if rows else 0
 
     async def read(self, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
         """As `Log.read`."""
@@ -249,8 +281,9 @@ def _find(run: Run, connection: Connection, run_id: str, *, lock: bool = False) 
     rows = run(connection, _FIND_HEAD + locking, run_id)
     if not rows:
         return None
-    epoch, next_index, status, pending, owner, generation, recent = rows[0]
-    head = Head(run_id, epoch, next_index, RunStatus(status), frozenset(from_json(pending)), owner or None, generation)
+    epoch, next_index, status, pending, owner, generation, first_index, recent = rows[0]
+    waiting = frozenset(from_json(pending))
+    head = Head(run_id, epoch, next_index, RunStatus(status), waiting, owner or None, generation, first_index)
     return _Row(head, owner is not None, *from_json(recent))
 
 
@@ -313,8 +346,18 @@ def _claim(run: Run, connection: Connection, run_id: str, owner: str, create_epo
         return Refused(Reason.ENDED, head)
     generation = head.generation + 1
     run(connection, _CHANGE_OWNER, owner, generation, run_id)
-    owned = Head(run_id, head.epoch, head.next_index, head.status, head.pending, owner, generation)
+    owned = replace(head, owner=owner, generation=generation)
     return Claimed(generation, owned, row.abandoned)
+
+
+def _begin(run: Run, connection: Connection, run_id: str, epoch: int, place: tuple[Any, ...]) -> bool:
+    run(connection, _CREATE_HEAD, run_id, 0, None, 0)
+    row = _find(run, connection, run_id, lock=True)
+    if row is None or row.head.epoch >= epoch:
+        return False
+    run(connection, _BEGIN_EPOCH, *place, run_id)
+    run(connection, _DROP_BATCHES, run_id)
+    return True
 
 
 def _release(run: Run, connection: Connection, run_id: str, generation: int, expect_next: int) -> Refused | None:
@@ -333,8 +376,8 @@ def _release(run: Run, connection: Connection, run_id: str, generation: int, exp
 
 
 def _read(run: Run, connection: Connection, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
-    place = run(connection, "SELECT epoch, next_index FROM log_heads WHERE run_id = ?", run_id)
-    if not place or first_index >= place[0][1]:
+    place = run(connection, "SELECT epoch, next_index, first_index FROM log_heads WHERE run_id = ?", run_id)
+    if not place or not place[0][2] <= first_index < place[0][1]:
         return []
     epoch = place[0][0]
     rows = run(connection, _FIRST_OF_PAGE, run_id, epoch, first_index)

@@ -50,10 +50,12 @@ async def check_current(database: Database) -> None:
     """
     current, newest = await database.read(_revisions)
     if current is None:
-        raise SchemaOutdated("The database has no tables of Interlock yet: run `interlock migrate`.")
+        raise SchemaOutdated(
+            "The database of INTERLOCK_DATABASE_URL has no tables of Interlock yet: run `interlock migrate`."
+        )
     if current != newest:
         raise SchemaOutdated(
-            f"The database's tables are at revision {current}, and this Interlock needs {newest}: "
+            f"The tables of INTERLOCK_DATABASE_URL are at revision {current}, and this Interlock needs {newest}: "
             "run `interlock migrate`."
         )
 
@@ -78,8 +80,8 @@ def _revisions(connection: Connection) -> tuple[str | None, str]:
     known = {script.revision for script in scripts.walk_revisions()}
     if current is not None and current not in known:
         raise SchemaOutdated(
-            f"The database is at revision {current}, which this Interlock doesn't know: a newer one made it. "
-            "Upgrade this one."
+            f"The tables of INTERLOCK_DATABASE_URL are at revision {current}, which this Interlock doesn't know: "
+            "a newer one made them. Upgrade this one."
         )
     return current, newest
 

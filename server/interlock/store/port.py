@@ -15,7 +15,7 @@ Laws:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -157,6 +157,22 @@ class Outcome:
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many runs there are that haven't ended.
+
+    Args:
+        unfinished: PENDING, RUNNING and PAUSED ones.
+        paused_by_age: PAUSED ones by when they were last settled: how many between each two of the times that were
+            asked for, from those after the first to those before the last.
+        paused_since: when the PAUSED one was last settled that has stood longest, in milliseconds since 1970.
+    """
+
+    unfinished: Mapping[RunStatus, int]
+    paused_by_age: Sequence[int]
+    paused_since: int | None
+
+
 class Store(Protocol):
     """The port. Both dialects pass `tests/contract/test_store.py`."""
 
@@ -198,8 +214,8 @@ class Store(Protocol):
     async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
         """The change feed after `after_seq`, in order."""
 
-    async def unbegun(self, older_than_ms: int, limit: int = 100) -> Sequence[str]:
-        """Ids of the runs whose row has been PENDING for so long, the oldest first."""
+    async def lingering(self, older_than_ms: int, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        """Ids of the runs that were created so long ago and whose row says PENDING or RUNNING: in order, after one."""
 
     async def unfinished(self) -> Sequence[str]:
         """Ids of the runs whose row says PENDING or RUNNING, oldest first."""
@@ -209,6 +225,16 @@ class Store(Protocol):
 
     async def due(self, now: int, limit: int = 1000) -> Sequence[str]:
         """Ids of the runs whose next timer fires at `now` (by the store's clock) or before, the earliest first."""
+
+    async def check(self) -> None:
+        """Return when the database has answered. Raises `StoreUnavailable` when it can't be reached."""
+
+    async def census(self, before: Sequence[int]) -> Census:
+        """Count the runs that haven't ended, at little cost however many have.
+
+        Args:
+            before: times in milliseconds since 1970, the latest first, that the ages of PAUSED runs are told apart by.
+        """
 
     async def session_state(self, user_id: str, session_id: str) -> JsonObject:
         """The state of a session; {} when there is none."""

@@ -17,7 +17,7 @@ import base64
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, TypeVar
 
 from pydantic_core import from_json, to_json
@@ -30,6 +30,7 @@ from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 from . import statements as sql
 from .port import (
     IDEMPOTENCY_SECONDS,
+    Census,
     Change,
     Decision,
     IdempotencyKey,
@@ -73,8 +74,8 @@ class SqlStore:
         filters = which.workflow_id is not None or which.statuses or which.or_assignees
         return await self._read(partial(_page, which, _before(which.cursor)), long=bool(filters))
 
-    async def unbegun(self, older_than_ms: int, limit: int = 100) -> Sequence[str]:
-        return await self._read(partial(_unbegun, self._clock() - older_than_ms, limit))
+    async def lingering(self, older_than_ms: int, *, after: str = "", limit: int = 100) -> Sequence[str]:
+        return await self._read(partial(_lingering, self._clock() - older_than_ms, after, limit))
 
     async def unfinished(self) -> Sequence[str]:
         return await self._read(_unfinished)
@@ -113,6 +114,14 @@ class SqlStore:
 
     async def due(self, now: int, limit: int = 1000) -> Sequence[str]:
         return await self._read(partial(_due, now, limit))
+
+    # --- how it stands ---
+
+    async def check(self) -> None:
+        await self._read(_answer)
+
+    async def census(self, before: Sequence[int]) -> Census:
+        return await self._read(partial(_census, before), long=True)
 
     # --- sessions ---
 
@@ -266,8 +275,9 @@ def _assignees(run_ids: list[str], connection: Connection) -> dict[str, tuple[st
     return {run_id: tuple(row[1] for row in of_run) for run_id, of_run in groupby(rows, lambda row: row[0])}
 
 
-def _unbegun(before: int, limit: int, connection: Connection) -> Sequence[str]:
-    return connection.execute(sql.UNBEGUN_RUNS, {"before": before, "at_most": limit}).scalars().all()
+def _lingering(before: int, after: str, limit: int, connection: Connection) -> Sequence[str]:
+    parameters = {"before": before, "after": after, "at_most": limit}
+    return connection.execute(sql.LINGERING_RUNS, parameters).scalars().all()
 
 
 def _unfinished(connection: Connection) -> Sequence[str]:
@@ -280,6 +290,22 @@ def _postgres_now(connection: Connection) -> int:
 
 def _due(now: int, limit: int, connection: Connection) -> Sequence[str]:
     return connection.execute(sql.DUE_RUNS, {"now": now, "at_most": limit}).scalars().all()
+
+
+def _answer(connection: Connection) -> None:
+    connection.execute(sql.ANSWER).all()
+
+
+def _census(before: Sequence[int], connection: Connection) -> Census:
+    unfinished = {RunStatus(status): count for status, count in connection.execute(sql.COUNT_UNFINISHED)}
+    paused, since = connection.execute(sql.COUNT_PAUSED).one()
+    older = [connection.execute(sql.COUNT_PAUSED_BEFORE, {"now": time}).scalar_one() for time in before]
+    statuses = (RunStatus.PENDING, RunStatus.RUNNING)
+    return Census(
+        {**{status: unfinished.get(status, 0) for status in statuses}, RunStatus.PAUSED: paused},
+        [younger - elder for younger, elder in pairwise([paused, *older, 0])],
+        since,
+    )
 
 
 def _session_state(user_id: str, session_id: str, connection: Connection) -> JsonObject:

@@ -38,6 +38,7 @@ from .compiled import Compiled
 from .tables import (
     COMPLETED,
     NOT_DONE,
+    PAUSED,
     TIMED,
     UNFINISHED,
     UNNUMBERED,
@@ -93,12 +94,20 @@ ASSIGNEES_OF_RUN = (
     select(run_assignees.c.assignee).where(run_assignees.c.run_id == _OF_RUN).order_by(run_assignees.c.assignee)
 )
 UNFINISHED_RUNS = select(runs.c.run_id).where(text(UNFINISHED)).order_by(runs.c.created_at, runs.c.run_id)
-UNBEGUN_RUNS = (
+LINGERING_RUNS = (
     select(runs.c.run_id)
-    .where(text(UNFINISHED), runs.c.status == "PENDING", runs.c.created_at <= bindparam("before", type_=BigInteger))
-    .order_by(runs.c.created_at, runs.c.run_id)
+    .where(
+        text(UNFINISHED),
+        runs.c.created_at <= bindparam("before", type_=BigInteger),
+        runs.c.run_id > bindparam("after", type_=Text),
+    )
+    .order_by(runs.c.run_id)
     .limit(_AT_MOST)
 )
+ANSWER = text("SELECT 1 FROM runs WHERE run_id = ''")
+COUNT_UNFINISHED = select(runs.c.status, func.count()).where(text(UNFINISHED)).group_by(runs.c.status)
+COUNT_PAUSED = select(func.count(), func.min(runs.c.updated_at)).where(text(PAUSED))
+COUNT_PAUSED_BEFORE = select(func.count()).where(text(PAUSED), runs.c.updated_at <= _NOW)
 DUE_RUNS = (
     select(runs.c.run_id)
     .where(text(TIMED), runs.c.next_timer <= _NOW)

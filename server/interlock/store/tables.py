@@ -25,6 +25,7 @@ metadata = MetaData()
 
 UNFINISHED = "status IN ('PENDING', 'RUNNING')"
 COMPLETED = "status = 'COMPLETED'"
+PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
@@ -70,6 +71,8 @@ Index(
     sqlite_where=text(TIMED),
     postgresql_where=text(TIMED),
 )
+# How many wait, and for how long, is asked often, and must not take longer the more have ended.
+Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql_where=text(PAUSED))
 # Partial, so that creating a run costs nothing more: a run comes into it when it completes.
 Index(
     "ix_runs_session",
@@ -201,6 +204,7 @@ log_heads = Table(
     Column("pending", Text, nullable=False),
     Column("owner", Text),
     Column("generation", BigInteger, nullable=False),
+    Column("first_index", BigInteger, nullable=False, server_default="0"),
     Column("recent", Text, nullable=False),
     PrimaryKeyConstraint("run_id", name="pk_log_heads"),
     sqlite_with_rowid=False,

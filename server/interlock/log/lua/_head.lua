@@ -14,11 +14,11 @@ local function unpacked(text)
 end
 
 local function load_head(key)
-  local f = redis.call('HMGET', key, 'epoch', 'next', 'status', 'owner', 'generation', 'pending', 'last', 'recent')
+  local f = redis.call('HMGET', key, 'epoch', 'next', 'status', 'owner', 'generation', 'pending', 'last', 'recent', 'first')
   if not f[1] then return nil end
   return {
     epoch = tonumber(f[1]), next = tonumber(f[2]), status = f[3], owner = f[4], generation = tonumber(f[5]),
-    pending = f[6] or '', last = f[7], recent = f[8],
+    pending = f[6] or '', last = f[7], recent = f[8], first = tonumber(f[9] or 0),
   }
 end
 
@@ -31,7 +31,7 @@ end
 
 local function dump_head(head, leases)
   local owner = is_live(head.owner, leases, now_ms()) and head.owner or ''
-  return { head.epoch, head.next, head.status, owner, head.generation, head.pending }
+  return { head.epoch, head.next, head.status, owner, head.generation, head.pending, head.first }
 end
 
 -- A lease counts as expired only for a caller that has been in touch with Redis, without a gap, for one whole lease:
@@ -43,11 +43,16 @@ end
 -- `ready` holds the runs that need an owner and have none (score: since when): to work on, or, ended, to archive.
 -- `owned` holds the runs that have one, whatever their status: an owner may die before it has written down a pause or an
 -- end. Whoever is in `owned` is in `leases`, if only as expired: that is how a run whose owner is gone is found.
-local function index(head, run_id, ready, owned, leases)
+local function index(head, run_id, ready, owned, leases, paused)
   if head.owner == '' and head.status ~= 'PAUSED' then
     redis.call('ZADD', ready, 'NX', now_ms(), run_id)
   else
     redis.call('ZREM', ready, run_id)
+  end
+  if head.owner == '' and head.status == 'PAUSED' then
+    redis.call('ZADD', paused, 'NX', now_ms(), run_id)
+  else
+    redis.call('ZREM', paused, run_id)
   end
   if head.owner ~= '' then
     redis.call('HSET', owned, run_id, head.owner)

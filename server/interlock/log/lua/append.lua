@@ -1,5 +1,5 @@
 -- Write a batch at the tail if the head allows it; the same append id again only answers where it was written.
--- KEYS head, log, ready, owned, leases
+-- KEYS head, log, ready, owned, leases, paused
 -- ARGV [run id, append id, count of entries, generation?, expected next?, status?, resolves, withdraws, opens,
 --       how many appends of others to remember, the channel of its growth before the run id], entries
 local run_id, append_id, count, generation, expect_next, status, resolves, withdraws, opens, remembered, grown =
@@ -53,7 +53,7 @@ local changed = status and status ~= head.status
 if changed then
   head.status = status
   redis.call('HSET', KEYS[1], 'status', status)
-  index(head, run_id, KEYS[3], KEYS[4], KEYS[5])
+  index(head, run_id, KEYS[3], KEYS[4], KEYS[5], KEYS[6])
 end
 
 if FINAL[head.status] then

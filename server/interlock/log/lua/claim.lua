@@ -1,5 +1,5 @@
 -- Make the caller the owner, under a new generation, of a run that nobody else owns; make the head if it is told to.
--- KEYS head, ready, owned, leases
+-- KEYS head, ready, owned, leases, paused
 -- ARGV [run id, owner, epoch to create?, lease in ms, in touch since, last seen]
 local run_id, owner, epoch, lease_ms, since, seen = unpack(cmsgpack.unpack(ARGV[1]))
 local now = now_ms()
@@ -7,7 +7,7 @@ local now = now_ms()
 local head = load_head(KEYS[1])
 if not head then
   if not epoch then return { now, 'no_run' } end
-  head = { epoch = epoch, next = 0, status = 'PENDING', owner = '', generation = 0, pending = '' }
+  head = { epoch = epoch, next = 0, status = 'PENDING', owner = '', generation = 0, pending = '', first = 0 }
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'next', 0, 'status', head.status)
 end
 if FINAL[head.status] then return { now, 'ended', dump_head(head, KEYS[4]) } end
@@ -22,5 +22,5 @@ local abandoned = head.owner ~= '' and 1 or 0
 head.owner, head.generation = owner, head.generation + 1
 redis.call('HSET', KEYS[1], 'owner', owner, 'generation', head.generation)
 redis.call('ZADD', KEYS[4], 'GT', now + lease_ms, owner)
-index(head, run_id, KEYS[2], KEYS[3], KEYS[4])
+index(head, run_id, KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 return { now, 'claimed', dump_head(head, KEYS[4]), abandoned }

@@ -1,5 +1,5 @@
 -- Say that a run needs an owner, if it has none; make its head if it is about to begin.
--- KEYS head, ready, owned, leases
+-- KEYS head, ready, owned, leases, paused
 -- ARGV [run id, epoch, the channel that says so]
 local run_id, epoch, channel = unpack(cmsgpack.unpack(ARGV[1]))
 local head = load_head(KEYS[1])
@@ -10,5 +10,5 @@ if head then
 end
 head = { epoch = epoch, next = 0, status = 'PENDING', owner = '', generation = 0 }
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'next', 0, 'status', head.status, 'owner', '', 'generation', 0)
-index(head, run_id, KEYS[2], KEYS[3], KEYS[4])
+index(head, run_id, KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 redis.call('PUBLISH', channel, run_id)

@@ -3,9 +3,9 @@
 -- ARGV [first index, bytes]
 local first, budget = unpack(cmsgpack.unpack(ARGV[1]))
 local head = load_head(KEYS[1])
-if not head then return { 0, 0 } end
-local reply = { head.epoch, head.next }
-if first >= head.next then return reply end
+if not head then return { 0, 0, 0 } end
+local reply = { head.epoch, head.first, head.next }
+if first < head.first or first >= head.next then return reply end
 
 local asked = string.format('%d-%d', head.epoch, first)
 local holding = redis.call('XREVRANGE', KEYS[2], asked, head.epoch .. '-0', 'COUNT', 1)

@@ -1,5 +1,5 @@
 -- Give a run up, unless its log has grown since the owner last looked.
--- KEYS head, ready, owned, leases
+-- KEYS head, ready, owned, leases, paused
 -- ARGV [run id, generation, expected next]
 local run_id, generation, expect_next = unpack(cmsgpack.unpack(ARGV[1]))
 local head = load_head(KEYS[1])
@@ -10,5 +10,5 @@ if head.next ~= expect_next then return { 'tail_moved', dump_head(head, KEYS[4])
 
 head.owner = ''
 redis.call('HSET', KEYS[1], 'owner', '')
-index(head, run_id, KEYS[2], KEYS[3], KEYS[4])
+index(head, run_id, KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 return { 'released' }

@@ -1,0 +1,15 @@
+"""Where a log begins: what stood before is gone."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("log_heads", sa.Column("first_index", sa.BigInteger, nullable=False, server_default="0"))

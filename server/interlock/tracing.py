@@ -1,0 +1,149 @@
+"""Traces of what the server does, by OpenTelemetry: from the action of a client to the step that it set going.
+
+Laws:
+- Without an SDK in the process, nothing is traced, and next to nothing is spent on it.
+- A span tells what was done, where and for how long; never what somebody said. Errors are told by code or by type.
+- A step is in the trace of the action that its run last got on this node: its start, or a decision.
+
+Source: `docs/operations.md`, "Traces".
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Final
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.trace import (
+    NoOpTracerProvider,
+    ProxyTracerProvider,
+    Span,
+    SpanKind,
+    StatusCode,
+    Tracer,
+    TracerProvider,
+)
+
+from interlock_protocol.errors import ErrorCode, Refusal
+
+REMEMBERED: Final = 4096
+"""Of how many runs it is remembered which trace they are in."""
+
+_OFF: Final = (ProxyTracerProvider, NoOpTracerProvider)
+_NOTHING: Final = nullcontext()
+_FAULTS: Final = frozenset({ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE})
+
+
+def is_on() -> bool:
+    """Whether this process has an SDK that takes spans."""
+    return not isinstance(trace.get_tracer_provider(), _OFF)
+
+
+def _tracer() -> Tracer:
+    return _tracer_of(trace.get_tracer_provider())
+
+
+@functools.lru_cache(maxsize=1)
+def _tracer_of(provider: TracerProvider) -> Tracer:
+    return provider.get_tracer("interlock")
+
+
+def adopt(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Go on in the trace that a request's headers name (`traceparent`), for as long as its task lasts.
+
+    A trace that is under way already, begun by whoever instruments the application, counts more.
+    """
+    if not is_on() or trace.get_current_span().get_span_context().is_valid:
+        return
+    fields = propagate.get_global_textmap().fields
+    carrier = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    context.attach(propagate.extract({name: carrier[name] for name in fields if name in carrier}))
+
+
+def action(message: Any, connection_id: str | None = None) -> AbstractContextManager[None]:
+    """The span of a client's action, for a `with` block that carries it out."""
+    return _action(message, connection_id) if is_on() else _NOTHING
+
+
+@contextmanager
+def _action(message: Any, connection_id: str | None) -> Iterator[None]:
+    fields = {name: getattr(message, name, None) for name in ("action", "request_id", "workflow_id", "run_id")}
+    attributes = _attributes({**fields, "connection_id": connection_id})
+    with _span(message.action, SpanKind.SERVER, attributes) as span:
+        try:
+            yield
+        except Refusal as refusal:
+            span.set_attribute("interlock.error_code", refusal.code.value)
+            if refusal.code in _FAULTS:
+                span.set_status(StatusCode.ERROR, refusal.code.value)
+            raise
+        except Exception as error:
+            _failed(span, error)
+            raise
+
+
+class Traces:
+    """Which trace each run is in."""
+
+    def __init__(self) -> None:
+        self._contexts: OrderedDict[str, context.Context] = OrderedDict()
+
+    def remember(self, run_id: str) -> None:
+        """What this run does from now on is done for the action that is being carried out."""
+        if not is_on():
+            return
+        span = trace.get_current_span()
+        span.set_attribute("interlock.run_id", run_id)
+        self._contexts[run_id] = trace.set_span_in_context(span, context.Context())
+        self._contexts.move_to_end(run_id)
+        if len(self._contexts) > REMEMBERED:
+            self._contexts.popitem(last=False)
+
+    def step(self, run_id: str, workflow_id: str, task: str, name: str, attempt: int) -> AbstractContextManager[None]:
+        """The span of a piece of a run's work, for a `with` block that does it; it is current in the step's own code.
+
+        Args:
+            task: `execute`, or what is evaluated: `condition`, `end_condition`, `selector`, `review`.
+        """
+        if not is_on():
+            return _NOTHING
+        attributes: dict[str, str | int] = {
+            "run_id": run_id,
+            "workflow_id": workflow_id,
+            "task": task,
+            "step_name": name,
+        }
+        if task == "execute":
+            attributes["attempt"] = max(attempt, 1)
+        return self._step(f"{task} {name}", self._contexts.get(run_id), _attributes(attributes))
+
+    @contextmanager
+    def _step(self, name: str, parent: context.Context | None, attributes: Mapping[str, Any]) -> Iterator[None]:
+        with _span(name, SpanKind.INTERNAL, attributes, parent or context.Context()) as span:
+            try:
+                yield
+            except BaseException as error:
+                _failed(span, error)
+                raise
+
+
+def _span(
+    name: str, kind: SpanKind, attributes: Mapping[str, Any], parent: context.Context | None = None
+) -> AbstractContextManager[Span]:
+    """A current span, that says nothing of errors by itself: their words may be somebody's message."""
+    return _tracer().start_as_current_span(
+        name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
+    )
+
+
+def _failed(span: Span, error: BaseException) -> None:
+    kind = type(error).__qualname__
+    span.set_attribute("error.type", kind)
+    span.set_status(StatusCode.ERROR, kind)
+
+
+def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"interlock.{name}": value for name, value in values.items() if value is not None}
