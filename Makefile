@@ -3,8 +3,11 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+MINUTES ?= 10
+NODES   ?= 3
+REDIS   ?= single
 
-.PHONY: setup run test check bench docs clean
+.PHONY: setup run cluster test chaos check bench docs clean
 .DEFAULT_GOAL := setup
 
 $(STAMP): pyproject.toml
@@ -18,8 +21,14 @@ setup: $(STAMP)  ## create .venv and install everything
 run: setup  ## serve the examples on http://127.0.0.1:7777 with the embedded default
 	@$(BIN)/interlock serve examples:workflows
 
+cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
+	@$(BIN)/python -m tests.faults.showcase
+
 test: setup  ## the whole suite, on a real SQLite, PostgreSQL and Redis
 	@$(BIN)/python -m pytest
+
+chaos: setup  ## runs and clients while nodes, connections and servers die (MINUTES=10 SEED= NODES=3 REDIS=single)
+	@$(BIN)/python -m tests.faults.chaos --minutes $(MINUTES) --nodes $(NODES) --redis $(REDIS) $(if $(SEED),--seed $(SEED))
 
 check: setup  ## style, types, import contracts
 	@$(BIN)/ruff check .

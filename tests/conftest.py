@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.services import postgres_server, redis_server
+from tests.services import Master, free_master, free_port, postgres_server, redis_cluster, redis_server
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,14 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis that everybody shares: whoever uses it empties it."""
     with redis_server(data_dir=tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def redis_masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Master, ...]]:
+    """A Redis Cluster of three that everybody shares, whose clients are sent to where a proxy has to stand."""
+    masters = tuple(free_master(announced=free_port()) for _ in range(3))
+    with redis_cluster(masters, data_dir=tmp_path_factory.mktemp("masters")):
+        yield masters
 
 
 @pytest.fixture(scope="session")

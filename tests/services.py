@@ -1,4 +1,4 @@
-"""Real Redis and real PostgreSQL, for as long as a `with` block lasts.
+"""Real Redis (single or Cluster) and PostgreSQL, for as long as a `with` block lasts.
 
 - A server is ready when its block is entered, and gone when the block is left, however it is left. On Linux
   it also dies with the thread that started it, so that even a killed test run leaves nothing behind.
@@ -7,6 +7,7 @@
   clients.
 - A binary on PATH is preferred, one from a wheel of the `dev` extra will do. No root is needed. As root,
   PostgreSQL (which refuses to run as root) runs as `nobody`.
+- All of them listen on loopback only.
 """
 
 import contextlib
@@ -21,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,9 @@ _HOST = "127.0.0.1"
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
+_SLOTS = 16384
+_BUS = 10_000
+"""How far from its port a node of a Redis Cluster talks to the others."""
 
 
 class ServiceError(RuntimeError):
@@ -44,15 +49,86 @@ def free_port() -> int:
 
 
 @contextmanager
-def redis_server(*, data_dir: Path, port: int | None = None) -> Iterator[str]:
+def redis_server(*, data_dir: Path, port: int | None = None, options: Sequence[str] = ()) -> Iterator[str]:
     """A Redis that loses nothing: append-only file, no eviction. Its URL is `redis://127.0.0.1:PORT/0`."""
     data_dir.mkdir(parents=True, exist_ok=True)
     number = port or free_port()
     command = [str(redis_binary()), "--bind", _HOST, "--port", str(number), "--dir", str(data_dir)]
-    command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"]
+    command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", *options]
     with running(command, data_dir / "redis.log", signal.SIGTERM, cwd=data_dir) as process:
         until_ready("redis-server", process, lambda: _redis_answers(number), data_dir / "redis.log")
         yield f"redis://{_HOST}:{number}/0"
+
+
+@dataclass(frozen=True)
+class Master:
+    """One master of a Redis Cluster.
+
+    Attributes:
+        port: where it listens.
+        announced: where it sends its clients: something may stand there that passes on what it gets.
+    """
+
+    port: int
+    announced: int
+
+
+def free_master(*, announced: int | None = None) -> Master:
+    """Free ports for a master: one to listen on, and one where the masters talk."""
+    while True:
+        port = free_port()
+        with contextlib.suppress(OSError, OverflowError), socket.socket() as probe:
+            probe.bind((_HOST, port + _BUS))
+            return Master(port, announced or port)
+
+
+@contextmanager
+def redis_master(master: Master, *, data_dir: Path) -> Iterator[str]:
+    """One master. Beside its data it keeps which slots it has, and which masters it knows."""
+    options = ["--cluster-enabled", "yes", "--cluster-announce-port", str(master.announced)]
+    options += ["--cluster-announce-bus-port", str(master.port + _BUS), "--cluster-announce-ip", _HOST]
+    with redis_server(data_dir=data_dir, port=master.port, options=options) as url:
+        yield url
+
+
+@contextmanager
+def redis_cluster(masters: Sequence[Master], *, data_dir: Path) -> Iterator[str]:
+    """A Redis Cluster of these masters, that has all slots. The URL is where the first is announced."""
+    with contextlib.ExitStack() as stack:
+        for master in masters:
+            stack.enter_context(redis_master(master, data_dir=data_dir / str(master.port)))
+        join_masters(masters)
+        yield f"redis://{_HOST}:{masters[0].announced}/0"
+
+
+def join_masters(masters: Sequence[Master]) -> None:
+    """Have masters that were just made meet, share out the slots, and agree on that."""
+    bounds = [number * _SLOTS // len(masters) for number in range(len(masters) + 1)]
+    first = masters[0].port
+    for master, begin, end in zip(masters, bounds, bounds[1:], strict=False):
+        _redis(master.port, "CLUSTER", "ADDSLOTS", *map(str, range(begin, end)))
+        _redis(master.port, "CLUSTER", "SET-CONFIG-EPOCH", str(masters.index(master) + 1))
+        _redis(master.port, "CLUSTER", "MEET", _HOST, str(first), str(first + _BUS))
+    deadline = time.monotonic() + _READY_SECONDS
+    while not all(_agrees(master, masters) for master in masters):
+        if time.monotonic() > deadline:
+            raise ServiceError("The masters of the Redis Cluster didn't find each other.")
+        time.sleep(0.05)
+
+
+def _agrees(master: Master, masters: Sequence[Master]) -> bool:
+    info, nodes = _redis(master.port, "CLUSTER", "INFO"), _redis(master.port, "CLUSTER", "NODES")
+    complete = b"cluster_state:ok" in info and f"cluster_size:{len(masters)}\r".encode() in info
+    return complete and all(f":{each.announced}@".encode() in nodes for each in masters)
+
+
+def _redis(port: int, *words: str) -> bytes:
+    """The answer to one command (the first 4 KiB of it), which must not be an error."""
+    command = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+    answer = ask(port, command.encode(), 4096)
+    if answer[:1] not in (b"+", b"$"):
+        raise ServiceError(f"Redis refused {' '.join(words[:2])}: {answer.decode(errors='replace')}")
+    return answer
 
 
 @contextmanager
@@ -204,3 +280,13 @@ def ask(port: int, question: bytes, answer_bytes: int) -> bytes:
             return connection.recv(answer_bytes)
     except OSError:
         return b""
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and not only its remains."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio import Redis, RedisCluster
 from sqlalchemy import Connection, text
-from tests.services import free_port, redis_binary, running
+from tests.services import Master
 
 from interlock.database import Database, DatabaseUnavailable, open_database
 from interlock.log.port import Log
@@ -53,12 +51,14 @@ class Rig:
 class RedisRig(Rig):
     """`brief` claims as the log of another process, with leases so short that one can wait for their end.
 
-    `direct` does, too, and has nothing of this process between itself and Redis.
+    `direct` does, too, and has nothing of this process between itself and Redis; but for a Redis Cluster, which sends
+    everybody through the proxy.
     """
 
+    url: str
     direct: RedisLog
     brief: RedisLog
-    redis: Redis
+    redis: Redis | RedisCluster
     archive: SqlArchive
     has_leases: bool = True
     has_archive: bool = True
@@ -71,21 +71,32 @@ class RedisRig(Rig):
 # --- a rig per test ---
 
 
-@pytest_asyncio.fixture(params=["sqlite", "postgresql", "redis"])
+@pytest_asyncio.fixture(params=["sqlite", "postgresql", "redis", "redis cluster"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     sqlite = request.getfixturevalue("sqlite_url")
     if request.param == "redis":
-        opened: Any = open_redis_rig(request.getfixturevalue("redis_url"), sqlite)
+        opened: Any = open_redis_rig(alone(request.getfixturevalue("redis_url")), sqlite)
+    elif request.param == "redis cluster":
+        opened = open_redis_rig(request.getfixturevalue("redis_masters"), sqlite)
     else:
         opened = open_sql_rig(sqlite if request.param == "sqlite" else request.getfixturevalue("pg_url"))
     async with opened as rig:
         yield rig
 
 
-@pytest_asyncio.fixture
-async def redis_rig(redis_url: str, sqlite_url: str) -> AsyncIterator[RedisRig]:
-    async with open_redis_rig(redis_url, sqlite_url) as rig:
+@pytest_asyncio.fixture(params=["redis", "redis cluster"])
+async def redis_rig(request: pytest.FixtureRequest, sqlite_url: str) -> AsyncIterator[RedisRig]:
+    in_cluster = request.param == "redis cluster"
+    servers = request.getfixturevalue("redis_masters") if in_cluster else alone(request.getfixturevalue("redis_url"))
+    async with open_redis_rig(servers, sqlite_url) as rig:
         yield rig
+
+
+def alone(redis_url: str) -> tuple[Master, ...]:
+    """A Redis that isn't a Cluster; a proxy in front of it takes any port."""
+    port = urlsplit(redis_url).port
+    assert port
+    return (Master(port, 0),)
 
 
 @asynccontextmanager
@@ -105,19 +116,22 @@ async def open_sql_rig(url: str) -> AsyncIterator[Rig]:
 
 
 @asynccontextmanager
-async def open_redis_rig(url: str, archive_url: str) -> AsyncIterator[RedisRig]:
+async def open_redis_rig(servers: Sequence[Master], archive_url: str, *, shards: int = 4) -> AsyncIterator[RedisRig]:
+    """On a Redis, or, of several, on a Redis Cluster."""
     async with AsyncExitStack() as stack:
         database = open_database(archive_url)
         stack.push_async_callback(database.close)
-        redis = Redis.from_url(url)
+        proxy = await stack.enter_async_context(lossy_proxy(*servers))
+        client: type[Redis | RedisCluster] = Redis if len(servers) == 1 else RedisCluster
+        redis = client.from_url(proxy.url)
         stack.push_async_callback(redis.aclose)
         await redis.flushdb()
-        proxy = await stack.enter_async_context(lossy_proxy(url))
         archive = SqlArchive(database)
+        direct = f"redis://127.0.0.1:{servers[0].port}/0" if len(servers) == 1 else proxy.url
 
         async def another(lease_ms: int = LONG_LEASE_MS, through: str = proxy.url) -> RedisLog:
             # Few shards, as many waits here ask all of them.
-            log = RedisLog(through, archive, shards=4, lease_ms=lease_ms)
+            log = RedisLog(through, archive, shards=shards, lease_ms=lease_ms)
             stack.push_async_callback(log.close)
             await log.start()
             return log
@@ -127,7 +141,8 @@ async def open_redis_rig(url: str, archive_url: str) -> AsyncIterator[RedisRig]:
             another=another,
             losing_a_reply=proxy.losing_a_reply,
             brief=await another(BRIEF_LEASE_MS),
-            direct=await another(BRIEF_LEASE_MS, url),
+            url=proxy.url,
+            direct=await another(BRIEF_LEASE_MS, direct),
             redis=redis,
             archive=archive,
         )
@@ -168,10 +183,9 @@ class LossyDatabase:
 
 
 class LossyProxy:
-    """Forwards TCP to a Redis; can cut a connection between the run of a script and its reply."""
+    """Forwards TCP to one Redis or several. Can cut a connection between the run of a script and its reply."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+    def __init__(self) -> None:
         self._losing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
@@ -182,8 +196,8 @@ class LossyProxy:
         yield
         assert not self._losing, "nothing was lost"
 
-    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
+    def serve(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(port, reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -192,9 +206,9 @@ class LossyProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            upstream, downstream = await asyncio.open_connection(*self._target)
+            upstream, downstream = await asyncio.open_connection("127.0.0.1", port)
             cut = asyncio.Event()
             answers = asyncio.create_task(_answer(upstream, writer, cut))
             try:
@@ -215,9 +229,9 @@ class LossyProxy:
 async def _answer(upstream: asyncio.StreamReader, writer: asyncio.StreamWriter, cut: asyncio.Event) -> None:
     while data := await upstream.read(65536):
         if cut.is_set():
-            writer.transport.abort()
-            return
+            break
         writer.write(data)
+    writer.transport.abort()
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
@@ -227,44 +241,22 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def lossy_proxy(url: str) -> AsyncIterator[LossyProxy]:
-    target = urlsplit(url)
-    assert target.hostname
-    assert target.port
-    proxy = LossyProxy(target.hostname, target.port)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+async def lossy_proxy(*servers: Master) -> AsyncIterator[LossyProxy]:
+    """In front of these, each where it is announced, or at a free port where that is 0."""
+    proxy = LossyProxy()
+    opening = (
+        asyncio.start_server(partial(proxy.serve, server.port), "127.0.0.1", server.announced) for server in servers
+    )
+    doors = await asyncio.gather(*opening)
+    proxy.url = f"redis://127.0.0.1:{doors[0].sockets[0].getsockname()[1]}/0"
     try:
         yield proxy
     finally:
-        server.close()
+        for door in doors:
+            door.close()
         await proxy.stop()
-        await server.wait_closed()
-
-
-@asynccontextmanager
-async def cluster_of_one(data_dir: Path) -> AsyncIterator[str]:
-    """A Redis Cluster of one node: it routes nothing, but refuses what spans slots."""
-    port = next(port for port in iter(free_port, 0) if port + 10_000 < 65536)  # where its nodes talk
-    command = [str(redis_binary()), "--port", str(port), "--dir", str(data_dir), "--cluster-enabled", "yes"]
-    command += ["--bind", "127.0.0.1", "--appendonly", "yes", "--save", ""]
-    with running(command, data_dir / "redis.log", signal.SIGTERM, cwd=data_dir):
-        async with Redis(host="127.0.0.1", port=port) as redis:
-            await eventually(lambda: _answers(redis), bool)
-            await redis.cluster("ADDSLOTS", *range(16384))
-            await eventually(lambda: redis.cluster("INFO"), _is_complete)
-        yield f"redis://127.0.0.1:{port}/0"
-
-
-async def _answers(redis: Redis) -> bool:
-    try:
-        return bool(await redis.ping())
-    except RedisError:
-        return False
-
-
-def _is_complete(info: Any) -> bool:
-    return "ok" in str(info["cluster_state"])
+        for door in doors:
+            await door.wait_closed()
 
 
 # --- waiting ---

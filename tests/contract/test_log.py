@@ -7,24 +7,26 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from tests.contract.log_fixtures import (
     BRIEF_LEASE_MS,
     LossyProxy,
     RedisRig,
     Rig,
-    cluster_of_one,
+    alone,
     eventually,
     lossy_proxy,
+    open_redis_rig,
     redis_rig,
     rig,
 )
+from tests.services import Master
 
 from interlock.log.port import (
     REMEMBERED_APPENDS,
@@ -55,6 +57,11 @@ def entries(*bodies: str) -> list[Entry]:
 
 def append(*bodies: str, run_id: str = RUN, append_id: str | None = None, **conditions: Any) -> Append:
     return Append(run_id, append_id or f"append-{next(_numbers)}", entries(*(bodies or ("x",))), **conditions)
+
+
+def servers_of(client: Redis | RedisCluster) -> Sequence[Redis | ClusterNode]:
+    """The Redis, or each master of a Cluster."""
+    return client.get_primaries() if isinstance(client, RedisCluster) else [client]
 
 
 async def claim(log: Log, owner: str = "one", run_id: str = RUN) -> int:
@@ -877,6 +884,7 @@ async def test_owner_that_renews_keeps_its_runs(redis_rig: RedisRig) -> None:
         assert await brief.ownerless() == []
 
 
+@pytest.mark.parametrize("redis_rig", ["redis"], indirect=True)
 async def test_blocked_event_loop_costs_no_lease(redis_rig: RedisRig) -> None:
     log = redis_rig.direct
     await claim(log, "one")
@@ -927,7 +935,8 @@ async def test_watch_goes_on_after_its_connection_was_lost(redis_rig: RedisRig) 
     redis_rig.direct.watch(RUN, lambda *place: hints.append(place))
     await eventually(lambda: _now(hints), lambda found: (1, 0) in found)
 
-    await redis_rig.redis.client_kill_filter(_type="pubsub")
+    for server in servers_of(redis_rig.redis):
+        await server.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     await write(other, append("a"))
     await eventually(lambda: _now(hints), lambda found: (1, 1) in found)
     await write(other, append("b"))
@@ -1089,8 +1098,9 @@ async def test_lost_connection_leaves_no_call_unanswered(redis_rig: RedisRig) ->
     assert [await log.append(what) for what in lost] == [Appended(1, 0, 1, owned=True)] * len(lost)
 
 
+@pytest.mark.parametrize("redis_rig", ["redis"], indirect=True)
 async def test_redis_that_is_away_is_unavailable_and_found_again(redis_rig: RedisRig, redis_url: str) -> None:
-    async with lossy_proxy(redis_url) as proxy:
+    async with lossy_proxy(*alone(redis_url)) as proxy:
         log = RedisLog(proxy.url, redis_rig.archive, shards=4)
         await log.start()
         what = append(generation=await claim(log))
@@ -1108,8 +1118,8 @@ async def test_redis_that_is_away_is_unavailable_and_found_again(redis_rig: Redi
     await away.close()
 
 
-async def test_other_number_of_shards_is_refused(redis_rig: RedisRig, redis_url: str) -> None:
-    log = RedisLog(redis_url, redis_rig.archive, shards=5)
+async def test_other_number_of_shards_is_refused(redis_rig: RedisRig) -> None:
+    log = RedisLog(redis_rig.url, redis_rig.archive, shards=5)
     with pytest.raises(LogUnfit, match="4 shards, not 5"):
         await log.start()
     await log.close()
@@ -1139,17 +1149,19 @@ def test_fit_redis_is_used(harmless: dict[str, str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def configured(redis: Redis, setting: str, value: str, usual: str) -> AsyncIterator[None]:
-    await redis.config_set(setting, value)
+async def configured(redis: Redis | RedisCluster, setting: str, value: str, usual: str) -> AsyncIterator[None]:
+    for server in servers_of(redis):
+        await server.execute_command("CONFIG", "SET", setting, value)
     try:
         yield
     finally:
-        await redis.config_set(setting, usual)
+        for server in servers_of(redis):
+            await server.execute_command("CONFIG", "SET", setting, usual)
 
 
-async def test_redis_without_append_only_file_is_refused_or_allowed(redis_rig: RedisRig, redis_url: str) -> None:
-    log = RedisLog(redis_url, redis_rig.archive, shards=4)
-    allowing = RedisLog(redis_url, redis_rig.archive, shards=4, allow_volatile=True)
+async def test_redis_without_append_only_file_is_refused_or_allowed(redis_rig: RedisRig) -> None:
+    log = RedisLog(redis_rig.url, redis_rig.archive, shards=4)
+    allowing = RedisLog(redis_rig.url, redis_rig.archive, shards=4, allow_volatile=True)
     async with configured(redis_rig.redis, "appendonly", "no", "yes"):
         with pytest.raises(LogUnfit, match="appendonly yes"):
             await log.start()
@@ -1171,22 +1183,21 @@ async def test_full_redis_writes_nothing_and_is_unavailable(redis_rig: RedisRig)
     assert bodies(await everything(redis_rig.log)) == ["a"]
 
 
-async def test_log_works_on_a_cluster(redis_rig: RedisRig, tmp_path: Path) -> None:
-    async with cluster_of_one(tmp_path) as url:
-        log = RedisLog(url, redis_rig.archive)
-        await log.start()
+async def test_shards_spread_over_the_masters_of_a_cluster(redis_masters: Sequence[Master], sqlite_url: str) -> None:
+    async with open_redis_rig(redis_masters, sqlite_url, shards=64) as rig:
+        log = rig.log
         generation, written = await ended_run(log)
-        assert refused(await log.append(append(generation=generation))) == Reason.ENDED
-        assert await log.release(RUN, generation, expect_next=len(written)) is None
-        await claim(log, run_id="other")
+        others = [f"other-{number}" for number in range(40)]
+        await asyncio.gather(*(claim(log, run_id=run_id) for run_id in others))
+        assert all([await server.execute_command("DBSIZE") for server in servers_of(rig.redis)]), "each has a part"
         await log.renew("one")
         assert await log.ownerless() == [RUN]
         assert await log.archive(RUN) is True
         assert await log.ownerless() == []
         assert await everything(log) == written
-        await log.close()
+        assert refused(await log.append(append(generation=generation))) == Reason.ENDED
 
 
 def test_losing_proxy_says_when_nothing_was_lost() -> None:
-    with pytest.raises(AssertionError, match="nothing was lost"), LossyProxy("", 0).losing_a_reply():
+    with pytest.raises(AssertionError, match="nothing was lost"), LossyProxy().losing_a_reply():
         pass

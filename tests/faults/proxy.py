@@ -3,7 +3,8 @@
 Laws:
 - A fault is a method that is called on a real transport; nothing is mocked, and the ends can't tell it from a network.
 - `cut` is a reset (RST): what was under way is lost. `half_close` is a FIN in one direction.
-- A black hole takes everything and answers nothing; what it swallowed is lost for good, so heal it by cutting.
+- A black hole takes everything and answers nothing; what it swallowed is lost for good, so heal it by cutting. One that
+  takes only replies leaves what was asked done, and nobody told.
 - Cuts by amount (`cut_after`) land at any byte, inside of frames as well.
 """
 
@@ -42,6 +43,7 @@ class Proxy:
         self._serving: set[asyncio.Task[None]] = set()
         self.swallowed = 0
         self._black = False
+        self._mute = False
         self._refusing = False
 
     @property
@@ -72,6 +74,16 @@ class Proxy:
             yield
         finally:
             self._black = False
+            self.cut()
+
+    @contextmanager
+    def dropping_replies(self) -> Iterator[None]:
+        """Passes on what clients say, and swallows what the server answers. All are cut at the end."""
+        self._mute = True
+        try:
+            yield
+        finally:
+            self._mute = False
             self.cut()
 
     @contextmanager
@@ -121,7 +133,7 @@ class Proxy:
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, line: _Line, *, answers: bool
     ) -> None:
         while chunk := await source.read(_CHUNK):
-            if self._black:
+            if self._black or (answers and self._mute):
                 self.swallowed += len(chunk)
                 continue
             if self.delay:
