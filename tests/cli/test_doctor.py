@@ -13,10 +13,11 @@ import redis
 from tests.cli.conftest import Cli
 from tests.cli.test_migrate import empty_postgres
 from tests.cli.test_starting import execute, guarded
+from tests.contract.log_fixtures import cluster_of_one
 from tests.live import TOKENS, Live
 from tests.services import free_port, redis_server
 
-from interlock.cli.checks import _skew
+from interlock.cli.checks import _skew, examine
 
 __all__ = ["empty_postgres", "guarded"]
 
@@ -153,6 +154,19 @@ def test_redis_that_forgets_evicts_or_has_other_shards_fails(cli: Cli, tmp_path:
         client.config_set("maxmemory-policy", "noeviction")
         client.set("interlock:{s0}:shards", 7)
         assert verdicts(findings(cli("doctor", "--json", **variables), 1))["shards"] == {"fail"}
+
+
+async def test_cluster_is_checked_like_a_single_redis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    (tmp_path / "redis").mkdir()
+    async with cluster_of_one(tmp_path / "redis") as url:
+        monkeypatch.setenv("INTERLOCK_REDIS_URL", url)
+        monkeypatch.setenv("INTERLOCK_PORT", port)
+        monkeypatch.setenv("INTERLOCK_DATA_DIR", str(tmp_path / "data"))
+        found = {each.check: each.verdict for each in await examine({})}
+    assert found.keys() >= {"redis", "durability", "shards", "redis clock"}
+    assert {found[check] for check in ("redis", "durability", "shards", "redis clock")} == {"ok"}
 
 
 @pytest.mark.parametrize(

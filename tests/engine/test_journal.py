@@ -254,6 +254,20 @@ async def test_owner_catches_up_with_what_others_appended(storage: Storage, list
     await run.agrees()
 
 
+@pytest.mark.parametrize("listening", [True, False])
+async def test_owner_whose_append_comes_to_stand_behind_another_s_looks_again(
+    storage: Storage, listening: bool
+) -> None:
+    run = await owned(storage, listening=listening)
+    await run.waiting()
+    run.journal.emit(custom(run.state))
+    await storage.confirm(FORK, RUN, "left")
+    woken = run.woken
+    await run.journal.flush()
+    assert [each.path[-1] for each in run.state.requirements.values()] == ["right"]
+    assert run.woken > woken, "what the owner goes on with may have been decided just now"
+
+
 # ── Pausing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

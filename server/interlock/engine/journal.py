@@ -204,6 +204,7 @@ class Journal:
         if foreign:
             shift(self.state, expected, foreign)
             await self._fold_between(expected, appended.first_index)
+            self._wake()  # what its owner looked at was without these
         for first in [first for first in self._known if first < self.durable_next]:
             del self._known[first]
 
