@@ -90,8 +90,11 @@ class Chaos:
             await hurter.hurt(faults, self._options.minutes * 60)
             self._is_over = True
             await self._cluster.heal()
+            hurter.note("all is healed")
             await asyncio.wait(workers, timeout=SETTLE_SECONDS)
+            hurter.note("clients are done")
             await self._settle()
+            hurter.note("the store is settled")
             hurter.history += self._unsettled()
             found, stories = await self._judged()
         finally:

@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import NamedTuple
 
@@ -111,15 +112,17 @@ class Hurter:
             return
         self._busy.add(key)
         self.done[fault.what] += 1
-        self._note(f"begin {fault}")
+        self.note(f"begin {fault}")
         try:
             await action()
         finally:
             self._busy.discard(key)
-            self._note(f"end   {fault}")
+            self.note(f"end   {fault}")
 
-    def _note(self, what: str) -> None:
-        self.history.append(f"{asyncio.get_running_loop().time() - self._since:7.2f} {what}")
+    def note(self, what: str) -> None:
+        """Write down what was done, and when."""
+        now = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-4]
+        self.history.append(f"{now} {asyncio.get_running_loop().time() - self._since:7.2f} {what}")
 
     def _action(self, fault: Fault, node: Node) -> tuple[Callable[[], Awaitable[None]], Node | str]:
         """What to do, and what may have only one of these at a time."""
