@@ -27,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
     "max_message_bytes": 1024 * 1024,
     "max_connections": 20_000,
     "max_connections_per_user": 20_000,
+    "rate_limit_per_user": "100000/minute",
+    "rate_limit_per_connection": "10000/minute",
     "max_concurrent_runs": 1_000,
     "auth_timeout_seconds": 10,
     "heartbeat_seconds": 20,

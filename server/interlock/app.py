@@ -18,6 +18,7 @@ from starlette.routing import WebSocketRoute
 
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.database import Database, open_database
+from interlock.engine.chores import keep_house
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.notices import OnPause
@@ -32,6 +33,8 @@ from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
 from interlock.meter import Meter, metered
 from interlock.metrics import Metrics
+from interlock.pacing.limiter import OFF, RateLimits
+from interlock.pacing.shared import shared_windows
 from interlock.readiness import Readiness
 from interlock.services import Services
 from interlock.settings import Settings
@@ -46,6 +49,9 @@ NOTICE_SECONDS = 5.0
 TIMER_SECONDS = 0.25
 """How often timeouts are looked at; they fire within a second of their time."""
 
+
+CHORES_SECONDS = 600.0
+"""How often it is looked for what can be forgotten: idempotency keys that are older than 24 hours."""
 
 SWEEP_SECONDS = 0.5
 """How often leases are prolonged, and runs looked for that nobody owns."""
@@ -104,11 +110,14 @@ class Interlock:
                 meter=self.meter,
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
-            self._services = Services(engine, Hub(log, engine.suspect, self.meter), store, self._authenticator)
+            limits = await self._open_limits()
+            hub = Hub(log, engine.suspect, self.meter)
+            self._services = Services(engine, hub, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.sweep.resume()
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
+            self._keep(keep_house(store, CHORES_SECONDS), "chores")
             if engine.notices is not None:
                 self._keep(engine.notices.run(NOTICE_SECONDS), "notices")
         except BaseException:
@@ -128,6 +137,14 @@ class Interlock:
         self._stack.push_async_callback(log.close)
         await log.start()
         return log
+
+    async def _open_limits(self) -> RateLimits:
+        """What users and connections may do; users on all nodes together, where there are several."""
+        redis_url, per_user = self.settings.redis_url, self.settings.rate_limit_per_user
+        shared = None
+        if redis_url is not None and per_user != OFF:
+            shared = await self._stack.enter_async_context(shared_windows(redis_url))
+        return RateLimits(per_user, self.settings.rate_limit_per_connection, shared)
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Have something done as long as the server runs."""

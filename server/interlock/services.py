@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Engine
 from interlock.hub import Hub
+from interlock.pacing import RateLimits
 from interlock.store.port import Store
 
 
@@ -18,3 +19,4 @@ class Services:
     hub: Hub
     store: Store
     authenticator: Authenticator
+    rate_limits: RateLimits

@@ -23,12 +23,10 @@ from uvicorn.config import LOGGING_CONFIG
 from interlock.app import Interlock, app_of, listed
 from interlock.auth.tokens import authenticator_from
 from interlock.concealing import Concealer
-from interlock.database import DatabaseInUse, DatabaseUnavailable
 from interlock.greeting import greeting
-from interlock.log.port import LogUnavailable, LogUnfit
 from interlock.logs import configure_logging
 from interlock.settings import Settings
-from interlock.store.migrate import SchemaOutdated
+from interlock.starting import REASONS, why_not
 from interlock.transport import WebSocketTransport
 from interlock.workflow.declaration import Workflow
 
@@ -73,26 +71,16 @@ async def _serve(interlock: Interlock, server: _Server) -> None:
     try:
         await check_address(interlock.settings)
         await interlock.start()
-    except (NoAddress, DatabaseInUse, DatabaseUnavailable, SchemaOutdated, LogUnfit, LogUnavailable) as error:
-        sys.exit(f"Interlock can't start: {_with_advice(error, interlock.settings)}")
+    except NoAddress as error:
+        sys.exit(f"Interlock can't start: {error}")
+    except REASONS as error:
+        sys.exit(f"Interlock can't start: {why_not(error, interlock.settings)}")
     try:
         await server.serve()
     finally:
         await interlock.stop()
     if not server.started:
         sys.exit(1)
-
-
-def _with_advice(error: Exception, settings: Settings) -> str:
-    """What is wrong, in one sentence, and which setting to look at."""
-    sentence = " ".join(str(error).split()).removesuffix(".")
-    if isinstance(error, DatabaseUnavailable) or (isinstance(error, LogUnavailable) and settings.redis_url is None):
-        return f"{sentence}. Check INTERLOCK_DATABASE_URL."
-    if isinstance(error, LogUnavailable):
-        return f"{sentence}. Check INTERLOCK_REDIS_URL."
-    if isinstance(error, LogUnfit):
-        return f"{sentence}. It is the Redis of INTERLOCK_REDIS_URL; see also INTERLOCK_ALLOW_VOLATILE_REDIS."
-    return f"{sentence}."
 
 
 class NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error

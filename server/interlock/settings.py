@@ -22,6 +22,7 @@ from interlock.auth.jwks import check_jwks_url
 from interlock.auth.keys import key_from_secret
 from interlock.auth.origins import parse_origin
 from interlock.auth.token_list import parse_tokens
+from interlock.pacing.limiter import limit_of
 from interlock_protocol.errors import InterlockError
 from interlock_protocol.types import MAX_MESSAGE_BYTES
 
@@ -34,6 +35,9 @@ DRIVERS: Final = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+
+
+_LIMIT: Final = "a number of times in a time, such as 600/minute or 100/10 seconds, or off"
 
 
 class SettingsError(InterlockError):
@@ -142,6 +146,14 @@ class Settings(BaseSettings):
     )
     max_connections: int = _count(20_000, "How many sockets a node holds at a time.")
     max_connections_per_user: int = _count(20_000, "How many sockets of one user a node holds at a time.")
+    rate_limit_per_user: str = _setting(
+        "100000/minute",
+        "What a user may ask for in a time, on all nodes together; over it, actions and requests are refused.",
+        _LIMIT,
+    )
+    rate_limit_per_connection: str = _setting(
+        "10000/minute", "What a socket may send in a time; over it, actions are refused.", _LIMIT
+    )
     max_concurrent_runs: int = _count(
         1_000, "How many runs a node works on at a time; others wait their turn, paused ones don't count."
     )
@@ -171,7 +183,17 @@ class Settings(BaseSettings):
         # Outside the handler, so that the error carries no context: that one knows the values.
         raise SettingsError("\n".join(dict.fromkeys(sentences)))
 
-    @field_validator("host", "database_url", "redis_url", "jwt_jwks_url", "jwt_audience", "jwt_issuer", mode="before")
+    @field_validator(
+        "host",
+        "database_url",
+        "redis_url",
+        "jwt_jwks_url",
+        "jwt_audience",
+        "jwt_issuer",
+        "rate_limit_per_user",
+        "rate_limit_per_connection",
+        mode="before",
+    )
     @classmethod
     def _trimmed(cls, value: Any) -> Any:
         return value.strip() if isinstance(value, str) else value
@@ -208,6 +230,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"must be {_write('redis_url')}, and what is special in a password written with %, as in %23 for #."
             ) from None
+        return value
+
+    @field_validator("rate_limit_per_user", "rate_limit_per_connection")
+    @classmethod
+    def _countable(cls, value: str) -> str:
+        try:
+            limit_of(value)
+        except ValueError:
+            raise ValueError(f"must be {_LIMIT}.") from None
         return value
 
     @field_validator("log_level", "log_format", "metrics", mode="before")

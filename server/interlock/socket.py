@@ -28,6 +28,7 @@ from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Accepted, Engine
 from interlock.hub import Cursor, Hub
 from interlock.log.port import LogUnavailable
+from interlock.pacing import RateLimits
 from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
 from interlock.settings import Settings
@@ -96,6 +97,7 @@ class Socket:
         outlet: Outlet,
         limits: SocketLimits,
         users: Counter[str],
+        rate_limits: RateLimits,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -107,6 +109,7 @@ class Socket:
         self.users = users
         self.connection = ServerConnection(codec, max_message_bytes=limits.max_message_bytes)
         self.connection_id = uuid.uuid4().hex
+        self.pace = rate_limits.pace(self.connection_id)
         self.principal: Principal | None = None
         self._receive = receive
         self._send = send
@@ -133,6 +136,7 @@ class Socket:
                     await asyncio.wait_for(asyncio.shield(sender), 1.0)
         finally:
             self._end(sender, reader)
+            await self.pace.close()
             for outcome in await asyncio.gather(sender, reader, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
                     logger.error("socket_broke_off", exc_info=outcome)
@@ -293,9 +297,12 @@ class Socket:
     async def _act(self, message: AnyClientMessage) -> None:
         try:
             with tracing.action(message, self.connection_id):
+                await self.pace.admit(message, None if self.principal is None else self.principal.user_id)
                 await self._acts[type(message)](self, message)
         except Refusal as refusal:
             self._refuse(refusal, message)
+            if self.pace.is_regardless:
+                self.close(CloseCode.TOO_FAST)
         except (LogUnavailable, StoreUnavailable):
             sentence = "The server can't reach its storage at the moment; send it again in a while."
             self._refuse(Refusal(ErrorCode.UNAVAILABLE, sentence), message)
@@ -516,6 +523,7 @@ class SocketEndpoint:
             Outlet(scope, codec, send),
             self._limits,
             self._users,
+            services.rate_limits,
             receive,
             send,
         )

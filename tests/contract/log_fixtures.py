@@ -165,8 +165,8 @@ class LossyDatabase:
         self.dialect = database.dialect
         self.close = database.close
 
-    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
-        result = await self._database.write(work, one_statement=one_statement)
+    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
+        result = await self._database.write(work, one_statement=one_statement, long=long)
         if self._losing:
             self._losing = False
             raise DatabaseUnavailable("The connection was lost.")

@@ -185,6 +185,25 @@ async def test_fifty_starts_with_one_expired_key_make_one_run(store: Store, cloc
     assert outcomes.count(None) == 1
 
 
+async def test_only_so_many_keys_are_forgotten_at_a_time_the_oldest_first(database: Database, clock: Clock) -> None:
+    store = SqlStore(database, clock=clock)
+    for number in range(5):
+        await store.create_run(new_run(f"run{number}"), key(f"key{number}"))
+        clock.now += 1
+    clock.now += IDEMPOTENCY_SECONDS * 1000 - 2  # the last one has a millisecond left
+    assert [await store.forget_keys(2) for _ in range(3)] == [2, 2, 0]
+    assert await store.outcome(ALICE, "key4") == Outcome("body", "run4")
+
+
+async def test_many_who_forget_keys_at_once_forget_each_once(database: Database, clock: Clock) -> None:
+    store = SqlStore(database, clock=clock)
+    for number in range(20):
+        await store.create_run(new_run(f"run{number}"), key(f"key{number}"))
+    clock.now += IDEMPOTENCY_SECONDS * 1000
+    assert sum(await asyncio.gather(*(store.forget_keys(7) for _ in range(8)))) == 20
+    assert await store.forget_keys() == 0
+
+
 async def test_expired_keys_are_forgotten_and_no_others(database: Database, clock: Clock) -> None:
     store = SqlStore(database, clock=clock)
     await store.create_run(new_run("old"), key("old"))
@@ -366,22 +385,52 @@ async def test_counting_looks_at_no_run_that_has_ended(sqlite_database: Database
 # --- timers ---
 
 
-async def test_a_timer_is_due_from_its_time_on_the_earliest_first(store: Store) -> None:
-    for run_id, at in {"late": 9000, "early": 5000, "next": 5001, "never": None}.items():
+async def with_timers(store: Store, **times: int | None) -> None:
+    """Paused runs whose timers fire at these times."""
+    for run_id, at in times.items():
         await store.create_run(new_run(run_id))
         await store.settle(replace(settlement(run_id, PAUSED, 1), next_timer=at))
-    assert list(await store.due(4999)) == []
-    assert list(await store.due(5000)) == ["early"]
-    assert list(await store.due(2**62)) == ["early", "next", "late"]
-    assert list(await store.due(2**62, limit=2)) == ["early", "next"]
+
+
+async def test_a_timer_is_due_from_its_time_on_the_earliest_first(store: Store) -> None:
+    await with_timers(store, late=9000, early=5000, next=5001, never=None)
     assert [(await the_run(store, run_id)).next_timer for run_id in ("early", "never")] == [5000, None]
     assert {run.run_id: run.next_timer for run in (await store.runs(RunFilter())).runs}["late"] == 9000
+    assert list(await store.take_due(4999, hold_ms=0)) == []
+    assert list(await store.take_due(5000, hold_ms=10)) == ["early"]
+    assert list(await store.take_due(2**62, hold_ms=10, limit=1)) == ["next"]
+    assert set(await store.take_due(2**62, hold_ms=10)) == {"early", "late"}
+
+
+async def test_a_timer_is_taken_by_one_until_its_time_is_over(store: Store) -> None:
+    await with_timers(store, run=5000)
+    assert list(await store.take_due(6000, hold_ms=100)) == ["run"]
+    assert list(await store.take_due(6099, hold_ms=100)) == []
+    assert list(await store.take_due(6100, hold_ms=100)) == ["run"]
+    await store.settle(replace(settlement("run", PAUSED, 1), next_timer=6150))
+    assert list(await store.take_due(6150, hold_ms=100)) == ["run"], "its next one is another"
+    assert len(await all_changes(store)) == 2, "nobody else hears of it"
+
+
+async def test_many_who_take_timers_at_once_never_take_the_same(store: Store) -> None:
+    runs = {f"run{n:02}": 1000 + n for n in range(40)}
+    await with_timers(store, **runs)
+
+    async def takes() -> list[str]:
+        taken: list[str] = []
+        while some := await store.take_due(5000, hold_ms=100, limit=7):
+            assert len(some) <= 7
+            taken += some
+        return taken
+
+    taken = [run_id for some in await asyncio.gather(*(takes() for _ in range(8))) for run_id in some]
+    assert sorted(taken) == sorted(runs)
 
 
 async def test_a_new_run_has_no_timer(store: Store) -> None:
     await store.create_run(new_run("run"))
     assert (await the_run(store)).next_timer is None
-    assert list(await store.due(2**62)) == []
+    assert list(await store.take_due(2**62, hold_ms=1)) == []
 
 
 async def test_each_settlement_moves_or_clears_the_timer_unless_it_is_older(store: Store) -> None:
@@ -404,7 +453,7 @@ async def test_a_run_that_has_ended_has_no_timer(store: Store, status: RunStatus
     await store.settle(replace(settlement("run", status, 6), next_timer=6000))
     await store.settle(replace(settlement("run", status, 7), next_timer=6000))
     assert (await the_run(store)).next_timer is None
-    assert list(await store.due(2**62)) == []
+    assert list(await store.take_due(2**62, hold_ms=1)) == []
 
 
 async def test_the_clock_is_the_servers_or_the_machines_own(database: Database, clock: Clock) -> None:
@@ -822,7 +871,7 @@ async def test_a_database_of_the_first_release_is_upgraded_with_its_data(empty_d
     assert (run.input, run.next_timer) == ({"a": [1]}, None)
     assert [change.run_id for change in await all_changes(store)] == ["old"]
     await store.settle(replace(settlement("old", PAUSED, 10), next_timer=5000))
-    assert list(await store.due(5000)) == ["old"]
+    assert list(await store.take_due(5000, hold_ms=1)) == ["old"]
     await store.settle(settlement("old", COMPLETED, 11))
     assert [run_id for run_id, _, _ in (await store.session(ALICE, "session"))[1]] == ["old"]
     await database.close()
@@ -856,7 +905,7 @@ class _Gone:
 
     dialect = "sqlite"
 
-    async def write(self, work: object, *, one_statement: bool = False) -> Never:
+    async def write(self, work: object, *, one_statement: bool = False, long: bool = False) -> Never:
         raise DatabaseUnavailable("gone")
 
     async def read(self, work: object, *, long: bool = False) -> Never:

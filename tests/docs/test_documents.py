@@ -39,6 +39,8 @@ from interlock.http.errors import STATUS_OF
 from interlock.http.openapi import whole
 from interlock.hub import TAIL_BYTES
 from interlock.log.port import PAGE_BYTES
+from interlock.pacing.counting import AWAY_SECONDS, SHARED_SECONDS
+from interlock.pacing.pace import MAX_REFUSALS
 from interlock.settings import PREFIX, Settings
 from interlock.socket import MAX_CONTROL
 from interlock.testing import Run, running
@@ -195,6 +197,9 @@ def test_architecture_names_the_bounds() -> None:
     assert bounds["a batch that is being filled"].startswith(batch)
     assert bounds["a generator in a thread"] == f"{THREAD_AHEAD} items ahead"
     assert bounds["control messages that wait for a client"] == f"{MAX_CONTROL:,}"
+    assert bounds["refusals for that, before a connection is closed"] == f"{MAX_REFUSALS} in a minute"
+    waits = f"{SHARED_SECONDS:g} s; then the node counts for itself, and asks again after {AWAY_SECONDS:g} s"
+    assert bounds["waiting for Redis to count that"] == waits
     assert bounds["a client's message"] == f"`INTERLOCK_MAX_MESSAGE_BYTES`, {MAX_CLIENT_DEPTH} deep"
 
 

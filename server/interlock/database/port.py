@@ -24,13 +24,14 @@ class Database(Protocol):
     dialect: str
     """`sqlite` or `postgresql`."""
 
-    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
+    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
         """Run `work` in a transaction: committed when this returns, rolled back alone when it raises.
 
         It may be run twice, of which only the second counts: it must leave nothing behind but in the database.
 
         Work that writes with one statement may say so: PostgreSQL then needs no round trips to begin and commit.
-        It must not raise after that statement.
+        It must not raise after that statement. Work that may take as long as it takes, such as a migration, says
+        `long`.
         """
 
     async def read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:

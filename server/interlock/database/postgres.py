@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
 
 from asyncpg.exceptions import ClientConfigurationError
@@ -24,8 +24,10 @@ from .port import DatabaseUnavailable
 
 T = TypeVar("T")
 
-_CONNECT_SECONDS = 5.0
-_POOL_SECONDS = 10.0
+_CONNECT_SECONDS = 3.0
+_POOL_SECONDS = 4.0
+_ANSWER_SECONDS = 5.0  # for a whole piece of work, connecting included
+_LONG_ANSWER_SECONDS = 60.0
 
 # Classes of SQLSTATE that say how the server is, and not what is wrong with a statement: connection,
 # authorization, no such database, rolled back (deadlock), a privilege that is missing, resources, intervention, system.
@@ -69,15 +71,15 @@ class PostgresDatabase:
         self._idle = asyncio.Event()  # set when closed and nothing is running any more
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
-    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
-        with self._begun(), self._translating():
-            async with self._autocommit.connect() if one_statement else self._engine.begin() as connection:
-                return await connection.run_sync(work)
+    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
+        begun = self._autocommit.connect() if one_statement else self._engine.begin()
+        async with self._answering(None if long else _ANSWER_SECONDS), begun as connection:
+            return await connection.run_sync(work)
 
     async def read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
-        with self._begun(), self._translating():
-            async with self._snapshots.connect() as connection:
-                return await connection.run_sync(work)
+        seconds = _LONG_ANSWER_SECONDS if long else _ANSWER_SECONDS
+        async with self._answering(seconds), self._snapshots.connect() as connection:
+            return await connection.run_sync(work)
 
     async def close(self) -> None:
         """Finish what was begun, then close the connections. Again is fine."""
@@ -85,6 +87,16 @@ class PostgresDatabase:
         if self._running:
             await self._idle.wait()
         await self._engine.dispose()
+
+    @contextlib.asynccontextmanager
+    async def _answering(self, seconds: float | None) -> AsyncIterator[None]:
+        """A piece of work, which is given up after so many seconds: a server that is gone may never say so.
+
+        SQLAlchemy then throws the connection away, without waiting for its other end.
+        """
+        with self._begun(), self._translating():
+            async with asyncio.timeout(seconds):
+                yield
 
     @contextlib.contextmanager
     def _begun(self) -> Iterator[None]:
@@ -112,7 +124,8 @@ class PostgresDatabase:
         except PoolTimeout as error:
             raise DatabaseUnavailable(f"No connection to PostgreSQL at {self._where} was free in time.") from error
         except OSError as error:  # refused, unreachable, or (TimeoutError) silent
-            raise DatabaseUnavailable(f"PostgreSQL at {self._where} can't be reached: {error}") from error
+            why = str(error) or "it doesn't answer"
+            raise DatabaseUnavailable(f"PostgreSQL at {self._where} can't be reached: {why}") from error
 
 
 def _is_unavailable(error: DBAPIError) -> bool:

@@ -102,7 +102,7 @@ class SqliteDatabase:
             opened.callback(self._long_reads.shutdown)
             self._opened = opened.pop_all()
 
-    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
+    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
         self._refuse_when_closed()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()

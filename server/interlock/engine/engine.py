@@ -193,6 +193,8 @@ class Engine:
                 ErrorCode.WORKFLOW_MISMATCH,
                 f"Version {message.version!r} isn't served; leave `version` out, or ask for {workflow.version!r}.",
             )
+        if self.log.is_away:  # it could be kept, but nobody knows until when it wouldn't begin
+            raise _unavailable("The server can't reach its log at the moment; send it again in a while.")
         run_id = f"run-{uuid.uuid4().hex}"
         run = NewRun(
             run_id=run_id,

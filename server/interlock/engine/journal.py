@@ -109,12 +109,13 @@ class Journal:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next batch is as large as a batch gets; then whoever emits waits for `room`."""
-        return (
-            len(self._drafts) >= BATCH_EVENTS
-            or self._bytes >= BATCH_BYTES
-            or (bool(self._drafts) and time.monotonic() - self._oldest >= BATCH_SECONDS)
-        )
+        """Whether the next batch is as large as a batch gets; then whoever emits waits for `room`.
+
+        A batch gets old only while it could be sent: while the log is away, steps go on until it is large.
+        """
+        if len(self._drafts) >= BATCH_EVENTS or self._bytes >= BATCH_BYTES:
+            return True
+        return bool(self._drafts) and not self._is_appending and time.monotonic() - self._oldest >= BATCH_SECONDS
 
     async def room(self) -> None:
         """Return when the batch that was being filled is on its way to the log."""

@@ -44,6 +44,13 @@ class Sessions:
         """The session as it is now, to be changed in place by one step."""
         if not self._is_used:
             return Session(self._key[1])
+        while True:
+            # The step isn't to blame: it begins when the store is back.
+            with contextlib.suppress(StoreUnavailable):
+                return await self._read()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read(self) -> Session:
         if self._earlier is None:
             state, rows = await self._store.session(*self._key)
             self._earlier = tuple(EarlierRun(id_, given, from_json(ended)["content"]) for id_, given, ended in rows)

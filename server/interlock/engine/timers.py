@@ -2,7 +2,9 @@
 
 Laws:
 - A timer is durable: it is in the run's log with the pause, and in its row when nobody works on the run. What is kept
-  here are those of runs that are driven by this process.
+  here are those of runs that are driven by this process, or that it has taken and couldn't fire yet.
+- One node takes a run whose timer is due; the others leave it alone for `HOLD_MS`. Where it dies meanwhile, or lacks
+  the run's definition, the next that looks takes it.
 - Firing is a command like a person's: it carries its condition, so that a timeout fires once, whoever tries.
 - Time is the store's.
 
@@ -25,6 +27,10 @@ logger = structlog.get_logger(__name__)
 
 SYNC_SECONDS = 30.0
 """How often the store is asked for the time."""
+
+
+HOLD_MS = 2_000
+"""How long one node has for firing, before another (or itself) tries."""
 
 
 class Timers:
@@ -70,12 +76,13 @@ class Timers:
     async def _look(self) -> None:
         now = self._clock.now_ms()
         here = [run_id for run_id, due in self._driven.items() if due <= now]
-        for run_id in dict.fromkeys([*here, *await self._store.due(now)]):
-            due = self._driven.pop(run_id, None)
+        for run_id in dict.fromkeys([*here, *await self._store.take_due(now, HOLD_MS)]):
+            due = self._driven.pop(run_id, now)
             try:
                 await self._fire(run_id)
             except Exception as error:
-                if due is not None:
-                    self._driven.setdefault(run_id, due)  # and again at the next look
+                if isinstance(error, Refusal) and not error.retryable:
+                    continue  # there is no such run any more
+                self._driven.setdefault(run_id, due)  # and again at the next look
                 if not isinstance(error, Refusal):
                     logger.exception("timer_failed", run_id=run_id)

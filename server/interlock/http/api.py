@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import DECIDE, READ
 from interlock.http.callers import principal_of
-from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized
+from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
 from interlock.http.shapes import ANSWERED, RunDetail, RunList, WorkflowList, answers
 from interlock.log.port import LogUnavailable
 from interlock.meter import Meter
@@ -157,12 +157,12 @@ def answer_errors(app: FastAPI, meter: Meter) -> None:
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
-        return answer(control.error(error), STATUS_OF[error.code])
+        return answer(control.error(error), STATUS_OF[error.code], headers_of(error))
 
     async def refused_request(_: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedRequest)
         body = control.error(error.refusal, request_id=error.request_id)
-        return answer(body, STATUS_OF[error.refusal.code])
+        return answer(body, STATUS_OF[error.refusal.code], headers_of(error.refusal))
 
     async def unauthorized(_: Request, error: Exception) -> Response:
         assert isinstance(error, Unauthorized)

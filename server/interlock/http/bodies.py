@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from interlock.auth import Principal
-from interlock.auth.tokens import Authenticator
 from interlock.http.callers import authenticated, bearer
 from interlock.http.errors import Unauthorized, about
+from interlock.services import Services
 from interlock_protocol.codec import JSON, MAX_CLIENT_DEPTH
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
@@ -46,8 +46,8 @@ class Asked(Generic[M]):
     stream: bool
 
 
-async def asked(request: Request, authenticator: Authenticator, limit: int, model: type[M], **path: str) -> Asked[M]:
-    """Read a request.
+async def asked(request: Request, services: Services, limit: int, model: type[M], **path: str) -> Asked[M]:
+    """Read a request, if whoever sent it may ask for something now.
 
     Args:
         limit: the largest body, in bytes.
@@ -55,8 +55,9 @@ async def asked(request: Request, authenticator: Authenticator, limit: int, mode
 
     Raises:
         Unauthorized: no token, or one that isn't accepted.
-        Refusal, RefusedRequest: `message_too_large`, `invalid_json` or `invalid_message`.
+        Refusal, RefusedRequest: `message_too_large`, `invalid_json`, `invalid_message` or `rate_limited`.
     """
+    authenticator = services.authenticator
     token = bearer(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if token is None and kind not in FORMS:
@@ -70,6 +71,7 @@ async def asked(request: Request, authenticator: Authenticator, limit: int, mode
             raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, sentence)
         principal = await authenticated(authenticator, form_token)
     with about(fields.get("request_id")):
+        await services.rate_limits.admit(principal.user_id)
         stream = _flag(fields.pop("stream", None))
         said = {"action": model.model_fields["action"].default, **path}
         message = validated(model, _agreeing(fields, request.headers.get(KEY_HEADER), said))

@@ -28,12 +28,17 @@ async def authenticated(authenticator: Authenticator, token: str) -> Principal:
 
 
 def principal_of(services: Callable[[], Services]) -> Callable[[Request], Awaitable[Principal]]:
-    """A dependency: who sent a request with a header `Authorization`."""
+    """A dependency: who sent a request with a header `Authorization`, if they may ask for something now.
+
+    Raises (when called): `Unauthorized`, or the refusal `rate_limited`.
+    """
 
     async def principal(request: Request) -> Principal:
         token = bearer(request)
         if token is None:
             raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, "Send the header `Authorization: Bearer TOKEN`.")
-        return await authenticated(services().authenticator, token)
+        caller = await authenticated(services().authenticator, token)
+        await services().rate_limits.admit(caller.user_id)
+        return caller
 
     return principal

@@ -7,6 +7,7 @@ RefusedRequest    a refusal, and the `request_id` of what was refused
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 from interlock_protocol.connection import MAX_REQUEST_ID
@@ -32,6 +33,13 @@ STATUS_OF = {
     ErrorCode.INTERNAL: 500,
 }
 """The HTTP status of each error code."""
+
+
+def headers_of(refusal: Refusal) -> dict[str, str]:
+    """What HTTP has a header for: `Retry-After`, in whole seconds (RFC 9110, section 10.2.3)."""
+    if refusal.code is not ErrorCode.RATE_LIMITED or not isinstance(refusal.details, dict):
+        return {}
+    return {"Retry-After": str(math.ceil(refusal.details["retry_after"]))}
 
 
 class Unauthorized(Exception):  # noqa: N818 - turned into an answer

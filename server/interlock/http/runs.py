@@ -43,14 +43,14 @@ _BODY = (_C.INVALID_JSON, _C.INVALID_MESSAGE, _C.MESSAGE_TOO_LARGE, _C.FORBIDDEN
 _OF_A_RUN = (_C.RUN_NOT_FOUND, _C.WORKFLOW_MISMATCH, _C.RUN_FINISHED)
 _DECISION = (_C.RUN_NOT_PAUSED, _C.REQUIREMENT_NOT_FOUND, _C.REQUIREMENT_EXPIRED, _C.INVALID_DECISION)
 
-START = stream(*_BODY, _C.WORKFLOW_NOT_FOUND, _C.WORKFLOW_MISMATCH, _C.RATE_LIMITED, settled=STATE)
-CONTINUE = stream(*_BODY, *_OF_A_RUN, *_DECISION, _C.RATE_LIMITED, settled=STATE)
+START = stream(*_BODY, _C.WORKFLOW_NOT_FOUND, _C.WORKFLOW_MISMATCH, settled=STATE)
+CONTINUE = stream(*_BODY, *_OF_A_RUN, *_DECISION, settled=STATE)
 CANCEL: Answers = {
     200: {"description": "The state of the cancelled run.", "content": json_of(STATE)},
     **refusals(*_BODY, *_OF_A_RUN),
 }
 RESUME: Answers = {
-    **stream(_C.INVALID_MESSAGE, _C.RUN_NOT_FOUND, _C.WORKFLOW_MISMATCH, _C.RATE_LIMITED, *ANSWERED),
+    **stream(_C.INVALID_MESSAGE, _C.RUN_NOT_FOUND, _C.WORKFLOW_MISMATCH, *ANSWERED),
     204: {"description": "The run is finished, and nothing was missed."},
 }
 
@@ -112,7 +112,7 @@ class _Runs:
 
     async def asked(self, request: Request, model: type[M], **path: str) -> Asked[M]:
         tracing.adopt(request.scope["headers"])
-        order = await asked(request, self._services().authenticator, self._streams.max_message_bytes, model, **path)
+        order = await asked(request, self._services(), self._streams.max_message_bytes, model, **path)
         bind.this_request(order.message)
         return order
 

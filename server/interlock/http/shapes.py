@@ -18,7 +18,7 @@ from interlock_protocol.types import JsonValue, RunStatus, StepType
 
 Answers = dict[int | str, dict[str, Any]]
 
-ANSWERED = (ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL)
+ANSWERED = (ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL)
 """What any request with a token may be refused with."""
 
 SCHEMAS = "#/components/schemas/"

@@ -176,6 +176,10 @@ class Log(Protocol):
         Once it has been called for the first time, nothing appended since `watch` remains without a hint.
         """
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the log's store didn't answer whoever asked last. Asking this costs nothing."""
+
     def on_ready(self, call: Callable[[], None]) -> None:
         """Call `call`, on the loop, when another process says that a run needs an owner: see `ownerless`."""
 

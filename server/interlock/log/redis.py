@@ -115,6 +115,10 @@ class RedisLog:
             run_id, lambda epoch, next_index: self._turns.after(run_id, partial(hint, epoch, next_index))
         )
 
+    @property
+    def is_away(self) -> bool:
+        return self._link.is_away
+
     def on_ready(self, call: Callable[[], None]) -> None:
         self._news.on_ready(call)
 

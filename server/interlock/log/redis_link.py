@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     ClusterError,
     ConnectionError,  # noqa: A004 - Redis's, which isn't an OSError
+    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -34,6 +35,7 @@ from redis.exceptions import (
 )
 
 from interlock.log.port import LogUnavailable
+from interlock.log.redis_outage import Outage
 
 Args: TypeAlias = Sequence[str | int | Sequence[str] | None]
 
@@ -52,8 +54,8 @@ _SCRIPTS = (
 )
 
 _GROUP = 64
-_CONNECT_SECONDS = 5.0
-_REPLY_SECONDS = 5.0
+_CONNECT_SECONDS = 2.0
+_REPLY_SECONDS = 2.0
 
 # How Redis begins a refusal that says how it is, not what was asked.
 _UNAVAILABLE = ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN")
@@ -75,6 +77,7 @@ class RedisLink:
         }
         pool = ConnectionPool.from_url(url, max_connections=connections + 1, **self._options)
         self._client: Redis | RedisCluster = Redis.from_pool(pool)
+        self._outage = Outage(_CONNECT_SECONDS + _REPLY_SECONDS)
         self._room = asyncio.Semaphore(connections)  # the client's pool has a bound, but no queue
         self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
@@ -99,6 +102,11 @@ class RedisLink:
         infos = [raw] if "redis_version" in raw else raw.values()
         return [{key: str(value) for key, value in info.items()} for info in infos]
 
+    @property
+    def is_away(self) -> bool:
+        """Whether whoever asked last was told nothing."""
+        return self._outage.is_away
+
     def subscription(self) -> PubSub:
         """A subscription on a connection of its own, of which there may be one; on a Cluster, on whichever node."""
         return self._client.pubsub()
@@ -114,8 +122,8 @@ class RedisLink:
         call = Call(self._scripts[script], keys, args, blob)
         if self._room.locked():  # what piles up meanwhile goes together, for a fraction of the work
             return await self._run_with_others(call)
-        with _translating():
-            async with self._room:
+        async with self._room:
+            with self._outage.asking(alone=not self.is_cluster), _translating():
                 return await self._send(call)
 
     async def run_all(self, script: str, calls: Sequence[tuple[Sequence[str], Args]]) -> list[Any]:
@@ -137,7 +145,7 @@ class RedisLink:
         """A reply or an exception for each."""
         async with self._room:
             try:
-                with _translating():
+                with self._outage.asking(alone=not self.is_cluster), _translating():
                     pipeline = self._client.pipeline(transaction=False)
                     for call in calls:
                         pipeline.execute_command("EVALSHA", call.script.sha, *call.parts)
@@ -209,8 +217,14 @@ def _translating() -> Iterator[None]:
         yield
     except (ConnectionError, TimeoutError, OSError, ReadOnlyError, OutOfMemoryError) as error:
         raise LogUnavailable(f"Redis can't be reached or can't write: {error}") from error
+    except RuntimeError as error:
+        if "closed" not in str(error):  # uvloop's word for a connection that was reset, when it is written to
+            raise
+        raise LogUnavailable(f"The connection to Redis is gone: {error}") from error
     except (ClusterError, RedisClusterException) as error:
         raise LogUnavailable(f"The Redis Cluster isn't complete: {error}") from error
+    except NoPermissionError as error:
+        raise LogUnavailable(f"Redis doesn't allow what is needed: {error}") from error
     except ResponseError as error:
         if not _says_how_it_is(str(error)):
             raise

@@ -93,10 +93,10 @@ class News:
             subscription = self._connect()
             try:
                 await self._use(subscription)
-            except* (RedisError, OSError, LogUnavailable) as errors:
+            except* (RedisError, OSError, LogUnavailable, RuntimeError) as errors:  # the last is uvloop's, when reset
                 logger.info("news_interrupted", why=str(errors.exceptions[0]))
             finally:
-                with contextlib.suppress(RedisError, OSError):
+                with contextlib.suppress(RedisError, OSError, RuntimeError):
                     await subscription.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(random.uniform(*_RECONNECT_SECONDS))  # noqa: S311 - spreads the load, keeps no secret
 

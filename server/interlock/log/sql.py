@@ -95,6 +95,11 @@ class SqlLog:
         """Nothing: no other process appends."""
         return _nothing
 
+    @property
+    def is_away(self) -> bool:
+        """False: what needs to know finds out from the store, which is in the same database."""
+        return False
+
     def on_ready(self, call: Callable[[], None]) -> None:
         """Nothing: there is no other process."""
 

@@ -33,11 +33,11 @@ async def migrate(database: Database | str) -> None:
         SchemaOutdated: the database is from a newer Interlock.
     """
     if not isinstance(database, str):
-        await database.write(_upgrade)
+        await database.write(_upgrade, long=True)
         return
     opened = open_database(database)
     try:
-        await opened.write(_upgrade)
+        await opened.write(_upgrade, long=True)
     finally:
         await opened.close()
 

@@ -9,6 +9,7 @@ Laws:
 - An idempotency key belongs to one user and is kept 24 hours.
 - A session's state takes each patch of a run once, in the order of the run's events; patches of several runs come
   one after the other, and none is lost.
+- A timer that is due is handed out to one at a time, for a while.
 - A pause notice is handed out, to one at a time, until somebody says that it was told.
 """
 
@@ -202,6 +203,9 @@ class Store(Protocol):
     async def outcome(self, user_id: str, key: str) -> Outcome | None:
         """What this key led to within the last 24 hours."""
 
+    async def forget_keys(self, limit: int = 1000) -> int:
+        """Delete at most so many of the idempotency keys that are older than 24 hours; return how many they were."""
+
     async def record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None = None) -> None:
         """Write the audit of decisions (those known already are left as they are), and remember the key."""
 
@@ -223,8 +227,15 @@ class Store(Protocol):
     async def now_ms(self) -> int:
         """The time by the store's clock, the same for every node, in milliseconds since 1970."""
 
-    async def due(self, now: int, limit: int = 1000) -> Sequence[str]:
-        """Ids of the runs whose next timer fires at `now` (by the store's clock) or before, the earliest first."""
+    async def take_due(self, now: int, hold_ms: int, limit: int = 1000) -> Sequence[str]:
+        """Take runs whose next timer fires at `now` (by the store's clock) or before, those first that were due first.
+
+        Nobody else gets them for `hold_ms` after `now`: their row says that the timer fires when that is over. Whoever
+        takes a run looks into its log for what is due; the next settlement says when the next timer is.
+
+        Returns:
+            Their ids, in no order.
+        """
 
     async def check(self) -> None:
         """Return when the database has answered. Raises `StoreUnavailable` when it can't be reached."""

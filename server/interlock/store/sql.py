@@ -101,9 +101,8 @@ class SqlStore:
     async def outcome(self, user_id: str, key: str) -> Outcome | None:
         return await self._read(partial(_outcome, user_id, key, self._cutoff()))
 
-    async def forget_keys(self) -> int:
-        """Delete the idempotency keys that have expired, and return how many they were. For a sweeper."""
-        return await self._write(partial(_forget_keys, self._cutoff()))
+    async def forget_keys(self, limit: int = 1000) -> int:
+        return await self._write(partial(_forget_keys, self._cutoff(), limit), one_statement=True)
 
     # --- timers ---
 
@@ -112,8 +111,10 @@ class SqlStore:
             return self._clock()
         return await self._read(_postgres_now)
 
-    async def due(self, now: int, limit: int = 1000) -> Sequence[str]:
-        return await self._read(partial(_due, now, limit))
+    async def take_due(self, now: int, hold_ms: int, limit: int = 1000) -> Sequence[str]:
+        if not await self._read(partial(_has_due, now)):  # as it is nearly always
+            return ()
+        return await self._write(partial(_take_due, now, hold_ms, limit), one_statement=True)
 
     # --- how it stands ---
 
@@ -288,8 +289,13 @@ def _postgres_now(connection: Connection) -> int:
     return int(connection.execute(sql.POSTGRES_NOW).scalar_one())
 
 
-def _due(now: int, limit: int, connection: Connection) -> Sequence[str]:
-    return connection.execute(sql.DUE_RUNS, {"now": now, "at_most": limit}).scalars().all()
+def _has_due(now: int, connection: Connection) -> bool:
+    return bool(connection.execute(sql.HAS_DUE, {"now": now}).scalar_one())
+
+
+def _take_due(now: int, hold_ms: int, limit: int, connection: Connection) -> Sequence[str]:
+    parameters = {"now": now, "new_next_timer": now + hold_ms, "at_most": limit}
+    return connection.execute(sql.TAKE_DUE, parameters).scalars().all()
 
 
 def _answer(connection: Connection) -> None:
@@ -359,8 +365,8 @@ def _outcome(user_id: str, key: str, cutoff: int, connection: Connection) -> Out
     return Outcome(*row) if row else None
 
 
-def _forget_keys(cutoff: int, connection: Connection) -> int:
-    return connection.execute(sql.FORGET_KEYS, {"cutoff": cutoff}).rowcount
+def _forget_keys(cutoff: int, limit: int, connection: Connection) -> int:
+    return len(connection.execute(sql.FORGET_KEYS, {"cutoff": cutoff, "at_most": limit}).all())
 
 
 def _has_unnumbered(connection: Connection) -> bool:

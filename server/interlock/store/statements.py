@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
-    Delete,
     Integer,
     Select,
     Table,
@@ -30,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from interlock_protocol.types import FINAL_STATUSES
 
@@ -108,12 +107,8 @@ ANSWER = text("SELECT 1 FROM runs WHERE run_id = ''")
 COUNT_UNFINISHED = select(runs.c.status, func.count()).where(text(UNFINISHED)).group_by(runs.c.status)
 COUNT_PAUSED = select(func.count(), func.min(runs.c.updated_at)).where(text(PAUSED))
 COUNT_PAUSED_BEFORE = select(func.count()).where(text(PAUSED), runs.c.updated_at <= _NOW)
-DUE_RUNS = (
-    select(runs.c.run_id)
-    .where(text(TIMED), runs.c.next_timer <= _NOW)
-    .order_by(runs.c.next_timer, runs.c.run_id)
-    .limit(_AT_MOST)
-)
+_DUE = select(runs.c.run_id).where(text(TIMED), runs.c.next_timer <= _NOW)
+HAS_DUE = select(exists(_DUE))
 POSTGRES_NOW: Select[Any] = select(func.floor(func.extract("epoch", func.clock_timestamp()) * 1000))
 SNAPSHOT = select(
     snapshots.c.run_id,
@@ -160,9 +155,39 @@ EARLIER_RUNS = Compiled(
 
 # --- writing ---
 
-FORGET_KEYS: Delete = delete(idempotency_keys).where(
-    idempotency_keys.c.created_at <= bindparam("cutoff", type_=BigInteger)
-)
+
+def _forget_keys() -> ReturningDelete[Any]:
+    """The oldest first; what another forgets at the same time is left to it. Returns a row for each."""
+    old = (
+        select(idempotency_keys.c.user_id, idempotency_keys.c.key)
+        .where(idempotency_keys.c.created_at <= bindparam("cutoff", type_=BigInteger))
+        .order_by(idempotency_keys.c.created_at)
+        .limit(_AT_MOST)
+        .with_for_update(skip_locked=True)
+        .cte("old")
+    )
+    return (
+        delete(idempotency_keys)
+        .where(tuple_(idempotency_keys.c.user_id, idempotency_keys.c.key).in_(select(old.c.user_id, old.c.key)))
+        .returning(idempotency_keys.c.key)
+    )
+
+
+FORGET_KEYS = _forget_keys()
+
+
+def _take_due() -> ReturningUpdate[Any]:
+    """Those that were due first; what another takes at the same time is left to it."""
+    due = _DUE.order_by(runs.c.next_timer, runs.c.run_id).limit(_AT_MOST).with_for_update(skip_locked=True).cte("due")
+    return (
+        update(runs)
+        .where(runs.c.run_id.in_(select(due.c.run_id)))
+        .values(next_timer=bindparam("new_next_timer", type_=BigInteger))
+        .returning(runs.c.run_id)
+    )
+
+
+TAKE_DUE = _take_due()
 
 
 def _settle() -> ReturningUpdate[int]:
