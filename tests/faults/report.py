@@ -81,7 +81,7 @@ def show(console: Console, outcome: Outcome) -> None:
         console.print(f"Logs, faults and findings are in {outcome.folder}")
 
 
-_ENDS = ("events", "sends that were answered", "longest silence before a takeover")
+_ENDS = ("events", "sends that were told to come again", "longest stall of this process itself")
 
 
 def _rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
@@ -95,11 +95,14 @@ def _rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "connections", f"{tally.connections} (cut {tally.cut}, left {tally.left})"
     answers = Counter(answer.outcome or "none" for story in stories for answer in story.answers)
     yield "sends that were answered", ", ".join(f"{name} {times}" for name, times in answers.most_common())
+    again = ", ".join(f"{name} {times}" for name, times in tally.momentary.most_common())
+    yield "sends that were told to come again", again or "none"
     yield from ((what, str(times)) for what, times in sorted(outcome.hurter.done.items()))
     silences = [takeover.seconds for takeover in _takeovers(stories)]
     yield "takeovers and recoveries", str(len(silences))
     shown = f"{max(silences):.1f} s (median {median(silences):.1f} s)" if silences else "none"
     yield "longest silence before a takeover", shown
+    yield "longest stall of this process itself", f"{tally.lag:.2f} s"
     yield "tracebacks in the nodes' logs", str(outcome.tracebacks)
     for kind in Kind:
         yield kind.value, str(outcome.by_kind[kind])

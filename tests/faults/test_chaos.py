@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import time
 from pathlib import Path
 
 import pytest
+import uvloop
 from rich.console import Console
 from tests.faults.chaos import Options, chaos
 from tests.faults.report import Outcome, show
@@ -16,6 +18,13 @@ SEED = int(os.environ.get("SEED") or time.time())
 """Another one each time; it is shown with what it found."""
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+
+
+@pytest.fixture
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """A fast loop: clients and proxies share it."""
+    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()
+    return policy
 
 
 def shown(outcome: Outcome) -> str:
