@@ -22,6 +22,7 @@ from interlock.engine.chores import keep_house
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.notices import OnPause
+from interlock.engine.retention import Retention
 from interlock.http.api import answer_errors, make_router
 from interlock.http.openapi import describe
 from interlock.http.operations import make_operations_router
@@ -45,6 +46,9 @@ from interlock.workflow.declaration import Workflow
 
 NOTICE_SECONDS = 5.0
 """How often pauses are looked for that the application wasn't told of; those of this process are told at once."""
+
+RETENTION_SECONDS = 24 * 60 * 60.0
+"""How often it is looked for logs that are older than they are kept."""
 
 TIMER_SECONDS = 0.25
 """How often timeouts are looked at; they fire within a second of their time."""
@@ -104,6 +108,7 @@ class Interlock:
                 store,
                 owner=self.node,
                 max_concurrent=self.settings.max_concurrent_runs,
+                max_log_events=self.settings.max_log_events,
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,
                 on_pause=self._on_pause,
@@ -118,6 +123,9 @@ class Interlock:
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
             self._keep(keep_house(store, CHORES_SECONDS), "chores")
+            if self.settings.keep_logs_days is not None:
+                retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)
+                self._keep(retention.run(RETENTION_SECONDS), "retention")
             if engine.notices is not None:
                 self._keep(engine.notices.run(NOTICE_SECONDS), "notices")
         except BaseException:

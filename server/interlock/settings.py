@@ -157,6 +157,19 @@ class Settings(BaseSettings):
     max_concurrent_runs: int = _count(
         1_000, "How many runs a node works on at a time; others wait their turn, paused ones don't count."
     )
+    keep_logs_days: float | None = _setting(
+        None,
+        "How many days after its end a run's events are kept; its state and its decisions stay. By default for good.",
+        "a number of days above 0, such as 30",
+        gt=0,
+    )
+    max_log_events: int | None = _setting(
+        None,
+        "How many of a run's latest events are kept when it pauses or ends; earlier ones are stood for by a snapshot."
+        " By default all.",
+        "a whole number from 1000 upwards",
+        ge=1000,
+    )
     auth_timeout_seconds: float = _seconds(10, "How long a new socket may take to authenticate.")
     heartbeat_seconds: float = _seconds(20, "How often the server pings a socket.")
     shutdown_grace_seconds: float = _seconds(10, "How long a stopping server lets its steps finish.")

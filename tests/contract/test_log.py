@@ -558,6 +558,63 @@ async def test_runs_do_not_wait_for_each_other(rig: Rig) -> None:
     assert sorted(result.first_index for result in results) == [0] * 40 + [1] * 40
 
 
+# --- what is gone ---
+
+
+async def test_trimmed_log_begins_with_the_batch_that_holds_the_index(rig: Rig) -> None:
+    generation = await claim(rig.log)
+    for number in range(4):
+        await write(rig.log, append(*[f"{number}-{part}" for part in range(10)], generation=generation))
+
+    assert await rig.log.trim(RUN, 25) == 20
+
+    assert (await head_of(rig.log)).first_index == 20
+    assert await rig.log.read(RUN, 0) == await rig.log.read(RUN, 19) == []
+    assert bodies(await everything(rig.log, first_index=20))[0] == "2-0"
+    assert await rig.log.trim(RUN, 5) == 20
+    assert (await write(rig.log, append("more", generation=generation))).first_index == 40
+
+
+async def test_whole_log_of_an_ended_run_can_be_trimmed(rig: Rig) -> None:
+    generation = await claim(rig.log)
+    await write(rig.log, append("a", "b", generation=generation))
+    await write(rig.log, append("c", generation=generation, status=RunStatus.COMPLETED))
+    await rig.log.archive(RUN)
+
+    assert await rig.log.trim(RUN, 3) == 3
+
+    head = await head_of(rig.log)
+    assert (head.first_index, head.next_index, head.status) == (3, 3, RunStatus.COMPLETED)
+    assert await rig.log.read(RUN, 0) == []
+
+
+async def test_unknown_run_has_nothing_to_trim(rig: Rig) -> None:
+    assert await rig.log.trim("nobody's", 5) == 0
+
+
+async def test_begun_epoch_has_no_owner_and_none_of_what_was_before(rig: Rig) -> None:
+    generation = await claim(rig.log)
+    await write(rig.log, append("a", "b", generation=generation, opens=["x"]))
+
+    assert await rig.log.begin(RUN, epoch=2, first_index=1, status=RunStatus.PAUSED, pending=["y"]) is True
+    assert await rig.log.begin(RUN, epoch=2, first_index=9, status=RunStatus.PAUSED, pending=[]) is False
+
+    head = await head_of(rig.log)
+    place = (head.epoch, head.first_index, head.next_index, head.status, head.pending, head.owner)
+    assert place == (2, 1, 1, RunStatus.PAUSED, frozenset({"y"}), None)
+    assert refused(await rig.log.append(append("late", generation=generation))) == Reason.NOT_OWNER
+    assert refused(await rig.log.append(append("late", resolves=["x"]))) == Reason.NOT_PENDING
+    assert await write(rig.log, append("again", resolves=["y"])) == Appended(2, 1, 2, owned=False)
+    assert bodies(await everything(rig.log, first_index=1)) == ["again"]
+    assert await claim(rig.log) > generation
+
+
+async def test_epoch_of_a_run_that_has_no_head_can_be_begun(rig: Rig) -> None:
+    assert await rig.log.begin(RUN, epoch=3, first_index=7, status=RunStatus.RUNNING, pending=[]) is True
+    assert await rig.log.ownerless() == [RUN]
+    assert (await write(rig.log, append("a"))).first_index == 7
+
+
 # --- runs that need an owner ---
 
 
@@ -1056,6 +1113,45 @@ async def test_archiving_goes_on_where_it_was_cut_off(redis_rig: RedisRig) -> No
     assert await everything(log) == written
 
 
+async def test_log_of_a_run_that_waits_is_archived_and_goes_on_in_redis(redis_rig: RedisRig) -> None:
+    log = redis_rig.log
+    generation = await claim(log)
+    await write(log, append("a", "b", generation=generation, opens=["x"], status=RunStatus.PAUSED))
+    assert await log.archive(RUN) is False, "it is owned"
+    assert await log.release(RUN, generation, expect_next=2) is None
+    assert await log.long_paused(0) == [RUN]
+    assert await log.long_paused(60_000) == []
+
+    assert await log.archive(RUN) is True
+    assert await redis_rig.redis.keys("*:log:*") == []
+    assert await log.long_paused(0) == []
+    await write(log, append("c", resolves=["x"], status=RunStatus.RUNNING))
+    generation = await claim(log)
+    await write(log, append("d", generation=generation, status=RunStatus.COMPLETED))
+    assert bodies(await everything(log)) == ["a", "b", "c", "d"]
+    assert await log.archive(RUN) is True
+    assert bodies(await everything(log)) == ["a", "b", "c", "d"]
+    assert await redis_rig.redis.keys("*:log:*") == []
+
+
+async def test_log_of_which_a_part_is_archived_is_trimmed_on_both_sides(redis_rig: RedisRig) -> None:
+    log = redis_rig.log
+    generation = await claim(log)
+    for number in range(3):
+        await write(log, append(f"{number}-a", f"{number}-b", generation=generation))
+    await write(log, append("p", generation=generation, opens=["x"], status=RunStatus.PAUSED))
+    await log.release(RUN, generation, expect_next=7)
+    assert await log.archive(RUN) is True
+    await write(log, append("c", resolves=["x"], status=RunStatus.RUNNING))
+    await write(log, append("d"))
+
+    assert await log.trim(RUN, 3) == 2
+    assert bodies(await everything(log, first_index=2)) == ["1-a", "1-b", "2-a", "2-b", "p", "c", "d"]
+    assert await log.trim(RUN, 8) == 8
+    assert bodies(await everything(log, first_index=8)) == ["d"]
+    assert await log.read(RUN, 7) == []
+
+
 # --- Redis: the server ---
 
 
@@ -1191,11 +1287,13 @@ async def test_shards_spread_over_the_masters_of_a_cluster(redis_masters: Sequen
         await asyncio.gather(*(claim(log, run_id=run_id) for run_id in others))
         assert all([await server.execute_command("DBSIZE") for server in servers_of(rig.redis)]), "each has a part"
         await log.renew("one")
+        assert await log.ownerless() == []
+        assert refused(await log.append(append(generation=generation))) == Reason.ENDED
+        assert await log.release(RUN, generation, expect_next=len(written)) is None
         assert await log.ownerless() == [RUN]
         assert await log.archive(RUN) is True
         assert await log.ownerless() == []
         assert await everything(log) == written
-        assert refused(await log.append(append(generation=generation))) == Reason.ENDED
 
 
 def test_losing_proxy_says_when_nothing_was_lost() -> None:

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 import structlog
 from redis.asyncio import Redis
-from tests.contract.log_fixtures import cluster_of_one
 from tests.faults.proxy import Proxy, proxied
 from tests.live import eventually
+from tests.services import free_master, redis_cluster
 
 from interlock.log.port import LogUnavailable
 from interlock.pacing import RateLimits
@@ -123,9 +123,10 @@ async def test_limit_of_a_user_holds_across_nodes_at_the_same_time(redis_url: st
 
 
 async def test_limit_of_a_user_holds_on_a_cluster(tmp_path: Path) -> None:
-    async with cluster_of_one(tmp_path) as url, two_nodes(url, "10/minute") as (one, other):
-        assert await admitted(one, "across", 7) == 7
-        assert await admitted(other, "across", 7) == 3
+    with redis_cluster([free_master()], data_dir=tmp_path) as url:
+        async with two_nodes(url, "10/minute") as (one, other):
+            assert await admitted(one, "across", 7) == 7
+            assert await admitted(other, "across", 7) == 3
 
 
 async def test_redis_learns_no_user_ids_and_forgets_by_itself(redis_url: str) -> None:

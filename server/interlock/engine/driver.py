@@ -59,6 +59,7 @@ class Ports:
     notices: Notices | None = None
     meter: Meter = field(default_factory=Meter)
     traces: Traces = field(default_factory=Traces)
+    max_log_events: int | None = None
 
 
 class Driver:
@@ -81,6 +82,7 @@ class Driver:
         self.log = ports.log
         self.store = ports.store
         self.clock = ports.clock
+        self._max_log_events = ports.max_log_events
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
         self._notices = ports.notices
@@ -258,6 +260,8 @@ class Driver:
             self._settling = None
         await self.sessions.save(self.state)
         await self.store.settle(settlement_of(self.state, with_snapshot=True))
+        if self._max_log_events is not None and self.state.next_index > self._max_log_events:
+            await self.log.trim(self.state.run_id, self.state.next_index - self._max_log_events)
         if self.state.status.is_final:
             return True
         refused = await self.log.release(

@@ -94,6 +94,7 @@ class Engine:
     Args:
         owner: this process's name as an owner of runs, new at each start.
         max_concurrent: how many runs are worked on at a time; the others wait their turn.
+        max_log_events: how many events of a run are kept when it pauses or ends; None keeps all.
         clock: the store's time; one of its own by default.
         is_alone: no other server works on these runs: a definition that isn't here is nowhere.
         on_pause: told of each pause; `base_url` is where the links that it gets begin.
@@ -108,6 +109,7 @@ class Engine:
         *,
         owner: str,
         max_concurrent: int = 1000,
+        max_log_events: int | None = None,
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
         base_url: str = "",
@@ -121,7 +123,7 @@ class Engine:
         self.timers = Timers(store, self.clock, self._expire)
         self._is_alone = is_alone
         self.notices = None if on_pause is None else Notices(store, on_pause, self._logged_state, base_url)
-        ports = Ports(log, store, self.clock, self.notices, meter or Meter())
+        ports = Ports(log, store, self.clock, self.notices, meter or Meter(), max_log_events=max_log_events)
         self._traces = ports.traces
         self._pool = Pool(
             self.workflows,

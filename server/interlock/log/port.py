@@ -249,6 +249,12 @@ class Log(Protocol):
         on does so where the archive ends. Again is fine.
         """
 
+    async def trim(self, run_id: str, before: int) -> int:
+        """Drop what stands before an index, by whole batches; where the log begins now (0: there is no such run).
+
+        What is read from before there is nothing. Nobody may need it any more: there has to be a snapshot.
+        """
+
     async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
         """Runs that have been waiting for so long, and whose log isn't archived though there is an archive."""
 

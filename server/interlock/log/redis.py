@@ -67,6 +67,9 @@ class Archive(Protocol):
     async def head(self, run_id: str) -> Head | None:
         """The head as it was when it was written."""
 
+    async def trim(self, run_id: str, before: int) -> int:
+        """As `Log.trim`, of what is here."""
+
     async def end(self, run_id: str, epoch: int) -> int:
         """The index up to which (not including) entries of this epoch are kept."""
 
@@ -261,6 +264,23 @@ class RedisLog:
                 return False  # it was begun anew meanwhile
         keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "ready", "owned", "paused")
         return bool(await self._link.run("archive", keys, (run_id, head.epoch, head.next_index, head.status)))
+
+    async def trim(self, run_id: str, before: int) -> int:
+        fields = await self._link.run("head", self._keys(run_id, f"head:{run_id}", "leases"))
+        if not fields:
+            return await self._archive.trim(run_id, before)
+        head = _head(run_id, fields)
+        # What is archived begins where its batches do; then what is left in the stream.
+        archived = await self._archive.end(run_id, head.epoch)
+        begins = await self._archive.trim(run_id, before) if archived > head.first_index else head.first_index
+        if archived > before:
+            return await self._begin_at(run_id, head.epoch, begins)
+        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}")
+        return int(await self._link.run("trim", keys, (head.epoch, before)))
+
+    async def _begin_at(self, run_id: str, epoch: int, first_index: int) -> int:
+        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}")
+        return int(await self._link.run("trim", keys, (epoch, first_index, True)))
 
     async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
         calls = [((self._key(shard, "paused"),), (for_ms, limit)) for shard in range(self._shards)]

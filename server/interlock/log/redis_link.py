@@ -51,6 +51,7 @@ _SCRIPTS = (
     "read",
     "release",
     "renew",
+    "trim",
 )
 
 _GROUP = 64

@@ -61,6 +61,9 @@ _BEGIN_EPOCH = """
     WHERE run_id = ?"""
 _END_OF_BATCHES = """
     SELECT next_index FROM log_batches WHERE run_id = ? AND epoch = ? ORDER BY first_index DESC LIMIT 1"""
+_FIRST_BATCH = "SELECT first_index FROM log_batches WHERE run_id = ? AND epoch = ? ORDER BY first_index LIMIT 1"
+_MOVE_BEGINNING = "UPDATE log_heads SET first_index = ? WHERE run_id = ?"
+_DROP_BATCHES_BEFORE = "DELETE FROM log_batches WHERE run_id = ? AND next_index <= ?"
 _DROP_BATCHES = "DELETE FROM log_batches WHERE run_id = ?"
 _CHANGE_OWNER = "UPDATE log_heads SET owner = ?, generation = ? WHERE run_id = ?"
 _ABANDON_ALL = "UPDATE log_heads SET owner = '' WHERE owner IS NOT NULL"  # '' is nobody who let go of it
@@ -152,6 +155,9 @@ class SqlLog:
         """False: a log is kept for good where it is."""
         return False
 
+    async def trim(self, run_id: str, before: int) -> int:
+        return await self._change(lambda connection: _trim(self._run, connection, run_id, before))
+
     async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
         """None: there is no archive."""
         return []
@@ -191,6 +197,11 @@ class SqlArchive:
         with _translating():
             row = await self._database.read(lambda connection: _find(self._run, connection, run_id))
         return None if row is None else row.head
+
+    async def trim(self, run_id: str, before: int) -> int:
+        """As `Log.trim`, of what is here."""
+        with _translating():
+            return await self._database.write(lambda connection: _trim(self._run, connection, run_id, before))
 
     async def end(self, run_id: str, epoch: int) -> int:
         """The index up to which (not including) entries of this epoch are kept."""
@@ -363,6 +374,17 @@ def _begin(run: Run, connection: Connection, run_id: str, epoch: int, place: tup
     run(connection, _BEGIN_EPOCH, *place, run_id)
     run(connection, _DROP_BATCHES, run_id)
     return True
+
+
+def _trim(run: Run, connection: Connection, run_id: str, before: int) -> int:
+    row = _find(run, connection, run_id, lock=True)
+    if row is None or before <= row.head.first_index:
+        return 0 if row is None else row.head.first_index
+    run(connection, _DROP_BATCHES_BEFORE, run_id, before)
+    rest = run(connection, _FIRST_BATCH, run_id, row.head.epoch)
+    begins: int = rest[0][0] if rest else row.head.next_index
+    run(connection, _MOVE_BEGINNING, begins, run_id)
+    return begins
 
 
 def _release(run: Run, connection: Connection, run_id: str, generation: int, expect_next: int) -> Refused | None:

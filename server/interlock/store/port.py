@@ -221,6 +221,15 @@ class Store(Protocol):
     async def lingering(self, older_than_ms: int, *, after: str = "", limit: int = 100) -> Sequence[str]:
         """Ids of the runs that were created so long ago and whose row says PENDING or RUNNING: in order, after one."""
 
+    async def ended(
+        self, before: int, *, after: tuple[int, str] = (0, ""), limit: int = 100
+    ) -> Sequence[tuple[str, tuple[int, str]]]:
+        """Runs that ended at a time (ms since 1970) or before, oldest first: ids, each with the place it has in order.
+
+        Args:
+            after: the place to go on from.
+        """
+
     async def unfinished(self) -> Sequence[str]:
         """Ids of the runs whose row says PENDING or RUNNING, oldest first."""
 

@@ -77,6 +77,11 @@ class SqlStore:
     async def lingering(self, older_than_ms: int, *, after: str = "", limit: int = 100) -> Sequence[str]:
         return await self._read(partial(_lingering, self._clock() - older_than_ms, after, limit))
 
+    async def ended(
+        self, before: int, *, after: tuple[int, str] = (0, ""), limit: int = 100
+    ) -> Sequence[tuple[str, tuple[int, str]]]:
+        return await self._read(partial(_ended, before, after, limit), long=True)
+
     async def unfinished(self) -> Sequence[str]:
         return await self._read(_unfinished)
 
@@ -274,6 +279,14 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
 def _assignees(run_ids: list[str], connection: Connection) -> dict[str, tuple[str, ...]]:
     rows = connection.execute(sql.ASSIGNEES, {"of_runs": run_ids}).all() if run_ids else []
     return {run_id: tuple(row[1] for row in of_run) for run_id, of_run in groupby(rows, lambda row: row[0])}
+
+
+def _ended(
+    before: int, after: tuple[int, str], limit: int, connection: Connection
+) -> Sequence[tuple[str, tuple[int, str]]]:
+    parameters = {"before": before, "after_time": after[0], "after_run": after[1], "at_most": limit}
+    rows = connection.execute(sql.ENDED_RUNS, parameters)
+    return [(run_id, (created_at, run_id)) for created_at, run_id in rows]
 
 
 def _lingering(before: int, after: str, limit: int, connection: Connection) -> Sequence[str]:

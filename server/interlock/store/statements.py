@@ -93,6 +93,18 @@ ASSIGNEES_OF_RUN = (
     select(run_assignees.c.assignee).where(run_assignees.c.run_id == _OF_RUN).order_by(run_assignees.c.assignee)
 )
 UNFINISHED_RUNS = select(runs.c.run_id).where(text(UNFINISHED)).order_by(runs.c.created_at, runs.c.run_id)
+ENDED_RUNS = (
+    select(runs.c.created_at, runs.c.run_id)
+    .where(
+        tuple_(runs.c.created_at, runs.c.run_id)
+        > tuple_(bindparam("after_time", type_=BigInteger), bindparam("after_run", type_=Text)),
+        runs.c.created_at <= bindparam("before", type_=BigInteger),
+        runs.c.updated_at <= bindparam("before", type_=BigInteger),
+        runs.c.status.in_(sorted(status.value for status in FINAL_STATUSES)),
+    )
+    .order_by(runs.c.created_at, runs.c.run_id)
+    .limit(_AT_MOST)
+)
 LINGERING_RUNS = (
     select(runs.c.run_id)
     .where(

@@ -1,0 +1,68 @@
+"""How much of the past is kept: logs of ended runs for some days, and so many of a long run's latest events.
+
+Laws:
+- Only what a snapshot stands for is dropped. The run's row, its snapshot and the audit of its decisions stay.
+- Who asks for what is gone gets `gap`, with the index at which the log begins now, and a snapshot.
+- The rows are gone through once a day, a page at a time; a log is trimmed once.
+
+Source: `docs/durability.md`, "How long things are kept".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+
+from interlock.engine.clock import Clock
+from interlock.log.port import Log, LogUnavailable
+from interlock.store.port import Store, StoreUnavailable
+
+logger = structlog.get_logger(__name__)
+
+DAY_MS = 24 * 60 * 60 * 1000
+PAGE = 100
+PAGE_SECONDS = 1.0
+"""How long to leave the database alone between two pages."""
+
+
+class Retention:
+    """Drops the logs of runs that ended long ago.
+
+    Args:
+        days: for how long they are kept.
+    """
+
+    def __init__(self, log: Log, store: Store, clock: Clock, days: float) -> None:
+        self._log = log
+        self._store = store
+        self._clock = clock
+        self._keep_ms = round(days * DAY_MS)
+
+    async def run(self, every: float) -> None:
+        """Go through the runs each `every` seconds, for ever."""
+        while True:
+            with contextlib.suppress(LogUnavailable, StoreUnavailable):
+                dropped = await self.look()
+                if dropped:
+                    logger.info("logs_dropped", runs=dropped)
+            await asyncio.sleep(every)
+
+    async def look(self) -> int:
+        """Drop what is older than it may be; of how many runs."""
+        place, dropped = (0, ""), 0
+        while page := await self._store.ended(self._clock.now_ms() - self._keep_ms, after=place, limit=PAGE):
+            for run_id, place in page:  # noqa: B007 - the last is where the next page goes on
+                dropped += await self._drop(run_id)
+            if len(page) < PAGE:
+                break
+            await asyncio.sleep(PAGE_SECONDS)
+        return dropped
+
+    async def _drop(self, run_id: str) -> bool:
+        head = await self._log.head(run_id)
+        if head is None or not head.status.is_final or head.first_index == head.next_index:
+            return False
+        await self._log.trim(run_id, head.next_index)
+        return True
