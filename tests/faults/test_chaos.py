@@ -20,13 +20,6 @@ SEED = int(os.environ.get("SEED") or time.time())
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 
-@pytest.fixture
-def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """A fast loop: clients and proxies share it."""
-    policy: asyncio.AbstractEventLoopPolicy = uvloop.EventLoopPolicy()
-    return policy
-
-
 def shown(outcome: Outcome) -> str:
     console = Console(file=io.StringIO(), width=120)
     show(console, outcome)
@@ -34,15 +27,21 @@ def shown(outcome: Outcome) -> str:
     return console.file.getvalue()
 
 
-async def test_a_minute_of_chaos_loses_repeats_and_invents_nothing(tmp_path: Path) -> None:
-    outcome = await chaos(tmp_path, Options(SEED, minutes=1.0, at_once=16))
+def run(folder: Path, options: Options) -> Outcome:
+    """As `make chaos` does, on a fast loop: clients and proxies share it."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(chaos(folder, options))
+
+
+def test_a_minute_of_chaos_loses_repeats_and_invents_nothing(tmp_path: Path) -> None:
+    outcome = run(tmp_path, Options(SEED, minutes=1.0, at_once=16))
     print(shown(outcome))
     assert not outcome.found, shown(outcome)
     assert outcome.hurter.done.total() > 10
 
 
-async def test_half_a_minute_of_chaos_on_a_redis_cluster_does_neither(tmp_path: Path) -> None:
-    outcome = await chaos(tmp_path, Options(SEED + 1, minutes=0.5, redis="cluster", at_once=12))
+def test_half_a_minute_of_chaos_on_a_redis_cluster_does_neither(tmp_path: Path) -> None:
+    outcome = run(tmp_path, Options(SEED + 1, minutes=0.5, redis="cluster", at_once=12))
     print(shown(outcome))
     assert not outcome.found, shown(outcome)
     assert outcome.hurter.done.total() > 5
