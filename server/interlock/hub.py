@@ -211,8 +211,10 @@ class Hub:
             return frames[skip:] if skip else frames, ends_run(held.batch.entries[-1].body)
         batches = await self._log.read(cursor.run_id, cursor.next_index)
         pages = [frame for batch in batches for frame in encode(batch, codec)]
-        if not pages and cursor.tail.next_index > cursor.next_index and not cursor.tail.batches:
-            cursor.tail.next_index = cursor.next_index
+        if not pages and cursor.is_behind:
+            # What it is to read next is gone: it was trimmed, or lost.
+            self._on_loss(cursor.run_id, cursor.tail.epoch, cursor.tail.next_index)
+            cursor.lost_epoch = cursor.lost_epoch or cursor.tail.epoch or 1
         return pages, bool(batches) and ends_run(batches[-1].entries[-1].body)
 
 
@@ -220,8 +222,8 @@ class Cursor:
     """A place in a run's log, of one follower.
 
     `held` stops delivery while the follower itself is changing the run, so that an acknowledgement comes before what
-    it acknowledges. `lost_epoch`, unless 0, is the epoch of what was delivered, when the run has gone on in another:
-    then nothing is delivered until the follower was told so, and has set it to 0.
+    it acknowledges. `lost_epoch`, unless 0, is the epoch of what was delivered, when what comes next is gone or the run
+    has gone on in another epoch: then nothing is delivered until the follower was told so, and has set it to 0.
     """
 
     __slots__ = ("held", "hub", "lost_epoch", "next_index", "run_id", "tail", "wake")

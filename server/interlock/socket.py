@@ -259,6 +259,8 @@ class Socket:
         cursor.lost_epoch = 0
         for message in answer.says:
             self.say(message)
+        if not answer.says:
+            await asyncio.sleep(LOG_AWAY_SECONDS)  # somebody sees to it; who asked too early asks again
         following.subscribed, following.subscribed_at = answer.subscribed, answer.subscribed_at
         if answer.first is None:
             self._unfollow(cursor.run_id)
