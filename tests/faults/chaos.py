@@ -25,6 +25,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
+import uvloop
 from rich.console import Console
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.evidence import Records, logs_of, records
@@ -86,17 +87,29 @@ class Chaos:
         hurter = Hurter(self._cluster)
         faults = schedule(Random(self._options.seed), self._options.nodes, self._options.pause)
         workers = [asyncio.create_task(self._work(number)) for number in range(self._options.at_once)]
+        lagging = asyncio.create_task(self._measure_lag())
         try:
             await hurter.hurt(faults, self._options.minutes * 60)
             self._is_over = True
             await self._cluster.heal()
+            hurter.note("all is healed")
             await asyncio.wait(workers, timeout=SETTLE_SECONDS)
+            hurter.note("clients are done")
             await self._settle()
+            hurter.note("the store is settled")
             hurter.history += self._unsettled()
             found, stories = await self._judged()
         finally:
-            await _ended(*workers, *self._alive.values())
+            await _ended(lagging, *workers, *self._alive.values())
         return Outcome(self._options, time.monotonic() - began, found, stories, hurter, self._tally)
+
+    async def _measure_lag(self) -> None:
+        """How long this process kept its own clients and proxies waiting: beyond a second, it is a fault of its own."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            before = clock()
+            await asyncio.sleep(0.05)
+            self._tally.lag = max(self._tally.lag, clock() - before - 0.05)
 
     # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -276,7 +289,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix=f"interlock-chaos-{options.seed}-"))
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(f"Chaos for {options.minutes:g} minutes, seed {options.seed}: logs in {folder}")
-    outcome = asyncio.run(_until_told(folder, options))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        outcome = runner.run(_until_told(folder, options))
     if outcome is None:
         console.print(f"Broken off; the logs are in {folder}")
         return 130

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ class Tally:
     connections: int = 0
     cut: int = 0
     left: int = 0
+    lag: float = 0.0
+    momentary: Counter[str] = field(default_factory=Counter)
     internal: list[tuple[str, str]] = field(default_factory=list)
     """Who was told of an error inside of the server, and what they had sent; told is told, whatever comes of it."""
 
@@ -241,6 +244,7 @@ class Raw:
         if code == "internal":
             self._tally.internal.append((self.who, act.message["action"]))
         if code in MOMENTARY:
+            self._tally.momentary[code] += 1
             asyncio.get_running_loop().call_later(self._chance.uniform(*PAUSE_SECONDS), self._again, act)
         elif not act.done.done():
             act.answer.outcome = code or "ack"
@@ -258,13 +262,15 @@ class Raw:
         return next((each for each in self._following.values() if each.asked == request_id), None)
 
     def _not_followed(self, following: Following, message: Event) -> None:
-        if message.get("code") == "internal":
+        code = message.get("code", "")
+        if code == "internal":
             self._tally.internal.append((self.who, "reconnect"))
-        if message.get("code") in MOMENTARY:
+        if code in MOMENTARY:
+            self._tally.momentary[code] += 1
             wait = self._chance.uniform(*PAUSE_SECONDS)
             asyncio.get_running_loop().call_later(wait, self._ask_again, following, following.asked)
         else:
-            following.view.refusals.append(f"{message.get('code')}: {message['error']}")
+            following.view.refusals.append(f"{code}: {message['error']}")
             following.view.has_ended = True
 
     def _ask_again(self, following: Following, asked: str | None) -> None:

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Literal
 
 _CHUNK = 16 * 1024
+_GONE = (OSError, RuntimeError)  # the second is what uvloop says of a connection that is closed already
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no time to linger: close() sends RST
 
 
@@ -123,7 +124,7 @@ class Proxy:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._carry(reader, line.server, line, answers=False))
                 group.create_task(self._carry(answers, line.client, line, answers=True))
-        except* OSError:
+        except* _GONE:
             pass
         finally:
             self._lines.discard(line)
@@ -146,7 +147,7 @@ class Proxy:
             await target.drain()
             if answers and line.budget is not None:
                 line.budget -= len(chunk)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_GONE):
             target.write_eof()
 
 

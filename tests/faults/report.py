@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -40,6 +42,8 @@ class Outcome:
         self.tracebacks = sum(log.read_text(errors="replace").count("Traceback") for log in folder.glob("node-*.log"))
         folder.joinpath("findings.txt").write_text("\n".join(map(str, self.found)) + "\n")
         folder.joinpath("faults.txt").write_text("\n".join(self.hurter.history) + "\n")
+        takeovers = sorted(_takeovers(self.stories), reverse=True)
+        folder.joinpath("takeovers.txt").write_text("\n".join(map(str, takeovers)) + "\n")
         wrong = {finding.run_id for finding in self.found}
         for story in self.stories:
             if story.run_id in wrong:
@@ -77,7 +81,7 @@ def show(console: Console, outcome: Outcome) -> None:
         console.print(f"Logs, faults and findings are in {outcome.folder}")
 
 
-_ENDS = ("events", "sends that were answered", "longest silence before a takeover")
+_ENDS = ("events", "sends that were told to come again", "longest stall of this process itself")
 
 
 def _rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
@@ -91,19 +95,36 @@ def _rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "connections", f"{tally.connections} (cut {tally.cut}, left {tally.left})"
     answers = Counter(answer.outcome or "none" for story in stories for answer in story.answers)
     yield "sends that were answered", ", ".join(f"{name} {times}" for name, times in answers.most_common())
+    again = ", ".join(f"{name} {times}" for name, times in tally.momentary.most_common())
+    yield "sends that were told to come again", again or "none"
     yield from ((what, str(times)) for what, times in sorted(outcome.hurter.done.items()))
-    silences = sorted(_silences(stories))
+    silences = [takeover.seconds for takeover in _takeovers(stories)]
     yield "takeovers and recoveries", str(len(silences))
-    shown = f"{silences[-1]:.1f} s (median {median(silences):.1f} s)" if silences else "none"
+    shown = f"{max(silences):.1f} s (median {median(silences):.1f} s)" if silences else "none"
     yield "longest silence before a takeover", shown
+    yield "longest stall of this process itself", f"{tally.lag:.2f} s"
     yield "tracebacks in the nodes' logs", str(outcome.tracebacks)
     for kind in Kind:
         yield kind.value, str(outcome.by_kind[kind])
 
 
-def _silences(stories: list[Story]) -> Iterator[float]:
-    """How long runs that were cut off stood still, as their logs tell it."""
+class Takeover(NamedTuple):
+    """How long a run that was cut off stood still, as its log tells it."""
+
+    seconds: float
+    run_id: str
+    at: int
+    last: int
+    again: int
+
+    def __str__(self) -> str:
+        last, again = (datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M:%S.%f")[:-4] for at in self[3:])
+        return f"{self.seconds:6.2f} s {self.run_id} #{self.at}: from {last} to {again}"
+
+
+def _takeovers(stories: list[Story]) -> Iterator[Takeover]:
     for story in stories:
-        for before, event in zip(story.log, story.log[1:], strict=False):
+        for before, event in pairwise(story.log):
             if event["event"] == "WorkflowRecovered":
-                yield (event["created_at"] - before["created_at"]) / 1000
+                last, again = before["created_at"], event["created_at"]
+                yield Takeover((again - last) / 1000, story.run_id, event["event_index"], last, again)

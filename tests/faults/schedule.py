@@ -2,7 +2,8 @@
 
 Laws:
 - What happens is a function of the seed, the number of nodes and the kind of Redis; when exactly, the world decides.
-- Every fault heals by itself. Several may overlap, but one node has one fault of its process at a time.
+- Every fault heals by itself. Several may overlap, but one node has one fault of its process at a time, and of several
+  nodes one at least has none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import NamedTuple
 
@@ -107,19 +109,26 @@ class Hurter:
     async def _carry_out(self, fault: Fault) -> None:
         node = self.cluster.nodes[fault.node]
         action, key = self._action(fault, node)
-        if key in self._busy:
+        if key in self._busy or (isinstance(key, Node) and self._is_last(key)):
             return
         self._busy.add(key)
         self.done[fault.what] += 1
-        self._note(f"begin {fault}")
+        self.note(f"begin {fault}")
         try:
             await action()
         finally:
             self._busy.discard(key)
-            self._note(f"end   {fault}")
+            self.note(f"end   {fault}")
 
-    def _note(self, what: str) -> None:
-        self.history.append(f"{asyncio.get_running_loop().time() - self._since:7.2f} {what}")
+    def _is_last(self, node: Node) -> bool:
+        """Whether nobody would be left to take over; one node alone is left to itself."""
+        others = [other for other in self.cluster.nodes if other is not node]
+        return bool(others) and all(other in self._busy for other in others)
+
+    def note(self, what: str) -> None:
+        """Write down what was done, and when."""
+        now = datetime.now(UTC).strftime("%H:%M:%S.%f")[:-4]
+        self.history.append(f"{now} {asyncio.get_running_loop().time() - self._since:7.2f} {what}")
 
     def _action(self, fault: Fault, node: Node) -> tuple[Callable[[], Awaitable[None]], Node | str]:
         """What to do, and what may have only one of these at a time."""
