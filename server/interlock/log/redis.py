@@ -133,7 +133,7 @@ class RedisLog:
         await self._link.command("SET", key, self._shards, "NX")
         if (known := int(await self._link.command("GET", key))) != self._shards:
             raise LogUnfit(f"This Redis's log has {known} shards, not {self._shards}: use {known}.")
-        self._leases.start(is_cluster=self._link.is_cluster)
+        self._leases.start(asyncio.get_running_loop(), is_cluster=self._link.is_cluster)
         self._hearing = asyncio.create_task(self._news.run(), name="news")
 
     async def close(self) -> None:
@@ -196,7 +196,7 @@ class RedisLog:
         return bool(await self._link.run("begin", keys, args))
 
     async def renew(self, owner: str) -> None:
-        self._leases.beat(owner)
+        self._leases.owner = owner
         calls = [((self._key(shard, "leases"),), (owner, self._lease_ms)) for shard in range(self._shards)]
         self._contact.seen(min(await self._link.run_all("renew", calls)))
 

@@ -9,6 +9,7 @@ Source: `docs/architecture.md`, "On many nodes".
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -31,6 +32,9 @@ class LeaseKeeper:
 
     Args:
         keys: the sorted sets that hold the leases.
+
+    Attributes:
+        owner: whose leases they are; "" while there is none.
     """
 
     def __init__(self, url: str, keys: Sequence[str], lease_ms: int) -> None:
@@ -38,13 +42,14 @@ class LeaseKeeper:
         self._keys = keys
         self._lease_ms = lease_ms
         self._every = lease_ms / 4000
-        self._owner = ""
+        self.owner = ""
         self._beat_at = 0.0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, *, is_cluster: bool) -> None:
-        """Watch over the loop from here on."""
+    def start(self, loop: asyncio.AbstractEventLoop, *, is_cluster: bool) -> None:
+        """Watch over the loop, the one that runs, from here on."""
+        self._beat(loop)
         self._thread = threading.Thread(target=self._run, args=(is_cluster,), name="leases", daemon=True)
         self._thread.start()
 
@@ -54,17 +59,18 @@ class LeaseKeeper:
         if self._thread is not None:
             self._thread.join()
 
-    def beat(self, owner: str) -> None:
-        """The loop is alive, and renews by itself."""
-        self._owner = owner
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop is alive."""
         self._beat_at = time.monotonic()
+        if not self._stopped.is_set():
+            loop.call_later(self._every, self._beat, loop)
 
     def _run(self, is_cluster: bool) -> None:
         kind: type[Redis] | type[RedisCluster] = RedisCluster if is_cluster else Redis
         client: Redis | RedisCluster | None = None
         while not self._stopped.wait(self._every):
             silent = time.monotonic() - self._beat_at
-            if not self._owner or not 2 * self._every < silent < STUCK_SECONDS:
+            if not self.owner or not 2 * self._every < silent < STUCK_SECONDS:
                 continue
             with contextlib.suppress(RedisError, OSError):
                 client = client or kind.from_url(self._url, socket_timeout=self._every, retry=Retry(NoBackoff(), 0))
@@ -78,5 +84,5 @@ class LeaseKeeper:
         until = seconds * 1000 + microseconds // 1000 + self._lease_ms
         with client.pipeline(transaction=False) as pipeline:
             for key in self._keys:
-                pipeline.zadd(key, {self._owner: until}, xx=True, gt=True)
+                pipeline.zadd(key, {self.owner: until}, xx=True, gt=True)
             pipeline.execute(raise_on_error=False)
