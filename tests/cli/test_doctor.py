@@ -13,9 +13,8 @@ import redis
 from tests.cli.conftest import Cli
 from tests.cli.test_migrate import empty_postgres
 from tests.cli.test_starting import execute, guarded
-from tests.contract.log_fixtures import cluster_of_one
 from tests.live import TOKENS, Live
-from tests.services import free_port, redis_server
+from tests.services import free_master, free_port, redis_cluster, redis_server
 
 from interlock.cli.checks import _skew, examine
 
@@ -160,7 +159,7 @@ async def test_cluster_is_checked_like_a_single_redis(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: str
 ) -> None:
     (tmp_path / "redis").mkdir()
-    async with cluster_of_one(tmp_path / "redis") as url:
+    with redis_cluster([free_master()], data_dir=tmp_path / "redis") as url:
         monkeypatch.setenv("INTERLOCK_REDIS_URL", url)
         monkeypatch.setenv("INTERLOCK_PORT", port)
         monkeypatch.setenv("INTERLOCK_DATA_DIR", str(tmp_path / "data"))

@@ -12,8 +12,10 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from tests.faults.proxy import proxied
 from tests.live import (
     Message,
     Served,
@@ -193,3 +195,60 @@ async def test_node_without_room_leaves_its_runs_to_others(tmp_path: Path, redis
                         ended.add(message["run_id"])
             gate.touch()
             await talk.until_end(busy)
+
+
+async def test_run_that_kills_its_nodes_ends_as_an_error(tmp_path: Path, redis_url: str, postgres_url: str) -> None:
+    with storage_settings("redis+postgresql", tmp_path, redis_url=redis_url, postgres_url=postgres_url) as settings:
+        nodes = [served(TARGET, tmp_path / name, **settings | {"data_dir": tmp_path / name}) for name in "12"]
+        run_id = ""
+        for number in range(3):
+            node = nodes[number % 2]
+            with node.start() as process:
+                if not run_id:
+                    async with node.talk() as talk:
+                        run_id = await talk.start("deadly-condition")
+                await asyncio.to_thread(process.wait, 30)
+        with nodes[0].start():
+            async with nodes[0].talk() as talk:
+                await follow(talk, run_id)
+                last = (await talk.until_end(run_id))[-1]
+
+    assert (last["event"], last["error_type"]) == ("WorkflowError", "RepeatedCrash")
+    assert_whole(events_of(talk.heard, run_id))
+
+
+async def test_node_that_is_cut_off_from_redis_drops_its_run_and_follows_it_on(
+    tmp_path: Path, redis_url: str, postgres_url: str
+) -> None:
+    gate = tmp_path / "gate"
+    async with contextlib.AsyncExitStack() as stack:
+        settings = stack.enter_context(
+            storage_settings("redis+postgresql", tmp_path, redis_url=redis_url, postgres_url=postgres_url)
+        )
+        proxy = await stack.enter_async_context(proxied(urlsplit(redis_url).port or 6379))
+        through = f"redis://127.0.0.1:{proxy.port}/0"
+        cut = served(TARGET, tmp_path / "1", **settings | {"data_dir": tmp_path / "1", "redis_url": through})
+        whole = served(TARGET, tmp_path / "2", **settings | {"data_dir": tmp_path / "2"})
+        for node in (cut, whole):
+            started = node.start()
+            await asyncio.to_thread(started.__enter__)  # the proxy is on this loop
+            stack.push_async_callback(asyncio.to_thread, started.__exit__, None, None, None)
+        starter = await stack.enter_async_context(cut.talk())
+        other = await stack.enter_async_context(whole.talk())
+
+        run_id = await starter.start("streamed-confirm", {"gate": str(gate), "count": 9, "wait_at": 5})
+        await follow(other, run_id)
+        for _ in range(5):
+            await other.until("RunResponseContentEvent")
+        with proxy.black_hole():
+            await other.until("WorkflowRecovered", seconds=30)
+            gate.touch()
+            await other.until_pause(run_id)
+        proxy.cut()
+        paused = (await starter.until("WorkflowRunOutput", run_id=run_id, seconds=30))[-1]
+        await starter.send(continue_with(paused, confirmed=True))
+        await other.until_end(run_id)
+        await starter.until_end(run_id)
+
+        assert events_of(other.heard, run_id) == events_of(starter.heard, run_id)
+        assert_whole(events_of(other.heard, run_id))
