@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic_core import from_json
+
 from interlock.log.port import Appended, Batch
 from interlock.store.port import Decision
 from interlock.workflow.decide import Decided
@@ -11,8 +13,9 @@ from interlock.workflow.declaration import Workflow
 from interlock.workflow.events import Draft
 from interlock.workflow.requirements import asked
 from interlock.workflow.scope import Scope, place_at
-from interlock.workflow.state import NodeState, Requirement, Resolution, RunState
+from interlock.workflow.state import TOOLS, NodeState, Requirement, Resolution, RunState
 from interlock_protocol.codec import read_body
+from interlock_protocol.types import JsonObject
 
 MAX_ROUNDS = 100
 """How far back a late click on a review is compared with what was decided; beyond, it isn't found."""
@@ -33,6 +36,38 @@ def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appende
         for index, (each, draft) in enumerate(zip(decided, drafts, strict=True), appended.first_index)
         for id_, decision in each.by_id.items()
     ]
+
+
+def tools_of(audited: Sequence[Decision], requirement_id: str) -> list[Decision]:
+    """The audited decisions on an agent's requirement, in order: of its tools, or of it as a whole."""
+    mine = [each for each in audited if requirement_id in (each.requirement_id, each.requirement_id.rpartition(".")[0])]
+    return sorted(mine, key=lambda each: each.event_index)
+
+
+def paused_in(batches: Sequence[Batch], requirement_id: str) -> Requirement | None:
+    """The requirement as it was asked, if these hold the pause of an agent that asked it."""
+    for batch in batches:
+        for index, entry in enumerate(batch.entries, batch.first_index):
+            if entry.private is None or requirement_id.encode() not in entry.body:
+                continue
+            event, private = read_body(entry.body), from_json(entry.private)
+            if event["event"] == "StepPaused" and event.get("requirement_id") == requirement_id:
+                facts = {**private["requirement"], "executor_requirements": event.get("executor_requirements", [])}
+                return Requirement(requirement_id, TOOLS, list(event["step_path"]), index, facts)
+    return None
+
+
+def resolved_tools(requirement: Requirement, made: Sequence[Decision]) -> Resolution:
+    """An agent's requirement as it was resolved, tool by tool."""
+    last = made[-1]
+    tools = {each.requirement_id: each for each in made if each.requirement_id != requirement.id}
+    requirement.decided_by = {id_: each.resolved_by for id_, each in tools.items()}
+    requirement.decisions = {
+        id_: {key: value for key, value in each.decision.items() if key != "id"} for id_, each in tools.items()
+    }
+    by_tool: JsonObject = {"executor_requirements": [each.decision for each in tools.values()]}
+    decision = by_tool if tools else last.decision
+    return Resolution(requirement, decision, last.resolved_by, last.decided_at, last.event_index)
 
 
 def resolution_of(

@@ -25,7 +25,7 @@ from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import is_user_id
-from interlock.engine.audit import audit, resolution_of
+from interlock.engine.audit import audit, paused_in, resolution_of, resolved_tools, tools_of
 from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
 from interlock.engine.journal import now_ms
@@ -55,6 +55,9 @@ from interlock_protocol.types import JsonValue, RunStatus
 T = TypeVar("T")
 
 CACHED_FACTS = 4096
+LOOKED_BACK = 4096
+"""How many events before a late click's decision its pause is looked for; beyond, it isn't found."""
+
 RACES = 5
 """How often a command is decided anew because others appended meanwhile, before it is called unavailable."""
 
@@ -155,8 +158,13 @@ class Engine:
         """Carry out a command to its end, whatever becomes of the caller."""
         task = asyncio.create_task(command)
         self._commands.add(task)
-        task.add_done_callback(self._commands.discard)
+        task.add_done_callback(self._commanded)
         return await asyncio.shield(task)
+
+    def _commanded(self, task: asyncio.Task[Any]) -> None:
+        self._commands.discard(task)
+        if not task.cancelled():
+            task.exception()  # retrieved, also when whoever gave the command is gone and doesn't ask
 
     @contextlib.asynccontextmanager
     async def _one_at_a_time(self, key: IdempotencyKey | None) -> AsyncIterator[None]:
@@ -325,13 +333,26 @@ class Engine:
             if id_ in known or "\x00" in id_:
                 continue
             decision = await _reached(self.store.decision(state.run_id, id_))
-            if decision is None:
-                continue
-            batches = await _reached(self.log.read(state.run_id, decision.event_index, max_bytes=1))
-            resolution = resolution_of(workflow, state, decision, batches)
+            resolution = None
+            if decision is not None:
+                batches = await _reached(self.log.read(state.run_id, decision.event_index, max_bytes=1))
+                resolution = resolution_of(workflow, state, decision, batches)
+            resolution = resolution or await self._audited_tools(state.run_id, id_)
             if resolution is not None:
                 found[id_] = resolution
         return found
+
+    async def _audited_tools(self, run_id: str, requirement_id: str) -> Resolution | None:
+        """The resolution of an agent's requirement, whose tools are decided one by one."""
+        made = tools_of(await _reached(self.store.decisions(run_id)), requirement_id)
+        if not made:
+            return None
+        place, end = max(0, made[0].event_index - LOOKED_BACK), made[0].event_index
+        while place < end and (batches := await _reached(self.log.read(run_id, place))):
+            if (requirement := paused_in(batches, requirement_id)) is not None:
+                return resolved_tools(requirement, made)
+            place = batches[-1].next_index
+        return None
 
     async def _record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None) -> None:
         if decisions or key is not None:

@@ -39,8 +39,8 @@ class Seen(NamedTuple):
 
 NOTHING_SEEN = Seen(0, 0)
 
-SEEN_SHORTER = Seen(-1, 0)
-"""The log was seen to be shorter than it had been."""
+MORE_THAN_ANY = 2**62
+"""An index that no log reaches: the log of an epoch was seen to be shorter than it had been."""
 
 
 async def begin_anew(log: Log, store: Store, run_id: str, redecide: Redecide, seen: Seen = NOTHING_SEEN) -> bool:
@@ -68,8 +68,6 @@ async def begin_anew(log: Log, store: Store, run_id: str, redecide: Redecide, se
 
 
 def _is_lost(row: Run, head: Head | None, seen: Seen) -> bool:
-    if seen == SEEN_SHORTER:
-        return True
     if head is None:
         return row.status is not RunStatus.PENDING or row.next_index > 0 or seen.next_index > 0
     known = [Seen(row.epoch, row.next_index), seen]

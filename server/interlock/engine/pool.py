@@ -9,6 +9,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import time
 from collections import OrderedDict
@@ -21,7 +22,7 @@ from interlock import about
 from interlock.engine.driver import Driver, Ports
 from interlock.engine.journal import LogShorter, OwnershipLost, fold_batch
 from interlock.engine.loading import catch_up, load_state
-from interlock.engine.loss import NOTHING_SEEN, SEEN_SHORTER, Seen
+from interlock.engine.loss import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.rows import settlement_of
 from interlock.engine.sessions import Sessions
 from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
@@ -79,6 +80,7 @@ class Pool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, None] = {}
         self._again: set[str] = set()
+        self._lost: dict[str, Seen] = {}
         self._left: OrderedDict[str, float] = OrderedDict()
         self._kept: OrderedDict[str, RunState] = OrderedDict()
         self._stopping = False
@@ -156,15 +158,12 @@ class Pool:
             logger.warning("run_delayed", why="the log or the database can't be reached")
             await asyncio.sleep(RETRY_SECONDS)
             self._again.add(run_id)
-        except LogShorter:
-            await self._begin_anew(run_id, SEEN_SHORTER)
         except OwnershipLost as lost:
             self._kept.pop(run_id, None)
-            if lost.reason is Reason.NO_RUN:  # there was one
-                await self._begin_anew(run_id, SEEN_SHORTER)
             logger.info("run_taken_over", reason=lost.reason.value)
         except Exception:
             self._kept.pop(run_id, None)
+            self._leave(run_id)
             logger.exception("run_broke_off")
         finally:
             self._tasks.pop(run_id, None)
@@ -179,7 +178,15 @@ class Pool:
             del self._waiting[first]
             self.dispatch(first)
 
+    def _look_for_loss(self, run_id: str, epoch: int) -> None:
+        """The run's log has lost entries of this epoch, unless another has begun meanwhile."""
+        self._lost[run_id] = Seen(epoch, MORE_THAN_ANY)
+        self._again.add(run_id)
+
     async def _drive(self, run_id: str) -> None:
+        if run_id in self._lost:
+            await self._begin_anew(run_id, self._lost[run_id])
+            del self._lost[run_id]
         state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
         workflow = None if state is None else self._workflow_of(state)
         if state is None or workflow is None:
@@ -230,6 +237,18 @@ class Pool:
             driver.drain()
         try:
             await driver.drive()
+        except LogShorter:
+            self._look_for_loss(run_id, claimed.head.epoch)
+            return
+        except OwnershipLost as lost:
+            if lost.reason is Reason.NO_RUN:  # there was one
+                self._look_for_loss(run_id, claimed.head.epoch)
+            raise
+        except (LogUnavailable, StoreUnavailable):
+            raise
+        except Exception:
+            await self._give_up(run_id, claimed.generation)
+            raise
         finally:
             unwatch()
             del self._drivers[run_id]
@@ -237,6 +256,13 @@ class Pool:
             await self.log.archive(run_id)
         else:
             self.keep(driver.state)
+
+    async def _give_up(self, run_id: str, generation: int) -> None:
+        """Let others, or this process after a while, try what went wrong for a reason that nobody foresaw."""
+        with contextlib.suppress(LogUnavailable):
+            head = await self.log.head(run_id)
+            if head is not None:
+                await self.log.release(run_id, generation, expect_next=head.next_index)
 
     def forget(self, run_id: str) -> None:
         """Look at the log again when the state of this run is asked for."""

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from interlock.engine.journal import now_ms
 from interlock.store.port import Decision, Settlement, Snapshot
-from interlock.workflow.decide import next_timer
+from interlock.workflow.decide import Decided, next_timer
 from interlock.workflow.state import REDUCER_VERSION, Requirement, RunState, dump
 from interlock_protocol.types import JsonObject, RunStatus
 
 
 def audit_of(state: RunState) -> list[Decision]:
-    """The audit of the decisions that a state remembers."""
+    """The audit of the decisions that a state remembers: as when they were made, a row for each tool."""
     return [
         Decision(
             run_id=state.run_id,
-            requirement_id=each.requirement.id,
-            decision=each.decision,
-            resolved_by=each.resolved_by,
+            requirement_id=id_,
+            decision=decision,
+            resolved_by=each.requirement.decided_by.get(id_, each.resolved_by),
             decided_at=each.resolved_at,
             epoch=state.epoch,
             event_index=each.index,
         )
         for each in state.resolved.values()
+        for id_, decision in Decided(each.requirement, each.decision).by_id.items()
     ]
 
 

@@ -17,10 +17,14 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from interlock.engine.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Head, Log, LogUnavailable
 from interlock.store.port import Store, StoreUnavailable
 from interlock_protocol.types import RunStatus
+
+logger = structlog.get_logger(__name__)
 
 COMPARE_EVERY = 4
 """At how many looks the store is compared with the log, and logs that may go are archived."""
@@ -75,14 +79,21 @@ class Sweep:
             offered = self._offered.is_set()
             self._offered.clear()
             looks += not offered
-            with contextlib.suppress(LogUnavailable, StoreUnavailable):
-                await self._log.renew(self._pool.owner)
-                await self._take(offered=offered)
-                if not self._is_alone:
-                    await self._offer()
-                    if not offered and looks % COMPARE_EVERY == 0:
-                        await self._compare()
-                        await self._archive()
+            try:
+                await self._look(offered=offered, compare=not offered and looks % COMPARE_EVERY == 0)
+            except (LogUnavailable, StoreUnavailable):
+                continue
+            except Exception:
+                logger.exception("sweep_failed")  # the next look is as good as this one: leases depend on it
+
+    async def _look(self, *, offered: bool, compare: bool) -> None:
+        await self._log.renew(self._pool.owner)
+        await self._take(offered=offered)
+        if not self._is_alone:
+            await self._offer()
+            if compare:
+                await self._compare()
+                await self._archive()
 
     async def _take(self, *, offered: bool) -> None:
         found = await self._log.ownerless() if self._pool.room else []
