@@ -24,8 +24,9 @@ run: setup  ## serve the examples on http://127.0.0.1:7777 with the embedded def
 cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
 	@$(BIN)/python -m tests.faults.showcase
 
-test: setup  ## the whole suite, on a real SQLite, PostgreSQL and Redis
-	@$(BIN)/python -m pytest
+test: setup  ## the whole suite, on a real SQLite, PostgreSQL and Redis; chaos apart, as it wants the machine for itself
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos"
+	@$(BIN)/python -m pytest -m chaos
 
 chaos: setup  ## runs and clients while nodes, connections and servers die (MINUTES=10 SEED= NODES=3 REDIS=single)
 	@$(BIN)/python -m tests.faults.chaos --minutes $(MINUTES) --nodes $(NODES) --redis $(REDIS) $(if $(SEED),--seed $(SEED))
