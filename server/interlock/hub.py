@@ -13,7 +13,6 @@ Source: `docs/architecture.md`, "Laws" 1 and 2.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -73,7 +72,7 @@ class _Tail:
         self.filling: asyncio.Task[None] | None = None
         self.unwatch: Callable[[], None] = _nothing
         self.next_index = next_index
-        self.batches: deque[_TailBatch] = deque()
+        self.batches: list[_TailBatch] = []
         self.size = 0
         self.ended = False
         self.followers: set[Cursor] = set()
@@ -99,7 +98,7 @@ class _Tail:
         self.grown(batch.next_index)
         self.ended = self.ended or ends_run(batch.entries[-1].body)
         while self.size > TAIL_BYTES and len(self.batches) > 1:
-            self.size -= self.batches.popleft().size
+            self.size -= self.batches.pop(0).size
 
     def find(self, index: int) -> _TailBatch | None:
         """The batch in memory that holds `index`. Followers are mostly at the end: look from there."""

@@ -12,12 +12,12 @@ import asyncio
 import errno
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from types import FrameType
 from typing import Any, Literal
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
 
 from interlock.app import Interlock, app_of, listed
@@ -26,6 +26,7 @@ from interlock.concealing import Concealer
 from interlock.greeting import greeting
 from interlock.logs import configure_logging
 from interlock.settings import Settings
+from interlock.socket import SOCKET_PATH
 from interlock.starting import REASONS, why_not
 from interlock.transport import WebSocketTransport
 from interlock.workflow.declaration import Workflow
@@ -36,7 +37,7 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     settings = settings or Settings()
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(listed(workflows), settings, authenticator)
-    config = uvicorn_config(app_of(interlock), settings, lifespan="off")
+    config = uvicorn_config(_with_short_way(app_of(interlock), interlock), settings, lifespan="off")
     conceal = Concealer.of(settings)
     configure_logging(settings.log_level, settings.log_format, node=interlock.node, conceal=conceal)
     gc.freeze()  # what is loaded by now stays: collections needn't look at it again and again
@@ -44,7 +45,17 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
         runner.run(_serve(interlock, _Server(config, interlock, token)))
 
 
-def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
+def _with_short_way(app: ASGIApp, interlock: Interlock) -> ASGIApp:
+    """The application, but sockets don't go through its layers: each would keep a frame of each as long as it lives."""
+
+    def either(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        is_socket = scope["type"] == "websocket" and scope["path"] == SOCKET_PATH
+        return (interlock.sockets if is_socket else app)(scope, receive, send)
+
+    return either
+
+
+def uvicorn_config(app: ASGIApp, settings: Settings, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
     """How uvicorn serves the application, so that the socket keeps what the protocol promises.
 
     Args:
@@ -52,6 +63,7 @@ def uvicorn_config(app: FastAPI, settings: Settings, *, lifespan: Literal["on", 
     """
     return uvicorn.Config(
         app,
+        interface="asgi3",
         host=settings.host,
         port=settings.port,
         lifespan=lifespan,

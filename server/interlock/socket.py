@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ import structlog
 from interlock import about, tracing
 from interlock.auth import AuthError, Principal, origin_allowed
 from interlock.auth.tokens import Authenticator
+from interlock.bell import Bell
 from interlock.engine.engine import Accepted, Engine
 from interlock.hub import Cursor, Hub
 from interlock.log.port import LogUnavailable
@@ -33,7 +34,7 @@ from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable
-from interlock.transport import Frame, Outlet
+from interlock.transport import LAST_WORDS_SECONDS, Frame, Outlet
 from interlock_protocol import control
 from interlock_protocol.close_codes import CloseCode
 from interlock_protocol.codec import Codec, choose_subprotocol, codec_for
@@ -113,9 +114,11 @@ class Socket:
         self.principal: Principal | None = None
         self._receive = receive
         self._send = send
-        self._control: deque[Frame] = deque()
+        self._control: list[Frame] = []
         self._following: dict[str, _Following] = {}
-        self._awake = asyncio.Event()
+        self._awake = Bell()
+        self._sending = asyncio.timeout(None)
+        self._has_sent_all = False
         self._close_code: CloseCode | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -126,34 +129,44 @@ class Socket:
         about.connection(self.connection_id)
         self._greet()
         self._call_at(self.limits.auth_timeout, self._auth_timed_out)
-        sender = asyncio.create_task(self._send_all(), name=f"send {self.connection_id}")
-        reader = asyncio.create_task(self._read_all(), name=f"read {self.connection_id}")
+        reader = asyncio.create_task(self._read_all(), name="read a socket")
+        reader.add_done_callback(self._has_read_all)
         try:
-            await asyncio.wait((sender, reader), return_when=asyncio.FIRST_COMPLETED)
-            if self._close_code is not None and not sender.done():
-                # What was said before the close, an error above all, is still to be sent.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(sender), 1.0)
+            async with self._sending:
+                await self._send_all()
+        except OSError:
+            pass  # the client is gone, or doesn't take what was said in time (`_has_read_all`)
+        except Exception:
+            logger.exception("socket_broke_off")
         finally:
-            self._end(sender, reader)
+            self._has_sent_all = True
+            self._end(reader)
             await self.pace.close()
-            for outcome in await asyncio.gather(sender, reader, return_exceptions=True):
-                if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
-                    logger.error("socket_broke_off", exc_info=outcome)
+            await asyncio.gather(reader, return_exceptions=True)
         if self._close_code is not None:
             with contextlib.suppress(Exception):
                 await self._send(
                     {"type": "websocket.close", "code": int(self._close_code), "reason": self._close_code.reason}
                 )
 
-    def _end(self, *tasks: asyncio.Task[None]) -> None:
+    def _has_read_all(self, reader: asyncio.Task[None]) -> None:
+        """The client is gone, and so sending ends; or the connection is to be closed.
+
+        Then what was said before the close, an error above all, is still to be sent.
+        """
+        if not reader.cancelled() and (error := reader.exception()) is not None and not isinstance(error, OSError):
+            logger.error("socket_broke_off", exc_info=error)
+        if not reader.cancelled() and not self._has_sent_all:
+            patience = LAST_WORDS_SECONDS if self._close_code is not None else 0.0
+            self._sending.reschedule(asyncio.get_running_loop().time() + patience)
+
+    def _end(self, reader: asyncio.Task[None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
         for following in self._following.values():
             following.cursor.close()
         self._following.clear()
-        for task in tasks:
-            task.cancel()
+        reader.cancel()
         if self.principal is not None:
             user_id = self.principal.user_id
             self.users[user_id] -= 1
@@ -164,7 +177,7 @@ class Socket:
         """Close the connection, once what was said is sent."""
         if self._close_code is None:
             self._close_code = code
-            self._awake.set()
+            self._awake.ring()
 
     def _greet(self) -> None:
         self.say(
@@ -191,11 +204,11 @@ class Socket:
         self._control.append(self.outlet.codec.encode(message))
         if len(self._control) > MAX_CONTROL:
             self.close(CloseCode.NOT_READING)
-        self._awake.set()
+        self._awake.ring()
 
     async def _send_all(self) -> None:
         while True:
-            self._awake.clear()
+            self._awake.still()
             await self._send_control()
             behind = [each for each in self._following.values() if not each.cursor.held and self._has_news(each)]
             if self._close_code is not None:
@@ -210,7 +223,7 @@ class Socket:
 
     async def _send_control(self) -> None:
         while self._control:
-            await self.outlet.send((self._control.popleft(),))
+            await self.outlet.send((self._control.pop(0),))
 
     async def _send_page(self, following: _Following) -> None:
         """The next page of one followed run, and `subscribed` where it belongs."""
@@ -280,21 +293,28 @@ class Socket:
 
     async def _read_all(self) -> None:
         while self._close_code is None:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
+            if not await self._take(await self._receive()):
                 return
-            frame = message.get("text")
-            if frame is None:
-                frame = message.get("bytes") or b""
-            received = self.connection.receive(frame)
-            match received:
-                case Action():
-                    with about.request(received.message):
-                        await self._act(received.message)
-                case Answer():
-                    self.say(received.message)
-                case Close():
-                    self.close(CloseCode(received.code))
+
+    async def _take(self, message: MutableMapping[str, Any]) -> bool:
+        """Do what a message asks for; False when it says that the client is gone. (While a socket waits for the next
+        one, nothing of this one is kept.)
+        """
+        if message["type"] == "websocket.disconnect":
+            return False
+        frame = message.get("text")
+        if frame is None:
+            frame = message.get("bytes") or b""
+        received = self.connection.receive(frame)
+        match received:
+            case Action():
+                with about.request(received.message):
+                    await self._act(received.message)
+            case Answer():
+                self.say(received.message)
+            case Close():
+                self.close(CloseCode(received.code))
+        return True
 
     async def _act(self, message: AnyClientMessage) -> None:
         try:
@@ -419,7 +439,7 @@ class Socket:
         finally:
             if following is not None:
                 following.cursor.held = False
-                self._awake.set()
+                self._awake.ring()
 
     async def _unfollow_run(self, message: Unfollow) -> None:
         facts = await self.engine.readable(self._who, message.run_id)
@@ -446,7 +466,7 @@ class Socket:
 
     def _watch(self, run_id: str) -> Cursor:
         """A cursor that delivers nothing yet. Whoever watches before looking at the run misses nothing after."""
-        return self.hub.follow(run_id, 0, 0, self._awake.set)
+        return self.hub.follow(run_id, 0, 0, self._awake.ring)
 
     @contextlib.contextmanager
     def _watching(self, run_id: str) -> Iterator[Cursor]:
@@ -467,7 +487,7 @@ class Socket:
             return None
         cursor.next_index = first
         following = self._following[cursor.run_id] = _Following(cursor)
-        self._awake.set()
+        self._awake.ring()
         return following
 
     def _unfollow(self, run_id: str) -> None:

@@ -3,6 +3,7 @@
 Laws:
 - The socket runs on any ASGI server. What is here only spares work, and a place that a dead peer would hold.
 - A frame gets its RFC 6455 header once, for all who are sent it; a page of frames is one write.
+- A socket at rest keeps nothing of how it came to be.
 
 Source: `docs/architecture.md`, "How an event travels".
 """
@@ -17,6 +18,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from interlock.bell import Inbox
 from interlock_protocol.codec import JSON, MSGPACK, Codec
 
 FRAMES = "interlock.frames"
@@ -91,14 +93,21 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
     uvicorn closes the transport and waits until everything is sent: to a peer that doesn't read, for ever.
     """
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.queue: Inbox[Any] = Inbox()  # type: ignore[assignment]
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
+        event.headers.clear()  # they are in the scope; the parser would keep them as long as the connection lives
         if self.response.status_code == 101:
             self.scope["extensions"][FRAMES] = {}
 
     async def send(self, message: Any) -> None:
         if message["type"] != FRAMES:
             await super().send(message)
+            if message["type"] == "websocket.accept":
+                self.response.headers.clear()  # sent
             return
         await self.writable.wait()
         if self.disconnected or self.close_sent or self.transport.is_closing():

@@ -10,9 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
-from tests.bench.measures import FULL, MEASURES, QUICK, Measure, Sizes, warm_up
+from tests.bench.facts import machine
+from tests.bench.measures import MEASURES, Measure, warm_up
+from tests.bench.memory import many_files
 from tests.bench.report import ROWS, Pass, document, table
-from tests.bench.systems import ROOT, SYSTEMS, System, machine
+from tests.bench.sizes import FULL, QUICK, Sizes
+from tests.bench.systems import ROOT, SYSTEMS, System
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 KEYS = tuple(dict.fromkeys(row.key.partition(" ")[0] for row in ROWS))
@@ -22,6 +25,7 @@ MEASURE_SECONDS = 180.0
 def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    many_files()
     sizes, facts, bench = QUICK if options.quick else FULL, machine(), Bench()
     with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder, ExitStack() as stack:
         for name in options.systems:
@@ -57,7 +61,7 @@ class Bench:
         home = folder / name
         home.mkdir()
         try:
-            self.systems.append(stack.enter_context(SYSTEMS[name](home)))
+            self.systems.append(stack.enter_context(SYSTEMS[name].started(home)))
         except Exception as error:
             self._fail(f"{name} does not start", error)
 
@@ -71,23 +75,23 @@ class Bench:
                 self.systems.remove(system)
         for number in range(repeat):
             self.passes.append({system.name: {} for system in self.systems})
-            for measure, needs, rows in MEASURES:
-                if rows & set(keys):
-                    await self._measure_each(measure, needs, sizes, number)
+            for measure in MEASURES:
+                if measure.rows & set(keys) and not (measure.once and number):
+                    await self._measure_each(measure, sizes, number)
 
-    async def _measure_each(self, measure: Measure, needs: str, sizes: Sizes, number: int) -> None:
-        able = [system for system in self.systems if needs in system.does]
+    async def _measure_each(self, measure: Measure, sizes: Sizes, number: int) -> None:
+        able = [system for system in self.systems if measure.needs in system.kind.does]
         first = number % len(able) if able else 0
         for system in able[first:] + able[:first]:
-            name = f"pass {number + 1}, {measure.__name__.replace('_', ' ')}, {system.name}"
+            name = f"pass {number + 1}, {measure.name}, {system.name}"
             try:
                 async with asyncio.timeout(MEASURE_SECONDS):
-                    figures = await measure(system, sizes)
+                    figures = await measure.work(system, sizes)
             except Exception as error:
                 self._fail(name, error)
                 continue
             self.passes[-1][system.name] |= figures
-            shown = ", ".join(f"{key} {value:,.4g}" for key, value in figures.items())
+            shown = ", ".join(f"{key} {value:,.4g}" for key, values in figures.items() for value in values)
             self.console.print(f"{name}: {shown}")
 
     def _fail(self, what: str, error: Exception) -> None:

@@ -88,10 +88,33 @@ class Client:
     async def deltas_of_finished_run(self, run_id: str) -> Arrivals:
         return await self._deltas("reconnect", workflow_id="stream", run_id=run_id)
 
-    async def start(self, workflow_id: str) -> Event:
+    async def start(self, workflow_id: str, message: str = "go") -> Event:
         """Start a run and read on until it waits for a person."""
-        await self._send("start-workflow", workflow_id=workflow_id, message="go")
+        await self._send("start-workflow", workflow_id=workflow_id, message=message)
         return await self._until(self._wire.paused)
+
+    async def begin(self, workflow_id: str, message: str) -> str:
+        """Start a run; its id."""
+        await self._send("start-workflow", workflow_id=workflow_id, message=message)
+        return str((await self._until("WorkflowStarted"))["run_id"])
+
+    async def follow(self, run_id: str) -> None:
+        """Follow a run from its start."""
+        await self._send("reconnect", run_id=run_id)
+
+    async def next_event(self, *events: str) -> float:
+        """When the next event, or the next of these, has come."""
+        await self._until(*events)
+        return perf_counter()
+
+    async def next_delta(self) -> float:
+        """When the next delta has come."""
+        return await self.next_event(self._wire.content)
+
+    async def cancel(self, workflow_id: str, run_id: str) -> None:
+        """Cancel a run and read on until it is."""
+        await self._send("cancel-workflow", workflow_id=workflow_id, run_id=run_id)
+        await self._until("WorkflowCancelled")
 
     async def approve(self, paused: Event) -> Event:
         """Approve what the run waits for and read on until it waits again or is complete."""
@@ -116,7 +139,7 @@ class Client:
             frame = str(await self._connection.recv())
             self.bytes_received += len(frame.encode())
             event: Event = self._wire.decode(frame)
-            if event["event"] in events:
+            if not events or event["event"] in events:
                 return event
             _refuse(event)
 

@@ -5,6 +5,8 @@ It gets what makes it fastest: the floor's uvicorn settings, the quicker of its 
     python -P peer_server.py PORT DATABASE_FILE
 """
 
+import gc
+import signal
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -57,4 +59,5 @@ def serve(port: int, database_file: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, lambda *_: gc.collect())  # see memory.py
     serve(int(sys.argv[1]), sys.argv[2])

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
-from tests.bench.measures import Figures, Sizes
+from tests.bench.sizes import Figures, Sizes
 
 Pass: TypeAlias = dict[str, Figures]
 """One pass: the figures of each system."""
@@ -75,8 +75,14 @@ ROWS = (
         {"sqlite": Target(peer=2), "redis": Target(peer=1.5)},
     ),
     Row("B3", "read a finished run of {large:,} deltas again", "events/s", "more", _both(Target(floor=0.5))),
+    Row("B4", "{broadcasts:,} deltas to {followers:,} followers", "deliveries/s", "more", _both(Target(floor=0.5))),
+    Row("B5", "{sockets:,} sockets, each at a paused run of its own", "KB a socket", "less", _both(Target(at_most=34))),
     Row("B6", "cost of an event at {large:,} in one run", "x at 1,000", "less", _both(Target(at_most=1.1))),
     Row("B6'", "20 chained confirmations with 1 KB each", "MB", "less", _both(Target(at_most=0.15))),
+    Row("B7", "a run's node is killed: until its next event", "s", "less", {"redis": Target(at_most=5)}),
+    Row("B8 memory", "{paused:,} paused runs: memory over an idle server", "MB", "less", _both(Target(at_most=5))),
+    Row("B8 start", "{paused:,} paused runs: time to start", "s", "less", _both(Target(at_most=2))),
+    Row("B8 Redis", "{paused:,} paused runs: Redis's own memory", "MB", "less"),
 )
 
 TITLES = {"peer": "peer", "floor": "floor", "sqlite": "Interlock, SQLite", "redis": "Interlock, Redis"}
@@ -122,7 +128,7 @@ class Line:
 
 def lines(row: Row, passes: list[Pass]) -> Iterator[Line]:
     for system in TITLES:
-        values = [each[system][row.key] for each in passes if row.key in each.get(system, {})]
+        values = [value for each in passes for value in each.get(system, {}).get(row.key, ())]
         if values:
             peer, floor = (_ratio(row, passes, system, other) for other in ("peer", "floor"))
             yield Line(row, system, median(values), (min(values), max(values)), peer, floor)
@@ -159,7 +165,7 @@ def _ratio(row: Row, passes: list[Pass], system: str, other: str) -> float | Non
     if system == other:
         return None
     pairs = [
-        (each[system][row.key], each[other][row.key])
+        (median(each[system][row.key]), median(each[other][row.key]))
         for each in passes
         if row.key in each.get(system, {}) and row.key in each.get(other, {})
     ]
@@ -191,7 +197,8 @@ Written by `make bench` on {today}; don't edit. Absolute figures are this machin
 {body}
 
 "x peer" and "x floor" say how many times *better* than the peer or the floor, for figures of which more is
-better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown.
+better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown,
+and B5, B7 and B8 are done once.
 
 What the floor doesn't reach, nothing does: at B1 the floor, which only sends, says how many times the peer is possible
 with this client.
@@ -225,6 +232,20 @@ changing order, so that what disturbs the machine disturbs all of them.
   last tenth, divided by that over the tenth after its first thousand.
 - **B6'**: 20 steps, each to be confirmed, each with 1 KB of output. The text of all frames to the client, from
   the start to the completion.
+- **B4**: one run is followed by {followers:,} sockets, told to begin, and then emits {broadcasts:,} deltas as fast
+  as it can; from its being told until everybody has the last. The floor sends its frame to one socket after the
+  other. The client only counts here: parsing, for {followers:,} at once, would be the slowest part.
+- **B5**: a server that was just started, with {sockets:,} paused runs in its storage; then with a socket for each,
+  which follows it. Memory that is the process's own (USS), after a collection of garbage, in KB of 1,024 bytes. The
+  peer's sockets are authenticated, and the floor's accepted; they follow nothing. Sockets' buffers in the kernel are
+  not counted. Once, not in each pass; so are B7 and B8.
+- **B7**: two nodes on Redis and PostgreSQL. A run streams a delta each 50 ms on one of them, a client follows it at the
+  other; the first is killed (`SIGKILL`); until the next event arrives that the dead node didn't send. {kills} times, in
+  turns; least and most are of these.
+- **B8**: a server on an empty storage, and one on a storage with {paused:,} paused runs: the difference of their own
+  memory, in MB of 2^20 bytes, some seconds after their start; from the start of the process, interpreter and imports
+  included, until it listens. One run really ran to its pause, the others are its copies, written through the
+  server's own ports. Redis's memory is what it says that it uses, less what it used when it was empty.
 
 The machine and the versions:
 
