@@ -387,6 +387,19 @@ async def test_the_last_appends_of_others_are_remembered_and_of_the_owner_one(ri
     assert (await write(rig.log, owners)).first_index == REMEMBERED_APPENDS + 4
 
 
+async def test_append_of_the_owner_that_arrives_again_after_its_next_is_not_written_twice(rig: Rig) -> None:
+    """A request whose sender gave it up may be under way for longer than the one that was sent in its place."""
+    generation = await claim(rig.log)
+    first = append("a", generation=generation, known_next=0)
+    await write(rig.log, first)
+    await write(rig.log, append("decided", opens=["r"]))
+    await write(rig.log, append("b", generation=generation, known_next=1))
+
+    assert refused(await rig.log.append(first)) == Reason.TAIL_MOVED
+    assert bodies(await everything(rig.log)) == ["a", "decided", "b"]
+    assert (await write(rig.log, append("c", generation=generation, known_next=3))).first_index == 3
+
+
 async def test_append_whose_reply_was_lost_is_sent_again(rig: Rig) -> None:
     generation = await claim(rig.log)
     for what in (append("a", generation=generation), append("b", opens=["r"]), append("c", resolves=["r"])):
