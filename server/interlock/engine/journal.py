@@ -181,6 +181,7 @@ class Journal:
             entries=[entry for entry, _ in drafts],
             generation=self.generation,
             expect_next=expect_next,
+            known_next=self.durable_next,
             opens=change.opens,
             status=change.status,
         )

@@ -158,6 +158,7 @@ class RedisLog:
                 len(append.entries),
                 append.generation,
                 append.expect_next,
+                append.known_next,
                 append.status,
                 append.resolves,
                 append.withdraws,
