@@ -1066,6 +1066,29 @@ async def test_paused_run_whose_owner_died_before_letting_go_needs_an_owner(redi
     assert sorted(await eventually(brief.ownerless, lambda runs: len(list(runs)) == 2)) == ["let go", RUN]
 
 
+async def test_claim_that_arrives_when_its_sender_has_given_it_up_claims_nothing(redis_rig: RedisRig) -> None:
+    log = redis_rig.log
+    sent: list[tuple[Any, ...]] = []
+    run = log._link.run
+
+    async def noting(script: str, *parts: Any) -> Any:
+        sent.append((script, *parts))
+        return await run(script, *parts)
+
+    await log.renew("one")
+    log._link.run = noting  # type: ignore[method-assign, assignment]
+    generation = await claim(log)
+    await write(log, append(generation=generation, opens=["a"], status=RunStatus.PAUSED))
+    await log.release(RUN, generation, expect_next=1)
+
+    (script, keys, args), *_ = [each for each in sent if each[0] == "claim"]
+    *others, seen = args
+    await run(script, keys, (*others, seen - 3000))
+
+    assert (await write(log, append(resolves=["a"], status=RunStatus.RUNNING))).owned is False
+    assert await claim(log) == generation + 1
+
+
 # --- Redis: the archive ---
 
 
