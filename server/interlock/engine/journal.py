@@ -38,6 +38,7 @@ class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of t
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.reason.value)
         self.reason = refused.reason
+        self.head = refused.head
 
 
 class LogShorter(Exception):  # noqa: N818 - what happened, not an error of this process

@@ -162,6 +162,8 @@ class Pool:
             self._kept.pop(run_id, None)
             if lost.reason is Reason.NO_RUN:  # there was one
                 await self._begin_anew(run_id, SEEN_SHORTER)
+            elif lost.head is not None and lost.head.owner == self.owner:  # by a claim that came after its driver's
+                self._again.add(run_id)
             logger.info("run_taken_over", reason=lost.reason.value)
         except Exception:
             self._kept.pop(run_id, None)
