@@ -387,6 +387,19 @@ async def test_the_last_appends_of_others_are_remembered_and_of_the_owner_one(ri
     assert (await write(rig.log, owners)).first_index == REMEMBERED_APPENDS + 4
 
 
+async def test_append_of_the_owner_that_arrives_again_after_its_next_is_not_written_twice(rig: Rig) -> None:
+    """A request whose sender gave it up may be under way for longer than the one that was sent in its place."""
+    generation = await claim(rig.log)
+    first = append("a", generation=generation, known_next=0)
+    await write(rig.log, first)
+    await write(rig.log, append("decided", opens=["r"]))
+    await write(rig.log, append("b", generation=generation, known_next=1))
+
+    assert refused(await rig.log.append(first)) == Reason.TAIL_MOVED
+    assert bodies(await everything(rig.log)) == ["a", "decided", "b"]
+    assert (await write(rig.log, append("c", generation=generation, known_next=3))).first_index == 3
+
+
 async def test_append_whose_reply_was_lost_is_sent_again(rig: Rig) -> None:
     generation = await claim(rig.log)
     for what in (append("a", generation=generation), append("b", opens=["r"]), append("c", resolves=["r"])):
@@ -1051,6 +1064,29 @@ async def test_paused_run_whose_owner_died_before_letting_go_needs_an_owner(redi
 
     assert (await write(brief, append(run_id="let go", resolves=["a"], status=RunStatus.RUNNING))).owned is False
     assert sorted(await eventually(brief.ownerless, lambda runs: len(list(runs)) == 2)) == ["let go", RUN]
+
+
+async def test_claim_that_arrives_when_its_sender_has_given_it_up_claims_nothing(redis_rig: RedisRig) -> None:
+    log = redis_rig.log
+    sent: list[tuple[Any, ...]] = []
+    run = log._link.run
+
+    async def noting(script: str, *parts: Any) -> Any:
+        sent.append((script, *parts))
+        return await run(script, *parts)
+
+    await log.renew("one")
+    log._link.run = noting  # type: ignore[method-assign, assignment]
+    generation = await claim(log)
+    await write(log, append(generation=generation, opens=["a"], status=RunStatus.PAUSED))
+    await log.release(RUN, generation, expect_next=1)
+
+    (script, keys, args), *_ = [each for each in sent if each[0] == "claim"]
+    *others, seen = args
+    await run(script, keys, (*others, seen - 3000))
+
+    assert (await write(log, append(resolves=["a"], status=RunStatus.RUNNING))).owned is False
+    assert await claim(log) == generation + 1
 
 
 # --- Redis: the archive ---

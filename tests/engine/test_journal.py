@@ -11,7 +11,7 @@ from tests.live import eventually
 from interlock import Confirm, Parallel, Step, StepInput, Workflow
 from interlock.engine import journal as journal_module
 from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, Journal, OwnershipLost
-from interlock.log.port import Claimed, Reason
+from interlock.log.port import Append, Appended, Claimed, Reason, Refused
 from interlock.workflow.advance import advance, recovered, started
 from interlock.workflow.events import Draft, run_event
 from interlock.workflow.outputs import paused
@@ -358,3 +358,23 @@ async def test_recovery_is_folded_with_its_private_part(storage: Storage) -> Non
     assert run.state.recoveries == 0
     assert "handover" not in (await storage.events(RUN))[-1]
     await run.agrees()
+
+
+async def test_append_that_arrives_again_after_the_next_changes_nothing(storage: Storage) -> None:
+    run = await owned(storage)
+    sent: list[Append] = []
+    write = storage.log.append
+
+    async def noting(append: Append) -> Appended | Refused:
+        sent.append(append)
+        return await write(append)
+
+    storage.log.append = noting  # type: ignore[method-assign]
+    run.journal.emit(started(FORK, run.state))
+    await run.journal.flush()
+    run.journal.emit(custom(run.state))
+    await run.journal.flush()
+    names = await storage.names(RUN)
+
+    await write(sent[0])
+    assert await storage.names(RUN) == names

@@ -322,3 +322,15 @@ async def test_ended_run_isn_t_kept(storage: Storage) -> None:
         assert state is not None
         assert state.status is RunStatus.COMPLETED
     assert storage.store.loaded == [run_id] * 2
+
+
+async def test_run_goes_on_that_this_process_owns_by_a_later_claim_than_its_driver_knows(storage: Storage) -> None:
+    work = Work()
+    pool = make_pool(storage, work.workflow)
+    run_id = await storage.create(work.workflow, "run-1")
+    pool.dispatch(run_id)
+    await eventually(lambda: work.now)
+    await storage.log.claim(run_id, "me")
+    work.way.set()
+    await eventually(lambda: not pool.working_on)
+    assert (await storage.names(run_id))[-1] == "WorkflowCompleted"

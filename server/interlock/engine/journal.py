@@ -38,6 +38,7 @@ class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of t
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.reason.value)
         self.reason = refused.reason
+        self.head = refused.head
 
 
 class LogShorter(Exception):  # noqa: N818 - what happened, not an error of this process
@@ -181,6 +182,7 @@ class Journal:
             entries=[entry for entry, _ in drafts],
             generation=self.generation,
             expect_next=expect_next,
+            known_next=self.durable_next,
             opens=change.opens,
             status=change.status,
         )

@@ -160,6 +160,8 @@ class Pool:
             self._again.add(run_id)
         except OwnershipLost as lost:
             self._kept.pop(run_id, None)
+            if lost.head is not None and lost.head.owner == self.owner:  # by a claim that came after its driver's
+                self._again.add(run_id)
             logger.info("run_taken_over", reason=lost.reason.value)
         except Exception:
             self._kept.pop(run_id, None)

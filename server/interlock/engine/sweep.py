@@ -2,6 +2,7 @@
 
 Laws:
 - A process takes only as many runs as it can work on.
+- Leases are prolonged whatever else there is to do: nothing here that waits, for the database above all, costs one.
 - Everybody may try to take a run; the head decides who has it.
 - A run that was ownerless at the last look already isn't just on its way from a command to its driver. One that is
   offered is taken at once.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 
@@ -71,29 +72,44 @@ class Sweep:
 
     async def run(self, every: float) -> None:
         """Prolong what this process owns, and take up what nobody does, for ever, each `every` seconds."""
-        looks = 0
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._renew(every), name="renew")
+            group.create_task(self._look_around(every), name="look around")
+
+    async def _renew(self, every: float) -> None:
+        while True:
+            with self._going_on():
+                await self._log.renew(self._pool.owner)
+            await asyncio.sleep(every)
+
+    async def _look_around(self, every: float) -> None:
+        looks, loop = 0, asyncio.get_running_loop()
+        look_at = loop.time() + every
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(every):
+                async with asyncio.timeout_at(look_at):
                     await self._offered.wait()
-            offered = self._offered.is_set()
             self._offered.clear()
-            looks += not offered
-            try:
-                await self._look(offered=offered, compare=not offered and looks % COMPARE_EVERY == 0)
-            except (LogUnavailable, StoreUnavailable):
-                continue
-            except Exception:
-                logger.exception("sweep_failed")  # the next look is as good as this one: leases depend on it
+            offered = loop.time() < look_at
+            if not offered:
+                looks += 1
+                look_at = loop.time() + every
+            with self._going_on():
+                await self._take(offered=offered)
+                if not self._is_alone and not offered:  # what is offered is heard here, too
+                    await self._offer()
+                    if looks % COMPARE_EVERY == 0:
+                        await self._compare()
+                        await self._archive()
 
-    async def _look(self, *, offered: bool, compare: bool) -> None:
-        await self._log.renew(self._pool.owner)
-        await self._take(offered=offered)
-        if not self._is_alone:
-            await self._offer()
-            if compare:
-                await self._compare()
-                await self._archive()
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        try:
+            yield
+        except (LogUnavailable, StoreUnavailable):
+            pass  # whoever looks again sees to it
+        except Exception:
+            logger.exception("sweep_failed")
 
     async def _take(self, *, offered: bool) -> None:
         found = await self._log.ownerless() if self._pool.room else []

@@ -6,7 +6,7 @@ Laws:
   are still pending", "the run has not ended"; it lands at the tail at once, also while an owner writes.
 - Appends are idempotent: the same append id again returns the first result (`owned` as it is now) and writes
   nothing, whatever happened since. This holds for the last append of owners and for the last `REMEMBERED_APPENDS`
-  of others.
+  of others. An older one of the owner's, which the network held up, is refused by its `known_next`.
 - A refused append names its reason; the first reason that applies, in the order of `Reason`, is the one given.
 - Within an epoch (1, 2, …) indexes count 0, 1, 2, … and an entry, once read, never changes.
 - An append that was begun is finished and told, also when the caller is cancelled meanwhile.
@@ -84,6 +84,8 @@ class Append:
         entries: what to write; at least one.
         generation: the owner's, from its claim; None for everybody else.
         expect_next: refuse unless the log's next index is this one.
+        known_next: the owner's: up to where (not including) it knows the log. Refused as `TAIL_MOVED` when an owner's
+            append stands beyond: then this one comes late a second time.
         resolves: requirement ids that must all be pending, and are no longer after it.
         withdraws: requirement ids that are no longer pending after it, whether they were or not.
         opens: requirement ids that are pending after it.
@@ -95,6 +97,7 @@ class Append:
     entries: Sequence[Entry]
     generation: int | None = None
     expect_next: int | None = None
+    known_next: int | None = None
     resolves: Sequence[str] = ()
     withdraws: Sequence[str] = ()
     opens: Sequence[str] = ()

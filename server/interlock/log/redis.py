@@ -7,6 +7,7 @@ Laws:
 - A lease is an owner's, per shard, and ends by Redis's clock. The generation in the head is what fences; a lease only
   says when another may claim. Nobody claims a lease as expired before having been in touch with Redis, without a gap
   of half a lease, for a whole lease: while Redis is away nobody can renew, and that dispossesses nobody.
+- A claim that comes when its sender may have given it up claims nothing: an owner knows what it owns.
 - The log of an ended run moves to the archive; its head stays, small, and refuses.
 
 Keys of shard N, each beginning with `<prefix>:{sN}:`:
@@ -41,19 +42,23 @@ from interlock.log.port import (
     Head,
     Hint,
     Listener,
+    LogUnavailable,
     LogUnfit,
     Reason,
     Refused,
     first_generation,
 )
 from interlock.log.redis_leases import LeaseKeeper
-from interlock.log.redis_link import RedisLink
+from interlock.log.redis_link import REPLY_SECONDS, RedisLink
 from interlock.log.redis_news import News
 from interlock.log.turns import Turns, Written
 from interlock_protocol.types import RunStatus
 
 _OLDEST = (6, 2)
 _COPY_BYTES = 1024 * 1024
+_LATE_MS = round(REPLY_SECONDS * 1000)
+_CLAIMS = 3
+"""How often a claim is sent that comes late, by what this process last knew of Redis's clock."""
 
 _INDEXES = ("ready", "owned", "leases", "paused")
 
@@ -158,6 +163,7 @@ class RedisLog:
                 len(append.entries),
                 append.generation,
                 append.expect_next,
+                append.known_next,
                 append.status,
                 append.resolves,
                 append.withdraws,
@@ -177,12 +183,15 @@ class RedisLog:
     async def claim(self, run_id: str, owner: str, *, create_epoch: int | None = None) -> Claimed | Refused:
         if create_epoch is not None and create_epoch < 1:
             raise ValueError("Epochs begin at 1.")
-        now, *reply = await self._link.run(
-            "claim",
-            self._keys(run_id, f"head:{run_id}", *_INDEXES),
-            (run_id, owner, create_epoch, self._lease_ms, *self._contact.times),
-        )
-        self._contact.seen(now)
+        keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
+        for _ in range(_CLAIMS):
+            args = (run_id, owner, create_epoch, self._lease_ms, _LATE_MS, *self._contact.times)
+            now, *reply = await self._link.run("claim", keys, args)
+            self._contact.seen(now)
+            if reply[0] != b"late":
+                break
+        else:
+            raise LogUnavailable("Redis takes too long.")
         if reply[0] != b"claimed":
             return _refused(run_id, reply)
         head = _head(run_id, reply[1])

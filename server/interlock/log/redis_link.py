@@ -56,7 +56,8 @@ _SCRIPTS = (
 
 _GROUP = 64
 _CONNECT_SECONDS = 2.0
-_REPLY_SECONDS = 2.0
+REPLY_SECONDS = 2.0
+"""How long a reply is waited for. What was sent may be done later all the same."""
 
 # How Redis begins a refusal that says how it is, not what was asked.
 _UNAVAILABLE = ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN")
@@ -73,12 +74,12 @@ class RedisLink:
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
             "socket_connect_timeout": _CONNECT_SECONDS,
-            "socket_timeout": _REPLY_SECONDS,
+            "socket_timeout": REPLY_SECONDS,
             "socket_keepalive": True,
         }
         pool = ConnectionPool.from_url(url, max_connections=connections + 1, **self._options)
         self._client: Redis | RedisCluster = Redis.from_pool(pool)
-        self._outage = Outage(_CONNECT_SECONDS + _REPLY_SECONDS)
+        self._outage = Outage(_CONNECT_SECONDS + REPLY_SECONDS)
         self._room = asyncio.Semaphore(connections)  # the client's pool has a bound, but no queue
         self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None

@@ -282,6 +282,12 @@ class _Row:
         places = self.recent_of_others if append.generation is None else [self.last_of_owner or [None]]
         return next((place for place in places if place[0] == append.append_id), None)
 
+    def is_overtaken(self, append: Append) -> bool:
+        """Whether its owner has appended since, and knew of that."""
+        if append.generation is None or append.known_next is None or self.last_of_owner is None:
+            return False
+        return bool(self.last_of_owner[2] > append.known_next)
+
     def remember(self, append: Append, next_index: int) -> str:
         place = [append.append_id, self.head.next_index, next_index]
         if append.generation is None:
@@ -312,7 +318,7 @@ def _append(run: Run, connection: Connection, append: Append, blob: bytes) -> Wr
     if place := row.place_of(append):
         again = Appended(head.epoch, place[1], place[2], owned=head.owner is not None)
         return Written(again, repeated=True, next_index=head.next_index)
-    if reason := _refusal(head, append):
+    if reason := _refusal(row, append):
         return Written(Refused(reason, head))
 
     first, after = head.next_index, head.next_index + len(append.entries)
@@ -327,14 +333,15 @@ def _append(run: Run, connection: Connection, append: Append, blob: bytes) -> Wr
     return Written(Appended(head.epoch, first, after, owned=head.owner is not None), next_index=after)
 
 
-def _refusal(head: Head, append: Append) -> Reason | None:
+def _refusal(row: _Row, append: Append) -> Reason | None:
+    head = row.head
     if append.generation is not None and not _is_owners(head, append.generation):
         return Reason.NOT_OWNER
     if head.status.is_final:
         return Reason.ENDED
     if not head.pending.issuperset(append.resolves):
         return Reason.NOT_PENDING
-    if append.expect_next not in (None, head.next_index):
+    if append.expect_next not in (None, head.next_index) or row.is_overtaken(append):
         return Reason.TAIL_MOVED
     return None
 

@@ -1,9 +1,9 @@
 -- Write a batch at the tail if the head allows it; the same append id again only answers where it was written.
 -- KEYS head, log, ready, owned, leases, paused
--- ARGV [run id, append id, count of entries, generation?, expected next?, status?, resolves, withdraws, opens,
---       how many appends of others to remember, the channel of its growth before the run id], entries
-local run_id, append_id, count, generation, expect_next, status, resolves, withdraws, opens, remembered, grown =
-  unpack(cmsgpack.unpack(ARGV[1]))
+-- ARGV [run id, append id, count of entries, generation?, expected next?, known next?, status?, resolves, withdraws,
+--       opens, how many appends of others to remember, the channel of its growth before the run id], entries
+local run_id, append_id, count, generation, expect_next, known_next, status, resolves, withdraws, opens, remembered,
+  grown = unpack(cmsgpack.unpack(ARGV[1]))
 local entries = ARGV[2]
 
 local head = load_head(KEYS[1])
@@ -30,6 +30,8 @@ local function refusal()
     if not is_pending[id] then return 'not_pending' end
   end
   if expect_next and head.next ~= expect_next then return 'tail_moved' end
+  -- The owner has appended since, and knew of that: this is a request that was given up, and comes late.
+  if generation and known_next and (recent[1][3] or 0) > known_next then return 'tail_moved' end
 end
 
 local reason = refusal()
