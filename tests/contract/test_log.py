@@ -1067,7 +1067,7 @@ async def test_paused_run_whose_owner_died_before_letting_go_needs_an_owner(redi
 
 
 async def test_claim_that_arrives_when_its_sender_has_given_it_up_claims_nothing(redis_rig: RedisRig) -> None:
-    log = redis_rig.log
+    log = redis_rig.direct
     sent: list[tuple[Any, ...]] = []
     run = log._link.run
 
