@@ -123,24 +123,31 @@ class Listener(asyncio.Protocol):
 @asynccontextmanager
 async def listeners(system: System, runs: Sequence[str | None]) -> AsyncIterator[list[Listener]]:
     """A socket for each of these runs, that follows it; one that follows nothing for None."""
+    async with listeners_at(system.port, system.token, runs) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def listeners_at(port: int, token: str | None, runs: Sequence[str | None]) -> AsyncIterator[list[Listener]]:
+    """The same, at a port."""
     opened: list[Listener] = []
     try:
         for first in range(0, len(runs), AT_A_TIME):
             some = runs[first : first + AT_A_TIME]
-            opened += await asyncio.gather(*(_listener(system, run_id) for run_id in some))
+            opened += await asyncio.gather(*(_listener(port, token, run_id) for run_id in some))
         yield opened
     finally:
         for each in opened:
             each.close()
 
 
-async def _listener(system: System, run_id: str | None) -> Listener:
+async def _listener(port: int, token: str | None, run_id: str | None) -> Listener:
     listener = Listener()
     async with asyncio.timeout(PATIENCE):
-        await asyncio.get_running_loop().create_connection(lambda: listener, "127.0.0.1", system.port)
+        await asyncio.get_running_loop().create_connection(lambda: listener, "127.0.0.1", port)
         await listener.until("connected")
-        if system.token is not None:
-            await listener.ask("authenticated", action="authenticate", token=system.token)
+        if token is not None:
+            await listener.ask("authenticated", action="authenticate", token=token)
         if run_id is not None:
             await listener.ask("subscribed", action="reconnect", run_id=run_id)
     return listener

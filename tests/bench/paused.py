@@ -9,6 +9,7 @@ prints the runs' ids. The storage is that of the settings in the environment, an
 """
 
 import asyncio
+import gc
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -16,13 +17,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import uvloop
 from sqlalchemy import Connection
 from tests.bench.workflows import workflows
 
 from interlock.auth import Principal
 from interlock.database import Database, open_database
 from interlock.engine.engine import Engine
-from interlock.log.port import Append, Batch, Claimed, Entry, Head, Log
+from interlock.log.port import Append, Claimed, Entry, Head, Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
 from interlock.settings import Settings
@@ -82,7 +84,7 @@ class Original:
 
     row: Run
     head: Head
-    batches: list[Batch]
+    entries: list[Entry]
     snapshot: Snapshot
 
 
@@ -125,7 +127,8 @@ async def _original(log: Log, store: Store) -> Original:
     assert row is not None
     assert head is not None
     assert snapshot is not None
-    return Original(row, head, await log.read(run_id, 0), snapshot)
+    entries = [entry for batch in await log.read(run_id, 0) for entry in batch.entries]
+    return Original(row, head, entries, snapshot)
 
 
 def _is_paused(row: Run | None) -> bool:
@@ -146,18 +149,9 @@ async def _copy(log: Log, store: Store, original: Original, run_id: str) -> None
     await store.create_run(new)
     claimed = await log.claim(run_id, OWNER, create_epoch=head.epoch)
     assert isinstance(claimed, Claimed)
-    for batch in original.batches:
-        is_last = batch.next_index == head.next_index
-        await log.append(
-            Append(
-                run_id,
-                uuid.uuid4().hex,
-                [Entry(own(body), private and own(private)) for body, private in batch.entries],
-                claimed.generation,
-                opens=sorted(head.pending) if is_last else (),
-                status=head.status if is_last else RunStatus.RUNNING,
-            )
-        )
+    entries = [Entry(own(body), private and own(private)) for body, private in original.entries]
+    opens = sorted(head.pending)
+    await log.append(Append(run_id, uuid.uuid4().hex, entries, claimed.generation, opens=opens, status=head.status))
     snapshot = replace(original.snapshot, run_id=run_id, state=own(original.snapshot.state))
     await store.settle(
         Settlement(run_id, row.status, row.epoch, row.next_index, row.updated_at, row.pending, row.assignees, snapshot)
@@ -166,4 +160,6 @@ async def _copy(log: Log, store: Store, original: Original, run_id: str) -> None
 
 
 if __name__ == "__main__":
-    print("\n".join(asyncio.run(make(Settings(), int(sys.argv[1])))))
+    gc.disable()  # there is no garbage, but much to look through
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        print("\n".join(runner.run(make(Settings(), int(sys.argv[1])))))

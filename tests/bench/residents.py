@@ -52,6 +52,12 @@ async def idle_runs(system: System, sizes: Sizes) -> Figures:
 
 async def paused_runs(storage: Storage, count: int) -> list[str]:
     """Make runs that wait, on a storage that no server uses; their ids."""
+    hands = 2 if "INTERLOCK_REDIS_URL" in storage else 1  # one process has an SQLite file
+    made = await asyncio.gather(*(_some_paused_runs(storage, count // hands) for _ in range(hands)))
+    return [run_id for some in made for run_id in some]
+
+
+async def _some_paused_runs(storage: Storage, count: int) -> list[str]:
     command = (sys.executable, "-m", "tests.bench.paused", str(count))
     pipe = asyncio.subprocess.PIPE
     environment = {**without_settings(), **storage}

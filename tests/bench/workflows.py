@@ -27,6 +27,12 @@ async def tick(step_input: StepInput) -> AsyncIterator[str]:
         await asyncio.sleep(TICK_SECONDS)
 
 
+async def hold(step_input: StepInput) -> StepOutput:
+    """Nothing, for as many seconds as the message says."""
+    await asyncio.sleep(float(step_input.input))
+    return StepOutput("done")
+
+
 async def brief(step_input: StepInput) -> StepOutput:
     return StepOutput("done")
 
@@ -39,6 +45,7 @@ workflows = [
     Workflow("stream", steps=[Step("stream", stream)]),
     Workflow("broadcast", steps=[Step("broadcast", stream, human_review=Confirm("Begin?"))]),
     Workflow("tick", steps=[Step("tick", tick)]),
+    Workflow("hold", steps=[Step("hold", hold)]),
     Workflow(
         "review",
         steps=[
