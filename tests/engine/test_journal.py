@@ -10,7 +10,7 @@ from tests.live import eventually
 
 from interlock import Confirm, Parallel, Step, StepInput, Workflow
 from interlock.engine import journal as journal_module
-from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, Journal, OwnershipLost
+from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, Journal, LogShorter, OwnershipLost
 from interlock.log.port import Append, Appended, Claimed, Reason, Refused
 from interlock.workflow.advance import advance, recovered, started
 from interlock.workflow.events import Draft, run_event
@@ -378,3 +378,37 @@ async def test_append_that_arrives_again_after_the_next_changes_nothing(storage:
 
     await write(sent[0])
     assert await storage.names(RUN) == names
+
+
+async def test_entries_that_are_gone_end_the_wait_for_them(storage: Storage) -> None:
+    """Nobody reads again and again what isn't there: it is said to be lost."""
+    run = await owned(storage, listening=False)
+    await run.waiting()
+    await storage.confirm(FORK, RUN, "left")
+    end = run.journal.durable_next + 1
+    await storage.log.trim(RUN, end)
+    run.journal.hinted(end)
+    with pytest.raises(LogShorter):
+        async with asyncio.timeout(5):
+            await run.journal.catch_up()
+
+
+async def test_entries_that_are_gone_from_a_run_that_was_taken_over_are_no_loss(storage: Storage) -> None:
+    run = await owned(storage, listening=False)
+    await run.waiting()
+    await storage.confirm(FORK, RUN, "left")
+    end = run.journal.durable_next + 1
+    await storage.log.claim(RUN, "you")
+    await storage.log.trim(RUN, end)
+    run.journal.hinted(end)
+    with pytest.raises(OwnershipLost):
+        async with asyncio.timeout(5):
+            await run.journal.catch_up()
+
+
+async def test_log_that_is_shorter_than_its_owner_knows_is_no_log_that_has_grown(storage: Storage) -> None:
+    run = await owned(storage, listening=False)
+    await run.waiting()
+    run.journal.durable_next += 1  # as if the last entry had been there
+    with pytest.raises(LogShorter):
+        await run.journal.catch_up()

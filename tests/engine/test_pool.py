@@ -16,7 +16,11 @@ from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
 from interlock.engine.loss import Seen
 from interlock.engine.pool import Pool
+from interlock.log.port import Append, Entry
+from interlock.workflow.decide import continued, decide
 from interlock.workflow.state import RunState
+from interlock_protocol.codec import event_body
+from interlock_protocol.requirements import EchoedRequirement
 from interlock_protocol.types import RunStatus
 
 
@@ -334,3 +338,41 @@ async def test_run_goes_on_that_this_process_owns_by_a_later_claim_than_its_driv
     work.way.set()
     await eventually(lambda: not pool.working_on)
     assert (await storage.names(run_id))[-1] == "WorkflowCompleted"
+
+
+async def test_kept_state_is_not_gone_on_from_when_what_came_after_it_was_trimmed(storage: Storage) -> None:
+    asked = Workflow("asked", steps=[Step(name, str, human_review=Confirm("?")) for name in ("one", "two")])
+    elsewhere = Storage(storage.log._database)
+    here, there = make_pool(storage, asked), make_pool(elsewhere, asked, owner="you")
+    run_id = await storage.create(asked, "run-1")
+    here.dispatch(run_id)
+    await idle(here)
+    await elsewhere.confirm(asked, run_id, "one")
+    there.dispatch(run_id)
+    await idle(there)
+    head = await elsewhere.log.head(run_id)
+    assert head is not None
+    await elsewhere.log.trim(run_id, head.next_index)
+    first = head.next_index
+    state = await there.fresh_state(run_id)
+    assert state is not None
+    await elsewhere.log.append(_confirmed(asked, state))
+
+    here.dispatch(run_id)
+    await idle(here)
+    names = [from_json(each.body)["event"] for batch in await storage.log.read(run_id, first) for each in batch.entries]
+    assert names == ["StepContinued", "StepStarted", "StepCompleted", "WorkflowCompleted"]
+
+
+def _confirmed(workflow: Workflow, state: RunState) -> Append:
+    """The confirmation of whatever waits."""
+    answers = [EchoedRequirement.model_validate({"id": id_, "confirmed": True}) for id_ in state.requirements]
+    decided = decide(workflow, state, answers, may_decide=lambda _: True)
+    drafts = continued(workflow, state, decided, resolved_by="bob", now=2)
+    return Append(
+        state.run_id,
+        "confirmed",
+        [Entry(event_body(draft.event)) for draft in drafts],
+        resolves=list(state.requirements),
+        status=RunStatus.RUNNING,
+    )

@@ -42,7 +42,7 @@ class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of t
 
 
 class LogShorter(Exception):  # noqa: N818 - what happened, not an error of this process
-    """What had been in the log isn't any more: an append came to stand before its predecessor."""
+    """What had been in the log isn't any more: it can't be read, or an append came to stand before its predecessor."""
 
 
 def _pauses() -> Iterator[float]:
@@ -234,6 +234,8 @@ class Journal:
     async def catch_up(self) -> None:
         """Fold what others appended at the tail. Nothing of ours is in flight."""
         head = await self.log.head(self.state.run_id) if not self.is_behind else None
+        if head is not None and head.generation == self.generation and head.next_index < self.durable_next:
+            raise LogShorter(self.state.run_id)
         tail = self.tail if head is None else head.next_index
         if tail <= self.durable_next:
             return
@@ -247,9 +249,20 @@ class Journal:
         while first < end:
             known = self._known.get(first)
             batches = [known] if known else await self._read(first)
+            if not batches:
+                await self._refuse_to_wait()
             for batch in batches:
                 self._fold_in_place(batch, end)
                 first = batch.next_index
+
+    async def _refuse_to_wait(self) -> None:
+        """What stood in the log isn't there any more: another owner has trimmed it, or it is lost."""
+        head = await self.log.head(self.state.run_id)
+        if head is None:
+            raise OwnershipLost(Refused(Reason.NO_RUN))
+        if head.generation != self.generation:
+            raise OwnershipLost(Refused(Reason.NOT_OWNER, head))
+        raise LogShorter(self.state.run_id)
 
     def _fold_in_place(self, batch: Batch, end: int) -> None:
         place = self.state.next_index

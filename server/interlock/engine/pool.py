@@ -232,6 +232,10 @@ class Pool:
             state = await load_state(self.log, self.store, run_id) or state
         if state.next_index < claimed.head.next_index:
             await catch_up(self.log, state)
+        if state.next_index < claimed.head.next_index:  # what came next was trimmed: there is a snapshot
+            state = await load_state(self.log, self.store, run_id) or state
+            if state.next_index < claimed.head.next_index:
+                raise LogShorter(run_id)
         driver = Driver(workflow, state, self.ports, claimed, on_pause=self._on_pause)
         self._drivers[run_id] = driver
         unwatch = self.log.watch(run_id, driver.hinted)
