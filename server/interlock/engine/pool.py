@@ -228,24 +228,11 @@ class Pool:
         """Drive a run that is this process's."""
         run_id = state.run_id
         self.ports.meter.claimed(cut_off=claimed.abandoned)
-        if state.epoch != claimed.head.epoch:
-            state = await load_state(self.log, self.store, run_id) or state
-        if state.next_index < claimed.head.next_index:
-            await catch_up(self.log, state)
-        if state.next_index < claimed.head.next_index:  # what came next was trimmed: there is a snapshot
-            state = await load_state(self.log, self.store, run_id) or state
-            if state.next_index < claimed.head.next_index:
-                raise LogShorter(run_id)
-        driver = Driver(workflow, state, self.ports, claimed, on_pause=self._on_pause)
-        self._drivers[run_id] = driver
-        unwatch = self.log.watch(run_id, driver.hinted)
-        if self._stopping:
-            driver.drain()
         try:
-            await driver.drive()
+            state = await self._as_claimed(state, claimed)
+            await self._drive_on(Driver(workflow, state, self.ports, claimed, on_pause=self._on_pause))
         except LogShorter:
             self._look_for_loss(run_id, claimed.head.epoch)
-            return
         except OwnershipLost as lost:
             if lost.reason is Reason.NO_RUN:  # there was one
                 self._look_for_loss(run_id, claimed.head.epoch)
@@ -255,6 +242,30 @@ class Pool:
         except Exception:
             await self._give_up(run_id, claimed.generation)
             raise
+
+    async def _as_claimed(self, state: RunState, claimed: Claimed) -> RunState:
+        """The state as the log had it when it was claimed, at least.
+
+        Raises:
+            LogShorter: neither the log nor a snapshot has it any more.
+        """
+        if state.epoch == claimed.head.epoch and state.next_index < claimed.head.next_index:
+            await catch_up(self.log, state)
+        if state.next_index < claimed.head.next_index or state.epoch != claimed.head.epoch:
+            # Another epoch has begun, or what came next was trimmed: there is a snapshot.
+            state = await load_state(self.log, self.store, state.run_id) or state
+        if state.next_index < claimed.head.next_index:
+            raise LogShorter(state.run_id)
+        return state
+
+    async def _drive_on(self, driver: Driver) -> None:
+        run_id = driver.state.run_id
+        self._drivers[run_id] = driver
+        unwatch = self.log.watch(run_id, driver.hinted)
+        if self._stopping:
+            driver.drain()
+        try:
+            await driver.drive()
         finally:
             unwatch()
             del self._drivers[run_id]
