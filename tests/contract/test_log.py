@@ -1076,7 +1076,7 @@ async def test_claim_that_arrives_when_its_sender_has_given_it_up_claims_nothing
         return await run(script, *parts)
 
     await log.renew("one")
-    log._link.run = noting  # type: ignore[method-assign, assignment]
+    log._link.run = noting  # type: ignore[method-assign,assignment]
     generation = await claim(log)
     await write(log, append(generation=generation, opens=["a"], status=RunStatus.PAUSED))
     await log.release(RUN, generation, expect_next=1)

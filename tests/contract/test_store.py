@@ -735,6 +735,14 @@ async def test_the_first_record_of_a_decision_stays(store: Store) -> None:
     assert await store.decision("run", "r2") == decision("r2", by=BOB)
 
 
+async def test_decision_of_a_later_epoch_takes_the_place_of_the_one_before(store: Store) -> None:
+    first, later = decision("r1"), replace(decision("r1", 1, by=BOB), epoch=2)
+    await store.record("run", [first])
+    await store.record("run", [later, replace(later, event_index=7), decision("r2")])
+    await store.record("run", [first, replace(later, event_index=9)])
+    assert await store.decision("run", "r1") == later
+
+
 async def test_decisions_come_by_event_index(store: Store) -> None:
     await store.record("run", [decision("late", 10), decision("early", 9)])
     await store.record("run", [decision("first", 2)])

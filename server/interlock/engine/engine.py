@@ -272,10 +272,9 @@ class Engine:
                 await self._refuse_strange(state, message)
                 workflow = _stand_in(facts.workflow_id)
             for _ in range(RACES):
-                if key is not None and key.digest in state.applied_keys:
-                    return await self._decided_before(state, key)
+                is_known = key is not None and key.digest in state.applied_keys
                 try:
-                    decided = await self._decided(workflow, state, principal, message, facts, seen)
+                    decided = () if is_known else await self._decided(workflow, state, principal, message, facts, seen)
                 except Refusal:
                     # What is kept here may be behind the log, where another process drove the run.
                     if not await self._is_behind(state):
@@ -283,7 +282,10 @@ class Engine:
                     state = await self.state(facts.run_id, fresh=True)
                     continue
                 if not decided:
-                    return await self._decided_before(state, key)
+                    if not await self._is_lost(state):
+                        return await self._decided_before(state, key)
+                    state = await self.state(facts.run_id, fresh=True)
+                    continue
                 drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=self.clock.now_ms())
                 drafts += ended_with(workflow, state, decided, principal.user_id)
                 self._traces.remember(facts.run_id)
@@ -322,7 +324,14 @@ class Engine:
 
     async def _is_behind(self, state: RunState) -> bool:
         head = await _reached(self.log.head(state.run_id))
-        return head is not None and state.next_index < head.next_index
+        return head is not None and (state.epoch, state.next_index) < (head.epoch, head.next_index)
+
+    async def _is_lost(self, state: RunState) -> bool:
+        """Whether what is kept here is of an epoch that was lost meanwhile: what was decided in it, may not be."""
+        if self._is_alone:
+            return False
+        head = await _reached(self.log.head(state.run_id))
+        return head is not None and state.epoch < head.epoch
 
     async def _audited(self, workflow: Workflow, state: RunState, ids: Sequence[str]) -> dict[str, Resolution]:
         """Resolutions that the state no longer keeps."""

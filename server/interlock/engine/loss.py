@@ -56,6 +56,7 @@ async def begin_anew(log: Log, store: Store, run_id: str, redecide: Redecide, se
     if state is None:
         return False
     state.epoch = max(row.epoch, 1 if head is None else head.epoch, 1) + 1
+    state.session_patches = []  # a snapshot's are saved before it is
     await store.settle(settlement_of(state, with_snapshot=True))
     pending = [id_ for each in state.requirements.values() for id_ in _ids(each)]
     began = await log.begin(

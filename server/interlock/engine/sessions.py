@@ -2,7 +2,7 @@
 
 Laws:
 - A step's changes are in the log with its output, and in the store before the next step begins; doing the latter again
-  after a crash changes nothing.
+  after a crash changes nothing. A step that runs again in another epoch is another one, wherever it stands in its log.
 - What is saved are changes, merged with those of other runs of the session; never a whole state.
 - A session that was made for a run that just begins is nobody else's yet, and isn't looked up.
 
@@ -22,6 +22,7 @@ from interlock.workflow.state import RunState
 from interlock_protocol.types import JsonValue
 
 RETRY_SECONDS = 0.5
+_INDEX_BITS = 40
 
 
 def own_session(run_id: str) -> str:
@@ -74,4 +75,10 @@ class Sessions:
             await asyncio.sleep(RETRY_SECONDS)
 
     def _unsaved(self, state: RunState) -> list[tuple[int, list[JsonValue]]]:
-        return [(each.index, each.changes) for each in state.session_patches if each.index > self._saved_to]
+        places = ((_place(state, each.index), each.changes) for each in state.session_patches)
+        return [(place, changes) for place, changes in places if place > self._saved_to]
+
+
+def _place(state: RunState, index: int) -> int:
+    """A number for an index that is greater in a later epoch."""
+    return (state.epoch - 1 << _INDEX_BITS) + index

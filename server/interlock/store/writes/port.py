@@ -36,7 +36,7 @@ class Writes(Protocol):
         """Move the row on if `statements.SETTLE` does, and only then write the rest."""
 
     def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
-        """Insert the decisions that are new, and remember the key unless it is in use."""
+        """Insert the decisions that are new or of a later epoch, and remember the key unless it is in use."""
 
     def open_session(self, connection: Connection, session: Parameters) -> None:
         """Insert the session unless it is there."""

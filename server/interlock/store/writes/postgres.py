@@ -143,9 +143,24 @@ def _keep_snapshot(settled: CTE) -> CTE:
 
 def _insert_new(table: Table) -> Any:
     """Insert the given rows, each column of theirs an array, except those that are there."""
+    return _insert_given(table).on_conflict_do_nothing()
+
+
+def _insert_decisions() -> Any:
+    """What was decided first in an epoch stays; what a later epoch decides takes its place."""
+    statement = _insert_given(decisions)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["run_id", "requirement_id"],
+        set_={column.name: new[column.name] for column in decisions.c if not column.primary_key},
+        where=decisions.c.epoch < new.epoch,
+    )
+
+
+def _insert_given(table: Table) -> Any:
     given = func.unnest(*(bindparam(f"all_{c.name}", type_=ARRAY(c.type)) for c in table.columns))
     rows = select(given.table_valued(*(c.name for c in table.columns), name="given").render_derived())
-    return upsert(table).from_select([c.name for c in table.columns], rows).on_conflict_do_nothing()
+    return upsert(table).from_select([c.name for c in table.columns], rows)
 
 
 def _from(row: Select[Any], source: FromClause | None) -> Select[Any]:
@@ -178,7 +193,7 @@ def _settle(*, with_assignees: bool, with_snapshot: bool) -> Select[Any]:
 def _record(*, with_decisions: bool, with_key: bool) -> Select[Any]:
     parts = []
     if with_decisions:
-        parts.append(_insert_new(decisions).returning(_ONE).cte("recorded"))
+        parts.append(_insert_decisions().returning(_ONE).cte("recorded"))
     if with_key:
         parts.append(_remember_key())
     return select(_ONE).add_cte(*parts)
@@ -223,7 +238,9 @@ class PostgresWrites:
     def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
         parameters = {} if key is None else dict(key)
         if decisions:
-            parameters |= _arrays(decisions)
+            # One statement changes a row once.
+            first = {(row["run_id"], row["requirement_id"]): row for row in reversed(decisions)}
+            parameters |= _arrays(list(first.values()))
         statement = _record(with_decisions=bool(decisions), with_key=key is not None)
         connection.execute(statement, parameters)
 

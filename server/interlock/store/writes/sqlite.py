@@ -68,6 +68,17 @@ def _keep_snapshot() -> Any:
     )
 
 
+def _record_decision() -> Any:
+    """What was decided first in an epoch stays; what a later epoch decides takes its place."""
+    statement = sqlite.insert(decisions)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["run_id", "requirement_id"],
+        set_={column.name: new[column.name] for column in decisions.c if not column.primary_key},
+        where=decisions.c.epoch < new.epoch,
+    )
+
+
 def _mark_session() -> Any:
     statement = sqlite.insert(session_marks)
     return statement.on_conflict_do_update(
@@ -79,7 +90,7 @@ _NEW_CHANGE = ("run_id", "status", "pending", "changed_at")
 
 _INSERT_RUN = Compiled(insert(runs).inline(), [column.name for column in runs.c if column.name != "next_timer"])
 _INSERT_CHANGE = Compiled(insert(changes).inline(), _NEW_CHANGE)
-_RECORD_DECISION = Compiled(sqlite.insert(decisions).on_conflict_do_nothing(), [column.name for column in decisions.c])
+_RECORD_DECISION = Compiled(_record_decision(), [column.name for column in decisions.c])
 _SETTLE = Compiled(SETTLE)
 _REMEMBER_KEY = Compiled(_remember_key())
 _KEEP_SNAPSHOT = Compiled(_keep_snapshot())
