@@ -1169,7 +1169,9 @@ async def test_who_archives_late_takes_nothing_back(redis_rig: RedisRig) -> None
     assert (kept.next_index, kept.status) == (3, RunStatus.COMPLETED)
 
 
-async def test_head_of_a_log_that_is_archived_in_part_says_how_far(redis_rig: RedisRig) -> None:
+async def test_head_of_a_log_that_is_archived_in_part_says_how_far(
+    redis_rig: RedisRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that it is seen to be lost, if Redis then loses the rest."""
     log = redis_rig.log
     await ended_run(log)
@@ -1184,8 +1186,8 @@ async def test_head_of_a_log_that_is_archived_in_part_says_how_far(redis_rig: Re
         await write_page(run_id, head, batches)
 
     redis_rig.archive.write = failing  # type: ignore[method-assign]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(LogUnavailable):
-        patch.setattr("interlock.log.redis._COPY_BYTES", 1)
+    monkeypatch.setattr("interlock.log.redis._COPY_BYTES", 1)
+    with pytest.raises(LogUnavailable):
         await log.archive(RUN)
 
     kept = await redis_rig.archive.head(RUN)
