@@ -13,6 +13,7 @@ Source: `docs/architecture.md`, "Laws" 1 and 2.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -26,6 +27,9 @@ TAIL_BYTES = 512 * 1024
 
 AWAY_SECONDS = 0.25
 """How long the log is left alone when it can't be reached."""
+
+DOUBT_SECONDS = 1.0
+"""How often, at most, it is looked whether a log is shorter than was told, where hints only come late."""
 
 _FINAL = (b'{"event":"WorkflowCompleted"', b'{"event":"WorkflowCancelled"', b'{"event":"WorkflowError"')
 
@@ -64,12 +68,26 @@ def encode(batch: Batch, codec: Codec) -> list[Frame]:
 class _Tail:
     """The end of one followed run's log."""
 
-    __slots__ = ("batches", "ended", "epoch", "filling", "followers", "hinted", "next_index", "size", "unwatch")
+    __slots__ = (
+        "batches",
+        "doubted",
+        "ended",
+        "epoch",
+        "filling",
+        "followers",
+        "hinted",
+        "looking",
+        "next_index",
+        "size",
+        "unwatch",
+    )
 
     def __init__(self, next_index: int) -> None:
         self.epoch = 0
         self.hinted = 0
         self.filling: asyncio.Task[None] | None = None
+        self.doubted = False
+        self.looking: asyncio.Task[None] | None = None
         self.unwatch: Callable[[], None] = _nothing
         self.next_index = next_index
         self.batches: list[_TailBatch] = []
@@ -86,6 +104,7 @@ class _Tail:
         self.batches.clear()
         self.size = 0
         self.next_index = 0
+        self.hinted = 0
         self.ended = False
 
     def add(self, batch: Batch) -> None:
@@ -147,18 +166,45 @@ class Hub:
         if not tail.followers and self._tails.get(cursor.run_id) is tail:
             del self._tails[cursor.run_id]
             tail.unwatch()
-            if tail.filling is not None:
-                tail.filling.cancel()
+            for task in (tail.filling, tail.looking):
+                if task is not None:
+                    task.cancel()
 
     def _hinted(self, run_id: str, tail: _Tail, epoch: int, next_index: int) -> None:
         if tail.epoch and epoch == tail.epoch and next_index < tail.next_index:
-            self._on_loss(run_id, epoch, tail.next_index)
+            self._doubt(run_id, tail, next_index)
             return
         if epoch:
             self._in_epoch(tail, epoch)
         tail.hinted = next_index
         if next_index > tail.next_index and tail.filling is None:
             tail.filling = asyncio.create_task(self._fill(run_id, tail), name=f"fill {run_id}")
+
+    def _doubt(self, run_id: str, tail: _Tail, next_index: int) -> None:
+        """The log may be shorter than was told; or the hint only comes late, as many do while a run streams.
+
+        Hints come in their order: one that goes back isn't late.
+        """
+        before, tail.hinted = tail.hinted, next_index
+        if next_index < before:
+            self._on_loss(run_id, tail.epoch, tail.next_index)
+            return
+        tail.doubted = True
+        if tail.looking is None:
+            tail.looking = asyncio.create_task(self._look(run_id, tail), name=f"look {run_id}")
+
+    async def _look(self, run_id: str, tail: _Tail) -> None:
+        """Compare the log with what was told, now and then for as long as there is doubt."""
+        try:
+            while tail.doubted:
+                tail.doubted, epoch, told = False, tail.epoch, tail.next_index
+                with contextlib.suppress(LogUnavailable):  # there is another hint when it is back
+                    head = await self._log.head(run_id)
+                    if head is None or (head.epoch == epoch and head.next_index < told):
+                        self._on_loss(run_id, epoch, told)
+                await asyncio.sleep(DOUBT_SECONDS)
+        finally:
+            tail.looking = None
 
     def _in_epoch(self, tail: _Tail, epoch: int) -> None:
         """The run is in this epoch. Whoever was sent events of an earlier one has to be told that some may be lost."""

@@ -1149,6 +1149,51 @@ async def test_archiving_goes_on_where_it_was_cut_off(redis_rig: RedisRig) -> No
     assert await everything(log) == written
 
 
+async def test_who_archives_late_takes_nothing_back(redis_rig: RedisRig) -> None:
+    """A process that was stopped between its look at a run that waited and what it writes of it."""
+    log = redis_rig.log
+    generation = await claim(log)
+    await write(log, append("a", generation=generation, opens=["x"], status=RunStatus.PAUSED))
+    await log.release(RUN, generation, expect_next=1)
+    before, copied = await head_of(log), await log.read(RUN, 0)
+    await write(log, append("b", resolves=["x"], status=RunStatus.RUNNING))
+    await write(log, append("c", generation=await claim(log), status=RunStatus.COMPLETED))
+    assert await log.archive(RUN) is True
+
+    await redis_rig.archive.write(RUN, before, copied)
+
+    assert bodies(await everything(log)) == ["a", "b", "c"]
+    kept = await redis_rig.archive.head(RUN)
+    assert kept is not None
+    assert (kept.next_index, kept.status) == (3, RunStatus.COMPLETED)
+
+
+async def test_head_of_a_log_that_is_archived_in_part_says_how_far(
+    redis_rig: RedisRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it is seen to be lost, if Redis then loses the rest."""
+    log = redis_rig.log
+    await ended_run(log)
+    write_page = redis_rig.archive.write
+    pages = 0
+
+    async def failing(run_id: str, head: Head, batches: Sequence[Batch]) -> None:
+        nonlocal pages
+        if pages:
+            raise LogUnavailable("The database went away.")
+        pages += 1
+        await write_page(run_id, head, batches)
+
+    redis_rig.archive.write = failing  # type: ignore[method-assign]
+    monkeypatch.setattr("interlock.log.redis._COPY_BYTES", 1)
+    with pytest.raises(LogUnavailable):
+        await log.archive(RUN)
+
+    kept = await redis_rig.archive.head(RUN)
+    assert kept is not None
+    assert kept.next_index == 20
+
+
 async def test_log_of_a_run_that_waits_is_archived_and_goes_on_in_redis(redis_rig: RedisRig) -> None:
     log = redis_rig.log
     generation = await claim(log)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from tests.engine.storage import Storage, fresh
 from tests.engine.test_pool import idle, make_pool
 
@@ -9,9 +12,12 @@ from interlock import Confirm, Step, StepInput, Workflow
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
 from interlock.engine.engine import Engine
+from interlock.engine.loss import begin_anew
 from interlock.engine.rows import settlement_of
 from interlock.engine.sessions import Sessions
+from interlock.log.port import Head
 from interlock.store.port import Decision
+from interlock.workflow.decide import Decided
 from interlock.workflow.state import RunState, SessionPatch
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.requirements import EchoedRequirement
@@ -87,3 +93,37 @@ async def test_session_keeps_what_a_later_epoch_changed_at_an_earlier_index(stor
     state.session_patches = [SessionPatch(5, [["set", ["answer"], "found"]])]
     await Sessions(storage.store, state).save(state)
     assert await storage.store.session_state(state.user_id, state.session_id) == {"answer": "found"}
+
+
+async def test_epoch_that_another_process_is_about_to_begin_is_left_to_it(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await storage.create(ASKED, "run-1")
+    pool = make_pool(storage, ASKED)
+    pool.dispatch(run_id)
+    await idle(pool)
+    state = await pool.fresh_state(run_id)
+    assert state is not None
+    state.epoch = 2
+    await storage.store.settle(settlement_of(state, with_snapshot=True))
+
+    async def redecide(state: RunState, lost: Sequence[tuple[Decided, Decision]]) -> None:
+        """There is nothing to decide."""
+
+    look, begun = storage.log.head, False
+
+    async def overtaken(run_id: str) -> Head | None:
+        """The other begins it right after the first look."""
+        nonlocal begun
+        found = await look(run_id)
+        if not begun:
+            begun = True
+            place = {"epoch": 2, "first_index": state.next_index}
+            await storage.log.begin(run_id, **place, status=state.status, pending=[])
+        return found
+
+    monkeypatch.setattr(storage.log, "head", overtaken)
+    assert await begin_anew(storage.log, storage.store, run_id, redecide) is False
+    row = await storage.store.run(run_id)
+    assert row is not None
+    assert row.epoch == 2

@@ -17,6 +17,7 @@ from interlock.engine.driver import Ports
 from interlock.engine.loss import Seen
 from interlock.engine.pool import Pool
 from interlock.log.port import Append, Entry
+from interlock.store.port import Settlement
 from interlock.workflow.decide import continued, decide
 from interlock.workflow.state import RunState
 from interlock_protocol.codec import event_body
@@ -376,3 +377,26 @@ def _confirmed(workflow: Workflow, state: RunState) -> Append:
         resolves=list(state.requirements),
         status=RunStatus.RUNNING,
     )
+
+
+async def test_run_that_broke_off_is_taken_up_again(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is owned by this process, which lives: nobody else would."""
+    monkeypatch.setattr(pool_module, "BROKE_OFF_SECONDS", 0.01)
+    pool = make_pool(storage, CONFIRMED)
+    settle, failures = storage.store.settle, [RuntimeError("Nobody has thought of this.")]
+
+    async def failing(settlement: Settlement) -> None:
+        if failures:
+            raise failures.pop()
+        await settle(settlement)
+
+    monkeypatch.setattr(storage.store, "settle", failing)
+    run_id = await storage.create(CONFIRMED, "run-1")
+    pool.dispatch(run_id)
+
+    async def is_settled() -> bool:
+        row = await storage.store.run(run_id)
+        return row is not None and row.status is RunStatus.PAUSED
+
+    await eventually(is_settled)
+    await idle(pool)

@@ -26,8 +26,9 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgpack
 
@@ -67,7 +68,7 @@ class Archive(Protocol):
     """Where the logs of ended runs are kept for good."""
 
     async def write(self, run_id: str, head: Head, batches: Sequence[Batch]) -> None:
-        """Keep these; what is kept already stays as it is."""
+        """Keep these; what is kept already stays as it is, and so does a head that is further."""
 
     async def head(self, run_id: str) -> Head | None:
         """The head as it was when it was written."""
@@ -224,19 +225,19 @@ class RedisLog:
         return head if head is not None and head.status.is_final else None
 
     async def read(self, run_id: str, first_index: int, *, max_bytes: int = PAGE_BYTES) -> list[Batch]:
-        batches, begins, ends = await self._read_stream(run_id, first_index, max_bytes)
-        is_known = begins <= first_index < ends
-        if batches or not (is_known or await self._tombstone(run_id)):
+        batches, head = await self._read_stream(run_id, first_index, max_bytes)
+        if batches:
             return batches
-        return await self._archive.read(run_id, first_index, max_bytes)
+        is_kept = head.begins <= first_index < head.ends if head.epoch else await self._tombstone(run_id)
+        return await self._archive.read(run_id, first_index, max_bytes) if is_kept else []
 
-    async def _read_stream(self, run_id: str, first_index: int, max_bytes: int) -> tuple[list[Batch], int, int]:
-        """A page (empty when the stream doesn't hold the index), where the log begins, and where it ends."""
+    async def _read_stream(self, run_id: str, first_index: int, max_bytes: int) -> tuple[list[Batch], _Extent]:
+        """A page (empty when the stream doesn't hold the index), and from where to where the log goes."""
         keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}")
         epoch, begins, ends, *rows = await self._link.run("read", keys, (first_index, max_bytes))
         ids, blobs = rows[::2], rows[1::2]
         places = (int(entry_id.partition(b"-")[2]) for entry_id in ids)
-        return page(epoch, zip(places, blobs, strict=True), first_index), begins, ends
+        return page(epoch, zip(places, blobs, strict=True), first_index), _Extent(epoch, begins, ends)
 
     async def _places(self, run_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Epoch and next index of each run that has a head."""
@@ -265,8 +266,8 @@ class RedisLog:
         while index < head.next_index:
             batches, *_ = await self._read_stream(run_id, index, _COPY_BYTES)
             if batches:
-                await self._archive.write(run_id, head, batches)
                 index = batches[-1].next_index
+                await self._archive.write(run_id, replace(head, next_index=index), batches)
             elif (kept := await self._archive.end(run_id, head.epoch)) > index:
                 index = kept
             else:
@@ -302,6 +303,14 @@ class RedisLog:
 
     def _key(self, shard: int, name: str) -> str:
         return f"{self._prefix}:{{s{shard}}}:{name}"
+
+
+class _Extent(NamedTuple):
+    """From where to where (not including) a log goes. No epoch is 0: there is no such log."""
+
+    epoch: int
+    begins: int
+    ends: int
 
 
 class _Contact:

@@ -54,7 +54,9 @@ _ARCHIVE_HEAD = """
     VALUES (?, ?, ?, ?, ?, NULL, ?, ?, '[null, []]')
     ON CONFLICT (run_id) DO UPDATE SET
         epoch = excluded.epoch, next_index = excluded.next_index, status = excluded.status, pending = excluded.pending,
-        generation = excluded.generation, first_index = excluded.first_index"""
+        generation = excluded.generation, first_index = excluded.first_index
+    WHERE log_heads.epoch < excluded.epoch
+        OR (log_heads.epoch = excluded.epoch AND log_heads.next_index <= excluded.next_index)"""
 _BEGIN_EPOCH = """
     UPDATE log_heads SET epoch = ?, first_index = ?, next_index = ?, status = ?, pending = ?, owner = NULL,
         generation = ?, recent = '[null, []]'

@@ -207,7 +207,7 @@ class Store(Protocol):
         """Delete at most so many of the idempotency keys that are older than 24 hours; return how many they were."""
 
     async def record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None = None) -> None:
-        """Write the audit of decisions, those known already only in a later epoch, and remember the key."""
+        """Write the audit of decisions (what is known stays, unless a later epoch decides), and remember the key."""
 
     async def decision(self, run_id: str, requirement_id: str) -> Decision | None:
         """The audited decision on a requirement."""
