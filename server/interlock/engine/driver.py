@@ -269,6 +269,7 @@ class Driver:
         )
         if refused is None or refused.reason is not Reason.TAIL_MOVED:
             return True
+        self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._settle_soon)
         await self.journal.catch_up()
         return False
 

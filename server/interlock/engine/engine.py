@@ -140,6 +140,7 @@ class Engine:
         self.sweep = Sweep(log, store, self._pool, self.head, is_alone=is_alone)
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._commands: set[asyncio.Task[Any]] = set()
+        self._suspected: set[str] = set()
         self._turns: dict[tuple[str, str], _Turn] = {}
 
     # ── Life ────────────────────────────────────────────────────────────────────────────────────────────
@@ -593,13 +594,19 @@ class Engine:
 
     def suspect(self, run_id: str, epoch: int, next_index: int) -> None:
         """Entries that were told of don't seem to be in the log any more: look, and see to it."""
+        if run_id in self._suspected:
+            return
+        self._suspected.add(run_id)
         task = asyncio.create_task(self._look_after(run_id, Seen(epoch, next_index)))
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
 
     async def _look_after(self, run_id: str, seen: Seen) -> None:
-        with contextlib.suppress(LogUnavailable, StoreUnavailable):  # whoever asks for the run next looks again
-            await self.begin_anew(run_id, seen)
+        try:
+            with contextlib.suppress(LogUnavailable, StoreUnavailable, Refusal):  # whoever asks for it next looks again
+                await self.begin_anew(run_id, seen)
+        finally:
+            self._suspected.discard(run_id)
 
     async def begin_anew(self, run_id: str, seen: Seen = NOTHING_SEEN) -> bool:
         """Have a run whose log is lost go on in another epoch; whether it was lost."""

@@ -11,6 +11,7 @@ Source: `docs/architecture.md`, "On many nodes"; `docs/durability.md`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,10 @@ logger = structlog.get_logger(__name__)
 
 Redecide = Callable[[RunState, Sequence[tuple[Decided, Decision]]], Awaitable[None]]
 """Appends decisions again that were lost, each as it was made."""
+
+
+HALF_BEGUN_SECONDS = 0.2
+"""How long another process has to begin the epoch that it has written to the store."""
 
 
 class Seen(NamedTuple):
@@ -50,6 +55,10 @@ async def begin_anew(log: Log, store: Store, run_id: str, redecide: Redecide, se
         LogUnavailable, StoreUnavailable: it stays as it is, to be looked at again.
     """
     row, head = await store.run(run_id), await log.head(run_id)
+    if row is not None and row.epoch > (1 if head is None else head.epoch):
+        # Another process is between its writes to the store and to the log, or has died there.
+        await asyncio.sleep(HALF_BEGUN_SECONDS)
+        row, head = await store.run(run_id), await log.head(run_id)
     if row is None or not _is_lost(row, head, seen):
         return False
     state = await _known(store, row)

@@ -40,6 +40,9 @@ RETRY_SECONDS = 0.5
 LEFT_SECONDS = 30.0
 """How long a run whose definition isn't here is left to others before it is looked at again."""
 
+BROKE_OFF_SECONDS = 30.0
+"""How long a run that broke off rests before it is taken up again: this process owns it, and nobody else would."""
+
 MOST_LEFT = 10_000
 FIRST_EPOCH = 1
 
@@ -167,6 +170,7 @@ class Pool:
             self._kept.pop(run_id, None)
             self._leave(run_id)
             logger.exception("run_broke_off")
+            asyncio.get_running_loop().call_later(BROKE_OFF_SECONDS, self.dispatch, run_id)
         finally:
             self._tasks.pop(run_id, None)
             self._next(run_id)
