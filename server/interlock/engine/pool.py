@@ -41,7 +41,7 @@ LEFT_SECONDS = 30.0
 """How long a run whose definition isn't here is left to others before it is looked at again."""
 
 BROKE_OFF_SECONDS = 30.0
-"""How long a run that broke off rests before it is taken up again: this process owns it, and nobody else would."""
+"""How long a run that broke off rests before this process tries again; others may before."""
 
 MOST_LEFT = 10_000
 FIRST_EPOCH = 1
