@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import io
 import json
 import logging
 import os
@@ -199,6 +200,14 @@ def live_server(workflows: Sequence[Workflow], **settings: Any) -> Iterator[Live
     values = settings_with(**settings)
     made = Settings(**values)
     server = uvicorn.Server(uvicorn_config(create_app(workflows, made), made))
+    loops: list[asyncio.AbstractEventLoop] = []
+    startup = server.startup
+
+    async def noted(sockets: Any = None) -> None:
+        loops.append(asyncio.get_running_loop())
+        await startup(sockets)
+
+    server.startup = noted  # type: ignore[method-assign]
     thread = threading.Thread(target=server.run, name="live server", daemon=True)
     with no_errors_logged(thread):
         thread.start()
@@ -209,7 +218,18 @@ def live_server(workflows: Sequence[Workflow], **settings: Any) -> Iterator[Live
         finally:
             server.should_exit = True
             thread.join(PATIENCE)
-            assert not thread.is_alive(), "the server didn't stop"
+            assert not thread.is_alive(), f"the server didn't stop:\n{_stuck(thread, loops)}"
+
+
+def _stuck(thread: threading.Thread, loops: list[asyncio.AbstractEventLoop]) -> str:
+    """Where a server's thread, and each task of its loop, stand."""
+    said = io.StringIO()
+    traceback.print_stack(sys._current_frames().get(thread.ident or 0), file=said)
+    for loop in loops:
+        for task in asyncio.all_tasks(loop):
+            said.write(f"{task}\n")
+            task.print_stack(file=said)
+    return said.getvalue()
 
 
 @dataclass

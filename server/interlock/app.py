@@ -18,6 +18,7 @@ from starlette.routing import WebSocketRoute
 
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.database import Database, open_database
+from interlock.ending import end
 from interlock.engine.chores import keep_house
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
@@ -120,6 +121,7 @@ class Interlock:
             self._services = Services(engine, hub, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.sweep.resume()
+            self._keep(engine.sweep.renew(SWEEP_SECONDS), "renew")
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
             self._keep(keep_house(store, CHORES_SECONDS), "chores")
@@ -158,11 +160,7 @@ class Interlock:
         """Have something done as long as the server runs."""
         task = asyncio.create_task(work, name=name)
 
-        async def stop() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._stack.push_async_callback(stop)
+        self._stack.push_async_callback(end, (task,))
 
     async def drain(self) -> None:
         """Say that no more work is wanted; end what goes on until somebody ends it, sockets and streams; stop working.

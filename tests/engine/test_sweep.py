@@ -59,8 +59,8 @@ async def _there(run_id: str) -> Head:
 
 
 @asynccontextmanager
-async def running(sweep: Sweep, every: float = EVERY) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(sweep.run(every))
+async def running(sweep: Sweep, every: float = EVERY) -> AsyncIterator[asyncio.Future[tuple[None, None]]]:
+    task = asyncio.ensure_future(asyncio.gather(sweep.run(every), sweep.renew(every)))
     try:
         yield task
     finally:

@@ -150,7 +150,7 @@ class Pool:
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
-            task.cancel()
+            task.cancel()  # once: a driver hands its run over before it ends
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work_on(self, run_id: str) -> None:

@@ -70,19 +70,15 @@ class Sweep:
             for run_id in dict.fromkeys([*await self._store.unfinished(), *await self._log.ownerless()]):
                 self._pool.dispatch(run_id)
 
-    async def run(self, every: float) -> None:
-        """Prolong what this process owns, and take up what nobody does, for ever, each `every` seconds."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._renew(every), name="renew")
-            group.create_task(self._look_around(every), name="look around")
-
-    async def _renew(self, every: float) -> None:
+    async def renew(self, every: float) -> None:
+        """Prolong what this process owns, for ever, each `every` seconds: beside whatever else there is to look at."""
         while True:
             with self._going_on():
                 await self._log.renew(self._pool.owner)
             await asyncio.sleep(every)
 
-    async def _look_around(self, every: float) -> None:
+    async def run(self, every: float) -> None:
+        """Take up what nobody owns, for ever, each `every` seconds, and what is offered at once."""
         looks, loop = 0, asyncio.get_running_loop()
         look_at = loop.time() + every
         while True:

@@ -32,6 +32,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgpack
 
+from interlock.ending import end
 from interlock.log.batches import pack, page
 from interlock.log.port import (
     PAGE_BYTES,
@@ -146,8 +147,7 @@ class RedisLog:
         await self._turns.idle()
         await asyncio.to_thread(self._leases.stop)
         if self._hearing is not None:
-            self._hearing.cancel()
-            await asyncio.gather(self._hearing, return_exceptions=True)
+            await end((self._hearing,))
         await self._link.close()
 
     async def append(self, append: Append) -> Appended | Refused:

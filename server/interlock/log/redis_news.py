@@ -22,6 +22,7 @@ import structlog
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from interlock.ending import end
 from interlock.log.port import Hint, LogUnavailable
 
 logger = structlog.get_logger(__name__)
@@ -93,8 +94,8 @@ class News:
             subscription = self._connect()
             try:
                 await self._use(subscription)
-            except* (RedisError, OSError, LogUnavailable, RuntimeError) as errors:  # the last is uvloop's, when reset
-                logger.info("news_interrupted", why=str(errors.exceptions[0]))
+            except (RedisError, OSError, LogUnavailable, RuntimeError) as error:  # the last is uvloop's, when reset
+                logger.info("news_interrupted", why=str(error))
             finally:
                 with contextlib.suppress(RedisError, OSError, RuntimeError):
                     await subscription.aclose()  # type: ignore[no-untyped-call]
@@ -105,10 +106,13 @@ class News:
         self._changed = dict.fromkeys(self._hints)
         await subscription.subscribe(self.every)
         self._news.set()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_subscribed(subscription))
-            group.create_task(self._hear(subscription))
-            group.create_task(self._see())
+        parts = [self._keep_subscribed(subscription), self._hear(subscription), self._see()]
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done.pop().result()
+        finally:
+            await end(tasks)
 
     async def _keep_subscribed(self, subscription: PubSub) -> None:
         while True:
