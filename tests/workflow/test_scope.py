@@ -147,7 +147,11 @@ def test_containers_have_content_too() -> None:
     assert asked_for("p", Parallel("p", [step("a"), step("b")])) == {"a": "a", "b": "b"}
 
 
-@pytest.mark.parametrize("nodes", [[], [skipped("a")], [Steps("a", [skipped("b")])], [Step("a", says(None))]], ids=str)
+@pytest.mark.parametrize(
+    "nodes",
+    [[], [skipped("a")], [Steps("a", [skipped("b")])], [Step("a", says(None))]],
+    ids=["nothing", "a skipped step", "skipped steps", "a step without output"],
+)
 def test_what_has_no_content_gives_none(nodes: list[Any]) -> None:
     assert asked_for("a", *nodes) is None
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import sys
 
+from interlock.cli.importing import importing
+
 __all__ = ["main"]
 
 
@@ -19,9 +21,10 @@ def main() -> None:
     except ModuleNotFoundError:
         sys.exit("The command line needs the server's libraries; install them: pip install 'interlock[server]'")
     _replace_what_cant_be_printed()
-    from interlock.cli.commands import app
-    from interlock.cli.exits import ExitCode, Failure
-    from interlock_protocol.errors import InterlockError
+    with importing():
+        from interlock.cli.commands import app
+        from interlock.cli.exits import ExitCode, Failure
+        from interlock_protocol.errors import InterlockError
 
     try:
         app()

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from interlock.cli.exits import ExitCode, Failure
+from interlock.cli.importing import importing
 from interlock.settings import PREFIX, Settings, SettingsError
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.errors import DeclarationError, MissingExtra
@@ -85,7 +86,8 @@ def serve(target: str, **flags: str | None) -> None:
     """Serve the workflows of a Python module: MODULE:ATTR, a workflow or a list of them."""
     workflows = load(target)
     given = {name: value for name, value in flags.items() if value is not None}
-    from interlock.serving import serve as serve_workflows  # the server is loaded by this command alone
+    with importing():
+        from interlock.serving import serve as serve_workflows  # the server is loaded by this command alone
 
     try:
         serve_workflows(workflows, Settings(**given))
