@@ -30,6 +30,8 @@ DEFAULTS: dict[str, Any] = {
     "rate_limit_per_user": "100000/minute",
     "rate_limit_per_connection": "10000/minute",
     "max_concurrent_runs": 1_000,
+    "keep_logs_days": None,
+    "max_log_events": None,
     "auth_timeout_seconds": 10,
     "heartbeat_seconds": 20,
     "shutdown_grace_seconds": 10,

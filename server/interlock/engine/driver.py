@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,6 +44,9 @@ STUBBORN_SECONDS = 5.0
 
 HAND_OVER_SECONDS = 2.0
 """How long the log may take when a stopping process hands its runs over; then their leases end by themselves."""
+
+AWAY_SECONDS = 0.5
+"""How long the store is left alone when it can't be reached."""
 
 SOON_SECONDS = 0.05
 """How long a run must have been running before its row, and the change feed, say RUNNING."""
@@ -184,9 +187,18 @@ class Driver:
         """Have the application told of pauses: written down before they are in the log."""
         if self._notices is None or self.state.requirements.keys() <= self._announced:
             return
-        await self._notices.add(self.state.run_id, sorted(self.state.requirements.keys() - self._announced))
+        new = sorted(self.state.requirements.keys() - self._announced)
+        while not await self._is_noted(self._notices, new):  # noqa: ASYNC110 - nothing tells when it is back
+            await asyncio.sleep(AWAY_SECONDS)  # what runs goes on meanwhile
         self._announced.update(self.state.requirements)
         self._untold = True
+
+    async def _is_noted(self, notices: Notices, requirement_ids: Sequence[str]) -> bool:
+        try:
+            await notices.add(self.state.run_id, requirement_ids)
+        except StoreUnavailable:
+            return False
+        return True
 
     def _told_of_pauses(self) -> None:
         """What was announced is in the log by now."""

@@ -115,6 +115,7 @@ class RedisLog:
         self._leases = LeaseKeeper(url, [self._key(shard, "leases") for shard in range(shards)], lease_ms)
         self._news = News(self._link.subscription, self._places, prefix)
         self._hearing: asyncio.Task[None] | None = None
+        self._first_shard = 0
 
     def listen(self, listener: Listener) -> None:
         self._turns.listen(listener)
@@ -251,7 +252,9 @@ class RedisLog:
 
     async def ownerless(self, limit: int = 1000) -> list[str]:
         args = (limit, self._lease_ms, *self._contact.times)
-        shards = range(self._shards)
+        # From another shard each time: runs that nobody here can take must not hide those of the last shards.
+        self._first_shard = (self._first_shard + 1) % self._shards
+        shards = [(self._first_shard + number) % self._shards for number in range(self._shards)]
         calls = [(tuple(self._key(n, name) for name in ("ready", "owned", "leases")), args) for n in shards]
         replies = await self._link.run_all("ownerless", calls)
         self._contact.seen(min(now for now, *_ in replies))
