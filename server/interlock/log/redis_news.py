@@ -30,6 +30,9 @@ logger = structlog.get_logger(__name__)
 _SILENCE_SECONDS = 5.0
 """A connection on which nothing is heard for so long is asked for a sign of life; after twice that it is dead."""
 
+_TOGETHER_SECONDS = 0.05
+"""How long changes wait for others: many runs are subscribed to at once, and brief ones not at all."""
+
 _RECONNECT_SECONDS = (0.05, 0.5)
 _GROUP = 256
 
@@ -117,6 +120,7 @@ class News:
     async def _keep_subscribed(self, subscription: PubSub) -> None:
         while True:
             await self._news.wait()
+            await asyncio.sleep(_TOGETHER_SECONDS)
             self._news.clear()
             while self._changed:
                 changed = _some(self._changed)
