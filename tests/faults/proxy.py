@@ -111,13 +111,16 @@ class Proxy:
         self.connections += 1
         line = _Line(writer, self.cut_after())
         writer.transport.set_write_buffer_limits(0)  # so that `drain` means that the bytes have left
-        if self._refusing:
+        try:
+            if not self._refusing:
+                await self._connect(reader, line)
+        finally:  # also when it is cancelled while it connects
             line.reset()
-            return
+
+    async def _connect(self, reader: asyncio.StreamReader, line: _Line) -> None:
         try:
             answers, line.server = await asyncio.open_connection(*self._target)
         except OSError:
-            line.reset()
             return
         self._lines.add(line)
         try:
@@ -128,7 +131,6 @@ class Proxy:
             pass
         finally:
             self._lines.discard(line)
-            line.reset()
 
     async def _carry(
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, line: _Line, *, answers: bool
