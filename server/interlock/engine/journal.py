@@ -105,6 +105,10 @@ class Journal:
         self._bytes += len(entry.body)
 
     @property
+    def has_drafts(self) -> bool:
+        return bool(self._drafts)
+
+    @property
     def is_full(self) -> bool:
         """Whether the next batch is as large as a batch gets; then whoever emits waits for `room`.
 
