@@ -172,8 +172,8 @@ class LossyDatabase:
             raise DatabaseUnavailable("The connection was lost.")
         return result
 
-    async def read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
-        return await self._database.read(work, long=long)
+    async def read(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
+        return await self._database.read(work, one_statement=one_statement, long=long)
 
     @contextmanager
     def losing_a_reply(self) -> Iterator[None]:

@@ -916,7 +916,7 @@ class _Gone:
     async def write(self, work: object, *, one_statement: bool = False, long: bool = False) -> Never:
         raise DatabaseUnavailable("gone")
 
-    async def read(self, work: object, *, long: bool = False) -> Never:
+    async def read(self, work: object, *, one_statement: bool = False, long: bool = False) -> Never:
         raise DatabaseUnavailable("gone")
 
     async def close(self) -> None:

@@ -224,6 +224,10 @@ BREAKS: dict[str, tuple[Kind, Break]] = {
     "a conflict with oneself": (Kind.MISTOLD, answer(2, sent=APPROVED)),
     "an expiry of what a person decided": (Kind.MISTOLD, answer(2, outcome="requirement_expired")),
     "a decision that is told of no requirement": (Kind.MISTOLD, answer(1, outcome="requirement_not_found")),
+    "a decision that is refused for what it says": (
+        Kind.MISTOLD,
+        answer(1, outcome="invalid_decision", details=[{"field": "confirmed", "error": "must be true or false"}]),
+    ),
     "a cancellation that is acknowledged and doesn't happen": (
         Kind.MISTOLD,
         answer(0, action="cancel-workflow", outcome="ack"),

@@ -102,6 +102,7 @@ class Answer:
         action: `start-workflow`, `continue-workflow` or `cancel-workflow`.
         sent: the decision.
         outcome: `ack`, or the code of the error; None when nobody waited for it.
+        details: what the error says beside its code: an object, or, of wrong fields, a list.
     """
 
     who: str
@@ -109,7 +110,7 @@ class Answer:
     requirement_id: str | None = None
     sent: Mapping[str, Any] = field(default_factory=dict)
     outcome: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Any = field(default_factory=dict)
 
 
 class Row(NamedTuple):
@@ -275,7 +276,7 @@ def every_answer_agrees_with_the_log(story: Story) -> Says:
         else:
             wrong = None if answer.outcome == "ack" else "a start that nothing is wrong with"
         if wrong:
-            told = f"{answer.outcome} {dict(answer.details) or ''}".strip()
+            told = f"{answer.outcome} {answer.details or ''}".strip()
             yield Kind.MISTOLD, f"{answer.who} sent {dict(answer.sent) or answer.action} and was told {told}: {wrong}"
 
 

@@ -34,10 +34,11 @@ class Database(Protocol):
         `long`.
         """
 
-    async def read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
+    async def read(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
         """Run `work`, which only reads, on a consistent view of everything committed so far.
 
-        It must be short, for the event loop may wait for it. One that may scan many rows says `long`.
+        It must be short, for the event loop may wait for it. One that may scan many rows says `long`. One that reads
+        with one statement may say so, as in `write`.
         """
 
     async def close(self) -> None:

@@ -76,9 +76,10 @@ class PostgresDatabase:
         async with self._answering(None if long else _ANSWER_SECONDS), begun as connection:
             return await connection.run_sync(work)
 
-    async def read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
+    async def read(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
         seconds = _LONG_ANSWER_SECONDS if long else _ANSWER_SECONDS
-        async with self._answering(seconds), self._snapshots.connect() as connection:
+        engine = self._autocommit if one_statement else self._snapshots
+        async with self._answering(seconds), engine.connect() as connection:
             return await connection.run_sync(work)
 
     async def close(self) -> None:

@@ -111,7 +111,7 @@ class SqliteDatabase:
         self._waiting.append((work, future))
         return await future
 
-    async def read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
+    async def read(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
         self._refuse_when_closed()
         if long:
             running = asyncio.get_running_loop().run_in_executor(self._long_reads, self._long_reader.run, work)

@@ -28,7 +28,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgpack
 
@@ -226,19 +226,27 @@ class RedisLog:
         return head if head is not None and head.status.is_final else None
 
     async def read(self, run_id: str, first_index: int, *, max_bytes: int = PAGE_BYTES) -> list[Batch]:
-        batches, head = await self._read_stream(run_id, first_index, max_bytes)
+        head, batches = await self._read_stream(run_id, first_index, max_bytes)
         if batches:
             return batches
-        is_kept = head.begins <= first_index < head.ends if head.epoch else await self._tombstone(run_id)
+        if head is None:
+            is_kept = await self._tombstone(run_id) is not None
+        else:
+            is_kept = head.first_index <= first_index < head.next_index
         return await self._archive.read(run_id, first_index, max_bytes) if is_kept else []
 
-    async def _read_stream(self, run_id: str, first_index: int, max_bytes: int) -> tuple[list[Batch], _Extent]:
-        """A page (empty when the stream doesn't hold the index), and from where to where the log goes."""
-        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}")
-        epoch, begins, ends, *rows = await self._link.run("read", keys, (first_index, max_bytes))
-        ids, blobs = rows[::2], rows[1::2]
+    async def _read_stream(
+        self, run_id: str, first_index: int | None, max_bytes: int
+    ) -> tuple[Head | None, list[Batch]]:
+        """The head, and a page from an index, or from the log's beginning; empty when the stream doesn't hold it."""
+        keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "leases")
+        fields, *rows = await self._link.run("read", keys, (first_index, max_bytes))
+        if not fields:
+            return None, []
+        head, ids, blobs = _head(run_id, fields), rows[::2], rows[1::2]
         places = (int(entry_id.partition(b"-")[2]) for entry_id in ids)
-        return page(epoch, zip(places, blobs, strict=True), first_index), _Extent(epoch, begins, ends)
+        first_index = head.first_index if first_index is None else first_index
+        return head, page(head.epoch, zip(places, blobs, strict=True), first_index)
 
     async def _places(self, run_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Epoch and next index of each run that has a head."""
@@ -261,13 +269,11 @@ class RedisLog:
         return [run_id.decode() for _, *runs in replies for run_id in runs][:limit]
 
     async def archive(self, run_id: str) -> bool:
-        fields = await self._link.run("head", self._keys(run_id, f"head:{run_id}", "leases"))
-        head = _head(run_id, fields) if fields else None
+        head, batches = await self._read_stream(run_id, None, _COPY_BYTES)
         if head is None or not (head.status.is_final or (head.status is RunStatus.PAUSED and head.owner is None)):
             return False
         index = head.first_index
         while index < head.next_index:
-            batches, *_ = await self._read_stream(run_id, index, _COPY_BYTES)
             if batches:
                 index = batches[-1].next_index
                 await self._archive.write(run_id, replace(head, next_index=index), batches)
@@ -275,6 +281,8 @@ class RedisLog:
                 index = kept
             else:
                 return False  # it was begun anew meanwhile
+            if index < head.next_index:
+                _, batches = await self._read_stream(run_id, index, _COPY_BYTES)
         keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "ready", "owned", "paused")
         return bool(await self._link.run("archive", keys, (run_id, head.epoch, head.next_index, head.status)))
 
@@ -306,14 +314,6 @@ class RedisLog:
 
     def _key(self, shard: int, name: str) -> str:
         return f"{self._prefix}:{{s{shard}}}:{name}"
-
-
-class _Extent(NamedTuple):
-    """From where to where (not including) a log goes. No epoch is 0: there is no such log."""
-
-    epoch: int
-    begins: int
-    ends: int
 
 
 class _Contact:

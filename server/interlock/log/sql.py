@@ -77,6 +77,12 @@ _FIND_OWNERLESS = """
 _INSERT_BATCH = """
     INSERT INTO log_batches (run_id, epoch, first_index, next_index, entries) VALUES (?, ?, ?, ?, ?)"""
 _ARCHIVE_BATCH = _INSERT_BATCH + " ON CONFLICT DO NOTHING"
+_ARCHIVE_AT_ONCE = f"""
+    WITH head AS ({_ARCHIVE_HEAD})
+    INSERT INTO log_batches (run_id, epoch, first_index, next_index, entries)
+    SELECT CAST(? AS text), *
+    FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS bytea[]))
+    ON CONFLICT DO NOTHING"""  # noqa: S608 - of constants
 _FIRST_OF_PAGE = """
     SELECT first_index, entries FROM log_batches WHERE run_id = ? AND epoch = ? AND first_index <= ?
     ORDER BY first_index DESC LIMIT 1"""
@@ -182,22 +188,14 @@ class SqlArchive:
 
     async def write(self, run_id: str, head: Head, batches: Sequence[Batch]) -> None:
         """Keep these; what is kept already stays as it is."""
-        rows = [(run_id, b.epoch, b.first_index, b.next_index, pack(b.entries)) for b in batches]
-
-        def work(connection: Connection) -> None:
-            pending = _json(sorted(head.pending))
-            place = (head.epoch, head.next_index, head.status.value, pending, head.generation, head.first_index)
-            self._run(connection, _ARCHIVE_HEAD, run_id, *place)
-            for row in rows:
-                self._run(connection, _ARCHIVE_BATCH, *row)
-
+        rows = [(batch.epoch, batch.first_index, batch.next_index, pack(batch.entries)) for batch in batches]
         with _translating():
-            await self._database.write(work)
+            await self._database.write(lambda connection: self._keep(connection, head, rows), one_statement=True)
 
     async def head(self, run_id: str) -> Head | None:
         """The head as it was when it was written."""
         with _translating():
-            row = await self._database.read(lambda connection: _find(self._run, connection, run_id))
+            row = await self._database.read(lambda connection: _find(self._run, connection, run_id), one_statement=True)
         return None if row is None else row.head
 
     async def trim(self, run_id: str, before: int) -> int:
@@ -208,7 +206,9 @@ class SqlArchive:
     async def end(self, run_id: str, epoch: int) -> int:
         """The index up to which (not including) entries of this epoch are kept."""
         with _translating():
-            rows = await self._database.read(lambda connection: self._run(connection, _END_OF_BATCHES, run_id, epoch))
+            rows = await self._database.read(
+                lambda connection: self._run(connection, _END_OF_BATCHES, run_id, epoch), one_statement=True
+            )
         return rows[0][0] if rows else 0
 
     async def read(self, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
@@ -217,6 +217,17 @@ class SqlArchive:
             return await self._database.read(
                 lambda connection: _read(self._run, connection, run_id, first_index, max_bytes)
             )
+
+    def _keep(self, connection: Connection, head: Head, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
+        pending = _json(sorted(head.pending))
+        place = (head.epoch, head.next_index, head.status.value, pending, head.generation, head.first_index)
+        if connection.dialect.name == "postgresql":  # where each statement is a round trip
+            columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
+            self._run(connection, _ARCHIVE_AT_ONCE, head.run_id, *place, head.run_id, *columns)
+            return
+        self._run(connection, _ARCHIVE_HEAD, head.run_id, *place)
+        for row in rows:
+            self._run(connection, _ARCHIVE_BATCH, head.run_id, *row)
 
 
 def _nothing() -> None: ...

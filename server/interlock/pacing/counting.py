@@ -16,6 +16,7 @@ from limits import RateLimitItem
 from limits.aio.storage import Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from interlock.pacing.permits import Permits, block_of
 from interlock.pacing.windows import Windows
 
 logger = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class Counter:
     def __init__(self, shared: Storage | None = None) -> None:
         self._own = SlidingWindowCounterRateLimiter(Windows())
         self._shared = None if shared is None else SlidingWindowCounterRateLimiter(shared)
+        self._permits = Permits()
         self._room = asyncio.Semaphore(ROOM)
         self._ask_again_at = 0.0
         self._is_away = False
@@ -56,8 +58,13 @@ class Counter:
         """
         if self._shared is None or self._is_out():
             return await self.hit_here(item, *key)
+        name = item.key_for(*key)
+        if self._permits.use(name):
+            return None
         async with self._room:
-            if not self._is_out():  # who waited for room has heard meanwhile
+            if self._permits.use(name):  # who waited for room may find what others have taken,
+                return None
+            if not self._is_out():  # or has heard meanwhile
                 try:
                     return await self._hit_shared(self._shared, item, key)
                 except Exception as error:
@@ -78,11 +85,21 @@ class Counter:
         if self._is_away:
             self._ask_again_at = time.monotonic() + AWAY_SECONDS  # the others needn't wait for this try
         async with asyncio.timeout(SHARED_SECONDS):
-            wait = await _hit(shared, item, key)
+            wait = await self._take(shared, item, key)
         if self._is_away:
             logger.info("rate_limits_shared_again")
         self._is_away, self._ask_again_at = False, 0.0
         return wait
+
+    async def _take(
+        self, shared: SlidingWindowCounterRateLimiter, item: RateLimitItem, key: tuple[str, ...]
+    ) -> float | None:
+        """One, and a block of them where there is one to be had."""
+        block = block_of(item)
+        if block > 1 and await shared.hit(item, *key, cost=block):
+            self._permits.hold(item.key_for(*key), block - 1)
+            return None
+        return await _hit(shared, item, key)
 
     def _lost(self, error: Exception) -> None:
         if not self._is_away:

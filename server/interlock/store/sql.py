@@ -75,7 +75,7 @@ class SqlStore:
         return await self._read(partial(_page, which, _before(which.cursor)), long=bool(filters))
 
     async def lingering(self, older_than_ms: int, *, after: str = "", limit: int = 100) -> Sequence[str]:
-        return await self._read(partial(_lingering, self._clock() - older_than_ms, after, limit))
+        return await self._read(partial(_lingering, self._clock() - older_than_ms, after, limit), one_statement=True)
 
     async def ended(
         self, before: int, *, after: tuple[int, str] = (0, ""), limit: int = 100
@@ -83,13 +83,13 @@ class SqlStore:
         return await self._read(partial(_ended, before, after, limit), long=True)
 
     async def unfinished(self) -> Sequence[str]:
-        return await self._read(_unfinished)
+        return await self._read(_unfinished, one_statement=True)
 
     async def settle(self, settlement: Settlement) -> None:
         await self._write(partial(self._settle, settlement), one_statement=True)
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
-        return await self._read(partial(_snapshot, run_id))
+        return await self._read(partial(_snapshot, run_id), one_statement=True)
 
     # --- decisions and keys ---
 
@@ -98,13 +98,13 @@ class SqlStore:
             await self._write(partial(self._record, run_id, decisions, key), one_statement=True)
 
     async def decision(self, run_id: str, requirement_id: str) -> Decision | None:
-        return await self._read(partial(_decision, run_id, requirement_id))
+        return await self._read(partial(_decision, run_id, requirement_id), one_statement=True)
 
     async def decisions(self, run_id: str) -> Sequence[Decision]:
-        return await self._read(partial(_decisions, run_id))
+        return await self._read(partial(_decisions, run_id), one_statement=True)
 
     async def outcome(self, user_id: str, key: str) -> Outcome | None:
-        return await self._read(partial(_outcome, user_id, key, self._cutoff()))
+        return await self._read(partial(_outcome, user_id, key, self._cutoff()), one_statement=True)
 
     async def forget_keys(self, limit: int = 1000) -> int:
         return await self._write(partial(_forget_keys, self._cutoff(), limit), one_statement=True)
@@ -114,17 +114,17 @@ class SqlStore:
     async def now_ms(self) -> int:
         if self._database.dialect == "sqlite":
             return self._clock()
-        return await self._read(_postgres_now)
+        return await self._read(_postgres_now, one_statement=True)
 
     async def take_due(self, now: int, hold_ms: int, limit: int = 1000) -> Sequence[str]:
-        if not await self._read(partial(_has_due, now)):  # as it is nearly always
+        if not await self._read(partial(_has_due, now), one_statement=True):  # as it is nearly always
             return ()
         return await self._write(partial(_take_due, now, hold_ms, limit), one_statement=True)
 
     # --- how it stands ---
 
     async def check(self) -> None:
-        await self._read(_answer)
+        await self._read(_answer, one_statement=True)
 
     async def census(self, before: Sequence[int]) -> Census:
         return await self._read(partial(_census, before), long=True)
@@ -132,7 +132,7 @@ class SqlStore:
     # --- sessions ---
 
     async def session_state(self, user_id: str, session_id: str) -> JsonObject:
-        return await self._read(partial(_session_state, user_id, session_id))
+        return await self._read(partial(_session_state, user_id, session_id), one_statement=True)
 
     async def patch_session(
         self, user_id: str, session_id: str, run_id: str, patches: Sequence[tuple[int, list[JsonValue]]]
@@ -144,7 +144,7 @@ class SqlStore:
     async def session(
         self, user_id: str, session_id: str, limit: int = 20
     ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
-        return await self._read(partial(_session, user_id, session_id, limit))
+        return await self._read(partial(_session, user_id, session_id, limit), one_statement=True)
 
     # --- pause notices ---
 
@@ -161,9 +161,9 @@ class SqlStore:
     # --- the change feed ---
 
     async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
-        if await self._read(_has_unnumbered):
+        if await self._read(_has_unnumbered, one_statement=True):
             await self._write(_number)
-        return await self._read(partial(_changes, after_seq, limit))
+        return await self._read(partial(_changes, after_seq, limit), one_statement=True)
 
     # --- the work that writes ---
 
@@ -242,9 +242,9 @@ class SqlStore:
         except DatabaseUnavailable as error:
             raise StoreUnavailable(str(error)) from error
 
-    async def _read(self, work: Callable[[Connection], T], *, long: bool = False) -> T:
+    async def _read(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
         try:
-            return await self._database.read(work, long=long)
+            return await self._database.read(work, one_statement=one_statement, long=long)
         except DatabaseUnavailable as error:
             raise StoreUnavailable(str(error)) from error
 
@@ -336,15 +336,16 @@ def _session_state(user_id: str, session_id: str, connection: Connection) -> Jso
 def _session(
     user_id: str, session_id: str, limit: int, connection: Connection
 ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
-    return _session_state(user_id, session_id, connection), _earlier_runs(user_id, session_id, limit, connection)
-
-
-def _earlier_runs(
-    user_id: str, session_id: str, limit: int, connection: Connection
-) -> Sequence[tuple[str, JsonValue, bytes]]:
     parameters = {"of_user": user_id, "of_session": session_id, "at_most": limit}
-    newest_first = sql.EARLIER_RUNS.rows(connection, parameters)
-    return [(run_id, from_json(text), state) for run_id, text, state in reversed(newest_first)]
+    state: JsonObject = {}
+    earlier: list[tuple[int, str, JsonValue, bytes]] = []
+    for run_id, text, folded, created_at in sql.SESSION_AND_RUNS.rows(connection, parameters):
+        if run_id is None:
+            state = from_json(text)
+        else:
+            earlier.append((created_at, run_id, from_json(text), folded))
+    earlier.sort(key=lambda run: run[:2])
+    return state, [run[1:] for run in earlier]
 
 
 def _take_notices(now: int, hold_ms: int, limit: int, connection: Connection) -> Sequence[tuple[str, str]]:

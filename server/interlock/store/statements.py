@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import (
     BigInteger,
     Integer,
+    Label,
     Select,
     Table,
     Text,
@@ -22,10 +23,13 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal_column,
+    null,
     or_,
     select,
     text,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import sqlite
@@ -157,12 +161,23 @@ CHANGES = (
 HAS_UNNUMBERED = select(exists(select(changes.c.id).where(text(UNNUMBERED))))
 _SESSION = select(sessions.c.state).where(sessions.c.user_id == _OF_USER, sessions.c.session_id == _OF_SESSION)
 SESSION = Compiled(_SESSION)
-EARLIER_RUNS = Compiled(
-    select(runs.c.run_id, runs.c.input, snapshots.c.state)
+_EARLIER_RUNS = (
+    select(runs.c.run_id, runs.c.input, snapshots.c.state, runs.c.created_at)
     .join(snapshots, snapshots.c.run_id == runs.c.run_id)
     .where(text(COMPLETED), runs.c.user_id == _OF_USER, runs.c.session_id == _OF_SESSION)
     .order_by(runs.c.created_at.desc(), runs.c.run_id.desc())
     .limit(_AT_MOST)
+    .subquery("earlier")
+)
+_NEVER: Label[Any] = literal_column("0").label("created_at")
+SESSION_AND_RUNS = Compiled(
+    # The session's state is the row that names no run: one statement, and so one round trip.
+    union_all(
+        _SESSION.with_only_columns(
+            null().label("run_id"), sessions.c.state, null().label("folded"), literal_column("0")
+        ),
+        select(_EARLIER_RUNS),
+    )
 )
 
 # --- writing ---

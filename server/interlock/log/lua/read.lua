@@ -1,10 +1,11 @@
--- A page of a run's log: batches as (id, entries), the first one being that which holds the index asked for.
--- KEYS head, log
--- ARGV [first index, bytes]
+-- A run's head, and a page of its log: batches as (id, entries), the first one being that which holds the index asked for.
+-- KEYS head, log, leases
+-- ARGV [first index (else that which the log begins with), bytes]
 local first, budget = unpack(cmsgpack.unpack(ARGV[1]))
 local head = load_head(KEYS[1])
-if not head then return { 0, 0, 0 } end
-local reply = { head.epoch, head.first, head.next }
+if not head then return { false } end
+local reply = { dump_head(head, KEYS[3]) }
+first = first or head.first
 if first < head.first or first >= head.next then return reply end
 
 local asked = string.format('%d-%d', head.epoch, first)
