@@ -17,6 +17,7 @@ DEFAULTS: dict[str, Any] = {
     "database_url": "sqlite+aiosqlite:///.interlock/interlock.db",
     "redis_url": None,
     "public_url": None,
+    "web_app": True,
     "allow_volatile_redis": False,
     "tokens": None,
     "jwt_secret": None,

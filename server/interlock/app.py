@@ -29,6 +29,7 @@ from interlock.http.openapi import describe
 from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
 from interlock.http.sse import Streams
+from interlock.http.web import web_routes
 from interlock.hub import Hub
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
@@ -216,6 +217,8 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
+    if interlock.settings.web_app:
+        app.router.routes.extend(web_routes())
     answer_errors(app, interlock.meter)
     describe(app)
     return app

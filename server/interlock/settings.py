@@ -103,6 +103,7 @@ class Settings(BaseSettings):
         "Where people reach this server; the links that `on_pause` gets begin with it.",
         "a URL such as https://interlock.example.com",
     )
+    web_app: bool = _setting(True, "Serve the web app at `/`.", "true or false")
     allow_volatile_redis: bool = _setting(
         False, "Serve even with a Redis that may forget (no AOF, or it evicts keys).", "true or false"
     )

@@ -48,7 +48,7 @@ HAND_OVER_SECONDS = 2.0
 AWAY_SECONDS = 0.5
 """How long the store is left alone when it can't be reached."""
 
-SOON_SECONDS = 0.05
+SOON_SECONDS = 0.25
 """How long a run must have been running before its row, and the change feed, say RUNNING."""
 
 
