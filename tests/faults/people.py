@@ -380,8 +380,7 @@ def decide(event: Event, tools: list[Event], chance: Random) -> Event:
 
 
 def _rejection(event: Event, chance: Random) -> Event:
-    is_review = event["requires_output_review"] or event["requires_iteration_review"]
-    if is_review:
+    if event["on_reject"] == "retry":  # not when it was done as often as it may be
         return {"confirmed": False, "on_reject": "retry", "rejection_feedback": f"again {chance.randrange(1000)}"}
     return {"confirmed": False, "on_reject": chance.choices(["skip", "cancel"], [3, 1])[0]}
 
