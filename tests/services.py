@@ -33,6 +33,9 @@ _READY_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _SLOTS = 16384
+_FAILED_MS = 2000
+"""How long a master of a Redis Cluster is silent before the others take it for failed."""
+
 _BUS = 10_000
 """How far from its port a node of a Redis Cluster talks to the others."""
 
@@ -86,6 +89,7 @@ def free_master(*, announced: int | None = None) -> Master:
 def redis_master(master: Master, *, data_dir: Path) -> Iterator[str]:
     """One master. Beside its data it keeps which slots it has, and which masters it knows."""
     options = ["--cluster-enabled", "yes", "--cluster-announce-port", str(master.announced)]
+    options += ["--cluster-require-full-coverage", "no", "--cluster-node-timeout", str(_FAILED_MS)]
     options += ["--cluster-announce-bus-port", str(master.port + _BUS), "--cluster-announce-ip", _HOST]
     with redis_server(data_dir=data_dir, port=master.port, options=options) as url:
         yield url

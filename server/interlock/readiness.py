@@ -3,6 +3,7 @@
 Laws:
 - Looking is cheap, and looked at often: an answer counts for a second, and one question is under way at a time.
 - What is told is for anybody to hear: which part, and how it fails; no address, no name, nothing that a driver said.
+- A log of which a part is away is ready: no other server would know more of it.
 - A server that stops isn't ready from that moment on, whatever else is well.
 
 Source: `docs/operations.md`, "Health".
@@ -26,8 +27,6 @@ KEEP_SECONDS: Final = 1.0
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a part may take to answer."""
-
-_NO_RUN: Final = "run-that-asks-whether-the-log-answers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Readiness:
 
         self._parts = {
             "database": remembered(lambda: services().store.check()),
-            "log": remembered(lambda: services().engine.log.head(_NO_RUN)),
+            "log": remembered(lambda: services().engine.log.ownerless(limit=1)),  # which asks every shard
         }
         self._patience = patience
         self._known: dict[str, str] = {}

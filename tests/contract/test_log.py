@@ -1013,6 +1013,22 @@ async def test_watch_goes_on_after_its_connection_was_lost(redis_rig: RedisRig) 
     await eventually(lambda: _now(hints), lambda found: (1, 2) in found)
 
 
+async def test_watch_goes_on_after_a_hint_that_failed(redis_rig: RedisRig) -> None:
+    other = await redis_rig.another()
+    await claim(other)
+    hints: list[tuple[int, int]] = []
+
+    def fails_once(*place: int) -> None:
+        hints.append((place[0], place[1]))
+        if len(hints) == 1:
+            raise LookupError("on purpose")
+
+    redis_rig.log.watch(RUN, fails_once)
+    await eventually(lambda: _now(hints), lambda found: len(found) > 1)
+    await write(other, append("a"))
+    await eventually(lambda: _now(hints), lambda found: (1, 1) in found)
+
+
 async def test_offer_is_heard_by_other_processes(redis_rig: RedisRig) -> None:
     other = await redis_rig.another()
     offers: list[None] = []

@@ -5,8 +5,9 @@ Laws:
   Cluster, too. Every process must agree on the number of shards: it is kept in Redis, and compared at start.
 - A stream entry is a batch; its id is `<epoch>-<first index>`. (Redis has no id 0-0: epochs begin at 1.)
 - A lease is an owner's, per shard, and ends by Redis's clock. The generation in the head is what fences; a lease only
-  says when another may claim. Nobody claims a lease as expired before having been in touch with Redis, without a gap
-  of half a lease, for a whole lease: while Redis is away nobody can renew, and that dispossesses nobody.
+  says when another may claim. Nobody claims a lease as expired before having been in touch with the shard, without a
+  gap of half a lease, for a whole lease: while it is away nobody can renew, and that dispossesses nobody.
+- Each shard stands for itself: where a master of a Cluster is away, the shards of the others go on as ever.
 - A claim that comes when its sender may have given it up claims nothing: an owner knows what it owns.
 - The log of an ended run moves to the archive; its head stays, small, and refuses.
 
@@ -111,7 +112,7 @@ class RedisLog:
         self._allow_volatile = allow_volatile
         self._prefix = prefix
         self._turns = Turns(self._write)
-        self._contact = _Contact(lease_ms)
+        self._contacts = [_Contact(lease_ms) for _ in range(shards)]
         self._leases = LeaseKeeper(url, [self._key(shard, "leases") for shard in range(shards)], lease_ms)
         self._news = News(self._link.subscription, self._places, prefix)
         self._hearing: asyncio.Task[None] | None = None
@@ -186,10 +187,11 @@ class RedisLog:
         if create_epoch is not None and create_epoch < 1:
             raise ValueError("Epochs begin at 1.")
         keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
+        contact = self._contacts[self._shard(run_id)]
         for _ in range(_CLAIMS):
-            args = (run_id, owner, create_epoch, self._lease_ms, _LATE_MS, *self._contact.times)
+            args = (run_id, owner, create_epoch, self._lease_ms, _LATE_MS, *contact.times)
             now, *reply = await self._link.run("claim", keys, args)
-            self._contact.seen(now)
+            contact.seen(now)
             if reply[0] != b"late":
                 break
         else:
@@ -208,8 +210,9 @@ class RedisLog:
 
     async def renew(self, owner: str) -> None:
         self._leases.owner = owner
-        calls = [((self._key(shard, "leases"),), (owner, self._lease_ms)) for shard in range(self._shards)]
-        self._contact.seen(min(await self._link.run_all("renew", calls)))
+        calls = {shard: ((self._key(shard, "leases"),), (owner, self._lease_ms)) for shard in range(self._shards)}
+        for shard, now in (await self._link.run_all("renew", calls)).items():
+            self._contacts[shard].seen(now)
 
     async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
         keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
@@ -248,25 +251,32 @@ class RedisLog:
         first_index = head.first_index if first_index is None else first_index
         return head, page(head.epoch, zip(places, blobs, strict=True), first_index)
 
-    async def _places(self, run_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Epoch and next index of each run that has a head."""
-        calls = [(self._keys(run_id, f"head:{run_id}", "leases"), ()) for run_id in run_ids]
+    async def _places(self, run_ids: Sequence[str]) -> dict[str, tuple[int, int] | None]:
+        """Epoch and next index of each run that can be reached; None of one without a head."""
+        calls = {run_id: (self._keys(run_id, f"head:{run_id}", "leases"), ()) for run_id in run_ids}
         heads = await self._link.run_all("head", calls)
-        return {run_id: (head[0], head[1]) for run_id, head in zip(run_ids, heads, strict=True) if head}
+        return {run_id: (head[0], head[1]) if head else None for run_id, head in heads.items()}
 
     async def offer(self, run_id: str, *, create_epoch: int) -> None:
         keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
         await self._link.run("offer", keys, (run_id, create_epoch, self._news.every))
 
     async def ownerless(self, limit: int = 1000) -> list[str]:
-        args = (limit, self._lease_ms, *self._contact.times)
         # From another shard each time: runs that nobody here can take must not hide those of the last shards.
         self._first_shard = (self._first_shard + 1) % self._shards
         shards = [(self._first_shard + number) % self._shards for number in range(self._shards)]
-        calls = [(tuple(self._key(n, name) for name in ("ready", "owned", "leases")), args) for n in shards]
-        replies = await self._link.run_all("ownerless", calls)
-        self._contact.seen(min(now for now, *_ in replies))
-        return [run_id.decode() for _, *runs in replies for run_id in runs][:limit]
+        calls = {
+            shard: (
+                [self._key(shard, name) for name in ("ready", "owned", "leases")],
+                (limit, self._lease_ms, *self._contacts[shard].times),
+            )
+            for shard in shards
+        }
+        found: list[str] = []
+        for shard, (now, *runs) in (await self._link.run_all("ownerless", calls)).items():
+            self._contacts[shard].seen(now)
+            found += [run_id.decode() for run_id in runs]
+        return found[:limit]
 
     async def archive(self, run_id: str) -> bool:
         head, batches = await self._read_stream(run_id, None, _COPY_BYTES)
@@ -304,12 +314,15 @@ class RedisLog:
         return int(await self._link.run("trim", keys, (epoch, first_index, True)))
 
     async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
-        calls = [((self._key(shard, "paused"),), (for_ms, limit)) for shard in range(self._shards)]
+        calls = {shard: ((self._key(shard, "paused"),), (for_ms, limit)) for shard in range(self._shards)}
         replies = await self._link.run_all("long_paused", calls)
-        return [run_id.decode() for runs in replies for run_id in runs][:limit]
+        return [run_id.decode() for runs in replies.values() for run_id in runs][:limit]
+
+    def _shard(self, run_id: str) -> int:
+        return zlib.crc32(run_id.encode()) % self._shards
 
     def _keys(self, run_id: str, *names: str) -> list[str]:
-        shard = zlib.crc32(run_id.encode()) % self._shards
+        shard = self._shard(run_id)
         return [self._key(shard, name) for name in names]
 
     def _key(self, shard: int, name: str) -> str:
@@ -317,7 +330,7 @@ class RedisLog:
 
 
 class _Contact:
-    """Since when this process has been in touch with Redis without a gap, and when it last was, by Redis's clock."""
+    """Since when this process has been in touch with a shard without a gap, and when it last was, by Redis's clock."""
 
     def __init__(self, lease_ms: int) -> None:
         self._longest_gap = lease_ms / 2

@@ -3,6 +3,7 @@
 Laws:
 - A coroutine that computes for some seconds doesn't cost the leases of everything else that its process owns.
 - A loop that is stuck past a bound does: its runs go on elsewhere.
+- Each master of a Cluster stands for itself, and leases there go by its own clock.
 
 Source: `docs/architecture.md`, "On many nodes".
 """
@@ -10,7 +11,6 @@ Source: `docs/architecture.md`, "On many nodes".
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -18,7 +18,8 @@ from collections.abc import Sequence
 import structlog
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.cluster import ClusterNode
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
 logger = structlog.get_logger(__name__)
@@ -68,21 +69,43 @@ class LeaseKeeper:
     def _run(self, is_cluster: bool) -> None:
         kind: type[Redis] | type[RedisCluster] = RedisCluster if is_cluster else Redis
         client: Redis | RedisCluster | None = None
-        while not self._stopped.wait(self._every):
-            silent = time.monotonic() - self._beat_at
-            if not self.owner or not 2 * self._every < silent < STUCK_SECONDS:
-                continue
-            with contextlib.suppress(RedisError, OSError):
+        while not self._stopped.is_set():
+            try:
+                # Not only when it is needed: a Cluster has to say who has what before a master is away.
                 client = client or kind.from_url(self._url, socket_timeout=self._every, retry=Retry(NoBackoff(), 0))
-                self._renew(client)
-                logger.warning("loop_blocked", seconds=round(silent, 1))
+                silent = time.monotonic() - self._beat_at
+                if self.owner and 2 * self._every < silent < STUCK_SECONDS:
+                    self._renew(client)
+                    logger.warning("loop_blocked", seconds=round(silent, 1))
+            except (RedisError, RedisClusterException, OSError):
+                pass  # again at the next look
+            except Exception:
+                logger.exception("leases_failed")
+            self._stopped.wait(self._every)
         if client is not None:
             client.close()
 
     def _renew(self, client: Redis | RedisCluster) -> None:
-        seconds, microseconds = client.time()
-        until = seconds * 1000 + microseconds // 1000 + self._lease_ms
-        with client.pipeline(transaction=False) as pipeline:
-            for key in self._keys:
-                pipeline.zadd(key, {self.owner: until}, xx=True, gt=True)
-            pipeline.execute(raise_on_error=False)
+        if isinstance(client, Redis):
+            self._renew_at(client, self._keys)
+            return
+        masters: dict[ClusterNode, list[str]] = {}
+        for key in self._keys:
+            node = client.get_node_from_key(key)  # type: ignore[no-untyped-call]
+            masters.setdefault(node, []).append(key)
+        done = [self._renew_at(client.get_redis_connection(node), keys) for node, keys in masters.items()]
+        if not all(done):  # another may have its keys by now
+            client.nodes_manager.initialize()
+
+    def _renew_at(self, server: Redis, keys: Sequence[str]) -> bool:
+        """Whether all of them are there, and were renewed if they needed it."""
+        try:
+            seconds, microseconds = server.time()
+            until = seconds * 1000 + microseconds // 1000 + self._lease_ms
+            with server.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    pipeline.zadd(key, {self.owner: until}, xx=True, gt=True)
+                pipeline.execute()
+        except (RedisError, OSError):
+            return False
+        return True

@@ -4,7 +4,9 @@ Laws:
 - Whatever can't be known to have been done is `LogUnavailable`; whoever asked decides about asking again. The
   client's own retries are off. (A script that Redis doesn't know wasn't run: it is sent again, with its source.)
 - All keys of a call are of one shard, that is of one slot of a Cluster.
-- A few connections are enough, whatever the runs: while all are busy, calls pile up, and go together.
+- A few connections to each master are enough, whatever the runs: while all are busy, calls pile up, and go together.
+- A master of a Cluster that is away holds up nothing that is another's: calls, connections and waiting are its own.
+  What is asked of all is answered by those that answer.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Iterator, Sequence
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import msgpack
 from redis.asyncio import ConnectionPool, Redis, RedisCluster
@@ -30,13 +34,17 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
+    RedisError,
     ResponseError,
     TimeoutError,  # noqa: A004 - likewise
 )
 
+from interlock.ending import end
 from interlock.log.port import LogUnavailable
 from interlock.log.redis_outage import Outage
 
+K = TypeVar("K")
+T = TypeVar("T")
 Args: TypeAlias = Sequence[str | int | Sequence[str] | None]
 
 _SCRIPTS = (
@@ -59,6 +67,17 @@ _CONNECT_SECONDS = 2.0
 REPLY_SECONDS = 2.0
 """How long a reply is waited for. What was sent may be done later all the same."""
 
+_SLOWER_SECONDS = 0.5
+"""How much longer than the first the other masters may take: no lease is to end because one of them is silent."""
+
+_LOOK_SECONDS = 1.0
+"""How often, at most, a Cluster is asked where its slots are now."""
+
+_SPARE_CONNECTIONS = 3
+"""Beside those for calls: one for hints, and what asking a Cluster for its slots takes."""
+
+_LOST = (ConnectionError, TimeoutError, OSError)
+
 # How Redis begins a refusal that says how it is, not what was asked.
 _UNAVAILABLE = ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN")
 
@@ -77,20 +96,20 @@ class RedisLink:
             "socket_timeout": REPLY_SECONDS,
             "socket_keepalive": True,
         }
-        pool = ConnectionPool.from_url(url, max_connections=connections + 1, **self._options)
+        self._most = connections + _SPARE_CONNECTIONS
+        pool = ConnectionPool.from_url(url, max_connections=self._most, **self._options)
         self._client: Redis | RedisCluster = Redis.from_pool(pool)
-        self._outage = Outage(_CONNECT_SECONDS + REPLY_SECONDS)
-        self._room = asyncio.Semaphore(connections)  # the client's pool has a bound, but no queue
-        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
-        self._sender: asyncio.Task[None] | None = None
         self._scripts = {name: _Script(name) for name in _SCRIPTS}
+        self._lanes: dict[str, _Lane] = {}
+        self._asked: set[asyncio.Task[Any]] = set()
+        self._looking: asyncio.Task[None] | None = None
 
     async def find_cluster(self) -> None:
         """Ask whether it is a Cluster, and talk to it as such from here on."""
         (info,) = await self.info()
         if info.get("cluster_enabled") == "1" and isinstance(self._client, Redis):
             await self._client.aclose()
-            self._client = RedisCluster.from_url(self._url, max_connections=self._connections + 1, **self._options)
+            self._client = RedisCluster.from_url(self._url, max_connections=self._most, **self._options)
 
     @property
     def is_cluster(self) -> bool:
@@ -106,55 +125,158 @@ class RedisLink:
 
     @property
     def is_away(self) -> bool:
-        """Whether whoever asked last was told nothing."""
-        return self._outage.is_away
+        """Whether whoever asked last was told nothing; of a Cluster, by none of its masters."""
+        return bool(self._lanes) and all(lane.outage.is_away for lane in self._lanes.values())
 
     def subscription(self) -> PubSub:
-        """A subscription on a connection of its own, of which there may be one; on a Cluster, on whichever node."""
-        return self._client.pubsub()
+        """A subscription on a connection of its own, of which there may be one; on a Cluster, on whichever master."""
+        if isinstance(self._client, Redis):
+            return self._client.pubsub()
+        masters = self._client.get_primaries()
+        away = {name for name, lane in self._lanes.items() if lane.outage.is_away}
+        node = random.choice([each for each in masters if each.name not in away] or masters)  # noqa: S311 - no secret
+        return self._client.pubsub(node=node)
 
     async def command(self, *args: str | int) -> Any:
         """Run one command."""
         with _translating():
-            async with self._room:
-                return await cast("Awaitable[Any]", self._client.execute_command(*args))
+            return await cast("Awaitable[Any]", self._client.execute_command(*args))
 
     async def run(self, script: str, keys: Sequence[str], args: Args = (), blob: bytes = b"") -> Any:
         """Run one script."""
-        call = Call(self._scripts[script], keys, args, blob)
+        return await self._lane(keys).run(Call(self._scripts[script], keys, args, blob))
+
+    async def run_all(self, script: str, calls: Mapping[K, tuple[Sequence[str], Args]]) -> dict[K, Any]:
+        """Run one script for each of these keys and arguments, independently; the replies of those that gave one.
+
+        Raises:
+            LogUnavailable: none did.
+        """
+        lanes: dict[_Lane, dict[K, Call]] = {}
+        for key, (keys, args) in calls.items():
+            lanes.setdefault(self._lane(keys), {})[key] = Call(self._scripts[script], keys, args)
+        found: dict[K, Any] = {}
+        for replies in await self._answered([_replies(lane, asked) for lane, asked in lanes.items()]):
+            found |= replies
+        for reply in found.values():
+            if isinstance(reply, Exception) and not isinstance(reply, LogUnavailable):
+                raise reply
+        given = {key: found[key] for key in calls if key in found and not isinstance(found[key], LogUnavailable)}
+        if calls and not given:
+            raise next(iter(found.values()))
+        return given
+
+    async def _answered(self, questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        """What those come to that don't take much longer than the first. The others are left to themselves."""
+        asked = [asyncio.create_task(question) for question in questions]
+        for task in asked:
+            self._asked.add(task)
+            task.add_done_callback(self._asked.discard)
+        if asked:
+            _, slower = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            if slower:
+                await asyncio.wait(slower, timeout=_SLOWER_SECONDS)
+        return [task.result() for task in asked if task.done()]
+
+    def _lane(self, keys: Sequence[str]) -> _Lane:
+        """The way to whoever has these keys."""
+        name = ""
+        if isinstance(self._client, RedisCluster):
+            with _translating():
+                node = self._client.get_node_from_key(keys[0])
+            name = node.name if node else name
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = _Lane(self._client, self._connections, partial(self._lost, name))
+        return lane
+
+    def _lost(self, name: str) -> None:
+        """This master of a Cluster can't be reached: another may have its slots by now."""
+        if self.is_cluster and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look_for_masters(name), name="masters")
+
+    async def _look_for_masters(self, lost: str) -> None:
+        """Ask who has which slots, the one that is lost last: it may be silent."""
+        assert isinstance(self._client, RedisCluster)
+        with contextlib.suppress(RedisError, OSError, RuntimeError):
+            await self._client.nodes_manager.initialize(last_failed_node_name=lost)
+        names = {node.name for node in self._client.get_primaries()}
+        self._lanes = {name: lane for name, lane in self._lanes.items() if name in names}
+        await asyncio.sleep(_LOOK_SECONDS)
+
+    async def close(self) -> None:
+        await end(tuple(self._asked) if self._looking is None else (*self._asked, self._looking))
+        await self._client.aclose()
+
+
+class _Lane:
+    """The way to one Redis: to the only one, or to a master of a Cluster.
+
+    Args:
+        on_lost: called when it can't be reached.
+    """
+
+    def __init__(self, client: Redis | RedisCluster, connections: int, on_lost: Callable[[], None]) -> None:
+        self._client = client
+        self._on_lost = on_lost
+        self.outage = Outage(_CONNECT_SECONDS + REPLY_SECONDS)
+        self._room = asyncio.Semaphore(connections)  # the client's pool has a bound, but no queue
+        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    async def run(self, call: Call) -> Any:
+        """The reply to one call."""
         if self._room.locked():  # what piles up meanwhile goes together, for a fraction of the work
             return await self._run_with_others(call)
         async with self._room:
-            with self._outage.asking(alone=not self.is_cluster), _translating():
+            with self._asking():
                 return await self._send(call)
 
-    async def run_all(self, script: str, calls: Sequence[tuple[Sequence[str], Args]]) -> list[Any]:
-        """Run one script for each of these keys and arguments, independently."""
-        known = self._scripts[script]
-        replies = await self._send_all([Call(known, keys, args) for keys, args in calls])
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
-
-    async def _send(self, call: Call) -> Any:
-        try:
-            return await self._client.execute_command("EVALSHA", call.script.sha, *call.parts)
-        except NoScriptError:
-            return await self._client.execute_command("EVAL", call.script.source, *call.parts)
-
-    async def _send_all(self, calls: Sequence[Call]) -> list[Any]:
+    async def run_all(self, calls: Sequence[Call]) -> list[Any]:
         """A reply or an exception for each."""
         async with self._room:
             try:
-                with self._outage.asking(alone=not self.is_cluster), _translating():
-                    pipeline = self._client.pipeline(transaction=False)
-                    for call in calls:
-                        pipeline.execute_command("EVALSHA", call.script.sha, *call.parts)
-                    replies: list[Any] = await pipeline.execute(raise_on_error=False)
+                with self._asking():
+                    replies = await self._send_together([("EVALSHA", call.script.sha, *call.parts) for call in calls])
             except Exception as error:
                 return [error] * len(calls)
             return [await self._settled(call, reply) for call, reply in zip(calls, replies, strict=True)]
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            with self.outage.asking(), _translating():
+                yield
+        except LogUnavailable as error:
+            if isinstance(error.__cause__, _LOST):
+                self._on_lost()
+            raise
+
+    async def _send(self, call: Call) -> Any:
+        try:
+            return await self._execute("EVALSHA", call.script.sha, *call.parts)
+        except NoScriptError:
+            return await self._execute("EVAL", call.script.source, *call.parts)
+
+    async def _execute(self, *command: str | int | bytes) -> Any:
+        if isinstance(self._client, Redis):
+            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+        # A single command that fails would have the client look for all masters, the silent one among them, before it
+        # does anything for anybody.
+        (reply,) = await self._send_together([command])
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def _send_together(self, commands: Sequence[tuple[str | int | bytes, ...]]) -> list[Any]:
+        """A reply or an exception for each; raises when the connection was lost before the first."""
+        pipeline: Any = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        if isinstance(replies[0], _LOST):
+            raise replies[0]
+        return replies
 
     async def _settled(self, call: Call, reply: Any) -> Any:
         if not isinstance(reply, Exception):
@@ -177,7 +299,7 @@ class RedisLink:
     async def _send_waiting(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
-            replies = await self._send_all([call for call, _ in group])
+            replies = await self.run_all([call for call, _ in group])
             for (_, future), reply in zip(group, replies, strict=True):
                 if future.done():
                     continue
@@ -185,9 +307,6 @@ class RedisLink:
                     future.set_exception(reply)
                 else:
                     future.set_result(reply)
-
-    async def close(self) -> None:
-        await self._client.aclose()
 
 
 @dataclass(slots=True)
@@ -202,6 +321,11 @@ class Call:
     @property
     def parts(self) -> tuple[str | int | bytes, ...]:
         return (len(self.keys), *self.keys, _packed(self.args), self.blob)
+
+
+async def _replies(lane: _Lane, calls: Mapping[K, Call]) -> dict[K, Any]:
+    """A reply or an exception for each."""
+    return dict(zip(calls, await lane.run_all(list(calls.values())), strict=True))
 
 
 class _Script:

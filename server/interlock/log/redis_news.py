@@ -4,7 +4,9 @@ Laws:
 - A hint says where to look, never what is there; whoever gets one reads the log. So a lost hint loses nothing.
 - A subscription that is new, or new again after a reconnect, is followed by a look at the head: what was appended
   before it began to count isn't missed.
-- One connection, however many runs are watched. On a Cluster any node will do: it hands on to all.
+- One connection, however many runs are watched. On a Cluster any node will do: it hands on to all. While that one is
+  away, it is another; a head that can't be looked at is looked at again, and holds up no other.
+- Whatever goes wrong, it goes on.
 
 Source: `docs/architecture.md`, "On many nodes".
 """
@@ -12,7 +14,6 @@ Source: `docs/architecture.md`, "On many nodes".
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
@@ -34,6 +35,10 @@ _TOGETHER_SECONDS = 0.05
 """How long changes wait for others: many runs are subscribed to at once, and brief ones not at all."""
 
 _RECONNECT_SECONDS = (0.05, 0.5)
+
+_AGAIN_SECONDS = 0.5
+"""How long heads that couldn't be looked at are left alone."""
+
 _GROUP = 256
 
 
@@ -42,7 +47,7 @@ class News:
 
     Args:
         connect: a subscription of its own on a new connection.
-        look: (epoch, next index) of the heads of these runs, as far as there are any.
+        look: (epoch, next index) of the heads of these runs, or None without one, as far as they can be reached.
         prefix: what keys and channels begin with.
 
     Attributes:
@@ -53,7 +58,7 @@ class News:
     def __init__(
         self,
         connect: Callable[[], PubSub],
-        look: Callable[[Sequence[str]], Awaitable[Mapping[str, tuple[int, int]]]],
+        look: Callable[[Sequence[str]], Awaitable[Mapping[str, tuple[int, int] | None]]],
         prefix: str,
     ) -> None:
         self._connect = connect
@@ -94,14 +99,13 @@ class News:
     async def run(self) -> None:
         """Keep a subscription, for ever."""
         while True:
-            subscription = self._connect()
             try:
-                await self._use(subscription)
+                async with self._connect() as subscription:
+                    await self._use(subscription)
             except (RedisError, OSError, LogUnavailable, RuntimeError) as error:  # the last is uvloop's, when reset
                 logger.info("news_interrupted", why=str(error))
-            finally:
-                with contextlib.suppress(RedisError, OSError, RuntimeError):
-                    await subscription.aclose()  # type: ignore[no-untyped-call]
+            except Exception:
+                logger.exception("news_failed")
             await asyncio.sleep(random.uniform(*_RECONNECT_SECONDS))  # noqa: S311 - spreads the load, keeps no secret
 
     async def _use(self, subscription: PubSub) -> None:
@@ -163,9 +167,23 @@ class News:
         while True:
             await self._to_see.wait()
             self._to_see.clear()
+            later: dict[str, None] = {}
             while self._unseen:
-                for run_id, place in (await self._look(_some(self._unseen))).items():
-                    self._tell(run_id, *place)
+                later |= dict.fromkeys(await self._look_at(_some(self._unseen)))
+            if later:
+                self._unseen |= later
+                asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._to_see.set)
+
+    async def _look_at(self, run_ids: Sequence[str]) -> list[str]:
+        """Hint at where these are; those that couldn't be reached."""
+        try:
+            places = await self._look(run_ids)
+        except LogUnavailable:
+            places = {}
+        for run_id, place in places.items():
+            if place is not None:
+                self._tell(run_id, *place)
+        return [run_id for run_id in run_ids if run_id in self._hints and run_id not in places]
 
     def _tell(self, run_id: str, epoch: int, next_index: int) -> None:
         for hint in list(self._hints.get(run_id, ())):

@@ -4,7 +4,7 @@ Laws:
 - A Redis that refuses costs nobody any time, so it is asked each time.
 - For one that is silent only one waits at a time: the others are told at once. It is asked again after a moment, for as
   long as it takes.
-- On a Cluster one node's silence isn't the others': there everybody asks, and waits, for themselves.
+- On a Cluster each master has an outage of its own: one's silence isn't the others'.
 """
 
 from __future__ import annotations
@@ -38,16 +38,13 @@ class Outage:
         self.is_away = False
 
     @contextlib.contextmanager
-    def asking(self, *, alone: bool = True) -> Iterator[None]:
+    def asking(self) -> Iterator[None]:
         """Ask within this block.
-
-        Args:
-            alone: there is one Redis, so that its silence is everybody's.
 
         Raises:
             LogUnavailable: at once, while somebody else waits in vain; or what the block raises.
         """
-        if alone and self._is_silent:
+        if self._is_silent:
             self._take_turn()
         try:
             yield
