@@ -5,6 +5,7 @@ Laws:
 - What is at the tail is delivered from memory, encoded once per codec; what is older is read from the log in pages.
 - A slow follower costs a bounded buffer: its cursor stays behind, and nothing is lost.
 - What other processes append is read once, however many follow it.
+- A tail is of one epoch, the latest that was heard of. What still comes of an earlier one says nothing of it.
 - Nothing here knows users or sockets; who may follow was asked before.
 
 Source: `docs/architecture.md`, "Laws" 1 and 2.
@@ -82,25 +83,35 @@ class _Tail:
         "unwatch",
     )
 
-    def __init__(self, next_index: int) -> None:
+    def __init__(self) -> None:
         self.epoch = 0
         self.hinted = 0
         self.filling: asyncio.Task[None] | None = None
         self.doubted = False
         self.looking: asyncio.Task[None] | None = None
         self.unwatch: Callable[[], None] = _nothing
-        self.next_index = next_index
+        self.next_index = 0
         self.batches: list[_TailBatch] = []
         self.size = 0
         self.ended = False
         self.followers: set[Cursor] = set()
 
-    def grown(self, next_index: int) -> None:
-        """Take in that the log reaches up to (not including) `next_index`."""
-        self.next_index = max(self.next_index, next_index)
+    def grown(self, epoch: int, next_index: int) -> None:
+        """Take in that the log reaches up to (not including) `next_index` in this epoch."""
+        if epoch >= self.epoch:
+            self.begin(epoch)
+            self.next_index = max(self.next_index, next_index)
 
-    def forget(self) -> None:
-        """Begin anew, with another epoch."""
+    def begin(self, epoch: int) -> None:
+        """The run is in this epoch. Whoever was sent events of an earlier one has to be told that some may be lost."""
+        if self.epoch and epoch > self.epoch:
+            self._forget()
+            for cursor in self.followers:
+                cursor.lost_epoch = cursor.lost_epoch or self.epoch
+                cursor.wake()
+        self.epoch = max(self.epoch, epoch)
+
+    def _forget(self) -> None:
         self.batches.clear()
         self.size = 0
         self.next_index = 0
@@ -108,13 +119,16 @@ class _Tail:
         self.ended = False
 
     def add(self, batch: Batch) -> None:
+        """Take in a batch, in the order of the log."""
+        if batch.epoch < self.epoch:
+            return
+        self.grown(batch.epoch, batch.next_index)
         if self.batches and self.batches[-1].batch.next_index != batch.first_index:
             self.batches.clear()
             self.size = 0
         held = _TailBatch(batch)
         self.batches.append(held)
         self.size += held.size
-        self.grown(batch.next_index)
         self.ended = self.ended or ends_run(batch.entries[-1].body)
         while self.size > TAIL_BYTES and len(self.batches) > 1:
             self.size -= self.batches.pop(0).size
@@ -143,19 +157,17 @@ class Hub:
         self._tails: dict[str, _Tail] = {}
         log.listen(self._appended)
 
-    def follow(self, run_id: str, first_index: int, tail_index: int, wake: Callable[[], None]) -> Cursor:
-        """A cursor on a run, at `first_index`.
+    def follow(self, run_id: str, wake: Callable[[], None]) -> Cursor:
+        """A cursor at the beginning of a run's log.
 
         Args:
-            tail_index: the log's next index as the caller knows it; more may have come since.
             wake: called, on the loop, when there may be something new. It must not block.
         """
         tail = self._tails.get(run_id)
         if tail is None:
-            tail = self._tails[run_id] = _Tail(tail_index)
+            tail = self._tails[run_id] = _Tail()
             tail.unwatch = self._log.watch(run_id, partial(self._hinted, run_id, tail))
-        tail.grown(tail_index)
-        cursor = Cursor(self, run_id, first_index, tail, wake)
+        cursor = Cursor(self, run_id, tail, wake)
         tail.followers.add(cursor)
         return cursor
 
@@ -171,11 +183,12 @@ class Hub:
                     task.cancel()
 
     def _hinted(self, run_id: str, tail: _Tail, epoch: int, next_index: int) -> None:
-        if tail.epoch and epoch == tail.epoch and next_index < tail.next_index:
+        if epoch < tail.epoch:
+            return
+        if epoch == tail.epoch and next_index < tail.next_index:
             self._doubt(run_id, tail, next_index)
             return
-        if epoch:
-            self._in_epoch(tail, epoch)
+        tail.begin(epoch)
         tail.hinted = next_index
         if next_index > tail.next_index and tail.filling is None:
             tail.filling = asyncio.create_task(self._fill(run_id, tail), name=f"fill {run_id}")
@@ -206,15 +219,6 @@ class Hub:
         finally:
             tail.looking = None
 
-    def _in_epoch(self, tail: _Tail, epoch: int) -> None:
-        """The run is in this epoch. Whoever was sent events of an earlier one has to be told that some may be lost."""
-        if tail.epoch and epoch > tail.epoch:
-            tail.forget()
-            for cursor in tail.followers:
-                cursor.lost_epoch = cursor.lost_epoch or tail.epoch
-                cursor.wake()
-        tail.epoch = max(tail.epoch, epoch)
-
     async def _fill(self, run_id: str, tail: _Tail) -> None:
         """Read what others appended, for all followers."""
         try:
@@ -242,7 +246,6 @@ class Hub:
         tail = self._tails.get(run_id)
         if tail is None:
             return
-        self._in_epoch(tail, batch.epoch)
         tail.add(batch)
         for cursor in tail.followers:
             cursor.wake()
@@ -273,10 +276,10 @@ class Cursor:
 
     __slots__ = ("held", "hub", "lost_epoch", "next_index", "run_id", "tail", "wake")
 
-    def __init__(self, hub: Hub, run_id: str, first_index: int, tail: _Tail, wake: Callable[[], None]) -> None:
+    def __init__(self, hub: Hub, run_id: str, tail: _Tail, wake: Callable[[], None]) -> None:
         self.hub = hub
         self.run_id = run_id
-        self.next_index = first_index
+        self.next_index = 0
         self.tail = tail
         self.wake = wake
         self.held = False
@@ -286,6 +289,11 @@ class Cursor:
     def is_behind(self) -> bool:
         """Whether there is something to deliver, or to tell."""
         return self.next_index < self.tail.next_index or self.lost_epoch > 0
+
+    def told(self, epoch: int, next_index: int) -> None:
+        """Take in that the follower is told where the log stood: in this epoch, reaching up to `next_index`."""
+        self.tail.grown(epoch, next_index)
+        self.lost_epoch = epoch if epoch < self.tail.epoch else 0
 
     def close(self) -> None:
         """Stop following."""

@@ -76,7 +76,7 @@ async def rejoin(engine: Engine, message: Reconnect, cursor: Cursor) -> Rejoined
     if is_gap or message.snapshot:
         snapshot = await engine.snapshot(cursor.run_id)
         head = await engine.head(cursor.run_id)
-    cursor.tail.grown(head.next_index)
+    cursor.told(head.epoch, head.next_index)
     if snapshot is None:
         return _caught_up(message, head, asked)
     if is_gap:

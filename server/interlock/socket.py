@@ -269,7 +269,6 @@ class Socket:
             return
         if self._following.get(cursor.run_id) is not following:
             return
-        cursor.lost_epoch = 0
         for message in answer.says:
             self.say(message)
         if not answer.says:
@@ -405,7 +404,8 @@ class Socket:
             return
         # Its key was used before: the run may be anywhere by now.
         with self._watching(accepted.run_id) as cursor:
-            cursor.tail.grown((await self.engine.head(accepted.run_id)).next_index)
+            head = await self.engine.head(accepted.run_id)
+            cursor.told(head.epoch, head.next_index)
             self._ack(message, accepted)
             if accepted.run_id not in self._following:
                 self._follow(cursor, 0)
@@ -466,7 +466,7 @@ class Socket:
 
     def _watch(self, run_id: str) -> Cursor:
         """A cursor that delivers nothing yet. Whoever watches before looking at the run misses nothing after."""
-        return self.hub.follow(run_id, 0, 0, self._awake.ring)
+        return self.hub.follow(run_id, self._awake.ring)
 
     @contextlib.contextmanager
     def _watching(self, run_id: str) -> Iterator[Cursor]:

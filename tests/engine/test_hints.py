@@ -9,7 +9,8 @@ from tests.live import eventually
 
 from interlock.database import Database
 from interlock.hub import Cursor, Hub
-from interlock.log.port import Append, Appended, Claimed, Entry, Head, Hint
+from interlock.log.port import Append, Appended, Batch, Claimed, Entry, Head, Hint
+from interlock_protocol.types import RunStatus
 
 RUN = "run-1"
 
@@ -44,7 +45,7 @@ class Followed:
         claimed = await self.log.claim(RUN, "me", create_epoch=1)
         assert isinstance(claimed, Claimed)
         self.generation = claimed.generation
-        cursor = self.hub.follow(RUN, 0, 0, lambda: None)
+        cursor = self.hub.follow(RUN, lambda: None)
         await self.grow(entries)
         return cursor
 
@@ -69,7 +70,7 @@ async def test_late_hints_are_no_loss_and_are_looked_after_together(storage: Sto
 async def test_log_that_is_shorter_than_was_told_is_lost(storage: Storage) -> None:
     run = Followed(storage)
     cursor = await run.begin(20)
-    cursor.tail.grown(30)  # as if the others had been there
+    cursor.told(1, 30)  # as if the others had been there
     run.log.hint(1, 20)
     await eventually(lambda: run.lost)
     assert run.lost == [(RUN, 1, 30)]
@@ -83,3 +84,27 @@ async def test_hints_that_go_back_are_a_loss_at_once(storage: Storage) -> None:
     run.log.hint(1, 15)
     assert run.lost == [(RUN, 1, 20)]
     cursor.close()
+
+
+async def test_what_still_comes_of_an_earlier_epoch_neither_moves_the_tail_nor_is_a_loss(storage: Storage) -> None:
+    run = Followed(storage)
+    cursor = await run.begin(20)
+    assert await run.log.begin(RUN, epoch=2, first_index=5, status=RunStatus.RUNNING, pending=())
+    run.log.hint(2, 5)
+    assert cursor.lost_epoch == 1
+    cursor.told(2, 5)
+    cursor.next_index = 5
+
+    run.log.hint(1, 20)
+    run.hub._appended(RUN, Batch(1, 19, (Entry(b'{"event":"CustomEvent"}'),)))
+    late = run.hub.follow(RUN, lambda: None)
+    late.told(1, 20)
+
+    assert late.lost_epoch == 1, "who was told of the earlier epoch has yet to hear of this one"
+    assert (cursor.tail.epoch, cursor.tail.next_index, cursor.tail.hinted) == (2, 5, 5)
+    assert cursor.tail.find(19) is None
+    assert not cursor.is_behind
+    run.log.hint(2, 5)
+    assert run.lost == []
+    for each in (cursor, late):
+        each.close()

@@ -134,7 +134,8 @@ class _Runs:
         follower.acknowledge(order.message, accepted)
         try:
             # The run may have gone on before it was watched.
-            cursor.tail.grown((await engine.head(accepted.run_id)).next_index)
+            head = await engine.head(accepted.run_id)
+            cursor.told(head.epoch, head.next_index)
         except LogUnavailable:
             if accepted.first_index is None:
                 raise
@@ -149,7 +150,7 @@ class _Runs:
             return
         # It was decided before, and causes no events of its own: where the run stands stands for them.
         snapshot = await engine.snapshot(accepted.run_id)
-        cursor.tail.grown(snapshot["as_of"] + 1)
+        cursor.told(snapshot["epoch"], snapshot["as_of"] + 1)
         follower.begin_with(snapshot)
 
     async def _outcome(self, follower: Follower) -> dict[str, Any]:

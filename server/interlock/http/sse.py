@@ -112,7 +112,7 @@ class Follower:
     def watch(self, run_id: str) -> Cursor:
         """A cursor on the run, which delivers nothing yet. Who watches before looking misses nothing after."""
         self.close()
-        self._cursor = self._hub.follow(run_id, 0, 0, self._awake.set)
+        self._cursor = self._hub.follow(run_id, self._awake.set)
         return self._cursor
 
     @property
