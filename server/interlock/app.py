@@ -121,6 +121,7 @@ class Interlock:
             hub = Hub(log, engine.suspect, self.meter)
             self._services = Services(engine, hub, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
+            await engine.timers.sync()
             await engine.sweep.resume()
             self._keep(engine.sweep.renew(SWEEP_SECONDS), "renew")
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.storage import Storage
 from tests.live import eventually
 
 from interlock import Confirm, Parallel, PauseNotice, Step, Workflow, create_app
@@ -17,11 +18,15 @@ from interlock.app import Interlock
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
 from interlock.auth.tokens import StaticTokens
+from interlock.ending import end
 from interlock.engine import notices
+from interlock.engine.clock import Clock, node_ms
 from interlock.engine.engine import Engine
 from interlock.engine.notices import OnPause
 from interlock.log.sql import SqlLog
 from interlock.settings import Settings
+from interlock.store.port import StoreUnavailable
+from interlock.workflow.state import RunState
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 from interlock_protocol.requirements import EchoedRequirement
 from interlock_protocol.types import RunStatus
@@ -176,6 +181,25 @@ async def test_what_was_decided_meanwhile_is_not_told(tmp_path: Path, monkeypatc
     told = Told()
     async with server(tmp_path, told):
         await eventually(lambda: told.steps == ["last"])
+
+
+async def test_who_tells_is_agreed_on_by_the_clock_of_the_store(storage: Storage) -> None:
+    clock, asked = Clock(), asyncio.Event()
+    clock.set(node_ms() - 60 * 60 * 1000)  # the node's own is an hour ahead
+
+    async def away(_: str) -> RunState:
+        asked.set()
+        raise StoreUnavailable
+
+    telling = notices.Notices(storage.store, clock, Told(), away, "")
+    await telling.add("run-1", ["first"])
+    task = asyncio.create_task(telling.run(3600))
+    await asked.wait()
+    await end([task])
+
+    assert await storage.store.take_notices(clock.now_ms(), notices.HOLD_MS) == [], "one has it"
+    later = clock.now_ms() + notices.HOLD_MS
+    assert await storage.store.take_notices(later, notices.HOLD_MS) == [("run-1", "first")]
 
 
 def test_application_takes_the_hook() -> None:

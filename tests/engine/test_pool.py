@@ -70,6 +70,7 @@ def make_pool(storage: Storage, workflow: Workflow, *, room: int = 10, owner: st
         owner=owner,
         room=room,
         on_pause=lambda _: None,
+        on_let_go=lambda _: None,
         on_strange=_left,
         on_lost=_is_there,
     )

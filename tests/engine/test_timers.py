@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.live import eventually
 
 from interlock import Confirm, Parallel, Step, StepInput, Workflow
+from interlock.app import Interlock
+from interlock.auth.tokens import StaticTokens
 from interlock.log.port import LogUnavailable
 from interlock.log.sql import SqlLog
+from interlock.settings import Settings
+from interlock.store.sql import SqlStore
 from interlock.testing import running
 
 
@@ -46,3 +51,43 @@ async def test_look_finds_what_is_due_in_rows_of_runs_that_nobody_drives() -> No
         await run.advance(days=91)
         await eventually(lambda: run.status.is_final)
         assert run.content == "no"
+
+
+async def test_server_knows_the_time_of_its_store_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def long_ago(_: SqlStore) -> int:
+        return 1_000
+
+    monkeypatch.setattr(SqlStore, "now_ms", long_ago)
+    step = Step("step", lambda _: "done")
+    interlock = Interlock([Workflow("w", steps=[step])], Settings(data_dir=tmp_path), StaticTokens({}))
+    await interlock.start()
+    try:
+        assert interlock.services().engine.clock.now_ms() < 3_600_000
+    finally:
+        await interlock.stop()
+
+
+async def test_timer_of_a_run_that_is_not_driven_here_any_more_is_not_kept() -> None:
+    goes_on = asyncio.Event()
+
+    async def busy(_: StepInput) -> str:
+        await goes_on.wait()
+        return "done"
+
+    def asked(name: str) -> Step:
+        return Step(name, lambda _: "yes", human_review=Confirm("Now?", timeout=30 * 24 * 3600, on_timeout="skip"))
+
+    steps = [Parallel("both", [asked("first"), Step("busy", busy)]), asked("second")]
+    async with running(Workflow("w", steps=steps)) as run:
+        kept = run._server.engine.timers._driven
+        first = await run.paused("first")
+        await eventually(lambda: kept)
+        await first.confirm()
+        goes_on.set()
+        second = await run.paused("second")
+        await eventually(lambda: not kept)
+        await second.confirm()
+        await run.completed()
+        await eventually(lambda: not kept)

@@ -2,7 +2,8 @@
 
 Laws:
 - Timeouts and backoff go by the store's clock, never by the node's: every node says the same time.
-- The store is asked now and then, not per event; in between, the node's clock counts on.
+- The store is asked now and then, not per event. In between the time is counted on, by a clock that nobody sets: the
+  node's time of day may jump.
 
 Source: engine spec, rule 7.
 """
@@ -21,12 +22,16 @@ class Clock:
     """The store's clock, as this node knows it."""
 
     def __init__(self) -> None:
-        self._ahead = 0
+        self._began = node_ms() - _counted_ms()
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
-        return node_ms() + self._ahead
+        return self._began + _counted_ms()
 
     def set(self, store_ms: int) -> None:
         """Take in what the store's clock says now."""
-        self._ahead = store_ms - node_ms()
+        self._began = store_ms - _counted_ms()
+
+
+def _counted_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -125,7 +125,7 @@ class Engine:
         self.clock = clock or Clock()
         self.timers = Timers(store, self.clock, self._expire)
         self._is_alone = is_alone
-        self.notices = None if on_pause is None else Notices(store, on_pause, self._logged_state, base_url)
+        self.notices = None if on_pause is None else Notices(store, self.clock, on_pause, self._logged_state, base_url)
         ports = Ports(log, store, self.clock, self.notices, meter or Meter(), max_log_events=max_log_events)
         self._traces = ports.traces
         self._pool = Pool(
@@ -134,6 +134,7 @@ class Engine:
             owner=owner,
             room=max_concurrent,
             on_pause=self._watch,
+            on_let_go=lambda run_id: self.timers.watch(run_id, None),
             on_strange=self._ask_about_definition,
             on_lost=self._begin_anew,
         )

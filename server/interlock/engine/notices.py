@@ -4,6 +4,7 @@ Laws:
 - A pause is written down as to be told before it is in the log, and crossed out after the hook has returned: so the
   hook is called for each pause, once if nothing goes wrong, and at least once whatever does.
 - A pause that never came into the log, or that was decided meanwhile, isn't told.
+- Who tells is agreed on by the store's clock: one node tells, and after a while another, if it didn't.
 - The hook holds up no run. What it raises is logged, and it is called again after a while.
 
 Source: `docs/workflows.md`, "Being told of a pause".
@@ -20,7 +21,7 @@ from typing import TypeAlias
 
 import structlog
 
-from interlock.engine.clock import node_ms
+from interlock.engine.clock import Clock
 from interlock.store.port import Store, StoreUnavailable
 from interlock.workflow.state import RunState
 from interlock_protocol.errors import Refusal
@@ -63,8 +64,11 @@ class Notices:
         base_url: where people reach this server.
     """
 
-    def __init__(self, store: Store, hook: OnPause, state: Callable[[str], Awaitable[RunState]], base_url: str) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, hook: OnPause, state: Callable[[str], Awaitable[RunState]], base_url: str
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._hook = hook
         self._state = state
         self._base_url = base_url.rstrip("/")
@@ -84,7 +88,7 @@ class Notices:
         while True:
             self._news.clear()
             with contextlib.suppress(StoreUnavailable):
-                taken = await self._store.take_notices(node_ms(), HOLD_MS)
+                taken = await self._store.take_notices(self._clock.now_ms(), HOLD_MS)
                 later, self._later = self._later, set()
                 for run_id, requirement_id in [*later, *taken]:
                     await self._tell(run_id, requirement_id)

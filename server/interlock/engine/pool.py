@@ -54,6 +54,7 @@ class Pool:
         owner: this process's name as an owner of runs, new at each start.
         room: how many runs are worked on at a time.
         on_pause: called with the state of a run that goes on while something in it waits for people.
+        on_let_go: called with a run's id when it isn't driven here any more.
         on_strange: called with the state of a run whose definition isn't here.
         on_lost: begins another epoch of a run if its log is lost, and says whether it was.
     """
@@ -66,6 +67,7 @@ class Pool:
         owner: str,
         room: int,
         on_pause: Callable[[RunState], None],
+        on_let_go: Callable[[str], None],
         on_strange: Callable[[RunState], Awaitable[None]],
         on_lost: Callable[[str, Seen], Awaitable[bool]],
     ) -> None:
@@ -77,6 +79,7 @@ class Pool:
         self.log = log = ports.log
         self.store = ports.store
         self._on_pause = on_pause
+        self._on_let_go = on_let_go
         self.owner = owner
         self._most = room
         self._drivers: dict[str, Driver] = {}
@@ -273,6 +276,7 @@ class Pool:
         finally:
             unwatch()
             del self._drivers[run_id]
+            self._on_let_go(run_id)
         if driver.state.status.is_final:
             await self.log.archive(run_id)
         else:

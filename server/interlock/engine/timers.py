@@ -2,7 +2,8 @@
 
 Laws:
 - A timer is durable: it is in the run's log with the pause, and in its row when nobody works on the run. What is kept
-  here are those of runs that are driven by this process, or that it has taken and couldn't fire yet.
+  here are those of runs that are driven by this process, for as long as they are, or that it has taken and couldn't
+  fire yet.
 - One node takes a run whose timer is due; the others leave it alone for `HOLD_MS`. Where it dies meanwhile, or lacks
   the run's definition, the next that looks takes it.
 - Firing is a command like a person's: it carries its condition, so that a timeout fires once, whoever tries.
@@ -58,6 +59,14 @@ class Timers:
         """Look at once: the clock has moved."""
         self._poked.set()
 
+    async def sync(self) -> None:
+        """Ask the store for the time.
+
+        Raises:
+            StoreUnavailable: it can't be reached.
+        """
+        self._clock.set(await self._store.now_ms())
+
     async def run(self, every: float) -> None:
         """Look each `every` seconds, for ever."""
         synced = -SYNC_SECONDS
@@ -65,7 +74,7 @@ class Timers:
         while True:
             with contextlib.suppress(StoreUnavailable):
                 if loop.time() - synced >= SYNC_SECONDS:
-                    self._clock.set(await self._store.now_ms())
+                    await self.sync()
                     synced = loop.time()
                 await self._look()
             self._poked.clear()
