@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -68,6 +68,23 @@ class Masters:
             else:
                 os.kill(pid, signal.SIGCONT)
 
+    @contextmanager
+    def replica(self, master: Master) -> Iterator[Master]:
+        """Another Redis, that has what this master has, and takes its place when it fails."""
+        made = free_master()
+        with (
+            redis_master(made, data_dir=self._folder / str(made.port)),
+            Redis(port=made.port, decode_responses=True) as redis,
+            Redis(port=master.port, decode_responses=True) as original,
+        ):
+            redis.execute_command("CLUSTER MEET", "127.0.0.1", master.port, master.port + 10_000)
+            name = original.execute_command("CLUSTER MYID")
+            wait_for(lambda: any(node["node_id"] == name for node in redis.execute_command("CLUSTER NODES").values()))
+            redis.execute_command("CLUSTER REPLICATE", name)
+            wait_for(lambda: redis.info("replication").get("master_link_status") == "up")
+            wait_for(lambda: all("slave" in _flags(made, told_by=each) for each in self.masters))
+            yield made
+
     def with_subscription(self, channel: str) -> Master:
         """The one that somebody has subscribed to this at."""
         (found,) = (master for master in self.masters if channel in _channels(master))
@@ -76,14 +93,25 @@ class Masters:
     def is_failed(self, master: Master) -> bool:
         """Whether the others have agreed that it is gone."""
         (other, *_) = (each for each in self.masters if each != master)
-        with Redis(port=other.port, decode_responses=True) as redis:
-            nodes = redis.execute_command("CLUSTER NODES")
-        (flags,) = (node["flags"] for address, node in nodes.items() if address.startswith(f"127.0.0.1:{master.port}"))
-        return "fail" in flags.split(",")
+        return "fail" in _flags(master, told_by=other)
 
     def _start(self, master: Master) -> None:
         folder = self._folder / str(master.port)
         self._running[master].enter_context(redis_master(master, data_dir=folder))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
+def _flags(node: Master, *, told_by: Master) -> list[str]:
+    with Redis(port=told_by.port, decode_responses=True) as redis:
+        nodes = redis.execute_command("CLUSTER NODES")
+    known = nodes.get(f"127.0.0.1:{node.port}")
+    return known["flags"].split(",") if known else []
 
 
 def _channels(master: Master) -> list[str]:
@@ -230,6 +258,26 @@ async def test_blocked_event_loop_costs_no_lease_on_the_other_masters(
                 head = await two.log.head(owned[master])
                 assert head is not None
                 assert head.owner == one.name
+
+
+async def test_replica_that_takes_a_master_s_place_is_found(masters: Masters, sqlite_url: str) -> None:
+    *_, lost = masters.masters
+    async with processes(masters.url, sqlite_url, "one") as (one,):
+        owned = runs_at(one.log, masters, "owned")
+        await one.claim(*owned.values())
+        with masters.replica(lost), masters.away(lost, "killed"):
+
+            async def renewed() -> bool:
+                with contextlib.suppress(LogUnavailable):
+                    await one.log.renew(one.name)
+                    await one.write(owned[lost], 1)
+                    return True
+                return False
+
+            await eventually(renewed, bool, 30)
+            head = await one.log.head(owned[lost])
+            assert head is not None
+            assert (head.owner, head.next_index) == (one.name, 1)
 
 
 async def test_nobody_answers_when_no_master_does(masters: Masters, sqlite_url: str) -> None:
