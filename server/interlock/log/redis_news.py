@@ -71,6 +71,7 @@ class News:
         self._changed: dict[str, None] = {}
         self._news = asyncio.Event()
         self._unseen: dict[str, None] = {}
+        self._heard: set[str] = set()
         self._to_see = asyncio.Event()
 
     def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
@@ -158,6 +159,7 @@ class News:
             self._to_see.set()
         elif kind == "message" and run_id != channel:
             epoch, _, next_index = data.partition(b"-")
+            self._heard.add(run_id)
             self._tell(run_id, int(epoch), int(next_index))
         elif kind == "message":
             for call in self._ready:
@@ -175,13 +177,14 @@ class News:
                 asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._to_see.set)
 
     async def _look_at(self, run_ids: Sequence[str]) -> list[str]:
-        """Hint at where these are; those that couldn't be reached."""
+        """Hint at where these are, unless more was heard of them meanwhile; returns those that couldn't be reached."""
+        self._heard.clear()
         try:
             places = await self._look(run_ids)
         except LogUnavailable:
             places = {}
         for run_id, place in places.items():
-            if place is not None:
+            if place is not None and run_id not in self._heard:
                 self._tell(run_id, *place)
         return [run_id for run_id in run_ids if run_id in self._hints and run_id not in places]
 
