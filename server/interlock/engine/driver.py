@@ -96,6 +96,7 @@ class Driver:
         self.journal = Journal(self.log, state, claimed.generation, self._awake.set)
         self._tasks: dict[Any, asyncio.Task[None]] = {}
         self._cut_off = claimed.abandoned
+        self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
         self._worker = Worker(workflow, self.journal, self.sessions)
         self._draining = False
         self._settling: asyncio.Task[None] | None = None
@@ -162,7 +163,8 @@ class Driver:
                 self._interrupt()
             await self._write()
             if self.state.status.is_final:
-                if await self._let_go():
+                # What was emitted while somebody else's end was read isn't in the log: the next write finds that out.
+                if not self.journal.has_drafts and await self._let_go():
                     return
             elif not self._awake.is_set():
                 if self.state.requirements:
@@ -250,16 +252,17 @@ class Driver:
 
     async def _pause(self) -> bool:
         """Say that nothing can go on without a person, and let go of the run; False when something can after all."""
-        if self.state.status is RunStatus.PAUSED:
-            await self.journal.flush()
+        if self.state.next_index == self._paused_at:
             return await self._let_go()
         if self.sessions.is_unsaved(self.state):
             await self.journal.flush()
             await self.sessions.save(self.state)
+            return False  # what others decided may have come to stand before it: look again
         if not self.state.requirements:
             raise AssertionError(f"run {self.state.run_id} can't go on, and waits for nobody")
         if not await self.journal.flush_and_pause(paused(self.workflow, self.state)):
             return False
+        self._paused_at = self.state.next_index
         self._told_of_pauses()
         return await self._let_go()
 
