@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from tests.engine.storage import FaultyLog, Storage
+from tests.engine.storage import FaultyLog, Storage, fresh
 from tests.engine.test_pool import Work, make_pool
 from tests.live import eventually
 
 from interlock.database import Database
-from interlock.engine.sweep import Sweep
+from interlock.engine.rows import settlement_of
+from interlock.engine.sweep import COMPARED, Sweep
 from interlock.log.port import Head
 from interlock.store.sql import SqlStore
 from interlock_protocol.errors import ErrorCode, Refusal
@@ -48,7 +49,9 @@ class SilentStore(SqlStore):
         super().__init__(database)
         self.asked = asyncio.Event()
 
-    async def lingering(self, older_than_ms: int, *, after: str = "", limit: int = 100) -> Sequence[str]:
+    async def lingering(
+        self, status: RunStatus, older_than_ms: int, *, after: str = "", limit: int = 100
+    ) -> Sequence[str]:
         self.asked.set()
         await asyncio.Event().wait()
         raise AssertionError
@@ -107,5 +110,28 @@ async def test_offers_are_made_at_intervals_and_not_whenever_one_is_heard(storag
         begun = asyncio.get_running_loop().time()
         await eventually(lambda: log.offered >= 8)
         assert asyncio.get_running_loop().time() - begun > 0.3
+    work.way.set()
+    await eventually(lambda: not pool.working_on)
+
+
+async def test_run_whose_process_died_before_it_began_is_found_however_many_run(storage: Storage) -> None:
+    work = Work()
+    for number in range(3 * COMPARED):
+        state = fresh(work.workflow, await storage.create(work.workflow, f"run-{number:03}"))
+        state.status = RunStatus.RUNNING
+        await storage.store.settle(settlement_of(state, with_snapshot=False))
+    forgotten = await storage.create(work.workflow, "run-forgotten")
+    looked_at: list[str] = []
+
+    async def head(run_id: str) -> Head:
+        looked_at.append(run_id)
+        return Head(run_id, 1, 0, RunStatus.PENDING, frozenset(), None, 0 if run_id == forgotten else 1)
+
+    pool = make_pool(storage, work.workflow)
+    async with running(Sweep(storage.log, storage.store, pool, head, is_alone=False)):
+        await eventually(lambda: work.began)
+        assert work.began == [forgotten]
+        assert looked_at.index(forgotten) < COMPARED
+        await eventually(lambda: len(set(looked_at)) == 3 * COMPARED + 1)
     work.way.set()
     await eventually(lambda: not pool.working_on)

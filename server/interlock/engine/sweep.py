@@ -31,7 +31,7 @@ COMPARE_EVERY = 4
 """At how many looks the store is compared with the log, and logs that may go are archived."""
 
 COMPARED = 50
-"""How many runs are compared at a time."""
+"""How many runs are compared at a time: of those that wait to begin, and of those that run."""
 
 LINGERING_MS = 3000
 """How old a row is before it is compared: a younger one's process is busy with it."""
@@ -61,7 +61,7 @@ class Sweep:
         self._is_alone = is_alone
         self._offered = asyncio.Event()
         self._before: set[str] = set()
-        self._compared_to = ""
+        self._compared_to = {RunStatus.PENDING: "", RunStatus.RUNNING: ""}
         log.on_ready(self._offered.set)
 
     async def resume(self) -> None:
@@ -94,9 +94,12 @@ class Sweep:
                 await self._take(offered=offered)
                 if not self._is_alone and not offered:  # what is offered is heard here, too
                     await self._offer()
-                    if looks % COMPARE_EVERY == 0:
-                        await self._compare()
-                        await self._archive()
+            if looks % COMPARE_EVERY == 0 and not self._is_alone and not offered:
+                for status in self._compared_to:
+                    with self._going_on():
+                        await self._compare(status)
+                with self._going_on():
+                    await self._archive()
 
     @contextlib.contextmanager
     def _going_on(self) -> Iterator[None]:
@@ -121,9 +124,12 @@ class Sweep:
         for run_id in self._pool.waiting[:ARCHIVED]:
             await self._log.offer(run_id, create_epoch=FIRST_EPOCH)
 
-    async def _compare(self) -> None:
-        page = await self._store.lingering(LINGERING_MS, after=self._compared_to, limit=COMPARED)
-        self._compared_to = page[-1] if len(page) == COMPARED else ""
+    async def _compare(self, status: RunStatus) -> None:
+        """Have runs of which the store says so be what they are: those that wait to begin are few, and don't wait long
+        behind all that run."""
+        after = self._compared_to[status]
+        page = await self._store.lingering(status, LINGERING_MS, after=after, limit=COMPARED)
+        self._compared_to[status] = page[-1] if len(page) == COMPARED else ""
         for run_id in page:
             if self._is_free(run_id) and self._pool.room:
                 head = await self._head(run_id)

@@ -218,8 +218,14 @@ class Store(Protocol):
     async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
         """The change feed after `after_seq`, in order."""
 
-    async def lingering(self, older_than_ms: int, *, after: str = "", limit: int = 100) -> Sequence[str]:
-        """Ids of the runs that were created so long ago and whose row says PENDING or RUNNING: in order, after one."""
+    async def lingering(
+        self, status: RunStatus, older_than_ms: int, *, after: str = "", limit: int = 100
+    ) -> Sequence[str]:
+        """Ids of the runs that were created so long ago and whose row says so: in order, after one.
+
+        Args:
+            status: PENDING or RUNNING.
+        """
 
     async def ended(
         self, before: int, *, after: tuple[int, str] = (0, ""), limit: int = 100

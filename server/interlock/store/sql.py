@@ -74,8 +74,11 @@ class SqlStore:
         filters = which.workflow_id is not None or which.statuses or which.or_assignees
         return await self._read(partial(_page, which, _before(which.cursor)), long=bool(filters))
 
-    async def lingering(self, older_than_ms: int, *, after: str = "", limit: int = 100) -> Sequence[str]:
-        return await self._read(partial(_lingering, self._clock() - older_than_ms, after, limit), one_statement=True)
+    async def lingering(
+        self, status: RunStatus, older_than_ms: int, *, after: str = "", limit: int = 100
+    ) -> Sequence[str]:
+        before = self._clock() - older_than_ms
+        return await self._read(partial(_lingering, status, before, after, limit), one_statement=True)
 
     async def ended(
         self, before: int, *, after: tuple[int, str] = (0, ""), limit: int = 100
@@ -289,8 +292,8 @@ def _ended(
     return [(run_id, (created_at, run_id)) for created_at, run_id in rows]
 
 
-def _lingering(before: int, after: str, limit: int, connection: Connection) -> Sequence[str]:
-    parameters = {"before": before, "after": after, "at_most": limit}
+def _lingering(status: RunStatus, before: int, after: str, limit: int, connection: Connection) -> Sequence[str]:
+    parameters = {"of_status": status.value, "before": before, "after": after, "at_most": limit}
     return connection.execute(sql.LINGERING_RUNS, parameters).scalars().all()
 
 

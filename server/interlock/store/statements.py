@@ -113,6 +113,7 @@ LINGERING_RUNS = (
     select(runs.c.run_id)
     .where(
         text(UNFINISHED),
+        runs.c.status == bindparam("of_status", type_=Text),
         runs.c.created_at <= bindparam("before", type_=BigInteger),
         runs.c.run_id > bindparam("after", type_=Text),
     )
