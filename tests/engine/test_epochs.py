@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from tests.engine.storage import Storage, fresh
 from tests.engine.test_pool import idle, make_pool
@@ -17,7 +15,6 @@ from interlock.engine.rows import settlement_of
 from interlock.engine.sessions import Sessions
 from interlock.log.port import Head
 from interlock.store.port import Decision
-from interlock.workflow.decide import Decided
 from interlock.workflow.state import RunState, SessionPatch
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.requirements import EchoedRequirement
@@ -74,8 +71,9 @@ async def test_decision_that_was_made_in_a_lost_epoch_is_made_again_and_not_only
 async def test_decision_of_a_later_epoch_takes_the_place_of_the_one_before_in_the_audit(storage: Storage) -> None:
     async def record(epoch: int, index: int, confirmed: bool) -> None:
         decision = Decision("run-1", "asked", {"confirmed": confirmed}, "ada", epoch, epoch, index)
-        await storage.store.record("run-1", [decision])
+        await storage.store.record("run-1", epoch, [decision])
 
+    await storage.create(ASKED, "run-1")
     await record(1, 9, True)
     await record(2, 4, False)
     await record(1, 9, True)
@@ -107,9 +105,6 @@ async def test_epoch_that_another_process_is_about_to_begin_is_left_to_it(
     state.epoch = 2
     await storage.store.settle(settlement_of(state, with_snapshot=True))
 
-    async def redecide(state: RunState, lost: Sequence[tuple[Decided, Decision]]) -> None:
-        """There is nothing to decide."""
-
     look, begun = storage.log.head, False
 
     async def overtaken(run_id: str) -> Head | None:
@@ -123,7 +118,7 @@ async def test_epoch_that_another_process_is_about_to_begin_is_left_to_it(
         return found
 
     monkeypatch.setattr(storage.log, "head", overtaken)
-    assert await begin_anew(storage.log, storage.store, run_id, redecide) is False
+    assert await begin_anew(storage.log, storage.store, run_id) is False
     row = await storage.store.run(run_id)
     assert row is not None
     assert row.epoch == 2

@@ -121,6 +121,50 @@ async def test_audited_decision_is_made_again(live: Live, store: redis.Redis) ->
         assert (await over(talk, paused["run_id"]))["content"] == {"left": "one", "right": "two"}
 
 
+async def test_decision_that_no_snapshot_knows_yet_is_not_asked_for_again(
+    live: Live, store: redis.Redis, tmp_path: Path
+) -> None:
+    gate, journal = tmp_path / "gate", tmp_path / "journal"
+    async with live.talk() as talk:
+        run_id = await talk.start("confirmed-stream", {"gate": str(gate), "journal": str(journal), "wait_at": 1})
+        paused = (await talk.until_pause(run_id))[-1]
+        await eventually(lambda: _is_let_go(store, run_id))
+        await talk.send(continue_with(paused, confirmed=True))
+        await talk.until("RunResponseContentEvent")
+        store.flushall()
+        gate.touch()
+        messages = await until_over(talk, run_id)
+
+    assert not [each for each in messages if each.get("status") == "PAUSED"]
+    gap = messages[names_of(messages).index("gap")]
+    assert gap["epoch"] == 2
+    assert_whole(messages, first=gap["next_event_index"])
+    assert journal.read_text().split() == ["stream", "stream"]
+
+
+async def test_decision_on_what_was_asked_after_the_snapshot_is_asked_for_again(
+    live: Live, store: redis.Redis, tmp_path: Path
+) -> None:
+    gate, journal = tmp_path / "gate", tmp_path / "journal"
+    async with live.talk() as talk:
+        run_id = await talk.start("while-streaming", {"gate": str(gate), "journal": str(journal), "wait_at": 1})
+        asked = (await talk.until("StepPaused", run_id=run_id))[-1]
+        ids = {"workflow_id": asked["workflow_id"], "run_id": run_id}
+        decision = {"id": asked["requirement_id"], "confirmed": True}
+        await talk.send(action="continue-workflow", **ids, step_requirements=[decision])
+        await talk.until("StepCompleted", run_id=run_id)
+        store.flushall()
+        gate.touch()
+        again: Message = {}
+        while again.get("status") != "PAUSED":  # the snapshot after the gap may come first
+            again = (await talk.until("WorkflowRunOutput", run_id=run_id))[-1]
+        assert (again["epoch"], again["step_requirements"][0]["id"]) == (2, asked["requirement_id"])
+        await talk.send(continue_with(again, confirmed=True))
+        await talk.until_end(run_id)
+
+    assert sorted(journal.read_text().split()) == ["last", "last", "stream", "stream"]
+
+
 async def test_run_that_streams_begins_again_in_another_epoch(live: Live, store: redis.Redis, tmp_path: Path) -> None:
     gate, journal = tmp_path / "gate", tmp_path / "journal"
     message = {"gate": str(gate), "journal": str(journal), "count": 6, "wait_at": 3}

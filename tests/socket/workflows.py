@@ -110,6 +110,7 @@ workflows = [
         steps=[Step("publish", last, human_review=Confirm("Publish?", on_reject="skip", allowed_on_reject=["skip"]))],
     ),
     Workflow("streamed-confirm", steps=[first, stream, Step("publish", last, human_review=Confirm("Publish?"))]),
+    Workflow("confirmed-stream", steps=[Step("stream", stream, human_review=Confirm("Begin?"))]),
     Workflow("ask", steps=[Step("ask", echo, human_review=Ask(FORM, "How?"))]),
     Workflow("route", steps=[Router("route", [one, two])]),
     Workflow("routes", steps=[Router("route", [one, two], human_review=Choose("Which?", multiple=True))]),

@@ -236,7 +236,7 @@ class Driver:
 
     async def _mend_audit(self) -> None:
         """Whoever was cut off may have appended decisions, and not come to write their audit."""
-        await self.store.record(self.state.run_id, audit_of(self.state))
+        await self.store.record(self.state.run_id, self.state.epoch, audit_of(self.state))
 
     def _advance(self) -> Advance:
         """Emit all that follows from the state, and return what is needed now: work, or a time to wait for."""

@@ -29,7 +29,7 @@ from interlock.engine.audit import audit, paused_in, resolution_of, resolved_too
 from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
 from interlock.engine.journal import now_ms
-from interlock.engine.loss import NOTHING_SEEN, Seen, begin_anew
+from interlock.engine.loss import MORE_THAN_ANY, NOTHING_SEEN, Seen, begin_anew
 from interlock.engine.notices import Notices, OnPause
 from interlock.engine.pool import FIRST_EPOCH, Pool
 from interlock.engine.rows import audit_of, settlement_of
@@ -281,28 +281,46 @@ class Engine:
                     # What is kept here may be behind the log, where another process drove the run.
                     if not await self._is_behind(state):
                         raise
-                    state = await self.state(facts.run_id, fresh=True)
-                    continue
-                if not decided:
-                    if not await self._is_lost(state):
-                        return await self._decided_before(state, key)
-                    state = await self.state(facts.run_id, fresh=True)
-                    continue
-                drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=self.clock.now_ms())
-                drafts += ended_with(workflow, state, decided, principal.user_id)
-                self._traces.remember(facts.run_id)
-                appended = await self._append(facts.run_id, drafts, key=key)
-                if isinstance(appended, Appended):
-                    if not appended.owned:
-                        self._pool.dispatch(facts.run_id)
-                    await self._record(facts.run_id, audit(decided, drafts[: len(decided)], appended), key)
-                    return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
+                else:
+                    if decided:
+                        accepted = await self._decide(workflow, state, decided, principal, key)
+                    else:
+                        accepted = await self._decided_before(state, key)
+                    if accepted is not None:
+                        return accepted
                 state = await self.state(facts.run_id, fresh=True)
         raise _unavailable("Others decide on this run at the same time; send it again.", facts.run_id)
 
-    async def _decided_before(self, state: RunState, key: IdempotencyKey | None) -> Accepted:
-        """A repetition changes nothing, but mends what a process that died after its append left undone."""
-        await self._record(state.run_id, audit_of(state), key)
+    async def _decide(
+        self,
+        workflow: Workflow,
+        state: RunState,
+        decided: Sequence[Decided],
+        principal: Principal,
+        key: IdempotencyKey | None,
+    ) -> Accepted | None:
+        """Append decisions and write them down; None when others were faster, or the log was lost meanwhile."""
+        run_id = state.run_id
+        drafts = continued(workflow, state, decided, resolved_by=principal.user_id, now=self.clock.now_ms())
+        drafts += ended_with(workflow, state, decided, principal.user_id)
+        self._traces.remember(run_id)
+        appended = await self._append(state, drafts, key=key)
+        if isinstance(appended, Refused):
+            return None
+        if not appended.owned:
+            self._pool.dispatch(run_id)
+        audited = audit(decided, drafts[: len(decided)], appended)
+        if not await self._record(run_id, appended.epoch, audited, key):
+            return None
+        return Accepted(run_id, state.session_id, appended.epoch, appended.first_index)
+
+    async def _decided_before(self, state: RunState, key: IdempotencyKey | None) -> Accepted | None:
+        """A repetition changes nothing, but mends what a process that died after its append left undone.
+
+        None when what is kept here is of an epoch that was lost meanwhile: what was decided in it, may not be.
+        """
+        if not await self._record(state.run_id, state.epoch, audit_of(state), key):
+            return None
         if state.status is RunStatus.RUNNING:
             self._pool.dispatch(state.run_id)
         return Accepted(state.run_id, state.session_id)
@@ -327,13 +345,6 @@ class Engine:
     async def _is_behind(self, state: RunState) -> bool:
         head = await _reached(self.log.head(state.run_id))
         return head is not None and (state.epoch, state.next_index) < (head.epoch, head.next_index)
-
-    async def _is_lost(self, state: RunState) -> bool:
-        """Whether what is kept here is of an epoch that was lost meanwhile: what was decided in it, may not be."""
-        if self._is_alone:
-            return False
-        head = await _reached(self.log.head(state.run_id))
-        return head is not None and state.epoch < head.epoch
 
     async def _audited(self, workflow: Workflow, state: RunState, ids: Sequence[str]) -> dict[str, Resolution]:
         """Resolutions that the state no longer keeps."""
@@ -365,9 +376,12 @@ class Engine:
             place = batches[-1].next_index
         return None
 
-    async def _record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None) -> None:
-        if decisions or key is not None:
-            await _reached(self.store.record(run_id, decisions, key))
+    async def _record(self, run_id: str, epoch: int, decisions: Sequence[Decision], key: IdempotencyKey | None) -> bool:
+        """Write down what was done in an epoch; False when it was lost with that, and another has begun since."""
+        if await _reached(self.store.record(run_id, epoch, decisions, key)):
+            return True
+        await _reached(self.begin_anew(run_id))  # if whoever was about to has died
+        return False
 
     # ── Timeouts ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -391,10 +405,11 @@ class Engine:
             if not decided:
                 break
             drafts = continued(workflow, state, decided, resolved_by=TIMEOUT, now=self.clock.now_ms())
-            appended = await self._append(run_id, drafts)
+            appended = await self._append(state, drafts)
             if isinstance(appended, Appended):
-                await self._record(run_id, audit(decided, drafts, appended), None)
-                break
+                audited = audit(decided, drafts, appended)
+                if await self._record(run_id, appended.epoch, audited, None):
+                    break
             await self.state(run_id, fresh=True)
         else:
             self._watch(state)
@@ -418,11 +433,11 @@ class Engine:
         async with self._one_at_a_time(key):
             if (earlier := await self._outcome(key)) is not None:
                 return await self._as_before(earlier, principal, message)
-            accepted = await self._cancelled(facts, principal, message)
-            await self._record(facts.run_id, (), key)
-            return accepted
+            return await self._cancelled(facts, principal, message, key)
 
-    async def _cancelled(self, facts: Facts, principal: Principal, message: CancelWorkflow) -> Accepted:
+    async def _cancelled(
+        self, facts: Facts, principal: Principal, message: CancelWorkflow, key: IdempotencyKey | None
+    ) -> Accepted:
         workflow = self.workflows.get(facts.workflow_id) or _stand_in(facts.workflow_id)
         for _ in range(RACES):
             # As the log has it: a driver's state may be ahead of it.
@@ -430,15 +445,18 @@ class Engine:
             drafts = cancel(workflow, state, reason=message.reason, cancelled_by=principal.user_id)
             if not drafts:
                 await self._settle(facts.run_id)
-                return Accepted(facts.run_id, facts.session_id)
+                if await self._record(facts.run_id, state.epoch, (), key):
+                    return Accepted(facts.run_id, facts.session_id)
+                continue
             # A run that hasn't begun begins with its end; if it has begun meanwhile, that is refused.
             expect_next = 0 if state.status is RunStatus.PENDING else None
             await _reached(self._pool.mark_unsettled(state))
-            appended = await self._append(facts.run_id, drafts, expect_next=expect_next)
+            appended = await self._append(state, drafts, expect_next=expect_next)
             if isinstance(appended, Appended):
                 await self._settle(facts.run_id)
-                return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
-            if appended.reason is Reason.NO_RUN:  # it still waits for its turn
+                if await self._record(facts.run_id, appended.epoch, (), key):
+                    return Accepted(facts.run_id, facts.session_id, appended.epoch, appended.first_index)
+            elif appended.reason is Reason.NO_RUN:  # it still waits for its turn
                 await _reached(self._pool.make_head(facts.run_id))
         self._pool.dispatch(facts.run_id)
         raise _unavailable("The run is just beginning; send it again.", facts.run_id)
@@ -524,7 +542,7 @@ class Engine:
             return
         if asks_about_definition(state) is None:
             await Sessions(self.store, state).save(state)
-            await self._append(state.run_id, definition_changed(state, now_ms()), expect_next=state.next_index)
+            await self._append(state, definition_changed(state, now_ms()), expect_next=state.next_index)
             state = await self.state(state.run_id, fresh=True)
         # Its timers wait with it.
         await self.store.settle(replace(settlement_of(state, with_snapshot=True), next_timer=None))
@@ -546,7 +564,7 @@ class Engine:
 
     async def _append(
         self,
-        run_id: str,
+        state: RunState,
         drafts: Sequence[Draft],
         *,
         expect_next: int | None = None,
@@ -554,12 +572,17 @@ class Engine:
     ) -> Appended | Refused:
         """Append what isn't the owner's, under the head's conditions; sent again once when the reply was lost.
 
+        What comes to stand before what is known of the log is as good as refused: the log has lost something, and this
+        goes with it.
+
         Args:
+            state: what it was decided on.
             key: goes with the entries, so that it is as durable as what was done under it.
         """
         for draft in drafts:
             draft.event["created_at"] = now_ms()
         change = effects(draft.event for draft in drafts)
+        run_id, known = state.run_id, self._pool.known(state)
         append = Append(
             run_id=run_id,
             append_id=uuid.uuid4().hex,
@@ -575,6 +598,9 @@ class Engine:
             appended = await _reached(self.log.append(append))
         if isinstance(appended, Refused) and appended.reason in (Reason.NO_RUN, Reason.NOT_PENDING):
             await _reached(self.begin_anew(run_id))
+        if isinstance(appended, Appended) and Seen(appended.epoch, appended.first_index) < known:
+            await _reached(self.begin_anew(run_id, Seen(appended.epoch, MORE_THAN_ANY)))
+            return Refused(Reason.TAIL_MOVED)
         return appended
 
     # ── Loss ────────────────────────────────────────────────────────────────────────────────────────────
@@ -582,14 +608,14 @@ class Engine:
     async def head(self, run_id: str) -> Head:
         """The head of a run that exists, also of one that waits to begin and has none yet.
 
-        A log that has lost what the store knows of begins another epoch first.
+        A log that has lost what the store knows of begins another epoch first. An end is doubted like anything else: it
+        may have been appended to a log that had lost something before it.
 
         Raises:
             LogUnavailable, StoreUnavailable: neither is known now.
         """
         head = await self.log.head(run_id)
-        is_doubtful = head is None or not (self._is_alone or head.status.is_final)
-        if is_doubtful and await self.begin_anew(run_id):
+        if (head is None or not self._is_alone) and await self.begin_anew(run_id):
             head = await self.log.head(run_id)
         return head or Head(run_id, FIRST_EPOCH, 0, RunStatus.PENDING, frozenset(), None, 0)
 
@@ -618,13 +644,7 @@ class Engine:
         return True
 
     async def _begin_anew(self, run_id: str, seen: Seen) -> bool:
-        return not self._is_alone and await begin_anew(self.log, self.store, run_id, self._redecide, seen)
-
-    async def _redecide(self, state: RunState, lost: Sequence[tuple[Decided, Decision]]) -> None:
-        workflow = self.workflows.get(state.workflow_id) or _stand_in(state.workflow_id)
-        for decided, audited in lost:
-            drafts = continued(workflow, state, (decided,), resolved_by=audited.resolved_by, now=audited.decided_at)
-            await self._append(state.run_id, drafts)
+        return not self._is_alone and await begin_anew(self.log, self.store, run_id, seen)
 
     # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────
 

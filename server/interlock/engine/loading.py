@@ -11,7 +11,7 @@ from interlock.workflow.state import REDUCER_VERSION, RunState, load
 async def load_state(log: Log, store: Store, run_id: str) -> RunState | None:
     """The state of a run as its log has it now; None when there is no such run.
 
-    A snapshot of another reducer version or another epoch is ignored: the log is folded from its start instead.
+    A snapshot of another reducer version is ignored: the log is folded from its start instead.
     """
     snapshot = await store.snapshot(run_id)
     if snapshot is not None and snapshot.reducer_version == REDUCER_VERSION:
@@ -26,9 +26,11 @@ async def load_state(log: Log, store: Store, run_id: str) -> RunState | None:
 
 
 async def catch_up(log: Log, state: RunState) -> None:
-    """Fold what the log has beyond the state."""
+    """Fold what the log has beyond the state. What is left of an earlier epoch than the state's is void."""
     while batches := await log.read(state.run_id, state.next_index):
         for batch in batches:
+            if batch.epoch < state.epoch:
+                return
             fold_batch(state, batch)
 
 

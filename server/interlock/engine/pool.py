@@ -339,6 +339,13 @@ class Pool:
             self.keep(state)
         return state
 
+    def known(self, state: RunState) -> Seen:
+        """Up to where the log is known by a state: all of it, but for what its driver hasn't written yet."""
+        driver = self._drivers.get(state.run_id)
+        if driver is None or driver.state is not state:
+            return Seen(state.epoch, state.next_index)
+        return Seen(state.epoch, driver.journal.durable_next)
+
     def keep(self, state: RunState) -> None:
         """Keep a state at hand; the oldest goes when there are too many."""
         self._kept[state.run_id] = state

@@ -6,6 +6,8 @@ Laws:
 - Every change of a run's status or pending summary writes a row of the change feed, in the same transaction.
   Whoever reads the feed up to a `seq` will never find a lower one added later.
 - A decision is here before it is acknowledged; recording it again is a no-op.
+- Once the row is of a later epoch, nothing that was decided in an earlier one is recorded any more: whoever has moved
+  the row on reads all of it.
 - An idempotency key belongs to one user and is kept 24 hours.
 - A session's state takes each patch of a run once, in the order of the run's events; patches of several runs come
   one after the other, and none is lost.
@@ -206,8 +208,17 @@ class Store(Protocol):
     async def forget_keys(self, limit: int = 1000) -> int:
         """Delete at most so many of the idempotency keys that are older than 24 hours; return how many they were."""
 
-    async def record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None = None) -> None:
-        """Write the audit of decisions (what is known stays, unless a later epoch decides), and remember the key."""
+    async def record(
+        self, run_id: str, epoch: int, decisions: Sequence[Decision], key: IdempotencyKey | None = None
+    ) -> bool:
+        """Write the audit of decisions (what is known stays, unless a later epoch decides), and remember the key.
+
+        Args:
+            epoch: the one that they were made in.
+
+        Returns:
+            False, and nothing is written, when the row is of a later epoch: what was made in this one is lost.
+        """
 
     async def decision(self, run_id: str, requirement_id: str) -> Decision | None:
         """The audited decision on a requirement."""

@@ -96,9 +96,10 @@ class SqlStore:
 
     # --- decisions and keys ---
 
-    async def record(self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None = None) -> None:
-        if decisions or key:
-            await self._write(partial(self._record, run_id, decisions, key), one_statement=True)
+    async def record(
+        self, run_id: str, epoch: int, decisions: Sequence[Decision], key: IdempotencyKey | None = None
+    ) -> bool:
+        return await self._write(partial(self._record, run_id, epoch, decisions, key), one_statement=True)
 
     async def decision(self, run_id: str, requirement_id: str) -> Decision | None:
         return await self._read(partial(_decision, run_id, requirement_id), one_statement=True)
@@ -188,10 +189,11 @@ class SqlStore:
         )
 
     def _record(
-        self, run_id: str, decisions: Sequence[Decision], key: IdempotencyKey | None, connection: Connection
-    ) -> None:
+        self, run_id: str, epoch: int, decisions: Sequence[Decision], key: IdempotencyKey | None, connection: Connection
+    ) -> bool:
+        made = {"of_run": run_id, "made_in": epoch}
         key_row = self._key_row(key, run_id) if key else None
-        self._writes.record(connection, [_decision_row(decision) for decision in decisions], key_row)
+        return self._writes.record(connection, made, [_decision_row(decision) for decision in decisions], key_row)
 
     def _patch_session(
         self,

@@ -245,6 +245,13 @@ def _settle() -> ReturningUpdate[int]:
 
 SETTLE = _settle()
 
+# Until what is recorded beside it is committed, the row isn't moved on to a later epoch. (In SQLite nothing else is.)
+IS_IN_EPOCH: Select[Any] = (
+    select(literal_column("1").label("one"))
+    .where(runs.c.run_id == _OF_RUN, runs.c.epoch <= bindparam("made_in", type_=Integer))
+    .with_for_update(read=True)
+)
+
 # --- sessions: whoever holds the session's row may read and write it and the marks of its runs ---
 
 LOCK_SESSION = _SESSION.with_for_update()  # in SQLite the transaction is the lock

@@ -35,8 +35,11 @@ class Writes(Protocol):
     ) -> None:
         """Move the row on if `statements.SETTLE` does, and only then write the rest."""
 
-    def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
-        """Insert the decisions that are new or of a later epoch, and remember the key unless it is in use."""
+    def record(
+        self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None
+    ) -> bool:
+        """If `statements.IS_IN_EPOCH` finds the run: insert the decisions that are new or of a later epoch, and
+        remember the key unless it is in use. Whether it did."""
 
     def open_session(self, connection: Connection, session: Parameters) -> None:
         """Insert the session unless it is there."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    exists,
     func,
     insert,
     literal,
@@ -35,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from interlock.store.statements import SETTLE
+from interlock.store.statements import IS_IN_EPOCH, SETTLE
 from interlock.store.tables import (
     changes,
     decisions,
@@ -71,18 +72,12 @@ def _insert_first_change(created: CTE) -> Insert:
     return insert(changes).inline().from_select(["run_id", "status", "pending", "changed_at"], row)
 
 
-def _remember_key() -> CTE:
+def _remember_key(source: FromClause | None) -> CTE:
     """A row if the key is new or had expired; no row, and nothing written, if it is in use."""
-    statement = upsert(idempotency_keys).from_select(
-        ["user_id", "key", "fingerprint", "run_id", "created_at"],
-        select(
-            bindparam("key_user", type_=Text),
-            bindparam("key_name", type_=Text),
-            bindparam("key_fingerprint", type_=Text),
-            bindparam("key_run", type_=Text),
-            bindparam("key_at", type_=BigInteger),
-        ),
-    )
+    types: dict[str, Any] = {"user": Text, "name": Text, "fingerprint": Text, "run": Text, "at": BigInteger}
+    row = select(*(bindparam(f"key_{name}", type_=type_) for name, type_ in types.items()))
+    names = ["user_id", "key", "fingerprint", "run_id", "created_at"]
+    statement = upsert(idempotency_keys).from_select(names, _from(row, source))
     new = statement.excluded
     return (
         statement.on_conflict_do_update(
@@ -143,12 +138,13 @@ def _keep_snapshot(settled: CTE) -> CTE:
 
 def _insert_new(table: Table) -> Any:
     """Insert the given rows, each column of theirs an array, except those that are there."""
-    return _insert_given(table).on_conflict_do_nothing()
+    return upsert(table).from_select([c.name for c in table.columns], _given(table)).on_conflict_do_nothing()
 
 
-def _insert_decisions() -> Any:
+def _insert_decisions(source: FromClause) -> Any:
     """What was decided first in an epoch stays; what a later epoch decides takes its place."""
-    statement = _insert_given(decisions)
+    rows = _given(decisions).where(exists(select(source.c.one)))
+    statement = upsert(decisions).from_select([c.name for c in decisions.columns], rows)
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=["run_id", "requirement_id"],
@@ -157,10 +153,9 @@ def _insert_decisions() -> Any:
     )
 
 
-def _insert_given(table: Table) -> Any:
+def _given(table: Table) -> Select[Any]:
     given = func.unnest(*(bindparam(f"all_{c.name}", type_=ARRAY(c.type)) for c in table.columns))
-    rows = select(given.table_valued(*(c.name for c in table.columns), name="given").render_derived())
-    return upsert(table).from_select([c.name for c in table.columns], rows)
+    return select(given.table_valued(*(c.name for c in table.columns), name="given").render_derived())
 
 
 def _from(row: Select[Any], source: FromClause | None) -> Select[Any]:
@@ -175,7 +170,7 @@ def _create_run() -> Insert:
 
 
 def _create_run_once() -> Any:
-    return _insert_first_change(_insert_run(_remember_key())).returning(_ONE)
+    return _insert_first_change(_insert_run(_remember_key(None))).returning(_ONE)
 
 
 @cache
@@ -191,12 +186,13 @@ def _settle(*, with_assignees: bool, with_snapshot: bool) -> Select[Any]:
 
 @cache
 def _record(*, with_decisions: bool, with_key: bool) -> Select[Any]:
+    is_in_epoch = IS_IN_EPOCH.cte("is_in_epoch")
     parts = []
     if with_decisions:
-        parts.append(_insert_decisions().returning(_ONE).cte("recorded"))
+        parts.append(_insert_decisions(is_in_epoch).returning(_ONE).cte("recorded"))
     if with_key:
-        parts.append(_remember_key())
-    return select(_ONE).add_cte(*parts)
+        parts.append(_remember_key(is_in_epoch))
+    return select(is_in_epoch.c.one).add_cte(*parts)
 
 
 def _mark_session() -> Any:
@@ -235,14 +231,16 @@ class PostgresWrites:
         statement = _settle(with_assignees=bool(assignees), with_snapshot=snapshot is not None)
         connection.execute(statement, parameters)
 
-    def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
-        parameters = {} if key is None else dict(key)
+    def record(
+        self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None
+    ) -> bool:
+        parameters = made if key is None else made | key
         if decisions:
             # One statement changes a row once.
             first = {(row["run_id"], row["requirement_id"]): row for row in reversed(decisions)}
-            parameters |= _arrays(list(first.values()))
+            parameters = parameters | _arrays(list(first.values()))
         statement = _record(with_decisions=bool(decisions), with_key=key is not None)
-        connection.execute(statement, parameters)
+        return connection.execute(statement, parameters).scalar() is not None
 
     def open_session(self, connection: Connection, session: Parameters) -> None:
         connection.execute(_OPEN_SESSION, session)

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, insert, literal_column
 from sqlalchemy.dialects import sqlite
 
 from interlock.store.compiled import Compiled
-from interlock.store.statements import SETTLE
+from interlock.store.statements import IS_IN_EPOCH, SETTLE
 from interlock.store.tables import (
     changes,
     decisions,
@@ -92,6 +92,7 @@ _INSERT_RUN = Compiled(insert(runs).inline(), [column.name for column in runs.c 
 _INSERT_CHANGE = Compiled(insert(changes).inline(), _NEW_CHANGE)
 _RECORD_DECISION = Compiled(_record_decision(), [column.name for column in decisions.c])
 _SETTLE = Compiled(SETTLE)
+_IS_IN_EPOCH = Compiled(IS_IN_EPOCH)
 _REMEMBER_KEY = Compiled(_remember_key())
 _KEEP_SNAPSHOT = Compiled(_keep_snapshot())
 _MARK_SESSION = _mark_session()
@@ -141,11 +142,16 @@ class SqliteWrites:
         if snapshot is not None:
             _KEEP_SNAPSHOT.rows(connection, snapshot)
 
-    def record(self, connection: Connection, decisions: Sequence[Parameters], key: Parameters | None) -> None:
+    def record(
+        self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None
+    ) -> bool:
+        if not _IS_IN_EPOCH.rows(connection, made):
+            return False
         for decision in decisions:
             _RECORD_DECISION.rows(connection, decision)
         if key is not None:
             _REMEMBER_KEY.rows(connection, key)
+        return True
 
     def open_session(self, connection: Connection, session: Parameters) -> None:
         connection.execute(_OPEN_SESSION, session)
