@@ -22,6 +22,7 @@ from interlock.engine.engine import Engine
 from interlock.engine.loading import load_state
 from interlock.engine.loss import begin_anew
 from interlock.engine.rows import settlement_of
+from interlock.log.port import Append, Entry, Head
 from interlock.workflow.state import RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow
@@ -380,3 +381,31 @@ async def test_what_is_left_of_an_earlier_epoch_is_not_folded_onto_a_snapshot_of
     state.epoch = 2
     await storage.store.settle(settlement_of(state, with_snapshot=True))
     assert await look(storage) == state
+
+
+# ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_decision_that_is_wrong_is_refused_as_such_however_fast_the_log_grows(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await storage.create(BOTH, RUN)
+    await drive(storage, BOTH)
+    node, head, numbers = clerk(storage, BOTH), storage.log.head, itertools.count()
+    elsewhere = Storage(storage.log._database)
+    await node.state(RUN)
+
+    async def growing(run_id: str) -> Head | None:
+        """Somebody streams, and is always further than what was read."""
+        streamed = Entry(b'{"event":"RunResponseContentEvent","content":"a"}')
+        await elsewhere.log.append(Append(run_id, f"streamed-{next(numbers)}", [streamed]))
+        return await head(run_id)
+
+    monkeypatch.setattr(storage.log, "head", growing)
+    answer = EchoedRequirement.model_validate({"id": "req-none", "confirmed": True})
+    message = ContinueWorkflow(action="continue-workflow", workflow_id=BOTH.id, run_id=RUN, step_requirements=[answer])
+    storage.store.loaded.clear()
+    with pytest.raises(Refusal) as refused:
+        await node.continue_run(ADA, message)
+    assert refused.value.code == ErrorCode.REQUIREMENT_NOT_FOUND
+    assert storage.store.loaded == [RUN]

@@ -273,13 +273,13 @@ class Engine:
             if workflow is None:
                 await self._refuse_strange(state, message)
                 workflow = _stand_in(facts.workflow_id)
-            for _ in range(RACES):
+            for looks in range(RACES):
                 is_known = key is not None and key.digest in state.applied_keys
                 try:
                     decided = () if is_known else await self._decided(workflow, state, principal, message, facts, seen)
                 except Refusal:
-                    # What is kept here may be behind the log, where another process drove the run.
-                    if not await self._is_behind(state):
+                    # What is kept here may be behind the log, where another process drives the run; a fresh look isn't.
+                    if looks or not await self._is_behind(state):
                         raise
                 else:
                     if decided:
