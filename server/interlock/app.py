@@ -118,7 +118,7 @@ class Interlock:
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             limits = await self._open_limits()
-            hub = Hub(log, engine.suspect, self.meter)
+            hub = Hub(log, engine.runs.suspect, self.meter)
             self._services = Services(engine, hub, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()

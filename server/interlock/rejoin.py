@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.auth import Principal
-from interlock.engine.engine import Engine, Facts
+from interlock.engine.engine import Engine
+from interlock.engine.runs import Facts
 from interlock.hub import Cursor
 from interlock.log.port import Head
 from interlock_protocol import control
@@ -47,7 +48,7 @@ async def rejoinable(engine: Engine, principal: Principal, message: Reconnect) -
     Raises:
         Refusal: `run_not_found`, `workflow_mismatch` or `unavailable`.
     """
-    facts = await engine.readable(principal, message.run_id)
+    facts = await engine.runs.readable(principal, message.run_id)
     if message.workflow_id is not None and message.workflow_id != facts.workflow_id:
         raise Refusal(
             ErrorCode.WORKFLOW_MISMATCH,
@@ -67,15 +68,15 @@ async def rejoin(engine: Engine, message: Reconnect, cursor: Cursor) -> Rejoined
         Refusal: `unavailable`.
         LogUnavailable: the log is away.
     """
-    head = await engine.head(cursor.run_id)
+    head = await engine.runs.head(cursor.run_id)
     asked = 0 if message.last_event_index is None else min(message.last_event_index + 1, MAX_INDEX)
     is_gap = (
         message.epoch is not None and message.epoch != head.epoch
     ) or not head.first_index <= asked <= head.next_index
     snapshot = None
     if is_gap or message.snapshot:
-        snapshot = await engine.snapshot(cursor.run_id)
-        head = await engine.head(cursor.run_id)
+        snapshot = await engine.runs.snapshot(cursor.run_id)
+        head = await engine.runs.head(cursor.run_id)
     cursor.told(head.epoch, head.next_index)
     if snapshot is None:
         return _caught_up(message, head, asked)

@@ -370,7 +370,7 @@ class Socket:
         """Nothing more is sent of a run that a fresh token doesn't let its bearer read."""
         for run_id in list(self._following):
             try:
-                await self.engine.readable(principal, run_id)
+                await self.engine.runs.readable(principal, run_id)
             except Refusal as refusal:
                 self._unfollow(run_id)
                 self.say(control.error(refusal))
@@ -404,7 +404,7 @@ class Socket:
             return
         # Its key was used before: the run may be anywhere by now.
         with self._watching(accepted.run_id) as cursor:
-            head = await self.engine.head(accepted.run_id)
+            head = await self.engine.runs.head(accepted.run_id)
             cursor.told(head.epoch, head.next_index)
             self._ack(message, accepted)
             if accepted.run_id not in self._following:
@@ -442,7 +442,7 @@ class Socket:
                 self._awake.ring()
 
     async def _unfollow_run(self, message: Unfollow) -> None:
-        facts = await self.engine.readable(self._who, message.run_id)
+        facts = await self.engine.runs.readable(self._who, message.run_id)
         self._unfollow(message.run_id)
         self._ack(message, Accepted(facts.run_id, facts.session_id))
 

@@ -88,7 +88,7 @@ async def test_audit_drawn_from_a_state_is_what_was_written_when_it_was_decided(
         await run.completed()
         engine = run._server.engine
         audited = {each.requirement_id: each.decision for each in await engine.store.decisions(run.run_id)}
-        state = await engine.state(run.run_id, fresh=True)
+        state = await engine.runs.state(run.run_id, fresh=True)
         drawn = {each.requirement_id: each.decision for each in audit_of(state)}
 
     assert len(audited) == 4

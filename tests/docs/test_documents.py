@@ -31,10 +31,10 @@ from interlock.auth.may import RULES
 from interlock.auth.principal import ALL_SCOPES, USER_SCOPES
 from interlock.cli.commands import app as command_line
 from interlock.cli.exits import ExitCode
-from interlock.engine.engine import CACHED_FACTS
 from interlock.engine.executors import THREAD_AHEAD
 from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, BATCH_SECONDS
 from interlock.engine.pool import KEPT_STATES
+from interlock.engine.runs import CACHED_FACTS
 from interlock.http.errors import STATUS_OF
 from interlock.http.openapi import whole
 from interlock.hub import TAIL_BYTES

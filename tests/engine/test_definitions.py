@@ -54,7 +54,7 @@ async def served(folder: Path, workflow: Workflow, *, grace: float = 0.01) -> As
 
 async def until(engine: Engine, run_id: str, status: RunStatus) -> RunState:
     async def there() -> RunState | None:
-        state = await engine.state(run_id, fresh=True)
+        state = await engine.runs.state(run_id, fresh=True)
         return state if state.status is status else None
 
     state: RunState = await eventually(there)
@@ -69,13 +69,13 @@ async def paused_run(folder: Path, workflow: Workflow = BEGAN_WITH) -> str:
 
 
 async def confirm(engine: Engine, run_id: str) -> None:
-    (requirement,) = (await engine.state(run_id)).requirements.values()
+    (requirement,) = (await engine.runs.state(run_id)).requirements.values()
     echoed = [EchoedRequirement(id=requirement.id, confirmed=True)]
     await engine.continue_run(ADA, ContinueWorkflow(workflow_id="w", run_id=run_id, step_requirements=echoed))
 
 
 async def decide(engine: Engine, run_id: str, what: Any) -> None:
-    state = await engine.state(run_id, fresh=True)
+    state = await engine.runs.state(run_id, fresh=True)
     about = next(each for each in state.requirements.values() if each.kind == "requires_error_decision")
     echoed = [EchoedErrorRequirement(id=about.id, decision=what)]
     await engine.continue_run(ADA, ContinueWorkflow(workflow_id="w", run_id=run_id, error_requirements=echoed))
@@ -83,7 +83,7 @@ async def decide(engine: Engine, run_id: str, what: Any) -> None:
 
 async def asked(engine: Engine, run_id: str) -> list[dict[str, Any]]:
     """Try to confirm, and return the events that come of it."""
-    state = await engine.state(run_id)
+    state = await engine.runs.state(run_id)
     first = state.next_index
     echoed = [EchoedRequirement(id=next(iter(state.requirements)), confirmed=True)]
     with pytest.raises(Refusal, match="isn't there any more"):
@@ -132,7 +132,7 @@ async def test_retry_goes_on_where_the_definition_is_back(tmp_path: Path) -> Non
         await decide(engine, run_id, "retry")  # it isn't back yet: asked again
 
         async def asked_again() -> bool:
-            state = await engine.state(run_id, fresh=True)
+            state = await engine.runs.state(run_id, fresh=True)
             return state.status is RunStatus.PAUSED and len(state.requirements) == 2
 
         await eventually(asked_again)

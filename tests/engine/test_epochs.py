@@ -54,7 +54,7 @@ async def test_decision_that_was_made_in_a_lost_epoch_is_made_again_and_not_only
     run_id = await storage.create(ASKED, "run-1")
     engine._pool.dispatch(run_id)
     await idle(engine._pool)
-    decision = confirms(await engine.state(run_id))
+    decision = confirms(await engine.runs.state(run_id))
     await engine.continue_run(ADA, decision)
     await idle(engine._pool)
 
@@ -64,7 +64,7 @@ async def test_decision_that_was_made_in_a_lost_epoch_is_made_again_and_not_only
     await idle(engine._pool)
 
     assert (accepted.epoch, accepted.first_index) == (2, 3)
-    state = await engine.state(run_id, fresh=True)
+    state = await engine.runs.state(run_id, fresh=True)
     assert [each.path for each in state.requirements.values()] == [["two"]]
 
 

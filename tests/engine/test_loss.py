@@ -169,7 +169,7 @@ async def test_acknowledged_decision_stands_wherever_dies_who_begins_the_epoch(
         assert refused.value.code == ErrorCode.CONFLICT, calls
         assert run_id in [*await storage.log.ownerless(), *await storage.store.unfinished()], calls
 
-        await other.head(run_id)
+        await other.runs.head(run_id)
         await drive(storage, ASKED, run_id)
         assert waiting(await look(storage, run_id)) == ["two"], calls
         if left[0] > 0:
@@ -193,7 +193,7 @@ async def test_decisions_on_some_of_an_agent_s_tools_are_made_again(storage: Sto
     )
     await clerk(storage, workflow).continue_run(ADA, message)
     await lose(storage)
-    await clerk(storage, workflow).head(RUN)
+    await clerk(storage, workflow).runs.head(RUN)
 
     (asked,) = (await look(storage)).requirements.values()
     assert (asked.undecided, asked.decided_by) == ([second], {first: "ada"})
@@ -314,7 +314,7 @@ async def test_decision_on_what_was_asked_after_the_snapshot_is_asked_for_again_
 
     for epoch in (2, 3):
         await lose(storage)
-        await clerk(storage, ASKED).head(RUN)
+        await clerk(storage, ASKED).runs.head(RUN)
         await drive(storage, ASKED, owner=f"driver-{epoch}")
         state = await look(storage)
         assert (state.epoch, waiting(state)) == (epoch, ["one"])
@@ -334,7 +334,7 @@ async def test_decision_that_came_to_stand_where_another_had_stood_is_made_after
     await storage.create(BOTH, RUN)
     await drive(storage, BOTH)
     kept, node = await rows(storage), clerk(storage, BOTH)
-    state = await node.state(RUN)
+    state = await node.runs.state(RUN)
     one, two = answers(state, "one"), answers(state, "two")
     await node.continue_run(ADA, one)
     await put_back(storage, kept)
@@ -369,7 +369,7 @@ async def test_end_that_stands_in_a_log_shorter_than_the_row_is_doubted(storage:
     await put_back(storage, kept)
     await storage.cancel(ASKED, RUN)  # by a process that died right after
 
-    head = await clerk(storage, ASKED).head(RUN)
+    head = await clerk(storage, ASKED).runs.head(RUN)
     assert (head.epoch, head.status) == (2, RunStatus.PAUSED)
 
 
@@ -393,7 +393,7 @@ async def test_decision_that_is_wrong_is_refused_as_such_however_fast_the_log_gr
     await drive(storage, BOTH)
     node, head, numbers = clerk(storage, BOTH), storage.log.head, itertools.count()
     elsewhere = Storage(storage.log._database)
-    await node.state(RUN)
+    await node.runs.state(RUN)
 
     async def growing(run_id: str) -> Head | None:
         """Somebody streams, and is always further than what was read."""

@@ -77,7 +77,7 @@ async def server(folder: Path, hook: OnPause | None) -> AsyncIterator[Engine]:
 
 
 async def decide_all(engine: Engine, run_id: str) -> None:
-    state = await engine.state(run_id)
+    state = await engine.runs.state(run_id)
     echoed = [EchoedRequirement(id=each, confirmed=True) for each in state.requirements]
     admin = Principal("root", frozenset({"admin"}))
     await engine.continue_run(admin, ContinueWorkflow(workflow_id="two", run_id=run_id, step_requirements=echoed))
@@ -85,7 +85,7 @@ async def decide_all(engine: Engine, run_id: str) -> None:
 
 async def paused(engine: Engine, run_id: str, count: int) -> None:
     async def waits() -> bool:
-        state = await engine.state(run_id)
+        state = await engine.runs.state(run_id)
         return state.status is RunStatus.PAUSED and len(state.requirements) == count
 
     await eventually(waits)

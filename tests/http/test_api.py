@@ -88,7 +88,7 @@ async def test_runs_are_one_s_own_newest_first_in_pages(live: Live, http: httpx.
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nowhere", 404),
         ("GET", "/nothing", 404),
         ("GET", "/workflows/ws", 404),
         ("GET", "/workflows/confirm/nothing", 404),

@@ -14,8 +14,9 @@ from tests.socket.workflows import first, stream
 from interlock import Confirm, Step, Workflow
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
-from interlock.engine.engine import Engine
-from interlock_protocol.messages import ContinueWorkflow
+from interlock.engine.engine import Accepted, Engine
+from interlock.engine.runs import Runs
+from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 
 TWICE = Workflow(
     "twice",
@@ -46,22 +47,28 @@ async def test_decision_again_is_answered_once_the_run_that_went_on_meanwhile_is
     gate = tmp_path / "gate"
     looked: list[bool] = []
     others: list[ContinueWorkflow] = []
-    snapshot = Engine.snapshot
+    engines: list[Engine] = []
+    start, snapshot = Engine.start, Runs.snapshot
 
-    async def looks(engine: Engine, run_id: str) -> dict[str, Any]:
+    async def starts(engine: Engine, principal: Principal, message: StartWorkflow) -> Accepted:
+        engines.append(engine)
+        return await start(engine, principal, message)
+
+    async def looks(runs: Runs, run_id: str) -> dict[str, Any]:
         looked.append(gate.exists())
         if len(looked) == 2:
-            facts = await engine.facts(run_id)
-            await engine.continue_run(Principal(facts.user_id, USER_SCOPES), others[0])
-        return await snapshot(engine, run_id)
+            facts = await runs.facts(run_id)
+            await engines[0].continue_run(Principal(facts.user_id, USER_SCOPES), others[0])
+        return await snapshot(runs, run_id)
 
+    monkeypatch.setattr(Engine, "start", starts)
     with live_server([TWICE], data_dir=tmp_path / "data") as live:
         async with http(live) as alice, asyncio.TaskGroup() as group:
             output = (await alice.start("twice", {"gate": str(gate)}))[-1]
             waits = (await alice.go_on(output, confirmed=True))[-1]
             ids = {"workflow_id": "twice", "run_id": output["run_id"]}
             others.append(ContinueWorkflow.model_validate({**decided(waits, confirmed=True), **ids}))
-            monkeypatch.setattr(Engine, "snapshot", looks)
+            monkeypatch.setattr(Runs, "snapshot", looks)
             again = {**decided(output, confirmed=True), "stream": False}
             answer = group.create_task(alice.post(f"{path_of(output)}/continue", again))
             await eventually(lambda: len(looked) == 2)

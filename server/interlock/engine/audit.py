@@ -1,4 +1,8 @@
-"""The audit: decisions as rows of the store, and rows as the decisions that a state no longer keeps."""
+"""The audit: decisions as rows of the store, and rows as the decisions that a state no longer keeps.
+
+Law: what was decided is answered from the audit, whenever it is asked again; what was asked, from the log, if it is
+there still.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,8 @@ from collections.abc import Sequence
 
 from pydantic_core import from_json
 
-from interlock.log.port import Appended, Batch
-from interlock.store.port import Decision
+from interlock.log.port import Appended, Batch, Log
+from interlock.store.port import Decision, Store
 from interlock.workflow.decide import Decided
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.events import Draft
@@ -19,6 +23,9 @@ from interlock_protocol.types import JsonObject
 
 MAX_ROUNDS = 100
 """How far back a late click on a review is compared with what was decided; beyond, it isn't found."""
+
+LOOKED_BACK = 4096
+"""How many events before a late click's decision its pause is looked for; beyond, it isn't found."""
 
 
 def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appended) -> list[Decision]:
@@ -91,4 +98,42 @@ def resolution_of(
                 return Resolution(
                     requirement, decision.decision, decision.resolved_by, decision.decided_at, decision.event_index
                 )
+    return None
+
+
+async def audited(
+    log: Log, store: Store, workflow: Workflow, state: RunState, ids: Sequence[str]
+) -> dict[str, Resolution]:
+    """The resolutions of these requirements that the state no longer keeps, by id.
+
+    Raises:
+        LogUnavailable, StoreUnavailable: they can't be looked up now.
+    """
+    known = {*state.requirements, *(each.requirement.id for each in state.resolved.values())}
+    found: dict[str, Resolution] = {}
+    for id_ in ids:
+        # PostgreSQL's text holds no NUL; no id of ours has one.
+        if id_ in known or "\x00" in id_:
+            continue
+        decision = await store.decision(state.run_id, id_)
+        resolution = None
+        if decision is not None:
+            batches = await log.read(state.run_id, decision.event_index, max_bytes=1)
+            resolution = resolution_of(workflow, state, decision, batches)
+        resolution = resolution or await _audited_tools(log, store, state.run_id, id_)
+        if resolution is not None:
+            found[id_] = resolution
+    return found
+
+
+async def _audited_tools(log: Log, store: Store, run_id: str, requirement_id: str) -> Resolution | None:
+    """The resolution of an agent's requirement, whose tools are decided one by one."""
+    made = tools_of(await store.decisions(run_id), requirement_id)
+    if not made:
+        return None
+    place, end = max(0, made[0].event_index - LOOKED_BACK), made[0].event_index
+    while place < end and (batches := await log.read(run_id, place)):
+        if (requirement := paused_in(batches, requirement_id)) is not None:
+            return resolved_tools(requirement, made)
+        place = batches[-1].next_index
     return None

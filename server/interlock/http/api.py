@@ -93,11 +93,11 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
     async def run(principal: who, workflow_id: Name, run_id: Name) -> dict[str, Any]:
         """One run: its row, and its state as a `WorkflowRunOutput`."""
         engine = services().engine
-        facts = await engine.readable(principal, run_id)
+        facts = await engine.runs.readable(principal, run_id)
         row = await services().store.run(run_id)
         if row is None or facts.workflow_id != workflow_id:
             raise Refusal(ErrorCode.RUN_NOT_FOUND, "There is no such run of this workflow.", run_id=run_id)
-        output = await engine.snapshot(run_id)
+        output = await engine.runs.snapshot(run_id)
         return {**_run(row), "status": output["status"], "input": row.input, "output": output}
 
 

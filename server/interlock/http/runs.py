@@ -134,7 +134,7 @@ class _Runs:
         follower.acknowledge(order.message, accepted)
         try:
             # The run may have gone on before it was watched.
-            head = await engine.head(accepted.run_id)
+            head = await engine.runs.head(accepted.run_id)
             cursor.told(head.epoch, head.next_index)
         except LogUnavailable:
             if accepted.first_index is None:
@@ -149,7 +149,7 @@ class _Runs:
             cursor.next_index = accepted.first_index
             return
         # It was decided before, and causes no events of its own: where the run stands stands for them.
-        snapshot = await engine.snapshot(accepted.run_id)
+        snapshot = await engine.runs.snapshot(accepted.run_id)
         cursor.told(snapshot["epoch"], snapshot["as_of"] + 1)
         follower.begin_with(snapshot)
 
@@ -161,7 +161,7 @@ class _Runs:
                     pass
             except ExpiredDuring as expired:
                 raise Unauthorized(expired.code, expired.sentence) from None
-            snapshot = await self._services().engine.snapshot(follower.cursor.run_id)
+            snapshot = await self._services().engine.runs.snapshot(follower.cursor.run_id)
             if RunStatus(snapshot["status"]) not in (RunStatus.PENDING, RunStatus.RUNNING):
                 return snapshot
 
@@ -169,7 +169,7 @@ class _Runs:
         engine = self._services().engine
         with about(order.message.request_id), tracing.action(order.message):
             accepted = await engine.cancel_run(order.principal, order.message)
-            return JSONResponse(await engine.snapshot(accepted.run_id))
+            return JSONResponse(await engine.runs.snapshot(accepted.run_id))
 
     async def resume(self, principal: Principal, message: Reconnect) -> Response:
         services = self._services()

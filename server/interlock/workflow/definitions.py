@@ -107,3 +107,8 @@ def _where(state: RunState) -> dict[str, Any]:
         return {"step_id": "", "step_name": state.workflow_id, "step_index": 0, "step_path": [], "visit": 1}
     name = next(part for part in reversed(path) if isinstance(part, str))
     return {"step_id": node.step_id, "step_name": name, "step_index": 0, "step_path": path, "visit": node.visit}
+
+
+def stand_in(workflow_id: str) -> Workflow:
+    """A workflow that has only its name, for runs whose definition is gone."""
+    return Workflow(workflow_id, steps=[lambda _: None])

@@ -1,0 +1,71 @@
+"""Idempotency keys: the same command again is the first one's outcome.
+
+Laws:
+- A key is its user's own, and stands for one message, whatever its `request_id`.
+- Commands of one key that come here at the same time wait for each other. Elsewhere the log and the store tell the
+  second what became of the first.
+
+Source: `docs/protocol.md`, "Frames".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pydantic_core import to_json
+
+from interlock.auth import Principal
+from interlock.store.port import IdempotencyKey
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+
+Keyed: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow
+"""What may have a key."""
+
+
+def key_of(principal: Principal, message: Keyed) -> IdempotencyKey | None:
+    """The key that a message was sent with."""
+    if message.idempotency_key is None:
+        return None
+    return IdempotencyKey(principal.user_id, message.idempotency_key, fingerprint_of(message))
+
+
+def fingerprint_of(message: Keyed) -> str:
+    """A hash of what a message asks for: all of it but its correlation id."""
+    body = message.model_dump(mode="json", exclude={"request_id", "idempotency_key"})
+    return hashlib.blake2b(to_json(body), digest_size=16).hexdigest()
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The commands of one key that are under way, and how many they are."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+class OneAtATime:
+    """Lets one command of each key through at a time."""
+
+    def __init__(self) -> None:
+        self._turns: dict[tuple[str, str], _Turn] = {}
+
+    @contextlib.asynccontextmanager
+    async def __call__(self, key: IdempotencyKey | None) -> AsyncIterator[None]:
+        """Wait for whoever has the same key; commands without one wait for nobody."""
+        if key is None:
+            yield
+            return
+        turn = self._turns.setdefault((key.user_id, key.key), _Turn())
+        turn.waiting += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.waiting -= 1
+            if not turn.waiting:
+                del self._turns[key.user_id, key.key]

@@ -1,0 +1,47 @@
+"""What commands are refused with, and how a storage that is away becomes a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+
+from interlock.log.port import LogUnavailable
+from interlock.store.port import StoreUnavailable
+from interlock_protocol.errors import ErrorCode, Refusal
+
+T = TypeVar("T")
+
+
+async def reached(awaitable: Awaitable[T]) -> T:
+    """The result.
+
+    Raises:
+        Refusal: `unavailable`, when the log or the database can't be reached.
+    """
+    try:
+        return await awaitable
+    except (LogUnavailable, StoreUnavailable) as error:
+        raise unavailable("The server can't reach its storage at the moment; send it again in a while.") from error
+
+
+def forbidden(sentence: str, run_id: str | None = None) -> Refusal:
+    """What may not be done."""
+    return Refusal(ErrorCode.FORBIDDEN, sentence, run_id=run_id)
+
+
+def unavailable(sentence: str, run_id: str | None = None) -> Refusal:
+    """What can't be done now."""
+    return Refusal(ErrorCode.UNAVAILABLE, sentence, run_id=run_id)
+
+
+def no_run(run_id: str) -> Refusal:
+    """A run that doesn't exist, or not for whoever asks."""
+    return Refusal(ErrorCode.RUN_NOT_FOUND, "There is no such run; check run_id (and session_id).", run_id=run_id)
+
+
+def no_workflow(workflow_id: str, served: Iterable[str]) -> Refusal:
+    """A workflow that isn't served."""
+    known = ", ".join(sorted(served))
+    return Refusal(
+        ErrorCode.WORKFLOW_NOT_FOUND, f"There is no workflow {workflow_id!r} here; this server has: {known}."
+    )
