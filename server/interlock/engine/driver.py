@@ -49,7 +49,7 @@ AWAY_SECONDS = 0.5
 """How long the store is left alone when it can't be reached."""
 
 SOON_SECONDS = 0.25
-"""How long a run must have been running before its row, and the change feed, say RUNNING."""
+"""How long a run must have been running before its row, and the change feed, say RUNNING, or what waits meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ class Driver:
         self._notices = ports.notices
         self._traces = ports.traces
         self._announced: set[str] = set()
+        self._noted = frozenset(state.requirements)
         self._untold = False
         self._awake = asyncio.Event()
         self.journal = Journal(self.log, state, claimed.generation, self._awake.set)
@@ -114,7 +115,7 @@ class Driver:
         Raises:
             OwnershipLost: another process owns the run; whatever was not in the log did not happen.
         """
-        self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._settle_soon)
+        self._settle_in(SOON_SECONDS)
         try:
             await self._drive()
         except OwnershipLost as lost:
@@ -129,7 +130,7 @@ class Driver:
             await self._hand_over()
             raise
         finally:
-            self._timer.cancel()
+            self._settle_no_more()
             await self._stop_work()
 
     def drain(self) -> None:
@@ -181,6 +182,7 @@ class Driver:
         """Everything that was emitted, in one append: what is to begin next stands beside what led to it."""
         await self.journal.flush()
         self._told_of_pauses()
+        self._note_pending()
         if self.journal.is_behind:
             await self.journal.catch_up()
             self._awake.set()
@@ -268,8 +270,7 @@ class Driver:
 
     async def _let_go(self) -> bool:
         """Write the row, then release; False when the log has grown meanwhile and the run goes on here."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._settle_no_more()
         if self._settling is not None:
             await self._settling
             self._settling = None
@@ -284,7 +285,7 @@ class Driver:
         )
         if refused is None or refused.reason is not Reason.TAIL_MOVED:
             return True
-        self._timer = asyncio.get_running_loop().call_later(SOON_SECONDS, self._settle_soon)
+        self._settle_in(SOON_SECONDS)
         await self.journal.catch_up()
         return False
 
@@ -300,15 +301,36 @@ class Driver:
                 if head is not None:
                     await self.log.release(self.state.run_id, self.journal.generation, expect_next=head.next_index)
 
+    def _note_pending(self) -> None:
+        """Have the row say before long what people may decide while the rest of the run goes on."""
+        pending = frozenset(self.state.requirements)
+        if pending != self._noted:
+            self._noted = pending
+            self._settle_in(SOON_SECONDS)
+
+    def _settle_in(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._settle_soon)
+
+    def _settle_no_more(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _settle_soon(self) -> None:
         """Write the row while the run goes on. A run that pauses or ends at once is spared it."""
-        if self.state.status is RunStatus.RUNNING:
+        self._timer = None
+        if self._settling is not None and not self._settling.done():
+            self._settle_in(SOON_SECONDS)
+        elif self.state.status is RunStatus.RUNNING:
             running = replace(settlement_of(self.state, with_snapshot=False), next_index=self.journal.durable_next)
             self._settling = asyncio.create_task(self._settle(running))
 
     async def _settle(self, settlement: Settlement) -> None:
-        with contextlib.suppress(StoreUnavailable):  # the row is written again when the run is let go of
+        try:
             await self.store.settle(settlement)
+        except StoreUnavailable:
+            self._settle_in(AWAY_SECONDS)
 
     async def _reread(self) -> Journal:
         state = await load_state(self.log, self.store, self.state.run_id)

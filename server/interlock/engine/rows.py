@@ -6,7 +6,7 @@ from interlock.engine.journal import now_ms
 from interlock.store.port import Decision, Settlement, Snapshot
 from interlock.workflow.decide import Decided, next_timer
 from interlock.workflow.state import REDUCER_VERSION, Requirement, RunState, dump
-from interlock_protocol.types import JsonObject, RunStatus
+from interlock_protocol.types import JsonObject
 
 
 def audit_of(state: RunState) -> list[Decision]:
@@ -32,7 +32,7 @@ def settlement_of(state: RunState, *, with_snapshot: bool) -> Settlement:
     if with_snapshot:
         snapshot = Snapshot(state.run_id, state.epoch, state.next_index, REDUCER_VERSION, dump(state))
     waiting = list(state.requirements.values())
-    pending = tuple(_summary(each) for each in waiting) if state.status is RunStatus.PAUSED else ()
+    pending = tuple(_summary(each) for each in waiting)
     named = {name for each in waiting for name in each.facts.get("assignees", ())}
     return Settlement(
         run_id=state.run_id,
