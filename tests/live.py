@@ -344,6 +344,13 @@ class Talk:
         run_id: str = answer["run_id"]
         return run_id
 
+    async def until_changed(self, status: str, run_id: str | None = None, **fields: Any) -> Message:
+        """The next `run_changed` of a list that says so."""
+        while True:
+            changed = (await self.until("run_changed", **fields))[-1]
+            if changed["run"]["status"] == status and run_id in (None, changed["run"]["run_id"]):
+                return changed
+
     async def settled(self) -> list[Message]:
         """What comes until the server has answered everything that was sent so far."""
         mark = f"mark-{len(self.heard)}"

@@ -31,15 +31,19 @@ from interlock_protocol.messages import (
     Connected,
     ContinueWorkflow,
     ErrorMessage,
+    FollowRuns,
     Gap,
     Ping,
     Pong,
     Reconnect,
     Replay,
+    RunChanged,
+    RunsListed,
     ServerMessage,
     StartWorkflow,
     Subscribed,
     Unfollow,
+    UnfollowRuns,
     WorkflowRunOutput,
 )
 from interlock_protocol.types import PROTOCOL_VERSION
@@ -64,6 +68,8 @@ ANSWERS: Mapping[type[AnyClientMessage], tuple[type[ServerMessage], ...]] = {
     Reconnect: (Ack, CatchUp, Replay, Gap, WorkflowRunOutput, Subscribed),
     CancelWorkflow: (Ack,),
     Unfollow: (Ack,),
+    FollowRuns: (Ack, RunChanged, RunsListed),
+    UnfollowRuns: (Ack,),
     Ping: (Pong,),
 }
 """What answers each action, besides `error` and `auth_required`, which answer any, and the events that it causes."""
@@ -123,6 +129,7 @@ def _operations() -> dict[str, Any]:
         **received,
         "greet": _sent("The first frame, and what says that a token has run out.", greetings),
         "follow": _sent("The events of every run that is followed.", RUN_EVENTS.values()),
+        "list": _sent("The changes of every list of runs that is followed.", [RunChanged]),
     }
 
 

@@ -10,7 +10,7 @@ Source: `docs/protocol.md`, "Answers and control messages".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock_protocol.errors import AuthErrorCode, Refusal
@@ -140,6 +140,33 @@ def gap(
         earliest_event_index=earliest_event_index,
         next_event_index=next_event_index,
         request_id=request_id,
+    )
+
+
+def run_changed(
+    *,
+    list: str,  # noqa: A002 - as it travels
+    seq: int,
+    matches: bool,
+    run: Mapping[str, Any],
+    pending: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """A run of a followed list. `seq` is 0 in the current list: before its end there is no place to resume from."""
+    return {"event": "run_changed", "list": list, "seq": seq, "matches": matches, "run": run, "pending": pending}
+
+
+def runs_listed(
+    *,
+    list: str,  # noqa: A002 - as it travels
+    seq: int,
+    count: int,
+    more: bool,
+    resumed: bool,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """A followed list is told up to `seq`; what follows is live."""
+    return _without_nulls(
+        event="runs_listed", list=list, seq=seq, count=count, more=more, resumed=resumed, request_id=request_id
     )
 
 

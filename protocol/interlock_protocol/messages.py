@@ -13,7 +13,7 @@ Source: `docs/protocol.md`, "Actions", "Answers and control messages" and "Run e
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
@@ -37,11 +37,16 @@ from interlock_protocol.types import (
     PauseKind,
     RunStatus,
     SkipReason,
+    StepType,
 )
 
 # No NUL in what becomes a key of a database: PostgreSQL has none in its text.
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+ListName = Annotated[str, Field(min_length=1, max_length=64)]
+
+RUNS_LIST = "runs"
+"""What a followed list is called whose client gives it no name."""
 
 # ── Client to server ────────────────────────────────────────────────────────────────────────────────────
 
@@ -116,17 +121,62 @@ class Unfollow(ClientMessage):
     run_id: Name
 
 
+class RunListFilter(Tolerant):
+    """Which runs a list is of. What isn't given, and an empty `status`, asks for any."""
+
+    workflow_id: Name | None = None
+    status: list[RunStatus] | None = None
+    waiting_for_me: bool | None = Field(default=None, strict=True)
+
+
+class FollowRuns(ClientMessage):
+    """Follows a list of runs; the same `list` again takes the place of the one before."""
+
+    action: Literal["follow-runs"] = "follow-runs"
+    list: ListName = RUNS_LIST
+    filter: RunListFilter = Field(default_factory=RunListFilter)
+    cursor: int | None = Field(default=None, ge=0)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class UnfollowRuns(ClientMessage):
+    """Stops following a list of runs."""
+
+    action: Literal["unfollow-runs"] = "unfollow-runs"
+    list: ListName = RUNS_LIST
+
+
 class Ping(ClientMessage):
     """Asks for a `pong`."""
 
     action: Literal["ping"] = "ping"
 
 
-AnyClientMessage = Authenticate | StartWorkflow | ContinueWorkflow | Reconnect | CancelWorkflow | Unfollow | Ping
+AnyClientMessage = (
+    Authenticate
+    | StartWorkflow
+    | ContinueWorkflow
+    | Reconnect
+    | CancelWorkflow
+    | Unfollow
+    | FollowRuns
+    | UnfollowRuns
+    | Ping
+)
 
 CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
     model.model_fields["action"].default: model
-    for model in (Authenticate, StartWorkflow, ContinueWorkflow, Reconnect, CancelWorkflow, Unfollow, Ping)
+    for model in (
+        Authenticate,
+        StartWorkflow,
+        ContinueWorkflow,
+        Reconnect,
+        CancelWorkflow,
+        Unfollow,
+        FollowRuns,
+        UnfollowRuns,
+        Ping,
+    )
 }
 
 # ── Server control messages ─────────────────────────────────────────────────────────────────────────────
@@ -223,6 +273,65 @@ class Gap(ServerMessage):
     requested_event_index: int
     earliest_event_index: int
     next_event_index: int
+    request_id: str | None = None
+
+
+class PendingSummary(Tolerant):
+    """What a run waits for, summed up. `kind` is the name of the one flag that is true."""
+
+    id: str
+    step_id: str
+    step_name: str
+    kind: str
+    step_type: StepType | None = None
+    assignees: list[str] | None = None
+    confirmation_message: str | None = None
+    user_input_message: str | None = None
+    output_review_message: str | None = None
+    error_message: str | None = None
+    timeout_at: str | None = None
+
+
+_Pending: TypeAlias = list[PendingSummary]  # in a class that has a field `list`, that isn't the type
+
+
+class RunSummary(Tolerant):
+    """What a list says of a run. Times are in milliseconds since 1970."""
+
+    always: ClassVar[frozenset[str]] = frozenset({"version"})
+
+    run_id: str
+    workflow_id: str
+    version: str | None = None
+    session_id: str
+    user_id: str
+    status: RunStatus
+    epoch: int
+    created_at: int
+    updated_at: int
+    pending: _Pending
+
+
+class RunChanged(ServerMessage):
+    """A run of a followed list, as it is by now. It isn't one that is asked for, or no more, unless it `matches`."""
+
+    event: Literal["run_changed"] = "run_changed"
+    list: str
+    seq: int
+    matches: bool
+    run: RunSummary
+    pending: _Pending
+
+
+class RunsListed(ServerMessage):
+    """A followed list is told up to `seq`: the current list, or (`resumed`) what was missed. What follows is live."""
+
+    event: Literal["runs_listed"] = "runs_listed"
+    list: str
+    seq: int
+    count: int
+    more: bool
+    resumed: bool
     request_id: str | None = None
 
 
@@ -613,6 +722,8 @@ CONTROL_MESSAGES: dict[str, type[ServerMessage]] = {
         Replay,
         Subscribed,
         Gap,
+        RunChanged,
+        RunsListed,
         Ack,
         Pong,
         ErrorMessage,

@@ -35,7 +35,10 @@ from interlock_protocol.messages import (
     RUN_EVENTS,
     SERVER_MESSAGES,
     ClientMessage,
+    PendingSummary,
     RunEvent,
+    RunListFilter,
+    RunSummary,
     ServerMessage,
     StepEvent,
     StepResult,
@@ -70,6 +73,8 @@ _SERVER_PARTS: tuple[type[Tolerant], ...] = (
     ExecutorRequirement,
     ToolExecution,
     StepResult,
+    RunSummary,
+    PendingSummary,
 )
 
 # ── JSON Schema ─────────────────────────────────────────────────────────────────────────────────────────
@@ -177,6 +182,7 @@ def sections() -> dict[str, str]:
         "decision": _parts(
             definitions, (EchoedRequirement, DecidedField, DecidedExecutorRequirement, EchoedErrorRequirement)
         ),
+        "run-list": _parts(definitions, (RunListFilter, RunSummary, PendingSummary)),
         "close-codes": _close_codes(),
         "server-states": f"```mermaid\n{mermaid(SERVER_TABLE)}\n```",
         "client-states": f"```mermaid\n{mermaid(CLIENT_TABLE)}\n```",

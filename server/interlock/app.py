@@ -19,11 +19,13 @@ from starlette.routing import WebSocketRoute
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.database import Database, open_database
 from interlock.ending import end
+from interlock.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.engine.chores import keep_house
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.notices import OnPause
 from interlock.engine.retention import Retention
+from interlock.feed import Feed
 from interlock.http.api import answer_errors, make_router
 from interlock.http.openapi import describe
 from interlock.http.operations import make_operations_router
@@ -41,7 +43,6 @@ from interlock.pacing.shared import shared_windows
 from interlock.readiness import Readiness
 from interlock.services import Services
 from interlock.settings import Settings
-from interlock.socket import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.sql import SqlStore
 from interlock.workflow.declaration import Workflow
@@ -55,9 +56,11 @@ RETENTION_SECONDS = 24 * 60 * 60.0
 TIMER_SECONDS = 0.25
 """How often timeouts are looked at; they fire within a second of their time."""
 
+FEED_SECONDS = 0.5
+"""How often it is looked which runs other servers have changed, while somebody follows a list."""
 
 CHORES_SECONDS = 600.0
-"""How often it is looked for what can be forgotten: idempotency keys that are older than 24 hours."""
+"""How often it is looked for what can be forgotten: idempotency keys after 24 hours, changes of runs after 7 days."""
 
 SWEEP_SECONDS = 0.5
 """How often leases are prolonged, and runs looked for that nobody owns."""
@@ -119,13 +122,15 @@ class Interlock:
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.meter)
-            self._services = Services(engine, hub, store, self._authenticator, limits)
+            feed = Feed(store)
+            self._services = Services(engine, hub, feed, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
             await engine.sweep.resume()
             self._keep(engine.sweep.renew(SWEEP_SECONDS), "renew")
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
+            self._keep(feed.run(FEED_SECONDS), "feed")
             self._keep(keep_house(store, CHORES_SECONDS), "chores")
             if self.settings.keep_logs_days is not None:
                 retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)

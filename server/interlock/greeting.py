@@ -13,8 +13,8 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
+from interlock.endpoint import SOCKET_PATH
 from interlock.settings import DEFAULT_DATA_DIR, Settings
-from interlock.socket import SOCKET_PATH
 
 
 def greeting(workflows: Sequence[str], settings: Settings, port: int, token: str | None) -> str:

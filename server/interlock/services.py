@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Engine
+from interlock.feed import Feed
 from interlock.hub import Hub
 from interlock.pacing import RateLimits
 from interlock.store.port import Store
@@ -17,6 +18,7 @@ class Services:
 
     engine: Engine
     hub: Hub
+    feed: Feed
     store: Store
     authenticator: Authenticator
     rate_limits: RateLimits

@@ -23,10 +23,10 @@ from uvicorn.config import LOGGING_CONFIG
 from interlock.app import Interlock, app_of, listed
 from interlock.auth.tokens import authenticator_from
 from interlock.concealing import Concealer
+from interlock.endpoint import SOCKET_PATH
 from interlock.greeting import greeting
 from interlock.logs import configure_logging
 from interlock.settings import Settings
-from interlock.socket import SOCKET_PATH
 from interlock.starting import REASONS, why_not
 from interlock.transport import WebSocketTransport
 from interlock.workflow.declaration import Workflow

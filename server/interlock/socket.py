@@ -1,12 +1,13 @@
-"""One WebSocket: the protocol's connection on one side, engine and hub on the other.
+"""One WebSocket: the protocol's connection on one side, engine, hub and lists on the other.
 
 Laws:
 - One task reads and acts, one task sends; neither is made per event.
 - Actions of one connection are carried out one after the other. An `ack` comes before the events it acknowledges.
-- What waits to be sent is bounded: control messages by `MAX_CONTROL`, run events by being read only when there is room.
+- What waits to be sent is bounded: control messages by `MAX_CONTROL`, run events and changes of lists by being read
+  only when there is room.
 - Whatever a client sends, it gets an answer, and the connection lives; the exceptions are the close codes.
 
-Source: `docs/protocol.md`, "Actions" to "Reconnecting"; `docs/architecture.md`, "Delivery".
+Source: `docs/protocol.md`, "Actions" to "Lists of runs" and "Reconnecting"; `docs/architecture.md`, "Delivery".
 """
 
 from __future__ import annotations
@@ -23,21 +24,19 @@ from typing import Any, ClassVar
 import structlog
 
 from interlock import about, tracing
-from interlock.auth import AuthError, Principal, origin_allowed
-from interlock.auth.tokens import Authenticator
+from interlock.auth import AuthError, Principal
 from interlock.bell import Bell
-from interlock.engine.engine import Accepted, Engine
-from interlock.hub import Cursor, Hub
+from interlock.engine.engine import Accepted
+from interlock.hub import Cursor
+from interlock.lists import FollowedList, Lists
 from interlock.log.port import LogUnavailable
-from interlock.pacing import RateLimits
 from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
-from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable
 from interlock.transport import LAST_WORDS_SECONDS, Frame, Outlet
 from interlock_protocol import control
 from interlock_protocol.close_codes import CloseCode
-from interlock_protocol.codec import Codec, choose_subprotocol, codec_for
+from interlock_protocol.codec import Codec
 from interlock_protocol.connection import Action, Answer, Close, ServerConnection, ServerState
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.messages import (
@@ -45,22 +44,21 @@ from interlock_protocol.messages import (
     Authenticate,
     CancelWorkflow,
     ContinueWorkflow,
+    FollowRuns,
     Ping,
     Reconnect,
     StartWorkflow,
     Unfollow,
+    UnfollowRuns,
 )
 
 logger = structlog.get_logger(__name__)
 
-SOCKET_PATH = "/workflows/ws"
-"""Where the socket is."""
-
 MAX_CONTROL = 1000
 """How many control messages may wait to be sent before the client counts as not reading (4508)."""
 
-LOG_AWAY_SECONDS = 0.25
-"""How long a follower waits before it asks again for what the log couldn't give."""
+AWAY_SECONDS = 0.25
+"""How long a follower waits before it asks again for what the log or the database couldn't give."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -91,32 +89,30 @@ class Socket:
 
     def __init__(
         self,
-        engine: Engine,
-        hub: Hub,
-        authenticator: Authenticator,
+        services: Services,
         codec: Codec,
         outlet: Outlet,
         limits: SocketLimits,
         users: Counter[str],
-        rate_limits: RateLimits,
         receive: Receive,
         send: Send,
     ) -> None:
-        self.engine = engine
-        self.hub = hub
-        self.authenticator = authenticator
+        self.engine = services.engine
+        self.hub = services.hub
+        self.authenticator = services.authenticator
         self.outlet = outlet
         self.limits = limits
         self.users = users
         self.connection = ServerConnection(codec, max_message_bytes=limits.max_message_bytes)
         self.connection_id = uuid.uuid4().hex
-        self.pace = rate_limits.pace(self.connection_id)
+        self.pace = services.rate_limits.pace(self.connection_id)
         self.principal: Principal | None = None
         self._receive = receive
         self._send = send
         self._control: list[Frame] = []
         self._following: dict[str, _Following] = {}
         self._awake = Bell()
+        self._lists = Lists(services.feed, services.store, self._awake.ring)
         self._sending = asyncio.timeout(None)
         self._has_sent_all = False
         self._close_code: CloseCode | None = None
@@ -166,6 +162,7 @@ class Socket:
         for following in self._following.values():
             following.cursor.close()
         self._following.clear()
+        self._lists.clear()
         reader.cancel()
         if self.principal is not None:
             user_id = self.principal.user_id
@@ -211,11 +208,14 @@ class Socket:
             self._awake.still()
             await self._send_control()
             behind = [each for each in self._following.values() if not each.cursor.held and self._has_news(each)]
+            lists = self._lists.with_news()
             if self._close_code is not None:
                 return
             for each in behind:
                 await self._send_page(each)
-            if not behind:
+            for followed in lists:
+                await self._send_list(followed)
+            if not behind and not lists:
                 await self._awake.wait()
 
     def _has_news(self, each: _Following) -> bool:
@@ -237,10 +237,7 @@ class Socket:
         try:
             frames, ends = await self.hub.page(cursor, self.outlet.codec)
         except LogUnavailable:
-            # The follower lags, and goes on when the log is back.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOG_AWAY_SECONDS):
-                    await self._awake.wait()
+            await self._lag()
             return
         if cursor.held or cursor.lost_epoch or self._following.get(cursor.run_id) is not following:
             return
@@ -257,6 +254,23 @@ class Socket:
         else:
             self._announce(following)
 
+    async def _send_list(self, followed: FollowedList) -> None:
+        """What is to be told next of one followed list."""
+        await self.outlet.room()
+        try:
+            news = await followed.news()
+        except StoreUnavailable:
+            await self._lag()
+            return
+        if news and followed in self._lists:
+            await self.outlet.send([self.outlet.codec.encode(message) for message in news])
+
+    async def _lag(self) -> None:
+        """What was to be sent can't be read now: go on when it is back."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AWAY_SECONDS):
+                await self._awake.wait()
+
     async def _tell_of_loss(self, following: _Following) -> None:
         """The run goes on in another epoch: say so, as if the client had come back to it."""
         cursor, epoch = following.cursor, following.cursor.lost_epoch
@@ -265,14 +279,14 @@ class Socket:
         try:
             answer = await rejoin(self.engine, back, cursor)
         except (LogUnavailable, StoreUnavailable, Refusal):
-            await asyncio.sleep(LOG_AWAY_SECONDS)
+            await asyncio.sleep(AWAY_SECONDS)
             return
         if self._following.get(cursor.run_id) is not following:
             return
         for message in answer.says:
             self.say(message)
         if not answer.says:
-            await asyncio.sleep(LOG_AWAY_SECONDS)  # somebody sees to it; who asked too early asks again
+            await asyncio.sleep(AWAY_SECONDS)  # somebody sees to it; who asked too early asks again
         following.subscribed, following.subscribed_at = answer.subscribed, answer.subscribed_at
         if answer.first is None:
             self._unfollow(cursor.run_id)
@@ -336,10 +350,10 @@ class Socket:
             refusal.run_id = getattr(message, "run_id", None)
         self.say(control.error(refusal, request_id=message.request_id))
 
-    def _ack(self, message: AnyClientMessage, accepted: Accepted) -> None:
+    def _ack(self, message: AnyClientMessage, accepted: Accepted | None = None) -> None:
         if message.request_id is not None:
-            run_id, session_id = accepted.run_id, accepted.session_id
-            self.say(control.ack(message.action, message.request_id, run_id=run_id, session_id=session_id))
+            of_run = {} if accepted is None else {"run_id": accepted.run_id, "session_id": accepted.session_id}
+            self.say(control.ack(message.action, message.request_id, **of_run))
 
     async def _authenticate(self, message: Authenticate) -> None:
         try:
@@ -374,6 +388,10 @@ class Socket:
             except Refusal as refusal:
                 self._unfollow(run_id)
                 self.say(control.error(refusal))
+        try:
+            self._lists.renew(principal)
+        except Refusal as refusal:
+            self.say(control.error(refusal))
 
     def _admitted(self, user_id: str) -> bool:
         """Count this socket as one of the user's, if they may have another."""
@@ -393,6 +411,7 @@ class Socket:
         """The token ran out: nothing more is sent of any run until a fresh one comes, in time."""
         for run_id in list(self._following):
             self._unfollow(run_id)
+        self._lists.clear()
         self.say(self.connection.expired())
         self._call_at(self.limits.auth_timeout, self._auth_timed_out)
 
@@ -445,6 +464,15 @@ class Socket:
         facts = await self.engine.runs.readable(self._who, message.run_id)
         self._unfollow(message.run_id)
         self._ack(message, Accepted(facts.run_id, facts.session_id))
+
+    async def _follow_runs(self, message: FollowRuns) -> None:
+        if self.connection.state is ServerState.AUTHENTICATED:  # the token may have run out just now
+            self._lists.follow(self._who, message)
+        self._ack(message)
+
+    async def _unfollow_runs(self, message: UnfollowRuns) -> None:
+        self._lists.unfollow(message.list)
+        self._ack(message)
 
     async def _ping(self, message: Ping) -> None:
         self.say(control.pong(message.request_id))
@@ -507,79 +535,7 @@ class Socket:
         CancelWorkflow: _cancel,
         Reconnect: _reconnect,
         Unfollow: _unfollow_run,
+        FollowRuns: _follow_runs,
+        UnfollowRuns: _unfollow_runs,
         Ping: _ping,
     }
-
-
-class SocketEndpoint:
-    """The ASGI application behind `/workflows/ws`: who may open a socket, and which are open."""
-
-    def __init__(self, services: Callable[[], Services], settings: Settings) -> None:
-        self._services = services
-        self._settings = settings
-        self._limits = SocketLimits(
-            settings.max_message_bytes,
-            settings.auth_timeout_seconds,
-            settings.heartbeat_seconds,
-            settings.max_connections_per_user,
-        )
-        self._users: Counter[str] = Counter()
-        self._open: set[Socket] = set()
-        self._draining = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        offered = choose_subprotocol(scope.get("subprotocols", ()))
-        await send({"type": "websocket.accept", "subprotocol": offered, "headers": []})
-        refused = self._refusal(scope)
-        if refused is not None:
-            await send({"type": "websocket.close", "code": int(refused), "reason": refused.reason})
-            return
-        tracing.adopt(scope["headers"])
-        services, codec = self._services(), codec_for(offered)
-        socket = Socket(
-            services.engine,
-            services.hub,
-            services.authenticator,
-            codec,
-            Outlet(scope, codec, send),
-            self._limits,
-            self._users,
-            services.rate_limits,
-            receive,
-            send,
-        )
-        self._open.add(socket)
-        try:
-            await socket.serve()
-        finally:
-            self._open.discard(socket)
-
-    def _refusal(self, scope: Scope) -> CloseCode | None:
-        """Why this connection is closed at once, if it is. Said by a close code, which a browser's page can read."""
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        settings = self._settings
-        if not origin_allowed(
-            headers.get(b"origin"), headers.get(b"host"), settings.allowed_origins, bound=settings.host
-        ):
-            return CloseCode.ORIGIN_REFUSED
-        if self._draining:
-            return CloseCode.SHUTTING_DOWN
-        if len(self._open) >= settings.max_connections:
-            return CloseCode.TOO_MANY_CONNECTIONS
-        return None
-
-    @property
-    def count(self) -> int:
-        """How many sockets are open."""
-        return len(self._open)
-
-    async def drain(self) -> None:
-        """Close every socket with 4503, and take no more."""
-        self._draining = True
-        for socket in list(self._open):
-            socket.close(CloseCode.SHUTTING_DOWN)
-        for _ in range(100):
-            if not self._open:
-                return
-            await asyncio.sleep(0.02)

@@ -6,7 +6,8 @@ import asyncio
 import random
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import Never
@@ -17,15 +18,17 @@ import pytest_asyncio
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Engine, event, inspect, text
 from tests.live import eventually
 
 from interlock.database import Database, DatabaseUnavailable, PostgresDatabase, open_database
 from interlock.store.migrate import SchemaOutdated, _config, check_current, migrate
 from interlock.store.port import (
+    CHANGES_KEPT_SECONDS,
     IDEMPOTENCY_SECONDS,
     Change,
     Decision,
+    FeedEnds,
     IdempotencyKey,
     NewRun,
     Outcome,
@@ -36,7 +39,7 @@ from interlock.store.port import (
     Store,
     StoreUnavailable,
 )
-from interlock.store.sql import SqlStore
+from interlock.store.sql import NUMBERED, SqlStore
 from interlock.store.statements import COUNT_PAUSED, COUNT_PAUSED_BEFORE, COUNT_UNFINISHED
 from interlock.store.tables import metadata
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
@@ -86,6 +89,11 @@ async def all_changes(store: Store) -> Sequence[Change]:
     return await store.changes(0)
 
 
+def facts_of(changes: Sequence[Change]) -> list[tuple[object, ...]]:
+    """What stands in the feed, without how the runs are by now."""
+    return [(each.seq, each.run.run_id, each.status, each.pending, each.changed_at) for each in changes]
+
+
 async def the_run(store: Store, run_id: str = "run") -> Run:
     run = await store.run(run_id)
     assert run is not None
@@ -111,7 +119,7 @@ async def test_a_created_run_reads_back_as_pending(store: Store) -> None:
         created_at=1000,
         updated_at=1000,
     )
-    assert await all_changes(store) == [Change(1, "run", PENDING, (), 1000)]
+    assert facts_of(await all_changes(store)) == [(1, "run", PENDING, (), 1000)]
 
 
 async def test_an_unknown_run_is_none_everywhere(store: Store) -> None:
@@ -165,7 +173,7 @@ async def test_fifty_starts_with_one_key_make_one_run(store: Store) -> None:
     assert set(outcomes) == {None, Outcome("body", winner)}
     page = await store.runs(RunFilter())
     assert [run.run_id for run in page.runs] == [winner]
-    assert [change.run_id for change in await all_changes(store)] == [winner]
+    assert [change.run.run_id for change in await all_changes(store)] == [winner]
 
 
 async def test_a_key_is_kept_24_hours_then_replaced(store: Store, clock: Clock) -> None:
@@ -228,7 +236,7 @@ async def test_a_settlement_shows_in_the_row_the_feed_and_the_snapshot(store: St
     assert (run.status, run.epoch, run.next_index, run.updated_at) == (PAUSED, 0, 9, 2000)
     assert (run.pending, run.assignees) == (ASKED, (BOB, "group:x"))
     assert await store.snapshot("run") == snapshot
-    assert (await all_changes(store))[1:] == [Change(2, "run", PAUSED, ASKED, 2000)]
+    assert facts_of(await all_changes(store))[1:] == [(2, "run", PAUSED, ASKED, 2000)]
 
 
 async def test_settling_a_run_that_is_not_there_does_nothing(store: Store) -> None:
@@ -864,9 +872,10 @@ async def test_a_reader_misses_nothing_under_concurrent_writers(store: Store) ->
     followed = await asyncio.gather(*(follow(writers) for _ in range(3)))
     await writers
     assert [change.seq for change in followed[0]] == list(range(1, 161))
-    assert followed[0] == followed[1] == followed[2] == await store.changes(0)
+    written = facts_of(await store.changes(0))
+    assert facts_of(followed[0]) == facts_of(followed[1]) == facts_of(followed[2]) == written
     for n in range(40):
-        of_run = [change.status for change in followed[0] if change.run_id == f"run{n}"]
+        of_run = [change.status for change in followed[0] if change.run.run_id == f"run{n}"]
         assert of_run == [PENDING, RUNNING, PAUSED, COMPLETED]
 
 
@@ -877,12 +886,145 @@ async def test_a_change_committed_late_comes_after_those_already_read(
     slow = await asyncpg.connect(pg_url.replace("+asyncpg", ""))
     transaction = slow.transaction()
     await transaction.start()
-    await slow.execute("INSERT INTO changes (run_id, status, pending, changed_at) VALUES ('slow', 'PENDING', '[]', 1)")
+    await slow.execute("INSERT INTO changes (run_id, status, pending, changed_at) VALUES ('quick', 'ERROR', '[]', 1)")
     await store.create_run(new_run("quick"))
-    assert [(change.seq, change.run_id) for change in await store.changes(0)] == [(1, "quick")]
+    assert [(change.seq, change.status) for change in await store.changes(0)] == [(1, PENDING)]
     await transaction.commit()
     await slow.close()
-    assert [(change.seq, change.run_id) for change in await store.changes(1)] == [(2, "slow")]
+    assert [(change.seq, change.status) for change in await store.changes(1)] == [(2, RunStatus.ERROR)]
+
+
+async def test_a_change_comes_with_its_run_as_it_is_by_now(store: Store) -> None:
+    await store.create_run(new_run("one"))
+    await store.create_run(new_run("two", user_id=BOB, workflow_id="other"))
+    await store.settle(replace(settlement("one", PAUSED, 3), pending=ASKED, assignees=(BOB, "group:x")))
+    await store.settle(replace(settlement("one", COMPLETED, 9), assignees=("carol",)))
+    one, two = (each for each in (await store.runs(RunFilter(limit=2))).runs[::-1])
+    assert (one.status, one.assignees, one.pending) == (COMPLETED, (BOB, "carol", "group:x"), ())
+    assert [(change.status, change.run) for change in await all_changes(store)] == [
+        (PENDING, one),
+        (PENDING, two),
+        (PAUSED, one),
+        (COMPLETED, one),
+    ]
+
+
+async def test_a_page_of_changes_costs_as_many_statements_as_one_change(database: Database) -> None:
+    store = SqlStore(database)
+    counts = []
+    for number in range(1, 41):
+        await store.create_run(new_run(f"run{number}"))
+        await store.settle(replace(settlement(f"run{number}", PAUSED, 1), pending=ASKED, assignees=(f"user{number}",)))
+        if number in (1, 40):
+            await store.feed_ends()
+            with statements() as seen:
+                assert len(await store.changes(0)) == 2 * number
+            counts.append(len(seen))
+    assert counts[0] == counts[1]
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Every statement that SQLAlchemy executes meanwhile."""
+    seen: list[str] = []
+
+    def executed(_: object, __: object, statement: str, *___: object) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", executed)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", executed)
+
+
+async def test_no_change_after_a_list_takes_a_run_back(store: Store) -> None:
+    """Whenever the list is read: what is behind its seq is as new as the list, and nothing is missing."""
+
+    async def one_run(run_id: str) -> None:
+        await store.create_run(new_run(run_id))
+        for next_index, status in enumerate((RUNNING, PAUSED, RUNNING, COMPLETED), 1):
+            await store.settle(settlement(run_id, status, next_index))
+
+    async def follow() -> dict[str, int]:
+        page = await store.runs(RunFilter(limit=100))
+        places, seq = {run.run_id: run.next_index for run in page.runs}, page.seq
+        while sum(places.values()) < 20 * 4:
+            for change in await store.changes(seq, limit=3):
+                assert change.run.next_index >= places.get(change.run.run_id, 0)
+                places[change.run.run_id], seq = change.run.next_index, change.seq
+        return places
+
+    writers = [asyncio.create_task(one_run(f"run{number}")) for number in range(20)]
+    async with asyncio.timeout(30):
+        while not all(writer.done() for writer in writers):
+            await follow()
+    assert set((await follow()).values()) == {4}
+
+
+async def test_a_list_holds_all_changes_up_to_its_seq_and_none_has_to_be_told_again(store: Store) -> None:
+    await make_runs(store, 3)
+    assert (await store.runs(RunFilter())).seq == 0, "nobody has read the feed yet"
+    ends = await store.feed_ends()
+    assert (await store.runs(RunFilter(limit=1))).seq == (await store.runs(RunFilter(user_id=BOB))).seq == ends.last
+
+
+# --- the ends of the feed ---
+
+
+async def test_ends_of_a_feed_without_changes_say_that_it_has_none(store: Store) -> None:
+    assert await store.feed_ends() == FeedEnds(first=1, last=0)
+
+
+async def test_ends_of_the_feed_know_all_that_is_committed(store: Store) -> None:
+    await asyncio.gather(*(store.create_run(new_run(f"run{number}")) for number in range(2 * NUMBERED // 100)))
+    assert await store.feed_ends() == FeedEnds(first=1, last=2 * NUMBERED // 100)
+
+
+async def test_a_long_feed_that_nobody_has_read_is_numbered_in_parts(database: Database) -> None:
+    store = SqlStore(database)
+    await store.create_run(new_run("run"))
+    count = 2 * NUMBERED + 5
+    await database.write(lambda connection: connection.execute(text(MANY_CHANGES), {"count": count - 1}))
+    assert len(await store.changes(0, limit=count)) == NUMBERED
+    assert await store.feed_ends() == FeedEnds(first=1, last=count)
+    assert [change.seq for change in await store.changes(0, limit=count)] == list(range(1, count + 1))
+
+
+MANY_CHANGES = """
+    INSERT INTO changes (run_id, status, pending, changed_at)
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)
+    SELECT 'run', 'RUNNING', '[]', 1000 FROM numbers
+"""
+
+
+async def test_only_the_beginning_of_the_feed_is_forgotten_and_only_when_it_is_old(store: Store, clock: Clock) -> None:
+    kept = CHANGES_KEPT_SECONDS * 1000
+    for number, age in enumerate((kept + 3, kept + 2, kept, kept + 1)):
+        await store.create_run(new_run(f"run{number}", created_at=clock.now - age))
+    assert await store.forget_changes(1) == 1
+    assert await store.feed_ends() == FeedEnds(first=2, last=4)
+    assert [await store.forget_changes() for _ in range(2)] == [1, 0]
+    assert [change.seq for change in await all_changes(store)] == [3, 4]
+    clock.now += 2
+    assert await store.forget_changes() == 2
+    assert await store.feed_ends() == FeedEnds(first=5, last=4)
+    await store.create_run(new_run("new", created_at=clock.now))
+    assert [change.seq for change in await all_changes(store)] == [5]
+
+
+async def test_many_who_forget_the_feed_at_once_forget_each_change_once(store: Store) -> None:
+    await make_runs(store, 20)
+    assert sum(await asyncio.gather(*(store.forget_changes(7) for _ in range(8)))) == 20
+    assert await store.feed_ends() == FeedEnds(first=21, last=20)
+
+
+async def test_whoever_listens_is_told_of_what_this_store_writes(store: Store) -> None:
+    told: list[int] = []
+    store.listen(lambda: told.append(1))
+    await store.create_run(new_run("run"))
+    await store.settle(settlement("run", PAUSED, 3))
+    assert len(told) == 2
 
 
 # --- the schema ---
@@ -943,7 +1085,7 @@ async def test_a_database_of_the_first_release_is_upgraded_with_its_data(empty_d
     run = await the_run(store, "old")
     assert (run.status, run.next_index, run.pending, run.assignees) == (PAUSED, 9, ({"id": "r1"},), (BOB,))
     assert (run.input, run.next_timer) == ({"a": [1]}, None)
-    assert [change.run_id for change in await all_changes(store)] == ["old"]
+    assert [change.run.run_id for change in await all_changes(store)] == ["old"]
     await store.settle(replace(settlement("old", PAUSED, 10), next_timer=5000))
     assert list(await store.take_due(5000, hold_ms=1)) == ["old"]
     await store.settle(settlement("old", COMPLETED, 11))

@@ -35,9 +35,11 @@ from interlock.engine.executors import THREAD_AHEAD
 from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, BATCH_SECONDS
 from interlock.engine.pool import KEPT_STATES
 from interlock.engine.runs import CACHED_FACTS
+from interlock.feed import KEPT, PAGE
 from interlock.http.errors import STATUS_OF
 from interlock.http.openapi import whole
 from interlock.hub import TAIL_BYTES
+from interlock.lists import MAX_LISTS
 from interlock.log.port import PAGE_BYTES
 from interlock.pacing.counting import AWAY_SECONDS, SHARED_SECONDS
 from interlock.pacing.pace import MAX_REFUSALS
@@ -197,6 +199,9 @@ def test_architecture_names_the_bounds() -> None:
     assert bounds["a batch that is being filled"].startswith(batch)
     assert bounds["a generator in a thread"] == f"{THREAD_AHEAD} items ahead"
     assert bounds["control messages that wait for a client"] == f"{MAX_CONTROL:,}"
+    assert bounds["lists that a connection follows"] == str(MAX_LISTS)
+    assert bounds["changes of runs in memory, in all"] == f"{2 * KEPT:,}"
+    assert bounds["a page of changes"] == str(PAGE)
     assert bounds["refusals for that, before a connection is closed"] == f"{MAX_REFUSALS} in a minute"
     waits = f"{SHARED_SECONDS:g} s; then the node counts for itself, and asks again after {AWAY_SECONDS:g} s"
     assert bounds["waiting for Redis to count that"] == waits

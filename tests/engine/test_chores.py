@@ -9,15 +9,16 @@ from typing import cast
 from tests.engine.storage import Storage
 from tests.live import eventually
 
-from interlock.engine.chores import ROUND, forget_keys, keep_house
+from interlock.engine.chores import ROUND, forget, keep_house
 from interlock.store.port import Store, StoreUnavailable
 
 
 class Old:
-    """A store with so many keys to forget, which is away at first for so many calls."""
+    """A store with so many keys, and one change less, to forget, which is away at first for so many calls."""
 
     def __init__(self, keys: int, *, away: int = 0) -> None:
         self.keys = keys
+        self.changes = keys - 1
         self.away = away
         self.rounds: list[int] = []
 
@@ -30,10 +31,15 @@ class Old:
         self.rounds.append(count)
         return count
 
+    async def forget_changes(self, limit: int = 1) -> int:
+        count = min(limit, self.changes)
+        self.changes -= count
+        return count
 
-async def test_keys_are_forgotten_round_by_round() -> None:
+
+async def test_what_is_old_is_forgotten_round_by_round() -> None:
     old = Old(2 * ROUND + 3)
-    assert await forget_keys(cast("Store", old)) == 2 * ROUND + 3
+    assert await forget(old.forget_keys) == 2 * ROUND + 3
     assert old.rounds == [ROUND, ROUND, 3]
 
 
@@ -45,7 +51,9 @@ async def test_house_is_kept_again_and_again_also_after_an_outage() -> None:
     with suppress(asyncio.CancelledError):
         await keeping
     assert old.rounds[:3] == [5, 0, 0]
+    assert old.changes == 0
 
 
 async def test_nothing_is_forgotten_of_a_store_that_has_nothing_old(storage: Storage) -> None:
-    assert await forget_keys(storage.store) == 0
+    assert await forget(storage.store.forget_keys) == 0
+    assert await forget(storage.store.forget_changes) == 0

@@ -124,6 +124,32 @@ async def test_early_decision_on_the_other_node_reaches_the_owner_at_once(nodes:
         assert_whole(events_of(starter.heard, run_id))
 
 
+async def test_list_on_one_node_has_what_changes_on_the_other_and_goes_on_there(nodes: Nodes) -> None:
+    async with nodes.one.talk() as starter:
+        async with nodes.two.talk() as page:
+            await page.send(action="follow-runs")
+            await page.until("runs_listed")
+            paused = (await starter.until_pause(await starter.start("confirm")))[-1]
+            told = await page.until_changed("PAUSED", paused["run_id"])
+        await starter.send(continue_with(paused, confirmed=True))
+        await starter.until_end(paused["run_id"])
+        async with nodes.one.talk() as page:
+            await page.send(action="follow-runs", cursor=told["seq"])
+            ended = await page.until_changed("COMPLETED", paused["run_id"])
+            assert ended["seq"] > told["seq"]
+        nodes.kill(nodes.one)
+    async with nodes.two.talk() as page:
+        await page.send(action="follow-runs", cursor=ended["seq"])
+        assert await page.next() == {
+            "event": "runs_listed",
+            "list": "runs",
+            "seq": ended["seq"],
+            "count": 0,
+            "more": False,
+            "resumed": True,
+        }
+
+
 async def test_cancel_on_the_other_node_breaks_off_the_running_step(nodes: Nodes, tmp_path: Path) -> None:
     async with nodes.one.talk() as starter, nodes.two.talk() as other:
         run_id = await starter.start("stream", {"gate": str(tmp_path / "never"), "count": 5, "wait_at": 2})

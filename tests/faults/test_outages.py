@@ -142,6 +142,25 @@ async def test_followers_stay_connected_and_go_on(stormy: Stormy, fault: str, tm
             ]
 
 
+@pytest.mark.parametrize("fault", ["postgres down", "postgres black_hole"])
+async def test_list_stays_and_has_what_changed_meanwhile(stormy: Stormy, fault: str, tmp_path: Path) -> None:
+    files = {"gate": str(tmp_path / "gate"), "mark": str(tmp_path / "mark")}
+    async with stormy.live.talk() as starter, stormy.live.talk() as page, stormy.live.talk() as late:
+        await page.send(action="follow-runs")
+        await page.until("runs_listed")
+        run_id = await starter.start("count", {"count": 40, **files})
+        await page.until_changed("RUNNING", run_id)
+        with stormy.fault(fault):
+            (tmp_path / "gate").touch()
+            await starter.until("WorkflowCompleted", run_id=run_id, seconds=BACK)
+            await late.send(action="follow-runs", request_id="late")
+            assert (await late.next())["event"] == "ack"
+            await page.settled()
+        listed = await late.until("runs_listed", seconds=BACK)
+        assert [each["run"]["run_id"] for each in listed if each["event"] == "run_changed"] == [run_id]
+        await page.until_changed("COMPLETED", run_id, seconds=BACK)
+
+
 @pytest.mark.parametrize("fault", ["redis down", "redis black_hole"])
 async def test_running_step_goes_on_until_its_memory_of_unsent_entries_is_full(
     stormy: Stormy, fault: str, tmp_path: Path

@@ -23,7 +23,7 @@ from interlock.pacing.limiter import limit_of
 from interlock.pacing.pace import MAX_REFUSALS
 from interlock.pacing.shared import PREFIX, shared_windows
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.messages import Authenticate, CancelWorkflow, Ping, Reconnect, Unfollow
+from interlock_protocol.messages import Authenticate, CancelWorkflow, Ping, Reconnect, Unfollow, UnfollowRuns
 
 OFTEN = "1000000/minute"
 CANCEL = CancelWorkflow(action="cancel-workflow", workflow_id="w", run_id="r")
@@ -78,10 +78,10 @@ async def test_off_refuses_nobody() -> None:
 
 
 async def test_everything_counts_for_the_connection_and_work_for_the_user() -> None:
-    limits = RateLimits("2/minute", "6/minute")
+    limits = RateLimits("2/minute", "7/minute")
     pace = limits.pace("c1")
     await pace.admit(Authenticate(action="authenticate", token="t"), None)
-    for light in (Ping(action="ping"), Unfollow(action="unfollow", run_id="r")):
+    for light in (Ping(), Unfollow(run_id="r"), UnfollowRuns()):
         await pace.admit(light, "alice")
     await pace.admit(CANCEL, "alice")
     await pace.admit(Reconnect(action="reconnect", run_id="r"), "alice")

@@ -8,6 +8,11 @@ from interlock_protocol import AuthErrorCode, ErrorCode, Refusal, RunStatus, con
 from interlock_protocol.messages import CONTROL_MESSAGES
 
 RUN: dict[str, Any] = {"run_id": "r", "epoch": 0}
+LISTED: dict[str, Any] = {
+    **RUN, "workflow_id": "w", "version": None, "session_id": "s", "user_id": "ada", "status": "PAUSED",
+    "created_at": 1, "updated_at": 2,
+}  # fmt: skip
+ASKED: dict[str, Any] = {"id": "q", "step_id": "s", "step_name": "n", "kind": "requires_confirmation"}
 MINIMAL: list[dict[str, Any]] = [
     control.connected(connection_id="c", heartbeat_seconds=20.0, max_message_bytes=1024),
     control.authenticated(user_id="ada"),
@@ -17,6 +22,8 @@ MINIMAL: list[dict[str, Any]] = [
     control.replay(**RUN, status=RunStatus.COMPLETED, total_events=2, missed_events=1),
     control.subscribed(**RUN, status=RunStatus.RUNNING, next_event_index=4),
     control.gap(**RUN, requested_event_index=9, earliest_event_index=0, next_event_index=4),
+    control.run_changed(list="runs", seq=0, matches=True, run={**LISTED, "pending": []}, pending=[]),
+    control.runs_listed(list="runs", seq=7, count=0, more=False, resumed=True),
     control.ack("ping", "1"),
     control.pong(),
     control.error(Refusal(ErrorCode.UNAVAILABLE, "try again")),
@@ -24,6 +31,8 @@ MINIMAL: list[dict[str, Any]] = [
 FULL: list[dict[str, Any]] = [
     control.authenticated(user_id="ada", scopes=("a", "b"), expires_at="2026-01-01T00:00:00Z", request_id="1"),
     control.auth_error("no", AuthErrorCode.EXPIRED_TOKEN, request_id="1"),
+    control.run_changed(list="all", seq=8, matches=False, run={**LISTED, "pending": [ASKED]}, pending=[ASKED]),
+    control.runs_listed(list="all", seq=8, count=2, more=True, resumed=False, request_id="1"),
     control.ack("start-workflow", "1", run_id="r", session_id="s"),
     control.pong("1"),
     control.error(Refusal(ErrorCode.CONFLICT, "lost", details={"resolved_by": None}, run_id="r"), request_id="1"),

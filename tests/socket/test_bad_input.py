@@ -68,7 +68,7 @@ async def paused(talk: Talk, workflow_id: str) -> Message:
         ('{"action": ""}', "unknown_action"),
         ('{"action": "PING"}', "unknown_action"),
         ('{"action": "start_workflow"}', "unknown_action"),
-        ('{"action": "follow-runs"}', "unknown_action"),
+        ('{"action": "follow-inbox"}', "unknown_action"),
         ('{"action": "signal", "run_id": "x"}', "unknown_action"),
     ],
 )
@@ -195,6 +195,23 @@ WRONG_FIELDS: list[tuple[Message, str]] = [
     ({"action": "cancel-workflow", "workflow_id": "x", "run_id": "x", "reason": 5}, "reason"),
     ({"action": "unfollow"}, "run_id"),
     ({"action": "unfollow", "run_id": None}, "run_id"),
+    ({"action": "follow-runs", "list": ""}, "list"),
+    ({"action": "follow-runs", "list": "x" * 65}, "list"),
+    ({"action": "follow-runs", "list": 5}, "list"),
+    ({"action": "follow-runs", "filter": "PAUSED"}, "filter"),
+    ({"action": "follow-runs", "filter": {"workflow_id": 5}}, "filter.workflow_id"),
+    ({"action": "follow-runs", "filter": {"workflow_id": "a\0b"}}, "filter.workflow_id"),
+    ({"action": "follow-runs", "filter": {"status": "PAUSED"}}, "filter.status"),
+    ({"action": "follow-runs", "filter": {"status": ["PAUSED", "paused"]}}, "filter.status[1]"),
+    ({"action": "follow-runs", "filter": {"waiting_for_me": "yes"}}, "filter.waiting_for_me"),
+    ({"action": "follow-runs", "filter": {"waiting_for_me": 1}}, "filter.waiting_for_me"),
+    ({"action": "follow-runs", "cursor": -1}, "cursor"),
+    ({"action": "follow-runs", "cursor": "7"}, "cursor"),
+    ({"action": "follow-runs", "cursor": 1.5}, "cursor"),
+    ({"action": "follow-runs", "limit": 0}, "limit"),
+    ({"action": "follow-runs", "limit": 501}, "limit"),
+    ({"action": "follow-runs", "limit": "50"}, "limit"),
+    ({"action": "unfollow-runs", "list": ["runs"]}, "list"),
 ]
 
 

@@ -30,9 +30,11 @@ FIELDS = [
     "request_id", "step_requirements", "error_requirements", "last_event_index", "epoch", "snapshot", "reason",
     "id", "step_id", "confirmed", "on_reject", "rejection_feedback", "user_input", "user_input_schema",
     "selected_choices", "edited_output", "executor_requirements", "requires_confirmation", "name", "value", "decision",
+    "list", "filter", "cursor", "limit", "status", "waiting_for_me",
 ]  # fmt: skip
 ACTIONS = [
     "authenticate", "start-workflow", "continue-workflow", "reconnect", "cancel-workflow", "unfollow", "ping", "nope",
+    "unfollow-runs",
 ]  # fmt: skip
 
 
@@ -163,6 +165,9 @@ async def test_hundred_thousand_bad_frames_do_no_harm(live: Live) -> None:
             {"action": "reconnect", "run_id": output["run_id"], "last_event_index": 1, "epoch": 1, "snapshot": False},
             {"action": "cancel-workflow", "workflow_id": "nope", "run_id": output["run_id"], "reason": "r"},
             {"action": "unfollow", "run_id": output["run_id"]},
+            # Of nothing: what the attackers start would otherwise be told to each of them.
+            {"action": "follow-runs", "list": "l", "filter": {"workflow_id": "nope"}, "cursor": 1, "limit": 3},
+            {"action": "unfollow-runs", "list": "l"},
             {"action": "ping", "request_id": "p"},
         ]
         attackers = [Attacker(live, number, valid, time.monotonic() + SECONDS) for number in range(CONNECTIONS)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -18,17 +19,21 @@ from interlock.store.port import Store, StoreUnavailable
 logger = structlog.get_logger(__name__)
 
 ROUND = 1000
-"""How many keys are forgotten at a time."""
+"""How many keys, or changes, are forgotten at a time."""
 
 BREATH_SECONDS = 0.05
 """How long there is between two rounds."""
 
 
-async def forget_keys(store: Store) -> int:
-    """Forget the idempotency keys whose time is over, round by round; returns how many they were."""
+async def forget(some: Callable[[int], Awaitable[int]]) -> int:
+    """Forget what is over, round by round; returns how much it was.
+
+    Args:
+        some: forgets at most so many, and says how many they were.
+    """
     forgotten = 0
     while True:
-        count = await store.forget_keys(ROUND)
+        count = await some(ROUND)
         forgotten += count
         if count < ROUND:
             return forgotten
@@ -40,8 +45,8 @@ async def keep_house(store: Store, every: float) -> None:
     while True:
         await asyncio.sleep(every * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the load, keeps no secret
         try:
-            forgotten = await forget_keys(store)
+            keys, changes = await forget(store.forget_keys), await forget(store.forget_changes)
         except StoreUnavailable:
             continue
-        if forgotten:
-            logger.info("idempotency_keys_forgotten", count=forgotten)
+        if keys or changes:
+            logger.info("forgotten", idempotency_keys=keys, changes=changes)

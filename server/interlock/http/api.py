@@ -6,6 +6,7 @@ Laws:
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
@@ -14,14 +15,14 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from interlock.auth import Principal, Verb, may
-from interlock.auth.principal import DECIDE, READ
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
 from interlock.http.shapes import ANSWERED, RunDetail, RunList, WorkflowList, answers
+from interlock.lists import check_may_list, seen_by, summary
 from interlock.log.port import LogUnavailable
 from interlock.meter import Meter
 from interlock.services import Services
-from interlock.store.port import Run, RunFilter, StoreUnavailable
+from interlock.store.port import StoreUnavailable
 from interlock.workflow.declaration import Workflow
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
@@ -77,14 +78,19 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
     async def listed(
         principal: Principal, status: list[RunStatus] | None, workflow_id: str | None, limit: int, cursor: str | None
     ) -> dict[str, Any]:
-        if not may(principal, Verb.LIST):
-            raise Refusal(ErrorCode.FORBIDDEN, "Listing runs needs a token with a workflows: scope.")
-        which = _filter(principal, frozenset(status or ()), workflow_id, cursor, limit)
+        check_may_list(principal)
+        which = replace(
+            seen_by(principal),
+            workflow_id=workflow_id,
+            statuses=frozenset(status or ()),
+            cursor=cursor,
+            limit=limit,
+        )
         try:
             page = await services().store.runs(which)
         except ValueError as error:
             raise Refusal(ErrorCode.INVALID_MESSAGE, "This `cursor` isn't one of ours; begin without it.") from error
-        return {"runs": [_run(each) for each in page.runs], "next_cursor": page.next_cursor}
+        return {"runs": [summary(each) for each in page.runs], "next_cursor": page.next_cursor}
 
     @router.get(
         "/workflows/{workflow_id}/runs/{run_id}",
@@ -98,21 +104,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         if row is None or facts.workflow_id != workflow_id:
             raise Refusal(ErrorCode.RUN_NOT_FOUND, "There is no such run of this workflow.", run_id=run_id)
         output = await engine.runs.snapshot(run_id)
-        return {**_run(row), "status": output["status"], "input": row.input, "output": output}
-
-
-def _filter(
-    principal: Principal, statuses: frozenset[RunStatus], workflow_id: str | None, cursor: str | None, limit: int
-) -> RunFilter:
-    assigned = principal.names if {DECIDE, READ} & principal.scopes else frozenset()
-    return RunFilter(
-        user_id=None if principal.is_admin else principal.user_id,
-        or_assignees=frozenset() if principal.is_admin else frozenset(assigned),
-        workflow_id=workflow_id,
-        statuses=statuses,
-        cursor=cursor,
-        limit=limit,
-    )
+        return {**summary(row), "status": output["status"], "input": row.input, "output": output}
 
 
 def _workflow(workflow: Workflow) -> dict[str, Any]:
@@ -123,21 +115,6 @@ def _workflow(workflow: Workflow) -> dict[str, Any]:
         "version": workflow.version,
         "input_schema": {} if workflow.input_schema is None else workflow.input_schema.model_json_schema(),
         "steps": [{"name": node.name, "step_type": node.kind} for node in workflow.steps],
-    }
-
-
-def _run(run: Run) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "workflow_id": run.workflow_id,
-        "version": run.version,
-        "session_id": run.session_id,
-        "user_id": run.user_id,
-        "status": run.status.value,
-        "epoch": run.epoch,
-        "created_at": run.created_at,
-        "updated_at": run.updated_at,
-        "pending": list(run.pending),
     }
 
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from interlock.http.errors import STATUS_OF
 from interlock_protocol.errors import ErrorCode
-from interlock_protocol.messages import WorkflowRunOutput
-from interlock_protocol.types import JsonValue, RunStatus, StepType
+from interlock_protocol.messages import RunSummary, WorkflowRunOutput
+from interlock_protocol.types import JsonValue, StepType
 
 Answers = dict[int | str, dict[str, Any]]
 
@@ -58,37 +58,6 @@ class WorkflowList(BaseModel):
     """The workflows that this server has."""
 
     workflows: list[WorkflowSummary]
-
-
-class PendingSummary(BaseModel):
-    """What a PAUSED run waits for, summed up. `kind` is the name of the one flag that is true."""
-
-    id: str
-    step_id: str
-    step_name: str
-    kind: str
-    step_type: StepType = "Step"
-    assignees: list[str] = []
-    confirmation_message: str = ""
-    user_input_message: str = ""
-    output_review_message: str = ""
-    error_message: str = ""
-    timeout_at: str = ""
-
-
-class RunSummary(BaseModel):
-    """A run's row. Times are in milliseconds since 1970."""
-
-    run_id: str
-    workflow_id: str
-    version: str | None
-    session_id: str
-    user_id: str
-    status: RunStatus
-    epoch: int
-    created_at: int
-    updated_at: int
-    pending: list[PendingSummary]
 
 
 class RunList(BaseModel):

@@ -16,13 +16,13 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from interlock.pacing.counting import Counter
 from interlock.pacing.refusals import refusal
 from interlock_protocol.errors import Refusal
-from interlock_protocol.messages import AnyClientMessage, Authenticate, Ping, Unfollow
+from interlock_protocol.messages import AnyClientMessage, Authenticate, Ping, Unfollow, UnfollowRuns
 
 MAX_REFUSALS = 100
 """How many refusals a connection gets in a minute before it is closed (4529)."""
 
 _REFUSALS = RateLimitItemPerMinute(MAX_REFUSALS)
-_LIGHT = (Authenticate, Ping, Unfollow)
+_LIGHT = (Authenticate, Ping, Unfollow, UnfollowRuns)
 """What costs the user nothing."""
 
 

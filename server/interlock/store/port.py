@@ -4,7 +4,7 @@ Laws:
 - A row follows its log: a settlement with an older (epoch, next index) than the row's is ignored, never an
   error. A final status stays.
 - Every change of a run's status or pending summary writes a row of the change feed, in the same transaction.
-  Whoever reads the feed up to a `seq` will never find a lower one added later.
+  Whoever reads the feed up to a `seq` will never find a lower one added later. Only its beginning is forgotten.
 - A decision is here before it is acknowledged; recording it again is a no-op.
 - Once the row is of a later epoch, nothing that was decided in an earlier one is recorded any more: whoever has moved
   the row on reads all of it.
@@ -18,13 +18,16 @@ Laws:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 IDEMPOTENCY_SECONDS = 24 * 3600
+
+CHANGES_KEPT_SECONDS = 7 * 24 * 3600
+"""How long a change stays in the feed, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ class NewRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """The row of a run. `pending` sums up what it waits for; `assignees` are all ever named, sorted.
+class ListedRun:
+    """What a list says of a run. `pending` sums up what it waits for; `assignees` are all ever named, sorted.
 
     `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none).
     """
@@ -68,7 +71,6 @@ class Run:
     fingerprint: str
     session_id: str
     user_id: str
-    input: JsonValue
     status: RunStatus
     epoch: int
     next_index: int
@@ -77,6 +79,13 @@ class Run:
     pending: tuple[JsonObject, ...] = ()
     assignees: tuple[str, ...] = ()
     next_timer: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(ListedRun):
+    """The row of a run: with its input, which may be large."""
+
+    input: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +132,21 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row of the change feed."""
+    """One row of the change feed: what changed then, and the run as it is by now."""
 
     seq: int
-    run_id: str
     status: RunStatus
     pending: tuple[JsonObject, ...]
     changed_at: int
+    run: ListedRun
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEnds:
+    """The oldest change that is kept has the seq `first`, the newest `last`; of none, `first` is behind `last`."""
+
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +163,14 @@ class RunFilter:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """A page of runs, and the cursor of the next one (None: this was the last)."""
+    """A page of runs, and the cursor of the next one (None: this was the last).
 
-    runs: tuple[Run, ...]
+    Whatever changes of them later has a seq above `seq` in the change feed.
+    """
+
+    runs: tuple[ListedRun, ...]
     next_cursor: str | None
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +248,20 @@ class Store(Protocol):
         """Every audited decision of a run, by event index."""
 
     async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
-        """The change feed after `after_seq`, in order."""
+        """The change feed after `after_seq`, in order; nothing only at its end."""
+
+    async def feed_ends(self) -> FeedEnds:
+        """Where the change feed begins and ends, with everything in it that is committed."""
+
+    async def forget_changes(self, limit: int = 1000) -> int:
+        """Delete at most so many of the feed's oldest changes, as long as they are older than they are kept.
+
+        Returns:
+            How many they were.
+        """
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call `changed`, on the loop, when this process may have written to the change feed. It must not block."""
 
     async def lingering(
         self, status: RunStatus, older_than_ms: int, *, after: str = "", limit: int = 100

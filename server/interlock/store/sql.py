@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, takewhile
 from typing import Any, TypeVar
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from interlock.database import Database, DatabaseUnavailable
 from interlock.workflow.sessions import patched
@@ -29,11 +29,14 @@ from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 from . import statements as sql
 from .port import (
+    CHANGES_KEPT_SECONDS,
     IDEMPOTENCY_SECONDS,
     Census,
     Change,
     Decision,
+    FeedEnds,
     IdempotencyKey,
+    ListedRun,
     NewRun,
     Outcome,
     Run,
@@ -49,6 +52,9 @@ T = TypeVar("T")
 
 _MAX_MILLISECONDS = 2**63 - 1
 
+NUMBERED = 1000
+"""How many changes get their numbers in one transaction."""
+
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
@@ -61,11 +67,14 @@ class SqlStore:
         self._database = database
         self._writes = WRITES[database.dialect]
         self._clock = clock
+        self._listeners: list[Callable[[], None]] = []
 
     # --- runs ---
 
     async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
-        return await self._write(partial(self._create_run, run, key), one_statement=True)
+        earlier = await self._write(partial(self._create_run, run, key), one_statement=True)
+        self._tell()
+        return earlier
 
     async def run(self, run_id: str) -> Run | None:
         return await self._read(partial(_run, run_id))
@@ -90,6 +99,7 @@ class SqlStore:
 
     async def settle(self, settlement: Settlement) -> None:
         await self._write(partial(self._settle, settlement), one_statement=True)
+        self._tell()
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
         return await self._read(partial(_snapshot, run_id), one_statement=True)
@@ -167,7 +177,28 @@ class SqlStore:
     async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
         if await self._read(_has_unnumbered, one_statement=True):
             await self._write(_number)
-        return await self._read(partial(_changes, after_seq, limit), one_statement=True)
+        return await self._read(partial(_changes, after_seq, limit))
+
+    async def feed_ends(self) -> FeedEnds:
+        await self._number_all()
+        return await self._read(_feed_ends)
+
+    async def forget_changes(self, limit: int = 1000) -> int:
+        await self._number_all()  # where nobody reads the feed, nobody else does
+        return await self._write(partial(_forget_changes, self._clock() - CHANGES_KEPT_SECONDS * 1000, limit))
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        self._listeners.append(changed)
+
+    def _tell(self) -> None:
+        for changed in self._listeners:
+            changed()
+
+    async def _number_all(self) -> None:
+        """Give numbers to all that was committed before the call."""
+        if await self._read(_has_unnumbered, one_statement=True):
+            while await self._write(_number) == NUMBERED:
+                pass
 
     # --- the work that writes ---
 
@@ -261,7 +292,10 @@ def _run(run_id: str, connection: Connection) -> Run | None:
     row = connection.execute(sql.RUN, {"of_run": run_id}).mappings().one_or_none()
     if row is None:
         return None
-    return _run_of(row, tuple(connection.execute(sql.ASSIGNEES_OF_RUN, {"of_run": run_id}).scalars()))
+    values = dict(row)
+    given = from_json(values.pop("input"))
+    assignees = tuple(connection.execute(sql.ASSIGNEES_OF_RUN, {"of_run": run_id}).scalars())
+    return Run(**_values(values, assignees), input=given)
 
 
 def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage:
@@ -277,8 +311,9 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
     rows = connection.execute(statement).mappings().all()
     page = rows[:limit]
     assignees = _assignees([row["run_id"] for row in page], connection)
-    runs = tuple(_run_of(row, assignees.get(row["run_id"], ())) for row in page)
-    return RunPage(runs, _cursor(runs[-1]) if len(rows) > limit else None)
+    runs = tuple(ListedRun(**_values(row, assignees.get(row["run_id"], ()))) for row in page)
+    seq = connection.execute(sql.LAST_SEQ).scalar_one()
+    return RunPage(runs, _cursor(runs[-1]) if len(rows) > limit else None, seq)
 
 
 def _assignees(run_ids: list[str], connection: Connection) -> dict[str, tuple[str, ...]]:
@@ -392,15 +427,33 @@ def _has_unnumbered(connection: Connection) -> bool:
     return bool(connection.execute(sql.HAS_UNNUMBERED).scalar_one())
 
 
-def _number(connection: Connection) -> None:
+def _number(connection: Connection) -> int:
+    """How many were numbered."""
     last = connection.execute(sql.LOCK_FEED).scalar_one()
-    count = connection.execute(sql.NUMBER_CHANGES, {"last_seq_given": last}).rowcount
+    count = connection.execute(sql.NUMBER_CHANGES, {"last_seq_given": last, "at_most": NUMBERED}).rowcount
     connection.execute(sql.ADVANCE_FEED, {"new_last_seq": last + count})
+    return count
 
 
 def _changes(after_seq: int, limit: int, connection: Connection) -> Sequence[Change]:
-    rows = connection.execute(sql.CHANGES, {"after_seq": after_seq, "at_most": limit})
-    return [Change(seq, run_id, RunStatus(status), _pending(text), at) for seq, run_id, status, text, at in rows]
+    rows = connection.execute(sql.CHANGES, {"after_seq": after_seq, "at_most": limit}).mappings().all()
+    assignees = _assignees(list({row["run_id"] for row in rows}), connection)
+    return [_change(row, assignees.get(row["run_id"], ())) for row in rows]
+
+
+def _feed_ends(connection: Connection) -> FeedEnds:
+    last = connection.execute(sql.LAST_SEQ).scalar_one()
+    return FeedEnds(connection.execute(sql.FIRST_SEQ).scalar_one() or last + 1, last)
+
+
+def _forget_changes(cutoff: int, limit: int, connection: Connection) -> int:
+    """Those at the beginning, up to the first that isn't old: so the feed gets no holes."""
+    connection.execute(sql.LOCK_FEED)
+    oldest = connection.execute(sql.OLDEST_CHANGES, {"at_most": limit}).all()
+    old = [seq for seq, _ in takewhile(lambda row: row[1] < cutoff, oldest)]
+    if old:
+        connection.execute(sql.FORGET_CHANGES, {"upto": old[-1]})
+    return len(old)
 
 
 # --- rows and their values ---
@@ -414,12 +467,16 @@ def _pending(text: str) -> tuple[JsonObject, ...]:
     return () if text == NOTHING_PENDING else tuple(from_json(text))
 
 
-def _run_of(row: RowMapping, assignees: tuple[str, ...]) -> Run:
-    values: dict[str, Any] = dict(row)
-    values["input"] = from_json(values["input"])
-    values["status"] = RunStatus(values["status"])
-    values["pending"] = _pending(values["pending"])
-    return Run(**values, assignees=assignees)
+def _values(row: Mapping[Any, Any], assignees: tuple[str, ...]) -> dict[str, Any]:
+    """A row's values, in Python's types."""
+    status, pending = RunStatus(row["status"]), _pending(row["pending"])
+    return {**row, "status": status, "pending": pending, "assignees": assignees}
+
+
+def _change(row: Mapping[Any, Any], assignees: tuple[str, ...]) -> Change:
+    values = dict(row)
+    seq, status, pending, at = (values.pop(name) for name in ("seq", "new_status", "new_pending", "changed_at"))
+    return Change(seq, RunStatus(status), _pending(pending), at, ListedRun(**_values(values, assignees)))
 
 
 def _new_row(run: NewRun) -> Parameters:
@@ -484,7 +541,7 @@ def _decision_of(row: Sequence[Any]) -> Decision:
 # --- cursors: where a page ended, for nobody but this store to read ---
 
 
-def _cursor(last: Run) -> str:
+def _cursor(last: ListedRun) -> str:
     return base64.urlsafe_b64encode(to_json((last.created_at, last.run_id))).decode().rstrip("=")
 
 

@@ -61,14 +61,13 @@ Insert: TypeAlias = Callable[[Table], sqlite.Insert]
 
 _NOT_FINAL = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
 
-RUN_COLUMNS = (
+LISTED_COLUMNS = (
     runs.c.run_id,
     runs.c.workflow_id,
     runs.c.version,
     runs.c.fingerprint,
     runs.c.session_id,
     runs.c.user_id,
-    runs.c.input,
     runs.c.status,
     runs.c.epoch,
     runs.c.next_index,
@@ -87,7 +86,7 @@ _AT_MOST = bindparam("at_most", type_=Integer)
 
 # --- reading ---
 
-RUN = select(*RUN_COLUMNS).where(runs.c.run_id == _OF_RUN)
+RUN = select(*LISTED_COLUMNS, runs.c.input).where(runs.c.run_id == _OF_RUN)
 ASSIGNEES = (
     select(run_assignees.c.run_id, run_assignees.c.assignee)
     .where(run_assignees.c.run_id.in_(bindparam("of_runs", expanding=True)))
@@ -154,11 +153,24 @@ OUTCOME = select(idempotency_keys.c.fingerprint, idempotency_keys.c.run_id).wher
     idempotency_keys.c.created_at > bindparam("cutoff", type_=BigInteger),
 )
 CHANGES = (
-    select(changes.c.seq, changes.c.run_id, changes.c.status, changes.c.pending, changes.c.changed_at)
+    select(
+        changes.c.seq,
+        changes.c.status.label("new_status"),
+        changes.c.pending.label("new_pending"),
+        changes.c.changed_at,
+        *LISTED_COLUMNS,
+    )
+    .join(runs, runs.c.run_id == changes.c.run_id)
     .where(changes.c.seq > bindparam("after_seq", type_=BigInteger))
     .order_by(changes.c.seq)
     .limit(_AT_MOST)
 )
+LAST_SEQ = select(feed.c.last_seq)
+FIRST_SEQ = select(func.min(changes.c.seq))
+OLDEST_CHANGES = (
+    select(changes.c.seq, changes.c.changed_at).where(changes.c.seq > 0).order_by(changes.c.seq).limit(_AT_MOST)
+)
+FORGET_CHANGES = delete(changes).where(changes.c.seq <= bindparam("upto", type_=BigInteger))
 HAS_UNNUMBERED = select(exists(select(changes.c.id).where(text(UNNUMBERED))))
 _SESSION = select(sessions.c.state).where(sessions.c.user_id == _OF_USER, sessions.c.session_id == _OF_SESSION)
 SESSION = Compiled(_SESSION)
@@ -302,9 +314,12 @@ ADVANCE_FEED = update(feed).values(last_seq=bindparam("new_last_seq", type_=BigI
 
 
 def _number_changes() -> Update:
+    """The oldest first, and not all at once: where nobody has read the feed for long, there may be many."""
     waiting = (
         select(changes.c.id, func.row_number().over(order_by=changes.c.id).label("place"))
         .where(text(UNNUMBERED))
+        .order_by(changes.c.id)
+        .limit(_AT_MOST)
         .subquery("waiting")
     )
     last = bindparam("last_seq_given", type_=BigInteger)
@@ -327,7 +342,7 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*RUN_COLUMNS)
+    filtered = select(*LISTED_COLUMNS)
     if workflow_id is not None:
         filtered = filtered.where(runs.c.workflow_id == workflow_id)
     if statuses:
@@ -342,7 +357,7 @@ def list_runs(
         # Each half by its own index: an OR across both would scan everybody's runs.
         both = _page(mine, limit).subquery(), _page(assigned, limit).subquery()
         ids = select(both[0].c.run_id).union(select(both[1].c.run_id))
-        return _page(select(*RUN_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+        return _page(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
     if or_assignees:
         return _page(assigned, limit)
     return _page(mine if user_id is not None else filtered, limit)
