@@ -27,6 +27,7 @@ def test_public_names_are_these() -> None:
         "ProtocolMisuse",
         "Question",
         "Run",
+        "RunList",
         "TooLate",
         "ToolCall",
         "connect",
@@ -38,9 +39,10 @@ def test_methods_of_a_program_are_these() -> None:
     def public(kind: type) -> set[str]:
         return {name for name in vars(kind) if not name.startswith("_")}
 
-    assert {"start", "follow", "close", "user_id", "scopes"} <= public(interlock_client.Client)
+    assert {"start", "follow", "follow_runs", "close", "user_id", "scopes"} <= public(interlock_client.Client)
     assert {"status", "result", "error", "pending", "last_event_index", "epoch"} <= public(interlock_client.Run)
     assert {"wait", "cancel", "unfollow"} <= public(interlock_client.Run)
+    assert {"runs", "unfollow"} <= public(interlock_client.RunList)
     assert {"confirm", "reject", "submit", "choose", "decide"} <= public(interlock_client.Pause)
     assert {"approve", "deny", "fill", "select", "hand_in", "resolve"} <= public(interlock_client.Pause)
     assert {"approved", "denied", "filled", "selected", "handed_in"} <= public(interlock_client.ToolCall)

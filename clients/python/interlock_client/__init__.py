@@ -23,6 +23,7 @@ from interlock_client.errors import (
     NotFound,
     TooLate,
 )
+from interlock_client.lists import RunList
 from interlock_client.pauses import Pause
 from interlock_client.run import Run
 from interlock_client.tools import Question, ToolCall
@@ -46,6 +47,7 @@ __all__ = [
     "ProtocolMisuse",
     "Question",
     "Run",
+    "RunList",
     "TooLate",
     "ToolCall",
     "connect",

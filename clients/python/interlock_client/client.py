@@ -1,4 +1,4 @@
-"""The client: one connection, any number of runs and actions.
+"""The client: one connection, any number of runs, lists of runs and actions.
 
 Laws:
 - Each action carries a `request_id` and waits for its ack, or raises what the server refused it with.
@@ -20,7 +20,7 @@ import itertools
 import logging
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
@@ -38,6 +38,7 @@ from interlock_client.errors import (
 )
 from interlock_client.inbox import Inbox
 from interlock_client.link import Link, LinkOptions, Token
+from interlock_client.lists import RunList
 from interlock_client.pauses import Decision
 from interlock_client.run import Run
 from interlock_protocol.codec import JSON, MSGPACK
@@ -47,19 +48,24 @@ from interlock_protocol.messages import (
     CancelWorkflow,
     ContinueWorkflow,
     ErrorMessage,
+    FollowRuns,
+    RunChanged,
+    RunListFilter,
+    RunsListed,
     ServerMessage,
     StartWorkflow,
     Unfollow,
+    UnfollowRuns,
 )
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement
-from interlock_protocol.types import JsonValue
+from interlock_protocol.types import JsonValue, RunStatus
 
 logger = logging.getLogger("interlock_client")
 
 PATIENCE = 1.0
 """How long reading pauses for a full inbox, in seconds."""
 
-_Action: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow | Unfollow
+_Action: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow | Unfollow | UnfollowRuns
 
 
 def connect(
@@ -140,8 +146,9 @@ class Client:
         self._on_reconnect = on_reconnect
         self._runs: dict[str, Run] = {}
         self._calls: dict[str, _Call] = {}
-        self._asked: dict[str, tuple[Run, asyncio.Future[None]]] = {}
-        self._following: dict[str, asyncio.Future[None]] = {}
+        self._asked: dict[str, tuple[Run | RunList, asyncio.Future[None]]] = {}
+        self._lists: dict[str, RunList] = {}
+        self._following: dict[Run | RunList, asyncio.Future[None]] = {}
         self._strays: set[str] = set()
         self._full: set[Run] = set()
         self._stir = asyncio.Event()
@@ -229,19 +236,52 @@ class Client:
         if run_id in self._runs:
             raise ProtocolMisuse(f"this client follows the run {run_id} already; unfollow() it first")
         cursor = Cursor(run_id, last=last_event_index, epoch=epoch, snapshot=snapshot)
-        run = Run(self, cursor, Inbox(*self._inbox_bounds), workflow_id=workflow_id)
-        accepted = self._following[run_id] = asyncio.get_running_loop().create_future()
-        self._runs[run_id] = run
-        self.resume(run)
+        run = self._runs[run_id] = Run(self, cursor, Inbox(*self._inbox_bounds), workflow_id=workflow_id)
+        await self._begin(run)
+        return run
+
+    async def follow_runs(
+        self,
+        *,
+        workflow_id: str | None = None,
+        status: Iterable[str] = (),
+        waiting_for_me: bool = False,
+        cursor: int | None = None,
+        limit: int = 50,
+    ) -> RunList:
+        """Follows a list of runs: the current ones, and then what changes; or what has changed since `cursor`.
+
+        Args:
+            status: only runs that stand so; none asks for any.
+            waiting_for_me: only runs that wait for a decision that this user may make.
+            cursor: the `seq` of an earlier list.
+            limit: how many runs the current list has at most, the newest.
+
+        Raises:
+            ActionRefused: the server doesn't let this client follow it.
+            ConnectionEnded: there is no connection any more.
+        """
+        self._check()
+        statuses = [RunStatus(each) for each in status]
+        which = RunListFilter(workflow_id=workflow_id, status=statuses or None, waiting_for_me=waiting_for_me or None)
+        name = f"list-{next(self._request_ids)}"
+        asked = FollowRuns(list=name, filter=which, cursor=cursor, limit=limit)
+        followed = self._lists[name] = RunList(self, asked, Inbox(*self._inbox_bounds))
+        await self._begin(followed)
+        return followed
+
+    async def _begin(self, followed: Run | RunList) -> None:
+        """Returns when the server has accepted to send it."""
+        accepted = self._following[followed] = asyncio.get_running_loop().create_future()
+        self.resume(followed)
         try:
             await accepted
         except BaseException:
-            self.forget(run)
-            self.stop(run)
+            self.forget(followed)
+            self.stop(followed)
             raise
         finally:
-            self._following.pop(run_id, None)
-        return run
+            self._following.pop(followed, None)
 
     async def close(self) -> None:
         """Closes the connection; runs go on without it."""
@@ -252,20 +292,20 @@ class Client:
             await self._link.close()
         self._end(ClientClosed())
 
-    # ── For runs ────────────────────────────────────────────────────────────────────────────────────────
+    # ── For runs and lists ──────────────────────────────────────────────────────────────────────────────
 
-    def resume(self, run: Run) -> None:
+    def resume(self, run: Run | RunList) -> None:
         if not (self._link.ready and run.wants_events):
             return  # `ready` comes back to it
-        accepted = self._following.get(run.run_id) or asyncio.get_running_loop().create_future()
+        accepted = self._following.get(run) or asyncio.get_running_loop().create_future()
         request_id = next(self._request_ids)
         self._asked[request_id] = (run, accepted)
         self._stir.set()
         self._link.send(run.ask(request_id))
 
-    def stop(self, run: Run) -> None:
+    def stop(self, run: Run | RunList) -> None:
         if self._link.ready:
-            self._link.send(Unfollow(run_id=run.run_id))
+            self._link.send(_leaving(run))
 
     def filled(self, run: Run) -> None:
         self._full.add(run)
@@ -273,9 +313,13 @@ class Client:
     def stirred(self) -> None:
         self._stir.set()
 
-    def forget(self, run: Run) -> None:
-        if self._runs.get(run.run_id) is run:
+    def forget(self, run: Run | RunList) -> None:
+        if not self._knows(run):
+            return
+        if isinstance(run, Run):
             del self._runs[run.run_id]
+        else:
+            del self._lists[run.name]
 
     async def decide(self, run: Run, decision: Decision) -> None:
         action = ContinueWorkflow(
@@ -297,13 +341,14 @@ class Client:
         )
         await self._call(action)
 
-    async def unfollow(self, run: Run) -> None:
-        if self._runs.get(run.run_id) is not run:
+    async def unfollow(self, run: Run | RunList) -> None:
+        if not self._knows(run):
             return
         self.forget(run)
-        self._strays.add(run.run_id)
+        if isinstance(run, Run):
+            self._strays.add(run.run_id)
         if self._link.ready:
-            await self._call(Unfollow(run_id=run.run_id))
+            await self._call(_leaving(run))
 
     # ── For the link ────────────────────────────────────────────────────────────────────────────────────
 
@@ -313,7 +358,7 @@ class Client:
             self._on_reconnect()
         self._away = False
         self._asked.clear()
-        for run in list(self._runs.values()):
+        for run in self._all():
             run.lost()  # with the connection, or with the token that had expired
             self.resume(run)
         for call in list(self._calls.values()):
@@ -325,12 +370,12 @@ class Client:
         self._away = True
         self._asked.clear()
         self._strays.clear()
-        for run in self._runs.values():
+        for run in self._all():
             run.lost()
         for request_id, call in list(self._calls.items()):
-            if isinstance(call.message, Unfollow) and not call.answer.done():
+            if isinstance(call.message, Unfollow | UnfollowRuns) and not call.answer.done():
                 # A connection that is gone follows nothing.
-                call.answer.set_result(Ack(action="unfollow", request_id=request_id))
+                call.answer.set_result(Ack(action=call.message.action, request_id=request_id))
             if call.answer.done():
                 del self._calls[request_id]
 
@@ -339,6 +384,9 @@ class Client:
             self._acknowledged(message)
         elif isinstance(message, ErrorMessage):
             self._refused(message)
+        elif isinstance(message, RunChanged | RunsListed):
+            if (followed := self._lists.get(message.list)) is not None:
+                followed.receive(message, size)
         elif (run_id := run_of(message)) is not None:
             if (run := self._runs.get(run_id)) is not None:
                 run.receive(message, size)
@@ -358,7 +406,7 @@ class Client:
         self._full.clear()
 
     def _room_or_need(self) -> bool:
-        waited_for = self._calls or self._asked or any(run.hungry for run in self._runs.values())
+        waited_for = self._calls or self._asked or any(run.hungry for run in self._all())
         return bool(waited_for) or all(run.roomy for run in self._full)
 
     # ── Inside ──────────────────────────────────────────────────────────────────────────────────────────
@@ -374,7 +422,7 @@ class Client:
 
     def _end(self, error: ConnectionEnded) -> None:
         self._ended = self._ended or error
-        runs, self._runs = list(self._runs.values()), {}
+        runs, self._runs, self._lists = self._all(), {}, {}
         for run in runs:
             run.fail(self._ended)
         for call in self._calls.values():
@@ -430,9 +478,9 @@ class Client:
         else:
             logger.info("the server says: %s (%s)", message.error, message.code)
 
-    def _not_followed(self, run: Run, accepted: asyncio.Future[None], error: ActionRefused) -> None:
+    def _not_followed(self, run: Run | RunList, accepted: asyncio.Future[None], error: ActionRefused) -> None:
         run.lost()
-        if run.run_id in self._following:
+        if run in self._following:
             _refuse(accepted, error)
         elif error.retryable:
             asyncio.get_running_loop().call_later(1.0, self._resume_later, run)
@@ -440,9 +488,16 @@ class Client:
             self.forget(run)
             run.fail(error)
 
-    def _resume_later(self, run: Run) -> None:
-        if self._runs.get(run.run_id) is run and not run.streaming:
+    def _resume_later(self, run: Run | RunList) -> None:
+        if self._knows(run) and not run.streaming:
             self.resume(run)
+
+    def _all(self) -> list[Run | RunList]:
+        """What is followed."""
+        return [*self._runs.values(), *self._lists.values()]
+
+    def _knows(self, run: Run | RunList) -> bool:
+        return (self._runs.get(run.run_id) if isinstance(run, Run) else self._lists.get(run.name)) is run
 
     def _started(self, action: StartWorkflow, ack: Ack, *, fresh: bool, wanted: bool) -> Run:
         if ack.run_id is None:
@@ -473,6 +528,10 @@ class Client:
         if run_id not in self._strays and self._link.ready:
             self._strays.add(run_id)
             self._link.send(Unfollow(run_id=run_id))
+
+
+def _leaving(run: Run | RunList) -> Unfollow | UnfollowRuns:
+    return Unfollow(run_id=run.run_id) if isinstance(run, Run) else UnfollowRuns(list=run.name)
 
 
 def _refuse(waiting: asyncio.Future[Any], error: Exception) -> None:
