@@ -1,0 +1,529 @@
+/**
+ * The client: one connection, any number of runs, lists and actions.
+ *
+ * Laws:
+ * - Each action carries a `request_id` and waits for its ack, or rejects with what the server refused it with.
+ * - After a reconnection the runs are asked for before the actions are sent again: a decision would otherwise make the
+ *   server follow a run from there, past what was missed.
+ * - A run is registered while the ack of its start is being read, before the events that follow in the same breath.
+ * - Of each run there is one `Run` at a time, however often it is asked for; once it has ended or was left, none.
+ */
+
+import { socketUrl, tokenIn } from "./address.js";
+import { Backoff } from "./backoff.js";
+import { json, type Codec } from "./codec.js";
+import type { ConnectionState } from "./connection.js";
+import { Cursor, type Place } from "./cursor.js";
+import { parts, type Decided, type Decision } from "./decisions.js";
+import { InterlockError, misuse, refusal } from "./errors.js";
+import { indexOf, runOf, type Received } from "./events.js";
+import { isListMessage } from "./feed.js";
+import { Keeper } from "./keeper.js";
+import { Link, type LinkListener } from "./link.js";
+import { Listeners } from "./listeners.js";
+import { RunList, type ListOptions, type ListOwner } from "./lists.js";
+import { Memory, type Remembered, type StorageLike } from "./memory.js";
+import { Outbox, type Action, type Waiting } from "./outbox.js";
+import type { Ack, ErrorMessage, JsonValue } from "./protocol.js";
+import { Run, unintroduced, type Owner } from "./run.js";
+import type { WebSocketConstructor } from "./socket.js";
+import { page, type Surroundings } from "./surroundings.js";
+import { Tokens, type Token } from "./tokens.js";
+import { initialView, type RunView, type ViewOptions } from "./view.js";
+
+/** How to connect. Times are in milliseconds. */
+export interface ConnectOptions {
+  /**
+   * The token, or a function that gets one: for each connection, before one expires, and when one was refused. A
+   * function that gets an empty one says that there is none any more; one that throws is asked again later.
+   */
+  token?: Token;
+  /** `json` by default; or `msgpack`, of `@interlock/client/msgpack`. */
+  codec?: Codec;
+  /** What makes WebSockets where there is no global one, as in Node 20: that of the package `ws`. */
+  WebSocket?: WebSocketConstructor;
+  /** Where runs are remembered over a reload: `localStorage`, say. Without it, they aren't. */
+  storage?: StorageLike;
+  /** What the keys in `storage` begin with; `interlock` by default. */
+  storagePrefix?: string;
+  /** How many events the log of each run keeps at least, or `"complete"` for all. 10,000 by default. */
+  log?: ViewOptions["log"];
+  /** How long one attempt to connect may take, authentication included; 10,000 by default. */
+  openTimeout?: number;
+  /** After how much silence the server is asked for a sign of life; 15,000 by default. */
+  heartbeat?: number;
+  /** The bound of the first wait before reconnecting, and of the longest; 200 and 15,000 by default. */
+  backoff?: { first?: number; longest?: number };
+  /** How many actions may wait for an answer at a time; 100 by default. */
+  maxWaitingActions?: number;
+  /** What tells that the network or the page is back; the page itself by default. */
+  surroundings?: Surroundings;
+}
+
+/** What a run is started with. */
+export interface StartOptions {
+  message?: JsonValue;
+  sessionId?: string;
+  version?: string;
+  /** Counts only from an admin. */
+  userId?: string;
+  /** The same key again, within a day and by the same user, gets the run that was started then. */
+  idempotencyKey?: string;
+}
+
+/** How a run is followed. */
+export interface FollowOptions {
+  /**
+   * Where to begin. `start`, the default: everything that happened is replayed. `snapshot`: with its present state.
+   * `stored`: where this page was before it was reloaded, with the view that it had; from the start if it isn't
+   * remembered. A place: after that event, with a view that knows nothing of what was before.
+   */
+  from?: "start" | "snapshot" | "stored" | Place;
+  /** Its workflow, where that is known: a run may be decided and cancelled before its first event, then. */
+  workflowId?: string;
+  log?: ViewOptions["log"];
+}
+
+/** A run that isn't followed, for `Client.decide` and `Client.cancel`. A summary of `Client.runs` is one. */
+export interface RunReference {
+  run_id: string;
+  workflow_id: string;
+}
+
+const RETRY_MS = 1000;
+const COARSENESS = 100;
+
+/**
+ * A client of the server at `url`: `http(s)://…`, `ws(s)://…`, `host[:port]`, or a path of the page's own server.
+ *
+ * It connects at once, keeps the connection, and makes it again whenever it is lost, until `close()`.
+ */
+export function connect(url: string, options: ConnectOptions = {}): Client {
+  return new Client(url, options);
+}
+
+/** A client. Made by `connect()`. */
+export class Client {
+  readonly #options: ConnectOptions;
+  readonly #link: Link;
+  readonly #outbox: Outbox;
+  readonly #memory: Memory | null;
+  readonly #keeper: Keeper | null;
+  readonly #changes = new Listeners();
+  readonly #runs = new Map<string, Run>();
+  readonly #lists = new Map<string, RunList>();
+  readonly #asked = new Map<string, Run | RunList>();
+  /** Runs that the server sends and nobody follows; it was told so. */
+  readonly #strays = new Set<string>();
+  #requests = 0;
+  #state: ConnectionState;
+  #ended: InterlockError | null = null;
+
+  /** @internal */
+  constructor(url: string, options: ConnectOptions) {
+    this.#options = options;
+    this.#outbox = new Outbox(options.maxWaitingActions ?? 100);
+    const surroundings = options.surroundings ?? page;
+    this.#memory = options.storage
+      ? new Memory(options.storage, { prefix: options.storagePrefix ?? "interlock" })
+      : null;
+    this.#keeper = this.#memory && new Keeper(this.#memory, surroundings);
+    const token = options.token ?? tokenIn(url);
+    this.#state = { phase: "connecting", userId: null, scopes: [] };
+    this.#link = new Link(
+      {
+        url: socketUrl(url),
+        codec: options.codec ?? json,
+        tokens: token === undefined ? null : new Tokens(token),
+        WebSocket: options.WebSocket ?? builtIn(),
+        patience: { open: options.openTimeout ?? 10_000, heartbeat: options.heartbeat ?? 15_000, answer: 5_000 },
+        backoff: new Backoff(options.backoff),
+        surroundings,
+      },
+      this.#listener(),
+    );
+    this.#link.start();
+  }
+
+  // ── The connection ──────────────────────────────────────────────────────────────────────────────────
+
+  /** The state of the connection; a new object whenever it changes. */
+  get connection(): ConnectionState {
+    return this.#state;
+  }
+
+  /** Calls `listener` whenever `connection` changes. Returns what ends that. */
+  subscribe(listener: () => void): () => void {
+    return this.#changes.add(listener);
+  }
+
+  /** Resolves when there is a connection; rejects when there will be none any more. */
+  async ready(): Promise<void> {
+    while (!this.#link.ready) {
+      if (this.#ended !== null) throw this.#ended;
+      await new Promise<void>((resolve) => {
+        const end = this.subscribe(() => {
+          end();
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** Tries to connect at once, where that is being waited for. */
+  retry(): void {
+    this.#link.wake();
+  }
+
+  /** Closes the connection; runs go on without this client. */
+  close(): void {
+    this.#link.close(new InterlockError("closed", "The client is closed."));
+  }
+
+  // ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Starts a run and follows it. Resolves when the server has it for certain. */
+  async start(workflowId: string, options: StartOptions = {}): Promise<Run> {
+    const { message, sessionId, version, userId, idempotencyKey } = options;
+    const action: Action = {
+      action: "start-workflow",
+      workflow_id: workflowId,
+      idempotency_key: idempotencyKey ?? newKey(),
+      ...(message === undefined ? {} : { message }),
+      ...(sessionId === undefined ? {} : { session_id: sessionId }),
+      ...(version === undefined ? {} : { version }),
+      ...(userId === undefined ? {} : { user_id: userId }),
+    };
+    let started: Run | undefined;
+    await this.#act(action, (ack, waiting) => {
+      const isFresh = idempotencyKey === undefined && waiting.attempts === 1;
+      started = this.#started(ack, workflowId, isFresh);
+    });
+    if (started === undefined) throw new InterlockError("internal", "The server started a run without saying which.");
+    return started;
+  }
+
+  /** Follows a run, if it isn't followed yet, and returns it at once. `Run.ready()` says whether the server lets it. */
+  follow(runId: string, options: FollowOptions = {}): Run {
+    const known = this.#runs.get(runId);
+    if (known !== undefined) return known;
+    const [cursor, view] = this.#beginning(runId, options);
+    const run = new Run(this.#owner, cursor, view);
+    if (this.#ended !== null) {
+      run.fail(this.#ended);
+      return run;
+    }
+    this.#register(run);
+    this.#resume(run);
+    return run;
+  }
+
+  /** The run, if this client follows it. */
+  run(runId: string): Run | undefined {
+    return this.#runs.get(runId);
+  }
+
+  /** A live list of runs. It begins at once, and lasts until its `close()`. */
+  runs(options: ListOptions = {}): RunList {
+    const name = options.list ?? (this.#lists.has("runs") ? `runs-${this.#nextRequest()}` : "runs");
+    if (this.#lists.has(name)) throw misuse(`there is a list '${name}' already; close() it first`);
+    const list = new RunList(this.#listOwner, name, options);
+    if (this.#ended !== null) list.fail(this.#ended);
+    else this.#lists.set(name, list);
+    this.#resumeList(list);
+    return list;
+  }
+
+  /** Answers a requirement of a run, followed or not; see `Run.decide`. */
+  decide(run: RunReference, requirementId: string, decision: Decision): Promise<void> {
+    const followed = this.#runs.get(run.run_id);
+    if (followed !== undefined) return followed.decide(requirementId, decision);
+    return this.#decide(run.run_id, run.workflow_id, [{ id: requirementId, decision }]);
+  }
+
+  /** Cancels a run, followed or not. Resolves when that is certain. */
+  cancel(run: RunReference, reason?: string): Promise<void> {
+    return this.#cancel(run.run_id, run.workflow_id, reason);
+  }
+
+  /** The runs that `storage` remembers, the latest first; `follow(…, { from: "stored" })` goes on with one. */
+  get remembered(): readonly Remembered[] {
+    return this.#memory?.runs ?? [];
+  }
+
+  /** Forgets a run that `storage` remembers. */
+  forget(runId: string): void {
+    this.#keeper?.drop(runId);
+    this.#memory?.forget(runId);
+  }
+
+  // ── Actions ─────────────────────────────────────────────────────────────────────────────────────────
+
+  async #act(action: Action, acknowledged: Waiting["acknowledged"] = () => undefined): Promise<Ack> {
+    if (this.#ended !== null) throw this.#ended;
+    const message = { ...action, request_id: this.#nextRequest() };
+    return this.#outbox.add(message, acknowledged, (waiting) => this.#transmit(waiting));
+  }
+
+  #transmit(waiting: Waiting): void {
+    if (!this.#link.ready) return; // `ready` comes back to it
+    waiting.attempts += 1;
+    try {
+      this.#link.send(waiting.message);
+    } catch (error) {
+      this.#outbox.drop(
+        waiting,
+        error instanceof InterlockError ? error : misuse(`it can't be sent: ${String(error)}`),
+      );
+    }
+  }
+
+  async #decide(runId: string, workflowId: string, decided: readonly Decided[]): Promise<void> {
+    const action = { action: "continue-workflow", run_id: runId, workflow_id: workflowId } as const;
+    this.#strays.delete(runId);
+    await this.#act({ ...action, ...parts(decided), idempotency_key: newKey() }, () => this.#stopIfLagging(runId));
+  }
+
+  /** A decision makes the server follow the run; one that lags is to stay where it is until there is room. */
+  #stopIfLagging(runId: string): void {
+    const run = this.#runs.get(runId);
+    if (run !== undefined && !run.wantsEvents) this.#unfollow(runId);
+  }
+
+  async #cancel(runId: string, workflowId: string, reason: string | undefined): Promise<void> {
+    const action = { action: "cancel-workflow", run_id: runId, workflow_id: workflowId } as const;
+    await this.#act({ ...action, ...(reason === undefined ? {} : { reason }), idempotency_key: newKey() });
+  }
+
+  #nextRequest(): string {
+    this.#requests += 1;
+    return String(this.#requests);
+  }
+
+  // ── Following ───────────────────────────────────────────────────────────────────────────────────────
+
+  #beginning(runId: string, { from = "start", workflowId, log }: FollowOptions): [Cursor, RunView] {
+    const empty = this.#emptyView(runId, log, workflowId);
+    if (from === "snapshot") return [new Cursor(runId, { snapshot: true }), empty];
+    if (from === "start") return [new Cursor(runId), empty];
+    if (from !== "stored") return [new Cursor(runId, { place: from }), withPlace(empty, from)];
+    const view = this.#memory?.load(runId, empty.log) ?? empty;
+    return [new Cursor(runId, { place: { epoch: view.epoch, lastEventIndex: view.lastIndex } }), view];
+  }
+
+  #emptyView(runId: string, log: ViewOptions["log"], workflowId?: string): RunView {
+    const limit = log ?? this.#options.log;
+    const view = initialView(runId, limit === undefined ? {} : { log: limit });
+    return workflowId === undefined ? view : { ...view, workflowId };
+  }
+
+  #started(ack: Ack, workflowId: string, isFresh: boolean): Run | undefined {
+    if (ack.run_id === undefined) return undefined;
+    const known = this.#runs.get(ack.run_id);
+    if (known !== undefined) return known;
+    const view = { ...this.#emptyView(ack.run_id, undefined, workflowId), sessionId: ack.session_id ?? null };
+    const run = new Run(this.#owner, new Cursor(ack.run_id, { streaming: isFresh }), view);
+    this.#register(run);
+    if (isFresh) run.acknowledged();
+    else this.#resume(run);
+    return run;
+  }
+
+  #register(run: Run): void {
+    this.#strays.delete(run.runId);
+    this.#runs.set(run.runId, run);
+  }
+
+  #resume(run: Run): void {
+    if (!this.#link.ready || !run.wantsEvents) return; // `ready` comes back to it
+    const requestId = this.#nextRequest();
+    this.#asked.set(requestId, run);
+    this.#link.send(run.ask(requestId));
+  }
+
+  #resumeList(list: RunList): void {
+    if (!this.#link.ready || this.#lists.get(list.name) !== list) return;
+    const requestId = this.#nextRequest();
+    this.#asked.set(requestId, list);
+    this.#link.send(list.ask(requestId));
+  }
+
+  #unfollow(runId: string): void {
+    if (this.#link.ready) this.#link.send({ action: "unfollow", run_id: runId });
+  }
+
+  #leave(run: Run): void {
+    if (this.#runs.get(run.runId) !== run) return;
+    this.#runs.delete(run.runId);
+    this.#strays.add(run.runId);
+    this.#unfollow(run.runId);
+    this.#update();
+  }
+
+  readonly #owner: Owner = {
+    resume: (run) => this.#resume(run),
+    stop: (run) => this.#unfollow(run.runId),
+    unfollow: (run) => this.#leave(run),
+    changed: (run) => this.#runChanged(run),
+    decide: async (run, decided) => this.#decide(run.runId, await this.#workflowOf(run), decided),
+    cancel: async (run, reason) => this.#cancel(run.runId, await this.#workflowOf(run), reason),
+  };
+
+  readonly #listOwner: ListOwner = {
+    close: (list) => {
+      this.#lists.delete(list.name);
+      if (this.#link.ready) this.#link.send({ action: "unfollow-runs", list: list.name });
+    },
+  };
+
+  /** The run's workflow, waiting for its first event if need be. */
+  async #workflowOf(run: Run): Promise<string> {
+    while (run.view.workflowId === null) {
+      if (run.failure !== null) throw run.failure;
+      if (run.ended || !this.#runs.has(run.runId)) throw unintroduced(run.runId);
+      await new Promise<void>((resolve) => {
+        const end = run.subscribe(() => {
+          end();
+          resolve();
+        });
+      });
+    }
+    return run.view.workflowId;
+  }
+
+  #runChanged(run: Run): void {
+    this.#keeper?.changed(run.view);
+    if (run.ended && this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
+    this.#update();
+  }
+
+  // ── For the link ────────────────────────────────────────────────────────────────────────────────────
+
+  #listener(): LinkListener {
+    return {
+      ready: () => this.#ready(),
+      lost: () => this.#lost(),
+      received: (message) => this.#received(message),
+      changed: () => this.#update(),
+      ended: (error) => this.#end(error),
+    };
+  }
+
+  /** Sends what the server has to be told (again) on this connection. */
+  #ready(): void {
+    this.#asked.clear();
+    for (const run of [...this.#runs.values()]) {
+      run.lost(); // with the connection, or with the token that had expired
+      this.#resume(run);
+    }
+    for (const list of [...this.#lists.values()]) this.#resumeList(list);
+    for (const waiting of this.#outbox.all()) this.#transmit(waiting);
+  }
+
+  #lost(): void {
+    this.#asked.clear();
+    this.#strays.clear();
+    for (const run of this.#runs.values()) run.lost();
+  }
+
+  #received(message: Received): void {
+    if (message.event === "ack") this.#acknowledged(message as Ack);
+    else if (message.event === "error") this.#refused(message as ErrorMessage);
+    else if (isListMessage(message)) this.#lists.get(message.list)?.receive(message);
+    else this.#routed(message);
+  }
+
+  #routed(message: Received): void {
+    const runId = runOf(message);
+    if (runId === undefined) return;
+    const run = this.#runs.get(runId);
+    if (run !== undefined) run.receive(message);
+    else if (indexOf(message) !== undefined && !this.#strays.has(runId)) {
+      this.#strays.add(runId);
+      this.#unfollow(runId);
+    }
+  }
+
+  #acknowledged(ack: Ack): void {
+    const asked = this.#asked.get(ack.request_id);
+    this.#asked.delete(ack.request_id);
+    if (asked instanceof Run) asked.acknowledged();
+    else if (asked === undefined) this.#outbox.acknowledge(ack);
+  }
+
+  #refused(message: ErrorMessage): void {
+    const requestId = message.request_id ?? "";
+    const asked = this.#asked.get(requestId);
+    this.#asked.delete(requestId);
+    if (asked instanceof Run) this.#notFollowed(asked, message);
+    else if (asked instanceof RunList) this.#notListed(asked, message);
+    else this.#outbox.refuse(message);
+  }
+
+  #notFollowed(run: Run, message: ErrorMessage): void {
+    run.lost();
+    if (message.retryable) {
+      setTimeout(() => this.#runs.get(run.runId) === run && !run.streaming && this.#resume(run), RETRY_MS);
+      return;
+    }
+    this.#runs.delete(run.runId);
+    run.fail(refusal(message));
+  }
+
+  #notListed(list: RunList, message: ErrorMessage): void {
+    if (list.refused(message)) setTimeout(() => this.#resumeList(list), RETRY_MS);
+    else this.#lists.delete(list.name);
+  }
+
+  #end(error: InterlockError): void {
+    this.#ended = error;
+    const [runs, lists] = [[...this.#runs.values()], [...this.#lists.values()]];
+    this.#runs.clear();
+    this.#lists.clear();
+    this.#keeper?.close();
+    for (const run of runs) run.fail(error);
+    for (const list of lists) list.fail(error);
+    this.#outbox.fail(error);
+  }
+
+  // ── The state of the connection ─────────────────────────────────────────────────────────────────────
+
+  #update(): void {
+    const { phase, identity } = this.#link;
+    const left = phase.phase === "live" ? this.#left() : 0;
+    const now: ConnectionState = left > 0 ? { ...identity, phase: "replaying", left } : { ...identity, ...phase };
+    if (isSame(this.#state, now)) return;
+    this.#state = now;
+    this.#changes.tell();
+  }
+
+  #left(): number {
+    let left = 0;
+    for (const run of this.#runs.values()) left += run.behind;
+    return left;
+  }
+}
+
+/** Whether two states say the same; while events are replayed, about the same. */
+function isSame(one: ConnectionState, other: ConnectionState): boolean {
+  if (one.userId !== other.userId || one.scopes !== other.scopes || one.phase !== other.phase) return false;
+  if (one.phase === "offline" && other.phase === "offline") return one.retryAt === other.retryAt;
+  if (one.phase !== "replaying" || other.phase !== "replaying") return true;
+  return Math.abs(one.left - other.left) < Math.max(1, one.left / COARSENESS);
+}
+
+function withPlace(view: RunView, place: Place): RunView {
+  const last = place.lastEventIndex;
+  return { ...view, epoch: place.epoch, lastIndex: last, snapshotAsOf: last };
+}
+
+function builtIn(): WebSocketConstructor {
+  const found = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+  if (found === undefined) throw misuse("there is no WebSocket here; pass that of the package 'ws' as WebSocket: …");
+  return found;
+}
+
+function newKey(): string {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

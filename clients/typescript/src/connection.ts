@@ -1,0 +1,36 @@
+/**
+ * The state of the connection, as a page shows it.
+ *
+ * Laws:
+ * - The object changes when what it says does, and only then.
+ */
+
+import type { InterlockError } from "./errors.js";
+
+/** Who the server says this client is, from the first time it said so. */
+export interface Identity {
+  readonly userId: string | null;
+  readonly scopes: readonly string[];
+}
+
+/** What the connection is doing. Times are in milliseconds since 1970. */
+export type ConnectionPhase =
+  /** The first connection is being made. */
+  | { readonly phase: "connecting" }
+  /** What is shown is what is: everything was received that the server has. */
+  | { readonly phase: "live" }
+  /** There is a connection, and `left` events of the past are still to come. */
+  | { readonly phase: "replaying"; readonly left: number }
+  /** There is none since `since`; the next try, the one with the number `attempt`, is at `retryAt`. */
+  | {
+      readonly phase: "offline";
+      readonly since: number;
+      readonly retryAt: number;
+      readonly attempt: number;
+      readonly reason: string;
+    }
+  /** There is none, and none will be made. */
+  | { readonly phase: "closed"; readonly error: InterlockError };
+
+/** The state of the connection. */
+export type ConnectionState = Identity & ConnectionPhase;

@@ -1,0 +1,74 @@
+/**
+ * What a person decides, and the message that says so.
+ *
+ * Laws:
+ * - What is sent back is what finds the requirement, and the decision. The server reads nothing else.
+ * - Whether a decision fits its requirement is for the server to judge.
+ */
+
+import type { ContinueWorkflow, EchoedErrorRequirement, EchoedRequirement, JsonValue } from "./protocol.js";
+import type { DecidedExecutorRequirement } from "./protocol.js";
+
+/** What a rejection may do; a requirement says which of these it allows. */
+export type OnReject = "skip" | "cancel" | "else" | "retry";
+
+/** A yes or no: to a confirmation or a review. */
+export interface Verdict {
+  confirmed: boolean;
+  /** What a no does; without it, what the workflow says. */
+  on_reject?: OnReject;
+  rejection_feedback?: string;
+  /** Of a review: what takes the place of the output. */
+  edited_output?: JsonValue;
+}
+
+/** A form, filled in: each value by the name of its field. What is left out takes its default. */
+export interface Filled {
+  user_input: Record<string, JsonValue>;
+}
+
+/** The routes that are selected. */
+export interface Selected {
+  selected_choices: string[];
+}
+
+/** Decisions about tools of an agent, of one or several of them. */
+export interface Tools {
+  executor_requirements: DecidedExecutorRequirement[];
+}
+
+/** What becomes of a step that failed. */
+export interface ErrorDecision {
+  decision: "retry" | "skip" | "cancel";
+}
+
+/** An answer to a requirement; which one fits is told by its kind. */
+export type Decision = Verdict | Filled | Selected | Tools | ErrorDecision;
+
+/** A decision, and what it is about. */
+export interface Decided {
+  /** The requirement's id. */
+  id: string;
+  decision: Decision;
+}
+
+type Parts = Pick<ContinueWorkflow, "step_requirements" | "error_requirements">;
+
+/** The part of a `continue-workflow` that says what was decided. */
+export function parts(decided: readonly Decided[]): Parts {
+  const steps: EchoedRequirement[] = [];
+  const errors: EchoedErrorRequirement[] = [];
+  for (const { id, decision } of decided) {
+    if ("decision" in decision) errors.push({ id, ...decision });
+    else steps.push({ id, ...decision });
+  }
+  return {
+    ...(steps.length > 0 ? { step_requirements: steps } : {}),
+    ...(errors.length > 0 ? { error_requirements: errors } : {}),
+  };
+}
+
+/** The ids of what is answered by a decision: its tools, or the requirement itself. */
+export function answeredBy({ id, decision }: Decided): string[] {
+  return "executor_requirements" in decision ? decision.executor_requirements.map((tool) => tool.id) : [id];
+}

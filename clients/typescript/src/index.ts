@@ -1,0 +1,73 @@
+/**
+ * The TypeScript client of Interlock: start runs, follow them live, decide what they wait for.
+ *
+ * ```ts
+ * const client = connect("http://127.0.0.1:7777", { token: () => fetchToken() });
+ * const run = await client.start("release-review", { message: "/tmp/cookbook" });
+ * for await (const event of run) {
+ *   for (const pending of run.optimistic.pending) await run.decide(pending, { confirmed: true });
+ * }
+ * console.log(run.view.status, run.view.output);
+ * ```
+ *
+ * The hooks are in `@interlock/client/react`, MessagePack is in `@interlock/client/msgpack`.
+ *
+ * @packageDocumentation
+ */
+
+export { tokenIn } from "./address.js";
+export { Backoff } from "./backoff.js";
+export {
+  connect,
+  type Client,
+  type ConnectOptions,
+  type FollowOptions,
+  type RunReference,
+  type StartOptions,
+} from "./client.js";
+export { closing, type Closing } from "./closing.js";
+export { json, type Codec, type Frame } from "./codec.js";
+export type { ConnectionPhase, ConnectionState, Identity } from "./connection.js";
+export type { Place } from "./cursor.js";
+export type { Decided, Decision, ErrorDecision, Filled, OnReject, Selected, Tools, Verdict } from "./decisions.js";
+export { InterlockError, type ClientErrorCode, type ErrorFacts, type FieldFault } from "./errors.js";
+export {
+  isFinal,
+  isFinalEvent,
+  isKnown,
+  isSnapshot,
+  type RunMessage,
+  type Snapshot,
+  type UnknownEvent,
+} from "./events.js";
+export type { PendingSummary, RunFilter, RunSummary } from "./feed.js";
+export type { ListOptions, ListState, PendingItem, RunList } from "./lists.js";
+export type { EventLog } from "./log.js";
+export type { Remembered, StorageLike } from "./memory.js";
+export { expecting } from "./optimistic.js";
+export type { Dict, List } from "./persistent.js";
+export type * from "./protocol.js";
+export { applyEvent, applyEvents } from "./reduce.js";
+export type { Run } from "./run.js";
+export type { WebSocketConstructor, WebSocketLike } from "./socket.js";
+export type { Surroundings } from "./surroundings.js";
+export type { Token, TokenReason } from "./tokens.js";
+export {
+  initialView,
+  textOf,
+  waitingTools,
+  type Attempt,
+  type DecisionView,
+  type Failure,
+  type KnownRequirement,
+  type PauseKind,
+  type Pending,
+  type Piece,
+  type RunView,
+  type Steps,
+  type StepState,
+  type StepType,
+  type StepView,
+  type ToolCall,
+  type ViewOptions,
+} from "./view.js";

@@ -1,0 +1,270 @@
+/**
+ * The connection to a server, made again whenever it is lost.
+ *
+ * Laws:
+ * - A close code of the final band, a token that is refused for good, and a server that doesn't keep to the protocol end
+ *   the link; all else is a failure of the moment.
+ * - What is sent while there is no connection isn't kept here: `ready` says when to send it (again).
+ * - The network coming back, or the page becoming visible, ends the waiting at once; a connection that is there then is
+ *   asked for a sign of life.
+ * - `server_error` isn't a refusal of the token: the server couldn't tell.
+ */
+
+import type { Backoff } from "./backoff.js";
+import { closing } from "./closing.js";
+import type { Codec } from "./codec.js";
+import type { ConnectionPhase, Identity } from "./connection.js";
+import { InterlockError } from "./errors.js";
+import type { Received } from "./events.js";
+import type { AuthError, Authenticated, AuthRequired, Connected } from "./protocol.js";
+import { Socket, type Ending, type Patience, type WebSocketConstructor } from "./socket.js";
+import { renewalDue, type TokenReason, type Tokens } from "./tokens.js";
+import type { Surroundings } from "./surroundings.js";
+
+const MAX_VIOLATIONS = 5;
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** How to connect. */
+export interface LinkOptions {
+  url: string;
+  codec: Codec;
+  tokens: Tokens | null;
+  WebSocket: WebSocketConstructor;
+  patience: Patience;
+  backoff: Backoff;
+  surroundings: Surroundings;
+}
+
+/** Who the link works for. */
+export interface LinkListener {
+  /** Messages can be sent: after each connection, and after a new token where the old one had expired. */
+  ready(): void;
+  /** The connection is gone; another one is being made. */
+  lost(): void;
+  /** A message came, other than of connecting and authenticating. */
+  received(message: Received): void;
+  /** `phase` or `identity` is another one. */
+  changed(): void;
+  /** There is no connection any more, for good. */
+  ended(error: InterlockError): void;
+}
+
+/** What a connection is good for. */
+type Stage = "none" | "greeting" | "authenticating" | "ready" | "expired";
+
+/** What the link is doing: `live` stands for every connection that can be used. */
+export type LinkPhase = Exclude<ConnectionPhase, { phase: "replaying" }>;
+
+/** The connection, and the timers that keep it. */
+export class Link {
+  phase: LinkPhase = { phase: "connecting" };
+  identity: Identity = { userId: null, scopes: [] };
+  readonly #options: LinkOptions;
+  readonly #listener: LinkListener;
+  readonly #unwatch: () => void;
+  #socket: Socket | null = null;
+  #stage: Stage = "none";
+  #maxBytes = Infinity;
+  #violations = 0;
+  #lostAt = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #renewal: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: LinkOptions, listener: LinkListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#unwatch = options.surroundings.onReturn(() => this.wake());
+  }
+
+  /** Begins to connect. */
+  start(): void {
+    this.#connect();
+  }
+
+  /** Whether an action can be sent now. */
+  get ready(): boolean {
+    return this.#stage === "ready";
+  }
+
+  /** Sends a message; only when `ready`. Throws `message_too_large`, and sends nothing, where it is. */
+  send(message: object): void {
+    const size = this.#socket?.sizeOf(message) ?? 0;
+    if (size > this.#maxBytes) {
+      const sentence = `The message has ${size} bytes; the server accepts at most ${this.#maxBytes}.`;
+      throw new InterlockError("message_too_large", sentence);
+    }
+    this.#socket?.send(message);
+  }
+
+  /** The network may be back: tries at once, or asks a connection that is there for a sign of life. */
+  wake(): void {
+    if (this.phase.phase === "offline" && this.#socket === null) this.#connect();
+    else if (this.#stage === "ready") this.#socket?.probe();
+  }
+
+  /** Ends the link for good. */
+  close(error: InterlockError): void {
+    if (this.phase.phase === "closed") return;
+    this.#forgetTimers();
+    this.#unwatch();
+    this.#stage = "none";
+    this.phase = { phase: "closed", error };
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.abandon("closed by this client");
+    this.#listener.ended(error);
+    this.#listener.changed();
+  }
+
+  // ── One connection ──────────────────────────────────────────────────────────────────────────────────
+
+  #connect(): void {
+    clearTimeout(this.#retry);
+    const { WebSocket, url, codec, patience } = this.#options;
+    this.#stage = "greeting";
+    try {
+      const socket: Socket = new Socket(WebSocket, url, codec, patience, {
+        received: (message) => this.#isCurrent(socket) && this.#received(message),
+        violated: (error) => this.#isCurrent(socket) && this.#violated(error),
+        ended: (ending) => this.#isCurrent(socket) && this.#lost(ending),
+      });
+      this.#socket = socket;
+    } catch (error) {
+      // A page of https can't open ws://, say.
+      this.close(new InterlockError("disconnected", `${url} can't be opened: ${String(error)}.`, { cause: error }));
+    }
+  }
+
+  #isCurrent(socket: Socket): boolean {
+    return this.#socket === socket;
+  }
+
+  #received(message: Received): void {
+    switch (message.event) {
+      case "connected":
+        return this.#greeted(message as Connected);
+      case "authenticated":
+        return this.#authenticated(message as Authenticated);
+      case "auth_error":
+        return this.#refused(message as AuthError);
+      case "auth_required":
+        return this.#expired(message as AuthRequired);
+      default:
+        if (message.event !== "error") this.#progressed();
+        return this.#listener.received(message);
+    }
+  }
+
+  #progressed(): void {
+    this.#options.backoff.progressed();
+    this.#violations = 0;
+  }
+
+  #violated(error: Error): void {
+    this.#violations += 1;
+    if (this.#violations < MAX_VIOLATIONS) return this.#socket?.abandon(`not the protocol: ${error.message}`);
+    const sentence = `${this.#options.url} doesn't keep to the protocol: ${error.message}.`;
+    this.close(new InterlockError("disconnected", sentence, { cause: error }));
+  }
+
+  // ── Authentication ──────────────────────────────────────────────────────────────────────────────────
+
+  #greeted(connected: Connected): void {
+    this.#maxBytes = connected.max_message_bytes;
+    if (this.#options.tokens !== null) void this.#authenticate("connecting");
+    else if (connected.requires_auth)
+      this.#unauthorized("auth_required", "The server asks for a token; pass token: ….");
+    else this.#isReady();
+  }
+
+  async #authenticate(reason: TokenReason): Promise<void> {
+    const socket = this.#socket;
+    let token: string;
+    try {
+      token = (await this.#options.tokens?.next(reason)) ?? "";
+    } catch (error) {
+      // The old one may still be good; and if it isn't, the next connection asks again, with its backoff.
+      if (this.#socket === socket && this.#stage !== "ready") socket?.abandon(`no token: ${String(error)}`);
+      return;
+    }
+    if (this.#socket !== socket || socket === null) return;
+    if (token === "") {
+      this.#unauthorized("invalid_token", "There is no other token.");
+      return;
+    }
+    if (this.#stage === "greeting") this.#stage = "authenticating";
+    socket.send({ action: "authenticate", token });
+  }
+
+  #authenticated(message: Authenticated): void {
+    this.identity = { userId: message.user_id, scopes: message.scopes };
+    this.#options.tokens?.accepted();
+    this.#renewIn(renewalDue(message.expires_at, Date.now()));
+    if (this.#stage === "ready") this.#listener.changed();
+    else this.#isReady();
+  }
+
+  #renewIn(due: number | undefined): void {
+    clearTimeout(this.#renewal);
+    if (due === undefined || this.#options.tokens?.renewable !== true) return;
+    this.#renewal = setTimeout(() => void this.#authenticate("expiring"), Math.min(due, LONGEST_TIMER));
+  }
+
+  #refused(message: AuthError): void {
+    if (message.code === "server_error") {
+      if (this.#stage !== "ready") this.#socket?.abandon("the server can't check tokens now");
+    } else if (this.#options.tokens?.refused() === true) {
+      void this.#authenticate("refused");
+    } else {
+      this.#unauthorized(message.code, message.error);
+    }
+  }
+
+  #expired(message: AuthRequired): void {
+    if (this.#options.tokens?.renewable !== true) return this.#unauthorized(message.code, message.error);
+    if (this.#stage !== "ready") return; // a new one is being fetched
+    this.#stage = "expired";
+    this.#listener.lost();
+    void this.#authenticate("expired");
+  }
+
+  #unauthorized(code: string, sentence: string): void {
+    this.close(new InterlockError(code, sentence));
+  }
+
+  #isReady(): void {
+    this.#stage = "ready";
+    this.phase = { phase: "live" };
+    this.#lostAt = 0;
+    this.#socket?.established();
+    this.#listener.ready();
+    this.#listener.changed();
+  }
+
+  // ── Again ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #lost(ending: Ending): void {
+    this.#forgetTimers();
+    this.#socket = null;
+    this.#stage = "none";
+    const kind = closing(ending.code);
+    if (kind === "final") {
+      const sentence = `The server closed the connection for good: ${ending.reason} (${ending.code}).`;
+      return this.close(new InterlockError("disconnected", sentence, { closeCode: ending.code }));
+    }
+    if (kind === "away") this.#options.backoff.sentAway();
+    this.#lostAt ||= Date.now();
+    const attempt = this.#options.backoff.failures + 1;
+    const delay = this.#options.backoff.delay();
+    this.#retry = setTimeout(() => this.#connect(), delay);
+    const times = { since: this.#lostAt, retryAt: Date.now() + delay, attempt };
+    this.phase = { phase: "offline", ...times, reason: ending.reason };
+    this.#listener.lost();
+    this.#listener.changed();
+  }
+
+  #forgetTimers(): void {
+    clearTimeout(this.#retry);
+    clearTimeout(this.#renewal);
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * A live list of runs: those that match a filter, as they are now.
+ *
+ * Laws:
+ * - Each change has a `seq`. After a reconnection the list goes on after the highest one that was seen, so that nothing is
+ *   missed and nothing has to be sent again.
+ * - The list isn't complete before the server says so (`listed`), and says so again after each reconnection.
+ * - Runs come newest first. What is shown is a new array when something changed, and the same one otherwise.
+ */
+
+import { refusal, type InterlockError } from "./errors.js";
+import type { FollowRuns, ListMessage, PendingSummary, RunChanged, RunFilter, RunSummary } from "./feed.js";
+import { Listeners } from "./listeners.js";
+import type { ErrorMessage } from "./protocol.js";
+
+/** What a list shows. */
+export interface ListState {
+  readonly runs: readonly RunSummary[];
+  /** `loading` until the list is complete; `live` from then on, also while there is no connection for a while. */
+  readonly phase: "loading" | "live" | "failed";
+  /** How many runs match on the server, also beyond the limit. */
+  readonly count: number;
+  /** Whether the server has more than the limit. */
+  readonly more: boolean;
+  /** Why there is no list, where it `failed`. */
+  readonly error: InterlockError | null;
+}
+
+/** What one run waits for, in a list over all. */
+export interface PendingItem {
+  readonly run: RunSummary;
+  readonly pending: PendingSummary;
+}
+
+/** What is asked for. */
+export interface ListOptions {
+  /** The list's name on this connection; one is made up where it is left out. */
+  list?: string;
+  filter?: RunFilter;
+  /** How many runs at most. */
+  limit?: number;
+}
+
+/** What a list needs of its client. */
+export interface ListOwner {
+  close(list: RunList): void;
+}
+
+/** A live list. Made by `Client.runs`. */
+export class RunList {
+  readonly name: string;
+  readonly filter: RunFilter;
+  readonly #limit: number | undefined;
+  readonly #owner: ListOwner;
+  readonly #changes = new Listeners();
+  readonly #runs = new Map<string, RunSummary>();
+  #cursor: number | null = null;
+  #state: ListState = { runs: [], phase: "loading", count: 0, more: false, error: null };
+  #isStale = false;
+  #closed = false;
+
+  /** @internal */
+  constructor(owner: ListOwner, name: string, options: ListOptions) {
+    this.name = name;
+    this.filter = options.filter ?? {};
+    this.#limit = options.limit;
+    this.#owner = owner;
+  }
+
+  /** What the list shows now. */
+  get state(): ListState {
+    if (this.#isStale) {
+      this.#isStale = false;
+      this.#state = { ...this.#state, runs: newestFirst(this.#runs.values()) };
+    }
+    return this.#state;
+  }
+
+  /** Everything that the runs of the list wait for, one by one. */
+  get pending(): readonly PendingItem[] {
+    return this.state.runs.flatMap((run) => run.pending.map((pending) => ({ run, pending })));
+  }
+
+  /** Calls `listener` whenever `state` changes. Returns what ends that. */
+  subscribe(listener: () => void): () => void {
+    return this.#changes.add(listener);
+  }
+
+  /** Ends the list; the server stops sending it. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#owner.close(this);
+  }
+
+  // ── For the client ──────────────────────────────────────────────────────────────────────────────────
+
+  /** The message that brings what follows. @internal */
+  ask(requestId: string): FollowRuns {
+    return {
+      action: "follow-runs",
+      list: this.name,
+      filter: this.filter,
+      request_id: requestId,
+      ...(this.#cursor === null ? {} : { cursor: this.#cursor }),
+      ...(this.#limit === undefined ? {} : { limit: this.#limit }),
+    };
+  }
+
+  /** Takes in a message of this list. @internal */
+  receive(message: ListMessage): void {
+    this.#cursor = Math.max(this.#cursor ?? 0, message.seq);
+    if (message.event === "run_changed") this.#changed(message);
+    else this.#set({ phase: "live", count: message.count, more: message.more, error: null });
+  }
+
+  /** The server doesn't give this list. Returns whether to ask again later. @internal */
+  refused(message: ErrorMessage): boolean {
+    if (message.retryable) return true;
+    this.fail(refusal(message));
+    return false;
+  }
+
+  /** Nothing more will come. @internal */
+  fail(error: InterlockError): void {
+    this.#set({ phase: "failed", error });
+  }
+
+  #changed(message: RunChanged): void {
+    const runId = message.run.run_id;
+    if (message.matches) {
+      const pending = message.pending ?? message.run.pending ?? [];
+      this.#runs.set(runId, { ...message.run, pending });
+    } else if (!this.#runs.delete(runId)) {
+      return;
+    }
+    this.#isStale = true;
+    this.#set({});
+  }
+
+  #set(change: Partial<ListState>): void {
+    this.#state = { ...this.#state, ...change };
+    this.#changes.tell();
+  }
+}
+
+function newestFirst(runs: Iterable<RunSummary>): RunSummary[] {
+  return [...runs].sort((a, b) => b.created_at - a.created_at || (a.run_id < b.run_id ? 1 : -1));
+}

@@ -1,0 +1,1168 @@
+/**
+ * The messages of the protocol. Generated from docs/schema/interlock.schema.json by `npm run generate`; not to be edited.
+ *
+ * A receiver ignores fields and events that it doesn't know, so that a newer server may send more than is here.
+ */
+
+/** Any value of JSON. */
+export type JsonValue = null | boolean | number | string | JsonValue[] | {[key: string]: JsonValue};
+
+/**
+ * One message of a connection. A receiver ignores fields and events it doesn't know.
+ */
+export type Message = ClientMessage | ControlMessage | RunEvent | ServerMessage;
+export type ClientMessage =
+  Authenticate | StartWorkflow | ContinueWorkflow | Reconnect | CancelWorkflow | Unfollow | Ping;
+export type ControlMessage =
+  | Connected
+  | Authenticated
+  | AuthError
+  | AuthRequired
+  | CatchUp
+  | Replay
+  | Subscribed
+  | Gap
+  | Ack
+  | Pong
+  | ErrorMessage;
+/**
+ * Where a run stands. The last three are final.
+ */
+export type RunStatus = "PENDING" | "RUNNING" | "PAUSED" | "COMPLETED" | "CANCELLED" | "ERROR";
+export type RunEvent =
+  | WorkflowStarted
+  | StepStarted
+  | RunResponseContentEvent
+  | StepCompleted
+  | StepSkipped
+  | StepError
+  | RouterPaused
+  | StepExecutorPaused
+  | StepOutputReview
+  | StepPaused
+  | WorkflowRunOutput
+  | StepContinued
+  | StepExecutorContinued
+  | LoopExecutionStarted
+  | LoopIterationStarted
+  | LoopIterationCompleted
+  | LoopExecutionCompleted
+  | ParallelExecutionStarted
+  | ParallelExecutionCompleted
+  | ConditionExecutionStarted
+  | ConditionExecutionCompleted
+  | RouterExecutionStarted
+  | RouterExecutionCompleted
+  | StepsExecutionStarted
+  | StepsExecutionCompleted
+  | ToolCallStarted
+  | ToolCallCompleted
+  | ToolCallError
+  | WorkflowRecovered
+  | CustomEvent
+  | WorkflowCompleted
+  | WorkflowCancelled
+  | WorkflowError;
+export type ServerMessage = ControlMessage | RunEvent;
+
+/**
+ * Proves who the client is; may be sent again to refresh an expiring token.
+ */
+export interface Authenticate {
+  action: "authenticate";
+  request_id?: string | null;
+  token: string;
+}
+/**
+ * Starts a run and follows it from index 0.
+ */
+export interface StartWorkflow {
+  action: "start-workflow";
+  request_id?: string | null;
+  workflow_id: string;
+  message?: JsonValue;
+  session_id?: string | null;
+  user_id?: string | null;
+  version?: string | null;
+  idempotency_key?: string | null;
+}
+/**
+ * Merges decisions into a run that waits for them; applied whole or not at all.
+ */
+export interface ContinueWorkflow {
+  action: "continue-workflow";
+  request_id?: string | null;
+  workflow_id: string;
+  run_id: string;
+  session_id?: string | null;
+  step_requirements?: EchoedRequirement[] | null;
+  error_requirements?: EchoedErrorRequirement[] | null;
+  idempotency_key?: string | null;
+}
+/**
+ * A requirement as it comes back: what finds it, the kind it claims to be, and the decision.
+ *
+ * Everything else that is echoed is ignored, changed or not.
+ */
+export interface EchoedRequirement {
+  id?: string | null;
+  step_id?: string | null;
+  visit?: JsonValue;
+  requires_confirmation?: JsonValue;
+  requires_user_input?: JsonValue;
+  requires_route_selection?: JsonValue;
+  requires_output_review?: JsonValue;
+  requires_iteration_review?: JsonValue;
+  requires_executor_input?: JsonValue;
+  confirmed?: boolean | null;
+  on_reject?: string | null;
+  rejection_feedback?: string | null;
+  user_input?: {
+    [k: string]: JsonValue;
+  } | null;
+  user_input_schema?: DecidedField[] | null;
+  selected_choices?: string[] | null;
+  edited_output?: JsonValue;
+  executor_requirements?: DecidedExecutorRequirement[] | null;
+}
+/**
+ * The client's part of a form field: which one, and the value.
+ */
+export interface DecidedField {
+  name: string;
+  value?: JsonValue;
+}
+/**
+ * The client's part of an executor requirement.
+ */
+export interface DecidedExecutorRequirement {
+  id: string;
+  confirmation?: boolean | null;
+  confirmation_note?: string | null;
+  user_input_schema?: DecidedField[] | null;
+  user_feedback_schema?:
+    | {
+        [k: string]: JsonValue;
+      }[]
+    | null;
+  external_execution_result?: JsonValue;
+  edited_args?: {
+    [k: string]: JsonValue;
+  } | null;
+}
+/**
+ * An error requirement as it comes back.
+ */
+export interface EchoedErrorRequirement {
+  id?: string | null;
+  step_id?: string | null;
+  decision?: ("retry" | "skip" | "cancel") | null;
+}
+/**
+ * Replays what was missed, then follows.
+ */
+export interface Reconnect {
+  action: "reconnect";
+  request_id?: string | null;
+  run_id: string;
+  workflow_id?: string | null;
+  session_id?: string | null;
+  last_event_index?: number | null;
+  epoch?: number | null;
+  snapshot?: boolean;
+}
+/**
+ * Cancels a running or paused run; a cancelled one again is acknowledged.
+ */
+export interface CancelWorkflow {
+  action: "cancel-workflow";
+  request_id?: string | null;
+  workflow_id: string;
+  run_id: string;
+  session_id?: string | null;
+  reason?: string | null;
+  idempotency_key?: string | null;
+}
+/**
+ * Stops following a run, which goes on.
+ */
+export interface Unfollow {
+  action: "unfollow";
+  request_id?: string | null;
+  run_id: string;
+}
+/**
+ * Asks for a `pong`.
+ */
+export interface Ping {
+  action: "ping";
+  request_id?: string | null;
+}
+/**
+ * The first frame after accept. `heartbeat_seconds` are between the server's WebSocket pings.
+ */
+export interface Connected {
+  event: "connected";
+  message: string;
+  requires_auth: boolean;
+  protocol: string;
+  connection_id: string;
+  heartbeat_seconds: number;
+  max_message_bytes: number;
+}
+/**
+ * A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire.
+ */
+export interface Authenticated {
+  event: "authenticated";
+  message: string;
+  user_id: string;
+  scopes: string[];
+  expires_at?: string;
+  request_id?: string;
+}
+/**
+ * A token was refused.
+ */
+export interface AuthError {
+  event: "auth_error";
+  error: string;
+  code: string;
+  request_id?: string;
+}
+/**
+ * An action came before authentication, or the token expired.
+ */
+export interface AuthRequired {
+  event: "auth_required";
+  error: string;
+  code: string;
+  request_id?: string;
+}
+/**
+ * Answer to `reconnect`: the run isn't finished, and `missed_events` follow.
+ */
+export interface CatchUp {
+  event: "catch_up";
+  run_id: string;
+  status: RunStatus;
+  epoch: number;
+  missed_events: number;
+  first_event_index: number;
+  current_event_count: number;
+  request_id?: string;
+}
+/**
+ * Answer to `reconnect`: the run is finished, and only what was missed follows.
+ */
+export interface Replay {
+  event: "replay";
+  run_id: string;
+  status: RunStatus;
+  epoch: number;
+  total_events: number;
+  missed_events: number;
+  request_id?: string;
+}
+/**
+ * What follows is live.
+ */
+export interface Subscribed {
+  event: "subscribed";
+  run_id: string;
+  status: RunStatus;
+  epoch: number;
+  next_event_index: number;
+}
+/**
+ * What was asked for can't be had; a snapshot follows, then events from `next_event_index`.
+ */
+export interface Gap {
+  event: "gap";
+  run_id: string;
+  epoch: number;
+  requested_event_index: number;
+  earliest_event_index: number;
+  next_event_index: number;
+  request_id?: string;
+}
+/**
+ * An action with a `request_id` was durably accepted.
+ */
+export interface Ack {
+  event: "ack";
+  action: string;
+  request_id: string;
+  run_id?: string;
+  session_id?: string;
+}
+/**
+ * Answer to `ping`.
+ */
+export interface Pong {
+  event: "pong";
+  request_id?: string;
+}
+/**
+ * Something was refused; the connection stays open and nothing was changed.
+ */
+export interface ErrorMessage {
+  event: "error";
+  error: string;
+  code: string;
+  retryable: boolean;
+  request_id?: string;
+  run_id?: string;
+  details?: JsonValue;
+}
+/**
+ * The first event of every run.
+ */
+export interface WorkflowStarted {
+  event: "WorkflowStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  input?: JsonValue;
+  user_id?: string;
+  version?: string;
+}
+/**
+ * The step's confirmation and input are there; its executor begins.
+ */
+export interface StepStarted {
+  event: "StepStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  attempt: number;
+}
+/**
+ * A piece of streamed content: one yield of the executor.
+ */
+export interface RunResponseContentEvent {
+  event: "RunResponseContentEvent";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  content: string;
+  content_type: string;
+  executor_id?: string;
+  executor_name?: string;
+  executor_type?: string;
+}
+/**
+ * The step ended with an output; it is never run again.
+ */
+export interface StepCompleted {
+  event: "StepCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  content?: JsonValue;
+  content_type: string;
+  step_response?: {
+    [k: string]: JsonValue;
+  };
+  duration_ms: number;
+}
+/**
+ * The step ended without an output, and the workflow goes on.
+ */
+export interface StepSkipped {
+  event: "StepSkipped";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  reason: "rejected" | "timeout" | "error" | "condition";
+}
+/**
+ * The executor failed.
+ */
+export interface StepError {
+  event: "StepError";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  error: string;
+  error_type: string;
+  attempt: number;
+  will_retry: boolean;
+}
+/**
+ * Just before the `StepPaused` of a route selection.
+ */
+export interface RouterPaused {
+  event: "RouterPaused";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  available_choices: string[];
+}
+/**
+ * Just before the `StepPaused` of an agent's pause.
+ */
+export interface StepExecutorPaused {
+  event: "StepExecutorPaused";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  executor_id?: string;
+  executor_name?: string;
+  executor_type?: string;
+  executor_run_id?: string;
+  executor_session_id?: string;
+  executor_requirements: ExecutorRequirement[];
+}
+/**
+ * What an agent inside a step waits for. The last six fields are the client's.
+ */
+export interface ExecutorRequirement {
+  id: string;
+  tool_execution?: ToolExecution;
+  confirmation?: boolean;
+  confirmation_note?: string;
+  user_input_schema?: UserInputField[];
+  user_feedback_schema?: {
+    [k: string]: JsonValue;
+  }[];
+  external_execution_result?: JsonValue;
+  edited_args?: {
+    [k: string]: JsonValue;
+  };
+}
+/**
+ * A tool call of an agent inside a step, which may wait for a person.
+ */
+export interface ToolExecution {
+  tool_call_id?: string;
+  tool_name?: string;
+  tool_args?: {
+    [k: string]: JsonValue;
+  };
+  requires_confirmation?: boolean;
+  confirmed?: boolean;
+  requires_user_input?: boolean;
+  user_input_schema?: UserInputField[];
+  external_execution_required?: boolean;
+  result?: JsonValue;
+  [k: string]: unknown;
+}
+/**
+ * One field of a form. `value` is the client's, the rest is the server's.
+ */
+export interface UserInputField {
+  name: string;
+  field_type: ("str" | "int" | "float" | "bool" | "list" | "dict") | string;
+  description: string | null;
+  required: boolean;
+  allowed_values: JsonValue[] | null;
+  default: JsonValue;
+  value: JsonValue;
+}
+/**
+ * Just before the `StepPaused` of a review.
+ */
+export interface StepOutputReview {
+  event: "StepOutputReview";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  step_output?: JsonValue;
+}
+/**
+ * The step waits for a person.
+ */
+export interface StepPaused {
+  event: "StepPaused";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  requires_confirmation: boolean;
+  requires_user_input: boolean;
+  requires_route_selection: boolean;
+  requires_output_review: boolean;
+  requires_iteration_review: boolean;
+  requires_executor_input: boolean;
+  requires_error_decision?: boolean;
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  user_input_schema?: UserInputField[];
+  available_choices?: string[];
+  choices?: Choice[];
+  allow_multiple_selections?: boolean;
+  executor_id?: string;
+  executor_name?: string;
+  executor_type?: string;
+  executor_run_id?: string;
+  executor_session_id?: string;
+  executor_requirements?: ExecutorRequirement[];
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
+}
+/**
+ * One route a person may select.
+ */
+export interface Choice {
+  key: string;
+  label?: string;
+  description?: string;
+}
+/**
+ * The state of a run: sent when it pauses, and, with `as_of` instead of `event_index`, as a snapshot.
+ */
+export interface WorkflowRunOutput {
+  event: "WorkflowRunOutput";
+  event_index?: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  as_of?: number;
+  status: RunStatus;
+  content?: JsonValue;
+  step_requirements?: StepRequirement[];
+  error_requirements?: ErrorRequirement[];
+  step_results?: StepResult[];
+  paused_step_index?: number;
+  paused_step_name?: string;
+  pause_kind?: "step" | "executor" | "error";
+}
+/**
+ * One thing that a run waits for; every field of it is the server's.
+ */
+export interface StepRequirement {
+  id: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  step_type: "Step" | "Router" | "Loop" | "Condition" | "Steps" | "Parallel" | "Workflow";
+  requires_confirmation: boolean;
+  requires_user_input: boolean;
+  requires_route_selection: boolean;
+  requires_output_review: boolean;
+  requires_iteration_review: boolean;
+  requires_executor_input: boolean;
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  user_input_schema?: UserInputField[];
+  available_choices?: string[];
+  choices?: Choice[];
+  allow_multiple_selections?: boolean;
+  step_input?: JsonValue;
+  step_output?: JsonValue;
+  executor_id?: string;
+  executor_name?: string;
+  executor_type?: ("agent" | "team") | string;
+  executor_run_id?: string;
+  executor_session_id?: string;
+  executor_requirements?: ExecutorRequirement[];
+  assignees?: string[];
+  presentation?: JsonValue;
+  retry_count?: number;
+  max_retries?: number;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
+  allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
+}
+/**
+ * A failed step that waits for a person to say: retry, skip or cancel.
+ */
+export interface ErrorRequirement {
+  id: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  error_message: string;
+  error_type: string;
+  retry_count: number;
+  assignees?: string[];
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+}
+/**
+ * How a step ended, without its payload.
+ */
+export interface StepResult {
+  step_id: string;
+  step_path: (string | number)[];
+  status: string;
+}
+/**
+ * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
+ */
+export interface StepContinued {
+  event: "StepContinued";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  decision: {
+    [k: string]: JsonValue;
+  };
+  resolved_by: string;
+  resolved_at: number;
+}
+/**
+ * A requirement of an agent inside a step was resolved.
+ */
+export interface StepExecutorContinued {
+  event: "StepExecutorContinued";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  decision: {
+    [k: string]: JsonValue;
+  };
+  resolved_by: string;
+  resolved_at: number;
+}
+/**
+ * A loop began.
+ */
+export interface LoopExecutionStarted {
+  event: "LoopExecutionStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  max_iterations: number;
+}
+/**
+ * An iteration of a loop began. `iteration` counts from 1.
+ */
+export interface LoopIterationStarted {
+  event: "LoopIterationStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  iteration: number;
+  max_iterations: number;
+}
+/**
+ * An iteration of a loop ended.
+ */
+export interface LoopIterationCompleted {
+  event: "LoopIterationCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  iteration: number;
+  max_iterations: number;
+  should_continue: boolean;
+}
+/**
+ * A loop ended.
+ */
+export interface LoopExecutionCompleted {
+  event: "LoopExecutionCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  total_iterations: number;
+  max_iterations: number;
+}
+/**
+ * The branches of a parallel begin.
+ */
+export interface ParallelExecutionStarted {
+  event: "ParallelExecutionStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  parallel_step_count: number;
+}
+/**
+ * Every branch of a parallel ended.
+ */
+export interface ParallelExecutionCompleted {
+  event: "ParallelExecutionCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  parallel_step_count: number;
+}
+/**
+ * A condition was evaluated; `branch` (`if` or `else`) is what runs, absent when nothing does.
+ */
+export interface ConditionExecutionStarted {
+  event: "ConditionExecutionStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  condition_result: boolean;
+  branch?: "if" | "else";
+}
+/**
+ * The chosen branch of a condition ended.
+ */
+export interface ConditionExecutionCompleted {
+  event: "ConditionExecutionCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  condition_result: boolean;
+  branch?: "if" | "else";
+}
+/**
+ * Routes were selected, by a person or by the selector.
+ */
+export interface RouterExecutionStarted {
+  event: "RouterExecutionStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  selected_steps: string[];
+}
+/**
+ * The selected routes ended.
+ */
+export interface RouterExecutionCompleted {
+  event: "RouterExecutionCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  selected_steps: string[];
+}
+/**
+ * A sequence began.
+ */
+export interface StepsExecutionStarted {
+  event: "StepsExecutionStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  steps_count: number;
+}
+/**
+ * A sequence ended.
+ */
+export interface StepsExecutionCompleted {
+  event: "StepsExecutionCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  steps_count: number;
+}
+/**
+ * An agent calls a tool.
+ */
+export interface ToolCallStarted {
+  event: "ToolCallStarted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  tool: ToolExecution;
+}
+/**
+ * A tool returned.
+ */
+export interface ToolCallCompleted {
+  event: "ToolCallCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  tool: ToolExecution;
+}
+/**
+ * A tool failed.
+ */
+export interface ToolCallError {
+  event: "ToolCallError";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  tool: ToolExecution;
+}
+/**
+ * Another process took the run over.
+ *
+ * The partial content that `interrupted_steps` (step ids) streamed since `from_event_index` is void.
+ */
+export interface WorkflowRecovered {
+  event: "WorkflowRecovered";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  interrupted_steps: string[];
+  from_event_index: number;
+}
+/**
+ * What a step emits itself.
+ */
+export interface CustomEvent {
+  event: "CustomEvent";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  name: string;
+  data?: JsonValue;
+}
+/**
+ * The run ended well. `metrics` has `duration_ms`, `paused_ms` and `steps`.
+ */
+export interface WorkflowCompleted {
+  event: "WorkflowCompleted";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  content?: JsonValue;
+  content_type?: string;
+  metrics: {
+    [k: string]: number;
+  };
+}
+/**
+ * The run was cancelled; nothing follows.
+ */
+export interface WorkflowCancelled {
+  event: "WorkflowCancelled";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  reason?: string;
+  cancelled_by?: string;
+}
+/**
+ * The run failed; nothing follows.
+ */
+export interface WorkflowError {
+  event: "WorkflowError";
+  event_index: number;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  error: string;
+  error_type: string;
+  step_id?: string;
+}

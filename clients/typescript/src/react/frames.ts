@@ -1,0 +1,57 @@
+/**
+ * A store that is told of at most once in a frame of the screen.
+ *
+ * Laws:
+ * - Between two frames it shows the same: what a page draws in one go is of one moment.
+ * - While the page is hidden there are no frames; it is told of a few times a second then.
+ */
+
+/** What `useSyncExternalStore` takes. */
+export interface Store<T> {
+  subscribe: (listener: () => void) => () => void;
+  read: () => T;
+}
+
+const HIDDEN_MS = 250;
+
+/** `source`, told of once in a frame. */
+export function framed<T>(source: Store<T>): Store<T> {
+  const listeners = new Set<() => void>();
+  let shown = source.read();
+  let cancel: (() => void) | null = null;
+  let end: (() => void) | null = null;
+
+  const show = () => {
+    cancel = null;
+    const now = source.read();
+    if (Object.is(now, shown)) return;
+    shown = now;
+    for (const listener of listeners) listener();
+  };
+
+  return {
+    read: () => shown,
+    subscribe(listener) {
+      listeners.add(listener);
+      end ??= source.subscribe(() => (cancel ??= nextFrame(show)));
+      shown = source.read();
+      return () => {
+        listeners.delete(listener);
+        if (listeners.size > 0) return;
+        end?.();
+        cancel?.();
+        end = cancel = null;
+      };
+    },
+  };
+}
+
+/** Calls in the next frame. Returns what keeps it from that. */
+function nextFrame(then: () => void): () => void {
+  if (typeof requestAnimationFrame === "undefined" || globalThis.document.hidden) {
+    const timer = setTimeout(then, HIDDEN_MS);
+    return () => clearTimeout(timer);
+  }
+  const frame = requestAnimationFrame(then);
+  return () => cancelAnimationFrame(frame);
+}

@@ -1,0 +1,123 @@
+/**
+ * Live lists: runs, and what they wait for.
+ *
+ * Laws:
+ * - They change by themselves, at most once in a frame; nothing is asked for again and again.
+ * - Components that show the same list share it.
+ * - What was answered on this page is gone from the list at once, and comes back when the answer is refused.
+ */
+
+import { useCallback, useMemo, useSyncExternalStore } from "react";
+import type { Client } from "../client.js";
+import type { Decision } from "../decisions.js";
+import type { InterlockError } from "../errors.js";
+import type { RunFilter } from "../feed.js";
+import { Listeners } from "../listeners.js";
+import type { ListState, PendingItem, RunList } from "../lists.js";
+import { useClient } from "./context.js";
+import { framed, type Store } from "./frames.js";
+import { peek, share } from "./shared.js";
+
+const empty: ListState = { runs: [], phase: "loading", count: 0, more: false, error: null };
+
+/** The runs that match a filter, live, the newest first. */
+export function useRuns(filter: RunFilter = {}, options: { limit?: number } = {}): ListState {
+  const client = useClient();
+  const wanted = JSON.stringify({ filter, ...options });
+  const store = useMemo(() => framed(listStore(client, wanted)), [client, wanted]);
+  return useSyncExternalStore(store.subscribe, store.read, () => empty);
+}
+
+/** What `usePending` gives. */
+export interface UsePending {
+  /** What waits for this user, each with its run; what was answered here just now isn't among them. */
+  pending: readonly PendingItem[];
+  /** Whether the list isn't complete yet. */
+  loading: boolean;
+  /** Why there is no list. */
+  error: InterlockError | null;
+  /** Answers one of them; see `Client.decide`. */
+  decide: (item: PendingItem, decision: Decision) => Promise<void>;
+}
+
+const WAITING_FOR_ME: RunFilter = { waiting_for_me: true };
+
+/** Everything that waits for this user, in all runs, live. */
+export function usePending(): UsePending {
+  const client = useClient();
+  const { runs, phase, error } = useRuns(WAITING_FOR_ME);
+  const answers = answersOf(client);
+  const answered = useSyncExternalStore(answers.subscribe, answers.read, answers.read);
+  const pending = useMemo(
+    () =>
+      runs
+        .flatMap((run) => run.pending.map((pending) => ({ run, pending })))
+        .filter((item) => !answered.has(item.pending.id)),
+    [runs, answered],
+  );
+  const decide = useCallback<UsePending["decide"]>(
+    async ({ run, pending }, decision) => {
+      // Of several tools, some may be left.
+      const whole = !("executor_requirements" in decision);
+      if (whole) answers.add(pending.id);
+      try {
+        await client.decide(run, pending.id, decision);
+      } catch (refused) {
+        answers.delete(pending.id);
+        throw refused;
+      }
+    },
+    [client, answers],
+  );
+  return { pending, loading: phase === "loading", error, decide };
+}
+
+function listStore(client: Client, wanted: string): Store<ListState> {
+  const key = `list:${wanted}`;
+  let list = peek(client, key) as RunList | undefined;
+  return {
+    read: () => list?.state ?? empty,
+    subscribe(listener) {
+      const options = JSON.parse(wanted) as { filter: RunFilter; limit?: number };
+      const { limit, filter } = options;
+      const begin = () => client.runs({ filter, ...(limit === undefined ? {} : { limit }) });
+      const [shared, release] = share(client, key, begin, (each) => each.close());
+      list = shared;
+      const end = list.subscribe(listener);
+      return () => {
+        end();
+        release();
+      };
+    },
+  };
+}
+
+/** The requirements that were answered on this page; their ids are never used again. */
+class Answers {
+  #ids: ReadonlySet<string> = new Set();
+  readonly #changes = new Listeners();
+
+  readonly read = () => this.#ids;
+  readonly subscribe = (listener: () => void) => this.#changes.add(listener);
+
+  add(id: string): void {
+    this.#set(new Set([...this.#ids, id]));
+  }
+
+  delete(id: string): void {
+    this.#set(new Set([...this.#ids].filter((each) => each !== id)));
+  }
+
+  #set(ids: ReadonlySet<string>): void {
+    this.#ids = ids;
+    this.#changes.tell();
+  }
+}
+
+const answersByClient = new WeakMap<Client, Answers>();
+
+function answersOf(client: Client): Answers {
+  const found = answersByClient.get(client) ?? new Answers();
+  answersByClient.set(client, found);
+  return found;
+}
