@@ -15,5 +15,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    diff: { truncateThreshold: 40 },
+    chaiConfig: { truncateThreshold: 200 },
   },
 });

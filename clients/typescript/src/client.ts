@@ -115,6 +115,11 @@ export class Client {
   readonly #asked = new Map<string, Run | RunList>();
   /** Runs that the server sends and nobody follows; it was told so. */
   readonly #strays = new Set<string>();
+  /** How many events of the past are still to come, of each run that lacks some, and of all. */
+  readonly #behind = new Map<Run, number>();
+  #left = 0;
+  /** There is a connection again, and the server hasn't said yet what was missed. */
+  #isReturning = false;
   #requests = 0;
   #state: ConnectionState;
   #ended: InterlockError | null = null;
@@ -198,6 +203,7 @@ export class Client {
     await this.#act(action, (ack, waiting) => {
       const isFresh = idempotencyKey === undefined && waiting.attempts === 1;
       started = this.#started(ack, workflowId, isFresh);
+      this.#link.hold(); // whoever started it listens before its first event
     });
     if (started === undefined) throw new InterlockError("internal", "The server started a run without saying which.");
     return started;
@@ -357,6 +363,7 @@ export class Client {
     this.#runs.delete(run.runId);
     this.#strays.add(run.runId);
     this.#unfollow(run.runId);
+    this.#count(run, 0);
     this.#update();
   }
 
@@ -394,6 +401,7 @@ export class Client {
   #runChanged(run: Run): void {
     this.#keeper?.changed(run.view);
     if (run.ended && this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
+    this.#count(run, run.behind);
     this.#update();
   }
 
@@ -416,6 +424,7 @@ export class Client {
       run.lost(); // with the connection, or with the token that had expired
       this.#resume(run);
     }
+    this.#isReturning = true;
     for (const list of [...this.#lists.values()]) this.#resumeList(list);
     for (const waiting of this.#outbox.all()) this.#transmit(waiting);
   }
@@ -431,6 +440,7 @@ export class Client {
     else if (message.event === "error") this.#refused(message as ErrorMessage);
     else if (isListMessage(message)) this.#lists.get(message.list)?.receive(message);
     else this.#routed(message);
+    if (this.#isReturning) this.#update();
   }
 
   #routed(message: Received): void {
@@ -467,6 +477,7 @@ export class Client {
       return;
     }
     this.#runs.delete(run.runId);
+    this.#count(run, 0);
     run.fail(refusal(message));
   }
 
@@ -488,19 +499,26 @@ export class Client {
 
   // ── The state of the connection ─────────────────────────────────────────────────────────────────────
 
+  #count(run: Run, behind: number): void {
+    this.#left += behind - (this.#behind.get(run) ?? 0);
+    if (behind > 0) this.#behind.set(run, behind);
+    else this.#behind.delete(run);
+  }
+
   #update(): void {
     const { phase, identity } = this.#link;
-    const left = phase.phase === "live" ? this.#left() : 0;
+    if (phase.phase === "live" && this.#awaitsAnswers()) return;
+    const left = phase.phase === "live" ? this.#left : 0;
     const now: ConnectionState = left > 0 ? { ...identity, phase: "replaying", left } : { ...identity, ...phase };
     if (isSame(this.#state, now)) return;
     this.#state = now;
     this.#changes.tell();
   }
 
-  #left(): number {
-    let left = 0;
-    for (const run of this.#runs.values()) left += run.behind;
-    return left;
+  /** Whether it isn't known yet what was missed. Until it is, the connection isn't said to be there. */
+  #awaitsAnswers(): boolean {
+    if (this.#isReturning) this.#isReturning = [...this.#runs.values()].some((run) => run.awaitsAnswer);
+    return this.#isReturning && this.#state.phase !== "live" && this.#state.phase !== "replaying";
   }
 }
 

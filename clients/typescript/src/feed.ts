@@ -35,10 +35,10 @@ export interface RunSummary {
   pending: PendingSummary[];
 }
 
-/** Which runs a list has; what is left out doesn't matter. */
+/** Which runs a list is of. What isn't given, and an empty `status`, asks for any. */
 export interface RunFilter {
   workflow_id?: string;
-  status?: RunStatus | RunStatus[];
+  status?: RunStatus[];
   waiting_for_me?: boolean;
 }
 
@@ -59,23 +59,25 @@ export interface UnfollowRuns {
   request_id?: string;
 }
 
-/** A run is on the list, or (`matches` false) isn't any more. */
+/** A run is on the list, or (`matches` false) isn't any more. In the current list, `seq` is 0. */
 export interface RunChanged {
   event: "run_changed";
   list: string;
   seq: number;
   matches: boolean;
-  run: Omit<RunSummary, "pending"> & Partial<Pick<RunSummary, "pending">>;
-  pending?: PendingSummary[];
+  run: RunSummary;
+  pending: PendingSummary[];
 }
 
-/** The list is complete; what follows is live. */
+/** The list is told up to `seq`: the current list, or (`resumed`) what was missed. What follows is live. */
 export interface RunsListed {
   event: "runs_listed";
   list: string;
   seq: number;
   count: number;
   more: boolean;
+  resumed: boolean;
+  request_id?: string;
 }
 
 /** A message of a live list. */

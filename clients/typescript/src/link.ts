@@ -96,6 +96,11 @@ export class Link {
     this.#socket?.send(message);
   }
 
+  /** Lets the program have its turn before the next message. */
+  hold(): void {
+    this.#socket?.hold();
+  }
+
   /** The network may be back: tries at once, or asks a connection that is there for a sign of life. */
   wake(): void {
     if (this.phase.phase === "offline" && this.#socket === null) this.#connect();

@@ -2,14 +2,14 @@
  * A live list of runs: those that match a filter, as they are now.
  *
  * Laws:
- * - Each change has a `seq`. After a reconnection the list goes on after the highest one that was seen, so that nothing is
- *   missed and nothing has to be sent again.
- * - The list isn't complete before the server says so (`listed`), and says so again after each reconnection.
+ * - After a reconnection the list goes on after the highest `seq` that it was given, so that nothing is missed and
+ *   nothing has to be sent again. Where the server can't, it sends the current list, which takes the place of the old one
+ *   as a whole: a list is never half old and half new.
  * - Runs come newest first. What is shown is a new array when something changed, and the same one otherwise.
  */
 
 import { refusal, type InterlockError } from "./errors.js";
-import type { FollowRuns, ListMessage, PendingSummary, RunChanged, RunFilter, RunSummary } from "./feed.js";
+import type { FollowRuns, ListMessage, PendingSummary, RunChanged, RunFilter, RunsListed, RunSummary } from "./feed.js";
 import { Listeners } from "./listeners.js";
 import type { ErrorMessage } from "./protocol.js";
 
@@ -18,9 +18,7 @@ export interface ListState {
   readonly runs: readonly RunSummary[];
   /** `loading` until the list is complete; `live` from then on, also while there is no connection for a while. */
   readonly phase: "loading" | "live" | "failed";
-  /** How many runs match on the server, also beyond the limit. */
-  readonly count: number;
-  /** Whether the server has more than the limit. */
+  /** Whether there were more than the limit when the list was sent; these come when they change. */
   readonly more: boolean;
   /** Why there is no list, where it `failed`. */
   readonly error: InterlockError | null;
@@ -53,9 +51,11 @@ export class RunList {
   readonly #limit: number | undefined;
   readonly #owner: ListOwner;
   readonly #changes = new Listeners();
-  readonly #runs = new Map<string, RunSummary>();
-  #cursor: number | null = null;
-  #state: ListState = { runs: [], phase: "loading", count: 0, more: false, error: null };
+  #runs = new Map<string, RunSummary>();
+  /** The current list, as far as it was sent. */
+  #coming = new Map<string, RunSummary>();
+  #cursor = 0;
+  #state: ListState = { runs: [], phase: "loading", more: false, error: null };
   #isStale = false;
   #closed = false;
 
@@ -97,21 +97,23 @@ export class RunList {
 
   /** The message that brings what follows. @internal */
   ask(requestId: string): FollowRuns {
+    this.#coming = new Map();
     return {
       action: "follow-runs",
       list: this.name,
       filter: this.filter,
       request_id: requestId,
-      ...(this.#cursor === null ? {} : { cursor: this.#cursor }),
+      ...(this.#cursor === 0 ? {} : { cursor: this.#cursor }),
       ...(this.#limit === undefined ? {} : { limit: this.#limit }),
     };
   }
 
   /** Takes in a message of this list. @internal */
   receive(message: ListMessage): void {
-    this.#cursor = Math.max(this.#cursor ?? 0, message.seq);
-    if (message.event === "run_changed") this.#changed(message);
-    else this.#set({ phase: "live", count: message.count, more: message.more, error: null });
+    this.#cursor = Math.max(this.#cursor, message.seq);
+    if (message.event === "runs_listed") this.#listed(message);
+    else if (message.seq === 0) this.#coming.set(message.run.run_id, message.run);
+    else this.#changed(message);
   }
 
   /** The server doesn't give this list. Returns whether to ask again later. @internal */
@@ -126,14 +128,17 @@ export class RunList {
     this.#set({ phase: "failed", error });
   }
 
+  #listed(message: RunsListed): void {
+    if (!message.resumed) this.#runs = this.#coming;
+    this.#isStale = true;
+    const more = message.resumed ? this.#state.more : message.more;
+    this.#set({ phase: "live", more, error: null });
+  }
+
   #changed(message: RunChanged): void {
     const runId = message.run.run_id;
-    if (message.matches) {
-      const pending = message.pending ?? message.run.pending ?? [];
-      this.#runs.set(runId, { ...message.run, pending });
-    } else if (!this.#runs.delete(runId)) {
-      return;
-    }
+    if (message.matches) this.#runs.set(runId, message.run);
+    else if (!this.#runs.delete(runId)) return;
     this.#isStale = true;
     this.#set({});
   }

@@ -128,6 +128,7 @@ export class Run implements AsyncIterable<RunMessage> {
       if (this.ended) return this.#view;
       const over = this.#over;
       if (over instanceof Error) throw over;
+      if (over) throw new InterlockError("closed", "The run isn't followed any more.", { runId: this.runId });
       await new Promise<void>((resolve) => {
         const end = this.subscribe(() => {
           end();
@@ -185,6 +186,11 @@ export class Run implements AsyncIterable<RunMessage> {
   /** Whether the server sends, or was asked to. @internal */
   get streaming(): boolean {
     return this.#cursor.sync !== "idle";
+  }
+
+  /** Whether the server hasn't said yet where the run stands. @internal */
+  get awaitsAnswer(): boolean {
+    return this.#cursor.sync === "asked" || this.#cursor.sync === "acknowledged";
   }
 
   /** @internal */

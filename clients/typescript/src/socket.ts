@@ -66,6 +66,8 @@ export class Socket {
   #heard = 0;
   #pings = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Frames that wait for the program to have its turn. */
+  #held: (string | ArrayBuffer)[] | null = null;
 
   constructor(make: WebSocketConstructor, url: string, codec: Codec, patience: Patience, listener: SocketListener) {
     this.#codec = codec;
@@ -110,6 +112,32 @@ export class Socket {
     });
   }
 
+  /**
+   * Lets the program have its turn before the next message: whoever waits for this one's effect may begin to listen then.
+   * A WebSocket in Node gives several messages in one go.
+   */
+  hold(): void {
+    if (this.#held !== null) return;
+    this.#held = [];
+    setTimeout(() => this.#release(), 0);
+  }
+
+  #release(): void {
+    const frames = this.#held ?? [];
+    this.#held = null;
+    for (const [place, frame] of frames.entries()) {
+      this.#take(frame);
+      if (this.#isHeld()) {
+        this.#held = frames.slice(place + 1);
+        return;
+      }
+    }
+  }
+
+  #isHeld(): boolean {
+    return this.#held !== null;
+  }
+
   /** Ends the connection without waiting for the other side. */
   abandon(reason: string): void {
     this.#end({ code: BROKEN, reason });
@@ -131,6 +159,10 @@ export class Socket {
 
   #take(frame: string | ArrayBuffer): void {
     if (this.#ended) return;
+    if (this.#held !== null) {
+      this.#held.push(frame);
+      return;
+    }
     this.#heard += 1;
     let message: Received;
     try {

@@ -18,7 +18,7 @@ import { useClient } from "./context.js";
 import { framed, type Store } from "./frames.js";
 import { peek, share } from "./shared.js";
 
-const empty: ListState = { runs: [], phase: "loading", count: 0, more: false, error: null };
+const empty: ListState = { runs: [], phase: "loading", more: false, error: null };
 
 /** The runs that match a filter, live, the newest first. */
 export function useRuns(filter: RunFilter = {}, options: { limit?: number } = {}): ListState {
