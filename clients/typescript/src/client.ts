@@ -50,7 +50,10 @@ export interface ConnectOptions {
   log?: ViewOptions["log"];
   /** How long one attempt to connect may take, authentication included; 10,000 by default. */
   openTimeout?: number;
-  /** After how much silence the server is asked for a sign of life; 15,000 by default. */
+  /**
+   * After how much silence the server is asked for a sign of life; 15,000 by default. Without an answer for as long, but
+   * 5,000 at most, the connection counts as lost.
+   */
   heartbeat?: number;
   /** The bound of the first wait before reconnecting, and of the longest; 200 and 15,000 by default. */
   backoff?: { first?: number; longest?: number };
@@ -134,6 +137,7 @@ export class Client {
       : null;
     this.#keeper = this.#memory && new Keeper(this.#memory, surroundings);
     const token = options.token ?? tokenIn(url);
+    const heartbeat = options.heartbeat ?? 15_000;
     this.#state = { phase: "connecting", userId: null, scopes: [] };
     this.#link = new Link(
       {
@@ -141,7 +145,7 @@ export class Client {
         codec: options.codec ?? json,
         tokens: token === undefined ? null : new Tokens(token),
         WebSocket: options.WebSocket ?? builtIn(),
-        patience: { open: options.openTimeout ?? 10_000, heartbeat: options.heartbeat ?? 15_000, answer: 5_000 },
+        patience: { open: options.openTimeout ?? 10_000, heartbeat, answer: Math.min(heartbeat, 5_000) },
         backoff: new Backoff(options.backoff),
         surroundings,
       },

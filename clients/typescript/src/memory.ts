@@ -36,7 +36,7 @@ interface Record extends Remembered {
   view: PackedView | null;
 }
 
-type PackedView = Packed<Omit<RunView, "log" | "steps" | "prelude">> & { steps: Packed<StepView>[] };
+type PackedView = Packed<Omit<RunView, "log" | "steps">> & { steps: Packed<StepView>[] };
 
 /** The records of one client. */
 export class Memory {
@@ -139,7 +139,7 @@ export class Memory {
 }
 
 function packed(view: RunView): PackedView {
-  const { log: _log, prelude: _prelude, steps, decisions, unknown, ...rest } = view;
+  const { log: _log, steps, decisions, unknown, ...rest } = view;
   return { ...rest, decisions: [...decisions], unknown: [...unknown], steps: [...steps].map(packedStep) };
 }
 

@@ -63,7 +63,7 @@ export class List<T> implements Iterable<T> {
     if (index < this.#tailStart) {
       return new List(this.length, replaced(this.#root, this.#shift, index, item), this.#tail, this.#shift);
     }
-    const tail = [...this.#tail];
+    const tail = this.#tail.slice();
     tail[index & MASK] = item;
     return new List(this.length, this.#root, tail, this.#shift);
   }
@@ -120,7 +120,7 @@ function replaced<T>(node: Branch<T>, shift: number, index: number, item: T): Br
 }
 
 function placed<T>(node: Branch<T>, slot: number, child: Branch<T>): Branch<T> {
-  const copy = [...node];
+  const copy = node.slice();
   copy[slot] = child;
   return copy;
 }
@@ -166,7 +166,7 @@ function inserted<V>(node: Node<V> | undefined, shift: number, hash: number, ent
   if (node === undefined) return { hash, entries: [entry] };
   if (isTrie(node)) {
     const slot = (hash >>> shift) & MASK;
-    const copy = [...node];
+    const copy = node.slice();
     copy[slot] = inserted(node[slot], shift + BITS, hash, entry);
     return copy;
   }

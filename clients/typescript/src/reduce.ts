@@ -58,10 +58,18 @@ function moved(view: RunView, event: At): RunView {
   return { ...view, epoch: event.epoch, lastIndex: event.event_index ?? view.lastIndex, log: view.log.push(event) };
 }
 
-function next(view: RunView, event: RunEvent): RunView {
+function next(view: RunView, received: RunEvent): RunView {
+  const event = placed(received);
   const fold = FOLDS[event.event] as ((view: RunView, event: RunEvent) => RunView) | undefined;
   const after = introduced(moved(view, event), event);
   return { ...(fold ? fold(after, event) : after), prelude: isPrelude(event) ? event : null };
+}
+
+/** The event with a path and a visit, if it is of a step: an older server, or a proxy, may have left them out. */
+function placed(event: RunEvent): RunEvent {
+  const fields: object = event;
+  if (!("step_name" in fields) || "step_path" in fields) return event;
+  return { visit: 1, step_index: 0, ...event, step_path: [fields.step_name] } as RunEvent;
 }
 
 function isPrelude(event: RunEvent): boolean {

@@ -3,7 +3,8 @@
 import { describe, expect, inject, it } from "vitest";
 import { InterlockError, textOf, type RunView } from "../../src/index.js";
 import { msgpack } from "../../src/msgpack.js";
-import { allOf, client, indexesOf, namesOf, upTo } from "../support/clients.js";
+import { allOf, client, indexesOf, namesOf } from "../support/clients.js";
+import { upTo } from "../support/numbers.js";
 import { BOB } from "../support/server.js";
 import { eventually, refused, soon } from "../support/waiting.js";
 
@@ -29,7 +30,11 @@ describe.each([
     const run = await client(url, options).start("stream", { message: "300" });
     await soon(run.finished(), "the end");
     const [step] = [...run.view.steps];
-    expect(textOf(step!)).toBe(upTo(300).map((each) => `${each} `).join(""));
+    expect(textOf(step!)).toBe(
+      upTo(300)
+        .map((each) => `${each} `)
+        .join(""),
+    );
     expect(step!.pieces.length).toBe(300);
   });
 });
@@ -39,11 +44,17 @@ describe("decisions", () => {
     const run = await client(url).start("confirmed", { message: "hi" });
     await paused(run);
     const [pending] = run.view.pending;
-    expect(pending).toMatchObject({ kind: "confirmation", whole: true, requirement: { confirmation_message: "Say it?" } });
+    expect(pending).toMatchObject({
+      kind: "confirmation",
+      whole: true,
+      requirement: { confirmation_message: "Say it?" },
+    });
     await run.decide(pending!, { confirmed: true });
     const view = await soon(run.finished(), "the end");
     expect(view.status).toBe("COMPLETED");
-    expect([...view.decisions]).toMatchObject([{ resolvedBy: "alice", kind: "confirmation", decision: { confirmed: true } }]);
+    expect([...view.decisions]).toMatchObject([
+      { resolvedBy: "alice", kind: "confirmation", decision: { confirmed: true } },
+    ]);
   });
 
   it("each kind of question takes its answer", async () => {

@@ -3,7 +3,8 @@
 import { describe, expect, inject, it } from "vitest";
 import type { ConnectionState, Pending, Run, RunMessage } from "../../src/index.js";
 import { indexOf } from "../../src/events.js";
-import { allOf, client, indexesOf, namesOf, ownServer, proxied, upTo } from "../support/clients.js";
+import { allOf, client, indexesOf, namesOf, ownServer, proxied } from "../support/clients.js";
+import { upTo } from "../support/numbers.js";
 import { seeded } from "../support/proxy.js";
 import { ALICE, BOB, jwt } from "../support/server.js";
 import { eventually, refused, soon } from "../support/waiting.js";
@@ -37,11 +38,15 @@ describe("connections that are cut at random bytes", () => {
     const run = await client(proxy.url).start("stream", { message: "1500" });
     const text: string[] = [];
     run.onEvent((event) => {
-      if (event.event === "RunResponseContentEvent") text.push(String(event.content));
+      if (event.event === "RunResponseContentEvent") text.push(event.content as string);
     });
     const events = await allOf(run);
     expect(indexesOf(events)).toEqual(upTo(1504));
-    expect(text.join("")).toBe(upTo(1500).map((each) => `${each} `).join(""));
+    expect(text.join("")).toBe(
+      upTo(1500)
+        .map((each) => `${each} `)
+        .join(""),
+    );
     expect([...run.view.steps][0]!.text).toBe(text.join(""));
     expect(proxy.connections).toBeGreaterThan(5);
   });
@@ -67,7 +72,11 @@ describe("connections that are cut at random bytes", () => {
     for (const run of runs) {
       const events = await allOf(run);
       expect(indexesOf(events)).toEqual(upTo(events.length));
-      expect([count(events, "StepContinued"), count(events, "StepStarted"), run.view.status]).toEqual([1, 1, "COMPLETED"]);
+      expect([count(events, "StepContinued"), count(events, "StepStarted"), run.view.status]).toEqual([
+        1,
+        1,
+        "COMPLETED",
+      ]);
     }
     const response = await fetch(`${direct}/runs?limit=200`, { headers: { authorization: `Bearer ${ALICE}` } });
     const listed = (await response.json()) as Listed;
@@ -143,7 +152,10 @@ describe("a server that dies", () => {
     const one = client(server.url);
     const waiting = await one.start("confirmed", { message: "patience" });
     const streaming = await one.start("stream", { message: "2000" });
-    await eventually(() => waiting.view.status === "PAUSED" && (streaming.view.lastIndex ?? 0) > 200, "both to be under way");
+    await eventually(
+      () => waiting.view.status === "PAUSED" && (streaming.view.lastIndex ?? 0) > 200,
+      "both to be under way",
+    );
     await server.kill();
     await eventually(() => one.connection.phase === "offline", "being offline");
     const decided = waiting.decide(waiting.view.pending[0]!, { confirmed: true });
@@ -156,7 +168,11 @@ describe("a server that dies", () => {
     // What was written before the server died is void: the step began anew.
     const [step] = [...streaming.view.steps];
     expect([step!.attempts.length, streaming.view.recoveries]).toEqual([2, 1]);
-    expect(step!.text).toBe(upTo(2000).map((each) => `${each} `).join(""));
+    expect(step!.text).toBe(
+      upTo(2000)
+        .map((each) => `${each} `)
+        .join(""),
+    );
     expect(step!.pieces.length).toBe(2000);
   }, 60_000);
 

@@ -23,8 +23,8 @@ export async function proxied(port: number): Promise<Proxy> {
 }
 
 /** A server of the test's own. */
-export async function ownServer(): Promise<Server> {
-  const server = await Server.started();
+export async function ownServer(settings: Record<string, string> = {}): Promise<Server> {
+  const server = await Server.started(settings);
   onTestFinished(() => server.stop());
   return server;
 }
@@ -42,11 +42,6 @@ export async function allOf(run: Run): Promise<RunMessage[]> {
 /** The indexes of events. */
 export function indexesOf(messages: readonly RunMessage[]): (number | undefined)[] {
   return messages.map(indexOf);
-}
-
-/** 0, 1, 2, … */
-export function upTo(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index);
 }
 
 /** The names of events. */

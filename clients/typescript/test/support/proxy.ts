@@ -19,6 +19,8 @@ export interface Cuts {
 /** A proxy before a server. */
 export class Proxy {
   cuts: Cuts = {};
+  /** Bytes are swallowed in silence, as by a network that is gone without a word. */
+  silent = false;
   /** How many connections were made. */
   connections = 0;
   readonly #server: Server;
@@ -77,15 +79,17 @@ export class Proxy {
       });
     }
     const end = () => both.forEach((socket) => socket.resetAndDestroy());
-    pump(client, server, this.cuts.up?.() ?? Infinity, end);
-    pump(server, client, this.cuts.down?.() ?? Infinity, end);
+    const isSilent = () => this.silent;
+    pump(client, server, this.cuts.up?.() ?? Infinity, end, isSilent);
+    pump(server, client, this.cuts.down?.() ?? Infinity, end, isSilent);
   }
 }
 
 /** Passes bytes on, up to `limit`; then calls `end`. */
-function pump(from: Socket, to: Socket, limit: number, end: () => void): void {
+function pump(from: Socket, to: Socket, limit: number, end: () => void, isSilent: () => boolean): void {
   let left = limit;
   from.on("data", (data: Buffer) => {
+    if (isSilent()) return;
     if (data.length < left) {
       left -= data.length;
       if (!to.write(data)) {

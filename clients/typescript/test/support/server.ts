@@ -12,10 +12,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { eventually } from "./waiting.js";
 
-const FOLDER = fileURLToPath(new URL("..", import.meta.url));
+const FOLDER = resolve(import.meta.dirname, "..");
 const JWT_SECRET = "a-shared-secret-of-more-than-32-bytes-for-tests";
 
 /** The users of each server. */
@@ -38,14 +37,17 @@ export class Server {
   #process: ChildProcess | null = null;
   #said = "";
 
-  private constructor(port: number, data: string) {
+  readonly #more: Record<string, string>;
+
+  private constructor(port: number, data: string, more: Record<string, string>) {
     this.port = port;
     this.#data = data;
+    this.#more = more;
   }
 
   /** A server of the tests' workflows that answers. */
-  static async started(): Promise<Server> {
-    const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), "interlock-ts-")));
+  static async started(settings: Record<string, string> = {}): Promise<Server> {
+    const server = new Server(await freePort(), await mkdtemp(join(tmpdir(), "interlock-ts-")), settings);
     await server.start();
     return server;
   }
@@ -62,7 +64,8 @@ export class Server {
       stdio: ["ignore", "pipe", "pipe"],
     });
     children.add(child);
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data: Buffer) => (this.#said += data.toString()));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (data: Buffer) => (this.#said += data.toString()));
     child.once("error", (error) => (this.#said += String(error)));
     child.once("exit", () => children.delete(child));
     this.#process = child;
@@ -103,12 +106,13 @@ export class Server {
       INTERLOCK_JWT_SECRET: JWT_SECRET,
       INTERLOCK_SHUTDOWN_GRACE_SECONDS: "1",
       INTERLOCK_LOG_LEVEL: "warning",
+      ...this.#more,
     };
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#process;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
     const over = new Promise((resolve) => child.once("exit", resolve));
     child.kill(signal);
     await over;
