@@ -22,6 +22,7 @@ import { renewalDue, type TokenReason, type Tokens } from "./tokens.js";
 import type { Surroundings } from "./surroundings.js";
 
 const MAX_VIOLATIONS = 5;
+const RENEW_AGAIN_MS = 5_000;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** How to connect. */
@@ -188,8 +189,10 @@ export class Link {
     try {
       token = (await this.#options.tokens?.next(reason)) ?? "";
     } catch (error) {
-      // The old one may still be good; and if it isn't, the next connection asks again, with its backoff.
-      if (this.#socket === socket && this.#stage !== "ready") socket?.abandon(`no token: ${String(error)}`);
+      // The old one may still be good; where it isn't, the next connection asks again, with its backoff.
+      if (this.#socket !== socket) return;
+      if (this.#stage === "ready") this.#renewIn(RENEW_AGAIN_MS);
+      else socket?.abandon(`no token: ${String(error)}`);
       return;
     }
     if (this.#socket !== socket || socket === null) return;

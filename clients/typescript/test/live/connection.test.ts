@@ -119,4 +119,4 @@ it("events that the server has lost are told by a gap and a snapshot, and the ru
   const first = (late.view.snapshotAsOf ?? 0) + 1;
   expect(indexesOf(events.slice(2))).toEqual(upTo((late.view.lastIndex ?? 0) + 1).slice(first));
   expect([late.view.status, late.view.output]).toEqual([run.view.status, run.view.output]);
-}, 60_000);
+});

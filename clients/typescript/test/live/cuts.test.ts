@@ -174,7 +174,7 @@ describe("a server that dies", () => {
         .join(""),
     );
     expect(step!.pieces.length).toBe(2000);
-  }, 60_000);
+  });
 
   it("or is told to stop, says that it is worth coming back", async () => {
     const server = await ownServer();
@@ -189,7 +189,7 @@ describe("a server that dies", () => {
     await run.cancel();
     expect((await soon(run.finished(), "the end")).status).toBe("CANCELLED");
     expect(reasons[0]).toContain("shutting down");
-  }, 60_000);
+  });
 });
 
 describe("tokens", () => {
@@ -208,7 +208,7 @@ describe("tokens", () => {
     await eventually(() => reasons.includes("expiring"), "a refresh");
     await one.start("say");
     expect(proxy.connections).toBe(1);
-  }, 60_000);
+  });
 
   it("one that has expired is replaced when the server says so, and the action is done", async () => {
     const proxy = await proxied(port);

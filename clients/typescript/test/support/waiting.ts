@@ -1,7 +1,7 @@
 /** Waiting on conditions, with a deadline. */
 
 /** How long something that has to happen may take, in milliseconds, before it counts as not happening. */
-export const PATIENCE = 20_000;
+export const PATIENCE = 60_000;
 
 /** Waits until `condition` gives something true, and returns it. */
 export async function eventually<T>(condition: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
