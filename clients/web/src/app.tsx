@@ -1,0 +1,208 @@
+/** The app: who may see it, what is around its pages, and which page is at which address. */
+
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, type LucideIcon } from "lucide-react";
+import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
+import { useHashLocation } from "wouter/use-hash-location";
+import { InterlockProvider, useInterlock } from "@interlock/client/react";
+import { ChatPage } from "./chat/chat-page.tsx";
+import { forget } from "./chat/store.ts";
+import { InboxBadge } from "./inbox/badge.tsx";
+import { ConnectionBar, ConnectionDot } from "./session/connection-bar.tsx";
+import { session, useSession } from "./session/context.ts";
+import { SignInDialog, SignInPage } from "./session/sign-in.tsx";
+import { Announcer } from "./ui/announcer.tsx";
+import { Button } from "./ui/button.tsx";
+import { Empty, Skeleton } from "./ui/notice.tsx";
+import { useTheme, type Theme } from "./ui/theme.ts";
+import { useTitle } from "./ui/title.ts";
+
+const RunPage = lazy(() => import("./run/run-page.tsx").then((found) => ({ default: found.RunPage })));
+const RunsPage = lazy(() => import("./runs/runs-page.tsx").then((found) => ({ default: found.RunsPage })));
+const InboxPage = lazy(() => import("./inbox/inbox-page.tsx").then((found) => ({ default: found.InboxPage })));
+
+/** The whole page. */
+export function App() {
+  const { client } = useSession();
+  return (
+    <Router hook={useHashLocation}>
+      <Announcer />
+      {client === null ? (
+        <SignInPage />
+      ) : (
+        <InterlockProvider client={client}>
+          <Shell />
+        </InterlockProvider>
+      )}
+    </Router>
+  );
+}
+
+function Shell() {
+  const [location] = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const isFirst = useRef(true);
+  useEffect(() => {
+    if (!isFirst.current) main.current?.focus();
+    isFirst.current = false;
+  }, [location]);
+  return (
+    <div className="shell">
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        Skip to the content
+      </a>
+      <TopBar />
+      <ConnectionBar />
+      <SignInAgain />
+      <main ref={main} tabIndex={-1}>
+        <Suspense
+          fallback={
+            <div className="page">
+              <Skeleton label="Loading the page" lines={6} />
+            </div>
+          }
+        >
+          <Pages />
+        </Suspense>
+      </main>
+    </div>
+  );
+}
+
+function Pages() {
+  return (
+    <Switch>
+      <Route path="/" component={ChatPage} />
+      <Route path="/chat/:workflowId/:runId" component={ChatPage} />
+      <Route path="/runs" component={RunsPage} />
+      <Route path="/runs/:workflowId/:runId" component={RunPage} />
+      <Route path="/inbox" component={InboxPage} />
+      <Route path="/index.html">
+        <Redirect to="/" />
+      </Route>
+      <Route component={NoPage} />
+    </Switch>
+  );
+}
+
+function NoPage() {
+  useTitle("Not found");
+  return (
+    <div className="page">
+      <h1>There is no such page</h1>
+      <Empty title="The address isn’t one of this app">
+        Go to the <Link href="/">chat</Link>, the <Link href="/runs">runs</Link>, or your{" "}
+        <Link href="/inbox">inbox</Link>.
+      </Empty>
+    </div>
+  );
+}
+
+function TopBar() {
+  const [location] = useLocation();
+  const isAt = (path: string) =>
+    path === "/" ? location === "/" || location.startsWith("/chat") : location.startsWith(path);
+  return (
+    <header className="top">
+      <span className="brand" aria-hidden>
+        Interlock
+      </span>
+      <nav aria-label="Pages">
+        <NavLink to="/" icon={MessageSquare} label="Chat" isCurrent={isAt("/")} />
+        <NavLink to="/inbox" icon={Inbox} label="Inbox" isCurrent={isAt("/inbox")} hasBadge />
+        <NavLink to="/runs" icon={List} label="Runs" isCurrent={isAt("/runs")} />
+      </nav>
+      <span className="spacer" />
+      <ConnectionDot />
+      <ThemeButton />
+      <Who />
+    </header>
+  );
+}
+
+interface NavLinkProps {
+  to: string;
+  icon: LucideIcon;
+  label: string;
+  isCurrent: boolean;
+  hasBadge?: boolean;
+}
+
+function NavLink({ to, icon: Icon, label, isCurrent, hasBadge = false }: NavLinkProps) {
+  return (
+    <Link
+      href={to}
+      className={isCurrent ? "nav-link current" : "nav-link"}
+      {...(isCurrent ? { "aria-current": "page" } : {})}
+    >
+      <Icon size={18} aria-hidden />
+      <span>{label}</span>
+      {hasBadge && <InboxBadge />}
+    </Link>
+  );
+}
+
+const THEMES: Record<Theme, [Theme, LucideIcon, string]> = {
+  system: ["light", Monitor, "as the system"],
+  light: ["dark", Sun, "light"],
+  dark: ["system", Moon, "dark"],
+};
+
+function ThemeButton() {
+  const [theme, choose] = useTheme();
+  const [next, Icon, word] = THEMES[theme];
+  return (
+    <Button tone="quiet" aria-label={`Appearance: ${word}. Change to ${THEMES[next][2]}`} onPress={() => choose(next)}>
+      <Icon size={18} aria-hidden />
+    </Button>
+  );
+}
+
+function Who() {
+  const { connection } = useInterlock();
+  const out = () => {
+    forget();
+    session.signOut();
+  };
+  return (
+    <>
+      {connection.userId !== null && (
+        <span className="who" title={connection.userId}>
+          {connection.userId}
+        </span>
+      )}
+      <Button tone="quiet" aria-label="Sign out" onPress={out}>
+        <LogOut size={18} aria-hidden />
+      </Button>
+    </>
+  );
+}
+
+function SignInAgain() {
+  const { asking } = useSession();
+  const [wants, setWants] = useState(false);
+  const must = asking === "expired" || asking === "refused";
+  return (
+    <>
+      {asking === "expiring" && (
+        <div className="connection calm" role="alert">
+          <span>Your token runs out soon.</span>
+          <Button small onPress={() => setWants(true)}>
+            Sign in again
+          </Button>
+          <Button small tone="quiet" onPress={() => session.later()}>
+            Later
+          </Button>
+        </div>
+      )}
+      <SignInDialog isOpen={must || wants} onClose={() => setWants(false)} />
+    </>
+  );
+}

@@ -1,0 +1,81 @@
+/**
+ * What is in a step, in the order in which it came: cards, pieces of text, steps in it. Pure.
+ *
+ * Laws:
+ * - The index of an event is its place. A card stands where its question was asked.
+ * - Text that is one piece stays one.
+ */
+
+import type { StepView } from "@interlock/client";
+import type { Question } from "../pauses/history.ts";
+
+/** Something in a step. */
+export type Part =
+  | { readonly is: "card"; readonly key: string; readonly question: Question }
+  | { readonly is: "step"; readonly key: string; readonly step: StepView }
+  | { readonly is: "text"; readonly key: string; readonly text: string; readonly isLast: boolean };
+
+/** The cards and the steps directly in a node, by the index of their first event. */
+export function inOrder(
+  questions: readonly Question[],
+  children: readonly StepView[],
+  first: ReadonlyMap<string, number>,
+): Part[] {
+  const cards = questions.map((question) => ({ at: question.index, part: cardOf(question) }));
+  let last = -1;
+  const steps = children.map((step) => {
+    // One that is known by what is in it only stands where that does.
+    last = first.get(step.key) ?? last;
+    return { at: last, part: { is: "step", key: step.key, step } as Part };
+  });
+  return [...cards, ...steps].sort((a, b) => a.at - b.at).map(({ part }) => part);
+}
+
+function cardOf(question: Question): Part {
+  return { is: "card", key: question.id, question };
+}
+
+/** The text of a step, with its cards between the pieces. */
+export function inText(step: StepView, text: string, questions: readonly Question[]): Part[] {
+  const streamed = step.pieces.length > 0 && isText(step) && text === step.text;
+  const last = step.pieces.at(-1)?.index ?? -1;
+  const before = questions.filter((each) => isBefore(each, step, streamed, last));
+  const after = questions.filter((each) => !before.includes(each));
+  if (!streamed) return [...before.map(cardOf), ...textOf(text), ...after.map(cardOf)];
+  return [...woven(step, text, before), ...after.map(cardOf)];
+}
+
+/** Whether a question stands above the end of the step's text. */
+function isBefore(question: Question, step: StepView, streamed: boolean, last: number): boolean {
+  if (streamed) return question.index < last;
+  const begun = step.attempts.at(-1)?.startedAt ?? null;
+  return (
+    begun === null || question.askedAt < begun || question.kind === "confirmation" || question.kind === "user_input"
+  );
+}
+
+function woven(step: StepView, text: string, questions: readonly Question[]): Part[] {
+  if (questions.length === 0) return textOf(text);
+  const parts: Part[] = [];
+  let [done, at] = [0, 0];
+  const pieces = step.pieces;
+  for (const question of questions) {
+    const from = done;
+    for (; at < pieces.length && (pieces.at(at)?.index ?? 0) < question.index; at++) {
+      const content = pieces.at(at)?.content;
+      if (typeof content === "string") done += content.length;
+    }
+    if (done > from) parts.push({ is: "text", key: `t${from}`, text: text.slice(from, done), isLast: false });
+    parts.push(cardOf(question));
+  }
+  const rest = text.slice(done);
+  return [...parts, ...(rest === "" ? [] : textOf(rest, done))];
+}
+
+function textOf(text: string, from = 0): Part[] {
+  return text === "" ? [] : [{ is: "text", key: `t${from}`, text, isLast: true }];
+}
+
+function isText(step: StepView): boolean {
+  return step.content === undefined || step.content === null || typeof step.content === "string";
+}

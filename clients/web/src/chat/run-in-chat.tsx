@@ -1,0 +1,127 @@
+/**
+ * One run in a conversation: what was said, what its steps do, what it waits for, and how it ended.
+ *
+ * Laws:
+ * - Everything is where it happened; what waits is a card in its place.
+ */
+
+import { Link } from "wouter";
+import { ExternalLink } from "lucide-react";
+import type { InterlockError, RunView } from "@interlock/client";
+import { CancelButton } from "../run/cancel.tsx";
+import { RunFault } from "../run/fault.tsx";
+import { pathOf } from "../run/paths.ts";
+import { RunStage, type Staged } from "../pauses/stage.tsx";
+import { useAnnouncements } from "../pauses/announcements.ts";
+import { Folded } from "../ui/folded.tsx";
+import { textOfValue } from "../ui/format.ts";
+import { Notice, Skeleton } from "../ui/notice.tsx";
+import { Status } from "../ui/status.tsx";
+import { Time } from "../ui/time.tsx";
+import { Nodes } from "./node.tsx";
+import type { Spoken } from "./store.ts";
+
+/** A run, as a part of a conversation. */
+export function RunInChat({ runId, workflowId, workflowName }: Spoken & { workflowName: string }) {
+  return (
+    <RunStage runId={runId} workflowId={workflowId}>
+      {(staged) => <Told {...staged} workflowName={workflowName} />}
+    </RunStage>
+  );
+}
+
+function Told({ view, error, behind, cancel, workflowName }: Staged & { workflowName: string }) {
+  useAnnouncements(view, workflowName, behind > 0);
+  if (error !== null && view.lastIndex === null) return <Missing error={error} view={view} />;
+  return (
+    <article className="run" aria-label={`Run of ${workflowName}`}>
+      <Said view={view} />
+      <header className="run-head">
+        <strong>{workflowName}</strong>
+        <Status status={view.status} />
+        <Link href={pathOf(view)} className="link small" aria-label={`Steps and events of this run of ${workflowName}`}>
+          Steps and events <ExternalLink size={12} aria-hidden />
+        </Link>
+        <CancelButton view={view} cancel={cancel} small />
+      </header>
+      {view.lastIndex === null && <Skeleton label="Loading the run" />}
+      <Lost view={view} />
+      <Nodes parent={null} />
+      <Outcome view={view} />
+      {error && <RunFault error={error} />}
+    </article>
+  );
+}
+
+function Missing({ error, view }: { error: InterlockError; view: RunView }) {
+  return (
+    <article className="run" aria-label={`Run ${view.runId}`}>
+      <RunFault error={error} />
+    </article>
+  );
+}
+
+function Said({ view }: { view: RunView }) {
+  const text = textOfValue(view.input);
+  if (text === "") return null;
+  return (
+    <div className="bubble" role="group" aria-label="Message">
+      <Folded text={text} what="message" code={typeof view.input !== "string"} />
+      <p className="hint">
+        {view.userId} {view.startedAt !== null && <Time at={view.startedAt} />}
+      </p>
+    </div>
+  );
+}
+
+/** What is said where the beginning of the run isn't known any more. */
+export function Lost({ view }: { view: RunView }) {
+  if (view.snapshotAsOf === null) return null;
+  return (
+    <Notice>
+      The events up to number {view.snapshotAsOf} aren’t kept any more. What is shown begins with the state of the run
+      after them.
+    </Notice>
+  );
+}
+
+/** How the run ended. */
+export function Outcome({ view }: { view: RunView }) {
+  if (view.status === "COMPLETED") {
+    const text = textOfValue(view.output);
+    return (
+      <section className="outcome good" aria-label="Output">
+        <h3>Output</h3>
+        {text === "" ? (
+          <p className="hint">It has none.</p>
+        ) : (
+          <Folded text={text} what="output" code={typeof view.output !== "string"} />
+        )}
+      </section>
+    );
+  }
+  if (view.status === "CANCELLED") {
+    const { by, reason } = view.cancelled ?? { by: null, reason: null };
+    return (
+      <section className="outcome" aria-label="Cancelled">
+        <p>
+          Cancelled{by !== null && ` by ${by}`}
+          {view.endedAt !== null && (
+            <>
+              {" "}
+              · <Time at={view.endedAt} />
+            </>
+          )}
+        </p>
+        {reason && <Folded text={reason} what="reason" />}
+      </section>
+    );
+  }
+  if (view.status !== "ERROR") return null;
+  return (
+    <section className="outcome bad" aria-label="Error">
+      <h3>{view.error?.type ?? "Error"}</h3>
+      <Folded text={view.error?.message ?? "The run failed."} what="error" />
+    </section>
+  );
+}

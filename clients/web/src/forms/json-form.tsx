@@ -1,0 +1,95 @@
+/**
+ * A form for a JSON Schema.
+ *
+ * Laws:
+ * - What is wrong is told at its field: what can be seen here before anything is sent, and what the server says after.
+ * - What was filled in stays until it was taken.
+ */
+
+import { useMemo, useRef, useState } from "react";
+// Not from "@rjsf/core" itself, which asks for a validator that makes code.
+import Form from "@rjsf/core/lib/components/Form.js";
+import type { RJSFSchema } from "@rjsf/utils";
+import type { FieldFault, JsonValue } from "@interlock/client";
+import type { Schema } from "../session/workflows.ts";
+import { Button } from "../ui/button.tsx";
+import { errorsOf } from "./faults.ts";
+import { looksOf, simplified } from "./simplified.ts";
+import { fields, templates, widgets } from "./theme.tsx";
+import { validator } from "./validator.ts";
+
+/** What a `JsonForm` takes. */
+export interface JsonFormProps {
+  schema: Schema;
+  /** What screen readers call the form. */
+  label: string;
+  /** What the button says. */
+  submit: string;
+  isBusy: boolean;
+  /** What the server says is wrong. */
+  faults: readonly FieldFault[];
+  onSubmit: (values: Record<string, JsonValue>) => void;
+}
+
+type Values = Record<string, unknown> | undefined;
+
+let forms = 0;
+
+/** The form. */
+export default function JsonForm({ schema, label, submit, isBusy, faults, onSubmit }: JsonFormProps) {
+  const [prefix] = useState(() => `form${(forms += 1)}`);
+  const [values, setValues] = useState<Values>(undefined);
+  const box = useRef<HTMLDivElement>(null);
+  const plain = useMemo(() => simplified(withoutTitle(schema)), [schema]);
+  const looks = useMemo(() => ({ ...looksOf(plain), "ui:submitButtonOptions": { norender: true } }), [plain]);
+  const errors = useMemo(() => errorsOf(faults), [faults]);
+  const wholeFault = errors.__errors?.join(" ");
+  return (
+    <div ref={box}>
+      <Form<Values>
+        schema={plain as RJSFSchema}
+        uiSchema={looks}
+        validator={validator}
+        formData={values}
+        fields={fields}
+        templates={templates}
+        widgets={widgets}
+        idPrefix={prefix}
+        className="stack form"
+        extraErrors={errors as never}
+        extraErrorsBlockSubmit={false}
+        showErrorList={false}
+        noHtml5Validate
+        // Nobody has said no by not saying yes.
+        experimental_defaultFormStateBehavior={{ requiredBooleanDefault: "skip" }}
+        disabled={isBusy}
+        onChange={({ formData }) => setValues(formData)}
+        onError={() => setTimeout(() => focusFirstFault(box.current))}
+        onSubmit={({ formData }) => onSubmit(given(formData))}
+        {...{ "aria-label": label }}
+      >
+        {wholeFault && <p className="fault">{wholeFault}</p>}
+        <div className="actions">
+          <Button type="submit" tone="primary" isPending={isBusy}>
+            {submit}
+          </Button>
+        </div>
+      </Form>
+    </div>
+  );
+}
+
+/** What was filled in; what is left out takes its default. */
+function given(values: Values): Record<string, JsonValue> {
+  return JSON.parse(JSON.stringify(values ?? {})) as Record<string, JsonValue>;
+}
+
+function withoutTitle({ title: _title, description: _description, ...rest }: Schema): Schema {
+  return rest;
+}
+
+function focusFirstFault(box: HTMLElement | null): void {
+  const wrong = box?.querySelector("[aria-invalid=true]");
+  const field = wrong?.matches("input, select, textarea") ? wrong : wrong?.querySelector("input, select, textarea");
+  (field as HTMLElement | null | undefined)?.focus();
+}

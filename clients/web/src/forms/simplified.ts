@@ -1,0 +1,86 @@
+/**
+ * A JSON Schema that a form can be made of.
+ *
+ * Laws:
+ * - Pure. What is valid stays valid.
+ * - "Something or null" is something that may be left out: forms have no way to write null.
+ * - What no fields can be made for (any value, an object of any keys) is written as JSON.
+ */
+
+import type { JsonValue } from "@interlock/client";
+import type { Schema } from "../session/workflows.ts";
+
+/** How a schema is shown, in the terms of the form library. */
+export type Looks = Record<string, unknown>;
+
+/** The schema, without its nulls. */
+export function simplified(schema: Schema): Schema {
+  const { anyOf, ...rest } = schema;
+  const options = Array.isArray(anyOf) ? anyOf.filter((each) => !isNull(each)) : [];
+  const [only] = options;
+  const merged: Schema =
+    options.length === 1 && isSchema(only)
+      ? { ...only, ...withoutNullDefault(rest) }
+      : options.length > 1
+        ? { ...withoutNullDefault(rest), anyOf: options }
+        : schema;
+  return Object.fromEntries(Object.entries(merged).map(([name, value]) => [name, deeper(name, value)]));
+}
+
+function deeper(name: string, value: JsonValue): JsonValue {
+  if ((name === "properties" || name === "$defs") && isSchema(value)) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, each]) => [key, isSchema(each) ? simplified(each) : each]),
+    );
+  }
+  if (name === "items" && isSchema(value)) return simplified(value);
+  if (name === "anyOf" && Array.isArray(value)) return value.map((each) => (isSchema(each) ? simplified(each) : each));
+  return value;
+}
+
+function withoutNullDefault({ default: preset, ...rest }: Schema): Schema {
+  return preset === null || preset === undefined ? rest : { ...rest, default: preset };
+}
+
+function isNull(value: JsonValue): boolean {
+  return isSchema(value) && value["type"] === "null";
+}
+
+function isSchema(value: JsonValue | undefined): value is Schema {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** How each part of a simplified schema is shown. */
+export function looksOf(schema: Schema): Looks {
+  if (!hasFields(schema)) return { "ui:field": "json" };
+  if (schema["type"] === "boolean" && schema["default"] === undefined)
+    return { "ui:widget": "radio", "ui:options": { inline: true } };
+  if (typeof schema["maxLength"] !== "number" && isLongText(schema)) return { "ui:widget": "textarea" };
+  if (isSchema(schema["items"])) return { items: looksOf(schema["items"]) };
+  const properties = schema["properties"];
+  if (!isSchema(properties)) return {};
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, each]) => [name, isSchema(each) ? looksOf(each) : {}]),
+  );
+}
+
+const LONG = /text|body|message|comment|feedback|reason|notes?$|description|content/i;
+
+function isLongText(schema: Schema): boolean {
+  const free = schema["type"] === "string" && schema["enum"] === undefined && schema["format"] === undefined;
+  return free && LONG.test(String(schema["title"] ?? ""));
+}
+
+function hasFields(schema: Schema): boolean {
+  if ("$ref" in schema || "anyOf" in schema || "oneOf" in schema || "allOf" in schema) return true;
+  if ("enum" in schema || "const" in schema) return true;
+  if (schema["type"] === "object")
+    return isSchema(schema["properties"]) && Object.keys(schema["properties"]).length > 0;
+  if (schema["type"] === "array") return isSchema(schema["items"]) && hasFields(schema["items"]);
+  return typeof schema["type"] === "string";
+}
+
+/** Whether a message is better asked for with a form than with a text. */
+export function wantsForm(schema: Schema): boolean {
+  return Object.keys(schema).length > 0 && schema["type"] !== "string";
+}

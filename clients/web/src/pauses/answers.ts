@@ -1,0 +1,63 @@
+/**
+ * What was answered on this page, and what came of it.
+ *
+ * Laws:
+ * - An answer is kept by what it answers: a requirement, or one tool of it. These ids are never used again.
+ * - What was refused stays readable at its card until it is answered again, also when the card is drawn anew.
+ * - A question that was decided while it was shown here, and wasn't answered here, was decided elsewhere.
+ */
+
+import { useSyncExternalStore } from "react";
+import { InterlockError } from "@interlock/client";
+
+/** An answer of this page. */
+export interface Answer {
+  readonly phase: "sending" | "sent" | "refused";
+  /** Why it was refused. */
+  readonly error: InterlockError | null;
+}
+
+const answers = new Map<string, Answer>();
+const shown = new Set<string>();
+const listeners = new Set<() => void>();
+
+function tell(): void {
+  for (const listener of listeners) listener();
+}
+
+/** Sends an answer to what has these ids, and keeps what comes of it. Resolves when it was taken or refused. */
+export async function answer(ids: readonly string[], send: () => Promise<void>): Promise<void> {
+  note(ids, { phase: "sending", error: null });
+  try {
+    await send();
+    note(ids, { phase: "sent", error: null });
+  } catch (error) {
+    const refused = error instanceof InterlockError ? error : new InterlockError("internal", String(error));
+    note(ids, { phase: "refused", error: refused });
+  }
+}
+
+function note(ids: readonly string[], value: Answer): void {
+  for (const id of ids) answers.set(id, value);
+  tell();
+}
+
+/** A question was shown to the person while it waited. */
+export function wasShown(id: string): void {
+  shown.add(id);
+}
+
+/** Whether a question that is decided by now waited here, and was answered somewhere else. */
+export function isFromElsewhere(id: string): boolean {
+  return shown.has(id) && answers.get(id)?.phase !== "sent" && answers.get(id)?.phase !== "sending";
+}
+
+/** The answer of this page to what has this id. */
+export function useAnswer(id: string): Answer | undefined {
+  return useSyncExternalStore(subscribe, () => answers.get(id));
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}

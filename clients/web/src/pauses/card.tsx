@@ -1,0 +1,158 @@
+/**
+ * The card of a question: what is asked, by when, the way to answer, and later who decided what.
+ *
+ * Laws:
+ * - It stays where it is. The form in it is there while the question waits and while an answer is under way, so that
+ *   nothing that was written is lost where it is refused.
+ * - Whatever the server refuses is told on the card it was about.
+ */
+
+import { useEffect, type ReactNode } from "react";
+import {
+  AlertOctagon,
+  CheckCircle2,
+  GitBranch,
+  HelpCircle,
+  ListChecks,
+  ScanEye,
+  Wrench,
+  type LucideIcon,
+} from "lucide-react";
+import { isFinal, type DecisionView, type PauseKind } from "@interlock/client";
+import { Folded } from "../ui/folded.tsx";
+import { textOfValue } from "../ui/format.ts";
+import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
+import { ConfirmationForm } from "./confirmation.tsx";
+import { ErrorForm } from "./error.tsx";
+import { InputForm } from "./input.tsx";
+import { mayDecide } from "./may.ts";
+import { Refusal } from "./refusal.tsx";
+import { Resolved, Withdrawn } from "./resolved.tsx";
+import { ReviewForm } from "./review.tsx";
+import { RouteForm } from "./route.tsx";
+import { useScene } from "./run-context.ts";
+import { Countdown } from "./countdown.tsx";
+import { ToolsForm } from "./tools.tsx";
+import { ASKS } from "./words.ts";
+import type { Question } from "./history.ts";
+
+const ICONS: Record<PauseKind, LucideIcon> = {
+  confirmation: HelpCircle,
+  user_input: ListChecks,
+  route_selection: GitBranch,
+  output_review: ScanEye,
+  iteration_review: ScanEye,
+  executor_input: Wrench,
+  error_decision: AlertOctagon,
+};
+
+/** What a question says. */
+export function messageOf(question: Question): string {
+  if (question.kind === "error_decision") return "What is to be done?";
+  const { confirmation_message, user_input_message, output_review_message } = question.requirement;
+  return confirmation_message ?? user_input_message ?? output_review_message ?? DEFAULTS[question.kind];
+}
+
+const DEFAULTS: Record<PauseKind, string> = {
+  confirmation: "Go on?",
+  user_input: "Please fill in:",
+  route_selection: "Which way?",
+  output_review: "Is this right?",
+  iteration_review: "Is this right, or once more?",
+  executor_input: "May these tools run?",
+  error_decision: "What is to be done?",
+};
+
+/** The card of one question. */
+export function PauseCard({ question }: { question: Question }) {
+  const { view, decisions, pending, userId, isAdmin } = useScene();
+  const may = mayDecide(question.requirement.assignees, userId, isAdmin);
+  const waits = pending.has(question.id);
+  const found = decisions.get(question.id) ?? [];
+  const mine = useAnswer(question.id);
+  const underWay = mine?.phase === "sending" || (mine?.phase === "sent" && found.length === 0);
+  const isTools = question.kind === "executor_input";
+  useEffect(() => {
+    if (waits) wasShown(question.id);
+  }, [waits, question.id]);
+  const isOver = isFinal(view.status);
+  const isOpen = waits || (!isOver && (underWay || (isTools && found.length === 0)));
+  const phase = isOpen ? "open" : found.length > 0 ? "decided" : "withdrawn";
+  return (
+    <section
+      className={`card ${phase}`}
+      aria-label={`${labelOf(phase)}: ${ASKS[question.kind]}, ${question.requirement.step_name}`}
+    >
+      <Head question={question} isOpen={isOpen} />
+      {(isOpen || isTools) &&
+        (may || !isOpen ? <Body question={question} isBusy={!waits} /> : <ForOthers question={question} />)}
+      {!isTools && found.at(-1) && <Decisions question={question} found={found} />}
+      {!isOpen && found.length === 0 && <Withdrawn />}
+      <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
+    </section>
+  );
+}
+
+function labelOf(phase: string): string {
+  return phase === "open" ? "Waiting" : phase === "decided" ? "Decided" : "Withdrawn";
+}
+
+function Head({ question, isOpen }: { question: Question; isOpen: boolean }) {
+  const Icon = isOpen ? ICONS[question.kind] : CheckCircle2;
+  const { requirement } = question;
+  return (
+    <header className="card-head">
+      <Icon size={18} aria-hidden />
+      <div className="card-title">
+        <h3>{messageOf(question)}</h3>
+        <p className="hint">
+          {ASKS[question.kind]} · <span className="name">{requirement.step_name}</span>
+          <For assignees={requirement.assignees} />
+        </p>
+      </div>
+      {isOpen && requirement.timeout_at && <Countdown at={requirement.timeout_at} then={requirement.on_timeout} />}
+    </header>
+  );
+}
+
+function For({ assignees }: { assignees: readonly string[] | undefined }): ReactNode {
+  const { userId } = useScene();
+  if (!assignees || assignees.length === 0) return null;
+  const names = assignees.map((name) => (name === userId ? "you" : name.replace(/^group:/, "the group ")));
+  return <> · for {names.join(", ")}</>;
+}
+
+/** What those see who may not answer. */
+function ForOthers({ question }: { question: Question }) {
+  const output =
+    question.kind === "error_decision" ? question.requirement.error_message : question.requirement.step_output;
+  return (
+    <>
+      {output !== undefined && <Folded text={textOfValue(output)} what="output" />}
+      <p className="hint">You can see this, and others decide it.</p>
+    </>
+  );
+}
+
+function Body({ question, isBusy }: { question: Question; isBusy: boolean }) {
+  switch (question.kind) {
+    case "confirmation":
+      return <ConfirmationForm question={question} isBusy={isBusy} />;
+    case "user_input":
+      return <InputForm question={question} isBusy={isBusy} />;
+    case "route_selection":
+      return <RouteForm question={question} isBusy={isBusy} />;
+    case "output_review":
+    case "iteration_review":
+      return <ReviewForm question={question} isBusy={isBusy} />;
+    case "executor_input":
+      return <ToolsForm question={question} />;
+    case "error_decision":
+      return <ErrorForm question={question} isBusy={isBusy} />;
+  }
+}
+
+function Decisions({ question, found }: { question: Question; found: readonly DecisionView[] }) {
+  const last = found.at(-1);
+  return last ? <Resolved decision={last} kind={question.kind} isElsewhere={isFromElsewhere(question.id)} /> : null;
+}

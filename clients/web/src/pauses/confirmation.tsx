@@ -1,0 +1,49 @@
+/** A yes or no before a step, a branch or a route. */
+
+import { useState } from "react";
+import type { Verdict } from "@interlock/client";
+import { Button } from "../ui/button.tsx";
+import { Disclosed } from "../ui/disclosed.tsx";
+import { Folded } from "../ui/folded.tsx";
+import { textOfValue } from "../ui/format.ts";
+import type { Question } from "./history.ts";
+import { RejectForm } from "./reject.tsx";
+import { useDecide } from "./use-decide.ts";
+
+/** A question without an error decision. */
+export type StepQuestion = Exclude<Question, { kind: "error_decision" }>;
+
+/** The form of a confirmation. */
+export function ConfirmationForm({ question, isBusy }: { question: StepQuestion; isBusy: boolean }) {
+  const [isRejecting, setRejecting] = useState(false);
+  const { send, faultOf } = useDecide(question.id);
+  const decide = (decision: Verdict) => send(decision);
+  const { step_input: input } = question.requirement;
+  return (
+    <div className="stack">
+      {input !== undefined && input !== null && (
+        <Disclosed title="What the step gets">
+          <Folded text={textOfValue(input)} what="input" code />
+        </Disclosed>
+      )}
+      {isRejecting ? (
+        <RejectForm
+          question={question}
+          isBusy={isBusy}
+          fault={faultOf("rejection_feedback") ?? faultOf("on_reject")}
+          onReject={decide}
+          onBack={() => setRejecting(false)}
+        />
+      ) : (
+        <div className="actions">
+          <Button tone="primary" isPending={isBusy} onPress={() => decide({ confirmed: true })}>
+            Confirm
+          </Button>
+          <Button isDisabled={isBusy} onPress={() => setRejecting(true)}>
+            Reject…
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}

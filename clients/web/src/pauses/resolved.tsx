@@ -1,0 +1,65 @@
+/** Who decided what, and when. */
+
+import { Bot, Check, CornerUpLeft } from "lucide-react";
+import type { DecisionView, JsonValue, PauseKind } from "@interlock/client";
+import { Folded } from "../ui/folded.tsx";
+import { textOfValue } from "../ui/format.ts";
+import { Time } from "../ui/time.tsx";
+import { useScene } from "./run-context.ts";
+import { deciderOf, decisionOf, detailsOf } from "./words.ts";
+
+/** A decision, in the place of the form. */
+export function Resolved(props: { decision: DecisionView; kind: PauseKind; isElsewhere: boolean }) {
+  const { decision, kind, isElsewhere } = props;
+  const edited = decision.decision["edited_output"];
+  return (
+    <div className="resolved">
+      <Verdict decision={decision} words={decisionOf(decision.decision, kind)} isElsewhere={isElsewhere} />
+      <Details facts={decision.decision} />
+      {edited !== undefined && <Folded text={textOfValue(edited)} what="output" />}
+    </div>
+  );
+}
+
+/** The line that says who decided what, and when. */
+export function Verdict(props: { decision: DecisionView; words: string; isElsewhere: boolean }) {
+  const { decision, words, isElsewhere } = props;
+  const { userId } = useScene();
+  const who = deciderOf(decision.resolvedBy, userId);
+  const Icon = decision.resolvedBy === "timeout" ? Bot : isNo(decision.decision) ? CornerUpLeft : Check;
+  return (
+    <p className={isNo(decision.decision) ? "verdict no" : "verdict"}>
+      <Icon size={16} aria-hidden />
+      <span>
+        <strong>{words}</strong> by {who}
+        {isElsewhere && who === "you" && ", in another window or on another device"}
+        {isElsewhere && who !== "you" && who !== "the timeout" && ", elsewhere"} · <Time at={decision.resolvedAt} />
+      </span>
+    </p>
+  );
+}
+
+/** What else a decision says. */
+export function Details({ facts }: { facts: Readonly<Record<string, JsonValue>> }) {
+  const lines = detailsOf(facts);
+  if (lines.length === 0) return null;
+  return (
+    <dl className="facts">
+      {lines.map(([name, value], place) => (
+        <div key={`${place} ${name}`}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** What is shown of a question that nobody answered before the run ended. */
+export function Withdrawn() {
+  return <p className="hint">Nobody has to answer this any more.</p>;
+}
+
+function isNo(decision: Readonly<Record<string, JsonValue>>): boolean {
+  return decision["confirmed"] === false || decision["confirmation"] === false;
+}

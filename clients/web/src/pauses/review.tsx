@@ -1,0 +1,142 @@
+/**
+ * A review of an output, or of an iteration of a loop: as it is, changed, or sent back.
+ *
+ * Laws:
+ * - What is changed is shown as a difference before it is sent.
+ * - An output that isn't text is edited as JSON, and is sent only where it is JSON.
+ */
+
+import { lazy, Suspense, useState } from "react";
+import type { JsonValue, Verdict } from "@interlock/client";
+import { Button } from "../ui/button.tsx";
+import { Disclosed } from "../ui/disclosed.tsx";
+import { TextField } from "../ui/fields.tsx";
+import { Folded } from "../ui/folded.tsx";
+import { parsed, textOfValue } from "../ui/format.ts";
+import { Skeleton } from "../ui/notice.tsx";
+import type { StepQuestion } from "./confirmation.tsx";
+import type { Question } from "./history.ts";
+import { RejectForm } from "./reject.tsx";
+import { useScene } from "./run-context.ts";
+import { useDecide } from "./use-decide.ts";
+
+const Difference = lazy(() => import("./difference.tsx"));
+
+/** The form of a review. */
+export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBusy: boolean }) {
+  const [mode, setMode] = useState<"look" | "edit" | "reject">("look");
+  const { send, faultOf } = useDecide(question.id);
+  const { step_output: output = null } = question.requirement;
+  const back = () => setMode("look");
+  if (mode === "edit") {
+    return <Editor output={output} isBusy={isBusy} fault={faultOf("edited_output")} onApprove={send} onBack={back} />;
+  }
+  return (
+    <div className="stack">
+      <Retries question={question} />
+      <Folded text={textOfValue(output)} what="output" code={typeof output !== "string"} />
+      <Before question={question} />
+      {mode === "reject" ? (
+        <RejectForm
+          question={question}
+          isBusy={isBusy}
+          fault={faultOf("rejection_feedback") ?? faultOf("on_reject")}
+          onReject={send}
+          onBack={back}
+        />
+      ) : (
+        <div className="actions">
+          <Button tone="primary" isPending={isBusy} onPress={() => send({ confirmed: true })}>
+            Approve
+          </Button>
+          <Button isDisabled={isBusy} onPress={() => setMode("edit")}>
+            Edit…
+          </Button>
+          <Button isDisabled={isBusy} onPress={() => setMode("reject")}>
+            Reject…
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Retries({ question }: { question: StepQuestion }) {
+  const { retry_count: count, max_retries: most } = question.requirement;
+  if (!count) return null;
+  return (
+    <p className="hint">
+      Sent back {count === 1 ? "once" : `${count} times`}
+      {most !== undefined && ` of ${most}`}.
+    </p>
+  );
+}
+
+/** What changed since the output was sent back. */
+function Before({ question }: { question: StepQuestion }) {
+  const { past } = useScene();
+  const last = past.byStep
+    .get(question.stepKey)
+    ?.findLast((each) => each.kind === question.kind && each.index < question.index);
+  if (last === undefined) return null;
+  return (
+    <Disclosed title="What changed since it was sent back">
+      <Suspense fallback={<Skeleton label="Comparing" />}>
+        <Difference before={textOfValue(outputOf(last))} after={textOfValue(outputOf(question))} />
+      </Suspense>
+    </Disclosed>
+  );
+}
+
+function outputOf(question: Question): JsonValue | undefined {
+  return question.kind === "error_decision" ? undefined : question.requirement.step_output;
+}
+
+interface EditorProps {
+  output: JsonValue;
+  isBusy: boolean;
+  fault: string | undefined;
+  onApprove: (decision: Verdict) => void;
+  onBack: () => void;
+}
+
+function Editor({ output, isBusy, fault, onApprove, onBack }: EditorProps) {
+  const original = textOfValue(output);
+  const [text, setText] = useState(original);
+  const isText = typeof output === "string";
+  const edited = isText ? { value: text } : parsed(text);
+  const wrong = "fault" in edited ? edited.fault : undefined;
+  return (
+    <form
+      className="stack"
+      aria-label="Edit the output"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if ("value" in edited) onApprove({ confirmed: true, edited_output: edited.value });
+      }}
+    >
+      <TextField
+        label={isText ? "Output" : "Output, as JSON"}
+        rows={Math.min(20, Math.max(4, original.split("\n").length + 1))}
+        code={!isText}
+        value={text}
+        onChange={setText}
+        error={wrong ?? fault}
+        autoFocus
+      />
+      {text !== original && (
+        <Suspense fallback={<Skeleton label="Comparing" />}>
+          <Difference before={original} after={text} />
+        </Suspense>
+      )}
+      <div className="actions">
+        <Button type="submit" tone="primary" isPending={isBusy} isDisabled={wrong !== undefined || text === original}>
+          Approve with these changes
+        </Button>
+        <Button tone="quiet" onPress={onBack} isDisabled={isBusy}>
+          Back
+        </Button>
+      </div>
+    </form>
+  );
+}

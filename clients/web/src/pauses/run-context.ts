@@ -1,0 +1,29 @@
+/** The run whose cards are shown, and how it is answered. */
+
+import { createContext, useContext } from "react";
+import type { Decision, DecisionView, Pending, RunView } from "@interlock/client";
+import type { Past } from "./history.ts";
+
+/** What the cards of a run have in common. */
+export interface RunScene {
+  readonly view: RunView;
+  readonly past: Past;
+  /** The decisions of the run, by the requirement. */
+  readonly decisions: ReadonlyMap<string, readonly DecisionView[]>;
+  /** What waits now, by its id. */
+  readonly pending: ReadonlyMap<string, Pending>;
+  /** Who looks at it. */
+  readonly userId: string | null;
+  readonly isAdmin: boolean;
+  readonly decide: (requirement: string, decision: Decision) => Promise<void>;
+}
+
+/** Set by `RunStage`. */
+export const SceneContext = createContext<RunScene | null>(null);
+
+/** The run that a card belongs to. */
+export function useScene(): RunScene {
+  const scene = useContext(SceneContext);
+  if (scene === null) throw new Error("this belongs inside of a <RunStage>");
+  return scene;
+}

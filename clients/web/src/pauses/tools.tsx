@@ -1,0 +1,104 @@
+/**
+ * The tool calls that an agent waits for, each decided by itself.
+ *
+ * Laws:
+ * - Each tool shows its name and its arguments before anybody may let it run.
+ * - What is decided of one says nothing about the others; those that want a yes or no may be approved together.
+ */
+
+import { Wrench } from "lucide-react";
+import { isFinal, waitingTools, type DecisionView, type ExecutorRequirement } from "@interlock/client";
+import { Button } from "../ui/button.tsx";
+import { answer, isFromElsewhere } from "./answers.ts";
+import type { StepQuestion } from "./confirmation.tsx";
+import { Details, Verdict } from "./resolved.tsx";
+import { Refusal } from "./refusal.tsx";
+import { useScene } from "./run-context.ts";
+import { ToolForm } from "./tool.tsx";
+import { argumentsOf, kindOfTool } from "./tool-kinds.ts";
+import { toolDecisionOf } from "./words.ts";
+
+/** All tools of a pause. */
+export function ToolsForm({ question }: { question: StepQuestion }) {
+  const { pending, decide } = useScene();
+  const now = pending.get(question.id);
+  const waiting = now ? waitingTools(now) : [];
+  const plain = waiting.filter((tool) => kindOfTool(tool) === "confirmation");
+  const ids = plain.map((tool) => tool.id);
+  const approveAll = () =>
+    void answer(ids, () =>
+      decide(question.id, { executor_requirements: ids.map((id) => ({ id, confirmation: true })) }),
+    );
+  return (
+    <div className="stack">
+      {(question.requirement.executor_requirements ?? []).map((tool) => (
+        <ToolCard key={tool.id} question={question} tool={tool} />
+      ))}
+      {plain.length > 1 && (
+        <div className="actions">
+          <Button onPress={approveAll}>Approve all {plain.length}</Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function ToolCard({ question, tool }: { question: StepQuestion; tool: ExecutorRequirement }) {
+  const { view, pending, decisions } = useScene();
+  const decided = decisionOn(tool.id, decisions.get(question.id) ?? []);
+  const now = pending.get(question.id);
+  const waits = now !== undefined && waitingTools(now).some((each) => each.id === tool.id);
+  const name = tool.tool_execution?.tool_name ?? "tool";
+  return (
+    <section className="tool" aria-label={`Tool ${name}`}>
+      <p className="tool-name">
+        <Wrench size={14} aria-hidden /> <code>{name}</code>
+      </p>
+      <Arguments tool={tool} />
+      {decided ? (
+        <>
+          <Verdict
+            decision={decided.by}
+            words={toolDecisionOf(decided.facts)}
+            isElsewhere={isFromElsewhere(question.id) && isFromElsewhere(tool.id)}
+          />
+          <Details facts={decided.facts} />
+        </>
+      ) : (
+        !isFinal(view.status) && <ToolForm question={question} tool={tool} isBusy={!waits} />
+      )}
+      <Refusal id={tool.id} kind="executor_input" isOver={decided !== null} />
+    </section>
+  );
+}
+
+function Arguments({ tool }: { tool: ExecutorRequirement }) {
+  const found = argumentsOf(tool);
+  if (found.length === 0) return <p className="hint">It takes no arguments.</p>;
+  return (
+    <dl className="facts args">
+      {found.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <pre className="said code">{value}</pre>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function decisionOn(id: string, decisions: readonly DecisionView[]) {
+  for (const by of decisions) {
+    const tools = by.decision["executor_requirements"];
+    for (const each of Array.isArray(tools) ? tools : []) {
+      if (typeof each === "object" && each !== null && !Array.isArray(each) && each["id"] === id)
+        return { by, facts: each };
+    }
+    // A timeout decides the pause as a whole.
+    if (!Array.isArray(tools))
+      return { by, facts: { ...by.decision, confirmation: by.decision["confirmed"] ?? false } };
+  }
+  return null;
+}

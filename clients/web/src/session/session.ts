@@ -1,0 +1,142 @@
+/**
+ * Who uses this page: the token, where it is kept, and the client that has it.
+ *
+ * Laws:
+ * - A token is in `sessionStorage`, or in `localStorage` when the person wants to stay signed in, and nowhere else: it is
+ *   taken out of the address before anything is drawn.
+ * - A token that ran out is asked for again while the page stays as it is. Only where none was ever accepted, or after
+ *   signing out, there is no page behind the question.
+ * - Nobody is asked while another token is at hand: one that was given in another tab counts.
+ */
+
+import { connect, tokenIn, type Client, type TokenReason } from "@interlock/client";
+
+/** Why a token is asked for: there is none, it was refused, it has run out, or it will soon. */
+export type Asking = "none" | "refused" | "expired" | "expiring";
+
+/** What the page shows of the session. */
+export interface SessionState {
+  /** Null while nobody is signed in. */
+  readonly client: Client | null;
+  readonly token: string | null;
+  readonly asking: Asking | null;
+}
+
+const KEY = "interlock.token";
+/** How many events of a run the page keeps at least; the run page lists them. */
+const KEPT_EVENTS = 200_000;
+
+/** The path of the server that this page came from; it may be below another one's. */
+export const base = new URL(".", globalThis.location.href).pathname;
+
+/** The session of this page. */
+export class Session {
+  #state: SessionState = { client: null, token: null, asking: "none" };
+  /** What the client was given last. */
+  #tried: string | null = null;
+  #accepted = false;
+  #waiting: ((token: string) => void) | null = null;
+  readonly #listeners = new Set<() => void>();
+
+  /** Begins with the token of the address, or one that is kept. */
+  constructor() {
+    const given = tokenOfAddress();
+    if (given !== null) sessionStorage.setItem(KEY, given);
+    const token = given ?? sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY);
+    if (token !== null) this.#begin(token);
+    addEventListener("storage", (event) => event.key === KEY && this.#keptElsewhere(event.newValue));
+  }
+
+  readonly read = (): SessionState => this.#state;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Signs in, or goes on with a new token. */
+  give(token: string, stay: boolean): void {
+    sessionStorage.setItem(KEY, token);
+    if (stay) localStorage.setItem(KEY, token);
+    else localStorage.removeItem(KEY);
+    this.#use(token);
+  }
+
+  /** Forgets the token, here and on the device. */
+  signOut(): void {
+    sessionStorage.removeItem(KEY);
+    localStorage.removeItem(KEY);
+    this.#end(null);
+  }
+
+  /** The person doesn't want to give another token now; the old one is good for a while. */
+  later(): void {
+    if (this.#state.asking === "expiring") this.#set({ asking: null });
+  }
+
+  #begin(token: string): void {
+    this.#accepted = false;
+    const client = connect(base, { token: (reason) => this.#next(reason), log: KEPT_EVENTS });
+    this.#set({ client, token, asking: null });
+    client.subscribe(() => this.#state.client === client && this.#changed(client));
+  }
+
+  #use(token: string): void {
+    const { client } = this.#state;
+    if (client === null || client.connection.phase === "closed") return this.#begin(token);
+    this.#set({ token, asking: null });
+    this.#waiting?.(token);
+    this.#waiting = null;
+    return undefined;
+  }
+
+  /** The token that the client asks for; a promise where a person has to give it. */
+  #next(reason: TokenReason): string | Promise<string> {
+    const token = this.#state.token ?? "";
+    if (reason === "connecting" || token !== this.#tried) {
+      this.#tried = token;
+      return token;
+    }
+    if (reason === "refused" && !this.#accepted) return "";
+    this.#set({ asking: reason });
+    if (reason === "expiring") throw new Error("there is no newer token yet");
+    return new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  #changed(client: Client): void {
+    const { connection } = client;
+    if (connection.phase === "live") this.#accepted = true;
+    if (connection.phase !== "closed" || !isAboutToken(connection.error.code)) return;
+    if (this.#accepted) this.#set({ asking: "expired" });
+    else this.#end("refused");
+  }
+
+  #end(asking: Asking | null): void {
+    const { client } = this.#state;
+    this.#waiting = null;
+    this.#set({ client: null, token: null, asking: asking ?? "none" });
+    client?.close();
+  }
+
+  #keptElsewhere(token: string | null): void {
+    if (token === null) return;
+    if (this.#state.client === null || this.#state.asking !== null) this.#use(token);
+  }
+
+  #set(change: Partial<SessionState>): void {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function isAboutToken(code: string): boolean {
+  return code === "invalid_token" || code === "expired_token" || code === "auth_required";
+}
+
+/** The token in the page's address, which is taken out of it. */
+function tokenOfAddress(): string | null {
+  const token = tokenIn(location.href);
+  if (token === undefined) return null;
+  history.replaceState(null, "", `${location.pathname}#/`);
+  return token;
+}

@@ -1,0 +1,95 @@
+/** Asks for a token: as a page while nobody is signed in, or as a dialog above the page where a token ran out. */
+
+import { useState } from "react";
+import { Button } from "../ui/button.tsx";
+import { Checkbox, TextField } from "../ui/fields.tsx";
+import { Dialog } from "../ui/dialog.tsx";
+import { useTitle } from "../ui/title.ts";
+import { session, useSession } from "./context.ts";
+import { faultOf } from "./signing.ts";
+import type { Asking } from "./session.ts";
+
+const SENTENCES: Record<Asking, string> = {
+  none: "You get a token from whoever runs the server. A server that was started without any settings prints one.",
+  refused: "The server doesn’t accept the token that was used here. Give another one.",
+  expired: "Your token has run out. Give a new one to go on; nothing on this page is lost.",
+  expiring: "Your token runs out soon. Give a new one to go on without a break.",
+};
+
+/** The page for whoever isn't signed in. */
+export function SignInPage() {
+  useTitle("Sign in");
+  const { asking } = useSession();
+  return (
+    <main className="sign-in">
+      <h1>Interlock</h1>
+      <SignInForm asking={asking ?? "none"} />
+    </main>
+  );
+}
+
+/** The dialog above the page. */
+export function SignInDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
+  const { asking } = useSession();
+  const mustAnswer = asking !== "expiring" && asking !== null;
+  return (
+    <Dialog title="Sign in again" isOpen={isOpen} onClose={onClose} mustAnswer={mustAnswer}>
+      <SignInForm asking={asking ?? "expiring"} onDone={onClose} />
+      {mustAnswer && (
+        <Button tone="quiet" onPress={() => session.signOut()}>
+          Sign out instead
+        </Button>
+      )}
+    </Dialog>
+  );
+}
+
+function SignInForm({ asking, onDone }: { asking: Asking; onDone?: () => void }) {
+  const [token, setToken] = useState("");
+  const [stay, setStay] = useState(false);
+  const [fault, setFault] = useState<string | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const submit = async () => {
+    const given = token.trim();
+    if (given === "") return setFault("Give a token.");
+    setBusy(true);
+    const wrong = await faultOf(given);
+    setBusy(false);
+    setFault(wrong);
+    if (wrong !== null) return undefined;
+    session.give(given, stay);
+    return onDone?.();
+  };
+  return (
+    <form
+      className="stack"
+      aria-label="Sign in"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void submit();
+      }}
+    >
+      <p role={asking === "none" ? undefined : "alert"}>{SENTENCES[asking]}</p>
+      <TextField
+        label="Token"
+        type="password"
+        autoComplete="off"
+        value={token}
+        onChange={(value) => {
+          setToken(value);
+          setFault(null);
+        }}
+        error={fault}
+        autoFocus
+      />
+      <Checkbox isSelected={stay} onChange={setStay}>
+        Stay signed in on this device
+      </Checkbox>
+      <div className="actions">
+        <Button type="submit" tone="primary" isPending={isBusy}>
+          Sign in
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,36 @@
+/**
+ * The build, into the server's package, and the tests.
+ *
+ * Laws:
+ * - All but the page itself is below `assets/`, named by its content: the server lets browsers keep that for good.
+ * - Addresses are relative, so that the app works below a path, too.
+ * - There is one React: the client's own, which it has for its tests, isn't taken.
+ */
+
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+const SERVER = process.env["INTERLOCK_URL"] ?? "http://127.0.0.1:7777";
+
+export default defineConfig({
+  plugins: [react()],
+  base: "./",
+  resolve: { dedupe: ["react", "react-dom"] },
+  build: {
+    outDir: "../../server/interlock/web",
+    emptyOutDir: true,
+    target: "es2022",
+    chunkSizeWarningLimit: 700,
+  },
+  server: {
+    proxy: {
+      "/workflows/ws": { target: SERVER, ws: true },
+      "/workflows": { target: SERVER },
+    },
+  },
+  test: {
+    include: ["test/**/*.test.{ts,tsx}"],
+    environment: "jsdom",
+    maxWorkers: 2,
+  },
+});
