@@ -15,6 +15,7 @@ from interlock.auth.tokens import StaticTokens
 from interlock.log.port import LogUnavailable
 from interlock.log.sql import SqlLog
 from interlock.settings import Settings
+from interlock.store.port import StoreUnavailable
 from interlock.store.sql import SqlStore
 from interlock.testing import running
 
@@ -41,6 +42,31 @@ async def test_timeout_of_a_run_that_goes_on_outlasts_a_log_that_is_away(monkeyp
         assert faults == [0]
         goes_on.set()
         assert await run.completed() == {"busy": "done"}
+
+
+async def test_timeout_that_fired_while_the_store_was_away_is_audited_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record, faults = SqlStore.record, [2]
+
+    async def away(self: SqlStore, *args: Any, **options: Any) -> Any:
+        if faults[0]:
+            faults[0] -= 1
+            raise StoreUnavailable
+        return await record(self, *args, **options)
+
+    step = Step("asked", lambda _: "yes", human_review=Confirm("Now?", timeout=60, on_timeout="approve"))
+    async with running(Workflow("w", steps=[step])) as run:
+        await run.paused()
+        monkeypatch.setattr(SqlStore, "record", away)
+        await run.advance(seconds=61)
+        await run.completed()
+        store = run._server.engine.store
+
+        async def audited() -> list[str]:
+            return [each.resolved_by for each in await store.decisions(run.run_id)]
+
+        assert await eventually(audited) == ["timeout"]
 
 
 async def test_look_finds_what_is_due_in_rows_of_runs_that_nobody_drives() -> None:

@@ -108,7 +108,7 @@ class Engine:
             owner=owner,
             room=max_concurrent,
             on_pause=self._watch,
-            on_let_go=lambda run_id: self.timers.watch(run_id, None),
+            on_let_go=self.timers.let_go,
             on_strange=self._ask_about_definition,
             on_lost=on_lost,
         )
@@ -330,6 +330,8 @@ class Engine:
                 return await self._ask_about_definition(state)
             decided = expired(state, self.clock.now_ms())
             if not decided:
+                # By an earlier look, perhaps, that didn't come to write its audit.
+                await self._record(run_id, state.epoch, audit_of(state), None)
                 break
             drafts = continued(workflow, state, decided, resolved_by=TIMEOUT, now=self.clock.now_ms())
             appended = await self.runs.append(state, drafts)

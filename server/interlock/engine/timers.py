@@ -55,6 +55,11 @@ class Timers:
         else:
             self._driven[run_id] = due
 
+    def let_go(self, run_id: str) -> None:
+        """The run isn't driven here any more, and its row says what is to come. What is due is seen to all the same."""
+        if self._driven.get(run_id, 0) > self._clock.now_ms():
+            del self._driven[run_id]
+
     def poke(self) -> None:
         """Look at once: the clock has moved."""
         self._poked.set()
