@@ -326,7 +326,7 @@ async def test_token_that_may_list_nothing_is_refused(live: Live) -> None:
 
 async def test_token_that_runs_out_ends_its_lists_and_a_fresh_one_may_resume(live: Live) -> None:
     user = User()
-    async with live.talk(user.token()) as talk, live.talk(user.token(1.5)) as page:
+    async with live.talk(user.token()) as talk, live.talk(user.token(3)) as page:
         listed = (await follow(page))[-1]
         await page.until("auth_required")
         await follow(talk)
