@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from interlock.endpoint import SOCKET_PATH
+from interlock.http.web import is_built
 from interlock.settings import DEFAULT_DATA_DIR, Settings
 
 
@@ -30,6 +31,8 @@ def greeting(workflows: Sequence[str], settings: Settings, port: int, token: str
         f"Interlock serves {', '.join(workflows)} on ws://{address}{SOCKET_PATH}",
         f"  Health: http://{address}/health/live   Workflows: http://{address}/workflows",
     ]
+    if settings.web_app and is_built():
+        lines.insert(1, f"  Open    http://{address}/{'' if token is None else f'#token={token}'} in a browser")
     where = "in another terminal, with one of your tokens as INTERLOCK_TOKEN"
     if token is not None:
         lines += [f"  Token:  {token}", f"  (kept in {settings.data_dir / 'token'}; the command line finds it there)"]

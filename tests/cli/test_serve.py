@@ -21,6 +21,7 @@ from tests.live import PATIENCE
 from tests.services import free_port
 
 from interlock import Step, Workflow, create_app
+from interlock import greeting as greeting_module
 from interlock.greeting import greeting
 from interlock.logs import configure_logging
 from interlock.settings import Settings
@@ -94,6 +95,17 @@ def test_tokens_that_are_configured_are_not_printed() -> None:
     said = greeting(["one"], Settings(tokens="configured-token"), 7777, None)
     assert "configured-token" not in said
     assert "with one of your tokens as INTERLOCK_TOKEN" in said
+
+
+@pytest.mark.usefixtures("alone")
+def test_web_app_is_opened_with_the_token_that_was_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    link = "http://127.0.0.1:7777/"
+    monkeypatch.setattr(greeting_module, "is_built", lambda: True)
+    assert f"{link}#token=made-up in a browser" in greeting(["one"], Settings(), 7777, "made-up")
+    assert f"{link} in a browser" in greeting(["one"], Settings(), 7777, None)
+    assert "browser" not in greeting(["one"], Settings(web_app=False), 7777, "made-up")
+    monkeypatch.setattr(greeting_module, "is_built", lambda: False)
+    assert "browser" not in greeting(["one"], Settings(), 7777, "made-up")
 
 
 @dataclass

@@ -58,11 +58,16 @@ class _Assets(StaticFiles):
         return response
 
 
+def is_built(folder: Path = FOLDER) -> bool:
+    """Whether there is a web app to serve."""
+    return (folder / "index.html").is_file()
+
+
 def web_routes(folder: Path = FOLDER) -> list[BaseRoute]:
     """The page at `/` and its assets; a page that says what to do where it isn't built."""
-    index = folder / "index.html"
-    if not index.is_file():
+    if not is_built(folder):
         return [Route("/", _not_built)]
+    index = folder / "index.html"
 
     async def page(_: Request) -> Response:
         return FileResponse(index, headers={**HEADERS, "Cache-Control": _ASKED_EACH_TIME})
