@@ -239,6 +239,7 @@ class Served(Live):
     target: str = ""
     folder: Path = Path()
     process: subprocess.Popen[bytes] | None = None
+    clock_ahead: int = 0
 
     @contextmanager
     def start(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -246,7 +247,7 @@ class Served(Live):
         log = self.folder / "server.log"
         names = {f"INTERLOCK_{name.upper()}": str(value) for name, value in self.settings.items()}
         command = [sys.executable, "-m", "tests.live", self.target]
-        options = {"env": {**os.environ, **names}}
+        options = {"env": {**os.environ, **names, _CLOCK_AHEAD: str(self.clock_ahead)}}
         with running(command, log, signal.SIGTERM, cwd=Path(__file__).parent.parent, **options) as process:
             until_ready("the server", process, self._answers, log)
             self.process = process
@@ -258,12 +259,22 @@ class Served(Live):
         return ask(self.port, b"GET /health/live HTTP/1.0\r\n\r\n", 12).endswith(b" 200")
 
 
-def served(target: str, folder: Path, **settings: Any) -> Served:
-    """A server to `start`: `target` names its workflows as `module:attribute`."""
+def served(target: str, folder: Path, *, clock_ahead: int = 0, **settings: Any) -> Served:
+    """A server to `start`: `target` names its workflows as `module:attribute`. Its clock is so many seconds ahead."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     values = {"data_dir": folder, **settings_with(**settings), "port": port}
-    return Served(port, values, target, folder)
+    return Served(port, values, target, folder, clock_ahead=clock_ahead)
+
+
+_CLOCK_AHEAD = "TESTS_CLOCK_AHEAD"
+
+
+def _set_clock_ahead(seconds: int) -> None:
+    """Have this process's time of day be wrong."""
+    nanoseconds, time_ns = seconds * 1_000_000_000, time.time_ns
+    time.time_ns = lambda: time_ns() + nanoseconds
+    time.time = lambda: time.time_ns() / 1e9
 
 
 def _wait(condition: Callable[[], bool]) -> None:
@@ -403,5 +414,6 @@ def continue_with(output: Message, **decision: Any) -> Message:
 
 
 if __name__ == "__main__":
+    _set_clock_ahead(int(os.environ[_CLOCK_AHEAD]))
     module, _, attribute = sys.argv[1].partition(":")
     serve(getattr(importlib.import_module(module), attribute))

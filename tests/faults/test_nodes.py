@@ -200,6 +200,39 @@ async def test_stopped_node_writes_nothing_into_a_run_that_was_taken_over(nodes:
         assert names_of(other.heard).count("WorkflowRecovered") == 1
 
 
+async def test_node_whose_clock_is_wrong_keeps_its_runs_and_loses_them_like_any_other(
+    tmp_path: Path, redis_url: str, postgres_url: str
+) -> None:
+    gate = tmp_path / "gate"
+    with contextlib.ExitStack() as stack:
+        settings = stack.enter_context(
+            storage_settings("redis+postgresql", tmp_path, redis_url=redis_url, postgres_url=postgres_url)
+        )
+        ahead = served(TARGET, tmp_path / "1", clock_ahead=3600, **settings | {"data_dir": tmp_path / "1"})
+        behind = served(TARGET, tmp_path / "2", clock_ahead=-3600, **settings | {"data_dir": tmp_path / "2"})
+        nodes = Nodes(ahead, behind)
+        for node in (ahead, behind):
+            stack.enter_context(node.start())
+        async with ahead.talk() as starter, behind.talk() as other, behind.talk() as holder:
+            run_id = await starter.start("stream", {"gate": str(gate), "count": 9, "wait_at": 5})
+            await follow(other, run_id)
+            for _ in range(5):
+                await other.until("RunResponseContentEvent")
+            held = await holder.start("stream", {"gate": str(gate), "count": 9, "wait_at": 5})
+            await asyncio.sleep(4)  # longer than a lease: whoever went by its own clock would have taken the other's
+            nodes.stop(ahead)
+            await other.until("WorkflowRecovered", run_id=run_id, seconds=20)
+            nodes.go_on(ahead)
+            gate.touch()
+            await other.until_end(run_id)
+            await holder.until_end(held)
+            await starter.until_end(run_id)
+        assert events_of(other.heard, run_id) == events_of(starter.heard, run_id)
+        assert_whole(events_of(other.heard, run_id))
+        assert names_of(other.heard).count("WorkflowRecovered") == 1
+        assert "WorkflowRecovered" not in names_of(holder.heard)
+
+
 async def test_node_without_room_leaves_its_runs_to_others(tmp_path: Path, redis_url: str, postgres_url: str) -> None:
     gate = tmp_path / "gate"
     with (
