@@ -47,6 +47,9 @@ from interlock.store.migrate import check_current, migrate
 from interlock.store.sql import SqlStore
 from interlock.workflow.declaration import Workflow
 
+TIDY_SECONDS = 2.0
+"""How often the store is compared with the log, and it is looked for logs that may go."""
+
 NOTICE_SECONDS = 5.0
 """How often pauses are looked for that the application wasn't told of; those of this process are told at once."""
 
@@ -129,6 +132,7 @@ class Interlock:
             await engine.sweep.resume()
             self._keep(engine.sweep.renew(SWEEP_SECONDS), "renew")
             self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
+            self._keep(engine.sweep.tidy(TIDY_SECONDS), "tidy")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
             self._keep(feed.run(FEED_SECONDS), "feed")
             self._keep(keep_house(store, CHORES_SECONDS), "chores")

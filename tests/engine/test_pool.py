@@ -380,6 +380,25 @@ def _confirmed(workflow: Workflow, state: RunState) -> Append:
     )
 
 
+async def test_decision_whose_process_died_before_it_was_written_down_is_audited_by_whoever_finds_the_run(
+    storage: Storage,
+) -> None:
+    pool = make_pool(storage, CONFIRMED)
+    run_id = await storage.create(CONFIRMED, "run-1")
+    pool.dispatch(run_id)
+    await idle(pool)
+    state = await pool.fresh_state(run_id)
+    assert state is not None
+    (asked,) = state.requirements
+    await storage.log.append(_confirmed(CONFIRMED, state))
+    assert await storage.store.decisions(run_id) == []
+
+    pool.dispatch(run_id, found=True)
+    await idle(pool)
+    (audited,) = await storage.store.decisions(run_id)
+    assert (audited.requirement_id, audited.resolved_by) == (asked, "bob")
+
+
 async def test_run_that_broke_off_is_taken_up_again(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is owned by this process, which lives: nobody else would."""
     monkeypatch.setattr(pool_module, "BROKE_OFF_SECONDS", 0.01)

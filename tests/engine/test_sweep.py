@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from tests.engine.storage import FaultyLog, Storage, fresh
 from tests.engine.test_pool import Work, make_pool
@@ -62,8 +63,8 @@ async def _there(run_id: str) -> Head:
 
 
 @asynccontextmanager
-async def running(sweep: Sweep, every: float = EVERY) -> AsyncIterator[asyncio.Future[tuple[None, None]]]:
-    task = asyncio.ensure_future(asyncio.gather(sweep.run(every), sweep.renew(every)))
+async def running(sweep: Sweep, every: float = EVERY) -> AsyncIterator[asyncio.Future[Any]]:
+    task = asyncio.ensure_future(asyncio.gather(sweep.run(every), sweep.renew(every), sweep.tidy(every)))
     try:
         yield task
     finally:
@@ -80,6 +81,19 @@ async def test_leases_are_prolonged_while_the_database_is_silent(storage: Storag
         await store.asked.wait()
         before = log.renewed
         await eventually(lambda: log.renewed > before + 3)
+
+
+async def test_runs_of_the_dead_are_taken_up_while_the_database_is_silent(storage: Storage) -> None:
+    """As far as that goes: whether it is, is for the driver to find out."""
+    database, work = storage.log._database, Work()
+    log, store = Counted(database), SilentStore(database)
+    pool = make_pool(storage, work.workflow)
+    async with running(Sweep(log, store, pool, _there, is_alone=False)):
+        await store.asked.wait()
+        await log.offer(await storage.create(work.workflow, "run-1"), create_epoch=1)
+        await eventually(lambda: work.began)
+    work.way.set()
+    await eventually(lambda: not pool.working_on)
 
 
 async def test_what_goes_wrong_with_one_run_does_not_end_the_looking(storage: Storage) -> None:

@@ -23,7 +23,7 @@ from interlock.engine.driver import Driver, Ports
 from interlock.engine.journal import LogShorter, OwnershipLost, fold_batch
 from interlock.engine.loading import catch_up, load_state
 from interlock.engine.loss import MORE_THAN_ANY, NOTHING_SEEN, Seen
-from interlock.engine.rows import settlement_of
+from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions
 from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
 from interlock.store.port import StoreUnavailable
@@ -86,6 +86,7 @@ class Pool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, None] = {}
         self._again: set[str] = set()
+        self._found: set[str] = set()
         self._lost: dict[str, Seen] = {}
         self._left: OrderedDict[str, float] = OrderedDict()
         self._kept: OrderedDict[str, RunState] = OrderedDict()
@@ -95,10 +96,16 @@ class Pool:
 
     # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
 
-    def dispatch(self, run_id: str) -> None:
-        """See to it that the run is driven, now or when there is room."""
+    def dispatch(self, run_id: str, *, found: bool = False) -> None:
+        """See to it that the run is driven, now or when there is room.
+
+        Args:
+            found: nobody said so. Whoever decided on it may have died before that was written down.
+        """
         if self._stopping:
             return
+        if found:
+            self._found.add(run_id)
         if run_id in self._tasks:
             self._again.add(run_id)
         elif len(self._tasks) < self._most:
@@ -175,6 +182,7 @@ class Pool:
             logger.exception("run_broke_off")
             asyncio.get_running_loop().call_later(BROKE_OFF_SECONDS, self.dispatch, run_id)
         finally:
+            self._found.discard(run_id)
             self._tasks.pop(run_id, None)
             self._next(run_id)
 
@@ -237,6 +245,8 @@ class Pool:
         self.ports.meter.claimed(cut_off=claimed.abandoned)
         try:
             state = await self._as_claimed(state, claimed)
+            if run_id in self._found:
+                await self.store.record(run_id, state.epoch, audit_of(state))
             await self._drive_on(Driver(workflow, state, self.ports, claimed, on_pause=self._on_pause))
         except LogShorter:
             self._look_for_loss(run_id, claimed.head.epoch)

@@ -2,7 +2,8 @@
 
 Laws:
 - A process takes only as many runs as it can work on.
-- Leases are prolonged whatever else there is to do: nothing here that waits, for the database above all, costs one.
+- Leases are prolonged, and runs taken up, whatever else there is to do: nothing here that waits, for the database above
+  all, costs a lease, or holds up the run of a dead process.
 - Everybody may try to take a run; the head decides who has it.
 - A run that was ownerless at the last look already isn't just on its way from a command to its driver. One that is
   offered is taken at once.
@@ -26,9 +27,6 @@ from interlock.store.port import Store, StoreUnavailable
 from interlock_protocol.types import RunStatus
 
 logger = structlog.get_logger(__name__)
-
-COMPARE_EVERY = 4
-"""At how many looks the store is compared with the log, and logs that may go are archived."""
 
 COMPARED = 50
 """How many runs are compared at a time: of those that wait to begin, and of those that run."""
@@ -79,7 +77,7 @@ class Sweep:
 
     async def run(self, every: float) -> None:
         """Take up what nobody owns, for ever, each `every` seconds, and what is offered at once."""
-        looks, loop = 0, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         look_at = loop.time() + every
         while True:
             with contextlib.suppress(TimeoutError):
@@ -88,18 +86,21 @@ class Sweep:
             self._offered.clear()
             offered = loop.time() < look_at
             if not offered:
-                looks += 1
                 look_at = loop.time() + every
             with self._going_on():
                 await self._take(offered=offered)
                 if not self._is_alone and not offered:  # what is offered is heard here, too
                     await self._offer()
-            if looks % COMPARE_EVERY == 0 and not self._is_alone and not offered:
-                for status in self._compared_to:
-                    with self._going_on():
-                        await self._compare(status)
+
+    async def tidy(self, every: float) -> None:
+        """Compare the store with the log, and archive logs that may go, for ever, each `every` seconds."""
+        while not self._is_alone:
+            await asyncio.sleep(every)
+            for status in self._compared_to:
                 with self._going_on():
-                    await self._archive()
+                    await self._compare(status)
+            with self._going_on():
+                await self._archive()
 
     @contextlib.contextmanager
     def _going_on(self) -> Iterator[None]:
@@ -115,7 +116,7 @@ class Sweep:
         ownerless = [run_id for run_id in found if self._is_free(run_id)]
         for run_id in ownerless:
             if self._pool.room and (offered or run_id in self._before):
-                self._pool.dispatch(run_id)
+                self._pool.dispatch(run_id, found=True)
         if not offered:
             self._before = set(ownerless)
 
@@ -131,10 +132,11 @@ class Sweep:
         page = await self._store.lingering(status, LINGERING_MS, after=after, limit=COMPARED)
         self._compared_to[status] = page[-1] if len(page) == COMPARED else ""
         for run_id in page:
-            if self._is_free(run_id) and self._pool.room:
-                head = await self._head(run_id)
-                if head.generation == 0 and head.status is RunStatus.PENDING:
-                    self._pool.dispatch(run_id)
+            with self._going_on():  # a run that can't be reached now holds up no other
+                if self._is_free(run_id) and self._pool.room:
+                    head = await self._head(run_id)
+                    if head.generation == 0 and head.status is RunStatus.PENDING:
+                        self._pool.dispatch(run_id)
 
     async def _archive(self) -> None:
         for run_id in await self._log.long_paused(ARCHIVE_AFTER_MS, limit=ARCHIVED):
