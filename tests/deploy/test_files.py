@@ -91,24 +91,31 @@ def test_workflows_that_are_served_are_there(monkeypatch: pytest.MonkeyPatch, se
 # ── The image ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+PAGES = ("clients/typescript", "clients/web")
+
+
 def test_image_has_what_the_package_is_built_from() -> None:
     dockerfile = read("Dockerfile")
     lines = re.findall(r"^COPY (?!--)(.+)$", dockerfile, re.MULTILINE)
     copied = {source for line in lines for source in line.split()[:-1]}
     assert all((ROOT / source).exists() for source in copied)
+    pages = {source for source in copied if source.startswith(("clients/typescript", "clients/web"))}
+    locks = {f"{folder}/package-lock.json" for folder in PAGES}
+    assert pages == {*PAGES, *locks, *(lock.replace("-lock", "") for lock in locks)}
+    assert "\nCOPY --from=web /src/server/interlock/web server/interlock/web\n" in dockerfile
     project = (ROOT / "pyproject.toml").read_text("utf-8")
     packages = re.findall(r"^packages = \[(.+)\]$", project, re.MULTILINE)[0]
     needed = {"pyproject.toml", "README.md", "LICENSE", *re.findall(r'"([^"]+)"', packages)}
-    assert copied == needed
+    assert copied - pages == needed
     ignored = (ROOT / ".dockerignore").read_text("utf-8")
-    assert {line.removeprefix("!") for line in ignored.splitlines() if line.startswith("!")} == needed
+    assert {line.removeprefix("!") for line in ignored.splitlines() if line.startswith("!")} == {*needed, *PAGES}
 
 
 def test_image_runs_as_nobody_special_on_a_pinned_base() -> None:
     dockerfile = read("Dockerfile")
     assert "\nUSER interlock\n" in dockerfile
     for image in re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE):
-        assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", image)
+        assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+|node:\d+\.\d+\.\d+-\w+-slim", image)
     assert f"\nEXPOSE {PORT}\n" in dockerfile
     assert f"os.environ.get('INTERLOCK_PORT', '{PORT}') + '/health/ready'" in dockerfile
 
