@@ -17,11 +17,10 @@ import { Cursor, type Place } from "./cursor.js";
 import { parts, type Decided, type Decision } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
-import { isListMessage } from "./feed.js";
 import { Keeper } from "./keeper.js";
 import { Link, type LinkListener } from "./link.js";
 import { Listeners } from "./listeners.js";
-import { RunList, type ListOptions, type ListOwner } from "./lists.js";
+import { isListMessage, RunList, type ListOptions, type ListOwner } from "./lists.js";
 import { Memory, type Remembered, type StorageLike } from "./memory.js";
 import { Outbox, type Action, type Waiting } from "./outbox.js";
 import type { Ack, ErrorMessage, JsonValue } from "./protocol.js";
@@ -51,8 +50,8 @@ export interface ConnectOptions {
   /** How long one attempt to connect may take, authentication included; 10,000 by default. */
   openTimeout?: number;
   /**
-   * After how much silence the server is asked for a sign of life; 15,000 by default. Without an answer for as long, but
-   * 5,000 at most, the connection counts as lost.
+   * After how much silence the server is asked for a sign of life; 15,000 by default. Without an answer within 5,000, the
+   * connection counts as lost.
    */
   heartbeat?: number;
   /** The bound of the first wait before reconnecting, and of the longest; 200 and 15,000 by default. */
@@ -145,7 +144,7 @@ export class Client {
         codec: options.codec ?? json,
         tokens: token === undefined ? null : new Tokens(token),
         WebSocket: options.WebSocket ?? builtIn(),
-        patience: { open: options.openTimeout ?? 10_000, heartbeat, answer: Math.min(heartbeat, 5_000) },
+        patience: { open: options.openTimeout ?? 10_000, heartbeat, answer: 5_000 },
         backoff: new Backoff(options.backoff),
         surroundings,
       },

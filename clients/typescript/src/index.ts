@@ -40,7 +40,6 @@ export {
   type Snapshot,
   type UnknownEvent,
 } from "./events.js";
-export type { PendingSummary, RunFilter, RunSummary } from "./feed.js";
 export type { ListOptions, ListState, PendingItem, RunList } from "./lists.js";
 export type { EventLog } from "./log.js";
 export type { Remembered, StorageLike } from "./memory.js";

@@ -9,9 +9,16 @@
  */
 
 import { refusal, type InterlockError } from "./errors.js";
-import type { FollowRuns, ListMessage, PendingSummary, RunChanged, RunFilter, RunsListed, RunSummary } from "./feed.js";
 import { Listeners } from "./listeners.js";
-import type { ErrorMessage } from "./protocol.js";
+import type {
+  ErrorMessage,
+  FollowRuns,
+  PendingSummary,
+  RunChanged,
+  RunListFilter,
+  RunsListed,
+  RunSummary,
+} from "./protocol.js";
 
 /** What a list shows. */
 export interface ListState {
@@ -34,9 +41,17 @@ export interface PendingItem {
 export interface ListOptions {
   /** The list's name on this connection; one is made up where it is left out. */
   list?: string;
-  filter?: RunFilter;
+  filter?: RunListFilter;
   /** How many runs at most. */
   limit?: number;
+}
+
+/** A message of a live list. In the current list, the `seq` of a change is 0. */
+export type ListMessage = RunChanged | RunsListed;
+
+/** Whether a message belongs to a live list. */
+export function isListMessage(message: { event: string }): message is ListMessage {
+  return message.event === "run_changed" || message.event === "runs_listed";
 }
 
 /** What a list needs of its client. */
@@ -47,7 +62,7 @@ export interface ListOwner {
 /** A live list. Made by `Client.runs`. */
 export class RunList {
   readonly name: string;
-  readonly filter: RunFilter;
+  readonly filter: RunListFilter;
   readonly #limit: number | undefined;
   readonly #owner: ListOwner;
   readonly #changes = new Listeners();

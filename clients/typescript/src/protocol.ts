@@ -12,7 +12,19 @@ export type JsonValue = null | boolean | number | string | JsonValue[] | {[key: 
  */
 export type Message = ClientMessage | ControlMessage | RunEvent | ServerMessage;
 export type ClientMessage =
-  Authenticate | StartWorkflow | ContinueWorkflow | Reconnect | CancelWorkflow | Unfollow | Ping;
+  | Authenticate
+  | StartWorkflow
+  | ContinueWorkflow
+  | Reconnect
+  | CancelWorkflow
+  | Unfollow
+  | FollowRuns
+  | UnfollowRuns
+  | Ping;
+/**
+ * Where a run stands. The last three are final.
+ */
+export type RunStatus = "PENDING" | "RUNNING" | "PAUSED" | "COMPLETED" | "CANCELLED" | "ERROR";
 export type ControlMessage =
   | Connected
   | Authenticated
@@ -22,13 +34,11 @@ export type ControlMessage =
   | Replay
   | Subscribed
   | Gap
+  | RunChanged
+  | RunsListed
   | Ack
   | Pong
   | ErrorMessage;
-/**
- * Where a run stands. The last three are final.
- */
-export type RunStatus = "PENDING" | "RUNNING" | "PAUSED" | "COMPLETED" | "CANCELLED" | "ERROR";
 export type RunEvent =
   | WorkflowStarted
   | StepStarted
@@ -192,6 +202,33 @@ export interface Unfollow {
   run_id: string;
 }
 /**
+ * Follows a list of runs; the same `list` again takes the place of the one before.
+ */
+export interface FollowRuns {
+  action: "follow-runs";
+  request_id?: string | null;
+  list?: string;
+  filter?: RunListFilter;
+  cursor?: number | null;
+  limit?: number;
+}
+/**
+ * Which runs a list is of. What isn't given, and an empty `status`, asks for any.
+ */
+export interface RunListFilter {
+  workflow_id?: string | null;
+  status?: RunStatus[] | null;
+  waiting_for_me?: boolean | null;
+}
+/**
+ * Stops following a list of runs.
+ */
+export interface UnfollowRuns {
+  action: "unfollow-runs";
+  request_id?: string | null;
+  list?: string;
+}
+/**
  * Asks for a `pong`.
  */
 export interface Ping {
@@ -284,6 +321,60 @@ export interface Gap {
   requested_event_index: number;
   earliest_event_index: number;
   next_event_index: number;
+  request_id?: string;
+}
+/**
+ * A run of a followed list, as it is by now. It isn't one that is asked for, or no more, unless it `matches`.
+ */
+export interface RunChanged {
+  event: "run_changed";
+  list: string;
+  seq: number;
+  matches: boolean;
+  run: RunSummary;
+  pending: PendingSummary[];
+}
+/**
+ * What a list says of a run. Times are in milliseconds since 1970.
+ */
+export interface RunSummary {
+  run_id: string;
+  workflow_id: string;
+  version: string | null;
+  session_id: string;
+  user_id: string;
+  status: RunStatus;
+  epoch: number;
+  created_at: number;
+  updated_at: number;
+  pending: PendingSummary[];
+}
+/**
+ * What a run waits for, summed up. `kind` is the name of the one flag that is true.
+ */
+export interface PendingSummary {
+  id: string;
+  step_id: string;
+  step_name: string;
+  kind: string;
+  step_type?: "Step" | "Router" | "Loop" | "Condition" | "Steps" | "Parallel" | "Workflow";
+  assignees?: string[];
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  error_message?: string;
+  timeout_at?: string;
+}
+/**
+ * A followed list is told up to `seq`: the current list, or (`resumed`) what was missed. What follows is live.
+ */
+export interface RunsListed {
+  event: "runs_listed";
+  list: string;
+  seq: number;
+  count: number;
+  more: boolean;
+  resumed: boolean;
   request_id?: string;
 }
 /**

@@ -65,6 +65,7 @@ export class Socket {
   #ended = false;
   #heard = 0;
   #pings = 0;
+  #isProbing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Frames that wait for the program to have its turn. */
   #held: (string | ArrayBuffer)[] | null = null;
@@ -103,13 +104,10 @@ export class Socket {
 
   /** Asks for a sign of life at once, and gives the connection up if there is none. */
   probe(): void {
-    const heard = this.#heard;
+    this.#isProbing = true;
     this.#pings += 1;
     this.send({ action: "ping", request_id: `ping-${this.#pings}` });
-    this.#after(this.#patience.answer, () => {
-      if (this.#heard === heard) this.abandon("the server is silent");
-      else this.#watch();
-    });
+    this.#after(this.#patience.answer, () => this.abandon("the server is silent"));
   }
 
   /**
@@ -145,6 +143,7 @@ export class Socket {
   }
 
   #watch(): void {
+    this.#isProbing = false;
     const heard = this.#heard;
     this.#after(this.#patience.heartbeat, () => {
       if (this.#heard === heard) this.probe();
@@ -164,6 +163,7 @@ export class Socket {
       return;
     }
     this.#heard += 1;
+    if (this.#isProbing) this.#watch();
     let message: Received;
     try {
       message = this.#codec.decode(frame);

@@ -11,9 +11,9 @@ import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { Client } from "../client.js";
 import type { Decision } from "../decisions.js";
 import type { InterlockError } from "../errors.js";
-import type { RunFilter } from "../feed.js";
 import { Listeners } from "../listeners.js";
 import type { ListState, PendingItem, RunList } from "../lists.js";
+import type { RunListFilter } from "../protocol.js";
 import { useClient } from "./context.js";
 import { framed, type Store } from "./frames.js";
 import { peek, share } from "./shared.js";
@@ -21,7 +21,7 @@ import { peek, share } from "./shared.js";
 const empty: ListState = { runs: [], phase: "loading", more: false, error: null };
 
 /** The runs that match a filter, live, the newest first. */
-export function useRuns(filter: RunFilter = {}, options: { limit?: number } = {}): ListState {
+export function useRuns(filter: RunListFilter = {}, options: { limit?: number } = {}): ListState {
   const client = useClient();
   const wanted = JSON.stringify({ filter, ...options });
   const store = useMemo(() => framed(listStore(client, wanted)), [client, wanted]);
@@ -40,7 +40,7 @@ export interface UsePending {
   decide: (item: PendingItem, decision: Decision) => Promise<void>;
 }
 
-const WAITING_FOR_ME: RunFilter = { waiting_for_me: true };
+const WAITING_FOR_ME: RunListFilter = { waiting_for_me: true };
 
 /** Everything that waits for this user, in all runs, live. */
 export function usePending(): UsePending {
@@ -78,7 +78,7 @@ function listStore(client: Client, wanted: string): Store<ListState> {
   return {
     read: () => list?.state ?? empty,
     subscribe(listener) {
-      const options = JSON.parse(wanted) as { filter: RunFilter; limit?: number };
+      const options = JSON.parse(wanted) as { filter: RunListFilter; limit?: number };
       const { limit, filter } = options;
       const begin = () => client.runs({ filter, ...(limit === undefined ? {} : { limit }) });
       const [shared, release] = share(client, key, begin, (each) => each.close());

@@ -39,10 +39,16 @@ it("a connection on which nothing is heard is given up, and another one made", a
 });
 
 it("a quiet connection that answers is kept", async () => {
+  let pings = 0;
+  class Counting extends WebSocket {
+    override send(data: never): void {
+      if (String(data).includes('"ping"')) pings += 1;
+      super.send(data);
+    }
+  }
   const proxy = await proxied(port);
-  const one = client(proxy.url, { heartbeat: 30 });
-  await soon(one.ready(), "a connection");
-  await new Promise((resolve) => setTimeout(resolve, 400));
+  const one = client(proxy.url, { heartbeat: 20, WebSocket: Counting });
+  await eventually(() => pings > 5, "some silence");
   expect([one.connection.phase, proxy.connections]).toEqual(["live", 1]);
 });
 
@@ -118,5 +124,6 @@ it("events that the server has lost are told by a gap and a snapshot, and the ru
   expect(namesOf(events).slice(0, 2)).toEqual(["gap", "WorkflowRunOutput"]);
   const first = (late.view.snapshotAsOf ?? 0) + 1;
   expect(indexesOf(events.slice(2))).toEqual(upTo((late.view.lastIndex ?? 0) + 1).slice(first));
+  await soon(run.finished(), "the end");
   expect([late.view.status, late.view.output]).toEqual([run.view.status, run.view.output]);
 });

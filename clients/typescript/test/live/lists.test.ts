@@ -14,7 +14,10 @@ function ids(list: RunList): string[] {
 }
 
 function live(list: RunList): Promise<boolean> {
-  return eventually(() => list.state.phase === "live", "the list to be complete");
+  return eventually(() => {
+    if (list.state.error !== null) throw list.state.error;
+    return list.state.phase === "live";
+  }, "the list to be complete");
 }
 
 it("a list has the runs that there are, and each one that comes", async () => {

@@ -69,10 +69,13 @@ export class Server {
     child.once("error", (error) => (this.#said += String(error)));
     child.once("exit", () => children.delete(child));
     this.#process = child;
-    await eventually(async () => {
-      if (child.exitCode !== null) throw new Error(`the server didn't start:\n${this.#said}`);
-      return (await fetch(`${this.url}/health/ready`).catch(() => null))?.ok === true;
-    }, `the server to start; it said: ${this.#said}`);
+    await eventually(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`the server didn't start:\n${this.#said}`);
+        return (await fetch(`${this.url}/health/ready`).catch(() => null))?.ok === true;
+      },
+      () => `the server to start; it said: ${this.#said}`,
+    );
   }
 
   /** Ends it without a word, as a power cut does. */

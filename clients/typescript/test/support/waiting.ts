@@ -1,15 +1,18 @@
 /** Waiting on conditions, with a deadline. */
 
 /** How long something that has to happen may take, in milliseconds, before it counts as not happening. */
-export const PATIENCE = 60_000;
+export const PATIENCE = 90_000;
 
 /** Waits until `condition` gives something true, and returns it. */
-export async function eventually<T>(condition: () => T | Promise<T>, what: string): Promise<NonNullable<T>> {
+export async function eventually<T>(
+  condition: () => T | Promise<T>,
+  what: string | (() => string),
+): Promise<NonNullable<T>> {
   const deadline = Date.now() + PATIENCE;
   for (;;) {
     const outcome = await condition();
     if (outcome) return outcome;
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${typeof what === "string" ? what : what()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
