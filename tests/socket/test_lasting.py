@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -34,7 +35,9 @@ TARGET = "tests.socket.workflows:workflows"
 @pytest.fixture(params=["sqlite", "redis"])
 def server(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Served:
     """A server in a process of its own, not started yet."""
-    settings = {} if request.param == "sqlite" else {"redis_url": redis_url, "allow_volatile_redis": True}
+    settings: dict[str, Any] = {}
+    if request.param == "redis":
+        settings = {"redis_url": redis_url, "allow_volatile_redis": True}
     return served(TARGET, tmp_path / "server", **settings)
 
 

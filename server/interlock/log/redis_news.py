@@ -36,6 +36,10 @@ _TOGETHER_SECONDS = 0.05
 
 _RECONNECT_SECONDS = (0.05, 0.5)
 
+_GONE = (RedisError, OSError, LogUnavailable, RuntimeError, AttributeError)
+"""What a connection that is gone comes to: RuntimeError is uvloop's word for it, when it is written to, AttributeError
+redis-py's, whose connection has neither a reader nor a writer by then."""
+
 _AGAIN_SECONDS = 0.5
 """How long heads that couldn't be looked at are left alone."""
 
@@ -103,7 +107,7 @@ class News:
             try:
                 async with self._connect() as subscription:
                     await self._use(subscription)
-            except (RedisError, OSError, LogUnavailable, RuntimeError) as error:  # the last is uvloop's, when reset
+            except _GONE as error:
                 logger.info("news_interrupted", why=str(error))
             except Exception:
                 logger.exception("news_failed")
