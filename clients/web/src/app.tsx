@@ -2,6 +2,7 @@
 
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, type LucideIcon } from "lucide-react";
+import { FormContext } from "react-aria-components";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
 import { useHashLocation } from "wouter/use-hash-location";
 import { InterlockProvider, useInterlock } from "@interlock/client/react";
@@ -21,20 +22,25 @@ const RunPage = lazy(() => import("./run/run-page.tsx").then((found) => ({ defau
 const RunsPage = lazy(() => import("./runs/runs-page.tsx").then((found) => ({ default: found.RunsPage })));
 const InboxPage = lazy(() => import("./inbox/inbox-page.tsx").then((found) => ({ default: found.InboxPage })));
 
+/** A field that was wrong doesn't keep its form from being sent again: the server judges anew. */
+const VALIDATION = { validationBehavior: "aria" } as const;
+
 /** The whole page. */
 export function App() {
   const { client } = useSession();
   return (
-    <Router hook={useHashLocation}>
-      <Announcer />
-      {client === null ? (
-        <SignInPage />
-      ) : (
-        <InterlockProvider client={client}>
-          <Shell />
-        </InterlockProvider>
-      )}
-    </Router>
+    <FormContext value={VALIDATION}>
+      <Router hook={useHashLocation}>
+        <Announcer />
+        {client === null ? (
+          <SignInPage />
+        ) : (
+          <InterlockProvider client={client}>
+            <Shell />
+          </InterlockProvider>
+        )}
+      </Router>
+    </FormContext>
   );
 }
 

@@ -122,7 +122,10 @@ function TextMessage({ workflow, send, isBusy, error }: TextMessageProps) {
   const [fault, setFault] = useState<string | null>(null);
   const submit = async () => {
     const message = isJson ? parsed(text) : { value: text };
-    if ("fault" in message) return setFault(message.fault);
+    if ("fault" in message) {
+      setFault(message.fault);
+      return;
+    }
     if (!isBusy && (await send(message.value))) setText("");
     return undefined;
   };

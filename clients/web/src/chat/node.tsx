@@ -11,6 +11,7 @@ import { textOf, type StepView, type ToolCall } from "@interlock/client";
 import { PauseCard } from "../pauses/card.tsx";
 import type { Question } from "../pauses/history.ts";
 import { useScene } from "../pauses/run-context.ts";
+import { kindOf } from "../run/rows.ts";
 import { Button } from "../ui/button.tsx";
 import { Disclosed } from "../ui/disclosed.tsx";
 import { Folded } from "../ui/folded.tsx";
@@ -75,20 +76,12 @@ function Node({ step }: { step: StepView }) {
 }
 
 function NodeHead({ step }: { step: StepView }) {
-  const kind = step.type !== null && step.type !== "Step" ? `${step.type} · ` : "";
-  const attempts = step.attempts.length;
   return (
     <header className="node-head">
-      <h3>
-        <span className="hint">{kind}</span>
-        {step.name}
-      </h3>
+      <h3>{step.name}</h3>
       <State state={step.state} />
+      <span className="hint">{kindOf(step)}</span>
       <span className="hint">
-        {step.iteration !== null && `iteration ${step.iteration} · `}
-        {step.loop && step.loop.iteration > 0 && `iteration ${step.loop.iteration} of ${step.loop.max} · `}
-        {step.selected.length > 0 && `${step.selected.join(", ")} · `}
-        {attempts > 1 && `attempt ${attempts} · `}
         {step.state !== "paused" && <Took from={step.startedAt} to={step.endedAt} ms={step.durationMs} />}
       </span>
     </header>

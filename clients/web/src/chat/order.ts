@@ -15,18 +15,23 @@ export type Part =
   | { readonly is: "step"; readonly key: string; readonly step: StepView }
   | { readonly is: "text"; readonly key: string; readonly text: string; readonly isLast: boolean };
 
+interface Placed {
+  at: number;
+  part: Part;
+}
+
 /** The cards and the steps directly in a node, by the index of their first event. */
 export function inOrder(
   questions: readonly Question[],
   children: readonly StepView[],
   first: ReadonlyMap<string, number>,
 ): Part[] {
-  const cards = questions.map((question) => ({ at: question.index, part: cardOf(question) }));
+  const cards: Placed[] = questions.map((question) => ({ at: question.index, part: cardOf(question) }));
   let last = -1;
-  const steps = children.map((step) => {
+  const steps = children.map((step): Placed => {
     // One that is known by what is in it only stands where that does.
     last = first.get(step.key) ?? last;
-    return { at: last, part: { is: "step", key: step.key, step } as Part };
+    return { at: last, part: { is: "step", key: step.key, step } };
   });
   return [...cards, ...steps].sort((a, b) => a.at - b.at).map(({ part }) => part);
 }
@@ -35,27 +40,33 @@ function cardOf(question: Question): Part {
   return { is: "card", key: question.id, question };
 }
 
-/** The text of a step, with its cards between the pieces. */
-export function inText(step: StepView, text: string, questions: readonly Question[]): Part[] {
-  const streamed = step.pieces.length > 0 && isText(step) && text === step.text;
-  const last = step.pieces.at(-1)?.index ?? -1;
-  const before = questions.filter((each) => isBefore(each, step, streamed, last));
-  const after = questions.filter((each) => !before.includes(each));
-  if (!streamed) return [...before.map(cardOf), ...textOf(text), ...after.map(cardOf)];
-  return [...woven(step, text, before), ...after.map(cardOf)];
+/** The text of a step, with its cards between the pieces; an output that isn't what was streamed comes last. */
+export function inText(step: StepView, output: string, questions: readonly Question[]): Part[] {
+  if (step.pieces.length === 0 || !isText(step)) {
+    const before = questions.filter((each) => isBeforeWork(each, step));
+    const after = questions.filter((each) => !before.includes(each));
+    return [...before.map(cardOf), ...textOf(output), ...after.map(cardOf)];
+  }
+  if (questions.length === 0) return textOf(output);
+  const streamed = streamedBy(step);
+  const rest = streamed === output ? [] : textOf(output, streamed.length);
+  return [...woven(step, streamed, questions), ...rest];
 }
 
-/** Whether a question stands above the end of the step's text. */
-function isBefore(question: Question, step: StepView, streamed: boolean, last: number): boolean {
-  if (streamed) return question.index < last;
+function streamedBy(step: StepView): string {
+  let text = "";
+  for (const { content } of step.pieces) if (typeof content === "string") text += content;
+  return text;
+}
+
+/** Whether a question was asked before the step did what it did. */
+function isBeforeWork(question: Question, step: StepView): boolean {
   const begun = step.attempts.at(-1)?.startedAt ?? null;
-  return (
-    begun === null || question.askedAt < begun || question.kind === "confirmation" || question.kind === "user_input"
-  );
+  if (question.kind === "confirmation" || question.kind === "user_input") return true;
+  return begun === null || question.askedAt < begun;
 }
 
 function woven(step: StepView, text: string, questions: readonly Question[]): Part[] {
-  if (questions.length === 0) return textOf(text);
   const parts: Part[] = [];
   let [done, at] = [0, 0];
   const pieces = step.pieces;
@@ -68,8 +79,7 @@ function woven(step: StepView, text: string, questions: readonly Question[]): Pa
     if (done > from) parts.push({ is: "text", key: `t${from}`, text: text.slice(from, done), isLast: false });
     parts.push(cardOf(question));
   }
-  const rest = text.slice(done);
-  return [...parts, ...(rest === "" ? [] : textOf(rest, done))];
+  return [...parts, ...textOf(text.slice(done), done)];
 }
 
 function textOf(text: string, from = 0): Part[] {

@@ -47,7 +47,7 @@ function Told({ view, error, behind, cancel, workflowName }: Staged & { workflow
       {view.lastIndex === null && <Skeleton label="Loading the run" />}
       <Lost view={view} />
       <Nodes parent={null} />
-      <Outcome view={view} />
+      {isToldAbove(view) ? <Ended view={view} /> : <Outcome view={view} />}
       {error && <RunFault error={error} />}
     </article>
   );
@@ -82,6 +82,27 @@ export function Lost({ view }: { view: RunView }) {
       The events up to number {view.snapshotAsOf} aren’t kept any more. What is shown begins with the state of the run
       after them.
     </Notice>
+  );
+}
+
+/** Whether the output of the run is what its last step says, which stands right above. */
+function isToldAbove(view: RunView): boolean {
+  const last = view.steps.childrenOf(null).at(-1);
+  const text = textOfValue(view.output);
+  return view.status === "COMPLETED" && text !== "" && last?.children.length === 0 && last.text === text;
+}
+
+function Ended({ view }: { view: RunView }) {
+  return (
+    <p className="hint">
+      Completed
+      {view.endedAt !== null && (
+        <>
+          {" "}
+          · <Time at={view.endedAt} />
+        </>
+      )}
+    </p>
   );
 }
 

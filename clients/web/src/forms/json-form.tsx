@@ -9,7 +9,6 @@
 import { useMemo, useRef, useState } from "react";
 // Not from "@rjsf/core" itself, which asks for a validator that makes code.
 import Form from "@rjsf/core/lib/components/Form.js";
-import type { RJSFSchema } from "@rjsf/utils";
 import type { FieldFault, JsonValue } from "@interlock/client";
 import type { Schema } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
@@ -47,7 +46,7 @@ export default function JsonForm({ schema, label, submit, isBusy, faults, onSubm
   return (
     <div ref={box}>
       <Form<Values>
-        schema={plain as RJSFSchema}
+        schema={plain}
         uiSchema={looks}
         validator={validator}
         formData={values}
@@ -56,7 +55,7 @@ export default function JsonForm({ schema, label, submit, isBusy, faults, onSubm
         widgets={widgets}
         idPrefix={prefix}
         className="stack form"
-        extraErrors={errors as never}
+        extraErrors={errors}
         extraErrorsBlockSubmit={false}
         showErrorList={false}
         noHtml5Validate

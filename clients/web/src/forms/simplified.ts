@@ -8,6 +8,7 @@
  */
 
 import type { JsonValue } from "@interlock/client";
+import { textOfValue } from "../ui/format.ts";
 import type { Schema } from "../session/workflows.ts";
 
 /** How a schema is shown, in the terms of the form library. */
@@ -68,7 +69,7 @@ const LONG = /text|body|message|comment|feedback|reason|notes?$|description|cont
 
 function isLongText(schema: Schema): boolean {
   const free = schema["type"] === "string" && schema["enum"] === undefined && schema["format"] === undefined;
-  return free && LONG.test(String(schema["title"] ?? ""));
+  return free && LONG.test(textOfValue(schema["title"]));
 }
 
 function hasFields(schema: Schema): boolean {

@@ -13,7 +13,6 @@ import type {
   BaseInputTemplateProps,
   FieldProps,
   FieldTemplateProps,
-  IconButtonProps,
   ObjectFieldTemplateProps,
   WidgetProps,
 } from "@rjsf/utils";
@@ -107,7 +106,7 @@ function common({ id, required, disabled, readonly, rawErrors }: WidgetProps) {
   return {
     id,
     className: "input",
-    disabled: disabled || readonly,
+    disabled: disabled === true || readonly === true,
     required,
     "aria-invalid": isWrong(rawErrors),
     "aria-describedby": ariaDescribedByIds(id),
@@ -115,33 +114,36 @@ function common({ id, required, disabled, readonly, rawErrors }: WidgetProps) {
 }
 
 function InputTemplate(props: BaseInputTemplateProps) {
-  const { value, onChange, onChangeOverride, options, schema, type, placeholder } = props;
+  const { onChange, onChangeOverride, options, schema, type, placeholder } = props;
+  const value = props.value as string | number | undefined;
   const emptied = (text: string) => onChange(text === "" ? options.emptyValue : text);
   return (
     <input
       {...common(props)}
-      {...getInputProps(schema, type, options)}
+      {...getInputProps(schema, type as string | undefined, options)}
       placeholder={placeholder}
-      value={(value as string | number | undefined) ?? ""}
+      value={value ?? ""}
       onChange={onChangeOverride ?? ((event) => emptied(event.target.value))}
     />
   );
 }
 
 function TextareaWidget(props: WidgetProps) {
-  const { value, onChange, options } = props;
+  const { onChange, options } = props;
+  const value = props.value as string | undefined;
   return (
     <textarea
       {...common(props)}
       rows={3}
-      value={(value as string | undefined) ?? ""}
+      value={value ?? ""}
       onChange={(event) => onChange(event.target.value === "" ? options.emptyValue : event.target.value)}
     />
   );
 }
 
 function SelectWidget(props: WidgetProps) {
-  const { value, onChange, options, multiple, schema } = props;
+  const { onChange, options, multiple, schema } = props;
+  const value = props.value as unknown;
   const found = enumOptionsIndexForValue(value, options.enumOptions, multiple);
   const pick = (indexes: string | string[]) =>
     onChange(enumOptionsValueForIndex(indexes, options.enumOptions, undefined));
@@ -165,7 +167,8 @@ function SelectWidget(props: WidgetProps) {
 }
 
 function RadioWidget(props: WidgetProps) {
-  const { id, value, onChange, options, label, disabled, rawErrors } = props;
+  const { id, onChange, options, label, disabled, rawErrors } = props;
+  const value = props.value as unknown;
   return (
     <div
       id={id}
@@ -193,7 +196,8 @@ function RadioWidget(props: WidgetProps) {
 }
 
 function CheckboxWidget(props: WidgetProps) {
-  const { id, value, onChange, label, schema } = props;
+  const { id, onChange, label, schema } = props;
+  const value = props.value as unknown;
   const { className: _class, required: _required, ...rest } = common(props);
   return (
     <>
@@ -217,10 +221,11 @@ function CheckboxWidget(props: WidgetProps) {
 
 /** Any JSON, as text. What isn't JSON counts as not given. */
 function JsonField(props: FieldProps) {
-  const { fieldPathId, formData, onChange, schema, name, required, disabled, rawErrors = [] } = props;
+  const { fieldPathId, onChange, schema, name, required, disabled, rawErrors } = props;
+  const formData = props.formData as unknown;
   const [text, setText] = useState(() => (formData === undefined ? "" : JSON.stringify(formData, null, 2)));
   const found = text.trim() === "" ? null : parsed(text);
-  const wrong = found && "fault" in found ? found.fault : rawErrors.join(" ");
+  const fault = found && "fault" in found ? found.fault : null;
   const id = fieldPathId.$id;
   const write = (next: string) => {
     setText(next);
@@ -240,8 +245,8 @@ function JsonField(props: FieldProps) {
         value={text}
         disabled={disabled}
         placeholder={schema.type === "array" ? '["one", "two"]' : '{"name": "value"}'}
-        aria-invalid={wrong !== ""}
-        aria-describedby={`${id}__description ${id}__error`}
+        aria-invalid={fault !== null || isWrong(rawErrors)}
+        aria-describedby={`${ariaDescribedByIds(id)} ${id}__fault`}
         onChange={(event) => write(event.target.value)}
       />
       {schema.description && (
@@ -249,17 +254,13 @@ function JsonField(props: FieldProps) {
           {schema.description}
         </span>
       )}
-      {wrong !== "" && (
-        <span className="fault" id={`${id}__error`}>
-          {wrong}
+      {fault !== null && (
+        <span className="fault" id={`${id}__fault`}>
+          {fault}
         </span>
       )}
     </div>
   );
-}
-
-function NoButton(_: IconButtonProps) {
-  return null;
 }
 
 /** Fields of our own. */
@@ -272,7 +273,7 @@ export const templates = {
   ArrayFieldTemplate: ArrayTemplate,
   ArrayFieldItemTemplate: ItemTemplate,
   BaseInputTemplate: InputTemplate,
-  ButtonTemplates: { SubmitButton: () => null, AddButton: NoButton },
+  ButtonTemplates: { SubmitButton: () => null, AddButton: () => null },
 };
 
 /** What values are given with. */

@@ -9,7 +9,6 @@
 import { Validator, type OutputUnit, type Schema as JsonSchema } from "@cfworker/json-schema";
 import {
   toErrorSchema,
-  type ErrorSchema,
   type RJSFSchema,
   type RJSFValidationError,
   type ValidationData,
@@ -19,10 +18,10 @@ import {
 type Values = Record<string, unknown> | undefined;
 
 /** The validator of all forms. */
-export const validator: ValidatorType<Values, RJSFSchema> = {
+export const validator: ValidatorType<Values> = {
   validateFormData(values, schema): ValidationData<Values> {
     const errors = faultsOf(schema, values);
-    return { errors, errorSchema: toErrorSchema(errors) as ErrorSchema<Values> };
+    return { errors, errorSchema: toErrorSchema(errors) };
   },
   isValid(schema, values, root) {
     const whole = { ...schema, ...(root.$defs ? { $defs: root.$defs } : {}) };

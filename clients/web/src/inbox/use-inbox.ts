@@ -10,7 +10,7 @@ export function useInbox(): Omit<UsePending, "decide"> {
   const { userId, scopes } = useInterlock().connection;
   const isAdmin = scopes.includes("admin");
   const pending = useMemo(
-    () => all.filter((item) => mayDecide(item.pending.assignees, userId, isAdmin)),
+    () => all.filter((item) => mayDecide(item.pending.assignees, item.run.user_id, { userId, isAdmin })),
     [all, userId, isAdmin],
   );
   return { pending, loading, error };

@@ -47,6 +47,11 @@ export function wasShown(id: string): void {
   shown.add(id);
 }
 
+/** Whether a question waited while it was shown here. */
+export function waitedHere(id: string): boolean {
+  return shown.has(id);
+}
+
 /** Whether a question that is decided by now waited here, and was answered somewhere else. */
 export function isFromElsewhere(id: string): boolean {
   return shown.has(id) && answers.get(id)?.phase !== "sent" && answers.get(id)?.phase !== "sending";

@@ -8,22 +8,13 @@
  */
 
 import { useEffect, type ReactNode } from "react";
-import {
-  AlertOctagon,
-  CheckCircle2,
-  GitBranch,
-  HelpCircle,
-  ListChecks,
-  ScanEye,
-  Wrench,
-  type LucideIcon,
-} from "lucide-react";
+import { AlertOctagon, GitBranch, HelpCircle, ListChecks, ScanEye, Wrench, type LucideIcon } from "lucide-react";
 import { isFinal, type DecisionView, type PauseKind } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
 import { ConfirmationForm } from "./confirmation.tsx";
-import { ErrorForm } from "./error.tsx";
+import { ErrorForm, Failed } from "./error.tsx";
 import { InputForm } from "./input.tsx";
 import { mayDecide } from "./may.ts";
 import { Refusal } from "./refusal.tsx";
@@ -66,17 +57,17 @@ const DEFAULTS: Record<PauseKind, string> = {
 /** The card of one question. */
 export function PauseCard({ question }: { question: Question }) {
   const { view, decisions, pending, userId, isAdmin } = useScene();
-  const may = mayDecide(question.requirement.assignees, userId, isAdmin);
+  const may = mayDecide(question.requirement.assignees, view.userId, { userId, isAdmin });
   const waits = pending.has(question.id);
   const found = decisions.get(question.id) ?? [];
   const mine = useAnswer(question.id);
-  const underWay = mine?.phase === "sending" || (mine?.phase === "sent" && found.length === 0);
   const isTools = question.kind === "executor_input";
   useEffect(() => {
     if (waits) wasShown(question.id);
   }, [waits, question.id]);
-  const isOver = isFinal(view.status);
-  const isOpen = waits || (!isOver && (underWay || (isTools && found.length === 0)));
+  // What was answered here is open until the server says more: it doesn't wait any more, and isn't decided yet.
+  const isUnderWay = found.length === 0 && !isFinal(view.status) && (mine !== undefined || isTools);
+  const isOpen = waits || isUnderWay;
   const phase = isOpen ? "open" : found.length > 0 ? "decided" : "withdrawn";
   return (
     <section
@@ -85,7 +76,12 @@ export function PauseCard({ question }: { question: Question }) {
     >
       <Head question={question} isOpen={isOpen} />
       {(isOpen || isTools) &&
-        (may || !isOpen ? <Body question={question} isBusy={!waits} /> : <ForOthers question={question} />)}
+        (may || !isOpen ? (
+          <Body question={question} isBusy={mine?.phase === "sending" || mine?.phase === "sent"} />
+        ) : (
+          <ForOthers question={question} />
+        ))}
+      {!isOpen && question.kind === "error_decision" && <Failed {...question.requirement} />}
       {!isTools && found.at(-1) && <Decisions question={question} found={found} />}
       {!isOpen && found.length === 0 && <Withdrawn />}
       <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
@@ -98,7 +94,7 @@ function labelOf(phase: string): string {
 }
 
 function Head({ question, isOpen }: { question: Question; isOpen: boolean }) {
-  const Icon = isOpen ? ICONS[question.kind] : CheckCircle2;
+  const Icon = ICONS[question.kind];
   const { requirement } = question;
   return (
     <header className="card-head">
@@ -154,5 +150,5 @@ function Body({ question, isBusy }: { question: Question; isBusy: boolean }) {
 
 function Decisions({ question, found }: { question: Question; found: readonly DecisionView[] }) {
   const last = found.at(-1);
-  return last ? <Resolved decision={last} kind={question.kind} isElsewhere={isFromElsewhere(question.id)} /> : null;
+  return last ? <Resolved decision={last} question={question} isElsewhere={isFromElsewhere(question.id)} /> : null;
 }

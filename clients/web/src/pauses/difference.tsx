@@ -38,6 +38,7 @@ export default function Difference({ before, after }: { before: string; after: s
 }
 
 function compare(before: string, after: string): Hunk[] | null {
-  const changes = diffLines(before, after, { timeout: TIMEOUT_MS }) as ReturnType<typeof diffLines> | undefined;
+  // Without a line break at its end, a last line is another one than the same line further up.
+  const changes = diffLines(`${before}\n`, `${after}\n`, { timeout: TIMEOUT_MS });
   return changes === undefined ? null : hunks(changes);
 }

@@ -33,7 +33,8 @@ export function ErrorForm({ question, isBusy }: { question: ErrorQuestion; isBus
   );
 }
 
-function Failed({ error_message: message, error_type: type, retry_count: tries }: ErrorRequirement) {
+/** What went wrong. */
+export function Failed({ error_message: message, error_type: type, retry_count: tries }: ErrorRequirement) {
   return (
     <div className="failure">
       <p>

@@ -12,6 +12,7 @@ import {
   initialView,
   isSnapshot,
   type EventLog,
+  type JsonValue,
   type Pending,
   type RunEvent,
   type RunMessage,
@@ -35,6 +36,11 @@ export interface Past {
   readonly byStep: ReadonlyMap<string, readonly Question[]>;
   /** The index of the first event of each step, by its key. */
   readonly first: ReadonlyMap<string, number>;
+}
+
+/** What a question is about: the output under review. */
+export function outputOf(question: Question): JsonValue | undefined {
+  return question.kind === "error_decision" ? undefined : question.requirement.step_output;
 }
 
 /** What finds a step in `RunView.steps`. */

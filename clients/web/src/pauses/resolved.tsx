@@ -1,22 +1,27 @@
 /** Who decided what, and when. */
 
 import { Bot, Check, CornerUpLeft } from "lucide-react";
-import type { DecisionView, JsonValue, PauseKind } from "@interlock/client";
-import { Folded } from "../ui/folded.tsx";
-import { textOfValue } from "../ui/format.ts";
+import type { DecisionView, JsonValue } from "@interlock/client";
+import { Disclosed } from "../ui/disclosed.tsx";
 import { Time } from "../ui/time.tsx";
+import { Changes } from "./changes.tsx";
+import { outputOf, type Question } from "./history.ts";
 import { useScene } from "./run-context.ts";
 import { deciderOf, decisionOf, detailsOf } from "./words.ts";
 
 /** A decision, in the place of the form. */
-export function Resolved(props: { decision: DecisionView; kind: PauseKind; isElsewhere: boolean }) {
-  const { decision, kind, isElsewhere } = props;
+export function Resolved(props: { decision: DecisionView; question: Question; isElsewhere: boolean }) {
+  const { decision, question, isElsewhere } = props;
   const edited = decision.decision["edited_output"];
   return (
     <div className="resolved">
-      <Verdict decision={decision} words={decisionOf(decision.decision, kind)} isElsewhere={isElsewhere} />
+      <Verdict decision={decision} words={decisionOf(decision.decision, question.kind)} isElsewhere={isElsewhere} />
       <Details facts={decision.decision} />
-      {edited !== undefined && <Folded text={textOfValue(edited)} what="output" />}
+      {edited !== undefined && (
+        <Disclosed title="What was changed">
+          <Changes before={outputOf(question)} after={edited} />
+        </Disclosed>
+      )}
     </div>
   );
 }

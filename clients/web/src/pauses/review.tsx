@@ -6,21 +6,19 @@
  * - An output that isn't text is edited as JSON, and is sent only where it is JSON.
  */
 
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import type { JsonValue, Verdict } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
 import { Disclosed } from "../ui/disclosed.tsx";
 import { TextField } from "../ui/fields.tsx";
 import { Folded } from "../ui/folded.tsx";
 import { parsed, textOfValue } from "../ui/format.ts";
-import { Skeleton } from "../ui/notice.tsx";
+import { Changes } from "./changes.tsx";
 import type { StepQuestion } from "./confirmation.tsx";
-import type { Question } from "./history.ts";
+import { outputOf } from "./history.ts";
 import { RejectForm } from "./reject.tsx";
 import { useScene } from "./run-context.ts";
 import { useDecide } from "./use-decide.ts";
-
-const Difference = lazy(() => import("./difference.tsx"));
 
 /** The form of a review. */
 export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBusy: boolean }) {
@@ -81,15 +79,9 @@ function Before({ question }: { question: StepQuestion }) {
   if (last === undefined) return null;
   return (
     <Disclosed title="What changed since it was sent back">
-      <Suspense fallback={<Skeleton label="Comparing" />}>
-        <Difference before={textOfValue(outputOf(last))} after={textOfValue(outputOf(question))} />
-      </Suspense>
+      <Changes before={outputOf(last)} after={outputOf(question)} />
     </Disclosed>
   );
-}
-
-function outputOf(question: Question): JsonValue | undefined {
-  return question.kind === "error_decision" ? undefined : question.requirement.step_output;
 }
 
 interface EditorProps {
@@ -124,11 +116,7 @@ function Editor({ output, isBusy, fault, onApprove, onBack }: EditorProps) {
         error={wrong ?? fault}
         autoFocus
       />
-      {text !== original && (
-        <Suspense fallback={<Skeleton label="Comparing" />}>
-          <Difference before={original} after={text} />
-        </Suspense>
-      )}
+      {text !== original && <Changes before={original} after={text} />}
       <div className="actions">
         <Button type="submit" tone="primary" isPending={isBusy} isDisabled={wrong !== undefined || text === original}>
           Approve with these changes

@@ -3,7 +3,7 @@
 import { useState } from "react";
 import { CheckboxGroup, FieldError, Label } from "react-aria-components";
 import { Button } from "../ui/button.tsx";
-import { Checkbox, Choice, OptionText, type Option } from "../ui/fields.tsx";
+import { Checkbox, Choice, OptionDescription, type Option } from "../ui/fields.tsx";
 import type { StepQuestion } from "./confirmation.tsx";
 import { useDecide } from "./use-decide.ts";
 
@@ -68,8 +68,8 @@ export function Several(props: {
     <CheckboxGroup className="field" value={value} onChange={onChange} isInvalid={Boolean(error)}>
       <Label className="label">{label}</Label>
       {options.map((option) => (
-        <Checkbox key={option.key} value={option.key}>
-          <OptionText {...option} />
+        <Checkbox key={option.key} value={option.key} description={<OptionDescription {...option} />}>
+          {option.label}
         </Checkbox>
       ))}
       <FieldError className="fault">{error}</FieldError>

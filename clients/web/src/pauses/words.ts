@@ -1,7 +1,7 @@
 /** What pauses, decisions and their ways are called. */
 
 import type { JsonValue, OnReject, PauseKind } from "@interlock/client";
-import { lineOf } from "../ui/format.ts";
+import { lineOf, textOfValue } from "../ui/format.ts";
 
 /** What a pause asks for. */
 export const ASKS: Record<PauseKind, string> = {
@@ -48,7 +48,7 @@ type Facts = Readonly<Record<string, JsonValue>>;
 /** A decision in a few words: "Confirmed", "Rejected: send it back", "Chose quick, deep". */
 export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   if (Array.isArray(decision["executor_requirements"])) return toolsOf(decision["executor_requirements"]);
-  if (Array.isArray(decision["selected_choices"])) return `Chose ${decision["selected_choices"].join(", ")}`;
+  if (Array.isArray(decision["selected_choices"])) return `Chose ${namesOf(decision["selected_choices"])}`;
   if (decision["user_input"] !== undefined) return "Filled in";
   if (typeof decision["decision"] === "string") return ERRORS[decision["decision"]] ?? decision["decision"];
   if (decision["confirmed"] === true)
@@ -93,10 +93,10 @@ export function detailsOf(decision: Facts): [string, string][] {
   if (typeof note === "string" && note !== "") lines.push(["Note", note]);
   for (const [name, value] of Object.entries(objectOf(input))) lines.push([name, lineOf(value, 500)]);
   for (const each of listOf(decision["user_input_schema"]))
-    lines.push([String(each["name"]), lineOf(each["value"], 500)]);
+    lines.push([textOfValue(each["name"]), lineOf(each["value"], 500)]);
   for (const each of listOf(decision["user_feedback_schema"])) {
     const options = each["selected_options"];
-    lines.push([String(each["question"]), Array.isArray(options) ? options.join(", ") : ""]);
+    lines.push([textOfValue(each["question"]), namesOf(options)]);
   }
   for (const name of ["edited_args", "external_execution_result"]) {
     if (decision[name] !== undefined)
@@ -107,6 +107,10 @@ export function detailsOf(decision: Facts): [string, string][] {
 
 function objectOf(value: JsonValue | undefined): Record<string, JsonValue> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+}
+
+function namesOf(value: JsonValue | undefined): string {
+  return Array.isArray(value) ? value.map(textOfValue).join(", ") : "";
 }
 
 function listOf(value: JsonValue | undefined): Record<string, JsonValue>[] {

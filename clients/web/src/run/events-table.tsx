@@ -16,7 +16,7 @@ import { count, counted } from "../ui/format.ts";
 import { Empty } from "../ui/notice.tsx";
 import { Time } from "../ui/time.tsx";
 import { wordsOf } from "./event-words.ts";
-import { Matches } from "./matches.ts";
+import { Matches, stepOf } from "./matches.ts";
 
 const ROW = 30;
 
@@ -149,7 +149,7 @@ function EventRow({ message, row, top, measure, isOpen, onToggle }: EventRowProp
           {isStrange && <span className="badge calm">unknown</span>}
         </span>
         <span role="cell" className="name">
-          {"step_name" in message && String(message.step_name)}
+          {stepOf(message)}
         </span>
         <span role="cell" className="event-words">
           {wordsOf(message)}

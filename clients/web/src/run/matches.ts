@@ -35,7 +35,12 @@ export class Matches {
   }
 }
 
+/** The name of the step that a message is about; empty where it is about none. */
+export function stepOf(message: RunMessage): string {
+  return "step_name" in message && typeof message.step_name === "string" ? message.step_name : "";
+}
+
 function isFound(message: RunMessage, text: string): boolean {
   if (message.event.toLowerCase().includes(text)) return true;
-  return "step_name" in message && String(message.step_name).toLowerCase().includes(text);
+  return stepOf(message).toLowerCase().includes(text);
 }

@@ -66,3 +66,16 @@ function parentOf(rows: readonly Row[], at: number): number {
   for (let place = at - 1; place >= 0; place--) if ((rows[place]?.level ?? 0) < level) return place;
   return at;
 }
+
+/** What a step is, beside its name: its kind, which of several, what was selected. */
+export function kindOf(step: StepView): string {
+  const parts = [
+    step.type !== null && step.type !== "Step" ? step.type : "",
+    step.iteration === null ? "" : `iteration ${step.iteration}`,
+    step.loop && step.loop.iteration > 0 ? `iteration ${step.loop.iteration} of ${step.loop.max}` : "",
+    step.visit > 1 && step.iteration === null ? `visit ${step.visit}` : "",
+    step.attempts.length > 1 ? `attempt ${step.attempts.length}` : "",
+    step.selected.join(", "),
+  ];
+  return parts.filter(Boolean).join(" · ");
+}

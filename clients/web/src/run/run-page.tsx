@@ -6,6 +6,7 @@ import { Link, useParams } from "wouter";
 import type { RunView } from "@interlock/client";
 import { Lost, Outcome } from "../chat/run-in-chat.tsx";
 import { useAnnouncements } from "../pauses/announcements.ts";
+import { waitedHere } from "../pauses/answers.ts";
 import { PauseCard } from "../pauses/card.tsx";
 import { useScene } from "../pauses/run-context.ts";
 import { RunStage, type Staged } from "../pauses/stage.tsx";
@@ -24,7 +25,7 @@ import { StepsTree } from "./steps-tree.tsx";
 
 /** `#/runs/<workflow>/<run>`. */
 export function RunPage() {
-  const { workflowId = "", runId = "" } = useParams<{ workflowId: string; runId: string }>();
+  const { workflowId, runId } = useParams<{ workflowId: string; runId: string }>();
   return (
     <RunStage key={runId} runId={runId} workflowId={workflowId}>
       {(staged) => <Page {...staged} workflowId={workflowId} />}
@@ -69,7 +70,7 @@ function Page({ view, error, behind, cancel, workflowId }: Staged & { workflowId
 
 function Facts({ view }: { view: RunView }) {
   const { metrics } = view;
-  const paused = metrics && "paused_ms" in metrics ? Number(metrics["paused_ms"]) : 0;
+  const paused = metrics?.["paused_ms"] ?? 0;
   return (
     <dl className="facts line">
       <Fact name="Run">
@@ -102,10 +103,15 @@ function Fact({ name, children }: { name: string; children: React.ReactNode }) {
   );
 }
 
-/** What waits, and what was decided a moment ago, in the order in which it was asked. */
+/** How many cards that are decided by now stay. */
+const DECIDED = 3;
+
+/** What waits, and the last that waited on this page, in the order in which it was asked. */
 function Waiting() {
-  const { past, view, decisions, pending } = useScene();
-  const shown = [...past.questions.values()].filter((each) => pending.has(each.id) || isRecent(each.id));
+  const { past, pending } = useScene();
+  const asked = [...past.questions.values()].filter((each) => pending.has(each.id) || waitedHere(each.id));
+  const decided = asked.filter((each) => !pending.has(each.id)).slice(-DECIDED);
+  const shown = asked.filter((each) => pending.has(each.id) || decided.includes(each));
   if (shown.length === 0) return null;
   return (
     <section className="stack" aria-label="Waiting for a decision">
@@ -114,12 +120,6 @@ function Waiting() {
       ))}
     </section>
   );
-
-  /** Decided after everything that was decided while nothing else had happened. */
-  function isRecent(id: string): boolean {
-    const last = decisions.get(id)?.at(-1);
-    return last !== undefined && last === view.decisions.at(-1);
-  }
 }
 
 function Parts({ view }: { view: RunView }) {

@@ -6,14 +6,14 @@
  * - One row takes the focus; arrow keys move it, open and close, as in any tree. Enter and Space select.
  */
 
-import { useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from "react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ChevronDown, ChevronRight } from "lucide-react";
 import type { RunView } from "@interlock/client";
 import { Empty } from "../ui/notice.tsx";
 import { State } from "../ui/status.tsx";
 import { Time, Took } from "../ui/time.tsx";
-import { moved, rowsOf, type Row } from "./rows.ts";
+import { kindOf, moved, rowsOf, type Row } from "./rows.ts";
 import { StepDetail } from "./step-detail.tsx";
 
 const ROW = 34;
@@ -59,6 +59,11 @@ function Grid({ rows, selected, onSelect, onToggle }: GridProps) {
     virtual.scrollToIndex(at);
     requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`[data-at="${at}"]`)?.focus());
   };
+  const select = (at: number) => {
+    setFocused(at);
+    const row = rows[at];
+    if (row) onSelect(row.step.key);
+  };
   const onKeyDown = (event: KeyboardEvent, at: number) => {
     const row = rows[at];
     if (row && (event.key === "Enter" || event.key === " ")) onSelect(row.step.key);
@@ -82,7 +87,7 @@ function Grid({ rows, selected, onSelect, onToggle }: GridProps) {
                 top={start}
                 isSelected={row.step.key === selected}
                 hasFocus={index === Math.min(focused, rows.length - 1)}
-                onSelect={() => (setFocused(index), onSelect(row.step.key))}
+                onSelect={() => select(index)}
                 onToggle={() => onToggle(row.step.key)}
                 onKeyDown={(event) => onKeyDown(event, index)}
               />
@@ -108,6 +113,10 @@ interface TreeRowProps {
 function TreeRow({ row, at, top, isSelected, hasFocus, onSelect, onToggle, onKeyDown }: TreeRowProps) {
   const { step, level, place, siblings, isOpen } = row;
   const Chevron = isOpen ? ChevronDown : ChevronRight;
+  const toggle = (event: MouseEvent) => {
+    event.stopPropagation();
+    onToggle();
+  };
   return (
     <div
       className={isSelected ? "row selected" : "row"}
@@ -125,13 +134,9 @@ function TreeRow({ row, at, top, isSelected, hasFocus, onSelect, onToggle, onKey
       onKeyDown={onKeyDown}
     >
       <span role="gridcell" className="row-name" style={{ paddingInlineStart: (level - 1) * 18 }}>
-        {isOpen === undefined ? (
-          <span className="chevron-space" />
-        ) : (
-          <Chevron size={16} aria-hidden onClick={(event) => (event.stopPropagation(), onToggle())} />
-        )}
+        {isOpen === undefined ? <span className="chevron-space" /> : <Chevron size={16} aria-hidden onClick={toggle} />}
         <span className="name">{step.name}</span>
-        <span className="hint">{kindOf(row)}</span>
+        <span className="hint">{kindOf(step)}</span>
       </span>
       <span role="gridcell" className="row-state">
         <State state={step.state} />
@@ -144,16 +149,4 @@ function TreeRow({ row, at, top, isSelected, hasFocus, onSelect, onToggle, onKey
       </span>
     </div>
   );
-}
-
-function kindOf({ step }: Row): string {
-  const parts = [
-    step.type !== null && step.type !== "Step" ? step.type : "",
-    step.iteration === null ? "" : `iteration ${step.iteration}`,
-    step.loop && step.loop.iteration > 0 ? `iteration ${step.loop.iteration} of ${step.loop.max}` : "",
-    step.visit > 1 && step.iteration === null ? `visit ${step.visit}` : "",
-    step.attempts.length > 1 ? `attempt ${step.attempts.length}` : "",
-    step.selected.join(", "),
-  ];
-  return parts.filter(Boolean).join(" · ");
 }

@@ -51,14 +51,17 @@ function SignInForm({ asking, onDone }: { asking: Asking; onDone?: () => void })
   const [isBusy, setBusy] = useState(false);
   const submit = async () => {
     const given = token.trim();
-    if (given === "") return setFault("Give a token.");
+    if (given === "") {
+      setFault("Give a token.");
+      return;
+    }
     setBusy(true);
     const wrong = await faultOf(given);
     setBusy(false);
     setFault(wrong);
-    if (wrong !== null) return undefined;
+    if (wrong !== null) return;
     session.give(given, stay);
-    return onDone?.();
+    onDone?.();
   };
   return (
     <form

@@ -10,21 +10,23 @@ import type { ReactNode } from "react";
 import { ChevronDown } from "lucide-react";
 import {
   Button,
-  Checkbox as AriaCheckbox,
+  CheckboxButton,
+  CheckboxField,
   FieldError,
   Input,
   Label,
   ListBox,
   ListBoxItem,
   Popover,
-  Radio,
+  RadioButton,
+  RadioField,
   RadioGroup,
   Select,
   SelectValue,
   Text,
   TextArea,
   TextField as AriaTextField,
-  type CheckboxProps,
+  type CheckboxFieldProps,
   type TextFieldProps as AriaTextFieldProps,
 } from "react-aria-components";
 
@@ -99,33 +101,46 @@ export function Choice(
     >
       <Label className="label">{label}</Label>
       {options.map((option) => (
-        <Radio key={option.key} value={option.key} className="option">
-          <span className="mark round" aria-hidden />
-          <OptionText {...option} />
-        </Radio>
+        <RadioField key={option.key} value={option.key}>
+          <RadioButton className="option">
+            <span className="mark round" aria-hidden />
+            {option.label}
+          </RadioButton>
+          <OptionDescription {...option} />
+        </RadioField>
       ))}
       <Sayings description={description} error={error} />
     </RadioGroup>
   );
 }
 
-/** What an option says. */
-export function OptionText({ label, description }: Option) {
+/** What more an option says. */
+export function OptionDescription({ description }: Option) {
   return (
-    <span className="option-text">
-      <span>{label}</span>
-      {description && <span className="hint">{description}</span>}
-    </span>
+    description && (
+      <Text slot="description" className="hint option-description">
+        {description}
+      </Text>
+    )
   );
 }
 
+/** What a `Checkbox` takes. */
+export interface CheckboxProps extends Omit<CheckboxFieldProps, "children"> {
+  children: ReactNode;
+  description?: ReactNode;
+}
+
 /** Yes or no. */
-export function Checkbox({ children, ...props }: Omit<CheckboxProps, "children"> & { children: ReactNode }) {
+export function Checkbox({ children, description, ...props }: CheckboxProps) {
   return (
-    <AriaCheckbox {...props} className="option">
-      <span className="mark" aria-hidden />
-      {children}
-    </AriaCheckbox>
+    <CheckboxField {...props}>
+      <CheckboxButton className="option">
+        <span className="mark" aria-hidden />
+        <span>{children}</span>
+      </CheckboxButton>
+      {description}
+    </CheckboxField>
   );
 }
 
@@ -161,7 +176,8 @@ export function Picker(
         <ListBox items={options.map((option) => ({ ...option, id: option.key }))}>
           {(option) => (
             <ListBoxItem id={option.key} textValue={option.label} className="list-item">
-              <OptionText {...option} />
+              <Text slot="label">{option.label}</Text>
+              <OptionDescription {...option} />
             </ListBoxItem>
           )}
         </ListBox>

@@ -13,6 +13,8 @@ import { count } from "./format.ts";
 
 const FOLD = 2000;
 const READ_ALONG = 10_000;
+/** How much is shown more at a time: a browser takes long to lay out a million characters. */
+const MORE = 50_000;
 
 /** What `Folded` takes. */
 export interface FoldedProps {
@@ -26,27 +28,40 @@ export interface FoldedProps {
 
 /** A text of any length. */
 export function Folded({ text, live = false, what = "text", code = false }: FoldedProps) {
-  const [open, setOpen] = useState(false);
+  const [most, setMost] = useState(FOLD);
   const [readAlong, setReadAlong] = useState(live);
   if (live && !readAlong) setReadAlong(true);
-  const whole = open || text.length <= (readAlong ? READ_ALONG : FOLD);
-  const shown = whole ? text : live ? text.slice(-FOLD) : text.slice(0, FOLD);
-  const toggle = (
-    <Button tone="quiet" small onPress={() => setOpen(!open)}>
-      {open ? `Fold the ${what}` : `Show all ${count(text.length)} characters`}
-    </Button>
+  const room = Math.max(most, readAlong ? READ_ALONG : 0);
+  const isWhole = text.length <= room;
+  const shown = isWhole ? text : live ? text.slice(-FOLD) : text.slice(0, most);
+  const actions = (
+    <span className="actions">
+      {!isWhole && (
+        <Button tone="quiet" small onPress={() => setMost(most + MORE)}>
+          {text.length <= most + MORE ? `Show all ${count(text.length)} characters` : moreOf(most, text.length)}
+        </Button>
+      )}
+      {most > FOLD && text.length > FOLD && (
+        <Button tone="quiet" small onPress={() => setMost(FOLD)}>
+          Fold the {what}
+        </Button>
+      )}
+    </span>
   );
-  const foldable = !whole || (open && text.length > FOLD);
   return (
     <div className="folded">
-      {foldable && live && toggle}
+      {live && actions}
       <pre className={code ? "said code" : "said"}>
-        {!whole && live && "…"}
+        {!isWhole && live && "…"}
         {shown}
-        {!whole && !live && "…"}
+        {!isWhole && !live && "…"}
         {live && <span className="caret" aria-hidden />}
       </pre>
-      {foldable && !live && toggle}
+      {!live && actions}
     </div>
   );
+}
+
+function moreOf(shown: number, length: number): string {
+  return `Show more: ${count(shown)} of ${count(length)} characters are shown`;
 }

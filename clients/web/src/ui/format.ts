@@ -80,7 +80,7 @@ export function textOfValue(value: JsonValue | undefined): string {
 
 /** A value in one line of at most `most` characters. */
 export function lineOf(value: JsonValue | undefined, most = 120): string {
-  const text = typeof value === "string" ? value : value === undefined ? "" : (JSON.stringify(value) ?? "");
+  const text = typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value);
   const head = text
     .slice(0, most * 2)
     .replace(/\s+/g, " ")
