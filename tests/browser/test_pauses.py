@@ -1,0 +1,229 @@
+"""Each kind of question, answered in the page: the server takes what was given, and the page says who decided what."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.async_api import expect
+from tests.browser.conftest import NewPage
+from tests.browser.others import decision_in, log_of, waiting
+from tests.live import ALICE, Live, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_confirmation_is_confirmed(live: Live, new_page: NewPage) -> None:
+    app = await new_page(ALICE)
+    await app.start("Confirm", "the report")
+    await expect(app.run).to_contain_text("the report")
+    await expect(app.card.box).to_contain_text("Publish it?")
+    await app.card.press("Confirm")
+    await expect(app.output).to_contain_text("after first")
+    await expect(app.decided).to_contain_text("by you")
+
+
+@pytest.mark.parametrize(
+    ("way", "label", "after"),
+    [("else", "Take the other branch", "a deep look"), ("skip", "Skip it", "after"), ("cancel", "Cancel the run", None)],
+)
+async def test_confirmation_is_rejected_in_each_way_with_feedback(
+    live: Live, new_page: NewPage, way: str, label: str, after: str | None
+) -> None:
+    run_id = await waiting(live, "condition")
+    app = await new_page(ALICE)
+    await app.open_chat("condition", run_id)
+    await app.card.reject(label, "not like this")
+    await expect(app.decided).to_contain_text("not like this")
+    await expect(app.cancelled if after is None else app.output).to_contain_text(after or "alice")
+    given = await decision_in(live, run_id)
+    assert (given["confirmed"], given["on_reject"], given["rejection_feedback"]) == (False, way, "not like this")
+
+
+async def test_form_takes_each_type_and_says_what_is_missing_at_its_field(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "form")
+    app = await new_page(ALICE)
+    await app.open_chat("form", run_id)
+    card = app.card
+    await expect(card.field("language")).to_have_value("en")
+    await card.press("Send")
+    await expect(card.field("count")).to_have_attribute("aria-invalid", "true")
+    await expect(card.field("ratio")).not_to_have_attribute("aria-invalid", "true")
+    await card.field("tone").select_option(label="casual")
+    await card.field("count").fill("3")
+    await card.field("ratio").fill("0.5")
+    await card.field("sure").check()
+    await card.field("tags").fill('["a", "b"]')
+    await card.field("extra").fill('{"a": 1}')
+    await card.press("Send")
+    await expect(app.decided).to_contain_text("by you")
+    assert (await decision_in(live, run_id))["user_input"] == {
+        "tone": "casual",
+        "count": 3,
+        "ratio": 0.5,
+        "sure": True,
+        "tags": ["a", "b"],
+        "extra": {"a": 1},
+        "language": "en",
+    }
+
+
+async def test_form_shows_what_the_server_refuses_at_its_field(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "release")
+    app = await new_page(ALICE)
+    await app.open_chat("release", run_id)
+    await expect(app.card.field("channel")).to_have_value("stable")
+    await app.card.field("version").fill("1.0.0")
+    await app.card.press("Send")
+    await expect(app.card.field("version")).to_have_attribute("aria-invalid", "true")
+    await expect(app.card.field("version")).to_have_accessible_description(re.compile("released already"))
+    await app.card.field("version").fill("1.0.1")
+    await app.card.press("Send")
+    await expect(app.output).to_contain_text("released 1.0.1 (stable)")
+
+
+async def test_route_is_selected(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "route")
+    app = await new_page(ALICE)
+    await app.open_chat("route", run_id)
+    await app.card.press("Take this route")
+    await app.card.select("deep")
+    await app.card.press("Take this route")
+    await expect(app.output).to_contain_text("a deep look")
+    assert (await decision_in(live, run_id))["selected_choices"] == ["deep"]
+
+
+async def test_several_routes_are_selected(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "routes")
+    app = await new_page(ALICE)
+    await app.open_chat("routes", run_id)
+    await app.card.select("quick", "first")
+    await app.card.press("Take these routes")
+    await expect(app.decided).to_contain_text("quick, first")
+    assert (await decision_in(live, run_id))["selected_choices"] == ["quick", "first"]
+
+
+async def test_tools_are_decided_one_by_one_each_by_what_it_needs(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "tools")
+    app = await new_page(ALICE)
+    await app.open_chat("tools", run_id)
+    card = app.card
+    delete, mail, ask, poll, sql = (
+        card.tool(name) for name in ("delete_record", "send_mail", "ask_user", "poll", "run_sql")
+    )
+    await expect(delete.box).to_contain_text("it is old")
+    await delete.field("Note").fill("keep it")
+    await delete.press("Deny")
+    await expect(delete.box).to_contain_text("by you")
+    await expect(mail.button("Approve")).to_be_enabled()
+
+    await mail.press("Change the arguments…")
+    await mail.field("Arguments").fill('{"to": "bob@example.org"}')
+    await mail.press("Approve with these arguments")
+    await expect(mail.box).to_contain_text("by you")
+
+    await ask.field("city").fill("Vienna")
+    await ask.field("days").fill("3")
+    await ask.press("Send")
+    await poll.select("Rice")
+    await poll.press("Answer")
+    await sql.field("What it came to").fill("one row")
+    await sql.press("Give the result")
+    await card.tool("delete_all").press("Approve")
+
+    await expect(app.output).to_contain_text("delete_record no, send_mail yes")
+    decided = {
+        each["id"]: each
+        for event in await log_of(live, run_id)
+        for each in event.get("decision", {}).get("executor_requirements", [])
+    }
+    assert len(decided) == 6
+    text = json.dumps(list(decided.values()))
+    for expected in ("keep it", "bob@example.org", "Vienna", "Rice", "one row"):
+        assert expected in text
+
+
+async def test_output_is_edited_and_the_change_is_shown_before_it_is_sent(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "review")
+    app = await new_page(ALICE)
+    await app.open_chat("review", run_id)
+    await expect(app.card.box).to_contain_text("We sold 300 units.")
+    await app.card.edit("Dear all,\nthe quarter was good.\nWe sold 301 units.\nAda")
+    await expect(app.card.changes).to_contain_text("removed: ")
+    await expect(app.card.changes).to_contain_text("We sold 300 units.")
+    await expect(app.card.changes).to_contain_text("We sold 301 units.")
+    await app.card.press("Approve with these changes")
+    await expect(app.output).to_contain_text("We sold 301 units.")
+    assert "301" in (await decision_in(live, run_id))["edited_output"]
+
+
+async def test_output_that_is_data_is_edited_as_data(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "data")
+    app = await new_page(ALICE)
+    await app.open_chat("data", run_id)
+    await app.card.edit('{"title": "Report", "rows": [')
+    await expect(app.card.button("Approve with these changes")).to_be_disabled()
+    await app.card.edited.fill('{"title": "Report", "rows": [1]}')
+    await app.card.press("Approve with these changes")
+    await expect(app.decided).to_contain_text("by you")
+    assert (await decision_in(live, run_id))["edited_output"] == {"title": "Report", "rows": [1]}
+
+
+async def test_output_is_sent_back_and_what_changed_since_is_shown(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "review")
+    app = await new_page(ALICE)
+    await app.open_chat("review", run_id)
+    await app.card.reject("Send it back", "greet Bob too")
+    await expect(app.card.box).to_contain_text("PS: greet Bob too")
+    await expect(app.decided).to_contain_text("greet Bob too")
+    await app.card.press("Approve")
+    await expect(app.output).to_contain_text("greet Bob too")
+
+
+async def test_iteration_is_sent_back_until_it_is_good_enough(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "loop")
+    app = await new_page(ALICE)
+    await app.open_chat("loop", run_id)
+    await expect(app.card.box).to_contain_text("draft with nothing")
+    await app.card.reject("Send it back", "more colour")
+    await expect(app.card.box).to_contain_text("draft with more colour")
+    await app.card.press("Approve")
+    await expect(app.output).to_contain_text("draft with more colour")
+    names = [each["event"] for each in await log_of(live, run_id)]
+    assert names.count("LoopIterationCompleted") == 2
+
+
+@pytest.mark.parametrize(
+    ("button", "decision", "after"),
+    [
+        ("Try again", "retry", "after it works now"),
+        ("Skip the step", "skip", "after"),
+        ("Cancel the run", "cancel", None),
+    ],
+)
+async def test_step_that_failed_is_decided_in_each_way(
+    live: Live, new_page: NewPage, button: str, decision: str, after: str | None
+) -> None:
+    run_id = await waiting(live, "error")
+    app = await new_page(ALICE)
+    await app.open_chat("error", run_id)
+    await expect(app.card.box).to_contain_text("the service didn't answer")
+    await app.card.press(button)
+    await expect(app.cancelled if after is None else app.output).to_contain_text(after or "alice")
+    assert (await decision_in(live, run_id))["decision"] == decision
+
+
+async def test_timeout_is_counted_down_and_told_when_it_decides(live: Live, new_page: NewPage) -> None:
+    app = await new_page(ALICE)
+    await app.start("Timeout")
+    await expect(app.card.timer).to_contain_text("Skipped")
+    shown = await app.card.timer.inner_text()
+
+    async def fewer() -> bool:
+        return await app.decided.count() > 0 or await app.card.timer.inner_text() != shown
+
+    await eventually(fewer)
+    await expect(app.decided).to_contain_text("timeout")
+    await expect(app.step("publish")).to_contain_text("nobody decided in time")
+    await expect(app.output).to_contain_text("first")

@@ -1,0 +1,245 @@
+"""What the tests in a browser run: a workflow for each thing that a person can be asked, and for each thing that can be
+hard to show. A step that has to wait does so until a file exists."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel, field_validator
+from tests.socket.workflows import first, of, stream, until_open
+
+from interlock import (
+    Ask,
+    Choose,
+    Condition,
+    Confirm,
+    ErrorReview,
+    Loop,
+    Parallel,
+    Review,
+    Router,
+    Step,
+    StepInput,
+    StepOutput,
+    UserInputField,
+    Workflow,
+)
+from interlock.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
+
+EVENTS = 100_000
+"""How many events `many` has before it waits for its gate."""
+
+HOSTILE = "<img src=x onerror=\"window.harmed='image'\"><script>window.harmed='script'</script>"
+"""Harms the page that takes it for HTML."""
+
+FORM = [
+    UserInputField("tone", description="How it should sound", allowed_values=["formal", "casual"]),
+    UserInputField("count", "int", description="How many"),
+    UserInputField("ratio", "float", required=False),
+    UserInputField("sure", "bool", default=False),
+    UserInputField("tags", "list", required=False),
+    UserInputField("extra", "dict", required=False),
+    UserInputField("language", default="en"),
+]
+
+
+class Release(BaseModel):
+    """A form whose last word only the server knows."""
+
+    version: str
+    channel: str = "stable"
+
+    @field_validator("version")
+    @classmethod
+    def _is_new(cls, value: str) -> str:
+        if value == "1.0.0":
+            raise ValueError("this version was released already")
+        return value
+
+
+class Assistant:
+    """An agent that asks for each kind of thing that a tool can need of a person."""
+
+    id = "assistant"
+    name = "Assistant"
+    type = "agent"
+
+    async def run(self, _: StepInput, stream: AgentStream) -> AgentPause:
+        stream.content("Let me see what I need. ")
+        question = {"question": "Which meal?", "options": [{"label": "Fish"}, {"label": "Rice"}], "multi_select": False}
+        return AgentPause(
+            [
+                ToolRequest(Tool("c1", "delete_record", {"record_id": "42", "why": "it is old"})),
+                ToolRequest(Tool("c2", "send_mail", {"to": "ada@example.org"}), editable=True),
+                ToolRequest(
+                    Tool("c3", "ask_user", {}), user_input=[UserInputField("city"), UserInputField("days", "int")]
+                ),
+                ToolRequest(Tool("c4", "poll", {}), user_feedback=[question]),
+                ToolRequest(Tool("c5", "run_sql", {"sql": "SELECT 1"}), external_execution=True),
+                ToolRequest(Tool("c6", "delete_all", {"sure": HOSTILE})),
+            ],
+            {},
+        )
+
+    async def resume(self, _: Any, decisions: Sequence[ToolDecision], __: StepInput, stream: AgentStream) -> str:
+        stream.content("Thank you. ")
+        return ", ".join(f"{each.tool.name} {'yes' if each.approved else 'no'}" for each in decisions)
+
+
+async def told(step_input: StepInput) -> str:
+    return f"after {step_input.previous_step_content}"
+
+
+def filled_in(step_input: StepInput) -> object:
+    return step_input.user_input
+
+
+def released(step_input: StepInput) -> str:
+    release: Release = step_input.user_input
+    return f"released {release.version} ({release.channel})"
+
+
+async def quick(_: StepInput) -> str:
+    return "a quick look"
+
+
+async def deep(_: StepInput) -> str:
+    return "a deep look"
+
+
+async def mail(step_input: StepInput) -> str:
+    """A mail; sent back, it has a line with the feedback."""
+    lines = ["Dear all,", "the quarter was good.", "We sold 300 units.", "Ada"]
+    if step_input.rejection_feedback is not None:
+        lines.append(f"PS: {step_input.rejection_feedback}")
+    return "\n".join(lines)
+
+
+async def data(_: StepInput) -> dict[str, Any]:
+    return {"title": "Report", "rows": [1, 2, 3]}
+
+
+async def attempt(step_input: StepInput) -> str:
+    return f"draft with {step_input.rejection_feedback or 'nothing'}"
+
+
+async def flaky(step_input: StepInput) -> str:
+    if step_input.attempt == 1:
+        raise ConnectionError("the service didn't answer")
+    return "it works now"
+
+
+async def many(step_input: StepInput) -> AsyncIterator[str]:
+    """`EVENTS` deltas at once, and, when the gate is open, `more` others at a reader's pace."""
+    for number in range(EVENTS):
+        yield f"{number} "
+        if number % 500 == 0:
+            await asyncio.sleep(0)
+    await until_open(str(of(step_input, "gate")))
+    for number in range(int(str(of(step_input, "more", 0)))):
+        yield f"more{number} "
+        await asyncio.sleep(0.002)
+
+
+async def hostile(_: StepInput) -> AsyncIterator[str]:
+    yield HOSTILE
+    yield " and after it"
+
+
+async def huge(_: StepInput) -> str:
+    return "0123456789" * 100_000
+
+
+async def fails_hostile(_: StepInput) -> StepOutput:
+    raise ValueError(HOSTILE)
+
+
+workflows = [
+    Workflow("confirm", name="Confirm", steps=[first, Step("publish", told, human_review=Confirm("Publish it?"))]),
+    Workflow(
+        "condition",
+        name="Branch",
+        steps=[
+            Condition("branch", "true", steps=[quick], else_steps=[deep], human_review=Confirm("Look quickly?")),
+            Step("after", told),
+        ],
+    ),
+    Workflow("form", name="Form", steps=[Step("details", filled_in, human_review=Ask(FORM, "Tell me the details:"))]),
+    Workflow(
+        "release", name="Release", steps=[Step("release", released, human_review=Ask(Release, "Which release is this?"))]
+    ),
+    Workflow("route", name="Route", steps=[Router("look", [quick, deep], human_review=Choose("How closely?"))]),
+    Workflow(
+        "routes",
+        name="Routes",
+        steps=[Router("look", [quick, deep, first], human_review=Choose("Which of these?", multiple=True))],
+    ),
+    Workflow("tools", name="Tools", steps=[Step("act", agent=Assistant())]),
+    Workflow(
+        "review",
+        name="Review",
+        steps=[Step("mail", mail, human_review=Review("Is this mail right?", on_reject="retry")), Step("send", told)],
+    ),
+    Workflow("data", name="Data", steps=[Step("data", data, human_review=Review("Are these right?"))]),
+    Workflow(
+        "loop",
+        name="Loop",
+        steps=[
+            Loop(
+                "improve",
+                [Step("work", attempt)],
+                max_iterations=4,
+                human_review=Review("Good enough?", on_reject="retry"),
+            )
+        ],
+    ),
+    Workflow(
+        "error",
+        name="Error",
+        steps=[Step("call", flaky, on_error="pause", human_review=ErrorReview()), Step("after", told)],
+    ),
+    Workflow(
+        "timeout",
+        name="Timeout",
+        steps=[Step("publish", told, human_review=Confirm("Publish it?", timeout=6, on_timeout="skip")), first],
+    ),
+    Workflow(
+        "patient",
+        name="Patient",
+        steps=[Step("publish", told, human_review=Confirm("Publish it?", timeout=3600, on_timeout="skip"))],
+    ),
+    Workflow("stream", name="Stream", steps=[stream]),
+    Workflow("streamed", name="Streamed", steps=[stream, Step("publish", told, human_review=Confirm("Publish it?"))]),
+    Workflow(
+        "assigned",
+        name="Assigned",
+        steps=[Step("sign", told, human_review=Confirm("Sign it?", assignees=["alice", "bob"]))],
+    ),
+    Workflow(
+        "parallel",
+        name="Several",
+        steps=[
+            Parallel(
+                "all",
+                [
+                    Step("one", first, human_review=Confirm("One?")),
+                    Step("two", filled_in, human_review=Ask([UserInputField("word")], "A word?")),
+                ],
+            )
+        ],
+    ),
+    Workflow("many", name="Many events", steps=[Step("many", many)]),
+    Workflow("huge", name="Huge", steps=[Step("huge", huge)]),
+    Workflow(
+        "hostile",
+        name=f"Name {HOSTILE}",
+        description=HOSTILE,
+        steps=[
+            Step(f"step {HOSTILE}", hostile),
+            Step("asked", told, human_review=Confirm(f"Question {HOSTILE}")),
+            Step("failing", fails_hostile),
+        ],
+    ),
+]
