@@ -19,6 +19,7 @@ def built(tmp_path: Path) -> Path:
     (tmp_path / "index.html").write_text("<!doctype html><title>Interlock</title>")
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "app-1f2e3d.js").write_text("export {}")
+    (tmp_path / "client.js").write_text("export const connect = 1;")
     return tmp_path
 
 
@@ -57,11 +58,22 @@ async def test_files_outside_the_folder_are_not_served(built: Path) -> None:
             assert (await browser.get(path)).status_code == 404
 
 
-async def test_page_that_is_not_built_says_what_to_do(tmp_path: Path) -> None:
+async def test_any_page_may_load_the_client(built: Path) -> None:
+    async with opened(built) as browser:
+        client = await browser.get("/client.js", headers={"Origin": "https://elsewhere.example"})
+    assert (client.status_code, client.text) == (200, "export const connect = 1;")
+    assert client.headers["content-type"].startswith("text/javascript")
+    assert client.headers["access-control-allow-origin"] == "*"
+    assert client.headers["cache-control"] == "no-cache"
+    assert client.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_what_is_not_built_says_what_to_do(tmp_path: Path) -> None:
     async with opened(tmp_path) as browser:
-        page = await browser.get("/")
-    assert page.status_code == 404
-    assert "make web" in page.text
+        for path in ("/", "/client.js"):
+            page = await browser.get(path)
+            assert page.status_code == 404
+            assert "make web" in page.text
 
 
 async def test_web_app_can_be_left_out(tmp_path: Path) -> None:

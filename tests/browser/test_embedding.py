@@ -1,0 +1,242 @@
+"""`examples/embed`, the page without a build, in a real browser.
+
+It is served from a port of its own: the client comes from another origin, and the socket is opened from another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from tests.live import ALICE, BOB, ROOT, Live, continue_with, last_output, live_server
+
+import examples
+from interlock import Confirm, Step, StepInput, Workflow
+from interlock.http.web import FOLDER
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CHECKOUT = Path(__file__).parents[2]
+PAGE = CHECKOUT / "examples" / "embed" / "index.html"
+WRITTEN_THERE = "http://127.0.0.1:7777"
+"""The server's address, as the page has it."""
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+PATIENCE_MS = 30_000
+
+# ── A workflow whose writing the test holds back ────────────────────────────────────────────────────────
+
+BEGINNING, REST = "<b>Dear neighbours</b>", ", the lift works again."
+gate = threading.Event()
+
+
+async def draft(_: StepInput) -> AsyncIterator[str]:
+    yield BEGINNING
+    while not gate.is_set():  # the server has a loop of its own, in a thread
+        await asyncio.sleep(0.01)
+    yield REST
+
+
+def send(step_input: StepInput) -> str:
+    return f"Sent: {step_input.previous_step_content}"
+
+
+NOTICE = Workflow("notice", steps=[draft, Step("send", send, human_review=Confirm("Send it?", on_reject="cancel"))])
+
+
+# ── The page, on a server of its own ────────────────────────────────────────────────────────────────────
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """The page's server has nothing to say."""
+
+
+@contextmanager
+def page_of(live: Live, folder: Path) -> Iterator[str]:
+    """Where the page is, with the address of the server that it is to talk to."""
+    text = PAGE.read_text("utf-8")
+    assert WRITTEN_THERE in text
+    folder.mkdir()
+    (folder / "index.html").write_text(text.replace(WRITTEN_THERE, live.http_url), "utf-8")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, name="the page's server")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium."""
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
+    assert executable, f"There is none of {', '.join(NAMES)} on PATH; `make browser` installs one where it can."
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page in a context of its own, in which no script fails."""
+    faults: list[str] = []
+    context = await browser.new_context()
+    context.set_default_timeout(PATIENCE_MS)
+    page = await context.new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    await context.close()
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server for the tests of this module, with the client that the page loads."""
+    assert (FOLDER / "client.js").is_file(), "The client isn't built: `make web` builds it, with Node 20 or later."
+    with live_server([NOTICE, *examples.workflows], data_dir=tmp_path_factory.mktemp("live")) as server:
+        yield server
+
+
+@pytest.fixture
+def address(live: Live, tmp_path: Path) -> Iterator[str]:
+    """Where the page is."""
+    with page_of(live, tmp_path / "page") as where:
+        yield where
+
+
+@pytest.fixture(autouse=True)
+def _gate() -> Iterator[None]:
+    """Closed when a test begins; a step that still stands before it goes on when the test is over."""
+    gate.clear()
+    yield
+    gate.set()
+
+
+async def start(page: Page, workflow_id: str) -> None:
+    """What a person fills in, and the button."""
+    await page.get_by_label("Token").fill(ALICE)
+    await page.get_by_label("Workflow").fill(workflow_id)
+    await page.get_by_role("button", name="Go").click()
+
+
+async def shows(where: Locator, text: str) -> None:
+    await expect(where).to_contain_text(text, timeout=PATIENCE_MS)
+
+
+async def paused_run(live: Live) -> str:
+    """A run of the notice that waits for its confirmation."""
+    gate.set()
+    async with live.talk(ALICE) as talk:
+        run_id = await talk.start("notice")
+        await talk.until_pause(run_id)
+    return run_id
+
+
+# ── What it does ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_run_is_started_streamed_confirmed_and_seen_to_complete(page: Page, address: str) -> None:
+    await page.goto(address)
+    await start(page, "notice")
+    steps = page.locator("#steps")
+    await shows(steps, "draft: running")
+    await shows(steps, BEGINNING)
+    assert REST not in await steps.inner_text()
+    gate.set()
+    await shows(steps, BEGINNING + REST)
+    await shows(page.locator("#cards"), "Send it?")
+    await shows(page.locator("#status"), "PAUSED")
+    await page.get_by_role("button", name="Confirm").click()
+    await shows(page.locator("#status"), "COMPLETED")
+    await shows(page.locator("#result"), f"Sent: {BEGINNING}{REST}")
+    await shows(page.locator("#decisions"), "send: confirmed by alice")
+    await expect(page.locator("#cards article")).to_have_count(0)
+    assert await page.locator("b").count() == 0, "what a run says became HTML"
+
+
+async def test_rejection_cancels_the_run(page: Page, live: Live, address: str) -> None:
+    run_id = await paused_run(live)
+    await page.goto(f"{address}?run={quote(run_id)}#token={quote(ALICE)}")
+    await page.get_by_role("button", name="Reject").click()
+    await shows(page.locator("#status"), "CANCELLED")
+    await shows(page.locator("#decisions"), "send: rejected by alice")
+
+
+async def test_decision_that_is_made_elsewhere_shows(page: Page, live: Live, address: str) -> None:
+    run_id = await paused_run(live)
+    await page.goto(f"{address}?run={quote(run_id)}#token={quote(ALICE)}")
+    await shows(page.locator("#cards"), "Send it?")
+    async with live.talk(ROOT) as talk:
+        await talk.send(action="reconnect", workflow_id="notice", run_id=run_id)
+        await talk.send(continue_with(last_output(await talk.until_pause(run_id)), confirmed=True))
+        await talk.until_end(run_id)
+    await shows(page.locator("#decisions"), "send: confirmed by root")
+    await shows(page.locator("#status"), "COMPLETED")
+    await expect(page.locator("#cards article")).to_have_count(0)
+
+
+async def test_example_that_the_page_proposes_is_sent_back_and_approved(
+    page: Page, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(CHECKOUT)  # the message that stands there is a file's path from there
+    await page.goto(address)
+    await page.get_by_label("Token").fill(ALICE)
+    await page.get_by_role("button", name="Go").click()
+    await shows(page.locator("#cards"), "Is this summary right?")
+    await page.get_by_placeholder("What is wrong with it?").fill("1 sentence")
+    await page.get_by_role("button", name="Reject").click()
+    await shows(page.locator("#decisions"), "drafts: rejected by alice")
+    await page.get_by_role("button", name="Confirm").click()
+    await shows(page.locator("#status"), "COMPLETED")
+    await shows(page.locator("#result"), "Summary of README.md")
+
+
+# ── What it may not do ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_token_of_a_link_does_not_stay_in_the_address(page: Page, live: Live, address: str) -> None:
+    run_id = await paused_run(live)
+    await page.goto(f"{address}?run={quote(run_id)}#token={quote(ALICE)}")
+    await shows(page.locator("#cards"), "Send it?")
+    assert page.url == f"{address}?run={run_id}"
+
+
+async def test_somebody_elses_run_is_refused_in_words(page: Page, live: Live, address: str) -> None:
+    run_id = await paused_run(live)
+    await page.goto(f"{address}?run={quote(run_id)}#token={quote(BOB)}")
+    await shows(page.locator("#error"), "There is no such run")
+    await expect(page.locator("#cards article")).to_have_count(0)
+
+
+async def test_page_of_an_origin_that_is_not_listed_may_not_connect(page: Page, tmp_path: Path) -> None:
+    with live_server([NOTICE], data_dir=tmp_path / "data", allowed_origins="https://ours.example") as live:
+        with page_of(live, tmp_path / "page") as address:
+            await page.goto(address)
+            await start(page, "notice")
+            await shows(page.locator("#error"), "origin")
+            await shows(page.locator("#connection"), "closed")
