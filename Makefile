@@ -11,6 +11,7 @@ REDIS   ?= single
 NPM    := $(or $(shell command -v npm 2>/dev/null),$(abspath $(BIN))/npm)
 CLIENT := clients/typescript
 WEB    := clients/web
+REACT  := examples/react
 APP    := server/interlock/web/index.html
 
 .PHONY: setup run web node cluster test browser chaos check bench docs clean
@@ -45,6 +46,10 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json $(CLIENT)/dist/
 $(APP): $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(WEB)/vite.config.ts $(shell find $(WEB)/src -type f)
 	@cd $(WEB) && "$(NPM)" run --silent build
 
+$(REACT)/node_modules/.package-lock.json: $(REACT)/package-lock.json $(CLIENT)/dist/interlock.js | node
+	@cd $(REACT) && "$(NPM)" ci --silent --no-fund --no-audit
+	@touch $@
+
 web: $(APP)  ## build the web app into the server's package
 
 browser:
@@ -62,13 +67,14 @@ test: setup web browser  ## the whole suite, on a real SQLite, PostgreSQL, Redis
 chaos: setup  ## runs and clients while nodes, connections and servers die (MINUTES=10 SEED= NODES=3 REDIS=single)
 	@$(BIN)/python -m tests.faults.chaos --minutes $(MINUTES) --nodes $(NODES) --redis $(REDIS) $(if $(SEED),--seed $(SEED))
 
-check: setup $(WEB)/node_modules/.package-lock.json  ## style, types, import contracts
+check: setup $(WEB)/node_modules/.package-lock.json $(REACT)/node_modules/.package-lock.json  ## style, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy protocol server clients/python tests examples
 	@$(BIN)/lint-imports --no-cache
 	@cd $(CLIENT) && "$(NPM)" run --silent check
 	@cd $(WEB) && "$(NPM)" run --silent check
+	@cd $(REACT) && "$(NPM)" run --silent build
 
 bench: setup  ## measure against the peer and the floor; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench
@@ -79,5 +85,5 @@ docs: setup  ## regenerate the generated documents
 	@$(BIN)/python -m interlock.http.openapi
 
 clean:
-	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(WEB)/node_modules server/interlock/web
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(WEB)/node_modules server/interlock/web $(REACT)/node_modules $(REACT)/dist
 	rm -rf $(VENV) .venv-peer .mypy_cache .ruff_cache .pytest_cache

@@ -1,11 +1,11 @@
-"""`examples/embed`, the page without a build, in a real browser.
+"""Pages without a build, in a real browser: `examples/embed`, and the one in `docs/embedding.md`.
 
-It is served from a port of its own: the client comes from another origin, and the socket is opened from another one.
+They are served from a port of their own: the client comes from another origin, and the socket goes to another one.
 """
 
 from __future__ import annotations
 
-import asyncio
+import re
 import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
-from tests.live import ALICE, BOB, ROOT, Live, continue_with, last_output, live_server
+from tests.live import ALICE, BOB, JWT_SECRET, ROOT, Live, continue_with, last_output, live_server
 
 import examples
 from interlock import Confirm, Step, StepInput, Workflow
@@ -27,9 +28,10 @@ from interlock.http.web import FOLDER
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CHECKOUT = Path(__file__).parents[2]
-PAGE = CHECKOUT / "examples" / "embed" / "index.html"
+EXAMPLE = (CHECKOUT / "examples" / "embed" / "index.html").read_text("utf-8")
+DOCUMENT = (CHECKOUT / "docs" / "embedding.md").read_text("utf-8")
 WRITTEN_THERE = "http://127.0.0.1:7777"
-"""The server's address, as the page has it."""
+"""The server's address, as the pages have it."""
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -50,10 +52,9 @@ BEGINNING, REST = "<b>Dear neighbours</b>", ", the lift works again."
 gate = threading.Event()
 
 
-async def draft(_: StepInput) -> AsyncIterator[str]:
+def draft(_: StepInput) -> Iterator[str]:
     yield BEGINNING
-    while not gate.is_set():  # the server has a loop of its own, in a thread
-        await asyncio.sleep(0.01)
+    gate.wait()
     yield REST
 
 
@@ -73,12 +74,12 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def page_of(live: Live, folder: Path) -> Iterator[str]:
-    """Where the page is, with the address of the server that it is to talk to."""
-    text = PAGE.read_text("utf-8")
+def page_of(live: Live, folder: Path, text: str = EXAMPLE, **files: str) -> Iterator[str]:
+    """Where the page is, with the address of the server that it is to talk to, and files beside it."""
     assert WRITTEN_THERE in text
     folder.mkdir()
-    (folder / "index.html").write_text(text.replace(WRITTEN_THERE, live.http_url), "utf-8")
+    for name, content in {"index.html": text.replace(WRITTEN_THERE, live.http_url), **files}.items():
+        (folder / name).write_text(content, "utf-8")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, name="the page's server")
     thread.start()
@@ -146,6 +147,12 @@ async def start(page: Page, workflow_id: str) -> None:
 
 async def shows(where: Locator, text: str) -> None:
     await expect(where).to_contain_text(text, timeout=PATIENCE_MS)
+
+
+def block(language: str) -> str:
+    """The one block in this language of the document."""
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    return str(found)
 
 
 async def paused_run(live: Live) -> str:
@@ -216,6 +223,23 @@ async def test_example_that_the_page_proposes_is_sent_back_and_approved(
     await shows(page.locator("#result"), "Summary of README.md")
 
 
+async def test_page_of_the_document_works_with_a_token_of_its_own_backend(
+    page: Page, live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.set()
+    monkeypatch.setenv("INTERLOCK_JWT_SECRET", JWT_SECRET)
+    backend: dict[str, Any] = {}
+    exec(block("python"), backend)
+    token = backend["interlock_token"]("ada", [])
+    with page_of(live, tmp_path / "page", block("html"), **{"interlock-token": token}) as address:
+        await page.goto(address)
+        await shows(page.locator("#status"), "PAUSED")
+        await shows(page.locator("#text"), BEGINNING + REST)
+        await page.get_by_role("button", name="Send it").click()
+        await shows(page.locator("#status"), "COMPLETED")
+        await expect(page.get_by_role("button")).to_be_hidden()
+
+
 # ── What it may not do ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -234,9 +258,12 @@ async def test_somebody_elses_run_is_refused_in_words(page: Page, live: Live, ad
 
 
 async def test_page_of_an_origin_that_is_not_listed_may_not_connect(page: Page, tmp_path: Path) -> None:
-    with live_server([NOTICE], data_dir=tmp_path / "data", allowed_origins="https://ours.example") as live:
-        with page_of(live, tmp_path / "page") as address:
-            await page.goto(address)
-            await start(page, "notice")
-            await shows(page.locator("#error"), "origin")
-            await shows(page.locator("#connection"), "closed")
+    listed = "https://ours.example"
+    with (
+        live_server([NOTICE], data_dir=tmp_path / "data", allowed_origins=listed) as live,
+        page_of(live, tmp_path / "page") as address,
+    ):
+        await page.goto(address)
+        await start(page, "notice")
+        await shows(page.locator("#error"), "INTERLOCK_ALLOWED_ORIGINS")
+        await shows(page.locator("#connection"), "closed")

@@ -5,7 +5,7 @@ Laws:
   shown, and never run.
 - Assets are named by their content, and browsers keep them for good. The page itself is asked for each time.
 - The page holds no secret. Whoever opens it gives a token, and gets what that token may see.
-- The client, `/client.js`, is public code: any page may load it. Whether that page may connect is asked where it connects.
+- The client, `/client.js`, is public code, which any page may load. Whether a page may connect is asked when it does.
 
 Source: `docs/settings.md`, `docs/embedding.md`.
 """
@@ -53,7 +53,9 @@ _ASKED_EACH_TIME = "no-cache"
 _KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
 _NOT_BUILT = """<!doctype html><html lang="en"><title>Interlock</title><p>The server runs, and the web app isn't built \
 here: in its checkout, <code>make web</code> builds it, which needs Node 20 or later.</p></html>"""
-_NO_CLIENT = "// The client isn't built here: in the server's checkout, `make web` builds it, which needs Node 20 or later.\n"
+_NO_CLIENT = (
+    "// The client isn't built here: in the server's checkout, `make web` builds it, which needs Node 20 or later.\n"
+)
 
 
 class _Assets(StaticFiles):
