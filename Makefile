@@ -12,6 +12,7 @@ NPM    := $(or $(shell command -v npm 2>/dev/null),$(abspath $(BIN))/npm)
 CLIENT := clients/typescript
 WEB    := clients/web
 REACT  := examples/react
+PAGE   := $(REACT)/dist/index.html
 APP    := server/interlock/web/index.html
 
 .PHONY: setup run web node cluster test browser chaos check bench docs clean
@@ -50,6 +51,9 @@ $(REACT)/node_modules/.package-lock.json: $(REACT)/package-lock.json $(CLIENT)/d
 	@cd $(REACT) && "$(NPM)" ci --silent --no-fund --no-audit
 	@touch $@
 
+$(PAGE): $(REACT)/node_modules/.package-lock.json $(REACT)/index.html $(wildcard $(REACT)/*.ts*) $(shell find $(REACT)/src -type f)
+	@cd $(REACT) && "$(NPM)" run --silent build
+
 web: $(APP)  ## build the web app into the server's package
 
 browser:
@@ -58,7 +62,7 @@ browser:
 cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
 	@$(BIN)/python -m tests.faults.showcase
 
-test: setup web browser  ## the whole suite, on a real SQLite, PostgreSQL, Redis and browser; chaos apart, as it wants the machine for itself
+test: setup web browser $(PAGE)  ## the whole suite, on a real SQLite, PostgreSQL, Redis and browser; chaos apart, as it wants the machine for itself
 	@cd $(CLIENT) && "$(NPM)" test --silent
 	@cd $(WEB) && "$(NPM)" test --silent
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos"
@@ -74,7 +78,7 @@ check: setup $(WEB)/node_modules/.package-lock.json $(REACT)/node_modules/.packa
 	@$(BIN)/lint-imports --no-cache
 	@cd $(CLIENT) && "$(NPM)" run --silent check
 	@cd $(WEB) && "$(NPM)" run --silent check
-	@cd $(REACT) && "$(NPM)" run --silent build
+	@cd $(REACT) && "$(NPM)" run --silent check
 
 bench: setup  ## measure against the peer and the floor; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench

@@ -1,4 +1,4 @@
-"""Pages without a build, in a real browser: `examples/embed`, and the one in `docs/embedding.md`.
+"""Pages of one's own, in a real browser: `examples/embed`, the one in `docs/embedding.md`, and `examples/react`.
 
 They are served from a port of their own: the client comes from another origin, and the socket goes to another one.
 """
@@ -6,9 +6,8 @@ They are served from a port of their own: the client comes from another origin, 
 from __future__ import annotations
 
 import re
-import shutil
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +17,9 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, expect
+from tests.browser.conftest import watch
+from tests.browser.pages import PATIENCE_MS
 from tests.live import ALICE, BOB, JWT_SECRET, ROOT, Live, continue_with, last_output, live_server
 
 import examples
@@ -28,23 +29,11 @@ from interlock.http.web import FOLDER
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CHECKOUT = Path(__file__).parents[2]
-EXAMPLE = (CHECKOUT / "examples" / "embed" / "index.html").read_text("utf-8")
+REACT = CHECKOUT / "examples" / "react" / "dist"
+EXAMPLE = {"index.html": (CHECKOUT / "examples" / "embed" / "index.html").read_text("utf-8")}
 DOCUMENT = (CHECKOUT / "docs" / "embedding.md").read_text("utf-8")
 WRITTEN_THERE = "http://127.0.0.1:7777"
 """The server's address, as the pages have it."""
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
-PATIENCE_MS = 30_000
 
 # ── A workflow whose writing the test holds back ────────────────────────────────────────────────────────
 
@@ -74,12 +63,12 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def page_of(live: Live, folder: Path, text: str = EXAMPLE, **files: str) -> Iterator[str]:
-    """Where the page is, with the address of the server that it is to talk to, and files beside it."""
-    assert WRITTEN_THERE in text
-    folder.mkdir()
-    for name, content in {"index.html": text.replace(WRITTEN_THERE, live.http_url), **files}.items():
-        (folder / name).write_text(content, "utf-8")
+def site_of(live: Live, folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+    """Where these files are served, with the address of the server that they are to talk to."""
+    assert any(WRITTEN_THERE in text for text in files.values())
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text.replace(WRITTEN_THERE, live.http_url), "utf-8")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, name="the page's server")
     thread.start()
@@ -91,25 +80,14 @@ def page_of(live: Live, folder: Path, text: str = EXAMPLE, **files: str) -> Iter
         thread.join()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium."""
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
-    assert executable, f"There is none of {', '.join(NAMES)} on PATH; `make browser` installs one where it can."
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page in a context of its own, in which no script fails."""
+    """A page in a context of its own, which reports no errors."""
     faults: list[str] = []
     context = await browser.new_context()
     context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    watch(page, faults)
     yield page
     await context.close()
     assert not faults, "\n".join(faults)
@@ -126,7 +104,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 @pytest.fixture
 def address(live: Live, tmp_path: Path) -> Iterator[str]:
     """Where the page is."""
-    with page_of(live, tmp_path / "page") as where:
+    with site_of(live, tmp_path / "site", EXAMPLE) as where:
         yield where
 
 
@@ -146,7 +124,7 @@ async def start(page: Page, workflow_id: str) -> None:
 
 
 async def shows(where: Locator, text: str) -> None:
-    await expect(where).to_contain_text(text, timeout=PATIENCE_MS)
+    await expect(where).to_contain_text(text)
 
 
 def block(language: str) -> str:
@@ -231,13 +209,29 @@ async def test_page_of_the_document_works_with_a_token_of_its_own_backend(
     backend: dict[str, Any] = {}
     exec(block("python"), backend)
     token = backend["interlock_token"]("ada", [])
-    with page_of(live, tmp_path / "page", block("html"), **{"interlock-token": token}) as address:
+    with site_of(live, tmp_path / "site", {"index.html": block("html"), "interlock-token": token}) as address:
         await page.goto(address)
         await shows(page.locator("#status"), "PAUSED")
         await shows(page.locator("#text"), BEGINNING + REST)
         await page.get_by_role("button", name="Send it").click()
         await shows(page.locator("#status"), "COMPLETED")
         await expect(page.get_by_role("button")).to_be_hidden()
+
+
+async def test_react_example_lists_what_waits_and_confirms_it(page: Page, live: Live, tmp_path: Path) -> None:
+    assert REACT.is_dir(), "The example isn't built: `make examples/react/dist/index.html`, with Node 20 or later."
+    await paused_run(live)
+    built = {str(each.relative_to(REACT)): each.read_text("utf-8") for each in REACT.rglob("*") if each.is_file()}
+    with site_of(live, tmp_path / "site", built) as address:
+        await page.goto(address)
+        await page.get_by_label("Token").fill(ALICE)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("button", name="notice: send").first.click()
+        run = page.get_by_role("main")
+        await shows(run, BEGINNING + REST)
+        await run.get_by_role("button", name="Confirm").click()
+        await shows(run, f"Sent: {BEGINNING}{REST}")
+        await shows(run, "send: decided by alice")
 
 
 # ── What it may not do ──────────────────────────────────────────────────────────────────────────────────
@@ -261,7 +255,7 @@ async def test_page_of_an_origin_that_is_not_listed_may_not_connect(page: Page, 
     listed = "https://ours.example"
     with (
         live_server([NOTICE], data_dir=tmp_path / "data", allowed_origins=listed) as live,
-        page_of(live, tmp_path / "page") as address,
+        site_of(live, tmp_path / "site", EXAMPLE) as address,
     ):
         await page.goto(address)
         await start(page, "notice")
