@@ -1,7 +1,8 @@
 """The web app as a person finds it: by roles and names. All that the tests know of how the app is built is here.
 
 Laws:
-- Nothing is found by a class, an id or a place in the document: what a screen reader can't find, no test finds.
+- Things are found by their role and their name, and by no class, id or place in the document: what a screen reader
+  can't find, no test finds.
 - Nothing sleeps: Playwright waits for what is asked for, up to `PATIENCE`.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from playwright.async_api import Locator, Page, expect
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 """Milliseconds until something that has to be seen counts as missing."""
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -21,6 +22,11 @@ expect.set_options(timeout=PATIENCE_MS)
 def _named(words: str) -> re.Pattern[str]:
     """A name that is these words, or begins with them."""
     return re.compile(rf"^{re.escape(words)}\b")
+
+
+def _option(inside: Page | Locator, label: str) -> Locator:
+    radio = inside.get_by_role("radio", name=_named(label))
+    return radio.or_(inside.get_by_role("checkbox", name=_named(label)))
 
 
 @dataclass(frozen=True)
@@ -208,11 +214,13 @@ class Card:
     async def select(self, *labels: str) -> None:
         """Tick options, of which one or several may be taken."""
         for label in labels:
-            option = self.box.get_by_role("radio", name=_named(label)).or_(
-                self.box.get_by_role("checkbox", name=_named(label))
-            )
-            await option.click(force=True)  # what can be seen of it lies above it
+            option = self.option(label)
+            await self.box.locator("label").filter(has=_option(self.box.page, label)).click()  # what can be seen of it
             await expect(option).to_be_checked()
+
+    def option(self, label: str) -> Locator:
+        """What is ticked to take one."""
+        return _option(self.box, label)
 
     @property
     def edited(self) -> Locator:

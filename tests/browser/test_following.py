@@ -10,7 +10,7 @@ from tests.browser.conftest import NewPage
 from tests.browser.others import decide, log_of, started, text_of, waiting
 from tests.browser.pages import App
 from tests.faults.proxy import proxied
-from tests.live import ALICE, ROOT, Live, eventually, served
+from tests.live import ALICE, ROOT, Live, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -45,36 +45,19 @@ async def test_page_that_was_offline_says_so_and_catches_up_by_itself(
 ) -> None:
     gate = tmp_path / "gate"
     run_id = await started(live, "stream", {"count": 100, "wait_at": 50, "gate": str(gate)})
-    app = await new_page(ALICE)
-    await app.open_chat("stream", run_id)
-    await expect(app.step("stream")).to_contain_text("48 49")
-    await app.page.context.set_offline(True)
-    await app.is_offline()
-    await expect(app.alert).to_contain_text("Offline")
-    gate.touch()
-    log = await log_of(live, run_id)
-    await app.page.context.set_offline(False)
-    await app.is_live()
-    await expect(app.alert).to_have_count(0)
-    await expect(app.output).to_be_visible()
-    assert log
-    await shows_the_log(app, live, run_id)
-
-
-async def test_page_whose_connection_breaks_goes_on_as_soon_as_there_is_one(
-    live: Live, new_page: NewPage, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    run_id = await started(live, "stream", {"count": 100, "wait_at": 50, "gate": str(gate)})
     async with proxied(live.port) as proxy:
         app = await new_page(ALICE, url=f"http://127.0.0.1:{proxy.port}")
         await app.open_chat("stream", run_id)
         await expect(app.step("stream")).to_contain_text("48 49")
+        await app.page.context.set_offline(True)
         with proxy.down():
             await app.is_offline()
+            await expect(app.alert).to_contain_text("Offline")
             gate.touch()
             await log_of(live, run_id)
+        await app.page.context.set_offline(False)
         await app.is_live()
+        await expect(app.alert).to_have_count(0)
         await expect(app.output).to_be_visible()
         await shows_the_log(app, live, run_id)
 

@@ -26,7 +26,11 @@ async def test_confirmation_is_confirmed(live: Live, new_page: NewPage) -> None:
 
 @pytest.mark.parametrize(
     ("way", "label", "after"),
-    [("else", "Take the other branch", "a deep look"), ("skip", "Skip it", "after"), ("cancel", "Cancel the run", None)],
+    [
+        ("else", "Take the other branch", "a deep look"),
+        ("skip", "Skip it", "after"),
+        ("cancel", "Cancel the run", None),
+    ],
 )
 async def test_confirmation_is_rejected_in_each_way_with_feedback(
     live: Live, new_page: NewPage, way: str, label: str, after: str | None

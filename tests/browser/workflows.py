@@ -27,6 +27,7 @@ from interlock import (
     Workflow,
 )
 from interlock.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
+from interlock_protocol.types import JsonValue
 
 EVENTS = 100_000
 """How many events `many` has before it waits for its gate."""
@@ -68,7 +69,11 @@ class Assistant:
 
     async def run(self, _: StepInput, stream: AgentStream) -> AgentPause:
         stream.content("Let me see what I need. ")
-        question = {"question": "Which meal?", "options": [{"label": "Fish"}, {"label": "Rice"}], "multi_select": False}
+        question: dict[str, JsonValue] = {
+            "question": "Which meal?",
+            "options": [{"label": "Fish"}, {"label": "Rice"}],
+            "multi_select": False,
+        }
         return AgentPause(
             [
                 ToolRequest(Tool("c1", "delete_record", {"record_id": "42", "why": "it is old"})),
@@ -168,7 +173,9 @@ workflows = [
     ),
     Workflow("form", name="Form", steps=[Step("details", filled_in, human_review=Ask(FORM, "Tell me the details:"))]),
     Workflow(
-        "release", name="Release", steps=[Step("release", released, human_review=Ask(Release, "Which release is this?"))]
+        "release",
+        name="Release",
+        steps=[Step("release", released, human_review=Ask(Release, "Which release is this?"))],
     ),
     Workflow("route", name="Route", steps=[Router("look", [quick, deep], human_review=Choose("How closely?"))]),
     Workflow(

@@ -1,0 +1,109 @@
+"""Whatever a run says is text: it is shown as it is, runs nothing, and however much of it there is, it fits."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, WebSocketRoute, expect
+from tests.browser.conftest import NewPage
+from tests.browser.others import decide, started, waiting
+from tests.browser.pages import App
+from tests.browser.workflows import HOSTILE
+from tests.live import ALICE, Live
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TAKEN_FOR_HTML = "document.querySelectorAll('main img, main script').length"
+
+
+async def is_harmless(app: App) -> None:
+    """Nothing that the run said has become part of the document, or was run."""
+    await expect(app.page.get_by_text(HOSTILE).first).to_be_visible()
+    assert await app.page.evaluate(TAKEN_FOR_HTML) == 0
+    assert await app.page.evaluate("window.harmed") is None
+
+
+async def test_what_looks_like_html_is_shown_as_text_in_the_chat(live: Live, new_page: NewPage) -> None:
+    app = await new_page(ALICE)
+    await app.start("Name", HOSTILE)
+    await expect(app.card.box).to_contain_text(f"Question {HOSTILE}")
+    await expect(app.run).to_contain_text(f"Name {HOSTILE}")
+    await expect(app.step(f"step {HOSTILE}")).to_contain_text(f"{HOSTILE} and after it")
+    await app.card.reject("Skip it", HOSTILE)
+    await expect(app.decided).to_contain_text(HOSTILE)
+    await expect(app.page.get_by_role("region", name="Error", exact=True)).to_contain_text(HOSTILE)
+    await is_harmless(app)
+
+
+async def test_what_looks_like_html_is_shown_as_text_everywhere_else(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "hostile", HOSTILE)
+    app = await new_page(ALICE, "/inbox")
+    await expect(app.inbox.filter(has_text=f"Question {HOSTILE}").first).to_be_visible()
+    await is_harmless(app)
+    await app.visit("Runs")
+    await expect(app.runs.filter(has_text=run_id)).to_contain_text(f"Name {HOSTILE}")
+    await is_harmless(app)
+    await app.open_run("hostile", run_id)
+    await expect(app.heading).to_have_text(f"Name {HOSTILE}")
+    await expect(app.steps).to_contain_text(f"step {HOSTILE}")
+    await app.show("Events")
+    await expect(app.event("WorkflowStarted")).to_contain_text(HOSTILE)
+    await app.event("WorkflowStarted").get_by_role("button").click()
+    await is_harmless(app)
+
+
+async def test_arguments_of_a_tool_are_shown_as_text(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "tools")
+    app = await new_page(ALICE)
+    await app.open_chat("tools", run_id)
+    await expect(app.card.tool("delete_all").box).to_contain_text(HOSTILE)
+    await is_harmless(app)
+
+
+async def test_policy_lets_no_script_of_a_run_be_run(live: Live, browser: Browser) -> None:
+    """If something slipped through into the document after all, the browser would refuse to run it."""
+    page = await browser.new_page()
+    response = await page.goto(live.http_url)
+    assert response is not None
+    assert "script-src 'self'" in response.headers["content-security-policy"]
+    await page.evaluate(
+        "addEventListener('securitypolicyviolation', ({ violatedDirective }) => window.no = violatedDirective)"
+    )
+    await page.evaluate("(html) => { document.createElement('div').innerHTML = html }", HOSTILE)
+    await page.wait_for_function("window.no")
+    assert await page.evaluate("[window.no.split('-')[0], window.harmed]") == ["script", None]
+    await page.context.close()
+
+
+async def test_huge_output_is_folded_and_can_be_unfolded(live: Live, new_page: NewPage) -> None:
+    app = await new_page(ALICE)
+    await app.start("Huge")
+    await expect(app.output).to_be_visible()
+    assert len(await app.output.inner_text()) < 20_000
+    await app.output.get_by_role("button").click()
+    await expect(app.output).to_contain_text("0123456789" * 100)
+    assert len(await app.output.inner_text()) >= 1_000_000
+
+
+async def test_event_that_is_not_known_is_listed_and_the_run_goes_on(live: Live, new_page: NewPage) -> None:
+    """A server that is newer than the page: between page and server, one event gets another name."""
+    run_id = await waiting(live, "confirm")
+    app = await new_page()
+
+    def renamed(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        server.on_message(lambda frame: route.send(str(frame).replace('"StepStarted"', '"StepBlessed"')))
+
+    await app.page.route_web_socket("**/workflows/ws", renamed)
+    await app.give(ALICE)
+    await app.is_live()
+    await app.open_run("confirm", run_id)
+    await app.show("Events")
+    await expect(app.event("StepBlessed")).to_contain_text("unknown")
+    await decide(live, run_id, confirmed=True)
+    await expect(app.output).to_contain_text("after first")
+
+
+async def test_run_that_is_not_there_is_told(live: Live, new_page: NewPage) -> None:
+    await started(live, "confirm")
+    app = await new_page(ALICE, "/runs/confirm/run-00000000000000000000000000000000")
+    await expect(app.alert.or_(app.page.get_by_text("no such run")).first).to_be_visible()
