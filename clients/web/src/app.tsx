@@ -67,7 +67,7 @@ function Shell() {
       <TopBar />
       <ConnectionBar />
       <SignInAgain />
-      <main ref={main} tabIndex={-1}>
+      <main id="main" ref={main} tabIndex={-1}>
         <Suspense
           fallback={
             <div className="page">

@@ -37,7 +37,7 @@ function Told({ view, error, behind, cancel, workflowName }: Staged & { workflow
     <article className="run" aria-label={`Run of ${workflowName}`}>
       <Said view={view} />
       <header className="run-head">
-        <strong>{workflowName}</strong>
+        <h2>{workflowName}</h2>
         <Status status={view.status} />
         <Link href={pathOf(view)} className="link small" aria-label={`Steps and events of this run of ${workflowName}`}>
           Steps and events <ExternalLink size={12} aria-hidden />
@@ -112,7 +112,7 @@ export function Outcome({ view }: { view: RunView }) {
     const text = textOfValue(view.output);
     return (
       <section className="outcome good" aria-label="Output">
-        <h3>Output</h3>
+        <h2>Output</h2>
         {text === "" ? (
           <p className="hint">It has none.</p>
         ) : (
@@ -141,7 +141,7 @@ export function Outcome({ view }: { view: RunView }) {
   if (view.status !== "ERROR") return null;
   return (
     <section className="outcome bad" aria-label="Error">
-      <h3>{view.error?.type ?? "Error"}</h3>
+      <h2>{view.error?.type ?? "Error"}</h2>
       <Folded text={view.error?.message ?? "The run failed."} what="error" />
     </section>
   );

@@ -59,15 +59,17 @@ function Item({ item, isOpen, onToggle }: { item: PendingItem; isOpen: boolean; 
   return (
     <li className="inbox-item">
       <div className="inbox-line">
-        <Button tone="quiet" className="button quiet" aria-expanded={isOpen} onPress={onToggle}>
-          <Chevron size={16} aria-hidden />
-          <span className="inbox-title">
-            <strong>{message ?? asksOf(pending.kind)}</strong>
-            <span className="hint">
-              {asksOf(pending.kind)} · {pending.step_name}
+        <h2>
+          <Button tone="quiet" aria-expanded={isOpen} onPress={onToggle}>
+            <Chevron size={16} aria-hidden />
+            <span className="inbox-title">
+              <strong>{message ?? asksOf(pending.kind)}</strong>
+              <span className="hint">
+                {asksOf(pending.kind)} · {pending.step_name}
+              </span>
             </span>
-          </span>
-        </Button>
+          </Button>
+        </h2>
         <span className="hint inbox-facts">
           <Link href={pathOf({ runId: run.run_id, workflowId: run.workflow_id })} className="link">
             {nameOf(run.workflow_id)}

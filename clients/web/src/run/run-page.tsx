@@ -115,6 +115,7 @@ function Waiting() {
   if (shown.length === 0) return null;
   return (
     <section className="stack" aria-label="Waiting for a decision">
+      <h2 className="unseen">Waiting for a decision</h2>
       {shown.map((question) => (
         <PauseCard key={question.id} question={question} />
       ))}
