@@ -414,6 +414,6 @@ def continue_with(output: Message, **decision: Any) -> Message:
 
 
 if __name__ == "__main__":
-    _set_clock_ahead(int(os.environ[_CLOCK_AHEAD]))
+    _set_clock_ahead(int(os.environ.get(_CLOCK_AHEAD, "0")))
     module, _, attribute = sys.argv[1].partition(":")
     serve(getattr(importlib.import_module(module), attribute))
