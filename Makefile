@@ -56,8 +56,9 @@ $(PAGE): $(REACT)/node_modules/.package-lock.json $(REACT)/index.html $(wildcard
 
 web: $(APP)  ## build the web app into the server's package
 
-browser:
+browser: web  ## the web app's tests in a real browser, which it installs where it may
 	@tests/browser/find_chromium.sh
+	@$(BIN)/python -m pytest tests/browser
 
 cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
 	@$(BIN)/python -m tests.faults.showcase
@@ -65,7 +66,7 @@ cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ct
 test: setup web browser $(PAGE)  ## the whole suite, on a real SQLite, PostgreSQL, Redis and browser; chaos apart, as it wants the machine for itself
 	@cd $(CLIENT) && "$(NPM)" test --silent
 	@cd $(WEB) && "$(NPM)" test --silent
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos"
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos" --ignore tests/browser
 	@$(BIN)/python -m pytest -m chaos
 
 chaos: setup  ## runs and clients while nodes, connections and servers die (MINUTES=10 SEED= NODES=3 REDIS=single)

@@ -7,7 +7,7 @@
  * - Whatever the server refuses is told on the card it was about.
  */
 
-import { useEffect, type ReactNode } from "react";
+import { useEffect, useRef, type FocusEvent, type ReactNode } from "react";
 import { AlertOctagon, GitBranch, HelpCircle, ListChecks, ScanEye, Wrench, type LucideIcon } from "lucide-react";
 import { isFinal, type DecisionView, type PauseKind } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
@@ -69,8 +69,10 @@ export function PauseCard({ question }: { question: Question }) {
   const isUnderWay = found.length === 0 && !isFinal(view.status) && (mine !== undefined || isTools);
   const isOpen = waits || isUnderWay;
   const phase = isOpen ? "open" : found.length > 0 ? "decided" : "withdrawn";
+  const focus = useFocusKept(phase);
   return (
     <section
+      {...focus}
       className={`card ${phase}`}
       aria-label={`${labelOf(phase)}: ${ASKS[question.kind]}, ${question.requirement.step_name}`}
     >
@@ -87,6 +89,22 @@ export function PauseCard({ question }: { question: Question }) {
       <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
     </section>
   );
+}
+
+/** Whoever answers by keyboard stays at the card when its form goes away. */
+function useFocusKept(phase: string) {
+  const ref = useRef<HTMLElement>(null);
+  const hadFocus = useRef(false);
+  useEffect(() => {
+    const active = document.activeElement;
+    if (phase !== "open" && hadFocus.current && (active === null || active === document.body)) ref.current?.focus();
+  }, [phase]);
+  return {
+    ref,
+    tabIndex: -1,
+    onFocus: () => void (hadFocus.current = true),
+    onBlur: (event: FocusEvent) => void (hadFocus.current = event.relatedTarget === null),
+  };
 }
 
 function labelOf(phase: string): string {

@@ -15,7 +15,7 @@ export type StepQuestion = Exclude<Question, { kind: "error_decision" }>;
 
 /** The form of a confirmation. */
 export function ConfirmationForm({ question, isBusy }: { question: StepQuestion; isBusy: boolean }) {
-  const [isRejecting, setRejecting] = useState(false);
+  const [mode, setMode] = useState<"ask" | "reject" | "back">("ask");
   const { send, faultOf } = useDecide(question.id);
   const decide = (decision: Verdict) => send(decision);
   const { step_input: input } = question.requirement;
@@ -26,20 +26,20 @@ export function ConfirmationForm({ question, isBusy }: { question: StepQuestion;
           <Folded text={textOfValue(input)} what="input" code />
         </Disclosed>
       )}
-      {isRejecting ? (
+      {mode === "reject" ? (
         <RejectForm
           question={question}
           isBusy={isBusy}
           fault={faultOf("rejection_feedback") ?? faultOf("on_reject")}
           onReject={decide}
-          onBack={() => setRejecting(false)}
+          onBack={() => setMode("back")}
         />
       ) : (
         <div className="actions">
           <Button tone="primary" isPending={isBusy} onPress={() => decide({ confirmed: true })}>
             Confirm
           </Button>
-          <Button isDisabled={isBusy} onPress={() => setRejecting(true)}>
+          <Button isDisabled={isBusy} autoFocus={mode === "back"} onPress={() => setMode("reject")}>
             Reject…
           </Button>
         </div>

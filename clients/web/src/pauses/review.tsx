@@ -22,10 +22,10 @@ import { useDecide } from "./use-decide.ts";
 
 /** The form of a review. */
 export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBusy: boolean }) {
-  const [mode, setMode] = useState<"look" | "edit" | "reject">("look");
+  const [mode, setMode] = useState<"look" | "edit" | "reject" | "back">("look");
   const { send, faultOf } = useDecide(question.id);
   const { step_output: output = null } = question.requirement;
-  const back = () => setMode("look");
+  const back = () => setMode("back");
   if (mode === "edit") {
     return <Editor output={output} isBusy={isBusy} fault={faultOf("edited_output")} onApprove={send} onBack={back} />;
   }
@@ -50,7 +50,7 @@ export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBus
           <Button isDisabled={isBusy} onPress={() => setMode("edit")}>
             Edit…
           </Button>
-          <Button isDisabled={isBusy} onPress={() => setMode("reject")}>
+          <Button isDisabled={isBusy} autoFocus={mode === "back"} onPress={() => setMode("reject")}>
             Reject…
           </Button>
         </div>

@@ -1,4 +1,3 @@
-import type { StepView } from "@interlock/client";
 import { textOf } from "@interlock/client";
 import { expect, test } from "vitest";
 import { inOrder, inText, type Part } from "../../src/chat/order.ts";

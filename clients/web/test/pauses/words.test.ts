@@ -1,4 +1,4 @@
-import { InterlockError, type ExecutorRequirement } from "@interlock/client";
+import { InterlockError } from "@interlock/client";
 import { expect, test } from "vitest";
 import { hunks } from "../../src/pauses/hunks.ts";
 import { mayDecide } from "../../src/pauses/may.ts";
