@@ -56,14 +56,14 @@ $(PAGE): $(REACT)/node_modules/.package-lock.json $(REACT)/index.html $(wildcard
 
 web: $(APP)  ## build the web app into the server's package
 
-browser: web  ## the web app's tests in a real browser, which it installs where it may
+browser: web $(PAGE)  ## the web app's tests in a real browser, which it installs where it may
 	@tests/browser/find_chromium.sh
 	@$(BIN)/python -m pytest tests/browser
 
 cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
 	@$(BIN)/python -m tests.faults.showcase
 
-test: setup web browser $(PAGE)  ## the whole suite, on a real SQLite, PostgreSQL, Redis and browser; chaos apart, as it wants the machine for itself
+test: setup web  ## the whole suite, on a real SQLite, PostgreSQL and Redis; chaos apart, as it wants the machine for itself
 	@cd $(CLIENT) && "$(NPM)" test --silent
 	@cd $(WEB) && "$(NPM)" test --silent
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos" --ignore tests/browser
