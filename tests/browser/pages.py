@@ -61,6 +61,11 @@ class App:
         await self.go(f"/chat/{workflow_id}/{run_id}")
 
     @property
+    def main(self) -> Locator:
+        """The page without what is around every page."""
+        return self.page.get_by_role("main")
+
+    @property
     def heading(self) -> Locator:
         return self.page.get_by_role("heading", level=1)
 
@@ -130,15 +135,14 @@ class App:
     def step(self, name: str) -> Locator:
         return self.page.get_by_role("region", name=f"Step {name}")
 
-    @property
-    def output(self) -> Locator:
-        """What the run came to."""
-        return self.page.get_by_role("region", name="Output", exact=True).last
+    async def ends_with(self, text: str = "") -> None:
+        """The one run that is shown has ended, and among what it says is this."""
+        await expect(self.main.get_by_role("button", name=_named("Cancel run"))).to_have_count(0)
+        await expect(self.main).to_contain_text(text)
 
-    @property
-    def cancelled(self) -> Locator:
-        """That the run was cancelled."""
-        return self.page.get_by_role("region", name="Cancelled", exact=True).last
+    def more_of(self, box: Locator) -> Locator:
+        """What shows more of a text that is folded."""
+        return box.get_by_role("button", name=_named("Show"))
 
     # ── Cards ───────────────────────────────────────────────────────────────────────────────────────────
 

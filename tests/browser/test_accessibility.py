@@ -111,7 +111,7 @@ async def test_page_fits_a_phone(live: Live, new_page: NewPage) -> None:
         await app.show(part)
         assert await app.page.evaluate(WIDER) <= 0, part
     await app.card.press("Approve")
-    await expect(app.output).to_be_visible()
+    await app.ends_with()
 
 
 async def tab_to(app: App, target: Locator) -> None:

@@ -36,7 +36,7 @@ async def test_reload_in_the_middle_of_a_stream_loses_and_repeats_nothing(
         await app.page.reload()
     await expect(app.step("stream")).to_contain_text("198 199")
     gate.touch()
-    await expect(app.output).to_be_visible()
+    await app.ends_with()
     await shows_the_log(app, live, run_id)
 
 
@@ -58,7 +58,7 @@ async def test_page_that_was_offline_says_so_and_catches_up_by_itself(
         await app.page.context.set_offline(False)
         await app.is_live()
         await expect(app.alert).to_have_count(0)
-        await expect(app.output).to_be_visible()
+        await app.ends_with()
         await shows_the_log(app, live, run_id)
 
 
@@ -107,6 +107,6 @@ async def test_page_goes_on_when_the_server_was_killed_and_is_there_again(new_pa
     with server.start():
         await app.is_live()
         await app.card.press("Confirm")
-        await expect(app.output).to_contain_text("after 0 1 2")
+        await app.ends_with("after 0 1 2")
         whole = "".join(f"{number} " for number in range(40)).strip()
         await expect(app.step("stream").get_by_text("0 1 2")).to_have_text(whole)
