@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from interlock.auth import Principal, Verb, may
-from interlock.feed import Feed
+from interlock.feed import KEPT, Feed
 from interlock.store.port import Change, FeedEnds, ListedRun, RunFilter, Store
 from interlock_protocol import control
 from interlock_protocol.errors import ErrorCode, Refusal
@@ -28,8 +28,9 @@ from interlock_protocol.types import FINAL_STATUSES, RunStatus
 MAX_LISTS = 8
 """How many lists a connection may follow."""
 
-MAX_BEHIND = 10_000
-"""How many changes a cursor may be behind: beyond, the current list is the shorter answer."""
+MAX_BEHIND = KEPT
+"""How many changes a cursor may be behind: beyond, the current list is the shorter answer, and the database is spared
+when everybody comes back at once."""
 
 SCANNED = 200
 """How many runs are looked at at a time for those that wait for somebody."""
