@@ -10,6 +10,7 @@ import time
 from typing import Any, AnyStr
 
 import msgpack
+import pytest
 from tests.live import ALICE, MSGPACK, TOKENS, Live, continue_with, names_of
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -152,6 +153,7 @@ class Attacker:
                     self.codes.add(message["code"])
 
 
+@pytest.mark.timeout(240)
 async def test_hundred_thousand_bad_frames_do_no_harm(live: Live) -> None:
     async with live.talk() as talk:
         output = (await talk.until_pause(await talk.start("confirm")))[-1]
