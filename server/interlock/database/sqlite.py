@@ -2,7 +2,7 @@
 
 Laws:
 - One process per file: a lock file beside it is held as long as the database is open.
-- What is written within one turn of the event loop shares a transaction: commit at once when idle, group what
+- What is written within two turns of the event loop shares a transaction: commit at once when idle, group what
   piles up. In a group, one that raises takes nobody with it: the others are done again.
 - Nobody hears of success before the commit. What was begun before `close` is done.
 - Syncing to disk is the checkpoint's part, and it has a thread. (The event loop waits for the disk only
@@ -107,7 +107,7 @@ class SqliteDatabase:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(self._flush, loop)
+            loop.call_soon(loop.call_soon, self._flush, loop)  # who is woken in this turn still joins
         self._waiting.append((work, future))
         return await future
 
