@@ -79,7 +79,8 @@ class Measure:
     Args:
         needs: the row that a system must be able to do.
         rows: the rows it fills.
-        once: it is done in the first pass only: what it measures hardly differs from time to time, or it takes long.
+        once: it is done in the last pass only: what it measures hardly differs from time to time, or it takes long. And
+            the hundreds of megabytes that some of these write keep the disk busy, which is no part of another's figure.
     """
 
     work: Callable[[System, Sizes], Awaitable[Figures]]
