@@ -182,6 +182,22 @@ class App:
     def event(self, text: str) -> Locator:
         return self.events.get_by_role("row").filter(has_text=text)
 
+    async def has_events(self, count: int, patience_ms: float = PATIENCE_MS) -> None:
+        """The page has so many events of the run."""
+        tab = self.page.get_by_role("tab", name=_named("Events"))
+        await expect(tab).to_have_text(f"Events ({count:,})", timeout=patience_ms)
+
+    async def scroll_events(self, distance: float) -> None:
+        """Turn the wheel over the events by so many pixels."""
+        await self.events.hover()
+        await self.page.mouse.wheel(0, distance)
+
+    async def follow_the_end(self) -> None:
+        """Have the newest events in sight."""
+        box = self.page.get_by_role("checkbox", name="Follow the end")
+        await self.page.locator("label").filter(has=box).click()
+        await expect(box).to_be_checked()
+
     # ── Lists ───────────────────────────────────────────────────────────────────────────────────────────
 
     @property

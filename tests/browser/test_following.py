@@ -20,8 +20,7 @@ async def shows_the_log(app: App, live: Live, run_id: str) -> None:
     log = await log_of(live, run_id)
     await expect(app.step("stream").get_by_text("0 1 2")).to_have_text(text_of(log).strip())
     await app.open_run("stream", run_id)
-    await app.show("Events")
-    await expect(app.page.get_by_role("tab", name="Events")).to_have_text(f"Events ({len(log)})")
+    await app.has_events(len(log))
 
 
 async def test_reload_in_the_middle_of_a_stream_loses_and_repeats_nothing(

@@ -30,7 +30,10 @@ from interlock.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRe
 from interlock_protocol.types import JsonValue
 
 EVENTS = 100_000
-"""How many events `many` has before it waits for its gate."""
+"""How many deltas `many` writes before it waits for its first gate."""
+
+BURST = 500
+"""How many more it writes for each gate."""
 
 HOSTILE = "<img src=x onerror=\"window.harmed='image'\"><script>window.harmed='script'</script>"
 """Harms the page that takes it for HTML."""
@@ -136,16 +139,18 @@ async def flaky(step_input: StepInput) -> str:
     return "it works now"
 
 
-async def many(step_input: StepInput) -> AsyncIterator[str]:
-    """`EVENTS` deltas at once, and, when the gate is open, `more` others at a reader's pace."""
+async def many(step_input: StepInput) -> AsyncIterator[str | StepOutput]:
+    """`EVENTS` deltas at once; then, for each file `gate` with a number, `BURST` others, at a reader's pace."""
     for number in range(EVENTS):
         yield f"{number} "
         if number % 500 == 0:
             await asyncio.sleep(0)
-    await until_open(str(of(step_input, "gate")))
-    for number in range(int(str(of(step_input, "more", 0)))):
-        yield f"more{number} "
-        await asyncio.sleep(0.002)
+    for burst in range(int(str(of(step_input, "bursts")))):
+        await until_open(f"{of(step_input, 'gate')}{burst}")
+        for number in range(BURST):
+            yield f"{burst}:{number} "
+            await asyncio.sleep(0.002)
+    yield StepOutput("done")
 
 
 async def hostile(_: StepInput) -> AsyncIterator[str]:
