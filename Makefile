@@ -58,7 +58,7 @@ web: $(APP)  ## build the web app into the server's package
 
 browser: web $(PAGE)  ## the web app's tests in a real browser, which it installs where it may
 	@tests/browser/find_chromium.sh
-	@$(BIN)/python -m pytest tests/browser
+	@$(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder tests/browser
 
 cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
 	@$(BIN)/python -m tests.faults.showcase

@@ -1,0 +1,146 @@
+"""The pictures of the documents: `python -m tests.browser.screenshots` writes them to `docs/images/`.
+
+They are of the examples, on a real server, in the browser of the tests; the web app has to be built.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, async_playwright, expect
+from tests.browser.conftest import ARGUMENTS, chromium_path
+from tests.browser.others import decide, waiting
+from tests.browser.pages import App
+from tests.live import Live, live_server
+
+from examples import workflows
+
+CHECKOUT = Path(__file__).parents[2]
+IMAGES = CHECKOUT / "docs" / "images"
+DESK: dict[str, Any] = {"viewport": {"width": 1200, "height": 780}, "color_scheme": "light"}
+TALL = {**DESK, "viewport": {"width": 1000, "height": 1000}}
+DARK = {**DESK, "color_scheme": "dark"}
+PHONE = {**DESK, "viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+MOST_BYTES = 200 * 1024
+
+ALICE, BOB = "alice-0123456789abcdef", "bob-0123456789abcdef"
+TOKENS = [
+    {"token": ALICE, "user_id": "alice", "groups": ["on-call", "communications"]},
+    {"token": BOB, "user_id": "bob", "groups": ["finance"]},
+]
+
+COMMITS = (
+    "Add a lamp that turns by itself",
+    "fix: keep the horn quiet while the sun shines",
+    "Support fog of more than one thickness",
+)
+FILES = {"photos.zip.part": 734_000, "minutes.md": 2000, "budget.csv": 500}
+SUMMARY = (
+    "The new lighthouse was opened on Monday. Its lamp is seen from thirty kilometres away. It needs a tenth of the "
+    "power of the old lamp. The keeper's house becomes a museum in spring. The town pays for the museum, and asks for "
+    "volunteers. Whoever wants to help may write to the town hall."
+)
+
+
+async def main() -> None:
+    """Write all pictures."""
+    with tempfile.TemporaryDirectory() as name:
+        desk = Path(name, "desk")
+        prepare(desk)
+        settings = {"tokens": json.dumps(TOKENS), "data_dir": Path(name, "data")}
+        with contextlib.chdir(desk), live_server(workflows, **settings) as live:
+            await take_all(live)
+
+
+def prepare(desk: Path) -> None:
+    """The files that the examples work on."""
+    shutil.copytree(CHECKOUT / "examples" / "data", desk)
+    folder, repository = desk / "downloads", desk / "lighthouse"
+    folder.mkdir()
+    for file, size in FILES.items():
+        (folder / file).write_bytes(file.encode() * (size // len(file)))
+    git = ["git", "-C", str(repository), "-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    subprocess.run(["git", "init", "--quiet", str(repository)], check=True)
+    for subject in COMMITS:
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", subject], check=True)
+
+
+async def take_all(live: Live) -> None:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+        await take_chat(browser, live)
+        await take_rest(browser, live)
+        await browser.close()
+
+
+async def take_chat(browser: Browser, live: Live) -> None:
+    """Three conversations that wait for a person."""
+    async with opened(browser, live, TALL) as app:
+        await app.start("Release review", "lighthouse")
+        await app.card.field("version").fill("1.4.0")
+        await app.card.press("Send")
+        await expect(app.card.box).to_contain_text("Write the release notes?")
+        await take(app, "chat")
+    async with opened(browser, live, DARK) as app:
+        await app.start("Writing loop", SUMMARY)
+        await expect(app.card.box).to_contain_text("Is this summary right?")
+        await app.card.press("Edit…")
+        draft = await app.card.edited.input_value()
+        await app.card.edited.fill(draft.replace("thirty kilometres", "twenty miles"))
+        await expect(app.card.changes).to_be_visible()
+        await take(app, "chat-dark")
+    async with opened(browser, live, PHONE) as app:
+        await app.start("Tidy folder", "downloads")
+        await expect(app.card.box).to_be_visible()
+        await take(app, "chat-phone")
+
+
+async def take_rest(browser: Browser, live: Live) -> None:
+    """Several runs that wait, in the lists; and one of them by itself."""
+    release = await waiting(live, "release-review", "lighthouse", ALICE)
+    incident = await waiting(live, "incident-runbook", "incident.log", BOB)
+    await waiting(live, "expense-approval", "expenses.csv", ALICE)
+    await waiting(live, "writing-loop", SUMMARY, ALICE)
+    await decide(live, release, ALICE, user_input={"version": "1.4.0", "channel": "beta"})
+    await decide(live, release, ALICE, confirmed=True)
+    async with opened(browser, live, DESK) as app:
+        await app.visit("Runs")
+        await expect(app.runs.first).to_be_visible()
+        await take(app, "runs")
+        await app.visit("Inbox")
+        await app.inbox.filter(has_text="Is this summary right?").get_by_role("button").first.click()
+        await expect(app.card.box).to_be_visible()
+        await take(app, "inbox")
+        await app.open_run("incident-runbook", incident)
+        await expect(app.steps).to_be_visible()
+        await take(app, "run")
+
+
+@asynccontextmanager
+async def opened(browser: Browser, live: Live, look: dict[str, Any]) -> AsyncIterator[App]:
+    context = await browser.new_context(**look, reduced_motion="reduce", locale="en-GB")
+    app = App(await context.new_page(), live.http_url)
+    await app.open(ALICE)
+    yield app
+    await context.close()
+
+
+async def take(app: App, name: str) -> None:
+    """Write what the page shows."""
+    file = IMAGES / f"{name}.png"
+    file.parent.mkdir(exist_ok=True)
+    await app.page.screenshot(path=file, animations="disabled")
+    assert file.stat().st_size < MOST_BYTES, f"{file} is too large: {file.stat().st_size} bytes"
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
