@@ -107,7 +107,7 @@ async def test_each_pause_is_told_once_with_its_requirement_and_a_link(tmp_path:
             "requires_confirmation",
         )
         assert left.requirement["assignees"] == ["bob"]
-        assert left.link == f"https://desk.example.com/workflows/two/runs/{run_id}"
+        assert left.link == f"https://desk.example.com/#/runs/two/{run_id}"
 
 
 async def test_pause_is_told_at_once_also_when_the_log_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,17 @@ async def test_answer_without_a_stream_is_where_the_run_stands(live_on_each: Liv
             assert (done["status"], done["content"]) == ("COMPLETED", "last")
 
 
+async def test_answer_without_a_stream_comes_where_the_log_was_trimmed_before_it_was_read(tmp_path: Path) -> None:
+    path = "/workflows/streamed-confirm/runs"
+    with live_server(workflows, data_dir=tmp_path, max_log_events=1000) as live:
+        async with http(live) as alice:
+            for count in (1, 3000, 30_000):
+                paused = (await alice.post(path, {"message": {"count": count}, "stream": False})).json()
+                assert paused["status"] == "PAUSED"
+                body = {**decided(paused, confirmed=True), "stream": False}
+                assert (await alice.post(f"{path_of(paused)}/continue", body)).json()["status"] == "COMPLETED"
+
+
 async def test_cancel_answers_with_the_cancelled_run(live_on_each: Live) -> None:
     async with http(live_on_each) as alice:
         output = (await alice.start("confirm"))[-1]

@@ -18,6 +18,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import quote
 
 import structlog
 
@@ -40,7 +41,7 @@ class PauseNotice:
     Args:
         requirement: the whole `step_requirements[]` or `error_requirements[]` object.
         kind: its flag, such as `requires_confirmation`.
-        link: where the run is to be seen.
+        link: where the run is to be seen and decided: its page in the web app.
     """
 
     run_id: str
@@ -116,7 +117,8 @@ class Notices:
         requirement = state.requirements.get(requirement_id)
         if requirement is None:
             return None
-        link = f"{self._base_url}/workflows/{state.workflow_id}/runs/{state.run_id}"
+        page = "/".join(quote(each, safe="") for each in (state.workflow_id, state.run_id))
+        link = f"{self._base_url}/#/runs/{page}"
         return PauseNotice(
             state.run_id,
             state.workflow_id,

@@ -150,7 +150,6 @@ class _Runs:
             return
         # It was decided before, and causes no events of its own: where the run stands stands for them.
         snapshot = await engine.runs.snapshot(accepted.run_id)
-        cursor.told(snapshot["epoch"], snapshot["as_of"] + 1)
         follower.begin_with(snapshot)
 
     async def _outcome(self, follower: Follower) -> dict[str, Any]:
@@ -164,6 +163,7 @@ class _Runs:
             snapshot = await self._services().engine.runs.snapshot(follower.cursor.run_id)
             if RunStatus(snapshot["status"]) not in (RunStatus.PENDING, RunStatus.RUNNING):
                 return snapshot
+            follower.go_on_after(snapshot)
 
     async def cancel(self, order: Asked[CancelWorkflow]) -> Response:
         engine = self._services().engine

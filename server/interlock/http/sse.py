@@ -154,8 +154,13 @@ class Follower:
     def begin_with(self, snapshot: Mapping[str, Any]) -> None:
         """Deliver a snapshot, and what comes after it."""
         self.say(snapshot)
-        self.cursor.next_index = snapshot["as_of"] + 1
+        self.go_on_after(snapshot)
         self._is_over = RunStatus(snapshot["status"]).is_final or self._waits_as_of(snapshot)
+
+    def go_on_after(self, snapshot: Mapping[str, Any]) -> None:
+        """Deliver what comes after a snapshot, also where what came before it was trimmed or lost."""
+        self.cursor.next_index = snapshot["as_of"] + 1
+        self.cursor.told(snapshot["epoch"], self.cursor.next_index)
 
     def _waits_as_of(self, message: Mapping[str, Any]) -> bool:
         """Whether this is a snapshot of a run that waits, and nothing has come after it."""

@@ -12,14 +12,16 @@ Source: `docs/settings.md`, `docs/embedding.md`.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 FOLDER = Path(str(files("interlock") / "web"))
 """Where the build puts it."""
@@ -57,11 +59,19 @@ _NO_CLIENT = (
     "// The client isn't built here: in the server's checkout, `make web` builds it, which needs Node 20 or later.\n"
 )
 
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
-class _Assets(StaticFiles):
-    async def get_response(self, path: str, scope: Any) -> Response:
+
+class _Files(StaticFiles):
+    """The files of a folder, each with these headers; one that the browser has already isn't sent again."""
+
+    def __init__(self, folder: Path, headers: Mapping[str, str]) -> None:
+        super().__init__(directory=folder)
+        self._headers = headers
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update({**HEADERS, "Cache-Control": _KEPT_FOR_GOOD})
+        response.headers.update(self._headers)
         return response
 
 
@@ -72,18 +82,22 @@ def is_built(folder: Path = FOLDER) -> bool:
 
 def web_routes(folder: Path = FOLDER) -> list[BaseRoute]:
     """The page at `/`, its assets, and `/client.js`; answers that say what to do where they aren't built."""
-    index, client = folder / "index.html", folder / "client.js"
-
-    async def page(_: Request) -> Response:
-        return FileResponse(index, headers={**HEADERS, "Cache-Control": _ASKED_EACH_TIME})
-
-    async def script(_: Request) -> Response:
-        return FileResponse(client, headers={**CLIENT_HEADERS, "Cache-Control": _ASKED_EACH_TIME})
-
-    routes: list[BaseRoute] = [Route("/client.js", script if client.is_file() else _no_client)]
+    has_client = (folder / "client.js").is_file()
+    client = Route("/client.js", _one(folder, "client.js", CLIENT_HEADERS) if has_client else _no_client)
     if not is_built(folder):
-        return [Route("/", _not_built), *routes]
-    return [Route("/", page), *routes, Mount("/assets", _Assets(directory=folder / "assets"))]
+        return [Route("/", _not_built), client]
+    assets = _Files(folder / "assets", {**HEADERS, "Cache-Control": _KEPT_FOR_GOOD})
+    return [Route("/", _one(folder, "index.html", HEADERS)), client, Mount("/assets", assets)]
+
+
+def _one(folder: Path, name: str, headers: Mapping[str, str]) -> Endpoint:
+    """The route of one file, which browsers ask for each time."""
+    files_of = _Files(folder, {**headers, "Cache-Control": _ASKED_EACH_TIME})
+
+    async def answer(request: Request) -> Response:
+        return await files_of.get_response(name, request.scope)
+
+    return answer
 
 
 async def _not_built(_: Request) -> Response:
