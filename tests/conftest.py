@@ -10,6 +10,10 @@ import pytest
 from tests.services import Master, free_master, free_port, postgres_server, redis_cluster, redis_server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Redis that everybody shares: whoever uses it empties it."""

@@ -9,5 +9,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     { apt-get update --quiet --quiet >/dev/null && apt-get install --quiet --quiet --yes --no-install-recommends chromium >/dev/null; }
   exit 0
 fi
-echo "There is no Chromium here: install it (chromium, chromium-browser or google-chrome on PATH) for the tests in a browser." >&2
+echo "There is no Chromium here: install it (chromium, chromium-browser or google-chrome on PATH) for the tests in a browser, which are skipped without." >&2
 exit 1

@@ -21,7 +21,7 @@ from tests.browser.others import started
 from tests.browser.workflows import BURST, EVENTS
 from tests.live import ALICE, Live
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 LONGEST_TASK_MS = 200
 MOST_MEMORY = 300 * 1024 * 1024

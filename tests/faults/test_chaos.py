@@ -17,7 +17,7 @@ from tests.faults.report import Outcome, show
 SEED = int(os.environ.get("SEED") or time.time())
 """Another one each time; it is shown with what it found."""
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
 
 
 def shown(outcome: Outcome) -> str:

@@ -153,6 +153,7 @@ class Attacker:
                     self.codes.add(message["code"])
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_hundred_thousand_bad_frames_do_no_harm(live: Live) -> None:
     async with live.talk() as talk:
