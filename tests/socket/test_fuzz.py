@@ -135,7 +135,7 @@ class Attacker:
                 if self.sent % 40 == 0:  # a good one between, or the connection wouldn't last
                     await socket.send(self._encoded({"action": "ping"}))
             pong = await socket.ping()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await pong
             if self.sent >= FRAMES // CONNECTIONS or time.monotonic() > self.deadline:
                 return

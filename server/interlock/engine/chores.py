@@ -43,7 +43,7 @@ async def forget(some: Callable[[int], Awaitable[int]]) -> int:
 async def keep_house(store: Store, every: float) -> None:
     """Do what is to be done each `every` seconds, more or less, for ever: not all nodes at the same time."""
     while True:
-        await asyncio.sleep(every * random.uniform(0.5, 1.5))  # noqa: S311 - spreads the load, keeps no secret
+        await asyncio.sleep(every * random.SystemRandom().uniform(0.5, 1.5))
         try:
             keys, changes = await forget(store.forget_keys), await forget(store.forget_changes)
         except StoreUnavailable:

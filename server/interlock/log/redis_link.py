@@ -134,7 +134,7 @@ class RedisLink:
             return self._client.pubsub()
         masters = self._client.get_primaries()
         away = {name for name, lane in self._lanes.items() if lane.outage.is_away}
-        node = random.choice([each for each in masters if each.name not in away] or masters)  # noqa: S311 - no secret
+        node = random.SystemRandom().choice([each for each in masters if each.name not in away] or masters)
         return self._client.pubsub(node=node)
 
     async def command(self, *args: str | int) -> Any:

@@ -111,7 +111,7 @@ class News:
                 logger.info("news_interrupted", why=str(error))
             except Exception:
                 logger.exception("news_failed")
-            await asyncio.sleep(random.uniform(*_RECONNECT_SECONDS))  # noqa: S311 - spreads the load, keeps no secret
+            await asyncio.sleep(random.SystemRandom().uniform(*_RECONNECT_SECONDS))
 
     async def _use(self, subscription: PubSub) -> None:
         self._subscribed.clear()
