@@ -72,7 +72,8 @@ test:  ## the whole suite, on a real SQLite, PostgreSQL, Redis and Chromium; wha
 	@$(SIDE_BY_SIDE) setup web $(PAGE)
 	@$(MAKE) --no-print-directory chromium || true
 	@$(MAKE) --no-print-directory test-node
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone"
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not chaos"
+	@$(BIN)/python -m pytest -n 2 -m chaos
 	@$(BIN)/python -m pytest -m alone
 
 test-node: $(WEB)/node_modules/.package-lock.json
