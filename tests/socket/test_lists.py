@@ -555,7 +555,7 @@ async def test_cursor_far_behind_is_answered_with_the_current_list(live: Live, m
         output = await paused(talk, "confirm")
         assert MAX_BEHIND == 1000
         monkeypatch.setattr("interlock.lists.MAX_BEHIND", 1)
-        heard = await follow(talk, cursor=seq)
+        heard = await follow(talk, "late", cursor=seq)
         assert (run_ids(heard), heard[-1]["resumed"]) == ([output["run_id"]], False)
 
 
