@@ -3,7 +3,7 @@
  *
  * Laws:
  * - Between two frames it shows the same: what a page draws in one go is of one moment.
- * - While the page is hidden there are no frames; it is told of a few times a second then.
+ * - While the page is hidden no frames come, also not one that was asked for before; it is told a few times a second then.
  */
 
 /** What `useSyncExternalStore` takes. */
@@ -12,6 +12,7 @@ export interface Store<T> {
   read: () => T;
 }
 
+/** How long a frame is waited for. */
 const HIDDEN_MS = 250;
 
 /** `source`, told of once in a frame. */
@@ -46,12 +47,18 @@ export function framed<T>(source: Store<T>): Store<T> {
   };
 }
 
-/** Calls in the next frame. Returns what keeps it from that. */
+/** Calls in the next frame, or in a while if there is none. Returns what keeps it from that. */
 function nextFrame(then: () => void): () => void {
-  if (typeof requestAnimationFrame === "undefined" || globalThis.document.hidden) {
-    const timer = setTimeout(then, HIDDEN_MS);
-    return () => clearTimeout(timer);
+  const isDrawn = typeof requestAnimationFrame !== "undefined";
+  const frame = isDrawn ? requestAnimationFrame(shown) : 0;
+  const timer = setTimeout(shown, HIDDEN_MS);
+  function shown(): void {
+    cancel();
+    then();
   }
-  const frame = requestAnimationFrame(then);
-  return () => cancelAnimationFrame(frame);
+  function cancel(): void {
+    clearTimeout(timer);
+    if (isDrawn) cancelAnimationFrame(frame);
+  }
+  return cancel;
 }
