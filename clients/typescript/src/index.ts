@@ -42,6 +42,7 @@ export {
 } from "./events.js";
 export type { ListOptions, ListState, PendingItem, RunList } from "./lists.js";
 export type { EventLog } from "./log.js";
+export { mayDecide } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";
 export { expecting } from "./optimistic.js";
 export type { Dict, List } from "./persistent.js";

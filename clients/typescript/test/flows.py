@@ -64,5 +64,18 @@ workflows = [
         "both",
         steps=[Parallel("both", [Step(side, say, human_review=Confirm("Say it?")) for side in ("left", "right")])],
     ),
+    Workflow(
+        "shared",
+        steps=[
+            Parallel(
+                "shared",
+                [
+                    Step("mine", say, human_review=Confirm("Say it?")),
+                    Step("bobs", say, human_review=Confirm("Say it?", assignees=["bob"])),
+                    Step("theirs", say, human_review=Confirm("Say it?", assignees=["group:others"])),
+                ],
+            )
+        ],
+    ),
     Workflow("rounds", steps=[Loop("rounds", [Step("say", say)], max_iterations=3)]),
 ]

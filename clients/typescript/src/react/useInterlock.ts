@@ -1,8 +1,8 @@
 /** The client of the page, and the state of its connection. */
 
-import { useSyncExternalStore } from "react";
+import { useCallback, useSyncExternalStore } from "react";
 import type { Client } from "../client.js";
-import type { ConnectionState } from "../connection.js";
+import type { ConnectionState, Identity } from "../connection.js";
 import { useClient } from "./context.js";
 
 /** What `useInterlock` gives. */
@@ -15,10 +15,18 @@ export interface UseInterlock {
 /** The client of the page, and the state of its connection. */
 export function useInterlock(): UseInterlock {
   const client = useClient();
-  const connection = useSyncExternalStore(
-    (listener) => client.subscribe(listener),
-    () => client.connection,
-    () => client.connection,
-  );
+  const connection = useOfClient(client, () => client.connection);
   return { client, connection };
+}
+
+/** Who the server says this client is, without what the connection is doing. */
+export function useIdentity(client: Client): Identity {
+  const userId = useOfClient(client, () => client.connection.userId);
+  const scopes = useOfClient(client, () => client.connection.scopes);
+  return { userId, scopes };
+}
+
+function useOfClient<T>(client: Client, read: () => T): T {
+  const subscribe = useCallback((listener: () => void) => client.subscribe(listener), [client]);
+  return useSyncExternalStore(subscribe, read, read);
 }

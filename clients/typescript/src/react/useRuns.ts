@@ -4,6 +4,7 @@
  * Laws:
  * - They change by themselves, at most once in a frame; nothing is asked for again and again.
  * - Components that show the same list share it.
+ * - What waits in a run for others only isn't among what waits for this user.
  * - What was answered on this page is gone from the list at once, and comes back when the answer is refused.
  */
 
@@ -13,10 +14,12 @@ import type { Decision } from "../decisions.js";
 import type { InterlockError } from "../errors.js";
 import { Listeners } from "../listeners.js";
 import type { ListState, PendingItem, RunList } from "../lists.js";
+import { mayDecide } from "../may.js";
 import type { RunListFilter } from "../protocol.js";
 import { useClient } from "./context.js";
 import { framed, type Store } from "./frames.js";
 import { peek, share } from "./shared.js";
+import { useIdentity } from "./useInterlock.js";
 
 const empty: ListState = { runs: [], phase: "loading", more: false, error: null };
 
@@ -30,7 +33,10 @@ export function useRuns(filter: RunListFilter = {}, options: { limit?: number } 
 
 /** What `usePending` gives. */
 export interface UsePending {
-  /** What waits for this user, each with its run; what was answered here just now isn't among them. */
+  /**
+   * What waits for this user, each with its run; what was answered here just now isn't among them. What a run asks of a
+   * group is, also where the user isn't in it, if the run asks something else of the user: `mayDecide` says `null` then.
+   */
   pending: readonly PendingItem[];
   /** Whether the list isn't complete yet. */
   loading: boolean;
@@ -45,6 +51,7 @@ const WAITING_FOR_ME: RunListFilter = { waiting_for_me: true };
 /** Everything that waits for this user, in all runs, live. */
 export function usePending(): UsePending {
   const client = useClient();
+  const { userId, scopes } = useIdentity(client);
   const { runs, phase, error } = useRuns(WAITING_FOR_ME);
   const answers = answersOf(client);
   const answered = useSyncExternalStore(answers.subscribe, answers.read, answers.read);
@@ -52,8 +59,9 @@ export function usePending(): UsePending {
     () =>
       runs
         .flatMap((run) => run.pending.map((pending) => ({ run, pending })))
-        .filter((item) => !answered.has(item.pending.id)),
-    [runs, answered],
+        .filter(({ run, pending }) => mayDecide({ userId, scopes }, run.user_id, pending.assignees) !== false)
+        .filter(({ pending }) => !answered.has(pending.id)),
+    [runs, answered, userId, scopes],
   );
   const decide = useCallback<UsePending["decide"]>(
     async ({ run, pending }, decision) => {

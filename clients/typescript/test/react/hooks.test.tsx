@@ -165,6 +165,19 @@ it("what waits for me is shown, is gone as soon as it is answered, and is back w
   await waitFor(() => expect(mine()).toEqual([]), patience);
 });
 
+it("what a run asks of others isn't among what waits for me; what it asks of a group may be", async () => {
+  const bob = client(url, { token: BOB });
+  const run = await client(url).start("shared", { message: "hi" });
+  await eventually(() => run.view.pending.length === 3, "three questions");
+  const { result } = renderHook(() => usePending(), { wrapper: around(bob) });
+  const mine = () => result.current.pending.filter((item) => item.run.run_id === run.runId);
+  await waitFor(() => expect(mine().length).toBeGreaterThan(0), patience);
+  expect(mine()[0]!.run.pending.length).toBe(3);
+  const names = mine().map(({ pending }) => pending.step_name);
+  expect(names.sort()).toEqual(["bobs", "theirs"]);
+  await run.cancel();
+});
+
 it("runs are shown as they come and go", async () => {
   const one = client(url);
   const { result } = renderHook(() => useRuns({ workflow_id: "waits", status: ["RUNNING"] }), { wrapper: around(one) });

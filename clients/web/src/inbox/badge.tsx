@@ -1,18 +1,18 @@
 /** How much waits, for the navigation and the page's title; new things are announced. */
 
 import { useEffect } from "react";
+import { usePending } from "@interlock/client/react";
 import { tellOnce } from "../pauses/announcements.ts";
 import { asksOf } from "../pauses/words.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { useWaiting } from "../ui/title.ts";
-import { useInbox } from "./use-inbox.ts";
 
 /** How long a run that is on the page has to tell its pauses itself. */
 const PATIENCE_MS = 1000;
 
 /** The number of things that wait. */
 export function InboxBadge() {
-  const { pending, loading } = useInbox();
+  const { pending, loading } = usePending();
   const { nameOf } = useWorkflows();
   useWaiting(pending.length);
   useEffect(() => {

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { ChevronDown, ChevronRight } from "lucide-react";
 import { Link } from "wouter";
 import type { PendingItem } from "@interlock/client";
+import { usePending } from "@interlock/client/react";
 import { PauseCard } from "../pauses/card.tsx";
 import { useScene } from "../pauses/run-context.ts";
 import { RunStage } from "../pauses/stage.tsx";
@@ -16,12 +17,11 @@ import { counted, leftOf } from "../ui/format.ts";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
 import { Ago, useNow } from "../ui/time.tsx";
 import { useTitle } from "../ui/title.ts";
-import { useInbox } from "./use-inbox.ts";
 
 /** `#/inbox`. */
 export function InboxPage() {
   useTitle("Inbox");
-  const { pending, loading, error } = useInbox();
+  const { pending, loading, error } = usePending();
   // What was opened stays until it is closed: who decided sees what came of it.
   const [open, setOpen] = useState<readonly PendingItem[]>([]);
   const isOpen = (item: PendingItem) => open.some((each) => each.pending.id === item.pending.id);

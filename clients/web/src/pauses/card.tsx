@@ -9,14 +9,13 @@
 
 import { useEffect, useRef, type FocusEvent, type ReactNode } from "react";
 import { AlertOctagon, GitBranch, HelpCircle, ListChecks, ScanEye, Wrench, type LucideIcon } from "lucide-react";
-import { isFinal, type DecisionView, type PauseKind } from "@interlock/client";
+import { isFinal, mayDecide, type DecisionView, type PauseKind } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
 import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
 import { InputForm } from "./input.tsx";
-import { mayDecide } from "./may.ts";
 import { Refusal } from "./refusal.tsx";
 import { Resolved, Withdrawn } from "./resolved.tsx";
 import { ReviewForm } from "./review.tsx";
@@ -56,8 +55,8 @@ const DEFAULTS: Record<PauseKind, string> = {
 
 /** The card of one question. */
 export function PauseCard({ question }: { question: Question }) {
-  const { view, decisions, pending, userId, isAdmin } = useScene();
-  const may = mayDecide(question.requirement.assignees, view.userId, { userId, isAdmin });
+  const { view, decisions, pending, userId, scopes } = useScene();
+  const may = mayDecide({ userId, scopes }, view.userId, question.requirement.assignees) !== false;
   const waits = pending.has(question.id);
   const found = decisions.get(question.id) ?? [];
   const mine = useAnswer(question.id);

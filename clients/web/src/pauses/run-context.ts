@@ -14,7 +14,7 @@ export interface RunScene {
   readonly pending: ReadonlyMap<string, Pending>;
   /** Who looks at it. */
   readonly userId: string | null;
-  readonly isAdmin: boolean;
+  readonly scopes: readonly string[];
   readonly decide: (requirement: string, decision: Decision) => Promise<void>;
 }
 

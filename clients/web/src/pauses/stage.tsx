@@ -30,7 +30,7 @@ export function RunStage({ runId, workflowId, children }: RunStageProps) {
   const decisions = useMemo(() => grouped(view.decisions), [view.decisions]);
   const pending = useMemo(() => new Map(view.pending.map((each) => [each.id, each])), [view.pending]);
   const scene = useMemo<RunScene>(
-    () => ({ view, past, decisions, pending, userId, isAdmin: scopes.includes("admin"), decide }),
+    () => ({ view, past, decisions, pending, userId, scopes, decide }),
     [view, past, decisions, pending, userId, scopes, decide],
   );
   return <SceneContext value={scene}>{children({ view, error, behind, cancel })}</SceneContext>;

@@ -1,7 +1,6 @@
 import { InterlockError } from "@interlock/client";
 import { expect, test } from "vitest";
 import { hunks } from "../../src/pauses/hunks.ts";
-import { mayDecide } from "../../src/pauses/may.ts";
 import { sentenceOf } from "../../src/pauses/refusal.tsx";
 import { kindOfTool, questionsOf } from "../../src/pauses/tool-kinds.ts";
 import { asksOf, decisionOf, detailsOf, toolDecisionOf } from "../../src/pauses/words.ts";
@@ -44,19 +43,6 @@ test("who was too late is told who won, and with what", () => {
   );
   const timeout = new InterlockError("requirement_expired", "…", { details: { resolved_by: "timeout" } });
   expect(sentenceOf(timeout, "confirmation", "ada")).toContain("by the timeout");
-});
-
-test("the owner decides, unless others are named; a group may be anybody's; an admin decides everything", () => {
-  const [ada, bob] = [
-    { userId: "ada", isAdmin: false },
-    { userId: "bob", isAdmin: false },
-  ];
-  expect(mayDecide(undefined, "ada", ada)).toBe(true);
-  expect(mayDecide(undefined, "ada", bob)).toBe(false);
-  expect(mayDecide(["bob"], "ada", ada)).toBe(false);
-  expect(mayDecide(["bob"], "ada", bob)).toBe(true);
-  expect(mayDecide(["group:finance"], "ada", ada)).toBe(true);
-  expect(mayDecide(["bob"], "ada", { userId: "root", isAdmin: true })).toBe(true);
 });
 
 test("what a tool waits for is read from its requirement", () => {

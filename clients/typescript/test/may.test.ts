@@ -1,0 +1,28 @@
+/** Who may decide, as far as a client can tell. */
+
+import { expect, it } from "vitest";
+import { mayDecide } from "../src/index.js";
+
+const [EXECUTE, DECIDE] = ["workflows:execute", "workflows:decide"] as const;
+
+function who(userId: string, ...scopes: string[]) {
+  return { userId, scopes: scopes.length > 0 ? scopes : [EXECUTE, DECIDE] };
+}
+
+it.each([
+  ["the owner decides what names nobody", who("ada"), "ada", undefined, true],
+  ["and what names nobody, in a list", who("ada"), "ada", [], true],
+  ["others don't", who("bob"), "ada", undefined, false],
+  ["who is named does", who("bob"), "ada", ["bob"], true],
+  ["the owner who isn't named doesn't", who("ada"), "ada", ["bob"], false],
+  ["whether a group is the user's, the server knows", who("ada"), "ada", ["bob", "group:finance"], null],
+  ["an admin decides everything", who("root", "admin"), "ada", ["bob"], true],
+  ["an owner without the scope doesn't", who("ada", "workflows:read"), "ada", undefined, false],
+  ["who is named, without the scope, doesn't", who("bob", EXECUTE), "ada", ["bob"], false],
+  ["nor does their group", who("bob", EXECUTE), "ada", ["group:finance"], false],
+  ["but the owner does, who is named", who("ada", EXECUTE), "ada", ["ada"], true],
+  ["who the owner is isn't always known", who("ada"), null, undefined, null],
+  ["nor, at first, who the user is", { userId: null, scopes: [] }, "ada", undefined, null],
+])("%s", (_, identity, owner, assignees, may) => {
+  expect(mayDecide(identity, owner, assignees)).toBe(may);
+});
