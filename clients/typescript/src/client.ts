@@ -13,7 +13,7 @@ import { socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { json, type Codec } from "./codec.js";
 import type { ConnectionState } from "./connection.js";
-import { Cursor, type Place } from "./cursor.js";
+import { Cursor, type Beginning, type Place } from "./cursor.js";
 import { parts, type Decided, type Decision } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
@@ -24,7 +24,7 @@ import { isListMessage, RunList, type ListOptions, type ListOwner } from "./list
 import { Memory, type Remembered, type StorageLike } from "./memory.js";
 import { Outbox, type Action, type Waiting } from "./outbox.js";
 import type { Ack, ErrorMessage, JsonValue } from "./protocol.js";
-import { Run, unintroduced, type Owner } from "./run.js";
+import { Run, suiting, unintroduced, type Owner } from "./run.js";
 import type { WebSocketConstructor } from "./socket.js";
 import { page, type Surroundings } from "./surroundings.js";
 import { Tokens, type Token } from "./tokens.js";
@@ -80,7 +80,7 @@ export interface FollowOptions {
    * `stored`: where this page was before it was reloaded, with the view that it had; from the start if it isn't
    * remembered. A place: after that event, with a view that knows nothing of what was before.
    */
-  from?: "start" | "snapshot" | "stored" | Place;
+  from?: Beginning;
   /** Its workflow, where that is known: a run may be decided and cancelled before its first event, then. */
   workflowId?: string;
   log?: ViewOptions["log"];
@@ -212,12 +212,18 @@ export class Client {
     return started;
   }
 
-  /** Follows a run, if it isn't followed yet, and returns it at once. `Run.ready()` says whether the server lets it. */
+  /**
+   * Follows a run, if it isn't followed yet, and returns it at once. `Run.ready()` says whether the server lets it.
+   *
+   * A run that is followed already is returned as it is. Throws `misuse` where that isn't what is asked for: a run that
+   * was begun with a snapshot doesn't know its past.
+   */
   follow(runId: string, options: FollowOptions = {}): Run {
     const known = this.#runs.get(runId);
-    if (known !== undefined) return known;
+    if (known !== undefined) return suiting(known, options);
     const [cursor, view] = this.#beginning(runId, options);
-    const run = new Run(this.#owner, cursor, view);
+    const isWhole = options.from === "stored" && view.lastIndex === null;
+    const run = new Run(this.#owner, cursor, view, isWhole ? "start" : options.from);
     if (this.#ended !== null) {
       run.fail(this.#ended);
       return run;

@@ -19,6 +19,9 @@ export interface Place {
   lastEventIndex: number | null;
 }
 
+/** Where the following of a run begins; see `FollowOptions`. */
+export type Beginning = "start" | "snapshot" | "stored" | Place;
+
 /** An event came too early: one before it is missing, or its epoch isn't the one that is followed. */
 export class Hole extends Error {
   override readonly name = "Hole";

@@ -10,7 +10,7 @@
  */
 
 import type { Cursor } from "./cursor.js";
-import { Hole, type Place } from "./cursor.js";
+import { Hole, type Beginning, type Place } from "./cursor.js";
 import { answeredBy, type Decided, type Decision } from "./decisions.js";
 import { InterlockError, misuse } from "./errors.js";
 import { isFinal, type Received, type RunMessage } from "./events.js";
@@ -19,7 +19,7 @@ import { expecting } from "./optimistic.js";
 import type { Reconnect, Replay } from "./protocol.js";
 import { Reader } from "./reader.js";
 import { applyEvent } from "./reduce.js";
-import type { Pending, RunView } from "./view.js";
+import type { Pending, RunView, ViewOptions } from "./view.js";
 
 /** What a run needs of its client. */
 export interface Owner {
@@ -43,6 +43,7 @@ export class Run implements AsyncIterable<RunMessage> {
   readonly #changes = new Listeners();
   readonly #events = new Listeners<[RunMessage]>();
   readonly #readers = new Set<Reader>();
+  readonly #from: Beginning;
   readonly #ready: Promise<void>;
   #settle!: { resolve: () => void; reject: (error: InterlockError) => void };
   #view: RunView;
@@ -54,12 +55,13 @@ export class Run implements AsyncIterable<RunMessage> {
   #mendedAt: string | null = null;
 
   /** @internal */
-  constructor(owner: Owner, cursor: Cursor, view: RunView) {
+  constructor(owner: Owner, cursor: Cursor, view: RunView, from: Beginning = "start") {
     this.runId = cursor.runId;
     this.#owner = owner;
     this.#cursor = cursor;
     this.#view = view;
     this.#optimistic = view;
+    this.#from = from;
     this.#ready = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#ready.catch(() => undefined); // who doesn't ask for it is told by `failure`
   }
@@ -177,6 +179,17 @@ export class Run implements AsyncIterable<RunMessage> {
   }
 
   // ── For the client ──────────────────────────────────────────────────────────────────────────────────
+
+  /** Whether who follows it so sees what is asked for; what isn't said is taken as it is. @internal */
+  suits({ from, log }: { from?: Beginning; log?: ViewOptions["log"] }): boolean {
+    const kept = log === "complete" ? Infinity : (log ?? 0);
+    return kept <= this.#view.log.limit && (from === undefined || isWithin(from, this.#from));
+  }
+
+  /** Whether the program doesn't want it any more. @internal */
+  get left(): boolean {
+    return this.#left;
+  }
 
   /** Whether the server is to send what follows. @internal */
   get wantsEvents(): boolean {
@@ -315,6 +328,21 @@ export class Run implements AsyncIterable<RunMessage> {
     this.#owner.changed(this);
     this.#changes.tell();
   }
+}
+
+/** The run, where it is followed as is asked for; throws where it isn't. @internal */
+export function suiting(run: Run, options: { from?: Beginning; log?: ViewOptions["log"] }): Run {
+  if (run.suits(options)) return run;
+  throw misuse(
+    `the run ${run.runId} is followed already, with another 'from' or 'log'; unfollow() it first, or ask alike`,
+  );
+}
+
+/** Whether a run that was begun at one place shows what one would that was begun at another. */
+function isWithin(asked: Beginning, begun: Beginning): boolean {
+  if (typeof asked === "string") return begun === "start" || begun === asked;
+  if (typeof begun === "string") return false;
+  return begun.epoch === asked.epoch && begun.lastEventIndex === asked.lastEventIndex;
 }
 
 function waitingIds(pending: readonly Pending[]): Set<string> {

@@ -5,18 +5,20 @@
  * - It is drawn at most once in a frame, however fast a step writes.
  * - A decision counts as accepted from the moment it is made: what it answers is gone, and the run runs, until the server
  *   says so itself or refuses. Then it is shown again as it was.
- * - Components that show the same run share it. The run is left a moment after the last one.
+ * - Components that show the same run share it. The run is left a moment after the last one, and not before: what the
+ *   program leaves meanwhile is followed anew.
+ * - One that asks for another beginning, or more of a log, than the others have is told so: it never gets something else.
  */
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { Client, FollowOptions } from "../client.js";
 import type { Decision } from "../decisions.js";
 import { misuse, type InterlockError } from "../errors.js";
-import type { Run } from "../run.js";
+import { suiting, type Run } from "../run.js";
 import { initialView, type Pending, type RunView } from "../view.js";
 import { useClient } from "./context.js";
 import { framed, type Store } from "./frames.js";
-import { peek, share } from "./shared.js";
+import { peek, share, type Sharing } from "./shared.js";
 
 /** What `useRun` gives. */
 export interface UseRun {
@@ -41,13 +43,18 @@ interface Shown {
   behind: number;
 }
 
-/** Follows a run for as long as the component is there. Without an id it follows none. */
+/**
+ * Follows a run for as long as the component is there. Without an id it follows none.
+ *
+ * Components share what they follow. Without `from`, a run that is followed already is shown as it is; one that is
+ * followed from elsewhere than the `from` that was asked for is a `misuse`, as `error`.
+ */
 export function useRun(runId: string | null | undefined, options: FollowOptions = {}): UseRun {
   const client = useClient();
-  const { from = "start", workflowId, log } = options;
-  const place = typeof from === "string" ? from : `${from.epoch ?? ""}-${from.lastEventIndex ?? ""}`;
+  const { from, workflowId, log } = options;
+  const place = typeof from === "object" ? `${from.epoch ?? ""}-${from.lastEventIndex ?? ""}` : from;
   const store = useMemo(
-    () => (runId ? runStore(client, runId, { from, ...given({ workflowId, log }) }) : nothing),
+    () => (runId ? runStore(client, runId, given({ from, workflowId, log })) : nothing),
     // `place` stands for `from`, which may be another object each time.
     // eslint-disable-next-line react-hooks/exhaustive-deps
     [client, runId, place, workflowId, log],
@@ -65,55 +72,117 @@ export function useRun(runId: string | null | undefined, options: FollowOptions 
 }
 
 async function followed(client: Client, runId: string | null | undefined): Promise<Run> {
-  const run = runId ? ((peek(client, keyOf(runId)) as Owned | undefined)?.run ?? client.run(runId)) : undefined;
+  const run = runId ? sharedOf(client, runId) : undefined;
   if (run === undefined) throw misuse("this component follows no run yet");
   return Promise.resolve(run);
 }
 
-interface Owned {
+/** A run that components share. */
+class Followed {
   run: Run;
+  readonly #client: Client;
+  readonly #options: FollowOptions;
   /** Whether the hooks began to follow it, and have to end that. */
-  own: boolean;
+  #own: boolean;
+
+  constructor(client: Client, runId: string, options: FollowOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#own = client.run(runId) === undefined;
+    this.run = client.follow(runId, options);
+  }
+
+  /** Follows it anew where the program has left it. */
+  renew(): void {
+    if (!this.run.left) return;
+    this.#own = true;
+    this.run = this.#client.follow(this.run.runId, this.#options);
+  }
+
+  end(): void {
+    if (this.#own) this.run.unfollow();
+  }
+}
+
+function sharing(client: Client, runId: string, options: FollowOptions): Sharing<Followed> {
+  return {
+    begin: () => new Followed(client, runId, options),
+    check: ({ run }) => {
+      if (run.failure !== null) throw run.failure;
+      if (run.left) throw misuse("the program has left this run");
+      suiting(run, options);
+    },
+    end: (followed) => followed.end(),
+  };
 }
 
 function keyOf(runId: string): string {
   return `run:${runId}`;
 }
 
+function sharedOf(client: Client, runId: string): Run | undefined {
+  return (peek(client, keyOf(runId)) as Followed | undefined)?.run ?? client.run(runId);
+}
+
 function runStore(client: Client, runId: string, options: FollowOptions): Store<Shown> {
-  let run = (peek(client, keyOf(runId)) as Owned | undefined)?.run ?? client.run(runId);
-  let shown: Shown = shownOf(run, run?.optimistic ?? initialView(runId));
-  const source: Store<Shown> = {
+  const known = sharedOf(client, runId);
+  let run = known?.suits(options) === true ? known : undefined;
+  let fault: InterlockError | null = null;
+  let shown: Shown = shownOf(run, run?.optimistic ?? initialView(runId), fault);
+  return framed({
     read() {
-      const now = shownOf(run, run?.optimistic ?? shown.view);
+      const now = shownOf(run, run?.optimistic ?? shown.view, fault);
       if (!isSame(now, shown)) shown = now;
       return shown;
     },
     subscribe(listener) {
-      const begin = (): Owned => ({ own: client.run(runId) === undefined, run: client.follow(runId, options) });
-      const [owned, release] = share(client, keyOf(runId), begin, ({ run, own }) => own && run.unfollow());
-      run = owned.run;
-      const end = run.subscribe(listener);
-      return () => {
-        end();
-        release();
-      };
+      fault = null;
+      try {
+        const [followed, release] = share(client, keyOf(runId), sharing(client, runId, options));
+        const end = watch(followed, () => {
+          run = followed.run;
+          listener();
+        });
+        run = followed.run;
+        return () => {
+          end();
+          release();
+        };
+      } catch (error) {
+        fault = error as InterlockError;
+        return () => undefined;
+      }
     },
-  };
-  return framed(source);
+  });
 }
 
-function shownOf(run: Run | undefined, view: RunView): Shown {
-  return { run, view, error: run?.failure ?? null, behind: run?.behind ?? 0 };
+/** Tells of every change of a run, also when another following takes the place of one that the program has ended. */
+function watch(followed: Followed, tell: () => void): () => void {
+  let { run } = followed;
+  let end = run.subscribe(told);
+  function told(): void {
+    followed.renew();
+    if (run !== followed.run) {
+      end();
+      ({ run } = followed);
+      end = run.subscribe(told);
+    }
+    tell();
+  }
+  return () => end();
+}
+
+function shownOf(run: Run | undefined, view: RunView, fault: InterlockError | null): Shown {
+  return { run, view, error: fault ?? run?.failure ?? null, behind: run?.behind ?? 0 };
 }
 
 function isSame(one: Shown, other: Shown): boolean {
   return one.run === other.run && one.view === other.view && one.error === other.error && one.behind === other.behind;
 }
 
-function given(options: Pick<FollowOptions, never> & { workflowId?: string | undefined; log?: FollowOptions["log"] }) {
-  const { workflowId, log } = options;
-  return { ...(workflowId === undefined ? {} : { workflowId }), ...(log === undefined ? {} : { log }) };
+/** The options that were given. */
+function given(options: { [K in keyof FollowOptions]: FollowOptions[K] | undefined }): FollowOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 const none: Shown = { run: undefined, view: initialView(""), error: null, behind: 0 };

@@ -89,7 +89,7 @@ function listStore(client: Client, wanted: string): Store<ListState> {
       const options = JSON.parse(wanted) as { filter: RunListFilter; limit?: number };
       const { limit, filter } = options;
       const begin = () => client.runs({ filter, ...(limit === undefined ? {} : { limit }) });
-      const [shared, release] = share(client, key, begin, (each) => each.close());
+      const [shared, release] = share(client, key, { begin, end: (each) => each.close() });
       list = shared;
       const end = list.subscribe(listener);
       return () => {

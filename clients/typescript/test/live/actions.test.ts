@@ -202,6 +202,23 @@ describe("following", () => {
     await one.cancel({ run_id: run.runId, workflow_id: "waits" });
   });
 
+  it("a run that is followed already is given to who asks for no more, and to nobody else", async () => {
+    const starter = client(url);
+    const { runId } = await starter.start("confirmed");
+    const one = client(url, { log: 100 });
+    const short = one.follow(runId, { from: "snapshot" });
+    expect([one.follow(runId), one.follow(runId, { from: "snapshot", log: 50 })]).toEqual([short, short]);
+    const place = { epoch: 1, lastEventIndex: 0 };
+    for (const options of [{ from: "start" }, { from: "stored" }, { from: place }, { log: 500 }] as const) {
+      expect(() => one.follow(runId, options)).toThrow("is followed already");
+    }
+    short.unfollow();
+    const whole = one.follow(runId, { from: "stored" }); // nothing is stored: it begins at its start
+    for (const from of ["start", "stored", "snapshot"] as const) expect(one.follow(runId, { from })).toBe(whole);
+    expect(() => one.follow(runId, { from: place })).toThrow("is followed already");
+    await starter.cancel({ run_id: runId, workflow_id: "confirmed" });
+  });
+
   it("an idempotency key that was used gets the run that was started then", async () => {
     const one = client(url);
     const idempotencyKey = `key-${Math.random()}`;

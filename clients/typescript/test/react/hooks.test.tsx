@@ -123,6 +123,43 @@ it("components share a run, and it is left after the last of them", async () => 
   await cancel();
 });
 
+it("a component that asks for another beginning than the others is told so, until they are gone", async () => {
+  const { runId } = await client(url).start("confirmed");
+  const one = client(url);
+  const Show = ({ name, from }: { name: string; from?: "start" | "snapshot" }) => {
+    const { view, error } = useRun(runId, from ? { from } : {});
+    return <p>{`${name} ${error?.code ?? `${view.status} ${view.snapshotAsOf === null ? "whole" : "short"}`}`}</p>;
+  };
+  const { findByText, rerender } = render(<Show key="a" name="a" from="snapshot" />, { wrapper: around(one, true) });
+  await findByText("a PAUSED short", {}, patience);
+  rerender([
+    <Show key="a" name="a" from="snapshot" />,
+    <Show key="b" name="b" from="start" />,
+    <Show key="c" name="c" />,
+  ]);
+  await findByText("b misuse", {}, patience);
+  await findByText("c PAUSED short", {}, patience);
+  await findByText("a PAUSED short", {}, patience);
+  rerender([]);
+  rerender(<Show key="d" name="d" from="start" />);
+  await findByText("d PAUSED whole", {}, patience);
+  await client(url).cancel({ run_id: runId, workflow_id: "confirmed" });
+});
+
+it("a run that the program leaves is followed on, as long as a component shows it", async () => {
+  const one = client(url);
+  const run = await one.start("confirmed");
+  const Show = ({ name }: { name: string }) => <p>{`${name} ${useRun(run.runId).view.status}`}</p>;
+  const page = [<Show key="a" name="a" />, <Show key="b" name="b" />];
+  const { findByText, unmount } = render(page, { wrapper: around(one) });
+  await findByText("a PAUSED", {}, patience);
+  act(() => run.unfollow());
+  await client(url).cancel({ run_id: run.runId, workflow_id: "confirmed" });
+  await findByText("a CANCELLED", {}, patience);
+  await findByText("b CANCELLED", {}, patience);
+  unmount();
+});
+
 it("a run that can't be followed says why", async () => {
   const one = client(url);
   const { result } = renderHook(() => useRun("run-that-never-was"), { wrapper: around(one) });
