@@ -120,6 +120,8 @@ export class Client {
   /** How many events of the past are still to come, of each run that lacks some, and of all. */
   readonly #behind = new Map<Run, number>();
   #left = 0;
+  /** What is asked for again in a moment. */
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   /** There is a connection again, and the server hasn't said yet what was missed. */
   #isReturning = false;
   #requests = 0;
@@ -142,7 +144,7 @@ export class Client {
       {
         url: socketUrl(url),
         codec: options.codec ?? json,
-        tokens: token === undefined ? null : new Tokens(token),
+        tokens: new Tokens(token),
         WebSocket: options.WebSocket ?? builtIn(),
         patience: { open: options.openTimeout ?? 10_000, heartbeat, answer: 5_000 },
         backoff: new Backoff(options.backoff),
@@ -176,6 +178,17 @@ export class Client {
         });
       });
     }
+  }
+
+  /**
+   * Goes on with a fresh token of the same user, before the old one expires, say: on the connection that is there, where
+   * nothing stops for it, and on those to come. Resolves when the server has accepted it.
+   *
+   * Rejects with an `InterlockError`: `invalid_token`, `expired_token`; the old one stays good for as long as it was.
+   */
+  async authenticate(token: string): Promise<void> {
+    if (token === "") throw misuse("an empty string is no token; close() ends a client");
+    await this.#link.authenticate(token);
   }
 
   /** Tries to connect at once, where that is being waited for. */
@@ -419,6 +432,7 @@ export class Client {
   #listener(): LinkListener {
     return {
       ready: () => this.#ready(),
+      renewed: () => this.#renewed(),
       lost: () => this.#lost(),
       received: (message) => this.#received(message),
       changed: () => this.#update(),
@@ -436,6 +450,14 @@ export class Client {
     this.#isReturning = true;
     for (const list of [...this.#lists.values()]) this.#resumeList(list);
     for (const waiting of this.#outbox.all()) this.#transmit(waiting);
+  }
+
+  /** Another token may list other runs, and a list that was refused before may be allowed now. */
+  #renewed(): void {
+    for (const list of [...this.#lists.values()]) {
+      list.begin();
+      this.#resumeList(list);
+    }
   }
 
   #lost(): void {
@@ -466,8 +488,8 @@ export class Client {
   #acknowledged(ack: Ack): void {
     const asked = this.#asked.get(ack.request_id);
     this.#asked.delete(ack.request_id);
-    if (asked instanceof Run) asked.acknowledged();
-    else if (asked === undefined) this.#outbox.acknowledge(ack);
+    if (asked instanceof Run || asked instanceof RunList) asked.acknowledged();
+    else this.#outbox.acknowledge(ack);
   }
 
   #refused(message: ErrorMessage): void {
@@ -476,13 +498,20 @@ export class Client {
     this.#asked.delete(requestId);
     if (asked instanceof Run) this.#notFollowed(asked, message);
     else if (asked instanceof RunList) this.#notListed(asked, message);
+    else if (message.request_id === undefined) this.#dropped(message);
     else this.#outbox.refuse(message);
+  }
+
+  /** A fresh token doesn't let its bearer read a run, say, and the server has stopped sending it. */
+  #dropped(message: ErrorMessage): void {
+    const run = this.#runs.get(message.run_id ?? "");
+    if (run !== undefined) this.#notFollowed(run, message);
   }
 
   #notFollowed(run: Run, message: ErrorMessage): void {
     run.lost();
     if (message.retryable) {
-      setTimeout(() => this.#runs.get(run.runId) === run && !run.streaming && this.#resume(run), RETRY_MS);
+      this.#later(() => this.#runs.get(run.runId) === run && !run.streaming && this.#resume(run));
       return;
     }
     this.#runs.delete(run.runId);
@@ -491,15 +520,23 @@ export class Client {
   }
 
   #notListed(list: RunList, message: ErrorMessage): void {
-    if (list.refused(message)) setTimeout(() => this.#resumeList(list), RETRY_MS);
-    else this.#lists.delete(list.name);
+    if (list.refused(message)) this.#later(() => this.#resumeList(list));
+  }
+
+  #later(ask: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      ask();
+    }, RETRY_MS);
+    this.#timers.add(timer);
   }
 
   #end(error: InterlockError): void {
     this.#ended = error;
     const [runs, lists] = [[...this.#runs.values()], [...this.#lists.values()]];
-    this.#runs.clear();
-    this.#lists.clear();
+    for (const each of [this.#runs, this.#lists, this.#asked, this.#strays, this.#behind]) each.clear();
+    this.#left = 0;
+    for (const timer of this.#timers) clearTimeout(timer);
     this.#keeper?.close();
     for (const run of runs) run.fail(error);
     for (const list of lists) list.fail(error);

@@ -8,6 +8,8 @@
  * - The network coming back, or the page becoming visible, ends the waiting at once; a connection that is there then is
  *   asked for a sign of life.
  * - `server_error` isn't a refusal of the token: the server couldn't tell.
+ * - Tokens are answered in the order in which they were sent. While another one is under way, a refusal ends nothing; and
+ *   one that the program handed over never does, as long as the old one is good.
  */
 
 import type { Backoff } from "./backoff.js";
@@ -18,7 +20,7 @@ import { InterlockError } from "./errors.js";
 import type { Received } from "./events.js";
 import type { AuthError, Authenticated, AuthRequired, Connected } from "./protocol.js";
 import { Socket, type Ending, type Patience, type WebSocketConstructor } from "./socket.js";
-import { renewalDue, type TokenReason, type Tokens } from "./tokens.js";
+import { Handed, renewalDue, type TokenReason, type Tokens } from "./tokens.js";
 import type { Surroundings } from "./surroundings.js";
 
 const MAX_VIOLATIONS = 5;
@@ -29,7 +31,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export interface LinkOptions {
   url: string;
   codec: Codec;
-  tokens: Tokens | null;
+  tokens: Tokens;
   WebSocket: WebSocketConstructor;
   patience: Patience;
   backoff: Backoff;
@@ -40,6 +42,8 @@ export interface LinkOptions {
 export interface LinkListener {
   /** Messages can be sent: after each connection, and after a new token where the old one had expired. */
   ready(): void;
+  /** A fresh token was accepted, on a connection that had one. */
+  renewed(): void;
   /** The connection is gone; another one is being made. */
   lost(): void;
   /** A message came, other than of connecting and authenticating. */
@@ -65,6 +69,9 @@ export class Link {
   readonly #unwatch: () => void;
   #socket: Socket | null = null;
   #stage: Stage = "none";
+  /** The tokens that the server hasn't answered yet, on this connection. */
+  #sent: string[] = [];
+  readonly #handed = new Handed();
   #maxBytes = Infinity;
   #violations = 0;
   #lostAt = 0;
@@ -97,6 +104,15 @@ export class Link {
     this.#socket?.send(message);
   }
 
+  /** Goes on with this token, here or on the next connection. Resolves when the server has accepted it. */
+  authenticate(token: string): Promise<void> {
+    if (this.phase.phase === "closed") return Promise.reject(this.phase.error);
+    const accepted = this.#handed.add(token);
+    const isAwaited = this.#options.tokens.give(token);
+    if (!isAwaited && this.#stage !== "none" && this.#stage !== "greeting") this.#present(token);
+    return accepted;
+  }
+
   /** Lets the program have its turn before the next message. */
   hold(): void {
     this.#socket?.hold();
@@ -118,6 +134,7 @@ export class Link {
     const socket = this.#socket;
     this.#socket = null;
     socket?.abandon("closed by this client");
+    this.#handed.fail(error);
     this.#listener.ended(error);
     this.#listener.changed();
   }
@@ -128,6 +145,7 @@ export class Link {
     clearTimeout(this.#retry);
     const { WebSocket, url, codec, patience } = this.#options;
     this.#stage = "greeting";
+    this.#sent = [];
     try {
       const socket: Socket = new Socket(WebSocket, url, codec, patience, {
         received: (message) => this.#isCurrent(socket) && this.#received(message),
@@ -177,7 +195,7 @@ export class Link {
 
   #greeted(connected: Connected): void {
     this.#maxBytes = connected.max_message_bytes;
-    if (this.#options.tokens !== null) void this.#authenticate("connecting");
+    if (this.#options.tokens.exist) void this.#authenticate("connecting");
     else if (connected.requires_auth)
       this.#unauthorized("auth_required", "The server asks for a token; pass token: ….");
     else this.#isReady();
@@ -187,7 +205,7 @@ export class Link {
     const socket = this.#socket;
     let token: string;
     try {
-      token = (await this.#options.tokens?.next(reason)) ?? "";
+      token = await this.#options.tokens.next(reason);
     } catch (error) {
       // The old one may still be good; where it isn't, the next connection asks again, with its backoff.
       if (this.#socket !== socket) return;
@@ -201,35 +219,51 @@ export class Link {
       return;
     }
     if (this.#stage === "greeting") this.#stage = "authenticating";
-    socket.send({ action: "authenticate", token });
+    this.#present(token);
+  }
+
+  #present(token: string): void {
+    this.#sent.push(token);
+    this.#socket?.send({ action: "authenticate", token });
   }
 
   #authenticated(message: Authenticated): void {
-    this.identity = { userId: message.user_id, scopes: message.scopes };
-    this.#options.tokens?.accepted();
-    this.#renewIn(renewalDue(message.expires_at, Date.now()));
-    if (this.#stage === "ready") this.#listener.changed();
-    else this.#isReady();
+    const token = this.#sent.shift() ?? "";
+    this.identity = identityOf(message, this.identity);
+    this.#options.tokens.accepted(token);
+    this.#handed.accepted(token);
+    const due = renewalDue(message.expires_at, Date.now());
+    if (this.#stage !== "ready") {
+      this.#renewIn(due);
+      return this.#isReady();
+    }
+    this.#renewIn(due && Math.max(due, RENEW_AGAIN_MS)); // a clock that is wrong makes every token expire too soon
+    this.#listener.renewed();
+    this.#listener.changed();
   }
 
   #renewIn(due: number | undefined): void {
     clearTimeout(this.#renewal);
-    if (due === undefined || this.#options.tokens?.renewable !== true) return;
+    if (due === undefined || !this.#options.tokens.renewable) return;
     this.#renewal = setTimeout(() => void this.#authenticate("expiring"), Math.min(due, LONGEST_TIMER));
   }
 
   #refused(message: AuthError): void {
-    if (message.code === "server_error") {
-      if (this.#stage !== "ready") this.#socket?.abandon("the server can't check tokens now");
-    } else if (this.#options.tokens?.refused() === true) {
-      void this.#authenticate("refused");
-    } else {
-      this.#unauthorized(message.code, message.error);
-    }
+    const { tokens } = this.#options;
+    const token = this.#sent.shift() ?? "";
+    const isUnknown = message.code === "server_error";
+    if (isUnknown && this.#stage !== "ready") return this.#socket?.abandon("the server can't check tokens now");
+    this.#handed.refused(token, new InterlockError(message.code, message.error, { retryable: isUnknown }));
+    const others = tokens.withdrawn(token);
+    if (isUnknown || this.#sent.length > 0 || (others && this.#stage === "ready")) return undefined;
+    if (others && this.#stage === "authenticating") void this.#authenticate("connecting");
+    else if (tokens.refused()) void this.#authenticate("refused");
+    else this.#unauthorized(message.code, message.error);
+    return undefined;
   }
 
   #expired(message: AuthRequired): void {
-    if (this.#options.tokens?.renewable !== true) return this.#unauthorized(message.code, message.error);
+    if (!this.#options.tokens.renewable) return this.#unauthorized(message.code, message.error);
     if (this.#stage !== "ready") return; // a new one is being fetched
     this.#stage = "expired";
     this.#listener.lost();
@@ -275,4 +309,10 @@ export class Link {
     clearTimeout(this.#retry);
     clearTimeout(this.#renewal);
   }
+}
+
+/** Who the server says this client is; the same object as before, as long as it says the same. */
+function identityOf({ user_id: userId, scopes }: Authenticated, before: Identity): Identity {
+  const isSame = before.userId === userId && before.scopes.join(" ") === scopes.join(" ");
+  return isSame ? before : { userId, scopes };
 }

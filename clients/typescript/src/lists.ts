@@ -5,6 +5,9 @@
  * - After a reconnection the list goes on after the highest `seq` that it was given, so that nothing is missed and
  *   nothing has to be sent again. Where the server can't, it sends the current list, which takes the place of the old one
  *   as a whole: a list is never half old and half new.
+ * - Between a question and its ack, what comes is stale: the answer to another question may still be under way.
+ * - A list that the server refuses is asked for again on each connection and with each fresh token, until its `close()`.
+ *   With a fresh token each list begins anew: another token may see other runs.
  * - Runs come newest first. What is shown is a new array when something changed, and the same one otherwise.
  */
 
@@ -27,7 +30,7 @@ export interface ListState {
   readonly phase: "loading" | "live" | "failed";
   /** Whether there were more than the limit when the list was sent; these come when they change. */
   readonly more: boolean;
-  /** Why there is no list, where it `failed`. */
+  /** Why there is no list, where it `failed`; with another token there may be one. */
   readonly error: InterlockError | null;
 }
 
@@ -72,6 +75,8 @@ export class RunList {
   #cursor = 0;
   #state: ListState = { runs: [], phase: "loading", more: false, error: null };
   #isStale = false;
+  /** Nothing was asked for yet, or the server hasn't taken it up. */
+  #isAsking = true;
   #closed = false;
 
   /** @internal */
@@ -112,7 +117,7 @@ export class RunList {
 
   /** The message that brings what follows. @internal */
   ask(requestId: string): FollowRuns {
-    this.#coming = new Map();
+    this.#isAsking = true;
     return {
       action: "follow-runs",
       list: this.name,
@@ -123,23 +128,36 @@ export class RunList {
     };
   }
 
+  /** The server has taken up what was asked last. @internal */
+  acknowledged(): void {
+    this.#isAsking = false;
+    this.#coming = new Map();
+  }
+
+  /** What was given up to now doesn't count for the next question. @internal */
+  begin(): void {
+    this.#cursor = 0;
+  }
+
   /** Takes in a message of this list. @internal */
   receive(message: ListMessage): void {
+    if (this.#isAsking) return;
     this.#cursor = Math.max(this.#cursor, message.seq);
     if (message.event === "runs_listed") this.#listed(message);
     else if (message.seq === 0) this.#coming.set(message.run.run_id, message.run);
     else this.#changed(message);
   }
 
-  /** The server doesn't give this list. Returns whether to ask again later. @internal */
+  /** The server doesn't give this list now. Returns whether to ask again in a moment. @internal */
   refused(message: ErrorMessage): boolean {
     if (message.retryable) return true;
     this.fail(refusal(message));
     return false;
   }
 
-  /** Nothing more will come. @internal */
+  /** Nothing will come for now. @internal */
   fail(error: InterlockError): void {
+    this.begin();
     this.#set({ phase: "failed", error });
   }
 

@@ -25,8 +25,15 @@ const listed = (seq: number, resumed = false, more = false) =>
 
 function list() {
   const made = new RunList({ close: () => undefined }, "l", { filter: { waiting_for_me: true }, limit: 5 });
-  made.ask("1");
+  ask(made);
   return made;
+}
+
+/** Asks, and is told that it is taken up. */
+function ask(made: RunList) {
+  const asked = made.ask("1");
+  made.acknowledged();
+  return asked;
 }
 
 const ids = (made: RunList) => made.state.runs.map((run) => run.run_id);
@@ -57,7 +64,7 @@ describe("a live list", () => {
 
   it("goes on after the highest seq, and is the same array while nothing changes", () => {
     const made = list();
-    expect(made.ask("1")).toEqual({
+    expect(ask(made)).toEqual({
       action: "follow-runs",
       list: "l",
       filter: { waiting_for_me: true },
@@ -68,7 +75,7 @@ describe("a live list", () => {
     made.receive(listed(41));
     made.receive(changed(44, summary("b", 2)));
     const before = made.state.runs;
-    expect(made.ask("2")).toMatchObject({ cursor: 44 });
+    expect(ask(made)).toMatchObject({ cursor: 44 });
     expect(made.state.runs).toBe(before);
     made.receive(changed(45, summary("c", 3)));
     made.receive(listed(45, true));
@@ -79,7 +86,7 @@ describe("a live list", () => {
     const made = list();
     made.receive(changed(0, summary("old", 1)));
     made.receive(listed(41));
-    made.ask("2");
+    ask(made);
     made.receive(changed(0, summary("new", 2)));
     expect(ids(made)).toEqual(["old"]);
     made.receive(listed(99));
@@ -89,10 +96,24 @@ describe("a live list", () => {
   it("that was cut off before it was complete begins anew", () => {
     const made = list();
     made.receive(changed(0, summary("a", 1)));
-    expect(made.ask("2")).not.toHaveProperty("cursor");
+    expect(ask(made)).not.toHaveProperty("cursor");
     made.receive(changed(0, summary("b", 2)));
     made.receive(listed(41));
     expect(ids(made)).toEqual(["b"]);
+  });
+
+  it("takes for stale what comes before its question is taken up", () => {
+    const made = list();
+    made.receive(changed(0, summary("a", 1)));
+    made.begin();
+    expect(made.ask("2")).not.toHaveProperty("cursor");
+    made.receive(changed(0, summary("b", 2))); // of the first answer, which was under way
+    made.receive(listed(41));
+    expect([made.state.phase, ids(made)]).toEqual(["loading", []]);
+    made.acknowledged();
+    for (const run of [summary("a", 1), summary("b", 2)]) made.receive(changed(0, run));
+    made.receive(listed(42));
+    expect([made.state.phase, ids(made)]).toEqual(["live", ["b", "a"]]);
   });
 
   it("has what its runs wait for, one by one", () => {
@@ -109,5 +130,8 @@ describe("a live list", () => {
     expect(made.refused({ ...error, retryable: true })).toBe(true);
     expect(made.refused({ ...error, code: "unknown_action", retryable: false })).toBe(false);
     expect(made.state).toMatchObject({ phase: "failed", error: { code: "unknown_action" } });
+    expect(ask(made)).not.toHaveProperty("cursor");
+    made.receive(listed(42));
+    expect(made.state).toMatchObject({ phase: "live", error: null });
   });
 });

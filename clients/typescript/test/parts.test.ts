@@ -103,7 +103,7 @@ describe("tokens", () => {
   it("after three refusals in a row, or where there is only one, it is over", () => {
     const many = new Tokens(() => "x");
     expect([many.refused(), many.refused(), many.refused()]).toEqual([true, true, false]);
-    many.accepted();
+    many.accepted("x");
     expect(many.refused()).toBe(true);
     expect(new Tokens("x").refused()).toBe(false);
   });
@@ -111,8 +111,44 @@ describe("tokens", () => {
   it("a new one is due after four fifths of the life of the last", () => {
     const now = Date.parse("2026-01-01T12:00:00Z");
     expect(renewalDue("2026-01-01T12:01:40Z", now)).toBe(80_000);
-    expect(renewalDue("2026-01-01T11:00:00Z", now)).toBe(500);
+    expect(renewalDue("2026-01-01T12:00:00.1Z", now)).toBe(500);
     expect([renewalDue(undefined, now), renewalDue("never", now)]).toEqual([undefined, undefined]);
+  });
+
+  it("one that was accepted and has expired by this clock tells nothing of when a new one is due", () => {
+    expect(renewalDue("2026-01-01T11:00:00Z", Date.parse("2026-01-01T12:00:00Z"))).toBeUndefined();
+  });
+
+  it("one that is handed over goes before what is being fetched, and is good for new connections", async () => {
+    const tokens = new Tokens(() => new Promise<string>(() => undefined));
+    expect(tokens.give("early")).toBe(false);
+    expect(await tokens.next("connecting")).toBe("early");
+    tokens.accepted("early");
+    expect(await tokens.next("connecting")).toBe("early");
+    const asked = tokens.next("expired");
+    expect(tokens.give("handed over")).toBe(true);
+    expect(await asked).toBe("handed over");
+    expect(await tokens.next("connecting")).toBe("handed over");
+  });
+
+  it("one that is handed over and refused leaves what there was", async () => {
+    const tokens = new Tokens("first");
+    tokens.give("wrong");
+    expect(tokens.withdrawn("wrong")).toBe(true);
+    expect(await tokens.next("connecting")).toBe("first");
+    expect(tokens.withdrawn("first")).toBe(false);
+    const none = new Tokens();
+    none.give("wrong");
+    expect(none.withdrawn("wrong")).toBe(false);
+    expect(none.exist).toBe(false);
+  });
+
+  it("one that was handed over is used until a newer one was got", async () => {
+    const tokens = new Tokens(() => "newer");
+    tokens.give("handed over");
+    tokens.accepted("handed over");
+    expect(await tokens.next("expiring")).toBe("newer");
+    expect(await tokens.next("connecting")).toBe("newer");
   });
 });
 

@@ -1,6 +1,6 @@
 /** Connections that are cut, servers that die, tokens that expire: nothing is lost, repeated, or done twice. */
 
-import { describe, expect, inject, it } from "vitest";
+import { describe, expect, inject, it, onTestFinished, vi } from "vitest";
 import type { ConnectionState, Pending, Run, RunMessage } from "../../src/index.js";
 import { indexOf } from "../../src/events.js";
 import { allOf, client, indexesOf, namesOf, ownServer, proxied } from "../support/clients.js";
@@ -108,6 +108,24 @@ describe("connections that are cut at random bytes", () => {
     proxy.away = false;
     await soon(decided, "the decision");
     expect((await soon(run.finished(), "the end")).status).toBe("COMPLETED");
+  });
+
+  it("a decision that somebody was faster with meanwhile is refused on the next connection, and taken back", async () => {
+    const proxy = await proxied(port);
+    const one = client(proxy.url);
+    const run = await one.start("form");
+    const pending = await pendingOf(run);
+    proxy.away = true;
+    await eventually(() => one.connection.phase === "offline", "being offline");
+    const decided = refused(run.decide(pending, { user_input: { title: "Otters" } }));
+    expect(run.optimistic.pending).toEqual([]);
+    await client(direct).decide({ run_id: run.runId, workflow_id: "form" }, pending.id, {
+      user_input: { title: "Beavers" },
+    });
+    proxy.away = false;
+    expect(await decided).toMatchObject({ code: "conflict", decision: { user_input: { title: "Beavers" } } });
+    expect((await soon(run.finished(), "the end")).status).toBe("COMPLETED");
+    expect(run.optimistic).toBe(run.view);
   });
 
   it("two clients, one of which is cut again and again, see the same", async () => {
@@ -242,6 +260,110 @@ describe("tokens", () => {
     const one = client(proxy.url, { token });
     await soon(one.ready(), "a connection");
     expect([one.connection.userId, reasons, proxy.connections]).toEqual(["alice", ["connecting", "refused"], 1]);
+  });
+
+  it("one that is handed over is used at once, and for new connections", async () => {
+    const proxy = await proxied(port);
+    const expiry = Date.now() + 3000;
+    const one = client(proxy.url, { token: jwt("alice", 3) });
+    const run = await one.start("stream", { message: "6000" });
+    const { connection } = one;
+    await soon(one.authenticate(jwt("alice", 120)), "the token to be accepted");
+    expect(indexesOf(await allOf(run))).toEqual(upTo(6004));
+    await eventually(() => Date.now() > expiry, "the first token to expire");
+    await soon(one.start("say"), "a start");
+    expect([proxy.connections, one.connection === connection]).toEqual([1, true]);
+    proxy.cut();
+    await eventually(() => one.connection.phase === "live" && proxy.connections === 2, "another connection");
+  });
+
+  it.each([
+    ["wrong", "wrong"],
+    ["another user's", BOB],
+  ])("one that is handed over and is %s is refused, and the old one stays good", async (_, token) => {
+    const proxy = await proxied(port);
+    const one = client(proxy.url);
+    await soon(one.ready(), "a connection");
+    expect(await refused(one.authenticate(token))).toMatchObject({ code: "invalid_token" });
+    await soon(one.start("say"), "a start");
+    proxy.cut();
+    await eventually(() => proxy.connections === 2 && one.connection.phase === "live", "another connection");
+    expect(one.connection.userId).toBe("alice");
+  });
+
+  it("one that is handed over while there is no connection is used for the next", async () => {
+    const proxy = await proxied(port);
+    proxy.away = true;
+    const one = client(proxy.url, { token: "wrong" });
+    const accepted = one.authenticate(ALICE);
+    proxy.away = false;
+    await soon(accepted, "the token to be accepted");
+    expect(one.connection.userId).toBe("alice");
+  });
+
+  it("one that is refused there gives way to what there was", async () => {
+    const proxy = await proxied(port);
+    proxy.away = true;
+    const one = client(proxy.url);
+    const accepted = one.authenticate("wrong");
+    proxy.away = false;
+    expect(await refused(accepted)).toMatchObject({ code: "invalid_token" });
+    await soon(one.ready(), "a connection");
+    expect([one.connection.userId, proxy.connections]).toEqual(["alice", 1]);
+  });
+
+  it("one that is handed over is what a client gets that is asking for one", async () => {
+    const proxy = await proxied(port);
+    const reasons: string[] = [];
+    const token = (reason: string) => {
+      reasons.push(reason);
+      if (reason === "expiring") throw new Error("nobody is there");
+      return reason === "connecting" ? jwt("alice", 2) : new Promise<string>(() => undefined);
+    };
+    const one = client(proxy.url, { token });
+    const run = await one.start("confirmed", { message: "hi" });
+    const pending = await pendingOf(run);
+    await eventually(() => reasons.includes("expired"), "the token to expire");
+    await soon(one.authenticate(ALICE), "the token to be accepted");
+    await soon(run.decide(pending, { confirmed: true }), "the decision");
+    expect((await soon(run.finished(), "the end")).status).toBe("COMPLETED");
+    expect(proxy.connections).toBe(1);
+  });
+
+  it("none can be handed over to a client that is closed, or is being closed", async () => {
+    const proxy = await proxied(port);
+    proxy.away = true;
+    const one = client(proxy.url);
+    const accepted = one.authenticate(ALICE);
+    one.close();
+    expect(await refused(accepted)).toMatchObject({ code: "closed" });
+    expect(await refused(one.authenticate(ALICE))).toMatchObject({ code: "closed" });
+  });
+
+  it("a run that a fresh one doesn't let its bearer read fails, and says why", async () => {
+    const one = client(direct);
+    const run = await one.start("waits");
+    await eventually(() => run.view.lastIndex !== null, "its first event");
+    await soon(one.authenticate(jwt("alice", 60, "webhooks:manage")), "the token to be accepted");
+    await eventually(() => run.failure?.code === "run_not_found", "the run to fail");
+    expect(await refused(allOf(run))).toMatchObject({ code: "run_not_found" });
+    await soon(one.authenticate(ALICE), "the token to be accepted");
+    await one.follow(run.runId).cancel();
+  });
+
+  it("a clock that is ahead doesn't make a client ask for one again and again", async () => {
+    const [real, token] = [Date.now.bind(Date), jwt("alice", 60)];
+    const clock = vi.spyOn(Date, "now").mockImplementation(() => real() + 59_000);
+    const timers = vi.spyOn(globalThis, "setTimeout");
+    onTestFinished(() => {
+      clock.mockRestore();
+      timers.mockRestore();
+    });
+    const one = client(direct, { token: () => token });
+    const waits = () => timers.mock.calls.map(([, delay]) => delay ?? 0);
+    await soon(one.ready(), "a connection");
+    await eventually(() => waits().includes(5000), "the second token to be given time");
+    expect(waits().filter((delay) => delay >= 500 && delay < 5000).length).toBe(1);
   });
 
   it("when there is none any more, the client ends and says why", async () => {

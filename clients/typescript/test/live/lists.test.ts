@@ -3,7 +3,7 @@
 import { expect, inject, it } from "vitest";
 import type { RunList } from "../../src/index.js";
 import { client, proxied } from "../support/clients.js";
-import { ALICE, BOB, ROOT } from "../support/server.js";
+import { ALICE, BOB, jwt, ROOT } from "../support/server.js";
 import { eventually, soon } from "../support/waiting.js";
 
 const port = inject("port");
@@ -74,4 +74,35 @@ it("a list that is closed is told of no more, and its name is free", async () =>
   const run = await one.start("say");
   await eventually(() => ids(again).includes(run.runId), "the run");
   expect(told).toBe(0);
+});
+
+it("a list that the token doesn't allow is taken up with one that does, and the other way round", async () => {
+  const one = client(url, { token: jwt("alice", 60, "webhooks:manage") });
+  const list = one.runs();
+  const failed = () => eventually(() => list.state.phase === "failed" && list.state.error, "the list to be refused");
+  const served = () => eventually(() => list.state.phase === "live", "the list to be complete");
+  expect(await failed()).toMatchObject({ code: "forbidden" });
+  await soon(one.authenticate(ALICE), "the token to be accepted");
+  await served();
+  const run = await one.start("say");
+  await eventually(() => ids(list).includes(run.runId), "the run");
+  expect(list.state.error).toBeNull();
+  await soon(one.authenticate(jwt("alice", 60, "webhooks:manage")), "the token to be accepted");
+  expect(await failed()).toMatchObject({ code: "forbidden" });
+  await soon(one.authenticate(ALICE), "the token to be accepted");
+  await served();
+});
+
+it("with a fresh token a list has what this token sees", async () => {
+  const bob = client(url, { token: BOB });
+  const bobs = await bob.start("confirmed");
+  const his = bob.runs({ filter: { status: ["PAUSED"] } });
+  await eventually(() => ids(his).includes(bobs.runId), "the run to wait, and nothing more to change of it");
+  const one = client(url, { token: jwt("root", 60) });
+  const list = one.runs({ filter: { workflow_id: "confirmed" } });
+  await live(list);
+  expect(ids(list)).not.toContain(bobs.runId);
+  await soon(one.authenticate(ROOT), "the token to be accepted");
+  await eventually(() => ids(list).includes(bobs.runId), "the run that only an admin sees");
+  await bobs.cancel();
 });

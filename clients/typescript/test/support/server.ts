@@ -122,11 +122,11 @@ export class Server {
   }
 }
 
-/** A token that is good for so many seconds. */
-export function jwt(userId: string, seconds: number): string {
+/** A token that is good for so many seconds, and for what `scope` says. */
+export function jwt(userId: string, seconds: number, scope = "workflows:execute"): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const exp = Date.now() / 1000 + seconds;
-  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: userId, exp, scope: "workflows:execute" })}`;
+  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: userId, exp, scope })}`;
   return `${signed}.${createHmac("sha256", JWT_SECRET).update(signed).digest("base64url")}`;
 }
 

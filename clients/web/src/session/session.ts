@@ -6,7 +6,8 @@
  *   taken out of the address before anything is drawn.
  * - A token that ran out is asked for again while the page stays as it is. Only where none was ever accepted, or after
  *   signing out, there is no page behind the question.
- * - Nobody is asked while another token is at hand: one that was given in another tab counts.
+ * - Nobody is asked while another token is at hand: one that is given, here or in another tab, goes to the client at once.
+ * - Who doesn't want to give another one yet isn't asked again before the old one has run out.
  */
 
 import { connect, tokenIn, type Client, type TokenReason } from "@interlock/client";
@@ -32,10 +33,9 @@ export const base = new URL(".", globalThis.location.href).pathname;
 /** The session of this page. */
 export class Session {
   #state: SessionState = { client: null, token: null, asking: "none" };
-  /** What the client was given last. */
-  #tried: string | null = null;
   #accepted = false;
-  #waiting: ((token: string) => void) | null = null;
+  /** The token that was still to be used when somebody was asked for another. */
+  #postponed: string | null = null;
   readonly #listeners = new Set<() => void>();
 
   /** Begins with the token of the address, or one that is kept. */
@@ -71,7 +71,9 @@ export class Session {
 
   /** The person doesn't want to give another token now; the old one is good for a while. */
   later(): void {
-    if (this.#state.asking === "expiring") this.#set({ asking: null });
+    if (this.#state.asking !== "expiring") return;
+    this.#postponed = this.#state.token;
+    this.#set({ asking: null });
   }
 
   #begin(token: string): void {
@@ -85,22 +87,21 @@ export class Session {
     const { client } = this.#state;
     if (client === null || client.connection.phase === "closed") return this.#begin(token);
     this.#set({ token, asking: null });
-    this.#waiting?.(token);
-    this.#waiting = null;
+    client.authenticate(token).catch(() => this.#state.client === client && this.#set({ asking: "refused" }));
     return undefined;
   }
 
-  /** The token that the client asks for; a promise where a person has to give it. */
+  /** The token that the client asks for; where a person has to give it, it is handed over later. */
   #next(reason: TokenReason): string | Promise<string> {
-    const token = this.#state.token ?? "";
-    if (reason === "connecting" || token !== this.#tried) {
-      this.#tried = token;
-      return token;
-    }
+    const { token } = this.#state;
+    if (reason === "connecting") return token ?? "";
     if (reason === "refused" && !this.#accepted) return "";
-    this.#set({ asking: reason });
-    if (reason === "expiring") throw new Error("there is no newer token yet");
-    return new Promise((resolve) => (this.#waiting = resolve));
+    if (reason !== "expiring") {
+      this.#set({ asking: reason });
+      return new Promise(() => undefined);
+    }
+    if (token !== this.#postponed) this.#set({ asking: reason });
+    throw new Error("there is no newer token yet");
   }
 
   #changed(client: Client): void {
@@ -113,7 +114,6 @@ export class Session {
 
   #end(asking: Asking | null): void {
     const { client } = this.#state;
-    this.#waiting = null;
     this.#set({ client: null, token: null, asking: asking ?? "none" });
     client?.close();
   }
