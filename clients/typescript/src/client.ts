@@ -421,8 +421,9 @@ export class Client {
   }
 
   #runChanged(run: Run): void {
+    if (this.#runs.get(run.runId) !== run) return; // it was left, or it failed
     this.#keeper?.changed(run.view);
-    if (run.ended && this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
+    if (run.ended) this.#runs.delete(run.runId);
     this.#count(run, run.behind);
     this.#update();
   }
@@ -517,6 +518,7 @@ export class Client {
     this.#runs.delete(run.runId);
     this.#count(run, 0);
     run.fail(refusal(message));
+    this.#update();
   }
 
   #notListed(list: RunList, message: ErrorMessage): void {

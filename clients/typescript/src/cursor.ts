@@ -101,6 +101,7 @@ export class Cursor {
       return [];
     }
     this.end = endOf(message);
+    if (this.last === null) this.epoch = message.epoch; // nothing was seen: whatever it was before says nothing
     this.epoch ??= message.epoch;
     // A finished run of which nothing was missed: no final event will come again.
     this.ended = message.event === "replay" && message.missed_events === 0 && !this.#snapshot;

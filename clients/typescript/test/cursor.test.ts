@@ -74,6 +74,16 @@ describe("a cursor", () => {
     expect(taken(cursor, event(5), catchUp(7), event(5), event(6))).toEqual([5, 6]);
   });
 
+  it("that has seen nothing takes whatever epoch the run is in now", () => {
+    const cursor = asked(new Cursor("r"));
+    expect(taken(cursor, catchUp(2))).toEqual([]);
+    cursor.stop();
+    asked(cursor);
+    const later = { epoch: 2 };
+    expect(taken(cursor, { ...catchUp(2), ...later }, event(0, later), event(1, later))).toEqual([0, 1]);
+    expect(cursor.epoch).toBe(2);
+  });
+
   it("knows how far behind it is", () => {
     const cursor = asked(new Cursor("r"));
     taken(cursor, catchUp(10), event(0), event(1));

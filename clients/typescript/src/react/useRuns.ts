@@ -100,7 +100,10 @@ function listStore(client: Client, wanted: string): Store<ListState> {
   };
 }
 
-/** The requirements that were answered on this page; their ids are never used again. */
+/** How many answers are kept in mind: far more than are under way at a time. */
+const MAX_ANSWERS = 1000;
+
+/** The requirements that were answered on this page lately; their ids are never used again. */
 class Answers {
   #ids: ReadonlySet<string> = new Set();
   readonly #changes = new Listeners();
@@ -109,7 +112,7 @@ class Answers {
   readonly subscribe = (listener: () => void) => this.#changes.add(listener);
 
   add(id: string): void {
-    this.#set(new Set([...this.#ids, id]));
+    this.#set(new Set([...this.#ids, id].slice(-MAX_ANSWERS)));
   }
 
   delete(id: string): void {

@@ -1,6 +1,6 @@
 /** How a connection is kept, given up and made again, on a real server. */
 
-import { expect, inject, it } from "vitest";
+import { expect, inject, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import type { Surroundings } from "../../src/index.js";
 import { allOf, client, indexesOf, namesOf, ownServer, proxied } from "../support/clients.js";
@@ -95,6 +95,41 @@ it("a client that is closed refuses what waits, and what comes", async () => {
   for (const waiting of [start, loop, one.start("say"), one.ready()]) {
     expect(await refused(waiting)).toMatchObject({ code: "closed" });
   }
+});
+
+it("a client that is closed writes nothing down any more", async () => {
+  const stored = new Map<string, string>();
+  const storage = {
+    getItem: (key: string) => stored.get(key) ?? null,
+    setItem: (key: string, value: string) => void stored.set(key, value),
+    removeItem: (key: string) => void stored.delete(key),
+  };
+  const one = client(url, { storage, storagePrefix: "page" });
+  const run = await one.start("confirmed");
+  await eventually(() => run.view.status === "PAUSED", "a pause");
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  onTestFinished(() => timers.mockRestore());
+  one.close();
+  expect(stored.has(`page:run:${run.runId}`)).toBe(true);
+  stored.clear();
+  await refused(run.decide(run.view.pending[0]!, { confirmed: true }));
+  const own = timers.mock.calls.filter(([called]) => String(called).includes("flush"));
+  expect([own, stored.size]).toEqual([[], 0]);
+  await client(url).cancel({ run_id: run.runId, workflow_id: "confirmed" });
+});
+
+it("a run that is left in the middle of its past isn't waited for", async () => {
+  const one = client(url);
+  const { runId } = await client(url)
+    .start("flood", { message: "4000" })
+    .then((run) => run.finished().then(() => run));
+  const run = one.follow(runId);
+  await new Promise<void>((resolve) => {
+    run.onEvent(() => resolve());
+  });
+  expect(run.behind).toBeGreaterThan(0);
+  run.unfollow();
+  await eventually(() => one.connection.phase === "live", "being live");
 });
 
 it("what is too large is refused without being sent", async () => {
