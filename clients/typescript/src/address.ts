@@ -31,7 +31,12 @@ export function socketUrl(address: string, page: string | undefined = pageAddres
 /** The token of a link such as `http://127.0.0.1:7777/?token=…`, or with `#token=…`. */
 export function tokenIn(address: string): string | undefined {
   const query = /[?#&]token=([^&#]*)/.exec(address)?.[1];
-  return query === undefined || query === "" ? undefined : decodeURIComponent(query);
+  if (query === undefined || query === "") return undefined;
+  try {
+    return decodeURIComponent(query);
+  } catch {
+    return query; // a link that was cut off, or never encoded
+  }
 }
 
 function pageAddress(): string | undefined {

@@ -39,6 +39,10 @@ describe("addresses", () => {
     expect(tokenIn("http://127.0.0.1:7777/?mytoken=abc")).toBeUndefined();
     expect(tokenIn("http://127.0.0.1:7777/?token=")).toBeUndefined();
   });
+
+  it("a token that was never encoded is taken as it is", () => {
+    expect(tokenIn("http://127.0.0.1:7777/#token=100%")).toBe("100%");
+  });
 });
 
 describe("backoff", () => {

@@ -40,6 +40,8 @@ export interface UsePending {
   pending: readonly PendingItem[];
   /** Whether the list isn't complete yet. */
   loading: boolean;
+  /** Whether more runs wait than are listed. */
+  more: boolean;
   /** Why there is no list. */
   error: InterlockError | null;
   /** Answers one of them; see `Client.decide`. */
@@ -47,12 +49,14 @@ export interface UsePending {
 }
 
 const WAITING_FOR_ME: RunListFilter = { waiting_for_me: true };
+/** As many runs as the server lists at once. */
+const MOST = 500;
 
 /** Everything that waits for this user, in all runs, live. */
 export function usePending(): UsePending {
   const client = useClient();
   const { userId, scopes } = useIdentity(client);
-  const { runs, phase, error } = useRuns(WAITING_FOR_ME);
+  const { runs, phase, more, error } = useRuns(WAITING_FOR_ME, { limit: MOST });
   const answers = answersOf(client);
   const answered = useSyncExternalStore(answers.subscribe, answers.read, answers.read);
   const pending = useMemo(
@@ -77,7 +81,7 @@ export function usePending(): UsePending {
     },
     [client, answers],
   );
-  return { pending, loading: phase === "loading", error, decide };
+  return { pending, loading: phase === "loading", more, error, decide };
 }
 
 function listStore(client: Client, wanted: string): Store<ListState> {
