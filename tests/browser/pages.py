@@ -122,10 +122,14 @@ class App:
 
     async def start(self, name: str, message: str = "") -> None:
         """Start a run of the workflow of this name, as a person does."""
-        await self.workflow.click()
-        await self.page.get_by_role("option", name=_named(name)).click()
+        await self.pick(name)
         await self.message.fill(message)
         await self.page.get_by_role("button", name="Send").click()
+
+    async def pick(self, name: str) -> None:
+        """Select the workflow of this name."""
+        await self.workflow.click()
+        await self.page.get_by_role("option", name=_named(name)).click()
 
     @property
     def run(self) -> Locator:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Locator, expect
 from tests.browser.conftest import NewPage
 from tests.browser.others import waiting
 from tests.browser.pages import App
+from tests.browser.workflows import LONG
 from tests.live import ALICE, BOB, Live
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,7 +24,7 @@ RUN_AXE = """async () => {
     const told = ({ html, failureSummary }) => ({ html, failureSummary });
     return bad.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map(told) }));
 }"""
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -93,6 +94,16 @@ async def test_run_is_started_and_decided_with_the_keys_alone(live: Live, new_pa
     await expect(app.heading).to_have_text("Inbox")
 
 
+async def test_tool_that_was_decided_with_the_keys_keeps_the_focus(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "tools")
+    app = await new_page(ALICE, f"/chat/tools/{run_id}")
+    tool = app.card.tool("delete_record")
+    await tab_to(app, tool.button("Deny"))
+    await app.page.keyboard.press("Enter")
+    await expect(tool.box).to_contain_text("Denied by you")
+    await expect(tool.box).to_be_focused()
+
+
 async def test_page_fits_a_phone(live: Live, new_page: NewPage) -> None:
     run_id = await waiting(live, "review")
     app = await new_page(ALICE, **PHONE)
@@ -110,8 +121,19 @@ async def test_page_fits_a_phone(live: Live, new_page: NewPage) -> None:
     for part in ("Steps", "Events", "Decisions"):
         await app.show(part)
         assert await app.page.evaluate(WIDER) <= 0, part
-    await app.card.press("Approve")
+    await app.card.press("Approve with these changes")
     await app.ends_with()
+
+
+async def test_narrowest_page_fits_whatever_things_are_called(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "long")
+    app = await new_page(ALICE, **{**PHONE, "viewport": {"width": 320, "height": 640}})
+    for path in (f"/chat/long/{run_id}", f"/runs/long/{run_id}", "/inbox", "/runs"):
+        await app.go(path)
+        await expect(app.heading).to_be_visible()
+        await expect(app.main).to_contain_text(LONG)
+        assert await app.page.evaluate(WIDER) <= 0, path
+    await expect(app.runs.filter(has_text=run_id).get_by_text("Waiting")).to_be_in_viewport(ratio=1)
 
 
 async def tab_to(app: App, target: Locator) -> None:

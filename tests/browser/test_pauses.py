@@ -231,3 +231,64 @@ async def test_timeout_is_counted_down_and_told_when_it_decides(live: Live, new_
     await expect(app.decided).to_contain_text("timeout")
     await expect(app.step("publish")).to_contain_text("nobody decided in time")
     await app.ends_with("first")
+
+
+async def test_json_that_cannot_be_read_is_never_left_out_in_silence(live: Live, new_page: NewPage) -> None:
+    app = await new_page(ALICE)
+    await app.start("Form")
+    await app.card.field("tone").select_option("casual")
+    await app.card.field("count").fill("1")
+    await app.card.field("extra, as JSON").fill('{"half": ')
+    await app.card.press("Send")
+    await expect(app.card.field("extra, as JSON")).to_be_focused()
+    await app.card.field("extra, as JSON").fill('{"half": 1}')
+    await app.card.press("Send")
+    await app.ends_with('"half": 1')
+
+
+async def test_field_with_a_default_can_be_emptied_and_written_anew(live: Live, new_page: NewPage) -> None:
+    app = await new_page(ALICE)
+    await app.start("Form")
+    language = app.card.field("language")
+    await expect(language).to_have_value("en")
+    await language.press("End")
+    await language.press("Backspace")
+    await language.press("Backspace")
+    await language.press_sequentially("fr")
+    await expect(language).to_have_value("fr")
+
+
+async def test_tools_of_others_are_shown_without_the_means_to_decide(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "others")
+    app = await new_page(ALICE, f"/runs/others/{run_id}")
+    await expect(app.card.tool("send_mail").box).to_contain_text("ada@example.org")
+    await expect(app.card.box).to_contain_text("others decide")
+    await expect(app.card.box.get_by_role("button", name="Approve")).to_have_count(0)
+
+
+async def test_input_with_fields_in_fields_is_filled_in_and_refused_at_its_field(live: Live, new_page: NewPage) -> None:
+    app = await new_page(ALICE)
+    await app.pick("Order")
+    form = app.page.get_by_role("group", name="Input of Order")
+    start = form.get_by_role("button", name="Start")
+    await start.click()
+    customer = form.get_by_label("Customer")
+    await expect(customer).to_be_focused()
+    await customer.fill("nobody")
+    await form.get_by_label("Day").fill("2031-02-03")
+    await form.get_by_label("Amount").fill("12.5")
+    await form.get_by_label("Colour").select_option("blue")
+    await form.get_by_role("group", name="Main").get_by_label("Name").fill("bolt")
+    await form.get_by_role("group", name="Main").get_by_label("Labels, as JSON").fill('{"heavy": 2}')
+    await form.get_by_role("button", name="Add").click()
+    entry = form.get_by_role("group", name="Entry 1")
+    await entry.get_by_label("Name").fill("nut")
+    await entry.get_by_label("Labels, as JSON").fill('{"small": 1}')
+    await start.click()
+    await expect(form).to_contain_text("there is no such customer")
+    await expect(customer).to_be_focused()
+    await customer.fill("Ada")
+    await start.click()
+    await app.ends_with('"colour":"blue"')
+    for part in ('"day":"2031-02-03"', '"labels":{"heavy":2}', '"labels":{"small":1}', '"remark":null'):
+        await expect(app.run).to_contain_text(part)

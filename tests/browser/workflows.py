@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, field_validator
@@ -23,6 +25,7 @@ from interlock import (
     Step,
     StepInput,
     StepOutput,
+    ToolReview,
     UserInputField,
     Workflow,
 )
@@ -34,6 +37,9 @@ EVENTS = 100_000
 
 BURST = 500
 """How many more it writes for each gate."""
+
+LONG = "averylongnamewithoutanyspace" * 8
+"""As people don't name things, but programs do."""
 
 HOSTILE = "<img src=x onerror=\"window.harmed='image'\"><script>window.harmed='script'</script>"
 """Harms the page that takes it for HTML."""
@@ -60,6 +66,38 @@ class Release(BaseModel):
     def _is_new(cls, value: str) -> str:
         if value == "1.0.0":
             raise ValueError("this version was released already")
+        return value
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Item(BaseModel):
+    """A part of an order, with what no fields can be made for."""
+
+    name: str
+    count: int = 1
+    labels: dict[str, int] = {}
+
+
+class Order(BaseModel):
+    """An input with fields of all kinds, and with fields in fields."""
+
+    customer: str
+    day: date
+    amount: float
+    colour: Colour
+    main: Item
+    others: list[Item] = []
+    remark: str | None = None
+
+    @field_validator("customer")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value == "nobody":
+            raise ValueError("there is no such customer")
         return value
 
 
@@ -94,6 +132,29 @@ class Assistant:
     async def resume(self, _: Any, decisions: Sequence[ToolDecision], __: StepInput, stream: AgentStream) -> str:
         stream.content("Thank you. ")
         return ", ".join(f"{each.tool.name} {'yes' if each.approved else 'no'}" for each in decisions)
+
+
+class Copyist:
+    """An agent that wants to write a long text to a file."""
+
+    id = "copyist"
+    name = "Copyist"
+    type = "agent"
+
+    async def run(self, _: StepInput, __: AgentStream) -> AgentPause:
+        return AgentPause([ToolRequest(Tool("c1", "write_file", {"path": "a.txt", "text": "line\n" * 20_000}))], {})
+
+    async def resume(self, *_: Any) -> str:
+        return "written"
+
+
+async def ordered(step_input: StepInput) -> str:
+    order: Order = step_input.input
+    return order.model_dump_json()
+
+
+async def repeated(step_input: StepInput) -> str:
+    return f"{step_input.input}"
 
 
 async def told(step_input: StepInput) -> str:
@@ -160,6 +221,10 @@ async def hostile(_: StepInput) -> AsyncIterator[str]:
 
 async def huge(_: StepInput) -> str:
     return "0123456789" * 100_000
+
+
+async def enormous(_: StepInput) -> str:
+    return "0123456789" * 500_000
 
 
 async def fails_hostile(_: StepInput) -> StepOutput:
@@ -230,6 +295,15 @@ workflows = [
         steps=[Step("sign", told, human_review=Confirm("Sign it?", assignees=["alice", "bob"]))],
     ),
     Workflow(
+        "others",
+        name="Tools of others",
+        steps=[Step("act", agent=Assistant(), human_review=ToolReview(assignees=["bob"]))],
+    ),
+    Workflow("copy", name="Copy", steps=[Step("copy", agent=Copyist())]),
+    Workflow("order", name="Order", input_schema=Order, steps=[Step("order", ordered)]),
+    Workflow("team:tell?", name="Tell", steps=[Step("tell", repeated)]),
+    Workflow("decided", name="Decided", steps=[Step("publish", told, human_review=Confirm("Publish it?")), stream]),
+    Workflow(
         "parallel",
         name="Several",
         steps=[
@@ -243,6 +317,12 @@ workflows = [
         ],
     ),
     Workflow("many", name="Many events", steps=[Step("many", many)]),
+    Workflow(
+        "long",
+        name=LONG,
+        steps=[Step(LONG, enormous), Step(f"asked {LONG}", told, human_review=Confirm(f"Question {LONG}"))],
+    ),
+    Workflow("enormous", name="Enormous", steps=[Step("enormous", enormous, human_review=Review("Is this right?"))]),
     Workflow("huge", name="Huge", steps=[Step("huge", huge)]),
     Workflow(
         "hostile",

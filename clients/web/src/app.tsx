@@ -7,20 +7,37 @@ import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
 import { useHashLocation } from "wouter/use-hash-location";
 import { InterlockProvider, useInterlock } from "@interlock/client/react";
 import { ChatPage } from "./chat/chat-page.tsx";
-import { forget } from "./chat/store.ts";
+import { loadForms } from "./forms/lazy.tsx";
 import { InboxBadge } from "./inbox/badge.tsx";
+import { loadDifference } from "./pauses/changes.tsx";
 import { ConnectionBar, ConnectionDot } from "./session/connection-bar.tsx";
 import { session, useSession } from "./session/context.ts";
+import { signOut } from "./session/leaving.ts";
 import { SignInDialog, SignInPage } from "./session/sign-in.tsx";
 import { Announcer } from "./ui/announcer.tsx";
+import { Boundary } from "./ui/boundary.tsx";
 import { Button } from "./ui/button.tsx";
 import { Empty, Skeleton } from "./ui/notice.tsx";
 import { useTheme, type Theme } from "./ui/theme.ts";
 import { useTitle } from "./ui/title.ts";
 
-const RunPage = lazy(() => import("./run/run-page.tsx").then((found) => ({ default: found.RunPage })));
-const RunsPage = lazy(() => import("./runs/runs-page.tsx").then((found) => ({ default: found.RunsPage })));
-const InboxPage = lazy(() => import("./inbox/inbox-page.tsx").then((found) => ({ default: found.InboxPage })));
+const loadRun = () => import("./run/run-page.tsx");
+const loadRuns = () => import("./runs/runs-page.tsx");
+const loadInbox = () => import("./inbox/inbox-page.tsx");
+const RunPage = lazy(() => loadRun().then((found) => ({ default: found.RunPage })));
+const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPage })));
+const InboxPage = lazy(() => loadInbox().then((found) => ({ default: found.InboxPage })));
+
+/** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
+const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference];
+const LATER_MS = 2000;
+
+function useLaterParts() {
+  useEffect(() => {
+    const timer = setTimeout(() => void Promise.allSettled(LATER.map((load) => load())), LATER_MS);
+    return () => clearTimeout(timer);
+  }, []);
+}
 
 /** A field that was wrong doesn't keep its form from being sent again: the server judges anew. */
 const VALIDATION = { validationBehavior: "aria" } as const;
@@ -45,6 +62,7 @@ export function App() {
 }
 
 function Shell() {
+  useLaterParts();
   const [location] = useLocation();
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
@@ -68,15 +86,17 @@ function Shell() {
       <ConnectionBar />
       <SignInAgain />
       <main id="main" ref={main} tabIndex={-1}>
-        <Suspense
-          fallback={
-            <div className="page">
-              <Skeleton label="Loading the page" lines={6} />
-            </div>
-          }
-        >
-          <Pages />
-        </Suspense>
+        <Boundary key={location}>
+          <Suspense
+            fallback={
+              <div className="page">
+                <Skeleton label="Loading the page" lines={6} />
+              </div>
+            }
+          >
+            <Pages />
+          </Suspense>
+        </Boundary>
       </main>
     </div>
   );
@@ -173,10 +193,6 @@ function ThemeButton() {
 
 function Who() {
   const { connection } = useInterlock();
-  const out = () => {
-    forget();
-    session.signOut();
-  };
   return (
     <>
       {connection.userId !== null && (
@@ -184,7 +200,7 @@ function Who() {
           {connection.userId}
         </span>
       )}
-      <Button tone="quiet" aria-label="Sign out" onPress={out}>
+      <Button tone="quiet" aria-label="Sign out" onPress={signOut}>
         <LogOut size={18} aria-hidden />
       </Button>
     </>

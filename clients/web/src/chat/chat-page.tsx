@@ -2,8 +2,9 @@
 
 import { useEffect, useRef } from "react";
 import { Plus } from "lucide-react";
-import { useParams } from "wouter";
+import { useLocation, useParams } from "wouter";
 import { useInterlock } from "@interlock/client/react";
+import { partOf } from "../run/paths.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/notice.tsx";
@@ -17,11 +18,17 @@ import { useStayAtEnd } from "./stay-at-end.ts";
 export function ChatPage() {
   const { workflowId, runId } = useParams<{ workflowId?: string; runId?: string }>();
   useEffect(() => {
-    if (workflowId !== undefined && runId !== undefined) open({ workflowId, runId });
+    if (workflowId !== undefined && runId !== undefined) open({ workflowId: partOf(workflowId), runId: partOf(runId) });
   }, [workflowId, runId]);
   useTitle("Chat");
   const { runs, sessionId } = useConversation();
   const { client } = useInterlock();
+  const [, navigate] = useLocation();
+  // An address that names a run would bring it back with the next reload.
+  const beginAnew = () => {
+    begin();
+    navigate("/");
+  };
   const { nameOf } = useWorkflows();
   const scroller = useRef<HTMLDivElement>(null);
   const stay = useStayAtEnd(scroller);
@@ -30,7 +37,7 @@ export function ChatPage() {
       <header className="page-head">
         <h1>Chat</h1>
         {runs.length > 0 && (
-          <Button small onPress={begin}>
+          <Button small onPress={beginAnew}>
             <Plus size={14} aria-hidden /> New conversation
           </Button>
         )}

@@ -2,17 +2,19 @@
  * What the next run is started with: a workflow, and a message, a form, or JSON.
  *
  * Laws:
- * - What was written stays until the server has the run for certain.
+ * - What was written stays until the server has the run for certain, also while another page is shown; a text stays
+ *   when another workflow is picked.
  * - Enter sends, Shift and Enter begin a new line.
  */
 
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { Send } from "lucide-react";
-import { InterlockError, type JsonValue, type Run } from "@interlock/client";
+import { InterlockError, type FieldFault, type JsonValue, type Run } from "@interlock/client";
 import { JsonForm } from "../forms/lazy.tsx";
 import { wantsForm } from "../forms/simplified.ts";
 import { useWorkflows, type Workflow } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
+import { dropDrafts, useDraft } from "../ui/draft.ts";
 import { Checkbox, Picker, TextField } from "../ui/fields.tsx";
 import { parsed } from "../ui/format.ts";
 import { Notice, Skeleton } from "../ui/notice.tsx";
@@ -67,8 +69,12 @@ function WorkflowPicker({ selected }: { selected: string }) {
 
 function Message({ workflow, start }: ComposerProps & { workflow: Workflow }) {
   const [sent, setSent] = useState(0);
-  const { send, isBusy, error } = useSending(workflow, start, () => setSent((before) => before + 1));
-  const faults = (error?.fields ?? []).map(({ field, error }) => ({ field: field.replace(/^message\.?/, ""), error }));
+  const draft = `input/${workflow.id}`;
+  const { send, isBusy, error } = useSending(workflow, start, () => {
+    dropDrafts(draft);
+    setSent((before) => before + 1);
+  });
+  const faults = useMemo(() => faultsIn(error), [error]);
   if (!wantsForm(workflow.input_schema))
     return <TextMessage workflow={workflow} send={send} isBusy={isBusy} error={error} />;
   return (
@@ -76,6 +82,7 @@ function Message({ workflow, start }: ComposerProps & { workflow: Workflow }) {
       <WorkflowPicker selected={workflow.id} />
       <JsonForm
         key={sent}
+        draft={draft}
         schema={workflow.input_schema}
         label={`Input of ${workflow.name}`}
         submit="Start"
@@ -86,6 +93,11 @@ function Message({ workflow, start }: ComposerProps & { workflow: Workflow }) {
       {error && faults.length === 0 && <Notice tone="fault">{error.message}</Notice>}
     </>
   );
+}
+
+/** What is wrong, by the fields of the message. */
+function faultsIn(error: InterlockError | null): FieldFault[] {
+  return (error?.fields ?? []).map(({ field, error }) => ({ field: field.replace(/^message\.?/, ""), error }));
 }
 
 function useSending(workflow: Workflow, start: ComposerProps["start"], onSent: () => void) {
@@ -117,8 +129,8 @@ interface TextMessageProps {
 }
 
 function TextMessage({ workflow, send, isBusy, error }: TextMessageProps) {
-  const [text, setText] = useState("");
-  const [isJson, setJson] = useState(false);
+  const [text, setText] = useDraft("message", "");
+  const [isJson, setJson] = useDraft("message is JSON", false);
   const [fault, setFault] = useState<string | null>(null);
   const submit = async () => {
     const message = isJson ? parsed(text) : { value: text };

@@ -13,7 +13,11 @@ export function errorsOf(faults: readonly FieldFault[]): FieldErrors {
   const root: FieldErrors = {};
   for (const { field, error } of faults) {
     let place = root;
-    for (const part of field.split(".").filter(Boolean)) place = (place[part] ??= {}) as FieldErrors;
+    for (const part of field.split(".").filter(Boolean)) {
+      // A field may be called `constructor`.
+      if (!Object.hasOwn(place, part)) place[part] = {};
+      place = place[part] as FieldErrors;
+    }
     (place.__errors ??= []).push(error);
   }
   return root;

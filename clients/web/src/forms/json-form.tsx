@@ -3,15 +3,16 @@
  *
  * Laws:
  * - What is wrong is told at its field: what can be seen here before anything is sent, and what the server says after.
- * - What was filled in stays until it was taken.
+ * - What was filled in stays until it was taken. A field that can't be read is never sent as if it were empty.
  */
 
-import { useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 // Not from "@rjsf/core" itself, which asks for a validator that makes code.
 import Form from "@rjsf/core/lib/components/Form.js";
 import type { FieldFault, JsonValue } from "@interlock/client";
 import type { Schema } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
+import { useDraft } from "../ui/draft.ts";
 import { errorsOf } from "./faults.ts";
 import { looksOf, simplified } from "./simplified.ts";
 import { fields, templates, widgets } from "./theme.tsx";
@@ -19,6 +20,8 @@ import { validator } from "./validator.ts";
 
 /** What a `JsonForm` takes. */
 export interface JsonFormProps {
+  /** Where what is filled in is kept, while the form isn't on the page. */
+  draft: string;
   schema: Schema;
   /** What screen readers call the form. */
   label: string;
@@ -35,16 +38,19 @@ type Values = Record<string, unknown> | undefined;
 let forms = 0;
 
 /** The form. */
-export default function JsonForm({ schema, label, submit, isBusy, faults, onSubmit }: JsonFormProps) {
+export default function JsonForm({ draft, schema, label, submit, isBusy, faults, onSubmit }: JsonFormProps) {
   const [prefix] = useState(() => `form${(forms += 1)}`);
-  const [values, setValues] = useState<Values>(undefined);
+  const [values, setValues] = useDraft<Values>(draft, undefined);
   const box = useRef<HTMLDivElement>(null);
   const plain = useMemo(() => simplified(withoutTitle(schema)), [schema]);
   const looks = useMemo(() => ({ ...looksOf(plain), "ui:submitButtonOptions": { norender: true } }), [plain]);
   const errors = useMemo(() => errorsOf(faults), [faults]);
+  useEffect(() => {
+    if (faults.length > 0) focusFirstFault(box.current);
+  }, [faults]);
   const wholeFault = errors.__errors?.join(" ");
   return (
-    <div ref={box}>
+    <div ref={box} role="group" aria-label={label}>
       <Form<Values>
         schema={plain}
         uiSchema={looks}
@@ -64,8 +70,7 @@ export default function JsonForm({ schema, label, submit, isBusy, faults, onSubm
         disabled={isBusy}
         onChange={({ formData }) => setValues(formData)}
         onError={() => setTimeout(() => focusFirstFault(box.current))}
-        onSubmit={({ formData }) => onSubmit(given(formData))}
-        {...{ "aria-label": label }}
+        onSubmit={({ formData }) => !focusUnreadable(box.current) && onSubmit(given(formData))}
       >
         {wholeFault && <p className="fault">{wholeFault}</p>}
         <div className="actions">
@@ -85,6 +90,13 @@ function given(values: Values): Record<string, JsonValue> {
 
 function withoutTitle({ title: _title, description: _description, ...rest }: Schema): Schema {
   return rest;
+}
+
+/** What can't be read as JSON isn't left out in silence. Whether there is such a field. */
+function focusUnreadable(box: HTMLElement | null): boolean {
+  const field = box?.querySelector<HTMLElement>("[data-unreadable]");
+  field?.focus();
+  return field !== undefined && field !== null;
 }
 
 function focusFirstFault(box: HTMLElement | null): void {

@@ -4,7 +4,9 @@ import { lazy, Suspense } from "react";
 import { Skeleton } from "../ui/notice.tsx";
 import type { JsonFormProps } from "./json-form.tsx";
 
-const Loaded = lazy(() => import("./json-form.tsx"));
+/** Loads them. */
+export const loadForms = () => import("./json-form.tsx");
+const Loaded = lazy(loadForms);
 
 /** A form for a JSON Schema. */
 export function JsonForm(props: JsonFormProps) {

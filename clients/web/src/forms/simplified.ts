@@ -31,12 +31,18 @@ export function simplified(schema: Schema): Schema {
 function deeper(name: string, value: JsonValue): JsonValue {
   if ((name === "properties" || name === "$defs") && isSchema(value)) {
     return Object.fromEntries(
-      Object.entries(value).map(([key, each]) => [key, isSchema(each) ? simplified(each) : each]),
+      Object.entries(value).map(([key, each]) => [key, isSchema(each) ? titled(key, simplified(each)) : each]),
     );
   }
   if (name === "items" && isSchema(value)) return simplified(value);
   if (name === "anyOf" && Array.isArray(value)) return value.map((each) => (isSchema(each) ? simplified(each) : each));
   return value;
+}
+
+/** Two fields of one definition are told apart by their own names: the title of a definition says what they are. */
+function titled(name: string, schema: Schema): Schema {
+  if (!("$ref" in schema) || "title" in schema) return schema;
+  return { ...schema, title: name.replace(/_+/g, " ").replace(/(^| )\w/g, (letter) => letter.toUpperCase()) };
 }
 
 function withoutNullDefault({ default: preset, ...rest }: Schema): Schema {
@@ -51,18 +57,30 @@ function isSchema(value: JsonValue | undefined): value is Schema {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** How each part of a simplified schema is shown. */
-export function looksOf(schema: Schema): Looks {
+/** How each part of a simplified schema is shown; `root` has its definitions. */
+export function looksOf(schema: Schema, root: Schema = schema, within: readonly string[] = []): Looks {
+  const reference = schema["$ref"];
+  if (typeof reference === "string") return looksOfReference(reference, root, within);
+  const { anyOf } = schema;
+  if (Array.isArray(anyOf)) return { anyOf: anyOf.map((each) => (isSchema(each) ? looksOf(each, root, within) : {})) };
   if (!hasFields(schema)) return { "ui:field": "json" };
   if (schema["type"] === "boolean" && schema["default"] === undefined)
     return { "ui:widget": "radio", "ui:options": { inline: true } };
   if (typeof schema["maxLength"] !== "number" && isLongText(schema)) return { "ui:widget": "textarea" };
-  if (isSchema(schema["items"])) return { items: looksOf(schema["items"]) };
+  if (isSchema(schema["items"])) return { items: looksOf(schema["items"], root, within) };
   const properties = schema["properties"];
   if (!isSchema(properties)) return {};
   return Object.fromEntries(
-    Object.entries(properties).map(([name, each]) => [name, isSchema(each) ? looksOf(each) : {}]),
+    Object.entries(properties).map(([name, each]) => [name, isSchema(each) ? looksOf(each, root, within) : {}]),
   );
+}
+
+/** A definition within itself is shown as the form library shows it. */
+function looksOfReference(reference: string, root: Schema, within: readonly string[]): Looks {
+  const name = /^#\/\$defs\/([^/]+)$/.exec(reference)?.[1];
+  const definitions = root["$defs"];
+  const found = name !== undefined && isSchema(definitions) ? definitions[name] : undefined;
+  return isSchema(found) && !within.includes(reference) ? looksOf(found, root, [...within, reference]) : {};
 }
 
 const LONG = /text|body|message|comment|feedback|reason|notes?$|description|content/i;

@@ -219,7 +219,7 @@ function CheckboxWidget(props: WidgetProps) {
   );
 }
 
-/** Any JSON, as text. What isn't JSON counts as not given. */
+/** Any JSON, as text. What isn't JSON keeps the form from being sent. */
 function JsonField(props: FieldProps) {
   const { fieldPathId, onChange, schema, name, required, disabled, rawErrors } = props;
   const formData = props.formData as unknown;
@@ -246,6 +246,7 @@ function JsonField(props: FieldProps) {
         disabled={disabled}
         placeholder={schema.type === "array" ? '["one", "two"]' : '{"name": "value"}'}
         aria-invalid={fault !== null || isWrong(rawErrors)}
+        data-unreadable={fault === null ? undefined : true}
         aria-describedby={`${ariaDescribedByIds(id)} ${id}__fault`}
         onChange={(event) => write(event.target.value)}
       />

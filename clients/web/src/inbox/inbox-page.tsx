@@ -1,6 +1,5 @@
 /** Everything that waits for whoever is signed in, in all runs, live; each can be decided in its place. */
 
-import { useState } from "react";
 import { ChevronDown, ChevronRight } from "lucide-react";
 import { Link } from "wouter";
 import type { PendingItem } from "@interlock/client";
@@ -13,17 +12,20 @@ import { RunFault } from "../run/fault.tsx";
 import { pathOf } from "../run/paths.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
+import { useDraft } from "../ui/draft.ts";
 import { counted, leftOf } from "../ui/format.ts";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
 import { Ago, useNow } from "../ui/time.tsx";
 import { useTitle } from "../ui/title.ts";
 
+const NONE: readonly PendingItem[] = [];
+
 /** `#/inbox`. */
 export function InboxPage() {
   useTitle("Inbox");
-  const { pending, loading, error } = usePending();
+  const { pending, loading, more, error } = usePending();
   // What was opened stays until it is closed: who decided sees what came of it.
-  const [open, setOpen] = useState<readonly PendingItem[]>([]);
+  const [open, setOpen] = useDraft<readonly PendingItem[]>("inbox/open", NONE);
   const isOpen = (item: PendingItem) => open.some((each) => each.pending.id === item.pending.id);
   const toggle = (item: PendingItem) =>
     setOpen(isOpen(item) ? open.filter((each) => each.pending.id !== item.pending.id) : [...open, item]);
@@ -32,7 +34,12 @@ export function InboxPage() {
     <div className="page">
       <header className="page-head">
         <h1>Inbox</h1>
-        {!loading && <span className="hint">{counted(pending.length, "thing waits", "things wait")} for you</span>}
+        {!loading && (
+          <span className="hint">
+            {counted(pending.length, "thing waits", "things wait")} for you
+            {more && ", in the newest runs; load the page again for older ones"}
+          </span>
+        )}
       </header>
       {error && <Notice tone="fault">The inbox can’t be shown: {error.message}</Notice>}
       {loading && pending.length === 0 && error === null && <Skeleton label="Loading the inbox" lines={5} />}
@@ -42,12 +49,17 @@ export function InboxPage() {
         </Empty>
       )}
       <ul className="inbox" aria-label="Inbox">
-        {[...gone, ...pending].map((item) => (
+        {inPlace(gone, pending).map((item) => (
           <Item key={item.pending.id} item={item} isOpen={isOpen(item)} onToggle={() => toggle(item)} />
         ))}
       </ul>
     </div>
   );
+}
+
+/** What is decided by now stays where it was: the newest run comes first. */
+function inPlace(gone: readonly PendingItem[], pending: readonly PendingItem[]): PendingItem[] {
+  return [...gone, ...pending].sort((a, b) => b.run.created_at - a.run.created_at);
 }
 
 function Item({ item, isOpen, onToggle }: { item: PendingItem; isOpen: boolean; onToggle: () => void }) {

@@ -9,6 +9,7 @@
 
 import { useSyncExternalStore } from "react";
 import { InterlockError } from "@interlock/client";
+import { dropDrafts } from "../ui/draft.ts";
 
 /** An answer of this page. */
 export interface Answer {
@@ -31,6 +32,7 @@ export async function answer(ids: readonly string[], send: () => Promise<void>):
   try {
     await send();
     note(ids, { phase: "sent", error: null });
+    for (const id of ids) dropDrafts(`${id}/`);
   } catch (error) {
     const refused = error instanceof InterlockError ? error : new InterlockError("internal", String(error));
     note(ids, { phase: "refused", error: refused });

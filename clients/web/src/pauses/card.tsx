@@ -7,7 +7,7 @@
  * - Whatever the server refuses is told on the card it was about.
  */
 
-import { useEffect, useRef, type FocusEvent, type ReactNode } from "react";
+import { useEffect, type ReactNode } from "react";
 import { AlertOctagon, GitBranch, HelpCircle, ListChecks, ScanEye, Wrench, type LucideIcon } from "lucide-react";
 import { isFinal, mayDecide, type DecisionView, type PauseKind } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
@@ -16,6 +16,7 @@ import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
 import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
 import { InputForm } from "./input.tsx";
+import { useFocusKept } from "./focus-kept.ts";
 import { Refusal } from "./refusal.tsx";
 import { Resolved, Withdrawn } from "./resolved.tsx";
 import { ReviewForm } from "./review.tsx";
@@ -55,20 +56,21 @@ const DEFAULTS: Record<PauseKind, string> = {
 
 /** The card of one question. */
 export function PauseCard({ question }: { question: Question }) {
-  const { view, decisions, pending, userId, scopes } = useScene();
+  const { view, decisions, pending, userId, scopes, isReplaying } = useScene();
   const may = mayDecide({ userId, scopes }, view.userId, question.requirement.assignees) !== false;
   const waits = pending.has(question.id);
   const found = decisions.get(question.id) ?? [];
   const mine = useAnswer(question.id);
   const isTools = question.kind === "executor_input";
   useEffect(() => {
-    if (waits) wasShown(question.id);
-  }, [waits, question.id]);
+    // While the past is still coming, what waits then may have been decided long ago.
+    if (waits && !isReplaying) wasShown(question.id);
+  }, [waits, isReplaying, question.id]);
   // What was answered here is open until the server says more: it doesn't wait any more, and isn't decided yet.
   const isUnderWay = found.length === 0 && !isFinal(view.status) && (mine !== undefined || isTools);
   const isOpen = waits || isUnderWay;
   const phase = isOpen ? "open" : found.length > 0 ? "decided" : "withdrawn";
-  const focus = useFocusKept(phase);
+  const focus = useFocusKept(isOpen);
   return (
     <section
       {...focus}
@@ -78,7 +80,7 @@ export function PauseCard({ question }: { question: Question }) {
       <Head question={question} isOpen={isOpen} />
       {(isOpen || isTools) &&
         (may || !isOpen ? (
-          <Body question={question} isBusy={mine?.phase === "sending" || mine?.phase === "sent"} />
+          <Body question={question} may={may} isBusy={mine?.phase === "sending" || mine?.phase === "sent"} />
         ) : (
           <ForOthers question={question} />
         ))}
@@ -88,22 +90,6 @@ export function PauseCard({ question }: { question: Question }) {
       <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
     </section>
   );
-}
-
-/** Whoever answers by keyboard stays at the card when its form goes away. */
-function useFocusKept(phase: string) {
-  const ref = useRef<HTMLElement>(null);
-  const hadFocus = useRef(false);
-  useEffect(() => {
-    const active = document.activeElement;
-    if (phase !== "open" && hadFocus.current && (active === null || active === document.body)) ref.current?.focus();
-  }, [phase]);
-  return {
-    ref,
-    tabIndex: -1,
-    onFocus: () => void (hadFocus.current = true),
-    onBlur: (event: FocusEvent) => void (hadFocus.current = event.relatedTarget === null),
-  };
 }
 
 function labelOf(phase: string): string {
@@ -141,13 +127,14 @@ function ForOthers({ question }: { question: Question }) {
     question.kind === "error_decision" ? question.requirement.error_message : question.requirement.step_output;
   return (
     <>
+      {question.kind === "executor_input" && <ToolsForm question={question} may={false} />}
       {output !== undefined && <Folded text={textOfValue(output)} what="output" />}
       <p className="hint">You can see this, and others decide it.</p>
     </>
   );
 }
 
-function Body({ question, isBusy }: { question: Question; isBusy: boolean }) {
+function Body({ question, may, isBusy }: { question: Question; may: boolean; isBusy: boolean }) {
   switch (question.kind) {
     case "confirmation":
       return <ConfirmationForm question={question} isBusy={isBusy} />;
@@ -159,7 +146,7 @@ function Body({ question, isBusy }: { question: Question; isBusy: boolean }) {
     case "iteration_review":
       return <ReviewForm question={question} isBusy={isBusy} />;
     case "executor_input":
-      return <ToolsForm question={question} />;
+      return <ToolsForm question={question} may={may} />;
     case "error_decision":
       return <ErrorForm question={question} isBusy={isBusy} />;
   }

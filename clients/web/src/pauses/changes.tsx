@@ -5,7 +5,9 @@ import type { JsonValue } from "@interlock/client";
 import { textOfValue } from "../ui/format.ts";
 import { Skeleton } from "../ui/notice.tsx";
 
-const Difference = lazy(() => import("./difference.tsx"));
+/** Loads what compares. */
+export const loadDifference = () => import("./difference.tsx");
+const Difference = lazy(loadDifference);
 
 /** The difference of two values, as text or as JSON. */
 export function Changes({ before, after }: { before: JsonValue | undefined; after: JsonValue | undefined }) {

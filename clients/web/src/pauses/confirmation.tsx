@@ -1,9 +1,9 @@
 /** A yes or no before a step, a branch or a route. */
 
-import { useState } from "react";
 import type { Verdict } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
 import { Disclosed } from "../ui/disclosed.tsx";
+import { useDraft } from "../ui/draft.ts";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
 import type { Question } from "./history.ts";
@@ -15,7 +15,7 @@ export type StepQuestion = Exclude<Question, { kind: "error_decision" }>;
 
 /** The form of a confirmation. */
 export function ConfirmationForm({ question, isBusy }: { question: StepQuestion; isBusy: boolean }) {
-  const [mode, setMode] = useState<"ask" | "reject" | "back">("ask");
+  const [mode, setMode] = useDraft<"ask" | "reject" | "back">(`${question.id}/mode`, "ask");
   const { send, faultOf } = useDecide(question.id);
   const decide = (decision: Verdict) => send(decision);
   const { step_input: input } = question.requirement;

@@ -12,6 +12,7 @@ export function InputForm({ question, isBusy }: { question: StepQuestion; isBusy
   const schema = useMemo(() => schemaOf(question.requirement.user_input_schema ?? []), [question.requirement]);
   return (
     <JsonForm
+      draft={`${question.id}/form`}
       schema={schema}
       label={question.requirement.user_input_message ?? "Form"}
       submit="Send"

@@ -5,9 +5,9 @@
  * - What a rejection does is said before it is made, and chosen where there is a choice.
  */
 
-import { useState } from "react";
 import type { OnReject, Verdict } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
+import { useDraft } from "../ui/draft.ts";
 import { Choice, TextField } from "../ui/fields.tsx";
 import type { Question } from "./history.ts";
 import { rejectionOf } from "./words.ts";
@@ -26,8 +26,8 @@ export interface RejectFormProps {
 export function RejectForm({ question, isBusy, fault, onReject, onBack }: RejectFormProps) {
   const { on_reject: preset, allowed_on_reject: allowed = [] } = question.requirement;
   const ways = allowed.length > 0 ? allowed : preset ? [preset] : [];
-  const [way, setWay] = useState<OnReject | null>(preset ?? ways[0] ?? null);
-  const [feedback, setFeedback] = useState("");
+  const [way, setWay] = useDraft<OnReject | null>(`${question.id}/way`, preset ?? ways[0] ?? null);
+  const [feedback, setFeedback] = useDraft(`${question.id}/feedback`, "");
   const [only] = ways;
   const decision = {
     confirmed: false,

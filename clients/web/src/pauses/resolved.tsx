@@ -3,6 +3,7 @@
 import { Bot, Check, CornerUpLeft } from "lucide-react";
 import type { DecisionView, JsonValue } from "@interlock/client";
 import { Disclosed } from "../ui/disclosed.tsx";
+import { Folded } from "../ui/folded.tsx";
 import { Time } from "../ui/time.tsx";
 import { Changes } from "./changes.tsx";
 import { outputOf, type Question } from "./history.ts";
@@ -53,7 +54,9 @@ export function Details({ facts }: { facts: Readonly<Record<string, JsonValue>> 
       {lines.map(([name, value], place) => (
         <div key={`${place} ${name}`}>
           <dt>{name}</dt>
-          <dd>{value}</dd>
+          <dd>
+            <Folded text={value} />
+          </dd>
         </div>
       ))}
     </dl>

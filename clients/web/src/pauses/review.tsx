@@ -4,12 +4,14 @@
  * Laws:
  * - What is changed is shown as a difference before it is sent.
  * - An output that isn't text is edited as JSON, and is sent only where it is JSON.
+ * - What the server wouldn't take back isn't offered to be edited.
  */
 
-import { useState } from "react";
+import { useMemo } from "react";
 import type { JsonValue, Verdict } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
 import { Disclosed } from "../ui/disclosed.tsx";
+import { useDraft } from "../ui/draft.ts";
 import { TextField } from "../ui/fields.tsx";
 import { Folded } from "../ui/folded.tsx";
 import { parsed, textOfValue } from "../ui/format.ts";
@@ -20,19 +22,27 @@ import { RejectForm } from "./reject.tsx";
 import { useScene } from "./run-context.ts";
 import { useDecide } from "./use-decide.ts";
 
+/** The server takes no edited output of more than 256 KiB. */
+const MOST_EDITED = 256 * 1024;
+
 /** The form of a review. */
 export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBusy: boolean }) {
-  const [mode, setMode] = useState<"look" | "edit" | "reject" | "back">("look");
+  const [mode, setMode] = useDraft<"look" | "edit" | "reject" | "back">(`${question.id}/mode`, "look");
   const { send, faultOf } = useDecide(question.id);
   const { step_output: output = null } = question.requirement;
+  const text = useMemo(() => textOfValue(output), [output]);
+  const isEditable = text.length <= MOST_EDITED;
   const back = () => setMode("back");
   if (mode === "edit") {
-    return <Editor output={output} isBusy={isBusy} fault={faultOf("edited_output")} onApprove={send} onBack={back} />;
+    const fault = faultOf("edited_output");
+    const draft = `${question.id}/edited`;
+    return <Editor draft={draft} output={output} isBusy={isBusy} fault={fault} onApprove={send} onBack={back} />;
   }
   return (
     <div className="stack">
       <Retries question={question} />
-      <Folded text={textOfValue(output)} what="output" code={typeof output !== "string"} />
+      <Folded text={text} what="output" code={typeof output !== "string"} />
+      {!isEditable && <p className="hint">It is too long to be changed here.</p>}
       <Before question={question} />
       {mode === "reject" ? (
         <RejectForm
@@ -47,9 +57,11 @@ export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBus
           <Button tone="primary" isPending={isBusy} onPress={() => send({ confirmed: true })}>
             Approve
           </Button>
-          <Button isDisabled={isBusy} onPress={() => setMode("edit")}>
-            Edit…
-          </Button>
+          {isEditable && (
+            <Button isDisabled={isBusy} onPress={() => setMode("edit")}>
+              Edit…
+            </Button>
+          )}
           <Button isDisabled={isBusy} autoFocus={mode === "back"} onPress={() => setMode("reject")}>
             Reject…
           </Button>
@@ -85,6 +97,8 @@ function Before({ question }: { question: StepQuestion }) {
 }
 
 interface EditorProps {
+  /** Where what is written is kept. */
+  draft: string;
   output: JsonValue;
   isBusy: boolean;
   fault: string | undefined;
@@ -92,10 +106,10 @@ interface EditorProps {
   onBack: () => void;
 }
 
-function Editor({ output, isBusy, fault, onApprove, onBack }: EditorProps) {
+function Editor({ draft, output, isBusy, fault, onApprove, onBack }: EditorProps) {
   const original = textOfValue(output);
-  const [text, setText] = useState(original);
-  const isText = typeof output === "string";
+  const [text, setText] = useDraft(draft, original);
+  const isText = typeof output === "string" || output === null;
   const edited = isText ? { value: text } : parsed(text);
   const wrong = "fault" in edited ? edited.fault : undefined;
   return (

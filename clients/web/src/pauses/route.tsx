@@ -3,6 +3,7 @@
 import { useState } from "react";
 import { CheckboxGroup, FieldError, Label } from "react-aria-components";
 import { Button } from "../ui/button.tsx";
+import { useDraft } from "../ui/draft.ts";
 import { Checkbox, Choice, OptionDescription, type Option } from "../ui/fields.tsx";
 import type { StepQuestion } from "./confirmation.tsx";
 import { useDecide } from "./use-decide.ts";
@@ -10,7 +11,7 @@ import { useDecide } from "./use-decide.ts";
 /** The form of a route selection. */
 export function RouteForm({ question, isBusy }: { question: StepQuestion; isBusy: boolean }) {
   const { send, faultOf } = useDecide(question.id);
-  const [selected, setSelected] = useState<string[]>([]);
+  const [selected, setSelected] = useDraft<string[]>(`${question.id}/routes`, []);
   const [isAsked, setAsked] = useState(false);
   const { allow_multiple_selections: several = false } = question.requirement;
   const missing = isAsked && selected.length === 0 ? "Select a route." : undefined;

@@ -15,6 +15,8 @@ export interface RunScene {
   /** Who looks at it. */
   readonly userId: string | null;
   readonly scopes: readonly string[];
+  /** Events of the past are still to come. */
+  readonly isReplaying: boolean;
   readonly decide: (requirement: string, decision: Decision) => Promise<void>;
 }
 

@@ -3,6 +3,7 @@
 import { useMemo, useState, type ReactNode } from "react";
 import type { DecisionView, InterlockError, RunView } from "@interlock/client";
 import { useInterlock, useRun } from "@interlock/client/react";
+import { ANY_WORKFLOW } from "../run/paths.ts";
 import { History } from "./history.ts";
 import { SceneContext, type RunScene } from "./run-context.ts";
 
@@ -23,15 +24,16 @@ export interface RunStageProps {
 
 /** A run, followed for as long as this is there. */
 export function RunStage({ runId, workflowId, children }: RunStageProps) {
-  const { view, error, behind, decide, cancel } = useRun(runId, { workflowId });
+  const { view, error, behind, decide, cancel } = useRun(runId, workflowId === ANY_WORKFLOW ? {} : { workflowId });
+  const isReplaying = behind > 0;
   const { userId, scopes } = useInterlock().connection;
   const [history] = useState(() => new History());
   const past = history.read(view.log);
   const decisions = useMemo(() => grouped(view.decisions), [view.decisions]);
   const pending = useMemo(() => new Map(view.pending.map((each) => [each.id, each])), [view.pending]);
   const scene = useMemo<RunScene>(
-    () => ({ view, past, decisions, pending, userId, scopes, decide }),
-    [view, past, decisions, pending, userId, scopes, decide],
+    () => ({ view, past, decisions, pending, userId, scopes, isReplaying, decide }),
+    [view, past, decisions, pending, userId, scopes, isReplaying, decide],
   );
   return <SceneContext value={scene}>{children({ view, error, behind, cancel })}</SceneContext>;
 }

@@ -5,6 +5,7 @@ import type { DecidedExecutorRequirement, ExecutorRequirement, JsonValue } from 
 import { schemaOf } from "../forms/fields.ts";
 import { JsonForm } from "../forms/lazy.tsx";
 import { Button } from "../ui/button.tsx";
+import { draftOf, useDraft } from "../ui/draft.ts";
 import { Checkbox, Choice, TextField } from "../ui/fields.tsx";
 import { parsed } from "../ui/format.ts";
 import type { StepQuestion } from "./confirmation.tsx";
@@ -45,6 +46,7 @@ export function ToolForm({
     case "user_input":
       return (
         <JsonForm
+          draft={`${tool.id}/form`}
           schema={schema}
           label="Values"
           submit="Send"
@@ -60,15 +62,39 @@ function namedOf(values: Record<string, JsonValue>) {
   return Object.entries(values).map(([name, value]) => ({ name, value }));
 }
 
-function Approval({ tool, isBusy, send, faultOf }: PartProps) {
-  const original = JSON.stringify(tool.tool_execution?.tool_args ?? {}, null, 2);
-  const [text, setText] = useState<string | null>(null);
-  const [note, setNote] = useState("");
-  const edited = text === null || text === original ? null : parsed(text);
-  const wrong =
-    edited && "fault" in edited ? edited.fault : edited && !isObject(edited.value) ? "Give an object." : undefined;
+/** What somebody wrote in the form of an approval: null where the arguments are as they were. */
+interface Written {
+  text: string | null;
+  note: string;
+}
+
+const UNWRITTEN: Written = { text: null, note: "" };
+
+function argumentsAsJson(tool: ExecutorRequirement): string {
+  return JSON.stringify(tool.tool_execution?.tool_args ?? {}, null, 2);
+}
+
+/** The decision that approves with what was written, or what is wrong with that. */
+function approvalWith(tool: ExecutorRequirement, { text, note }: Written) {
   const noted = note === "" ? {} : { confirmation_note: note };
-  const changed = edited && "value" in edited ? { edited_args: edited.value as Record<string, JsonValue> } : {};
+  const edited = text === null || text === argumentsAsJson(tool) ? null : parsed(text);
+  if (edited === null) return { noted, decision: { confirmation: true, ...noted } };
+  if ("fault" in edited) return { noted, wrong: edited.fault };
+  if (!isObject(edited.value)) return { noted, wrong: "Give an object." };
+  const edited_args = edited.value as Record<string, JsonValue>;
+  return { noted, decision: { confirmation: true, ...noted, edited_args } };
+}
+
+/** Approves a tool with what is written in its form by now; null where that can't be sent. */
+export function approvalOf(tool: ExecutorRequirement): DecidedExecutorRequirement | null {
+  const { decision } = approvalWith(tool, draftOf(`${tool.id}/written`, UNWRITTEN));
+  return decision === undefined ? null : { id: tool.id, ...decision };
+}
+
+function Approval({ tool, isBusy, send, faultOf }: PartProps) {
+  const [written, write] = useDraft(`${tool.id}/written`, UNWRITTEN);
+  const { text, note } = written;
+  const { noted, decision, wrong } = approvalWith(tool, written);
   return (
     <div className="stack">
       {text !== null && (
@@ -77,30 +103,30 @@ function Approval({ tool, isBusy, send, faultOf }: PartProps) {
           rows={6}
           code
           value={text}
-          onChange={setText}
+          onChange={(next) => write({ text: next, note })}
           error={wrong ?? faultOf("edited_args")}
         />
       )}
       <TextField
         label="Note for the agent (optional)"
         value={note}
-        onChange={setNote}
+        onChange={(next) => write({ text, note: next })}
         error={faultOf("confirmation_note")}
       />
       <div className="actions">
         <Button
           tone="primary"
           isPending={isBusy}
-          isDisabled={wrong !== undefined}
-          onPress={() => send({ confirmation: true, ...noted, ...changed })}
+          isDisabled={decision === undefined}
+          onPress={() => decision && send(decision)}
         >
-          {edited ? "Approve with these arguments" : "Approve"}
+          {decision && !("edited_args" in decision) ? "Approve" : "Approve with these arguments"}
         </Button>
         <Button tone="danger" isDisabled={isBusy} onPress={() => send({ confirmation: false, ...noted })}>
           Deny
         </Button>
         {isEditable(tool) && text === null && (
-          <Button isDisabled={isBusy} onPress={() => setText(original)}>
+          <Button isDisabled={isBusy} onPress={() => write({ text: argumentsAsJson(tool), note })}>
             Change the arguments…
           </Button>
         )}
@@ -115,10 +141,10 @@ function isObject(value: JsonValue): boolean {
 
 function Feedback({ tool, isBusy, send, faultOf }: PartProps) {
   const questions = questionsOf(tool);
-  const [answers, setAnswers] = useState<Record<string, string[]>>({});
+  const [answers, setAnswers] = useDraft<Record<string, string[]>>(`${tool.id}/answers`, {});
   const [isAsked, setAsked] = useState(false);
   const isWhole = questions.every(({ text }) => (answers[text]?.length ?? 0) > 0);
-  const set = (text: string, keys: string[]) => setAnswers((before) => ({ ...before, [text]: keys }));
+  const set = (text: string, keys: string[]) => setAnswers({ ...answers, [text]: keys });
   const schema = () => questions.map(({ text }) => ({ question: text, selected_options: answers[text] ?? [] }));
   return (
     <form
@@ -149,9 +175,9 @@ function Feedback({ tool, isBusy, send, faultOf }: PartProps) {
   );
 }
 
-function Result({ isBusy, send, faultOf }: PartProps) {
-  const [text, setText] = useState("");
-  const [isJson, setJson] = useState(false);
+function Result({ tool, isBusy, send, faultOf }: PartProps) {
+  const [text, setText] = useDraft(`${tool.id}/result`, "");
+  const [isJson, setJson] = useDraft(`${tool.id}/json`, false);
   const given = isJson ? parsed(text) : { value: text };
   const wrong = text !== "" && "fault" in given ? given.fault : undefined;
   return (

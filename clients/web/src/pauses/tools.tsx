@@ -3,38 +3,41 @@
  *
  * Laws:
  * - Each tool shows its name and its arguments before anybody may let it run.
- * - What is decided of one says nothing about the others; those that want a yes or no may be approved together.
+ * - What is decided of one says nothing about the others; those that want a yes or no may be approved together, each with
+ *   what is written in its form.
  */
 
 import { Wrench } from "lucide-react";
 import { isFinal, waitingTools, type DecisionView, type ExecutorRequirement } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
+import { Folded } from "../ui/folded.tsx";
 import { answer, isFromElsewhere } from "./answers.ts";
 import type { StepQuestion } from "./confirmation.tsx";
+import { useFocusKept } from "./focus-kept.ts";
 import { Details, Verdict } from "./resolved.tsx";
 import { Refusal } from "./refusal.tsx";
 import { useScene } from "./run-context.ts";
-import { ToolForm } from "./tool.tsx";
+import { approvalOf, ToolForm } from "./tool.tsx";
 import { argumentsOf, kindOfTool } from "./tool-kinds.ts";
 import { toolDecisionOf } from "./words.ts";
 
-/** All tools of a pause. */
-export function ToolsForm({ question }: { question: StepQuestion }) {
+/** All tools of a pause; whoever may not decide (`may`) sees them without forms. */
+export function ToolsForm({ question, may }: { question: StepQuestion; may: boolean }) {
   const { pending, decide } = useScene();
   const now = pending.get(question.id);
   const waiting = now ? waitingTools(now) : [];
   const plain = waiting.filter((tool) => kindOfTool(tool) === "confirmation");
-  const ids = plain.map((tool) => tool.id);
-  const approveAll = () =>
-    void answer(ids, () =>
-      decide(question.id, { executor_requirements: ids.map((id) => ({ id, confirmation: true })) }),
-    );
+  const approveAll = () => {
+    const approved = plain.flatMap((tool) => approvalOf(tool) ?? []);
+    const ids = approved.map((tool) => tool.id);
+    if (ids.length > 0) void answer(ids, () => decide(question.id, { executor_requirements: approved }));
+  };
   return (
     <div className="stack">
       {(question.requirement.executor_requirements ?? []).map((tool) => (
-        <ToolCard key={tool.id} question={question} tool={tool} />
+        <ToolCard key={tool.id} question={question} tool={tool} may={may} />
       ))}
-      {plain.length > 1 && (
+      {may && plain.length > 1 && (
         <div className="actions">
           <Button onPress={approveAll}>Approve all {plain.length}</Button>
         </div>
@@ -43,14 +46,15 @@ export function ToolsForm({ question }: { question: StepQuestion }) {
   );
 }
 
-function ToolCard({ question, tool }: { question: StepQuestion; tool: ExecutorRequirement }) {
+function ToolCard({ question, tool, may }: { question: StepQuestion; tool: ExecutorRequirement; may: boolean }) {
   const { view, pending, decisions } = useScene();
   const decided = decisionOn(tool.id, decisions.get(question.id) ?? []);
   const now = pending.get(question.id);
   const waits = now !== undefined && waitingTools(now).some((each) => each.id === tool.id);
   const name = tool.tool_execution?.tool_name ?? "tool";
+  const focus = useFocusKept(decided === null);
   return (
-    <section className="tool" aria-label={`Tool ${name}`}>
+    <section {...focus} className="tool" aria-label={`Tool ${name}`}>
       <p className="tool-name">
         <Wrench size={14} aria-hidden /> <code>{name}</code>
       </p>
@@ -65,7 +69,7 @@ function ToolCard({ question, tool }: { question: StepQuestion; tool: ExecutorRe
           <Details facts={decided.facts} />
         </>
       ) : (
-        !isFinal(view.status) && <ToolForm question={question} tool={tool} isBusy={!waits} />
+        may && !isFinal(view.status) && <ToolForm question={question} tool={tool} isBusy={!waits} />
       )}
       <Refusal id={tool.id} kind="executor_input" isOver={decided !== null} />
     </section>
@@ -81,7 +85,7 @@ function Arguments({ tool }: { tool: ExecutorRequirement }) {
         <div key={name}>
           <dt>{name}</dt>
           <dd>
-            <pre className="said code">{value}</pre>
+            <Folded text={value} what="argument" code />
           </dd>
         </div>
       ))}

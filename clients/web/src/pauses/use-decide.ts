@@ -1,6 +1,6 @@
 /** How the form of a card answers its question. */
 
-import { useCallback } from "react";
+import { useCallback, useMemo } from "react";
 import type { Decision, FieldFault } from "@interlock/client";
 import { answer, useAnswer } from "./answers.ts";
 import { useScene } from "./run-context.ts";
@@ -18,7 +18,7 @@ export function useDecide(requirement: string, tool?: string): Deciding {
   const { decide } = useScene();
   const id = tool ?? requirement;
   const given = useAnswer(id);
-  const faults = given?.phase === "refused" ? (given.error?.fields ?? []) : [];
+  const faults = useMemo(() => (given?.phase === "refused" ? (given.error?.fields ?? []) : []), [given]);
   const send = useCallback(
     (decision: Decision) => void answer([id], () => decide(requirement, decision)),
     [id, requirement, decide],

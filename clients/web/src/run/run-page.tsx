@@ -20,12 +20,13 @@ import { CancelButton } from "./cancel.tsx";
 import { DecisionsTable } from "./decisions-table.tsx";
 import { EventsTable } from "./events-table.tsx";
 import { RunFault } from "./fault.tsx";
-import { chatOf } from "./paths.ts";
+import { chatOf, partOf } from "./paths.ts";
 import { StepsTree } from "./steps-tree.tsx";
 
 /** `#/runs/<workflow>/<run>`. */
 export function RunPage() {
-  const { workflowId, runId } = useParams<{ workflowId: string; runId: string }>();
+  const params = useParams<{ workflowId: string; runId: string }>();
+  const [workflowId, runId] = [partOf(params.workflowId), partOf(params.runId)];
   return (
     <RunStage key={runId} runId={runId} workflowId={workflowId}>
       {(staged) => <Page {...staged} workflowId={workflowId} />}

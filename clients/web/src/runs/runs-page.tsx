@@ -9,6 +9,7 @@ import { asksOf } from "../pauses/words.ts";
 import { pathOf } from "../run/paths.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
+import { useDraft } from "../ui/draft.ts";
 import { Picker } from "../ui/fields.tsx";
 import { counted } from "../ui/format.ts";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
@@ -18,14 +19,17 @@ import { useTitle } from "../ui/title.ts";
 
 const STATUSES: readonly RunStatus[] = ["RUNNING", "PAUSED", "COMPLETED", "ERROR", "CANCELLED", "PENDING"];
 const PAGE = 50;
+/** The server lists no more. */
+const MOST = 500;
+const NO_STATUS: ReadonlySet<RunStatus> = new Set();
 const ANY = " any";
 
 /** `#/runs`. */
 export function RunsPage() {
   useTitle("Runs");
-  const [statuses, setStatuses] = useState<ReadonlySet<RunStatus>>(new Set());
-  const [workflow, setWorkflow] = useState(ANY);
-  const [limit, setLimit] = useState(PAGE);
+  const [statuses, setStatuses] = useDraft("runs/statuses", NO_STATUS);
+  const [workflow, setWorkflow] = useDraft("runs/workflow", ANY);
+  const [limit, setLimit] = useDraft("runs/limit", PAGE);
   const { workflows } = useWorkflows();
   const filter = {
     ...(statuses.size === 0 ? {} : { status: STATUSES.filter((each) => statuses.has(each)) }),
@@ -72,7 +76,11 @@ interface ListProps {
 }
 
 function List({ filter, limit, onMore }: ListProps) {
-  const { runs, phase, more, error } = useRuns(filter, { limit });
+  const list = useRuns(filter, { limit });
+  // What is there stays until more of it is.
+  const [last, setLast] = useState(list);
+  if (list !== last && list.phase !== "loading") setLast(list);
+  const { runs, phase, more, error } = list.phase === "loading" ? last : list;
   const isFiltered = filter.status !== undefined || filter.workflow_id !== undefined;
   if (error !== null) return <Notice tone="fault">The runs can’t be listed: {error.message}</Notice>;
   if (phase === "loading" && runs.length === 0) return <Skeleton label="Loading the runs" lines={6} />;
@@ -92,7 +100,12 @@ function List({ filter, limit, onMore }: ListProps) {
         {more && ", and there are more"}
       </p>
       <RunsTable runs={runs} />
-      {more && <Button onPress={onMore}>Show more</Button>}
+      {more && limit < MOST && (
+        <Button isPending={list.phase === "loading"} onPress={onMore}>
+          Show more
+        </Button>
+      )}
+      {more && limit >= MOST && <p className="hint">To see older ones, select a status or a workflow.</p>}
     </>
   );
 }

@@ -6,7 +6,8 @@
  *   taken out of the address before anything is drawn.
  * - A token that ran out is asked for again while the page stays as it is. Only where none was ever accepted, or after
  *   signing out, there is no page behind the question.
- * - Nobody is asked while another token is at hand: one that is given, here or in another tab, goes to the client at once.
+ * - Nobody is asked while another token is at hand: one that is given, here or in another tab, goes to the client at once,
+ *   and where that of a link was refused, one that is kept.
  * - Who doesn't want to give another one yet isn't asked again before the old one has run out.
  */
 
@@ -44,6 +45,7 @@ export class Session {
     if (given !== null) sessionStorage.setItem(KEY, given);
     const token = given ?? sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY);
     if (token !== null) this.#begin(token);
+    addEventListener("hashchange", ({ oldURL, newURL }) => this.#linked(oldURL, newURL));
     addEventListener("storage", (event) => event.key === KEY && this.#keptElsewhere(event.newValue));
   }
 
@@ -109,7 +111,27 @@ export class Session {
     if (connection.phase === "live") this.#accepted = true;
     if (connection.phase !== "closed" || !isAboutToken(connection.error.code)) return;
     if (this.#accepted) this.#set({ asking: "expired" });
-    else this.#end("refused");
+    else this.#refused();
+  }
+
+  #refused(): void {
+    const { token } = this.#state;
+    if (sessionStorage.getItem(KEY) === token) sessionStorage.removeItem(KEY);
+    const kept = localStorage.getItem(KEY);
+    if (kept === null || kept === token) this.#end("refused");
+    else this.#begin(kept);
+  }
+
+  /** A link with a token was opened in this very page, which stays where it is. */
+  #linked(before: string, after: string): void {
+    const token = tokenIn(after);
+    if (token === undefined) return;
+    history.replaceState(null, "", before);
+    sessionStorage.setItem(KEY, token);
+    const { client, asking } = this.#state;
+    if (client === null || asking !== null) return this.#use(token);
+    this.#begin(token);
+    return client.close();
   }
 
   #end(asking: Asking | null): void {

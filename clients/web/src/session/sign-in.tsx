@@ -6,6 +6,7 @@ import { Checkbox, TextField } from "../ui/fields.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { useTitle } from "../ui/title.ts";
 import { session, useSession } from "./context.ts";
+import { signOut } from "./leaving.ts";
 import { faultOf } from "./signing.ts";
 import type { Asking } from "./session.ts";
 
@@ -36,7 +37,7 @@ export function SignInDialog({ isOpen, onClose }: { isOpen: boolean; onClose: ()
     <Dialog title="Sign in again" isOpen={isOpen} onClose={onClose} mustAnswer={mustAnswer}>
       <SignInForm asking={asking ?? "expiring"} onDone={onClose} />
       {mustAnswer && (
-        <Button tone="quiet" onPress={() => session.signOut()}>
+        <Button tone="quiet" onPress={signOut}>
           Sign out instead
         </Button>
       )}

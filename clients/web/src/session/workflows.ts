@@ -2,11 +2,11 @@
  * The workflows that the server has.
  *
  * Laws:
- * - They are asked for once for each token, and again when the person says so.
+ * - They are asked for once for each token, and again when the person says so; whoever shows them shows the same.
  * - While they are asked for again, those that are known stay.
  */
 
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { JsonValue } from "@interlock/client";
 import { useSession } from "./context.ts";
 import { base } from "./session.ts";
@@ -41,41 +41,46 @@ interface Answer {
   fault: string | null;
 }
 
-const NOTHING: Answer = { workflows: null, fault: null };
-let asked: { key: string; answer: Promise<Answer> } | null = null;
-let last: Answer = NOTHING;
+let known: Answer = { workflows: null, fault: null };
+/** The token that they were asked for with last. */
+let asked: string | null = null;
+const listeners = new Set<() => void>();
 
 /** The workflows of the server, for whoever is signed in. */
 export function useWorkflows(): Workflows {
   const { token } = useSession();
-  const [answer, setAnswer] = useState(last);
-  const [tries, setTries] = useState(0);
+  const answer = useSyncExternalStore(subscribe, () => known);
   useEffect(() => {
-    let current = true;
-    if (token === null) return undefined;
-    void ask(token, tries).then((found) => current && setAnswer(found));
-    return () => void (current = false);
-  }, [token, tries]);
-  const again = useCallback(() => setTries((before) => before + 1), []);
+    if (token !== null && token !== asked) void ask(token);
+  }, [token]);
   return useMemo(() => {
     const names = new Map(answer.workflows?.map((each) => [each.id, each.name]));
+    const again = () => void (token !== null && ask(token));
     return { ...answer, again, nameOf: (id: string) => names.get(id) ?? id };
-  }, [answer, again]);
+  }, [answer, token]);
 }
 
-function ask(token: string, tries: number): Promise<Answer> {
-  const key = `${tries} ${token}`;
-  if (asked?.key !== key) asked = { key, answer: fetched(token) };
-  return asked.answer;
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+async function ask(token: string): Promise<void> {
+  asked = token;
+  const found = await fetched(token);
+  if (asked !== token) return;
+  known = found;
+  for (const listener of listeners) listener();
 }
 
 async function fetched(token: string): Promise<Answer> {
+  const { workflows } = known;
   try {
     const response = await fetch(`${base}workflows`, { headers: { Authorization: `Bearer ${token}` } });
     const body = (await response.json()) as { workflows?: readonly Workflow[]; error?: string };
-    if (!response.ok) return { ...last, fault: body.error ?? "The server doesn't say which workflows it has." };
-    return (last = { workflows: body.workflows ?? [], fault: null });
+    if (response.ok) return { workflows: body.workflows ?? [], fault: null };
+    return { workflows, fault: body.error ?? "The server doesn't say which workflows it has." };
   } catch {
-    return { ...last, fault: "The workflows can't be loaded: the server can't be reached." };
+    return { workflows, fault: "The workflows can't be loaded: the server can't be reached." };
   }
 }

@@ -2,14 +2,13 @@
  * The page's title: how much waits, and where one is.
  *
  * Laws:
- * - Moving to another page moves the reader, too: its heading is told.
+ * - It says nothing about whoever has signed out.
  */
 
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect } from "react";
 
 let name = "";
 let waiting = 0;
-const listeners = new Set<() => void>();
 
 function write(): void {
   document.title = `${waiting > 0 ? `(${waiting}) ` : ""}${name === "" ? "" : `${name} – `}Interlock`;
@@ -20,7 +19,6 @@ export function useTitle(title: string): void {
   useEffect(() => {
     name = title;
     write();
-    for (const listener of listeners) listener();
   }, [title]);
 }
 
@@ -29,15 +27,9 @@ export function useWaiting(count: number): void {
   useEffect(() => {
     waiting = count;
     write();
+    return () => {
+      waiting = 0;
+      write();
+    };
   }, [count]);
-}
-
-/** The name of the page that is shown. */
-export function usePageName(): string {
-  return useSyncExternalStore(subscribe, () => name);
-}
-
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
 }

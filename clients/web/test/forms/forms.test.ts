@@ -78,6 +78,16 @@ test("something or null is something that may be left out", () => {
   expect(simplified(schema)["properties"]).toEqual({ a: { type: "number", title: "A" } });
 });
 
+test("fields of one definition are called by their own names", () => {
+  const ref = { $ref: "#/$defs/Address" };
+  const properties = { bill_to: ref, ship_to: { anyOf: [ref, { type: "null" }] }, other: { ...ref, title: "Own" } };
+  expect(simplified({ type: "object", properties })["properties"]).toEqual({
+    bill_to: { ...ref, title: "Bill To" },
+    ship_to: { ...ref, title: "Ship To" },
+    other: { ...ref, title: "Own" },
+  });
+});
+
 test("a choice of several stays one, without null", () => {
   const schema = { anyOf: [{ type: "number" }, { type: "string" }, { type: "null" }] };
   expect(simplified(schema)).toEqual({ anyOf: [{ type: "number" }, { type: "string" }] });
@@ -90,6 +100,20 @@ test("what no fields can be made for is written as JSON", () => {
     map: { "ui:field": "json" },
     list: { "ui:field": "json" },
     word: {},
+  });
+});
+
+test("what no fields can be made for is written as JSON also in a definition, an entry, and one of several", () => {
+  const $defs = {
+    Item: { type: "object", properties: { labels: { type: "object" }, parts: { $ref: "#/$defs/Item" } } },
+  };
+  const item = { $ref: "#/$defs/Item" };
+  const looks = { labels: { "ui:field": "json" }, parts: {} };
+  const properties = { one: item, list: { type: "array", items: item }, either: { anyOf: [item, { type: "string" }] } };
+  expect(looksOf({ type: "object", properties, $defs })).toEqual({
+    one: looks,
+    list: { items: looks },
+    either: { anyOf: [looks, {}] },
   });
 });
 
@@ -111,4 +135,10 @@ test("what the server says is wrong stands at its field, however deep", () => {
     { field: "", error: "whole" },
   ]);
   expect(errors).toEqual({ address: { street: { __errors: ["one", "two"] } }, __errors: ["whole"] });
+});
+
+test("a field may be called as objects call their own", () => {
+  const errors = errorsOf([{ field: "constructor", error: "one" }]);
+  expect(errors).toEqual({ constructor: { __errors: ["one"] } });
+  expect(Object).not.toHaveProperty("__errors");
 });

@@ -2,7 +2,7 @@ import { applyEvents } from "@interlock/client";
 import { expect, test } from "vitest";
 import { wordsOf } from "../../src/run/event-words.ts";
 import { Matches } from "../../src/run/matches.ts";
-import { chatOf, pathOf } from "../../src/run/paths.ts";
+import { chatOf, partOf, pathOf } from "../../src/run/paths.ts";
 import { moved, rowsOf } from "../../src/run/rows.ts";
 import { asks, numbered, ofStep, runOf } from "../run.ts";
 
@@ -54,4 +54,11 @@ test("a pause says what it asks for", () => {
 test("ids are safe in addresses, whatever they are", () => {
   expect(pathOf({ workflowId: "a/b", runId: "x y" })).toBe("/runs/a%2Fb/x%20y");
   expect(chatOf({ workflowId: null, runId: "r" })).toBe("/chat/-/r");
+});
+
+test("a part of an address is read whether the router has decoded all of it, some of it, or nothing", () => {
+  for (const id of ["team:tell?", "100%", "a b", "plain"]) {
+    const routed = decodeURI(pathOf({ workflowId: id, runId: "r" })).split("/")[2] ?? "";
+    expect(partOf(routed)).toBe(id);
+  }
 });

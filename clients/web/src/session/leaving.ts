@@ -1,0 +1,12 @@
+/** Signing out: nothing of whoever was here stays in the tab. */
+
+import { forget } from "../chat/store.ts";
+import { dropDrafts } from "../ui/draft.ts";
+import { session } from "./context.ts";
+
+/** Forgets the token, the conversation, and what was half written. */
+export function signOut(): void {
+  forget();
+  dropDrafts();
+  session.signOut();
+}
