@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 FRAMES = 100_000
 CONNECTIONS = 8
 BATCH = 250
-SECONDS = 150.0
+SECONDS = 240.0
 """A bound, far above what it takes."""
 
 CLOSE_CODES = {1009, 4400, 4508}
@@ -154,7 +154,7 @@ class Attacker:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_hundred_thousand_bad_frames_do_no_harm(live: Live) -> None:
     async with live.talk() as talk:
         output = (await talk.until_pause(await talk.start("confirm")))[-1]
@@ -173,6 +173,7 @@ async def test_hundred_thousand_bad_frames_do_no_harm(live: Live) -> None:
             {"action": "unfollow-runs", "list": "l"},
             {"action": "ping", "request_id": "p"},
         ]
+        valid += 3 * [each for each in valid if each["action"] != "start-workflow"]  # a run costs many refusals
         attackers = [Attacker(live, number, valid, time.monotonic() + SECONDS) for number in range(CONNECTIONS)]
         await asyncio.gather(*(attacker.attack() for attacker in attackers))
         codes = set().union(*(attacker.codes for attacker in attackers))
