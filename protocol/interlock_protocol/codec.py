@@ -24,13 +24,8 @@ import msgpack
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from interlock_protocol.errors import ErrorCode, ProtocolMisuse, Refusal
+from interlock_protocol.limits import MAX_DEPTH
 from interlock_protocol.types import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
-
-MAX_DEPTH = 128
-"""How deep the values of a message may be nested, the message itself included."""
-
-MAX_CLIENT_DEPTH = 64
-"""The same for what a client sends: less, since it comes back inside of events and requirements."""
 
 _MIN_INT = -(2**63)
 _END_INT = 2**64

@@ -28,9 +28,10 @@ from pydantic import ValidationError
 
 from interlock_protocol import control
 from interlock_protocol.close_codes import CloseCode
-from interlock_protocol.codec import MAX_CLIENT_DEPTH, Codec
+from interlock_protocol.codec import Codec
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, ProtocolMisuse, ProtocolViolation, Refusal
 from interlock_protocol.faults import field_faults
+from interlock_protocol.limits import MAX_BAD_FRAMES, MAX_CLIENT_DEPTH, MAX_MESSAGE_BYTES, MAX_REQUEST_ID
 from interlock_protocol.messages import (
     CLIENT_MESSAGES,
     AnyClientMessage,
@@ -42,10 +43,6 @@ from interlock_protocol.messages import (
     ServerMessage,
     parse_server_message,
 )
-from interlock_protocol.types import MAX_MESSAGE_BYTES
-
-MAX_BAD_FRAMES = 100
-MAX_REQUEST_ID = 256
 
 # ── The server's end ────────────────────────────────────────────────────────────────────────────────────
 

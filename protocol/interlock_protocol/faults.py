@@ -11,8 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-MAX_FAULTS = 50
-"""More faults than these are cut: an answer isn't larger than the question."""
+from interlock_protocol.limits import MAX_FAULTS
 
 _WORDS = {
     "missing": "is required",

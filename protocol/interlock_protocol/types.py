@@ -19,12 +19,6 @@ PROTOCOL_VERSION = "1.0"
 SUBPROTOCOL_JSON = "interlock.v1.json"
 SUBPROTOCOL_MSGPACK = "interlock.v1.msgpack"
 
-KIB = 1024
-MAX_FEEDBACK_BYTES = 64 * KIB
-MAX_EDITED_OUTPUT_BYTES = 256 * KIB
-MAX_STEP_INPUT_BYTES = 4 * KIB
-MAX_MESSAGE_BYTES = 1024 * KIB
-
 
 class RunStatus(StrEnum):
     """Where a run stands. The last three are final."""

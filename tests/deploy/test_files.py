@@ -16,7 +16,7 @@ from interlock.auth.token_list import parse_tokens
 from interlock.cli.commands import app as command_line
 from interlock.cli.serve import load
 from interlock.settings import PREFIX, Settings
-from interlock_protocol.types import MAX_MESSAGE_BYTES
+from interlock_protocol.limits import MAX_MESSAGE_BYTES
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -51,7 +51,7 @@ from interlock.workflow.expressions import NAMES
 from interlock.workflow.forms import UserInputField
 from interlock.workflow.reviews import ON_CONFIRM, ON_REVIEW, REVIEWS_OF
 from interlock_client import connect
-from interlock_protocol.codec import MAX_CLIENT_DEPTH
+from interlock_protocol.limits import MAX_CLIENT_DEPTH
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (

@@ -32,13 +32,13 @@ from interlock_protocol import (
 )
 from interlock_protocol.connection import (
     CLIENT_TABLE,
-    MAX_BAD_FRAMES,
     SERVER_TABLE,
     ClientInput,
     Received,
     ServerInput,
     mermaid,
 )
+from interlock_protocol.limits import MAX_BAD_FRAMES
 from interlock_protocol.messages import CLIENT_MESSAGES, Connected
 
 PING = '{"action":"ping"}'

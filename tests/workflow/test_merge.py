@@ -24,7 +24,7 @@ from interlock import (
 )
 from interlock.workflow.agents import Tool, ToolRequest
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.types import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
+from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
 
 YES = {"confirmed": True}
 NO = {"confirmed": False}

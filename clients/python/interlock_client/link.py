@@ -35,6 +35,7 @@ from interlock_protocol.close_codes import may_reconnect
 from interlock_protocol.codec import Codec, codec_for
 from interlock_protocol.connection import ClientConnection, ClientState
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, ProtocolViolation
+from interlock_protocol.limits import MAX_MESSAGE_BYTES
 from interlock_protocol.messages import (
     AnyClientMessage,
     Authenticate,
@@ -45,7 +46,6 @@ from interlock_protocol.messages import (
     ErrorMessage,
     ServerMessage,
 )
-from interlock_protocol.types import MAX_MESSAGE_BYTES
 
 logger = logging.getLogger("interlock_client")
 

@@ -22,9 +22,10 @@ from interlock.auth import Principal
 from interlock.http.callers import authenticated, bearer
 from interlock.http.errors import Unauthorized, about
 from interlock.services import Services
-from interlock_protocol.codec import JSON, MAX_CLIENT_DEPTH
+from interlock_protocol.codec import JSON
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.limits import MAX_CLIENT_DEPTH
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
 M = TypeVar("M", StartWorkflow, ContinueWorkflow, CancelWorkflow)

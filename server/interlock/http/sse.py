@@ -30,8 +30,9 @@ from interlock.log.port import LogUnavailable
 from interlock.rejoin import Rejoined
 from interlock.settings import Settings
 from interlock_protocol import control
-from interlock_protocol.codec import JSON, MAX_DEPTH
+from interlock_protocol.codec import JSON
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.limits import MAX_DEPTH
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 from interlock_protocol.types import RunStatus
 

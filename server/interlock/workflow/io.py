@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from interlock.workflow.errors import OutputError
-from interlock_protocol.codec import MAX_CLIENT_DEPTH
+from interlock_protocol.limits import MAX_CLIENT_DEPTH
 from interlock_protocol.types import JsonValue, PathPart
 
 MAX_OUTPUT_BYTES = 32 * 2**20

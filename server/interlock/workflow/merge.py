@@ -22,8 +22,9 @@ from interlock.workflow.reviews import Ask
 from interlock.workflow.scope import place_at
 from interlock.workflow.state import Requirement, RunState
 from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
 from interlock_protocol.requirements import DecidedExecutorRequirement, EchoedErrorRequirement, EchoedRequirement
-from interlock_protocol.types import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES, JsonObject, JsonValue
+from interlock_protocol.types import JsonObject, JsonValue
 
 _REVIEWED = ("confirmed", "on_reject", "rejection_feedback", "edited_output")
 

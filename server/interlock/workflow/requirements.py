@@ -32,8 +32,9 @@ from interlock.workflow.reviews import (
 )
 from interlock.workflow.scope import Scope
 from interlock.workflow.state import NodeState
+from interlock_protocol.limits import MAX_STEP_INPUT_BYTES
 from interlock_protocol.requirements import FLAGS
-from interlock_protocol.types import MAX_STEP_INPUT_BYTES, JsonObject, OnReject
+from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
     "confirmation_message",

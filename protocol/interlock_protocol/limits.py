@@ -1,0 +1,48 @@
+"""How much of anything a message may hold: every bound of the protocol that is a plain number.
+
+Laws:
+- A leaf: it imports nothing.
+- A bound counts for whoever reads what others wrote; `docs/protocol.md`, "Limits", tells it to whoever writes.
+
+Source: `docs/protocol.md`, "Frames", "Limits" and "Decisions".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+
+MAX_MESSAGE_BYTES: Final = 1024 * KIB
+"""The largest message of a client, unless the settings say otherwise."""
+
+MAX_UNAUTHENTICATED_BYTES: Final = 64 * KIB
+"""The largest message of a client that isn't authenticated: of one that has no more to say than who it is."""
+
+MAX_DEPTH: Final = 128
+"""How deep the values of a message may be nested, the message itself included."""
+
+MAX_CLIENT_DEPTH: Final = 64
+"""The same for what a client sends: less, since it comes back inside of events and requirements."""
+
+MAX_UNAUTHENTICATED_DEPTH: Final = 16
+"""The same for a client that isn't authenticated."""
+
+MAX_LIST: Final = 1000
+"""How many elements a list has that a client's message declares, and how many keys an object of its kind."""
+
+MAX_REQUEST_ID: Final = 256
+"""How many characters a `request_id` has."""
+
+MAX_FAULTS: Final = 50
+"""How many faults an answer names: it isn't larger than the question."""
+
+MAX_QUOTED: Final = 100
+"""How many characters of what a client sent are repeated in a sentence."""
+
+MAX_BAD_FRAMES: Final = 100
+"""How many frames in a row may be no messages at all before the connection is closed."""
+
+MAX_FEEDBACK_BYTES: Final = 64 * KIB
+MAX_EDITED_OUTPUT_BYTES: Final = 256 * KIB
+MAX_STEP_INPUT_BYTES: Final = 4 * KIB
