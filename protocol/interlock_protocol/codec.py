@@ -18,7 +18,7 @@ Source: `docs/protocol.md`, "Frames".
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgpack
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -26,6 +26,8 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from interlock_protocol.errors import ErrorCode, ProtocolMisuse, Refusal
 from interlock_protocol.limits import MAX_DEPTH
 from interlock_protocol.types import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
+
+T = TypeVar("T", list[Any], dict[str, Any])
 
 _MIN_INT = -(2**63)
 _END_INT = 2**64
@@ -50,12 +52,18 @@ class Codec(Protocol):
             ValueError: a value that the wire can't carry.
         """
 
-    def decode(self, frame: str | bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    def decode(
+        self, frame: str | bytes, *, max_depth: int = MAX_DEPTH, max_values: int | None = None
+    ) -> dict[str, Any]:
         """The object in `frame`.
+
+        Args:
+            max_depth: how deep its values may be nested.
+            max_values: how many values it may hold, at every depth; any number by default. More aren't read.
 
         Raises:
             Refusal: `invalid_json` when it can't be read or carries what the wire can't, `invalid_message`
-                when it isn't an object.
+                when it isn't an object, `message_too_large` when it holds too many values.
         """
 
     def run_frame(self, body: bytes, index: int, epoch: int) -> str | bytes:
@@ -75,9 +83,13 @@ class _JsonCodec:
     def encode(self, message: Mapping[str, Any]) -> str:
         return event_body(message).decode()
 
-    def decode(self, frame: str | bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    def decode(
+        self, frame: str | bytes, *, max_depth: int = MAX_DEPTH, max_values: int | None = None
+    ) -> dict[str, Any]:
         if not isinstance(frame, str):
             raise Refusal(ErrorCode.INVALID_JSON, "a binary frame on a JSON connection; send text")
+        if max_values is not None:
+            check_values(frame, max_values)
         try:
             value = from_json(frame, allow_inf_nan=False)
         except ValueError as error:
@@ -105,11 +117,14 @@ class _MsgpackCodec:
         except UnicodeEncodeError:
             raise ValueError(_SURROGATE) from None
 
-    def decode(self, frame: str | bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    def decode(
+        self, frame: str | bytes, *, max_depth: int = MAX_DEPTH, max_values: int | None = None
+    ) -> dict[str, Any]:
         if not isinstance(frame, bytes):
             raise Refusal(ErrorCode.INVALID_JSON, "a text frame on a MessagePack connection; send binary")
         try:
-            value = _unpack(frame)
+            # A value has at least one byte.
+            value = _unpack(frame) if max_values is None or len(frame) <= max_values else _counted(frame, max_values)
         # The errors of msgpack aren't quoted: some carry what they have read.
         except UnicodeDecodeError:
             raise Refusal(ErrorCode.INVALID_JSON, "this isn't MessagePack: a string isn't UTF-8") from None
@@ -185,6 +200,52 @@ def _unpack(frame: bytes) -> object:
     # Lengths are bounded by the frame's own (msgpack's default); binary and extension types may have none.
     value: object = msgpack.unpackb(frame, max_bin_len=0, max_ext_len=0)
     return value
+
+
+class _Budget:
+    """How many values may still be read; each list and object takes what it holds, and an empty one takes one."""
+
+    def __init__(self, values: int) -> None:
+        self._of = self._left = values
+
+    def take(self, value: T) -> T:
+        self._left -= len(value) or 1
+        if self._left < 0:
+            raise _too_many(self._of)
+        return value
+
+
+def _counted(frame: bytes, most: int) -> object:
+    """As `_unpack`, but reading ends where there are too many values."""
+    take = _Budget(most).take
+    value: object = msgpack.unpackb(frame, max_bin_len=0, max_ext_len=0, list_hook=take, object_hook=take)
+    return value
+
+
+def check_values(text: str, most: int) -> None:
+    """Look that a JSON text doesn't hold more values than these, without reading it.
+
+    Outside of strings, each value has a comma or a bracket before it. What isn't JSON may hold any number, of which
+    none is made.
+
+    Raises:
+        Refusal: `message_too_large`.
+    """
+    if len(text) <= 2 * most or _marks(text) <= most:
+        return
+    if "\\" in text:
+        text = text.replace("\\\\", "").replace('\\"', "")
+    if _marks("".join(text.split('"')[::2])) > most:
+        raise _too_many(most)
+
+
+def _marks(text: str) -> int:
+    return text.count(",") + text.count("[") + text.count("{")
+
+
+def _too_many(most: int) -> Refusal:
+    sentence = f"the message holds too many values; at most {most} are accepted, at every depth together"
+    return Refusal(ErrorCode.MESSAGE_TOO_LARGE, sentence)
 
 
 def _object(value: object, max_depth: int) -> dict[str, Any]:

@@ -28,14 +28,20 @@ MAX_CLIENT_DEPTH: Final = 64
 MAX_UNAUTHENTICATED_DEPTH: Final = 16
 """The same for a client that isn't authenticated."""
 
+MAX_VALUES: Final = 50_000
+"""How many values a client's message holds, at every depth: what each costs, parsing to storing, is the loop's time."""
+
 MAX_LIST: Final = 1000
-"""How many elements a list has that a client's message declares, and how many keys an object of its kind."""
+"""How many elements a list has that a client's message declares, and how many keys an object has that it does."""
 
 MAX_REQUEST_ID: Final = 256
 """How many characters a `request_id` has."""
 
 MAX_FAULTS: Final = 50
 """How many faults an answer names: it isn't larger than the question."""
+
+MAX_COUNTED_FAULTS: Final = 5000
+"""How many faults are looked at to name the first: beyond that, an answer says only how many there are."""
 
 MAX_QUOTED: Final = 100
 """How many characters of what a client sent are repeated in a sentence."""

@@ -2,7 +2,8 @@
 
 Laws:
 - Client messages have `action`, server messages have `event`. A receiver ignores fields it doesn't know.
-- Client messages are read strictly: no type is coerced, and null means "not given".
+- Client messages are read strictly: no type is coerced, and null means "not given". Every list in them is `Bounded`,
+  every object `BoundedObject`, and what may be anything is `AnyJson`.
 - Run events, and only they, have `event_index` and `epoch`; a snapshot is a `WorkflowRunOutput` without the
   first.
 - The server doesn't validate what it produced itself; these models are for those who read it, and for the
@@ -17,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
+from interlock_protocol.limits import MAX_REQUEST_ID
 from interlock_protocol.requirements import (
     Choice,
     EchoedErrorRequirement,
@@ -30,6 +32,8 @@ from interlock_protocol.requirements import (
 )
 from interlock_protocol.types import (
     PROTOCOL_VERSION,
+    AnyJson,
+    Bounded,
     JsonValue,
     OnReject,
     OnTimeout,
@@ -57,7 +61,7 @@ class ClientMessage(Tolerant):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     action: str
-    request_id: str | None = Field(default=None, max_length=256)
+    request_id: str | None = Field(default=None, max_length=MAX_REQUEST_ID)
 
 
 class Authenticate(ClientMessage):
@@ -72,7 +76,7 @@ class StartWorkflow(ClientMessage):
 
     action: Literal["start-workflow"] = "start-workflow"
     workflow_id: Name
-    message: JsonValue = ""
+    message: AnyJson = ""
     session_id: Name | None = None
     user_id: Name | None = None
     version: Name | None = None
@@ -86,8 +90,8 @@ class ContinueWorkflow(ClientMessage):
     workflow_id: Name
     run_id: Name
     session_id: Name | None = None
-    step_requirements: list[EchoedRequirement] | None = None
-    error_requirements: list[EchoedErrorRequirement] | None = None
+    step_requirements: Bounded[EchoedRequirement] | None = None
+    error_requirements: Bounded[EchoedErrorRequirement] | None = None
     idempotency_key: Key | None = None
 
 
@@ -125,7 +129,7 @@ class RunListFilter(Tolerant):
     """Which runs a list is of. What isn't given, and an empty `status`, asks for any."""
 
     workflow_id: Name | None = None
-    status: list[RunStatus] | None = None
+    status: Bounded[RunStatus] | None = None
     waiting_for_me: bool | None = Field(default=None, strict=True)
 
 

@@ -23,7 +23,17 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from interlock_protocol.types import FieldType, JsonValue, OnReject, OnTimeout, PathPart, StepType
+from interlock_protocol.types import (
+    AnyJson,
+    Bounded,
+    BoundedObject,
+    FieldType,
+    JsonValue,
+    OnReject,
+    OnTimeout,
+    PathPart,
+    StepType,
+)
 
 FLAGS = (
     "requires_confirmation",
@@ -183,7 +193,14 @@ class DecidedField(Tolerant):
     always: ClassVar[frozenset[str]] = frozenset({"value"})
 
     name: str
-    value: JsonValue = None
+    value: AnyJson = None
+
+
+class DecidedQuestion(Tolerant):
+    """The client's part of a question of a tool: which one, and the options selected."""
+
+    question: str | None = None
+    selected_options: Bounded[AnyJson] | None = None
 
 
 class DecidedExecutorRequirement(Tolerant):
@@ -192,10 +209,10 @@ class DecidedExecutorRequirement(Tolerant):
     id: str
     confirmation: bool | None = Field(default=None, strict=True)
     confirmation_note: str | None = None
-    user_input_schema: list[DecidedField] | None = None
-    user_feedback_schema: list[dict[str, JsonValue]] | None = None
-    external_execution_result: JsonValue = None
-    edited_args: dict[str, JsonValue] | None = None
+    user_input_schema: Bounded[DecidedField] | None = None
+    user_feedback_schema: Bounded[DecidedQuestion] | None = None
+    external_execution_result: AnyJson = None
+    edited_args: BoundedObject | None = None
 
 
 class EchoedRequirement(Tolerant):
@@ -206,22 +223,22 @@ class EchoedRequirement(Tolerant):
 
     id: str | None = None
     step_id: str | None = None
-    visit: JsonValue = None
-    requires_confirmation: JsonValue = None
-    requires_user_input: JsonValue = None
-    requires_route_selection: JsonValue = None
-    requires_output_review: JsonValue = None
-    requires_iteration_review: JsonValue = None
-    requires_executor_input: JsonValue = None
+    visit: AnyJson = None
+    requires_confirmation: AnyJson = None
+    requires_user_input: AnyJson = None
+    requires_route_selection: AnyJson = None
+    requires_output_review: AnyJson = None
+    requires_iteration_review: AnyJson = None
+    requires_executor_input: AnyJson = None
 
     confirmed: bool | None = Field(default=None, strict=True)
     on_reject: str | None = None
     rejection_feedback: str | None = None
-    user_input: dict[str, JsonValue] | None = None
-    user_input_schema: list[DecidedField] | None = None
-    selected_choices: list[str] | None = None
-    edited_output: JsonValue = None
-    executor_requirements: list[DecidedExecutorRequirement] | None = None
+    user_input: BoundedObject | None = None
+    user_input_schema: Bounded[DecidedField] | None = None
+    selected_choices: Bounded[str] | None = None
+    edited_output: AnyJson = None
+    executor_requirements: Bounded[DecidedExecutorRequirement] | None = None
 
     @property
     def claimed_kinds(self) -> frozenset[str]:

@@ -1,18 +1,32 @@
 """The vocabulary every other module may import, and nothing else.
 
 Laws:
-- A leaf: it imports the standard library and pydantic only.
+- A leaf: it imports the standard library, pydantic and the limits only.
 - A name here is a word of the wire (`docs/protocol.md`), spelled as it travels.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
+from pydantic import Field, SkipValidation
 from pydantic import JsonValue as JsonValue
 
+from interlock_protocol.limits import MAX_LIST
+
+T = TypeVar("T")
+
 JsonObject: TypeAlias = dict[str, JsonValue]
+
+AnyJson: TypeAlias = Annotated[JsonValue, SkipValidation]
+"""Any value, in what a client sends: the codec has looked at it once, and a model doesn't look again."""
+
+Bounded: TypeAlias = Annotated[list[T], Field(max_length=MAX_LIST, fail_fast=True)]
+"""A list in what a client sends. Its first wrong element ends the reading."""
+
+BoundedObject: TypeAlias = Annotated[dict[str, AnyJson], Field(max_length=MAX_LIST)]
+"""An object of free values in what a client sends."""
 
 PROTOCOL_VERSION = "1.0"
 

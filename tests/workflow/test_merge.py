@@ -258,7 +258,7 @@ def test_tool_that_asks_for_an_answer_takes_no_rejection_for_one(asks: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("selected", "is_fine"), [(["a"], True), ([], False), (["c"], False), (["a", "b"], False), ("a", False)]
+    ("selected", "is_fine"), [(["a"], True), ([], False), (["c"], False), (["a", "b"], False), ([["a"]], False)]
 )
 def test_question_is_answered_from_its_options(selected: Any, is_fine: bool) -> None:
     answer = [{"question": "Which?", "selected_options": selected}]

@@ -26,6 +26,7 @@ from interlock.store.port import StoreUnavailable
 from interlock.workflow.declaration import Workflow
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.limits import MAX_FAULTS, MAX_LIST
 from interlock_protocol.messages import Name
 from interlock_protocol.types import RunStatus
 
@@ -53,7 +54,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
     @router.get("/runs", responses=RUN_LIST)
     async def runs(
         principal: who,
-        status: Annotated[list[RunStatus] | None, Query()] = None,
+        status: Annotated[list[RunStatus] | None, Query(max_length=MAX_LIST)] = None,
         workflow_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
@@ -68,7 +69,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
     async def runs_of(
         principal: who,
         workflow_id: Name,
-        status: Annotated[list[RunStatus] | None, Query()] = None,
+        status: Annotated[list[RunStatus] | None, Query(max_length=MAX_LIST)] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
@@ -149,7 +150,9 @@ def answer_errors(app: FastAPI, meter: Meter) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        details = [{"field": ".".join(map(str, each["loc"])), "error": each["msg"]} for each in error.errors()]
+        details = [
+            {"field": ".".join(map(str, each["loc"])), "error": each["msg"]} for each in error.errors()[:MAX_FAULTS]
+        ]
         refusal = Refusal(ErrorCode.INVALID_MESSAGE, "The request isn't right; see `details`.", details=details)
         return answer(control.error(refusal), STATUS_OF[refusal.code])
 

@@ -2,7 +2,7 @@
 
 Laws:
 - No coercion: an int passes for a float, a bool never passes for an int, and nothing else passes for anything.
-- Every wrong field is reported, not only the first.
+- Every wrong field is reported, not only the first; of unknown names, as many as an answer names.
 - The check is against the stored schema; a pydantic model's own validators are asked as well, last.
 
 Source: `docs/protocol.md`, "Decisions".
@@ -15,6 +15,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import islice
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
@@ -22,6 +23,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from interlock.workflow.errors import DeclarationError
+from interlock_protocol.faults import first_errors, shortened
+from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.types import FieldType, JsonValue
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -194,10 +197,10 @@ def check_input(
         The values with defaults filled in, and what is wrong: `{"field": name, "error": sentence}` each.
     """
     known = {field["name"] for field in schema}
+    unknown = (shortened(name) for name in values if name not in known)
     wrong: list[WrongField] = [
         {"field": name, "error": f"There is no field {name!r} in this form; leave it out."}
-        for name in values
-        if name not in known
+        for name in islice(unknown, MAX_FAULTS)
     ]
     accepted: dict[str, JsonValue] = {}
     for field in schema:
@@ -246,8 +249,7 @@ def _wrong_for_model(model: type[BaseModel], values: Mapping[str, JsonValue]) ->
         model.model_validate(dict(values))
     except ValidationError as error:
         return [
-            {"field": ".".join(map(str, each["loc"])), "error": _sentence(each["msg"])}
-            for each in error.errors(include_url=False, include_input=False, include_context=False)
+            {"field": ".".join(map(str, each["loc"])), "error": _sentence(each["msg"])} for each in first_errors(error)
         ]
     return []
 

@@ -2,8 +2,9 @@
 
 Laws:
 - Of what comes back only the client's fields are read; what the server owns is what was stored with the pause.
-- Every wrong field is reported. Input is checked against the stored form, without coercion.
-- Two decisions are equal when they are after defaults.
+- Every wrong field is reported, as many as an answer names. Input is checked against the stored form, without coercion.
+- Two decisions are equal when they are after defaults; in one message, when they are as they were sent.
+- No work grows with the square of what a client sends: what is asked for is looked up, and checked once.
 
 Source: protocol spec, "Requirements" ("Merging it").
 """
@@ -22,7 +23,8 @@ from interlock.workflow.reviews import Ask
 from interlock.workflow.scope import place_at
 from interlock.workflow.state import Requirement, RunState
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
+from interlock_protocol.faults import shortened
+from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FAULTS, MAX_FEEDBACK_BYTES
 from interlock_protocol.requirements import DecidedExecutorRequirement, EchoedErrorRequirement, EchoedRequirement
 from interlock_protocol.types import JsonObject, JsonValue
 
@@ -160,16 +162,18 @@ def _merge_input(workflow: Workflow, requirement: Requirement, given: Given) -> 
 def _merge_routes(_: Workflow, requirement: Requirement, given: Given) -> Merged:
     available: list[str] = requirement.facts["available_choices"]
     selected: list[str] = given["selected_choices"]
+    wanted, unknown = set(selected), set(selected) - set(available)
     known = ", ".join(available)
     sentence = None
     if not selected:
         sentence = f"Select a route: {known}."
-    elif unknown := [name for name in selected if name not in available]:
-        sentence = f"There is no route {unknown[0]!r}; select from: {known}."
-    elif len(set(selected)) > 1 and not requirement.facts["allow_multiple_selections"]:
+    elif unknown:
+        first = next(name for name in selected if name in unknown)
+        sentence = f"There is no route {shortened(first)!r}; select from: {known}."
+    elif len(wanted) > 1 and not requirement.facts["allow_multiple_selections"]:
         sentence = f"Only one route may be selected here; select one of: {known}."
     wrong = [] if sentence is None else [{"field": "selected_choices", "error": sentence}]
-    return {"selected_choices": [name for name in available if name in selected]}, wrong
+    return {"selected_choices": [name for name in available if name in wanted]}, wrong
 
 
 def _merge_error(_: Workflow, requirement: Requirement, given: Given) -> Merged:
@@ -192,7 +196,11 @@ def _tool_given(echoed: DecidedExecutorRequirement) -> dict[str, Any]:
     values = {field.name: field.value for field in echoed.user_input_schema or () if field.value is not None}
     if values or echoed.user_input_schema == []:  # nothing filled in, of a form that wasn't echoed
         given["user_input"] = values
-    selected = [each for each in echoed.user_feedback_schema or () if each.get("selected_options") is not None]
+    selected = [
+        {"question": each.question, "selected_options": each.selected_options}
+        for each in echoed.user_feedback_schema or ()
+        if each.selected_options is not None
+    ]
     if selected:
         given["user_feedback_schema"] = selected
     if given:
@@ -200,19 +208,24 @@ def _tool_given(echoed: DecidedExecutorRequirement) -> dict[str, Any]:
     return {key: value for key, value in given.items() if value is not None}
 
 
+_TOOL_TWICE = {"field": "id", "error": "The same tool is decided twice here; decide it once."}
+
+
 def _merge_tools(_: Workflow, requirement: Requirement, given: Given) -> Merged:
     asked: dict[str, dict[str, Any]] = {each["id"]: each for each in requirement.facts["executor_requirements"]}
+    given_to: dict[str, Given] = {}
     decided: dict[str, JsonObject] = {}
     wrong: list[Any] = []
     for each in given["executor_requirements"]:
         id_ = each["id"]
         if id_ not in asked:
-            wrong.append({"field": "executor_requirements", "error": f"No tool waits under the id {id_!r}."})
+            wrong.append({"field": "executor_requirements", "error": f"No tool waits under the id {shortened(id_)!r}."})
             continue
-        decision, errors = _merge_tool(asked[id_], each)
-        if id_ in decided and not is_same(decided[id_], decision):
-            errors.append({"field": "id", "error": "The same tool is decided twice here; decide it once."})
-        decided[id_] = decision
+        if id_ in given_to:
+            errors = [] if is_same(given_to[id_], each) else [_TOOL_TWICE]  # type: ignore[arg-type]
+        else:
+            given_to[id_] = each
+            decided[id_], errors = _merge_tool(asked[id_], each)
         wrong += [{"executor_requirement_id": id_, **error} for error in errors]
     return {"executor_requirements": [{"id": id_, **decision} for id_, decision in decided.items()]}, wrong
 
@@ -261,8 +274,9 @@ def _merge_feedback(questions: list[dict[str, Any]], given: Given) -> Merged:
     wrong = []
     for question in questions:
         text, selected = question["question"], answers.get(question["question"])
-        options = [option["label"] if isinstance(option, dict) else option for option in question.get("options", ())]
-        if not isinstance(selected, list) or not selected or any(each not in options for each in selected):
+        labels = (option["label"] if isinstance(option, dict) else option for option in question.get("options", ()))
+        options = dict.fromkeys(labels)
+        if not selected or any(isinstance(each, list | dict) or each not in options for each in selected):
             wrong.append({"field": text, "error": f"Select from: {', '.join(map(str, options))}."})
         elif len(selected) > 1 and not question.get("multi_select"):
             wrong.append({"field": text, "error": "Only one option may be selected here."})
@@ -307,6 +321,6 @@ def refused(state: RunState, requirement: Requirement, wrong: list[Any]) -> Refu
     return Refusal(
         ErrorCode.INVALID_DECISION,
         f"The decision on step {requirement.facts['step_name']!r} can't be taken: {what}",
-        details=[{"requirement_id": requirement.id, **each} for each in wrong],
+        details=[{"requirement_id": requirement.id, **each} for each in wrong[:MAX_FAULTS]],
         run_id=state.run_id,
     )
