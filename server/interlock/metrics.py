@@ -179,6 +179,7 @@ def _following(hub: Hub) -> Iterator[Metric]:
     yield _gauge("interlock_followers", "Followers of runs on this node.", len(lags))
     yield _gauge("interlock_cursor_lag_entries", "Events that followers are behind, all together.", sum(lags))
     yield _gauge("interlock_cursor_lag_max_entries", "Events that the slowest is behind.", max(lags, default=0))
+    yield _gauge("interlock_tails_bytes", "What followed runs keep in memory, about.", hub.held_bytes)
 
 
 def _stored(census: Census, now: int) -> Iterator[Metric]:

@@ -262,6 +262,12 @@ async def test_another_issuer_or_none_is_refused(iss: str | None) -> None:
         await tokens(issuer="https://id.example").authenticate(token(SECRET, "HS256", payload))
 
 
+@pytest.mark.parametrize("sub", ["timeout", "system:ttl", "group:ops", "Timeout"])
+async def test_a_token_of_nobody_is_told_why(sub: str) -> None:
+    with pytest.raises(InvalidToken, match="one of the server's own names"):
+        await tokens().authenticate(token(SECRET, "HS256", claims(sub=sub)))
+
+
 async def test_no_refusal_repeats_the_token() -> None:
     for bad in (token("t" * 64, "HS256"), token(RSA_KEY, "RS256"), token(SECRET, "HS256", {"sub": "ada"})):
         with pytest.raises(InvalidToken) as refusal:

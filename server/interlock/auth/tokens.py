@@ -28,7 +28,7 @@ from interlock.auth.jwks import JwksKeys
 from interlock.auth.keys import VerifyingKey, key_from_secret
 from interlock.auth.local_token import local_token
 from interlock.auth.origins import is_loopback
-from interlock.auth.principal import ALL_SCOPES, Principal
+from interlock.auth.principal import ALL_SCOPES, Principal, UnusableUserId
 from interlock.auth.token_list import (
     DEFAULT_USER,
     MAX_TOKEN_BYTES,
@@ -226,6 +226,8 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
         scopes = _claim_scopes(claims, "scope") | _claim_scopes(claims, "scopes")
         groups = frozenset() if claims.get("groups") is None else parse_strings(claims["groups"])
         who = Principal(claims["sub"], scopes & ALL_SCOPES, groups, expires_at)
+    except UnusableUserId as error:
+        raise InvalidToken(f"The token's `sub` can't be a user. {error}") from None
     except (ValueError, TypeError, OverflowError, OSError):
         raise InvalidToken(
             "The token's claims can't be read: `sub` names a user, `scope` is a string or a list,"

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from interlock.auth import Principal, Verb, may
-from interlock.auth.principal import is_user_id
+from interlock.auth.principal import UnusableUserId, check_user_id
 from interlock.engine.audit import audit, audited
 from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
@@ -189,9 +189,12 @@ class Engine:
         """Whose run it is: the principal's, or, when an admin says so, another user's."""
         if message.user_id is None or not may(principal, Verb.ACT_FOR):
             return principal.user_id
-        if not is_user_id(message.user_id):
-            raise Refusal(ErrorCode.INVALID_MESSAGE, "`user_id` isn't a user id; leave it out or give a plain name.")
-        return message.user_id
+        try:
+            return check_user_id(message.user_id)
+        except UnusableUserId as error:
+            sentence = f"`user_id` can't be one; leave it out or give a plain name. {error}"
+            details = [{"field": "user_id", "error": str(error)}]
+            raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=details) from None
 
     async def _as_before(self, earlier: Outcome, principal: Principal, message: Any) -> Accepted:
         """The first outcome of an idempotency key, or `conflict` when it was used for something else."""
