@@ -17,7 +17,7 @@ Source: `docs/protocol.md`, "Frames".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgpack
@@ -123,8 +123,9 @@ class _MsgpackCodec:
         if not isinstance(frame, bytes):
             raise Refusal(ErrorCode.INVALID_JSON, "a text frame on a MessagePack connection; send binary")
         try:
-            # A value has at least one byte.
-            value = _unpack(frame) if max_values is None or len(frame) <= max_values else _counted(frame, max_values)
+            # A value has at least one byte, and counts twice at most.
+            is_small = max_values is None or 2 * len(frame) <= max_values
+            value = _unpack(frame) if is_small else _unpack(frame, _Budget(max_values or 0).take)
         # The errors of msgpack aren't quoted: some carry what they have read.
         except UnicodeDecodeError:
             raise Refusal(ErrorCode.INVALID_JSON, "this isn't MessagePack: a string isn't UTF-8") from None
@@ -196,9 +197,10 @@ def _pack(value: dict[str, Any]) -> bytes:
     return packed
 
 
-def _unpack(frame: bytes) -> object:
+def _unpack(frame: bytes, take: Callable[[Any], Any] | None = None) -> object:
+    """The value in a frame. `take` is handed each list and object, innermost first, and may raise a `Refusal`."""
     # Lengths are bounded by the frame's own (msgpack's default); binary and extension types may have none.
-    value: object = msgpack.unpackb(frame, max_bin_len=0, max_ext_len=0)
+    value: object = msgpack.unpackb(frame, max_bin_len=0, max_ext_len=0, list_hook=take, object_hook=take)
     return value
 
 
@@ -213,13 +215,6 @@ class _Budget:
         if self._left < 0:
             raise _too_many(self._of)
         return value
-
-
-def _counted(frame: bytes, most: int) -> object:
-    """As `_unpack`, but reading ends where there are too many values."""
-    take = _Budget(most).take
-    value: object = msgpack.unpackb(frame, max_bin_len=0, max_ext_len=0, list_hook=take, object_hook=take)
-    return value
 
 
 def check_values(text: str, most: int) -> None:

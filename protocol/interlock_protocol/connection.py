@@ -120,6 +120,8 @@ _NOT_YET = {
     ServerState.EXPIRED: (AuthErrorCode.EXPIRED_TOKEN, "the token has expired; authenticate with a new one"),
 }
 
+_TOO_MUCH = f"; before that, a message has at most {MAX_UNAUTHENTICATED_BYTES} bytes"
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -187,7 +189,7 @@ class ServerConnection:
         request_id: str | None = None
         try:
             if self._is_too_much(_size(frame)):
-                return self._not_yet(None, known=False)
+                return self._not_yet(None, known=False, more=_TOO_MUCH)
             fields = self._decode(frame)
             request_id = _request_id(fields)
             model = _model(fields)
@@ -260,9 +262,9 @@ class ServerConnection:
         depth = MAX_UNAUTHENTICATED_DEPTH if self._is_unknown else MAX_CLIENT_DEPTH
         return self.codec.decode(frame, max_depth=depth, max_values=MAX_VALUES)
 
-    def _not_yet(self, request_id: str | None, *, known: bool) -> Received:
+    def _not_yet(self, request_id: str | None, *, known: bool, more: str = "") -> Received:
         code, error = _NOT_YET[self._state]
-        answer = control.auth_required(error, code, request_id=request_id)
+        answer = control.auth_required(error + more, code, request_id=request_id)
         if not known:
             return self._bad_frame(answer)
         self._bad_frames = 0
