@@ -37,6 +37,7 @@ from interlock_protocol.types import (
     JsonValue,
     OnReject,
     OnTimeout,
+    Open,
     PathPart,
     PauseKind,
     RunStatus,
@@ -287,7 +288,7 @@ class PendingSummary(Tolerant):
     step_id: str
     step_name: str
     kind: str
-    step_type: StepType | None = None
+    step_type: Open[StepType] | None = None
     assignees: list[str] | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
@@ -309,7 +310,7 @@ class RunSummary(Tolerant):
     version: str | None = None
     session_id: str
     user_id: str
-    status: RunStatus
+    status: Open[RunStatus]
     epoch: int
     created_at: int
     updated_at: int
@@ -436,7 +437,7 @@ class StepSkipped(StepEvent):
     """The step ended without an output, and the workflow goes on."""
 
     event: Literal["StepSkipped"] = "StepSkipped"
-    reason: SkipReason
+    reason: Open[SkipReason]
 
 
 class StepError(StepEvent):
@@ -504,8 +505,8 @@ class StepPaused(StepEvent):
     executor_session_id: str | None = None
     executor_requirements: list[ExecutorRequirement] | None = None
     timeout_at: str | None = None
-    on_timeout: OnTimeout | None = None
-    on_reject: OnReject | None = None
+    on_timeout: Open[OnTimeout] | None = None
+    on_reject: Open[OnReject] | None = None
 
 
 class StepResult(Tolerant):
@@ -528,7 +529,7 @@ class WorkflowRunOutput(RunEvent):
     step_results: list[StepResult] | None = None
     paused_step_index: int | None = None
     paused_step_name: str | None = None
-    pause_kind: PauseKind | None = None
+    pause_kind: Open[PauseKind] | None = None
 
 
 class StepContinued(StepEvent):

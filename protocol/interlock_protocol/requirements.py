@@ -31,6 +31,7 @@ from interlock_protocol.types import (
     JsonValue,
     OnReject,
     OnTimeout,
+    Open,
     PathPart,
     StepType,
 )
@@ -49,7 +50,8 @@ FLAGS = (
 class Tolerant(BaseModel):
     """A reader of what the other side wrote: fields it doesn't know are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # What JSON can't carry stays as it is for the codec to refuse: by default, NaN would become null without a word.
+    model_config = ConfigDict(extra="ignore", frozen=True, ser_json_inf_nan="constants")
 
     always: ClassVar[frozenset[str]] = frozenset()
     """Fields that are on the wire even when they are null."""
@@ -133,7 +135,7 @@ class StepRequirement(Tolerant):
     step_index: int
     step_path: list[PathPart]
     visit: int = 1
-    step_type: StepType
+    step_type: Open[StepType]
     requires_confirmation: bool = False
     requires_user_input: bool = False
     requires_route_selection: bool = False
@@ -160,9 +162,9 @@ class StepRequirement(Tolerant):
     retry_count: int | None = None
     max_retries: int | None = None
     timeout_at: str | None = None
-    on_timeout: OnTimeout | None = None
-    on_reject: OnReject | None = None
-    allowed_on_reject: list[OnReject] | None = None
+    on_timeout: Open[OnTimeout] | None = None
+    on_reject: Open[OnReject] | None = None
+    allowed_on_reject: list[Open[OnReject]] | None = None
 
     @property
     def kind(self) -> str:
@@ -184,7 +186,7 @@ class ErrorRequirement(Tolerant):
     retry_count: int = 0
     assignees: list[str] | None = None
     timeout_at: str | None = None
-    on_timeout: OnTimeout | None = None
+    on_timeout: Open[OnTimeout] | None = None
 
 
 class DecidedField(Tolerant):

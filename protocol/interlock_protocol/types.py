@@ -8,9 +8,9 @@ Laws:
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import Field, SkipValidation
+from pydantic import Field, PlainSerializer, SkipValidation, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic import JsonValue as JsonValue
 
 from interlock_protocol.limits import MAX_LIST
@@ -59,3 +59,18 @@ SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition"]
 PauseKind: TypeAlias = Literal["step", "executor", "error"]
 PathPart: TypeAlias = str | int
 """A name, or the visit of the loop named before it: `["review loop", 2, "draft"]`."""
+
+_Word = TypeVar("_Word")
+
+
+def _or_another(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        if isinstance(value, str):
+            return value
+        raise
+
+
+Open: TypeAlias = Annotated[_Word, WrapValidator(_or_another), PlainSerializer(lambda word: word)]
+"""One of these words, or one that a later server has beside them: whoever reads it goes on, with the text as it is."""

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 from interlock.cli.answers import (
@@ -160,7 +161,7 @@ class Prompter:
         return allowed[index]
 
     async def _user_input(self, current: Callable[[], Pause], before: _Before) -> None:
-        values = await self._form(current().fields, before)
+        values = await self.form(current().fields, before)
         before.update(values)
         await self._send(current().submit(**values))
 
@@ -197,7 +198,17 @@ class Prompter:
 
     # ── Their parts ─────────────────────────────────────────────────────────────────────────────────────
 
-    async def _form(self, fields: Sequence[UserInputField], before: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    async def form(
+        self, fields: Sequence[UserInputField], before: Mapping[str, JsonValue] = MappingProxyType({})
+    ) -> dict[str, JsonValue]:
+        """Asks for each field, and says what was filled in; what was left out isn't there.
+
+        Args:
+            before: what was answered the last time, to be proposed again.
+
+        Raises:
+            EndOfInput: the input has ended.
+        """
         values: dict[str, JsonValue] = {}
         for field in fields:
             value = await self._field(field, before.get(field.name))
@@ -271,7 +282,7 @@ class Prompter:
         return tool.approved(edited_args=args)
 
     async def _tool_form(self, tool: ToolCall, before: _Before) -> DecidedExecutorRequirement:
-        values = await self._form(tool.fields, before)
+        values = await self.form(tool.fields, before)
         before.update(values)
         return tool.filled(**values)
 
