@@ -94,7 +94,7 @@ class Driver:
         self._noted = frozenset(state.requirements)
         self._untold = False
         self._awake = asyncio.Event()
-        self.journal = Journal(self.log, state, claimed.generation, self._awake.set)
+        self.journal = Journal(self.log, self.clock, state, claimed.generation, self._awake.set)
         self._tasks: dict[Any, asyncio.Task[None]] = {}
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
@@ -275,7 +275,7 @@ class Driver:
             await self._settling
             self._settling = None
         await self.sessions.save(self.state)
-        await self.store.settle(settlement_of(self.state, with_snapshot=True))
+        await self.store.settle(settlement_of(self.state, self.clock.now_ms(), with_snapshot=True))
         if self._max_log_events is not None and self.state.next_index > self._max_log_events:
             await self.log.trim(self.state.run_id, self.state.next_index - self._max_log_events)
         if self.state.status.is_final:
@@ -323,7 +323,8 @@ class Driver:
         if self._settling is not None and not self._settling.done():
             self._settle_in(SOON_SECONDS)
         elif self.state.status is RunStatus.RUNNING:
-            running = replace(settlement_of(self.state, with_snapshot=False), next_index=self.journal.durable_next)
+            stands = settlement_of(self.state, self.clock.now_ms(), with_snapshot=False)
+            running = replace(stands, next_index=self.journal.durable_next)
             self._settling = asyncio.create_task(self._settle(running))
 
     async def _settle(self, settlement: Settlement) -> None:
@@ -335,7 +336,7 @@ class Driver:
     async def _reread(self) -> Journal:
         state = await load_state(self.log, self.store, self.state.run_id)
         assert state is not None
-        return Journal(self.log, state, self.journal.generation, self._awake.set)
+        return Journal(self.log, self.clock, state, self.journal.generation, self._awake.set)
 
     # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
 

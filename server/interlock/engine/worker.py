@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 
 from interlock.engine.agents import run_agent
 from interlock.engine.executors import call, execute, time_limited
-from interlock.engine.journal import Journal, now_ms
+from interlock.engine.journal import Journal
 from interlock.engine.sessions import Sessions
 from interlock.workflow.advance import Executed, Judged
 from interlock.workflow.agents import AgentPause
@@ -167,15 +167,17 @@ class _StepStream:
         self._prefix = event_body(content)[:-1] + b',"content":'
 
     def content(self, text: str) -> None:
-        body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), now_ms())
+        body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), self._journal.clock.now_ms())
         self._journal.emit_streamed("RunResponseContentEvent", body)
 
     def custom(self, name: str, data: JsonValue) -> None:
-        event = {**self._base, "event": "CustomEvent", "name": name, "data": data, "created_at": now_ms()}
-        self._journal.emit_streamed("CustomEvent", event_body(event))
+        self._say("CustomEvent", name=name, data=data)
 
     def tool(self, event: str, tool: JsonObject) -> None:
-        body = {**self._base, "event": event, "tool": tool, "created_at": now_ms()}
+        self._say(event, tool=tool)
+
+    def _say(self, event: str, **fields: JsonValue) -> None:
+        body = {**self._base, "event": event, **fields, "created_at": self._journal.clock.now_ms()}
         self._journal.emit_streamed(event, event_body(body))
 
     @property

@@ -21,7 +21,7 @@ from interlock.workflow.io import Content
 from interlock.workflow.places import Place
 from interlock.workflow.requirements import requirement_id
 from interlock.workflow.reviews import ToolReview
-from interlock.workflow.state import NodeState, Phase, RunState, node_at
+from interlock.workflow.state import NodeState, Phase, RunState, elapsed, node_at
 from interlock.workflow.walk import Advance, Walk, Work, completion
 from interlock_protocol.types import JsonValue, RunStatus
 
@@ -113,7 +113,7 @@ def _executed(look: Walk, work: Work, node: NodeState, result: Executed) -> None
         look.ask_about_output(place, node, path, result.output)
         _keep_session(look, result)
     else:
-        look.say(place, node, path, "StepCompleted", **completion(result.output, look.now - node.started_at))
+        look.say(place, node, path, "StepCompleted", **completion(result.output, elapsed(node.started_at, look.now)))
         _keep_session(look, result)
 
 

@@ -215,6 +215,11 @@ def load(data: bytes) -> RunState:
     return _STATE.validate_json(data)
 
 
+def elapsed(since: int, now: int) -> int:
+    """How long it took, in milliseconds. Two nodes know the store's clock to within what asking it took, not better."""
+    return max(0, now - since)
+
+
 def resolution_key(step_id: str, kind: str) -> str:
     """Where the latest resolution of a step and a kind of pause is kept."""
     return f"{step_id}:{kind}"
@@ -415,7 +420,7 @@ def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
 
 def _resumed(state: RunState, event: Event) -> None:
     if state.paused_at is not None:
-        state.paused_ms += event["resolved_at"] - state.paused_at
+        state.paused_ms += elapsed(state.paused_at, event["resolved_at"])
         state.paused_at = None
     state.status = RunStatus.RUNNING
 

@@ -22,7 +22,7 @@ from interlock.workflow.places import Place
 from interlock.workflow.requirements import asked
 from interlock.workflow.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.scope import MISSING, content_of_node, content_type_of, scope_at
-from interlock.workflow.state import NodeState, Phase, RunState
+from interlock.workflow.state import NodeState, Phase, RunState, elapsed
 
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""
@@ -105,7 +105,7 @@ class Walk:
             if found is not MISSING and node is not None:
                 content, content_type = found, content_type_of(place, node, found)
         metrics = {
-            "duration_ms": self.now - self.state.started_at,
+            "duration_ms": elapsed(self.state.started_at, self.now),
             "paused_ms": self.state.paused_ms,
             "steps": self.state.steps_completed,
         }
@@ -231,7 +231,7 @@ class Walk:
             return turned
         assert node.verdict == "approved"
         output = Content(node.content, node.content_type, node.success, node.error, node.stop)
-        return self.say(place, node, path, "StepCompleted", **completion(output, self.now - node.started_at))
+        return self.say(place, node, path, "StepCompleted", **completion(output, elapsed(node.started_at, self.now)))
 
     def inside(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node that runs."""
@@ -274,7 +274,7 @@ class Walk:
         if outcome is not Outcome.DONE:
             return outcome
         # Its content is its last step's, which has travelled already (docs/architecture.md, law 7).
-        took = self.now - node.started_at
+        took = elapsed(node.started_at, self.now)
         return self.say(place, node, path, "StepCompleted", content_type="json", duration_ms=took)
 
     def parallel(self, place: Place, node: NodeState, path: Path) -> Outcome:
