@@ -76,7 +76,7 @@ def test_node_whose_own_clock_is_off_is_as_near_to_the_store_as_its_quickest_ans
             world.pass_by(ms)
             assert clock.now_ms() >= said
             said = clock.now_ms()
-    world.pass_by(2 * sum(there + back for there, back, _ in asked))  # what it was ahead, it is behind by half its speed
+    world.pass_by(2 * sum(there + back for there, back, _ in asked))  # at half the speed
     assert abs(clock.now_ms() - world.store_ms) <= min(there + back for there, back, _ in asked)
 
 
