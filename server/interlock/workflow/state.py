@@ -76,10 +76,11 @@ class NodeState:
     """One visit of a node.
 
     `gates_passed` counts the reviews before execution that are done with; `pending` is the id of the requirement it
-    waits for. `attempt` counts the tries of a step, `tries` those since a person last had a say, `round` how often an
-    output was sent back, `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the
-    output, from its review on; `verdict` what a person said of it, `overruled` that they replaced it. `children` are
-    the nodes inside that were entered; a loop's `earlier` are those of the iteration before.
+    waits for. `attempt` counts the tries of a step, `tries` those since a person last had a say; `at_work` is that one
+    that is over has yet to end in its thread. `round` counts how often an output was sent back, `turn` how often an
+    agent has paused, `iteration` the iterations of a loop. `content` is the output, from its review on; `verdict` what
+    a person said of it, `overruled` that they replaced it. `children` are the nodes inside that were entered; a loop's
+    `earlier` are those of the iteration before.
     """
 
     step_id: str
@@ -99,6 +100,7 @@ class NodeState:
     round: int = 0
     turn: int = 0
     retry_at: int | None = None
+    at_work: bool = False
     started_index: int = -1
     started_at: int = 0
     ended_index: int = -1
@@ -306,6 +308,7 @@ def _step_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     node.attempt = event["attempt"]
     node.tries += 1
     node.retry_at = None
+    node.at_work = False
     node.started_index = state.next_index
     node.started_at = event["created_at"]
 
@@ -343,6 +346,7 @@ def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> No
     if event["will_retry"]:
         node.phase = Phase.ENTERED
         node.retry_at = private.get("retry_at")
+        node.at_work = bool(private.get("at_work"))
     else:
         node.phase = Phase.FAILED
         node.ended_index = state.next_index
@@ -563,7 +567,10 @@ def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
         state.recoveries += 1
     interrupted = frozenset(event["interrupted_steps"])
     for node in walk(state.nodes):
-        if node.step_id in interrupted and node.phase is Phase.RUNNING and node.attempt:  # not a loop that asks itself
+        if node.step_id not in interrupted:
+            continue
+        node.at_work = False
+        if node.phase is Phase.RUNNING and node.attempt:  # not a loop that asks itself
             node.phase = Phase.ENTERED
             node.tries -= 1  # it is no fault of the step's
 

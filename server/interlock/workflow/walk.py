@@ -10,7 +10,7 @@ Source: engine spec, "Rules" 1 to 9, 11.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Literal, TypeAlias
@@ -27,7 +27,8 @@ from interlock.workflow.state import NodeState, Phase, RunState, elapsed
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""
 
-Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review"]
+Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review", "thread"]
+"""`thread` is to wait for an earlier try of a step, which is still at work in its thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class Outcome(Enum):
 class Walk:
     """One look at a run, from the root down to what isn't over."""
 
-    def __init__(self, workflow: Workflow, state: RunState, now: int) -> None:
+    def __init__(self, workflow: Workflow, state: RunState, now: int, held: Collection[str] = ()) -> None:
+        self.held = held
         self.workflow = workflow
         self.state = state
         self.now = now
@@ -205,6 +207,8 @@ class Walk:
     def begin(self, place: Place, node: NodeState, path: Path) -> Outcome:
         match place.node:
             case Step():
+                if place.step_id in self.held:  # one try at a time
+                    return self.need("thread", place, node, path)
                 return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
             case Steps():
                 return self.say(place, node, path, "StepsExecutionStarted", steps_count=len(place.children))
