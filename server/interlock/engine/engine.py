@@ -424,8 +424,11 @@ class Engine:
         if not self._is_alone or state.status.is_final or state.status is RunStatus.PENDING:
             return
         if asks_about_definition(state) is None:
+            workflow = self.workflows.get(state.workflow_id)
             await Sessions(self.store, state).save(state)
-            await self.runs.append(state, definition_changed(state, self.clock.now_ms()), expect_next=state.next_index)
+            await self.runs.append(
+                state, definition_changed(workflow, state, self.clock.now_ms()), expect_next=state.next_index
+            )
             state = await self.runs.state(state.run_id, fresh=True)
         # Its timers wait with it.
         waits = settlement_of(state, self.clock.now_ms(), with_snapshot=True)

@@ -402,7 +402,7 @@ class Workflow:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the workflow's structure: what a run that waits for weeks must find again."""
-        return fingerprint_of(self.steps)
+        return fingerprint_of(self.steps, self.input_schema)
 
 
 def nodes_of(steps: Sequence[Declared], *, place: str) -> tuple[Node, ...]:

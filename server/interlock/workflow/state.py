@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from interlock_protocol.types import JsonObject, JsonValue, OnReject, PathPart, RunStatus
+from interlock_protocol.types import JsonObject, JsonValue, OnReject, PathPart, RunStatus, StepType
 
 REDUCER_VERSION = 2
 
@@ -75,16 +75,17 @@ class AgentState:
 class NodeState:
     """One visit of a node.
 
-    `gates_passed` counts the reviews before execution that are done with; `pending` is the id of the requirement it
-    waits for. `attempt` counts the tries of a step, `tries` those since a person last had a say; `at_work` is that one
-    that is over has yet to end in its thread. `round` counts how often an output was sent back, `turn` how often an
-    agent has paused, `iteration` the iterations of a loop. `content` is the output, from its review on; `verdict` what
-    a person said of it, `overruled` that they replaced it. `children` are the nodes inside that were entered; a loop's
-    `earlier` are those of the iteration before.
+    `kind` is what the node was when it was entered, None where nothing told. `gates_passed` counts the reviews before
+    execution that are done with; `pending` is the id of the requirement it waits for. `attempt` counts the tries of a
+    step, `tries` those since a person last had a say; `at_work` is that one that is over has yet to end in its thread.
+    `round` counts how often an output was sent back, `turn` how often an agent has paused, `iteration` the iterations
+    of a loop. `content` is the output, from its review on; `verdict` what a person said of it, `overruled` that they
+    replaced it. `children` are the nodes inside that were entered, a loop's `earlier` those of the iteration before.
     """
 
     step_id: str
     visit: int
+    kind: StepType | None = None
     phase: Phase = Phase.ENTERED
     gates_passed: int = 0
     pending: str | None = None
@@ -127,7 +128,8 @@ class NodeState:
 class Requirement:
     """A requirement that waits: `facts` is the whole object on the wire, `paused_index` its event's index.
 
-    `due` is when its timeout fires, in milliseconds since 1970. Of an agent's tools, `decisions` are those that are
+    `due` is when its timeout fires, in milliseconds since 1970; `offers_else` says that a rejection may lead to a
+    condition's other branch. Of an agent's tools, `decisions` are those that are
     made so far, by the tool's id, and `decided_by` is who made them.
     """
 
@@ -137,6 +139,7 @@ class Requirement:
     paused_index: int
     facts: dict[str, Any]
     due: int | None = None
+    offers_else: bool = False
     decisions: dict[str, JsonObject] = field(default_factory=dict)
     decided_by: dict[str, str] = field(default_factory=dict)
 
@@ -287,6 +290,8 @@ def _node(state: RunState, event: Event) -> NodeState:
         node = NodeState(event["step_id"], event["visit"])
         siblings = state.nodes if parent is None else parent.children
         siblings[str(path[-1])] = node
+        if parent is not None and parent.kind == "Step":
+            parent.kind = "Workflow"  # its start looks like any step's
         state.visits[node.step_id] = node.visit
     return node
 
@@ -305,6 +310,7 @@ def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> No
 def _step_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.phase = Phase.RUNNING
+    node.kind = node.kind or "Step"
     node.attempt = event["attempt"]
     node.tries += 1
     node.retry_at = None
@@ -378,11 +384,13 @@ def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> N
     facts = dict(private["requirement"])
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
+    requirement.offers_else = bool(private.get("else"))
     state.requirements[requirement.id] = requirement
     if private.get("apart"):
         return  # it is about the run, and touches no node
     node = _node(state, event)
     node.pending = requirement.id
+    node.kind = facts.get("step_type") or node.kind
     if kind in REVIEWS:
         facts["step_output"] = node.content  # these were logged just before, and aren't twice
     elif kind == TOOLS and node.agent is not None:
@@ -527,6 +535,7 @@ def _error_decided(node: NodeState, event: Event) -> None:
 def _container_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.phase = Phase.RUNNING
+    node.kind = event["event"].removesuffix("ExecutionStarted")
     node.verdict = None
     node.started_at = event["created_at"]
     node.branch = event.get("branch")
