@@ -82,7 +82,7 @@ class Interlock:
         on_pause: OnPause | None = None,
     ) -> None:
         _check(workflows)
-        self._clock = clock
+        self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
         self._workflows = workflows
@@ -108,7 +108,7 @@ class Interlock:
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
-            store = SqlStore(database)
+            store = SqlStore(database, clock=self._clock.now_ms)
             log = metered(await self._open_log(database), self.meter)
             engine = Engine(
                 self._workflows,

@@ -550,13 +550,13 @@ async def end(store: Store, run_id: str, status: RunStatus = COMPLETED) -> None:
     await store.settle(replace(settlement(run_id, status, 1), snapshot=snapshot))
 
 
-async def test_earlier_runs_of_a_session_are_the_latest_completed_of_the_session_oldest_first(store: Store) -> None:
+async def test_earlier_runs_of_a_session_are_the_latest_that_ended_in_it_oldest_first(store: Store) -> None:
     statuses = [COMPLETED, COMPLETED, CANCELLED, RunStatus.ERROR, COMPLETED, PAUSED, RUNNING, COMPLETED]
     for n, status in enumerate(statuses):
         await store.create_run(replace(new_run(f"run{n}", created_at=100 - n), input={"n": n}))
         await end(store, f"run{n}", status)
     assert list((await store.session(ALICE, "session"))[1]) == [
-        (f"run{n}", {"n": n}, f"state of run{n}".encode()) for n in (7, 4, 1, 0)
+        (f"run{n}", {"n": n}, f"state of run{n}".encode()) for n in (7, 4, 3, 2, 1, 0)
     ]
     assert [run_id for run_id, _, _ in (await store.session(ALICE, "session", limit=2))[1]] == ["run1", "run0"]
 
@@ -578,7 +578,8 @@ async def test_earlier_runs_are_of_one_user_and_one_session_and_have_a_snapshot(
     [
         ("next_timer IS NOT NULL AND next_timer <= 5 ORDER BY next_timer, run_id", "ix_runs_timer"),
         (
-            "status = 'COMPLETED' AND user_id = 'a' AND session_id = 's' ORDER BY created_at DESC, run_id DESC",
+            "status IN ('COMPLETED', 'CANCELLED', 'ERROR') AND user_id = 'a' AND session_id = 's'"
+            " ORDER BY created_at DESC, run_id DESC",
             "ix_runs_session",
         ),
     ],

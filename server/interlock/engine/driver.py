@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.engine.clock import Clock
-from interlock.engine.executors import backoff
+from interlock.engine.executors import Threads, backoff
 from interlock.engine.journal import Journal, OwnershipLost
 from interlock.engine.loading import load_state
 from interlock.engine.notices import Notices
@@ -63,6 +63,7 @@ class Ports:
     meter: Meter = field(default_factory=Meter)
     traces: Traces = field(default_factory=Traces)
     max_log_events: int | None = None
+    threads: Threads = field(default_factory=Threads)
 
 
 class Driver:
@@ -94,11 +95,12 @@ class Driver:
         self._noted = frozenset(state.requirements)
         self._untold = False
         self._awake = asyncio.Event()
-        self.journal = Journal(self.log, state, claimed.generation, self._awake.set)
+        self.journal = Journal(self.log, self.clock, state, claimed.generation, self._awake.set)
         self._tasks: dict[Any, asyncio.Task[None]] = {}
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
-        self._worker = Worker(workflow, self.journal, self.sessions)
+        self._threads = ports.threads
+        self._worker = Worker(workflow, self.journal, self.sessions, ports.threads)
         self._draining = False
         self._settling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -243,7 +245,8 @@ class Driver:
     def _advance(self) -> Advance:
         """Emit all that follows from the state, and return what is needed now: work, or a time to wait for."""
         while not self.state.status.is_final:
-            look = advance(self.workflow, self.state, self.clock.now_ms())
+            held = self._threads.of(self.state.run_id)
+            look = advance(self.workflow, self.state, self.clock.now_ms(), held)
             if not look.drafts:
                 return look
             for draft in look.drafts:
@@ -275,7 +278,7 @@ class Driver:
             await self._settling
             self._settling = None
         await self.sessions.save(self.state)
-        await self.store.settle(settlement_of(self.state, with_snapshot=True))
+        await self.store.settle(settlement_of(self.state, self.clock.now_ms(), with_snapshot=True))
         if self._max_log_events is not None and self.state.next_index > self._max_log_events:
             await self.log.trim(self.state.run_id, self.state.next_index - self._max_log_events)
         if self.state.status.is_final:
@@ -294,7 +297,8 @@ class Driver:
         with contextlib.suppress(TimeoutError, LogUnavailable, OwnershipLost):
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 if not self.state.status.is_final:
-                    for draft in recovered(self.workflow, self.state, is_handover=True):
+                    held = self._threads.of(self.state.run_id)
+                    for draft in recovered(self.workflow, self.state, is_handover=True, held=held):
                         self.journal.emit(draft)
                 await self.journal.flush()
                 head = await self.log.head(self.state.run_id)
@@ -323,7 +327,8 @@ class Driver:
         if self._settling is not None and not self._settling.done():
             self._settle_in(SOON_SECONDS)
         elif self.state.status is RunStatus.RUNNING:
-            running = replace(settlement_of(self.state, with_snapshot=False), next_index=self.journal.durable_next)
+            stands = settlement_of(self.state, self.clock.now_ms(), with_snapshot=False)
+            running = replace(stands, next_index=self.journal.durable_next)
             self._settling = asyncio.create_task(self._settle(running))
 
     async def _settle(self, settlement: Settlement) -> None:
@@ -335,7 +340,7 @@ class Driver:
     async def _reread(self) -> Journal:
         state = await load_state(self.log, self.store, self.state.run_id)
         assert state is not None
-        return Journal(self.log, state, self.journal.generation, self._awake.set)
+        return Journal(self.log, self.clock, state, self.journal.generation, self._awake.set)
 
     # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -360,8 +365,8 @@ class Driver:
             self._fail(work, error)
 
     def _fail(self, work: Work, error: BaseException) -> None:
-        retry_at = self._retry_at(work)
-        self._finish(work, (failed(self.workflow, self.state, work, error, retry_at=retry_at),))
+        retry_at, at_work = self._retry_at(work), self._worker.is_at_work(work)
+        self._finish(work, (failed(self.workflow, self.state, work, error, retry_at=retry_at, at_work=at_work),))
 
     def _retry_at(self, work: Work) -> int | None:
         """When a step that failed is tried again (rule 8); None when it isn't."""

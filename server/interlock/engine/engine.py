@@ -23,7 +23,6 @@ from interlock.auth.principal import UnusableUserId, check_user_id
 from interlock.engine.audit import audit, audited
 from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
-from interlock.engine.journal import now_ms
 from interlock.engine.keys import OneAtATime, fingerprint_of, key_of
 from interlock.engine.loss import Seen, begin_anew
 from interlock.engine.notices import Notices, OnPause
@@ -101,7 +100,7 @@ class Engine:
         self.notices = None if on_pause is None else Notices(store, self.clock, on_pause, self._logged, base_url)
         ports = Ports(log, store, self.clock, self.notices, meter or Meter(), max_log_events=max_log_events)
         self._traces = ports.traces
-        on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store)
+        on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
             self.workflows,
             ports,
@@ -173,7 +172,7 @@ class Engine:
             session_id=message.session_id or own_session(run_id),
             user_id=self._user_of(principal, message),
             input=checked_input(workflow, message.message),
-            created_at=now_ms(),
+            created_at=self.clock.now_ms(),
         )
         earlier = await reached(self.store.create_run(run, key_of(principal, message)))
         if earlier is not None:
@@ -428,11 +427,15 @@ class Engine:
         if not self._is_alone or state.status.is_final or state.status is RunStatus.PENDING:
             return
         if asks_about_definition(state) is None:
+            workflow = self.workflows.get(state.workflow_id)
             await Sessions(self.store, state).save(state)
-            await self.runs.append(state, definition_changed(state, now_ms()), expect_next=state.next_index)
+            await self.runs.append(
+                state, definition_changed(workflow, state, self.clock.now_ms()), expect_next=state.next_index
+            )
             state = await self.runs.state(state.run_id, fresh=True)
         # Its timers wait with it.
-        await self.store.settle(replace(settlement_of(state, with_snapshot=True), next_timer=None))
+        waits = settlement_of(state, self.clock.now_ms(), with_snapshot=True)
+        await self.store.settle(replace(waits, next_timer=None))
 
     async def _refuse_strange(self, state: RunState, message: ContinueWorkflow) -> None:
         """In a run whose definition isn't here, only what becomes of it can be decided."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from interlock.engine.clock import Clock
 from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
 from interlock.workflow.events import Draft, effects
 from interlock.workflow.state import RunState, fold, shift
@@ -50,11 +51,6 @@ def _pauses() -> Iterator[float]:
     return itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1]))
 
 
-def now_ms() -> int:
-    """The time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 def fold_batch(state: RunState, batch: Batch) -> None:
     """Fold stored entries; the batch begins at the state's next index."""
     state.epoch = batch.epoch
@@ -65,8 +61,9 @@ def fold_batch(state: RunState, batch: Batch) -> None:
 class Journal:
     """Writes one owned run. `wake` is called, on the loop, whenever there is something for the owner to look at."""
 
-    def __init__(self, log: Log, state: RunState, generation: int, wake: Callable[[], None]) -> None:
+    def __init__(self, log: Log, clock: Clock, state: RunState, generation: int, wake: Callable[[], None]) -> None:
         self.log = log
+        self.clock = clock
         self.state = state
         self.generation = generation
         self.durable_next = state.next_index
@@ -85,7 +82,7 @@ class Journal:
         """Take an event into the state and into the next append; after the run's end, drop it."""
         if self.state.status.is_final:
             return
-        draft.event["created_at"] = now_ms()
+        draft.event["created_at"] = self.clock.now_ms()
         private = None if draft.private is None else to_json(draft.private)
         self._write(Entry(event_body(draft.event), private), draft.event)
         fold(self.state, draft.event, draft.private)
@@ -146,7 +143,7 @@ class Journal:
 
         `draft` is folded only when it is in the log.
         """
-        draft.event["created_at"] = now_ms()
+        draft.event["created_at"] = self.clock.now_ms()
         drafts = self._take()
         batch = [*drafts, (Entry(event_body(draft.event)), draft.event)]
         appended = await self._append(batch, expect_next=self.durable_next)

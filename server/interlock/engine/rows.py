@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from interlock.engine.journal import now_ms
 from interlock.store.port import Decision, Settlement, Snapshot
 from interlock.workflow.decide import Decided, next_timer
 from interlock.workflow.state import REDUCER_VERSION, Requirement, RunState, dump
@@ -26,8 +25,12 @@ def audit_of(state: RunState) -> list[Decision]:
     ]
 
 
-def settlement_of(state: RunState, *, with_snapshot: bool) -> Settlement:
-    """How a run stands, for its row in the store."""
+def settlement_of(state: RunState, now: int, *, with_snapshot: bool) -> Settlement:
+    """How a run stands, for its row in the store.
+
+    Args:
+        now: the time by the store's clock, in milliseconds since 1970.
+    """
     snapshot = None
     if with_snapshot:
         snapshot = Snapshot(state.run_id, state.epoch, state.next_index, REDUCER_VERSION, dump(state))
@@ -39,7 +42,7 @@ def settlement_of(state: RunState, *, with_snapshot: bool) -> Settlement:
         status=state.status,
         epoch=state.epoch,
         next_index=state.next_index,
-        updated_at=now_ms(),
+        updated_at=now,
         pending=pending,
         assignees=tuple(sorted(named)),
         snapshot=snapshot,

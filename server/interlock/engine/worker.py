@@ -10,14 +10,16 @@ Source: `docs/workflows.md`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from interlock.engine.agents import run_agent
-from interlock.engine.executors import call, execute, time_limited
-from interlock.engine.journal import Journal, now_ms
+from interlock.engine.executors import Threads, TimeLimitExceeded, call, execute, time_limited
+from interlock.engine.journal import Journal
 from interlock.engine.sessions import Sessions
 from interlock.workflow.advance import Executed, Judged
 from interlock.workflow.agents import AgentPause
@@ -49,8 +51,9 @@ class Worker:
         is_cancelled: what a step in a thread is told when it asks.
     """
 
-    def __init__(self, workflow: Workflow, journal: Journal, sessions: Sessions) -> None:
+    def __init__(self, workflow: Workflow, journal: Journal, sessions: Sessions, threads: Threads) -> None:
         self._workflow = workflow
+        self._threads = threads
         self._journal = journal
         self._sessions = sessions
         self.is_cancelled = False
@@ -71,6 +74,8 @@ class Worker:
                 return await self._ends(work, node)
             case "selector", Router(selector=selector) if selector is not None:
                 return _routes(await call(selector, await self._input(work)), list(work.place.children))
+            case "thread", Step():
+                return await self._thread_ended(work, node)
             case "review", Loop() | Router():
                 return await self._judged(work, node)
         raise AssertionError(work)
@@ -88,13 +93,35 @@ class Worker:
             return Executed(output, session=changes)
         return Executed(output, await self._is_reviewed(step, output), changes)
 
+    async def _thread_ended(self, work: Work, step: Step) -> None:
+        """Return when no thread is at work any more for an earlier try of the step.
+
+        Raises:
+            TimeLimitExceeded: it takes longer than a try may take.
+        """
+        try:
+            async with time_limited(step.time_limit):
+                await self._threads.ended(self._journal.state.run_id, work.place.step_id)
+        except TimeLimitExceeded:
+            raise TimeLimitExceeded(
+                f"its last try is still at work in its thread, {step.time_limit:g} s after the next was due; "
+                "it isn't tried again meanwhile"
+            ) from None
+
+    def is_at_work(self, work: Work) -> bool:
+        """Whether a thread is at work for a step, also if nobody waits for it any more."""
+        return work.place.step_id in self._threads.of(self._journal.state.run_id)
+
+    def _begin(self, work: Work) -> Callable[[], Callable[[], None]]:
+        return partial(self._threads.begin, self._journal.state.run_id, work.place.step_id)
+
     def _gone(self, limit: asyncio.Timeout) -> bool:
         return self.is_cancelled or limit.expired()
 
     async def _output(self, work: Work, step: Step, step_input: StepInput) -> Content | AgentPause:
         stream = _StepStream(self._journal, self._workflow, work)
         if step.executor is not None:
-            return await execute(step.executor, step_input, stream)
+            return await execute(step.executor, step_input, stream, begin=self._begin(work))
         assert step.agent is not None
         node = node_at(self._journal.state, list(work.path))
         return await run_agent(step.agent, None if node is None else node.agent, step_input, stream)
@@ -167,15 +194,17 @@ class _StepStream:
         self._prefix = event_body(content)[:-1] + b',"content":'
 
     def content(self, text: str) -> None:
-        body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), now_ms())
+        body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), self._journal.clock.now_ms())
         self._journal.emit_streamed("RunResponseContentEvent", body)
 
     def custom(self, name: str, data: JsonValue) -> None:
-        event = {**self._base, "event": "CustomEvent", "name": name, "data": data, "created_at": now_ms()}
-        self._journal.emit_streamed("CustomEvent", event_body(event))
+        self._say("CustomEvent", name=name, data=data)
 
     def tool(self, event: str, tool: JsonObject) -> None:
-        body = {**self._base, "event": event, "tool": tool, "created_at": now_ms()}
+        self._say(event, tool=tool)
+
+    def _say(self, event: str, **fields: JsonValue) -> None:
+        body = {**self._base, "event": event, **fields, "created_at": self._journal.clock.now_ms()}
         self._journal.emit_streamed(event, event_body(body))
 
     @property

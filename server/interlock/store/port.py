@@ -327,7 +327,7 @@ class Store(Protocol):
     ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
         """The state of a session as `session_state`, and what ran in it.
 
-        That is its latest COMPLETED runs that have a snapshot, oldest first: run id, input, snapshot's state.
+        That is its latest runs that have ended and have a snapshot, oldest first: run id, input, snapshot's state.
         """
 
     async def notify(self, run_id: str, requirement_ids: Sequence[str]) -> None:

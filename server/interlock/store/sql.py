@@ -56,14 +56,19 @@ NUMBERED = 1000
 """How many changes get their numbers in one transaction."""
 
 
-def _now() -> int:
+def _machine_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
 class SqlStore:
-    """The store on a database that has today's tables. `clock` gives milliseconds since 1970."""
+    """The store on a database that has today's tables.
 
-    def __init__(self, database: Database, *, clock: Callable[[], int] = _now) -> None:
+    Args:
+        clock: what rows are stamped with, and what is compared with these stamps, in milliseconds since 1970: the time
+            as `now_ms` has it, on every node.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], int] = _machine_ms) -> None:
         self._database = database
         self._writes = WRITES[database.dialect]
         self._clock = clock
@@ -127,7 +132,7 @@ class SqlStore:
 
     async def now_ms(self) -> int:
         if self._database.dialect == "sqlite":
-            return self._clock()
+            return _machine_ms()
         return await self._read(_postgres_now, one_statement=True)
 
     async def take_due(self, now: int, hold_ms: int, limit: int = 1000) -> Sequence[str]:

@@ -39,7 +39,7 @@ from interlock_protocol.types import FINAL_STATUSES
 
 from .compiled import Compiled
 from .tables import (
-    COMPLETED,
+    ENDED,
     NOT_DONE,
     PAUSED,
     TIMED,
@@ -177,7 +177,7 @@ SESSION = Compiled(_SESSION)
 _EARLIER_RUNS = (
     select(runs.c.run_id, runs.c.input, snapshots.c.state, runs.c.created_at)
     .join(snapshots, snapshots.c.run_id == runs.c.run_id)
-    .where(text(COMPLETED), runs.c.user_id == _OF_USER, runs.c.session_id == _OF_SESSION)
+    .where(text(ENDED), runs.c.user_id == _OF_USER, runs.c.session_id == _OF_SESSION)
     .order_by(runs.c.created_at.desc(), runs.c.run_id.desc())
     .limit(_AT_MOST)
     .subquery("earlier")

@@ -24,7 +24,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 UNFINISHED = "status IN ('PENDING', 'RUNNING')"
-COMPLETED = "status = 'COMPLETED'"
+ENDED = "status IN ('COMPLETED', 'CANCELLED', 'ERROR')"
 PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
@@ -73,15 +73,15 @@ Index(
 )
 # How many wait, and for how long, is asked often, and must not take longer the more have ended.
 Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql_where=text(PAUSED))
-# Partial, so that creating a run costs nothing more: a run comes into it when it completes.
+# Partial, so that creating a run costs nothing more: a run comes into it when it ends.
 Index(
     "ix_runs_session",
     runs.c.user_id,
     runs.c.session_id,
     runs.c.created_at,
     runs.c.run_id,
-    sqlite_where=text(COMPLETED),
-    postgresql_where=text(COMPLETED),
+    sqlite_where=text(ENDED),
+    postgresql_where=text(ENDED),
 )
 
 run_assignees = Table(

@@ -97,7 +97,8 @@ class Step(Node):
         on_error: what an error comes to that is not retried: the run `fail`s, the step is `skip`ped, or the run
             `pause`s for a person to say: retry, skip or cancel.
         retries: how often an error is retried by itself, with exponential backoff (0.1 s doubling to 30 s, and jitter).
-        time_limit: how long one try may take, in seconds; beyond it, it is an error like any other.
+        time_limit: how long one try may take, in seconds; beyond it, it is an error like any other. A thread can't be
+            ended: the next try begins when it has, or, if it hasn't after so many seconds more, never.
         restart: what happens to this step when the process ends while it runs: it runs `again`, or a person is `ask`ed,
             for side effects that must not happen twice.
 
@@ -401,7 +402,7 @@ class Workflow:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the workflow's structure: what a run that waits for weeks must find again."""
-        return fingerprint_of(self.steps)
+        return fingerprint_of(self.steps, self.input_schema)
 
 
 def nodes_of(steps: Sequence[Declared], *, place: str) -> tuple[Node, ...]:

@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from interlock.workflow.errors import OutputError
 from interlock_protocol.limits import MAX_CLIENT_DEPTH
-from interlock_protocol.types import JsonValue, PathPart
+from interlock_protocol.types import JsonValue, PathPart, RunStatus
 
 MAX_OUTPUT_BYTES = 32 * 2**20
 """An output travels in one frame, and the Python client takes frames of up to 64 MiB."""
@@ -59,11 +59,19 @@ class CustomEvent:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRun:
-    """A run of the same session that has ended."""
+    """A run of the same session that has ended.
+
+    Args:
+        content: what it came to; None of one that was cancelled or failed.
+        status: COMPLETED, CANCELLED or ERROR.
+        error: why it failed or was cancelled, where it was said.
+    """
 
     run_id: str
     input: JsonValue
     content: JsonValue
+    status: RunStatus = RunStatus.COMPLETED
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
