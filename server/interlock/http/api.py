@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from interlock.auth import Principal, Verb, may
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
+from interlock.http.methods import allowed
 from interlock.http.shapes import ANSWERED, RunDetail, RunList, WorkflowList, answers
 from interlock.lists import check_may_list, seen_by, summary
 from interlock.log.port import LogUnavailable
@@ -156,7 +157,8 @@ def answer_errors(app: FastAPI, meter: Meter) -> None:
     async def not_routed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         refusal = Refusal(ErrorCode.UNKNOWN_ACTION, _NOT_ROUTED[error.status_code].format(method=request.method))
-        return answer(control.error(refusal), error.status_code, headers=error.headers)
+        headers = {"Allow": allowed(request.app.routes, request.scope)} if error.status_code == 405 else error.headers
+        return answer(control.error(refusal), error.status_code, headers=headers)
 
     async def unavailable(_: Request, __: Exception) -> Response:
         refusal = Refusal(ErrorCode.UNAVAILABLE, "The server can't reach its storage at the moment; try again.")
