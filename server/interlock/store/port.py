@@ -298,7 +298,11 @@ class Store(Protocol):
         """
 
     async def check(self) -> None:
-        """Return when the database has answered. Raises `StoreUnavailable` when it can't be reached."""
+        """Return when the database has taken a write, which changes nothing.
+
+        Raises:
+            StoreUnavailable: it can't be reached, or can't be written to.
+        """
 
     async def census(self, before: Sequence[int]) -> Census:
         """Count the runs that haven't ended, at little cost however many have.

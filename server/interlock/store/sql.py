@@ -138,7 +138,7 @@ class SqlStore:
     # --- how it stands ---
 
     async def check(self) -> None:
-        await self._read(_answer, one_statement=True)
+        await self._write(_touch, one_statement=True)
 
     async def census(self, before: Sequence[int]) -> Census:
         return await self._read(partial(_census, before), long=True)
@@ -351,8 +351,8 @@ def _take_due(now: int, hold_ms: int, limit: int, connection: Connection) -> Seq
     return connection.execute(sql.TAKE_DUE, parameters).scalars().all()
 
 
-def _answer(connection: Connection) -> None:
-    connection.execute(sql.ANSWER).all()
+def _touch(connection: Connection) -> None:
+    connection.execute(sql.TOUCH)
 
 
 def _census(before: Sequence[int], connection: Connection) -> Census:

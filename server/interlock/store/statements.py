@@ -119,7 +119,7 @@ LINGERING_RUNS = (
     .order_by(runs.c.run_id)
     .limit(_AT_MOST)
 )
-ANSWER = text("SELECT 1 FROM runs WHERE run_id = ''")
+TOUCH = update(feed).values(last_seq=feed.c.last_seq)
 COUNT_UNFINISHED = select(runs.c.status, func.count()).where(text(UNFINISHED)).group_by(runs.c.status)
 COUNT_PAUSED = select(func.count(), func.min(runs.c.updated_at)).where(text(PAUSED))
 COUNT_PAUSED_BEFORE = select(func.count()).where(text(PAUSED), runs.c.updated_at <= _NOW)
