@@ -184,6 +184,7 @@ async def test_a_token_needs_a_subject_and_an_end(claim: str) -> None:
         {"sub": "a\x00"},
         {"sub": ["ada"]},
         {"exp": "soon"},
+        {"exp": "4102444800"},
         {"exp": None},
         {"exp": [1]},
         {"exp": {}},
@@ -242,6 +243,12 @@ async def test_the_right_audience_is_let_in(aud: Any) -> None:
 async def test_another_audience_or_none_is_refused(aud: Any) -> None:
     with pytest.raises(InvalidToken):
         await tokens(audience="interlock").authenticate(token(SECRET, "HS256", claims(aud=aud)))
+
+
+async def test_a_token_without_an_audience_is_refused_where_one_is_configured() -> None:
+    assert "aud" not in claims()
+    with pytest.raises(InvalidToken, match="no `aud`"):
+        await tokens(audience="interlock").authenticate(token(SECRET, "HS256", claims()))
 
 
 async def test_a_token_for_an_audience_is_refused_where_none_is_configured() -> None:

@@ -105,8 +105,9 @@ def test_image_has_what_the_package_is_built_from() -> None:
     assert "\nCOPY --from=web /src/server/interlock/web server/interlock/web\n" in dockerfile
     project = (ROOT / "pyproject.toml").read_text("utf-8")
     packages = re.findall(r"^packages = \[(.+)\]$", project, re.MULTILINE)[0]
-    needed = {"pyproject.toml", "README.md", "LICENSE", *re.findall(r'"([^"]+)"', packages)}
+    needed = {"requirements", "pyproject.toml", "README.md", "LICENSE", *re.findall(r'"([^"]+)"', packages)}
     assert copied - pages == needed
+    assert re.findall(r"pip install (?!--no-deps|--require-hashes)", dockerfile) == []
     ignored = (ROOT / ".dockerignore").read_text("utf-8")
     assert {line.removeprefix("!") for line in ignored.splitlines() if line.startswith("!")} == {*needed, *PAGES}
 

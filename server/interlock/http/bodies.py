@@ -81,11 +81,17 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
         principal = await authenticated(authenticator, form_token)
     with about(fields.get("request_id")):
         await services.rate_limits.admit(principal.user_id)
-        stream = _flag(fields.pop("stream", None))
+        stream = _flag(fields.pop("stream", None), in_form=kind in FORMS)
         said = {"action": model.model_fields["action"].default, **path}
         message = validated(model, _agreeing(fields, request.headers.get(KEY_HEADER), said))
     assert isinstance(message, model)
     return Asked(principal, message, stream)
+
+
+async def fields_of(request: Request, limit: int) -> dict[str, Any]:
+    """The fields of a body in JSON, of at most so many bytes; raises the refusals of `asked`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return await _fields(_bounded(request, limit, ""), kind)
 
 
 def _bounded(request: Request, limit: int, of_whom: str) -> Request:
@@ -163,10 +169,10 @@ def _json(name: str, text: str) -> Any:
         raise Refusal(ErrorCode.INVALID_JSON, f"`{name}` isn't JSON: {error}") from None
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: Any, *, in_form: bool) -> bool:
     if value is None or isinstance(value, bool):
         return value is not False
-    if not isinstance(value, str) or value.lower() not in _TRUTH:
+    if not in_form or not isinstance(value, str) or value.lower() not in _TRUTH:
         raise _invalid("stream", "must be true or false")
     return _TRUTH[value.lower()]
 
