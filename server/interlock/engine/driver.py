@@ -19,6 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
+
 from interlock.engine.clock import Clock
 from interlock.engine.executors import backoff
 from interlock.engine.journal import Journal, OwnershipLost
@@ -31,13 +33,16 @@ from interlock.log.port import Claimed, Log, LogUnavailable, Reason
 from interlock.meter import Meter
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.tracing import Traces
-from interlock.workflow.advance import advance, concluded, failed, recovered
+from interlock.workflow.advance import advance, concluded, failed, recovered, unwritable
 from interlock.workflow.declaration import Step, Workflow
 from interlock.workflow.events import Draft
 from interlock.workflow.outputs import paused
 from interlock.workflow.state import RunState, node_at
 from interlock.workflow.walk import Advance, Work
 from interlock_protocol.types import RunStatus
+from interlock_protocol.values import NotWire
+
+logger = structlog.get_logger(__name__)
 
 STUBBORN_SECONDS = 5.0
 """How long a cancelled step may take to clean up before its run's place goes to another."""
@@ -93,6 +98,7 @@ class Driver:
         self._announced: set[str] = set()
         self._noted = frozenset(state.requirements)
         self._untold = False
+        self._fault: Exception | None = None
         self._awake = asyncio.Event()
         self.journal = Journal(self.log, state, claimed.generation, self._awake.set)
         self._tasks: dict[Any, asyncio.Task[None]] = {}
@@ -148,8 +154,18 @@ class Driver:
         self._awake.set()
 
     async def _drive(self) -> None:
-        await self._begin()
+        try:
+            await self._begin()
+            await self._go_on()
+        except NotWire as fault:
+            # Whatever it is, it can't be written the next time either: the run says so, and has ended.
+            logger.warning("run_unwritable", why=str(fault))
+            self.journal.emit(*unwritable(self.workflow, self.state, fault))
+            await self._go_on()
+
+    async def _go_on(self) -> None:
         while True:
+            self._look_at_fault()
             if self._draining and not self.state.status.is_final:
                 await self._drain()
                 return
@@ -173,6 +189,12 @@ class Driver:
                 await self.sessions.save(self.state)
                 self._start(look.work)
                 await self._wait(look.wake_at)
+
+    def _look_at_fault(self) -> None:
+        """Raise what a piece of work came to that couldn't be told as its error."""
+        fault, self._fault = self._fault, None
+        if fault is not None and not self.state.status.is_final:
+            raise fault
 
     def _is_stuck(self, look: Advance) -> bool:
         """Whether nothing can go on without a person."""
@@ -233,8 +255,9 @@ class Driver:
             await self._mend_audit()
             look = advance(self.workflow, self.state, self.clock.now_ms())
             evaluating = () if look.drafts else tuple(work for work in look.work if work.task != "execute")
-        for draft in recovered(self.workflow, self.state, evaluating=evaluating, was_let_go=not self._cut_off):
-            self.journal.emit(draft)
+        self.journal.emit(
+            *recovered(self.workflow, self.state, evaluating=evaluating, was_let_go=not self._cut_off)
+        )
 
     async def _mend_audit(self) -> None:
         """Whoever was cut off may have appended decisions, and not come to write their audit."""
@@ -246,8 +269,7 @@ class Driver:
             look = advance(self.workflow, self.state, self.clock.now_ms())
             if not look.drafts:
                 return look
-            for draft in look.drafts:
-                self.journal.emit(draft)
+            self.journal.emit(*look.drafts)
         return Advance()
 
     # ── Letting go ──────────────────────────────────────────────────────────────────────────────────────
@@ -275,8 +297,11 @@ class Driver:
             await self._settling
             self._settling = None
         await self.sessions.save(self.state)
-        await self.store.settle(settlement_of(self.state, with_snapshot=True))
-        if self._max_log_events is not None and self.state.next_index > self._max_log_events:
+        settlement = settlement_of(self.state, with_snapshot=True)
+        await self.store.settle(settlement)
+        if settlement.snapshot is None:  # the log is all there is
+            pass
+        elif self._max_log_events is not None and self.state.next_index > self._max_log_events:
             await self.log.trim(self.state.run_id, self.state.next_index - self._max_log_events)
         if self.state.status.is_final:
             return True
@@ -294,8 +319,7 @@ class Driver:
         with contextlib.suppress(TimeoutError, LogUnavailable, OwnershipLost):
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 if not self.state.status.is_final:
-                    for draft in recovered(self.workflow, self.state, is_handover=True):
-                        self.journal.emit(draft)
+                    self.journal.emit(*recovered(self.workflow, self.state, is_handover=True))
                 await self.journal.flush()
                 head = await self.log.head(self.state.run_id)
                 if head is not None:
@@ -360,8 +384,13 @@ class Driver:
             self._fail(work, error)
 
     def _fail(self, work: Work, error: BaseException) -> None:
-        retry_at = self._retry_at(work)
-        self._finish(work, (failed(self.workflow, self.state, work, error, retry_at=retry_at),))
+        try:
+            retry_at = self._retry_at(work)
+            self._finish(work, (failed(self.workflow, self.state, work, error, retry_at=retry_at),))
+        except Exception as fault:  # nobody waits for this task: who drives the run has to hear of it
+            self._fault = fault
+            self._tasks.pop(work.key, None)
+            self._awake.set()
 
     def _retry_at(self, work: Work) -> int | None:
         """When a step that failed is tried again (rule 8); None when it isn't."""
@@ -372,8 +401,7 @@ class Driver:
 
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
         """Emit what the work came to; an output that can't be encoded raises, and nothing was emitted."""
-        for draft in drafts:
-            self.journal.emit(draft)
+        self.journal.emit(*drafts)
         self._tasks.pop(work.key, None)
         self._awake.set()
 

@@ -76,7 +76,7 @@ class NodeState:
     """One visit of a node.
 
     `gates_passed` counts the reviews before execution that are done with; `pending` is the id of the requirement it
-    waits for. `attempt` counts the tries of a step, `tries` those since a person last had a say, `round` how often an
+    waits for. `input` is that of a nested workflow, as its `input_schema` makes it. `attempt` counts the tries of a step, `tries` those since a person last had a say, `round` how often an
     output was sent back, `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the
     output, from its review on; `verdict` what a person said of it, `overruled` that they replaced it. `children` are
     the nodes inside that were entered; a loop's `earlier` are those of the iteration before.
@@ -90,6 +90,7 @@ class NodeState:
     rejected: OnReject | None = None
     rejected_by: str | None = None
     feedback: str | None = None
+    input: JsonValue = None
     user_input: JsonObject | None = None
     selected: list[str] | None = None
     chosen: bool = False
@@ -295,8 +296,9 @@ def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> No
     state.started_at = event["created_at"]
 
 
-def _step_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
+    node.input = private.get("input")
     node.phase = Phase.RUNNING
     node.attempt = event["attempt"]
     node.tries += 1

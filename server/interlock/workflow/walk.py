@@ -27,7 +27,7 @@ from interlock.workflow.state import NodeState, Phase, RunState
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""
 
-Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review"]
+Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review", "input"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +204,8 @@ class Walk:
 
     def begin(self, place: Place, node: NodeState, path: Path) -> Outcome:
         match place.node:
+            case Step(workflow=Workflow(input_schema=schema)) if schema is not None:
+                return self.need("input", place, node, path)
             case Step():
                 return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
             case Steps():
@@ -268,6 +270,11 @@ class Walk:
         """A container whose nodes run one after the other."""
         outcome = self.sequence(children, node.children, path)
         return self.say(place, node, path, then, **fields) if outcome is Outcome.DONE else outcome
+
+    def begin_nested(self, place: Place, node: NodeState, path: Path, private: dict[str, Any]) -> None:
+        """A nested workflow begins with an input of its own, which was checked."""
+        event = self.of_step(place, node, path, "StepStarted", attempt=node.attempt + 1)
+        self.drafts.append(Draft(event, private))
 
     def nested(self, place: Place, node: NodeState, path: Path) -> Outcome:
         outcome = self.sequence(place.children.values(), node.children, path)
