@@ -126,7 +126,7 @@ def written(value: object) -> bytes:
 
 
 def _surrogate(value: object) -> list[PathPart] | None:
-    """The path to the first string that UTF-8 can't carry; None when there is none."""
+    """The path to the first string that UTF-8 can't carry, or to what has it as a key; None when there is none."""
     if isinstance(value, str):
         return None if is_text(value) else []
     items: Iterable[tuple[PathPart, object]] = ()
@@ -135,10 +135,11 @@ def _surrogate(value: object) -> list[PathPart] | None:
     elif isinstance(value, list | tuple):
         items = enumerate(value)
     for key, each in items:
-        path = _surrogate(key) if isinstance(key, str) else None
+        if isinstance(key, str) and not is_text(key):
+            return []
         found = _surrogate(each)
-        if path is not None or found is not None:
-            return [key, *(found or ())]
+        if found is not None:
+            return [key, *found]
     return None
 
 

@@ -34,7 +34,7 @@ def checked_input(workflow: Workflow, message: JsonValue) -> JsonValue:
         Refusal: `invalid_message`.
     """
     try:
-        return _kept(workflow.input_schema, wire(message, "a message"))
+        return _kept(workflow.input_schema, wire(message, "a message"), "message")
     except _Unfit as unfit:
         sentence = f"`message` isn't what workflow {workflow.id!r} needs: {unfit}"
         raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=unfit.details) from None
@@ -51,7 +51,7 @@ def nested_input(workflow: Workflow, content: JsonValue) -> JsonValue:
         OutputError: it doesn't fit.
     """
     try:
-        return _kept(workflow.input_schema, content)
+        return _kept(workflow.input_schema, content, "input")
     except (_Unfit, NotWire) as fault:
         raise OutputError(f"what comes to workflow {workflow.id!r} isn't what it needs: {fault}") from None
 
@@ -64,7 +64,7 @@ class _Unfit(Exception):  # noqa: N818 - what the input is
         self.details = details
 
 
-def _kept(model: type[BaseModel] | None, given: JsonValue) -> JsonValue:
+def _kept(model: type[BaseModel] | None, given: JsonValue, name: str) -> JsonValue:
     if model is None:
         return given
     try:
@@ -72,16 +72,16 @@ def _kept(model: type[BaseModel] | None, given: JsonValue) -> JsonValue:
     except NotWire:
         raise
     except Exception as error:
-        raise _Unfit(_faults(error)) from None
+        raise _Unfit(_faults(error, name)) from None
 
 
-def _faults(error: Exception) -> list[dict[str, str]]:
+def _faults(error: Exception, name: str) -> list[dict[str, str]]:
     """What is wrong with an input, field by field; of what else a validator of its author's raises, only the name."""
     if isinstance(error, ValidationError):
         with contextlib.suppress(Exception):  # what its author raised may not be able to say what it is
             found = error.errors(include_url=False, include_input=False)[:MAX_FAULTS]
-            return [{"field": ".".join(("message", *map(str, each["loc"]))), "error": legible(each["msg"])} for each in found]
-    return [{"field": "message", "error": f"it can't be checked ({type(error).__name__})"}]
+            return [{"field": ".".join((name, *map(str, each["loc"]))), "error": legible(each["msg"])} for each in found]
+    return [{"field": name, "error": f"it can't be checked ({type(error).__name__})"}]
 
 
 # ── What is listed ──────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ Source: engine spec, "What each kind may ask of a person", and rules 1, 3, 5, 7,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeAlias
 
@@ -344,7 +344,8 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
 def _check_assignees(review: AnyReview, *, place: str) -> None:
     if review.assignees is None:
         return
-    if isinstance(review.assignees, str) or not review.assignees:
+    is_listed = isinstance(review.assignees, Sequence | Set) and not isinstance(review.assignees, str | bytes)
+    if not is_listed or not review.assignees:
         raise DeclarationError(f"{place}: assignees is a list of user ids or group:NAME, with at least one.")
     for each in review.assignees:
         if not isinstance(each, str) or not each:

@@ -3,10 +3,12 @@
 Laws:
 - Every value of an author's (what is declared, what a step gives back, what a session keeps, what a model dumps to)
   crosses here, once, where it comes from: it becomes plain JSON that every client can read, or is `NotWire`.
-- A model is written in one way, wherever it stands: by its aliases, as JSON (`model_dump(mode="json", by_alias=True)`).
-  So is what pydantic knows how to write: enums, dates, decimals, UUIDs, dataclasses, sets.
-- A model is read in one way: from JSON, by its aliases and by its names, so that strict ones take their dates and enums
-  as JSON has them. What code is given is read from what was logged, also the first time: it is the same after a restart.
+- A model that code makes is written as it dumps itself, `model_dump(mode="json")`, wherever it stands: alone, in a list,
+  in a session, as an expression sees it. So is what pydantic knows how to write: enums, dates, decimals, sets.
+- What clients fill in (`kept`) stands under the names that clients know: the aliases.
+- A model is read in one way: from JSON, by its aliases and by its names, so that it takes what was written of it, and
+  that strict ones take their dates and enums as JSON has them. What code is given is read from what was logged, also the
+  first time: it is the same after a restart.
 - Nothing that is returned shares an object with what was given.
 
 Source: `docs/workflows.md`, "What crosses the border".
@@ -17,21 +19,21 @@ from __future__ import annotations
 import enum
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
-from pydantic_core import from_json, to_json, to_jsonable_python
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic_core import from_json, to_json
 
 from interlock.workflow.errors import DeclarationError
 from interlock_protocol.limits import KIB, MAX_CLIENT_DEPTH, MAX_NAME, MAX_OUTPUT_BYTES, MAX_TEXT_BYTES
 from interlock_protocol.types import JsonValue, PathPart
-from interlock_protocol.values import NO_NUMBER, SURROGATE, TOO_DEEP, NotWire, check, is_text, too_large, written
+from interlock_protocol.values import NO_NUMBER, SURROGATE, NotWire, check, is_text, too_large, written
 
 M = TypeVar("M", bound=BaseModel)
 
 MAX_ERROR_CHARACTERS = 8192
 
-_ANY = TypeAdapter(Any)
+_ANY = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
 _ESCAPED = 6
 """How many bytes of JSON a character may become: a control character, as an escape."""
 
@@ -90,41 +92,30 @@ def said(error: BaseException) -> str:
 
 def _dumped(value: Any) -> Any:
     """What pydantic makes of a value that isn't plain JSON. A serializer is its author's: it may raise anything."""
-    _check_keys(value, MAX_CLIENT_DEPTH)
     try:
-        # Some fields of a model would have null for NaN, by the model's own configuration: they are looked at before.
-        _check_numbers(_ANY.dump_python(value, by_alias=True))
-        return to_jsonable_python(value, by_alias=True, inf_nan_mode="constants")
+        _look_for_losses(_ANY.dump_python(value))
+        return _ANY.dump_python(value, mode="json")
     except NotWire:
         raise
     except Exception as error:
         raise NotWire(f"this isn't JSON: {said(error)}", _path_to_fault(value, MAX_CLIENT_DEPTH)) from error
 
 
-def _check_keys(value: Any, depth: int) -> None:
-    """Two keys of an object that are one as text would be one value less, and nobody told."""
-    if not isinstance(value, dict | list | tuple):
-        return
-    if depth == 0:
-        raise NotWire(TOO_DEEP)
-    if isinstance(value, dict) and not all(type(key) is str for key in value) and _have_twins(value):
-        raise NotWire("two keys of an object are the same as text")
-    for key, each in _items(value):
-        try:
-            _check_keys(each, depth - 1)
-        except NotWire as fault:
-            fault.path.insert(0, key)
-            raise
+def _look_for_losses(value: Any) -> None:
+    """Of two keys that are one as text, JSON would have one; of NaN in some fields of a model, null: nobody were told.
 
-
-def _check_numbers(value: Any) -> None:
+    Args:
+        value: what pydantic makes of it for Python: dicts for models, but their keys and numbers as they are.
+    """
     if isinstance(value, enum.Enum):
         value = value.value
     if isinstance(value, float) and value - value != 0:
         raise NotWire(NO_NUMBER)
+    if isinstance(value, dict) and not all(type(key) is str for key in value) and _have_twins(value):
+        raise NotWire("two keys of an object are the same as text")
     for key, each in _items(value):
         try:
-            _check_numbers(each)
+            _look_for_losses(each)
         except NotWire as fault:
             fault.path.insert(0, key)
             raise
@@ -149,7 +140,7 @@ def _path_to_fault(value: Any, depth: int) -> Iterable[PathPart]:
         return ()
     for key, each in _items(value):
         try:
-            _ANY.dump_python(each, mode="json", by_alias=True)
+            _ANY.dump_python(each, mode="json")
         except Exception:
             return [key, *_path_to_fault(each, depth - 1)]
     return ()
@@ -158,20 +149,23 @@ def _path_to_fault(value: Any, depth: int) -> Iterable[PathPart]:
 # ── Models ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read(model: type[M], value: JsonValue) -> M:
+def read(model: type[M], value: JsonValue, *, extra: Literal["forbid"] | None = None) -> M:
     """A model's instance of what was logged for it.
+
+    Args:
+        extra: refuse what the model has no field for, whatever its own configuration says.
 
     Raises:
         ValidationError: it doesn't fit.
         Exception: whatever a validator of the model's raises.
     """
-    return model.model_validate_json(to_json(value), by_alias=True, by_name=True)
+    return model.model_validate_json(to_json(value), by_alias=True, by_name=True, extra=extra)
 
 
 def kept(model: type[BaseModel], value: JsonValue, what: str) -> JsonValue:
     """What is logged of a value that a model takes: with the model's defaults, and such that `read` gives it again.
 
-    It is written by the model's aliases; by its names where those don't lead back.
+    It is written by the model's aliases; by its names where those aren't what it is read by.
 
     Raises:
         NotWire: it can't be written, or not so that it can be read again.
@@ -181,7 +175,7 @@ def kept(model: type[BaseModel], value: JsonValue, what: str) -> JsonValue:
     given = read(model, value)
     for by_alias in (True, False):
         plain = wire(_dump(given, by_alias=by_alias), what)
-        if _leads_back(model, plain, given):
+        if _leads_back(model, plain, given, extra="forbid" if by_alias else None):
             return plain
     raise NotWire("it can't be written as JSON and read back: a secret, perhaps, or a field that is excluded")
 
@@ -193,9 +187,9 @@ def _dump(given: BaseModel, *, by_alias: bool) -> Any:
         raise NotWire(f"this isn't JSON: {said(error)}") from error
 
 
-def _leads_back(model: type[BaseModel], plain: JsonValue, given: BaseModel) -> bool:
+def _leads_back(model: type[M], plain: JsonValue, given: M, *, extra: Literal["forbid"] | None) -> bool:
     try:
-        return bool(read(model, plain) == given)
+        return bool(read(model, plain, extra=extra) == given)
     except Exception:  # its validators, or its comparison
         return False
 
