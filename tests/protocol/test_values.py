@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from interlock_protocol.codec import JSON, MSGPACK, Codec, event_body, fitting
@@ -78,13 +78,12 @@ def test_both_codecs_and_the_log_refuse_the_same(codec: Codec, value: Any) -> No
 
 @given(nestings(WIRE | ODD))
 def test_a_fault_says_where_it_is(value: Any) -> None:
-    try:
+    assume(not is_wire(value))
+    with pytest.raises(NotWire) as raised:
         encoded(value)
-    except NotWire as fault:
-        for part in fault.path:
-            value = value[part]
-        assert not is_wire(value)
-        assert "bytes" not in fault.sentence or isinstance(value, bytes)
+    for part in raised.value.path:
+        value = value[part]
+    assert not is_wire(value)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,12 @@ def test_depth_counts_what_holds_the_value() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["x" * MAX_EVENT_BYTES, "漢" * (MAX_EVENT_BYTES // 3), "\x00" * (MAX_EVENT_BYTES // 6), [0.0] * (MAX_EVENT_BYTES // 9)],
+    [
+        "x" * MAX_EVENT_BYTES,
+        "漢" * (MAX_EVENT_BYTES // 3),
+        "\x00" * (MAX_EVENT_BYTES // 6),
+        [0.0] * (MAX_EVENT_BYTES // 9),
+    ],
     ids=["text", "text of three bytes", "escapes", "floats"],
 )
 def test_event_is_no_larger_than_clients_take_in_either_codec(content: Any) -> None:

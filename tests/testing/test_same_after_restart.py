@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -90,7 +90,7 @@ class Order(BaseModel):
     renamed: odd.Renamed = odd.Renamed()
     strict: odd.Strict = odd.Strict()
     whole: odd.Whole = Field(default_factory=odd.Whole)
-    day: datetime.date = Field(default=datetime.date(2026, 1, 2), serialization_alias="Day", validation_alias="DAY")
+    day: dt.date = Field(default=dt.date(2026, 1, 2), serialization_alias="Day", validation_alias="DAY")
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,12 @@ class Order(BaseModel):
     ids=["defaults", "given"],
 )
 def test_inputs_are_the_same_after_a_restart_also_where_they_are_nested(message: Any) -> None:
-    nested = Workflow("nested", steps=[see, asked(see)], input_schema=Order)
-    workflow = Workflow("w", steps=[see, asked(see), Step("same", lambda given: given.input), nested, Step("last", see)], input_schema=Order)
+    nested = Step("nested", workflow=Workflow("nested", steps=[see, asked(see)], input_schema=Order))
+    workflow = Workflow(
+        "w",
+        steps=[see, asked(see), Step("same", lambda given: given.input), nested, Step("last", see)],
+        input_schema=Order,
+    )
     seen = asyncio.run(seen_live_and_after_a_restart(workflow, message))
     half = len(seen) // 2
     assert all(isinstance(each["input"], Order) for each in seen)
@@ -110,7 +114,7 @@ def test_inputs_are_the_same_after_a_restart_also_where_they_are_nested(message:
 
 
 class Form(BaseModel):
-    day: datetime.date
+    day: dt.date
     kind: odd.Colour = Field(default=odd.Colour.RED, alias="type")
 
 
@@ -132,7 +136,7 @@ def test_a_form_s_answer_is_its_model_in_steps_conditions_selectors_and_end_cond
         ],
     )
     seen = asyncio.run(seen_live_and_after_a_restart(workflow, "m", day="2026-05-06", type="red"))
-    assert [each["user_input"] for each in seen] == [Form(day=datetime.date(2026, 5, 6), type=odd.Colour.RED)] * 8
+    assert [each["user_input"] for each in seen] == [Form(day=dt.date(2026, 5, 6), type=odd.Colour.RED)] * 8
 
 
 async def test_expressions_see_the_names_that_code_sees() -> None:
@@ -184,7 +188,8 @@ def use(given: StepInput) -> str:
     return f"{given.input.crates} x {given.input.fruit}"
 
 
-ORDER = Workflow("order", steps=[use], input_schema=Fruit)
+ORDER = Step("sub", workflow=Workflow("order", steps=[use], input_schema=Fruit))
+OUTER = Step("outer", workflow=Workflow("outer", steps=[ORDER], input_schema=Wish))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +199,7 @@ ORDER = Workflow("order", steps=[use], input_schema=Fruit)
         Workflow("after-a-model", steps=[Step("make", lambda _: Fruit(fruit="fig")), ORDER]),
         Workflow("first", steps=[ORDER]),
         Workflow("inside-another-schema", steps=[ORDER], input_schema=Wish),
-        Workflow("deeper", steps=[Workflow("outer", steps=[ORDER], input_schema=Wish)]),
+        Workflow("deeper", steps=[OUTER]),
         Workflow("in-a-loop", steps=[Loop("l", [Step("make", lambda _: {"fruit": "fig"}), ORDER], max_iterations=2)]),
     ],
     ids=lambda workflow: workflow.id,
@@ -205,7 +210,8 @@ async def test_nested_workflow_is_given_its_own_model(workflow: Workflow) -> Non
 
 
 async def test_nested_workflow_without_a_schema_is_given_the_outer_one_s_where_it_comes_first() -> None:
-    plain = Workflow("plain", steps=[Step("s", lambda given: type(given.input).__name__)])
+    named = Step("s", lambda given: type(given.input).__name__)
+    plain = Step("plain", workflow=Workflow("plain", steps=[named]))
     async with running(Workflow("w", steps=[plain], input_schema=Wish), message={"fruit": "fig"}) as run:
         assert await run.completed() == "Wish"
     after = Workflow("w", steps=[Step("make", lambda _: {"fruit": "fig"}), plain], input_schema=Wish)
@@ -214,9 +220,7 @@ async def test_nested_workflow_without_a_schema_is_given_the_outer_one_s_where_i
 
 
 async def test_content_that_does_not_fit_a_nested_workflow_is_an_error_that_says_so() -> None:
-    workflow = Workflow("w", steps=[Step("make", lambda _: {"crates": 2}), Step("sub", workflow=ORDER)])
+    workflow = Workflow("w", steps=[Step("make", lambda _: {"crates": 2}), ORDER])
     async with running(workflow) as run:
-        assert await run.failed() == (
-            "what comes to workflow 'order' isn't what it needs: input.fruit: Field required"
-        )
+        assert await run.failed() == "what comes to workflow 'order' isn't what it needs: input.fruit: Field required"
         assert run.steps("sub")[0].status == "failed"

@@ -1,4 +1,4 @@
-"""What can't be written down, wherever it stands, ends its run with an error that says so: nothing is tried for ever."""
+"""What can't be written down ends its run, wherever it stands, with an error that says so: it isn't tried for ever."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from interlock import Ask, Confirm, CustomEvent, Parallel, Review, Router, Step,
 from interlock.engine import journal, rows
 from interlock.testing import Run, running
 from interlock.workflow.agents import AgentPause, AgentStream, Tool, ToolRequest
+from interlock_protocol.codec import event_body
 from interlock_protocol.limits import MAX_PENDING_BYTES, MIB
 from interlock_protocol.types import RunStatus
-from interlock_protocol.values import NotWire
+from interlock_protocol.values import NotWire, encoded
 
 LARGE = MAX_PENDING_BYTES // 2 + 1000
 
@@ -99,7 +100,7 @@ async def test_without_a_fault_it_completes() -> None:
     ],
 )
 async def test_event_that_cannot_be_written_ends_the_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = journal.event_body
+    write = event_body
 
     def refuses(event: Any) -> bytes:
         if event["event"] == name:
@@ -116,7 +117,7 @@ async def test_event_that_cannot_be_written_ends_the_run(name: str, monkeypatch:
 
 async def test_input_that_cannot_be_written_ends_the_run_that_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that an earlier version has let in."""
-    write = journal.event_body
+    write = event_body
 
     def refuses(event: Any) -> bytes:
         if "input" in event:
@@ -131,7 +132,7 @@ async def test_input_that_cannot_be_written_ends_the_run_that_it_begins(monkeypa
 
 @pytest.mark.parametrize("part", ["requirement", "state", "output"])
 async def test_private_part_that_cannot_be_written_ends_the_run(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = journal.encoded
+    write = encoded
 
     def refuses(private: Any) -> bytes:
         if part in private:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import enum
 import math
@@ -51,8 +51,8 @@ class Renamed(BaseModel):
 class Strict(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
-    day: datetime.date = datetime.date(2026, 1, 2)
-    at: datetime.datetime = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
+    day: dt.date = dt.date(2026, 1, 2)
+    at: dt.datetime = dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.UTC)
     price: decimal.Decimal = decimal.Decimal("1.10")
     colour: Colour = Colour.RED
     level: Level = Level.LOW
@@ -90,11 +90,11 @@ class Cross(BaseModel):
 
 @dataclasses.dataclass
 class Data:
-    at: datetime.date
+    at: dt.date
     x: float = 1.0
 
 
-Pair = namedtuple("Pair", "one two")  # noqa: PYI024 - of that kind
+Pair = namedtuple("Pair", "one two")
 
 
 class Lazy:
@@ -136,8 +136,8 @@ PLAIN: list[Any] = [None, True, 0, 2**63, -1.5, "", "text", "漢", "\x00", [], {
 
 WRITABLE: list[Any] = [
     *(Colour.RED, Level.LOW, Word.YES, Text("text"), (1, 2), {"x"}, frozenset({1}), Pair(1, "b")),
-    *(uuid.UUID(int=7), datetime.date(2026, 1, 2), datetime.timedelta(1), decimal.Decimal("1.10"), pathlib.Path("/x")),
-    *(b"ok", {1: "one", None: "none"}, Data(datetime.date(2026, 1, 2)), Line(), Renamed(), Strict(), Whole()),
+    *(uuid.UUID(int=7), dt.date(2026, 1, 2), dt.timedelta(1), decimal.Decimal("1.10"), pathlib.Path("/x")),
+    *(b"ok", {1: "one", None: "none"}, Data(dt.date(2026, 1, 2)), Line(), Renamed(), Strict(), Whole()),
     *(Numbers([1.5]), Hidden(), [Line()], {"line": Line()}),
 ]
 
@@ -145,7 +145,7 @@ UNWRITABLE: list[Any] = [
     *(math.nan, math.inf, -math.inf, 10**25, -(2**63) - 1, "\ud800", b"\xff", object(), Lazy(), Mute(), int),
     *({1: "one", "1": "uno"}, {"\ud800": 1}, circle(), nested(65), nested(300), nested(3000)),
     *(Line(unit_price=math.nan), Line(note=math.inf), Line(note=[math.nan]), Line(note=object()), Unwritable()),
-    *(Data(datetime.date(2026, 1, 2), math.nan), Numbers([math.inf]), Renamed(A=10**25), KeyError("x"), print),
+    *(Data(dt.date(2026, 1, 2), math.nan), Numbers([math.inf]), Renamed(A=10**25), KeyError("x"), print),
 ]
 
 ALL = [*PLAIN, *WRITABLE, *UNWRITABLE]

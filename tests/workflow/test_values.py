@@ -98,7 +98,12 @@ def test_refusal_says_where(value: Any, where: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["x" * MAX_OUTPUT_BYTES, "漢" * (MAX_OUTPUT_BYTES // 3 + 1), "\x00" * (MAX_OUTPUT_BYTES // 6 + 1), ["x" * MAX_OUTPUT_BYTES]],
+    [
+        "x" * MAX_OUTPUT_BYTES,
+        "漢" * (MAX_OUTPUT_BYTES // 3 + 1),
+        "\x00" * (MAX_OUTPUT_BYTES // 6 + 1),
+        ["x" * MAX_OUTPUT_BYTES],
+    ],
     ids=["text", "text of three bytes", "escapes", "a list"],
 )
 def test_size_is_that_of_what_is_sent(value: Any) -> None:
@@ -208,7 +213,9 @@ def test_what_a_client_fills_in_stands_under_the_names_that_it_knows() -> None:
 # ── Declarations ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("given", [7, odd.Lazy(), b"x", ["x"], "\ud800", "x" * (MAX_TEXT_BYTES + 1), "漢" * MAX_TEXT_BYTES])
+@pytest.mark.parametrize(
+    "given", [7, odd.Lazy(), b"x", ["x"], "\ud800", "x" * (MAX_TEXT_BYTES + 1), "漢" * MAX_TEXT_BYTES]
+)
 def test_what_is_no_text_is_refused_when_it_is_declared(given: Any) -> None:
     with pytest.raises(DeclarationError, match="the message"):
         check_text(given, "the message")

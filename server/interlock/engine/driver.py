@@ -255,9 +255,7 @@ class Driver:
             await self._mend_audit()
             look = advance(self.workflow, self.state, self.clock.now_ms())
             evaluating = () if look.drafts else tuple(work for work in look.work if work.task != "execute")
-        self.journal.emit(
-            *recovered(self.workflow, self.state, evaluating=evaluating, was_let_go=not self._cut_off)
-        )
+        self.journal.emit(*recovered(self.workflow, self.state, evaluating=evaluating, was_let_go=not self._cut_off))
 
     async def _mend_audit(self) -> None:
         """Whoever was cut off may have appended decisions, and not come to write their audit."""

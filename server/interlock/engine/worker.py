@@ -219,7 +219,8 @@ def _kept_in(session: Session) -> JsonObject:
     Raises:
         OutputError: it can't be written as JSON.
     """
-    state: Any = json_ready(session.state, "what a session keeps")[0]
+    state, _ = json_ready(session.state, "what a session keeps")
+    assert isinstance(state, dict)
     return state
 
 

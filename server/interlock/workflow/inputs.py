@@ -2,7 +2,7 @@
 
 Laws:
 - What is kept of an input is what its model makes of it, defaults included; code is given what is read from that.
-- Whatever a model's validators raise is a refusal that names the field where there is one, never a failure of the server.
+- Whatever a model's validators raise is a refusal, of the field where there is one, never a failure of the server.
 - No model breaks the list of workflows: one that has no JSON Schema is listed as taking anything.
 
 Source: `docs/workflows.md`, "What a run is started with" and "Nested workflows".
@@ -80,7 +80,9 @@ def _faults(error: Exception, name: str) -> list[dict[str, str]]:
     if isinstance(error, ValidationError):
         with contextlib.suppress(Exception):  # what its author raised may not be able to say what it is
             found = error.errors(include_url=False, include_input=False)[:MAX_FAULTS]
-            return [{"field": ".".join((name, *map(str, each["loc"]))), "error": legible(each["msg"])} for each in found]
+            return [
+                {"field": ".".join((name, *map(str, each["loc"]))), "error": legible(each["msg"])} for each in found
+            ]
     return [{"field": name, "error": f"it can't be checked ({type(error).__name__})"}]
 
 

@@ -76,10 +76,11 @@ class NodeState:
     """One visit of a node.
 
     `gates_passed` counts the reviews before execution that are done with; `pending` is the id of the requirement it
-    waits for. `input` is that of a nested workflow, as its `input_schema` makes it. `attempt` counts the tries of a step, `tries` those since a person last had a say, `round` how often an
-    output was sent back, `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the
-    output, from its review on; `verdict` what a person said of it, `overruled` that they replaced it. `children` are
-    the nodes inside that were entered; a loop's `earlier` are those of the iteration before.
+    waits for. `input` is a nested workflow's, as its `input_schema` makes it. `attempt` counts the tries of a step,
+    `tries` those since a person last had a say, `round` how often an output was sent back, `turn` how often an agent
+    has paused, `iteration` the iterations of a loop. `content` is the output, from its review on; `verdict` what a
+    person said of it, `overruled` that they replaced it. `children` are the nodes inside that were entered; a loop's
+    `earlier` are those of the iteration before.
     """
 
     step_id: str

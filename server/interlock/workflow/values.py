@@ -1,14 +1,14 @@
 """The border: where an author's values become JSON of the wire, and JSON becomes an author's models again.
 
 Laws:
-- Every value of an author's (what is declared, what a step gives back, what a session keeps, what a model dumps to)
-  crosses here, once, where it comes from: it becomes plain JSON that every client can read, or is `NotWire`.
-- A model that code makes is written as it dumps itself, `model_dump(mode="json")`, wherever it stands: alone, in a list,
-  in a session, as an expression sees it. So is what pydantic knows how to write: enums, dates, decimals, sets.
+- Every value of an author's (what is declared, what a step gives back, what a session keeps) crosses here, once, where
+  it comes from: it becomes plain JSON that every client can read, or is `NotWire`.
+- A model that code makes is written as it dumps itself, `model_dump(mode="json")`, wherever it stands: alone, in a
+  list, in a session, as an expression sees it. So is what pydantic knows how to write: enums, dates, decimals, sets.
 - What clients fill in (`kept`) stands under the names that clients know: the aliases.
 - A model is read in one way: from JSON, by its aliases and by its names, so that it takes what was written of it, and
-  that strict ones take their dates and enums as JSON has them. What code is given is read from what was logged, also the
-  first time: it is the same after a restart.
+  that strict ones take their dates and enums as JSON has them. What code is given is read from what was logged, also
+  the first time: it is the same after a restart.
 - Nothing that is returned shares an object with what was given.
 
 Source: `docs/workflows.md`, "What crosses the border".
@@ -235,4 +235,3 @@ def check_name(name: str, what: str) -> None:
         raise DeclarationError(f"{what} has a control character or half a surrogate pair in it; leave it out.")
     if len(name) > MAX_NAME:
         raise DeclarationError(f"{what} has {len(name)} characters; at most {MAX_NAME} are allowed.")
-
