@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 KIB: Final = 1024
+MIB: Final = 1024 * KIB
 
 MAX_MESSAGE_BYTES: Final = 1024 * KIB
 """The largest message of a client, unless the settings say otherwise."""
@@ -52,3 +53,24 @@ MAX_BAD_FRAMES: Final = 100
 MAX_FEEDBACK_BYTES: Final = 64 * KIB
 MAX_EDITED_OUTPUT_BYTES: Final = 256 * KIB
 MAX_STEP_INPUT_BYTES: Final = 4 * KIB
+
+MAX_OUTPUT_BYTES: Final = 32 * MIB
+"""The largest output of a step, as JSON; the same for a session's state, and the data of an event of a step's own."""
+
+MAX_EVENT_BYTES: Final = 56 * MIB
+"""The largest run event, in either codec: clients take frames of 64 MiB."""
+
+MAX_PENDING_BYTES: Final = 48 * MIB
+"""How much may wait for people in one run, as JSON: what is pending is told in one frame."""
+
+MAX_STATE_BYTES: Final = 512 * MIB
+"""How much a run may have to remember while it waits, as JSON: what its steps came to, and what it asks."""
+
+MAX_NAME: Final = 256
+"""How many characters the name of anything has."""
+
+MAX_TEXT_BYTES: Final = 64 * KIB
+"""The longest text that is declared: a question, a description."""
+
+MAX_NESTING: Final = 32
+"""How deep containers may stand in each other."""

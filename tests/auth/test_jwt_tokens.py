@@ -199,6 +199,7 @@ async def test_a_token_needs_a_subject_and_an_end(claim: str) -> None:
         {"groups": "ops"},
         {"groups": {"ops": 1}},
         {"groups": [1]},
+        {"groups": ["\ud800"]},
         {"nbf": "x"},
         {"iat": []},
     ],

@@ -25,7 +25,9 @@ from typing import Any, Protocol, TypeAlias
 from interlock.workflow.errors import OutputError
 from interlock.workflow.expressions import Expression
 from interlock.workflow.io import Content, CustomEvent, StepInput, StepOutput, content_of, json_ready
+from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.types import JsonValue
+from interlock_protocol.values import is_text
 
 THREAD_AHEAD = 256
 """How many yields a generator in a thread may be ahead of the loop."""
@@ -205,18 +207,25 @@ async def _drain(items: AsyncIterator[Any], stream: Stream) -> Content:
         if output is not None:
             raise OutputError("a step yielded something after its StepOutput; a StepOutput comes last")
         if isinstance(item, str):
-            json_ready(item)
+            if not is_text(item):
+                raise OutputError("a step's text must be valid Unicode; this has half a surrogate pair")
             text.append(item)
             stream.content(item)
         elif isinstance(item, StepOutput):
             output = item
         elif isinstance(item, CustomEvent):
-            stream.custom(item.name, json_ready(item.data)[0])
+            stream.custom(_event_name(item), json_ready(item.data, "the data of a CustomEvent")[0])
         else:
             raise OutputError(f"a step yields str, CustomEvent or, last, StepOutput; not {type(item).__name__}")
         if stream.is_full:
             await stream.room()
     return content_of("".join(text) if output is None else output)
+
+
+def _event_name(event: CustomEvent) -> str:
+    if not isinstance(event.name, str) or len(event.name) > MAX_NAME:
+        raise OutputError(f"the name of a CustomEvent is a text of at most {MAX_NAME} characters")
+    return event.name
 
 
 class _ThreadedGenerator:

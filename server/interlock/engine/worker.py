@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from interlock.engine.agents import run_agent
@@ -26,22 +27,25 @@ from interlock.workflow.agents import AgentPause
 from interlock.workflow.declaration import Condition, Loop, Node, Router, Step, Workflow
 from interlock.workflow.errors import OutputError
 from interlock.workflow.events import step_event
-from interlock.workflow.io import Content, StepInput, StepOutput, side_effect_key
+from interlock.workflow.inputs import nested_input
+from interlock.workflow.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
 from interlock.workflow.reviews import Ask, Review
 from interlock.workflow.scope import (
     MISSING,
     content_of_node,
     newest_contents,
-    newest_user_input,
+    newest_filled_in,
     scope_at,
     scope_in_iteration,
     sent_back,
 )
 from interlock.workflow.sessions import difference, patched
-from interlock.workflow.state import node_at
+from interlock.workflow.state import NodeState, node_at
+from interlock.workflow.values import read
 from interlock.workflow.walk import Work
-from interlock_protocol.codec import event_body
+from interlock_protocol.codec import event_body, fitting
 from interlock_protocol.types import JsonObject, JsonValue
+from interlock_protocol.values import NotWire, written
 
 
 class Worker:
@@ -78,7 +82,13 @@ class Worker:
                 return await self._thread_ended(work, node)
             case "review", Loop() | Router():
                 return await self._judged(work, node)
+            case "input", Step(workflow=Workflow() as nested):
+                return self._nested_input(work, nested)
         raise AssertionError(work)
+
+    def _nested_input(self, work: Work, nested: Workflow) -> JsonValue:
+        scope = scope_at(self._workflow, self._journal.state, work.path)
+        return nested_input(nested, scope.input if scope.previous is None else scope.previous)
 
     async def _executed(self, work: Work, step: Step) -> Executed:
         step_input = await self._input(work)
@@ -88,7 +98,7 @@ class Worker:
             session.state.update(patched(before, node.session_changes))
         async with time_limited(step.time_limit) as limit:
             output = await self._output(work, step, replace(step_input, _cancelled=lambda: self._gone(limit)))
-        changes = difference(before, session.state)
+        changes = difference(before, _kept_in(session))
         if isinstance(output, AgentPause):
             return Executed(output, session=changes)
         return Executed(output, await self._is_reviewed(step, output), changes)
@@ -152,11 +162,9 @@ class Worker:
         if node is not None:
             scope = sent_back(scope, node)
         return StepInput(
-            input=self._run_input(scope.input),
+            input=_as_model(scope.schema, scope.input),
             previous_step_content=_own(scope.previous),
-            user_input=_user_input(
-                work, newest_user_input(state) if node is None or _is_looking(work) else node.user_input
-            ),
+            user_input=self._user_input(work, node),
             rejection_feedback=scope.feedback,
             previous_output=_own(scope.previous_output),
             session=await self._sessions.for_step(),
@@ -170,14 +178,14 @@ class Worker:
             _cancelled=lambda: self.is_cancelled,
         )
 
-    def _run_input(self, given: JsonValue) -> Any:
-        """The run's message, as the model that the workflow declares for it."""
-        model = self._workflow.input_schema
-        return (
-            _own(given)
-            if model is None or given is not self._journal.state.input
-            else model.model_validate(_own(given))
-        )
+    def _user_input(self, work: Work, node: NodeState | None) -> Any:
+        """What was filled in for a step; code that looks where a run goes sees what was filled in last."""
+        filled = newest_filled_in(self._journal.state) if node is None or _is_looking(work) else node
+        if filled is None or filled.user_input is None:
+            return None
+        place = self._workflow.by_step_id.get(filled.step_id)
+        ask = None if place is None else place.node.asks(Ask)
+        return _as_model(None if ask is None else ask.model, filled.user_input)
 
 
 class _StepStream:
@@ -194,7 +202,10 @@ class _StepStream:
         self._prefix = event_body(content)[:-1] + b',"content":'
 
     def content(self, text: str) -> None:
-        body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), self._journal.clock.now_ms())
+        try:
+            body = fitting(b'%b%b,"created_at":%d}' % (self._prefix, written(text), self._journal.clock.now_ms()))
+        except NotWire as fault:
+            raise OutputError(f"a piece of a step's text can't be sent: {fault}") from fault
         self._journal.emit_streamed("RunResponseContentEvent", body)
 
     def custom(self, name: str, data: JsonValue) -> None:
@@ -226,12 +237,20 @@ def _is_looking(work: Work) -> bool:
     return work.task != "execute"
 
 
-def _user_input(work: Work, values: JsonObject | None) -> Any:
-    ask = work.place.node.asks(Ask)
-    if values is None or ask is None:
-        return values
-    model = ask.model
-    return _own(values) if model is None else model.model_validate(_own(values))
+def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:
+    """A value as code is given it: of the model that is declared for it, where one is."""
+    return _own(value) if model is None else read(model, value)
+
+
+def _kept_in(session: Session) -> JsonObject:
+    """A session's state as a step leaves it.
+
+    Raises:
+        OutputError: it can't be written as JSON.
+    """
+    state, _ = json_ready(session.state, "what a session keeps")
+    assert isinstance(state, dict)
+    return state
 
 
 def _own(value: JsonValue) -> Any:

@@ -25,6 +25,7 @@ from interlock.meter import Meter
 from interlock.services import Services
 from interlock.store.port import StoreUnavailable
 from interlock.workflow.declaration import Workflow
+from interlock.workflow.inputs import message_schema
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.limits import MAX_FAULTS, MAX_LIST
@@ -115,7 +116,7 @@ def _workflow(workflow: Workflow) -> dict[str, Any]:
         "name": workflow.name,
         "description": workflow.description,
         "version": workflow.version,
-        "input_schema": {} if workflow.input_schema is None else workflow.input_schema.model_json_schema(),
+        "input_schema": message_schema(workflow.input_schema),
         "steps": [{"name": node.name, "step_type": node.kind} for node in workflow.steps],
     }
 

@@ -29,6 +29,7 @@ from interlock_protocol.connection import validated
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.limits import MAX_CLIENT_DEPTH, MAX_UNAUTHENTICATED_BYTES, MAX_VALUES
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.values import SURROGATE, is_text
 
 M = TypeVar("M", StartWorkflow, ContinueWorkflow, CancelWorkflow)
 
@@ -142,6 +143,8 @@ async def _form(request: Request) -> dict[str, Any]:
             fields: dict[str, Any] = dict(form)
     except HTTPException as error:
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"this form can't be read: {error.detail}") from None
+    if not all(is_text(text) for field in fields.items() for text in field):  # its charset is the sender's to name
+        raise Refusal(ErrorCode.INVALID_JSON, f"this form can't be read: {SURROGATE}")
     # A field that was left blank wasn't given; an empty message is one.
     fields = {name: value for name, value in fields.items() if value != "" or name == "message"}
     for name in JSON_FIELDS:

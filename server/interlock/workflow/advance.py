@@ -22,13 +22,12 @@ from interlock.workflow.places import Place
 from interlock.workflow.requirements import requirement_id
 from interlock.workflow.reviews import ToolReview
 from interlock.workflow.state import NodeState, Phase, RunState, elapsed, node_at
+from interlock.workflow.values import legible, said
 from interlock.workflow.walk import Advance, Walk, Work, completion
 from interlock_protocol.types import JsonValue, RunStatus
 
 MAX_RECOVERIES = 2
 """A run that takes its process down once more than this, without progress, ends in `WorkflowError`."""
-
-MAX_ERROR_CHARACTERS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,8 @@ def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now:
     """The events of a piece of work that returned `result`.
 
     Args:
-        result: a step's `Executed`; the truth of a condition or an end condition; a selector's list of names; `Judged`.
+        result: a step's `Executed`; the truth of a condition or an end condition; a selector's list of names; `Judged`;
+            the input of a nested workflow.
     """
     look = Walk(workflow, state, now)
     node = _node_of(state, work)
@@ -103,6 +103,8 @@ def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now:
             look.iterated(work.place, node, work.path, ends=result)
         case "review":
             _judged(look, work, node, result)
+        case "input":
+            look.begin_nested(work.place, node, work.path, {"input": result})
     return tuple(look.drafts)
 
 
@@ -206,8 +208,8 @@ def failed(
         work.place,
         work.path,
         _node_of(state, work),
-        _sentence(error),
-        type(error).__name__,
+        said(error),
+        legible(type(error).__name__),
         will_retry=retry_at is not None,
         private=private,
     )
@@ -229,18 +231,19 @@ def _error(
     return Draft(step_event(state, workflow.name, place, path, node.visit, "StepError", **fields), private)
 
 
-def _sentence(error: BaseException) -> str:
-    """What an exception says, as text that can be logged."""
-    try:
-        text = str(error)
-    except Exception:  # whoever can't say what went wrong has still gone wrong
-        text = ""
-    text = (text or type(error).__name__)[:MAX_ERROR_CHARACTERS]
-    return text.encode(errors="replace").decode()
-
-
 def _node_of(state: RunState, work: Work) -> NodeState:
     return node_at(state, list(work.path)) or NodeState(work.place.step_id, work.visit)
+
+
+def unwritable(workflow: Workflow, state: RunState, error: Exception) -> tuple[Draft, ...]:
+    """The end of a run of which something can't be written; it begins first, if it has yet to, without its input."""
+    fields = {"error": said(error), "error_type": legible(type(error).__name__)}
+    end = Draft(run_event(state, workflow.name, "WorkflowError", **fields))
+    if state.status is not RunStatus.PENDING:
+        return (end,)
+    start = started(workflow, state)
+    start.event.pop("input", None)
+    return (start, end)
 
 
 # ── Recoveries ──────────────────────────────────────────────────────────────────────────────────────────

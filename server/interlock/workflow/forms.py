@@ -20,9 +20,10 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, to_jsonable_python
+from pydantic_core import PydanticUndefined
 
 from interlock.workflow.errors import DeclarationError
+from interlock.workflow.values import check_name, check_text, declared
 from interlock_protocol.faults import first_errors, shortened
 from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.types import FieldType, JsonValue
@@ -59,8 +60,14 @@ class UserInputField:
     default: JsonValue = None
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise DeclarationError("A UserInputField needs a name.")
+        if not self.name or not isinstance(self.name, str):
+            raise DeclarationError("A UserInputField needs a name: a text that isn't empty.")
+        check_name(self.name, "The name of a UserInputField")
+        check_text(self.description, f"Field {self.name!r}: the description")
+        object.__setattr__(self, "default", declared(self.default, f"Field {self.name!r}: the default"))
+        if self.allowed_values is not None:
+            allowed = declared(list(self.allowed_values), f"Field {self.name!r}: allowed_values")
+            object.__setattr__(self, "allowed_values", allowed)
         if self.field_type not in PYTHON_TYPES:
             can = ", ".join(PYTHON_TYPES)
             raise DeclarationError(f"Field {self.name!r}: field_type {self.field_type!r} isn't one of: {can}.")
@@ -118,7 +125,7 @@ def _field_of(name: str, info: FieldInfo) -> UserInputField:
     field_type, allowed = _wire_type(info.annotation)
     default = None
     if info.default is not PydanticUndefined:
-        default = to_jsonable_python(info.default)
+        default = declared(info.default, f"Field {name!r}: the default")
     return UserInputField(
         name,
         field_type,

@@ -76,11 +76,12 @@ class NodeState:
     """One visit of a node.
 
     `kind` is what the node was when it was entered, None where nothing told. `gates_passed` counts the reviews before
-    execution that are done with; `pending` is the id of the requirement it waits for. `attempt` counts the tries of a
-    step, `tries` those since a person last had a say; `at_work` is that one that is over has yet to end in its thread.
-    `round` counts how often an output was sent back, `turn` how often an agent has paused, `iteration` the iterations
-    of a loop. `content` is the output, from its review on; `verdict` what a person said of it, `overruled` that they
-    replaced it. `children` are the nodes inside that were entered, a loop's `earlier` those of the iteration before.
+    execution that are done with; `pending` is the id of the requirement it waits for. `input` is a nested workflow's, as its
+    `input_schema` makes it. `attempt` counts the tries of a step, `tries` those since a person last had a say;
+    `at_work` is that one that is over has yet to end in its thread. `round` counts how often an output was sent back,
+    `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the output, from its review
+    on; `verdict` what a person said of it, `overruled` that they replaced it. `children` are the nodes inside that were
+    entered, a loop's `earlier` those of the iteration before.
     """
 
     step_id: str
@@ -92,6 +93,7 @@ class NodeState:
     rejected: OnReject | None = None
     rejected_by: str | None = None
     feedback: str | None = None
+    input: JsonValue = None
     user_input: JsonObject | None = None
     selected: list[str] | None = None
     chosen: bool = False
@@ -307,8 +309,9 @@ def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> No
     state.started_at = event["created_at"]
 
 
-def _step_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
+    node.input = private.get("input")
     node.phase = Phase.RUNNING
     node.kind = node.kind or "Step"
     node.attempt = event["attempt"]

@@ -27,8 +27,9 @@ from interlock.workflow.state import NodeState, Phase, RunState, elapsed
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""
 
-Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review", "thread"]
-"""`thread` is to wait for an earlier try of a step, which is still at work in its thread."""
+Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review", "thread", "input"]
+"""`thread` is to wait for an earlier try of a step, which is still at work in its thread; `input` to check what comes to a
+nested workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +205,18 @@ class Walk:
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
         return Outcome.OPEN
 
+    def begin_step(self, place: Place, node: NodeState, path: Path) -> Outcome:
+        match place.node:
+            case Step(workflow=Workflow(input_schema=schema)) if schema is not None:
+                return self.need("input", place, node, path)
+        if place.step_id in self.held:  # one try at a time
+            return self.need("thread", place, node, path)
+        return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
+
     def begin(self, place: Place, node: NodeState, path: Path) -> Outcome:
         match place.node:
             case Step():
-                if place.step_id in self.held:  # one try at a time
-                    return self.need("thread", place, node, path)
-                return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
+                return self.begin_step(place, node, path)
             case Steps():
                 return self.say(place, node, path, "StepsExecutionStarted", steps_count=len(place.children))
             case Parallel():
@@ -272,6 +279,11 @@ class Walk:
         """A container whose nodes run one after the other."""
         outcome = self.sequence(children, node.children, path)
         return self.say(place, node, path, then, **fields) if outcome is Outcome.DONE else outcome
+
+    def begin_nested(self, place: Place, node: NodeState, path: Path, private: dict[str, Any]) -> None:
+        """A nested workflow begins with an input of its own, which was checked."""
+        event = self.of_step(place, node, path, "StepStarted", attempt=node.attempt + 1)
+        self.drafts.append(Draft(event, private))
 
     def nested(self, place: Place, node: NodeState, path: Path) -> Outcome:
         outcome = self.sequence(place.children.values(), node.children, path)
