@@ -76,8 +76,8 @@ class NodeState:
     """One visit of a node.
 
     `kind` is what the node was when it was entered, None where nothing told. `gates_passed` counts the reviews before
-    execution that are done with; `pending` is the id of the requirement it waits for. `input` is a nested workflow's, as its
-    `input_schema` makes it. `attempt` counts the tries of a step, `tries` those since a person last had a say;
+    execution that are done with; `pending` is the id of the requirement it waits for. `input` is a nested workflow's,
+    as its `input_schema` makes it. `attempt` counts the tries of a step, `tries` those since a person last had a say;
     `at_work` is that one that is over has yet to end in its thread. `round` counts how often an output was sent back,
     `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the output, from its review
     on; `verdict` what a person said of it, `overruled` that they replaced it. `children` are the nodes inside that were
