@@ -277,10 +277,11 @@ export interface AuthRequired {
   request_id?: string;
 }
 /**
- * Answer to `reconnect`: the run isn't finished, and `missed_events` follow.
+ * Answer to `reconnect`: the run isn't finished, and `missed_events` follow. `message` says so to people.
  */
 export interface CatchUp {
   event: "catch_up";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
@@ -290,10 +291,11 @@ export interface CatchUp {
   request_id?: string;
 }
 /**
- * Answer to `reconnect`: the run is finished, and only what was missed follows.
+ * Answer to `reconnect`: the run is finished. What was missed follows; else its last event, marked `replayed`.
  */
 export interface Replay {
   event: "replay";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
@@ -302,14 +304,16 @@ export interface Replay {
   request_id?: string;
 }
 /**
- * What follows is live.
+ * What follows is live. `current_event_count` events came before it, also those of earlier connections.
  */
 export interface Subscribed {
   event: "subscribed";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
   next_event_index: number;
+  current_event_count?: number;
 }
 /**
  * What was asked for can't be had; a snapshot follows, then events from `next_event_index`.
@@ -412,6 +416,7 @@ export interface ErrorMessage {
 export interface WorkflowStarted {
   event: "WorkflowStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -428,6 +433,7 @@ export interface WorkflowStarted {
 export interface StepStarted {
   event: "StepStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -449,6 +455,7 @@ export interface StepStarted {
 export interface RunResponseContentEvent {
   event: "RunResponseContentEvent";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -474,6 +481,7 @@ export interface RunResponseContentEvent {
 export interface StepCompleted {
   event: "StepCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -500,6 +508,7 @@ export interface StepCompleted {
 export interface StepSkipped {
   event: "StepSkipped";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -521,6 +530,7 @@ export interface StepSkipped {
 export interface StepError {
   event: "StepError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -540,11 +550,12 @@ export interface StepError {
   will_retry: boolean;
 }
 /**
- * Just before the `StepPaused` of a route selection.
+ * Just before the `StepPaused` of a route selection; it has what that has.
  */
 export interface RouterPaused {
   event: "RouterPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -559,7 +570,43 @@ export interface RouterPaused {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
-  available_choices: string[];
+  requires_confirmation?: boolean;
+  requires_user_input?: boolean;
+  requires_route_selection?: boolean;
+  requires_output_review?: boolean;
+  requires_iteration_review?: boolean;
+  requires_executor_input?: boolean;
+  requires_error_decision?: boolean;
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  user_input_schema?: UserInputField[];
+  available_choices?: string[];
+  choices?: Choice[];
+  allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
+}
+/**
+ * One field of a form. `value` is the client's, the rest is the server's.
+ */
+export interface UserInputField {
+  name: string;
+  field_type: ("str" | "int" | "float" | "bool" | "list" | "dict") | string;
+  description: string | null;
+  required: boolean;
+  allowed_values: JsonValue[] | null;
+  default: JsonValue;
+  value: JsonValue;
+}
+/**
+ * One route a person may select.
+ */
+export interface Choice {
+  key: string;
+  label?: string;
+  description?: string;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -567,6 +614,7 @@ export interface RouterPaused {
 export interface StepExecutorPaused {
   event: "StepExecutorPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -623,23 +671,12 @@ export interface ToolExecution {
   [k: string]: unknown;
 }
 /**
- * One field of a form. `value` is the client's, the rest is the server's.
- */
-export interface UserInputField {
-  name: string;
-  field_type: ("str" | "int" | "float" | "bool" | "list" | "dict") | string;
-  description: string | null;
-  required: boolean;
-  allowed_values: JsonValue[] | null;
-  default: JsonValue;
-  value: JsonValue;
-}
-/**
- * Just before the `StepPaused` of a review.
+ * Just before the `StepPaused` of a review; it has what that has, and the output, and what the step says of it.
  */
 export interface StepOutputReview {
   event: "StepOutputReview";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -654,7 +691,26 @@ export interface StepOutputReview {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
+  requires_confirmation?: boolean;
+  requires_user_input?: boolean;
+  requires_route_selection?: boolean;
+  requires_output_review?: boolean;
+  requires_iteration_review?: boolean;
+  requires_executor_input?: boolean;
+  requires_error_decision?: boolean;
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  user_input_schema?: UserInputField[];
+  available_choices?: string[];
+  choices?: Choice[];
+  allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
   step_output?: JsonValue;
+  success?: boolean;
+  error?: string;
 }
 /**
  * The step waits for a person.
@@ -662,6 +718,7 @@ export interface StepOutputReview {
 export interface StepPaused {
   event: "StepPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -690,23 +747,15 @@ export interface StepPaused {
   available_choices?: string[];
   choices?: Choice[];
   allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
   executor_id?: string;
   executor_name?: string;
   executor_type?: string;
   executor_run_id?: string;
   executor_session_id?: string;
   executor_requirements?: ExecutorRequirement[];
-  timeout_at?: string;
-  on_timeout?: "cancel" | "skip" | "approve";
-  on_reject?: "skip" | "cancel" | "else" | "retry";
-}
-/**
- * One route a person may select.
- */
-export interface Choice {
-  key: string;
-  label?: string;
-  description?: string;
 }
 /**
  * The state of a run: sent when it pauses, and, with `as_of` instead of `event_index`, as a snapshot.
@@ -714,6 +763,7 @@ export interface Choice {
 export interface WorkflowRunOutput {
   event: "WorkflowRunOutput";
   event_index?: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -756,6 +806,8 @@ export interface StepRequirement {
   allow_multiple_selections?: boolean;
   step_input?: JsonValue;
   step_output?: JsonValue;
+  success?: boolean;
+  error?: string;
   executor_id?: string;
   executor_name?: string;
   executor_type?: ("agent" | "team") | string;
@@ -802,6 +854,7 @@ export interface StepResult {
 export interface StepContinued {
   event: "StepContinued";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -828,6 +881,7 @@ export interface StepContinued {
 export interface StepExecutorContinued {
   event: "StepExecutorContinued";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -842,6 +896,10 @@ export interface StepExecutorContinued {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
+  executor_id?: string;
+  executor_name?: string;
+  executor_type?: string;
+  executor_run_id?: string;
   decision: {
     [k: string]: JsonValue;
   };
@@ -854,6 +912,7 @@ export interface StepExecutorContinued {
 export interface LoopExecutionStarted {
   event: "LoopExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -875,6 +934,7 @@ export interface LoopExecutionStarted {
 export interface LoopIterationStarted {
   event: "LoopIterationStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -897,6 +957,7 @@ export interface LoopIterationStarted {
 export interface LoopIterationCompleted {
   event: "LoopIterationCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -920,6 +981,7 @@ export interface LoopIterationCompleted {
 export interface LoopExecutionCompleted {
   event: "LoopExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -942,6 +1004,7 @@ export interface LoopExecutionCompleted {
 export interface ParallelExecutionStarted {
   event: "ParallelExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -963,6 +1026,7 @@ export interface ParallelExecutionStarted {
 export interface ParallelExecutionCompleted {
   event: "ParallelExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -984,6 +1048,7 @@ export interface ParallelExecutionCompleted {
 export interface ConditionExecutionStarted {
   event: "ConditionExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1006,6 +1071,7 @@ export interface ConditionExecutionStarted {
 export interface ConditionExecutionCompleted {
   event: "ConditionExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1028,6 +1094,7 @@ export interface ConditionExecutionCompleted {
 export interface RouterExecutionStarted {
   event: "RouterExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1049,6 +1116,7 @@ export interface RouterExecutionStarted {
 export interface RouterExecutionCompleted {
   event: "RouterExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1070,6 +1138,7 @@ export interface RouterExecutionCompleted {
 export interface StepsExecutionStarted {
   event: "StepsExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1091,6 +1160,7 @@ export interface StepsExecutionStarted {
 export interface StepsExecutionCompleted {
   event: "StepsExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1112,6 +1182,7 @@ export interface StepsExecutionCompleted {
 export interface ToolCallStarted {
   event: "ToolCallStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1133,6 +1204,7 @@ export interface ToolCallStarted {
 export interface ToolCallCompleted {
   event: "ToolCallCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1154,6 +1226,7 @@ export interface ToolCallCompleted {
 export interface ToolCallError {
   event: "ToolCallError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1177,6 +1250,7 @@ export interface ToolCallError {
 export interface WorkflowRecovered {
   event: "WorkflowRecovered";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1192,6 +1266,7 @@ export interface WorkflowRecovered {
 export interface CustomEvent {
   event: "CustomEvent";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1214,6 +1289,7 @@ export interface CustomEvent {
 export interface WorkflowCompleted {
   event: "WorkflowCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1232,6 +1308,7 @@ export interface WorkflowCompleted {
 export interface WorkflowCancelled {
   event: "WorkflowCancelled";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1247,6 +1324,7 @@ export interface WorkflowCancelled {
 export interface WorkflowError {
   event: "WorkflowError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
