@@ -125,6 +125,7 @@ class RunListFilter(Tolerant):
     """Which runs a list is of. What isn't given, and an empty `status`, asks for any."""
 
     workflow_id: Name | None = None
+    session_id: Name | None = None
     status: list[RunStatus] | None = None
     waiting_for_me: bool | None = Field(default=None, strict=True)
 

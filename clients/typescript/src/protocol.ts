@@ -217,6 +217,7 @@ export interface FollowRuns {
  */
 export interface RunListFilter {
   workflow_id?: string | null;
+  session_id?: string | null;
   status?: RunStatus[] | null;
   waiting_for_me?: boolean | null;
 }

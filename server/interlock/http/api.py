@@ -55,11 +55,12 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         principal: who,
         status: Annotated[list[RunStatus] | None, Query()] = None,
         workflow_id: Name | None = None,
+        session_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
-        return await listed(principal, status, workflow_id, limit, cursor)
+        return await listed(principal, status, limit, cursor, workflow_id=workflow_id, session_id=session_id)
 
     @router.get(
         "/workflows/{workflow_id}/runs",
@@ -69,19 +70,20 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         principal: who,
         workflow_id: Name,
         status: Annotated[list[RunStatus] | None, Query()] = None,
+        session_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """The same, of one workflow."""
-        return await listed(principal, status, workflow_id, limit, cursor)
+        return await listed(principal, status, limit, cursor, workflow_id=workflow_id, session_id=session_id)
 
     async def listed(
-        principal: Principal, status: list[RunStatus] | None, workflow_id: str | None, limit: int, cursor: str | None
+        principal: Principal, status: list[RunStatus] | None, limit: int, cursor: str | None, **of: str | None
     ) -> dict[str, Any]:
         check_may_list(principal)
         which = replace(
             seen_by(principal),
-            workflow_id=workflow_id,
+            **of,
             statuses=frozenset(status or ()),
             cursor=cursor,
             limit=limit,
@@ -96,12 +98,12 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         "/workflows/{workflow_id}/runs/{run_id}",
         responses=answers(RunDetail, *ANSWERED, ErrorCode.RUN_NOT_FOUND, ErrorCode.INVALID_MESSAGE),
     )
-    async def run(principal: who, workflow_id: Name, run_id: Name) -> dict[str, Any]:
-        """One run: its row, and its state as a `WorkflowRunOutput`."""
+    async def run(principal: who, workflow_id: Name, run_id: Name, session_id: Name | None = None) -> dict[str, Any]:
+        """One run: its row, and its state as a `WorkflowRunOutput`. One of another `session_id` isn't found."""
         engine = services().engine
         facts = await engine.runs.readable(principal, run_id)
         row = await services().store.run(run_id)
-        if row is None or facts.workflow_id != workflow_id:
+        if row is None or facts.workflow_id != workflow_id or session_id not in (None, facts.session_id):
             raise Refusal(ErrorCode.RUN_NOT_FOUND, "There is no such run of this workflow.", run_id=run_id)
         output = await engine.runs.snapshot(run_id)
         return {**summary(row), "status": output["status"], "input": row.input, "output": output}
