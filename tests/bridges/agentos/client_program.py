@@ -6,6 +6,7 @@ Runs in the peer's own environment, so it may import nothing of ours. Every clai
 import asyncio
 import sys
 from typing import Any
+from uuid import uuid4
 
 from agno.client import AgentOSClient  # type: ignore[import-not-found, unused-ignore]
 from agno.run.base import RunStatus  # type: ignore[import-not-found, unused-ignore]
@@ -157,8 +158,9 @@ async def cancels(client: Any) -> None:
 
 
 async def lists_a_session(client: Any) -> None:
-    run = await client.run_workflow("both", "hello", session_id="s-listed", headers=HEADERS)
-    (listed,) = await client.get_session_runs("s-listed", headers=HEADERS)
+    session_id = f"s-{uuid4()}"
+    run = await client.run_workflow("both", "hello", session_id=session_id, headers=HEADERS)
+    (listed,) = await client.get_session_runs(session_id, headers=HEADERS)
     assert (listed.run_id, listed.run_input, listed.content) == (run.run_id, "hello", run.content)
     assert listed.created_at.timestamp() > 1.7e9
     assert await client.get_session_runs("s-of-nobody", headers=HEADERS) == []

@@ -34,7 +34,9 @@ def python(line: str) -> Path:
         return interpreter
     try:
         _run(sys.executable, "-m", "venv", "--clear", str(venv))
-        _run(str(interpreter), "-m", "pip", "install", "--quiet", "--retries", "1", *LINES[line], *NEEDED)
+        _run(
+            str(interpreter), "-m", "pip", "install", "--quiet", "--no-compile", "--retries", "1", *LINES[line], *NEEDED
+        )
     except (subprocess.SubprocessError, OSError) as error:
         raise NoPeer(f"Agno {line} can't be installed here (is there a package registry?): {_said(error)}") from None
     installed.write_text(wanted)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from tests.testing.agents import Clerk
+
 from interlock import (
     Ask,
     Choose,
@@ -19,7 +21,6 @@ from interlock import (
     UserInputField,
     Workflow,
 )
-from tests.testing.agents import Clerk
 from interlock.workflow.agents import Tool, ToolRequest
 
 
@@ -45,7 +46,9 @@ TOOLS = [ToolRequest(Tool("call-1", "delete_record", {"record_id": "42"}))]
 FIELDS = [UserInputField(name="tone", description="formal or casual"), UserInputField(name="language", required=False)]
 
 workflows = [
-    Workflow("content-creation-workflow", name="Content creation", steps=[Step("research", stream), Step("plan", echo)]),
+    Workflow(
+        "content-creation-workflow", name="Content creation", steps=[Step("research", stream), Step("plan", echo)]
+    ),
     Workflow("confirm", steps=[Step("draft", echo), Step("publish", echo, human_review=Confirm("Publish?"))]),
     Workflow("form", steps=[Step("ask", filled, human_review=Ask(FIELDS, message="Your preferences"))]),
     Workflow(
@@ -53,7 +56,9 @@ workflows = [
         steps=[Router("way", choices=[Step("quick", echo), Step("deep", echo)], human_review=Choose("Which way?"))],
     ),
     Workflow("review", steps=[Step("draft", half, human_review=Review("Good enough?")), Step("after", echo)]),
-    Workflow("rounds", steps=[Loop("rounds", [Step("draft", echo)], max_iterations=3, human_review=Review("Once more?"))]),
+    Workflow(
+        "rounds", steps=[Loop("rounds", [Step("draft", echo)], max_iterations=3, human_review=Review("Once more?"))]
+    ),
     Workflow("tools", steps=[Step("tidy", agent=Clerk([TOOLS]))]),
     Workflow("both", steps=[Parallel("both", [Step("left", echo), Step("right", echo)])]),
 ]

@@ -56,7 +56,7 @@ class Conversation:
         self._runs = runs
         self._token = token
         self._limit = limit
-        self._is_known = False
+        self._is_known = token is not None
         self._first: deque[Message] = deque()
         self._is_announced = token is None
 
