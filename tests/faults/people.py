@@ -225,6 +225,8 @@ class Raw:
                 self._answered(message)
             case "catch_up" | "replay" | "subscribed" | "gap":
                 self._told(message)
+            case _ if message.get("replayed"):
+                pass  # it was seen before, in its place
             case _ if "event_index" in message and (following := self._following.get(message["run_id"])):
                 if following.is_live:
                     self._see(following, message)

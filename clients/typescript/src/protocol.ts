@@ -220,6 +220,7 @@ export interface FollowRuns {
  */
 export interface RunListFilter {
   workflow_id?: string | null;
+  session_id?: string | null;
   status?: RunStatus[] | null;
   waiting_for_me?: boolean | null;
 }
@@ -280,10 +281,11 @@ export interface AuthRequired {
   request_id?: string;
 }
 /**
- * Answer to `reconnect`: the run isn't finished, and `missed_events` follow.
+ * Answer to `reconnect`: the run isn't finished, and `missed_events` follow. `message` says so to people.
  */
 export interface CatchUp {
   event: "catch_up";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
@@ -293,10 +295,11 @@ export interface CatchUp {
   request_id?: string;
 }
 /**
- * Answer to `reconnect`: the run is finished, and only what was missed follows.
+ * Answer to `reconnect`: the run is finished. What was missed follows; else its last event, marked `replayed`.
  */
 export interface Replay {
   event: "replay";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
@@ -305,14 +308,16 @@ export interface Replay {
   request_id?: string;
 }
 /**
- * What follows is live.
+ * What follows is live. `current_event_count` events came before it, also those of earlier connections.
  */
 export interface Subscribed {
   event: "subscribed";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
   next_event_index: number;
+  current_event_count?: number;
 }
 /**
  * What was asked for can't be had; a snapshot follows, then events from `next_event_index`.
@@ -415,6 +420,7 @@ export interface ErrorMessage {
 export interface WorkflowStarted {
   event: "WorkflowStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -431,6 +437,7 @@ export interface WorkflowStarted {
 export interface StepStarted {
   event: "StepStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -452,6 +459,7 @@ export interface StepStarted {
 export interface RunResponseContentEvent {
   event: "RunResponseContentEvent";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -477,6 +485,7 @@ export interface RunResponseContentEvent {
 export interface StepCompleted {
   event: "StepCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -503,6 +512,7 @@ export interface StepCompleted {
 export interface StepSkipped {
   event: "StepSkipped";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -524,6 +534,7 @@ export interface StepSkipped {
 export interface StepError {
   event: "StepError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -543,11 +554,12 @@ export interface StepError {
   will_retry: boolean;
 }
 /**
- * Just before the `StepPaused` of a route selection.
+ * Just before the `StepPaused` of a route selection; it has what that has.
  */
 export interface RouterPaused {
   event: "RouterPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -562,7 +574,43 @@ export interface RouterPaused {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
-  available_choices: string[];
+  requires_confirmation?: boolean;
+  requires_user_input?: boolean;
+  requires_route_selection?: boolean;
+  requires_output_review?: boolean;
+  requires_iteration_review?: boolean;
+  requires_executor_input?: boolean;
+  requires_error_decision?: boolean;
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  user_input_schema?: UserInputField[];
+  available_choices?: string[];
+  choices?: Choice[];
+  allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
+}
+/**
+ * One field of a form. `value` is the client's, the rest is the server's.
+ */
+export interface UserInputField {
+  name: string;
+  field_type: ("str" | "int" | "float" | "bool" | "list" | "dict") | string;
+  description: string | null;
+  required: boolean;
+  allowed_values: JsonValue[] | null;
+  default: JsonValue;
+  value: JsonValue;
+}
+/**
+ * One route a person may select.
+ */
+export interface Choice {
+  key: string;
+  label?: string;
+  description?: string;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -570,6 +618,7 @@ export interface RouterPaused {
 export interface StepExecutorPaused {
   event: "StepExecutorPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -626,23 +675,12 @@ export interface ToolExecution {
   [k: string]: unknown;
 }
 /**
- * One field of a form. `value` is the client's, the rest is the server's.
- */
-export interface UserInputField {
-  name: string;
-  field_type: ("str" | "int" | "float" | "bool" | "list" | "dict") | string;
-  description: string | null;
-  required: boolean;
-  allowed_values: JsonValue[] | null;
-  default: JsonValue;
-  value: JsonValue;
-}
-/**
- * Just before the `StepPaused` of a review.
+ * Just before the `StepPaused` of a review; it has what that has, and the output, and what the step says of it.
  */
 export interface StepOutputReview {
   event: "StepOutputReview";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -657,7 +695,26 @@ export interface StepOutputReview {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
+  requires_confirmation?: boolean;
+  requires_user_input?: boolean;
+  requires_route_selection?: boolean;
+  requires_output_review?: boolean;
+  requires_iteration_review?: boolean;
+  requires_executor_input?: boolean;
+  requires_error_decision?: boolean;
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  user_input_schema?: UserInputField[];
+  available_choices?: string[];
+  choices?: Choice[];
+  allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
   step_output?: JsonValue;
+  success?: boolean;
+  error?: string;
 }
 /**
  * The step waits for a person.
@@ -665,6 +722,7 @@ export interface StepOutputReview {
 export interface StepPaused {
   event: "StepPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -693,23 +751,15 @@ export interface StepPaused {
   available_choices?: string[];
   choices?: Choice[];
   allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
   executor_id?: string;
   executor_name?: string;
   executor_type?: string;
   executor_run_id?: string;
   executor_session_id?: string;
   executor_requirements?: ExecutorRequirement[];
-  timeout_at?: string;
-  on_timeout?: "cancel" | "skip" | "approve";
-  on_reject?: "skip" | "cancel" | "else" | "retry";
-}
-/**
- * One route a person may select.
- */
-export interface Choice {
-  key: string;
-  label?: string;
-  description?: string;
 }
 /**
  * The state of a run: sent when it pauses, and, with `as_of` instead of `event_index`, as a snapshot.
@@ -717,6 +767,7 @@ export interface Choice {
 export interface WorkflowRunOutput {
   event: "WorkflowRunOutput";
   event_index?: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -759,6 +810,8 @@ export interface StepRequirement {
   allow_multiple_selections?: boolean;
   step_input?: JsonValue;
   step_output?: JsonValue;
+  success?: boolean;
+  error?: string;
   executor_id?: string;
   executor_name?: string;
   executor_type?: ("agent" | "team") | string;
@@ -805,6 +858,7 @@ export interface StepResult {
 export interface StepContinued {
   event: "StepContinued";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -831,6 +885,7 @@ export interface StepContinued {
 export interface StepExecutorContinued {
   event: "StepExecutorContinued";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -845,6 +900,10 @@ export interface StepExecutorContinued {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
+  executor_id?: string;
+  executor_name?: string;
+  executor_type?: string;
+  executor_run_id?: string;
   decision: {
     [k: string]: JsonValue;
   };
@@ -857,6 +916,7 @@ export interface StepExecutorContinued {
 export interface LoopExecutionStarted {
   event: "LoopExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -878,6 +938,7 @@ export interface LoopExecutionStarted {
 export interface LoopIterationStarted {
   event: "LoopIterationStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -900,6 +961,7 @@ export interface LoopIterationStarted {
 export interface LoopIterationCompleted {
   event: "LoopIterationCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -923,6 +985,7 @@ export interface LoopIterationCompleted {
 export interface LoopExecutionCompleted {
   event: "LoopExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -945,6 +1008,7 @@ export interface LoopExecutionCompleted {
 export interface ParallelExecutionStarted {
   event: "ParallelExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -966,6 +1030,7 @@ export interface ParallelExecutionStarted {
 export interface ParallelExecutionCompleted {
   event: "ParallelExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -987,6 +1052,7 @@ export interface ParallelExecutionCompleted {
 export interface ConditionExecutionStarted {
   event: "ConditionExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1009,6 +1075,7 @@ export interface ConditionExecutionStarted {
 export interface ConditionExecutionCompleted {
   event: "ConditionExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1031,6 +1098,7 @@ export interface ConditionExecutionCompleted {
 export interface RouterExecutionStarted {
   event: "RouterExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1052,6 +1120,7 @@ export interface RouterExecutionStarted {
 export interface RouterExecutionCompleted {
   event: "RouterExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1073,6 +1142,7 @@ export interface RouterExecutionCompleted {
 export interface StepsExecutionStarted {
   event: "StepsExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1094,6 +1164,7 @@ export interface StepsExecutionStarted {
 export interface StepsExecutionCompleted {
   event: "StepsExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1115,6 +1186,7 @@ export interface StepsExecutionCompleted {
 export interface ToolCallStarted {
   event: "ToolCallStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1136,6 +1208,7 @@ export interface ToolCallStarted {
 export interface ToolCallCompleted {
   event: "ToolCallCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1157,6 +1230,7 @@ export interface ToolCallCompleted {
 export interface ToolCallError {
   event: "ToolCallError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1180,6 +1254,7 @@ export interface ToolCallError {
 export interface WorkflowRecovered {
   event: "WorkflowRecovered";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1195,6 +1270,7 @@ export interface WorkflowRecovered {
 export interface CustomEvent {
   event: "CustomEvent";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1217,6 +1293,7 @@ export interface CustomEvent {
 export interface WorkflowCompleted {
   event: "WorkflowCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1235,6 +1312,7 @@ export interface WorkflowCompleted {
 export interface WorkflowCancelled {
   event: "WorkflowCancelled";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1250,6 +1328,7 @@ export interface WorkflowCancelled {
 export interface WorkflowError {
   event: "WorkflowError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;

@@ -327,7 +327,9 @@ def _step_completed(state: RunState, event: Event, private: Mapping[str, Any]) -
     _end(state, node, event, Phase.COMPLETED)
     node.content = event.get("content")
     node.content_type = event["content_type"]
-    node.stop = bool(event.get("step_response", {}).get("stop"))
+    response = event.get("step_response", {})
+    node.stop = bool(response.get("stop"))
+    node.success, node.error = response.get("success", True), response.get("error")
     node.agent = None
     state.steps_completed += 1
     state.recoveries = 0

@@ -21,14 +21,14 @@ from interlock.workflow.io import Content
 from interlock.workflow.places import Place
 from interlock.workflow.requirements import asked
 from interlock.workflow.reviews import AnyReview, Choose, ErrorReview, Review
-from interlock.workflow.scope import MISSING, content_of_node, content_type_of, scope_at
+from interlock.workflow.scope import MISSING, content_of_node, content_type_of, scope_at, success_of_node
 from interlock.workflow.state import NodeState, Phase, RunState, elapsed
 
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""
 
 Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review", "thread", "input"]
-"""`thread` is to wait for an earlier try of a step, which is still at work in its thread; `input` to check what comes to a
+"""`thread` is to wait for an earlier try of a step, still at work in its thread; `input` is to check what comes to a
 nested workflow."""
 
 
@@ -200,8 +200,7 @@ class Walk:
         scope = scope_at(self.workflow, self.state, path)
         asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
         if isinstance(review, Choose):
-            choices = asks.facts["available_choices"]
-            self.say(place, node, path, "RouterPaused", requirement_id=asks.id, available_choices=choices)
+            self.say(place, node, path, "RouterPaused", **asks.shown)
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
         return Outcome.OPEN
 
@@ -394,8 +393,9 @@ class Walk:
         content = content_of_node(place, node) if output is None else output.content
         content = None if content is MISSING else content
         scope = scope_at(self.workflow, self.state, path)
-        asks = asked(self.state.run_id, place, path, node, review, scope, self.now)
-        event = self.of_step(place, node, path, "StepOutputReview", requirement_id=asks.id, step_output=content)
+        judged = judgement(success_of_node(place, node) if output is None else (output.success, output.error))
+        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **judged)
+        event = self.of_step(place, node, path, "StepOutputReview", **asks.shown, step_output=content, **judged)
         kept = None if output is None else {"output": kept_of(output)}
         self.drafts.append(Draft(event, kept))
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
@@ -421,9 +421,7 @@ class Walk:
 
 def completion(output: Content, duration_ms: int) -> dict[str, Any]:
     """What a `StepCompleted` says of an output."""
-    response: dict[str, Any] = {"success": output.success}
-    if output.error is not None:
-        response["error"] = output.error
+    response = judgement((output.success, output.error))
     if output.stop:
         response["stop"] = True
     return {
@@ -432,6 +430,12 @@ def completion(output: Content, duration_ms: int) -> dict[str, Any]:
         "step_response": response,
         "duration_ms": duration_ms,
     }
+
+
+def judgement(said: tuple[bool, str | None]) -> dict[str, Any]:
+    """Whether a step itself calls its output a success, and what it says where not, as it travels."""
+    success, error = said
+    return {"success": success} if error is None else {"success": success, "error": error}
 
 
 def kept_of(output: Content) -> dict[str, Any]:
