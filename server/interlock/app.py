@@ -35,6 +35,7 @@ from interlock.http.operations import make_operations_router
 from interlock.http.reference import reference_routes
 from interlock.http.runs import make_runs_router
 from interlock.http.sse import Streams
+from interlock.http.tickets import make_tickets_router
 from interlock.http.web import web_routes
 from interlock.hub import Hub
 from interlock.log.port import Log
@@ -242,11 +243,12 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
+    app.include_router(make_tickets_router(interlock.services, interlock.settings))
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
         app.router.routes.extend(web_routes())
     answer_errors(app, interlock.meter)
-    describe(app)
+    describe(app, interlock.settings.public_url)
     return app
 
 

@@ -38,6 +38,7 @@ from interlock.store.port import (
     Snapshot,
     Store,
     StoreUnavailable,
+    StreamTicket,
 )
 from interlock.store.sql import NUMBERED, SqlStore
 from interlock.store.statements import COUNT_PAUSED, COUNT_PAUSED_BEFORE, COUNT_UNFINISHED
@@ -351,6 +352,35 @@ async def test_unfinished_are_the_pending_and_running_oldest_first(store: Store)
         await store.create_run(new_run(f"run{n}", created_at=1000 - n))
         await store.settle(settlement(f"run{n}", status, 1))
     assert list(await store.unfinished()) == ["run7", "run6", "run1", "run0"]
+
+
+# --- tickets ---
+
+
+def ticket(name: str, expires_at: int = 2000) -> StreamTicket:
+    return StreamTicket(f"of {name}", name, "/a/b", ALICE, frozenset({"read", "decide"}), frozenset({"x"}), expires_at)
+
+
+async def test_ticket_is_found_by_its_hash_until_its_user_revokes_it(store: Store) -> None:
+    await store.keep_ticket(ticket("one"))
+    await store.keep_ticket(ticket("two"))
+    assert await store.ticket("of one") == ticket("one")
+    assert await store.ticket("one") is None
+    await store.revoke_ticket("one", BOB)
+    assert await store.ticket("of one") == ticket("one")
+    await store.revoke_ticket("one", ALICE)
+    await store.revoke_ticket("one", ALICE)
+    assert await store.ticket("of one") is None
+    assert await store.ticket("of two") == ticket("two")
+
+
+async def test_expired_tickets_are_forgotten_and_no_others(database: Database, clock: Clock) -> None:
+    store = SqlStore(database, clock=clock)
+    for number in range(5):
+        await store.keep_ticket(ticket(f"old{number}", clock.now - number))
+    await store.keep_ticket(ticket("young", clock.now + 1))
+    assert [await store.forget_tickets(3) for _ in range(3)] == [3, 2, 0]
+    assert await store.ticket("of young") == ticket("young", clock.now + 1)
 
 
 # --- how it stands ---

@@ -36,10 +36,12 @@ RUN_LIST = answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_ME
 
 def make_router(services: Callable[[], Services]) -> APIRouter:
     """The routes, on the services of a server that has started."""
-    router = APIRouter()
+    router = APIRouter(tags=["runs"])
     who = Annotated[Principal, Depends(principal_of(services))]
 
-    @router.get("/workflows", responses=answers(WorkflowList, *ANSWERED, ErrorCode.FORBIDDEN))
+    @router.get(
+        "/workflows", operation_id="listWorkflows", responses=answers(WorkflowList, *ANSWERED, ErrorCode.FORBIDDEN)
+    )
     async def workflows(principal: who) -> dict[str, Any]:
         """The workflows this server has, and what their `message` must be."""
         if not may(principal, Verb.LIST):
@@ -51,7 +53,7 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
 
 
 def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> None:
-    @router.get("/runs", responses=RUN_LIST)
+    @router.get("/runs", operation_id="listRuns", responses=RUN_LIST)
     async def runs(
         principal: who,
         status: Annotated[list[RunStatus] | None, Query()] = None,
@@ -62,10 +64,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
         return await listed(principal, status, workflow_id, limit, cursor)
 
-    @router.get(
-        "/workflows/{workflow_id}/runs",
-        responses=answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_MESSAGE),
-    )
+    @router.get("/workflows/{workflow_id}/runs", operation_id="listRunsOfWorkflow", responses=RUN_LIST)
     async def runs_of(
         principal: who,
         workflow_id: Name,
@@ -95,6 +94,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
 
     @router.get(
         "/workflows/{workflow_id}/runs/{run_id}",
+        operation_id="getRun",
         responses=answers(RunDetail, *ANSWERED, ErrorCode.RUN_NOT_FOUND, ErrorCode.INVALID_MESSAGE),
     )
     async def run(principal: who, workflow_id: Name, run_id: Name) -> dict[str, Any]:

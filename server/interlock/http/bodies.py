@@ -79,6 +79,12 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
     return Asked(principal, message, stream)
 
 
+async def fields_of(request: Request, limit: int) -> dict[str, Any]:
+    """The fields of a body in JSON, of at most so many bytes; raises the refusals of `asked`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return await _fields(_bounded(request, limit), kind)
+
+
 def _bounded(request: Request, limit: int) -> Request:
     """The request, but its body ends in a refusal when it is too large."""
     refusal = Refusal(ErrorCode.MESSAGE_TOO_LARGE, f"the body is too large; at most {limit} bytes are accepted")

@@ -25,6 +25,7 @@ from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
 from interlock.http.shapes import SCHEMAS
 from interlock.http.sse import Streams
+from interlock.http.tickets import STREAM, TICKETS, StreamTicketRequest, make_tickets_router
 from interlock.settings import Settings
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 from interlock_protocol.schema import json_schema, json_text, keep_current
@@ -35,6 +36,10 @@ DOCUMENT = Path("docs/openapi.json")
 ABOUT = """Start, decide, cancel and follow runs of workflows over HTTP; the same objects travel on the WebSocket at
 /workflows/ws, which asyncapi.json describes. A refusal is an `error` object with an HTTP status."""
 
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a static token, or a JSON Web Token"},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "of POST /stream-tickets"},
+}
 _STREAM = {
     "type": "boolean",
     "default": True,
@@ -49,29 +54,36 @@ _BODIES: dict[str, tuple[type[Any], bool]] = {
 """The bodies of requests: the message each stands for, and whether it may be answered with a stream."""
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of an application that has these routes."""
-    made = get_openapi(title="Interlock", version=PROTOCOL_VERSION, description=ABOUT, routes=app.routes)
+def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
+    """The OpenAPI document of an application that has these routes.
+
+    Args:
+        server: where it is reached; by default where the document comes from.
+    """
+    made = get_openapi(
+        title="Interlock", version=PROTOCOL_VERSION, description=ABOUT, routes=app.routes, servers=[{"url": server}]
+    )
     protocol = _definitions()
-    schemas = {**made["components"]["schemas"], **protocol, **_bodies(protocol)}
-    bearer = {"type": "http", "scheme": "bearer", "description": "a static token, or a JSON Web Token"}
-    made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": {"bearer": bearer}}
+    schemas = {**made["components"]["schemas"], **protocol, **_bodies(protocol), **_of_tickets()}
+    made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": _SECURITY}
     made["security"] = [{"bearer": []}]
     for path, method, operation in _operations(made):
         if path.startswith(("/health", "/metrics")):
             operation["security"] = [] if path.startswith("/health") else [{"bearer": []}, {}]
-        if method == "post":
+        if path == STREAM:
+            operation["security"] = [{"bearer": []}, {"ticket": []}]
+        if method == "post" and path != TICKETS:
             operation["security"] = [{"bearer": []}, {}]  # a form may have the token in it
             operation["parameters"].append(_key_parameter())
     return made
 
 
-def describe(app: FastAPI) -> None:
-    """Have the application answer `/openapi.json` with that document."""
+def describe(app: FastAPI, server: str | None) -> None:
+    """Have the application answer `/openapi.json` with that document, as `document` does."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = document(app)
+            app.openapi_schema = document(app, server or "/")
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
@@ -85,7 +97,13 @@ def _definitions() -> dict[str, Any]:
     """The protocol's schemas, referring to each other where OpenAPI has them."""
     text = json.dumps(json_schema()["$defs"]).replace("#/$defs/", SCHEMAS)
     definitions: dict[str, Any] = json.loads(text)
+    # That it is either an event or a snapshot is more than programs that write clients can make a type of.
+    del definitions["WorkflowRunOutput"]["oneOf"]
     return definitions
+
+
+def _of_tickets() -> dict[str, Any]:
+    return {StreamTicketRequest.__name__: StreamTicketRequest.model_json_schema()}
 
 
 def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
@@ -128,6 +146,7 @@ def whole() -> dict[str, Any]:
     app.include_router(make_operations_router(_no_services, Settings(), nothing, nothing))
     app.include_router(make_router(_no_services))
     app.include_router(make_runs_router(_no_services, Streams(Settings())))
+    app.include_router(make_tickets_router(_no_services, Settings()))
     return document(app)
 
 

@@ -20,10 +20,10 @@ from interlock import about as bind
 from interlock import tracing
 from interlock.auth import Principal
 from interlock.http.bodies import Asked, M, asked
-from interlock.http.callers import principal_of
 from interlock.http.errors import Unauthorized, about
 from interlock.http.shapes import ANSWERED, Answers, body, json_of, refusals, stream
 from interlock.http.sse import EventStream, ExpiredDuring, Follower, Streams, while_there
+from interlock.http.tickets import STREAM, holder_of
 from interlock.log.port import LogUnavailable
 from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
@@ -60,30 +60,29 @@ Begin = Callable[[Follower, Asked[Any]], Awaitable[None]]
 
 def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIRouter:
     """The routes that change and follow runs, on the services of a server that has started."""
-    router, runs = APIRouter(), _Runs(services, streams)
-    who = Annotated[Principal, Depends(principal_of(services))]
+    router, runs = APIRouter(tags=["runs"]), _Runs(services, streams)
 
-    @router.post(RUNS, responses=START, openapi_extra=body("StartRun"))
+    @router.post(RUNS, operation_id="startRun", responses=START, openapi_extra=body("StartRun"))
     async def start(request: Request, workflow_id: str) -> Response:
         """Start a run."""
         order = await runs.asked(request, StartWorkflow, workflow_id=workflow_id)
         return await runs.carry_out(request, order, runs.begin_start)
 
-    @router.post(RUN + "/continue", responses=CONTINUE, openapi_extra=body("ContinueRun"))
+    @router.post(RUN + "/continue", operation_id="continueRun", responses=CONTINUE, openapi_extra=body("ContinueRun"))
     async def continue_(request: Request, workflow_id: str, run_id: str) -> Response:
         """Decide what a run waits for."""
         order = await runs.asked(request, ContinueWorkflow, workflow_id=workflow_id, run_id=run_id)
         return await runs.carry_out(request, order, runs.begin_continue)
 
-    @router.post(RUN + "/cancel", responses=CANCEL, openapi_extra=body("CancelRun"))
+    @router.post(RUN + "/cancel", operation_id="cancelRun", responses=CANCEL, openapi_extra=body("CancelRun"))
     async def cancel(request: Request, workflow_id: str, run_id: str) -> Response:
         """Cancel a run that hasn't ended; a cancelled one again changes nothing."""
         order = await runs.asked(request, CancelWorkflow, workflow_id=workflow_id, run_id=run_id)
         return await runs.cancel(order)
 
-    @router.get(RUN + "/resume", responses=RESUME)
+    @router.get(STREAM, operation_id="resumeRun", responses=RESUME)
     async def resume(
-        principal: who,
+        principal: Annotated[Principal, Depends(holder_of(services))],
         workflow_id: str,
         run_id: str,
         last_event_index: Annotated[int | None, Query(ge=0)] = None,

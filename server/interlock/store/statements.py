@@ -23,6 +23,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    insert,
     literal_column,
     null,
     or_,
@@ -55,6 +56,7 @@ from .tables import (
     session_marks,
     sessions,
     snapshots,
+    stream_tickets,
 )
 
 Insert: TypeAlias = Callable[[Table], sqlite.Insert]
@@ -214,6 +216,32 @@ def _forget_keys() -> ReturningDelete[Any]:
 
 
 FORGET_KEYS = _forget_keys()
+
+KEEP_TICKET = insert(stream_tickets)
+TICKET = select(stream_tickets).where(stream_tickets.c.digest == bindparam("of_digest", type_=Text))
+REVOKE_TICKET = delete(stream_tickets).where(
+    stream_tickets.c.ticket_id == bindparam("of_ticket", type_=Text), stream_tickets.c.user_id == _OF_USER
+)
+
+
+def _forget_tickets() -> ReturningDelete[Any]:
+    """As keys are forgotten."""
+    old = (
+        select(stream_tickets.c.digest)
+        .where(stream_tickets.c.expires_at <= _NOW)
+        .order_by(stream_tickets.c.expires_at)
+        .limit(_AT_MOST)
+        .with_for_update(skip_locked=True)
+        .cte("old")
+    )
+    return (
+        delete(stream_tickets)
+        .where(stream_tickets.c.digest.in_(select(old.c.digest)))
+        .returning(stream_tickets.c.ticket_id)
+    )
+
+
+FORGET_TICKETS = _forget_tickets()
 
 
 def _take_due() -> ReturningUpdate[Any]:

@@ -194,6 +194,23 @@ Index(
     postgresql_where=text(NOT_DONE),
 )
 
+# What opens one stream for one user, for some minutes: known by a hash of it, so that nobody who reads this has one.
+stream_tickets = Table(
+    "stream_tickets",
+    metadata,
+    Column("digest", Text, nullable=False),
+    Column("ticket_id", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("digest", name="pk_stream_tickets"),
+    sqlite_with_rowid=False,
+)
+Index("ix_stream_tickets_ticket", stream_tickets.c.ticket_id, unique=True)
+Index("ix_stream_tickets_expires", stream_tickets.c.expires_at)
+
 log_heads = Table(
     "log_heads",
     metadata,
