@@ -72,7 +72,7 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
         principal = await authenticated(authenticator, form_token)
     with about(fields.get("request_id")):
         await services.rate_limits.admit(principal.user_id)
-        stream = _flag(fields.pop("stream", None))
+        stream = _flag(fields.pop("stream", None), in_form=kind in FORMS)
         said = {"action": model.model_fields["action"].default, **path}
         message = validated(model, _agreeing(fields, request.headers.get(KEY_HEADER), said))
     assert isinstance(message, model)
@@ -148,10 +148,10 @@ def _json(name: str, text: str) -> Any:
         raise Refusal(ErrorCode.INVALID_JSON, f"`{name}` isn't JSON: {error}") from None
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: Any, *, in_form: bool) -> bool:
     if value is None or isinstance(value, bool):
         return value is not False
-    if not isinstance(value, str) or value.lower() not in _TRUTH:
+    if not in_form or not isinstance(value, str) or value.lower() not in _TRUTH:
         raise _invalid("stream", "must be true or false")
     return _TRUTH[value.lower()]
 

@@ -18,16 +18,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
 
 from interlock.http.api import make_router
 from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
 from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
-from interlock.http.shapes import SCHEMAS
+from interlock.http.shapes import FORMS, SCHEMAS, STREAMED_EVENT
 from interlock.http.sse import Streams
 from interlock.http.tickets import STREAM, TICKETS, StreamTicketRequest, make_tickets_router
 from interlock.settings import Settings
-from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, Key, StartWorkflow
 from interlock_protocol.schema import json_schema, json_text, keep_current
 from interlock_protocol.types import PROTOCOL_VERSION
 
@@ -41,9 +42,8 @@ _SECURITY = {
     "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "of POST /stream-tickets"},
 }
 _STREAM = {
-    "type": "boolean",
-    "default": True,
-    "description": "true: answer with a stream of events; false: with the run's state once it is paused or finished",
+    "anyOf": [{"type": "boolean"}, {"type": "null"}],
+    "description": "true, or left out: answer with a stream of events; false: with the run's state once it is paused or finished",
 }
 _TOKEN = {"type": "string", "writeOnly": True, "description": "instead of the header `Authorization`"}
 _BODIES: dict[str, tuple[type[Any], bool]] = {
@@ -64,7 +64,7 @@ def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
         title="Interlock", version=PROTOCOL_VERSION, description=ABOUT, routes=app.routes, servers=[{"url": server}]
     )
     protocol = _definitions()
-    schemas = {**made["components"]["schemas"], **protocol, **_bodies(protocol), **_of_tickets()}
+    schemas = {**made["components"]["schemas"], **protocol, **_bodies(protocol), **_beside()}
     made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": _SECURITY}
     made["security"] = [{"bearer": []}]
     for path, method, operation in _operations(made):
@@ -96,14 +96,20 @@ def _operations(made: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
 def _definitions() -> dict[str, Any]:
     """The protocol's schemas, referring to each other where OpenAPI has them."""
     text = json.dumps(json_schema()["$defs"]).replace("#/$defs/", SCHEMAS)
-    definitions: dict[str, Any] = json.loads(text)
+    definitions: dict[str, Any] = json.loads(text, object_hook=_may_be_left_out)
     # That it is either an event or a snapshot is more than programs that write clients can make a type of.
     del definitions["WorkflowRunOutput"]["oneOf"]
     return definitions
 
 
-def _of_tickets() -> dict[str, Any]:
-    return {StreamTicketRequest.__name__: StreamTicketRequest.model_json_schema()}
+def _may_be_left_out(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without a null default, which says no more than that it isn't required; but programs that write clients
+    take what has a default for something that is always there."""
+    return {name: value for name, value in schema.items() if not (name == "default" and value is None)}
+
+
+def _beside() -> dict[str, Any]:
+    return {"StreamTicketRequest": StreamTicketRequest.model_json_schema(), "StreamedEvent": STREAMED_EVENT}
 
 
 def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
@@ -121,13 +127,15 @@ def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
         base = {"type": "object", "description": message["description"]}
         form = {field: _in_form(field, schema) for field, schema in properties.items()}
         bodies[name] = {**base, "title": name, "properties": properties}
-        bodies[f"{name}Form"] = {**base, "title": f"{name}Form", "properties": {**form, "token": _TOKEN}}
+        for suffix in FORMS.values():
+            title = f"{name}{suffix}"
+            bodies[title] = {**base, "title": title, "properties": {**form, "token": _TOKEN}}
     return bodies
 
 
 def _in_form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
     if field == "stream":
-        return schema
+        return {"description": schema["description"], "type": "string", "enum": ["true", "false", "1", "0", ""]}
     if field in JSON_FIELDS:
         described = next(kind for kind in schema["anyOf"] if kind.get("type") == "array")
         return {"type": "string", "contentMediaType": "application/json", "contentSchema": described}
@@ -136,7 +144,7 @@ def _in_form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _key_parameter() -> dict[str, Any]:
     about = "The same as `idempotency_key` in the body."
-    return {"name": KEY_HEADER, "in": "header", "schema": {"type": "string"}, "description": about}
+    return {"name": KEY_HEADER, "in": "header", "schema": TypeAdapter(Key).json_schema(), "description": about}
 
 
 def whole() -> dict[str, Any]:

@@ -21,7 +21,7 @@ from interlock import tracing
 from interlock.auth import Principal
 from interlock.http.bodies import Asked, M, asked
 from interlock.http.errors import Unauthorized, about
-from interlock.http.shapes import ANSWERED, Answers, body, json_of, refusals, stream
+from interlock.http.shapes import ANSWERED, EVENT_ID, Answers, body, json_of, refusals, stream
 from interlock.http.sse import EventStream, ExpiredDuring, Follower, Streams, while_there
 from interlock.http.tickets import STREAM, holder_of
 from interlock.log.port import LogUnavailable
@@ -35,7 +35,7 @@ from interlock_protocol.types import RunStatus
 RUNS = "/workflows/{workflow_id}/runs"
 RUN = RUNS + "/{run_id}"
 
-_LAST_EVENT_ID = re.compile(r"(\d{1,18})-(\d{1,18})")
+_LAST_EVENT_ID = re.compile(EVENT_ID)
 
 STATE = "WorkflowRunOutput"
 _C = ErrorCode
@@ -80,7 +80,7 @@ def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIR
         order = await runs.asked(request, CancelWorkflow, workflow_id=workflow_id, run_id=run_id)
         return await runs.cancel(order)
 
-    @router.get(STREAM, operation_id="resumeRun", responses=RESUME)
+    @router.get(STREAM, operation_id="resumeRun", responses=RESUME, response_class=Response)
     async def resume(
         principal: Annotated[Principal, Depends(holder_of(services))],
         workflow_id: str,
@@ -88,7 +88,7 @@ def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIR
         last_event_index: Annotated[int | None, Query(ge=0)] = None,
         epoch: Annotated[int | None, Query(ge=0)] = None,
         snapshot: bool = False,
-        last_event_id: Annotated[str | None, Header()] = None,
+        last_event_id: Annotated[str | None, Header(json_schema_extra={"pattern": f"{EVENT_ID}|^$"})] = None,
     ) -> Response:
         """Replay what was missed, then follow. The header counts more than the query: a browser keeps it current."""
         if last_event_id:
@@ -184,9 +184,9 @@ class _Runs:
 
 def _place(last_event_id: str) -> tuple[int, int]:
     """Epoch and index of a header `Last-Event-ID`."""
-    found = _LAST_EVENT_ID.fullmatch(last_event_id.strip())
-    if found is None:
+    if _LAST_EVENT_ID.fullmatch(last_event_id) is None:
         error = "must be <epoch>-<event_index>, as `id` of an event is"
         details = [{"field": "Last-Event-ID", "error": error}]
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"Last-Event-ID {error}", details=details)
-    return int(found[1]), int(found[2])
+    epoch, _, index = last_event_id.partition("-")
+    return int(epoch), int(index)

@@ -11,7 +11,6 @@ Source: `docs/http.md`, "EventSource".
 """
 
 import hashlib
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from interlock.auth import Principal
 from interlock.http.bodies import fields_of
@@ -40,7 +39,7 @@ TICKETS: Final = "/stream-tickets"
 STREAM: Final = "/workflows/{workflow_id}/runs/{run_id}/resume"
 LIFE: Final = timedelta(minutes=10)
 
-_STREAM_PATH: Final = re.compile(r"/workflows/(?P<workflow_id>[^/?#]+)/runs/(?P<run_id>[^/?#]+)/resume")
+_STREAM_PATH: Final = r"^/workflows/[^/?#]+/runs/[^/?#]+/resume$"
 _SIZE: Final = 64
 """How long what is sent as a ticket may be."""
 
@@ -51,7 +50,7 @@ _ASKED = (_C.INVALID_JSON, _C.INVALID_MESSAGE, _C.MESSAGE_TOO_LARGE, _C.RUN_NOT_
 class StreamTicketRequest(BaseModel):
     """Which stream a ticket is to open: its path on this server, as `/workflows/{workflow_id}/runs/{run_id}/resume`."""
 
-    path: str
+    path: str = Field(pattern=_STREAM_PATH)
 
 
 class IssuedTicket(BaseModel):
@@ -119,17 +118,14 @@ def _asked(fields: dict[str, Any]) -> str:
     try:
         return StreamTicketRequest.model_validate(fields).path
     except ValidationError as error:
-        raise Refusal(_C.INVALID_MESSAGE, "Send the `path` of a stream.", details=field_faults(error)) from None
+        sentence = f"Send the `path` of a stream on this server, {STREAM}, without a query."
+        raise Refusal(_C.INVALID_MESSAGE, sentence, details=field_faults(error)) from None
 
 
 def _followed(path: str) -> Reconnect:
     """What whoever opens the stream at this path asks for."""
-    found = _STREAM_PATH.fullmatch(path)
-    if found is None:
-        error = f"must be the path of a stream on this server: {STREAM}, without a query"
-        raise Refusal(_C.INVALID_MESSAGE, f"path {error}", details=[{"field": "path", "error": error}])
-    named = {name: unquote(value) for name, value in found.groupdict().items()}
-    message = validated(Reconnect, {"action": "reconnect", **named})
+    _, _, workflow_id, _, run_id, _ = map(unquote, path.split("/"))
+    message = validated(Reconnect, {"action": "reconnect", "workflow_id": workflow_id, "run_id": run_id})
     assert isinstance(message, Reconnect)
     return message
 
