@@ -1,4 +1,4 @@
-"""Whether a server should be sent work: its database takes what is written, its log answers, and it isn't on its way out.
+"""Whether a server should be sent work: its database takes writes, its log answers, and it isn't on its way out.
 
 Laws:
 - Looking is cheap, and looked at often: an answer counts for a second, and one question is under way at a time.

@@ -25,7 +25,9 @@ DECLARED: dict[str, list[str]] = {
 }
 """What each file of `requirements/` was made from."""
 
-_ENTRY = re.compile(r"(?P<pin>\S+==[^\s;]+(?: ; [^\\]+)?) \\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)")
+_ENTRY = re.compile(
+    r"(?P<pin>\S+==[^\s;]+(?: ; [^\\]+)?) \\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)"
+)
 
 
 def text_of(name: str) -> str:

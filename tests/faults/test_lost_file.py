@@ -1,4 +1,4 @@
-"""SQLite's file is deleted, moved, replaced or locked under a running server: nothing is accepted that nobody would find."""
+"""SQLite's file is deleted, moved, replaced or locked under a server: nothing is accepted that would be lost."""
 
 from __future__ import annotations
 

@@ -95,7 +95,10 @@ async def test_page_can_read_that_something_went_wrong(tmp_path: Path) -> None:
 
 
 async def test_stream_can_be_read_by_a_listed_page(listed: Live) -> None:
-    async with http(listed) as talk, talk.stream("POST", "/workflows/confirm/runs", json={}, headers={"Origin": PAGE}) as stream:
+    async with (
+        http(listed) as talk,
+        talk.stream("POST", "/workflows/confirm/runs", json={}, headers={"Origin": PAGE}) as stream,
+    ):
         assert readable_by(stream.response) == PAGE
 
 

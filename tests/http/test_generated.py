@@ -1,5 +1,4 @@
-"""Programs that read the OpenAPI document: one that looks for where the server isn't what it says, and one that writes a
-client."""
+"""Programs that read the OpenAPI document: one looks for where the server is other, one writes a client."""
 
 from __future__ import annotations
 
@@ -21,8 +20,10 @@ from interlock.http.openapi import whole
 @pytest.mark.long
 @pytest.mark.timeout(300)  # it takes some 20 s on a machine of its own
 def test_no_request_finds_the_server_to_be_other_than_it_says(tmp_path: Path) -> None:
-    """Schemathesis, with all of its checks but one: not all that a server refuses can be said in a schema, such as that a
-    `cursor` is one of ours, or that a field of a form is JSON."""
+    """Schemathesis, with all of its checks but one.
+
+    Not all that a server refuses can be said in a schema: that a `cursor` is one of ours, that a form's field is JSON.
+    """
     quick = [each for each in workflows if each.id in ("confirm", "order", "echo")]  # others end the process, or wait
     with live_server(quick, data_dir=tmp_path, metrics="open") as live:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{live.http_url}/openapi.json"]

@@ -15,7 +15,7 @@ import pytest
 import structlog
 from tests.http.talk import Http, decided, http, path_of
 from tests.http.workflows import workflows
-from tests.live import ALICE, BOB, JWT_SECRET, NOBODY, Live, Message, live_server, storage_settings
+from tests.live import BOB, JWT_SECRET, NOBODY, Live, Message, live_server, storage_settings
 
 from interlock.http import tickets
 
@@ -190,11 +190,15 @@ async def test_no_ticket_is_kept_or_logged(tmp_path: Path, caplog: pytest.LogCap
             async with page.stream("GET", stream_of(run), params={"ticket": issued["ticket"]}) as stream:
                 await stream.until("WorkflowRunOutput")
             await page.get(stream_of({**run, "run_id": "run-x"}), params={"ticket": issued["ticket"]})
-    on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    on_disk = all_in(tmp_path)
     assert issued["id"].encode() in on_disk
     assert issued["ticket"].encode() not in on_disk
     server_said = [each.getMessage() for each in caplog.records if not each.name.startswith("http")]
     assert not [each for each in [*server_said, *said] if issued["ticket"] in each]
+
+
+def all_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 @contextmanager

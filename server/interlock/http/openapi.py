@@ -43,7 +43,7 @@ _SECURITY = {
 }
 _STREAM = {
     "anyOf": [{"type": "boolean"}, {"type": "null"}],
-    "description": "true, or left out: answer with a stream of events; false: with the run's state once it is paused or finished",
+    "description": "true, or left out: answer with a stream; false: with the run's state once it waits or has ended",
 }
 _TOKEN = {"type": "string", "writeOnly": True, "description": "instead of the header `Authorization`"}
 _BODIES: dict[str, tuple[type[Any], bool]] = {
@@ -103,8 +103,10 @@ def _definitions() -> dict[str, Any]:
 
 
 def _may_be_left_out(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without a null default, which says no more than that it isn't required; but programs that write clients
-    take what has a default for something that is always there."""
+    """The schema without a null default, which says no more than that it isn't required.
+
+    Programs that write clients take what has a default for something that is always there.
+    """
     return {name: value for name, value in schema.items() if not (name == "default" and value is None)}
 
 

@@ -24,8 +24,7 @@ ANSWERED = (ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL)
 SCHEMAS = "#/components/schemas/"
 
 FORMS = {"application/x-www-form-urlencoded": "Form", "multipart/form-data": "Multipart"}
-"""What a body may be besides JSON, and how the schema is called after it: programs that write clients tell the two apart
-by their names."""
+"""What a body may be besides JSON, and how its schema's name ends, by which clients' writers tell them apart."""
 
 EVENT_ID = r"^[0-9]{1,18}-[0-9]{1,18}$"
 """The `id` of an event, `<epoch>-<event_index>`."""

@@ -1,10 +1,10 @@
 """Tickets: how a page follows a run with `EventSource`, which can send no token but in the address.
 
 Laws:
-- A ticket opens one stream, as the user who asked for it, for 10 minutes or until the token it was asked with ends. A
-  stream that it opened ends with it.
-- It is good for as often as one likes until then, on every node, and may be revoked. What its user may do is asked again
-  each time.
+- A ticket opens one stream, as the user who asked for it, for 10 minutes or until the token it was asked with ends.
+  A stream that it opened ends with it.
+- It is good for as often as one likes until then, on every node, and may be revoked. What its user may do is asked
+  again each time.
 - It is kept as a hash, and never logged. What stands in an address isn't worth more than that.
 
 Source: `docs/http.md`, "EventSource".
