@@ -44,13 +44,12 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     configure_logging(settings.log_level, settings.log_format, node=interlock.node, conceal=conceal)
     raise_limit()
     connections = Connections(settings)
-    connections.check()
     interlock.metrics.watch(connections)
     app = _with_short_way(app_of(interlock), interlock)
     config = uvicorn_config(app, settings, connections, lifespan="off")
     gc.freeze()  # what is loaded by now stays: collections needn't look at it again and again
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(interlock, _Server(config, interlock, token)))
+        runner.run(_serve(interlock, _Server(config, interlock, connections, token)))
 
 
 def _with_short_way(app: ASGIApp, interlock: Interlock) -> ASGIApp:
@@ -144,14 +143,18 @@ async def check_address(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """A uvicorn server that greets when it listens, and says 4503 before it closes."""
 
-    def __init__(self, config: uvicorn.Config, interlock: Interlock, token: str | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, interlock: Interlock, connections: Connections, token: str | None
+    ) -> None:
         super().__init__(config)
         self._interlock = interlock
+        self._connections = connections
         self._token = token
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            self._connections.check()
             port = self.servers[0].sockets[0].getsockname()[1]
             workflows = tuple(self._interlock.services().engine.workflows)
             print(greeting(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201

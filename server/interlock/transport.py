@@ -48,8 +48,8 @@ LAST_WORDS_SECONDS = 1.0
 SMALL_BYTES = 512
 SMALL_FRAMES = 1000
 SMALL_FRAMES_PER_SECOND = 50
-"""How many frames of less than `SMALL_BYTES` a peer may send that aren't messages of their own. A client that pings every
-second needs a fiftieth of this.
+"""How many frames of less than `SMALL_BYTES` a peer may send that aren't messages of their own: at once, and then. A
+client that pings every second needs a fiftieth of this.
 """
 
 STRANGERS_BYTES = 4 * 64 * 1024

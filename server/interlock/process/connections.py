@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 
 import structlog
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from interlock.process import open_files
 from interlock.settings import Settings
@@ -240,7 +240,8 @@ class Connection(asyncio.Transport, asyncio.Protocol):
     # ── For the protocol above ──────────────────────────────────────────────────────────────────────────
 
     def write(self, data: Any) -> None:
-        self._below.write(data)
+        if not self._below.is_closing():  # where uvloop would raise
+            self._below.write(data)
 
     def pause_reading(self) -> None:
         self._has_enough = True
@@ -320,11 +321,22 @@ class HttpConnection(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_bytes: int | None = None
+        self._answered: RequestResponseCycle | None = None
         self._unfit: tuple[HTTPStatus, str] | None = None
 
     def connection_made(self, transport: Connection) -> None:  # type: ignore[override]
         super().connection_made(transport)
         transport.expect(self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True  # uvicorn tells the request that was read last, not this one
+            self._answered.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
