@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "keep_logs_days": None,
     "max_log_events": None,
     "auth_timeout_seconds": 10,
+    "request_timeout_seconds": 20,
     "heartbeat_seconds": 20,
     "shutdown_grace_seconds": 10,
     "metrics": "token",

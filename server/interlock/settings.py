@@ -185,6 +185,9 @@ class Settings(BaseSettings):
         ge=1000,
     )
     auth_timeout_seconds: float = _seconds(10, "How long a new socket may take to authenticate.")
+    request_timeout_seconds: float = _seconds(
+        20, "How long a connection may take for the head of a request, and as long again for its body."
+    )
     heartbeat_seconds: float = _seconds(20, "How often the server pings a socket.")
     shutdown_grace_seconds: float = _seconds(10, "How long a stopping server lets its steps finish.")
     metrics: Literal["token", "open", "off"] = _setting(

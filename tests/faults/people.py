@@ -75,6 +75,7 @@ class Tally:
     cut: int = 0
     left: int = 0
     lag: float = 0.0
+    floods: Counter[str] = field(default_factory=Counter)
     momentary: Counter[str] = field(default_factory=Counter)
     internal: list[tuple[str, str]] = field(default_factory=list)
     """Who was told of an error inside of the server, and what they had sent; told is told, whatever comes of it."""
