@@ -26,6 +26,7 @@ from interlock.engine.loading import load_state
 from interlock.engine.notices import Notices
 from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions
+from interlock.engine.work.expressions import Expressions
 from interlock.engine.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
 from interlock.meter import Meter
@@ -62,6 +63,7 @@ class Ports:
     notices: Notices | None = None
     meter: Meter = field(default_factory=Meter)
     traces: Traces = field(default_factory=Traces)
+    expressions: Expressions = field(default_factory=Expressions)
     max_log_events: int | None = None
 
 
@@ -98,7 +100,7 @@ class Driver:
         self._tasks: dict[Any, asyncio.Task[None]] = {}
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
-        self._worker = Worker(workflow, self.journal, self.sessions)
+        self._worker = Worker(workflow, self.journal, self.sessions, ports.expressions)
         self._draining = False
         self._settling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
