@@ -93,6 +93,8 @@ class Engine:
         meter: Meter | None = None,
     ) -> None:
         self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
+        for workflow in workflows:
+            workflow.prepare()
         self.log = log
         self.store = store
         self.clock = clock or Clock()
