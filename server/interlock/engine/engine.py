@@ -92,6 +92,8 @@ class Engine:
         meter: Meter | None = None,
     ) -> None:
         self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
+        for workflow in workflows:
+            workflow.prepare()
         self.log = log
         self.store = store
         self.clock = clock or Clock()
@@ -100,6 +102,7 @@ class Engine:
         self.notices = None if on_pause is None else Notices(store, self.clock, on_pause, self._logged, base_url)
         ports = Ports(log, store, self.clock, self.notices, meter or Meter(), max_log_events=max_log_events)
         self._traces = ports.traces
+        self._expressions = ports.expressions
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
             self.workflows,
@@ -127,6 +130,7 @@ class Engine:
         if under_way := {*self._commands, *self.runs.suspicions}:
             await asyncio.wait(under_way, timeout=grace)
         await self._pool.stop(grace)
+        await self._expressions.close()
 
     async def _in_full(self, command: Coroutine[Any, Any, T]) -> T:
         """Carry out a command to its end, whatever becomes of the caller."""
