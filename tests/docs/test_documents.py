@@ -36,9 +36,9 @@ from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, BATCH_SECONDS
 from interlock.engine.pool import KEPT_STATES
 from interlock.engine.runs import CACHED_FACTS
 from interlock.feed import KEPT, PAGE
+from interlock.http.bodies import MAX_FIELDS
 from interlock.http.errors import STATUS_OF
 from interlock.http.openapi import whole
-from interlock.http.bodies import MAX_FIELDS
 from interlock.hub import TAIL_BYTES, TAILS_BYTES
 from interlock.lists import MAX_LISTS
 from interlock.log.port import PAGE_BYTES
