@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from interlock.workflow.declaration import Workflow
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.faults import first_errors
+from interlock_protocol.faults import first_errors, shortened
 from interlock_protocol.types import JsonValue
 
 
@@ -25,7 +25,7 @@ def checked_input(workflow: Workflow, message: JsonValue) -> JsonValue:
         is_kept = model.model_validate(checked) == given
     except ValidationError as error:
         details = [
-            {"field": ".".join(("message", *map(str, each["loc"]))), "error": each["msg"]}
+            {"field": ".".join(("message", *(shortened(str(part)) for part in each["loc"]))), "error": each["msg"]}
             for each in first_errors(error)
         ]
         sentence = f"`message` isn't what workflow {workflow.id!r} needs: {details[0]['field']}: {details[0]['error']}"
