@@ -256,7 +256,8 @@ def _wrong_for_model(model: type[BaseModel], values: Mapping[str, JsonValue]) ->
         model.model_validate(dict(values))
     except ValidationError as error:
         return [
-            {"field": ".".join(map(str, each["loc"])), "error": _sentence(each["msg"])} for each in first_errors(error)
+            {"field": ".".join(shortened(str(part)) for part in each["loc"]), "error": _sentence(each["msg"])}
+            for each in first_errors(error)
         ]
     return []
 

@@ -150,7 +150,7 @@ def _merge_input(workflow: Workflow, requirement: Requirement, given: Given) -> 
     for name, value in given.get("user_input_schema", {}).items():
         if values.get(name) is not None and not is_same(values[name], value):
             sentence = "`user_input` and `user_input_schema` give different values; send one, or the same twice."
-            wrong.append({"field": name, "error": sentence})
+            wrong.append({"field": shortened(name), "error": sentence})
         values[name] = value
     ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
     model = None if ask is None else ask.model
