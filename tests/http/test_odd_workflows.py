@@ -47,7 +47,7 @@ class Hooked(BaseModel):
 class Odd(BaseModel):
     """Its schema has what isn't JSON."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [math.nan, object()]})
+    model_config = ConfigDict(json_schema_extra={"examples": [math.nan]})
     x: int = 1
 
 
