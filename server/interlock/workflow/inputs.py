@@ -80,7 +80,10 @@ def _faults(error: Exception, name: str) -> list[dict[str, str]]:
     if isinstance(error, ValidationError):
         with contextlib.suppress(Exception):  # what its author raised may not be able to say what it is
             return [
-                {"field": shortened(".".join((name, *map(str, each["loc"])))), "error": legible(each["msg"])}
+                {
+                    "field": ".".join((name, *(shortened(str(part)) for part in each["loc"]))),
+                    "error": legible(each["msg"]),
+                }
                 for each in first_errors(error)
             ]
     return [{"field": name, "error": f"it can't be checked ({type(error).__name__})"}]
