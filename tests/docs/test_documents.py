@@ -45,7 +45,7 @@ from interlock.log.port import PAGE_BYTES
 from interlock.pacing.counting import AWAY_SECONDS, SHARED_SECONDS
 from interlock.pacing.pace import MAX_REFUSALS
 from interlock.settings import PREFIX, Settings
-from interlock.socket import MAX_CONTROL
+from interlock.socket import MAX_WAITING_BYTES
 from interlock.testing import Run, running
 from interlock.workflow.agents import Tool, ToolRequest
 from interlock.workflow.expressions import NAMES
@@ -208,7 +208,8 @@ def test_architecture_names_the_bounds() -> None:
     batch = f"{BATCH_EVENTS} events, {BATCH_BYTES // 1024} KiB or {BATCH_SECONDS * 1000:g} ms"
     assert bounds["a batch that is being filled"].startswith(batch)
     assert bounds["a generator in a thread"] == f"{THREAD_AHEAD} items ahead"
-    assert bounds["control messages that wait for a client"] == f"{MAX_CONTROL:,}"
+    waiting = bounds["control messages that wait for a client"]
+    assert waiting.startswith(f"{MAX_WAITING_BYTES // 1024} KiB,")
     assert bounds["lists that a connection follows"] == str(MAX_LISTS)
     assert bounds["changes of runs in memory, in all"] == f"{2 * KEPT:,}"
     assert bounds["a page of changes"] == str(PAGE)

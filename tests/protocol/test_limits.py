@@ -329,7 +329,7 @@ def test_what_is_repeated_of_a_client_is_short() -> None:
     assert shortened("x" * 10**6) == "x" * (MAX_QUOTED - 1) + "…"
 
 
-@pytest.mark.parametrize("value", [{1, 2}, b"x", object(), float("nan"), 10**30, {"a": [complex(1)]}], ids=repr)
+@pytest.mark.parametrize("value", [{1, 2}, b"x", object, float("nan"), 10**30, {"a": [complex(1)]}], ids=repr)
 def test_client_is_told_of_a_value_that_is_not_json_before_anything_is_sent(value: Any) -> None:
     connection = ClientConnection(JSON)
     greeting = control.connected(connection_id="c", heartbeat_seconds=1, max_message_bytes=1024, requires_auth=False)
