@@ -291,7 +291,7 @@ def _node(state: RunState, event: Event) -> NodeState:
         siblings = state.nodes if parent is None else parent.children
         siblings[str(path[-1])] = node
         if parent is not None and parent.kind == "Step":
-            parent.kind = "Workflow"  # its start looks like any step's
+            parent.kind = "Workflow"  # in logs of older releases its start looks like any step's
         state.visits[node.step_id] = node.visit
     return node
 
@@ -307,10 +307,10 @@ def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> No
     state.started_at = event["created_at"]
 
 
-def _step_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.phase = Phase.RUNNING
-    node.kind = node.kind or "Step"
+    node.kind = node.kind or private.get("kind", "Step")
     node.attempt = event["attempt"]
     node.tries += 1
     node.retry_at = None

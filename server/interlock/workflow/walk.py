@@ -209,7 +209,9 @@ class Walk:
             case Step():
                 if place.step_id in self.held:  # one try at a time
                     return self.need("thread", place, node, path)
-                return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
+                event = self.of_step(place, node, path, "StepStarted", attempt=node.attempt + 1)
+                self.drafts.append(Draft(event, None if place.node.workflow is None else {"kind": "Workflow"}))
+                return Outcome.OPEN
             case Steps():
                 return self.say(place, node, path, "StepsExecutionStarted", steps_count=len(place.children))
             case Parallel():
