@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from tests.workflow.people import Person
 from tests.workflow.random_runs import workflows
 from tests.workflow.simulation import Agent, Simulation, says
@@ -599,3 +599,19 @@ def test_run_that_fits_another_definition_goes_on_in_it(
     run.run = person.run
     while not settled(run).is_final:
         getattr(run, pick(("work", "work", "decide")))()
+
+
+class Raises(BaseModel):
+    x: str
+
+    @field_validator("x")
+    @classmethod
+    def raises(cls, value: str) -> str:
+        raise KeyError(value)
+
+
+@pytest.mark.parametrize("new", [{"input_schema": Raises}, {}])
+def test_validator_that_raises_takes_nothing(new: dict[str, Any]) -> None:
+    run = stands(Change("", reviewed_form(X), [], GOES_ON, GOES_ON, until=FILLED), "there")
+    form_too = reviewed_form(X) if new else asks(Ask(Raises), Review(on_reject="retry"))
+    assert not fits(workflow_of(form_too, **new), run.state)

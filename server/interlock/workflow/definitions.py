@@ -42,7 +42,6 @@ from interlock.workflow.state import (
     node_at,
     resolution_key,
 )
-from interlock_protocol.errors import Refusal
 from interlock_protocol.requirements import FLAGS
 from interlock_protocol.types import JsonValue, RunStatus, StepType
 
@@ -77,7 +76,7 @@ def _takes_input(workflow: Workflow, given: JsonValue) -> bool:
     """Whether the workflow takes this input, and all of it."""
     try:
         return _holds(checked_input(workflow, given), given)
-    except Refusal:
+    except Exception:  # a refusal, or whatever an author's validator raises
         return False
 
 
@@ -92,7 +91,10 @@ def _holds(value: JsonValue, part: JsonValue) -> bool:
 
 def _takes_form(ask: Ask, given: Mapping[str, JsonValue]) -> bool:
     """Whether the form takes what was filled in."""
-    _, wrong = check_input([field.to_wire() for field in ask.fields], given, ask.model)
+    try:
+        _, wrong = check_input([field.to_wire() for field in ask.fields], given, ask.model)
+    except Exception:  # whatever an author's validator raises
+        return False
     return not wrong
 
 

@@ -349,10 +349,10 @@ def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> No
     node = _node(state, event)
     node.error = event["error"]
     node.error_type = event["error_type"]
+    node.at_work = bool(private.get("at_work"))
     if event["will_retry"]:
         node.phase = Phase.ENTERED
         node.retry_at = private.get("retry_at")
-        node.at_work = bool(private.get("at_work"))
     else:
         node.phase = Phase.FAILED
         node.ended_index = state.next_index
