@@ -150,6 +150,19 @@ async def test_process_that_ends_while_a_thread_is_at_work_ends_the_try(restart:
         stubborn.let_go.set()
 
 
+async def test_thread_that_could_not_be_started_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = Threads()
+
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        with pytest.raises(RuntimeError, match="can't start"):
+            await in_thread(lambda _: None, None, begin=lambda: threads.begin("run", "step"))
+    assert not threads.of("run")
+
+
 async def test_threads_are_known_until_they_have_ended() -> None:
     threads, let_go = Threads(), threading.Event()
     begin = threads.begin

@@ -62,6 +62,13 @@ def test_handover_breaks_off_only_what_is_still_at_work(held: bool) -> None:
     assert run.run().waiting == (["work"] if held else [])
 
 
+def test_step_that_has_failed_for_good_is_not_broken_off() -> None:
+    run = out_of_time(restart="ask")
+    (work,) = advance(run.workflow, run.state, run.clock, {step_id(run)}).work
+    run.emit(failed(run.workflow, run.state, work, TimeoutError("it is still at work"), at_work=True))
+    assert recovered(run.workflow, run.state) == ()
+
+
 def test_what_was_broken_off_is_not_broken_off_again() -> None:
     run = out_of_time()
     run.crash()

@@ -156,7 +156,6 @@ async def in_thread(function: Callable[[Any], Any], given: Any, *, begin: Begin 
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
-    end = begin()
 
     def deliver(result: Any, error: BaseException | None) -> None:
         end()
@@ -178,6 +177,7 @@ async def in_thread(function: Callable[[Any], Any], given: Any, *, begin: Begin 
             loop.call_soon_threadsafe(deliver, *outcome)
 
     threading.Thread(target=run, daemon=True, name="interlock-step").start()
+    end = begin()  # not before: where no thread can be started, none ends
     return await future
 
 
@@ -240,24 +240,25 @@ class _ThreadedGenerator:
         self._done = False
 
     async def __aenter__(self) -> AsyncIterator[Any]:
-        context, end = contextvars.copy_context(), self._begin()
-        threading.Thread(target=context.run, args=(self._run, end), daemon=True, name="interlock-step").start()
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._run,), daemon=True, name="interlock-step").start()
+        self._end = self._begin()
         return self._iterate()
 
     async def __aexit__(self, *_: object) -> None:
         self._stopped = True
         self._ahead.release(THREAD_AHEAD)
 
-    def _run(self, end: Callable[[], None]) -> None:
+    def _run(self) -> None:
         try:
             self._produce(self._generator)
         except BaseException as error:
             self._error = error
         finally:
-            self._notify(functools.partial(self._finished, end))
+            self._notify(self._finished)
 
-    def _finished(self, end: Callable[[], None]) -> None:
-        end()
+    def _finished(self) -> None:
+        self._end()
         self._done = True
         self._wake.set()
 

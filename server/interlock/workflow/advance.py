@@ -114,7 +114,7 @@ def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now:
         case "review":
             _judged(look, work, node, result)
         case "input":
-            look.begin_nested(work.place, node, work.path, {"input": result})
+            look.begin_nested(work.place, node, work.path, input=result)
     return tuple(look.drafts)
 
 

@@ -42,9 +42,8 @@ from interlock.workflow.state import (
     node_at,
     resolution_key,
 )
-from interlock_protocol.errors import Refusal
 from interlock_protocol.requirements import FLAGS
-from interlock_protocol.types import JsonValue, RunStatus
+from interlock_protocol.types import JsonValue, RunStatus, StepType
 
 DEFINITION_CHANGED = "definition_changed"
 
@@ -77,7 +76,7 @@ def _takes_input(workflow: Workflow, given: JsonValue) -> bool:
     """Whether the workflow takes this input, and all of it."""
     try:
         return _holds(checked_input(workflow, given), given)
-    except Refusal:
+    except Exception:  # a refusal, or whatever an author's validator raises
         return False
 
 
@@ -92,7 +91,10 @@ def _holds(value: JsonValue, part: JsonValue) -> bool:
 
 def _takes_form(ask: Ask, given: Mapping[str, JsonValue]) -> bool:
     """Whether the form takes what was filled in."""
-    _, wrong = check_input([field.to_wire() for field in ask.fields], given, ask.model)
+    try:
+        _, wrong = check_input([field.to_wire() for field in ask.fields], given, ask.model)
+    except Exception:  # whatever an author's validator raises
+        return False
     return not wrong
 
 
@@ -126,7 +128,7 @@ def _of_nodes(
 
 def _of_node(state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
     named, is_ended = repr(place.node.name), node.phase is Phase.COMPLETED
-    if node.kind is not None and node.kind != place.node.kind:
+    if not _is_of_kind(node, place.node.kind):
         yield f"{named} is a {place.node.kind} now, and was a {node.kind}"
         return
     if not is_ended:
@@ -136,6 +138,16 @@ def _of_node(state: RunState, place: Place, node: NodeState, path: Path) -> Iter
         is_open = nodes is node.children and not is_ended
         order = _order(place, node) if is_open else _as_before(place, nodes)
         yield from _of_nodes(state, place.children, nodes, inner, order)
+
+
+def _is_of_kind(node: NodeState, kind: StepType) -> bool:
+    """Whether a node was of this kind when it was entered, as far as its events tell.
+
+    Those of older releases don't tell a nested workflow that has just begun from any other step.
+    """
+    has_just_begun = node.phase is Phase.RUNNING and not node.children and node.agent is None
+    untold = node.kind is None or (node.kind == "Step" and kind == "Workflow" and has_just_begun)
+    return untold or node.kind == kind
 
 
 def _order(place: Place, node: NodeState) -> Sequence[str] | None:

@@ -73,7 +73,7 @@ def walk_places(places: Mapping[str, Place]) -> Iterator[Place]:
 def fingerprint_of(nodes: Sequence[Node], input_schema: type[BaseModel] | None = None) -> str:
     """A hash of all that a run may rely on: where it is the same, nothing has to be compared (`definitions`)."""
     shape = [[_shape(node) for node in nodes], _schema_of(input_schema)]
-    return hashlib.blake2b(to_json(shape), digest_size=16).hexdigest()
+    return hashlib.blake2b(to_json(shape, fallback=repr), digest_size=16).hexdigest()
 
 
 def _shape(node: Node) -> list[Any]:

@@ -333,7 +333,7 @@ def _node(state: RunState, event: Event) -> NodeState:
         siblings = state.nodes if parent is None else parent.children
         siblings[str(path[-1])] = node
         if parent is not None and parent.kind == "Step":
-            parent.kind = "Workflow"  # its start looks like any step's
+            parent.kind = "Workflow"  # in logs of older releases its start looks like any step's
         state.visits[node.step_id] = node.visit
     return node
 
@@ -353,7 +353,7 @@ def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> 
     node = _node(state, event)
     node.input = private.get("input")
     node.phase = Phase.RUNNING
-    node.kind = node.kind or "Step"
+    node.kind = node.kind or private.get("kind", "Step")
     node.attempt = event["attempt"]
     node.tries += 1
     node.retry_at = None
@@ -394,10 +394,10 @@ def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> No
     node = _node(state, event)
     node.error = event["error"]
     node.error_type = event["error_type"]
+    node.at_work = bool(private.get("at_work"))
     if event["will_retry"]:
         node.phase = Phase.ENTERED
         node.retry_at = private.get("retry_at")
-        node.at_work = bool(private.get("at_work"))
     else:
         node.phase = Phase.FAILED
         node.ended_index = state.next_index

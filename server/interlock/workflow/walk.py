@@ -227,18 +227,25 @@ class Walk:
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
         return Outcome.OPEN
 
-    def begin_step(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        match place.node:
-            case Step(workflow=Workflow(input_schema=schema)) if schema is not None:
-                return self.need("input", place, node, path)
+    def begin_step(self, place: Place, step: Step, node: NodeState, path: Path) -> Outcome:
+        if step.workflow is not None and step.workflow.input_schema is not None:
+            return self.need("input", place, node, path)
         if place.step_id in self.held:  # one try at a time
             return self.need("thread", place, node, path)
+        if step.workflow is not None:
+            return self.begin_nested(place, node, path)
         return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
+
+    def begin_nested(self, place: Place, node: NodeState, path: Path, **own: Any) -> Outcome:
+        """A nested workflow begins; with an input of its `own`, where it was checked."""
+        event = self.of_step(place, node, path, "StepStarted", attempt=node.attempt + 1)
+        self.drafts.append(Draft(event, {"kind": "Workflow", **own}))
+        return Outcome.OPEN
 
     def begin(self, place: Place, node: NodeState, path: Path) -> Outcome:
         match place.node:
-            case Step():
-                return self.begin_step(place, node, path)
+            case Step() as step:
+                return self.begin_step(place, step, node, path)
             case Steps():
                 return self.say(place, node, path, "StepsExecutionStarted", steps_count=len(place.children))
             case Parallel():
@@ -301,11 +308,6 @@ class Walk:
         """A container whose nodes run one after the other."""
         outcome = self.sequence(children, node.children, path)
         return self.say(place, node, path, then, **fields) if outcome is Outcome.DONE else outcome
-
-    def begin_nested(self, place: Place, node: NodeState, path: Path, private: dict[str, Any]) -> None:
-        """A nested workflow begins with an input of its own, which was checked."""
-        event = self.of_step(place, node, path, "StepStarted", attempt=node.attempt + 1)
-        self.drafts.append(Draft(event, private))
 
     def nested(self, place: Place, node: NodeState, path: Path) -> Outcome:
         outcome = self.sequence(place.children.values(), node.children, path)
