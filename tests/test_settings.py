@@ -229,7 +229,11 @@ def test_no_secret_is_shown() -> None:
 def test_agentos_is_open_only_on_this_machine_and_without_tokens() -> None:
     assert Settings(agentos="Root", agentos_open=True).agentos == "root"
     assert "set INTERLOCK_AGENTOS too" in refusal(agentos_open=True)
-    for closed in ({"tokens": "a-token-of-someone"}, {"jwt_secret": "x" * 32}, {"host": "0.0.0.0", "tokens": "a-token"}):
+    for closed in (
+        {"tokens": "a-token-of-someone"},
+        {"jwt_secret": "x" * 32},
+        {"host": "0.0.0.0", "tokens": "a-token"},
+    ):
         assert "INTERLOCK_AGENTOS_OPEN is for a server on this machine" in refusal(
             agentos="beside", agentos_open=True, **closed
         )

@@ -22,7 +22,7 @@ from interlock.lists import check_may_list, seen_by, summary
 from interlock.log.port import LogUnavailable
 from interlock.meter import Meter
 from interlock.services import Services
-from interlock.store.port import StoreUnavailable
+from interlock.store.port import RunFilter, StoreUnavailable
 from interlock.workflow.declaration import Workflow
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
@@ -60,7 +60,8 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
-        return await listed(principal, status, limit, cursor, workflow_id=workflow_id, session_id=session_id)
+        of = RunFilter(workflow_id=workflow_id, session_id=session_id)
+        return await listed(principal, status, limit, cursor, of)
 
     @router.get(
         "/workflows/{workflow_id}/runs",
@@ -75,15 +76,17 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """The same, of one workflow."""
-        return await listed(principal, status, limit, cursor, workflow_id=workflow_id, session_id=session_id)
+        of = RunFilter(workflow_id=workflow_id, session_id=session_id)
+        return await listed(principal, status, limit, cursor, of)
 
     async def listed(
-        principal: Principal, status: list[RunStatus] | None, limit: int, cursor: str | None, **of: str | None
+        principal: Principal, status: list[RunStatus] | None, limit: int, cursor: str | None, of: RunFilter
     ) -> dict[str, Any]:
         check_may_list(principal)
         which = replace(
             seen_by(principal),
-            **of,
+            workflow_id=of.workflow_id,
+            session_id=of.session_id,
             statuses=frozenset(status or ()),
             cursor=cursor,
             limit=limit,

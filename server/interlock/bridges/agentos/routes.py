@@ -179,7 +179,9 @@ async def resume(request: Request) -> None:
     answer = await request.ask(_run_of(request))
     if answer.is_fine and answer.content["status"] in ("COMPLETED", "CANCELLED", "ERROR"):
         given.pop("last_event_index", None)
-    await request.forward(_run_of(request) + "/resume", _once(b"", request.receive), method="GET", query=urlencode(given).encode())
+    await request.forward(
+        _run_of(request) + "/resume", _once(b"", request.receive), method="GET", query=urlencode(given).encode()
+    )
 
 
 async def run(request: Request) -> None:
