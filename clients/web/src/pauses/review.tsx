@@ -88,7 +88,7 @@ function Failure({ question }: { question: StepQuestion }) {
   const { success, error } = question.requirement;
   if (success !== false) return null;
   return (
-    <p className="error" role="alert">
+    <p className="fault">
       The step calls this a failure{error ? `: ${error}` : "."}
     </p>
   );
