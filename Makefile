@@ -134,4 +134,4 @@ docs: setup  ## regenerate the generated documents
 
 clean:
 	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(WEB)/node_modules server/interlock/web $(REACT)/node_modules $(REACT)/dist
-	rm -rf $(VENV) $(VENV)-lock .venv-peer .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-lock .venv-peer* .mypy_cache .ruff_cache .pytest_cache

@@ -223,6 +223,8 @@ class Screen:
         if event.step_output != self._last_content:
             self._output(event, key, event.step_output)
         self._reviewed[key] = self._last_content = event.step_output
+        if event.success is False:
+            self._step_line(event, f"! {event.error or 'the step calls this a failure'}", "red")
 
     def _output(self, event: StepEvent, key: _Key, content: JsonValue) -> None:
         """What a step came to, unless it has been written already."""

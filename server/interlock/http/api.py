@@ -23,7 +23,7 @@ from interlock.lists import check_may_list, seen_by, summary
 from interlock.log.port import LogUnavailable
 from interlock.meter import Meter
 from interlock.services import Services
-from interlock.store.port import StoreUnavailable
+from interlock.store.port import RunFilter, StoreUnavailable
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.inputs import message_schema
 from interlock_protocol import control
@@ -65,7 +65,8 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
-        return await listed(principal, status, limit, cursor, workflow_id=workflow_id, session_id=session_id)
+        of = RunFilter(workflow_id=workflow_id, session_id=session_id)
+        return await listed(principal, status, limit, cursor, of)
 
     @router.get("/workflows/{workflow_id}/runs", operation_id="listRunsOfWorkflow", responses=RUN_LIST)
     async def runs_of(
@@ -77,22 +78,17 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """The same, of one workflow."""
-        return await listed(principal, status, limit, cursor, workflow_id=workflow_id, session_id=session_id)
+        of = RunFilter(workflow_id=workflow_id, session_id=session_id)
+        return await listed(principal, status, limit, cursor, of)
 
     async def listed(
-        principal: Principal,
-        status: list[RunStatus] | None,
-        limit: int,
-        cursor: str | None,
-        *,
-        workflow_id: str | None,
-        session_id: str | None,
+        principal: Principal, status: list[RunStatus] | None, limit: int, cursor: str | None, of: RunFilter
     ) -> dict[str, Any]:
         check_may_list(principal)
         which = replace(
             seen_by(principal),
-            workflow_id=workflow_id,
-            session_id=session_id,
+            workflow_id=of.workflow_id,
+            session_id=of.session_id,
             statuses=frozenset(status or ()),
             cursor=cursor,
             limit=limit,

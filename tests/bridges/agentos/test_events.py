@@ -120,8 +120,8 @@ def test_review_has_its_output_as_an_object() -> None:
 
 @pytest.mark.parametrize("name", ["StepPaused", "RouterPaused", "StepOutputReview"])
 def test_review_of_an_iteration_is_one_of_an_output(name: str) -> None:
-    changes: dict[str, Any] = {"requires_output_review": False, "requires_iteration_review": True}
-    assert told(name, **changes)["requires_output_review"] is True
+    changes = {"requires_output_review": False, "requires_iteration_review": True}
+    assert told(name, None, **changes)["requires_output_review"] is True
 
 
 def test_tool_that_failed_says_why() -> None:

@@ -87,11 +87,7 @@ function Retries({ question }: { question: StepQuestion }) {
 function Failure({ question }: { question: StepQuestion }) {
   const { success, error } = question.requirement;
   if (success !== false) return null;
-  return (
-    <p className="error" role="alert">
-      The step calls this a failure{error ? `: ${error}` : "."}
-    </p>
-  );
+  return <p className="fault">The step calls this a failure{error ? `: ${error}` : "."}</p>;
 }
 
 /** What changed since the output was sent back. */

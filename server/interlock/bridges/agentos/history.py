@@ -1,7 +1,7 @@
 """What AgentOS repeats at a pause and at the end of a run, read from the run's log.
 
 Laws:
-- Read when it is told, and kept nowhere. Of the log, only the few entries that say something are decoded.
+- Read when it is told. Of the log, only the few entries that say something are decoded.
 - It is bounded: outputs beyond `MAX_RESULTS_BYTES` in all are told without their content, and marked.
 """
 
@@ -16,7 +16,7 @@ from interlock.store.port import StoreUnavailable
 from interlock_protocol.codec import read_body
 from interlock_protocol.errors import Refusal
 
-MAX_RESULTS_BYTES = 4 * 1024 * 1024
+MAX_RESULTS_BYTES = 1024 * 1024
 """How much of outputs is told once more, by the size of their events."""
 
 _TELLING = tuple(f'{{"event":"{name}"'.encode() for name in ("WorkflowStarted", "StepCompleted", "WorkflowCompleted"))
@@ -64,19 +64,36 @@ class History:
         }
 
 
-async def history_of(runs: Runs, run_id: str, until: int | None = None) -> History:
-    """What the log tells of a run, up to (not including) the index `until`; as far as it can be read now."""
-    history, index = History(), 0
-    try:
-        head = await runs.head(run_id)
-        index = head.first_index
-        until = head.next_index if until is None else until
-        while index < until and (batches := await runs.logged_from(run_id, index)):
-            for batch in batches:
+class Reader:
+    """Reads the logs of runs for one client. Of one that is told from its start to its end, each entry is read once."""
+
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
+        self._of = ("", 0)
+        self._next = 0
+        self._history = History()
+
+    async def until(self, run_id: str, index: int | None = None) -> History:
+        """What the log tells of a run, up to (not including) `index`, as far as it can be read now.
+
+        It is to be used at once: it grows when more is read.
+        """
+        try:
+            head = await self._runs.head(run_id)
+            index = head.next_index if index is None else index
+            if (run_id, head.epoch) != self._of or not head.first_index <= self._next <= index:
+                self._of, self._next, self._history = (run_id, head.epoch), head.first_index, History()
+            await self._read(run_id, index)
+        except (LogUnavailable, StoreUnavailable, Refusal):
+            pass  # what it has is told; the event itself has come, and waits for nothing
+        return self._history if run_id == self._of[0] else History()
+
+    async def _read(self, run_id: str, index: int) -> None:
+        reached = -1
+        while reached < self._next < index:
+            reached = self._next
+            for batch in await self._runs.logged_from(run_id, reached):
                 for place, entry in enumerate(batch.entries, batch.first_index):
-                    if index <= place < until:
-                        history.take(entry.body)
-                index = max(index, batch.next_index)
-    except (LogUnavailable, StoreUnavailable, Refusal):
-        pass  # what it has is told; the event itself has come, and waits for nothing
-    return history
+                    if self._next <= place < index:
+                        self._history.take(entry.body)
+                        self._next = place + 1

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from interlock.auth import origin_allowed
 from interlock.auth.origins import is_loopback
 from interlock.bridges.agentos.exchange import header
+from interlock.bridges.agentos.history import Reader
 from interlock.bridges.agentos.routes import Request, find, not_found
 from interlock.bridges.agentos.socket import SUBPROTOCOL, Conversation
 from interlock.endpoint import SOCKET_PATH
@@ -91,9 +92,9 @@ class AgentOS:
         route, of = found
 
         async def respond(receive: Receive, send: Send) -> None:
-            asked = self._with_token(scope)
-            services, limit = self._services, self._settings.max_message_bytes
-            await route.respond(Request(self._app, asked, receive, send, lambda: services().engine.runs, of, limit))
+            asked, runs = self._with_token(scope), self._services().engine.runs
+            limit = self._settings.max_message_bytes
+            await route.respond(Request(self._app, asked, receive, send, runs, Reader(runs), of, limit))
 
         return respond
 

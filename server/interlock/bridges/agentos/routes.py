@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from interlock.bridges.agentos import actions
 from interlock.bridges.agentos.events import as_run_output, repeats, translated
 from interlock.bridges.agentos.exchange import Answer, Translating, asking, header, read
-from interlock.bridges.agentos.history import History, history_of
+from interlock.bridges.agentos.history import History, Reader
 from interlock.bridges.agentos.outputs import Fields, place_of
 from interlock.engine.runs import Runs
 from interlock_protocol.errors import Refusal
@@ -40,6 +40,7 @@ class Request:
 
     Attributes:
         app: the server's own routes.
+        runs, log: what is read beside.
         of: what its path names.
         limit: the largest body that is looked at, in bytes.
     """
@@ -48,7 +49,8 @@ class Request:
     scope: Scope
     receive: Receive
     send: Send
-    runs: Callable[[], Runs]
+    runs: Runs
+    log: Reader
     of: dict[str, str]
     limit: int
 
@@ -66,17 +68,16 @@ class Request:
         await self.app(scope, receive or self.receive, Translating(self.send, self._output, self._event))
 
     async def _output(self, output: Fields) -> Fields:
-        return as_run_output(output, await history_of(self.runs(), output["run_id"]))
+        return as_run_output(output, await self.log.until(output["run_id"]))
 
     async def _event(self, message: Fields) -> Fields:
         if not repeats(message):
             return translated(message)
-        return translated(message, await history_of(self.runs(), message["run_id"], place_of(message) + 1))
+        return translated(message, await self.log.until(message["run_id"], place_of(message) + 1))
 
     async def run(self, run_id: str) -> tuple[Fields, History]:
         """A run that the server has let this client read, and what its log tells."""
-        runs = self.runs()
-        return await runs.snapshot(run_id), await history_of(runs, run_id)
+        return await self.runs.snapshot(run_id), await self.log.until(run_id)
 
 
 Respond = Callable[[Request], Awaitable[None]]
@@ -188,7 +189,7 @@ async def run(request: Request) -> None:
     """`GET …/runs/{run_id}`."""
     answer = await request.ask(_run_of(request), **_session(request))
     if answer.is_fine:
-        output, history = answer.content["output"], await history_of(request.runs(), request.of["run_id"])
+        output, history = answer.content["output"], await request.log.until(request.of["run_id"])
         answer.content = as_run_output(output, history)
     await answer.send(request.send)
 

@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from starlette.types import ASGIApp
 
 from interlock.bridges.agentos import actions, events
-from interlock.bridges.agentos.history import history_of
+from interlock.bridges.agentos.history import Reader
 from interlock.bridges.agentos.outputs import place_of
 from interlock.engine.runs import Runs
 from interlock.log.port import LogUnavailable
@@ -52,6 +52,7 @@ class Conversation:
         self._receive = receive
         self._send = send
         self._runs = runs
+        self._log = Reader(runs)
         self._token = token
         self._limit = limit
         self._is_known = token is not None
@@ -119,7 +120,7 @@ class Conversation:
     async def _translated(self, said: dict[str, Any]) -> dict[str, Any]:
         if not events.repeats(said):
             return events.translated(said)
-        return events.translated(said, await history_of(self._runs, said["run_id"], place_of(said) + 1))
+        return events.translated(said, await self._log.until(said["run_id"], place_of(said) + 1))
 
 
 def _frame(action: dict[str, Any]) -> Message:
