@@ -90,7 +90,8 @@ async def run_agent(
 def _logged(request: ToolRequest) -> ToolRequest:
     """A request with its arguments as the log has them: those are what a person sees, and what runs."""
     args: Any = json_ready(dict(request.tool.args))[0]
-    return replace(request, tool=replace(request.tool, args=args))
+    schema: Any = None if request.args_schema is None else json_ready(dict(request.args_schema))[0]
+    return replace(request, tool=replace(request.tool, args=args), args_schema=schema)
 
 
 def _decision(request: Mapping[str, Any], decided: Mapping[str, Any]) -> ToolDecision:

@@ -29,6 +29,7 @@ from interlock.engine.sessions import Sessions
 from interlock.engine.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
 from interlock.meter import Meter
+from interlock.secrets.port import Vault
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.tracing import Traces
 from interlock.workflow.advance import advance, concluded, failed, recovered
@@ -62,6 +63,7 @@ class Ports:
     notices: Notices | None = None
     meter: Meter = field(default_factory=Meter)
     traces: Traces = field(default_factory=Traces)
+    vault: Vault | None = None
     max_log_events: int | None = None
 
 
@@ -98,7 +100,7 @@ class Driver:
         self._tasks: dict[Any, asyncio.Task[None]] = {}
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
-        self._worker = Worker(workflow, self.journal, self.sessions)
+        self._worker = Worker(workflow, self.journal, self.sessions, ports.vault)
         self._draining = False
         self._settling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -361,7 +363,8 @@ class Driver:
 
     def _fail(self, work: Work, error: BaseException) -> None:
         retry_at = self._retry_at(work)
-        self._finish(work, (failed(self.workflow, self.state, work, error, retry_at=retry_at),))
+        secrets = self._worker.secrets
+        self._finish(work, (failed(self.workflow, self.state, work, error, retry_at=retry_at, secrets=secrets),))
 
     def _retry_at(self, work: Work) -> int | None:
         """When a step that failed is tried again (rule 8); None when it isn't."""

@@ -10,6 +10,7 @@ Source: `docs/workflows.md`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +20,14 @@ from interlock.engine.agents import run_agent
 from interlock.engine.executors import call, execute, time_limited
 from interlock.engine.journal import Journal, now_ms
 from interlock.engine.sessions import Sessions
+from interlock.secrets.port import SecretUnreadable, Vault, struck
 from interlock.workflow.advance import Executed, Judged
 from interlock.workflow.agents import AgentPause
+from interlock.workflow.decide import purpose_of
 from interlock.workflow.declaration import Condition, Loop, Node, Router, Step, Workflow
 from interlock.workflow.errors import OutputError
 from interlock.workflow.events import step_event
+from interlock.workflow.forms import answer_of
 from interlock.workflow.io import Content, StepInput, StepOutput, side_effect_key
 from interlock.workflow.reviews import Ask, Review
 from interlock.workflow.scope import (
@@ -36,7 +40,7 @@ from interlock.workflow.scope import (
     sent_back,
 )
 from interlock.workflow.sessions import difference, patched
-from interlock.workflow.state import node_at
+from interlock.workflow.state import NodeState, node_at
 from interlock.workflow.walk import Work
 from interlock_protocol.codec import event_body
 from interlock_protocol.types import JsonObject, JsonValue
@@ -45,15 +49,21 @@ from interlock_protocol.types import JsonObject, JsonValue
 class Worker:
     """Runs the code of one run.
 
+    Args:
+        vault: opens the secrets that people typed into forms.
+
     Attributes:
         is_cancelled: what a step in a thread is told when it asks.
+        secrets: those that the run's steps were given: what they say is logged without them.
     """
 
-    def __init__(self, workflow: Workflow, journal: Journal, sessions: Sessions) -> None:
+    def __init__(self, workflow: Workflow, journal: Journal, sessions: Sessions, vault: Vault | None = None) -> None:
         self._workflow = workflow
         self._journal = journal
         self._sessions = sessions
+        self._vault = vault
         self.is_cancelled = False
+        self.secrets: set[str] = set()
 
     async def result(self, work: Work) -> Any:
         """What a piece of work comes to: what `concluded` takes.
@@ -86,13 +96,15 @@ class Worker:
         changes = difference(before, session.state)
         if isinstance(output, AgentPause):
             return Executed(output, session=changes)
+        if self.secrets:
+            output = _without(output, self.secrets)
         return Executed(output, await self._is_reviewed(step, output), changes)
 
     def _gone(self, limit: asyncio.Timeout) -> bool:
         return self.is_cancelled or limit.expired()
 
     async def _output(self, work: Work, step: Step, step_input: StepInput) -> Content | AgentPause:
-        stream = _StepStream(self._journal, self._workflow, work)
+        stream = _StepStream(self._journal, self._workflow, work, self.secrets)
         if step.executor is not None:
             return await execute(step.executor, step_input, stream)
         assert step.agent is not None
@@ -127,9 +139,7 @@ class Worker:
         return StepInput(
             input=self._run_input(scope.input),
             previous_step_content=_own(scope.previous),
-            user_input=_user_input(
-                work, newest_user_input(state) if node is None or _is_looking(work) else node.user_input
-            ),
+            user_input=newest_user_input(state) if node is None or _is_looking(work) else self._filled(work, node),
             rejection_feedback=scope.feedback,
             previous_output=_own(scope.previous_output),
             session=await self._sessions.for_step(),
@@ -138,10 +148,31 @@ class Worker:
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
-            idempotency_key=side_effect_key(state.run_id, work.path, work.visit, 0 if node is None else node.round),
+            idempotency_key=side_effect_key(
+                state.run_id,
+                work.path,
+                work.visit,
+                0 if node is None else node.round,
+                0 if node is None else node.inputs,
+            ),
             _contents=lambda: _own(newest_contents(workflow, self._journal.state)),
             _cancelled=lambda: self.is_cancelled,
         )
+
+    def _filled(self, work: Work, node: NodeState) -> Any:
+        """What a person filled in for this step: a dict, or an instance of the model that was asked for."""
+        ask = work.place.node.asks(Ask)
+        if node.user_input is None or ask is None:
+            return node.user_input
+        secrets = {name: self._opened(node, name, sealed) for name, sealed in node.sealed.items()}
+        self.secrets.update(str(each) for each in secrets.values())
+        return answer_of(ask.model, _own(node.user_input), secrets)
+
+    def _opened(self, node: NodeState, name: str, sealed: str) -> JsonValue:
+        if self._vault is None:
+            raise SecretUnreadable("the server has no key to open a secret with: set INTERLOCK_SECRETS_KEYS")
+        facts = {"step_id": node.step_id, "visit": node.visit}
+        return self._vault.opened(sealed, purpose_of(self._journal.state.run_id, facts, name))
 
     def _run_input(self, given: JsonValue) -> Any:
         """The run's message, as the model that the workflow declares for it."""
@@ -159,23 +190,28 @@ class _StepStream:
     Of a step's streamed events only the content and the time differ: the rest is encoded once.
     """
 
-    def __init__(self, journal: Journal, workflow: Workflow, work: Work) -> None:
+    def __init__(self, journal: Journal, workflow: Workflow, work: Work, secrets: Set[str]) -> None:
         self._journal = journal
+        self._secrets = secrets
         self._base = step_event(journal.state, workflow.name, work.place, work.path, work.visit, "")
         del self._base["created_at"]
         content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str", **_executor(work)}
         self._prefix = event_body(content)[:-1] + b',"content":'
 
     def content(self, text: str) -> None:
+        if self._secrets:
+            text = str(struck(text, self._secrets))
         body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), now_ms())
         self._journal.emit_streamed("RunResponseContentEvent", body)
 
     def custom(self, name: str, data: JsonValue) -> None:
+        data = struck(data, self._secrets)
         event = {**self._base, "event": "CustomEvent", "name": name, "data": data, "created_at": now_ms()}
         self._journal.emit_streamed("CustomEvent", event_body(event))
 
     def tool(self, event: str, tool: JsonObject) -> None:
-        body = {**self._base, "event": event, "tool": tool, "created_at": now_ms()}
+        shown = struck(tool, self._secrets)
+        body = {**self._base, "event": event, "tool": shown, "created_at": now_ms()}
         self._journal.emit_streamed(event, event_body(body))
 
     @property
@@ -197,12 +233,10 @@ def _is_looking(work: Work) -> bool:
     return work.task != "execute"
 
 
-def _user_input(work: Work, values: JsonObject | None) -> Any:
-    ask = work.place.node.asks(Ask)
-    if values is None or ask is None:
-        return values
-    model = ask.model
-    return _own(values) if model is None else model.model_validate(_own(values))
+def _without(output: Content, secrets: Set[str]) -> Content:
+    """An output that doesn't repeat the secrets that its step was given."""
+    error = None if output.error is None else str(struck(output.error, secrets))
+    return replace(output, content=struck(output.content, secrets), error=error)
 
 
 def _own(value: JsonValue) -> Any:

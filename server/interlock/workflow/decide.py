@@ -11,15 +11,25 @@ Source: `docs/protocol.md`, "Decisions".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from interlock.secrets.port import STRUCK, Vault
 from interlock.workflow.advance import started
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.definitions import is_about_definition
 from interlock.workflow.events import Draft, run_event, step_facts
 from interlock.workflow.forms import is_same
-from interlock.workflow.merge import Echoed, given_in, kinds_of, merge, timed_out
+from interlock.workflow.merge import (
+    Echoed,
+    given_in,
+    kinds_of,
+    meant_by,
+    merge,
+    secrets_in,
+    timed_out,
+    type_of_edit,
+)
 from interlock.workflow.scope import place_at
 from interlock.workflow.state import TOOLS, Requirement, Resolution, RunState
 from interlock.workflow.walk import TIMEOUT
@@ -32,10 +42,11 @@ ERROR = "requires_error_decision"
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One requirement and the decision on it, after defaults."""
+    """One requirement and the decision on it, after defaults; `private` is what is logged with it, and never sent."""
 
     requirement: Requirement
     decision: JsonObject
+    private: JsonObject = field(default_factory=dict)
 
     @property
     def by_id(self) -> dict[str, JsonObject]:
@@ -58,6 +69,7 @@ def decide(
     may_decide: MayDecide,
     seen: int | None = None,
     audited: Mapping[str, Resolution] | None = None,
+    vault: Vault | None = None,
 ) -> tuple[Decided, ...]:
     """What a `continue-workflow` resolves; empty when all of it was resolved so before.
 
@@ -65,6 +77,7 @@ def decide(
         echoed: the requirements as they came back.
         seen: on a connection that follows the run, the index up to (not including) which it was sent events.
         audited: resolutions by requirement id that the state no longer keeps.
+        vault: seals the secrets in forms; where there are none, it isn't needed.
 
     Raises:
         Refusal: nothing of it may be applied; see `protocol.md` for the codes and their order.
@@ -72,28 +85,32 @@ def decide(
     if not echoed:
         raise _nothing_asked(state)
     decided: dict[str, Decided] = {}
+    is_anything_given = False
     for each in echoed:
         found = _find(state, each, seen, audited or {})
-        if not may_decide(found.facts if isinstance(found, Requirement) else found.requirement.facts):
+        requirement = found if isinstance(found, Requirement) else found.requirement
+        if not may_decide(requirement.facts):
             raise Refusal(
                 ErrorCode.FORBIDDEN,
                 "This decision is for others: the pause names its assignees, and you aren't among them.",
                 run_id=state.run_id,
             )
-        given = given_in(each)
+        given = meant_by(requirement, given_in(each))
         if not given:
             continue
+        is_anything_given = True
         if isinstance(found, Resolution):
-            _repeat(workflow, state, found, given)
+            _repeat(workflow, state, found, given, vault)
             continue
         decision = _without_repeats(state, found, merge(workflow, state, found, given))
         if decision is None:
             continue
         earlier = decided.get(found.id)
-        if earlier is not None and earlier.decision != decision:
+        if earlier is None:
+            decided[found.id] = _sealed(state, found, decision, vault)
+        elif not _is_equal(state, found, decision, earlier.decision, earlier.private, vault):
             raise _invalid(state, "requirement", "The same requirement is decided twice here; decide it once.")
-        decided[found.id] = Decided(found, decision)
-    if not decided and not any(given_in(each) for each in echoed):
+    if not decided and not is_anything_given:
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
         )
@@ -115,7 +132,7 @@ def continued(
             "resolved_at": now,
         }
         event = run_event(state, workflow.name, name, **_named(workflow, requirement), **said)
-        drafts.append(Draft(event, resolves=_resolved_ids(each)))
+        drafts.append(Draft(event, each.private or None, resolves=_resolved_ids(each)))
     return tuple(drafts)
 
 
@@ -243,6 +260,61 @@ def _was_seen(requirement: Requirement, seen: int | None) -> bool:
     return seen is None or requirement.paused_index < seen
 
 
+# ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sealed(state: RunState, requirement: Requirement, decision: JsonObject, vault: Vault | None) -> Decided:
+    """A decision as it is logged: what may be seen of it, and beside it what may not."""
+    private: JsonObject = {}
+    if "edited_output" in decision:
+        private["content_type"] = type_of_edit(state, requirement, decision["edited_output"])
+    secrets = secrets_in(requirement, decision)
+    if not secrets:
+        return Decided(requirement, decision, private)
+    if vault is None:
+        sentence = "The server has no key to seal a secret with; whoever runs it has to set INTERLOCK_SECRETS_KEYS."
+        raise Refusal(ErrorCode.UNAVAILABLE, sentence, run_id=state.run_id)
+    sealed: Any = {
+        name: vault.seal(value, purpose_of(state.run_id, requirement.facts, name)) for name, value in secrets.items()
+    }
+    private["sealed"] = sealed
+    return Decided(requirement, _struck(decision, secrets), private)
+
+
+def _struck(decision: JsonObject, secrets: Mapping[str, JsonValue]) -> JsonObject:
+    values: Any = decision["user_input"]
+    return {**decision, "user_input": {**values, **dict.fromkeys(secrets, STRUCK)}}
+
+
+def _is_equal(
+    state: RunState,
+    requirement: Requirement,
+    decision: JsonObject,
+    known: JsonObject,
+    private: JsonObject,
+    vault: Vault | None,
+) -> bool:
+    """Whether a decision that was just made is the one that is known as it was logged."""
+    secrets = secrets_in(requirement, decision)
+    if not secrets:
+        return is_same(decision, known)
+    sealed: Any = private.get("sealed", {})
+    return (
+        vault is not None
+        and is_same(_struck(decision, secrets), known)
+        and secrets.keys() == sealed.keys()
+        and all(
+            vault.is_same(value, purpose_of(state.run_id, requirement.facts, name), sealed[name]["tag"])
+            for name, value in secrets.items()
+        )
+    )
+
+
+def purpose_of(run_id: str, facts: Mapping[str, Any], field_name: str) -> str:
+    """What a secret is sealed for: one field, of one visit of one step."""
+    return "\x1f".join((run_id, facts["step_id"], str(facts["visit"]), field_name))
+
+
 # ── Repetitions ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -262,13 +334,18 @@ def _without_repeats(state: RunState, requirement: Requirement, decision: JsonOb
     return {"executor_requirements": fresh} if fresh else None
 
 
-def _repeat(workflow: Workflow, state: RunState, resolution: Resolution, given: Mapping[str, Any]) -> None:
+def _repeat(
+    workflow: Workflow, state: RunState, resolution: Resolution, given: Mapping[str, Any], vault: Vault | None
+) -> None:
     """The same decision again changes nothing; another one is refused with the one that won."""
     try:
         decision = merge(workflow, state, resolution.requirement, given)
     except Refusal:
         decision = None
-    if decision is None or not _is_repeated(decision, resolution.decision):
+    if decision is None or not (
+        _is_repeated(decision, resolution.decision)
+        or _is_equal(state, resolution.requirement, decision, resolution.decision, resolution.private, vault)
+    ):
         if resolution.resolved_by == TIMEOUT:
             raise Refusal(
                 ErrorCode.REQUIREMENT_EXPIRED,
@@ -290,10 +367,11 @@ def _who_won(resolution: Resolution, decision: JsonObject | None) -> str:
 
 
 def _is_repeated(decision: JsonObject, known: JsonObject) -> bool:
+    """Whether a decision on an agent's tools is a part of the one that is known."""
     tools, known_tools = decision.get("executor_requirements"), known.get("executor_requirements")
     if isinstance(tools, list) and isinstance(known_tools, list):
         return all(any(is_same(each, other) for other in known_tools) for each in tools)
-    return is_same(decision, known)
+    return False
 
 
 # ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────
