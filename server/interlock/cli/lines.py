@@ -3,6 +3,7 @@
 Laws:
 - Waiting for a line can be cancelled at any time, and then nothing of the input is lost or left half-read by a thread:
   the thread waits in `select`, and is woken.
+- What is hidden is shown by no terminal, and is again when its line has ended, or nobody waits for it any more.
 - On a terminal, an answer is what was typed after its question was shown: what was typed before is discarded, so that
   an Enter too many never answers the next question. From a pipe, each question takes the next line.
 """
@@ -10,9 +11,11 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import sys
+from collections.abc import Iterator
 
 
 class Lines:
@@ -27,8 +30,16 @@ class Lines:
     def is_terminal(self) -> bool:
         return self._fd is not None and os.isatty(self._fd)
 
-    async def next(self) -> str | None:
-        """The next line, without its end; None at the end of the input."""
+    async def next(self, *, hidden: bool = False) -> str | None:
+        """The next line, without its end; None at the end of the input.
+
+        Args:
+            hidden: on a terminal, what is typed isn't shown.
+        """
+        with self._unseen() if hidden and self.is_terminal else contextlib.nullcontext():
+            return await self._next()
+
+    async def _next(self) -> str | None:
         woken, wake = os.pipe()
         reading = asyncio.get_running_loop().run_in_executor(None, self._read, woken)
         try:
@@ -58,6 +69,21 @@ class Lines:
             return None
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+    @contextlib.contextmanager
+    def _unseen(self) -> Iterator[None]:
+        """Keeps a terminal from showing what is typed, but for the end of the line."""
+        import termios
+
+        assert self._fd is not None
+        before = termios.tcgetattr(self._fd)
+        quiet = [*before]
+        quiet[3] = (quiet[3] & ~termios.ECHO) | termios.ECHONL
+        termios.tcsetattr(self._fd, termios.TCSANOW, quiet)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self._fd, termios.TCSANOW, before)
 
     def discard_typed(self) -> None:
         """Forgets what was typed so far; to be called before a question is shown. A pipe forgets nothing."""

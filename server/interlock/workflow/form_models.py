@@ -278,17 +278,14 @@ def _types_of_fields(found: Any) -> list[Any]:
 # ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def instance_of(model: Model, values: JsonValue, *, by_name: bool = False) -> BaseModel:
-    """What `model` makes of an answer.
-
-    Args:
-        by_name: fields may also have their own names, as in what the model itself writes.
+def instance_of(model: Model, values: JsonValue) -> BaseModel:
+    """What `model` makes of an answer, whose values may have the names of fields, or their aliases.
 
     Raises:
         Misfit: it doesn't take it, or one of its validators raised, whatever that was.
     """
     try:
-        return model.model_validate_json(to_json(values), by_name=by_name or None)
+        return model.model_validate_json(to_json(values), by_alias=True, by_name=True)
     except Invalid as error:
         raise Misfit(_faults(error)) from None
     except BaseException as error:  # SystemExit too: what checks an answer ends nobody else's work

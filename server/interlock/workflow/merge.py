@@ -82,9 +82,8 @@ def meant_by(requirement: Requirement, given: Given) -> dict[str, Any]:
 
 
 def _meant_of_tool(requirement: Requirement, given: Given) -> dict[str, Any]:
-    asked: dict[str, Any] = next(
-        (each for each in requirement.facts["executor_requirements"] if each["id"] == given["id"]), {}
-    )
+    tools: list[dict[str, Any]] = requirement.facts["executor_requirements"]
+    asked = next((each for each in tools if each["id"] == given["id"]), {})
     is_external = asked.get("tool_execution", {}).get("external_execution_required")
     return {name: value for name, value in given.items() if value is not None or is_external}
 
@@ -152,7 +151,7 @@ def _faults_of_edit(state: RunState, requirement: Requirement, edited: JsonValue
     if judge is None:
         return []
     try:
-        instance_of(judge, edited, by_name=True)
+        instance_of(judge, edited)
     except Misfit as misfit:
         return [_of_edit(str(each["error"]), str(each["field"])) for each in misfit.wrong]
     return []

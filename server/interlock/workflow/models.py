@@ -44,7 +44,7 @@ def judge_of(path: str | None, output: JsonValue) -> type[BaseModel] | None:
     if model is None:
         return None
     try:
-        instance_of(model, output, by_name=True)
+        instance_of(model, output)
     except Misfit:
         return None
     return model
