@@ -43,6 +43,7 @@ Kind: TypeAlias = Literal[
 Decision: TypeAlias = EchoedRequirement | EchoedErrorRequirement
 Send: TypeAlias = Callable[[Decision], Awaitable[None]]
 
+
 @dataclass(frozen=True)
 class Unchanged:
     """An output stays as it is. (None is an output too.)"""
@@ -139,9 +140,7 @@ class Pause:
         """Says what becomes of a step that failed. A retry may fill in its form anew, where it has `fields`."""
         self._only("error_decision", doing="decide()")
         given = None if user_input is None else dict(user_input)
-        await self._send(
-            EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision, user_input=given)
-        )
+        await self._send(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision, user_input=given))
 
     # ── An agent's tools ────────────────────────────────────────────────────────────────────────────────
 

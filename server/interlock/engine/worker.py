@@ -139,7 +139,7 @@ class Worker:
         return StepInput(
             input=self._run_input(scope.input),
             previous_step_content=_own(scope.previous),
-            user_input=newest_user_input(state) if node is None or _is_looking(work) else self._filled(work, node),
+            user_input=newest_user_input(state) if node is None or _is_looking(work) else self._filled(node),
             rejection_feedback=scope.feedback,
             previous_output=_own(scope.previous_output),
             session=await self._sessions.for_step(),
@@ -159,9 +159,10 @@ class Worker:
             _cancelled=lambda: self.is_cancelled,
         )
 
-    def _filled(self, work: Work, node: NodeState) -> Any:
+    def _filled(self, node: NodeState) -> Any:
         """What a person filled in for this step: a dict, or an instance of the model that was asked for."""
-        ask = work.place.node.asks(Ask)
+        place = self._workflow.by_step_id.get(node.step_id)
+        ask = None if place is None else place.node.asks(Ask)
         if node.user_input is None or ask is None:
             return node.user_input
         secrets = {name: self._opened(node, name, sealed) for name, sealed in node.sealed.items()}

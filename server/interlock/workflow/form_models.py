@@ -124,6 +124,12 @@ class _Schemas(GenerateJsonSchema):
         made = super().enum_schema(schema)
         return {**made, "enum": [each for each in made.get("enum", ()) if isinstance(each, _SCALARS)]}
 
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
+        readable = [each for each in schema["expected"] if each is None or isinstance(each, _SCALARS)]
+        if not readable:
+            return {_UNASKABLE: "none of its values is a text, a number or a boolean"}
+        return super().literal_schema({**schema, "expected": readable})
+
 
 def _field(name: str, info: FieldInfo, shape: Mapping[str, Any], defs: Mapping[str, Any], where: str) -> ModelField:
     if (reason := _why_unaskable(shape, defs)) is not None:
@@ -322,11 +328,11 @@ def _culprit(model: Model, values: JsonValue, error: BaseException) -> str:
     if not isinstance(values, Mapping):
         return ""
     raised_in = _functions_in(error)
-    by_alias, by_name = _taken_by(model)
     names = {
-        name: wire_name
+        name: given
         for name, info in model.model_fields.items()
-        if (wire_name := _wire_name(name, info, by_alias=by_alias, by_name=by_name)) in values
+        for given in (name, _wire_name(name, info, by_alias=True, by_name=True))
+        if given in values
     }
     decorators = model.__pydantic_decorators__
     if any(_code(each.func) in raised_in for each in decorators.model_validators.values()):
