@@ -57,7 +57,7 @@ def password_of(step_input: StepInput) -> str:
     return secret.get_secret_value()
 
 
-async def kept_by(run: Run) -> bytes:
+def kept_by(run: Run) -> bytes:
     """All that the server has on its disk, but for the key."""
     folder: Path = run._server._settings.data_dir
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
@@ -65,7 +65,7 @@ async def kept_by(run: Run) -> bytes:
 
 async def assert_nowhere(run: Run, *secrets: str) -> None:
     seen = json.dumps(run.events) + json.dumps(await snapshot_of(run))
-    disk = await kept_by(run)
+    disk = kept_by(run)
     for secret in secrets:
         assert secret not in seen
         assert secret.encode() not in disk
@@ -174,7 +174,7 @@ async def test_idempotency_key_tells_secrets_apart_and_keeps_none() -> None:
         with pytest.raises(Refusal) as refused:
             await engine.continue_run(run._user, sent(OTHER))
         assert refused.value.code is ErrorCode.CONFLICT
-        assert fingerprint_of(sent(SECRET)).encode() not in await kept_by(run)
+        assert fingerprint_of(sent(SECRET)).encode() not in kept_by(run)
 
 
 async def test_validator_does_not_repeat_the_secret() -> None:
@@ -197,7 +197,7 @@ async def test_step_that_is_sent_back_or_tried_again_gets_it_again() -> None:
             raise ValueError("wrong")
         return "in"
 
-    reviews = [Ask(Login), Review("Right?", on_reject="retry")]
+    reviews: list[Any] = [Ask(Login), Review("Right?", on_reject="retry")]
     workflow = Workflow("login", steps=[Step("sign in", sign_in, human_review=reviews, on_error="pause")])
     async with running(workflow) as run:
         await (await run.paused()).submit(user="ann", password=SECRET)
@@ -249,7 +249,7 @@ def test_decision_that_is_made_again_after_a_loss_has_its_secret() -> None:
 def test_secret_shows_nothing_of_itself_before_it_is_given() -> None:
     for wrong in ({"default": "x"}, {"allowed_values": ["x"]}, {"field_type": "int"}):
         with pytest.raises(DeclarationError, match="secret"):
-            UserInputField("password", secret=True, **wrong)  # type: ignore[arg-type]
+            UserInputField("password", secret=True, **wrong)
 
 
 def test_tool_asks_for_no_secret_because_its_arguments_are_logged() -> None:

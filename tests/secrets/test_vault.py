@@ -57,6 +57,6 @@ def test_key_is_told_from_other_text() -> None:
 
 
 def test_secrets_are_struck_at_any_depth() -> None:
-    value = {"hunter-2": ["is hunter-2-3", 2, {"a": "hunter-2"}], "b": None}
+    value: Any = {"hunter-2": ["is hunter-2-3", 2, {"a": "hunter-2"}], "b": None}
     assert struck(value, ["hunter-2", "hunter-2-3"]) == {STRUCK: [f"is {STRUCK}", 2, {"a": STRUCK}], "b": None}
     assert struck("a cat", ["cat"]) == "a cat"

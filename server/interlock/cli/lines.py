@@ -30,16 +30,8 @@ class Lines:
     def is_terminal(self) -> bool:
         return self._fd is not None and os.isatty(self._fd)
 
-    async def next(self, *, hidden: bool = False) -> str | None:
-        """The next line, without its end; None at the end of the input.
-
-        Args:
-            hidden: on a terminal, what is typed isn't shown.
-        """
-        with self._unseen() if hidden and self.is_terminal else contextlib.nullcontext():
-            return await self._next()
-
-    async def _next(self) -> str | None:
+    async def next(self) -> str | None:
+        """The next line, without its end; None at the end of the input."""
         woken, wake = os.pipe()
         reading = asyncio.get_running_loop().run_in_executor(None, self._read, woken)
         try:
@@ -71,11 +63,15 @@ class Lines:
         return line
 
     @contextlib.contextmanager
-    def _unseen(self) -> Iterator[None]:
-        """Keeps a terminal from showing what is typed, but for the end of the line."""
+    def unseen(self) -> Iterator[None]:
+        """Keeps a terminal from showing what is typed, but for the end of the line; to be entered before the question
+        is shown. A pipe shows nothing anyway."""
+        if not self.is_terminal:
+            yield
+            return
+        assert self._fd is not None
         import termios
 
-        assert self._fd is not None
         before = termios.tcgetattr(self._fd)
         quiet = [*before]
         quiet[3] = (quiet[3] & ~termios.ECHO) | termios.ECHONL

@@ -318,15 +318,16 @@ class Prompter:
                 self._screen.line(str(error), "red")
 
     async def _line(self, prompt: str, *, discard: bool = True, hidden: bool = False) -> str:
-        if discard:
-            self._lines.discard_typed()
-        self._screen.ask(prompt, self._until)
-        line: str | None = None
-        try:
-            async with self._counting_down():
-                line = await self._lines.next(hidden=hidden)
-        finally:
-            self._screen.answered(typed=line is not None)
+        with self._lines.unseen() if hidden else contextlib.nullcontext():
+            if discard:
+                self._lines.discard_typed()
+            self._screen.ask(prompt, self._until)
+            line: str | None = None
+            try:
+                async with self._counting_down():
+                    line = await self._lines.next()
+            finally:
+                self._screen.answered(typed=line is not None)
         if line is None:
             raise EndOfInput
         return line
