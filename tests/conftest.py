@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.services import Master, free_master, free_port, postgres_server, redis_cluster, redis_server
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Under `nohup`, or with `&` in a script, SIGINT is ignored, which programs that we start would inherit: those that
+    # are to end by it never would. A handler of ours, even one that does nothing, isn't inherited.
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,8 +1,9 @@
 """Why a connection was closed, banded so that a client decides from the number alone.
 
 Laws:
-- 4000-4499 are final: coming back the same way can't succeed.
-- 4500-4999, and every code outside both bands, mean: reconnect, with backoff.
+- 4000-4499 are final: coming back the same way can't succeed. So is 1009, whichever side says it: the message that was
+  too big would be sent again.
+- 4500-4999, and every other code outside both bands, mean: reconnect, with backoff.
 """
 
 from __future__ import annotations
@@ -45,5 +46,5 @@ _REASONS = {
 
 
 def may_reconnect(code: int) -> bool:
-    """Whether a client that was closed with `code` should come back. True outside the final band."""
-    return not 4000 <= code <= 4499
+    """Whether a client that was closed with `code` should come back. True outside the final band, but for 1009."""
+    return not 4000 <= code <= 4499 and code != CloseCode.MESSAGE_TOO_BIG

@@ -7,6 +7,7 @@ Laws:
 - `ServerConnection.receive` never raises, and no frame changes what a client may do: only the caller's
   `authenticated`, `expired` and `closed` do.
 - Bad content is answered; only `MAX_BAD_FRAMES` such frames in a row close the connection.
+- Nothing is read of a frame that is too large; of a client that isn't authenticated, that is soon.
 - Neither a token nor anything else that was received is in an error, its details or a repr; `request_id` is,
   it is made to be.
 
@@ -28,9 +29,18 @@ from pydantic import ValidationError
 
 from interlock_protocol import control
 from interlock_protocol.close_codes import CloseCode
-from interlock_protocol.codec import MAX_CLIENT_DEPTH, Codec
+from interlock_protocol.codec import Codec
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, ProtocolMisuse, ProtocolViolation, Refusal
 from interlock_protocol.faults import field_faults
+from interlock_protocol.limits import (
+    MAX_BAD_FRAMES,
+    MAX_CLIENT_DEPTH,
+    MAX_MESSAGE_BYTES,
+    MAX_REQUEST_ID,
+    MAX_UNAUTHENTICATED_BYTES,
+    MAX_UNAUTHENTICATED_DEPTH,
+    MAX_VALUES,
+)
 from interlock_protocol.messages import (
     CLIENT_MESSAGES,
     AnyClientMessage,
@@ -42,10 +52,6 @@ from interlock_protocol.messages import (
     ServerMessage,
     parse_server_message,
 )
-from interlock_protocol.types import MAX_MESSAGE_BYTES
-
-MAX_BAD_FRAMES = 100
-MAX_REQUEST_ID = 256
 
 # ── The server's end ────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,6 +120,8 @@ _NOT_YET = {
     ServerState.EXPIRED: (AuthErrorCode.EXPIRED_TOKEN, "the token has expired; authenticate with a new one"),
 }
 
+_TOO_MUCH = f"; before that, a message has at most {MAX_UNAUTHENTICATED_BYTES} bytes"
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -180,6 +188,8 @@ class ServerConnection:
             return self._close
         request_id: str | None = None
         try:
+            if self._is_too_much(_size(frame)):
+                return self._not_yet(None, known=False, more=_TOO_MUCH)
             fields = self._decode(frame)
             request_id = _request_id(fields)
             model = _model(fields)
@@ -232,16 +242,29 @@ class ServerConnection:
         except KeyError:
             raise ProtocolMisuse(f"'{what}' can't happen on a connection that is '{self._state}'") from None
 
-    def _decode(self, frame: str | bytes) -> dict[str, Any]:
-        size = _size(frame)
+    @property
+    def _is_unknown(self) -> bool:
+        """Whether nobody has said by now who this client is, or what was said has expired."""
+        return self._state in _NOT_YET
+
+    def _is_too_much(self, size: int) -> bool:
+        """Whether a frame of this size is more than it takes to authenticate, of a client that hasn't.
+
+        Raises:
+            Refusal: it is too large for any.
+        """
         if size > self.max_message_bytes:
             message = f"the message has {size} bytes; at most {self.max_message_bytes} are accepted"
             raise Refusal(ErrorCode.MESSAGE_TOO_LARGE, message)
-        return self.codec.decode(frame, max_depth=MAX_CLIENT_DEPTH)
+        return self._is_unknown and size > MAX_UNAUTHENTICATED_BYTES
 
-    def _not_yet(self, request_id: str | None, *, known: bool) -> Received:
+    def _decode(self, frame: str | bytes) -> dict[str, Any]:
+        depth = MAX_UNAUTHENTICATED_DEPTH if self._is_unknown else MAX_CLIENT_DEPTH
+        return self.codec.decode(frame, max_depth=depth, max_values=MAX_VALUES)
+
+    def _not_yet(self, request_id: str | None, *, known: bool, more: str = "") -> Received:
         code, error = _NOT_YET[self._state]
-        answer = control.auth_required(error, code, request_id=request_id)
+        answer = control.auth_required(error + more, code, request_id=request_id)
         if not known:
             return self._bad_frame(answer)
         self._bad_frames = 0
@@ -257,6 +280,7 @@ class ServerConnection:
 
 
 def _size(frame: str | bytes) -> int:
+    """The bytes of a frame."""
     if isinstance(frame, bytes) or frame.isascii():
         return len(frame)
     return len(frame.encode("utf-8", "surrogatepass"))

@@ -3,6 +3,7 @@
 Laws:
 - A fault names a field and what is expected there; never what was received.
 - Only the wire's words: no class names, no library's jargon.
+- However much is wrong, at most `MAX_FAULTS` faults are named, and no more are made into objects than it takes.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-MAX_FAULTS = 50
-"""More faults than these are cut: an answer isn't larger than the question."""
+from interlock_protocol.limits import MAX_COUNTED_FAULTS, MAX_FAULTS, MAX_QUOTED
 
 _WORDS = {
     "missing": "is required",
@@ -26,6 +27,8 @@ _WORDS = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "float_type": "must be a number",
+    "too_many_faults": "has {count} faults",
+    "too_long": "must have at most {max_length} elements",
     "list_type": "must be a list",
     "dict_type": "must be an object",
     "model_type": "must be an object",
@@ -35,14 +38,30 @@ _WORDS = {
 }
 
 
+def first_errors(error: ValidationError) -> list[ErrorDetails]:
+    """What is wrong, as pydantic tells it: the first `MAX_FAULTS`, without the input.
+
+    Of more than `MAX_COUNTED_FAULTS` only the number is told: pydantic can't make a part of them into objects, and
+    millions would take seconds.
+    """
+    if (count := error.error_count()) > MAX_COUNTED_FAULTS:
+        return [
+            {"type": "too_many_faults", "loc": (), "msg": f"has {count} faults", "input": None, "ctx": {"count": count}}
+        ]
+    return error.errors(include_url=False, include_input=False)[:MAX_FAULTS]
+
+
 def field_faults(error: ValidationError) -> list[dict[str, str]]:
     """Each wrong field once, e.g. `{"field": "step_requirements[0].id", "error": "must be a string"}`."""
     faults: dict[str, str] = {}
-    for fault in error.errors(include_url=False, include_input=False):
+    for fault in first_errors(error):
         faults.setdefault(_path(fault["loc"]), _words(fault["type"], fault.get("ctx", {})))
-        if len(faults) == MAX_FAULTS:
-            break
     return [{"field": field, "error": words} for field, words in faults.items()]
+
+
+def shortened(text: str) -> str:
+    """What a client sent, as far as a sentence repeats it."""
+    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 1]}…"
 
 
 def _path(location: tuple[str | int, ...]) -> str:

@@ -3,6 +3,7 @@
 Laws:
 - Client messages have `action`, server messages have `event`. A receiver ignores fields it doesn't know.
 - Client messages are read strictly: no type is coerced, and null means "not given", but for the fields in `nulls`.
+  Every list in them is `Bounded`, every object `BoundedObject`, and what may be anything is `AnyJson`.
 - Run events, and only they, have `event_index` and `epoch`; a snapshot is a `WorkflowRunOutput` without the
   first.
 - The server doesn't validate what it produced itself; these models are for those who read it, and for the
@@ -17,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
+from interlock_protocol.limits import MAX_REQUEST_ID
 from interlock_protocol.requirements import (
     Choice,
     EchoedErrorRequirement,
@@ -30,9 +32,12 @@ from interlock_protocol.requirements import (
 )
 from interlock_protocol.types import (
     PROTOCOL_VERSION,
+    AnyJson,
+    Bounded,
     JsonValue,
     OnReject,
     OnTimeout,
+    Open,
     PathPart,
     PauseKind,
     RunStatus,
@@ -57,7 +62,7 @@ class ClientMessage(Tolerant):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     action: str
-    request_id: str | None = Field(default=None, max_length=256)
+    request_id: str | None = Field(default=None, max_length=MAX_REQUEST_ID)
 
 
 class Authenticate(ClientMessage):
@@ -74,7 +79,7 @@ class StartWorkflow(ClientMessage):
 
     action: Literal["start-workflow"] = "start-workflow"
     workflow_id: Name
-    message: JsonValue = ""
+    message: AnyJson = ""
     session_id: Name | None = None
     user_id: Name | None = None
     version: Name | None = None
@@ -88,8 +93,8 @@ class ContinueWorkflow(ClientMessage):
     workflow_id: Name
     run_id: Name
     session_id: Name | None = None
-    step_requirements: list[EchoedRequirement] | None = None
-    error_requirements: list[EchoedErrorRequirement] | None = None
+    step_requirements: Bounded[EchoedRequirement] | None = None
+    error_requirements: Bounded[EchoedErrorRequirement] | None = None
     idempotency_key: Key | None = None
 
 
@@ -127,7 +132,7 @@ class RunListFilter(Tolerant):
     """Which runs a list is of. What isn't given, and an empty `status`, asks for any."""
 
     workflow_id: Name | None = None
-    status: list[RunStatus] | None = None
+    status: Bounded[RunStatus] | None = None
     waiting_for_me: bool | None = Field(default=None, strict=True)
 
 
@@ -285,7 +290,7 @@ class PendingSummary(Tolerant):
     step_id: str
     step_name: str
     kind: str
-    step_type: StepType | None = None
+    step_type: Open[StepType] | None = None
     assignees: list[str] | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
@@ -307,7 +312,7 @@ class RunSummary(Tolerant):
     version: str | None = None
     session_id: str
     user_id: str
-    status: RunStatus
+    status: Open[RunStatus]
     epoch: int
     created_at: int
     updated_at: int
@@ -434,7 +439,7 @@ class StepSkipped(StepEvent):
     """The step ended without an output, and the workflow goes on."""
 
     event: Literal["StepSkipped"] = "StepSkipped"
-    reason: SkipReason
+    reason: Open[SkipReason]
 
 
 class StepError(StepEvent):
@@ -502,8 +507,8 @@ class StepPaused(StepEvent):
     executor_session_id: str | None = None
     executor_requirements: list[ExecutorRequirement] | None = None
     timeout_at: str | None = None
-    on_timeout: OnTimeout | None = None
-    on_reject: OnReject | None = None
+    on_timeout: Open[OnTimeout] | None = None
+    on_reject: Open[OnReject] | None = None
 
 
 class StepResult(Tolerant):
@@ -526,7 +531,7 @@ class WorkflowRunOutput(RunEvent):
     step_results: list[StepResult] | None = None
     paused_step_index: int | None = None
     paused_step_name: str | None = None
-    pause_kind: PauseKind | None = None
+    pause_kind: Open[PauseKind] | None = None
 
 
 class StepContinued(StepEvent):

@@ -23,7 +23,18 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from interlock_protocol.types import FieldType, JsonValue, OnReject, OnTimeout, PathPart, StepType
+from interlock_protocol.types import (
+    AnyJson,
+    Bounded,
+    BoundedObject,
+    FieldType,
+    JsonValue,
+    OnReject,
+    OnTimeout,
+    Open,
+    PathPart,
+    StepType,
+)
 
 FLAGS = (
     "requires_confirmation",
@@ -39,7 +50,8 @@ FLAGS = (
 class Tolerant(BaseModel):
     """A reader of what the other side wrote: fields it doesn't know are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # What JSON can't carry stays as it is for the codec to refuse: by default, NaN would become null without a word.
+    model_config = ConfigDict(extra="ignore", frozen=True, ser_json_inf_nan="constants")
 
     always: ClassVar[frozenset[str]] = frozenset()
     """Fields that are on the wire even when they are null."""
@@ -131,7 +143,7 @@ class StepRequirement(Tolerant):
     step_index: int
     step_path: list[PathPart]
     visit: int = 1
-    step_type: StepType
+    step_type: Open[StepType]
     requires_confirmation: bool = False
     requires_user_input: bool = False
     requires_route_selection: bool = False
@@ -158,9 +170,9 @@ class StepRequirement(Tolerant):
     retry_count: int | None = None
     max_retries: int | None = None
     timeout_at: str | None = None
-    on_timeout: OnTimeout | None = None
-    on_reject: OnReject | None = None
-    allowed_on_reject: list[OnReject] | None = None
+    on_timeout: Open[OnTimeout] | None = None
+    on_reject: Open[OnReject] | None = None
+    allowed_on_reject: list[Open[OnReject]] | None = None
 
     @property
     def kind(self) -> str:
@@ -184,7 +196,7 @@ class ErrorRequirement(Tolerant):
     user_input_schema: list[UserInputField] | None = None
     assignees: list[str] | None = None
     timeout_at: str | None = None
-    on_timeout: OnTimeout | None = None
+    on_timeout: Open[OnTimeout] | None = None
 
 
 class DecidedField(Tolerant):
@@ -193,7 +205,14 @@ class DecidedField(Tolerant):
     always: ClassVar[frozenset[str]] = frozenset({"value"})
 
     name: str
-    value: JsonValue = None
+    value: AnyJson = None
+
+
+class DecidedQuestion(Tolerant):
+    """The client's part of a question of a tool: which one, and the options selected."""
+
+    question: str | None = None
+    selected_options: Bounded[AnyJson] | None = None
 
 
 class DecidedExecutorRequirement(Tolerant):
@@ -204,10 +223,10 @@ class DecidedExecutorRequirement(Tolerant):
     id: str
     confirmation: bool | None = Field(default=None, strict=True)
     confirmation_note: str | None = None
-    user_input_schema: list[DecidedField] | None = None
-    user_feedback_schema: list[dict[str, JsonValue]] | None = None
-    external_execution_result: JsonValue = None
-    edited_args: dict[str, JsonValue] | None = None
+    user_input_schema: Bounded[DecidedField] | None = None
+    user_feedback_schema: Bounded[DecidedQuestion] | None = None
+    external_execution_result: AnyJson = None
+    edited_args: BoundedObject | None = None
 
 
 class EchoedRequirement(Tolerant):
@@ -220,22 +239,22 @@ class EchoedRequirement(Tolerant):
 
     id: str | None = None
     step_id: str | None = None
-    visit: JsonValue = None
-    requires_confirmation: JsonValue = None
-    requires_user_input: JsonValue = None
-    requires_route_selection: JsonValue = None
-    requires_output_review: JsonValue = None
-    requires_iteration_review: JsonValue = None
-    requires_executor_input: JsonValue = None
+    visit: AnyJson = None
+    requires_confirmation: AnyJson = None
+    requires_user_input: AnyJson = None
+    requires_route_selection: AnyJson = None
+    requires_output_review: AnyJson = None
+    requires_iteration_review: AnyJson = None
+    requires_executor_input: AnyJson = None
 
     confirmed: bool | None = Field(default=None, strict=True)
     on_reject: str | None = None
     rejection_feedback: str | None = None
-    user_input: dict[str, JsonValue] | None = None
-    user_input_schema: list[DecidedField] | None = None
-    selected_choices: list[str] | None = None
-    edited_output: JsonValue = None
-    executor_requirements: list[DecidedExecutorRequirement] | None = None
+    user_input: BoundedObject | None = None
+    user_input_schema: Bounded[DecidedField] | None = None
+    selected_choices: Bounded[str] | None = None
+    edited_output: AnyJson = None
+    executor_requirements: Bounded[DecidedExecutorRequirement] | None = None
 
     @property
     def claimed_kinds(self) -> frozenset[str]:
@@ -249,4 +268,4 @@ class EchoedErrorRequirement(Tolerant):
     id: str | None = None
     step_id: str | None = None
     decision: Literal["retry", "skip", "cancel"] | None = None
-    user_input: dict[str, JsonValue] | None = None
+    user_input: BoundedObject | None = None

@@ -48,6 +48,7 @@ from interlock_protocol.requirements import (
     Choice,
     DecidedExecutorRequirement,
     DecidedField,
+    DecidedQuestion,
     EchoedErrorRequirement,
     EchoedRequirement,
     ErrorRequirement,
@@ -180,7 +181,8 @@ def sections() -> dict[str, str]:
         "error-requirement": _fields(definitions[ErrorRequirement.__name__]),
         "parts": _parts(definitions, (UserInputField, Choice, ExecutorRequirement, ToolExecution, StepResult)),
         "decision": _parts(
-            definitions, (EchoedRequirement, DecidedField, DecidedExecutorRequirement, EchoedErrorRequirement)
+            definitions,
+            (EchoedRequirement, DecidedField, DecidedExecutorRequirement, DecidedQuestion, EchoedErrorRequirement),
         ),
         "run-list": _parts(definitions, (RunListFilter, RunSummary, PendingSummary)),
         "close-codes": _close_codes(),

@@ -1,29 +1,44 @@
 """The vocabulary every other module may import, and nothing else.
 
 Laws:
-- A leaf: it imports the standard library and pydantic only.
+- A leaf: it imports the standard library, pydantic and the limits only.
 - A name here is a word of the wire (`docs/protocol.md`), spelled as it travels.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
+from pydantic import (
+    Field,
+    PlainSerializer,
+    SkipValidation,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic import JsonValue as JsonValue
 
+from interlock_protocol.limits import MAX_LIST
+
+T = TypeVar("T")
+
 JsonObject: TypeAlias = dict[str, JsonValue]
+
+AnyJson: TypeAlias = Annotated[JsonValue, SkipValidation]
+"""Any value, in what a client sends: the codec has looked at it once, and a model doesn't look again."""
+
+Bounded: TypeAlias = Annotated[list[T], Field(max_length=MAX_LIST, fail_fast=True)]
+"""A list in what a client sends. Its first wrong element ends the reading."""
+
+BoundedObject: TypeAlias = Annotated[dict[str, AnyJson], Field(max_length=MAX_LIST)]
+"""An object of free values in what a client sends."""
 
 PROTOCOL_VERSION = "1.0"
 
 SUBPROTOCOL_JSON = "interlock.v1.json"
 SUBPROTOCOL_MSGPACK = "interlock.v1.msgpack"
-
-KIB = 1024
-MAX_FEEDBACK_BYTES = 64 * KIB
-MAX_EDITED_OUTPUT_BYTES = 256 * KIB
-MAX_STEP_INPUT_BYTES = 4 * KIB
-MAX_MESSAGE_BYTES = 1024 * KIB
 
 
 class RunStatus(StrEnum):
@@ -51,3 +66,18 @@ SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition"]
 PauseKind: TypeAlias = Literal["step", "executor", "error"]
 PathPart: TypeAlias = str | int
 """A name, or the visit of the loop named before it: `["review loop", 2, "draft"]`."""
+
+_Word = TypeVar("_Word")
+
+
+def _or_another(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        if isinstance(value, str):
+            return value
+        raise
+
+
+Open: TypeAlias = Annotated[_Word, WrapValidator(_or_another), PlainSerializer(lambda word: word)]
+"""One of these words, or one that a later server has beside them: whoever reads it goes on, with the text as it is."""

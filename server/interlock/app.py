@@ -15,6 +15,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp
 
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.database import Database, open_database
@@ -27,10 +28,14 @@ from interlock.engine.notices import OnPause
 from interlock.engine.retention import Retention
 from interlock.feed import Feed
 from interlock.http.api import answer_errors, make_router
+from interlock.http.cors import Cors
+from interlock.http.methods import Heads
 from interlock.http.openapi import describe
 from interlock.http.operations import make_operations_router
+from interlock.http.reference import reference_routes
 from interlock.http.runs import make_runs_router
 from interlock.http.sse import Streams
+from interlock.http.tickets import make_tickets_router
 from interlock.http.web import web_routes
 from interlock.hub import Hub
 from interlock.log.port import Log
@@ -84,7 +89,7 @@ class Interlock:
     ) -> None:
         _check(workflows)
         self._vault = vault_of(settings, workflows)
-        self._clock = clock
+        self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
         self._workflows = workflows
@@ -110,7 +115,7 @@ class Interlock:
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
-            store = SqlStore(database)
+            store = SqlStore(database, clock=self._clock.now_ms)
             log = metered(await self._open_log(database), self.meter)
             engine = Engine(
                 self._workflows,
@@ -213,6 +218,17 @@ def create_app(
     return app_of(Interlock(listed(workflows), settings, authenticator, on_pause=on_pause))
 
 
+class _Application(FastAPI):
+    """The routes, and around all of them, errors included, what browsers and HTTP ask for."""
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Cors(Heads(super().build_middleware_stack()), self._settings)
+
+
 def app_of(interlock: Interlock) -> FastAPI:
     """The ASGI application of one server; its lifespan starts and stops the server."""
 
@@ -224,17 +240,19 @@ def app_of(interlock: Interlock) -> FastAPI:
         finally:
             await interlock.stop()
 
-    app = FastAPI(title="Interlock", lifespan=lifespan)
+    app = _Application(interlock.settings, title="Interlock", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.router.routes.append(WebSocketRoute(SOCKET_PATH, interlock.sockets))
     app.include_router(
         make_operations_router(interlock.services, interlock.settings, interlock.readiness, interlock.metrics)
     )
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
+    app.include_router(make_tickets_router(interlock.services, interlock.settings))
+    app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
         app.router.routes.extend(web_routes())
     answer_errors(app, interlock.meter)
-    describe(app)
+    describe(app, interlock.settings.public_url)
     return app
 
 

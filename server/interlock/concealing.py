@@ -27,7 +27,7 @@ _LIKE_SECRETS: Final = (
     (re.compile(r"(?<=://)[^\s/@]*:[^\s/]*@"), f"{CONCEALED}@"),  # to the last @: a password may have one in it
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), CONCEALED),
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"), rf"\1{CONCEALED}"),
-    (re.compile(r"(?i)([?&](?:token|access_token|password|secret)=)[^\s&#\"']+"), rf"\1{CONCEALED}"),
+    (re.compile(r"(?i)([?&](?:token|access_token|ticket|password|secret)=)[^\s&#\"']+"), rf"\1{CONCEALED}"),
 )
 
 

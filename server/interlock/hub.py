@@ -4,6 +4,8 @@ Laws:
 - A subscription is a cursor, not a queue. Live is reading at the tail; there is no seam between replay and live.
 - What is at the tail is delivered from memory, encoded once per codec; what is older is read from the log in pages.
 - A slow follower costs a bounded buffer: its cursor stays behind, and nothing is lost.
+- What all tails hold together is bounded in bytes. Of a run that is quiet nothing stays that every cursor has passed.
+  Whether a batch is in memory or not, a cursor gets the same: what isn't there is read from the log.
 - What other processes append is read once, however many follow it.
 - A tail is of one epoch, the latest that was heard of. What still comes of an earlier one says nothing of it.
 - Nothing here knows users or sockets; who may follow was asked before.
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -25,6 +28,18 @@ from interlock_protocol.codec import Codec
 
 TAIL_BYTES = 512 * 1024
 """How much of a followed run's newest entries is kept in memory."""
+
+TAILS_BYTES = 32 * 1024 * 1024
+"""How much all followed runs together keep in memory, as entries and as frames."""
+
+QUIET_SECONDS = 1.0
+"""How long, at least, a run has been quiet when what everybody has passed of its tail is dropped."""
+
+ENTRY_BYTES = 128
+"""About what an entry costs in memory beside its bytes, and what a frame does."""
+
+BATCH_BYTES = 512
+"""The same of a batch, beside its entries."""
 
 AWAY_SECONDS = 0.25
 """How long the log is left alone when it can't be reached."""
@@ -44,20 +59,65 @@ def _nothing() -> None: ...
 
 
 class _TailBatch:
-    """A batch in memory, and its frames in the codecs that were asked for."""
+    """A batch in memory, and its frames in the codecs that were asked for.
 
-    __slots__ = ("_frames", "batch", "size")
+    Attributes:
+        size: the bytes of its entries.
+        cost: about what it takes in memory.
+    """
 
-    def __init__(self, batch: Batch) -> None:
+    __slots__ = ("_frames", "_once", "_tails", "batch", "cost", "size")
+
+    def __init__(self, batch: Batch, tails: _Tails) -> None:
         self.batch = batch
         self.size = sum(len(entry.body) for entry in batch.entries)
+        private = sum(len(entry.private) for entry in batch.entries if entry.private is not None)
+        self._once = self.size + ENTRY_BYTES * len(batch.entries)
+        self.cost = BATCH_BYTES + self._once + private
         self._frames: dict[Codec, list[Frame]] = {}
+        self._tails = tails
 
     def frames(self, codec: Codec) -> list[Frame]:
         frames = self._frames.get(codec)
         if frames is None:
             frames = self._frames[codec] = encode(self.batch, codec)
+            self._tails.grow(self, self._once)
         return frames
+
+
+class _Tails:
+    """What all tails hold: each batch of theirs, the oldest first. Whoever adds one too many loses the oldest.
+
+    Attributes:
+        cost: about what they take in memory together.
+    """
+
+    def __init__(self) -> None:
+        self.cost = 0
+        self._held: OrderedDict[_TailBatch, _Tail] = OrderedDict()
+
+    def add(self, held: _TailBatch, tail: _Tail) -> None:
+        """Take in a batch that was put at the end of a tail."""
+        self._held[held] = tail
+        self.cost += held.cost
+        self._trim()
+
+    def grow(self, held: _TailBatch, by: int) -> None:
+        """Take in that a batch takes more memory than it did; one that was dropped meanwhile is nobody's concern."""
+        if held in self._held:
+            held.cost += by
+            self.cost += by
+            self._trim()
+
+    def remove(self, held: _TailBatch) -> None:
+        """Take in that a tail holds a batch no longer."""
+        del self._held[held]
+        self.cost -= held.cost
+
+    def _trim(self) -> None:
+        while self.cost > TAILS_BYTES and len(self._held) > 1:
+            # A tail's first batch is its oldest, and so the oldest of all is the first of its tail.
+            next(iter(self._held.values())).drop_first()
 
 
 def encode(batch: Batch, codec: Codec) -> list[Frame]:
@@ -76,14 +136,18 @@ class _Tail:
         "epoch",
         "filling",
         "followers",
+        "has_grown",
         "hinted",
         "looking",
         "next_index",
         "size",
+        "tails",
         "unwatch",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, tails: _Tails) -> None:
+        self.tails = tails
+        self.has_grown = False
         self.epoch = 0
         self.hinted = 0
         self.filling: asyncio.Task[None] | None = None
@@ -91,7 +155,7 @@ class _Tail:
         self.looking: asyncio.Task[None] | None = None
         self.unwatch: Callable[[], None] = _nothing
         self.next_index = 0
-        self.batches: list[_TailBatch] = []
+        self.batches: deque[_TailBatch] = deque()
         self.size = 0
         self.ended = False
         self.followers: set[Cursor] = set()
@@ -112,8 +176,7 @@ class _Tail:
         self.epoch = max(self.epoch, epoch)
 
     def _forget(self) -> None:
-        self.batches.clear()
-        self.size = 0
+        self.clear()
         self.next_index = 0
         self.hinted = 0
         self.ended = False
@@ -124,14 +187,32 @@ class _Tail:
             return
         self.grown(batch.epoch, batch.next_index)
         if self.batches and self.batches[-1].batch.next_index != batch.first_index:
-            self.batches.clear()
-            self.size = 0
-        held = _TailBatch(batch)
+            self.clear()
+        held = _TailBatch(batch, self.tails)
         self.batches.append(held)
         self.size += held.size
+        self.has_grown = True
         self.ended = self.ended or ends_run(batch.entries[-1].body)
         while self.size > TAIL_BYTES and len(self.batches) > 1:
-            self.size -= self.batches.pop(0).size
+            self.drop_first()
+        self.tails.add(held, self)
+
+    def drop_first(self) -> None:
+        """Let go of the oldest batch that is in memory."""
+        held = self.batches.popleft()
+        self.size -= held.size
+        self.tails.remove(held)
+
+    def clear(self) -> None:
+        """Let go of all that is in memory."""
+        while self.batches:
+            self.drop_first()
+
+    def drop_passed(self) -> None:
+        """Let go of what every follower has passed. (Whoever comes later reads it from the log.)"""
+        passed = min((cursor.next_index for cursor in self.followers), default=self.next_index)
+        while self.batches and self.batches[0].batch.next_index <= passed:
+            self.drop_first()
 
     def find(self, index: int) -> _TailBatch | None:
         """The batch in memory that holds `index`. Followers are mostly at the end: look from there."""
@@ -155,7 +236,15 @@ class Hub:
         self._log = log
         self._on_loss = on_loss
         self._tails: dict[str, _Tail] = {}
+        self._memory = _Tails()
+        self._warm: set[_Tail] = set()
+        self._cooling: asyncio.TimerHandle | None = None
         log.listen(self._appended)
+
+    @property
+    def held_bytes(self) -> int:
+        """About what the tails take in memory."""
+        return self._memory.cost
 
     def follow(self, run_id: str, wake: Callable[[], None]) -> Cursor:
         """A cursor at the beginning of a run's log.
@@ -165,7 +254,7 @@ class Hub:
         """
         tail = self._tails.get(run_id)
         if tail is None:
-            tail = self._tails[run_id] = _Tail()
+            tail = self._tails[run_id] = _Tail(self._memory)
             tail.unwatch = self._log.watch(run_id, partial(self._hinted, run_id, tail))
         cursor = Cursor(self, run_id, tail, wake)
         tail.followers.add(cursor)
@@ -177,6 +266,7 @@ class Hub:
         tail.followers.discard(cursor)
         if not tail.followers and self._tails.get(cursor.run_id) is tail:
             del self._tails[cursor.run_id]
+            tail.clear()
             tail.unwatch()
             for task in (tail.filling, tail.looking):
                 if task is not None:
@@ -230,7 +320,7 @@ class Hub:
                     continue
                 new = [batch for batch in batches if batch.next_index > tail.next_index]
                 for batch in new:
-                    tail.add(batch)
+                    self._add(tail, batch)
                 for cursor in tail.followers:
                     cursor.wake()
                 if not new:
@@ -246,9 +336,25 @@ class Hub:
         tail = self._tails.get(run_id)
         if tail is None:
             return
-        tail.add(batch)
+        self._add(tail, batch)
         for cursor in tail.followers:
             cursor.wake()
+
+    def _add(self, tail: _Tail, batch: Batch) -> None:
+        tail.add(batch)
+        self._warm.add(tail)
+        if self._cooling is None:
+            self._cooling = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._cool)
+
+    def _cool(self) -> None:
+        """Look at the tails that hold something, and let go of what was passed of those that are quiet."""
+        for tail in self._warm:
+            if not tail.has_grown:
+                tail.drop_passed()
+            tail.has_grown = False
+        self._warm = {tail for tail in self._warm if tail.batches}
+        loop = asyncio.get_running_loop()
+        self._cooling = loop.call_later(QUIET_SECONDS, self._cool) if self._warm else None
 
     async def page(self, cursor: Cursor, codec: Codec) -> tuple[list[Frame], bool]:
         """The next frames of a cursor, none when it is at the tail, and whether the last of them ends the run."""

@@ -29,7 +29,6 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from interlock.engine.journal import now_ms
 from interlock.hub import Hub
 from interlock.log.port import Reason
 from interlock.meter import APPEND_BOUNDS, Meter
@@ -106,14 +105,14 @@ class Metrics:
             census = await self._census.get()
         except Exception:  # the store is away: `interlock_up` says so
             census = None
-        self._standing.looked = Looked(census, failing, now_ms())
+        self._standing.looked = Looked(census, failing, self._services().engine.clock.now_ms())
         encode, content_type = choose_encoder(accept or "")
         return encode(self.registry), content_type
 
     async def _count(self) -> Census:
-        store = self._services().store
-        now = now_ms()
-        return await store.census([now - 1000 * seconds for seconds in PAUSE_AGES])
+        services = self._services()
+        now = services.engine.clock.now_ms()
+        return await services.store.census([now - 1000 * seconds for seconds in PAUSE_AGES])
 
 
 class _Counted(Collector):
@@ -179,6 +178,7 @@ def _following(hub: Hub) -> Iterator[Metric]:
     yield _gauge("interlock_followers", "Followers of runs on this node.", len(lags))
     yield _gauge("interlock_cursor_lag_entries", "Events that followers are behind, all together.", sum(lags))
     yield _gauge("interlock_cursor_lag_max_entries", "Events that the slowest is behind.", max(lags, default=0))
+    yield _gauge("interlock_tails_bytes", "What followed runs keep in memory, about.", hub.held_bytes)
 
 
 def _stored(census: Census, now: int) -> Iterator[Metric]:

@@ -1,8 +1,10 @@
-"""Whether a server should be sent work: its database and its log answer, and it isn't on its way out.
+"""Whether a server should be sent work: its database takes writes, its log answers, and it isn't on its way out.
 
 Laws:
 - Looking is cheap, and looked at often: an answer counts for a second, and one question is under way at a time.
 - What is told is for anybody to hear: which part, and how it fails; no address, no name, nothing that a driver said.
+  That is for the log.
+- The database has to take a write: one that only answers, because its disk is full or its file is gone, isn't ready.
 - A log of which a part is away is ready: no other server would know more of it.
 - A server that stops isn't ready from that moment on, whatever else is well.
 
@@ -36,6 +38,9 @@ class Problem:
     part: str
     sentence: str
 
+
+_HOW: Final = {"database": "can't be reached, or can't be written to", "log": "can't be reached"}
+"""How a part fails."""
 
 DRAINING: Final = Problem("server", "The server is shutting down.")
 
@@ -86,14 +91,14 @@ class Readiness:
         except TimeoutError:
             return self._noted(part, "Timeout", f"The {part} doesn't answer within {self._patience:g} s.")
         except Exception as error:
-            return self._noted(part, type(error).__name__, f"The {part} can't be reached.")
+            return self._noted(part, type(error).__name__, f"The {part} {_HOW[part]}.", error=str(error))
         if self._known.pop(part, None) is not None:
             logger.info("part_is_back", part=part)
         return None
 
-    def _noted(self, part: str, why: str, sentence: str) -> Problem:
+    def _noted(self, part: str, why: str, sentence: str, **more: str) -> Problem:
         """A problem, logged when it is new."""
         if self._known.get(part) != why:
             self._known[part] = why
-            logger.warning("part_fails", part=part, why=why)
+            logger.warning("part_fails", part=part, why=why, **more)
         return Problem(part, sentence)

@@ -25,7 +25,7 @@ from interlock.auth.token_list import parse_tokens
 from interlock.pacing.limiter import limit_of
 from interlock.secrets.vault import is_key
 from interlock_protocol.errors import InterlockError
-from interlock_protocol.types import MAX_MESSAGE_BYTES
+from interlock_protocol.limits import MAX_MESSAGE_BYTES
 
 PREFIX: Final = "INTERLOCK_"
 DEFAULT_DATA_DIR: Final = ".interlock"

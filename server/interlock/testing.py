@@ -34,7 +34,7 @@ from interlock.app import Interlock
 from interlock.auth import ALL_SCOPES, Principal
 from interlock.auth.principal import USER_SCOPES
 from interlock.auth.tokens import StaticTokens
-from interlock.engine.clock import Clock, node_ms
+from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.loading import first_state
 from interlock.log.port import Batch, Log
@@ -311,9 +311,9 @@ class _MovedClock(Clock):
         self._moved = 0
 
     def now_ms(self) -> int:
-        return node_ms() + self._moved
+        return super().now_ms() + self._moved
 
-    def set(self, store_ms: int) -> None:
+    def set(self, store_ms: int, *, asked_at: int | None = None) -> None:
         """The store knows nothing of what the test does."""
 
     def move(self, by: timedelta) -> None:

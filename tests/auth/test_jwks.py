@@ -82,18 +82,35 @@ async def test_a_rotated_key_is_found(idp: Provider, tokens: JwtTokens, clock: C
     idp.document = {"keys": [jwk(OTHER_RSA_KEY, "second")]}
     clock.now += 11
     assert await tokens.authenticate(signed(OTHER_RSA_KEY, "second"))
+    assert idp.requests == 2
+    clock.now += 11
     with pytest.raises(InvalidToken):
         await tokens.authenticate(signed())
-    assert idp.requests == 2
+    assert idp.requests == 3
 
 
 async def test_invented_kids_cause_one_fetch_per_cooldown(idp: Provider, tokens: JwtTokens, clock: Clock) -> None:
     for window in (1, 2, 3):
+        with pytest.raises(InvalidToken, match="isn't in use"):
+            await tokens.authenticate(signed(OTHER_RSA_KEY, "invented"))
         for number in range(20):
-            with pytest.raises(InvalidToken, match="isn't in use"):
+            with pytest.raises(AuthUnavailable):
                 await tokens.authenticate(signed(OTHER_RSA_KEY, f"invented-{number}"))
         assert idp.requests == window
         clock.now += 10
+
+
+async def test_a_key_rotated_in_since_the_last_fetch_is_not_called_invalid(
+    idp: Provider, tokens: JwtTokens, clock: Clock
+) -> None:
+    await tokens.authenticate(signed())
+    idp.document = {"keys": [jwk(RSA_KEY, "first"), jwk(OTHER_RSA_KEY, "second")]}
+    new = signed(OTHER_RSA_KEY, "second")
+    for _ in range(3):
+        with pytest.raises(AuthUnavailable):  # to be sent again, and then it counts
+            await tokens.authenticate(new)
+    clock.now += 10
+    await tokens.authenticate(new)
 
 
 async def test_a_withdrawn_key_stops_counting_when_the_keys_are_fetched_again(
@@ -173,11 +190,12 @@ async def test_a_document_without_a_usable_key_is_an_outage(idp: Provider, token
         await tokens.authenticate(signed())
 
 
-async def test_a_published_symmetric_key_signs_nothing(idp: Provider, tokens: JwtTokens) -> None:
+async def test_a_published_symmetric_key_signs_nothing(idp: Provider, tokens: JwtTokens, clock: Clock) -> None:
     shared = {"kty": "oct", "k": "c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M", "kid": "shared"}
     idp.document = {"keys": [shared, jwk(RSA_KEY, "first")]}
     assert await tokens.authenticate(signed())
     for algorithm in ("HS256", "RS256"):
+        clock.now += 11
         with pytest.raises(InvalidToken):
             await tokens.authenticate(forge({"alg": algorithm, "kid": "shared"}, claims(), hmac_with("s" * 32)))
 
@@ -188,9 +206,10 @@ async def test_an_hs_token_signed_with_a_published_key_is_refused(tokens: JwtTok
         await tokens.authenticate(forge({"alg": "HS256", "kid": "first"}, claims(), hmac_with(pem(RSA_KEY))))
 
 
-async def test_a_keys_declared_algorithm_is_its_only_one(idp: Provider, tokens: JwtTokens) -> None:
+async def test_a_keys_declared_algorithm_is_its_only_one(idp: Provider, tokens: JwtTokens, clock: Clock) -> None:
     idp.document = {"keys": [jwk(RSA_KEY, "first", alg="RS256")]}
     assert await tokens.authenticate(signed())
+    clock.now += 11
     with pytest.raises(InvalidToken):
         await tokens.authenticate(signed(algorithm="PS256"))
 

@@ -184,6 +184,7 @@ async def test_a_token_needs_a_subject_and_an_end(claim: str) -> None:
         {"sub": "a\x00"},
         {"sub": ["ada"]},
         {"exp": "soon"},
+        {"exp": "4102444800"},
         {"exp": None},
         {"exp": [1]},
         {"exp": {}},
@@ -198,6 +199,7 @@ async def test_a_token_needs_a_subject_and_an_end(claim: str) -> None:
         {"groups": "ops"},
         {"groups": {"ops": 1}},
         {"groups": [1]},
+        {"groups": ["\ud800"]},
         {"nbf": "x"},
         {"iat": []},
     ],
@@ -244,6 +246,12 @@ async def test_another_audience_or_none_is_refused(aud: Any) -> None:
         await tokens(audience="interlock").authenticate(token(SECRET, "HS256", claims(aud=aud)))
 
 
+async def test_a_token_without_an_audience_is_refused_where_one_is_configured() -> None:
+    assert "aud" not in claims()
+    with pytest.raises(InvalidToken, match="no `aud`"):
+        await tokens(audience="interlock").authenticate(token(SECRET, "HS256", claims()))
+
+
 async def test_a_token_for_an_audience_is_refused_where_none_is_configured() -> None:
     with pytest.raises(InvalidToken, match="INTERLOCK_JWT_AUDIENCE"):
         await tokens().authenticate(token(SECRET, "HS256", claims(aud="another-service")))
@@ -260,6 +268,12 @@ async def test_another_issuer_or_none_is_refused(iss: str | None) -> None:
     payload = claims() if iss is None else claims(iss=iss)
     with pytest.raises(InvalidToken):
         await tokens(issuer="https://id.example").authenticate(token(SECRET, "HS256", payload))
+
+
+@pytest.mark.parametrize("sub", ["timeout", "system:ttl", "group:ops", "Timeout"])
+async def test_a_token_of_nobody_is_told_why(sub: str) -> None:
+    with pytest.raises(InvalidToken, match="one of the server's own names"):
+        await tokens().authenticate(token(SECRET, "HS256", claims(sub=sub)))
 
 
 async def test_no_refusal_repeats_the_token() -> None:

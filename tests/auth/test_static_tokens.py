@@ -133,6 +133,7 @@ def entry(**more: Any) -> dict[str, Any]:
         ([entry(scopes=None)], "scopes and groups as lists of strings"),
         ([entry(groups="hunter2")], "scopes and groups as lists of strings"),
         ([entry(user_id="group:ops")], "user_id in entry 1"),
+        ([entry(user_id="timeout")], "isn't one of the server's own names"),
         ([entry(user_id="")], "user_id in entry 1"),
     ],
 )

@@ -12,7 +12,7 @@ from tests.faults.proxy import proxied
 from tests.live import BOB, ROOT, Live, eventually
 
 from interlock_client import Conflict, NotFound, connect
-from interlock_protocol.types import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
+from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
 
 
 def run_id_in(text: str) -> str:

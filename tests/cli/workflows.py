@@ -35,6 +35,17 @@ class Release(BaseModel):
     urgent: bool
 
 
+class Order(BaseModel):
+    """What a run is started with."""
+
+    fruit: str
+    crates: int = 1
+
+
+def order(step_input: StepInput) -> str:
+    return f"ordered {step_input.input.crates} x {step_input.input.fruit}"
+
+
 async def draft(step_input: StepInput) -> AsyncIterator[str]:
     for word in ("Dear ", "all,\n", "it is ", "done."):
         yield word
@@ -99,6 +110,7 @@ TOOLS = (
 )
 
 workflows = [
+    Workflow("order", steps=[order], input_schema=Order),
     Workflow("draft", steps=[Step("draft", draft)]),
     Workflow("confirmed", steps=[Step("publish", done, human_review=Confirm("Publish?", on_reject="skip"))]),
     Workflow("confirmed-by-bob", steps=[Step("publish", done, human_review=Confirm("Publish?", assignees=["bob"]))]),

@@ -38,6 +38,7 @@ from interlock.store.port import (
     Snapshot,
     Store,
     StoreUnavailable,
+    StreamTicket,
 )
 from interlock.store.sql import NUMBERED, SqlStore
 from interlock.store.statements import COUNT_PAUSED, COUNT_PAUSED_BEFORE, COUNT_UNFINISHED
@@ -353,6 +354,35 @@ async def test_unfinished_are_the_pending_and_running_oldest_first(store: Store)
     assert list(await store.unfinished()) == ["run7", "run6", "run1", "run0"]
 
 
+# --- tickets ---
+
+
+def ticket(name: str, expires_at: int = 2000) -> StreamTicket:
+    return StreamTicket(f"of {name}", name, "/a/b", ALICE, frozenset({"read", "decide"}), frozenset({"x"}), expires_at)
+
+
+async def test_ticket_is_found_by_its_hash_until_its_user_revokes_it(store: Store) -> None:
+    await store.keep_ticket(ticket("one"))
+    await store.keep_ticket(ticket("two"))
+    assert await store.ticket("of one") == ticket("one")
+    assert await store.ticket("one") is None
+    await store.revoke_ticket("one", BOB)
+    assert await store.ticket("of one") == ticket("one")
+    await store.revoke_ticket("one", ALICE)
+    await store.revoke_ticket("one", ALICE)
+    assert await store.ticket("of one") is None
+    assert await store.ticket("of two") == ticket("two")
+
+
+async def test_expired_tickets_are_forgotten_and_no_others(database: Database, clock: Clock) -> None:
+    store = SqlStore(database, clock=clock)
+    for number in range(5):
+        await store.keep_ticket(ticket(f"old{number}", clock.now - number))
+    await store.keep_ticket(ticket("young", clock.now + 1))
+    assert [await store.forget_tickets(3) for _ in range(3)] == [3, 2, 0]
+    assert await store.ticket("of young") == ticket("young", clock.now + 1)
+
+
 # --- how it stands ---
 
 
@@ -550,13 +580,13 @@ async def end(store: Store, run_id: str, status: RunStatus = COMPLETED) -> None:
     await store.settle(replace(settlement(run_id, status, 1), snapshot=snapshot))
 
 
-async def test_earlier_runs_of_a_session_are_the_latest_completed_of_the_session_oldest_first(store: Store) -> None:
+async def test_earlier_runs_of_a_session_are_the_latest_that_ended_in_it_oldest_first(store: Store) -> None:
     statuses = [COMPLETED, COMPLETED, CANCELLED, RunStatus.ERROR, COMPLETED, PAUSED, RUNNING, COMPLETED]
     for n, status in enumerate(statuses):
         await store.create_run(replace(new_run(f"run{n}", created_at=100 - n), input={"n": n}))
         await end(store, f"run{n}", status)
     assert list((await store.session(ALICE, "session"))[1]) == [
-        (f"run{n}", {"n": n}, f"state of run{n}".encode()) for n in (7, 4, 1, 0)
+        (f"run{n}", {"n": n}, f"state of run{n}".encode()) for n in (7, 4, 3, 2, 1, 0)
     ]
     assert [run_id for run_id, _, _ in (await store.session(ALICE, "session", limit=2))[1]] == ["run1", "run0"]
 
@@ -578,7 +608,8 @@ async def test_earlier_runs_are_of_one_user_and_one_session_and_have_a_snapshot(
     [
         ("next_timer IS NOT NULL AND next_timer <= 5 ORDER BY next_timer, run_id", "ix_runs_timer"),
         (
-            "status = 'COMPLETED' AND user_id = 'a' AND session_id = 's' ORDER BY created_at DESC, run_id DESC",
+            "status IN ('COMPLETED', 'CANCELLED', 'ERROR') AND user_id = 'a' AND session_id = 's'"
+            " ORDER BY created_at DESC, run_id DESC",
             "ix_runs_session",
         ),
     ],

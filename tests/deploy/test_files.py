@@ -16,7 +16,7 @@ from interlock.auth.token_list import parse_tokens
 from interlock.cli.commands import app as command_line
 from interlock.cli.serve import load
 from interlock.settings import PREFIX, Settings
-from interlock_protocol.types import MAX_MESSAGE_BYTES
+from interlock_protocol.limits import MAX_MESSAGE_BYTES
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -105,8 +105,9 @@ def test_image_has_what_the_package_is_built_from() -> None:
     assert "\nCOPY --from=web /src/server/interlock/web server/interlock/web\n" in dockerfile
     project = (ROOT / "pyproject.toml").read_text("utf-8")
     packages = re.findall(r"^packages = \[(.+)\]$", project, re.MULTILINE)[0]
-    needed = {"pyproject.toml", "README.md", "LICENSE", *re.findall(r'"([^"]+)"', packages)}
+    needed = {"requirements", "pyproject.toml", "README.md", "LICENSE", *re.findall(r'"([^"]+)"', packages)}
     assert copied - pages == needed
+    assert re.findall(r"pip install (?!--no-deps|--require-hashes)", dockerfile) == []
     ignored = (ROOT / ".dockerignore").read_text("utf-8")
     assert {line.removeprefix("!") for line in ignored.splitlines() if line.startswith("!")} == {*needed, *PAGES}
 

@@ -12,8 +12,8 @@ import interlock.agents.pydantic_ai
 from interlock.agents import AgentExecutor, AgentPause, ToolDecision, ToolRequest
 from interlock.agents.pydantic_ai import PydanticAgent
 from interlock.testing import running
-from interlock.workflow.io import MAX_OUTPUT_BYTES
 from interlock_client.tools import ToolKind
+from interlock_protocol.limits import MAX_OUTPUT_BYTES
 from interlock_protocol.messages import ContinueWorkflow
 
 PAGE = "docs/agents.md"

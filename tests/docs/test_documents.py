@@ -38,7 +38,7 @@ from interlock.engine.runs import CACHED_FACTS
 from interlock.feed import KEPT, PAGE
 from interlock.http.errors import STATUS_OF
 from interlock.http.openapi import whole
-from interlock.hub import TAIL_BYTES
+from interlock.hub import TAIL_BYTES, TAILS_BYTES
 from interlock.lists import MAX_LISTS
 from interlock.log.port import PAGE_BYTES
 from interlock.pacing.counting import AWAY_SECONDS, SHARED_SECONDS
@@ -51,7 +51,7 @@ from interlock.workflow.expressions import NAMES
 from interlock.workflow.forms import UserInputField
 from interlock.workflow.reviews import ON_CONFIRM, ON_REVIEW, REVIEWS_OF
 from interlock_client import connect
-from interlock_protocol.codec import MAX_CLIENT_DEPTH
+from interlock_protocol.limits import MAX_CLIENT_DEPTH
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
@@ -194,6 +194,7 @@ def test_architecture_names_the_bounds() -> None:
     assert bounds["states kept of runs that nobody works on"] == str(KEPT_STATES)
     assert bounds["facts kept to say who may do what"] == f"of {CACHED_FACTS:,} runs"
     assert bounds["the tail of a followed run in memory"] == f"{TAIL_BYTES // 1024} KiB"
+    assert bounds["the tails of all followed runs in memory"].startswith(f"about {TAILS_BYTES // 1024**2} MiB,")
     assert bounds["a page that is read from the log"] == f"about {PAGE_BYTES // 1024} KiB"
     batch = f"{BATCH_EVENTS} events, {BATCH_BYTES // 1024} KiB or {BATCH_SECONDS * 1000:g} ms"
     assert bounds["a batch that is being filled"].startswith(batch)

@@ -19,6 +19,7 @@ class Old:
     def __init__(self, keys: int, *, away: int = 0) -> None:
         self.keys = keys
         self.changes = keys - 1
+        self.tickets = keys
         self.away = away
         self.rounds: list[int] = []
 
@@ -34,6 +35,11 @@ class Old:
     async def forget_changes(self, limit: int = 1) -> int:
         count = min(limit, self.changes)
         self.changes -= count
+        return count
+
+    async def forget_tickets(self, limit: int = 1) -> int:
+        count = min(limit, self.tickets)
+        self.tickets -= count
         return count
 
 
@@ -52,8 +58,10 @@ async def test_house_is_kept_again_and_again_also_after_an_outage() -> None:
         await keeping
     assert old.rounds[:3] == [5, 0, 0]
     assert old.changes == 0
+    assert old.tickets == 0
 
 
 async def test_nothing_is_forgotten_of_a_store_that_has_nothing_old(storage: Storage) -> None:
     assert await forget(storage.store.forget_keys) == 0
     assert await forget(storage.store.forget_changes) == 0
+    assert await forget(storage.store.forget_tickets) == 0

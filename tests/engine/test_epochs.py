@@ -9,6 +9,7 @@ from tests.engine.test_pool import idle, make_pool
 from interlock import Confirm, Step, StepInput, Workflow
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
+from interlock.engine.clock import Clock, node_ms
 from interlock.engine.engine import Engine
 from interlock.engine.loss import begin_anew
 from interlock.engine.rows import settlement_of
@@ -34,7 +35,7 @@ async def begin_again(storage: Storage, run_id: str, epoch: int) -> None:
     """As a node does that finds that all of the log is lost, and nothing in the store but the row."""
     state = fresh(ASKED, run_id)
     state.epoch = epoch
-    await storage.store.settle(settlement_of(state, with_snapshot=True))
+    await storage.store.settle(settlement_of(state, node_ms(), with_snapshot=True))
     assert await storage.log.begin(run_id, epoch=epoch, first_index=0, status=RunStatus.PENDING, pending=[])
     pool = make_pool(storage, ASKED, owner="you")
     pool.dispatch(run_id)
@@ -103,7 +104,7 @@ async def test_epoch_that_another_process_is_about_to_begin_is_left_to_it(
     state = await pool.fresh_state(run_id)
     assert state is not None
     state.epoch = 2
-    await storage.store.settle(settlement_of(state, with_snapshot=True))
+    await storage.store.settle(settlement_of(state, node_ms(), with_snapshot=True))
 
     look, begun = storage.log.head, False
 
@@ -118,7 +119,7 @@ async def test_epoch_that_another_process_is_about_to_begin_is_left_to_it(
         return found
 
     monkeypatch.setattr(storage.log, "head", overtaken)
-    assert await begin_anew(storage.log, storage.store, run_id) is False
+    assert await begin_anew(storage.log, storage.store, Clock(), run_id) is False
     row = await storage.store.run(run_id)
     assert row is not None
     assert row.epoch == 2

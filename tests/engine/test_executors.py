@@ -15,7 +15,8 @@ from tests.live import PATIENCE, eventually
 from interlock import CustomEvent, StepInput, StepOutput
 from interlock.engine.executors import THREAD_AHEAD, execute, in_thread
 from interlock.workflow.errors import OutputError
-from interlock.workflow.io import MAX_OUTPUT_BYTES, Content
+from interlock.workflow.io import Content
+from interlock_protocol.limits import MAX_OUTPUT_BYTES
 
 
 class Recorder:

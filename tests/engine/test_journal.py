@@ -10,6 +10,7 @@ from tests.live import eventually
 
 from interlock import Confirm, Parallel, Step, StepInput, Workflow
 from interlock.engine import journal as journal_module
+from interlock.engine.clock import Clock
 from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, Journal, LogShorter, OwnershipLost
 from interlock.log.port import Append, Appended, Claimed, Reason, Refused
 from interlock.workflow.advance import advance, recovered, started
@@ -73,7 +74,7 @@ async def owned(storage: Storage, *, listening: bool = True) -> Owned:
     def wake() -> None:
         found.woken += 1
 
-    found = Owned(storage, Journal(storage.log, fresh(FORK, RUN), claimed.generation, wake))
+    found = Owned(storage, Journal(storage.log, Clock(), fresh(FORK, RUN), claimed.generation, wake))
     if listening:
         storage.log.listen(lambda _, batch: found.journal.told(batch))
     return found
@@ -124,13 +125,13 @@ async def test_what_is_emitted_during_an_append_goes_with_the_next(storage: Stor
 
 async def test_event_is_stamped_when_it_is_emitted_and_streamed_bytes_are_stored_as_they_are(storage: Storage) -> None:
     run = await owned(storage)
-    before = journal_module.now_ms()
+    before = run.journal.clock.now_ms()
     run.journal.emit(started(FORK, run.state))
     run.journal.emit_streamed("RunResponseContentEvent", b'{"event":"RunResponseContentEvent","content":"a"}')
     await run.journal.flush()
     (batch,) = await storage.batches(RUN)
     assert batch.entries[1].body == b'{"event":"RunResponseContentEvent","content":"a"}'
-    assert before <= (await storage.events(RUN))[0]["created_at"] <= journal_module.now_ms()
+    assert before <= (await storage.events(RUN))[0]["created_at"] <= run.journal.clock.now_ms()
     await run.agrees()
 
 

@@ -18,6 +18,7 @@ from interlock.agents import Tool, ToolRequest
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
 from interlock.engine import loss
+from interlock.engine.clock import Clock, node_ms
 from interlock.engine.engine import Engine
 from interlock.engine.loading import load_state
 from interlock.engine.loss import begin_anew
@@ -162,7 +163,7 @@ async def test_acknowledged_decision_stands_wherever_dies_who_begins_the_epoch(
 
         left = [calls]
         with contextlib.suppress(Died):
-            await begin_anew(mortal(storage.log, left), mortal(storage.store, left), run_id)
+            await begin_anew(mortal(storage.log, left), mortal(storage.store, left), Clock(), run_id)
         other = clerk(storage, ASKED)
         with pytest.raises(Refusal) as refused:
             await other.continue_run(ADA, answers(asked, "one", confirmed=False))
@@ -230,7 +231,7 @@ async def test_decision_is_made_anew_whose_log_was_lost_before_it_was_written_do
 
     async def loss_() -> None:
         await lose(storage)
-        assert await begin_anew(storage.log, storage.store, RUN)
+        assert await begin_anew(storage.log, storage.store, Clock(), RUN)
 
     Interrupted(storage, monkeypatch, loss_)
     accepted = await clerk(storage, ASKED).continue_run(ADA, answers(await look(storage), "one", key="once"))
@@ -248,7 +249,7 @@ async def test_decision_is_made_anew_after_another_died_that_was_about_to_begin_
     await drive(storage, ASKED)
     left, suspected = [4], loss.Seen(1, loss.MORE_THAN_ANY)  # up to the row's epoch
     with pytest.raises(Died):
-        await begin_anew(mortal(storage.log, left), mortal(storage.store, left), RUN, suspected)
+        await begin_anew(mortal(storage.log, left), mortal(storage.store, left), Clock(), RUN, suspected)
     row = await storage.store.run(RUN)
     assert row is not None
     assert (row.epoch, row.status) == (2, RunStatus.RUNNING)
@@ -268,7 +269,7 @@ async def test_decision_is_refused_when_its_log_was_lost_and_somebody_decided_ot
 
     async def overtaken() -> None:
         await lose(storage)
-        assert await begin_anew(bob.log, bob.store, RUN)
+        assert await begin_anew(bob.log, bob.store, Clock(), RUN)
         await clerk(bob, ASKED).continue_run(ADA, answers(asked, "one", confirmed=False))
 
     Interrupted(storage, monkeypatch, overtaken)
@@ -295,7 +296,7 @@ async def test_decision_that_was_written_down_while_another_looked_for_a_loss_st
         await settle(settlement)
 
     monkeypatch.setattr(storage.store, "settle", late)
-    assert await begin_anew(storage.log, storage.store, RUN, loss.Seen(1, loss.MORE_THAN_ANY))
+    assert await begin_anew(storage.log, storage.store, Clock(), RUN, loss.Seen(1, loss.MORE_THAN_ANY))
     assert waiting(await look(storage)) == []
 
 
@@ -307,7 +308,7 @@ async def test_decision_on_what_was_asked_after_the_snapshot_is_asked_for_again_
 ) -> None:
     await storage.create(ASKED, RUN)
     await drive(storage, ASKED)
-    await storage.store.settle(settlement_of(await look(storage), with_snapshot=True))
+    await storage.store.settle(settlement_of(await look(storage), node_ms(), with_snapshot=True))
     first = await look(storage)
     await clerk(storage, ASKED).continue_run(ADA, answers(first, "one", confirmed=True))
     await execute(storage, "DELETE FROM snapshots")  # nothing was written down since the start
@@ -379,7 +380,7 @@ async def test_what_is_left_of_an_earlier_epoch_is_not_folded_onto_a_snapshot_of
     state = await look(storage)
     await storage.confirm(ASKED, RUN, "one")
     state.epoch = 2
-    await storage.store.settle(settlement_of(state, with_snapshot=True))
+    await storage.store.settle(settlement_of(state, node_ms(), with_snapshot=True))
     assert await look(storage) == state
 
 

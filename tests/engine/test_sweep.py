@@ -13,6 +13,7 @@ from tests.engine.test_pool import Work, make_pool
 from tests.live import eventually
 
 from interlock.database import Database
+from interlock.engine.clock import node_ms
 from interlock.engine.rows import settlement_of
 from interlock.engine.sweep import COMPARED, Sweep
 from interlock.log.port import Head
@@ -133,7 +134,7 @@ async def test_run_whose_process_died_before_it_began_is_found_however_many_run(
     for number in range(3 * COMPARED):
         state = fresh(work.workflow, await storage.create(work.workflow, f"run-{number:03}"))
         state.status = RunStatus.RUNNING
-        await storage.store.settle(settlement_of(state, with_snapshot=False))
+        await storage.store.settle(settlement_of(state, node_ms(), with_snapshot=False))
     forgotten = await storage.create(work.workflow, "run-forgotten")
     looked_at: list[str] = []
 

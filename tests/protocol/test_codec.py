@@ -24,7 +24,7 @@ from interlock_protocol import (
     event_body,
     read_body,
 )
-from interlock_protocol.codec import MAX_CLIENT_DEPTH, MAX_DEPTH
+from interlock_protocol.limits import MAX_CLIENT_DEPTH, MAX_DEPTH
 
 CODECS = (JSON, MSGPACK)
 SECRET = "hunter2"

@@ -32,13 +32,13 @@ from interlock_protocol import (
 )
 from interlock_protocol.connection import (
     CLIENT_TABLE,
-    MAX_BAD_FRAMES,
     SERVER_TABLE,
     ClientInput,
     Received,
     ServerInput,
     mermaid,
 )
+from interlock_protocol.limits import MAX_BAD_FRAMES
 from interlock_protocol.messages import CLIENT_MESSAGES, Connected
 
 PING = '{"action":"ping"}'
@@ -181,12 +181,12 @@ def test_null_is_a_message() -> None:
     assert received.message == StartWorkflow(workflow_id="w", message=None)
 
 
-def test_every_wrong_field_is_named_in_plain_words() -> None:
+def test_every_wrong_field_is_named_in_plain_words_and_of_a_list_the_first_wrong_element() -> None:
     message = {
         "action": "continue-workflow",
         "request_id": "r",
         "run_id": "",
-        "step_requirements": [{"id": 5, "confirmed": "yes", "user_input_schema": [{}]}, None],
+        "step_requirements": [{"id": "r-1"}, {"id": 5, "confirmed": "yes", "user_input_schema": [{}]}, None],
         "error_requirements": [{"decision": "ignore"}],
     }
     assert answer(server().receive(json.dumps(message))) == {
@@ -198,10 +198,9 @@ def test_every_wrong_field_is_named_in_plain_words() -> None:
         "details": [
             {"field": "workflow_id", "error": "is required"},
             {"field": "run_id", "error": "must have at least 1 character(s)"},
-            {"field": "step_requirements[0].id", "error": "must be a string"},
-            {"field": "step_requirements[0].confirmed", "error": "must be true or false"},
-            {"field": "step_requirements[0].user_input_schema[0].name", "error": "is required"},
-            {"field": "step_requirements[1]", "error": "must be an object"},
+            {"field": "step_requirements[1].id", "error": "must be a string"},
+            {"field": "step_requirements[1].confirmed", "error": "must be true or false"},
+            {"field": "step_requirements[1].user_input_schema[0].name", "error": "is required"},
             {"field": "error_requirements[0].decision", "error": "must be 'retry', 'skip' or 'cancel'"},
         ],
     }

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from interlock_protocol.faults import MAX_FAULTS, field_faults
+from interlock_protocol.faults import field_faults
+from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.messages import CLIENT_MESSAGES
 
 

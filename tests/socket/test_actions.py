@@ -254,6 +254,15 @@ async def test_admin_starts_for_another_user_and_sees_everything(live: Live) -> 
         assert (await alice.until_end())[-1]["event"] == "WorkflowCompleted"
 
 
+@pytest.mark.parametrize("user_id", ["timeout", "system:ttl", "group:finance", "x" * 256])
+async def test_admin_starts_for_nobody_who_could_be_taken_for_the_server(live: Live, user_id: str) -> None:
+    async with live.talk("token-root") as root:
+        await root.send(action="start-workflow", workflow_id="confirm", user_id=user_id)
+        answer = await root.next()
+        assert (answer["code"], answer["details"][0]["field"]) == ("invalid_message", "user_id")
+        assert "the server's own names" in answer["error"]
+
+
 # ── Finding a requirement ───────────────────────────────────────────────────────────────────────────────
 
 

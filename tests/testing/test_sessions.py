@@ -64,6 +64,25 @@ async def test_earlier_runs_are_there_with_input_and_output() -> None:
         assert [each[:2] for each in await third.completed()] == [[run.run_id, {"n": 1}], [second.run_id, 2]]
 
 
+async def test_earlier_runs_that_failed_or_were_cancelled_are_there_too_and_say_so() -> None:
+    def ends(step_input: StepInput) -> Any:
+        if step_input.input == "fail":
+            raise ValueError("no")
+        return [[each.input, each.content, each.status, each.error] for each in step_input.session.runs]
+
+    asks = Step("ends", ends, human_review=Confirm("Go on?", on_reject="cancel"))
+    async with running(Workflow("w", steps=[asks]), message="fail", session_id="s") as run:
+        await (await run.paused()).confirm()
+        await run.failed()
+        turned_down = await run.again(message="cancel")
+        await (await turned_down.paused()).reject(feedback="not now")
+        await turned_down.cancelled()
+        await run.restart()
+        last = await run.again(message="look")
+        await (await last.paused()).confirm()
+        assert await last.completed() == [["fail", None, "ERROR", "no"], ["cancel", None, "CANCELLED", "not now"]]
+
+
 async def test_concurrent_runs_lose_nothing_of_each_other() -> None:
     together = asyncio.Barrier(2)
 

@@ -13,8 +13,9 @@ from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Router, S
 from interlock.workflow.decide import cancel, decide
 from interlock.workflow.state import Resolution
 from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.limits import MAX_FEEDBACK_BYTES
 from interlock_protocol.requirements import EchoedRequirement
-from interlock_protocol.types import MAX_FEEDBACK_BYTES, RunStatus
+from interlock_protocol.types import RunStatus
 
 YES = {"confirmed": True}
 NO = {"confirmed": False}

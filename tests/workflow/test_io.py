@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from interlock import OutputError, StepOutput
 from interlock.workflow.io import content_of, cut, side_effect_key
-from interlock_protocol.codec import MAX_CLIENT_DEPTH
+from interlock_protocol.limits import MAX_CLIENT_DEPTH
 
 
 class Report(BaseModel):

@@ -24,7 +24,7 @@ from interlock import (
 )
 from interlock.workflow.agents import Tool, ToolRequest
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.types import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
+from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
 
 YES = {"confirmed": True}
 NO = {"confirmed": False}
@@ -258,7 +258,7 @@ def test_tool_that_asks_for_an_answer_takes_no_rejection_for_one(asks: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("selected", "is_fine"), [(["a"], True), ([], False), (["c"], False), (["a", "b"], False), ("a", False)]
+    ("selected", "is_fine"), [(["a"], True), ([], False), (["c"], False), (["a", "b"], False), ([["a"]], False)]
 )
 def test_question_is_answered_from_its_options(selected: Any, is_fine: bool) -> None:
     answer = [{"question": "Which?", "selected_options": selected}]

@@ -31,10 +31,11 @@ from websockets.typing import Subprotocol
 
 from interlock_client.backoff import Backoff
 from interlock_client.errors import ActionRefused, AuthenticationFailed, ClientError, ConnectionEnded, Disconnected
-from interlock_protocol.close_codes import may_reconnect
+from interlock_protocol.close_codes import CloseCode, may_reconnect
 from interlock_protocol.codec import Codec, codec_for
 from interlock_protocol.connection import ClientConnection, ClientState
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, ProtocolViolation
+from interlock_protocol.limits import MAX_MESSAGE_BYTES
 from interlock_protocol.messages import (
     AnyClientMessage,
     Authenticate,
@@ -45,7 +46,6 @@ from interlock_protocol.messages import (
     ErrorMessage,
     ServerMessage,
 )
-from interlock_protocol.types import MAX_MESSAGE_BYTES
 
 logger = logging.getLogger("interlock_client")
 
@@ -308,7 +308,7 @@ class Link:
             return error
         if isinstance(error, ConnectionClosed) and not may_reconnect(_close_code(error)):
             code = _close_code(error)
-            return Disconnected(f"The server closed the connection for good: {_reason(error)}.", close_code=code)
+            return Disconnected(f"The connection was closed for good: {_reason(error)}.", close_code=code)
         if isinstance(error, InvalidStatus) and _is_refusal(error.response.status_code):
             status = error.response.status_code
             return Disconnected(f"{self._options.url} refused the connection with HTTP status {status}.")
@@ -389,7 +389,10 @@ def _size(frame: str | bytes) -> int:
 
 
 def _close_code(error: ConnectionClosed) -> int:
-    return error.rcvd.code if error.rcvd else 1006
+    """What the server said, or this side to a frame over `MAX_FRAME_BYTES`; 1006 where nobody said anything."""
+    if error.rcvd:
+        return error.rcvd.code
+    return CloseCode.MESSAGE_TOO_BIG if error.sent and error.sent.code == CloseCode.MESSAGE_TOO_BIG else 1006
 
 
 def _is_refusal(status: int) -> bool:

@@ -17,6 +17,7 @@ from interlock_protocol.requirements import (
     Choice,
     DecidedExecutorRequirement,
     DecidedField,
+    DecidedQuestion,
     ExecutorRequirement,
     ToolExecution,
     UserInputField,
@@ -109,9 +110,7 @@ class ToolCall:
     def selected(self, answers: Mapping[str, Sequence[str]]) -> DecidedExecutorRequirement:
         """The keys of the options that are selected, for each of its `questions`, by the question's text."""
         self._only("user_feedback", doing="selected()")
-        schema: list[dict[str, JsonValue]] = [
-            {"question": text, "selected_options": list(options)} for text, options in answers.items()
-        ]
+        schema = [DecidedQuestion(question=text, selected_options=list(options)) for text, options in answers.items()]
         return DecidedExecutorRequirement(id=self.id, user_feedback_schema=schema)
 
     def handed_in(self, result: JsonValue) -> DecidedExecutorRequirement:

@@ -22,6 +22,7 @@ import type { AuthError, Authenticated, AuthRequired, Connected } from "./protoc
 import { Socket, type Ending, type Patience, type WebSocketConstructor } from "./socket.js";
 import { Handed, renewalDue, type TokenReason, type Tokens } from "./tokens.js";
 import type { Surroundings } from "./surroundings.js";
+import { assertCarried } from "./wire.js";
 
 const MAX_VIOLATIONS = 5;
 const RENEW_AGAIN_MS = 5_000;
@@ -94,8 +95,9 @@ export class Link {
     return this.#stage === "ready";
   }
 
-  /** Sends a message; only when `ready`. Throws `message_too_large`, and sends nothing, where it is. */
+  /** Sends a message; only when `ready`. Throws, and sends nothing, where it is too large or can't be carried. */
   send(message: object): void {
+    assertCarried(message);
     const size = this.#socket?.sizeOf(message) ?? 0;
     if (size > this.#maxBytes) {
       const sentence = `The message has ${size} bytes; the server accepts at most ${this.#maxBytes}.`;

@@ -150,15 +150,18 @@ export interface DecidedExecutorRequirement {
   confirmation?: boolean | null;
   confirmation_note?: string | null;
   user_input_schema?: DecidedField[] | null;
-  user_feedback_schema?:
-    | {
-        [k: string]: JsonValue;
-      }[]
-    | null;
+  user_feedback_schema?: DecidedQuestion[] | null;
   external_execution_result?: JsonValue;
   edited_args?: {
     [k: string]: JsonValue;
   } | null;
+}
+/**
+ * The client's part of a question of a tool: which one, and the options selected.
+ */
+export interface DecidedQuestion {
+  question?: string | null;
+  selected_options?: JsonValue[] | null;
 }
 /**
  * An error requirement as it comes back; `user_input` goes with a `retry`.

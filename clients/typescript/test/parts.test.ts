@@ -78,7 +78,7 @@ describe("backoff", () => {
 it.each([
   [1000, "lost"],
   [1006, "lost"],
-  [1009, "lost"],
+  [1009, "final"],
   [3999, "lost"],
   [4000, "final"],
   [4403, "final"],

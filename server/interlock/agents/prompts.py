@@ -7,16 +7,19 @@ from typing import Any
 from pydantic_core import to_json
 
 from interlock.workflow.io import StepInput
+from interlock.workflow.values import wire
 
 
 def prompt_of(step_input: StepInput) -> str:
     """What an agent is asked: the content before its step, or else the run's message.
 
-    What isn't text is written as JSON. Where a person has sent the agent's output back, that output and what they said
-    of it follow.
+    What isn't text is written as JSON, models as they are written everywhere. What a person has filled in for the step
+    follows, and, where they have sent the agent's output back, that output and what they said of it.
     """
     before = step_input.previous_step_content
     prompt = _text(step_input.input if before is None else before)
+    if step_input.user_input is not None:
+        prompt += f"\n\nWhat was filled in for this:\n{_text(step_input.user_input)}"
     if step_input.previous_output is not None:
         prompt += f"\n\nYour previous answer was sent back:\n{_text(step_input.previous_output)}"
     if step_input.rejection_feedback is not None:
@@ -25,4 +28,4 @@ def prompt_of(step_input: StepInput) -> str:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else to_json(value).decode()
+    return value if isinstance(value, str) else to_json(wire(value)).decode()

@@ -7,7 +7,8 @@ Laws:
   whatever clients invent.
 - Keys are refetched after `max_age`. While the provider is down they serve on until `max_stale`, then
   nobody gets in: a provider's outage isn't ours, and a withdrawn key isn't accepted for ever.
-- "The provider can't be asked" is `AuthUnavailable`, never `InvalidToken`.
+- "Nobody could ask the provider about this key" is `AuthUnavailable`, never `InvalidToken`, be the provider away or
+  the last fetch too recent: the key may have been published since.
 - A symmetric or private key in the document is ignored: whoever can read it could sign with it.
 """
 
@@ -77,26 +78,23 @@ class JwksKeys:
         self._keys: tuple[VerifyingKey, ...] = ()
         self._fetched_at = -math.inf
         self._tried_at = -math.inf
-        self._failed = False
-        self._fetching: asyncio.Task[None] | None = None
+        self._fetching: asyncio.Task[bool] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="interlock-jwks")
 
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey:
         """The key named `kid` that has this algorithm; without a name, the only one that has it.
 
         Raises:
-            InvalidToken: the provider doesn't have that key.
-            AuthUnavailable: the provider can't be asked.
+            InvalidToken: the provider, asked since this was called, doesn't have that key.
+            AuthUnavailable: the provider couldn't be asked since.
         """
-        if self._age > self._max_age:
-            await self._fetch()
+        is_new = self._age > self._max_age and await self._fetch()
         if key := self._find(kid, algorithm):
             return key
-        await self._fetch()
-        if key := self._find(kid, algorithm):
-            return key
-        if self._failed:
+        if not (is_new or await self._fetch()):
             raise AuthUnavailable
+        if key := self._find(kid, algorithm):
+            return key
         raise InvalidToken("The token is signed with a key that isn't in use; get a new token.")
 
     @property
@@ -109,25 +107,25 @@ class JwksKeys:
         keys = [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
         return keys[0] if len(keys) == 1 or (keys and kid is not None) else None
 
-    async def _fetch(self) -> None:
-        """Joins the fetch under way, or begins one unless the last is too recent; never fails."""
+    async def _fetch(self) -> bool:
+        """Whether the keys were fetched now, by the fetch under way or a new one; there is none where the last is too
+        recent. Never fails."""
         if self._fetching is None or self._fetching.done():
             if self._clock() - self._tried_at < self._cooldown:
-                return
+                return False
             self._fetching = asyncio.create_task(self._refresh())
-        await asyncio.shield(self._fetching)
+        return await asyncio.shield(self._fetching)
 
-    async def _refresh(self) -> None:
+    async def _refresh(self) -> bool:
         self._tried_at = self._clock()
         try:
             document = await asyncio.get_running_loop().run_in_executor(self._thread, self._download)
             self._keys = tuple(_usable_keys(json.loads(document)))
         except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
-            self._failed = True
             log.warning("jwks_unavailable", host=urlsplit(self._url).hostname, error=str(error))
-        else:
-            self._failed = False
-            self._fetched_at = self._clock()
+            return False
+        self._fetched_at = self._clock()
+        return True
 
     def _download(self) -> bytes:
         opener = urllib.request.build_opener(_NoRedirect)

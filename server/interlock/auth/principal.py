@@ -2,12 +2,13 @@
 
 Laws:
 - A principal is a value: it carries no token and no claims, and nothing about it changes.
-- User ids and groups never meet: an assignee `group:NAME` means the group, so no user id starts with
-  `group:`.
+- User ids, groups and the server's own voices never meet: an assignee `group:NAME` means the group, and what
+  `timeout` or `system:…` did, nobody did. No user is called so, nor what reads like it.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,12 +25,35 @@ USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ})
 """What a person who works with workflows needs: the scopes of a configured token that names none."""
 
 GROUP_PREFIX: Final = "group:"
+SYSTEM_PREFIX: Final = "system:"
+RESERVED: Final = frozenset({"timeout"})
+"""Names by which the server says what it did itself: in `resolved_by` and `cancelled_by`."""
+
 MAX_USER_ID_LENGTH: Final = 255
 
 
-def is_user_id(text: str) -> bool:
-    """Whether `text` can name a user: 1 to 255 printable characters that don't claim to be a group."""
-    return 0 < len(text) <= MAX_USER_ID_LENGTH and text.isprintable() and not text.startswith(GROUP_PREFIX)
+class UnusableUserId(ValueError):  # noqa: N818 - says what it is about
+    """A user can't be called so."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"A user id has 1 to {MAX_USER_ID_LENGTH} printable characters, and isn't one of the server's own names:"
+            f" `{'`, `'.join(sorted(RESERVED))}`, or what starts with `{GROUP_PREFIX}` or `{SYSTEM_PREFIX}`."
+        )
+
+
+def check_user_id(text: str) -> str:
+    """The text, if it can name a user: 1 to 255 printable characters that don't pass for a group or the server.
+
+    Raises:
+        UnusableUserId: it can't.
+    """
+    if not (0 < len(text) <= MAX_USER_ID_LENGTH and text.isprintable()):
+        raise UnusableUserId
+    read = unicodedata.normalize("NFKC", text).casefold().strip()
+    if read in RESERVED or read.startswith((GROUP_PREFIX, SYSTEM_PREFIX)):
+        raise UnusableUserId
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +61,7 @@ class Principal:
     """A user with scopes; `expires_at` is when their token stops counting.
 
     Raises:
-        ValueError: the user id can't be one (see `is_user_id`).
+        UnusableUserId: the user id can't be one (see `check_user_id`).
     """
 
     user_id: str
@@ -46,10 +70,7 @@ class Principal:
     expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        if not is_user_id(self.user_id):
-            raise ValueError(
-                f"A user id has 1 to {MAX_USER_ID_LENGTH} printable characters and doesn't start with {GROUP_PREFIX!r}."
-            )
+        check_user_id(self.user_id)
 
     @property
     def is_admin(self) -> bool:

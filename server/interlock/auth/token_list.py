@@ -13,6 +13,7 @@ import json
 from typing import Any, Final
 
 from interlock.auth.principal import ALL_SCOPES, USER_SCOPES, Principal
+from interlock_protocol.values import is_text
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
 DEFAULT_USER: Final = "admin"
@@ -57,9 +58,9 @@ def parse_strings(value: Any) -> frozenset[str]:
     """The set of a list of strings.
 
     Raises:
-        TypeError: it is anything else.
+        TypeError: it is anything else, or one of them has half a surrogate pair.
     """
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) and is_text(item) for item in value):
         raise TypeError("not a list of strings")
     return frozenset(value)
 

@@ -4,8 +4,9 @@ Laws:
 - A token is never stored, logged or repeated: static ones are kept as keyed hashes, and no repr shows one.
 - How long a refusal takes says nothing about which tokens exist.
 - A JWT counts only as its key allows (`interlock.auth.keys`); its header proposes, and is never believed.
-- A JWT without `exp` is refused: what never ends can't be withdrawn. `exp` is exact; only for a `nbf` or
-  `iat` that lies ahead is a provider's clock allowed to be a little fast.
+- A JWT without `exp`, or with one that isn't a number, is refused: what never ends can't be withdrawn. `exp` is exact;
+  only for a `nbf` or `iat` that lies ahead is a provider's clock allowed to be a little fast.
+- With an audience configured, a JWT has to name it; without one, a JWT that names any is meant for somebody else.
 - A token that couldn't be good anyway (malformed, over-long, wrong algorithm) never causes a request to
   anybody.
 - A server without any authentication doesn't exist: with nothing configured it makes a token and stays on
@@ -28,7 +29,7 @@ from interlock.auth.jwks import JwksKeys
 from interlock.auth.keys import VerifyingKey, key_from_secret
 from interlock.auth.local_token import local_token
 from interlock.auth.origins import is_loopback
-from interlock.auth.principal import ALL_SCOPES, Principal
+from interlock.auth.principal import ALL_SCOPES, Principal, UnusableUserId
 from interlock.auth.token_list import (
     DEFAULT_USER,
     MAX_TOKEN_BYTES,
@@ -147,7 +148,7 @@ class JwtTokens:
                 audience=self._audience,
                 issuer=self._issuer,
                 leeway=CLOCK_SKEW_SECONDS,
-                options={"require": ["sub", "exp"]},
+                options={"require": ["sub", "exp", *(["aud"] if self._audience else [])]},
             )
         except jwt.ExpiredSignatureError:
             raise ExpiredToken from None
@@ -222,10 +223,12 @@ def _checked(token: str) -> bytes:
 
 def _principal(claims: Mapping[str, Any]) -> Principal:
     try:
-        expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
+        expires_at = datetime.fromtimestamp(_number(claims["exp"]), UTC)
         scopes = _claim_scopes(claims, "scope") | _claim_scopes(claims, "scopes")
         groups = frozenset() if claims.get("groups") is None else parse_strings(claims["groups"])
         who = Principal(claims["sub"], scopes & ALL_SCOPES, groups, expires_at)
+    except UnusableUserId as error:
+        raise InvalidToken(f"The token's `sub` can't be a user. {error}") from None
     except (ValueError, TypeError, OverflowError, OSError):
         raise InvalidToken(
             "The token's claims can't be read: `sub` names a user, `scope` is a string or a list,"
@@ -234,6 +237,13 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
     if expires_at <= datetime.now(UTC):
         raise ExpiredToken
     return who
+
+
+def _number(value: Any) -> int:
+    """A time as it stands in a claim (RFC 7519: a number, not the text of one), in whole seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("not a number")
+    return int(value)
 
 
 def _claim_scopes(claims: Mapping[str, Any], name: str) -> frozenset[str]:

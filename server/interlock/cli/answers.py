@@ -4,6 +4,8 @@ Laws:
 - Pure: text in, a value or a sentence (`ValueError`) out.
 - No type is guessed from the text: the field says it, and the server has the last word.
 - Nothing typed means the default; `""` is how to say an empty text.
+- What the wire can't carry (a number of more than 64 bits, NaN, half a surrogate pair) is no value, as a wrong
+  type isn't one.
 """
 
 from __future__ import annotations
@@ -12,17 +14,20 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
+from interlock_protocol.codec import event_body
 from interlock_protocol.requirements import UserInputField
 from interlock_protocol.types import JsonValue
 
+_Value = TypeVar("_Value", bound=JsonValue)
 Verdict: TypeAlias = Literal["yes", "no", "edit"]
 
 EMPTY: Final = '""'
 _YES: Final = frozenset({"y", "yes", "true", "t", "1", "on"})
 _NO: Final = frozenset({"n", "no", "false", "f", "0", "off"})
 _INT: Final = re.compile(r"[+-]?\d+")
+_LONGEST_INT: Final = 100  # characters; what is longer isn't looked at
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,13 @@ def field_value(field: UserInputField, text: str, *, default: JsonValue = None) 
         default: what nothing typed means, instead of the field's own; the last try's answer.
     """
     if field.secret and text:
-        return text  # spaces may belong to it
+        return carried(text)  # spaces may belong to it
     text = text.strip()
     if not text:
         return _without_answer(field, default if default is not None else field.default)
     if field.allowed_values:
         return _one_of(field.allowed_values, text)
-    return _typed(field.field_type, "" if text == EMPTY and field.field_type == "str" else text)
+    return carried(_typed(field.field_type, "" if text == EMPTY and field.field_type == "str" else text))
 
 
 def is_numbered(labels: Sequence[str]) -> bool:
@@ -116,11 +121,31 @@ def like(value: JsonValue, text: str) -> JsonValue:
     """What `as_text(value)` has been changed into."""
     if isinstance(value, str):
         return text
+    return from_json_text(text)
+
+
+def from_json_text(text: str) -> JsonValue:
+    """The value that a JSON text stands for."""
     try:
-        changed: JsonValue = json.loads(text)
-    except json.JSONDecodeError as error:
+        value: JsonValue = json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("That is nested too deep.") from None
+    except ValueError as error:
         raise ValueError(f"That isn't JSON: {error}.") from None
-    return changed
+    return carried(value)
+
+
+def carried(value: _Value) -> _Value:
+    """The value itself, if the wire can carry it."""
+    try:
+        event_body({"value": value})
+    except ValueError as error:
+        raise ValueError(f"That can't be sent: {error}.") from None
+    return value
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(f"it has no {word}")
 
 
 def _without_answer(field: UserInputField, default: JsonValue) -> JsonValue | Left:
@@ -139,6 +164,8 @@ def _typed(field_type: str, text: str) -> JsonValue:
     if field_type == "int":
         if not _INT.fullmatch(text):
             raise ValueError("Please enter a whole number.")
+        if len(text) > _LONGEST_INT:
+            raise ValueError("Please enter a whole number that fits into 64 bits.")
         return int(text)
     if field_type == "float":
         return _number(text)
@@ -164,22 +191,14 @@ def _number(text: str) -> float:
 def _list(text: str) -> list[JsonValue]:
     if not text.startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
-    value = _json(text)
+    value = from_json_text(text)
     if not isinstance(value, list):
         raise ValueError('Please enter a list: JSON such as ["a", "b"], or a, b.')
     return value
 
 
 def _object(text: str) -> dict[str, JsonValue]:
-    value = _json(text)
+    value = from_json_text(text)
     if not isinstance(value, dict):
         raise ValueError('Please enter a JSON object, such as {"key": "value"}.')
-    return value
-
-
-def _json(text: str) -> JsonValue:
-    try:
-        value: JsonValue = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
     return value

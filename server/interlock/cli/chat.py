@@ -15,7 +15,8 @@ from typing import Any
 
 from rich.console import Console
 
-from interlock.cli.exits import ExitCode, exit_code
+from interlock.cli.exits import ExitCode, Failure, exit_code
+from interlock.cli.input_schema import form_of
 from interlock.cli.lines import Lines
 from interlock.cli.prompts import EndOfInput, Prompter
 from interlock.cli.screen import Screen
@@ -23,10 +24,14 @@ from interlock.cli.target import Target
 from interlock.cli.words import waiting_for
 from interlock_client import Client, Forbidden, Pause, Run
 from interlock_protocol.messages import ServerMessage
-from interlock_protocol.types import RunStatus
+from interlock_protocol.types import JsonValue, RunStatus
 
 SETTLE_SECONDS = 0.3
 """How long the rest of a pause (who may decide, what a rejection may do) is waited for before asking."""
+
+
+class NotGiven:
+    """No message was given."""
 
 
 class Chat:
@@ -38,9 +43,23 @@ class Chat:
         self._lines = lines
         self._run: Run | None = None
 
-    async def start(self, workflow: str, message: str, session_id: str | None) -> ExitCode:
-        """Starts a run and stays with it."""
+    async def start(self, workflow: str, message: JsonValue | NotGiven, session_id: str | None) -> ExitCode:
+        """Starts a run and stays with it. A message that isn't given is asked for, where the workflow has a form."""
+        if isinstance(message, NotGiven):
+            message = await self._asked_for(workflow)
         return await self._with(lambda client: client.start(workflow, message=message, session_id=session_id))
+
+    async def _asked_for(self, workflow: str) -> JsonValue:
+        fields = await asyncio.to_thread(form_of, self._target, workflow)
+        if not fields:
+            return ""
+        try:
+            return {**await Prompter(self._screen, self._lines).form(fields)}
+        except EndOfInput:
+            names = ", ".join(field.name for field in fields)
+            raise Failure(
+                f"{workflow} is started with {names}: pass --message-json, or --file.", ExitCode.USAGE
+            ) from None
 
     async def join(self, run_id: str) -> ExitCode:
         """Joins a run that was started before, from its beginning."""

@@ -29,7 +29,22 @@ app = typer.Typer(
 @app.command()
 def chat(
     workflow: Annotated[str | None, typer.Argument(metavar="WORKFLOW", help="The workflow to start.")] = None,
-    message: Annotated[str, typer.Option("--message", "-m", help="What to say to it.", metavar="TEXT")] = "",
+    message: Annotated[
+        str | None, typer.Option("--message", "-m", help="What to say to it.", metavar="TEXT", show_default=False)
+    ] = None,
+    message_json: Annotated[
+        str | None,
+        typer.Option("--message-json", help="What to say to it, as JSON.", metavar="JSON", show_default=False),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--file",
+            help="A file with what to say to it: as JSON if its name ends in .json, else as text. - is the input.",
+            metavar="PATH",
+            show_default=False,
+        ),
+    ] = None,
     session: Annotated[str | None, typer.Option("--session", help="The session it belongs to.", metavar="ID")] = None,
     run: Annotated[str | None, typer.Option("--run", help="Join this run instead.", metavar="RUN")] = None,
     url: UrlOption = DEFAULT_URL,
@@ -38,16 +53,18 @@ def chat(
     """Start a run (or join one), watch it, and answer what it asks."""
     from interlock.cli.chat import Chat
     from interlock.cli.lines import Lines
+    from interlock.cli.messages import message_of
 
     if (workflow is None) == (run is None):
         raise typer.BadParameter("name either a WORKFLOW to start, or a --run to join")
+    said = message_of(message, message_json, file)
     target = Target.find(url, token)
     command = Chat(target, Console(highlight=False), Lines())
     try:
         if run is not None:
             finish(lambda: command.join(run), target)
         else:
-            finish(lambda: command.start(workflow or "", message, session), target)
+            finish(lambda: command.start(workflow or "", said, session), target)
     except KeyboardInterrupt:
         raise typer.Exit(command.leave()) from None
 

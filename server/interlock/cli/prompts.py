@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 from interlock.cli.answers import (
@@ -165,7 +166,7 @@ class Prompter:
         return allowed[index]
 
     async def _user_input(self, current: Callable[[], Pause], before: _Before) -> None:
-        values = await self._form(current().fields, before)
+        values = await self.form(current().fields, before)
         before.update(values)
         await self._send(current().submit(**values))
 
@@ -203,13 +204,23 @@ class Prompter:
             await self._send(current().decide(way))
             return
         fields = current().fields
-        values = await self._form(fields, {**_given_before(fields), **before})
+        values = await self.form(fields, {**_given_before(fields), **before})
         before.update(values)
         await self._send(current().decide("retry", user_input=values))
 
     # ── Their parts ─────────────────────────────────────────────────────────────────────────────────────
 
-    async def _form(self, fields: Sequence[UserInputField], before: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    async def form(
+        self, fields: Sequence[UserInputField], before: Mapping[str, JsonValue] = MappingProxyType({})
+    ) -> dict[str, JsonValue]:
+        """Asks for each field, and says what was filled in; what was left out isn't there.
+
+        Args:
+            before: what was answered the last time, to be proposed again.
+
+        Raises:
+            EndOfInput: the input has ended.
+        """
         values: dict[str, JsonValue] = {}
         for field in fields:
             value = await self._field(field, before.get(field.name))
@@ -287,7 +298,7 @@ class Prompter:
         return tool.approved(edited_args=args)
 
     async def _tool_form(self, tool: ToolCall, before: _Before) -> DecidedExecutorRequirement:
-        values = await self._form(tool.fields, before)
+        values = await self.form(tool.fields, before)
         before.update(values)
         return tool.filled(**values)
 

@@ -6,24 +6,18 @@ Laws:
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from interlock.cli.exits import ExitCode, Failure
+from interlock.cli.http import get_json
 from interlock.cli.target import Target
 from interlock.cli.words import harmless
-from interlock_client.address import http_url
 
 _PAGE = 100
-_SECONDS = 30.0
 _STYLES = {"PAUSED": "magenta", "COMPLETED": "green", "ERROR": "red", "CANCELLED": "yellow", "RUNNING": "cyan"}
 
 
@@ -36,7 +30,9 @@ def list_runs(target: Target, *, status: str | None, workflow: str | None, limit
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while len(found) < limit:
-        page = _get(target, status=status, workflow_id=workflow, limit=min(limit - len(found), _PAGE), cursor=cursor)
+        page = get_json(
+            target, "/runs", status=status, workflow_id=workflow, limit=min(limit - len(found), _PAGE), cursor=cursor
+        )
         found += page.get("runs", [])
         cursor = page.get("next_cursor")
         if not cursor:
@@ -97,40 +93,3 @@ def _moment(value: Any) -> datetime | None:
         parsed = datetime.fromisoformat(value)
         return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return None
-
-
-def _get(target: Target, **query: str | int | None) -> dict[str, Any]:
-    base = http_url(target.url)
-    asked = urlencode({name: value for name, value in query.items() if value is not None})
-    headers = {"Accept": "application/json", "Authorization": f"Bearer {target.token}"}
-    request = Request(f"{base}/runs?{asked}", headers=headers)  # noqa: S310 - `http_url` makes no other scheme
-    try:
-        with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - as above
-            page = json.load(response)
-    except HTTPError as error:
-        with error:
-            raise _refused(error.code, error.read()) from None
-    except (URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
-        raise Failure(
-            f"No answer from {base} ({_words(reason)}). Start a server with `interlock serve`, or set INTERLOCK_URL.",
-            ExitCode.UNREACHABLE,
-        ) from None
-    except ValueError:
-        page = None
-    if not isinstance(page, dict):
-        raise Failure(f"{base} doesn't answer like an Interlock server; check the address.", ExitCode.UNREACHABLE)
-    return page
-
-
-def _refused(status: int, body: bytes) -> Failure:
-    try:
-        sentence = str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        sentence = f"The server answered with HTTP status {status}."
-    advice = " Set INTERLOCK_TOKEN, or pass --token." if status == 401 else ""
-    return Failure(f"{harmless(sentence)}{advice}", ExitCode.USAGE if status == 422 else ExitCode.UNREACHABLE)
-
-
-def _words(reason: object) -> str:
-    return getattr(reason, "strerror", None) or str(reason) or type(reason).__name__

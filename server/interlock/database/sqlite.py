@@ -5,6 +5,8 @@ Laws:
 - What is written within two turns of the event loop shares a transaction: commit at once when idle, group what
   piles up. In a group, one that raises takes nobody with it: the others are done again.
 - Nobody hears of success before the commit. What was begun before `close` is done.
+- Nothing is written into a file that nobody would find again, because it was deleted or another took its place: that
+  is refused, and said in the log.
 - Syncing to disk is the checkpoint's part, and it has a thread. (The event loop waits for the disk only
   where a WAL begins anew: once in some megabytes.)
 
@@ -22,15 +24,19 @@ import contextlib
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
+import structlog
 from sqlalchemy import Connection, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from .port import DatabaseInUse, DatabaseUnavailable
+
+logger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Connection], Any]
@@ -40,6 +46,7 @@ Outcome: TypeAlias = tuple[Any, Exception | None]
 _GROUP_LIMIT = 256  # so that others on the event loop get their turn
 _COMMITS_PER_CHECKPOINT = 256
 _CACHED_STATEMENTS = 512
+_LOOK_SECONDS = 0.1  # how often it is looked whether the file is there: rarely enough to cost a write nothing
 
 _WRITER_PRAGMAS = (
     "PRAGMA synchronous = NORMAL",  # with WAL a power cut may lose the last commits, never consistency
@@ -94,6 +101,7 @@ class SqliteDatabase:
                 opened.callback(self._reader.close)
                 self._long_reader = _Channel(_open_reader(self.path), "BEGIN")
                 opened.callback(self._long_reader.close)
+                self._files = _Files(self.path)
                 self._checkpoints = _Checkpoints(self.path)
                 opened.callback(self._checkpoints.close)
             except (OSError, sqlite3.Error, DBAPIError) as error:
@@ -144,7 +152,8 @@ class SqliteDatabase:
 
     def _flush_some(self) -> None:
         group, self._waiting = self._waiting[:_GROUP_LIMIT], self._waiting[_GROUP_LIMIT:]
-        outcomes = self._writer.run_group([work for work, _ in group])
+        gone = self._files.gone()
+        outcomes = self._writer.run_group([work for work, _ in group]) if gone is None else [(None, gone)] * len(group)
         for (_, future), (result, error) in zip(group, outcomes, strict=True):
             if future.done():  # its caller was cancelled
                 continue
@@ -254,6 +263,51 @@ class _Channel:
         return unavailable
 
 
+class _Files:
+    """Whether the database and its write-ahead log are still where they were opened, and still the same files.
+
+    SQLite wouldn't notice: it would go on writing into what it has open, which is gone with the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._paths = (os.fsencode(path), os.fsencode(f"{path}-wal"))
+        self._opened = tuple(map(_identity, self._paths))
+        self._looked_at = time.monotonic()
+        self._is_there = True
+
+    def gone(self) -> DatabaseUnavailable | None:
+        """Why nothing may be written, None if something may."""
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            self._look()
+        if self._is_there:
+            return None
+        return DatabaseUnavailable(
+            f"The database {self._path}, or its -wal file, was deleted or replaced. Stop the server, see to it that"
+            " the right files are there, and start it again."
+        )
+
+    def _look(self) -> None:
+        is_there = tuple(map(_identity, self._paths)) == self._opened
+        if is_there is not self._is_there:
+            self._is_there = is_there
+            if is_there:
+                logger.info("database_file_is_back", path=str(self._path))
+            else:
+                logger.error("database_file_gone", error=str(self.gone()))
+
+
+def _identity(path: bytes) -> tuple[int, int] | None:
+    """Which file this is, None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a `Path` takes twice as long
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class _Checkpoints:
     """Copies the WAL into the database now and then. PASSIVE: it waits for nobody, and nobody for it."""
 
@@ -304,6 +358,8 @@ def _open_writer(path: Path) -> sqlite3.Connection:
             raise DatabaseUnavailable(f"The database {path} is on a file system that can't keep a write-ahead log.")
         for pragma in _WRITER_PRAGMAS:
             raw.execute(pragma)
+        raw.execute("BEGIN IMMEDIATE")  # which makes the write-ahead log of a new database
+        raw.execute("COMMIT")
     except BaseException:
         raw.close()
         raise

@@ -18,7 +18,9 @@ from interlock.workflow.agents import AgentExecutor, AgentPause, Tool, ToolDecis
 from interlock.workflow.errors import OutputError
 from interlock.workflow.io import Content, StepInput, content_of, json_ready
 from interlock.workflow.state import AgentState
+from interlock.workflow.values import legible
 from interlock_protocol.types import JsonObject, JsonValue
+from interlock_protocol.values import is_text
 
 
 class Stream(Protocol):
@@ -45,18 +47,20 @@ class _Events:
         self._stream = stream
 
     def content(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise OutputError(f"a piece of an agent's answer is a text, not {type(text).__name__}")
         if text:
-            json_ready(text)
             self._stream.content(text)
 
     def tool_started(self, tool: Tool) -> None:
         self._stream.tool("ToolCallStarted", _wire(tool))
 
     def tool_completed(self, tool: Tool, result: Any) -> None:
-        self._stream.tool("ToolCallCompleted", {**_wire(tool), "result": json_ready(result)[0]})
+        shown, _ = json_ready(result, "a tool's result")
+        self._stream.tool("ToolCallCompleted", {**_wire(tool), "result": shown})
 
     def tool_failed(self, tool: Tool, error: str) -> None:
-        self._stream.tool("ToolCallError", {**_wire(tool), "error": error.encode(errors="replace").decode()})
+        self._stream.tool("ToolCallError", {**_wire(tool), "error": legible(str(error))})
 
     async def room(self) -> None:
         if self._stream.is_full:
@@ -84,14 +88,24 @@ async def run_agent(
         return content_of(result)
     if not result.requests:
         raise OutputError("the agent paused without a request; it must say which tools wait for a person")
-    return replace(result, requests=[_logged(each) for each in result.requests], state=json_ready(result.state)[0])
+    return replace(
+        result,
+        requests=[_logged(each) for each in result.requests],
+        state=json_ready(result.state, "an agent's state")[0],
+        run_id=_text(result.run_id, "an agent's run_id"),
+        session_id=_text(result.session_id, "an agent's session_id"),
+    )
 
 
 def _logged(request: ToolRequest) -> ToolRequest:
-    """A request with its arguments as the log has them: those are what a person sees, and what runs."""
-    args: Any = json_ready(dict(request.tool.args))[0]
-    schema: Any = None if request.args_schema is None else json_ready(dict(request.args_schema))[0]
-    return replace(request, tool=replace(request.tool, args=args), args_schema=schema)
+    """A request with what is asked as the log has it: that is what a person sees, and what runs."""
+    tool = _wire(request.tool)
+    feedback: Any = json_ready([dict(each) for each in request.user_feedback], "what an agent asks")[0]
+    args: Any = tool["tool_args"]
+    schema: Any = None
+    if request.args_schema is not None:
+        schema = json_ready(dict(request.args_schema), "the schema of a tool's arguments")[0]
+    return replace(request, tool=replace(request.tool, args=args), user_feedback=feedback, args_schema=schema)
 
 
 def _decision(request: Mapping[str, Any], decided: Mapping[str, Any]) -> ToolDecision:
@@ -108,4 +122,20 @@ def _decision(request: Mapping[str, Any], decided: Mapping[str, Any]) -> ToolDec
 
 
 def _wire(tool: Tool) -> dict[str, JsonValue]:
-    return {"tool_call_id": tool.call_id, "tool_name": tool.name, "tool_args": dict(tool.args)}
+    args, _ = json_ready(dict(tool.args), "the arguments of a tool")
+    return {
+        "tool_call_id": _text(tool.call_id, "the id of a tool call"),
+        "tool_name": _text(tool.name, "the name of a tool"),
+        "tool_args": args,
+    }
+
+
+def _text(given: Any, what: str) -> str | None:
+    """A text as it is told.
+
+    Raises:
+        OutputError: it is none.
+    """
+    if given is not None and (not isinstance(given, str) or not is_text(given)):
+        raise OutputError(f"{what} is a text of valid Unicode, not {given!r}")
+    return given

@@ -6,7 +6,7 @@ there still.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json
@@ -61,10 +61,13 @@ def parted(audited: JsonObject) -> tuple[JsonObject, JsonObject]:
     return {key: value for key, value in audited.items() if key != _PRIVATE}, private
 
 
-def tools_of(audited: Sequence[Decision], requirement_id: str) -> list[Decision]:
-    """The audited decisions on an agent's requirement, in order: of its tools, or of it as a whole."""
-    mine = [each for each in audited if requirement_id in (each.requirement_id, each.requirement_id.rpartition(".")[0])]
-    return sorted(mine, key=lambda each: each.event_index)
+def by_requirement(audited: Sequence[Decision]) -> dict[str, list[Decision]]:
+    """The audited decisions on agents' requirements, in order, by id: of its tools, or of it as a whole."""
+    made: dict[str, list[Decision]] = {}
+    for each in sorted(audited, key=lambda each: each.event_index):
+        for id_ in {each.requirement_id, each.requirement_id.rpartition(".")[0]}:
+            made.setdefault(id_, []).append(each)
+    return made
 
 
 def paused_in(batches: Sequence[Batch], requirement_id: str) -> Requirement | None:
@@ -129,7 +132,8 @@ async def audited(
     """
     known = {*state.requirements, *(each.requirement.id for each in state.resolved.values())}
     found: dict[str, Resolution] = {}
-    for id_ in ids:
+    made: Mapping[str, Sequence[Decision]] | None = None
+    for id_ in dict.fromkeys(ids):
         # PostgreSQL's text holds no NUL; no id of ours has one.
         if id_ in known or "\x00" in id_:
             continue
@@ -138,15 +142,16 @@ async def audited(
         if decision is not None:
             batches = await log.read(state.run_id, decision.event_index, max_bytes=1)
             resolution = resolution_of(workflow, state, decision, batches)
-        resolution = resolution or await _audited_tools(log, store, state.run_id, id_)
+        if resolution is None:
+            made = by_requirement(await store.decisions(state.run_id)) if made is None else made
+            resolution = await _audited_tools(log, state.run_id, id_, made.get(id_, ()))
         if resolution is not None:
             found[id_] = resolution
     return found
 
 
-async def _audited_tools(log: Log, store: Store, run_id: str, requirement_id: str) -> Resolution | None:
-    """The resolution of an agent's requirement, whose tools are decided one by one."""
-    made = tools_of(await store.decisions(run_id), requirement_id)
+async def _audited_tools(log: Log, run_id: str, requirement_id: str, made: Sequence[Decision]) -> Resolution | None:
+    """The resolution of an agent's requirement, whose tools were decided one by one, so."""
     if not made:
         return None
     place, end = max(0, made[0].event_index - LOOKED_BACK), made[0].event_index

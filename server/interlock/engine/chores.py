@@ -46,7 +46,8 @@ async def keep_house(store: Store, every: float) -> None:
         await asyncio.sleep(every * random.SystemRandom().uniform(0.5, 1.5))
         try:
             keys, changes = await forget(store.forget_keys), await forget(store.forget_changes)
+            tickets = await forget(store.forget_tickets)
         except StoreUnavailable:
             continue
-        if keys or changes:
-            logger.info("forgotten", idempotency_keys=keys, changes=changes)
+        if keys or changes or tickets:
+            logger.info("forgotten", idempotency_keys=keys, changes=changes, stream_tickets=tickets)

@@ -19,8 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
+
 from interlock.engine.clock import Clock
-from interlock.engine.executors import backoff
+from interlock.engine.executors import Threads, backoff
 from interlock.engine.journal import Journal, OwnershipLost
 from interlock.engine.loading import load_state
 from interlock.engine.notices import Notices
@@ -32,13 +34,16 @@ from interlock.meter import Meter
 from interlock.secrets.port import Vault
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.tracing import Traces
-from interlock.workflow.advance import advance, concluded, failed, recovered
+from interlock.workflow.advance import advance, concluded, failed, recovered, unwritable
 from interlock.workflow.declaration import Step, Workflow
 from interlock.workflow.events import Draft
 from interlock.workflow.outputs import paused
 from interlock.workflow.state import RunState, node_at
 from interlock.workflow.walk import Advance, Work
 from interlock_protocol.types import RunStatus
+from interlock_protocol.values import NotWire
+
+logger = structlog.get_logger(__name__)
 
 STUBBORN_SECONDS = 5.0
 """How long a cancelled step may take to clean up before its run's place goes to another."""
@@ -65,6 +70,7 @@ class Ports:
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
     max_log_events: int | None = None
+    threads: Threads = field(default_factory=Threads)
 
 
 class Driver:
@@ -95,12 +101,14 @@ class Driver:
         self._announced: set[str] = set()
         self._noted = frozenset(state.requirements)
         self._untold = False
+        self._fault: Exception | None = None
         self._awake = asyncio.Event()
-        self.journal = Journal(self.log, state, claimed.generation, self._awake.set)
+        self.journal = Journal(self.log, self.clock, state, claimed.generation, self._awake.set)
         self._tasks: dict[Any, asyncio.Task[None]] = {}
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
-        self._worker = Worker(workflow, self.journal, self.sessions, ports.vault)
+        self._threads = ports.threads
+        self._worker = Worker(workflow, self.journal, self.sessions, ports.threads, ports.vault)
         self._draining = False
         self._settling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -150,8 +158,18 @@ class Driver:
         self._awake.set()
 
     async def _drive(self) -> None:
-        await self._begin()
+        try:
+            await self._begin()
+            await self._go_on()
+        except NotWire as fault:
+            # Whatever it is, it can't be written the next time either: the run says so, and has ended.
+            logger.warning("run_unwritable", why=str(fault))
+            self.journal.emit(*unwritable(self.workflow, self.state, fault))
+            await self._go_on()
+
+    async def _go_on(self) -> None:
         while True:
+            self._look_at_fault()
             if self._draining and not self.state.status.is_final:
                 await self._drain()
                 return
@@ -175,6 +193,12 @@ class Driver:
                 await self.sessions.save(self.state)
                 self._start(look.work)
                 await self._wait(look.wake_at)
+
+    def _look_at_fault(self) -> None:
+        """Raise what a piece of work came to that couldn't be told as its error."""
+        fault, self._fault = self._fault, None
+        if fault is not None and not self.state.status.is_final:
+            raise fault
 
     def _is_stuck(self, look: Advance) -> bool:
         """Whether nothing can go on without a person."""
@@ -235,8 +259,7 @@ class Driver:
             await self._mend_audit()
             look = advance(self.workflow, self.state, self.clock.now_ms())
             evaluating = () if look.drafts else tuple(work for work in look.work if work.task != "execute")
-        for draft in recovered(self.workflow, self.state, evaluating=evaluating, was_let_go=not self._cut_off):
-            self.journal.emit(draft)
+        self.journal.emit(*recovered(self.workflow, self.state, evaluating=evaluating, was_let_go=not self._cut_off))
 
     async def _mend_audit(self) -> None:
         """Whoever was cut off may have appended decisions, and not come to write their audit."""
@@ -245,11 +268,11 @@ class Driver:
     def _advance(self) -> Advance:
         """Emit all that follows from the state, and return what is needed now: work, or a time to wait for."""
         while not self.state.status.is_final:
-            look = advance(self.workflow, self.state, self.clock.now_ms())
+            held = self._threads.of(self.state.run_id)
+            look = advance(self.workflow, self.state, self.clock.now_ms(), held)
             if not look.drafts:
                 return look
-            for draft in look.drafts:
-                self.journal.emit(draft)
+            self.journal.emit(*look.drafts)
         return Advance()
 
     # ── Letting go ──────────────────────────────────────────────────────────────────────────────────────
@@ -277,8 +300,11 @@ class Driver:
             await self._settling
             self._settling = None
         await self.sessions.save(self.state)
-        await self.store.settle(settlement_of(self.state, with_snapshot=True))
-        if self._max_log_events is not None and self.state.next_index > self._max_log_events:
+        settlement = settlement_of(self.state, self.clock.now_ms(), with_snapshot=True)
+        await self.store.settle(settlement)
+        if settlement.snapshot is None:  # the log is all there is
+            pass
+        elif self._max_log_events is not None and self.state.next_index > self._max_log_events:
             await self.log.trim(self.state.run_id, self.state.next_index - self._max_log_events)
         if self.state.status.is_final:
             return True
@@ -296,8 +322,8 @@ class Driver:
         with contextlib.suppress(TimeoutError, LogUnavailable, OwnershipLost):
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 if not self.state.status.is_final:
-                    for draft in recovered(self.workflow, self.state, is_handover=True):
-                        self.journal.emit(draft)
+                    held = self._threads.of(self.state.run_id)
+                    self.journal.emit(*recovered(self.workflow, self.state, is_handover=True, held=held))
                 await self.journal.flush()
                 head = await self.log.head(self.state.run_id)
                 if head is not None:
@@ -325,7 +351,8 @@ class Driver:
         if self._settling is not None and not self._settling.done():
             self._settle_in(SOON_SECONDS)
         elif self.state.status is RunStatus.RUNNING:
-            running = replace(settlement_of(self.state, with_snapshot=False), next_index=self.journal.durable_next)
+            stands = settlement_of(self.state, self.clock.now_ms(), with_snapshot=False)
+            running = replace(stands, next_index=self.journal.durable_next)
             self._settling = asyncio.create_task(self._settle(running))
 
     async def _settle(self, settlement: Settlement) -> None:
@@ -337,7 +364,7 @@ class Driver:
     async def _reread(self) -> Journal:
         state = await load_state(self.log, self.store, self.state.run_id)
         assert state is not None
-        return Journal(self.log, state, self.journal.generation, self._awake.set)
+        return Journal(self.log, self.clock, state, self.journal.generation, self._awake.set)
 
     # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -362,9 +389,22 @@ class Driver:
             self._fail(work, error)
 
     def _fail(self, work: Work, error: BaseException) -> None:
-        retry_at = self._retry_at(work)
-        secrets = self._worker.secrets
-        self._finish(work, (failed(self.workflow, self.state, work, error, retry_at=retry_at, secrets=secrets),))
+        try:
+            retry_at, at_work = self._retry_at(work), self._worker.is_at_work(work)
+            draft = failed(
+                self.workflow,
+                self.state,
+                work,
+                error,
+                retry_at=retry_at,
+                at_work=at_work,
+                secrets=self._worker.secrets,
+            )
+            self._finish(work, (draft,))
+        except Exception as fault:  # nobody waits for this task: who drives the run has to hear of it
+            self._fault = fault
+            self._tasks.pop(work.key, None)
+            self._awake.set()
 
     def _retry_at(self, work: Work) -> int | None:
         """When a step that failed is tried again (rule 8); None when it isn't."""
@@ -375,8 +415,7 @@ class Driver:
 
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
         """Emit what the work came to; an output that can't be encoded raises, and nothing was emitted."""
-        for draft in drafts:
-            self.journal.emit(draft)
+        self.journal.emit(*drafts)
         self._tasks.pop(work.key, None)
         self._awake.set()
 

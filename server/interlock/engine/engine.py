@@ -19,11 +19,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from interlock.auth import Principal, Verb, may
-from interlock.auth.principal import is_user_id
+from interlock.auth.principal import UnusableUserId, check_user_id
 from interlock.engine.audit import audit, audited
 from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
-from interlock.engine.journal import now_ms
 from interlock.engine.keys import OneAtATime, is_of, key_of
 from interlock.engine.loss import Seen, begin_anew
 from interlock.engine.notices import Notices, OnPause
@@ -108,7 +107,7 @@ class Engine:
             log, store, self.clock, self.notices, meter or Meter(), vault=vault, max_log_events=max_log_events
         )
         self._traces = ports.traces
-        on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store)
+        on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
             self.workflows,
             ports,
@@ -180,7 +179,7 @@ class Engine:
             session_id=message.session_id or own_session(run_id),
             user_id=self._user_of(principal, message),
             input=checked_input(workflow, message.message),
-            created_at=now_ms(),
+            created_at=self.clock.now_ms(),
         )
         earlier = await reached(self.store.create_run(run, key_of(principal, message)))
         if earlier is not None:
@@ -196,9 +195,12 @@ class Engine:
         """Whose run it is: the principal's, or, when an admin says so, another user's."""
         if message.user_id is None or not may(principal, Verb.ACT_FOR):
             return principal.user_id
-        if not is_user_id(message.user_id):
-            raise Refusal(ErrorCode.INVALID_MESSAGE, "`user_id` isn't a user id; leave it out or give a plain name.")
-        return message.user_id
+        try:
+            return check_user_id(message.user_id)
+        except UnusableUserId as error:
+            sentence = f"`user_id` can't be one; leave it out or give a plain name. {error}"
+            details = [{"field": "user_id", "error": str(error)}]
+            raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=details) from None
 
     async def _as_before(self, earlier: Outcome, principal: Principal, message: Any) -> Accepted:
         """The first outcome of an idempotency key, or `conflict` when it was used for something else."""
@@ -432,11 +434,15 @@ class Engine:
         if not self._is_alone or state.status.is_final or state.status is RunStatus.PENDING:
             return
         if asks_about_definition(state) is None:
+            workflow = self.workflows.get(state.workflow_id)
             await Sessions(self.store, state).save(state)
-            await self.runs.append(state, definition_changed(state, now_ms()), expect_next=state.next_index)
+            await self.runs.append(
+                state, definition_changed(workflow, state, self.clock.now_ms()), expect_next=state.next_index
+            )
             state = await self.runs.state(state.run_id, fresh=True)
         # Its timers wait with it.
-        await self.store.settle(replace(settlement_of(state, with_snapshot=True), next_timer=None))
+        waits = settlement_of(state, self.clock.now_ms(), with_snapshot=True)
+        await self.store.settle(replace(waits, next_timer=None))
 
     async def _refuse_strange(self, state: RunState, message: ContinueWorkflow) -> None:
         """In a run whose definition isn't here, only what becomes of it can be decided."""

@@ -20,11 +20,14 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from interlock.engine.clock import Clock
 from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
 from interlock.workflow.events import Draft, effects
 from interlock.workflow.state import RunState, fold, shift
 from interlock_protocol.codec import event_body
+from interlock_protocol.limits import MAX_PENDING_BYTES
 from interlock_protocol.types import FINAL_STATUSES
+from interlock_protocol.values import encoded, too_large
 
 BATCH_EVENTS = 256
 BATCH_BYTES = 64 * 1024
@@ -50,11 +53,6 @@ def _pauses() -> Iterator[float]:
     return itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1]))
 
 
-def now_ms() -> int:
-    """The time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 def fold_batch(state: RunState, batch: Batch) -> None:
     """Fold stored entries; the batch begins at the state's next index."""
     state.epoch = batch.epoch
@@ -62,11 +60,17 @@ def fold_batch(state: RunState, batch: Batch) -> None:
         fold(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
 
 
+def pending_bytes(state: RunState) -> int:
+    """How much waits for people in a run, as JSON."""
+    return sum(len(to_json(each.facts)) for each in state.requirements.values())
+
+
 class Journal:
     """Writes one owned run. `wake` is called, on the loop, whenever there is something for the owner to look at."""
 
-    def __init__(self, log: Log, state: RunState, generation: int, wake: Callable[[], None]) -> None:
+    def __init__(self, log: Log, clock: Clock, state: RunState, generation: int, wake: Callable[[], None]) -> None:
         self.log = log
+        self.clock = clock
         self.state = state
         self.generation = generation
         self.durable_next = state.next_index
@@ -78,17 +82,43 @@ class Journal:
         self._known: dict[int, Batch] = {}
         self._is_appending = False
         self.tail = state.next_index
+        self._pending_bytes = MAX_PENDING_BYTES  # nobody has counted yet
 
     # ── Emitting ────────────────────────────────────────────────────────────────────────────────────────
 
-    def emit(self, draft: Draft) -> None:
-        """Take an event into the state and into the next append; after the run's end, drop it."""
+    def emit(self, *drafts: Draft) -> None:
+        """Take events into the state and into the next append, all of them; after the run's end, drop them.
+
+        Raises:
+            NotWire: one of them can't be written, and none was taken.
+        """
         if self.state.status.is_final:
             return
-        draft.event["created_at"] = now_ms()
-        private = None if draft.private is None else to_json(draft.private)
-        self._write(Entry(event_body(draft.event), private), draft.event)
-        fold(self.state, draft.event, draft.private)
+        entries = [self._entry(draft) for draft in drafts]
+        self._make_room(drafts, entries)
+        for draft, entry in zip(drafts, entries, strict=True):
+            if not self.state.status.is_final:
+                self._write(entry, draft.event)
+                fold(self.state, draft.event, draft.private)
+
+    def _entry(self, draft: Draft) -> Entry:
+        """An event of now, and what is folded with it, as the log has them."""
+        draft.event["created_at"] = self.clock.now_ms()
+        return Entry(event_body(draft.event), None if draft.private is None else encoded(draft.private))
+
+    def _make_room(self, drafts: Sequence[Draft], entries: Sequence[Entry]) -> None:
+        """See that what waits for people can still be told in one frame.
+
+        `_pending_bytes` is never less than that is; it is counted anew only when it may be too much.
+        """
+        if not any(draft.event["event"] == "StepPaused" for draft in drafts):
+            return
+        new = sum(len(entry.body) + len(entry.private or b"") for entry in entries)
+        if self._pending_bytes + new > MAX_PENDING_BYTES:
+            self._pending_bytes = pending_bytes(self.state)
+        if self._pending_bytes + new > MAX_PENDING_BYTES:
+            raise too_large(self._pending_bytes + new, MAX_PENDING_BYTES, "what waits for people in a run")
+        self._pending_bytes += new
 
     def emit_streamed(self, event: str, body: bytes) -> None:
         """Take in an encoded event that changes no state, on the shortest way; after the run's end, drop it."""
@@ -145,10 +175,13 @@ class Journal:
         """Append what was emitted and `draft`, if nobody else has appended meanwhile; False, and nothing, if so.
 
         `draft` is folded only when it is in the log.
+
+        Raises:
+            NotWire: `draft` can't be written, and nothing has happened.
         """
-        draft.event["created_at"] = now_ms()
+        entry = self._entry(draft)
         drafts = self._take()
-        batch = [*drafts, (Entry(event_body(draft.event)), draft.event)]
+        batch = [*drafts, (entry, draft.event)]
         appended = await self._append(batch, expect_next=self.durable_next)
         if isinstance(appended, Refused):
             if appended.reason is not Reason.TAIL_MOVED:

@@ -27,6 +27,8 @@ from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartW
 Keyed: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow
 """What may have a key."""
 
+_NOT_ASKED = {"request_id", "idempotency_key"}
+
 
 def key_of(principal: Principal, message: Keyed, vault: Vault | None = None) -> IdempotencyKey | None:
     """The key that a message was sent with.
@@ -49,8 +51,9 @@ def is_of(fingerprint: str, message: Keyed, vault: Vault | None = None) -> bool:
 
 
 def fingerprint_of(message: Keyed) -> str:
-    """A hash of what a message asks for: all of it but its correlation id."""
-    body = message.model_dump(mode="json", exclude={"request_id", "idempotency_key"})
+    """A hash of what a message asks for: all of it but its correlation id, and without nulls, as it travels."""
+    fields = type(message).model_fields.keys() - _NOT_ASKED
+    body = {name: value for name, value in message if name in fields and value is not None}
     return hashlib.blake2b(to_json(body), digest_size=16).hexdigest()
 
 

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import structlog
 
 from interlock.engine.audit import parted
-from interlock.engine.journal import now_ms
+from interlock.engine.clock import Clock
 from interlock.engine.loading import first_state
 from interlock.engine.rows import settlement_of
 from interlock.log.port import Head, Log
@@ -58,7 +58,7 @@ MORE_THAN_ANY = 2**62
 """An index that no log reaches: the log of an epoch was seen to be shorter than it had been."""
 
 
-async def begin_anew(log: Log, store: Store, run_id: str, seen: Seen = NOTHING_SEEN) -> bool:
+async def begin_anew(log: Log, store: Store, clock: Clock, run_id: str, seen: Seen = NOTHING_SEEN) -> bool:
     """Begin another epoch of the run if its log is lost; whether it was.
 
     Raises:
@@ -72,14 +72,14 @@ async def begin_anew(log: Log, store: Store, run_id: str, seen: Seen = NOTHING_S
     if row is None or not _is_lost(row, head, seen) or await _known(store, row) is None:
         return False
     epoch = max(row.epoch, 1 if head is None else head.epoch) + 1
-    await store.settle(_moved_on(row, epoch))
+    await store.settle(_moved_on(row, epoch, clock.now_ms()))
     state = await _known(store, row)
     if state is None or state.epoch >= epoch:
         return state is not None  # another process was faster
     _decide_again(state, await store.decisions(run_id))
     state.epoch = epoch
     state.session_patches = []  # a snapshot's are saved before it is
-    await store.settle(settlement_of(state, with_snapshot=True))
+    await store.settle(settlement_of(state, clock.now_ms(), with_snapshot=True))
     pending = [id_ for each in state.requirements.values() for id_ in _ids(each)]
     if await log.begin(run_id, epoch=epoch, first_index=state.next_index, status=state.status, pending=pending):
         logger.warning("log_lost", run_id=run_id, epoch=epoch, goes_on_at=state.next_index)
@@ -102,10 +102,10 @@ async def _known(store: Store, row: Run) -> RunState | None:
     return None if row.status.is_final else first_state(row)
 
 
-def _moved_on(row: Run, epoch: int) -> Settlement:
+def _moved_on(row: Run, epoch: int, now: int) -> Settlement:
     """The row in a later epoch, of which nothing is known yet; a run that waited has something under way."""
     status = row.status if row.status.is_final else RunStatus.RUNNING
-    return Settlement(row.run_id, status, epoch, 0, now_ms())
+    return Settlement(row.run_id, status, epoch, 0, now)
 
 
 def _ids(requirement: Requirement) -> list[str]:

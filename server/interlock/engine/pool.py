@@ -322,7 +322,7 @@ class Pool:
     async def mark_unsettled(self, state: RunState) -> None:
         """Have the row of a run that waits say that something is under way: a restart looks at it again."""
         if state.status is RunStatus.PAUSED:
-            waits = settlement_of(state, with_snapshot=False)
+            waits = settlement_of(state, self.ports.clock.now_ms(), with_snapshot=False)
             await self.store.settle(replace(waits, status=RunStatus.RUNNING))
 
     async def settle_ended(self, run_id: str) -> None:
@@ -330,7 +330,7 @@ class Pool:
         state = await self.fresh_state(run_id)
         if state is not None and state.status.is_final:
             await Sessions(self.store, state).save(state)
-            await self.store.settle(settlement_of(state, with_snapshot=True))
+            await self.store.settle(settlement_of(state, self.ports.clock.now_ms(), with_snapshot=True))
             await self.log.archive(run_id)
 
     # ── States ──────────────────────────────────────────────────────────────────────────────────────────

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from interlock.engine.audit import with_private
-from interlock.engine.journal import now_ms
 from interlock.store.port import Decision, Settlement, Snapshot
 from interlock.workflow.decide import Decided, next_timer
 from interlock.workflow.state import REDUCER_VERSION, Requirement, RunState, dump
+from interlock.workflow.values import said
+from interlock_protocol.limits import MAX_STATE_BYTES
 from interlock_protocol.types import JsonObject
+from interlock_protocol.values import NotWire, too_large
 
 
 def audit_of(state: RunState) -> list[Decision]:
@@ -27,11 +29,35 @@ def audit_of(state: RunState) -> list[Decision]:
     ]
 
 
-def settlement_of(state: RunState, *, with_snapshot: bool) -> Settlement:
-    """How a run stands, for its row in the store."""
-    snapshot = None
-    if with_snapshot:
-        snapshot = Snapshot(state.run_id, state.epoch, state.next_index, REDUCER_VERSION, dump(state))
+def snapshot_of(state: RunState) -> Snapshot | None:
+    """The state of a run, to go on from; None of one that has ended, where it can't be written: the log has it all.
+
+    Raises:
+        NotWire: it can't be written, or is too large, and the run hasn't ended.
+    """
+    try:
+        data = dump(state)
+    except (ValueError, RecursionError) as error:  # pydantic's own are ValueErrors
+        fault = NotWire(f"the state of the run can't be written: {said(error)}")
+    else:
+        if len(data) <= MAX_STATE_BYTES:
+            return Snapshot(state.run_id, state.epoch, state.next_index, REDUCER_VERSION, data)
+        fault = too_large(len(data), MAX_STATE_BYTES, "what a run has to remember while it waits")
+    if state.status.is_final:
+        return None
+    raise fault
+
+
+def settlement_of(state: RunState, now: int, *, with_snapshot: bool) -> Settlement:
+    """How a run stands, for its row in the store.
+
+    Args:
+        now: the time by the store's clock, in milliseconds since 1970.
+
+    Raises:
+        NotWire: as `snapshot_of`.
+    """
+    snapshot = snapshot_of(state) if with_snapshot else None
     waiting = list(state.requirements.values())
     pending = tuple(_summary(each) for each in waiting)
     named = {name for each in waiting for name in each.facts.get("assignees", ())}
@@ -40,7 +66,7 @@ def settlement_of(state: RunState, *, with_snapshot: bool) -> Settlement:
         status=state.status,
         epoch=state.epoch,
         next_index=state.next_index,
-        updated_at=now_ms(),
+        updated_at=now,
         pending=pending,
         assignees=tuple(sorted(named)),
         snapshot=snapshot,

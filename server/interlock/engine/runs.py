@@ -21,7 +21,6 @@ from typing import Any
 from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
-from interlock.engine.journal import now_ms
 from interlock.engine.loss import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.pool import FIRST_EPOCH, Pool
 from interlock.engine.refusals import no_run, reached
@@ -70,6 +69,7 @@ class Runs:
         self._pool = pool
         self._log = pool.log
         self._store = pool.store
+        self._clock = pool.ports.clock
         self._on_lost = on_lost
         self._is_alone = is_alone
         self._facts: OrderedDict[str, Facts] = OrderedDict()
@@ -144,7 +144,7 @@ class Runs:
         """A `WorkflowRunOutput` that stands for everything in the log so far; its `as_of` says how far that is."""
         state = await self.state(run_id, fresh=True)
         workflow = self._workflows.get(state.workflow_id)
-        return snapshot(state.workflow_id if workflow is None else workflow.name, state, now_ms())
+        return snapshot(state.workflow_id if workflow is None else workflow.name, state, self._clock.now_ms())
 
     # ── Loss ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -207,7 +207,7 @@ class Runs:
             key: goes with the entries, so that it is as durable as what was done under it.
         """
         for draft in drafts:
-            draft.event["created_at"] = now_ms()
+            draft.event["created_at"] = self._clock.now_ms()
         change = effects(draft.event for draft in drafts)
         run_id, known = state.run_id, self._pool.known(state)
         append = Append(

@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from interlock.store.port import Store, StoreUnavailable
 from interlock.workflow.io import EarlierRun, Session
 from interlock.workflow.state import RunState
-from interlock_protocol.types import JsonValue
+from interlock_protocol.types import JsonValue, RunStatus
 
 RETRY_SECONDS = 0.5
 _INDEX_BITS = 40
@@ -54,7 +54,7 @@ class Sessions:
     async def _read(self) -> Session:
         if self._earlier is None:
             state, rows = await self._store.session(*self._key)
-            self._earlier = tuple(EarlierRun(id_, given, from_json(ended)["content"]) for id_, given, ended in rows)
+            self._earlier = tuple(_earlier(*row) for row in rows)
         else:
             state = await self._store.session_state(*self._key)
         return Session(self._key[1], state, self._earlier)
@@ -77,6 +77,11 @@ class Sessions:
     def _unsaved(self, state: RunState) -> list[tuple[int, list[JsonValue]]]:
         places = ((_place(state, each.index), each.changes) for each in state.session_patches)
         return [(place, changes) for place, changes in places if place > self._saved_to]
+
+
+def _earlier(run_id: str, given: JsonValue, snapshot: bytes) -> EarlierRun:
+    ended = from_json(snapshot)
+    return EarlierRun(run_id, given, ended["content"], RunStatus(ended["status"]), ended["error"])
 
 
 def _place(state: RunState, index: int) -> int:

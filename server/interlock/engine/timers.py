@@ -70,7 +70,8 @@ class Timers:
         Raises:
             StoreUnavailable: it can't be reached.
         """
-        self._clock.set(await self._store.now_ms())
+        asked_at = self._clock.counted_ms()
+        self._clock.set(await self._store.now_ms(), asked_at=asked_at)
 
     async def run(self, every: float) -> None:
         """Look each `every` seconds, for ever."""

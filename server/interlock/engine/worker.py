@@ -10,15 +10,17 @@ Source: `docs/workflows.md`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 from interlock.engine.agents import run_agent
-from interlock.engine.executors import call, execute, time_limited
-from interlock.engine.journal import Journal, now_ms
+from interlock.engine.executors import Threads, TimeLimitExceeded, call, execute, time_limited
+from interlock.engine.journal import Journal
 from interlock.engine.sessions import Sessions
 from interlock.secrets.port import SecretUnreadable, Vault, struck
 from interlock.workflow.advance import Executed, Judged
@@ -27,23 +29,27 @@ from interlock.workflow.decide import purpose_of
 from interlock.workflow.declaration import Condition, Loop, Node, Router, Step, Workflow
 from interlock.workflow.errors import OutputError
 from interlock.workflow.events import step_event
+from interlock.workflow.form_models import Misfit
 from interlock.workflow.forms import answer_of
-from interlock.workflow.io import Content, StepInput, StepOutput, side_effect_key
+from interlock.workflow.inputs import nested_input
+from interlock.workflow.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
 from interlock.workflow.reviews import Ask, Review
 from interlock.workflow.scope import (
     MISSING,
     content_of_node,
     newest_contents,
-    newest_user_input,
+    newest_filled_in,
     scope_at,
     scope_in_iteration,
     sent_back,
 )
 from interlock.workflow.sessions import difference, patched
 from interlock.workflow.state import NodeState, node_at
+from interlock.workflow.values import read
 from interlock.workflow.walk import Work
-from interlock_protocol.codec import event_body
+from interlock_protocol.codec import event_body, fitting
 from interlock_protocol.types import JsonObject, JsonValue
+from interlock_protocol.values import NotWire, written
 
 
 class Worker:
@@ -57,8 +63,11 @@ class Worker:
         secrets: those that the run's steps were given: what they say is logged without them.
     """
 
-    def __init__(self, workflow: Workflow, journal: Journal, sessions: Sessions, vault: Vault | None = None) -> None:
+    def __init__(
+        self, workflow: Workflow, journal: Journal, sessions: Sessions, threads: Threads, vault: Vault | None = None
+    ) -> None:
         self._workflow = workflow
+        self._threads = threads
         self._journal = journal
         self._sessions = sessions
         self._vault = vault
@@ -81,9 +90,17 @@ class Worker:
                 return await self._ends(work, node)
             case "selector", Router(selector=selector) if selector is not None:
                 return _routes(await call(selector, await self._input(work)), list(work.place.children))
+            case "thread", Step():
+                return await self._thread_ended(work, node)
             case "review", Loop() | Router():
                 return await self._judged(work, node)
+            case "input", Step(workflow=Workflow() as nested):
+                return self._nested_input(work, nested)
         raise AssertionError(work)
+
+    def _nested_input(self, work: Work, nested: Workflow) -> JsonValue:
+        scope = scope_at(self._workflow, self._journal.state, work.path)
+        return nested_input(nested, scope.input if scope.previous is None else scope.previous)
 
     async def _executed(self, work: Work, step: Step) -> Executed:
         step_input = await self._input(work)
@@ -93,12 +110,34 @@ class Worker:
             session.state.update(patched(before, node.session_changes))
         async with time_limited(step.time_limit) as limit:
             output = await self._output(work, step, replace(step_input, _cancelled=lambda: self._gone(limit)))
-        changes = difference(before, session.state)
+        changes = difference(before, _kept_in(session))
         if isinstance(output, AgentPause):
             return Executed(output, session=changes)
         if self.secrets:
             output = _without(output, self.secrets)
         return Executed(output, await self._is_reviewed(step, output), changes)
+
+    async def _thread_ended(self, work: Work, step: Step) -> None:
+        """Return when no thread is at work any more for an earlier try of the step.
+
+        Raises:
+            TimeLimitExceeded: it takes longer than a try may take.
+        """
+        try:
+            async with time_limited(step.time_limit):
+                await self._threads.ended(self._journal.state.run_id, work.place.step_id)
+        except TimeLimitExceeded:
+            raise TimeLimitExceeded(
+                f"its last try is still at work in its thread, {step.time_limit:g} s after the next was due; "
+                "it isn't tried again meanwhile"
+            ) from None
+
+    def is_at_work(self, work: Work) -> bool:
+        """Whether a thread is at work for a step, also if nobody waits for it any more."""
+        return work.place.step_id in self._threads.of(self._journal.state.run_id)
+
+    def _begin(self, work: Work) -> Callable[[], Callable[[], None]]:
+        return partial(self._threads.begin, self._journal.state.run_id, work.place.step_id)
 
     def _gone(self, limit: asyncio.Timeout) -> bool:
         return self.is_cancelled or limit.expired()
@@ -106,7 +145,7 @@ class Worker:
     async def _output(self, work: Work, step: Step, step_input: StepInput) -> Content | AgentPause:
         stream = _StepStream(self._journal, self._workflow, work, self.secrets)
         if step.executor is not None:
-            return await execute(step.executor, step_input, stream)
+            return await execute(step.executor, step_input, stream, begin=self._begin(work))
         assert step.agent is not None
         node = node_at(self._journal.state, list(work.path))
         return await run_agent(step.agent, None if node is None else node.agent, step_input, stream)
@@ -137,9 +176,9 @@ class Worker:
         if node is not None:
             scope = sent_back(scope, node)
         return StepInput(
-            input=self._run_input(scope.input),
+            input=_as_model(scope.schema, scope.input),
             previous_step_content=_own(scope.previous),
-            user_input=newest_user_input(state) if node is None or _is_looking(work) else self._filled(node),
+            user_input=self._user_input(work, node),
             rejection_feedback=scope.feedback,
             previous_output=_own(scope.previous_output),
             session=await self._sessions.for_step(),
@@ -159,30 +198,35 @@ class Worker:
             _cancelled=lambda: self.is_cancelled,
         )
 
-    def _filled(self, node: NodeState) -> Any:
-        """What a person filled in for this step: a dict, or an instance of the model that was asked for."""
+    def _user_input(self, work: Work, node: NodeState | None) -> Any:
+        """What was filled in for a step; code that looks where a run goes sees what was filled in last."""
+        filled = newest_filled_in(self._journal.state) if node is None or _is_looking(work) else node
+        if filled is None or filled.user_input is None:
+            return None
+        try:
+            return self._filled(filled, filled.user_input)
+        except Misfit:
+            if filled is node:
+                raise
+            return _own(filled.user_input)  # what stands for a secret that is gone may be none of the model's type
+
+    def _filled(self, node: NodeState, values: JsonObject) -> Any:
+        """What a person filled in: a dict, or an instance of the model that was asked for.
+
+        Raises:
+            Misfit: the model doesn't take it.
+        """
         place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
-        if node.user_input is None or ask is None:
-            return node.user_input
         secrets = {name: self._opened(node, name, sealed) for name, sealed in node.sealed.items()}
         self.secrets.update(str(each) for each in secrets.values())
-        return answer_of(ask.model, _own(node.user_input), secrets)
+        return answer_of(None if ask is None else ask.model, _own(values), secrets)
 
     def _opened(self, node: NodeState, name: str, sealed: str) -> JsonValue:
         if self._vault is None:
             raise SecretUnreadable("the server has no key to open a secret with: set INTERLOCK_SECRETS_KEYS")
         facts = {"step_id": node.step_id, "visit": node.visit}
         return self._vault.opened(sealed, purpose_of(self._journal.state.run_id, facts, name))
-
-    def _run_input(self, given: JsonValue) -> Any:
-        """The run's message, as the model that the workflow declares for it."""
-        model = self._workflow.input_schema
-        return (
-            _own(given)
-            if model is None or given is not self._journal.state.input
-            else model.model_validate(_own(given))
-        )
 
 
 class _StepStream:
@@ -202,17 +246,21 @@ class _StepStream:
     def content(self, text: str) -> None:
         if self._secrets:
             text = str(struck(text, self._secrets))
-        body = b'%b%b,"created_at":%d}' % (self._prefix, to_json(text), now_ms())
+        try:
+            body = fitting(b'%b%b,"created_at":%d}' % (self._prefix, written(text), self._journal.clock.now_ms()))
+        except NotWire as fault:
+            raise OutputError(f"a piece of a step's text can't be sent: {fault}") from fault
         self._journal.emit_streamed("RunResponseContentEvent", body)
 
     def custom(self, name: str, data: JsonValue) -> None:
-        data = struck(data, self._secrets)
-        event = {**self._base, "event": "CustomEvent", "name": name, "data": data, "created_at": now_ms()}
-        self._journal.emit_streamed("CustomEvent", event_body(event))
+        self._say("CustomEvent", name=name, data=data)
 
     def tool(self, event: str, tool: JsonObject) -> None:
-        shown = struck(tool, self._secrets)
-        body = {**self._base, "event": event, "tool": shown, "created_at": now_ms()}
+        self._say(event, tool=tool)
+
+    def _say(self, event: str, **fields: JsonValue) -> None:
+        shown: Any = struck(fields, self._secrets)
+        body = {**self._base, "event": event, **shown, "created_at": self._journal.clock.now_ms()}
         self._journal.emit_streamed(event, event_body(body))
 
     @property
@@ -238,6 +286,22 @@ def _without(output: Content, secrets: Set[str]) -> Content:
     """An output that doesn't repeat the secrets that its step was given."""
     error = None if output.error is None else str(struck(output.error, secrets))
     return replace(output, content=struck(output.content, secrets), error=error)
+
+
+def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:
+    """A value as code is given it: of the model that is declared for it, where one is."""
+    return _own(value) if model is None else read(model, value)
+
+
+def _kept_in(session: Session) -> JsonObject:
+    """A session's state as a step leaves it.
+
+    Raises:
+        OutputError: it can't be written as JSON.
+    """
+    state, _ = json_ready(session.state, "what a session keeps")
+    assert isinstance(state, dict)
+    return state
 
 
 def _own(value: JsonValue) -> Any:

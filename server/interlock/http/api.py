@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from interlock.auth import Principal, Verb, may
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
+from interlock.http.methods import allowed
 from interlock.http.shapes import ANSWERED, RunDetail, RunList, WorkflowList, answers
 from interlock.lists import check_may_list, seen_by, summary
 from interlock.log.port import LogUnavailable
@@ -24,8 +25,10 @@ from interlock.meter import Meter
 from interlock.services import Services
 from interlock.store.port import StoreUnavailable
 from interlock.workflow.declaration import Workflow
+from interlock.workflow.inputs import message_schema
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.limits import MAX_FAULTS, MAX_LIST
 from interlock_protocol.messages import Name
 from interlock_protocol.types import RunStatus
 
@@ -35,10 +38,12 @@ RUN_LIST = answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_ME
 
 def make_router(services: Callable[[], Services]) -> APIRouter:
     """The routes, on the services of a server that has started."""
-    router = APIRouter()
+    router = APIRouter(tags=["runs"])
     who = Annotated[Principal, Depends(principal_of(services))]
 
-    @router.get("/workflows", responses=answers(WorkflowList, *ANSWERED, ErrorCode.FORBIDDEN))
+    @router.get(
+        "/workflows", operation_id="listWorkflows", responses=answers(WorkflowList, *ANSWERED, ErrorCode.FORBIDDEN)
+    )
     async def workflows(principal: who) -> dict[str, Any]:
         """The workflows this server has, and what their `message` must be."""
         if not may(principal, Verb.LIST):
@@ -50,10 +55,10 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
 
 
 def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> None:
-    @router.get("/runs", responses=RUN_LIST)
+    @router.get("/runs", operation_id="listRuns", responses=RUN_LIST)
     async def runs(
         principal: who,
-        status: Annotated[list[RunStatus] | None, Query()] = None,
+        status: Annotated[list[RunStatus] | None, Query(max_length=MAX_LIST)] = None,
         workflow_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
@@ -61,14 +66,11 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
         return await listed(principal, status, workflow_id, limit, cursor)
 
-    @router.get(
-        "/workflows/{workflow_id}/runs",
-        responses=answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_MESSAGE),
-    )
+    @router.get("/workflows/{workflow_id}/runs", operation_id="listRunsOfWorkflow", responses=RUN_LIST)
     async def runs_of(
         principal: who,
         workflow_id: Name,
-        status: Annotated[list[RunStatus] | None, Query()] = None,
+        status: Annotated[list[RunStatus] | None, Query(max_length=MAX_LIST)] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
@@ -94,6 +96,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
 
     @router.get(
         "/workflows/{workflow_id}/runs/{run_id}",
+        operation_id="getRun",
         responses=answers(RunDetail, *ANSWERED, ErrorCode.RUN_NOT_FOUND, ErrorCode.INVALID_MESSAGE),
     )
     async def run(principal: who, workflow_id: Name, run_id: Name) -> dict[str, Any]:
@@ -113,7 +116,7 @@ def _workflow(workflow: Workflow) -> dict[str, Any]:
         "name": workflow.name,
         "description": workflow.description,
         "version": workflow.version,
-        "input_schema": {} if workflow.input_schema is None else workflow.input_schema.model_json_schema(),
+        "input_schema": message_schema(workflow.input_schema),
         "steps": [{"name": node.name, "step_type": node.kind} for node in workflow.steps],
     }
 
@@ -149,14 +152,17 @@ def answer_errors(app: FastAPI, meter: Meter) -> None:
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        details = [{"field": ".".join(map(str, each["loc"])), "error": each["msg"]} for each in error.errors()]
+        details = [
+            {"field": ".".join(map(str, each["loc"])), "error": each["msg"]} for each in error.errors()[:MAX_FAULTS]
+        ]
         refusal = Refusal(ErrorCode.INVALID_MESSAGE, "The request isn't right; see `details`.", details=details)
         return answer(control.error(refusal), STATUS_OF[refusal.code])
 
     async def not_routed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         refusal = Refusal(ErrorCode.UNKNOWN_ACTION, _NOT_ROUTED[error.status_code].format(method=request.method))
-        return answer(control.error(refusal), error.status_code, headers=error.headers)
+        headers = {"Allow": allowed(request.app.routes, request.scope)} if error.status_code == 405 else error.headers
+        return answer(control.error(refusal), error.status_code, headers=headers)
 
     async def unavailable(_: Request, __: Exception) -> Response:
         refusal = Refusal(ErrorCode.UNAVAILABLE, "The server can't reach its storage at the moment; try again.")

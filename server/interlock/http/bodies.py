@@ -2,7 +2,8 @@
 
 Laws:
 - The same fields, read as strictly, with the same faults; what the path says isn't said again otherwise.
-- A body is read up to the size of a message and no further, and only for whoever sent a token or may yet send one.
+- A body is read up to the size of a message and no further, and only for whoever sent a token or may yet send one:
+  of those, up to the size of a message before authentication.
 - What is text in a form is text; requirements are JSON in it.
 
 Source: protocol spec, "The SSE twin".
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json
+from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive
@@ -22,16 +24,23 @@ from interlock.auth import Principal
 from interlock.http.callers import authenticated, bearer
 from interlock.http.errors import Unauthorized, about
 from interlock.services import Services
-from interlock_protocol.codec import JSON, MAX_CLIENT_DEPTH
+from interlock_protocol.codec import JSON, check_values
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.limits import MAX_CLIENT_DEPTH, MAX_UNAUTHENTICATED_BYTES, MAX_VALUES
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.values import SURROGATE, is_text
 
 M = TypeVar("M", StartWorkflow, ContinueWorkflow, CancelWorkflow)
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 JSON_FIELDS = ("step_requirements", "error_requirements")
 """What a form carries as a JSON string."""
+
+MAX_FIELDS = 100
+"""How many fields a form may have; no message has as many."""
+
+_UNKNOWN = " without the header `Authorization`"
 
 KEY_HEADER = "Idempotency-Key"
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -63,7 +72,8 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
     if token is None and kind not in FORMS:
         raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, "Send the header `Authorization: Bearer TOKEN`.")
     principal = None if token is None else await authenticated(authenticator, token)
-    fields = await _fields(_bounded(request, limit), kind)
+    known, most = ("", limit) if principal is not None else (_UNKNOWN, min(limit, MAX_UNAUTHENTICATED_BYTES))
+    fields = await _fields(_bounded(request, most, known), kind)
     form_token = fields.pop("token", None) if kind in FORMS else None
     if principal is None:
         if not form_token:
@@ -72,16 +82,23 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
         principal = await authenticated(authenticator, form_token)
     with about(fields.get("request_id")):
         await services.rate_limits.admit(principal.user_id)
-        stream = _flag(fields.pop("stream", None))
+        stream = _flag(fields.pop("stream", None), in_form=kind in FORMS)
         said = {"action": model.model_fields["action"].default, **path}
         message = validated(model, _agreeing(fields, request.headers.get(KEY_HEADER), said))
     assert isinstance(message, model)
     return Asked(principal, message, stream)
 
 
-def _bounded(request: Request, limit: int) -> Request:
+async def fields_of(request: Request, limit: int) -> dict[str, Any]:
+    """The fields of a body in JSON, of at most so many bytes; raises the refusals of `asked`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return await _fields(_bounded(request, limit, ""), kind)
+
+
+def _bounded(request: Request, limit: int, of_whom: str) -> Request:
     """The request, but its body ends in a refusal when it is too large."""
-    refusal = Refusal(ErrorCode.MESSAGE_TOO_LARGE, f"the body is too large; at most {limit} bytes are accepted")
+    sentence = f"the body is too large; at most {limit} bytes are accepted{of_whom}"
+    refusal = Refusal(ErrorCode.MESSAGE_TOO_LARGE, sentence)
     said = request.headers.get("content-length", "")
     if said.isdigit() and int(said) > limit:
         raise refusal
@@ -110,7 +127,7 @@ async def _fields(request: Request, kind: str) -> dict[str, Any]:
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"send JSON (application/json) or a form ({' or '.join(FORMS)})")
     body = await request.body()
     try:
-        return JSON.decode(body.decode() or "{}", max_depth=MAX_CLIENT_DEPTH)
+        return JSON.decode(body.decode() or "{}", max_depth=MAX_CLIENT_DEPTH, max_values=MAX_VALUES)
     except UnicodeDecodeError:
         raise Refusal(ErrorCode.INVALID_JSON, "this isn't JSON: it isn't UTF-8") from None
 
@@ -120,11 +137,14 @@ async def _form(request: Request) -> dict[str, Any]:
     if body.lstrip().startswith(b"{"):
         sentence = "this is JSON, sent as a form; send the header `Content-Type: application/json`"
         raise Refusal(ErrorCode.INVALID_MESSAGE, sentence)
+    _check_form(request.headers["content-type"], body)
     try:
-        async with request.form(max_files=0, max_part_size=len(body)) as form:
+        async with request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=len(body)) as form:
             fields: dict[str, Any] = dict(form)
     except HTTPException as error:
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"this form can't be read: {error.detail}") from None
+    if not all(is_text(text) for field in fields.items() for text in field):  # its charset is the sender's to name
+        raise Refusal(ErrorCode.INVALID_JSON, f"this form can't be read: {SURROGATE}")
     # A field that was left blank wasn't given; an empty message is one.
     fields = {name: value for name, value in fields.items() if value != "" or name == "message"}
     for name in JSON_FIELDS:
@@ -133,7 +153,17 @@ async def _form(request: Request) -> dict[str, Any]:
     return fields
 
 
+def _check_form(content_type: str, body: bytes) -> None:
+    """Look, before a form is read, that reading it is no work: some encodings take the square of a text's length."""
+    kind, options = parse_options_header(content_type)
+    if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
+        raise Refusal(ErrorCode.INVALID_MESSAGE, "this form can't be read: send it in UTF-8, or without a charset")
+    if kind == FORMS[0].encode() and body.count(b"&") >= MAX_FIELDS:
+        raise Refusal(ErrorCode.INVALID_MESSAGE, f"this form can't be read: it has more than {MAX_FIELDS} fields")
+
+
 def _json(name: str, text: str) -> Any:
+    check_values(text, MAX_VALUES)
     try:
         # There and back, because the codec knows what the wire can carry, and how deep.
         whole = {name: from_json(text, allow_inf_nan=False)}
@@ -142,10 +172,10 @@ def _json(name: str, text: str) -> Any:
         raise Refusal(ErrorCode.INVALID_JSON, f"`{name}` isn't JSON: {error}") from None
 
 
-def _flag(value: Any) -> bool:
+def _flag(value: Any, *, in_form: bool) -> bool:
     if value is None or isinstance(value, bool):
         return value is not False
-    if not isinstance(value, str) or value.lower() not in _TRUTH:
+    if not in_form or not isinstance(value, str) or value.lower() not in _TRUTH:
         raise _invalid("stream", "must be true or false")
     return _TRUTH[value.lower()]
 

@@ -10,8 +10,8 @@ import contextlib
 import math
 from collections.abc import Iterator
 
-from interlock_protocol.connection import MAX_REQUEST_ID
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.limits import MAX_REQUEST_ID
 
 STATUS_OF = {
     ErrorCode.INVALID_JSON: 400,

@@ -18,15 +18,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
 
 from interlock.http.api import make_router
 from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
 from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
-from interlock.http.shapes import SCHEMAS
+from interlock.http.shapes import FORMS, SCHEMAS, STREAMED_EVENT
 from interlock.http.sse import Streams
+from interlock.http.tickets import STREAM, TICKETS, StreamTicketRequest, make_tickets_router
 from interlock.settings import Settings
-from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, Key, StartWorkflow
 from interlock_protocol.schema import json_schema, json_text, keep_current
 from interlock_protocol.types import PROTOCOL_VERSION
 
@@ -35,10 +37,13 @@ DOCUMENT = Path("docs/openapi.json")
 ABOUT = """Start, decide, cancel and follow runs of workflows over HTTP; the same objects travel on the WebSocket at
 /workflows/ws, which asyncapi.json describes. A refusal is an `error` object with an HTTP status."""
 
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "a static token, or a JSON Web Token"},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "of POST /stream-tickets"},
+}
 _STREAM = {
-    "type": "boolean",
-    "default": True,
-    "description": "true: answer with a stream of events; false: with the run's state once it is paused or finished",
+    "anyOf": [{"type": "boolean"}, {"type": "null"}],
+    "description": "true, or left out: answer with a stream; false: with the run's state once it waits or has ended",
 }
 _TOKEN = {"type": "string", "writeOnly": True, "description": "instead of the header `Authorization`"}
 _BODIES: dict[str, tuple[type[Any], bool]] = {
@@ -49,29 +54,36 @@ _BODIES: dict[str, tuple[type[Any], bool]] = {
 """The bodies of requests: the message each stands for, and whether it may be answered with a stream."""
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of an application that has these routes."""
-    made = get_openapi(title="Interlock", version=PROTOCOL_VERSION, description=ABOUT, routes=app.routes)
+def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
+    """The OpenAPI document of an application that has these routes.
+
+    Args:
+        server: where it is reached; by default where the document comes from.
+    """
+    made = get_openapi(
+        title="Interlock", version=PROTOCOL_VERSION, description=ABOUT, routes=app.routes, servers=[{"url": server}]
+    )
     protocol = _definitions()
-    schemas = {**made["components"]["schemas"], **protocol, **_bodies(protocol)}
-    bearer = {"type": "http", "scheme": "bearer", "description": "a static token, or a JSON Web Token"}
-    made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": {"bearer": bearer}}
+    schemas = {**made["components"]["schemas"], **protocol, **_bodies(protocol), **_beside()}
+    made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": _SECURITY}
     made["security"] = [{"bearer": []}]
     for path, method, operation in _operations(made):
         if path.startswith(("/health", "/metrics")):
             operation["security"] = [] if path.startswith("/health") else [{"bearer": []}, {}]
-        if method == "post":
+        if path == STREAM:
+            operation["security"] = [{"bearer": []}, {"ticket": []}]
+        if method == "post" and path != TICKETS:
             operation["security"] = [{"bearer": []}, {}]  # a form may have the token in it
             operation["parameters"].append(_key_parameter())
     return made
 
 
-def describe(app: FastAPI) -> None:
-    """Have the application answer `/openapi.json` with that document."""
+def describe(app: FastAPI, server: str | None) -> None:
+    """Have the application answer `/openapi.json` with that document, as `document` does."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = document(app)
+            app.openapi_schema = document(app, server or "/")
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
@@ -84,8 +96,22 @@ def _operations(made: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
 def _definitions() -> dict[str, Any]:
     """The protocol's schemas, referring to each other where OpenAPI has them."""
     text = json.dumps(json_schema()["$defs"]).replace("#/$defs/", SCHEMAS)
-    definitions: dict[str, Any] = json.loads(text)
+    definitions: dict[str, Any] = json.loads(text, object_hook=_may_be_left_out)
+    # That it is either an event or a snapshot is more than programs that write clients can make a type of.
+    del definitions["WorkflowRunOutput"]["oneOf"]
     return definitions
+
+
+def _may_be_left_out(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without a null default, which says no more than that it isn't required.
+
+    Programs that write clients take what has a default for something that is always there.
+    """
+    return {name: value for name, value in schema.items() if not (name == "default" and value is None)}
+
+
+def _beside() -> dict[str, Any]:
+    return {"StreamTicketRequest": StreamTicketRequest.model_json_schema(), "StreamedEvent": STREAMED_EVENT}
 
 
 def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
@@ -103,13 +129,15 @@ def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
         base = {"type": "object", "description": message["description"]}
         form = {field: _in_form(field, schema) for field, schema in properties.items()}
         bodies[name] = {**base, "title": name, "properties": properties}
-        bodies[f"{name}Form"] = {**base, "title": f"{name}Form", "properties": {**form, "token": _TOKEN}}
+        for suffix in FORMS.values():
+            title = f"{name}{suffix}"
+            bodies[title] = {**base, "title": title, "properties": {**form, "token": _TOKEN}}
     return bodies
 
 
 def _in_form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
     if field == "stream":
-        return schema
+        return {"description": schema["description"], "type": "string", "enum": ["true", "false", "1", "0", ""]}
     if field in JSON_FIELDS:
         described = next(kind for kind in schema["anyOf"] if kind.get("type") == "array")
         return {"type": "string", "contentMediaType": "application/json", "contentSchema": described}
@@ -118,7 +146,7 @@ def _in_form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _key_parameter() -> dict[str, Any]:
     about = "The same as `idempotency_key` in the body."
-    return {"name": KEY_HEADER, "in": "header", "schema": {"type": "string"}, "description": about}
+    return {"name": KEY_HEADER, "in": "header", "schema": TypeAdapter(Key).json_schema(), "description": about}
 
 
 def whole() -> dict[str, Any]:
@@ -128,6 +156,7 @@ def whole() -> dict[str, Any]:
     app.include_router(make_operations_router(_no_services, Settings(), nothing, nothing))
     app.include_router(make_router(_no_services))
     app.include_router(make_runs_router(_no_services, Streams(Settings())))
+    app.include_router(make_tickets_router(_no_services, Settings()))
     return document(app)
 
 

@@ -37,20 +37,20 @@ def make_operations_router(
     services: Callable[[], Services], settings: Settings, readiness: Readiness, metrics: Metrics
 ) -> APIRouter:
     """The routes, on the services of a server that has started."""
-    router, principal = APIRouter(), principal_of(services)
+    router, principal = APIRouter(tags=["operations"]), principal_of(services)
 
-    @router.get("/health/live", responses=answers(Live))
+    @router.get("/health/live", operation_id="isLive", responses=answers(Live))
     async def live() -> dict[str, str]:
         """Whether the process serves at all."""
         return {"status": "live"}
 
-    @router.get("/health/ready", responses={**answers(Ready), **_UNREADY})
+    @router.get("/health/ready", operation_id="isReady", responses={**answers(Ready), **_UNREADY})
     async def ready() -> Any:
         """Whether the server should be sent work: its database and its log answer, and it isn't shutting down."""
         problems = await readiness.problems()
         return JSONResponse(_unready(problems), STATUS_OF[ErrorCode.UNAVAILABLE]) if problems else {"status": "ready"}
 
-    @router.get("/metrics", responses=_METRICS, response_class=Response)
+    @router.get("/metrics", operation_id="getMetrics", responses=_METRICS, response_class=Response)
     async def exposition(request: Request) -> Response:
         """How the server does, for Prometheus. Needs the scope admin, or what INTERLOCK_METRICS says."""
         if settings.metrics == "off":

@@ -20,10 +20,10 @@ from interlock import about as bind
 from interlock import tracing
 from interlock.auth import Principal
 from interlock.http.bodies import Asked, M, asked
-from interlock.http.callers import principal_of
 from interlock.http.errors import Unauthorized, about
-from interlock.http.shapes import ANSWERED, Answers, body, json_of, refusals, stream
+from interlock.http.shapes import ANSWERED, EVENT_ID, Answers, body, json_of, refusals, stream
 from interlock.http.sse import EventStream, ExpiredDuring, Follower, Streams, while_there
+from interlock.http.tickets import STREAM, holder_of
 from interlock.log.port import LogUnavailable
 from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
@@ -35,7 +35,7 @@ from interlock_protocol.types import RunStatus
 RUNS = "/workflows/{workflow_id}/runs"
 RUN = RUNS + "/{run_id}"
 
-_LAST_EVENT_ID = re.compile(r"(\d{1,18})-(\d{1,18})")
+_LAST_EVENT_ID = re.compile(EVENT_ID)
 
 STATE = "WorkflowRunOutput"
 _C = ErrorCode
@@ -60,36 +60,35 @@ Begin = Callable[[Follower, Asked[Any]], Awaitable[None]]
 
 def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIRouter:
     """The routes that change and follow runs, on the services of a server that has started."""
-    router, runs = APIRouter(), _Runs(services, streams)
-    who = Annotated[Principal, Depends(principal_of(services))]
+    router, runs = APIRouter(tags=["runs"]), _Runs(services, streams)
 
-    @router.post(RUNS, responses=START, openapi_extra=body("StartRun"))
+    @router.post(RUNS, operation_id="startRun", responses=START, openapi_extra=body("StartRun"))
     async def start(request: Request, workflow_id: str) -> Response:
         """Start a run."""
         order = await runs.asked(request, StartWorkflow, workflow_id=workflow_id)
         return await runs.carry_out(request, order, runs.begin_start)
 
-    @router.post(RUN + "/continue", responses=CONTINUE, openapi_extra=body("ContinueRun"))
+    @router.post(RUN + "/continue", operation_id="continueRun", responses=CONTINUE, openapi_extra=body("ContinueRun"))
     async def continue_(request: Request, workflow_id: str, run_id: str) -> Response:
         """Decide what a run waits for."""
         order = await runs.asked(request, ContinueWorkflow, workflow_id=workflow_id, run_id=run_id)
         return await runs.carry_out(request, order, runs.begin_continue)
 
-    @router.post(RUN + "/cancel", responses=CANCEL, openapi_extra=body("CancelRun"))
+    @router.post(RUN + "/cancel", operation_id="cancelRun", responses=CANCEL, openapi_extra=body("CancelRun"))
     async def cancel(request: Request, workflow_id: str, run_id: str) -> Response:
         """Cancel a run that hasn't ended; a cancelled one again changes nothing."""
         order = await runs.asked(request, CancelWorkflow, workflow_id=workflow_id, run_id=run_id)
         return await runs.cancel(order)
 
-    @router.get(RUN + "/resume", responses=RESUME)
+    @router.get(STREAM, operation_id="resumeRun", responses=RESUME, response_class=Response)
     async def resume(
-        principal: who,
+        principal: Annotated[Principal, Depends(holder_of(services))],
         workflow_id: str,
         run_id: str,
         last_event_index: Annotated[int | None, Query(ge=0)] = None,
         epoch: Annotated[int | None, Query(ge=0)] = None,
         snapshot: bool = False,
-        last_event_id: Annotated[str | None, Header()] = None,
+        last_event_id: Annotated[str | None, Header(json_schema_extra={"pattern": f"{EVENT_ID}|^$"})] = None,
     ) -> Response:
         """Replay what was missed, then follow. The header counts more than the query: a browser keeps it current."""
         if last_event_id:
@@ -185,9 +184,9 @@ class _Runs:
 
 def _place(last_event_id: str) -> tuple[int, int]:
     """Epoch and index of a header `Last-Event-ID`."""
-    found = _LAST_EVENT_ID.fullmatch(last_event_id.strip())
-    if found is None:
+    if _LAST_EVENT_ID.fullmatch(last_event_id) is None:
         error = "must be <epoch>-<event_index>, as `id` of an event is"
         details = [{"field": "Last-Event-ID", "error": error}]
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"Last-Event-ID {error}", details=details)
-    return int(found[1]), int(found[2])
+    epoch, _, index = last_event_id.partition("-")
+    return int(epoch), int(index)

@@ -23,6 +23,30 @@ ANSWERED = (ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL)
 
 SCHEMAS = "#/components/schemas/"
 
+FORMS = {"application/x-www-form-urlencoded": "Form", "multipart/form-data": "Multipart"}
+"""What a body may be besides JSON, and how its schema's name ends, by which clients' writers tell them apart."""
+
+EVENT_ID = r"^[0-9]{1,18}-[0-9]{1,18}$"
+"""The `id` of an event, `<epoch>-<event_index>`."""
+
+
+STREAMED_EVENT: dict[str, Any] = {
+    "title": "StreamedEvent",
+    "description": "One event of a stream. What isn't an event of the run, nor a snapshot of it, has no `id`.",
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": EVENT_ID, "description": "`<epoch>-<event_index>`, for `Last-Event-ID`"},
+        "event": {"type": "string", "description": "the `event` of what `data` is"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": f"{SCHEMAS}ServerMessage"},
+        },
+    },
+    "required": ["event", "data"],
+}
+"""What comes on a stream, as its media type's schema describes each event of it."""
+
 
 class Live(BaseModel):
     """The process serves."""
@@ -103,12 +127,7 @@ def stream(*codes: ErrorCode, settled: str | None = None) -> Answers:
     Args:
         settled: what it answers with when it isn't to stream.
     """
-    frames = {
-        "type": "string",
-        "description": "Frames of `id: <epoch>-<event_index>`, `event: <event>` and `data`, a ServerMessage.",
-        "x-data": {"$ref": f"{SCHEMAS}ServerMessage"},
-    }
-    content: dict[str, Any] = {"text/event-stream": {"schema": frames}}
+    content: dict[str, Any] = {"text/event-stream": {"schema": {"$ref": f"{SCHEMAS}StreamedEvent"}}}
     description = "The run's events, until it ends or waits for people."
     if settled is not None:
         content |= json_of(settled)
@@ -123,9 +142,8 @@ def json_of(name: str) -> dict[str, Any]:
 
 def body(name: str) -> dict[str, Any]:
     """A request's body, as JSON or as a form; see `interlock.http.openapi`."""
-    form = {"schema": {"$ref": f"{SCHEMAS}{name}Form"}}
-    content = {**json_of(name), "application/x-www-form-urlencoded": form, "multipart/form-data": form}
-    return {"requestBody": {"content": content}}
+    forms = {kind: {"schema": {"$ref": f"{SCHEMAS}{name}{suffix}"}} for kind, suffix in FORMS.items()}
+    return {"requestBody": {"content": {**json_of(name), **forms}}}
 
 
 def _summary(model: type[BaseModel]) -> str:

@@ -30,8 +30,9 @@ from interlock.log.port import LogUnavailable
 from interlock.rejoin import Rejoined
 from interlock.settings import Settings
 from interlock_protocol import control
-from interlock_protocol.codec import JSON, MAX_DEPTH
+from interlock_protocol.codec import JSON
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.limits import MAX_DEPTH
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 from interlock_protocol.types import RunStatus
 
@@ -68,7 +69,9 @@ class _SseCodec:
         place = f"id: {message['epoch']}-{message['as_of']}\n" if message.get("as_of", -1) >= 0 else ""
         return f"{place}event: {message['event']}\ndata: {JSON.encode(message)!s}\n\n".encode()
 
-    def decode(self, frame: str | bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
+    def decode(
+        self, frame: str | bytes, *, max_depth: int = MAX_DEPTH, max_values: int | None = None
+    ) -> dict[str, Any]:
         raise NotImplementedError("nothing is received as server-sent events")
 
     def run_frame(self, body: bytes, index: int, epoch: int) -> bytes:

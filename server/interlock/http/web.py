@@ -83,14 +83,14 @@ def is_built(folder: Path = FOLDER) -> bool:
 def web_routes(folder: Path = FOLDER) -> list[BaseRoute]:
     """The page at `/`, its assets, and `/client.js`; answers that say what to do where they aren't built."""
     has_client = (folder / "client.js").is_file()
-    client = Route("/client.js", _one(folder, "client.js", CLIENT_HEADERS) if has_client else _no_client)
+    client = Route("/client.js", one_file(folder, "client.js", CLIENT_HEADERS) if has_client else _no_client)
     if not is_built(folder):
         return [Route("/", _not_built), client]
     assets = _Files(folder / "assets", {**HEADERS, "Cache-Control": _KEPT_FOR_GOOD})
-    return [Route("/", _one(folder, "index.html", HEADERS)), client, Mount("/assets", assets)]
+    return [Route("/", one_file(folder, "index.html", HEADERS)), client, Mount("/assets", assets)]
 
 
-def _one(folder: Path, name: str, headers: Mapping[str, str]) -> Endpoint:
+def one_file(folder: Path, name: str, headers: Mapping[str, str]) -> Endpoint:
     """The route of one file, which browsers ask for each time."""
     files_of = _Files(folder, {**headers, "Cache-Control": _ASKED_EACH_TIME})
 

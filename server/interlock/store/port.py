@@ -131,6 +131,26 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamTicket:
+    """What lets its holder open one stream as one user, until it expires or is revoked.
+
+    Args:
+        digest: a hash of what the holder has; that itself isn't kept.
+        ticket_id: what it is revoked by.
+        path: of the stream, from the application's root, without percent-encoding.
+        expires_at: in milliseconds since 1970.
+    """
+
+    digest: str
+    ticket_id: str
+    path: str
+    user_id: str
+    scopes: frozenset[str]
+    groups: frozenset[str]
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One row of the change feed: what changed then, and the run as it is by now."""
 
@@ -298,7 +318,11 @@ class Store(Protocol):
         """
 
     async def check(self) -> None:
-        """Return when the database has answered. Raises `StoreUnavailable` when it can't be reached."""
+        """Return when the database has taken a write, which changes nothing.
+
+        Raises:
+            StoreUnavailable: it can't be reached, or can't be written to.
+        """
 
     async def census(self, before: Sequence[int]) -> Census:
         """Count the runs that haven't ended, at little cost however many have.
@@ -327,7 +351,7 @@ class Store(Protocol):
     ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
         """The state of a session as `session_state`, and what ran in it.
 
-        That is its latest COMPLETED runs that have a snapshot, oldest first: run id, input, snapshot's state.
+        That is its latest runs that have ended and have a snapshot, oldest first: run id, input, snapshot's state.
         """
 
     async def notify(self, run_id: str, requirement_ids: Sequence[str]) -> None:
@@ -335,6 +359,18 @@ class Store(Protocol):
 
     async def take_notices(self, now: int, hold_ms: int, limit: int = 100) -> Sequence[tuple[str, str]]:
         """Take notices, as (run id, requirement id), oldest first: nobody else gets them for `hold_ms` after `now`."""
+
+    async def keep_ticket(self, ticket: StreamTicket) -> None:
+        """Commit a ticket, for all nodes to honour."""
+
+    async def ticket(self, digest: str) -> StreamTicket | None:
+        """The ticket of this hash; also one that has expired, as long as it isn't forgotten."""
+
+    async def revoke_ticket(self, ticket_id: str, user_id: str) -> None:
+        """Have a ticket of this user count no more; of another's, or where there is none, nothing happens."""
+
+    async def forget_tickets(self, limit: int = 1000) -> int:
+        """Delete at most so many of the tickets that have expired; return how many they were."""
 
     async def notified(self, run_id: str, requirement_id: str) -> None:
         """A pause was told of: its notice isn't handed out any more."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import groupby, pairwise, takewhile
 from typing import Any, TypeVar
@@ -45,6 +46,7 @@ from .port import (
     Settlement,
     Snapshot,
     StoreUnavailable,
+    StreamTicket,
 )
 from .writes import NOTHING_PENDING, WRITES, Parameters
 
@@ -56,14 +58,19 @@ NUMBERED = 1000
 """How many changes get their numbers in one transaction."""
 
 
-def _now() -> int:
+def _machine_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
 class SqlStore:
-    """The store on a database that has today's tables. `clock` gives milliseconds since 1970."""
+    """The store on a database that has today's tables.
 
-    def __init__(self, database: Database, *, clock: Callable[[], int] = _now) -> None:
+    Args:
+        clock: what rows are stamped with, and what is compared with these stamps, in milliseconds since 1970: the time
+            as `now_ms` has it, on every node.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], int] = _machine_ms) -> None:
         self._database = database
         self._writes = WRITES[database.dialect]
         self._clock = clock
@@ -127,7 +134,7 @@ class SqlStore:
 
     async def now_ms(self) -> int:
         if self._database.dialect == "sqlite":
-            return self._clock()
+            return _machine_ms()
         return await self._read(_postgres_now, one_statement=True)
 
     async def take_due(self, now: int, hold_ms: int, limit: int = 1000) -> Sequence[str]:
@@ -138,7 +145,7 @@ class SqlStore:
     # --- how it stands ---
 
     async def check(self) -> None:
-        await self._read(_answer, one_statement=True)
+        await self._write(_touch, one_statement=True)
 
     async def census(self, before: Sequence[int]) -> Census:
         return await self._read(partial(_census, before), long=True)
@@ -171,6 +178,20 @@ class SqlStore:
 
     async def notified(self, run_id: str, requirement_id: str) -> None:
         await self._write(partial(_notified, run_id, requirement_id), one_statement=True)
+
+    # --- tickets ---
+
+    async def keep_ticket(self, ticket: StreamTicket) -> None:
+        await self._write(partial(_keep_ticket, ticket), one_statement=True)
+
+    async def ticket(self, digest: str) -> StreamTicket | None:
+        return await self._read(partial(_ticket, digest), one_statement=True)
+
+    async def revoke_ticket(self, ticket_id: str, user_id: str) -> None:
+        await self._write(partial(_revoke_ticket, ticket_id, user_id), one_statement=True)
+
+    async def forget_tickets(self, limit: int = 1000) -> int:
+        return await self._write(partial(_forget_tickets, self._clock(), limit), one_statement=True)
 
     # --- the change feed ---
 
@@ -351,8 +372,8 @@ def _take_due(now: int, hold_ms: int, limit: int, connection: Connection) -> Seq
     return connection.execute(sql.TAKE_DUE, parameters).scalars().all()
 
 
-def _answer(connection: Connection) -> None:
-    connection.execute(sql.ANSWER).all()
+def _touch(connection: Connection) -> None:
+    connection.execute(sql.TOUCH)
 
 
 def _census(before: Sequence[int], connection: Connection) -> Census:
@@ -421,6 +442,27 @@ def _outcome(user_id: str, key: str, cutoff: int, connection: Connection) -> Out
 
 def _forget_keys(cutoff: int, limit: int, connection: Connection) -> int:
     return len(connection.execute(sql.FORGET_KEYS, {"cutoff": cutoff, "at_most": limit}).all())
+
+
+def _keep_ticket(ticket: StreamTicket, connection: Connection) -> None:
+    row = asdict(ticket) | {name: to_json(sorted(getattr(ticket, name))).decode() for name in ("scopes", "groups")}
+    connection.execute(sql.KEEP_TICKET, row)
+
+
+def _ticket(digest: str, connection: Connection) -> StreamTicket | None:
+    row = connection.execute(sql.TICKET, {"of_digest": digest}).one_or_none()
+    if row is None:
+        return None
+    fields = row._asdict()
+    return StreamTicket(**fields | {name: frozenset(from_json(fields[name])) for name in ("scopes", "groups")})
+
+
+def _revoke_ticket(ticket_id: str, user_id: str, connection: Connection) -> None:
+    connection.execute(sql.REVOKE_TICKET, {"of_ticket": ticket_id, "of_user": user_id})
+
+
+def _forget_tickets(now: int, limit: int, connection: Connection) -> int:
+    return len(connection.execute(sql.FORGET_TICKETS, {"now": now, "at_most": limit}).all())
 
 
 def _has_unnumbered(connection: Connection) -> bool:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    insert,
     literal_column,
     null,
     or_,
@@ -39,7 +40,7 @@ from interlock_protocol.types import FINAL_STATUSES
 
 from .compiled import Compiled
 from .tables import (
-    COMPLETED,
+    ENDED,
     NOT_DONE,
     PAUSED,
     TIMED,
@@ -55,6 +56,7 @@ from .tables import (
     session_marks,
     sessions,
     snapshots,
+    stream_tickets,
 )
 
 Insert: TypeAlias = Callable[[Table], sqlite.Insert]
@@ -119,7 +121,7 @@ LINGERING_RUNS = (
     .order_by(runs.c.run_id)
     .limit(_AT_MOST)
 )
-ANSWER = text("SELECT 1 FROM runs WHERE run_id = ''")
+TOUCH = update(feed).values(last_seq=feed.c.last_seq)
 COUNT_UNFINISHED = select(runs.c.status, func.count()).where(text(UNFINISHED)).group_by(runs.c.status)
 COUNT_PAUSED = select(func.count(), func.min(runs.c.updated_at)).where(text(PAUSED))
 COUNT_PAUSED_BEFORE = select(func.count()).where(text(PAUSED), runs.c.updated_at <= _NOW)
@@ -177,7 +179,7 @@ SESSION = Compiled(_SESSION)
 _EARLIER_RUNS = (
     select(runs.c.run_id, runs.c.input, snapshots.c.state, runs.c.created_at)
     .join(snapshots, snapshots.c.run_id == runs.c.run_id)
-    .where(text(COMPLETED), runs.c.user_id == _OF_USER, runs.c.session_id == _OF_SESSION)
+    .where(text(ENDED), runs.c.user_id == _OF_USER, runs.c.session_id == _OF_SESSION)
     .order_by(runs.c.created_at.desc(), runs.c.run_id.desc())
     .limit(_AT_MOST)
     .subquery("earlier")
@@ -214,6 +216,32 @@ def _forget_keys() -> ReturningDelete[Any]:
 
 
 FORGET_KEYS = _forget_keys()
+
+KEEP_TICKET = insert(stream_tickets)
+TICKET = select(stream_tickets).where(stream_tickets.c.digest == bindparam("of_digest", type_=Text))
+REVOKE_TICKET = delete(stream_tickets).where(
+    stream_tickets.c.ticket_id == bindparam("of_ticket", type_=Text), stream_tickets.c.user_id == _OF_USER
+)
+
+
+def _forget_tickets() -> ReturningDelete[Any]:
+    """As keys are forgotten."""
+    old = (
+        select(stream_tickets.c.digest)
+        .where(stream_tickets.c.expires_at <= _NOW)
+        .order_by(stream_tickets.c.expires_at)
+        .limit(_AT_MOST)
+        .with_for_update(skip_locked=True)
+        .cte("old")
+    )
+    return (
+        delete(stream_tickets)
+        .where(stream_tickets.c.digest.in_(select(old.c.digest)))
+        .returning(stream_tickets.c.ticket_id)
+    )
+
+
+FORGET_TICKETS = _forget_tickets()
 
 
 def _take_due() -> ReturningUpdate[Any]:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 UNFINISHED = "status IN ('PENDING', 'RUNNING')"
-COMPLETED = "status = 'COMPLETED'"
+ENDED = "status IN ('COMPLETED', 'CANCELLED', 'ERROR')"
 PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
@@ -73,15 +73,15 @@ Index(
 )
 # How many wait, and for how long, is asked often, and must not take longer the more have ended.
 Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql_where=text(PAUSED))
-# Partial, so that creating a run costs nothing more: a run comes into it when it completes.
+# Partial, so that creating a run costs nothing more: a run comes into it when it ends.
 Index(
     "ix_runs_session",
     runs.c.user_id,
     runs.c.session_id,
     runs.c.created_at,
     runs.c.run_id,
-    sqlite_where=text(COMPLETED),
-    postgresql_where=text(COMPLETED),
+    sqlite_where=text(ENDED),
+    postgresql_where=text(ENDED),
 )
 
 run_assignees = Table(
@@ -193,6 +193,23 @@ Index(
     sqlite_where=text(NOT_DONE),
     postgresql_where=text(NOT_DONE),
 )
+
+# What opens one stream for one user, for some minutes: known by a hash of it, so that nobody who reads this has one.
+stream_tickets = Table(
+    "stream_tickets",
+    metadata,
+    Column("digest", Text, nullable=False),
+    Column("ticket_id", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("digest", name="pk_stream_tickets"),
+    sqlite_with_rowid=False,
+)
+Index("ix_stream_tickets_ticket", stream_tickets.c.ticket_id, unique=True)
+Index("ix_stream_tickets_expires", stream_tickets.c.expires_at)
 
 log_heads = Table(
     "log_heads",

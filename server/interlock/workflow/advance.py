@@ -10,7 +10,7 @@ Source: `docs/architecture.md`, "The pure core", "Order of writes" and "Pauses";
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,13 @@ from interlock.workflow.io import Content
 from interlock.workflow.places import Place
 from interlock.workflow.requirements import requirement_id
 from interlock.workflow.reviews import ToolReview
-from interlock.workflow.state import NodeState, Phase, RunState, node_at
+from interlock.workflow.state import NodeState, Phase, RunState, elapsed, node_at
+from interlock.workflow.values import legible, said
 from interlock.workflow.walk import Advance, Walk, Work, completion
 from interlock_protocol.types import JsonValue, RunStatus
 
 MAX_RECOVERIES = 2
 """A run that takes its process down once more than this, without progress, ends in `WorkflowError`."""
-
-MAX_ERROR_CHARACTERS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +54,17 @@ class Judged:
     ends: bool = False
 
 
-def advance(workflow: Workflow, state: RunState, now: int) -> Advance:
+def advance(workflow: Workflow, state: RunState, now: int, held: Collection[str] = ()) -> Advance:
     """What happens next in a run that hasn't ended.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970: for durations, timeouts and backoff.
+        held: ids of the steps that an earlier try is still at work for, in a thread that can't be ended: they begin
+            after it.
     """
     if state.status is RunStatus.PENDING:
         return Advance((started(workflow, state),))
-    return Walk(workflow, state, now).advance()
+    return Walk(workflow, state, now, held).advance()
 
 
 def started(workflow: Workflow, state: RunState) -> Draft:
@@ -87,7 +88,8 @@ def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now:
     """The events of a piece of work that returned `result`.
 
     Args:
-        result: a step's `Executed`; the truth of a condition or an end condition; a selector's list of names; `Judged`.
+        result: a step's `Executed`; the truth of a condition or an end condition; a selector's list of names; `Judged`;
+            the input of a nested workflow.
     """
     look = Walk(workflow, state, now)
     node = _node_of(state, work)
@@ -102,6 +104,8 @@ def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now:
             look.iterated(work.place, node, work.path, ends=result)
         case "review":
             _judged(look, work, node, result)
+        case "input":
+            look.begin_nested(work.place, node, work.path, {"input": result})
     return tuple(look.drafts)
 
 
@@ -114,7 +118,7 @@ def _executed(look: Walk, work: Work, node: NodeState, result: Executed) -> None
         look.ask_about_output(place, node, path, result.output)
         _keep_session(look, result)
     else:
-        look.say(place, node, path, "StepCompleted", **completion(result.output, look.now - node.started_at))
+        look.say(place, node, path, "StepCompleted", **completion(result.output, elapsed(node.started_at, look.now)))
         _keep_session(look, result)
 
 
@@ -195,24 +199,27 @@ def failed(
     error: BaseException,
     *,
     retry_at: int | None = None,
+    at_work: bool = False,
     secrets: Iterable[str] = (),
 ) -> Draft:
     """The event of a piece of work that raised.
 
     Args:
         retry_at: when it is tried again, in milliseconds since 1970; None when it isn't.
+        at_work: its thread has yet to end.
         secrets: what it mustn't repeat.
     """
+    private = None if retry_at is None else {"retry_at": retry_at, **({"at_work": True} if at_work else {})}
     return _error(
         workflow,
         state,
         work.place,
         work.path,
         _node_of(state, work),
-        str(struck(_sentence(error), secrets)),
-        type(error).__name__,
+        str(struck(said(error), secrets)),
+        legible(type(error).__name__),
         will_retry=retry_at is not None,
-        private=None if retry_at is None else {"retry_at": retry_at},
+        private=private,
     )
 
 
@@ -232,18 +239,19 @@ def _error(
     return Draft(step_event(state, workflow.name, place, path, node.visit, "StepError", **fields), private)
 
 
-def _sentence(error: BaseException) -> str:
-    """What an exception says, as text that can be logged."""
-    try:
-        text = str(error)
-    except Exception:  # whoever can't say what went wrong has still gone wrong
-        text = ""
-    text = (text or type(error).__name__)[:MAX_ERROR_CHARACTERS]
-    return text.encode(errors="replace").decode()
-
-
 def _node_of(state: RunState, work: Work) -> NodeState:
     return node_at(state, list(work.path)) or NodeState(work.place.step_id, work.visit)
+
+
+def unwritable(workflow: Workflow, state: RunState, error: Exception) -> tuple[Draft, ...]:
+    """The end of a run of which something can't be written; it begins first, if it has yet to, without its input."""
+    fields = {"error": said(error), "error_type": legible(type(error).__name__)}
+    end = Draft(run_event(state, workflow.name, "WorkflowError", **fields))
+    if state.status is not RunStatus.PENDING:
+        return (end,)
+    start = started(workflow, state)
+    start.event.pop("input", None)
+    return (start, end)
 
 
 # ── Recoveries ──────────────────────────────────────────────────────────────────────────────────────────
@@ -256,6 +264,7 @@ def recovered(
     evaluating: Sequence[Work] = (),
     is_handover: bool = False,
     was_let_go: bool = False,
+    held: Collection[str] = (),
 ) -> tuple[Draft, ...]:
     """What is said of a run that was cut off: which steps begin again; nothing when none was running.
 
@@ -267,12 +276,14 @@ def recovered(
         is_handover: the process stops in good order, and says so itself: that doesn't count.
         was_let_go: whoever drove the run let go of it while it waited. An agent whose tools were decided since has yet
             to go on, and wasn't broken off.
+        held: of a handover, the ids of the steps that a thread is still at work for.
     """
     interrupted = [
         (path, place, node)
         for path, place, node in walk_live(workflow, state)
-        if node.phase is Phase.RUNNING and isinstance(place.node, Step) and place.node.workflow is None
-        if not (was_let_go and node.agent is not None)
+        if isinstance(place.node, Step) and place.node.workflow is None
+        if (node.phase is Phase.RUNNING and not (was_let_go and node.agent is not None))
+        or (node.at_work and (node.step_id in held if is_handover else not was_let_go))
     ]
     nodes = [node for _, _, node in interrupted]
     step_ids = [*(node.step_id for node in nodes), *(work.place.step_id for work in evaluating)]

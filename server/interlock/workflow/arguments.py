@@ -14,10 +14,8 @@ from itertools import islice
 from typing import Any
 
 from interlock.workflow.form_models import WrongField, sentence
+from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.types import JsonValue
-
-MAX_FAULTS = 50
-"""How many wrong arguments are named."""
 
 
 def faults_of_arguments(schema: Mapping[str, Any], args: Mapping[str, JsonValue]) -> list[WrongField]:

@@ -10,6 +10,7 @@ Source: `docs/protocol.md`, "Decisions".
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,10 +85,11 @@ def decide(
     """
     if not echoed:
         raise _nothing_asked(state)
+    pauses = _Pauses.of(state, audited or {})
+    given_to: dict[str, Mapping[str, Any]] = {}
     decided: dict[str, Decided] = {}
-    is_anything_given = False
     for each in echoed:
-        found = _find(state, each, seen, audited or {})
+        found = _find(pauses, each, seen)
         requirement = found if isinstance(found, Requirement) else found.requirement
         if not may_decide(requirement.facts):
             raise Refusal(
@@ -96,21 +98,15 @@ def decide(
                 run_id=state.run_id,
             )
         given = meant_by(requirement, given_in(each))
-        if not given:
+        if not given or _is_given_again(state, requirement, given, given_to):
             continue
-        is_anything_given = True
         if isinstance(found, Resolution):
             _repeat(workflow, state, found, given, vault)
             continue
         decision = _without_repeats(state, found, merge(workflow, state, found, given))
-        if decision is None:
-            continue
-        earlier = decided.get(found.id)
-        if earlier is None:
+        if decision is not None:
             decided[found.id] = _sealed(state, found, decision, vault)
-        elif not _is_equal(state, found, decision, earlier.decision, earlier.private, vault):
-            raise _invalid(state, "requirement", "The same requirement is decided twice here; decide it once.")
-    if not decided and not is_anything_given:
+    if not given_to:
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
         )
@@ -193,10 +189,35 @@ def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled
 # ── Finding it ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _find(
-    state: RunState, echoed: Echoed, seen: int | None, audited: Mapping[str, Resolution]
-) -> Requirement | Resolution:
-    found = _by_id(state, echoed.id, audited) if echoed.id else _by_step(state, echoed, seen)
+@dataclass(frozen=True, slots=True)
+class _Pauses:
+    """What a run waits for and what was resolved, to be looked up for each requirement that came back."""
+
+    state: RunState
+    resolved: Mapping[str, Resolution]
+    pending_of: Mapping[str, Sequence[Requirement]]
+    resolved_of: Mapping[str, Sequence[Resolution]]
+
+    @classmethod
+    def of(cls, state: RunState, audited: Mapping[str, Resolution]) -> _Pauses:
+        """Those of a run; `audited` are resolutions that its state no longer keeps, by id."""
+        kept = state.resolved.values()
+        pending_of: defaultdict[str, list[Requirement]] = defaultdict(list)
+        for requirement in state.requirements.values():
+            pending_of[requirement.facts["step_id"]].append(requirement)
+        resolved_of: defaultdict[str, list[Resolution]] = defaultdict(list)
+        for resolution in kept:
+            resolved_of[resolution.requirement.facts["step_id"]].append(resolution)
+        by_id = {resolution.requirement.id: resolution for resolution in kept}
+        return cls(state, {**audited, **by_id}, pending_of, resolved_of)
+
+    def by_id(self, requirement_id: str) -> Requirement | Resolution | None:
+        return self.state.requirements.get(requirement_id) or self.resolved.get(requirement_id)
+
+
+def _find(pauses: _Pauses, echoed: Echoed, seen: int | None) -> Requirement | Resolution:
+    state = pauses.state
+    found = pauses.by_id(echoed.id) if echoed.id else _by_step(pauses, echoed, seen)
     if found is None:
         if state.status.is_final:
             raise _finished(state)
@@ -215,33 +236,20 @@ def _find(
     return found
 
 
-def _by_id(state: RunState, requirement_id: str, audited: Mapping[str, Resolution]) -> Requirement | Resolution | None:
-    if requirement_id in state.requirements:
-        return state.requirements[requirement_id]
-    for resolution in state.resolved.values():
-        if resolution.requirement.id == requirement_id:
-            return resolution
-    return audited.get(requirement_id)
-
-
-def _by_step(state: RunState, echoed: Echoed, seen: int | None) -> Requirement | Resolution | None:
+def _by_step(pauses: _Pauses, echoed: Echoed, seen: int | None) -> Requirement | Resolution | None:
     """The pending requirement of the step that agrees with the echoed kind; else the latest resolved one."""
     if not echoed.step_id:
-        raise _invalid(state, "step_requirements", "A requirement needs its `id`, or at least its `step_id`.")
+        sentence = "A requirement needs its `id`, or at least its `step_id`."
+        raise _invalid(pauses.state, "step_requirements", sentence)
     kinds = _kinds(echoed)
-    for requirement in state.requirements.values():
+    for requirement in pauses.pending_of.get(echoed.step_id, ()):
         if (
-            requirement.facts["step_id"] == echoed.step_id
-            and requirement.kind in kinds
+            requirement.kind in kinds
             and _was_seen(requirement, seen)
             and _is_that_visit(requirement, getattr(echoed, "visit", None))
         ):
             return requirement
-    resolved = [
-        resolution
-        for resolution in state.resolved.values()
-        if resolution.requirement.facts["step_id"] == echoed.step_id and resolution.requirement.kind in kinds
-    ]
+    resolved = (each for each in pauses.resolved_of.get(echoed.step_id, ()) if each.requirement.kind in kinds)
     return max(resolved, key=lambda each: each.requirement.paused_index, default=None)
 
 
@@ -318,6 +326,22 @@ def purpose_of(run_id: str, facts: Mapping[str, Any], field_name: str) -> str:
 # ── Repetitions ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _is_given_again(
+    state: RunState, requirement: Requirement, given: Mapping[str, Any], given_to: dict[str, Mapping[str, Any]]
+) -> bool:
+    """Whether this message decides the same requirement before, and so: then there is nothing more to do.
+
+    Raises:
+        Refusal: it decides it otherwise.
+    """
+    earlier = given_to.setdefault(requirement.id, given)
+    if earlier is given:
+        return False
+    if is_same(dict(earlier), dict(given)):
+        return True
+    raise _invalid(state, "requirement", "The same requirement is decided twice here; decide it once.")
+
+
 def _without_repeats(state: RunState, requirement: Requirement, decision: JsonObject) -> JsonObject | None:
     """The tools in a decision that aren't decided yet; None when all are, and so."""
     if requirement.kind != TOOLS:
@@ -370,7 +394,8 @@ def _is_repeated(decision: JsonObject, known: JsonObject) -> bool:
     """Whether a decision on an agent's tools is a part of the one that is known."""
     tools, known_tools = decision.get("executor_requirements"), known.get("executor_requirements")
     if isinstance(tools, list) and isinstance(known_tools, list):
-        return all(any(is_same(each, other) for other in known_tools) for each in tools)
+        known_by_id = {each["id"]: each for each in known_tools}  # type: ignore[call-overload, index]
+        return all(is_same(each, known_by_id.get(each["id"])) for each in tools)  # type: ignore[call-overload, index]
     return False
 
 

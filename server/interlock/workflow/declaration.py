@@ -10,7 +10,6 @@ Source: `docs/workflows.md`, "Containers" and "Names".
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -24,6 +23,7 @@ from interlock.workflow.expressions import Expression
 from interlock.workflow.io import StepInput
 from interlock.workflow.places import Place, fingerprint_of, places_of, walk_places
 from interlock.workflow.reviews import (
+    MAX_TIMEOUT,
     AnyReview,
     Ask,
     Choose,
@@ -34,8 +34,11 @@ from interlock.workflow.reviews import (
     Review,
     Reviews,
     ToolReview,
+    is_count,
     reviews_of,
 )
+from interlock.workflow.values import check_name, check_text
+from interlock_protocol.limits import MAX_NESTING, MAX_QUOTED
 from interlock_protocol.types import StepType
 
 Executor: TypeAlias = Callable[[StepInput], Any]
@@ -66,7 +69,7 @@ class Node:
     def _begin(self, name: str, human_review: HumanReviews) -> None:
         if not isinstance(name, str) or not name:
             raise DeclarationError(f"A {self.kind} needs a name: a text that isn't empty, not {name!r}.")
-        _check_text(name, f"The name of {self.kind} {name!r}")
+        check_name(name, f"The name of {self.kind} {_short(name)}")
         self._declare(name=name, reviews=reviews_of(self.kind, human_review, place=f"{self.kind} {name!r}"))
 
     @property
@@ -97,7 +100,8 @@ class Step(Node):
         on_error: what an error comes to that is not retried: the run `fail`s, the step is `skip`ped, or the run
             `pause`s for a person to say: retry, skip or cancel.
         retries: how often an error is retried by itself, with exponential backoff (0.1 s doubling to 30 s, and jitter).
-        time_limit: how long one try may take, in seconds; beyond it, it is an error like any other.
+        time_limit: how long one try may take, in seconds; beyond it, it is an error like any other. A thread can't be
+            ended: the next try begins when it has, or, if it hasn't after so many seconds more, never.
         restart: what happens to this step when the process ends while it runs: it runs `again`, or a person is `ask`ed,
             for side effects that must not happen twice.
 
@@ -133,8 +137,8 @@ class Step(Node):
             raise DeclarationError(f"{place}: the executor must be a function, not {executor!r}.")
         if workflow is not None and not isinstance(workflow, Workflow):
             raise DeclarationError(f"{place}: workflow must be a Workflow, not {workflow!r}.")
-        if agent is not None and not is_agent(agent):
-            raise DeclarationError(f"{place}: the agent must be an AgentExecutor (docs/agents.md), not {agent!r}.")
+        if agent is not None:
+            _check_agent(agent, place=place)
         self._declare(executor=executor, agent=agent, workflow=workflow)
         self._begin(name, human_review)
         self._declare(on_error=on_error, retries=retries, time_limit=time_limit, restart=restart)
@@ -149,13 +153,24 @@ class Step(Node):
         return () if self.workflow is None else (self.workflow.steps,)
 
 
+def _check_agent(agent: Any, *, place: str) -> None:
+    if not is_agent(agent):
+        raise DeclarationError(f"{place}: the agent must be an AgentExecutor (docs/agents.md), not {agent!r}.")
+    for name in ("id", "name", "type"):
+        given = getattr(agent, name)
+        if not isinstance(given, str):
+            raise DeclarationError(f"{place}: the agent's {name} is a text, not of the type {type(given).__name__}.")
+        check_name(given, f"{place}: the agent's {name}")
+
+
 def _check_policies(step: Step, *, place: str) -> None:
     if step.on_error not in ("fail", "skip", "pause"):
         raise DeclarationError(f"{place}: on_error is fail, skip or pause, not {step.on_error!r}.")
-    if isinstance(step.retries, bool) or not isinstance(step.retries, int) or step.retries < 0:
+    if not is_count(step.retries, 0):
         raise DeclarationError(f"{place}: retries must be a whole number from 0, not {step.retries!r}.")
     limit = step.time_limit
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+    is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
+    if limit is not None and not (is_number and 0 < limit <= MAX_TIMEOUT):
         raise DeclarationError(f"{place}: time_limit is a number of seconds above 0, not {limit!r}.")
     if step.restart not in ("again", "ask"):
         raise DeclarationError(f"{place}: restart is again or ask, not {step.restart!r}.")
@@ -320,7 +335,7 @@ class Loop(Node):
     ) -> None:
         self._begin(name, human_review)
         place = f"Loop {name!r}"
-        if isinstance(max_iterations, bool) or not isinstance(max_iterations, int) or max_iterations < 1:
+        if not is_count(max_iterations, 1):
             raise DeclarationError(f"{place}: max_iterations must be a whole number from 1, not {max_iterations!r}.")
         ends = None if end_condition is None else _evaluator(end_condition, "the end_condition", place=place)
         review = self.asks(Review)
@@ -372,11 +387,15 @@ class Workflow:
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
-        _check_text(id, f"The id of workflow {id!r}")
+        check_name(id, f"The id of workflow {_short(id)}")
         if id in RESERVED_WORKFLOW_IDS:
             raise DeclarationError(f"{id!r} is reserved; give the workflow another id.")
         if input_schema is not None and not (isinstance(input_schema, type) and issubclass(input_schema, BaseModel)):
             raise DeclarationError(f"Workflow {id!r}: input_schema is a pydantic model, not {input_schema!r}.")
+        for what, given in (("name", name), ("description", description), ("version", version)):
+            check_text(given, f"Workflow {id!r}: the {what}")
+        for what, given in (("name", name), ("version", version)):
+            check_name(given or "", f"Workflow {id!r}: the {what}")
         values: dict[str, Any] = {
             "id": id,
             "steps": nodes_of(steps, place=f"Workflow {id!r}"),
@@ -387,6 +406,8 @@ class Workflow:
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
+        if _depth_of(self.steps) > MAX_NESTING:
+            raise DeclarationError(f"Workflow {id!r}: containers stand in each other more than {MAX_NESTING} deep.")
 
     @cached_property
     def places(self) -> dict[str, Place]:
@@ -407,7 +428,18 @@ class Workflow:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the workflow's structure: what a run that waits for weeks must find again."""
-        return fingerprint_of(self.steps)
+        return fingerprint_of(self.steps, self.input_schema)
+
+
+def _depth_of(nodes: Sequence[Node]) -> int:
+    """How deep the containers among these nodes stand in each other."""
+    inner = [branch for node in nodes for branch in node.branches]
+    return 1 + max(map(_depth_of, inner)) if inner else 0
+
+
+def _short(name: str) -> str:
+    """A name, or its beginning, as a sentence quotes it."""
+    return repr(name) if len(name) <= MAX_QUOTED else f"{name[:MAX_QUOTED]!r}…"
 
 
 def nodes_of(steps: Sequence[Declared], *, place: str) -> tuple[Node, ...]:
@@ -452,9 +484,3 @@ def _check_names(nodes: Sequence[Node], *, place: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise DeclarationError(f"{place}: two steps are called {name!r}; give each a name of its own.")
-
-
-def _check_text(text: str, what: str) -> None:
-    """A name is joined with others to ids, and travels as UTF-8."""
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise DeclarationError(f"{what} has a control character or half a surrogate pair in it; leave it out.")

@@ -13,7 +13,8 @@ import re
 from typing import Any
 
 from interlock.workflow.errors import DeclarationError, OutputError
-from interlock.workflow.io import StepInput, plain
+from interlock.workflow.io import StepInput
+from interlock.workflow.values import wire
 
 NAMES = (
     "input",
@@ -55,11 +56,11 @@ class Expression:
     def _values(self, step_input: StepInput) -> dict[str, Any]:
         looping = step_input.iteration is not None
         return {
-            "input": plain(step_input.input),
+            "input": wire(step_input.input),
             "previous_step_content": step_input.previous_step_content,
             "previous_step_outputs": step_input.all_step_contents(),
             "session_state": dict(step_input.session.state),
-            "user_input": plain(step_input.user_input),
+            "user_input": wire(step_input.user_input),
             "iteration": step_input.iteration,
             "max_iterations": step_input.max_iterations,
             "last_step_content": step_input.previous_step_content if looping else None,

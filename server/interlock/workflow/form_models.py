@@ -27,6 +27,8 @@ from pydantic_core import PydanticUndefined, core_schema, from_json, to_json
 
 from interlock.workflow.errors import DeclarationError
 from interlock.workflow.shapes import allowed_in, resolved, type_of, type_of_values
+from interlock.workflow.values import read
+from interlock_protocol.faults import first_errors
 from interlock_protocol.types import FieldType, JsonValue
 
 Model = type[BaseModel]
@@ -291,7 +293,7 @@ def instance_of(model: Model, values: JsonValue) -> BaseModel:
         Misfit: it doesn't take it, or one of its validators raised, whatever that was.
     """
     try:
-        return model.model_validate_json(to_json(values), by_alias=True, by_name=True)
+        return read(model, values)
     except Invalid as error:
         raise Misfit(_faults(error)) from None
     except BaseException as error:  # SystemExit too: what checks an answer ends nobody else's work
@@ -300,7 +302,7 @@ def instance_of(model: Model, values: JsonValue) -> BaseModel:
 
 def _faults(error: Invalid) -> list[WrongField]:
     try:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
+        found = first_errors(error)
     except Exception:  # what an author raised can't say what it is
         return [{"field": "", "error": "This isn't accepted."}]
     return [{"field": ".".join(map(str, each["loc"])), "error": sentence(each["msg"])} for each in found]

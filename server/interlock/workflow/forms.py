@@ -2,7 +2,7 @@
 
 Laws:
 - No coercion: an int passes for a float, a bool never passes for an int, and nothing else passes for anything.
-- Every wrong field is reported, not only the first.
+- Every wrong field is reported, not only the first; of unknown names, as many as an answer names.
 - The check is against the stored schema; a pydantic model's own validators are asked as well, last.
 - A secret has no default and no allowed values: nothing of it is ever shown.
 
@@ -13,12 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
 from interlock.workflow.errors import DeclarationError
 from interlock.workflow.form_models import Misfit, WrongField, fields_of_model, instance_of
+from interlock.workflow.values import check_name, check_text, declared
+from interlock_protocol.faults import shortened
+from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.types import FieldType, JsonValue
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -58,6 +62,8 @@ class UserInputField:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise DeclarationError("A UserInputField needs a name: a text that isn't empty.")
+        check_name(self.name, "The name of a UserInputField")
+        check_text(self.description, f"Field {self.name!r}: the description")
         if self.field_type not in PYTHON_TYPES:
             can = ", ".join(PYTHON_TYPES)
             raise DeclarationError(f"Field {self.name!r}: field_type {self.field_type!r} isn't one of: {can}.")
@@ -65,6 +71,10 @@ class UserInputField:
             raise DeclarationError(
                 f"Field {self.name!r}: allowed_values is a list with at least one value; leave it out to allow any."
             )
+        if self.allowed_values is not None:
+            allowed = declared(list(self.allowed_values), f"Field {self.name!r}: allowed_values")
+            object.__setattr__(self, "allowed_values", allowed)
+        object.__setattr__(self, "default", declared(self.default, f"Field {self.name!r}: the default"))
         if self.secret and (self.field_type != "str" or self.allowed_values is not None or self.default is not None):
             raise DeclarationError(f"Field {self.name!r}: a secret is a str without allowed_values and default.")
         for value in [*(self.allowed_values or ()), *([] if self.default is None else [self.default])]:
@@ -143,10 +153,10 @@ def check_input(
         The values with defaults filled in, and what is wrong: `{"field": name, "error": sentence}` each.
     """
     known = {field["name"] for field in schema}
+    unknown = (shortened(name) for name in values if name not in known)
     wrong: list[WrongField] = [
         {"field": name, "error": f"There is no field {name!r} in this form; leave it out."}
-        for name in values
-        if name not in known
+        for name in islice(unknown, MAX_FAULTS)
     ]
     accepted: dict[str, JsonValue] = {}
     for field in schema:

@@ -2,8 +2,8 @@
 
 Laws:
 - Content keeps its JSON type. A pydantic model becomes the object it dumps to, and its name the content type.
-- What can't be written as JSON is refused where it is produced, as an error of that step. So is what is nested so
-  deep that it would not fit into the events that later carry it.
+- What can't cross the border (`values`) is refused where it is produced, as an error of that step. So is what is nested
+  so deep, or so large, that it would not fit into the events that later carry it.
 
 Source: `docs/workflows.md`, "What a step is given" and "What a step gives back".
 """
@@ -16,15 +16,13 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import to_json
 
 from interlock.workflow.errors import OutputError
 from interlock.workflow.models import path_of
-from interlock_protocol.codec import MAX_CLIENT_DEPTH
-from interlock_protocol.types import JsonValue, PathPart
-
-MAX_OUTPUT_BYTES = 32 * 2**20
-"""An output travels in one frame, and the Python client takes frames of up to 64 MiB."""
+from interlock.workflow.values import legible, wire
+from interlock_protocol.types import JsonValue, PathPart, RunStatus
+from interlock_protocol.values import NotWire
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,19 @@ class CustomEvent:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRun:
-    """A run of the same session that has ended."""
+    """A run of the same session that has ended.
+
+    Args:
+        content: what it came to; None of one that was cancelled or failed.
+        status: COMPLETED, CANCELLED or ERROR.
+        error: why it failed or was cancelled, where it was said.
+    """
 
     run_id: str
     input: JsonValue
     content: JsonValue
+    status: RunStatus = RunStatus.COMPLETED
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,77 +161,38 @@ def content_of(returned: Any) -> Content:
         OutputError: it can't be written as JSON.
     """
     output = returned if isinstance(returned, StepOutput) else StepOutput(returned)
+    for name, given in (("success", output.success), ("stop", output.stop)):
+        if not isinstance(given, bool):
+            raise OutputError(f"a StepOutput's {name} is True or False, not {type(given).__name__}")
     content, content_type = json_ready(output.content)
     model = path_of(type(output.content)) if isinstance(output.content, BaseModel) else None
-    return Content(content, content_type, output.success, output.error, output.stop, model)
+    return Content(content, content_type, output.success, _error_of(output), output.stop, model)
 
 
-def json_ready(value: Any) -> tuple[JsonValue, str]:
+def _error_of(output: StepOutput) -> str | None:
+    if output.error is None:
+        return None
+    if not isinstance(output.error, str):
+        raise OutputError(f"a StepOutput's error is a text, not {type(output.error).__name__}; give str(error)")
+    return legible(output.error)
+
+
+def json_ready(value: Any, what: str = "a step's output") -> tuple[JsonValue, str]:
     """`value` as JSON sees it, and its content type: `str`, `json`, or a model's name.
 
     Raises:
         OutputError: it can't be written as JSON.
     """
-    if isinstance(value, str):
-        return _valid_text(value), "str"
     try:
-        if isinstance(value, BaseModel):
-            return _plain(value.model_dump(mode="json")), type(value).__name__
-        return _plain(value), "json"
-    except (PydanticSerializationError, UnicodeEncodeError, ValueError, RecursionError) as error:
+        content = wire(value, what)
+    except NotWire as fault:
         raise OutputError(
-            f"a step's output must be str, dict, list, a pydantic model or another JSON value; "
-            f"{type(value).__name__} isn't: {error}"
-        ) from error
-
-
-def plain(value: Any) -> JsonValue:
-    """`value`, and a pydantic model as the object it dumps to."""
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-
-
-def _plain(value: Any) -> JsonValue:
-    data = to_json(value)
-    _check_size(len(data))
-    try:
-        plain: JsonValue = from_json(data, allow_inf_nan=False)
-    except ValueError as error:
-        raise ValueError("NaN and infinity aren't JSON") from error
-    if isinstance(plain, dict | list):
-        _check_depth(plain)
-    return plain
-
-
-def _check_depth(value: dict[str, JsonValue] | list[JsonValue]) -> None:
-    level: list[Any] = [value]
-    for _ in range(MAX_CLIENT_DEPTH):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return
-    raise ValueError(f"it is nested deeper than {MAX_CLIENT_DEPTH}")
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_OUTPUT_BYTES:
-        raise OutputError(
-            f"a step's output is at most {MAX_OUTPUT_BYTES // 2**20} MiB, this one has {size / 2**20:.1f}; "
-            "store it elsewhere and return where it is"
-        )
-
-
-def _valid_text(text: str) -> str:
-    _check_size(len(text))
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise OutputError(f"a step's text must be valid Unicode: {error}") from error
-    return text
+            f"{what} must be str, dict, list, a pydantic model or another JSON value, and "
+            f"{type(value).__name__} isn't: {fault}; store what is large or no JSON elsewhere, and return where it is"
+        ) from fault
+    if isinstance(value, BaseModel):
+        return content, type(value).__name__
+    return content, "str" if isinstance(content, str) else "json"
 
 
 def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int, round_: int, inputs: int = 0) -> str:

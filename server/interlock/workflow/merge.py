@@ -2,8 +2,9 @@
 
 Laws:
 - Of what comes back only the client's fields are read; what the server owns is what was stored with the pause.
-- Every wrong field is reported. Input is checked against the stored form, without coercion.
-- Two decisions are equal when they are after defaults.
+- Every wrong field is reported, as many as an answer names. Input is checked against the stored form, without coercion.
+- Two decisions are equal when they are after defaults; in one message, when they are as they were sent.
+- No work grows with the square of what a client sends: what is asked for is looked up, and checked once.
 - Null means "not given", but where it is a value: an edited output, and the result of an external execution.
 
 Source: protocol spec, "Requirements" ("Merging it").
@@ -27,8 +28,10 @@ from interlock.workflow.reviews import Ask
 from interlock.workflow.scope import place_at
 from interlock.workflow.state import TOOLS, AgentState, Requirement, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.faults import shortened
+from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FAULTS, MAX_FEEDBACK_BYTES
 from interlock_protocol.requirements import DecidedExecutorRequirement, EchoedErrorRequirement, EchoedRequirement
-from interlock_protocol.types import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES, JsonObject, JsonValue
+from interlock_protocol.types import JsonObject, JsonValue
 
 _REVIEWED = ("confirmed", "on_reject", "rejection_feedback", "edited_output")
 
@@ -75,15 +78,14 @@ def meant_by(requirement: Requirement, given: Given) -> dict[str, Any]:
         name: value for name, value in given.items() if value is not None or name in DECISION_FIELDS[requirement.kind]
     }
     if requirement.kind == TOOLS and "executor_requirements" in meant:
-        tools = [_meant_of_tool(requirement, each) for each in meant.pop("executor_requirements")]
+        asked: dict[str, dict[str, Any]] = {each["id"]: each for each in requirement.facts["executor_requirements"]}
+        tools = [_meant_of_tool(asked.get(each["id"], {}), each) for each in meant.pop("executor_requirements")]
         if tools := [each for each in tools if len(each) > 1]:
             meant["executor_requirements"] = tools
     return meant
 
 
-def _meant_of_tool(requirement: Requirement, given: Given) -> dict[str, Any]:
-    tools: list[dict[str, Any]] = requirement.facts["executor_requirements"]
-    asked = next((each for each in tools if each["id"] == given["id"]), {})
+def _meant_of_tool(asked: Mapping[str, Any], given: Given) -> dict[str, Any]:
     is_external = asked.get("tool_execution", {}).get("external_execution_required")
     return {name: value for name, value in given.items() if value is not None or is_external}
 
@@ -227,16 +229,18 @@ def secrets_in(requirement: Requirement, decision: JsonObject) -> dict[str, Json
 def _merge_routes(_: Workflow, __: RunState, requirement: Requirement, given: Given) -> Merged:
     available: list[str] = requirement.facts["available_choices"]
     selected: list[str] = given["selected_choices"]
+    wanted, unknown = set(selected), set(selected) - set(available)
     known = ", ".join(available)
     sentence = None
     if not selected:
         sentence = f"Select a route: {known}."
-    elif unknown := [name for name in selected if name not in available]:
-        sentence = f"There is no route {unknown[0]!r}; select from: {known}."
-    elif len(set(selected)) > 1 and not requirement.facts["allow_multiple_selections"]:
+    elif unknown:
+        first = next(name for name in selected if name in unknown)
+        sentence = f"There is no route {shortened(first)!r}; select from: {known}."
+    elif len(wanted) > 1 and not requirement.facts["allow_multiple_selections"]:
         sentence = f"Only one route may be selected here; select one of: {known}."
     wrong = [] if sentence is None else [{"field": "selected_choices", "error": sentence}]
-    return {"selected_choices": [name for name in available if name in selected]}, wrong
+    return {"selected_choices": [name for name in available if name in wanted]}, wrong
 
 
 def _merge_error(workflow: Workflow, _: RunState, requirement: Requirement, given: Given) -> Merged:
@@ -268,7 +272,11 @@ def _tool_given(echoed: DecidedExecutorRequirement) -> dict[str, Any]:
     values = {field.name: field.value for field in echoed.user_input_schema or () if field.value is not None}
     if values or echoed.user_input_schema == []:  # nothing filled in, of a form that wasn't echoed
         given["user_input"] = values
-    selected = [each for each in echoed.user_feedback_schema or () if each.get("selected_options") is not None]
+    selected = [
+        {"question": each.question, "selected_options": each.selected_options}
+        for each in echoed.user_feedback_schema or ()
+        if each.selected_options is not None
+    ]
     if selected:
         given["user_feedback_schema"] = selected
     if given:
@@ -277,22 +285,28 @@ def _tool_given(echoed: DecidedExecutorRequirement) -> dict[str, Any]:
     return given
 
 
+_TOOL_TWICE = {"field": "id", "error": "The same tool is decided twice here; decide it once."}
+
+
 def _merge_tools(_: Workflow, state: RunState, requirement: Requirement, given: Given) -> Merged:
     node = node_at(state, requirement.path)
     agent = None if node is None else node.agent
     asked: dict[str, dict[str, Any]] = {each["id"]: each for each in requirement.facts["executor_requirements"]}
+    given_to: dict[str, Given] = {}
     decided: dict[str, JsonObject] = {}
     wrong: list[Any] = []
     for each in given["executor_requirements"]:
         id_ = each["id"]
         if id_ not in asked:
-            wrong.append({"field": "executor_requirements", "error": f"No tool waits under the id {id_!r}."})
+            wrong.append({"field": "executor_requirements", "error": f"No tool waits under the id {shortened(id_)!r}."})
             continue
-        decision, errors = _merge_tool(asked[id_], each)
-        errors = errors or _faults_of_tool(agent, asked[id_], decision)
-        if id_ in decided and not is_same(decided[id_], decision):
-            errors.append({"field": "id", "error": "The same tool is decided twice here; decide it once."})
-        decided[id_] = decision
+        if id_ in given_to:
+            errors = [] if is_same(given_to[id_], each) else [_TOOL_TWICE]  # type: ignore[arg-type]
+        else:
+            given_to[id_] = each
+            decision, errors = _merge_tool(asked[id_], each)
+            errors = errors or _faults_of_tool(agent, asked[id_], decision)
+            decided[id_] = decision
         wrong += [{"executor_requirement_id": id_, **error} for error in errors]
     return {"executor_requirements": [{"id": id_, **decision} for id_, decision in decided.items()]}, wrong
 
@@ -359,8 +373,9 @@ def _merge_feedback(questions: list[dict[str, Any]], given: Given) -> Merged:
     wrong = []
     for question in questions:
         text, selected = question["question"], answers.get(question["question"])
-        options = [option["label"] if isinstance(option, dict) else option for option in question.get("options", ())]
-        if not isinstance(selected, list) or not selected or any(each not in options for each in selected):
+        labels = (option["label"] if isinstance(option, dict) else option for option in question.get("options", ()))
+        options = dict.fromkeys(labels)
+        if not selected or any(isinstance(each, list | dict) or each not in options for each in selected):
             wrong.append({"field": text, "error": f"Select from: {', '.join(map(str, options))}."})
         elif len(selected) > 1 and not question.get("multi_select"):
             wrong.append({"field": text, "error": "Only one option may be selected here."})
@@ -405,6 +420,6 @@ def refused(state: RunState, requirement: Requirement, wrong: list[Any]) -> Refu
     return Refusal(
         ErrorCode.INVALID_DECISION,
         f"The decision on step {requirement.facts['step_name']!r} can't be taken: {what}",
-        details=[{"requirement_id": requirement.id, **each} for each in wrong],
+        details=[{"requirement_id": requirement.id, **each} for each in wrong[:MAX_FAULTS]],
         run_id=state.run_id,
     )

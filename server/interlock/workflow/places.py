@@ -11,13 +11,15 @@ Source: protocol spec, "Run events" (base fields); engine spec, rule 14.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
 from pydantic_core import to_json
 
-from interlock.workflow.reviews import Ask, kind_of
+from interlock.workflow.reviews import AnyReview, Ask, kind_of
 
 if TYPE_CHECKING:
     from interlock.workflow.declaration import Node
@@ -68,15 +70,36 @@ def walk_places(places: Mapping[str, Place]) -> Iterator[Place]:
         yield from walk_places(place.children)
 
 
-def fingerprint_of(nodes: Sequence[Node]) -> str:
-    """A hash of the structure of these nodes: what a run that waits for weeks must find again."""
-    return hashlib.blake2b(to_json([_shape(node) for node in nodes]), digest_size=16).hexdigest()
+def fingerprint_of(nodes: Sequence[Node], input_schema: type[BaseModel] | None = None) -> str:
+    """A hash of all that a run may rely on: where it is the same, nothing has to be compared (`definitions`)."""
+    shape = [[_shape(node) for node in nodes], _schema_of(input_schema)]
+    return hashlib.blake2b(to_json(shape), digest_size=16).hexdigest()
 
 
 def _shape(node: Node) -> list[Any]:
-    """What of a node a paused run relies on: names, kinds, order, what is asked."""
-    asked = [
-        [kind_of(each, node.kind), [f.to_wire() for f in each.fields] if isinstance(each, Ask) else None]
-        for each in node.reviews.values()
-    ]
-    return [node.kind, node.name, asked, [[_shape(child) for child in branch] for branch in node.branches]]
+    asked = [_asked(review, node) for review in node.reviews.values()]
+    branches = [[_shape(child) for child in branch] for branch in node.branches]
+    agent = getattr(node, "agent", None)
+    own = [getattr(node, "max_iterations", None), None if agent is None else [agent.id, agent.type]]
+    return [node.kind, node.name, asked, own, branches]
+
+
+def _asked(review: AnyReview, node: Node) -> list[Any]:
+    """Of a review, the kind of question, which answers it takes, from whom, and what becomes of it without one."""
+    answers = [getattr(review, name, None) for name in ("allowed_on_reject", "max_retries", "multiple")]
+    form = None
+    if isinstance(review, Ask):
+        form = [[field.to_wire() for field in review.fields], _schema_of(review.model)]
+    return [kind_of(review, node.kind), answers, review.assignees, review.on_timeout, form]
+
+
+def _schema_of(model: type[BaseModel] | None) -> Any:
+    """What a model takes, as far as can be told; not its own code."""
+    if model is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a default that JSON can't say
+        try:
+            return model.model_json_schema()
+        except Exception:  # a type that has no schema
+            return {name: [repr(info.annotation), info.is_required()] for name, info in model.model_fields.items()}

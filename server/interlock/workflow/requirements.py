@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from interlock.workflow.declaration import Loop, Router
+from interlock.workflow.declaration import Condition, Loop, Router
 from interlock.workflow.events import Path, step_facts
 from interlock.workflow.io import cut
 from interlock.workflow.places import Place
@@ -32,8 +32,9 @@ from interlock.workflow.reviews import (
 )
 from interlock.workflow.scope import Scope
 from interlock.workflow.state import NodeState
+from interlock_protocol.limits import MAX_STEP_INPUT_BYTES
 from interlock_protocol.requirements import FLAGS
-from interlock_protocol.types import MAX_STEP_INPUT_BYTES, JsonObject, OnReject
+from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
     "confirmation_message",
@@ -51,11 +52,15 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A requirement that is about to be asked: `facts` is the whole of it, `due` when its timeout fires (ms)."""
+    """A requirement that is about to be asked: `facts` is the whole of it, `due` when its timeout fires (ms).
+
+    `offers_else` says that a rejection may lead to a condition's other branch, and that there is one.
+    """
 
     kind: str
     facts: dict[str, Any]
     due: int | None
+    offers_else: bool = False
 
     @property
     def id(self) -> str:
@@ -65,7 +70,8 @@ class Asked:
     @property
     def private(self) -> JsonObject:
         """What is folded of it and not sent with `StepPaused`."""
-        return {"requirement": self.facts, **({} if self.due is None else {"due": self.due})}
+        due = {} if self.due is None else {"due": self.due}
+        return {"requirement": self.facts, **due, **({"else": True} if self.offers_else else {})}
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -111,7 +117,10 @@ def asked(
     if review.assignees is not None:
         facts["assignees"] = list(review.assignees)
     facts.update(own)
-    return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due)
+    offers_else = (
+        isinstance(place.node, Condition) and "else" in facts["allowed_on_reject"] and bool(place.node.else_steps)
+    )
+    return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, offers_else)
 
 
 def round_of(place: Place, node: NodeState, review: AnyReview) -> int:

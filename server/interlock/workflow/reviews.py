@@ -10,7 +10,7 @@ Source: engine spec, "What each kind may ask of a person", and rules 1, 3, 5, 7,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeAlias
 
@@ -19,7 +19,9 @@ from pydantic import BaseModel
 from interlock.workflow.errors import DeclarationError
 from interlock.workflow.forms import UserInputField, fields_of
 from interlock.workflow.io import StepOutput
+from interlock.workflow.values import check_name, check_text
 from interlock_protocol.types import OnReject, OnTimeout, StepType
+from interlock_protocol.values import END_INT
 
 When: TypeAlias = Callable[[StepOutput], bool]
 """Whether an output is to be reviewed."""
@@ -338,8 +340,20 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
     if isinstance(review, Review):
         _check_review(review, place=place)
     _check_timeout(review, place=place)
-    if review.assignees is not None and (isinstance(review.assignees, str) or not review.assignees):
+    check_text(getattr(review, "message", None), f"{place}: the message of {type(review).__name__}")
+    _check_assignees(review, place=place)
+
+
+def _check_assignees(review: AnyReview, *, place: str) -> None:
+    if review.assignees is None:
+        return
+    is_listed = isinstance(review.assignees, Sequence | Set) and not isinstance(review.assignees, str | bytes)
+    if not is_listed or not review.assignees:
         raise DeclarationError(f"{place}: assignees is a list of user ids or group:NAME, with at least one.")
+    for each in review.assignees:
+        if not isinstance(each, str) or not each:
+            raise DeclarationError(f"{place}: an assignee is the text of a user id or group:NAME, not {each!r}.")
+        check_name(each, f"{place}: an assignee")
 
 
 def _check_on_reject(kind: StepType, review: Confirm | Review, *, place: str) -> None:
@@ -358,7 +372,7 @@ def _check_on_reject(kind: StepType, review: Confirm | Review, *, place: str) ->
 
 def _check_review(review: Review, *, place: str) -> None:
     retries = review.max_retries
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+    if not is_count(retries, 0):
         raise DeclarationError(f"{place}: max_retries must be a whole number from 0, not {retries!r}.")
     if review.when is not None and not callable(review.when):
         raise DeclarationError(f"{place}: Review's when is a function of the output, not {review.when!r}.")
@@ -382,6 +396,11 @@ def _check_timeout(review: AnyReview, *, place: str) -> None:
                 raise DeclarationError(
                     f"{place}: on_timeout='approve' needs a default for the required field {field.name!r}."
                 )
+
+
+def is_count(given: Any, least: int) -> bool:
+    """Whether this is a whole number from `least` on, and none that the wire can't carry."""
+    return isinstance(given, int) and not isinstance(given, bool) and least <= given < END_INT
 
 
 MAX_TIMEOUT = 100 * 366 * 24 * 3600.0

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from interlock.workflow.declaration import Loop, Parallel, Step, Workflow
 from interlock.workflow.events import Path
 from interlock.workflow.places import Place
 from interlock.workflow.state import NodeState, Phase, RunState, node_at, walk
-from interlock_protocol.types import JsonObject, JsonValue
+from interlock_protocol.types import JsonValue
 
 
 class _Missing:
@@ -33,9 +35,11 @@ MISSING: Final = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a node at a place of a run is given. `feedback` and `previous_output` come with an output sent back."""
+    """What a node at a place of a run is given. `schema` is the model that `input` is of, where one is declared;
+    `feedback` and `previous_output` come with an output sent back."""
 
     input: JsonValue
+    schema: type[BaseModel] | None = None
     previous: JsonValue = None
     iteration: int | None = None
     max_iterations: int | None = None
@@ -84,7 +88,7 @@ def content_type_of(place: Place, node: NodeState, content: JsonValue) -> str:
 
 def scope_at(workflow: Workflow, state: RunState, path: Path) -> Scope:
     """What the node at `path` is given."""
-    scope = Scope(state.input)
+    scope = Scope(state.input, workflow.input_schema)
     places: Mapping[str, Place] = workflow.places
     nodes: Mapping[str, NodeState] = state.nodes
     names = [part for part in path if isinstance(part, str)]
@@ -129,10 +133,16 @@ def _inside(place: Place, node: NodeState, scope: Scope) -> Scope:
         scope = replace(scope, previous=previous, iteration=node.iteration, max_iterations=place.node.max_iterations)
         return sent_back(scope, node)
     scope = sent_back(scope, node)
-    if isinstance(place.node, Step):
-        given = scope.input if scope.previous is None else scope.previous
-        return replace(scope, input=given, previous=None)
-    return scope
+    return nested_scope(place.node.workflow, node, scope) if isinstance(place.node, Step) else scope
+
+
+def nested_scope(workflow: Workflow | None, node: NodeState, scope: Scope) -> Scope:
+    """What the first node of a nested workflow is given: the content before it as its input, as its schema says."""
+    given = scope.input if scope.previous is None else scope.previous
+    if workflow is not None and workflow.input_schema is not None:
+        given = given if node.input is None else node.input
+        return replace(scope, input=given, schema=workflow.input_schema, previous=None)
+    return scope if scope.previous is None else replace(scope, input=given, schema=None, previous=None)
 
 
 def sent_back(scope: Scope, node: NodeState) -> Scope:
@@ -159,7 +169,7 @@ def newest_contents(workflow: Workflow, state: RunState) -> dict[str, JsonValue]
     return {name: content for name, content in contents.items() if content is not MISSING}
 
 
-def newest_user_input(state: RunState) -> JsonObject | None:
-    """What was filled in last, in any step that has begun."""
+def newest_filled_in(state: RunState) -> NodeState | None:
+    """The node for which something was filled in last, of those that have begun."""
     filled = [node for node in walk(state.nodes) if node.user_input is not None]
-    return max(filled, key=lambda node: node.started_index).user_input if filled else None
+    return max(filled, key=lambda node: node.started_index, default=None)

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from interlock_protocol.types import JsonObject, JsonValue, OnReject, PathPart, RunStatus
+from interlock_protocol.types import JsonObject, JsonValue, OnReject, PathPart, RunStatus, StepType
 
 REDUCER_VERSION = 2
 
@@ -77,23 +77,27 @@ class AgentState:
 class NodeState:
     """One visit of a node.
 
-    `gates_passed` counts the reviews before execution that are done with; `pending` is the id of the requirement it
-    waits for. `attempt` counts the tries of a step, `tries` those since a person last had a say, `round` how often an
-    output was sent back, `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the
-    output, from its review on, and `model` what it was an instance of; `verdict` is what a person said of it,
-    `overruled` that they replaced it. `children` are the nodes inside that were entered; a loop's `earlier` are those
-    of the iteration before. `sealed` are the secrets in `user_input`, until the step has ended; `inputs` counts how
-    often a person gave other input after an error.
+    `kind` is what the node was when it was entered, None where nothing told. `gates_passed` counts the reviews before
+    execution that are done with; `pending` is the id of the requirement it waits for. `input` is a nested workflow's,
+    as its `input_schema` makes it. `attempt` counts the tries of a step, `tries` those since a person last had a say;
+    `at_work` is that one that is over has yet to end in its thread. `round` counts how often an output was sent back,
+    `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the output, from its review
+    on, and `model` what it was an instance of; `verdict` is what a person said of it, `overruled` that they replaced
+    it. `children` are the nodes inside that were entered, a loop's `earlier` those of the iteration before. `sealed`
+    are the secrets in `user_input`, until the step has ended; `inputs` counts how often a person gave other input
+    after an error.
     """
 
     step_id: str
     visit: int
+    kind: StepType | None = None
     phase: Phase = Phase.ENTERED
     gates_passed: int = 0
     pending: str | None = None
     rejected: OnReject | None = None
     rejected_by: str | None = None
     feedback: str | None = None
+    input: JsonValue = None
     user_input: JsonObject | None = None
     sealed: dict[str, str] = field(default_factory=dict)
     inputs: int = 0
@@ -105,6 +109,7 @@ class NodeState:
     round: int = 0
     turn: int = 0
     retry_at: int | None = None
+    at_work: bool = False
     started_index: int = -1
     started_at: int = 0
     ended_index: int = -1
@@ -132,7 +137,8 @@ class NodeState:
 class Requirement:
     """A requirement that waits: `facts` is the whole object on the wire, `paused_index` its event's index.
 
-    `due` is when its timeout fires, in milliseconds since 1970. Of an agent's tools, `decisions` are those that are
+    `due` is when its timeout fires, in milliseconds since 1970; `offers_else` says that a rejection may lead to a
+    condition's other branch. Of an agent's tools, `decisions` are those that are
     made so far, by the tool's id, and `decided_by` is who made them.
     """
 
@@ -142,6 +148,7 @@ class Requirement:
     paused_index: int
     facts: dict[str, Any]
     due: int | None = None
+    offers_else: bool = False
     decisions: dict[str, JsonObject] = field(default_factory=dict)
     decided_by: dict[str, str] = field(default_factory=dict)
 
@@ -226,6 +233,11 @@ def load(data: bytes) -> RunState:
     return _STATE.validate_json(data)
 
 
+def elapsed(since: int, now: int) -> int:
+    """How long it took, in milliseconds. Two nodes know the store's clock to within what asking it took, not better."""
+    return max(0, now - since)
+
+
 def resolution_key(step_id: str, kind: str) -> str:
     """Where the latest resolution of a step and a kind of pause is kept."""
     return f"{step_id}:{kind}"
@@ -291,6 +303,8 @@ def _node(state: RunState, event: Event) -> NodeState:
         node = NodeState(event["step_id"], event["visit"])
         siblings = state.nodes if parent is None else parent.children
         siblings[str(path[-1])] = node
+        if parent is not None and parent.kind == "Step":
+            parent.kind = "Workflow"  # its start looks like any step's
         state.visits[node.step_id] = node.visit
     return node
 
@@ -324,12 +338,15 @@ def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> No
     state.started_at = event["created_at"]
 
 
-def _step_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
+    node.input = private.get("input")
     node.phase = Phase.RUNNING
+    node.kind = node.kind or "Step"
     node.attempt = event["attempt"]
     node.tries += 1
     node.retry_at = None
+    node.at_work = False
     node.started_index = state.next_index
     node.started_at = event["created_at"]
 
@@ -367,6 +384,7 @@ def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> No
     if event["will_retry"]:
         node.phase = Phase.ENTERED
         node.retry_at = private.get("retry_at")
+        node.at_work = bool(private.get("at_work"))
     else:
         node.phase = Phase.FAILED
         node.ended_index = state.next_index
@@ -398,11 +416,13 @@ def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> N
     facts = dict(private["requirement"])
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
+    requirement.offers_else = bool(private.get("else"))
     state.requirements[requirement.id] = requirement
     if private.get("apart"):
         return  # it is about the run, and touches no node
     node = _node(state, event)
     node.pending = requirement.id
+    node.kind = facts.get("step_type") or node.kind
     if kind in REVIEWS:
         facts["step_output"] = node.content  # these were logged just before, and aren't twice
     elif kind == TOOLS and node.agent is not None:
@@ -450,7 +470,7 @@ def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
 
 def _resumed(state: RunState, event: Event) -> None:
     if state.paused_at is not None:
-        state.paused_ms += event["resolved_at"] - state.paused_at
+        state.paused_ms += elapsed(state.paused_at, event["resolved_at"])
         state.paused_at = None
     state.status = RunStatus.RUNNING
 
@@ -564,6 +584,7 @@ def _error_decided(node: NodeState, event: Event, private: Mapping[str, Any]) ->
 def _container_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.phase = Phase.RUNNING
+    node.kind = event["event"].removesuffix("ExecutionStarted")
     node.verdict = None
     node.started_at = event["created_at"]
     node.branch = event.get("branch")
@@ -604,7 +625,10 @@ def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
         state.recoveries += 1
     interrupted = frozenset(event["interrupted_steps"])
     for node in walk(state.nodes):
-        if node.step_id in interrupted and node.phase is Phase.RUNNING and node.attempt:  # not a loop that asks itself
+        if node.step_id not in interrupted:
+            continue
+        node.at_work = False
+        if node.phase is Phase.RUNNING and node.attempt:  # not a loop that asks itself
             node.phase = Phase.ENTERED
             node.tries -= 1  # it is no fault of the step's
 

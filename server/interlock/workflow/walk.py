@@ -10,7 +10,7 @@ Source: engine spec, "Rules" 1 to 9, 11.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Literal, TypeAlias
@@ -22,12 +22,14 @@ from interlock.workflow.places import Place
 from interlock.workflow.requirements import asked
 from interlock.workflow.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.scope import MISSING, content_of_node, content_type_of, scope_at
-from interlock.workflow.state import NodeState, Phase, RunState
+from interlock.workflow.state import NodeState, Phase, RunState, elapsed
 
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""
 
-Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review"]
+Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review", "thread", "input"]
+"""`thread` is to wait for an earlier try of a step, which is still at work in its thread; `input` to check what comes
+to a nested workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ class Outcome(Enum):
 class Walk:
     """One look at a run, from the root down to what isn't over."""
 
-    def __init__(self, workflow: Workflow, state: RunState, now: int) -> None:
+    def __init__(self, workflow: Workflow, state: RunState, now: int, held: Collection[str] = ()) -> None:
+        self.held = held
         self.workflow = workflow
         self.state = state
         self.now = now
@@ -105,7 +108,7 @@ class Walk:
             if found is not MISSING and node is not None:
                 content, content_type = found, content_type_of(place, node, found)
         metrics = {
-            "duration_ms": self.now - self.state.started_at,
+            "duration_ms": elapsed(self.state.started_at, self.now),
             "paused_ms": self.state.paused_ms,
             "steps": self.state.steps_completed,
         }
@@ -202,10 +205,18 @@ class Walk:
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
         return Outcome.OPEN
 
+    def begin_step(self, place: Place, node: NodeState, path: Path) -> Outcome:
+        match place.node:
+            case Step(workflow=Workflow(input_schema=schema)) if schema is not None:
+                return self.need("input", place, node, path)
+        if place.step_id in self.held:  # one try at a time
+            return self.need("thread", place, node, path)
+        return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
+
     def begin(self, place: Place, node: NodeState, path: Path) -> Outcome:
         match place.node:
             case Step():
-                return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
+                return self.begin_step(place, node, path)
             case Steps():
                 return self.say(place, node, path, "StepsExecutionStarted", steps_count=len(place.children))
             case Parallel():
@@ -231,7 +242,7 @@ class Walk:
             return turned
         assert node.verdict == "approved"
         output = Content(node.content, node.content_type, node.success, node.error, node.stop)
-        return self.say(place, node, path, "StepCompleted", **completion(output, self.now - node.started_at))
+        return self.say(place, node, path, "StepCompleted", **completion(output, elapsed(node.started_at, self.now)))
 
     def inside(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node that runs."""
@@ -269,12 +280,17 @@ class Walk:
         outcome = self.sequence(children, node.children, path)
         return self.say(place, node, path, then, **fields) if outcome is Outcome.DONE else outcome
 
+    def begin_nested(self, place: Place, node: NodeState, path: Path, private: dict[str, Any]) -> None:
+        """A nested workflow begins with an input of its own, which was checked."""
+        event = self.of_step(place, node, path, "StepStarted", attempt=node.attempt + 1)
+        self.drafts.append(Draft(event, private))
+
     def nested(self, place: Place, node: NodeState, path: Path) -> Outcome:
         outcome = self.sequence(place.children.values(), node.children, path)
         if outcome is not Outcome.DONE:
             return outcome
         # Its content is its last step's, which has travelled already (docs/architecture.md, law 7).
-        took = self.now - node.started_at
+        took = elapsed(node.started_at, self.now)
         return self.say(place, node, path, "StepCompleted", content_type="json", duration_ms=took)
 
     def parallel(self, place: Place, node: NodeState, path: Path) -> Outcome:

@@ -1,0 +1,163 @@
+"""Tickets: how a page follows a run with `EventSource`, which can send no token but in the address.
+
+Laws:
+- A ticket opens one stream, as the user who asked for it, for 10 minutes or until the token it was asked with ends.
+  A stream that it opened ends with it.
+- It is good for as often as one likes until then, on every node, and may be revoked. What its user may do is asked
+  again each time.
+- It is kept as a hash, and never logged. What stands in an address isn't worth more than that.
+
+Source: `docs/http.md`, "EventSource".
+"""
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field, ValidationError
+
+from interlock.auth import Principal
+from interlock.http.bodies import fields_of
+from interlock.http.callers import bearer, principal_of
+from interlock.http.errors import Unauthorized
+from interlock.http.shapes import ANSWERED, Answers, answers, json_of, refusals
+from interlock.rejoin import rejoinable
+from interlock.services import Services
+from interlock.settings import Settings
+from interlock.store.port import StreamTicket
+from interlock_protocol.connection import validated
+from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
+from interlock_protocol.faults import field_faults
+from interlock_protocol.messages import Reconnect
+
+TICKETS: Final = "/stream-tickets"
+STREAM: Final = "/workflows/{workflow_id}/runs/{run_id}/resume"
+LIFE: Final = timedelta(minutes=10)
+
+_STREAM_PATH: Final = r"^/workflows/[^/?#]+/runs/[^/?#]+/resume$"
+_SIZE: Final = 64
+"""How long what is sent as a ticket may be."""
+
+_C = ErrorCode
+_ASKED = (_C.INVALID_JSON, _C.INVALID_MESSAGE, _C.MESSAGE_TOO_LARGE, _C.RUN_NOT_FOUND, _C.WORKFLOW_MISMATCH)
+
+
+class StreamTicketRequest(BaseModel):
+    """Which stream a ticket is to open: its path on this server, as `/workflows/{workflow_id}/runs/{run_id}/resume`."""
+
+    path: str = Field(pattern=_STREAM_PATH)
+
+
+class IssuedTicket(BaseModel):
+    """A ticket: `path?ticket=…` is the stream until `expires_at` (milliseconds since 1970). `id` is to revoke it by."""
+
+    id: str
+    ticket: str
+    path: str
+    expires_at: int
+
+
+ISSUE: Answers = {201: answers(IssuedTicket)[200], **refusals(*_ASKED, *ANSWERED)}
+BODY: Final = {"requestBody": {"required": True, "content": json_of("StreamTicketRequest")}}
+REVOKE: Answers = {204: {"description": "It counts no more, if it was one of one's own."}, **refusals(*ANSWERED)}
+
+
+def make_tickets_router(services: Callable[[], Services], settings: Settings) -> APIRouter:
+    """The routes, on the services of a server that has started."""
+    router = APIRouter(tags=["runs"])
+    who = Annotated[Principal, Depends(principal_of(services))]
+
+    @router.post(TICKETS, operation_id="createStreamTicket", responses=ISSUE, openapi_extra=BODY)
+    async def issue(request: Request, principal: who) -> Response:
+        """Get a ticket, which opens one stream without a token: for `EventSource`."""
+        path = _asked(await fields_of(request, settings.max_message_bytes))
+        await rejoinable(services().engine, principal, _followed(path))
+        value, ticket = _made(principal, unquote(path))
+        await services().store.keep_ticket(ticket)
+        answer = IssuedTicket(id=ticket.ticket_id, ticket=value, path=path, expires_at=ticket.expires_at)
+        return JSONResponse(answer.model_dump(), 201, headers={"Cache-Control": "no-store"})
+
+    @router.delete(TICKETS + "/{ticket_id}", operation_id="revokeStreamTicket", status_code=204, responses=REVOKE)
+    async def revoke(principal: who, ticket_id: str) -> Response:
+        """Have a ticket count no more."""
+        await services().store.revoke_ticket(ticket_id, principal.user_id)
+        return Response(status_code=204)
+
+    return router
+
+
+def holder_of(services: Callable[[], Services]) -> Callable[..., Awaitable[Principal]]:
+    """A dependency: who sent a request for a stream, with a header `Authorization` or, without it, a ticket.
+
+    Raises (when called): `Unauthorized`, or the refusal `rate_limited`.
+    """
+    principal = principal_of(services)
+
+    async def holder(
+        request: Request,
+        workflow_id: str,
+        run_id: str,
+        ticket: Annotated[str | None, Query(description="instead of the header `Authorization`")] = None,
+    ) -> Principal:
+        if ticket is None or bearer(request) is not None:
+            return await principal(request)
+        path = STREAM.format(workflow_id=workflow_id, run_id=run_id)
+        found = _honoured(await services().store.ticket(_digest(ticket)) if len(ticket) <= _SIZE else None, path)
+        await services().rate_limits.admit(found.user_id)
+        return found
+
+    return holder
+
+
+def _asked(fields: dict[str, Any]) -> str:
+    try:
+        return StreamTicketRequest.model_validate(fields).path
+    except ValidationError as error:
+        sentence = f"Send the `path` of a stream on this server, {STREAM}, without a query."
+        raise Refusal(_C.INVALID_MESSAGE, sentence, details=field_faults(error)) from None
+
+
+def _followed(path: str) -> Reconnect:
+    """What whoever opens the stream at this path asks for."""
+    _, _, workflow_id, _, run_id, _ = map(unquote, path.split("/"))
+    message = validated(Reconnect, {"action": "reconnect", "workflow_id": workflow_id, "run_id": run_id})
+    assert isinstance(message, Reconnect)
+    return message
+
+
+def _made(principal: Principal, path: str) -> tuple[str, StreamTicket]:
+    """A new ticket: what its holder gets, and what is kept of it."""
+    value = secrets.token_urlsafe(32)
+    ends = datetime.now(UTC) + LIFE
+    if principal.expires_at is not None:
+        ends = min(ends, principal.expires_at)
+    return value, StreamTicket(
+        digest=_digest(value),
+        ticket_id=f"ticket-{secrets.token_hex(16)}",
+        path=path,
+        user_id=principal.user_id,
+        scopes=principal.scopes,
+        groups=principal.groups,
+        expires_at=int(ends.timestamp() * 1000),
+    )
+
+
+def _honoured(ticket: StreamTicket | None, path: str) -> Principal:
+    """Whoever a ticket is of, if it is one for this path and time."""
+    if ticket is None or ticket.path != path:
+        raise Unauthorized(
+            AuthErrorCode.INVALID_TOKEN, "The ticket isn't one for this path, or was revoked; get another one."
+        )
+    expires_at = datetime.fromtimestamp(ticket.expires_at / 1000, UTC)
+    if expires_at <= datetime.now(UTC):
+        raise Unauthorized(AuthErrorCode.EXPIRED_TOKEN, "The ticket has expired; get another one.")
+    return Principal(ticket.user_id, ticket.scopes, ticket.groups, expires_at)
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
