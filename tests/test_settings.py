@@ -19,6 +19,8 @@ DEFAULTS: dict[str, Any] = {
     "public_url": None,
     "web_app": True,
     "allow_volatile_redis": False,
+    "agentos": "off",
+    "agentos_open": False,
     "tokens": None,
     "jwt_secret": None,
     "jwt_jwks_url": None,
@@ -34,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "keep_logs_days": None,
     "max_log_events": None,
     "auth_timeout_seconds": 10,
+    "request_timeout_seconds": 20,
     "heartbeat_seconds": 20,
     "shutdown_grace_seconds": 10,
     "metrics": "token",
@@ -222,3 +225,16 @@ def test_no_secret_is_shown() -> None:
         redis_url="redis://:hunter2@h",
     )
     assert "hunter2" not in repr(settings) + str(settings)
+
+
+def test_agentos_is_open_only_on_this_machine_and_without_tokens() -> None:
+    assert Settings(agentos="Root", agentos_open=True).agentos == "root"
+    assert "set INTERLOCK_AGENTOS too" in refusal(agentos_open=True)
+    for closed in (
+        {"tokens": "a-token-of-someone"},
+        {"jwt_secret": "x" * 32},
+        {"host": "0.0.0.0", "tokens": "a-token"},
+    ):
+        assert "INTERLOCK_AGENTOS_OPEN is for a server on this machine" in refusal(
+            agentos="beside", agentos_open=True, **closed
+        )

@@ -431,7 +431,8 @@ class ClientConnection:
         what = ClientInput.SEND_AUTHENTICATE if isinstance(message, Authenticate) else ClientInput.SEND_ACTION
         if what not in CLIENT_TABLE[self._state]:
             raise ProtocolMisuse(f"{message.action} can't be sent on a connection that is '{self._state}'")
-        frame = self.codec.encode(message.to_wire())
+        # Not dumped as JSON: a value that is none is refused by the codec, rather than turned into some text.
+        frame = self.codec.encode(message.model_dump())
         self._state = CLIENT_TABLE[self._state][what]
         return frame
 

@@ -80,6 +80,7 @@ def catch_up(
     """Answer to `reconnect` on a run that isn't finished: `missed_events` follow."""
     return _without_nulls(
         event="catch_up",
+        message=f"The run goes on. {_events(missed_events)} that you missed follow, then what is new.",
         run_id=run_id,
         status=status.value,
         epoch=epoch,
@@ -99,9 +100,13 @@ def replay(
     missed_events: int,
     request_id: str | None = None,
 ) -> dict[str, Any]:
-    """Answer to `reconnect` on a finished run: only what was missed follows."""
+    """Answer to `reconnect` on a finished run: what was missed follows, or else the last event once more."""
+    follows = (
+        f"{_events(missed_events)} that you missed follow." if missed_events else "Its last event follows once more."
+    )
     return _without_nulls(
         event="replay",
+        message=f"The run has ended ({status.value}). {follows}",
         run_id=run_id,
         status=status.value,
         epoch=epoch,
@@ -115,11 +120,18 @@ def subscribed(*, run_id: str, status: RunStatus, epoch: int, next_event_index: 
     """What follows is live."""
     return {
         "event": "subscribed",
+        "message": "What follows is live.",
         "run_id": run_id,
         "status": status.value,
         "epoch": epoch,
         "next_event_index": next_event_index,
+        "current_event_count": next_event_index,
     }
+
+
+def again(event: Mapping[str, Any], *, index: int, epoch: int) -> dict[str, Any]:
+    """The last event of a finished run, once more for a client that has it already, and marked so."""
+    return {**event, "replayed": True, "event_index": index, "epoch": epoch}
 
 
 def gap(
@@ -191,6 +203,10 @@ def error(refusal: Refusal, *, request_id: str | None = None) -> dict[str, Any]:
         run_id=refusal.run_id,
         details=refusal.details,
     )
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count} events"
 
 
 def _without_nulls(**fields: Any) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class RunListFilter(Tolerant):
     """Which runs a list is of. What isn't given, and an empty `status`, asks for any."""
 
     workflow_id: Name | None = None
+    session_id: Name | None = None
     status: Bounded[RunStatus] | None = None
     waiting_for_me: bool | None = Field(default=None, strict=True)
 
@@ -237,9 +238,10 @@ class AuthRequired(ServerMessage):
 
 
 class CatchUp(ServerMessage):
-    """Answer to `reconnect`: the run isn't finished, and `missed_events` follow."""
+    """Answer to `reconnect`: the run isn't finished, and `missed_events` follow. `message` says so to people."""
 
     event: Literal["catch_up"] = "catch_up"
+    message: str | None = None
     run_id: str
     status: RunStatus
     epoch: int
@@ -250,9 +252,10 @@ class CatchUp(ServerMessage):
 
 
 class Replay(ServerMessage):
-    """Answer to `reconnect`: the run is finished, and only what was missed follows."""
+    """Answer to `reconnect`: the run is finished. What was missed follows; else its last event, marked `replayed`."""
 
     event: Literal["replay"] = "replay"
+    message: str | None = None
     run_id: str
     status: RunStatus
     epoch: int
@@ -262,13 +265,15 @@ class Replay(ServerMessage):
 
 
 class Subscribed(ServerMessage):
-    """What follows is live."""
+    """What follows is live. `current_event_count` events came before it, also those of earlier connections."""
 
     event: Literal["subscribed"] = "subscribed"
+    message: str | None = None
     run_id: str
     status: RunStatus
     epoch: int
     next_event_index: int
+    current_event_count: int | None = None
 
 
 class Gap(ServerMessage):
@@ -375,9 +380,13 @@ class ErrorMessage(ServerMessage):
 
 
 class RunEvent(ServerMessage):
-    """What every event of a run has. `created_at` is in milliseconds since 1970."""
+    """What every event of a run has. `created_at` is in milliseconds since 1970.
+
+    `replayed` marks the last event of a finished run that is sent once more, to a client that has missed nothing.
+    """
 
     event_index: int | None = None
+    replayed: bool | None = None
     epoch: int = 0
     created_at: int = 0
     workflow_id: str
@@ -452,12 +461,33 @@ class StepError(StepEvent):
     will_retry: bool = False
 
 
-class RouterPaused(StepEvent):
-    """Just before the `StepPaused` of a route selection."""
+class PauseEvent(StepEvent):
+    """What the events of a pause say of its requirement. Exactly one of the flags is true."""
+
+    requirement_id: str
+    requires_confirmation: bool | None = None
+    requires_user_input: bool | None = None
+    requires_route_selection: bool | None = None
+    requires_output_review: bool | None = None
+    requires_iteration_review: bool | None = None
+    requires_executor_input: bool | None = None
+    requires_error_decision: bool | None = None
+    confirmation_message: str | None = None
+    user_input_message: str | None = None
+    output_review_message: str | None = None
+    user_input_schema: list[UserInputField] | None = None
+    available_choices: list[str] | None = None
+    choices: list[Choice] | None = None
+    allow_multiple_selections: bool | None = None
+    timeout_at: str | None = None
+    on_timeout: Open[OnTimeout] | None = None
+    on_reject: Open[OnReject] | None = None
+
+
+class RouterPaused(PauseEvent):
+    """Just before the `StepPaused` of a route selection; it has what that has."""
 
     event: Literal["RouterPaused"] = "RouterPaused"
-    requirement_id: str
-    available_choices: list[str] = Field(default_factory=list)
 
 
 class StepExecutorPaused(StepEvent):
@@ -473,42 +503,31 @@ class StepExecutorPaused(StepEvent):
     executor_requirements: list[ExecutorRequirement] = Field(default_factory=list)
 
 
-class StepOutputReview(StepEvent):
-    """Just before the `StepPaused` of a review."""
+class StepOutputReview(PauseEvent):
+    """Just before the `StepPaused` of a review; it has what that has, and the output, and what the step says of it."""
 
     event: Literal["StepOutputReview"] = "StepOutputReview"
-    requirement_id: str
     step_output: JsonValue = None
+    success: bool | None = None
+    error: str | None = None
 
 
-class StepPaused(StepEvent):
+class StepPaused(PauseEvent):
     """The step waits for a person."""
 
     event: Literal["StepPaused"] = "StepPaused"
-    requirement_id: str
     requires_confirmation: bool = False
     requires_user_input: bool = False
     requires_route_selection: bool = False
     requires_output_review: bool = False
     requires_iteration_review: bool = False
     requires_executor_input: bool = False
-    requires_error_decision: bool | None = None
-    confirmation_message: str | None = None
-    user_input_message: str | None = None
-    output_review_message: str | None = None
-    user_input_schema: list[UserInputField] | None = None
-    available_choices: list[str] | None = None
-    choices: list[Choice] | None = None
-    allow_multiple_selections: bool | None = None
     executor_id: str | None = None
     executor_name: str | None = None
     executor_type: str | None = None
     executor_run_id: str | None = None
     executor_session_id: str | None = None
     executor_requirements: list[ExecutorRequirement] | None = None
-    timeout_at: str | None = None
-    on_timeout: Open[OnTimeout] | None = None
-    on_reject: Open[OnReject] | None = None
 
 
 class StepResult(Tolerant):
@@ -549,6 +568,10 @@ class StepExecutorContinued(StepEvent):
 
     event: Literal["StepExecutorContinued"] = "StepExecutorContinued"
     requirement_id: str
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: str | None = None
+    executor_run_id: str | None = None
     decision: dict[str, JsonValue] = Field(default_factory=dict)
     resolved_by: str
     resolved_at: int

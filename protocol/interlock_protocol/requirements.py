@@ -159,6 +159,8 @@ class StepRequirement(Tolerant):
     allow_multiple_selections: bool | None = None
     step_input: JsonValue = None
     step_output: JsonValue = None
+    success: bool | None = None
+    error: str | None = None
     executor_id: str | None = None
     executor_name: str | None = None
     executor_type: Literal["agent", "team"] | str | None = None

@@ -8,17 +8,20 @@ Laws:
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import (
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
-    SkipValidation,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
 from pydantic import JsonValue as JsonValue
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from interlock_protocol.limits import MAX_LIST
 
@@ -26,7 +29,20 @@ T = TypeVar("T")
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 
-AnyJson: TypeAlias = Annotated[JsonValue, SkipValidation]
+
+class _AsIs:
+    """Goes through a model as it is: neither looked at nor changed, read or written."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        as_is = core_schema.wrap_serializer_function_ser_schema(lambda value, _: value, schema=handler(source))
+        return core_schema.any_schema(serialization=as_is)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        # The documents show what may be there all the same.
+        return handler(cast("Any", schema)["serialization"]["schema"])
+
+
+AnyJson: TypeAlias = Annotated[JsonValue, _AsIs()]
 """Any value, in what a client sends: the codec has looked at it once, and a model doesn't look again."""
 
 Bounded: TypeAlias = Annotated[list[T], Field(max_length=MAX_LIST, fail_fast=True)]

@@ -17,7 +17,9 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
+from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
+from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
 from interlock.ending import end
 from interlock.endpoint import SOCKET_PATH, SocketEndpoint
@@ -251,6 +253,9 @@ def app_of(interlock: Interlock) -> FastAPI:
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
         app.router.routes.extend(web_routes())
+    if interlock.settings.agentos != "off":
+        token = local_token(interlock.settings.data_dir) if interlock.settings.agentos_open else None
+        app.add_middleware(AgentOS, interlock.settings, interlock.services, token)
     answer_errors(app, interlock.meter)
     describe(app, interlock.settings.public_url)
     return app

@@ -163,6 +163,7 @@ class FollowedList:
         which = replace(
             seen_by(self.principal),
             workflow_id=self._asked.filter.workflow_id,
+            session_id=self._asked.filter.session_id,
             statuses=frozenset() if self._statuses == _ANY else self._statuses,
             limit=SCANNED if self._waiting else self._asked.limit + 1,
         )
@@ -193,8 +194,9 @@ class FollowedList:
 
     def _concerns(self, run: ListedRun) -> bool:
         """Whether the run can be on the list at any time."""
-        workflow_id = self._asked.filter.workflow_id
-        return workflow_id in (None, run.workflow_id) and may(self.principal, Verb.READ, run)
+        asked = self._asked.filter
+        is_asked_for = asked.workflow_id in (None, run.workflow_id) and asked.session_id in (None, run.session_id)
+        return is_asked_for and may(self.principal, Verb.READ, run)
 
     def _matches(self, run: ListedRun) -> bool:
         return run.status in self._statuses and (not self._waiting or self._waits(run))

@@ -12,6 +12,7 @@ Source: `docs/operations.md`, "Metrics".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -61,6 +62,21 @@ class Countable(Protocol):
         """How many there are now."""
 
 
+class Connected(Countable, Protocol):
+    """The connections that a server holds, of whatever kind.
+
+    Attributes:
+        limit: how many it holds at most.
+        refused: how many weren't taken or were let go, by one of `LET_GO`.
+    """
+
+    limit: int
+    refused: Counter[str]
+
+
+LET_GO: Final = ("displaced", "flood", "late", "no_room", "not_reading")
+
+
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What had to be waited for: what the store counts (None when it is away), and which parts fail."""
@@ -97,6 +113,10 @@ class Metrics:
         self.registry.register(_Counted(meter))
         self.registry.register(self._standing)
         ProcessCollector(registry=self.registry)
+
+    def watch(self, connections: Connected) -> None:
+        """Tell of the connections of the process too, which only a process that is a server has."""
+        self.registry.register(_Connections(connections))
 
     async def exposition(self, accept: str | None) -> tuple[bytes, str]:
         """All metrics, and the content type they are in: OpenMetrics for who accepts it, else Prometheus's text."""
@@ -139,6 +159,23 @@ class _Counted(Collector):
         yield _counter("interlock_requirements_opened", "Questions that were put to people.", meter.opened)
         yield _counter("interlock_requirements_resolved", "Questions that were decided.", meter.resolved)
         yield _by("interlock_refused", "Actions and requests that were refused.", "code", _refused(meter))
+
+
+class _Connections(Collector):
+    """The connections of this process."""
+
+    def __init__(self, connections: Connected) -> None:
+        self._connections = connections
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        held = self._connections
+        yield _gauge("interlock_connections", "Connections of any kind on this node.", held.count)
+        yield _gauge("interlock_connections_limit", "How many it holds at most.", held.limit)
+        let_go = {reason: held.refused[reason] for reason in LET_GO}
+        yield _by("interlock_connections_refused", "Connections that were refused or let go.", "reason", let_go)
 
 
 class _Standing(Collector):

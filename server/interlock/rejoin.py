@@ -3,13 +3,14 @@
 Laws:
 - Whoever asks has a cursor on the run already: who watches before looking misses nothing after.
 - What is told stands before the events, but for `subscribed`: that stands where replay ends and live begins.
+- Whoever comes back to a finished run is sent its last event: in its place, or, had they it already, once more.
 
 Source: protocol spec, "Server control messages"; the guide, section 6.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from interlock.auth import Principal
@@ -78,11 +79,19 @@ async def rejoin(engine: Engine, message: Reconnect, cursor: Cursor) -> Rejoined
         snapshot = await engine.runs.snapshot(cursor.run_id)
         head = await engine.runs.head(cursor.run_id)
     cursor.told(head.epoch, head.next_index)
-    if snapshot is None:
-        return _caught_up(message, head, asked)
     if is_gap:
+        assert snapshot is not None
         return _after_gap(message, head, asked, snapshot)
-    return _from_snapshot(message, head, snapshot)
+    answer = _caught_up(message, head, asked) if snapshot is None else _from_snapshot(message, head, snapshot)
+    if head.status.is_final and answer.first is None:
+        return replace(answer, says=(*answer.says, *await _end_again(engine, head)))
+    return answer
+
+
+async def _end_again(engine: Engine, head: Head) -> tuple[dict[str, Any], ...]:
+    """The end of a run for a client that has it already, and may wait for it all the same; nothing where it is gone."""
+    event = await engine.runs.last_event(head)
+    return () if event is None else (control.again(event, index=head.next_index - 1, epoch=head.epoch),)
 
 
 def _caught_up(message: Reconnect, head: Head, first: int, *before: dict[str, Any]) -> Rejoined:

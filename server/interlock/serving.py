@@ -13,8 +13,9 @@ import errno
 import gc
 import sys
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,6 +27,8 @@ from interlock.concealing import Concealer
 from interlock.endpoint import SOCKET_PATH
 from interlock.greeting import greeting
 from interlock.logs import configure_logging
+from interlock.process.connections import Connection, Connections
+from interlock.process.open_files import raise_limit
 from interlock.settings import Settings
 from interlock.starting import REASONS, why_not
 from interlock.transport import WebSocketTransport
@@ -37,12 +40,16 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     settings = settings or Settings()
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(listed(workflows), settings, authenticator)
-    config = uvicorn_config(_with_short_way(app_of(interlock), interlock), settings, lifespan="off")
     conceal = Concealer.of(settings)
     configure_logging(settings.log_level, settings.log_format, node=interlock.node, conceal=conceal)
+    raise_limit()
+    connections = Connections(settings)
+    interlock.metrics.watch(connections)
+    app = _with_short_way(app_of(interlock), interlock)
+    config = uvicorn_config(app, settings, connections, lifespan="off")
     gc.freeze()  # what is loaded by now stays: collections needn't look at it again and again
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(interlock, _Server(config, interlock, token)))
+        runner.run(_serve(interlock, _Server(config, interlock, connections, token)))
 
 
 def _with_short_way(app: ASGIApp, interlock: Interlock) -> ASGIApp:
@@ -55,19 +62,30 @@ def _with_short_way(app: ASGIApp, interlock: Interlock) -> ASGIApp:
     return either
 
 
-def uvicorn_config(app: ASGIApp, settings: Settings, *, lifespan: Literal["on", "off"] = "on") -> uvicorn.Config:
+def uvicorn_config(
+    app: ASGIApp,
+    settings: Settings,
+    connections: Connections | None = None,
+    *,
+    lifespan: Literal["on", "off"] = "on",
+) -> uvicorn.Config:
     """How uvicorn serves the application, so that the socket keeps what the protocol promises.
 
     Args:
+        connections: those of the server, where somebody else looks at them too.
         lifespan: `off` when the caller starts and stops the application's parts itself, and sets up logging.
     """
+    connections = connections or Connections(settings)
+    # What makes protocols is all that uvicorn asks of what it calls their classes.
+    http, ws = partial(Connection, connections), partial(WebSocketTransport, refused=connections.refused)
     return uvicorn.Config(
         app,
         interface="asgi3",
         host=settings.host,
         port=settings.port,
         lifespan=lifespan,
-        ws=WebSocketTransport,
+        http=cast("type[asyncio.Protocol]", http),
+        ws=cast("type[asyncio.Protocol]", ws),
         ws_max_size=4 * settings.max_message_bytes,
         ws_ping_interval=settings.heartbeat_seconds,
         ws_ping_timeout=settings.heartbeat_seconds,
@@ -125,14 +143,18 @@ async def check_address(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """A uvicorn server that greets when it listens, and says 4503 before it closes."""
 
-    def __init__(self, config: uvicorn.Config, interlock: Interlock, token: str | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, interlock: Interlock, connections: Connections, token: str | None
+    ) -> None:
         super().__init__(config)
         self._interlock = interlock
+        self._connections = connections
         self._token = token
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            self._connections.check()
             port = self.servers[0].sockets[0].getsockname()[1]
             workflows = tuple(self._interlock.services().engine.workflows)
             print(greeting(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from interlock.auth.jwks import check_jwks_url
 from interlock.auth.keys import key_from_secret
-from interlock.auth.origins import parse_origin
+from interlock.auth.origins import is_loopback, parse_origin
 from interlock.auth.token_list import parse_tokens
 from interlock.pacing.limiter import limit_of
 from interlock.secrets.vault import is_key
@@ -109,6 +109,19 @@ class Settings(BaseSettings):
         False, "Serve even with a Redis that may forget (no AOF, or it evicts keys).", "true or false"
     )
 
+    agentos: Literal["off", "beside", "root"] = _setting(
+        "off",
+        "Speak to clients of Agno AgentOS as AgentOS does: under `/agentos` and where a connection asks for it"
+        " (beside), or at the root too, to whoever doesn't say otherwise (root).",
+        "off, beside or root",
+    )
+    agentos_open: bool = _setting(
+        False,
+        "Let in clients of AgentOS without a token, straight from this machine; only where the server makes its own"
+        " token.",
+        "true or false",
+    )
+
     tokens: SecretStr | None = _setting(
         None,
         "One token, of user `admin` with every scope; or a JSON list of objects with token, user_id, scopes"
@@ -179,6 +192,9 @@ class Settings(BaseSettings):
         ge=1000,
     )
     auth_timeout_seconds: float = _seconds(10, "How long a new socket may take to authenticate.")
+    request_timeout_seconds: float = _seconds(
+        20, "How long a connection may take for the head of a request, and as long again for its body."
+    )
     heartbeat_seconds: float = _seconds(20, "How often the server pings a socket.")
     shutdown_grace_seconds: float = _seconds(10, "How long a stopping server lets its steps finish.")
     metrics: Literal["token", "open", "off"] = _setting(
@@ -262,7 +278,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be {_LIMIT}.") from None
         return value
 
-    @field_validator("log_level", "log_format", "metrics", mode="before")
+    @field_validator("log_level", "log_format", "metrics", "agentos", mode="before")
     @classmethod
     def _in_lower_case(cls, value: Any) -> Any:
         return value.strip().lower() if isinstance(value, str) else value
@@ -306,6 +322,20 @@ class Settings(BaseSettings):
             folder = Path(values["data_dir"]).expanduser().as_posix()
             return {**values, "database_url": f"sqlite+aiosqlite:///{folder}/interlock.db"}
         return values
+
+    @model_validator(mode="after")
+    def _open_to_this_machine_only(self) -> Self:
+        if not self.agentos_open:
+            return self
+        if self.agentos == "off":
+            raise ValueError("INTERLOCK_AGENTOS_OPEN opens nothing by itself: set INTERLOCK_AGENTOS too.")
+        if self.tokens or self.jwt_secret or self.jwt_jwks_url or not is_loopback(self.host):
+            raise ValueError(
+                "INTERLOCK_AGENTOS_OPEN is for a server on this machine that makes its own token: leave"
+                " INTERLOCK_HOST at 127.0.0.1, and INTERLOCK_TOKENS, INTERLOCK_JWT_SECRET and"
+                " INTERLOCK_JWT_JWKS_URL unset."
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_key_for_jwts(self) -> Self:

@@ -3,8 +3,9 @@
 Laws:
 - One task reads and acts, one task sends; neither is made per event.
 - Actions of one connection are carried out one after the other. An `ack` comes before the events it acknowledges.
-- What waits to be sent is bounded: control messages by `MAX_CONTROL`, run events and changes of lists by being read
-  only when there is room.
+- What waits to be sent is bounded in bytes: while more than `MAX_WAITING_BYTES` of answers wait, nothing more is taken
+  from the client; run events and changes of lists are read only when there is room.
+- Between two messages of one connection, the others get their turn.
 - Whatever a client sends, it gets an answer, and the connection lives; the exceptions are the close codes.
 
 Source: `docs/protocol.md`, "Actions" to "Lists of runs" and "Reconnecting"; `docs/architecture.md`, "Delivery".
@@ -54,8 +55,10 @@ from interlock_protocol.messages import (
 
 logger = structlog.get_logger(__name__)
 
-MAX_CONTROL = 1000
-"""How many control messages may wait to be sent before the client counts as not reading (4508)."""
+MAX_WAITING_BYTES = 256 * 1024
+"""How much may wait to be sent in answers and errors before nothing more is taken from the client. If it doesn't read
+within a heartbeat, it is closed (4508).
+"""
 
 AWAY_SECONDS = 0.25
 """How long a follower waits before it asks again for what the log or the database couldn't give."""
@@ -110,11 +113,12 @@ class Socket:
         self._receive = receive
         self._send = send
         self._control: list[Frame] = []
+        self._waiting_bytes = 0
+        self._is_read = Bell()
         self._following: dict[str, _Following] = {}
         self._awake = Bell()
         self._lists = Lists(services.feed, services.store, self._awake.ring)
-        self._sending = asyncio.timeout(None)
-        self._has_sent_all = False
+        self._sending: asyncio.Timeout | None = None
         self._close_code: CloseCode | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -128,14 +132,14 @@ class Socket:
         reader = asyncio.create_task(self._read_all(), name="read a socket")
         reader.add_done_callback(self._has_read_all)
         try:
-            async with self._sending:
+            async with asyncio.timeout(None) as self._sending:
                 await self._send_all()
         except OSError:
             pass  # the client is gone, or doesn't take what was said in time (`_has_read_all`)
         except Exception:
             logger.exception("socket_broke_off")
         finally:
-            self._has_sent_all = True
+            self._sending = None
             self._end(reader)
             await self.pace.close()
             await asyncio.gather(reader, return_exceptions=True)
@@ -146,15 +150,16 @@ class Socket:
                 )
 
     def _has_read_all(self, reader: asyncio.Task[None]) -> None:
-        """The client is gone, and so sending ends; or the connection is to be closed.
-
-        Then what was said before the close, an error above all, is still to be sent.
-        """
+        """The client is gone, and so sending ends; unless the connection is to be closed, which has its time."""
         if not reader.cancelled() and (error := reader.exception()) is not None and not isinstance(error, OSError):
             logger.error("socket_broke_off", exc_info=error)
-        if not reader.cancelled() and not self._has_sent_all:
-            patience = LAST_WORDS_SECONDS if self._close_code is not None else 0.0
-            self._sending.reschedule(asyncio.get_running_loop().time() + patience)
+        if not reader.cancelled() and self._close_code is None:
+            self._send_for(0.0)
+
+    def _send_for(self, seconds: float) -> None:
+        """Send for so long, and no longer."""
+        if self._sending is not None:
+            self._sending.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def _end(self, reader: asyncio.Task[None]) -> None:
         if self._timer is not None:
@@ -171,9 +176,10 @@ class Socket:
                 del self.users[user_id]
 
     def close(self, code: CloseCode) -> None:
-        """Close the connection, once what was said is sent."""
+        """Close the connection, once what was said is sent, or the client has had time to take it."""
         if self._close_code is None:
             self._close_code = code
+            self._send_for(LAST_WORDS_SECONDS)
             self._awake.ring()
 
     def _greet(self) -> None:
@@ -198,9 +204,9 @@ class Socket:
     def say(self, message: dict[str, Any]) -> None:
         """Send a control message before any event that isn't sent yet."""
         self.hub.meter.said(message)
-        self._control.append(self.outlet.codec.encode(message))
-        if len(self._control) > MAX_CONTROL:
-            self.close(CloseCode.NOT_READING)
+        frame = self.outlet.codec.encode(message)
+        self._control.append(frame)
+        self._waiting_bytes += len(frame)
         self._awake.ring()
 
     async def _send_all(self) -> None:
@@ -213,6 +219,8 @@ class Socket:
                 return
             for each in behind:
                 await self._send_page(each)
+                if self._control:
+                    await self._send_control()
             for followed in lists:
                 await self._send_list(followed)
             if not behind and not lists:
@@ -223,7 +231,10 @@ class Socket:
 
     async def _send_control(self) -> None:
         while self._control:
-            await self.outlet.send((self._control.pop(0),))
+            frames, self._control = self._control, []
+            await self.outlet.send(frames)
+            self._waiting_bytes -= sum(map(len, frames))
+            self._is_read.ring()
 
     async def _send_page(self, following: _Following) -> None:
         """The next page of one followed run, and `subscribed` where it belongs."""
@@ -308,6 +319,19 @@ class Socket:
         while self._close_code is None:
             if not await self._take(await self._receive()):
                 return
+            await asyncio.sleep(0)
+            if self._waiting_bytes > MAX_WAITING_BYTES:
+                await self._until_read()
+
+    async def _until_read(self) -> None:
+        """Return when the client has taken what was said, or has had the time to."""
+        try:
+            async with asyncio.timeout(self.limits.heartbeat):
+                while self._waiting_bytes > MAX_WAITING_BYTES:
+                    self._is_read.still()
+                    await self._is_read.wait()
+        except TimeoutError:
+            self.close(CloseCode.NOT_READING)
 
     async def _take(self, message: MutableMapping[str, Any]) -> bool:
         """Do what a message asks for; False when it says that the client is gone. (While a socket waits for the next
@@ -369,6 +393,7 @@ class Socket:
             self.close(CloseCode.TOO_MANY_CONNECTIONS)
             return
         self.principal = principal
+        await self.outlet.known()
         await self._drop_forbidden(principal)
         self._watch_expiry(principal)
         self.say(

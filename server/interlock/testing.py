@@ -45,6 +45,7 @@ from interlock.workflow.declaration import Workflow
 from interlock.workflow.state import Requirement, RunState, fold
 from interlock_client.pauses import Decision, Pause, Send, failed, required
 from interlock_client.tools import tools_in
+from interlock_protocol.codec import JSON
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 from interlock_protocol.requirements import (
@@ -281,8 +282,21 @@ class Run:
             step_requirements=[decision] if isinstance(decision, EchoedRequirement) else None,
             error_requirements=[decision] if isinstance(decision, EchoedErrorRequirement) else None,
         )
-        await self._server.engine.continue_run(self._user, message)
+        await self._server.engine.continue_run(self._user, _sendable(message))
         await self._followed.caught_up(self._server.engine.log)
+
+
+_M = TypeVar("_M", StartWorkflow, ContinueWorkflow)
+
+
+def _sendable(message: _M) -> _M:
+    """The message, if a client could send it.
+
+    Raises:
+        ValueError: a value in it isn't JSON.
+    """
+    JSON.encode(message.model_dump())
+    return message
 
 
 # ── The server ──────────────────────────────────────────────────────────────────────────────────────────
@@ -346,7 +360,7 @@ class _Server:
 
     async def start(self, owner: Principal, message: JsonValue, session_id: str | None) -> _Followed:
         start = StartWorkflow(workflow_id=self._workflow.id, message=message, session_id=session_id)
-        accepted = await self.engine.start(owner, start)
+        accepted = await self.engine.start(owner, _sendable(start))
         row = await self._services.store.run(accepted.run_id)
         assert row is not None
         run = _Followed(first_state(row), self._deadline)

@@ -36,6 +36,7 @@ from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, BATCH_SECONDS
 from interlock.engine.pool import KEPT_STATES
 from interlock.engine.runs import CACHED_FACTS
 from interlock.feed import KEPT, PAGE
+from interlock.http.bodies import MAX_FIELDS
 from interlock.http.errors import STATUS_OF
 from interlock.http.openapi import whole
 from interlock.hub import TAIL_BYTES, TAILS_BYTES
@@ -44,14 +45,22 @@ from interlock.log.port import PAGE_BYTES
 from interlock.pacing.counting import AWAY_SECONDS, SHARED_SECONDS
 from interlock.pacing.pace import MAX_REFUSALS
 from interlock.settings import PREFIX, Settings
-from interlock.socket import MAX_CONTROL
+from interlock.socket import MAX_WAITING_BYTES
 from interlock.testing import Run, running
 from interlock.workflow.agents import Tool, ToolRequest
 from interlock.workflow.expressions import NAMES
 from interlock.workflow.forms import UserInputField
 from interlock.workflow.reviews import ON_CONFIRM, ON_REVIEW, REVIEWS_OF
 from interlock_client import connect
-from interlock_protocol.limits import MAX_CLIENT_DEPTH
+from interlock_protocol.limits import (
+    MAX_CLIENT_DEPTH,
+    MAX_FAULTS,
+    MAX_LIST,
+    MAX_QUOTED,
+    MAX_UNAUTHENTICATED_BYTES,
+    MAX_UNAUTHENTICATED_DEPTH,
+    MAX_VALUES,
+)
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
@@ -199,14 +208,33 @@ def test_architecture_names_the_bounds() -> None:
     batch = f"{BATCH_EVENTS} events, {BATCH_BYTES // 1024} KiB or {BATCH_SECONDS * 1000:g} ms"
     assert bounds["a batch that is being filled"].startswith(batch)
     assert bounds["a generator in a thread"] == f"{THREAD_AHEAD} items ahead"
-    assert bounds["control messages that wait for a client"] == f"{MAX_CONTROL:,}"
+    waiting = bounds["control messages that wait for a client"]
+    assert waiting.startswith(f"{MAX_WAITING_BYTES // 1024} KiB,")
     assert bounds["lists that a connection follows"] == str(MAX_LISTS)
     assert bounds["changes of runs in memory, in all"] == f"{2 * KEPT:,}"
     assert bounds["a page of changes"] == str(PAGE)
     assert bounds["refusals for that, before a connection is closed"] == f"{MAX_REFUSALS} in a minute"
     waits = f"{SHARED_SECONDS:g} s; then the node counts for itself, and asks again after {AWAY_SECONDS:g} s"
     assert bounds["waiting for Redis to count that"] == waits
-    assert bounds["a client's message"] == f"`INTERLOCK_MAX_MESSAGE_BYTES`, {MAX_CLIENT_DEPTH} deep"
+    of_message = f"`INTERLOCK_MAX_MESSAGE_BYTES`, {MAX_CLIENT_DEPTH} deep, {MAX_VALUES:,} values"
+    assert bounds["a client's message"] == f"{of_message}; a list in it {MAX_LIST:,} elements"
+    early = f"{MAX_UNAUTHENTICATED_BYTES // 1024} KiB, {MAX_UNAUTHENTICATED_DEPTH} deep"
+    assert bounds["a client's message before authentication"] == early
+    assert bounds["faults that an answer names"] == str(MAX_FAULTS)
+
+
+def test_protocol_names_the_limits() -> None:
+    limits = {first: most for first, most, *_ in table(read("docs/protocol.md").partition("## Limits")[2], "what")}
+    (values,) = (most for first, most in limits.items() if first.startswith("values in a message"))
+    (elements,) = (most for first, most in limits.items() if first.startswith("elements of each list"))
+    assert (values, elements) == (f"{MAX_VALUES:,}", f"{MAX_LIST:,}")
+    assert limits["depth"] == str(MAX_CLIENT_DEPTH)
+    early = limits["a message before authentication, or while a token is expired"]
+    assert (early, limits["its depth"]) == (f"{MAX_UNAUTHENTICATED_BYTES // 1024} KiB", str(MAX_UNAUTHENTICATED_DEPTH))
+    assert limits["a form over HTTP: its fields"].startswith(f"{MAX_FIELDS},")
+    text = " ".join(read("docs/protocol.md").split())
+    assert f"names at most {MAX_FAULTS} faults" in text
+    assert f"at most {MAX_QUOTED} characters" in text
 
 
 # ── Python ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -123,6 +123,24 @@ async def test_what_is_emitted_during_an_append_goes_with_the_next(storage: Stor
     await run.agrees()
 
 
+async def test_what_is_long_takes_several_appends_and_others_may_come_between(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "APPEND_EVENTS", 3)
+    run = await owned(storage)
+    run.emit_all()
+    assert run.journal.is_long
+    storage.log.way.clear()
+    flushing = asyncio.create_task(run.journal.flush())
+    await storage.log.begun.wait()
+    for number in range(3):
+        run.journal.emit(custom(run.state, number))
+    storage.log.way.set()
+    await flushing
+    assert [len(batch.entries) for batch in await storage.batches(RUN)] == [3, 3, 1]
+    await run.agrees()
+
+
 async def test_event_is_stamped_when_it_is_emitted_and_streamed_bytes_are_stored_as_they_are(storage: Storage) -> None:
     run = await owned(storage)
     before = run.journal.clock.now_ms()

@@ -29,6 +29,7 @@ import uvloop
 from rich.console import Console
 from tests.faults.cluster import Cluster, cluster
 from tests.faults.evidence import Records, logs_of, records
+from tests.faults.floods import FLOODS, flood
 from tests.faults.people import Library, Person, Raw, Tally
 from tests.faults.plans import Plan, plan
 from tests.faults.report import Outcome, show
@@ -36,6 +37,9 @@ from tests.faults.schedule import Hurter, schedule
 from tests.faults.verdict import FINAL, Answer, Finding, Kind, Story, View, judge, judge_session
 
 SETTLE_SECONDS = 60.0
+FLOOD_SECONDS = 0.7
+FLOOD_PAUSE = 3.0
+"""How long one flood lasts, and how long nobody floods before the next, on average."""
 WATCHERS = 4
 USERS = ("ada", "bob", "eve")
 MAX_RUNS = 20_000
@@ -88,6 +92,7 @@ class Chaos:
         faults = schedule(Random(self._options.seed), self._options.nodes, self._options.pause)
         workers = [asyncio.create_task(self._work(number)) for number in range(self._options.at_once)]
         lagging = asyncio.create_task(self._measure_lag())
+        flooding = asyncio.create_task(self._flood(Random(f"{self._options.seed} floods")))
         try:
             await hurter.hurt(faults, self._options.minutes * 60)
             self._is_over = True
@@ -100,7 +105,7 @@ class Chaos:
             hurter.history += self._unsettled()
             found, stories = await self._judged()
         finally:
-            await _ended(lagging, *workers, *self._alive.values())
+            await _ended(lagging, flooding, *workers, *self._alive.values())
         return Outcome(self._options, time.monotonic() - began, found, stories, hurter, self._tally)
 
     async def _measure_lag(self) -> None:
@@ -110,6 +115,14 @@ class Chaos:
             before = clock()
             await asyncio.sleep(0.05)
             self._tally.lag = max(self._tally.lag, clock() - before - 0.05)
+
+    async def _flood(self, chance: Random) -> None:
+        """Strangers who send small things without end, to one node at a time; it may be one that is down."""
+        while not self._is_over:
+            await asyncio.sleep(chance.uniform(0, 2 * FLOOD_PAUSE))
+            name, node = chance.choice(list(FLOODS)), chance.choice(self._cluster.nodes)
+            self._tally.floods[name] += 1
+            await asyncio.to_thread(flood, name, node.port, FLOOD_SECONDS)
 
     # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -75,6 +75,7 @@ class Tally:
     cut: int = 0
     left: int = 0
     lag: float = 0.0
+    floods: Counter[str] = field(default_factory=Counter)
     momentary: Counter[str] = field(default_factory=Counter)
     internal: list[tuple[str, str]] = field(default_factory=list)
     """Who was told of an error inside of the server, and what they had sent; told is told, whatever comes of it."""
@@ -225,6 +226,8 @@ class Raw:
                 self._answered(message)
             case "catch_up" | "replay" | "subscribed" | "gap":
                 self._told(message)
+            case _ if message.get("replayed"):
+                pass  # it was seen before, in its place
             case _ if "event_index" in message and (following := self._following.get(message["run_id"])):
                 if following.is_live:
                     self._see(following, message)

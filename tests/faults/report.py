@@ -98,6 +98,7 @@ def _rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     again = ", ".join(f"{name} {times}" for name, times in tally.momentary.most_common())
     yield "sends that were told to come again", again or "none"
     yield from ((what, str(times)) for what, times in sorted(outcome.hurter.done.items()))
+    yield "floods", f"{tally.floods.total()} (of {len(tally.floods)} kinds)"
     silences = [takeover.seconds for takeover in _takeovers(stories)]
     yield "takeovers and recoveries", str(len(silences))
     shown = f"{max(silences):.1f} s (median {median(silences):.1f} s)" if silences else "none"

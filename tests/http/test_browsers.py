@@ -22,7 +22,7 @@ from interlock.settings import Settings
 
 PAGE = "https://app.example.com"
 LISTED = {"allowed_origins": (PAGE,)}
-PATHS = sorted(path.format(workflow_id="confirm", run_id="run-x", id="x") for path in whole()["paths"])
+PATHS = sorted(path.format(workflow_id="confirm", run_id="run-x", ticket_id="x") for path in whole()["paths"])
 GETTABLE = [path for path, item in whole()["paths"].items() if "get" in item]
 
 

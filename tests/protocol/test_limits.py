@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
-from interlock_protocol import JSON, MSGPACK, Codec, Refusal, ServerConnection
+from interlock_protocol import JSON, MSGPACK, ClientConnection, Codec, Refusal, ServerConnection, StartWorkflow, control
 from interlock_protocol.close_codes import CloseCode
 from interlock_protocol.connection import Action, Answer, Close, ServerState
 from interlock_protocol.errors import ErrorCode
@@ -327,3 +327,12 @@ def test_of_very_many_faults_the_number_is_told() -> None:
 def test_what_is_repeated_of_a_client_is_short() -> None:
     assert shortened("x" * MAX_QUOTED) == "x" * MAX_QUOTED
     assert shortened("x" * 10**6) == "x" * (MAX_QUOTED - 1) + "…"
+
+
+@pytest.mark.parametrize("value", [{1, 2}, b"x", object, float("nan"), 10**30, {"a": [complex(1)]}], ids=repr)
+def test_client_is_told_of_a_value_that_is_not_json_before_anything_is_sent(value: Any) -> None:
+    connection = ClientConnection(JSON)
+    greeting = control.connected(connection_id="c", heartbeat_seconds=1, max_message_bytes=1024, requires_auth=False)
+    connection.receive(JSON.encode(greeting))
+    with pytest.raises(ValueError, match=r"JSON|64 bits"):
+        connection.send(StartWorkflow(workflow_id="w", message=value))

@@ -53,7 +53,7 @@ def expected(status: str, events: list[Message], last: int | None, epoch: int | 
     answer: list[Any] = ["snapshot"] if snapshot else []
     first = count if snapshot and last is None else asked
     if is_final:
-        return [*answer, "replay", *range(first, count)]
+        return [*answer, "replay", *(range(first, count) or ["again"])]
     if first < count:
         answer += ["catch_up", *range(first, count)]
     return [*answer, "subscribed"]
@@ -63,7 +63,7 @@ def heard(messages: list[Message]) -> list[Any]:
     names: list[Any] = []
     for each in messages:
         if "event_index" in each:
-            names.append(each["event_index"])
+            names.append("again" if each.get("replayed") else each["event_index"])
         else:
             names.append("snapshot" if each["event"] == "WorkflowRunOutput" else each["event"])
     return names
@@ -98,6 +98,7 @@ def assert_numbers(messages: list[Message], status: str, events: list[Message], 
     for each in messages:
         assert each["run_id"] == events[0]["run_id"]
         assert each["epoch"] == 1
+        assert each["event"] not in ("catch_up", "replay", "subscribed") or each["message"].endswith(".")
         match each["event"]:
             case "catch_up":
                 numbers = (each["missed_events"], each["first_event_index"], each["current_event_count"])
@@ -105,10 +106,10 @@ def assert_numbers(messages: list[Message], status: str, events: list[Message], 
                 assert each["status"] == status
             case "replay":
                 assert each["total_events"] == count
-                assert each["missed_events"] == len(indexes_of(messages))
+                assert each["missed_events"] == len([name for name in heard(messages) if isinstance(name, int)])
                 assert each["status"] == status
             case "subscribed":
-                assert each["next_event_index"] == count
+                assert (each["next_event_index"], each["current_event_count"]) == (count, count)
                 assert each["status"] == status
             case "gap":
                 assert (each["requested_event_index"], each["next_event_index"]) == (asked, count)
@@ -116,6 +117,8 @@ def assert_numbers(messages: list[Message], status: str, events: list[Message], 
             case "WorkflowRunOutput" if "event_index" not in each:
                 assert (each["as_of"], each["status"]) == (count - 1, status)
                 assert bool(each.get("step_requirements")) is (status == "PAUSED")
+            case _ if each.get("replayed"):
+                assert each == {**events[count - 1], "replayed": True}
             case _:
                 assert each == events[each["event_index"]]
 

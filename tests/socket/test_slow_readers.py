@@ -75,19 +75,6 @@ async def test_late_reader_finds_everything_in_order(live: Live) -> None:
         await read_whole(late)
 
 
-async def test_control_messages_that_are_not_read_close_the_connection(tmp_path: Path) -> None:
-    # Without the limit on what a connection sends: it takes many messages until the network takes no more answers.
-    with live_server(workflows, data_dir=tmp_path, rate_limit_per_connection="off") as patient:
-        async with patient.talk(max_queue=1) as deaf, patient.talk() as other:
-            ping = '{"action": "ping", "request_id": "' + "x" * 250 + '"}'
-            with contextlib.suppress(ConnectionClosed, TimeoutError):
-                while True:  # until the server has had enough, and reads no more
-                    await asyncio.wait_for(deaf.socket.send(ping), 2)
-            await other.send(action="ping")
-            assert (await other.next())["event"] == "pong"
-            assert await deaf.closed() == 4508
-
-
 async def test_silent_peer_frees_its_place(tmp_path: Path) -> None:
     """A socket that neither reads nor answers pings, with megabytes under way to it, is given up."""
     with live_server(workflows, data_dir=tmp_path, max_connections=2, heartbeat_seconds=0.3) as small:

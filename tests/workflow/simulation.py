@@ -14,7 +14,7 @@ from interlock.workflow.advance import Executed, Judged, advance, concluded, fai
 from interlock.workflow.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
 from interlock.workflow.decide import Decided, continued, decide, expired
 from interlock.workflow.declaration import Condition, Loop, Router, Step, Workflow
-from interlock.workflow.events import Draft, effects
+from interlock.workflow.events import Draft, Path, effects
 from interlock.workflow.io import Content, Session, StepInput, StepOutput, content_of
 from interlock.workflow.outputs import paused
 from interlock.workflow.places import Place
@@ -48,7 +48,11 @@ def anybody(_: Mapping[str, Any]) -> bool:
 
 @dataclass
 class Simulation:
-    """One run. `settle` goes as far as it can; work waits in `running` until the test lets it finish."""
+    """One run. `settle` goes as far as it can; work waits in `running` until the test lets it finish.
+
+    Attributes:
+        most: after how many drafts a look is cut short, as a driver does in wide runs; None for never.
+    """
 
     workflow: Workflow
     input: JsonValue = "hello"
@@ -57,6 +61,7 @@ class Simulation:
     running: dict[Any, Work] = field(default_factory=dict)
     executed: list[Work] = field(default_factory=list)
     clock: int = 1_000
+    most: int | None = None
 
     def __post_init__(self) -> None:
         self.state = self.before()
@@ -82,9 +87,11 @@ class Simulation:
 
     def settle(self) -> None:
         """Go on until only work or people can."""
+        begin: Path | None = None
         while not self.state.status.is_final:
-            step = advance(self.workflow, self.state, self.clock)
-            if not step.drafts:
+            step = advance(self.workflow, self.state, self.clock, most=self.most, begin=begin)
+            is_whole, begin = begin is None, step.cut
+            if is_whole and not step.drafts:
                 if step.wake_at is not None and not step.work and not self.running:
                     self.clock = max(self.clock, step.wake_at)
                     continue

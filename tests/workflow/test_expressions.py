@@ -108,3 +108,40 @@ def test_expressions_do_what_functions_do() -> None:
     ]
     run = Simulation(Workflow("w", steps=nodes), input={"go": False}).run()
     assert [event["content"] for event in run.of("StepCompleted")] == ["no", "b", 1, 2]
+
+
+# --- how long they may take ---
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "is_small"),
+    [
+        ("input == 'x'", "x", True),
+        ("input.priority >= 3 && 'phone' in input", {"priority": 3}, True),
+        ("input == 'x'", "x" * 600_000, True),
+        ("input == 'x'", "x" * 700_000, False),
+        ("size(input) > 3", list(range(9_000)), True),
+        ("size(input) > 3", list(range(11_000)), False),
+        ("size(input) > 3", {"a": [{"b": list(range(11_000))}]}, False),
+        ("size(input) > 3", {f"key{n}": n for n in range(11_000)}, False),
+        ("input.exists(x, x > 3)", list(range(90)), True),
+        ("input.exists(x, x > 3)", list(range(110)), False),
+        ("input.exists(x, input.exists(y, y > x))", list(range(10)), True),
+        ("input.exists(x, input.exists(y, y > x))", list(range(20)), False),
+        ("input.map(x, input).exists(y, y == input)", list(range(20)), False),
+        ("input . exists // here\n (input, input > 3)", list(range(110)), False),
+        ("input.existsOne(y, y > 3)", list(range(110)), False),
+        ("input.matches('^a')", "a", False),
+        ("iteration > 1", list(range(100_000)), True),
+    ],
+)
+def test_what_may_take_many_steps_is_told_beforehand(text: str, given: Any, is_small: bool) -> None:
+    expression = Expression(text, place="here")
+    assert expression.is_small(expression.values(StepInput(input=given))) is is_small
+
+
+def test_only_what_an_expression_speaks_of_is_read() -> None:
+    def unread() -> dict[str, Any]:
+        raise AssertionError
+
+    assert value("input == 'hello'", _contents=unread) is True

@@ -244,6 +244,7 @@ class Client:
         self,
         *,
         workflow_id: str | None = None,
+        session_id: str | None = None,
         status: Iterable[str] = (),
         waiting_for_me: bool = False,
         cursor: int | None = None,
@@ -263,7 +264,12 @@ class Client:
         """
         self._check()
         statuses = [RunStatus(each) for each in status]
-        which = RunListFilter(workflow_id=workflow_id, status=statuses or None, waiting_for_me=waiting_for_me or None)
+        which = RunListFilter(
+            workflow_id=workflow_id,
+            session_id=session_id,
+            status=statuses or None,
+            waiting_for_me=waiting_for_me or None,
+        )
         name = f"list-{next(self._request_ids)}"
         asked = FollowRuns(list=name, filter=which, cursor=cursor, limit=limit)
         followed = self._lists[name] = RunList(self, asked, Inbox(*self._inbox_bounds))

@@ -67,8 +67,9 @@ class Pause:
         choices: the routes, for `route_selection`.
         multiple: whether several routes may be chosen.
         output: what is under review.
+        success: False where the step itself calls its output a failure; `error` says what went wrong then.
         tools: what an agent still waits for, for `executor_input`.
-        error, error_type: what went wrong, for `error_decision`.
+        error, error_type: what went wrong, for `error_decision`; `error` also of an output that isn't a success.
         retry_count: how often the output was sent back, or the step was tried again.
         max_retries: how often the output may be sent back.
         on_reject: what `reject()` does when it isn't told.
@@ -88,6 +89,7 @@ class Pause:
     choices: tuple[Choice, ...] = ()
     multiple: bool = False
     output: JsonValue = None
+    success: bool = True
     tools: tuple[ToolCall, ...] = ()
     error: str | None = None
     error_type: str | None = None
@@ -204,7 +206,7 @@ def with_detail(pause: Pause, event: StepExecutorPaused | StepOutputReview | Ste
     if isinstance(event, StepExecutorPaused):
         return replace(pause, tools=waiting(event.executor_requirements))
     if isinstance(event, StepOutputReview):
-        return replace(pause, output=event.step_output)
+        return replace(pause, output=event.step_output, success=event.success is not False, error=event.error)
     return replace(pause, error=event.error, error_type=event.error_type, retry_count=event.attempt - 1)
 
 
@@ -222,6 +224,8 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         choices=_choices(requirement.choices, requirement.available_choices),
         multiple=bool(requirement.allow_multiple_selections),
         output=requirement.step_output,
+        success=requirement.success is not False,
+        error=requirement.error,
         tools=waiting(requirement.executor_requirements),
         retry_count=requirement.retry_count or 0,
         max_retries=requirement.max_retries,

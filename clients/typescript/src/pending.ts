@@ -71,7 +71,11 @@ function stepRequirement(event: StepPaused, before: RunEvent | null): KnownRequi
   const { parent_step_id: _parent, nested_depth: _depth, ...requirement } = step;
   const more: Partial<KnownRequirement> = {};
   if (before?.event === "StepExecutorPaused") more.executor_requirements = before.executor_requirements;
-  if (before?.event === "StepOutputReview" && before.step_output !== undefined) more.step_output = before.step_output;
+  if (before?.event === "StepOutputReview") {
+    if (before.step_output !== undefined) more.step_output = before.step_output;
+    if (before.success !== undefined) more.success = before.success;
+    if (before.error !== undefined) more.error = before.error;
+  }
   return { ...requirement, ...more, id };
 }
 

@@ -223,6 +223,7 @@ export interface FollowRuns {
  */
 export interface RunListFilter {
   workflow_id?: string | null;
+  session_id?: string | null;
   status?: RunStatus[] | null;
   waiting_for_me?: boolean | null;
 }
@@ -283,10 +284,11 @@ export interface AuthRequired {
   request_id?: string;
 }
 /**
- * Answer to `reconnect`: the run isn't finished, and `missed_events` follow.
+ * Answer to `reconnect`: the run isn't finished, and `missed_events` follow. `message` says so to people.
  */
 export interface CatchUp {
   event: "catch_up";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
@@ -296,10 +298,11 @@ export interface CatchUp {
   request_id?: string;
 }
 /**
- * Answer to `reconnect`: the run is finished, and only what was missed follows.
+ * Answer to `reconnect`: the run is finished. What was missed follows; else its last event, marked `replayed`.
  */
 export interface Replay {
   event: "replay";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
@@ -308,14 +311,16 @@ export interface Replay {
   request_id?: string;
 }
 /**
- * What follows is live.
+ * What follows is live. `current_event_count` events came before it, also those of earlier connections.
  */
 export interface Subscribed {
   event: "subscribed";
+  message?: string;
   run_id: string;
   status: RunStatus;
   epoch: number;
   next_event_index: number;
+  current_event_count?: number;
 }
 /**
  * What was asked for can't be had; a snapshot follows, then events from `next_event_index`.
@@ -418,6 +423,7 @@ export interface ErrorMessage {
 export interface WorkflowStarted {
   event: "WorkflowStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -434,6 +440,7 @@ export interface WorkflowStarted {
 export interface StepStarted {
   event: "StepStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -455,6 +462,7 @@ export interface StepStarted {
 export interface RunResponseContentEvent {
   event: "RunResponseContentEvent";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -480,6 +488,7 @@ export interface RunResponseContentEvent {
 export interface StepCompleted {
   event: "StepCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -506,6 +515,7 @@ export interface StepCompleted {
 export interface StepSkipped {
   event: "StepSkipped";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -527,6 +537,7 @@ export interface StepSkipped {
 export interface StepError {
   event: "StepError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -546,11 +557,12 @@ export interface StepError {
   will_retry: boolean;
 }
 /**
- * Just before the `StepPaused` of a route selection.
+ * Just before the `StepPaused` of a route selection; it has what that has.
  */
 export interface RouterPaused {
   event: "RouterPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -565,7 +577,45 @@ export interface RouterPaused {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
-  available_choices: string[];
+  requires_confirmation?: boolean;
+  requires_user_input?: boolean;
+  requires_route_selection?: boolean;
+  requires_output_review?: boolean;
+  requires_iteration_review?: boolean;
+  requires_executor_input?: boolean;
+  requires_error_decision?: boolean;
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  user_input_schema?: UserInputField[];
+  available_choices?: string[];
+  choices?: Choice[];
+  allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
+}
+/**
+ * One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
+ * is shown to nobody.
+ */
+export interface UserInputField {
+  name: string;
+  field_type: ("str" | "int" | "float" | "bool" | "list" | "dict") | string;
+  description: string | null;
+  required: boolean;
+  allowed_values: JsonValue[] | null;
+  default: JsonValue;
+  value: JsonValue;
+  secret?: boolean;
+}
+/**
+ * One route a person may select.
+ */
+export interface Choice {
+  key: string;
+  label?: string;
+  description?: string;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -573,6 +623,7 @@ export interface RouterPaused {
 export interface StepExecutorPaused {
   event: "StepExecutorPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -629,25 +680,12 @@ export interface ToolExecution {
   [k: string]: unknown;
 }
 /**
- * One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
- * is shown to nobody.
- */
-export interface UserInputField {
-  name: string;
-  field_type: ("str" | "int" | "float" | "bool" | "list" | "dict") | string;
-  description: string | null;
-  required: boolean;
-  allowed_values: JsonValue[] | null;
-  default: JsonValue;
-  value: JsonValue;
-  secret?: boolean;
-}
-/**
- * Just before the `StepPaused` of a review.
+ * Just before the `StepPaused` of a review; it has what that has, and the output, and what the step says of it.
  */
 export interface StepOutputReview {
   event: "StepOutputReview";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -662,7 +700,26 @@ export interface StepOutputReview {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
+  requires_confirmation?: boolean;
+  requires_user_input?: boolean;
+  requires_route_selection?: boolean;
+  requires_output_review?: boolean;
+  requires_iteration_review?: boolean;
+  requires_executor_input?: boolean;
+  requires_error_decision?: boolean;
+  confirmation_message?: string;
+  user_input_message?: string;
+  output_review_message?: string;
+  user_input_schema?: UserInputField[];
+  available_choices?: string[];
+  choices?: Choice[];
+  allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
   step_output?: JsonValue;
+  success?: boolean;
+  error?: string;
 }
 /**
  * The step waits for a person.
@@ -670,6 +727,7 @@ export interface StepOutputReview {
 export interface StepPaused {
   event: "StepPaused";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -698,23 +756,15 @@ export interface StepPaused {
   available_choices?: string[];
   choices?: Choice[];
   allow_multiple_selections?: boolean;
+  timeout_at?: string;
+  on_timeout?: "cancel" | "skip" | "approve";
+  on_reject?: "skip" | "cancel" | "else" | "retry";
   executor_id?: string;
   executor_name?: string;
   executor_type?: string;
   executor_run_id?: string;
   executor_session_id?: string;
   executor_requirements?: ExecutorRequirement[];
-  timeout_at?: string;
-  on_timeout?: "cancel" | "skip" | "approve";
-  on_reject?: "skip" | "cancel" | "else" | "retry";
-}
-/**
- * One route a person may select.
- */
-export interface Choice {
-  key: string;
-  label?: string;
-  description?: string;
 }
 /**
  * The state of a run: sent when it pauses, and, with `as_of` instead of `event_index`, as a snapshot.
@@ -722,6 +772,7 @@ export interface Choice {
 export interface WorkflowRunOutput {
   event: "WorkflowRunOutput";
   event_index?: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -764,6 +815,8 @@ export interface StepRequirement {
   allow_multiple_selections?: boolean;
   step_input?: JsonValue;
   step_output?: JsonValue;
+  success?: boolean;
+  error?: string;
   executor_id?: string;
   executor_name?: string;
   executor_type?: ("agent" | "team") | string;
@@ -812,6 +865,7 @@ export interface StepResult {
 export interface StepContinued {
   event: "StepContinued";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -838,6 +892,7 @@ export interface StepContinued {
 export interface StepExecutorContinued {
   event: "StepExecutorContinued";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -852,6 +907,10 @@ export interface StepExecutorContinued {
   parent_step_id?: string;
   nested_depth?: number;
   requirement_id: string;
+  executor_id?: string;
+  executor_name?: string;
+  executor_type?: string;
+  executor_run_id?: string;
   decision: {
     [k: string]: JsonValue;
   };
@@ -864,6 +923,7 @@ export interface StepExecutorContinued {
 export interface LoopExecutionStarted {
   event: "LoopExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -885,6 +945,7 @@ export interface LoopExecutionStarted {
 export interface LoopIterationStarted {
   event: "LoopIterationStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -907,6 +968,7 @@ export interface LoopIterationStarted {
 export interface LoopIterationCompleted {
   event: "LoopIterationCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -930,6 +992,7 @@ export interface LoopIterationCompleted {
 export interface LoopExecutionCompleted {
   event: "LoopExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -952,6 +1015,7 @@ export interface LoopExecutionCompleted {
 export interface ParallelExecutionStarted {
   event: "ParallelExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -973,6 +1037,7 @@ export interface ParallelExecutionStarted {
 export interface ParallelExecutionCompleted {
   event: "ParallelExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -994,6 +1059,7 @@ export interface ParallelExecutionCompleted {
 export interface ConditionExecutionStarted {
   event: "ConditionExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1016,6 +1082,7 @@ export interface ConditionExecutionStarted {
 export interface ConditionExecutionCompleted {
   event: "ConditionExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1038,6 +1105,7 @@ export interface ConditionExecutionCompleted {
 export interface RouterExecutionStarted {
   event: "RouterExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1059,6 +1127,7 @@ export interface RouterExecutionStarted {
 export interface RouterExecutionCompleted {
   event: "RouterExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1080,6 +1149,7 @@ export interface RouterExecutionCompleted {
 export interface StepsExecutionStarted {
   event: "StepsExecutionStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1101,6 +1171,7 @@ export interface StepsExecutionStarted {
 export interface StepsExecutionCompleted {
   event: "StepsExecutionCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1122,6 +1193,7 @@ export interface StepsExecutionCompleted {
 export interface ToolCallStarted {
   event: "ToolCallStarted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1143,6 +1215,7 @@ export interface ToolCallStarted {
 export interface ToolCallCompleted {
   event: "ToolCallCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1164,6 +1237,7 @@ export interface ToolCallCompleted {
 export interface ToolCallError {
   event: "ToolCallError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1187,6 +1261,7 @@ export interface ToolCallError {
 export interface WorkflowRecovered {
   event: "WorkflowRecovered";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1202,6 +1277,7 @@ export interface WorkflowRecovered {
 export interface CustomEvent {
   event: "CustomEvent";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1224,6 +1300,7 @@ export interface CustomEvent {
 export interface WorkflowCompleted {
   event: "WorkflowCompleted";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1242,6 +1319,7 @@ export interface WorkflowCompleted {
 export interface WorkflowCancelled {
   event: "WorkflowCancelled";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;
@@ -1257,6 +1335,7 @@ export interface WorkflowCancelled {
 export interface WorkflowError {
   event: "WorkflowError";
   event_index: number;
+  replayed?: boolean;
   epoch: number;
   created_at: number;
   workflow_id: string;

@@ -5,6 +5,7 @@ Laws:
 - Before user code runs, everything that led to it is in the log.
 - Whoever works on the run has its generation. When the head refuses that, the driver stops where it stands and says
   nothing more about the run.
+- A run of many branches takes its work in slices, between which others have their turn.
 - It lets go only of a run whose row is written and whose log hasn't grown since. When the process stops, it lets the
   steps that run end, begins no other, and hands the run over.
 
@@ -28,6 +29,7 @@ from interlock.engine.loading import load_state
 from interlock.engine.notices import Notices
 from interlock.engine.rows import audit_of, settlement_of
 from interlock.engine.sessions import Sessions
+from interlock.engine.work.expressions import Expressions
 from interlock.engine.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
 from interlock.meter import Meter
@@ -36,7 +38,7 @@ from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.tracing import Traces
 from interlock.workflow.advance import advance, concluded, failed, recovered, unwritable
 from interlock.workflow.declaration import Step, Workflow
-from interlock.workflow.events import Draft
+from interlock.workflow.events import Draft, Path
 from interlock.workflow.outputs import paused
 from interlock.workflow.state import RunState, node_at
 from interlock.workflow.walk import Advance, Work
@@ -54,6 +56,9 @@ HAND_OVER_SECONDS = 2.0
 AWAY_SECONDS = 0.5
 """How long the store is left alone when it can't be reached."""
 
+SLICE = 256
+"""How many events are made, or pieces of work begun, before others have their turn."""
+
 SOON_SECONDS = 0.25
 """How long a run must have been running before its row, and the change feed, say RUNNING, or what waits meanwhile."""
 
@@ -69,6 +74,7 @@ class Ports:
     meter: Meter = field(default_factory=Meter)
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
+    expressions: Expressions = field(default_factory=Expressions)
     max_log_events: int | None = None
     threads: Threads = field(default_factory=Threads)
 
@@ -108,7 +114,7 @@ class Driver:
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
         self._threads = ports.threads
-        self._worker = Worker(workflow, self.journal, self.sessions, ports.threads, ports.vault)
+        self._worker = Worker(workflow, self.journal, self.sessions, ports.threads, ports.expressions, ports.vault)
         self._draining = False
         self._settling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -173,7 +179,7 @@ class Driver:
             if self._draining and not self.state.status.is_final:
                 await self._drain()
                 return
-            look = self._advance()
+            look = await self._advance()
             self._awake.clear()
             await self._announce()
             if self._is_stuck(look):
@@ -191,7 +197,7 @@ class Driver:
                 if self.state.requirements:
                     self._on_pause(self.state)
                 await self.sessions.save(self.state)
-                self._start(look.work)
+                await self._start(look.work)
                 await self._wait(look.wake_at)
 
     def _look_at_fault(self) -> None:
@@ -257,7 +263,7 @@ class Driver:
         evaluating: tuple[Work, ...] = ()
         if self._cut_off:
             await self._mend_audit()
-            look = advance(self.workflow, self.state, self.clock.now_ms())
+            look = advance(self.workflow, self.state, self.clock.now_ms(), most=1)
             evaluating = () if look.drafts else tuple(work for work in look.work if work.task != "execute")
         self.journal.emit(*recovered(self.workflow, self.state, evaluating=evaluating, was_let_go=not self._cut_off))
 
@@ -265,14 +271,21 @@ class Driver:
         """Whoever was cut off may have appended decisions, and not come to write their audit."""
         await self.store.record(self.state.run_id, self.state.epoch, audit_of(self.state))
 
-    def _advance(self) -> Advance:
-        """Emit all that follows from the state, and return what is needed now: work, or a time to wait for."""
+    async def _advance(self) -> Advance:
+        """Emit all that follows from the state, and return what is needed now: work, or a time to wait for.
+
+        Nothing happens between the last look, which is a whole one, and the return.
+        """
+        begin: Path | None = None
         while not self.state.status.is_final:
             held = self._threads.of(self.state.run_id)
-            look = advance(self.workflow, self.state, self.clock.now_ms(), held)
-            if not look.drafts:
+            look = advance(self.workflow, self.state, self.clock.now_ms(), held, most=SLICE, begin=begin)
+            if not look.drafts and begin is None:
                 return look
             self.journal.emit(*look.drafts)
+            begin = look.cut
+            if begin is not None:
+                await asyncio.sleep(0)
         return Advance()
 
     # ── Letting go ──────────────────────────────────────────────────────────────────────────────────────
@@ -285,6 +298,9 @@ class Driver:
             await self.journal.flush()
             await self.sessions.save(self.state)
             return False  # what others decided may have come to stand before it: look again
+        if self.journal.is_long:
+            await self.journal.flush()
+            return False
         if not self.state.requirements:
             raise AssertionError(f"run {self.state.run_id} can't go on, and waits for nobody")
         if not await self.journal.flush_and_pause(paused(self.workflow, self.state)):
@@ -368,10 +384,17 @@ class Driver:
 
     # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _start(self, work: tuple[Work, ...]) -> None:
+    async def _start(self, work: tuple[Work, ...]) -> None:
+        begun = 0
         for each in work:
-            if each.key not in self._tasks:
-                self._tasks[each.key] = asyncio.create_task(self._run(each), name=f"{self.state.run_id} {each.path}")
+            if each.key in self._tasks:
+                continue
+            if begun and begun % SLICE == 0:
+                await asyncio.sleep(0)
+                if self.state.status.is_final or self._draining:
+                    return
+            self._tasks[each.key] = asyncio.create_task(self._run(each), name=f"{self.state.run_id} {each.path}")
+            begun += 1
 
     async def _run(self, work: Work) -> None:
         """One piece of work, to the events it comes to."""

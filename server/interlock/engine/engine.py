@@ -97,6 +97,8 @@ class Engine:
         self._vault = vault
         self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
         self._asking_secrets = frozenset(workflow.id for workflow in workflows if workflow.asks_secrets)
+        for workflow in workflows:
+            workflow.prepare()
         self.log = log
         self.store = store
         self.clock = clock or Clock()
@@ -107,6 +109,7 @@ class Engine:
             log, store, self.clock, self.notices, meter or Meter(), vault=vault, max_log_events=max_log_events
         )
         self._traces = ports.traces
+        self._expressions = ports.expressions
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
             self.workflows,
@@ -134,6 +137,7 @@ class Engine:
         if under_way := {*self._commands, *self.runs.suspicions}:
             await asyncio.wait(under_way, timeout=grace)
         await self._pool.stop(grace)
+        await self._expressions.close()
 
     async def _in_full(self, command: Coroutine[Any, Any, T]) -> T:
         """Carry out a command to its end, whatever becomes of the caller."""

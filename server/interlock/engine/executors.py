@@ -23,7 +23,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Generator, Iter
 from typing import Any, Protocol, TypeAlias
 
 from interlock.workflow.errors import OutputError
-from interlock.workflow.expressions import Expression
 from interlock.workflow.io import Content, CustomEvent, StepInput, StepOutput, content_of, json_ready
 from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.types import JsonValue
@@ -139,8 +138,6 @@ async def time_limited(seconds: float | None) -> AsyncIterator[asyncio.Timeout]:
 
 async def call(function: Callable[[Any], Any], given: Any, *, begin: Begin = _unseen) -> Any:
     """Call `function` where it belongs: on the loop when it is asynchronous, else in a worker thread."""
-    if isinstance(function, Expression):
-        return function(given)
     if _is_async(function):
         result = function(given)
     elif _is_generator(function):

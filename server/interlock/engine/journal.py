@@ -32,6 +32,9 @@ from interlock_protocol.values import encoded, too_large
 BATCH_EVENTS = 256
 BATCH_BYTES = 64 * 1024
 BATCH_SECONDS = 0.005
+APPEND_EVENTS = 1024
+"""How many events go in one append. What a step came to and what begins next are few."""
+
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -57,7 +60,12 @@ def fold_batch(state: RunState, batch: Batch) -> None:
     """Fold stored entries; the batch begins at the state's next index."""
     state.epoch = batch.epoch
     for entry in batch.entries:
-        fold(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
+        fold_entry(state, entry)
+
+
+def fold_entry(state: RunState, entry: Entry) -> None:
+    """Fold a stored entry, at the state's next index."""
+    fold(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
 
 
 def pending_bytes(state: RunState) -> int:
@@ -139,6 +147,11 @@ class Journal:
         return bool(self._drafts)
 
     @property
+    def is_long(self) -> bool:
+        """Whether what was emitted takes more than one append."""
+        return len(self._drafts) > APPEND_EVENTS
+
+    @property
     def is_full(self) -> bool:
         """Whether the next batch is as large as a batch gets; then whoever emits waits for `room`.
 
@@ -174,6 +187,8 @@ class Journal:
     async def flush_and_pause(self, draft: Draft) -> bool:
         """Append what was emitted and `draft`, if nobody else has appended meanwhile; False, and nothing, if so.
 
+        What was emitted isn't long.
+
         `draft` is folded only when it is in the log.
 
         Raises:
@@ -196,8 +211,8 @@ class Journal:
         return True
 
     def _take(self) -> list[tuple[Entry, dict[str, Any]]]:
-        drafts, self._drafts = self._drafts, []
-        self._bytes = 0
+        drafts, self._drafts = self._drafts[:APPEND_EVENTS], self._drafts[APPEND_EVENTS:]
+        self._bytes = sum(len(entry.body) for entry, _ in self._drafts)
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             if not waiter.done():
@@ -302,7 +317,7 @@ class Journal:
         for index, entry in enumerate(batch.entries, batch.first_index):
             if index < end:
                 self.state.next_index = index
-                fold(self.state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
+                fold_entry(self.state, entry)
         self.state.next_index = place
 
     async def _read(self, first: int) -> list[Batch]:

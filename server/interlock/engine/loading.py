@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from interlock.engine.journal import fold_batch
+import asyncio
+import itertools
+from typing import cast
+
+from interlock.engine.journal import fold_entry
 from interlock.log.port import Log
 from interlock.store.port import Run, Store
-from interlock.workflow.state import REDUCER_VERSION, RunState, load
+from interlock.workflow.state import REDUCER_VERSION, RunState, load_parts
+
+SLICE = 256
+"""How many entries are folded, or parts of a snapshot loaded, before others have their turn."""
 
 
 async def load_state(log: Log, store: Store, run_id: str) -> RunState | None:
@@ -15,7 +22,7 @@ async def load_state(log: Log, store: Store, run_id: str) -> RunState | None:
     """
     snapshot = await store.snapshot(run_id)
     if snapshot is not None and snapshot.reducer_version == REDUCER_VERSION:
-        state = load(snapshot.state)
+        state = await _loaded(snapshot.state)
     else:
         row = await store.run(run_id)
         if row is None:
@@ -25,13 +32,33 @@ async def load_state(log: Log, store: Store, run_id: str) -> RunState | None:
     return state
 
 
+async def _loaded(snapshot: bytes) -> RunState:
+    parts = load_parts(snapshot)
+    for number in itertools.count(1):
+        try:
+            next(parts)
+        except StopIteration as end:
+            return cast("RunState", end.value)
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
+    raise AssertionError
+
+
 async def catch_up(log: Log, state: RunState) -> None:
-    """Fold what the log has beyond the state. What is left of an earlier epoch than the state's is void."""
+    """Fold what the log has beyond the state. What is left of an earlier epoch than the state's is void.
+
+    Others have their turn meanwhile: the state is to be nobody else's until then.
+    """
     while batches := await log.read(state.run_id, state.next_index):
         for batch in batches:
             if batch.epoch < state.epoch:
                 return
-            fold_batch(state, batch)
+            state.epoch = batch.epoch
+            for number, entry in enumerate(batch.entries):
+                fold_entry(state, entry)
+                if number % SLICE == SLICE - 1:
+                    await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
 
 def first_state(row: Run) -> RunState:

@@ -24,13 +24,13 @@ from interlock.auth import Principal, Verb, may
 from interlock.engine.loss import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.pool import FIRST_EPOCH, Pool
 from interlock.engine.refusals import no_run, reached
-from interlock.log.port import Append, Appended, Entry, Head, LogUnavailable, Reason, Refused
+from interlock.log.port import Append, Appended, Batch, Entry, Head, LogUnavailable, Reason, Refused
 from interlock.store.port import IdempotencyKey, StoreUnavailable
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.events import Draft, effects
 from interlock.workflow.outputs import snapshot
 from interlock.workflow.state import RunState
-from interlock_protocol.codec import event_body
+from interlock_protocol.codec import event_body, read_body
 from interlock_protocol.errors import Refusal
 from interlock_protocol.types import RunStatus
 
@@ -145,6 +145,28 @@ class Runs:
         state = await self.state(run_id, fresh=True)
         workflow = self._workflows.get(state.workflow_id)
         return snapshot(state.workflow_id if workflow is None else workflow.name, state, self._clock.now_ms())
+
+    # ── Events ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def logged_from(self, run_id: str, index: int) -> list[Batch]:
+        """A page of a run's log that begins with `index`, or no later; empty at its end.
+
+        Raises:
+            LogUnavailable: the log is away.
+        """
+        return await self._log.read(run_id, index)
+
+    async def last_event(self, head: Head) -> dict[str, Any] | None:
+        """The last event of a run, without its index and epoch; None where it isn't kept any more.
+
+        Raises:
+            LogUnavailable: the log is away.
+        """
+        index = head.next_index - 1
+        for batch in await self.logged_from(head.run_id, index):
+            if batch.epoch == head.epoch and batch.first_index <= index < batch.next_index:
+                return read_body(batch.entries[index - batch.first_index].body)
+        return None
 
     # ── Loss ────────────────────────────────────────────────────────────────────────────────────────────
 

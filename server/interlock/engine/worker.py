@@ -22,13 +22,15 @@ from interlock.engine.agents import run_agent
 from interlock.engine.executors import Threads, TimeLimitExceeded, call, execute, time_limited
 from interlock.engine.journal import Journal
 from interlock.engine.sessions import Sessions
+from interlock.engine.work.expressions import Expressions
 from interlock.secrets.port import SecretUnreadable, Vault, struck
 from interlock.workflow.advance import Executed, Judged
 from interlock.workflow.agents import AgentPause
 from interlock.workflow.decide import purpose_of
-from interlock.workflow.declaration import Condition, Loop, Node, Router, Step, Workflow
+from interlock.workflow.declaration import Condition, Evaluator, Loop, Node, Router, Step, Workflow
 from interlock.workflow.errors import OutputError
 from interlock.workflow.events import step_event
+from interlock.workflow.expressions import Expression
 from interlock.workflow.form_models import Misfit
 from interlock.workflow.forms import answer_of
 from interlock.workflow.inputs import nested_input
@@ -64,12 +66,19 @@ class Worker:
     """
 
     def __init__(
-        self, workflow: Workflow, journal: Journal, sessions: Sessions, threads: Threads, vault: Vault | None = None
+        self,
+        workflow: Workflow,
+        journal: Journal,
+        sessions: Sessions,
+        threads: Threads,
+        expressions: Expressions,
+        vault: Vault | None = None,
     ) -> None:
         self._workflow = workflow
         self._threads = threads
         self._journal = journal
         self._sessions = sessions
+        self._expressions = expressions
         self._vault = vault
         self.is_cancelled = False
         self.secrets: set[str] = set()
@@ -85,11 +94,11 @@ class Worker:
             case "execute", Step():
                 return await self._executed(work, node)
             case "condition", Condition(evaluator=evaluator):
-                return _truth(await call(evaluator, await self._input(work)), "a condition's evaluator")
+                return _truth(await self._looked(evaluator, work), "a condition's evaluator")
             case "end_condition", Loop():
                 return await self._ends(work, node)
             case "selector", Router(selector=selector) if selector is not None:
-                return _routes(await call(selector, await self._input(work)), list(work.place.children))
+                return _routes(await self._looked(selector, work), list(work.place.children))
             case "thread", Step():
                 return await self._thread_ended(work, node)
             case "review", Loop() | Router():
@@ -167,7 +176,14 @@ class Worker:
     async def _ends(self, work: Work, loop: Loop) -> bool:
         if loop.end_condition is None:
             return False
-        return _truth(await call(loop.end_condition, await self._input(work)), "an end condition")
+        return _truth(await self._looked(loop.end_condition, work), "an end condition")
+
+    async def _looked(self, evaluator: Evaluator, work: Work) -> Any:
+        """What code, or an expression, makes of the run as it is."""
+        given = await self._input(work)
+        if isinstance(evaluator, Expression):
+            return await self._expressions.value(evaluator, given)
+        return await call(evaluator, given)
 
     async def _input(self, work: Work) -> StepInput:
         state, workflow = self._journal.state, self._workflow

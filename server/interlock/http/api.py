@@ -60,30 +60,39 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         principal: who,
         status: Annotated[list[RunStatus] | None, Query(max_length=MAX_LIST)] = None,
         workflow_id: Name | None = None,
+        session_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
-        return await listed(principal, status, workflow_id, limit, cursor)
+        return await listed(principal, status, limit, cursor, workflow_id=workflow_id, session_id=session_id)
 
     @router.get("/workflows/{workflow_id}/runs", operation_id="listRunsOfWorkflow", responses=RUN_LIST)
     async def runs_of(
         principal: who,
         workflow_id: Name,
         status: Annotated[list[RunStatus] | None, Query(max_length=MAX_LIST)] = None,
+        session_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """The same, of one workflow."""
-        return await listed(principal, status, workflow_id, limit, cursor)
+        return await listed(principal, status, limit, cursor, workflow_id=workflow_id, session_id=session_id)
 
     async def listed(
-        principal: Principal, status: list[RunStatus] | None, workflow_id: str | None, limit: int, cursor: str | None
+        principal: Principal,
+        status: list[RunStatus] | None,
+        limit: int,
+        cursor: str | None,
+        *,
+        workflow_id: str | None,
+        session_id: str | None,
     ) -> dict[str, Any]:
         check_may_list(principal)
         which = replace(
             seen_by(principal),
             workflow_id=workflow_id,
+            session_id=session_id,
             statuses=frozenset(status or ()),
             cursor=cursor,
             limit=limit,
@@ -99,12 +108,12 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         operation_id="getRun",
         responses=answers(RunDetail, *ANSWERED, ErrorCode.RUN_NOT_FOUND, ErrorCode.INVALID_MESSAGE),
     )
-    async def run(principal: who, workflow_id: Name, run_id: Name) -> dict[str, Any]:
-        """One run: its row, and its state as a `WorkflowRunOutput`."""
+    async def run(principal: who, workflow_id: Name, run_id: Name, session_id: Name | None = None) -> dict[str, Any]:
+        """One run: its row, and its state as a `WorkflowRunOutput`. One of another `session_id` isn't found."""
         engine = services().engine
         facts = await engine.runs.readable(principal, run_id)
         row = await services().store.run(run_id)
-        if row is None or facts.workflow_id != workflow_id:
+        if row is None or facts.workflow_id != workflow_id or session_id not in (None, facts.session_id):
             raise Refusal(ErrorCode.RUN_NOT_FOUND, "There is no such run of this workflow.", run_id=run_id)
         output = await engine.runs.snapshot(run_id)
         return {**summary(row), "status": output["status"], "input": row.input, "output": output}

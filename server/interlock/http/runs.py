@@ -29,7 +29,7 @@ from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, Reconnect, StartWorkflow
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, Name, Reconnect, StartWorkflow
 from interlock_protocol.types import RunStatus
 
 RUNS = "/workflows/{workflow_id}/runs"
@@ -88,13 +88,15 @@ def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIR
         last_event_index: Annotated[int | None, Query(ge=0)] = None,
         epoch: Annotated[int | None, Query(ge=0)] = None,
         snapshot: bool = False,
+        session_id: Name | None = None,
         last_event_id: Annotated[str | None, Header(json_schema_extra={"pattern": f"{EVENT_ID}|^$"})] = None,
     ) -> Response:
         """Replay what was missed, then follow. The header counts more than the query: a browser keeps it current."""
         if last_event_id:
             epoch, last_event_index = _place(last_event_id)
         place = {"last_event_index": last_event_index, "epoch": epoch, "snapshot": snapshot}
-        fields = {"action": "reconnect", "workflow_id": workflow_id, "run_id": run_id, **place}
+        of = {"workflow_id": workflow_id, "run_id": run_id, "session_id": session_id}
+        fields = {"action": "reconnect", **of, **place}
         message = validated(Reconnect, fields)
         assert isinstance(message, Reconnect)
         return await runs.resume(principal, message)

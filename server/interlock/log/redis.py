@@ -209,7 +209,7 @@ class RedisLog:
         return bool(await self._link.run("begin", keys, args))
 
     async def renew(self, owner: str) -> None:
-        self._leases.owner = owner
+        self._leases.keep_for(owner)
         calls = {shard: ((self._key(shard, "leases"),), (owner, self._lease_ms)) for shard in range(self._shards)}
         for shard, now in (await self._link.run_all("renew", calls)).items():
             self._contacts[shard].seen(now)

@@ -176,6 +176,7 @@ class RunFilter:
     user_id: str | None = None
     or_assignees: frozenset[str] = frozenset()
     workflow_id: str | None = None
+    session_id: str | None = None
     statuses: frozenset[RunStatus] = frozenset()
     cursor: str | None = None
     limit: int = 50

@@ -87,7 +87,7 @@ class SqlStore:
         return await self._read(partial(_run, run_id))
 
     async def runs(self, which: RunFilter) -> RunPage:
-        filters = which.workflow_id is not None or which.statuses or which.or_assignees
+        filters = which.workflow_id or which.session_id or which.statuses or which.or_assignees
         return await self._read(partial(_page, which, _before(which.cursor)), long=bool(filters))
 
     async def lingering(
@@ -325,6 +325,7 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
         user_id=which.user_id,
         or_assignees=which.or_assignees,
         workflow_id=which.workflow_id,
+        session_id=which.session_id,
         statuses=frozenset(which.statuses),
         before=before,
         limit=limit + 1,  # the one too many tells that there is another page

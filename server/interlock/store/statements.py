@@ -365,6 +365,7 @@ def list_runs(
     user_id: str | None,
     or_assignees: frozenset[str],
     workflow_id: str | None,
+    session_id: str | None,
     statuses: frozenset[str],
     before: tuple[int, str] | None,
     limit: int,
@@ -373,6 +374,8 @@ def list_runs(
     filtered = select(*LISTED_COLUMNS)
     if workflow_id is not None:
         filtered = filtered.where(runs.c.workflow_id == workflow_id)
+    if session_id is not None:
+        filtered = filtered.where(runs.c.session_id == session_id)
     if statuses:
         filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
     if before is not None:

@@ -54,17 +54,27 @@ class Judged:
     ends: bool = False
 
 
-def advance(workflow: Workflow, state: RunState, now: int, held: Collection[str] = ()) -> Advance:
+def advance(
+    workflow: Workflow,
+    state: RunState,
+    now: int,
+    held: Collection[str] = (),
+    *,
+    most: int | None = None,
+    begin: Path | None = None,
+) -> Advance:
     """What happens next in a run that hasn't ended.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970: for durations, timeouts and backoff.
         held: ids of the steps that an earlier try is still at work for, in a thread that can't be ended: they begin
             after it.
+        most: after how many drafts the look is cut short, so that others have their turn.
+        begin: where the look before was cut short. This one goes on from there.
     """
     if state.status is RunStatus.PENDING:
         return Advance((started(workflow, state),))
-    return Walk(workflow, state, now, held).advance()
+    return Walk(workflow, state, now, held, most=most, begin=begin).advance()
 
 
 def started(workflow: Workflow, state: RunState) -> Draft:

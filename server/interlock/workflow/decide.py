@@ -40,6 +40,9 @@ from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 ERROR = "requires_error_decision"
 
+_EXECUTOR = ("executor_id", "executor_name", "executor_type", "executor_run_id")
+"""What tells whose tools were decided."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
@@ -123,6 +126,7 @@ def continued(
         name = "StepExecutorContinued" if requirement.kind == TOOLS else "StepContinued"
         said = {
             "requirement_id": requirement.id,
+            **{key: value for key, value in requirement.facts.items() if key in _EXECUTOR},
             "decision": each.decision,
             "resolved_by": resolved_by,
             "resolved_at": now,

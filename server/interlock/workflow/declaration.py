@@ -10,6 +10,7 @@ Source: `docs/workflows.md`, "Containers" and "Names".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -409,6 +410,10 @@ class Workflow:
         if _depth_of(self.steps) > MAX_NESTING:
             raise DeclarationError(f"Workflow {id!r}: containers stand in each other more than {MAX_NESTING} deep.")
 
+    def prepare(self) -> None:
+        """Make what is made once now, so that no run waits for it."""
+        _ = self.by_step_id, self.fingerprint
+
     @cached_property
     def places(self) -> dict[str, Place]:
         """The top-level places, by name, in order."""
@@ -480,7 +485,6 @@ def _evaluator(given: Any, what: str, *, place: str) -> Evaluator:
 
 
 def _check_names(nodes: Sequence[Node], *, place: str) -> None:
-    names = [node.name for node in nodes]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(node.name for node in nodes).items():
+        if count > 1:
             raise DeclarationError(f"{place}: two steps are called {name!r}; give each a name of its own.")

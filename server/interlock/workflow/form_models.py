@@ -28,7 +28,7 @@ from pydantic_core import PydanticUndefined, core_schema, from_json, to_json
 from interlock.workflow.errors import DeclarationError
 from interlock.workflow.shapes import allowed_in, resolved, type_of, type_of_values
 from interlock.workflow.values import read
-from interlock_protocol.faults import first_errors
+from interlock_protocol.faults import first_errors, shortened
 from interlock_protocol.types import FieldType, JsonValue
 
 Model = type[BaseModel]
@@ -305,7 +305,10 @@ def _faults(error: Invalid) -> list[WrongField]:
         found = first_errors(error)
     except Exception:  # what an author raised can't say what it is
         return [{"field": "", "error": "This isn't accepted."}]
-    return [{"field": ".".join(map(str, each["loc"])), "error": sentence(each["msg"])} for each in found]
+    return [
+        {"field": ".".join(shortened(str(part)) for part in each["loc"]), "error": sentence(each["msg"])}
+        for each in found
+    ]
 
 
 def sentence(said: str) -> str:

@@ -22,7 +22,7 @@ from interlock.workflow.declaration import Workflow
 from interlock.workflow.errors import OutputError
 from interlock.workflow.values import kept, legible, wire
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.faults import first_errors
+from interlock_protocol.faults import first_errors, shortened
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import NotWire
 
@@ -80,7 +80,10 @@ def _faults(error: Exception, name: str) -> list[dict[str, str]]:
     if isinstance(error, ValidationError):
         with contextlib.suppress(Exception):  # what its author raised may not be able to say what it is
             return [
-                {"field": ".".join((name, *map(str, each["loc"]))), "error": legible(each["msg"])}
+                {
+                    "field": ".".join((name, *(shortened(str(part)) for part in each["loc"]))),
+                    "error": legible(each["msg"]),
+                }
                 for each in first_errors(error)
             ]
     return [{"field": name, "error": f"it can't be checked ({type(error).__name__})"}]

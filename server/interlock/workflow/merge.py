@@ -201,7 +201,7 @@ def _merge_input(workflow: Workflow, _: RunState, requirement: Requirement, give
     for name, value in given.get("user_input_schema", {}).items():
         if values.get(name) is not None and not is_same(values[name], value):
             sentence = "`user_input` and `user_input_schema` give different values; send one, or the same twice."
-            wrong.append({"field": name, "error": sentence})
+            wrong.append({"field": shortened(name), "error": sentence})
         values[name] = value
     accepted, errors = _checked_form(workflow, requirement, values)
     decision: JsonObject = {"user_input": accepted}

@@ -79,6 +79,22 @@ def last_content(places: Mapping[str, Place], nodes: Mapping[str, NodeState], be
     return last
 
 
+def success_of_node(place: Place, node: NodeState) -> tuple[bool, str | None]:
+    """Whether the steps whose content `content_of_node` gives call it a success, and what they say where not."""
+    if node.overruled:
+        return True, None
+    if _is_work(place):
+        return node.success, node.error
+    nodes = node.children or node.earlier
+    told = [(child, nodes[name]) for name, child in place.children.items() if name in nodes]
+    told = [(child, inner) for child, inner in told if content_of_node(child, inner) is not MISSING]
+    said = [success_of_node(child, inner) for child, inner in told]
+    if not isinstance(place.node, Parallel):
+        said = said[-1:]
+    errors = [error for success, error in said if error is not None and not success]
+    return all(success for success, _ in said), "; ".join(errors) or None
+
+
 def content_type_of(place: Place, node: NodeState, content: JsonValue) -> str:
     """The content type of what `content_of_node` gave."""
     if _is_work(place):

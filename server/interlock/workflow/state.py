@@ -13,12 +13,13 @@ Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
+from pydantic_core import from_json
 
 from interlock_protocol.types import JsonObject, JsonValue, OnReject, PathPart, RunStatus, StepType
 
@@ -221,6 +222,13 @@ class RunState:
 
 
 _STATE = TypeAdapter(RunState)
+_NODE = TypeAdapter(NodeState)
+_MANY: dict[str, TypeAdapter[Any]] = {
+    "requirements": TypeAdapter(Requirement),
+    "withdrawn": TypeAdapter(Requirement),
+    "resolved": TypeAdapter(Resolution),
+}
+"""Of what there may be as many as there are nodes."""
 
 
 def dump(state: RunState) -> bytes:
@@ -230,7 +238,39 @@ def dump(state: RunState) -> bytes:
 
 def load(data: bytes) -> RunState:
     """What `dump` wrote."""
-    return _STATE.validate_json(data)
+    parts = load_parts(data)
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            state: RunState = end.value
+            return state
+
+
+def load_parts(data: bytes) -> Generator[None, None, RunState]:
+    """As `load`, one small part after the other: between them, others may have their turn."""
+    raw = from_json(data)
+    many = {name: raw.pop(name) for name in _MANY}
+    nodes = raw.pop("nodes")
+    state = _STATE.validate_python(raw)
+    state.nodes = yield from _load_nodes(nodes)
+    for name, values in many.items():
+        loaded = getattr(state, name)
+        for key, value in values.items():
+            loaded[key] = _MANY[name].validate_python(value)
+            yield
+    return state
+
+
+def _load_nodes(raw: dict[str, Any]) -> Generator[None, None, dict[str, NodeState]]:
+    nodes: dict[str, NodeState] = {}
+    for name, value in raw.items():
+        inside = {key: value.pop(key) for key in ("children", "earlier")}
+        node = nodes[name] = _NODE.validate_python(value)
+        node.children = yield from _load_nodes(inside["children"])
+        node.earlier = yield from _load_nodes(inside["earlier"])
+        yield
+    return nodes
 
 
 def elapsed(since: int, now: int) -> int:
@@ -356,7 +396,9 @@ def _step_completed(state: RunState, event: Event, private: Mapping[str, Any]) -
     _end(state, node, event, Phase.COMPLETED)
     node.content = event.get("content")
     node.content_type = event["content_type"]
-    node.stop = bool(event.get("step_response", {}).get("stop"))
+    response = event.get("step_response", {})
+    node.stop = bool(response.get("stop"))
+    node.success, node.error = response.get("success", True), response.get("error")
     node.agent = None
     state.steps_completed += 1
     state.recoveries = 0

@@ -2,6 +2,8 @@
 
 Laws:
 - Looking changes nothing. It collects events to append and work to run.
+- A look may be cut short between two branches, and another goes on from there: a wide run is looked at in slices. What
+  was looked at in part is taken for open, and only a whole look says what work there is.
 - A container is a function of its nodes' states to the nodes that run next. A node's failure, rejection or stop is an
   outcome that its container may handle; today every container passes it on.
 
@@ -10,9 +12,10 @@ Source: engine spec, "Rules" 1 to 9, 11.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import dropwhile
 from typing import Any, Literal, TypeAlias
 
 from interlock.workflow.declaration import Condition, Loop, Parallel, Router, Step, Steps, Workflow
@@ -21,15 +24,15 @@ from interlock.workflow.io import Content
 from interlock.workflow.places import Place
 from interlock.workflow.requirements import asked
 from interlock.workflow.reviews import AnyReview, Choose, ErrorReview, Review
-from interlock.workflow.scope import MISSING, content_of_node, content_type_of, scope_at
+from interlock.workflow.scope import MISSING, content_of_node, content_type_of, scope_at, success_of_node
 from interlock.workflow.state import NodeState, Phase, RunState, elapsed
 
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""
 
 Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review", "thread", "input"]
-"""`thread` is to wait for an earlier try of a step, which is still at work in its thread; `input` to check what comes
-to a nested workflow."""
+"""`thread` is to wait for an earlier try of a step, still at work in its thread; `input` is to check what comes to a
+nested workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,14 @@ class Work:
 class Advance:
     """What happens next. With `drafts`, append and fold them and ask again; with nothing, the run waits for people.
 
-    `wake_at` is when to ask again, by the clock that `now` is from: a step is to be tried again then.
+    `wake_at` is when to ask again, by the clock that `now` is from: a step is to be tried again then. `cut` is the
+    branch before which the look was cut short, to ask again from there.
     """
 
     drafts: tuple[Draft, ...] = ()
     work: tuple[Work, ...] = ()
     wake_at: int | None = None
+    cut: Path | None = None
 
 
 class Outcome(Enum):
@@ -71,13 +76,31 @@ class Outcome(Enum):
 
 
 class Walk:
-    """One look at a run, from the root down to what isn't over."""
+    """One look at a run, from the root down to what isn't over.
 
-    def __init__(self, workflow: Workflow, state: RunState, now: int, held: Collection[str] = ()) -> None:
+    Args:
+        held: ids of the steps that an earlier try is still at work for.
+        most: after how many drafts it is cut short.
+        begin: where an earlier one was cut short.
+    """
+
+    def __init__(
+        self,
+        workflow: Workflow,
+        state: RunState,
+        now: int,
+        held: Collection[str] = (),
+        *,
+        most: int | None = None,
+        begin: Path | None = None,
+    ) -> None:
         self.held = held
         self.workflow = workflow
         self.state = state
         self.now = now
+        self.most = most
+        self.begins_at = begin
+        self.cut: Path | None = None
         self.drafts: list[Draft] = []
         self.work: list[Work] = []
         self.wake_at: int | None = None
@@ -86,7 +109,7 @@ class Walk:
     def advance(self) -> Advance:
         outcome = self.sequence(self.workflow.places.values(), self.state.nodes, ())
         if outcome is Outcome.OPEN:
-            return Advance(tuple(self.drafts), tuple(self.work), self.wake_at)
+            return Advance(tuple(self.drafts), tuple(self.work), self.wake_at, self.cut)
         return Advance((Draft(self.end(outcome)),))
 
     # ── The end of the run ──────────────────────────────────────────────────────────────────────────────
@@ -200,8 +223,7 @@ class Walk:
         scope = scope_at(self.workflow, self.state, path)
         asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
         if isinstance(review, Choose):
-            choices = asks.facts["available_choices"]
-            self.say(place, node, path, "RouterPaused", requirement_id=asks.id, available_choices=choices)
+            self.say(place, node, path, "RouterPaused", **asks.shown)
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
         return Outcome.OPEN
 
@@ -294,14 +316,30 @@ class Walk:
         return self.say(place, node, path, "StepCompleted", content_type="json", duration_ms=took)
 
     def parallel(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        outcomes = [self.node(child, node.children.get(name), (*path, name)) for name, child in place.children.items()]
+        outcomes: list[Outcome] = []
+        for name, child in self.branches(place, path):
+            outcomes.append(self.node(child, node.children.get(name), (*path, name)))
+            if self.cut is not None:
+                break
         for outcome in outcomes:
             if outcome not in (Outcome.OPEN, Outcome.DONE):
                 return outcome
-        if Outcome.OPEN in outcomes:
+        if Outcome.OPEN in outcomes or len(outcomes) < len(place.children):
             return Outcome.OPEN
         count = len(place.children)
         return self.say(place, node, path, "ParallelExecutionCompleted", parallel_step_count=count)
+
+    def branches(self, place: Place, path: Path) -> Iterator[tuple[str, Place]]:
+        """The branches of a Parallel that this look comes to: from where it begins, to where it is cut short."""
+        branches = iter(place.children.items())
+        begin, depth = self.begins_at, len(path)
+        if begin is not None and len(begin) > depth and begin[:depth] == path:
+            branches = dropwhile(lambda branch: branch[0] != begin[depth], branches)
+        for name, child in branches:
+            if self.most is not None and len(self.drafts) >= self.most:
+                self.cut = (*path, name)
+                return
+            yield name, child
 
     def loop(self, place: Place, loop: Loop, node: NodeState, path: Path) -> Outcome:
         bound = loop.max_iterations
@@ -394,8 +432,9 @@ class Walk:
         content = content_of_node(place, node) if output is None else output.content
         content = None if content is MISSING else content
         scope = scope_at(self.workflow, self.state, path)
-        asks = asked(self.state.run_id, place, path, node, review, scope, self.now)
-        event = self.of_step(place, node, path, "StepOutputReview", requirement_id=asks.id, step_output=content)
+        judged = judgement(success_of_node(place, node) if output is None else (output.success, output.error))
+        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **judged)
+        event = self.of_step(place, node, path, "StepOutputReview", **asks.shown, step_output=content, **judged)
         kept = None if output is None else {"output": kept_of(output)}
         self.drafts.append(Draft(event, kept))
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
@@ -421,9 +460,7 @@ class Walk:
 
 def completion(output: Content, duration_ms: int) -> dict[str, Any]:
     """What a `StepCompleted` says of an output."""
-    response: dict[str, Any] = {"success": output.success}
-    if output.error is not None:
-        response["error"] = output.error
+    response = judgement((output.success, output.error))
     if output.stop:
         response["stop"] = True
     return {
@@ -432,6 +469,12 @@ def completion(output: Content, duration_ms: int) -> dict[str, Any]:
         "step_response": response,
         "duration_ms": duration_ms,
     }
+
+
+def judgement(said: tuple[bool, str | None]) -> dict[str, Any]:
+    """Whether a step itself calls its output a success, and what it says where not, as it travels."""
+    success, error = said
+    return {"success": success} if error is None else {"success": success, "error": error}
 
 
 def kept_of(output: Content) -> dict[str, Any]:

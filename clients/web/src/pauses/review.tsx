@@ -41,6 +41,7 @@ export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBus
   return (
     <div className="stack">
       <Retries question={question} />
+      <Failure question={question} />
       <Folded text={text} what="output" code={typeof output !== "string"} />
       {!isEditable && <p className="hint">It is too long to be changed here.</p>}
       <Before question={question} />
@@ -78,6 +79,17 @@ function Retries({ question }: { question: StepQuestion }) {
     <p className="hint">
       Sent back {count === 1 ? "once" : `${count} times`}
       {most !== undefined && ` of ${most}`}.
+    </p>
+  );
+}
+
+/** What the step says of an output that it calls a failure itself. */
+function Failure({ question }: { question: StepQuestion }) {
+  const { success, error } = question.requirement;
+  if (success !== false) return null;
+  return (
+    <p className="error" role="alert">
+      The step calls this a failure{error ? `: ${error}` : "."}
     </p>
   );
 }

@@ -76,7 +76,9 @@ async function ask(token: string): Promise<void> {
 async function fetched(token: string): Promise<Answer> {
   const { workflows } = known;
   try {
-    const response = await fetch(`${base}workflows`, { headers: { Authorization: `Bearer ${token}` } });
+    // The server's own answer, also where its paths speak to other clients (docs/agentos.md).
+    const headers = { Authorization: `Bearer ${token}`, Accept: "application/vnd.interlock+json, application/json" };
+    const response = await fetch(`${base}workflows`, { headers });
     const body = (await response.json()) as { workflows?: readonly Workflow[]; error?: string };
     if (response.ok) return { workflows: body.workflows ?? [], fault: null };
     return { workflows, fault: body.error ?? "The server doesn't say which workflows it has." };

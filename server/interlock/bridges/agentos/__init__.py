@@ -1,0 +1,9 @@
+"""Agno AgentOS: its HTTP routes and its WebSocket, for clients that were written for it.
+
+`middleware` chooses who is spoken to so; `socket` and `routes` carry over one connection and one request. `events`,
+`outputs` and `actions` are the translation itself, and pure; `history` reads from a run's log what events leave out.
+
+Source: `docs/agentos.md`.
+"""
+
+from interlock.bridges.agentos.middleware import AgentOS as AgentOS

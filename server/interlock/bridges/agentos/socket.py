@@ -1,0 +1,131 @@
+"""One WebSocket of a client of AgentOS: its frames translated between it and the server's own socket.
+
+Laws:
+- The server's socket doesn't know of it: it is given another `receive` and another `send`.
+- A frame that can't be read, or is too large, is passed on as it is: the server refuses it as it refuses any.
+- Frames leave one by one, each when the one before was taken: what a client doesn't read stays in the log.
+- In the open mode the bridge authenticates for the client, who is told that nobody has to.
+
+Source: `docs/agentos.md`, "The WebSocket".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import MutableMapping
+from typing import Any
+
+from pydantic_core import from_json
+from starlette.types import ASGIApp
+
+from interlock.bridges.agentos import actions, events
+from interlock.bridges.agentos.history import history_of
+from interlock.bridges.agentos.outputs import place_of
+from interlock.engine.runs import Runs
+from interlock.log.port import LogUnavailable
+from interlock.socket import Receive, Scope, Send
+from interlock.store.port import StoreUnavailable
+from interlock.transport import FRAMES
+from interlock_protocol.codec import JSON
+from interlock_protocol.errors import Refusal
+from interlock_protocol.limits import MAX_CLIENT_DEPTH, MAX_UNAUTHENTICATED_BYTES
+
+SUBPROTOCOL = "agentos.v1"
+"""What a client may offer to be spoken to so."""
+
+Message = MutableMapping[str, Any]
+
+
+class Conversation:
+    """One connection.
+
+    Args:
+        token: what to authenticate with for the client, in the open mode.
+        limit: the largest frame that is looked at, in bytes.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, runs: Runs, *, token: str | None, limit: int
+    ) -> None:
+        self._offered = SUBPROTOCOL in scope.get("subprotocols", ())
+        self._scope = {**scope, "subprotocols": [], "extensions": _without_pages(scope)}
+        self._receive = receive
+        self._send = send
+        self._runs = runs
+        self._token = token
+        self._limit = limit
+        self._is_known = token is not None
+        self._first: deque[Message] = deque()
+        self._is_announced = token is None
+
+    async def serve(self, app: ASGIApp) -> None:
+        """Have the server's own socket serve it, to the end."""
+        await app(self._scope, self.receive, self.send)
+
+    # ── From the client ─────────────────────────────────────────────────────────────────────────────────
+
+    async def receive(self) -> Message:
+        """What the server is to read next."""
+        if self._first:
+            return self._first.popleft()
+        message = await self._receive()
+        text = message.get("text")
+        if message["type"] == "websocket.connect" and self._token is not None:
+            self._first.append(_frame({"action": "authenticate", "token": self._token}))
+        if text is None or len(text) > (self._limit if self._is_known else MAX_UNAUTHENTICATED_BYTES):
+            return message
+        try:
+            action = JSON.decode(text, max_depth=MAX_CLIENT_DEPTH)
+        except Refusal:
+            return message
+        return _frame(await self._own(action))
+
+    async def _own(self, action: dict[str, Any]) -> dict[str, Any]:
+        if action.get("action") == "authenticate" and self._token is not None:
+            return {**action, "token": self._token}  # where nobody has to authenticate, any token does
+        if action.get("action") == "reconnect" and await self._is_over(action.get("run_id")):
+            return actions.own(actions.without_index(action))
+        return actions.own(action)
+
+    async def _is_over(self, run_id: Any) -> bool:
+        """Whether this is a finished run. Whether it may be read, the server says."""
+        if not isinstance(run_id, str) or not run_id or not self._is_known or "\0" in run_id:
+            return False
+        try:
+            return (await self._runs.head(run_id)).status.is_final
+        except (LogUnavailable, StoreUnavailable, Refusal):
+            return False
+
+    # ── To the client ───────────────────────────────────────────────────────────────────────────────────
+
+    async def send(self, message: Message) -> None:
+        """Send what the server sends."""
+        if message["type"] == "websocket.accept" and self._offered:
+            message = {**message, "subprotocol": SUBPROTOCOL}
+        text = message.get("text")
+        if text is None:
+            await self._send(message)
+            return
+        said: dict[str, Any] = from_json(text)
+        if said["event"] == "authenticated":
+            self._is_known = True
+            if not self._is_announced:
+                self._is_announced = True
+                return  # it was the bridge that has authenticated
+        if said["event"] == "connected" and self._token is not None:
+            said |= {"requires_auth": False, "message": "Connected."}
+        await self._send({"type": "websocket.send", "text": JSON.encode(await self._translated(said))})
+
+    async def _translated(self, said: dict[str, Any]) -> dict[str, Any]:
+        if not events.repeats(said):
+            return events.translated(said)
+        return events.translated(said, await history_of(self._runs, said["run_id"], place_of(said) + 1))
+
+
+def _frame(action: dict[str, Any]) -> Message:
+    return {"type": "websocket.receive", "text": JSON.encode(action)}
+
+
+def _without_pages(scope: Scope) -> dict[str, Any]:
+    """The extensions of the connection, but for whole pages of ready frames: each frame is to be translated."""
+    return {name: value for name, value in (scope.get("extensions") or {}).items() if name != FRAMES}

@@ -1,0 +1,1 @@
+"""What runs in a run: the code of a workflow's author, and expressions."""

@@ -1,0 +1,1 @@
+"""A process that is a server: its connections, and its files."""
