@@ -305,7 +305,7 @@ def _input(model: type[AnyClientMessage] | None) -> ServerInput:
 
 
 def validated(model: type[AnyClientMessage] | None, fields: dict[str, Any]) -> AnyClientMessage:
-    """The message that has these fields, its `action` among them; a null field wasn't given.
+    """The message that has these fields, its `action` among them; a null field wasn't given, but for `nulls`.
 
     Raises:
         Refusal: `invalid_message`, or `unknown_action` when there is no model.
@@ -313,7 +313,8 @@ def validated(model: type[AnyClientMessage] | None, fields: dict[str, Any]) -> A
     if model is None:
         raise Refusal(ErrorCode.UNKNOWN_ACTION, f"unknown action; there are {', '.join(CLIENT_MESSAGES)}")
     try:
-        return model.model_validate({name: value for name, value in fields.items() if value is not None})
+        given = {name: value for name, value in fields.items() if value is not None or name in model.nulls}
+        return model.model_validate(given)
     except ValidationError as error:
         details = field_faults(error)
         message = f"{fields['action']}: {details[0]['field']} {details[0]['error']}"

@@ -2,8 +2,8 @@
 
 Laws:
 - Client messages have `action`, server messages have `event`. A receiver ignores fields it doesn't know.
-- Client messages are read strictly: no type is coerced, and null means "not given". Every list in them is `Bounded`,
-  every object `BoundedObject`, and what may be anything is `AnyJson`.
+- Client messages are read strictly: no type is coerced, and null means "not given", but for the fields in `nulls`.
+  Every list in them is `Bounded`, every object `BoundedObject`, and what may be anything is `AnyJson`.
 - Run events, and only they, have `event_index` and `epoch`; a snapshot is a `WorkflowRunOutput` without the
   first.
 - The server doesn't validate what it produced itself; these models are for those who read it, and for the
@@ -74,6 +74,8 @@ class Authenticate(ClientMessage):
 
 class StartWorkflow(ClientMessage):
     """Starts a run and follows it from index 0."""
+
+    nulls: ClassVar[frozenset[str]] = frozenset({"message"})
 
     action: Literal["start-workflow"] = "start-workflow"
     workflow_id: Name

@@ -56,14 +56,18 @@ class Tolerant(BaseModel):
     always: ClassVar[frozenset[str]] = frozenset()
     """Fields that are on the wire even when they are null."""
 
+    nulls: ClassVar[frozenset[str]] = frozenset()
+    """Fields in which null is a value: on the wire when it was given, and not the same as leaving them out."""
+
     def to_wire(self) -> dict[str, Any]:
-        """The JSON-ready object as it travels: without nulls, but for the fields in `always`."""
+        """The JSON-ready object as it travels: without nulls, but for the fields in `always`, and given `nulls`."""
         return self.model_dump(mode="json", by_alias=True)
 
     # A serializer, not a loop in to_wire(): nested models drop their nulls too.
     @model_serializer(mode="wrap")
     def _without_nulls(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in dump(self).items() if value is not None or name in self.always}
+        kept = self.always | (self.nulls & self.model_fields_set)
+        return {name: value for name, value in dump(self).items() if value is not None or name in kept}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -73,7 +77,8 @@ class Tolerant(BaseModel):
 
 
 class UserInputField(Tolerant):
-    """One field of a form. `value` is the client's, the rest is the server's."""
+    """One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
+    is shown to nobody."""
 
     always: ClassVar[frozenset[str]] = frozenset({"description", "allowed_values", "default", "value"})
 
@@ -85,6 +90,7 @@ class UserInputField(Tolerant):
     allowed_values: list[JsonValue] | None = None
     default: JsonValue = None
     value: JsonValue = None
+    secret: bool | None = None
 
 
 class Choice(Tolerant):
@@ -113,6 +119,8 @@ class ToolExecution(Tolerant):
 
 class ExecutorRequirement(Tolerant):
     """What an agent inside a step waits for. The last six fields are the client's."""
+
+    nulls: ClassVar[frozenset[str]] = frozenset({"external_execution_result"})
 
     id: str
     tool_execution: ToolExecution | None = None
@@ -175,7 +183,8 @@ class StepRequirement(Tolerant):
 
 
 class ErrorRequirement(Tolerant):
-    """A failed step that waits for a person to say: retry, skip or cancel."""
+    """A failed step that waits for a person to say: retry, skip or cancel. Where the step had asked for input,
+    `user_input_schema` is its form, each `value` what was given, and a retry may give other input."""
 
     id: str
     step_id: str
@@ -186,6 +195,7 @@ class ErrorRequirement(Tolerant):
     error_message: str
     error_type: str
     retry_count: int = 0
+    user_input_schema: list[UserInputField] | None = None
     assignees: list[str] | None = None
     timeout_at: str | None = None
     on_timeout: Open[OnTimeout] | None = None
@@ -210,6 +220,8 @@ class DecidedQuestion(Tolerant):
 class DecidedExecutorRequirement(Tolerant):
     """The client's part of an executor requirement."""
 
+    nulls: ClassVar[frozenset[str]] = frozenset({"external_execution_result"})
+
     id: str
     confirmation: bool | None = Field(default=None, strict=True)
     confirmation_note: str | None = None
@@ -224,6 +236,8 @@ class EchoedRequirement(Tolerant):
 
     Everything else that is echoed is ignored, changed or not.
     """
+
+    nulls: ClassVar[frozenset[str]] = frozenset({"edited_output"})
 
     id: str | None = None
     step_id: str | None = None
@@ -251,8 +265,9 @@ class EchoedRequirement(Tolerant):
 
 
 class EchoedErrorRequirement(Tolerant):
-    """An error requirement as it comes back."""
+    """An error requirement as it comes back; `user_input` goes with a `retry`."""
 
     id: str | None = None
     step_id: str | None = None
     decision: Literal["retry", "skip", "cancel"] | None = None
+    user_input: BoundedObject | None = None

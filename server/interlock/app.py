@@ -48,6 +48,7 @@ from interlock.metrics import Metrics
 from interlock.pacing.limiter import OFF, RateLimits
 from interlock.pacing.shared import shared_windows
 from interlock.readiness import Readiness
+from interlock.secrets.keys import vault_of
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.migrate import check_current, migrate
@@ -89,6 +90,7 @@ class Interlock:
         on_pause: OnPause | None = None,
     ) -> None:
         _check(workflows)
+        self._vault = vault_of(settings, workflows)
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
@@ -128,6 +130,7 @@ class Interlock:
                 is_alone=self.settings.redis_url is None,
                 on_pause=self._on_pause,
                 meter=self.meter,
+                vault=self._vault,
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             limits = await self._open_limits()
@@ -208,7 +211,8 @@ def create_app(
             are waited for; once, and after a crash at least once.
 
     Raises:
-        SettingsError: settings that can't be used, or nothing guards a server that others can reach.
+        SettingsError: settings that can't be used, nothing guards a server that others can reach, or a form asks for a
+            secret and several nodes have no key for it.
         ValueError: two workflows of one id.
     """
     settings = settings or Settings()

@@ -64,6 +64,8 @@ def _secrets(settings: Settings) -> Iterator[str]:
     if settings.jwt_secret is not None:
         key = settings.jwt_secret.get_secret_value()
         yield from (key, key.strip())
+    if settings.secrets_keys is not None:
+        yield from settings.secrets_keys.get_secret_value().replace(",", " ").split()
     for url in (settings.database_url, settings.redis_url):
         if url is not None:
             yield from _passwords(url)

@@ -23,6 +23,7 @@ from interlock.auth.keys import key_from_secret
 from interlock.auth.origins import is_loopback, parse_origin
 from interlock.auth.token_list import parse_tokens
 from interlock.pacing.limiter import limit_of
+from interlock.secrets.vault import is_key
 from interlock_protocol.errors import InterlockError
 from interlock_protocol.limits import MAX_MESSAGE_BYTES
 
@@ -126,6 +127,12 @@ class Settings(BaseSettings):
         "One token, of user `admin` with every scope; or a JSON list of objects with token, user_id, scopes"
         " (by default: execute, decide and read workflows) and groups.",
         'one token, or a JSON list such as [{"token": "…", "user_id": "…"}]',
+    )
+    secrets_keys: SecretStr | None = _setting(
+        None,
+        "The keys that seal the secrets people type into forms, with commas between them: the first seals, all open."
+        " By default, on one machine, a made-up one in the data folder.",
+        "keys of 32 bytes in URL-safe base64, with commas between them",
     )
     jwt_secret: SecretStr | None = _setting(
         None,
@@ -281,6 +288,14 @@ class Settings(BaseSettings):
     def _readable_tokens(cls, value: SecretStr | None) -> SecretStr | None:
         if value:
             parse_tokens(value.get_secret_value())
+        return value
+
+    @field_validator("secrets_keys")
+    @classmethod
+    def _usable_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = [] if value is None else value.get_secret_value().replace(",", " ").split()
+        if value is not None and not (keys and all(map(is_key, keys))):
+            raise ValueError(f"must be {_write('secrets_keys')}.")
         return value
 
     @field_validator("jwt_secret")

@@ -291,17 +291,26 @@ async def test_edited_arguments_run() -> None:
     assert sent == [("bob@example.org", 1, "low")]
 
 
-async def test_edited_arguments_that_do_not_fit_fail_and_the_model_is_told() -> None:
+@pytest.mark.parametrize(
+    ("edited", "fields"),
+    [
+        ({"to": "x", "copies": "many"}, ["edited_args.copies"]),
+        ({"copies": 2}, ["edited_args"]),
+        ({"to": "x", "copies": True}, ["edited_args.copies"]),
+    ],
+)
+async def test_edited_arguments_that_do_not_fit_go_back_to_the_person(edited: Any, fields: list[str]) -> None:
     sent: list[Any] = []
-    agent = mailing([MAIL], [Call("send_mail", {"to": "x"}, "again")], [told], metadata=editable(), sent=sent)
-    async with running(flow(agent)) as run:
+    async with running(flow(mailing([MAIL], [told], metadata=editable(), sent=sent))) as run:
         pause = await run.paused()
-        await pause.approve(pause.tools[0], edited_args={"copies": "many"})
-        await run.until("StepExecutorPaused", count=2)
-        ((what, _, error),) = tool_events(run)
-        assert what == "Error"
-        assert "copies" in error
-        await (await run.paused()).confirm()
+        with pytest.raises(Refusal) as refused:
+            await pause.approve(pause.tools[0], edited_args=edited)
+        assert refused.value.code is ErrorCode.INVALID_DECISION
+        assert [each["field"] for each in refused.value.details] == fields
+        await run.restart()
+        with pytest.raises(Refusal):
+            await (await run.paused()).approve(pause.tools[0], edited_args=edited)
+        await pause.approve(pause.tools[0], edited_args={"to": "x"})
         await run.completed()
     assert sent == [("x", 1, "low")]
 

@@ -243,6 +243,32 @@ def test_what_was_typed_before_a_question_doesn_t_answer_it(terminal: OpenTermin
         screen.expect("What then?")
 
 
+def test_secret_is_typed_unseen_and_a_step_that_failed_asks_for_its_input_again(terminal: OpenTerminal) -> None:
+    with terminal("chat", "sign-in") as screen:
+        screen.expect("user [str] ")
+        screen.type("ann\n")
+        screen.expect("password [secret] ")
+        screen.type("mistyped\n")
+        screen.expect("→ sign in: user = ann, password = ••••")
+        screen.expect("edit: do it again with other input")
+        screen.expect("What now? ")
+        screen.type("edit\n")
+        screen.expect("user [str, ann] ")
+        screen.type("\n")
+        screen.expect("password [secret] ")
+        screen.type(" hunter-2\n")
+        screen.expect("ann is in")
+        assert screen.end() == 0
+        assert "hunter-2" not in screen.said
+        assert "mistyped" not in screen.said
+
+
+def test_secret_is_read_from_a_pipe(cli: Cli) -> None:
+    done = cli("chat", "sign-in", piped="ann\n hunter-2\n")
+    assert done.returncode == 0, done.stdout
+    assert "hunter-2" not in done.stdout
+
+
 async def test_decision_made_elsewhere_closes_the_question(live: Live, terminal: OpenTerminal) -> None:
     with terminal("chat", "twice") as screen:
         run_id = run_id_in(screen.expect("[y/n] "))

@@ -87,6 +87,15 @@ def fails_once(step_input: StepInput) -> str:
     return "printed"
 
 
+PASSWORD = UserInputField("password", secret=True)
+
+
+def sign_in(step_input: StepInput) -> str:
+    if step_input.user_input["password"].get_secret_value() != " hunter-2":
+        raise ValueError("wrong")
+    return f"{step_input.user_input['user']} is in"
+
+
 TOOLS = (
     ToolRequest(Tool("call-1", "delete", {"path": "/tmp/x", "force": True})),
     ToolRequest(Tool("call-2", "rename", {"path": "/tmp/y"}), editable=True),
@@ -134,5 +143,9 @@ workflows = [
     Workflow("mended", steps=[Step("print", fails_once, on_error="pause")]),
     Workflow("hasty", steps=[Step("publish", done, human_review=Confirm("Publish?", timeout=3, on_timeout="skip"))]),
     Workflow("patient", steps=[Step("publish", done, human_review=Confirm("Publish?", timeout=7200))]),
+    Workflow(
+        "sign-in",
+        steps=[Step("sign in", sign_in, human_review=Ask([UserInputField("user"), PASSWORD]), on_error="pause")],
+    ),
     Workflow("broken", steps=[Step("fails", fails)]),
 ]

@@ -322,3 +322,43 @@ def test_review_says_how_often_it_was_sent_back() -> None:
     review = {"id": "q-1", "requires_output_review": True, "step_output": "x", "retry_count": 1, "max_retries": 3}
     (pause,) = after(output(review)).pending
     assert (pause.output, pause.retry_count, pause.max_retries) == ("x", 1, 3)
+
+
+async def test_null_takes_the_place_of_an_output_and_of_a_result_only_where_it_is_given() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def keep(decision: Decision) -> None:
+        sent.append(decision.to_wire())
+
+    (review,) = waiting_with(keep, {"id": "q-1", "requires_output_review": True}).pending
+    await review.confirm()
+    await review.confirm(edited_output=None)
+    assert [each.get("edited_output", "left out") for each in sent] == ["left out", None]
+    tool = {"tool_call_id": "c-1", "tool_name": "query", "external_execution_required": True}
+    request = {"id": "q-2.0", "tool_execution": tool}
+    asked = {"id": "q-2", "requires_executor_input": True, "executor_requirements": [request]}
+    (pause,) = waiting_with(keep, asked).pending
+    await pause.hand_in(pause.tools[0], None)
+    assert sent[-1]["executor_requirements"] == [{"id": "q-2.0", "external_execution_result": None}]
+    decided = {**request, "external_execution_result": None}
+    (left,) = waiting_with(keep, {**asked, "executor_requirements": [decided]}).pending
+    assert left.tools == ()
+
+
+def waiting_with(keep: Any, requirement: dict[str, Any]) -> RunState:
+    state = RunState(keep)
+    state.apply(output(requirement))
+    return state
+
+
+async def test_retry_may_fill_in_the_form_anew() -> None:
+    SENT.clear()
+    field = {"name": "account", "description": None, "allowed_values": None, "default": None, "value": "bad"}
+    state = after(
+        message("StepError", error="no such account", error_type="ValueError", attempt=1, will_retry=False),
+        paused(kind="requires_error_decision", user_input_schema=[field]),
+    )
+    (pause,) = state.pending
+    assert [each.value for each in pause.fields] == ["bad"]
+    await pause.decide("retry", user_input={"account": "good"})
+    assert SENT[-1]["user_input"] == {"account": "good"}

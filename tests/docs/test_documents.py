@@ -283,6 +283,12 @@ async def trip(run: Run) -> None:
     await (await run.paused("bill")).submit(payer="Ada")
 
 
+async def sign_in(run: Run) -> None:
+    await (await run.paused()).submit(user="ann", password="hunter-2")
+    await run.until("StepContinued")
+    assert "hunter-2" not in str(run.events)
+
+
 async def contact(run: Run) -> None:
     await (await run.paused()).choose("write", "call")
 
@@ -346,6 +352,7 @@ SCENARIOS: dict[str, tuple[Any, Answers, Any]] = {
     "triage": ({"priority": 1, "mail": "ada@example.org"}, no_answers, "written!!!"),
     "deployment": ("", deployment, "archived"),
     "trip": ("", trip, "1 nights in Ghent, second class, paid by Ada"),
+    "sign-in": ("", sign_in, "ann is in, with 8 characters"),
     "contact": ("", contact, "called, then written"),
     "poem": ("tides", poem, "Tides!"),
     "publishing": ("", publishing, "published in sport"),

@@ -169,10 +169,16 @@ def test_open_server_lets_everybody_act_at_once() -> None:
 
 
 def test_action_carries_the_typed_message() -> None:
-    received = server().receive('{"action":"start-workflow","workflow_id":"w","message":null,"session_id":null,"x":1}')
+    received = server().receive('{"action":"start-workflow","workflow_id":"w","version":null,"session_id":null,"x":1}')
     assert isinstance(received, Action)
     assert received.message == StartWorkflow(workflow_id="w")
     assert received.message.model_fields_set == {"action", "workflow_id"}
+
+
+def test_null_is_a_message() -> None:
+    received = server().receive('{"action":"start-workflow","workflow_id":"w","message":null}')
+    assert isinstance(received, Action)
+    assert received.message == StartWorkflow(workflow_id="w", message=None)
 
 
 def test_every_wrong_field_is_named_in_plain_words_and_of_a_list_the_first_wrong_element() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from interlock_client.tools import ToolCall, waiting
 from interlock_protocol.errors import ProtocolMisuse
@@ -43,6 +43,14 @@ Kind: TypeAlias = Literal[
 Decision: TypeAlias = EchoedRequirement | EchoedErrorRequirement
 Send: TypeAlias = Callable[[Decision], Awaitable[None]]
 
+
+@dataclass(frozen=True)
+class Unchanged:
+    """An output stays as it is. (None is an output too.)"""
+
+
+UNCHANGED: Final = Unchanged()
+
 _YES_OR_NO: tuple[Kind, ...] = ("confirmation", "output_review", "iteration_review", "executor_input")
 _REVIEWS: tuple[Kind, ...] = ("output_review", "iteration_review")
 
@@ -54,7 +62,8 @@ class Pause:
     Attributes:
         requirement: the server's own, whole; None until the `WorkflowRunOutput` of the pause was read, and for errors.
         message: the question, where the workflow asks one.
-        fields: the form, for `user_input`.
+        fields: the form, for `user_input`; for `error_decision`, the one that the step had asked for, each `value` what
+            was given.
         choices: the routes, for `route_selection`.
         multiple: whether several routes may be chosen.
         output: what is under review.
@@ -94,15 +103,19 @@ class Pause:
     requirement: StepRequirement | None = field(default=None, repr=False)
     _send: Send = field(repr=False, compare=False)
 
-    async def confirm(self, *, edited_output: JsonValue = None) -> None:
-        """Yes. A review may put `edited_output` in the place of the output; an agent's tools are all approved."""
+    async def confirm(self, *, edited_output: JsonValue | Unchanged = UNCHANGED) -> None:
+        """Yes. A review may put `edited_output` in the place of the output, None included; an agent's tools are all
+        approved."""
         self._only(*_YES_OR_NO, doing="confirm()")
-        if edited_output is not None:
+        if isinstance(edited_output, Unchanged):
+            edited: dict[str, JsonValue] = {}
+        else:
             self._only(*_REVIEWS, doing="confirm(edited_output=…)")
+            edited = {"edited_output": edited_output}
         if self.kind == "executor_input":
             await self.resolve(*(tool.approved() for tool in self.tools))
         else:
-            await self._send(self._answer(confirmed=True, edited_output=edited_output))
+            await self._send(self._answer(confirmed=True, **edited))
 
     async def reject(self, feedback: str | None = None, on_reject: OnReject | None = None) -> None:
         """No. `on_reject` is one of `allowed_on_reject`; without it the workflow's own applies. An agent's tools are
@@ -123,10 +136,13 @@ class Pause:
         self._only("route_selection", doing="choose()")
         await self._send(self._answer(selected_choices=list(names)))
 
-    async def decide(self, decision: Literal["retry", "skip", "cancel"]) -> None:
-        """Says what becomes of a step that failed."""
+    async def decide(
+        self, decision: Literal["retry", "skip", "cancel"], *, user_input: Mapping[str, JsonValue] | None = None
+    ) -> None:
+        """Says what becomes of a step that failed. A retry may fill in its form anew, where it has `fields`."""
         self._only("error_decision", doing="decide()")
-        await self._send(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision))
+        given = None if user_input is None else dict(user_input)
+        await self._send(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision, user_input=given))
 
     # ── An agent's tools ────────────────────────────────────────────────────────────────────────────────
 
@@ -235,6 +251,7 @@ def failed(requirement: ErrorRequirement, send: Send) -> Pause:
         error=requirement.error_message,
         error_type=requirement.error_type,
         retry_count=requirement.retry_count,
+        fields=tuple(requirement.user_input_schema or ()),
         assignees=tuple(requirement.assignees or ()),
         timeout_at=_time(requirement.timeout_at),
         on_timeout=requirement.on_timeout,

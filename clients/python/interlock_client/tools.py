@@ -114,7 +114,7 @@ class ToolCall:
         return DecidedExecutorRequirement(id=self.id, user_feedback_schema=schema)
 
     def handed_in(self, result: JsonValue) -> DecidedExecutorRequirement:
-        """What it came to where it was executed; anything but None."""
+        """What it came to where it was executed, None included."""
         self._only("external_execution", doing="handed_in()")
         return DecidedExecutorRequirement(id=self.id, external_execution_result=result)
 
@@ -146,7 +146,7 @@ def _is_decided(requirement: ExecutorRequirement) -> bool:
     """Whether the client's part of it is filled in, as it is in a pause of which a part was decided."""
     return (
         requirement.confirmation is not None
-        or requirement.external_execution_result is not None
+        or "external_execution_result" in requirement.model_fields_set
         or any(field.value is not None for field in requirement.user_input_schema or ())
         or any("selected_options" in each for each in requirement.user_feedback_schema or ())
     )

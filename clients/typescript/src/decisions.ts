@@ -18,7 +18,7 @@ export interface Verdict {
   /** What a no does; without it, what the workflow says. */
   on_reject?: OnReject;
   rejection_feedback?: string;
-  /** Of a review: what takes the place of the output. */
+  /** Of a review: what takes the place of the output, null included; where it is left out, the output stays. */
   edited_output?: JsonValue;
 }
 
@@ -40,6 +40,8 @@ export interface Tools {
 /** What becomes of a step that failed. */
 export interface ErrorDecision {
   decision: "retry" | "skip" | "cancel";
+  /** With a retry of a step that had asked for input: its form, filled in anew. */
+  user_input?: Record<string, JsonValue>;
 }
 
 /** An answer to a requirement; which one fits is told by its kind. */

@@ -90,6 +90,7 @@ function errorRequirement(event: StepPaused, error: StepError | null): ErrorRequ
     error_message: error?.error ?? "",
     error_type: error?.error_type ?? "",
     retry_count: error ? error.attempt - 1 : 0,
+    ...(event.user_input_schema === undefined ? {} : { user_input_schema: event.user_input_schema }),
     ...(event.timeout_at === undefined ? {} : { timeout_at: event.timeout_at }),
     ...(event.on_timeout === undefined ? {} : { on_timeout: event.on_timeout }),
   };

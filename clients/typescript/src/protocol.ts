@@ -164,12 +164,15 @@ export interface DecidedQuestion {
   selected_options?: JsonValue[] | null;
 }
 /**
- * An error requirement as it comes back.
+ * An error requirement as it comes back; `user_input` goes with a `retry`.
  */
 export interface EchoedErrorRequirement {
   id?: string | null;
   step_id?: string | null;
   decision?: ("retry" | "skip" | "cancel") | null;
+  user_input?: {
+    [k: string]: JsonValue;
+  } | null;
 }
 /**
  * Replays what was missed, then follows.
@@ -593,7 +596,8 @@ export interface RouterPaused {
   on_reject?: "skip" | "cancel" | "else" | "retry";
 }
 /**
- * One field of a form. `value` is the client's, the rest is the server's.
+ * One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
+ * is shown to nobody.
  */
 export interface UserInputField {
   name: string;
@@ -603,6 +607,7 @@ export interface UserInputField {
   allowed_values: JsonValue[] | null;
   default: JsonValue;
   value: JsonValue;
+  secret?: boolean;
 }
 /**
  * One route a person may select.
@@ -828,7 +833,8 @@ export interface StepRequirement {
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
 }
 /**
- * A failed step that waits for a person to say: retry, skip or cancel.
+ * A failed step that waits for a person to say: retry, skip or cancel. Where the step had asked for input,
+ * `user_input_schema` is its form, each `value` what was given, and a retry may give other input.
  */
 export interface ErrorRequirement {
   id: string;
@@ -840,6 +846,7 @@ export interface ErrorRequirement {
   error_message: string;
   error_type: string;
   retry_count: number;
+  user_input_schema?: UserInputField[];
   assignees?: string[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";

@@ -311,6 +311,6 @@ export function waitingTools(pending: Pending): readonly ExecutorRequirement[] {
 function isDecided(tool: ExecutorRequirement): boolean {
   const answered = tool.user_feedback_schema?.some((each) => "selected_options" in each) ?? false;
   const filled = tool.user_input_schema?.some((field) => field.value !== null) ?? false;
-  const given = tool.external_execution_result !== undefined && tool.external_execution_result !== null;
+  const given = tool.external_execution_result !== undefined; // null is a result
   return typeof tool.confirmation === "boolean" || given || filled || answered;
 }

@@ -197,8 +197,11 @@ def _request(
         questions = mark.get("user_feedback", ())
         return ToolRequest(tool, user_feedback=questions, external_execution=not questions)
     if "user_input" in mark:
-        return ToolRequest(tool, user_input=form_of(definition.parameters_json_schema, mark["user_input"], tool.args))
-    return ToolRequest(tool, editable=mark.get("editable", False))
+        form = form_of(definition.parameters_json_schema, mark["user_input"], tool.args)
+        return ToolRequest(tool, user_input=form, args_schema=definition.parameters_json_schema)
+    if mark.get("editable", False):
+        return ToolRequest(tool, editable=True, args_schema=definition.parameters_json_schema)
+    return ToolRequest(tool)
 
 
 def _mark(metadata: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -16,20 +16,8 @@ from typing import Any
 
 from interlock.workflow.errors import DeclarationError
 from interlock.workflow.forms import UserInputField
-from interlock_protocol.types import FieldType, JsonValue
-
-_TYPES: dict[str, FieldType] = {
-    "string": "str",
-    "integer": "int",
-    "number": "float",
-    "boolean": "bool",
-    "array": "list",
-    "object": "dict",
-}
-
-_TYPE_OF_VALUES: dict[type, FieldType] = {bool: "bool", int: "int", float: "float", list: "list", dict: "dict"}
-
-_DEFS = "#/$defs/"
+from interlock.workflow.shapes import allowed_in, is_secret, resolved, type_of, type_of_values
+from interlock_protocol.types import JsonValue
 
 
 def form_of(
@@ -53,8 +41,14 @@ def form_of(
 
 def _field(name: str, schema: Mapping[str, Any], proposed: JsonValue) -> UserInputField:
     described = schema["properties"][name]
-    shape = _resolved(described, schema.get("$defs", {}))
-    field_type, allowed = _type_of(shape)
+    defs = schema.get("$defs", {})
+    shape = resolved(described, defs)
+    if is_secret(shape):
+        raise DeclarationError(f"The argument {name!r} is a secret, and arguments are logged; `Ask` for it before.")
+    allowed = allowed_in(shape, defs) or None
+    field_type = type_of(shape, defs) or "str"
+    if allowed is not None and type_of_values(allowed) is None:
+        allowed = None
     fixed: dict[str, Any] = {
         "description": described.get("description") or shape.get("description"),
         "required": name in schema.get("required", ()),
@@ -65,25 +59,3 @@ def _field(name: str, schema: Mapping[str, Any], proposed: JsonValue) -> UserInp
             with contextlib.suppress(DeclarationError):  # it isn't of the field's type, or not allowed
                 return UserInputField(name, field_type, default=default, **fixed)
     return UserInputField(name, field_type, **fixed)
-
-
-def _resolved(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema behind a reference, and behind "that, or null"."""
-    reference = shape.get("$ref", "")
-    if reference.startswith(_DEFS):
-        return _resolved(defs[reference.removeprefix(_DEFS)], defs)
-    members = [each for each in shape.get("anyOf", ()) if each.get("type") != "null"]
-    return _resolved(members[0], defs) if len(members) == 1 else shape
-
-
-def _type_of(shape: Mapping[str, Any]) -> tuple[FieldType, list[JsonValue] | None]:
-    """The nearest type of the wire, and the only values that are allowed."""
-    values = [shape["const"]] if "const" in shape else shape.get("enum", ())
-    allowed = [value for value in values if value is not None]
-    if allowed:
-        kinds = {_TYPE_OF_VALUES.get(type(value), "str") for value in allowed}
-        return (kinds.pop(), allowed) if len(kinds) == 1 else ("str", None)
-    declared = shape.get("type")
-    if isinstance(declared, list):
-        declared = next((each for each in declared if each != "null"), None)
-    return _TYPES.get(str(declared), "str"), None

@@ -69,6 +69,8 @@ def field_value(field: UserInputField, text: str, *, default: JsonValue = None) 
     Args:
         default: what nothing typed means, instead of the field's own; the last try's answer.
     """
+    if field.secret and text:
+        return carried(text)  # spaces may belong to it
     text = text.strip()
     if not text:
         return _without_answer(field, default if default is not None else field.default)

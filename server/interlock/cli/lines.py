@@ -3,6 +3,7 @@
 Laws:
 - Waiting for a line can be cancelled at any time, and then nothing of the input is lost or left half-read by a thread:
   the thread waits in `select`, and is woken.
+- What is hidden is shown by no terminal, and is again when its line has ended, or nobody waits for it any more.
 - On a terminal, an answer is what was typed after its question was shown: what was typed before is discarded, so that
   an Enter too many never answers the next question. From a pipe, each question takes the next line.
 """
@@ -10,9 +11,11 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import select
 import sys
+from collections.abc import Iterator
 
 
 class Lines:
@@ -58,6 +61,25 @@ class Lines:
             return None
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Keeps a terminal from showing what is typed, but for the end of the line; to be entered before the question
+        is shown. A pipe shows nothing anyway."""
+        if not self.is_terminal:
+            yield
+            return
+        assert self._fd is not None
+        import termios
+
+        before = termios.tcgetattr(self._fd)
+        quiet = [*before]
+        quiet[3] = (quiet[3] & ~termios.ECHO) | termios.ECHONL
+        termios.tcsetattr(self._fd, termios.TCSANOW, quiet)
+        try:
+            yield
+        finally:
+            termios.tcsetattr(self._fd, termios.TCSANOW, before)
 
     def discard_typed(self) -> None:
         """Forgets what was typed so far; to be called before a question is shown. A pipe forgets nothing."""

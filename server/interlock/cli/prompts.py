@@ -64,6 +64,11 @@ END_OF_TEXT = "."
 
 _WAYS: Final[tuple[Literal["retry", "skip", "cancel"], ...]] = ("retry", "skip", "cancel")
 
+_ANEW: Final = "edit"
+"""How a step is tried again with other input."""
+
+_ERROR_WAYS: Final = {**_REJECTIONS, _ANEW: "do it again with other input"}
+
 
 class EndOfInput(Exception):  # noqa: N818 - nobody did anything wrong
     """There is nobody to answer any more."""
@@ -192,9 +197,16 @@ class Prompter:
                     await self._news.wait()
 
     async def _error_decision(self, current: Callable[[], Pause], before: _Before) -> None:
-        self._menu([f"{each}: {_REJECTIONS[each]}" for each in _WAYS])
-        index = await self._until_read(lambda text: picked(_WAYS, text), "What now? ")
-        await self._send(current().decide(_WAYS[index]))
+        ways = (*_WAYS[:1], _ANEW, *_WAYS[1:]) if current().fields else _WAYS
+        self._menu([f"{each}: {_ERROR_WAYS[each]}" for each in ways])
+        way = ways[await self._until_read(lambda text: picked(ways, text), "What now? ")]
+        if way in _WAYS:
+            await self._send(current().decide(way))
+            return
+        fields = current().fields
+        values = await self.form(fields, {**_given_before(fields), **before})
+        before.update(values)
+        await self._send(current().decide("retry", user_input=values))
 
     # ── Their parts ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -221,11 +233,15 @@ class Prompter:
             self._screen.line(field.description, "dim", indent=1)
         if field.allowed_values:
             self._menu([shown(value) for value in field.allowed_values])
+        if field.secret:
+            before = None
         default = before if before is not None else field.default
         hint = field.field_type if default is None else f"{field.field_type}, {in_short(shown(default), 60)}"
         mark = "" if field.required or default is not None else ", optional"
         return await self._until_read(
-            lambda text: field_value(field, text, default=before), f"{field.name} [{hint}{mark}] "
+            lambda text: field_value(field, text, default=before),
+            f"{field.name} [{'secret' if field.secret else hint}{mark}] ",
+            hidden=bool(field.secret),
         )
 
     async def _chosen(self, choices: Sequence[Choice], *, multiple: bool) -> list[str]:
@@ -303,25 +319,26 @@ class Prompter:
         for number, label in enumerate(labels, 1):
             self._screen.line(f"{number}) {label}" if numbered else label, indent=1)
 
-    async def _until_read(self, read: Callable[[str], _T], prompt: str) -> _T:
-        """Asks until the answer can be read."""
+    async def _until_read(self, read: Callable[[str], _T], prompt: str, *, hidden: bool = False) -> _T:
+        """Asks until the answer can be read; what is `hidden` isn't shown while it is typed."""
         while True:
-            text = await self._line(prompt)
+            text = await self._line(prompt, hidden=hidden)
             try:
                 return read(text)
             except ValueError as error:
                 self._screen.line(str(error), "red")
 
-    async def _line(self, prompt: str, *, discard: bool = True) -> str:
-        if discard:
-            self._lines.discard_typed()
-        self._screen.ask(prompt, self._until)
-        line: str | None = None
-        try:
-            async with self._counting_down():
-                line = await self._lines.next()
-        finally:
-            self._screen.answered(typed=line is not None)
+    async def _line(self, prompt: str, *, discard: bool = True, hidden: bool = False) -> str:
+        with self._lines.unseen() if hidden else contextlib.nullcontext():
+            if discard:
+                self._lines.discard_typed()
+            self._screen.ask(prompt, self._until)
+            line: str | None = None
+            try:
+                async with self._counting_down():
+                    line = await self._lines.next()
+            finally:
+                self._screen.answered(typed=line is not None)
         if line is None:
             raise EndOfInput
         return line
@@ -362,6 +379,11 @@ class Prompter:
         "user_feedback": _feedback,
         "external_execution": _result,
     }
+
+
+def _given_before(fields: Sequence[UserInputField]) -> _Before:
+    """What a form of a step that failed was filled in with."""
+    return {field.name: field.value for field in fields if field.value is not None}
 
 
 def _choice(choice: Choice) -> str:

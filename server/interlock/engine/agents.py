@@ -102,7 +102,10 @@ def _logged(request: ToolRequest) -> ToolRequest:
     tool = _wire(request.tool)
     feedback: Any = json_ready([dict(each) for each in request.user_feedback], "what an agent asks")[0]
     args: Any = tool["tool_args"]
-    return replace(request, tool=replace(request.tool, args=args), user_feedback=feedback)
+    schema: Any = None
+    if request.args_schema is not None:
+        schema = json_ready(dict(request.args_schema), "the schema of a tool's arguments")[0]
+    return replace(request, tool=replace(request.tool, args=args), user_feedback=feedback, args_schema=schema)
 
 
 def _decision(request: Mapping[str, Any], decided: Mapping[str, Any]) -> ToolDecision:

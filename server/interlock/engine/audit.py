@@ -7,6 +7,7 @@ there still.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -34,7 +35,7 @@ def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appende
         Decision(
             run_id=draft.event["run_id"],
             requirement_id=id_,
-            decision=decision,
+            decision=with_private(decision, each.private),
             resolved_by=draft.event["resolved_by"],
             decided_at=draft.event["resolved_at"],
             epoch=appended.epoch,
@@ -43,6 +44,21 @@ def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appende
         for index, (each, draft) in enumerate(zip(decided, drafts, strict=True), appended.first_index)
         for id_, decision in each.by_id.items()
     ]
+
+
+_PRIVATE = "$private"
+"""Where a row of the audit has what was logged beside a decision; no field of a decision is called so."""
+
+
+def with_private(decision: JsonObject, private: JsonObject) -> JsonObject:
+    """A decision as a row of the audit has it."""
+    return {**decision, _PRIVATE: private} if private else decision
+
+
+def parted(audited: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """The decision in a row of the audit, and what was logged beside it."""
+    private: Any = audited.get(_PRIVATE, {})
+    return {key: value for key, value in audited.items() if key != _PRIVATE}, private
 
 
 def by_requirement(audited: Sequence[Decision]) -> dict[str, list[Decision]]:
@@ -95,11 +111,13 @@ def resolution_of(
     for review in place.node.reviews.values():
         for round_ in range(MAX_ROUNDS):
             node = NodeState(place.step_id, event["visit"], round=round_, iteration=round_, attempt=round_)
+            node.user_input = {}  # an error's question has the form that was asked before
             found = asked(state.run_id, place, path, node, review, Scope(state.input), 0)
             if found.id == decision.requirement_id:
                 requirement = Requirement(found.id, found.kind, list(path), decision.event_index, found.facts)
+                given, private = parted(decision.decision)
                 return Resolution(
-                    requirement, decision.decision, decision.resolved_by, decision.decided_at, decision.event_index
+                    requirement, given, decision.resolved_by, decision.decided_at, decision.event_index, private
                 )
     return None
 

@@ -33,6 +33,7 @@ from interlock.engine.work.expressions import Expressions
 from interlock.engine.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
 from interlock.meter import Meter
+from interlock.secrets.port import Vault
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.tracing import Traces
 from interlock.workflow.advance import advance, concluded, failed, recovered, unwritable
@@ -72,6 +73,7 @@ class Ports:
     notices: Notices | None = None
     meter: Meter = field(default_factory=Meter)
     traces: Traces = field(default_factory=Traces)
+    vault: Vault | None = None
     expressions: Expressions = field(default_factory=Expressions)
     max_log_events: int | None = None
     threads: Threads = field(default_factory=Threads)
@@ -112,7 +114,7 @@ class Driver:
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
         self._threads = ports.threads
-        self._worker = Worker(workflow, self.journal, self.sessions, ports.threads, ports.expressions)
+        self._worker = Worker(workflow, self.journal, self.sessions, ports.threads, ports.expressions, ports.vault)
         self._draining = False
         self._settling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -412,7 +414,16 @@ class Driver:
     def _fail(self, work: Work, error: BaseException) -> None:
         try:
             retry_at, at_work = self._retry_at(work), self._worker.is_at_work(work)
-            self._finish(work, (failed(self.workflow, self.state, work, error, retry_at=retry_at, at_work=at_work),))
+            draft = failed(
+                self.workflow,
+                self.state,
+                work,
+                error,
+                retry_at=retry_at,
+                at_work=at_work,
+                secrets=self._worker.secrets,
+            )
+            self._finish(work, (draft,))
         except Exception as fault:  # nobody waits for this task: who drives the run has to hear of it
             self._fault = fault
             self._tasks.pop(work.key, None)

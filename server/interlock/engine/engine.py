@@ -23,7 +23,7 @@ from interlock.auth.principal import UnusableUserId, check_user_id
 from interlock.engine.audit import audit, audited
 from interlock.engine.clock import Clock
 from interlock.engine.driver import Ports
-from interlock.engine.keys import OneAtATime, fingerprint_of, key_of
+from interlock.engine.keys import OneAtATime, is_of, key_of
 from interlock.engine.loss import Seen, begin_anew
 from interlock.engine.notices import Notices, OnPause
 from interlock.engine.pool import FIRST_EPOCH, Pool
@@ -35,6 +35,7 @@ from interlock.engine.sweep import Sweep
 from interlock.engine.timers import Timers
 from interlock.log.port import Appended, Log, LogUnavailable, Reason, Refused
 from interlock.meter import Meter
+from interlock.secrets.port import Vault
 from interlock.store.port import Decision, IdempotencyKey, NewRun, Outcome, Store, StoreUnavailable
 from interlock.workflow.decide import Decided, cancel, continued, decide, ended_with, expired, next_timer
 from interlock.workflow.declaration import Workflow
@@ -74,6 +75,7 @@ class Engine:
         is_alone: no other server works on these runs: a definition that isn't here is nowhere.
         on_pause: told of each pause; `base_url` is where the links that it gets begin.
         meter: counts what is claimed.
+        vault: seals the secrets that people type into forms.
     """
 
     def __init__(
@@ -90,8 +92,11 @@ class Engine:
         base_url: str = "",
         is_alone: bool = False,
         meter: Meter | None = None,
+        vault: Vault | None = None,
     ) -> None:
+        self._vault = vault
         self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
+        self._asking_secrets = frozenset(workflow.id for workflow in workflows if workflow.asks_secrets)
         for workflow in workflows:
             workflow.prepare()
         self.log = log
@@ -100,7 +105,9 @@ class Engine:
         self.timers = Timers(store, self.clock, self._expire)
         self._is_alone = is_alone
         self.notices = None if on_pause is None else Notices(store, self.clock, on_pause, self._logged, base_url)
-        ports = Ports(log, store, self.clock, self.notices, meter or Meter(), max_log_events=max_log_events)
+        ports = Ports(
+            log, store, self.clock, self.notices, meter or Meter(), vault=vault, max_log_events=max_log_events
+        )
         self._traces = ports.traces
         self._expressions = ports.expressions
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
@@ -201,7 +208,7 @@ class Engine:
 
     async def _as_before(self, earlier: Outcome, principal: Principal, message: Any) -> Accepted:
         """The first outcome of an idempotency key, or `conflict` when it was used for something else."""
-        if earlier.fingerprint != fingerprint_of(message):
+        if not is_of(earlier.fingerprint, message, self._vault):
             raise Refusal(
                 ErrorCode.CONFLICT,
                 "This idempotency_key was used with another message; use a new key for a new request.",
@@ -227,7 +234,7 @@ class Engine:
 
     async def _continue(self, principal: Principal, message: ContinueWorkflow, seen: int | None) -> Accepted:
         facts = await self._asked_of(principal, message)
-        key = key_of(principal, message)
+        key = key_of(principal, message, self._vault if facts.workflow_id in self._asking_secrets else None)
         async with self._one_at_a_time(key):
             if (earlier := await self._outcome(key)) is not None:
                 return await self._as_before(earlier, principal, message)
@@ -303,7 +310,7 @@ class Engine:
         def may_decide(requirement: Mapping[str, Any]) -> bool:
             return may(principal, Verb.DECIDE, facts, _Named(requirement.get("assignees")))
 
-        return decide(workflow, state, echoed, may_decide=may_decide, seen=seen, audited=earlier)
+        return decide(workflow, state, echoed, may_decide=may_decide, seen=seen, audited=earlier, vault=self._vault)
 
     async def _is_behind(self, state: RunState) -> bool:
         head = await reached(self.log.head(state.run_id))

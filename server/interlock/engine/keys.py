@@ -20,6 +20,7 @@ from typing import TypeAlias
 from pydantic_core import to_json
 
 from interlock.auth import Principal
+from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
@@ -29,11 +30,24 @@ Keyed: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow
 _NOT_ASKED = {"request_id", "idempotency_key"}
 
 
-def key_of(principal: Principal, message: Keyed) -> IdempotencyKey | None:
-    """The key that a message was sent with."""
+def key_of(principal: Principal, message: Keyed, vault: Vault | None = None) -> IdempotencyKey | None:
+    """The key that a message was sent with.
+
+    Args:
+        vault: where there may be a secret in the message: a hash that anybody can make tells a short one.
+    """
     if message.idempotency_key is None:
         return None
-    return IdempotencyKey(principal.user_id, message.idempotency_key, fingerprint_of(message))
+    fingerprint = fingerprint_of(message)
+    if vault is not None:
+        fingerprint = vault.seal(fingerprint, _PURPOSE)["tag"]
+    return IdempotencyKey(principal.user_id, message.idempotency_key, fingerprint)
+
+
+def is_of(fingerprint: str, message: Keyed, vault: Vault | None = None) -> bool:
+    """Whether this is the fingerprint of that message, sealed by `vault` or not."""
+    own = fingerprint_of(message)
+    return fingerprint == own or (vault is not None and vault.is_same(own, _PURPOSE, fingerprint))
 
 
 def fingerprint_of(message: Keyed) -> str:
@@ -41,6 +55,9 @@ def fingerprint_of(message: Keyed) -> str:
     fields = type(message).model_fields.keys() - _NOT_ASKED
     body = {name: value for name, value in message if name in fields and value is not None}
     return hashlib.blake2b(to_json(body), digest_size=16).hexdigest()
+
+
+_PURPOSE = "idempotency"
 
 
 @dataclass(slots=True)

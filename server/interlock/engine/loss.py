@@ -29,13 +29,14 @@ from typing import NamedTuple
 
 import structlog
 
+from interlock.engine.audit import parted
 from interlock.engine.clock import Clock
 from interlock.engine.loading import first_state
 from interlock.engine.rows import settlement_of
 from interlock.log.port import Head, Log
 from interlock.store.port import Decision, Run, Settlement, Store
 from interlock.workflow.state import REDUCER_VERSION, TOOLS, Requirement, RunState, fold, load
-from interlock_protocol.types import RunStatus
+from interlock_protocol.types import JsonObject, RunStatus
 
 logger = structlog.get_logger(__name__)
 
@@ -124,7 +125,8 @@ def _decide_again(state: RunState, audited: Sequence[Decision]) -> None:
     for made in audited:
         requirement = _waiting(state, made.requirement_id) if made.epoch == state.epoch else None
         if requirement is not None:
-            fold(state, _event(requirement, made))
+            decision, private = parted(made.decision)
+            fold(state, _event(requirement, made, decision), private)
 
 
 def _waiting(state: RunState, id_: str) -> Requirement | None:
@@ -134,14 +136,14 @@ def _waiting(state: RunState, id_: str) -> Requirement | None:
     return next((each for each in state.requirements.values() if id_ in _ids(each)), None)
 
 
-def _event(requirement: Requirement, made: Decision) -> dict[str, object]:
+def _event(requirement: Requirement, made: Decision, decision: JsonObject) -> dict[str, object]:
     """The event of a decision, as far as it is folded: it stands in no log any more."""
     is_tools = made.requirement_id != requirement.id
     return {
         "event": "StepExecutorContinued" if requirement.kind == TOOLS else "StepContinued",
         "step_id": requirement.facts["step_id"],
         "requirement_id": requirement.id,
-        "decision": {"executor_requirements": [made.decision]} if is_tools else made.decision,
+        "decision": {"executor_requirements": [decision]} if is_tools else decision,
         "resolved_by": made.resolved_by,
         "resolved_at": made.decided_at,
     }

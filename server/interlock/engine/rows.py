@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from interlock.engine.audit import with_private
 from interlock.store.port import Decision, Settlement, Snapshot
 from interlock.workflow.decide import Decided, next_timer
 from interlock.workflow.state import REDUCER_VERSION, Requirement, RunState, dump
@@ -17,7 +18,7 @@ def audit_of(state: RunState) -> list[Decision]:
         Decision(
             run_id=state.run_id,
             requirement_id=id_,
-            decision=decision,
+            decision=with_private(decision, each.private),
             resolved_by=each.requirement.decided_by.get(id_, each.resolved_by),
             decided_at=each.resolved_at,
             epoch=state.epoch,

@@ -10,7 +10,7 @@ Source: `docs/workflows.md`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,12 +23,16 @@ from interlock.engine.executors import Threads, TimeLimitExceeded, call, execute
 from interlock.engine.journal import Journal
 from interlock.engine.sessions import Sessions
 from interlock.engine.work.expressions import Expressions
+from interlock.secrets.port import SecretUnreadable, Vault, struck
 from interlock.workflow.advance import Executed, Judged
 from interlock.workflow.agents import AgentPause
+from interlock.workflow.decide import purpose_of
 from interlock.workflow.declaration import Condition, Evaluator, Loop, Node, Router, Step, Workflow
 from interlock.workflow.errors import OutputError
 from interlock.workflow.events import step_event
 from interlock.workflow.expressions import Expression
+from interlock.workflow.form_models import Misfit
+from interlock.workflow.forms import answer_of
 from interlock.workflow.inputs import nested_input
 from interlock.workflow.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
 from interlock.workflow.reviews import Ask, Review
@@ -53,19 +57,31 @@ from interlock_protocol.values import NotWire, written
 class Worker:
     """Runs the code of one run.
 
+    Args:
+        vault: opens the secrets that people typed into forms.
+
     Attributes:
         is_cancelled: what a step in a thread is told when it asks.
+        secrets: those that the run's steps were given: what they say is logged without them.
     """
 
     def __init__(
-        self, workflow: Workflow, journal: Journal, sessions: Sessions, threads: Threads, expressions: Expressions
+        self,
+        workflow: Workflow,
+        journal: Journal,
+        sessions: Sessions,
+        threads: Threads,
+        expressions: Expressions,
+        vault: Vault | None = None,
     ) -> None:
         self._workflow = workflow
         self._threads = threads
         self._journal = journal
         self._sessions = sessions
         self._expressions = expressions
+        self._vault = vault
         self.is_cancelled = False
+        self.secrets: set[str] = set()
 
     async def result(self, work: Work) -> Any:
         """What a piece of work comes to: what `concluded` takes.
@@ -106,6 +122,8 @@ class Worker:
         changes = difference(before, _kept_in(session))
         if isinstance(output, AgentPause):
             return Executed(output, session=changes)
+        if self.secrets:
+            output = _without(output, self.secrets)
         return Executed(output, await self._is_reviewed(step, output), changes)
 
     async def _thread_ended(self, work: Work, step: Step) -> None:
@@ -134,7 +152,7 @@ class Worker:
         return self.is_cancelled or limit.expired()
 
     async def _output(self, work: Work, step: Step, step_input: StepInput) -> Content | AgentPause:
-        stream = _StepStream(self._journal, self._workflow, work)
+        stream = _StepStream(self._journal, self._workflow, work, self.secrets)
         if step.executor is not None:
             return await execute(step.executor, step_input, stream, begin=self._begin(work))
         assert step.agent is not None
@@ -185,7 +203,13 @@ class Worker:
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
-            idempotency_key=side_effect_key(state.run_id, work.path, work.visit, 0 if node is None else node.round),
+            idempotency_key=side_effect_key(
+                state.run_id,
+                work.path,
+                work.visit,
+                0 if node is None else node.round,
+                0 if node is None else node.inputs,
+            ),
             _contents=lambda: _own(newest_contents(workflow, self._journal.state)),
             _cancelled=lambda: self.is_cancelled,
         )
@@ -195,9 +219,30 @@ class Worker:
         filled = newest_filled_in(self._journal.state) if node is None or _is_looking(work) else node
         if filled is None or filled.user_input is None:
             return None
-        place = self._workflow.by_step_id.get(filled.step_id)
+        try:
+            return self._filled(filled, filled.user_input)
+        except Misfit:
+            if filled is node:
+                raise
+            return _own(filled.user_input)  # what stands for a secret that is gone may be none of the model's type
+
+    def _filled(self, node: NodeState, values: JsonObject) -> Any:
+        """What a person filled in: a dict, or an instance of the model that was asked for.
+
+        Raises:
+            Misfit: the model doesn't take it.
+        """
+        place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
-        return _as_model(None if ask is None else ask.model, filled.user_input)
+        secrets = {name: self._opened(node, name, sealed) for name, sealed in node.sealed.items()}
+        self.secrets.update(str(each) for each in secrets.values())
+        return answer_of(None if ask is None else ask.model, _own(values), secrets)
+
+    def _opened(self, node: NodeState, name: str, sealed: str) -> JsonValue:
+        if self._vault is None:
+            raise SecretUnreadable("the server has no key to open a secret with: set INTERLOCK_SECRETS_KEYS")
+        facts = {"step_id": node.step_id, "visit": node.visit}
+        return self._vault.opened(sealed, purpose_of(self._journal.state.run_id, facts, name))
 
 
 class _StepStream:
@@ -206,14 +251,17 @@ class _StepStream:
     Of a step's streamed events only the content and the time differ: the rest is encoded once.
     """
 
-    def __init__(self, journal: Journal, workflow: Workflow, work: Work) -> None:
+    def __init__(self, journal: Journal, workflow: Workflow, work: Work, secrets: Set[str]) -> None:
         self._journal = journal
+        self._secrets = secrets
         self._base = step_event(journal.state, workflow.name, work.place, work.path, work.visit, "")
         del self._base["created_at"]
         content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str", **_executor(work)}
         self._prefix = event_body(content)[:-1] + b',"content":'
 
     def content(self, text: str) -> None:
+        if self._secrets:
+            text = str(struck(text, self._secrets))
         try:
             body = fitting(b'%b%b,"created_at":%d}' % (self._prefix, written(text), self._journal.clock.now_ms()))
         except NotWire as fault:
@@ -227,7 +275,8 @@ class _StepStream:
         self._say(event, tool=tool)
 
     def _say(self, event: str, **fields: JsonValue) -> None:
-        body = {**self._base, "event": event, **fields, "created_at": self._journal.clock.now_ms()}
+        shown: Any = struck(fields, self._secrets)
+        body = {**self._base, "event": event, **shown, "created_at": self._journal.clock.now_ms()}
         self._journal.emit_streamed(event, event_body(body))
 
     @property
@@ -247,6 +296,12 @@ def _executor(work: Work) -> JsonObject:
 def _is_looking(work: Work) -> bool:
     """Whether code looks at a run to decide where it goes: it sees what people have filled in so far."""
     return work.task != "execute"
+
+
+def _without(output: Content, secrets: Set[str]) -> Content:
+    """An output that doesn't repeat the secrets that its step was given."""
+    error = None if output.error is None else str(struck(output.error, secrets))
+    return replace(output, content=struck(output.content, secrets), error=error)
 
 
 def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:

@@ -10,10 +10,11 @@ Source: `docs/architecture.md`, "The pure core", "Order of writes" and "Pauses";
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.secrets.port import struck
 from interlock.workflow.agents import AgentPause, ToolRequest
 from interlock.workflow.declaration import Loop, Step, Workflow
 from interlock.workflow.events import Draft, Path, run_event, step_event
@@ -155,7 +156,12 @@ def _tools_asked(look: Walk, work: Work, node: NodeState, pause: AgentPause) -> 
     requests = [_request(named, number, each) for number, each in enumerate(pause.requests)]
     fields = {"requirement_id": named, **executor, "executor_requirements": requests}
     event = look.of_step(work.place, node, work.path, "StepExecutorPaused", **fields)
-    look.drafts.append(Draft(event, {"state": pause.state}))
+    schemas = {
+        shown["id"]: dict(each.args_schema)
+        for shown, each in zip(requests, pause.requests, strict=True)
+        if each.args_schema is not None
+    }
+    look.drafts.append(Draft(event, {"state": pause.state, **({"schemas": schemas} if schemas else {})}))
     look.pause(work.place, node, work.path, review, **executor)
     # Clients may read the tools off the pause itself; in the requirement they are folded from the event before.
     look.drafts[-1].event.update(executor_requirements=requests, **_without_nulls(executor))
@@ -204,12 +210,14 @@ def failed(
     *,
     retry_at: int | None = None,
     at_work: bool = False,
+    secrets: Iterable[str] = (),
 ) -> Draft:
     """The event of a piece of work that raised.
 
     Args:
         retry_at: when it is tried again, in milliseconds since 1970; None when it isn't.
         at_work: its thread has yet to end.
+        secrets: what it mustn't repeat.
     """
     private = None if retry_at is None else {"retry_at": retry_at, **({"at_work": True} if at_work else {})}
     return _error(
@@ -218,7 +226,7 @@ def failed(
         work.place,
         work.path,
         _node_of(state, work),
-        said(error),
+        str(struck(said(error), secrets)),
         legible(type(error).__name__),
         will_retry=retry_at is not None,
         private=private,

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from interlock.workflow.errors import DeclarationError
 from interlock.workflow.forms import UserInputField
 from interlock.workflow.io import StepInput
 from interlock_protocol.types import JsonObject, JsonValue
@@ -44,6 +45,10 @@ class ToolRequest:
         user_feedback: questions, as `{"question", "header", "options": [{"label", "description"}], "multi_select"}`.
         external_execution: the tool is executed elsewhere, and its result is handed in.
         editable: whether whoever confirms may change the arguments.
+        args_schema: the JSON schema of the arguments: what a person puts into them has to fit it.
+
+    Raises:
+        DeclarationError: a field is a secret; the arguments of a tool are logged.
     """
 
     tool: Tool
@@ -52,6 +57,15 @@ class ToolRequest:
     user_feedback: Sequence[JsonObject] = ()
     external_execution: bool = False
     editable: bool = False
+    args_schema: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        secret = next((each.name for each in self.user_input if each.secret), None)
+        if secret is not None:
+            raise DeclarationError(
+                f"The argument {secret!r} of tool {self.tool.name!r} is a secret, and arguments are logged; "
+                "have the step ask for it before (`Ask`), and give it to the tool by the agent's dependencies."
+            )
 
 
 @dataclass(frozen=True, slots=True)

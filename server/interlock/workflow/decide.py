@@ -12,15 +12,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from interlock.secrets.port import STRUCK, Vault
 from interlock.workflow.advance import started
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.definitions import is_about_definition
 from interlock.workflow.events import Draft, run_event, step_facts
 from interlock.workflow.forms import is_same
-from interlock.workflow.merge import Echoed, given_in, kinds_of, merge, timed_out
+from interlock.workflow.merge import (
+    Echoed,
+    given_in,
+    kinds_of,
+    meant_by,
+    merge,
+    secrets_in,
+    timed_out,
+    type_of_edit,
+)
 from interlock.workflow.scope import place_at
 from interlock.workflow.state import TOOLS, Requirement, Resolution, RunState
 from interlock.workflow.walk import TIMEOUT
@@ -36,10 +46,11 @@ _EXECUTOR = ("executor_id", "executor_name", "executor_type", "executor_run_id")
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One requirement and the decision on it, after defaults."""
+    """One requirement and the decision on it, after defaults; `private` is what is logged with it, and never sent."""
 
     requirement: Requirement
     decision: JsonObject
+    private: JsonObject = field(default_factory=dict)
 
     @property
     def by_id(self) -> dict[str, JsonObject]:
@@ -62,6 +73,7 @@ def decide(
     may_decide: MayDecide,
     seen: int | None = None,
     audited: Mapping[str, Resolution] | None = None,
+    vault: Vault | None = None,
 ) -> tuple[Decided, ...]:
     """What a `continue-workflow` resolves; empty when all of it was resolved so before.
 
@@ -69,6 +81,7 @@ def decide(
         echoed: the requirements as they came back.
         seen: on a connection that follows the run, the index up to (not including) which it was sent events.
         audited: resolutions by requirement id that the state no longer keeps.
+        vault: seals the secrets in forms; where there are none, it isn't needed.
 
     Raises:
         Refusal: nothing of it may be applied; see `protocol.md` for the codes and their order.
@@ -80,21 +93,22 @@ def decide(
     decided: dict[str, Decided] = {}
     for each in echoed:
         found = _find(pauses, each, seen)
-        if not may_decide(found.facts if isinstance(found, Requirement) else found.requirement.facts):
+        requirement = found if isinstance(found, Requirement) else found.requirement
+        if not may_decide(requirement.facts):
             raise Refusal(
                 ErrorCode.FORBIDDEN,
                 "This decision is for others: the pause names its assignees, and you aren't among them.",
                 run_id=state.run_id,
             )
-        given = given_in(each)
-        if not given or _is_given_again(state, found, given, given_to):
+        given = meant_by(requirement, given_in(each))
+        if not given or _is_given_again(state, requirement, given, given_to):
             continue
         if isinstance(found, Resolution):
-            _repeat(workflow, state, found, given)
+            _repeat(workflow, state, found, given, vault)
             continue
         decision = _without_repeats(state, found, merge(workflow, state, found, given))
         if decision is not None:
-            decided[found.id] = Decided(found, decision)
+            decided[found.id] = _sealed(state, found, decision, vault)
     if not given_to:
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
@@ -118,7 +132,7 @@ def continued(
             "resolved_at": now,
         }
         event = run_event(state, workflow.name, name, **_named(workflow, requirement), **said)
-        drafts.append(Draft(event, resolves=_resolved_ids(each)))
+        drafts.append(Draft(event, each.private or None, resolves=_resolved_ids(each)))
     return tuple(drafts)
 
 
@@ -258,19 +272,73 @@ def _was_seen(requirement: Requirement, seen: int | None) -> bool:
     return seen is None or requirement.paused_index < seen
 
 
+# ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sealed(state: RunState, requirement: Requirement, decision: JsonObject, vault: Vault | None) -> Decided:
+    """A decision as it is logged: what may be seen of it, and beside it what may not."""
+    private: JsonObject = {}
+    if "edited_output" in decision:
+        private["content_type"] = type_of_edit(state, requirement, decision["edited_output"])
+    secrets = secrets_in(requirement, decision)
+    if not secrets:
+        return Decided(requirement, decision, private)
+    if vault is None:
+        sentence = "The server has no key to seal a secret with; whoever runs it has to set INTERLOCK_SECRETS_KEYS."
+        raise Refusal(ErrorCode.UNAVAILABLE, sentence, run_id=state.run_id)
+    sealed: Any = {
+        name: vault.seal(value, purpose_of(state.run_id, requirement.facts, name)) for name, value in secrets.items()
+    }
+    private["sealed"] = sealed
+    return Decided(requirement, _struck(decision, secrets), private)
+
+
+def _struck(decision: JsonObject, secrets: Mapping[str, JsonValue]) -> JsonObject:
+    values: Any = decision["user_input"]
+    return {**decision, "user_input": {**values, **dict.fromkeys(secrets, STRUCK)}}
+
+
+def _is_equal(
+    state: RunState,
+    requirement: Requirement,
+    decision: JsonObject,
+    known: JsonObject,
+    private: JsonObject,
+    vault: Vault | None,
+) -> bool:
+    """Whether a decision that was just made is the one that is known as it was logged."""
+    secrets = secrets_in(requirement, decision)
+    if not secrets:
+        return is_same(decision, known)
+    sealed: Any = private.get("sealed", {})
+    return (
+        vault is not None
+        and is_same(_struck(decision, secrets), known)
+        and secrets.keys() == sealed.keys()
+        and all(
+            vault.is_same(value, purpose_of(state.run_id, requirement.facts, name), sealed[name]["tag"])
+            for name, value in secrets.items()
+        )
+    )
+
+
+def purpose_of(run_id: str, facts: Mapping[str, Any], field_name: str) -> str:
+    """What a secret is sealed for: one field, of one visit of one step."""
+    return "\x1f".join((run_id, facts["step_id"], str(facts["visit"]), field_name))
+
+
 # ── Repetitions ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _is_given_again(
-    state: RunState, found: Requirement | Resolution, given: Mapping[str, Any], given_to: dict[str, Mapping[str, Any]]
+    state: RunState, requirement: Requirement, given: Mapping[str, Any], given_to: dict[str, Mapping[str, Any]]
 ) -> bool:
     """Whether this message decides the same requirement before, and so: then there is nothing more to do.
 
     Raises:
         Refusal: it decides it otherwise.
     """
-    id_ = found.id if isinstance(found, Requirement) else found.requirement.id
-    earlier = given_to.setdefault(id_, given)
+    earlier = given_to.setdefault(requirement.id, given)
     if earlier is given:
         return False
     if is_same(dict(earlier), dict(given)):
@@ -294,13 +362,18 @@ def _without_repeats(state: RunState, requirement: Requirement, decision: JsonOb
     return {"executor_requirements": fresh} if fresh else None
 
 
-def _repeat(workflow: Workflow, state: RunState, resolution: Resolution, given: Mapping[str, Any]) -> None:
+def _repeat(
+    workflow: Workflow, state: RunState, resolution: Resolution, given: Mapping[str, Any], vault: Vault | None
+) -> None:
     """The same decision again changes nothing; another one is refused with the one that won."""
     try:
         decision = merge(workflow, state, resolution.requirement, given)
     except Refusal:
         decision = None
-    if decision is None or not _is_repeated(decision, resolution.decision):
+    if decision is None or not (
+        _is_repeated(decision, resolution.decision)
+        or _is_equal(state, resolution.requirement, decision, resolution.decision, resolution.private, vault)
+    ):
         if resolution.resolved_by == TIMEOUT:
             raise Refusal(
                 ErrorCode.REQUIREMENT_EXPIRED,
@@ -322,11 +395,12 @@ def _who_won(resolution: Resolution, decision: JsonObject | None) -> str:
 
 
 def _is_repeated(decision: JsonObject, known: JsonObject) -> bool:
+    """Whether a decision on an agent's tools is a part of the one that is known."""
     tools, known_tools = decision.get("executor_requirements"), known.get("executor_requirements")
     if isinstance(tools, list) and isinstance(known_tools, list):
         known_by_id = {each["id"]: each for each in known_tools}  # type: ignore[call-overload, index]
         return all(is_same(each, known_by_id.get(each["id"])) for each in tools)  # type: ignore[call-overload, index]
-    return is_same(decision, known)
+    return False
 
 
 # ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────

@@ -425,6 +425,12 @@ class Workflow:
         return {place.step_id: place for place in walk_places(self.places)}
 
     @cached_property
+    def asks_secrets(self) -> bool:
+        """Whether a form of it has a secret in it."""
+        asks = (place.node.asks(Ask) for place in self.by_step_id.values())
+        return any(field.secret for ask in asks if ask is not None for field in ask.fields)
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of the workflow's structure: what a run that waits for weeks must find again."""
         return fingerprint_of(self.steps, self.input_schema)

@@ -4,27 +4,24 @@ Laws:
 - No coercion: an int passes for a float, a bool never passes for an int, and nothing else passes for anything.
 - Every wrong field is reported, not only the first; of unknown names, as many as an answer names.
 - The check is against the stored schema; a pydantic model's own validators are asked as well, last.
+- A secret has no default and no allowed values: nothing of it is ever shown.
 
 Source: `docs/protocol.md`, "Decisions".
 """
 
 from __future__ import annotations
 
-import enum
-import types
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic import BaseModel, SecretStr
 
 from interlock.workflow.errors import DeclarationError
+from interlock.workflow.form_models import Misfit, WrongField, fields_of_model, instance_of
 from interlock.workflow.values import check_name, check_text, declared
-from interlock_protocol.faults import first_errors, shortened
+from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.types import FieldType, JsonValue
 
@@ -49,6 +46,8 @@ class UserInputField:
         required: whether a value must be given (a default counts as given).
         allowed_values: the only values that are accepted, where given.
         default: the value when none is given.
+        secret: what is typed is shown to nobody, and kept sealed until the step has used it, which gets it as a
+            `SecretStr`. It is a str.
     """
 
     name: str
@@ -58,19 +57,26 @@ class UserInputField:
     required: bool = True
     allowed_values: Sequence[JsonValue] | None = None
     default: JsonValue = None
+    secret: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name or not isinstance(self.name, str):
+        if not isinstance(self.name, str) or not self.name:
             raise DeclarationError("A UserInputField needs a name: a text that isn't empty.")
         check_name(self.name, "The name of a UserInputField")
         check_text(self.description, f"Field {self.name!r}: the description")
-        object.__setattr__(self, "default", declared(self.default, f"Field {self.name!r}: the default"))
-        if self.allowed_values is not None:
-            allowed = declared(list(self.allowed_values), f"Field {self.name!r}: allowed_values")
-            object.__setattr__(self, "allowed_values", allowed)
         if self.field_type not in PYTHON_TYPES:
             can = ", ".join(PYTHON_TYPES)
             raise DeclarationError(f"Field {self.name!r}: field_type {self.field_type!r} isn't one of: {can}.")
+        if self.allowed_values is not None and (isinstance(self.allowed_values, str) or not self.allowed_values):
+            raise DeclarationError(
+                f"Field {self.name!r}: allowed_values is a list with at least one value; leave it out to allow any."
+            )
+        if self.allowed_values is not None:
+            allowed = declared(list(self.allowed_values), f"Field {self.name!r}: allowed_values")
+            object.__setattr__(self, "allowed_values", allowed)
+        object.__setattr__(self, "default", declared(self.default, f"Field {self.name!r}: the default"))
+        if self.secret and (self.field_type != "str" or self.allowed_values is not None or self.default is not None):
+            raise DeclarationError(f"Field {self.name!r}: a secret is a str without allowed_values and default.")
         for value in [*(self.allowed_values or ()), *([] if self.default is None else [self.default])]:
             if not _has_type(value, self.field_type):
                 raise DeclarationError(f"Field {self.name!r}: {value!r} isn't a {self.field_type}.")
@@ -87,6 +93,7 @@ class UserInputField:
             "allowed_values": None if self.allowed_values is None else list(self.allowed_values),
             "default": self.default,
             "value": None,
+            **({"secret": True} if self.secret else {}),
         }
 
 
@@ -94,16 +101,9 @@ def fields_of(schema: type[BaseModel] | Sequence[UserInputField]) -> tuple[UserI
     """The fields of a form declared as a pydantic model or as a list.
 
     Raises:
-        DeclarationError: two fields of one name, or something that is neither.
+        DeclarationError: two fields of one name, what nobody could answer, or something that is neither.
     """
-    if isinstance(schema, type) and issubclass(schema, BaseModel):
-        return tuple(_field_of(_wire_name(name, info), info) for name, info in schema.model_fields.items())
-    if isinstance(schema, type) or not isinstance(schema, Sequence):
-        raise DeclarationError(f"A form is a pydantic model or a list of UserInputField, not {schema!r}.")
-    fields = tuple(schema)
-    for field in fields:
-        if not isinstance(field, UserInputField):
-            raise DeclarationError(f"A form is a pydantic model or a list of UserInputField; {field!r} isn't one.")
+    fields = _fields_of(schema)
     names = [field.name for field in fields]
     for name in names:
         if names.count(name) > 1:
@@ -111,83 +111,32 @@ def fields_of(schema: type[BaseModel] | Sequence[UserInputField]) -> tuple[UserI
     return fields
 
 
-def _wire_name(name: str, info: FieldInfo) -> str:
-    """The name under which the model takes the value: its alias, where it has one."""
-    alias = info.validation_alias
-    if isinstance(alias, AliasChoices):
-        alias = next((each for each in alias.choices if isinstance(each, str)), None)
-    if isinstance(alias, AliasPath):
-        raise DeclarationError(f"Field {name!r}: a form can't follow an AliasPath; use a plain alias.")
-    return alias or name
-
-
-def _field_of(name: str, info: FieldInfo) -> UserInputField:
-    field_type, allowed = _wire_type(info.annotation)
-    default = None
-    if info.default is not PydanticUndefined:
-        default = declared(info.default, f"Field {name!r}: the default")
-    return UserInputField(
-        name,
-        field_type,
-        description=info.description,
-        required=info.is_required(),
-        allowed_values=allowed,
-        default=default,
-    )
-
-
-def _wire_type(annotation: Any) -> tuple[FieldType, list[JsonValue] | None]:
-    """The nearest type of the wire; what it can't express, the model's validators check."""
-    origin = get_origin(annotation)
-    if origin is typing.Annotated:
-        return _wire_type(get_args(annotation)[0])
-    if origin is Literal:
-        values = list(get_args(annotation))
-        return _type_of_values(values), values
-    if origin in (Union, types.UnionType):
-        members = [each for each in get_args(annotation) if each is not type(None)]
-        return _wire_type(members[0]) if len(members) == 1 else ("str", None)
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        values = [member.value for member in annotation]
-        return _type_of_values(values), values
-    return _plain_type(origin or annotation), None
-
-
-def _plain_type(annotation: Any) -> FieldType:
-    if not isinstance(annotation, type):
-        return "str"
-    for python_type, wire_type in _PLAIN:
-        if issubclass(annotation, python_type):
-            return wire_type
-    return "str"
-
-
-_PLAIN: tuple[tuple[type, FieldType], ...] = (
-    (bool, "bool"),
-    (int, "int"),
-    (float, "float"),
-    (str, "str"),
-    (BaseModel, "dict"),
-    (Mapping, "dict"),
-    (list, "list"),
-    (tuple, "list"),
-    (set, "list"),
-    (frozenset, "list"),
-)
-
-
-def _type_of_values(values: Sequence[Any]) -> FieldType:
-    kinds = {_plain_type(type(value)) for value in values}
-    return kinds.pop() if len(kinds) == 1 else "str"
+def _fields_of(schema: type[BaseModel] | Sequence[UserInputField]) -> tuple[UserInputField, ...]:
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        return tuple(
+            UserInputField(
+                each.name,
+                each.field_type,
+                description=each.description,
+                required=each.required,
+                allowed_values=each.allowed_values,
+                default=each.default,
+                secret=each.secret,
+            )
+            for each in fields_of_model(schema)
+        )
+    if isinstance(schema, str | type) or not isinstance(schema, Sequence):
+        raise DeclarationError(f"A form is a pydantic model or a list of UserInputField, not {schema!r}.")
+    for field in schema:
+        if not isinstance(field, UserInputField):
+            raise DeclarationError(f"A form is a pydantic model or a list of UserInputField; {field!r} isn't one.")
+    return tuple(schema)
 
 
 def _has_type(value: JsonValue, field_type: str) -> bool:
     if isinstance(value, bool):
         return field_type == "bool"
     return isinstance(value, PYTHON_TYPES.get(field_type, ()))
-
-
-WrongField = dict[str, JsonValue]
 
 
 def check_input(
@@ -219,8 +168,28 @@ def check_input(
         if sentence := _wrong(field, value):
             wrong.append({"field": field["name"], "error": sentence})
     if not wrong and model is not None:
-        wrong = _wrong_for_model(model, accepted)
+        try:
+            instance_of(model, accepted)
+        except Misfit as misfit:
+            wrong = misfit.wrong
     return accepted, wrong
+
+
+def answer_of(
+    model: type[BaseModel] | None, values: Mapping[str, JsonValue], secrets: Mapping[str, JsonValue]
+) -> BaseModel | dict[str, Any]:
+    """What a step gets of a form that was filled in: an instance of its model, or a dict.
+
+    Args:
+        values: what was accepted.
+        secrets: the secrets among them, as they were given.
+
+    Raises:
+        Misfit: the model doesn't take it any more.
+    """
+    if model is not None:
+        return instance_of(model, {**values, **secrets})
+    return {**values, **{name: SecretStr(str(value)) for name, value in secrets.items()}}
 
 
 def _wrong(field: Mapping[str, Any], value: JsonValue) -> str | None:
@@ -249,20 +218,3 @@ def is_same(one: JsonValue, other: JsonValue) -> bool:
 
 def _name_of(value: JsonValue) -> str:
     return {"NoneType": "null"}.get(type(value).__name__, f"a {type(value).__name__}")
-
-
-def _wrong_for_model(model: type[BaseModel], values: Mapping[str, JsonValue]) -> list[WrongField]:
-    try:
-        model.model_validate(dict(values))
-    except ValidationError as error:
-        return [
-            {"field": ".".join(shortened(str(part)) for part in each["loc"]), "error": _sentence(each["msg"])}
-            for each in first_errors(error)
-        ]
-    return []
-
-
-def _sentence(said: str) -> str:
-    """What a model said is wrong, without the name of the exception that its author raised."""
-    said = said.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return said if said.endswith((".", "!", "?")) else f"{said}."

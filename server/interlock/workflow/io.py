@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from interlock.workflow.errors import OutputError
+from interlock.workflow.models import path_of
 from interlock.workflow.values import legible, wire
 from interlock_protocol.types import JsonValue, PathPart, RunStatus
 from interlock_protocol.values import NotWire
@@ -143,13 +144,14 @@ class StepInput:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A step's output as it is logged: JSON-ready."""
+    """A step's output as it is logged: JSON-ready. `model` is where the model stands that it was an instance of."""
 
     content: JsonValue
     content_type: str
     success: bool = True
     error: str | None = None
     stop: bool = False
+    model: str | None = None
 
 
 def content_of(returned: Any) -> Content:
@@ -163,7 +165,8 @@ def content_of(returned: Any) -> Content:
         if not isinstance(given, bool):
             raise OutputError(f"a StepOutput's {name} is True or False, not {type(given).__name__}")
     content, content_type = json_ready(output.content)
-    return Content(content, content_type, output.success, _error_of(output), output.stop)
+    model = path_of(type(output.content)) if isinstance(output.content, BaseModel) else None
+    return Content(content, content_type, output.success, _error_of(output), output.stop, model)
 
 
 def _error_of(output: StepOutput) -> str | None:
@@ -192,9 +195,13 @@ def json_ready(value: Any, what: str = "a step's output") -> tuple[JsonValue, st
     return content, "str" if isinstance(content, str) else "json"
 
 
-def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int, round_: int) -> str:
-    """The `idempotency_key` of one visit and review round of a step: the same in every try and after every crash."""
-    text = "\x1f".join((run_id, *map(str, path), str(visit), str(round_)))
+def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int, round_: int, inputs: int = 0) -> str:
+    """The `idempotency_key` of one visit and review round of a step: the same in every try and after every crash.
+
+    Args:
+        inputs: how often a person has given other input after an error: what is done then is another thing.
+    """
+    text = "\x1f".join((run_id, *map(str, path), str(visit), str(round_), *([str(inputs)] if inputs else ())))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

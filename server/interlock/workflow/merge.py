@@ -5,6 +5,7 @@ Laws:
 - Every wrong field is reported, as many as an answer names. Input is checked against the stored form, without coercion.
 - Two decisions are equal when they are after defaults; in one message, when they are as they were sent.
 - No work grows with the square of what a client sends: what is asked for is looked up, and checked once.
+- Null means "not given", but where it is a value: an edited output, and the result of an external execution.
 
 Source: protocol spec, "Requirements" ("Merging it").
 """
@@ -16,12 +17,16 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from interlock.secrets.port import struck
+from interlock.workflow.arguments import faults_of_arguments
 from interlock.workflow.declaration import Workflow
 from interlock.workflow.definitions import is_about_definition
+from interlock.workflow.form_models import Misfit, instance_of
 from interlock.workflow.forms import check_input, is_same
+from interlock.workflow.models import judge_of
 from interlock.workflow.reviews import Ask
 from interlock.workflow.scope import place_at
-from interlock.workflow.state import Requirement, RunState
+from interlock.workflow.state import TOOLS, AgentState, Requirement, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FAULTS, MAX_FEEDBACK_BYTES
@@ -37,7 +42,7 @@ DECISION_FIELDS: dict[str, tuple[str, ...]] = {
     "requires_output_review": _REVIEWED,
     "requires_iteration_review": _REVIEWED,
     "requires_executor_input": ("executor_requirements",),
-    "requires_error_decision": ("decision",),
+    "requires_error_decision": ("decision", "user_input"),
 }
 """Which of the client's fields decide a requirement, by its kind."""
 
@@ -51,6 +56,8 @@ Merged = tuple[JsonObject, list[Any]]
 def given_in(echoed: Echoed) -> dict[str, Any]:
     """The client's fields that were given. A schema without a single value was only echoed, and so were tools."""
     given = {name: value for name in _CLIENT_FIELDS if (value := getattr(echoed, name, None)) is not None}
+    if given.get("confirmed") and "edited_output" in echoed.model_fields_set:
+        given.setdefault("edited_output", None)
     schema = given.pop("user_input_schema", ())
     values = {field.name: field.value for field in schema if field.value is not None}
     if values:
@@ -65,9 +72,28 @@ def given_in(echoed: Echoed) -> dict[str, Any]:
     return given
 
 
+def meant_by(requirement: Requirement, given: Given) -> dict[str, Any]:
+    """What of these fields was given, knowing what was asked: a null elsewhere than where it is a value wasn't."""
+    meant = {
+        name: value for name, value in given.items() if value is not None or name in DECISION_FIELDS[requirement.kind]
+    }
+    if requirement.kind == TOOLS and "executor_requirements" in meant:
+        asked: dict[str, dict[str, Any]] = {each["id"]: each for each in requirement.facts["executor_requirements"]}
+        tools = [_meant_of_tool(asked.get(each["id"], {}), each) for each in meant.pop("executor_requirements")]
+        if tools := [each for each in tools if len(each) > 1]:
+            meant["executor_requirements"] = tools
+    return meant
+
+
+def _meant_of_tool(asked: Mapping[str, Any], given: Given) -> dict[str, Any]:
+    is_external = asked.get("tool_execution", {}).get("external_execution_required")
+    return {name: value for name, value in given.items() if value is not None or is_external}
+
+
 def kinds_of(given: Given) -> frozenset[str]:
     """The kinds that these fields can decide, for a client that echoes no flag."""
-    kinds = frozenset(kind for kind, fields in DECISION_FIELDS.items() if any(field in given for field in fields))
+    filled = {name for name, value in given.items() if value is not None}
+    kinds = frozenset(kind for kind, fields in DECISION_FIELDS.items() if any(field in filled for field in fields))
     return kinds or frozenset(DECISION_FIELDS)
 
 
@@ -85,7 +111,7 @@ def merge(workflow: Workflow, state: RunState, requirement: Requirement, given: 
     ]
     if wrong:
         raise refused(state, requirement, wrong)
-    decision, errors = _MERGERS[requirement.kind](workflow, requirement, given)
+    decision, errors = _MERGERS[requirement.kind](workflow, state, requirement, given)
     if errors:
         raise refused(state, requirement, errors)
     return decision
@@ -94,14 +120,14 @@ def merge(workflow: Workflow, state: RunState, requirement: Requirement, given: 
 # ── The kinds ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _merge_confirmation(_: Workflow, requirement: Requirement, given: Given) -> Merged:
+def _merge_confirmation(_: Workflow, state: RunState, requirement: Requirement, given: Given) -> Merged:
     confirmed = given.get("confirmed")
     if confirmed is None:
         return {}, [{"field": "confirmed", "error": "Give true or false."}]
-    return _merge_approval(requirement, given) if confirmed else _merge_rejection(requirement, given)
+    return _merge_approval(state, requirement, given) if confirmed else _merge_rejection(requirement, given)
 
 
-def _merge_approval(requirement: Requirement, given: Given) -> Merged:
+def _merge_approval(state: RunState, requirement: Requirement, given: Given) -> Merged:
     # A whole requirement is echoed with the declared `on_reject` in it: that alone decides nothing.
     wrong = [
         {"field": name, "error": "This belongs to a rejection, and `confirmed` is true; leave it out."}
@@ -111,19 +137,44 @@ def _merge_approval(requirement: Requirement, given: Given) -> Merged:
     decision: JsonObject = {"confirmed": True}
     if "edited_output" in given:
         edited = decision["edited_output"] = given["edited_output"]
-        sentence = _fault_of_edit(edited, requirement.facts.get("step_output"))
-        if sentence is not None:
-            wrong.append({"field": "edited_output", "error": sentence})
+        wrong += _faults_of_edit(state, requirement, edited)
     return decision, wrong
 
 
-def _fault_of_edit(edited: JsonValue, output: JsonValue) -> str | None:
-    if isinstance(output, str | dict | list) and type(edited) is not type(output):
-        names = {str: "a string", dict: "an object", list: "a list"}
-        return f"The output is {names[type(output)]}; give {names[type(output)]}."
+def _faults_of_edit(state: RunState, requirement: Requirement, edited: JsonValue) -> list[Any]:
+    """What keeps an edited output from taking the place of the output."""
     if len(to_json(edited)) > MAX_EDITED_OUTPUT_BYTES:
-        return f"This is over {MAX_EDITED_OUTPUT_BYTES // 1024} KiB; shorten it."
-    return None
+        return [_of_edit(f"This is over {MAX_EDITED_OUTPUT_BYTES // 1024} KiB; shorten it.")]
+    output = requirement.facts.get("step_output")
+    if isinstance(output, str | dict | list) and edited is not None and type(edited) is not type(output):
+        names = {str: "a string", dict: "an object", list: "a list"}
+        return [_of_edit(f"The output is {names[type(output)]}; give {names[type(output)]}.")]
+    judge = judge_of(_model_of(state, requirement), output)
+    if judge is None:
+        return []
+    try:
+        instance_of(judge, edited)
+    except Misfit as misfit:
+        return [_of_edit(str(each["error"]), str(each["field"])) for each in misfit.wrong]
+    return []
+
+
+def _of_edit(sentence: str, path: str = "") -> dict[str, JsonValue]:
+    return {"field": ".".join(filter(None, ("edited_output", path))), "error": sentence}
+
+
+def _model_of(state: RunState, requirement: Requirement) -> str | None:
+    """Where the model stands that the output under review was an instance of."""
+    node = node_at(state, requirement.path)
+    return None if node is None or node.pending != requirement.id else node.model
+
+
+def type_of_edit(state: RunState, requirement: Requirement, edited: JsonValue) -> str:
+    """The content type of an edited output: the model's name, where the model has taken it."""
+    node = node_at(state, requirement.path)
+    if node is not None and judge_of(_model_of(state, requirement), requirement.facts.get("step_output")) is not None:
+        return node.content_type
+    return "str" if isinstance(edited, str) else "json"
 
 
 def _merge_rejection(requirement: Requirement, given: Given) -> Merged:
@@ -144,7 +195,7 @@ def _merge_rejection(requirement: Requirement, given: Given) -> Merged:
     return decision, wrong
 
 
-def _merge_input(workflow: Workflow, requirement: Requirement, given: Given) -> Merged:
+def _merge_input(workflow: Workflow, _: RunState, requirement: Requirement, given: Given) -> Merged:
     values: dict[str, JsonValue] = dict(given.get("user_input", {}))
     wrong: list[Any] = []
     for name, value in given.get("user_input_schema", {}).items():
@@ -152,14 +203,30 @@ def _merge_input(workflow: Workflow, requirement: Requirement, given: Given) -> 
             sentence = "`user_input` and `user_input_schema` give different values; send one, or the same twice."
             wrong.append({"field": shortened(name), "error": sentence})
         values[name] = value
-    ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
-    model = None if ask is None else ask.model
-    accepted, errors = check_input(requirement.facts["user_input_schema"], values, model)
+    accepted, errors = _checked_form(workflow, requirement, values)
     decision: JsonObject = {"user_input": accepted}
     return decision, wrong + errors
 
 
-def _merge_routes(_: Workflow, requirement: Requirement, given: Given) -> Merged:
+def _checked_form(workflow: Workflow, requirement: Requirement, values: Mapping[str, JsonValue]) -> Merged:
+    """The form of a step, filled in. What a validator says of a secret doesn't repeat it."""
+    ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
+    model = None if ask is None else ask.model
+    accepted, wrong = check_input(requirement.facts["user_input_schema"], values, model)
+    secrets = [str(value) for value in secrets_in(requirement, {"user_input": accepted}).values()]
+    return accepted, [{**each, "error": struck(each["error"], secrets)} for each in wrong]
+
+
+def secrets_in(requirement: Requirement, decision: JsonObject) -> dict[str, JsonValue]:
+    """The secrets that were filled in, by their fields."""
+    values = decision.get("user_input")
+    if not isinstance(values, dict):
+        return {}
+    fields = [field["name"] for field in requirement.facts.get("user_input_schema", ()) if field.get("secret")]
+    return {name: values[name] for name in fields if name in values}
+
+
+def _merge_routes(_: Workflow, __: RunState, requirement: Requirement, given: Given) -> Merged:
     available: list[str] = requirement.facts["available_choices"]
     selected: list[str] = given["selected_choices"]
     wanted, unknown = set(selected), set(selected) - set(available)
@@ -176,11 +243,20 @@ def _merge_routes(_: Workflow, requirement: Requirement, given: Given) -> Merged
     return {"selected_choices": [name for name in available if name in wanted]}, wrong
 
 
-def _merge_error(_: Workflow, requirement: Requirement, given: Given) -> Merged:
-    what = given["decision"]
+def _merge_error(workflow: Workflow, _: RunState, requirement: Requirement, given: Given) -> Merged:
+    what = given.get("decision")
+    if what is None:
+        return {}, [{"field": "decision", "error": "Say retry, skip or cancel."}]
     if what == "skip" and is_about_definition(requirement):
         return {}, [{"field": "decision", "error": "There is nothing to skip: retry, or cancel the run."}]
-    return {"decision": what}, []
+    if "user_input" not in given:
+        return {"decision": what}, []
+    if what != "retry":
+        return {}, [{"field": "user_input", "error": "This belongs to a retry; leave it out."}]
+    if "user_input_schema" not in requirement.facts:
+        return {}, [{"field": "user_input", "error": "This step asked for no input; leave it out."}]
+    accepted, wrong = _checked_form(workflow, requirement, given["user_input"])
+    return {"decision": what, "user_input": accepted}, wrong
 
 
 # ── Tools ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -191,7 +267,7 @@ def _tool_given(echoed: DecidedExecutorRequirement) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if echoed.confirmation is not None:
         given["confirmation"] = echoed.confirmation
-    if echoed.external_execution_result is not None:
+    if "external_execution_result" in echoed.model_fields_set:
         given["external_execution_result"] = echoed.external_execution_result
     values = {field.name: field.value for field in echoed.user_input_schema or () if field.value is not None}
     if values or echoed.user_input_schema == []:  # nothing filled in, of a form that wasn't echoed
@@ -204,14 +280,17 @@ def _tool_given(echoed: DecidedExecutorRequirement) -> dict[str, Any]:
     if selected:
         given["user_feedback_schema"] = selected
     if given:
-        given |= {"confirmation_note": echoed.confirmation_note, "edited_args": echoed.edited_args}
-    return {key: value for key, value in given.items() if value is not None}
+        more = {"confirmation_note": echoed.confirmation_note, "edited_args": echoed.edited_args}
+        given |= {key: value for key, value in more.items() if value is not None}
+    return given
 
 
 _TOOL_TWICE = {"field": "id", "error": "The same tool is decided twice here; decide it once."}
 
 
-def _merge_tools(_: Workflow, requirement: Requirement, given: Given) -> Merged:
+def _merge_tools(_: Workflow, state: RunState, requirement: Requirement, given: Given) -> Merged:
+    node = node_at(state, requirement.path)
+    agent = None if node is None else node.agent
     asked: dict[str, dict[str, Any]] = {each["id"]: each for each in requirement.facts["executor_requirements"]}
     given_to: dict[str, Given] = {}
     decided: dict[str, JsonObject] = {}
@@ -225,7 +304,9 @@ def _merge_tools(_: Workflow, requirement: Requirement, given: Given) -> Merged:
             errors = [] if is_same(given_to[id_], each) else [_TOOL_TWICE]  # type: ignore[arg-type]
         else:
             given_to[id_] = each
-            decided[id_], errors = _merge_tool(asked[id_], each)
+            decision, errors = _merge_tool(asked[id_], each)
+            errors = errors or _faults_of_tool(agent, asked[id_], decision)
+            decided[id_] = decision
         wrong += [{"executor_requirement_id": id_, **error} for error in errors]
     return {"executor_requirements": [{"id": id_, **decision} for id_, decision in decided.items()]}, wrong
 
@@ -243,6 +324,24 @@ def _merge_tool(asked: Mapping[str, Any], given: Given) -> Merged:
         fields: list[JsonValue] = [{"name": name, "value": value} for name, value in accepted.items()]
         return {"user_input_schema": fields}, errors
     return _merge_tool_confirmation(tool, given)
+
+
+def _faults_of_tool(agent: AgentState | None, asked: Mapping[str, Any], decision: JsonObject) -> list[Any]:
+    """What keeps a tool from being called with what a person has put into its arguments."""
+    schema = None if agent is None else agent.schemas.get(asked["id"])
+    if schema is None:
+        return []
+    args: dict[str, JsonValue] = asked["tool_execution"]["tool_args"]
+    filled: Any = decision.get("user_input_schema")
+    edited: Any = decision.get("edited_args")
+    if edited is not None:
+        return [
+            {**each, "field": ".".join(filter(None, ("edited_args", str(each["field"]))))}
+            for each in faults_of_arguments(schema, edited)
+        ]
+    if filled is not None:
+        return faults_of_arguments(schema, {**args, **{each["name"]: each["value"] for each in filled}})
+    return []
 
 
 def _merge_tool_confirmation(tool: Mapping[str, Any], given: Given) -> Merged:
@@ -285,7 +384,7 @@ def _merge_feedback(questions: list[dict[str, Any]], given: Given) -> Merged:
     return {"user_feedback_schema": decided}, wrong
 
 
-_MERGERS: dict[str, Callable[[Workflow, Requirement, Given], Merged]] = {
+_MERGERS: dict[str, Callable[[Workflow, RunState, Requirement, Given], Merged]] = {
     "requires_confirmation": _merge_confirmation,
     "requires_user_input": _merge_input,
     "requires_route_selection": _merge_routes,

@@ -102,6 +102,7 @@ def asked(
     facts.update(named)
     if isinstance(review, ErrorReview):
         facts.update(error_message=node.error, error_type=node.error_type, retry_count=max(node.attempt - 1, 0))
+        facts["user_input_schema"] = _filled_form(place, node)
     else:
         facts["step_type"] = place.node.kind
         facts.update((flag, flag == kind) for flag in FLAGS)
@@ -154,6 +155,15 @@ def rejections(place: Place, node: NodeState, review: Confirm | Review) -> tuple
     if isinstance(review, Review) and isinstance(loop, Loop) and node.iteration >= loop.max_iterations:
         allowed = [each for each in allowed if each != "retry"] or ["cancel"]
     return (review.on_reject if review.on_reject in allowed else allowed[-1]), allowed
+
+
+def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
+    """The form that a step had asked for, with what was given; None where it had asked for none."""
+    ask = place.node.asks(Ask)
+    if ask is None or node.user_input is None:
+        return None
+    shown = [field.to_wire() for field in ask.fields]
+    return [field | {"value": None if field.get("secret") else node.user_input.get(field["name"])} for field in shown]
 
 
 def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, Any]:

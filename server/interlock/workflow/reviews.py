@@ -285,7 +285,10 @@ class HumanReview:
             raise DeclarationError("HumanReview(requires_user_input=True) needs a user_input_schema.")
         if isinstance(schema, type):
             return schema
-        return tuple(UserInputField(**field) if isinstance(field, dict) else field for field in schema)
+        try:
+            return tuple(UserInputField(**field) if isinstance(field, dict) else field for field in schema)
+        except TypeError as error:
+            raise DeclarationError(f"HumanReview: a field of its user_input_schema can't be read: {error}.") from error
 
 
 HumanReviews: TypeAlias = AnyReview | HumanReview | Sequence[AnyReview | HumanReview] | None

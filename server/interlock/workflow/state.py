@@ -61,11 +61,13 @@ class AgentState:
     """What an agent goes on from: its own state, its requests, and the decisions on them once there are all.
 
     A request is an `executor_requirements[]` object; a decision is the client's part of one, by the request's id.
+    `schemas` are the JSON schemas of tools' arguments, by the same.
     """
 
     state: JsonValue
     requests: list[dict[str, Any]]
     decisions: dict[str, JsonObject] = field(default_factory=dict)
+    schemas: dict[str, JsonObject] = field(default_factory=dict)
 
     @property
     def is_resolved(self) -> bool:
@@ -81,8 +83,10 @@ class NodeState:
     as its `input_schema` makes it. `attempt` counts the tries of a step, `tries` those since a person last had a say;
     `at_work` is that one that is over has yet to end in its thread. `round` counts how often an output was sent back,
     `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the output, from its review
-    on; `verdict` what a person said of it, `overruled` that they replaced it. `children` are the nodes inside that were
-    entered, a loop's `earlier` those of the iteration before.
+    on, and `model` what it was an instance of; `verdict` is what a person said of it, `overruled` that they replaced
+    it. `children` are the nodes inside that were entered, a loop's `earlier` those of the iteration before. `sealed`
+    are the secrets in `user_input`, until the step has ended; `inputs` counts how often a person gave other input
+    after an error.
     """
 
     step_id: str
@@ -96,6 +100,8 @@ class NodeState:
     feedback: str | None = None
     input: JsonValue = None
     user_input: JsonObject | None = None
+    sealed: dict[str, str] = field(default_factory=dict)
+    inputs: int = 0
     selected: list[str] | None = None
     chosen: bool = False
     branch: str | None = None
@@ -113,6 +119,7 @@ class NodeState:
     should_continue: bool = True
     content: JsonValue = None
     content_type: str = "str"
+    model: str | None = None
     success: bool = True
     stop: bool = False
     verdict: Literal["approved", "retry"] | None = None
@@ -154,13 +161,17 @@ class Requirement:
 
 @dataclass(slots=True)
 class Resolution:
-    """A requirement that was resolved, and how; `index` is that of the event that says so."""
+    """A requirement that was resolved, and how; `index` is that of the event that says so.
+
+    `private` is what was logged with it and not sent: of sealed secrets, once the step has ended, only the tags.
+    """
 
     requirement: Requirement
     decision: JsonObject
     resolved_by: str
     resolved_at: int
     index: int
+    private: JsonObject = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -341,7 +352,25 @@ def _node(state: RunState, event: Event) -> NodeState:
 def _end(state: RunState, node: NodeState, event: Event, phase: Phase) -> None:
     node.phase = phase
     node.ended_index = state.next_index
+    _forget_secrets(state, node)
     state.ended_steps.append({"step_id": node.step_id, "step_path": event["step_path"], "status": phase.value})
+
+
+def _forget_secrets(state: RunState, node: NodeState) -> None:
+    """A step that has ended needs its secrets no more; whether another one is the same can still be told."""
+    if node.sealed:
+        node.sealed = {}
+        for kind in ("requires_user_input", "requires_error_decision"):
+            resolution = state.resolved.get(resolution_key(node.step_id, kind))
+            if resolution is not None:
+                resolution.private = _without_secrets(resolution.private)
+
+
+def _without_secrets(private: JsonObject) -> JsonObject:
+    sealed = private.get("sealed")
+    if not isinstance(sealed, dict):
+        return private
+    return {**private, "sealed": {name: {"tag": each["tag"]} for name, each in sealed.items()}}  # type: ignore[call-overload, index]
 
 
 def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
@@ -413,7 +442,7 @@ def _output_review(state: RunState, event: Event, private: Mapping[str, Any]) ->
         node.phase = Phase.WAITING
         output = private["output"]
         node.content_type, node.success, node.stop = output["content_type"], output["success"], output["stop"]
-        node.error = output.get("error")
+        node.error, node.model = output.get("error"), output.get("model")
     node.session_changes = private.get("session", [])
 
 
@@ -421,7 +450,7 @@ def _executor_paused(state: RunState, event: Event, private: Mapping[str, Any]) 
     node = _node(state, event)
     node.phase = Phase.WAITING
     node.turn += 1
-    node.agent = AgentState(private["state"], list(event["executor_requirements"]))
+    node.agent = AgentState(private["state"], list(event["executor_requirements"]), schemas=private.get("schemas", {}))
     node.session_changes = private.get("session", [])
 
 
@@ -466,13 +495,19 @@ def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
         if requirement.decisions:
             decision["executor_requirements"] = [{"id": id_, **each} for id_, each in requirement.decisions.items()]
     asked.pop(requirement.id)
+    kept = {key: value for key, value in private.items() if key != "key"}
     state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
-        requirement, decision, event["resolved_by"], event["resolved_at"], state.next_index
+        requirement,
+        decision,
+        event["resolved_by"],
+        event["resolved_at"],
+        state.next_index,
+        _without_secrets(kept) if state.status.is_final else kept,
     )
     node = node_at(state, requirement.path)
     if node is not None and node.pending == requirement.id:
         node.pending = None
-        _decided(state, node, requirement, event)
+        _decided(state, node, requirement, event, private)
 
 
 def _resumed(state: RunState, event: Event) -> None:
@@ -510,7 +545,9 @@ def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
     return shown
 
 
-def _decided(state: RunState, node: NodeState, requirement: Requirement, event: Event) -> None:
+def _decided(
+    state: RunState, node: NodeState, requirement: Requirement, event: Event, private: Mapping[str, Any]
+) -> None:
     """What a decision does to the node that waited for it."""
     decision: JsonObject = event["decision"]
     if decision.get("confirmed") is False:
@@ -519,21 +556,28 @@ def _decided(state: RunState, node: NodeState, requirement: Requirement, event: 
         node.verdict = "approved"
         if "edited_output" in decision:
             node.content = decision["edited_output"]
-            node.content_type = "str" if isinstance(node.content, str) else node.content_type
+            kept = "str" if isinstance(node.content, str) else node.content_type
+            node.content_type = private.get("content_type", kept)
             node.overruled = True
     elif requirement.kind == TOOLS and node.agent is not None:
         node.agent.decisions = dict(requirement.decisions)
         node.phase = Phase.RUNNING
         node.started_index = state.next_index  # what it said before the pause stands
     elif requirement.kind == "requires_error_decision":
-        _error_decided(node, event)
+        _error_decided(node, event, private)
     else:
         node.gates_passed += 1
-        if "user_input" in decision:
-            node.user_input = decision["user_input"]  # type: ignore[assignment]
+        _filled(node, decision, private)
         if "selected_choices" in decision:
             node.selected = list(decision["selected_choices"])  # type: ignore[arg-type]
             node.chosen = True
+
+
+def _filled(node: NodeState, decision: JsonObject, private: Mapping[str, Any]) -> None:
+    """A form was filled in."""
+    if "user_input" in decision:
+        node.user_input = decision["user_input"]  # type: ignore[assignment]
+        node.sealed = {name: each["value"] for name, each in private.get("sealed", {}).items()}
 
 
 def _rejected(node: NodeState, requirement: Requirement, event: Event) -> None:
@@ -565,12 +609,14 @@ def _run_again(node: NodeState) -> None:
         node.gates_passed -= 1
 
 
-def _error_decided(node: NodeState, event: Event) -> None:
+def _error_decided(node: NodeState, event: Event, private: Mapping[str, Any]) -> None:
     what = event["decision"]["decision"]
     node.asks = False
     if what == "retry":
         node.phase = Phase.ENTERED
         node.tries = 0
+        node.inputs += "user_input" in event["decision"]
+        _filled(node, event["decision"], private)
     else:
         node.rejected = what
         node.rejected_by = event["resolved_by"]
@@ -632,6 +678,8 @@ def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
 def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], None]:
     def end(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
         state.status = status
+        for resolution in state.resolved.values():
+            resolution.private = _without_secrets(resolution.private)
         state.withdrawn, state.requirements = state.requirements, {}
         state.ended_steps = []
         state.content = event.get("content")

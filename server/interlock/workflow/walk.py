@@ -482,7 +482,8 @@ def judgement(said: tuple[bool, str | None]) -> dict[str, Any]:
 def kept_of(output: Content) -> dict[str, Any]:
     """What is folded of an output under review besides its content."""
     kept = {"content_type": output.content_type, "success": output.success, "stop": output.stop}
-    return kept if output.error is None else {**kept, "error": output.error}
+    more = {"error": output.error, "model": output.model}
+    return kept | {key: value for key, value in more.items() if value is not None}
 
 
 def _why_rejected(place: Place, node: NodeState) -> str:

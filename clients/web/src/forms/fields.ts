@@ -28,13 +28,19 @@ export function schemaOf(fields: readonly UserInputField[]): Schema {
   };
 }
 
+/** The fields with what was given before as what is proposed. */
+export function asGiven(fields: readonly UserInputField[]): UserInputField[] {
+  return fields.map((field) => (field.value === null ? field : { ...field, default: field.value }));
+}
+
 function propertyOf(field: UserInputField): JsonValue {
-  const { name, field_type: type, description, allowed_values: allowed, default: preset } = field;
+  const { name, field_type: type, description, allowed_values: allowed, default: preset, secret } = field;
   return {
     type: TYPES[type] ?? "string",
     title: name,
     ...(description ? { description } : {}),
     ...(allowed ? { enum: allowed } : {}),
     ...(preset === null ? {} : { default: preset }),
+    ...(secret ? { format: "password", writeOnly: true } : {}),
   };
 }

@@ -64,6 +64,8 @@ export function looksOf(schema: Schema, root: Schema = schema, within: readonly 
   const { anyOf } = schema;
   if (Array.isArray(anyOf)) return { anyOf: anyOf.map((each) => (isSchema(each) ? looksOf(each, root, within) : {})) };
   if (!hasFields(schema)) return { "ui:field": "json" };
+  if (schema["writeOnly"] === true && schema["format"] === "password")
+    return { "ui:widget": "password", "ui:options": { autocomplete: "off" } };
   if (schema["type"] === "boolean" && schema["default"] === undefined)
     return { "ui:widget": "radio", "ui:options": { inline: true } };
   if (typeof schema["maxLength"] !== "number" && isLongText(schema)) return { "ui:widget": "textarea" };

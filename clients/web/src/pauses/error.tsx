@@ -1,7 +1,11 @@
 /** What becomes of a step that failed. */
 
-import type { ErrorRequirement } from "@interlock/client";
+import { useMemo } from "react";
+import type { ErrorRequirement, UserInputField } from "@interlock/client";
+import { asGiven, schemaOf } from "../forms/fields.ts";
+import { JsonForm } from "../forms/lazy.tsx";
 import { Button } from "../ui/button.tsx";
+import { useDraft } from "../ui/draft.ts";
 import { Folded } from "../ui/folded.tsx";
 import { counted } from "../ui/format.ts";
 import type { Question } from "./history.ts";
@@ -13,7 +17,11 @@ export type ErrorQuestion = Extract<Question, { kind: "error_decision" }>;
 /** What went wrong, and the ways to go on. */
 export function ErrorForm({ question, isBusy }: { question: ErrorQuestion; isBusy: boolean }) {
   const { send, faultOf } = useDecide(question.id);
+  const [isAnew, setAnew] = useDraft(`${question.id}/anew`, false);
+  const fields = question.requirement.user_input_schema;
   const fault = faultOf("decision");
+  if (isAnew && fields)
+    return <OtherInput question={question} fields={fields} onBack={() => setAnew(false)} isBusy={isBusy} />;
   return (
     <div className="stack">
       <Failed {...question.requirement} />
@@ -22,11 +30,48 @@ export function ErrorForm({ question, isBusy }: { question: ErrorQuestion; isBus
         <Button tone="primary" isPending={isBusy} onPress={() => send({ decision: "retry" })}>
           Try again
         </Button>
+        {fields && (
+          <Button isDisabled={isBusy} onPress={() => setAnew(true)}>
+            Try again with other input…
+          </Button>
+        )}
         <Button isDisabled={isBusy} onPress={() => send({ decision: "skip" })}>
           Skip the step
         </Button>
         <Button tone="danger" isDisabled={isBusy} onPress={() => send({ decision: "cancel" })}>
           Cancel the run
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+interface OtherInputProps {
+  question: ErrorQuestion;
+  fields: readonly UserInputField[];
+  isBusy: boolean;
+  onBack: () => void;
+}
+
+/** The form of the step, to be filled in anew. */
+function OtherInput({ question, fields, isBusy, onBack }: OtherInputProps) {
+  const { send, faults } = useDecide(question.id);
+  const schema = useMemo(() => schemaOf(asGiven(fields)), [fields]);
+  return (
+    <div className="stack">
+      <Failed {...question.requirement} />
+      <JsonForm
+        draft={`${question.id}/form`}
+        schema={schema}
+        label="Other input"
+        submit="Try again"
+        isBusy={isBusy}
+        faults={faults}
+        onSubmit={(values) => send({ decision: "retry", user_input: values })}
+      />
+      <div className="actions">
+        <Button tone="quiet" onPress={onBack} isDisabled={isBusy}>
+          Back
         </Button>
       </div>
     </div>

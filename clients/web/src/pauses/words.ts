@@ -49,8 +49,8 @@ type Facts = Readonly<Record<string, JsonValue>>;
 export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   if (Array.isArray(decision["executor_requirements"])) return toolsOf(decision["executor_requirements"]);
   if (Array.isArray(decision["selected_choices"])) return `Chose ${namesOf(decision["selected_choices"])}`;
+  if (typeof decision["decision"] === "string") return errorWord(decision["decision"], decision["user_input"]);
   if (decision["user_input"] !== undefined) return "Filled in";
-  if (typeof decision["decision"] === "string") return ERRORS[decision["decision"]] ?? decision["decision"];
   if (decision["confirmed"] === true)
     return decision["edited_output"] === undefined ? approved(kind) : "Approved with changes";
   const way = decision["on_reject"];
@@ -60,6 +60,10 @@ export function decisionOf(decision: Facts, kind: PauseKind | null): string {
 }
 
 const ERRORS: Record<string, string> = { retry: "Tried again", skip: "Skipped", cancel: "Cancelled the run" };
+
+function errorWord(decision: string, input: JsonValue | undefined): string {
+  return input === undefined ? (ERRORS[decision] ?? decision) : "Tried again with other input";
+}
 
 function approved(kind: PauseKind | null): string {
   return kind === "output_review" || kind === "iteration_review" ? "Approved" : "Confirmed";

@@ -1,7 +1,7 @@
 import type { UserInputField } from "@interlock/client";
 import { expect, test } from "vitest";
 import { errorsOf } from "../../src/forms/faults.ts";
-import { schemaOf } from "../../src/forms/fields.ts";
+import { asGiven, schemaOf } from "../../src/forms/fields.ts";
 import { looksOf, simplified, wantsForm } from "../../src/forms/simplified.ts";
 import { faultsOf, validator } from "../../src/forms/validator.ts";
 
@@ -37,6 +37,17 @@ test("a field with a default needn't be given", () => {
 
 test("a type that isn't known is a string", () => {
   expect(schemaOf([field("a", { field_type: "colour" })])["properties"]).toEqual({ a: { type: "string", title: "a" } });
+});
+
+test("a secret is asked for in a password field", () => {
+  const schema = schemaOf([field("user"), field("password", { secret: true })]);
+  expect(looksOf(simplified(schema))["password"]).toMatchObject({ "ui:widget": "password" });
+  expect(looksOf(simplified(schema))["user"]).not.toHaveProperty("ui:widget");
+});
+
+test("what was given before is proposed again, but for a secret", () => {
+  const fields = [field("user", { value: "ann", default: "bob" }), field("password", { secret: true })];
+  expect(asGiven(fields).map((each) => each.default)).toEqual(["ann", null]);
 });
 
 test("each wrong field is told once, at the field", () => {

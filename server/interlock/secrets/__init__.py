@@ -1,0 +1,1 @@
+"""What is kept where nobody can read it: see `port`."""

@@ -1,0 +1,85 @@
+"""The vault that a server has: keys that stand outside of its database.
+
+Laws:
+- The first key seals; each of them opens, so that keys can be changed while sealed secrets wait.
+- What can't be a key is refused without being repeated.
+
+Source: https://github.com/fernet/spec; `docs/settings.md`, `INTERLOCK_SECRETS_KEYS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic_core import from_json, to_json
+
+from interlock.secrets.port import Sealed, SecretUnreadable
+from interlock_protocol.types import JsonValue
+
+_TAGS = b"interlock: whether two secrets are the same"
+
+
+class KeyedVault:
+    """Seals with the first of these keys, and opens with any.
+
+    Args:
+        keys: Fernet keys, 32 bytes in URL-safe base64 each.
+
+    Raises:
+        ValueError: one can't be a key, or there is none.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise ValueError("there is no key")
+        self._fernet = MultiFernet([Fernet(each) for each in keys])
+        self._tag_keys = [hmac.digest(each.encode(), _TAGS, hashlib.sha256) for each in keys]
+
+    def __repr__(self) -> str:
+        return "<KeyedVault>"
+
+    def seal(self, value: JsonValue, about: str) -> Sealed:
+        data = _data(value, about)
+        return {"value": self._fernet.encrypt(data).decode(), "tag": _tag(self._tag_keys[0], data)}
+
+    def is_same(self, value: JsonValue, about: str, tag: str) -> bool:
+        data = _data(value, about)
+        return any(hmac.compare_digest(_tag(key, data), tag) for key in self._tag_keys)
+
+    def opened(self, sealed: str, about: str) -> JsonValue:
+        try:
+            purpose, value = from_json(self._fernet.decrypt(sealed))
+        except (InvalidToken, ValueError):
+            purpose, value = None, None
+        if purpose != about:
+            raise SecretUnreadable(
+                "a secret that was typed in can't be opened any more: add the key that it was sealed with to "
+                "INTERLOCK_SECRETS_KEYS, or have it typed in again"
+            )
+        opened: JsonValue = value
+        return opened
+
+
+def new_key() -> str:
+    """A key, drawn at random."""
+    return Fernet.generate_key().decode()
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be a key."""
+    try:
+        Fernet(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _data(value: JsonValue, about: str) -> bytes:
+    return to_json([about, value])
+
+
+def _tag(key: bytes, data: bytes) -> str:
+    return hmac.new(key, data, hashlib.sha256).hexdigest()
