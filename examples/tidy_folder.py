@@ -38,7 +38,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from interlock import Step, StepInput, ToolReview, Workflow
-from interlock.workflow.agents import AgentExecutor, AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
+from interlock.workflow.declare.agents import AgentExecutor, AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
 
 MODEL = "INTERLOCK_EXAMPLE_MODEL"
 """The environment variable that names a real model, as Pydantic AI does."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.services import Master, free_master, free_port, postgres_server, redis_cluster, redis_server
+from tests.support.services import Master, free_master, free_port, postgres_server, redis_cluster, redis_server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Under `nohup`, or with `&` in a script, SIGINT is ignored, which programs that we start would inherit: those that

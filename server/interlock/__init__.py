@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interlock.workflow.declaration import Condition, Loop, Parallel, Router, Step, Steps, Workflow
-from interlock.workflow.errors import DeclarationError, OutputError
-from interlock.workflow.forms import UserInputField
-from interlock.workflow.io import CustomEvent, StepInput, StepOutput
-from interlock.workflow.reviews import Ask, Choose, Confirm, ErrorReview, HumanReview, Review, ToolReview
+from interlock.workflow.declare.errors import DeclarationError, OutputError
+from interlock.workflow.declare.forms import UserInputField
+from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
+from interlock.workflow.declare.nodes import Condition, Loop, Parallel, Router, Step, Steps, Workflow
+from interlock.workflow.declare.reviews import Ask, Choose, Confirm, ErrorReview, HumanReview, Review, ToolReview
 
 if TYPE_CHECKING:
     from interlock.app import create_app
-    from interlock.engine.notices import PauseNotice
+    from interlock.engine.upkeep.outbox import PauseNotice
 
 __version__ = "0.1.0"
 
@@ -52,7 +52,7 @@ def __getattr__(name: str) -> Any:
 
         return create_app
     if name == "PauseNotice":
-        from interlock.engine.notices import PauseNotice
+        from interlock.engine.upkeep.outbox import PauseNotice
 
         return PauseNotice
     raise AttributeError(f"module 'interlock' has no attribute {name!r}")

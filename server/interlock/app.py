@@ -17,43 +17,43 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
+from interlock.aio.tasks import end
 from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
-from interlock.ending import end
-from interlock.endpoint import SOCKET_PATH, SocketEndpoint
-from interlock.engine.chores import keep_house
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
-from interlock.engine.notices import OnPause
-from interlock.engine.retention import Retention
-from interlock.feed import Feed
+from interlock.engine.upkeep.outbox import OnPause
+from interlock.engine.upkeep.purge import purge_regularly
+from interlock.engine.upkeep.retention import Retention
+from interlock.following.feed import Feed
+from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
 from interlock.http.cors import Cors
 from interlock.http.methods import Heads
+from interlock.http.metrics import Metrics
 from interlock.http.openapi import describe
 from interlock.http.operations import make_operations_router
+from interlock.http.readiness import Readiness
 from interlock.http.reference import reference_routes
 from interlock.http.runs import make_runs_router
 from interlock.http.sse import Streams
 from interlock.http.tickets import make_tickets_router
 from interlock.http.web import web_routes
-from interlock.hub import Hub
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
-from interlock.meter import Meter, metered
-from interlock.metrics import Metrics
-from interlock.pacing.limiter import OFF, RateLimits
-from interlock.pacing.shared import shared_windows
-from interlock.readiness import Readiness
+from interlock.ratelimit.limiter import OFF, RateLimits
+from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.keys import vault_of
 from interlock.services import Services
 from interlock.settings import Settings
+from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.sql import SqlStore
-from interlock.workflow.declaration import Workflow
+from interlock.telemetry.counters import Counters, counted
+from interlock.workflow.declare.nodes import Workflow
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and it is looked for logs that may go."""
@@ -101,9 +101,9 @@ class Interlock:
         self.sockets = SocketEndpoint(self.services, settings)
         self.streams = Streams(settings)
         self.node = f"node-{uuid.uuid4().hex}"
-        self.meter = Meter()
+        self.counters = Counters()
         self.readiness = Readiness(self.services)
-        self.metrics = Metrics(self.services, self.meter, self.sockets, self.streams, self.readiness)
+        self.metrics = Metrics(self.services, self.counters, self.sockets, self.streams, self.readiness)
 
     def services(self) -> Services:
         """The parts of a server that has started."""
@@ -118,7 +118,7 @@ class Interlock:
             self._stack.push_async_callback(database.close)
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
-            log = metered(await self._open_log(database), self.meter)
+            log = counted(await self._open_log(database), self.counters)
             engine = Engine(
                 self._workflows,
                 log,
@@ -129,23 +129,23 @@ class Interlock:
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,
                 on_pause=self._on_pause,
-                meter=self.meter,
+                counters=self.counters,
                 vault=self._vault,
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             limits = await self._open_limits()
-            hub = Hub(log, engine.runs.suspect, self.meter)
+            hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
             self._services = Services(engine, hub, feed, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
-            await engine.sweep.resume()
-            self._keep(engine.sweep.renew(SWEEP_SECONDS), "renew")
-            self._keep(engine.sweep.run(SWEEP_SECONDS), "sweep")
-            self._keep(engine.sweep.tidy(TIDY_SECONDS), "tidy")
+            await engine.takeover.resume()
+            self._keep(engine.takeover.renew(SWEEP_SECONDS), "renew")
+            self._keep(engine.takeover.run(SWEEP_SECONDS), "takeover")
+            self._keep(engine.takeover.tidy(TIDY_SECONDS), "tidy")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
             self._keep(feed.run(FEED_SECONDS), "feed")
-            self._keep(keep_house(store, CHORES_SECONDS), "chores")
+            self._keep(purge_regularly(store, CHORES_SECONDS), "chores")
             if self.settings.keep_logs_days is not None:
                 retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)
                 self._keep(retention.run(RETENTION_SECONDS), "retention")
@@ -256,7 +256,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     if interlock.settings.agentos != "off":
         token = local_token(interlock.settings.data_dir) if interlock.settings.agentos_open else None
         app.add_middleware(AgentOS, interlock.settings, interlock.services, token)
-    answer_errors(app, interlock.meter)
+    answer_errors(app, interlock.counters)
     describe(app, interlock.settings.public_url)
     return app
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from interlock.auth.tokens import Authenticator
 from interlock.engine.engine import Engine
-from interlock.feed import Feed
-from interlock.hub import Hub
-from interlock.pacing import RateLimits
+from interlock.following.feed import Feed
+from interlock.following.hub import Hub
+from interlock.ratelimit import RateLimits
 from interlock.store.port import Store
 
 

@@ -22,7 +22,7 @@ from interlock.auth.jwks import check_jwks_url
 from interlock.auth.keys import key_from_secret
 from interlock.auth.origins import is_loopback, parse_origin
 from interlock.auth.token_list import parse_tokens
-from interlock.pacing.limiter import limit_of
+from interlock.ratelimit.limiter import limit_of
 from interlock.secrets.vault import is_key
 from interlock_protocol.errors import InterlockError
 from interlock_protocol.limits import MAX_MESSAGE_BYTES

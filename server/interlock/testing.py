@@ -35,14 +35,14 @@ from interlock.auth import ALL_SCOPES, Principal
 from interlock.auth.principal import USER_SCOPES
 from interlock.auth.tokens import StaticTokens
 from interlock.engine.clock import Clock
+from interlock.engine.driving.loading import first_state
 from interlock.engine.engine import Engine
-from interlock.engine.loading import first_state
 from interlock.log.port import Batch, Log
 from interlock.services import Services
 from interlock.settings import Settings
-from interlock.workflow.decide import next_timer
-from interlock.workflow.declaration import Workflow
-from interlock.workflow.state import Requirement, RunState, fold
+from interlock.workflow.decide.decide import next_timer
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.run.state import Requirement, RunState, fold
 from interlock_client.pauses import Decision, Pause, Send, failed, required
 from interlock_client.tools import tools_in
 from interlock_protocol.codec import JSON

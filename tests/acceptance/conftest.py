@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.acceptance.workflows import workflows
-from tests.live import STORAGES, Live, live_server, storage_settings
+from tests.support.live import STORAGES, Live, live_server, storage_settings
 
 
 @pytest.fixture(scope="session", params=STORAGES)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.live import FINAL, Live, Message, Talk, live_server
+from tests.support.live import FINAL, Live, Message, Talk, live_server
 from tests.workflow.simulation import Simulation
 from tests.workflow.test_combinations import CONTAINERS, PAUSES, within
 

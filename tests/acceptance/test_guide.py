@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.live import ALICE, Live, Message, Talk, indexes_of, last_output, names_of
+from tests.support.live import ALICE, Live, Message, Talk, indexes_of, last_output, names_of
 from websockets.asyncio.client import connect
 
 AUTHENTICATE = '{"action": "authenticate", "token": "<bearer_token_or_jwt>"}'

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from tests.live import STORAGES, Message, Talk, live_server, storage_settings
+from tests.support.live import STORAGES, Message, Talk, live_server, storage_settings
 
 from interlock import Step, StepInput, Workflow
 from interlock.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
-from interlock.engine.rows import audit_of
+from interlock.engine.driving.rows import audit_of
 from interlock.testing import running
 
 

@@ -722,6 +722,6 @@ def test_missing_framework_names_the_extra() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "interlock.workflow.errors.MissingExtra: PydanticAgent needs Pydantic AI: install the extra, "
+        "interlock.workflow.declare.errors.MissingExtra: PydanticAgent needs Pydantic AI: install the extra, "
         "`pip install 'interlock[pydantic-ai]'`."
     )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from interlock import DeclarationError
 from interlock.agents import form_of
-from interlock.workflow.forms import fields_of
+from interlock.workflow.declare.forms import fields_of
 
 
 class Channel(enum.Enum):

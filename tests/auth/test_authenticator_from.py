@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.auth.idp import RSA_KEY, SECRET, Provider, claims, pem, provider, token
+from tests.support.idp import RSA_KEY, SECRET, Provider, claims, pem, provider, token
 
 from interlock.auth import ALL_SCOPES, InvalidToken, Principal
 from interlock.auth.tokens import FirstMatch, JwtTokens, StaticTokens, authenticator_from

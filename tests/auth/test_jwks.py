@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from structlog.testing import capture_logs
-from tests.auth.idp import (
+from tests.support.idp import (
     CURVE_KEY,
     OTHER_RSA_KEY,
     RSA_KEY,

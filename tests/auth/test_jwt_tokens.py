@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.auth.idp import (
+from tests.support.idp import (
     CURVE_KEY,
     OTHER_RSA_KEY,
     RSA_KEY,

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from tests.bench import peer
 from tests.bench.client import INTERLOCK, PEER, Client, Wire, connected
 from tests.bench.facts import first_line
-from tests.services import (
+from tests.support.services import (
     ask,
     free_port,
     postgres_binaries,

@@ -17,7 +17,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 from tests.browser.pages import PATIENCE_MS, App
 from tests.browser.workflows import workflows
-from tests.live import Live, live_server
+from tests.support.live import Live, live_server
 
 from interlock.http.web import FOLDER
 

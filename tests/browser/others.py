@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.live import ALICE, ROOT, Live, Message, Talk, events_of
+from tests.support.live import ALICE, ROOT, Live, Message, Talk, events_of
 
 
 async def started(live: Live, workflow_id: str, message: Any = "", token: str = ALICE) -> str:

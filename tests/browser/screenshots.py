@@ -20,7 +20,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.browser.conftest import ARGUMENTS, chromium_path
 from tests.browser.others import decide, waiting
 from tests.browser.pages import App
-from tests.live import Live, live_server
+from tests.support.live import Live, live_server
 
 from examples import workflows
 

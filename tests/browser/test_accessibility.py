@@ -12,7 +12,7 @@ from tests.browser.conftest import NewPage
 from tests.browser.others import waiting
 from tests.browser.pages import App
 from tests.browser.workflows import LONG
-from tests.live import ALICE, BOB, Live
+from tests.support.live import ALICE, BOB, Live
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

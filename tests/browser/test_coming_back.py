@@ -9,7 +9,7 @@ from playwright.async_api import Browser, WebSocketRoute, expect
 from tests.browser.conftest import NewPage
 from tests.browser.others import decide, decision_in, log_of, waiting
 from tests.browser.pages import App
-from tests.live import ALICE, Live
+from tests.support.live import ALICE, Live
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

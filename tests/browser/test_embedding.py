@@ -20,7 +20,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 from tests.browser.conftest import watch
 from tests.browser.pages import PATIENCE_MS
-from tests.live import ALICE, BOB, JWT_SECRET, ROOT, Live, continue_with, last_output, live_server
+from tests.support.live import ALICE, BOB, JWT_SECRET, ROOT, Live, continue_with, last_output, live_server
 
 import examples
 from interlock import Confirm, Step, StepInput, Workflow

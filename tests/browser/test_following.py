@@ -10,7 +10,7 @@ from tests.browser.conftest import NewPage
 from tests.browser.others import decide, log_of, started, text_of, waiting
 from tests.browser.pages import App
 from tests.faults.proxy import proxied
-from tests.live import ALICE, ROOT, Live, served
+from tests.support.live import ALICE, ROOT, Live, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

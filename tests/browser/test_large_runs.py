@@ -19,7 +19,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import NewPage
 from tests.browser.others import started
 from tests.browser.workflows import BURST, EVENTS
-from tests.live import ALICE, Live
+from tests.support.live import ALICE, Live
 
 pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 

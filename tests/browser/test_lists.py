@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 from tests.browser.conftest import NewPage
 from tests.browser.others import decide, waiting
-from tests.live import ALICE, BOB, CAROL, ROOT, Live
+from tests.support.live import ALICE, BOB, CAROL, ROOT, Live
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

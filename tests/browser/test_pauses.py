@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 from tests.browser.conftest import NewPage
 from tests.browser.others import decision_in, log_of, waiting
-from tests.live import ALICE, Live, eventually
+from tests.support.live import ALICE, Live, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import expect
 from tests.browser.conftest import NewPage
 from tests.browser.others import waiting
-from tests.live import ALICE, BOB, Live
 from tests.socket.test_auth import jwt_of
+from tests.support.live import ALICE, BOB, Live
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

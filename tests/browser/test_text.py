@@ -8,7 +8,7 @@ from tests.browser.conftest import NewPage
 from tests.browser.others import decide, started, waiting
 from tests.browser.pages import App
 from tests.browser.workflows import HOSTILE
-from tests.live import ALICE, Live
+from tests.support.live import ALICE, Live
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import pytest
 from tests.cli.workflows import workflows
-from tests.live import ALICE, PATIENCE, Live, live_server
+from tests.support.live import ALICE, PATIENCE, Live, live_server
 
 COMMAND = [sys.executable, "-W", "error", "-m", "interlock.cli"]
 

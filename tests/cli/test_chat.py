@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Cli, OpenTerminal
 from tests.faults.proxy import proxied
-from tests.live import BOB, ROOT, Live, eventually
+from tests.support.live import BOB, ROOT, Live, eventually
 
 from interlock_client import Conflict, NotFound, connect
 from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import COMMAND, Cli, OpenTerminal, environment_of
 from tests.cli.test_chat import run_id_in
-from tests.live import ALICE, BOB, PATIENCE, Live
+from tests.support.live import ALICE, BOB, PATIENCE, Live
 
 from interlock.settings import Settings
 

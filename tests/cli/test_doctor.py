@@ -13,8 +13,8 @@ import redis
 from tests.cli.conftest import Cli
 from tests.cli.test_migrate import empty_postgres
 from tests.cli.test_starting import execute, guarded
-from tests.live import TOKENS, Live
-from tests.services import free_master, free_port, redis_cluster, redis_server
+from tests.support.live import TOKENS, Live
+from tests.support.services import free_master, free_port, redis_cluster, redis_server
 
 from interlock.cli.checks import _skew, examine
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import OpenTerminal, Terminal
-from tests.live import ROOT, Live, live_server
+from tests.support.live import ROOT, Live, live_server
 
 from examples import workflows
 

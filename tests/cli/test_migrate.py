@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from tests.cli.conftest import Cli
 from tests.cli.test_commands import FLOWS
-from tests.services import free_port
+from tests.support.services import free_port
 
 DONE = "The database's tables are up to date now.\n"
 NOTHING_TO_DO = "The database's tables are up to date already; nothing was changed.\n"

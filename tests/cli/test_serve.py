@@ -17,13 +17,13 @@ import pytest
 import structlog
 from tests.cli.conftest import COMMAND, Cli, environment_of
 from tests.cli.test_commands import FLOWS
-from tests.live import PATIENCE
-from tests.services import free_port
+from tests.support.live import PATIENCE
+from tests.support.services import free_port
 
 from interlock import Step, Workflow, create_app
-from interlock import greeting as greeting_module
-from interlock.greeting import greeting
-from interlock.logs import configure_logging
+from interlock.process import banner as banner_module
+from interlock.process.banner import banner
+from interlock.process.logs import configure_logging
 from interlock.settings import Settings
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "interlock"
@@ -39,13 +39,13 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def next_line(port: int = 7777, token: str | None = "made-up", **settings: str) -> str:
-    """The command that the greeting advises."""
-    lines = greeting(["one", "two"], Settings(**settings), port, token).splitlines()
+    """The command that the banner advises."""
+    lines = banner(["one", "two"], Settings(**settings), port, token).splitlines()
     at = next(index for index, line in enumerate(lines) if line.startswith("Next, "))
     return lines[at + 1].strip()
 
 
-# ── The greeting ────────────────────────────────────────────────────────────────────────────────────────
+# ── The banner ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.usefixtures("alone")
@@ -92,7 +92,7 @@ def test_what_the_environment_says_otherwise_is_said_right(monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("alone")
 def test_tokens_that_are_configured_are_not_printed() -> None:
-    said = greeting(["one"], Settings(tokens="configured-token"), 7777, None)
+    said = banner(["one"], Settings(tokens="configured-token"), 7777, None)
     assert "configured-token" not in said
     assert "with one of your tokens as INTERLOCK_TOKEN" in said
 
@@ -100,17 +100,17 @@ def test_tokens_that_are_configured_are_not_printed() -> None:
 @pytest.mark.usefixtures("alone")
 def test_web_app_is_opened_with_the_token_that_was_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     link = "http://127.0.0.1:7777/"
-    monkeypatch.setattr(greeting_module, "is_built", lambda: True)
-    assert f"{link}#token=made-up in a browser" in greeting(["one"], Settings(), 7777, "made-up")
-    assert f"{link} in a browser" in greeting(["one"], Settings(), 7777, None)
-    assert "browser" not in greeting(["one"], Settings(web_app=False), 7777, "made-up")
-    monkeypatch.setattr(greeting_module, "is_built", lambda: False)
-    assert "browser" not in greeting(["one"], Settings(), 7777, "made-up")
+    monkeypatch.setattr(banner_module, "is_built", lambda: True)
+    assert f"{link}#token=made-up in a browser" in banner(["one"], Settings(), 7777, "made-up")
+    assert f"{link} in a browser" in banner(["one"], Settings(), 7777, None)
+    assert "browser" not in banner(["one"], Settings(web_app=False), 7777, "made-up")
+    monkeypatch.setattr(banner_module, "is_built", lambda: False)
+    assert "browser" not in banner(["one"], Settings(), 7777, "made-up")
 
 
 @dataclass
 class Started:
-    """A server in a process of its own; `said` is its greeting, `log` what came on standard error once it has ended."""
+    """A server in a process of its own; `said` is its banner, `log` what came on standard error once it has ended."""
 
     process: subprocess.Popen[str]
     said: list[str]
@@ -119,7 +119,7 @@ class Started:
 
 @contextmanager
 def serving(folder: Path, *options: str, **variables: str | None) -> Iterator[Started]:
-    """`interlock serve` in this folder, from its greeting on."""
+    """`interlock serve` in this folder, from its banner on."""
     (folder / "flows.py").write_text(FLOWS)
     given = {"INTERLOCK_URL": None, "INTERLOCK_TOKEN": None, "PYTHONUNBUFFERED": "1", **variables}
     process = subprocess.Popen(

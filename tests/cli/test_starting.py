@@ -14,8 +14,8 @@ import pytest
 import redis
 from tests.cli.conftest import Cli
 from tests.cli.test_commands import FLOWS
-from tests.live import eventually
-from tests.services import free_port, postgres_server, redis_server
+from tests.support.live import eventually
+from tests.support.services import free_port, postgres_server, redis_server
 
 
 async def execute(url: str, *statements: str) -> None:

@@ -23,7 +23,7 @@ from interlock import (
     UserInputField,
     Workflow,
 )
-from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import Tool, ToolRequest
 
 
 class Release(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from tests.client.workflows import workflows
 from tests.faults.proxy import Proxy, proxied
-from tests.live import Live, live_server
+from tests.support.live import Live, live_server
 
 
 @pytest.fixture(scope="session")

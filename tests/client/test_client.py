@@ -9,7 +9,7 @@ from typing import Any, Literal
 import jwt
 import pytest
 from tests.client.workflows import EXECUTIONS
-from tests.live import ALICE, BOB, JWT_SECRET, PATIENCE, READER, ROOT, Live, eventually
+from tests.support.live import ALICE, BOB, JWT_SECRET, PATIENCE, READER, ROOT, Live, eventually
 
 from interlock_client import (
     ActionRefused,

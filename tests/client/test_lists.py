@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.client.test_reconnection import through
 from tests.faults.proxy import Proxy
-from tests.live import ALICE, BOB, NOBODY, PATIENCE, Live
+from tests.support.live import ALICE, BOB, NOBODY, PATIENCE, Live
 
 from interlock_client import Client, Forbidden, ProtocolMisuse, Run, RunList, connect
 from interlock_protocol.messages import RunChanged, RunsListed

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from tests.client.workflows import EXECUTIONS
 from tests.faults.proxy import Proxy
-from tests.live import ALICE, PATIENCE, Live, eventually
+from tests.support.live import ALICE, PATIENCE, Live, eventually
 
 from interlock_client import Client, ConnectionEnded, Disconnected, Run, connect
 from interlock_client.cursor import event_index

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from tests.live import ALICE, PATIENCE, Live
+from tests.support.live import ALICE, PATIENCE, Live
 
 from interlock_client import Disconnected, connect, link
 from interlock_protocol.close_codes import CloseCode, may_reconnect

@@ -23,7 +23,7 @@ from interlock import (
     UserInputField,
     Workflow,
 )
-from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import Tool, ToolRequest
 
 EXECUTIONS: Counter[str] = Counter()
 """How often each run, and each message, has executed the step `once`; the server is a thread of this process."""

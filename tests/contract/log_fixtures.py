@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis, RedisCluster
 from sqlalchemy import Connection, text
-from tests.services import Master
+from tests.support.services import Master
 
 from interlock.database import Database, DatabaseUnavailable, open_database
 from interlock.log.port import Log

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
-from tests.services import free_port
+from tests.support.services import free_port
 
 from interlock.database import (
     Database,

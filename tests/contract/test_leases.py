@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from redis import Redis
 from structlog.testing import capture_logs
-from tests.services import is_alive
+from tests.support.services import is_alive
 
 from interlock.log.redis_leases import LeaseKeeper, access_of
 from interlock.log.redis_renewer import Renewer, slot_of

@@ -26,7 +26,7 @@ from tests.contract.log_fixtures import (
     redis_rig,
     rig,
 )
-from tests.services import Master
+from tests.support.services import Master
 
 from interlock.log.port import (
     REMEMBERED_APPENDS,

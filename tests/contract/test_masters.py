@@ -15,10 +15,10 @@ from typing import Literal, TypeAlias
 import pytest
 from redis import Redis, RedisCluster
 from tests.contract.log_fixtures import eventually
-from tests.services import Master, free_master, join_masters, redis_master
+from tests.support.services import Master, free_master, join_masters, redis_master
 
+from interlock.aio.tasks import end
 from interlock.database import open_database
-from interlock.ending import end
 from interlock.log.port import Append, Appended, Claimed, Entry, LogUnavailable
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive
@@ -212,7 +212,7 @@ def runs_at(log: RedisLog, masters: Masters, name: str) -> dict[Master, str]:
 async def test_runs_on_the_other_masters_are_taken_over_and_followed(
     masters: Masters, sqlite_url: str, how: How, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("interlock.log.redis_news._SILENCE_SECONDS", 1.0)
+    monkeypatch.setattr("interlock.log.redis_pubsub._SILENCE_SECONDS", 1.0)
     async with processes(masters.url, sqlite_url, "dead", "alive", "heir") as (dead, alive, heir):
         orphans, owned, late = (runs_at(heir.log, masters, name) for name in ("orphan", "owned", "late"))
         await dead.claim(*orphans.values())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.live import eventually
+from tests.support.live import eventually
 
 from interlock import Confirm, Step, StepInput, Workflow
 from interlock.app import Interlock
@@ -22,7 +22,7 @@ from interlock.engine.engine import Engine
 from interlock.settings import Settings
 from interlock.store.port import NewRun
 from interlock.store.sql import SqlStore
-from interlock.workflow.state import RunState
+from interlock.workflow.run.state import RunState
 from interlock_protocol.codec import read_body
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 from interlock_protocol.requirements import EchoedRequirement

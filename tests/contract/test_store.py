@@ -19,7 +19,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event, inspect, text
-from tests.live import eventually
+from tests.support.live import eventually
 
 from interlock.database import Database, DatabaseUnavailable, PostgresDatabase, open_database
 from interlock.store.migrate import SchemaOutdated, _config, check_current, migrate

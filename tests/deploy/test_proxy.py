@@ -13,9 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.live import ALICE, Live, continue_with, live_server
-from tests.services import ask, free_port, nginx_binary, nginx_temporary, running, until_ready
 from tests.socket.workflows import workflows
+from tests.support.live import ALICE, Live, continue_with, live_server
+from tests.support.services import ask, free_port, nginx_binary, nginx_temporary, running, until_ready
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy/nginx.conf"
 

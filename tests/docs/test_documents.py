@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import typer
-from tests.live import ALICE, Live, live_server
+from tests.support.live import ALICE, Live, live_server
 from tests.testing.agents import Clerk
 
 import examples
@@ -31,26 +31,26 @@ from interlock.auth.may import RULES
 from interlock.auth.principal import ALL_SCOPES, USER_SCOPES
 from interlock.cli.commands import app as command_line
 from interlock.cli.exits import ExitCode
-from interlock.engine.executors import THREAD_AHEAD
-from interlock.engine.journal import BATCH_BYTES, BATCH_EVENTS, BATCH_SECONDS
-from interlock.engine.pool import KEPT_STATES
-from interlock.engine.runs import CACHED_FACTS
-from interlock.feed import KEPT, PAGE
+from interlock.engine.commands.runs import CACHED_FACTS
+from interlock.engine.driving.pool import KEPT_STATES
+from interlock.engine.driving.writer import BATCH_BYTES, BATCH_EVENTS, BATCH_SECONDS
+from interlock.engine.work.functions import THREAD_AHEAD
+from interlock.following.feed import KEPT, PAGE
+from interlock.following.hub import TAIL_BYTES, TAILS_BYTES
+from interlock.following.lists import MAX_LISTS
 from interlock.http.bodies import MAX_FIELDS
 from interlock.http.errors import STATUS_OF
 from interlock.http.openapi import whole
-from interlock.hub import TAIL_BYTES, TAILS_BYTES
-from interlock.lists import MAX_LISTS
 from interlock.log.port import PAGE_BYTES
-from interlock.pacing.counting import AWAY_SECONDS, SHARED_SECONDS
-from interlock.pacing.pace import MAX_REFUSALS
+from interlock.ratelimit.connection import MAX_REFUSALS
+from interlock.ratelimit.counter import AWAY_SECONDS, SHARED_SECONDS
 from interlock.settings import PREFIX, Settings
-from interlock.socket import MAX_WAITING_BYTES
+from interlock.socket.connection import MAX_WAITING_BYTES
 from interlock.testing import Run, running
-from interlock.workflow.agents import Tool, ToolRequest
-from interlock.workflow.expressions import NAMES
-from interlock.workflow.forms import UserInputField
-from interlock.workflow.reviews import ON_CONFIRM, ON_REVIEW, REVIEWS_OF
+from interlock.workflow.declare.agents import Tool, ToolRequest
+from interlock.workflow.declare.expressions import NAMES
+from interlock.workflow.declare.forms import UserInputField
+from interlock.workflow.declare.reviews import ON_CONFIRM, ON_REVIEW, REVIEWS_OF
 from interlock_client import connect
 from interlock_protocol.limits import (
     MAX_CLIENT_DEPTH,

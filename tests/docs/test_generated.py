@@ -14,8 +14,8 @@ from interlock.docs.__main__ import documents, main
 from interlock.docs.diagrams import requirement_edges
 from interlock.docs.refusals import other_rows, refusal, review_rows
 from interlock.docs.transcripts import with_transcript
-from interlock.workflow.merge import DECISION_FIELDS
-from interlock.workflow.reviews import REVIEWS_OF
+from interlock.workflow.decide.merge import DECISION_FIELDS
+from interlock.workflow.declare.reviews import REVIEWS_OF
 from interlock_protocol.messages import StepPaused
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from tests.engine.storage import Storage
+from tests.support.storage import Storage
 
 from interlock.database import open_database
 from interlock.store.migrate import migrate

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.live import eventually
+from tests.support.live import eventually
 
 from interlock.engine.clock import Clock, node_ms
 

@@ -11,7 +11,7 @@ import pytest
 
 from examples import release_review
 from interlock.testing import Refusal, running
-from interlock.workflow.io import side_effect_key
+from interlock.workflow.declare.io import side_effect_key
 
 WORKFLOW = release_review.workflow
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.services import ask, nginx_binary, nginx_temporary, running, until_ready
+from tests.support.services import ask, nginx_binary, nginx_temporary, running, until_ready
 
 SILENCE_SECONDS = 5
 """How long a node may be silent; its heartbeat has to be shorter."""

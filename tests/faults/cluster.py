@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 
 from tests.faults.balancer import SILENCE_SECONDS, balancer
 from tests.faults.proxy import Proxy, proxied
-from tests.services import (
+from tests.support.services import (
     Master,
     ServiceError,
     free_master,

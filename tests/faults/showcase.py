@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.faults.cluster import Cluster, Node, cluster
-from tests.services import free_port
+from tests.support.services import free_port
 
 import examples
 from interlock import StepInput, Workflow

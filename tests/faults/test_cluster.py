@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from tests.faults.balancer import SILENCE_SECONDS
 from tests.faults.cluster import Cluster, Node, cluster
-from tests.live import eventually
-from tests.services import is_alive
+from tests.support.live import eventually
+from tests.support.services import is_alive
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.faults.floods import FLOODS, connected, flooded, frame, handshake, upgraded
-from tests.live import ALICE, ROOT, Served, Talk, eventually, served
 from tests.socket.test_slow_readers import memory_kib
+from tests.support.live import ALICE, ROOT, Served, Talk, eventually, served
 from websockets.exceptions import ConnectionClosed
 
 from interlock.process.connections import SLICE_BYTES

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from tests.faults.disk import full_disk, no_larger_files, small_disk
-from tests.live import Message, Served, Talk, continue_with, events_of, eventually, indexes_of, names_of, served
+from tests.support.live import Message, Served, Talk, continue_with, events_of, eventually, indexes_of, names_of, served
 
 from interlock.database import open_database
-from interlock.engine.loading import load_state
+from interlock.engine.driving.loading import load_state
 from interlock.log.sql import SqlLog
 from interlock.store.sql import SqlStore
 from interlock_protocol.types import RunStatus

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import redis
-from tests.live import (
+from tests.socket.workflows import workflows
+from tests.support.live import (
     FINAL,
     Live,
     Message,
@@ -23,7 +24,6 @@ from tests.live import (
     names_of,
     storage_settings,
 )
-from tests.socket.workflows import workflows
 
 
 @pytest.fixture
@@ -124,9 +124,9 @@ async def test_audited_decision_is_made_again(live: Live, store: redis.Redis) ->
 async def test_decision_that_no_snapshot_knows_yet_is_not_asked_for_again(
     live: Live, store: redis.Redis, tmp_path: Path
 ) -> None:
-    gate, journal = tmp_path / "gate", tmp_path / "journal"
+    gate, writer = tmp_path / "gate", tmp_path / "writer"
     async with live.talk() as talk:
-        run_id = await talk.start("confirmed-stream", {"gate": str(gate), "journal": str(journal), "wait_at": 1})
+        run_id = await talk.start("confirmed-stream", {"gate": str(gate), "writer": str(writer), "wait_at": 1})
         paused = (await talk.until_pause(run_id))[-1]
         await eventually(lambda: _is_let_go(store, run_id))
         await talk.send(continue_with(paused, confirmed=True))
@@ -139,15 +139,15 @@ async def test_decision_that_no_snapshot_knows_yet_is_not_asked_for_again(
     gap = messages[names_of(messages).index("gap")]
     assert gap["epoch"] == 2
     assert_whole(messages, first=gap["next_event_index"])
-    assert journal.read_text().split() == ["stream", "stream"]
+    assert writer.read_text().split() == ["stream", "stream"]
 
 
 async def test_decision_on_what_was_asked_after_the_snapshot_is_asked_for_again(
     live: Live, store: redis.Redis, tmp_path: Path
 ) -> None:
-    gate, journal = tmp_path / "gate", tmp_path / "journal"
+    gate, writer = tmp_path / "gate", tmp_path / "writer"
     async with live.talk() as talk:
-        run_id = await talk.start("while-streaming", {"gate": str(gate), "journal": str(journal), "wait_at": 1})
+        run_id = await talk.start("while-streaming", {"gate": str(gate), "writer": str(writer), "wait_at": 1})
         asked = (await talk.until("StepPaused", run_id=run_id))[-1]
         ids = {"workflow_id": asked["workflow_id"], "run_id": run_id}
         decision = {"id": asked["requirement_id"], "confirmed": True}
@@ -162,12 +162,12 @@ async def test_decision_on_what_was_asked_after_the_snapshot_is_asked_for_again(
         await talk.send(continue_with(again, confirmed=True))
         await talk.until_end(run_id)
 
-    assert sorted(journal.read_text().split()) == ["last", "last", "stream", "stream"]
+    assert sorted(writer.read_text().split()) == ["last", "last", "stream", "stream"]
 
 
 async def test_run_that_streams_begins_again_in_another_epoch(live: Live, store: redis.Redis, tmp_path: Path) -> None:
-    gate, journal = tmp_path / "gate", tmp_path / "journal"
-    message = {"gate": str(gate), "journal": str(journal), "count": 6, "wait_at": 3}
+    gate, writer = tmp_path / "gate", tmp_path / "writer"
+    message = {"gate": str(gate), "writer": str(writer), "count": 6, "wait_at": 3}
     async with live.talk() as talk:
         run_id = await talk.start("stream", message)
         for _ in range(3):
@@ -179,7 +179,7 @@ async def test_run_that_streams_begins_again_in_another_epoch(live: Live, store:
     gap = messages[names_of(messages).index("gap")]
     assert gap["epoch"] == 2
     assert_whole(messages, first=gap["next_event_index"])
-    assert journal.read_text().split() == ["stream", "stream"]
+    assert writer.read_text().split() == ["stream", "stream"]
 
 
 async def test_run_that_nobody_asks_for_is_found_by_itself(live: Live, store: redis.Redis, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.live import Message, Served, Talk, continue_with, eventually, served
+from tests.support.live import Message, Served, Talk, continue_with, eventually, served
 
 TARGET = "tests.http.workflows:workflows"
 NAMES = ("interlock.db", "interlock.db-wal", "interlock.db-shm")

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 import pytest
 from redis import RedisCluster
 from tests.faults.cluster import Cluster, cluster
-from tests.live import Live, Message, events_of, indexes_of
+from tests.support.live import Live, Message, events_of, indexes_of
 
 RUNS = 9
 LONG = {"plan": "p", "pieces": 40, "pace": 0.1}

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.faults.proxy import proxied
-from tests.live import (
+from tests.support.live import (
     Message,
     Served,
     Talk,
@@ -161,12 +161,10 @@ async def test_cancel_on_the_other_node_breaks_off_the_running_step(nodes: Nodes
 
 
 async def test_run_of_a_killed_node_goes_on_elsewhere_within_five_seconds(nodes: Nodes, tmp_path: Path) -> None:
-    gate, journal = tmp_path / "gate", tmp_path / "journal"
+    gate, writer = tmp_path / "gate", tmp_path / "writer"
     async with nodes.two.talk() as other:
         async with nodes.one.talk() as starter:
-            run_id = await starter.start(
-                "stream", {"gate": str(gate), "journal": str(journal), "count": 9, "wait_at": 5}
-            )
+            run_id = await starter.start("stream", {"gate": str(gate), "writer": str(writer), "count": 9, "wait_at": 5})
             await follow(other, run_id)
             for _ in range(5):
                 await other.until("RunResponseContentEvent")
@@ -176,7 +174,7 @@ async def test_run_of_a_killed_node_goes_on_elsewhere_within_five_seconds(nodes:
         await other.until_end(run_id)
 
     assert_whole(events_of(other.heard, run_id))
-    assert journal.read_text().split() == ["stream", "stream"]
+    assert writer.read_text().split() == ["stream", "stream"]
 
 
 async def test_stopped_node_writes_nothing_into_a_run_that_was_taken_over(nodes: Nodes, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.faults.workflows import workflows
-from tests.live import (
+from tests.support.live import (
     Live,
     Message,
     Talk,

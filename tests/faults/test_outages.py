@@ -14,8 +14,7 @@ import pytest
 import pytest_asyncio
 from tests.faults.proxy import Proxy, proxied
 from tests.faults.workflows import workflows
-from tests.http.talk import http
-from tests.live import (
+from tests.support.live import (
     Live,
     Message,
     Talk,
@@ -27,8 +26,9 @@ from tests.live import (
     names_of,
     storage_settings,
 )
+from tests.support.talk import http
 
-from interlock.engine.journal import BATCH_EVENTS
+from interlock.engine.driving.writer import BATCH_EVENTS
 
 SOON = 8.0
 """Seconds within which a refusal comes, however the fault looks; a few, on a machine that has nothing else to do."""

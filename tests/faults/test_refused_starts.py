@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 import pytest
 from redis import Redis
-from tests.live import settings_with, storage_settings
-from tests.services import free_port, postgres_server, redis_server
+from tests.support.live import settings_with, storage_settings
+from tests.support.services import free_port, postgres_server, redis_server
 
 SECRET = "s3cret-that-nobody-is-to-see"
 
@@ -25,7 +25,7 @@ def refused(folder: Path, **settings: Any) -> str:
     values = settings_with(port=free_port(), data_dir=folder / "data", **settings)
     names = {f"INTERLOCK_{name.upper()}": str(value) for name, value in values.items()}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.live", "tests.faults.workflows:workflows"],
+        [sys.executable, "-m", "tests.support.live", "tests.faults.workflows:workflows"],
         env={**os.environ, **names},
         cwd=Path(__file__).parents[2],
         capture_output=True,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.live import (
+from tests.socket.workflows import workflows
+from tests.support.live import (
     STORAGES,
     continue_with,
     events_of,
@@ -18,7 +19,6 @@ from tests.live import (
     names_of,
     storage_settings,
 )
-from tests.socket.workflows import workflows
 
 from interlock import app
 

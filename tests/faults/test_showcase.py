@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from tests.faults.cluster import ROOT
-from tests.services import is_alive
+from tests.support.services import is_alive
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

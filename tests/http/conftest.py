@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from tests.http.workflows import workflows
-from tests.live import ALICE, STORAGES, Live, live_server, storage_settings
+from tests.support.live import ALICE, STORAGES, Live, live_server, storage_settings
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.http.workflows import workflows
-from tests.live import BOB, NOBODY, ROOT, Live, eventually, last_output
+from tests.support.live import BOB, NOBODY, ROOT, Live, eventually, last_output
 
 from interlock_protocol.messages import parse_server_message
 

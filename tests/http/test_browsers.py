@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.http.talk import http
 from tests.http.workflows import workflows
-from tests.live import ALICE, Live, live_server, settings_with
+from tests.support.live import ALICE, Live, live_server, settings_with
+from tests.support.talk import http
 
 from interlock import create_app
 from interlock.http.cors import ASKED, METHODS, TOLD

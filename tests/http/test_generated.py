@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.http.workflows import workflows
-from tests.live import ALICE, Live, live_server
+from tests.support.live import ALICE, Live, live_server
 
 from interlock.http.openapi import whole
 

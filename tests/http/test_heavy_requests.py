@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.http.talk import http
-from tests.live import ALICE, Live
+from tests.support.live import ALICE, Live
+from tests.support.talk import http
 
 from interlock.http.bodies import MAX_FIELDS
 from interlock_protocol.limits import (

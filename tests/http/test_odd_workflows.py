@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import core_schema
-from tests.live import ALICE, Live, live_server
+from tests.support.live import ALICE, Live, live_server
 
 from interlock import Step, Workflow
 

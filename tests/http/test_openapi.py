@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from openapi_spec_validator import validate
-from tests.http.talk import http
 from tests.http.workflows import workflows
-from tests.live import Live, settings_with
+from tests.support.live import Live, settings_with
+from tests.support.talk import http
 
 from interlock import create_app
 from interlock.http.errors import STATUS_OF

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from tests.http.test_api import as_, refusal
 from tests.http.workflows import workflows
-from tests.live import ALICE, ROOT, Live, eventually, live_server, served
-from tests.services import redis_server
+from tests.support.live import ALICE, ROOT, Live, eventually, live_server, served
+from tests.support.services import redis_server
 
 Samples = list[Sample]
 

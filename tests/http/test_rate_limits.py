@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tests.http.talk import http
 from tests.http.workflows import workflows
-from tests.live import ALICE, BOB, Message, live_server
+from tests.support.live import ALICE, BOB, Message, live_server
+from tests.support.talk import http
 
 RUNS = "/workflows/confirm/runs"
 

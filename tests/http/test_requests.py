@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.http.talk import Http, decided, http, path_of
 from tests.http.workflows import workflows
-from tests.live import ALICE, BOB, CAROL, NOBODY, READER, ROOT, Live, Message, eventually, live_server
+from tests.support.live import ALICE, BOB, CAROL, NOBODY, READER, ROOT, Live, Message, eventually, live_server
+from tests.support.talk import Http, decided, http, path_of
 
 RUNS = "/workflows/confirm/runs"
 UNKNOWN = f"{RUNS}/run-unknown"

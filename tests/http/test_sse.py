@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.http.talk import decided, http, path_of
-from tests.live import eventually, live_server
 from tests.socket.workflows import first, stream
+from tests.support.live import eventually, live_server
+from tests.support.talk import decided, http, path_of
 
 from interlock import Confirm, Step, Workflow
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
+from interlock.engine.commands.runs import Runs
 from interlock.engine.engine import Accepted, Engine
-from interlock.engine.runs import Runs
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 
 TWICE = Workflow(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import jwt
 import pytest
-from tests.http.talk import Stream, decided, http, path_of
 from tests.http.workflows import workflows
-from tests.live import (
+from tests.socket.test_slow_readers import memory_kib
+from tests.support.live import (
     JWT_SECRET,
     Live,
     Message,
@@ -24,7 +24,7 @@ from tests.live import (
     names_of,
     served,
 )
-from tests.socket.test_slow_readers import memory_kib
+from tests.support.talk import Stream, decided, http, path_of
 
 from interlock.http.sse import SSE
 from interlock_protocol.codec import JSON, event_body

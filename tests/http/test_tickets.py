@@ -13,9 +13,9 @@ import httpx
 import jwt
 import pytest
 import structlog
-from tests.http.talk import Http, decided, http, path_of
 from tests.http.workflows import workflows
-from tests.live import BOB, JWT_SECRET, NOBODY, Live, Message, live_server, storage_settings
+from tests.support.live import BOB, JWT_SECRET, NOBODY, Live, Message, live_server, storage_settings
+from tests.support.talk import Http, decided, http, path_of
 
 from interlock.http import tickets
 
@@ -158,7 +158,7 @@ async def test_rights_are_asked_again_each_time(live: Live, monkeypatch: pytest.
     async with http(live) as alice, http(live, None) as page:
         run = await paused(alice)
         issued = await ticket_for(alice, stream_of(run))
-        monkeypatch.setattr("interlock.engine.runs.may", lambda *_: False)
+        monkeypatch.setattr("interlock.engine.commands.runs.may", lambda *_: False)
         answer = await page.get(stream_of(run), params={"ticket": issued["ticket"]})
         assert refusal(answer) == (404, "run_not_found")
 

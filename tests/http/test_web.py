@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from tests.http.workflows import workflows
-from tests.live import Live, live_server
+from tests.support.live import Live, live_server
 
 from interlock.http.web import web_routes
 

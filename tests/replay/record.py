@@ -26,10 +26,10 @@ from interlock.app import Interlock
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
 from interlock.auth.tokens import StaticTokens
-from interlock.engine.loading import first_state
+from interlock.engine.driving.loading import first_state
 from interlock.settings import Settings
 from interlock.testing import running
-from interlock.workflow.state import RunState
+from interlock.workflow.run.state import RunState
 from interlock_protocol.messages import StartWorkflow
 
 CRASH = "crash"

@@ -16,8 +16,8 @@ from typing import Any
 from pydantic_core import from_json
 
 from interlock.log.port import Log
-from interlock.workflow.decide import next_timer
-from interlock.workflow.state import NodeState, RunState, fold
+from interlock.workflow.decide.decide import next_timer
+from interlock.workflow.run.state import NodeState, RunState, fold
 from interlock_protocol.types import PathPart
 
 LOGS = Path(__file__).parent / "logs"

@@ -32,7 +32,7 @@ from interlock import (
     Workflow,
 )
 from interlock.testing import Run
-from interlock.workflow.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
+from interlock.workflow.declare.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
 
 Play = Callable[[Run], Awaitable[Any]]
 

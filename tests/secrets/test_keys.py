@@ -10,7 +10,7 @@ import pytest
 
 from interlock import Ask, Confirm, Step, UserInputField, Workflow
 from interlock.app import create_app
-from interlock.concealing import Concealer
+from interlock.process.redaction import Redactor
 from interlock.secrets.keys import KEY_FILE, vault_of
 from interlock.secrets.vault import new_key
 from interlock.settings import Settings, SettingsError
@@ -70,4 +70,4 @@ def test_file_that_has_no_key_is_not_taken_for_one(tmp_path: Path) -> None:
 
 def test_keys_are_struck_out_of_log_lines(tmp_path: Path) -> None:
     key = new_key()
-    assert key not in Concealer.of(settings(tmp_path, secrets_keys=key))(f"the key is {key}")
+    assert key not in Redactor.of(settings(tmp_path, secrets_keys=key))(f"the key is {key}")

@@ -13,17 +13,17 @@ from pydantic import BaseModel, SecretStr, field_validator
 from tests.workflow.simulation import Simulation, anybody
 
 from interlock import Ask, Condition, CustomEvent, Review, Step, StepInput, UserInputField, Workflow
-from interlock.engine.audit import parted, with_private
-from interlock.engine.keys import fingerprint_of
-from interlock.engine.loss import _decide_again
+from interlock.engine.commands.audit import parted, with_private
+from interlock.engine.commands.idempotency import fingerprint_of
+from interlock.engine.driving.lost_log import _decide_again
 from interlock.secrets.port import STRUCK
 from interlock.secrets.vault import KeyedVault, new_key
 from interlock.store.port import Decision
 from interlock.testing import ErrorCode, Refusal, Run, running
-from interlock.workflow.agents import Tool, ToolRequest
-from interlock.workflow.decide import continued, decide, purpose_of
-from interlock.workflow.errors import DeclarationError
-from interlock.workflow.state import dump, fold, load
+from interlock.workflow.decide.decide import continued, decide, purpose_of
+from interlock.workflow.declare.agents import Tool, ToolRequest
+from interlock.workflow.declare.errors import DeclarationError
+from interlock.workflow.run.state import dump, fold, load
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.requirements import EchoedRequirement
 

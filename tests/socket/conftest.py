@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.live import STORAGES, Live, live_server, storage_settings
 from tests.socket.workflows import workflows
+from tests.support.live import STORAGES, Live, live_server, storage_settings
 
 
 @pytest.fixture(scope="session")

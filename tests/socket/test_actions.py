@@ -6,7 +6,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.live import ALICE, BOB, Live, Message, Talk, continue_with, events_of, indexes_of, last_output, names_of
+from tests.support.live import (
+    ALICE,
+    BOB,
+    Live,
+    Message,
+    Talk,
+    continue_with,
+    events_of,
+    indexes_of,
+    last_output,
+    names_of,
+)
 
 
 async def paused(talk: Talk, workflow_id: str, message: object = "") -> Message:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
-from tests.live import ALICE, BOB, JWT_SECRET, Live, continue_with, eventually, live_server, names_of
 from tests.socket.workflows import workflows
+from tests.support.live import ALICE, BOB, JWT_SECRET, Live, continue_with, eventually, live_server, names_of
 
 
 def jwt_of(user_id: str, seconds: float = 3600) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from tests.live import ALICE, BOB, Live, Message, Talk, continue_with, last_output
+from tests.support.live import ALICE, BOB, Live, Message, Talk, continue_with, last_output
 from websockets.exceptions import ConnectionClosed
 
 KIB = 1024

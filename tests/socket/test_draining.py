@@ -9,15 +9,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.live import ALICE, STORAGES, Served, events_of, eventually, names_of, served, storage_settings
+from tests.support.live import ALICE, STORAGES, Served, events_of, eventually, names_of, served, storage_settings
 
 TARGET = "tests.socket.workflows:workflows"
 UNREADY = {"part": "server", "error": "The server is shutting down."}
 
 
-async def noted(journal: Path, word: str) -> None:
+async def noted(writer: Path, word: str) -> None:
     """Return when a step has written that it runs."""
-    await eventually(lambda: journal.exists() and word in journal.read_text().split())
+    await eventually(lambda: writer.exists() and word in writer.read_text().split())
 
 
 async def unready(client: httpx.AsyncClient) -> httpx.Response | None:
@@ -30,15 +30,15 @@ async def test_step_may_end_while_nothing_new_begins_and_nobody_is_sent_there(
     storage: str, tmp_path: Path, redis_url: str, postgres_url: str
 ) -> None:
     assert storage in STORAGES
-    gate, journal = tmp_path / "gate", tmp_path / "journal"
-    message = {"gate": str(gate), "journal": str(journal), "count": 3, "wait_at": 1}
+    gate, writer = tmp_path / "gate", tmp_path / "writer"
+    message = {"gate": str(gate), "writer": str(writer), "count": 3, "wait_at": 1}
     with storage_settings(storage, tmp_path / "data", redis_url=redis_url, postgres_url=postgres_url) as storage_of:
         server = served(TARGET, tmp_path / "server", **{**storage_of, "shutdown_grace_seconds": 30})
         with server.start() as process:
             async with server.talk() as talk, httpx.AsyncClient(base_url=server.http_url) as client:
                 assert (await client.get("/health/ready")).status_code == 200
                 run_id = await talk.start("streamed-confirm", message)
-                await noted(journal, "stream")
+                await noted(writer, "stream")
                 process.send_signal(signal.SIGTERM)
                 refused = await eventually(lambda: unready(client))
                 assert refused.json()["details"] == [UNREADY]
@@ -59,17 +59,17 @@ async def test_step_may_end_while_nothing_new_begins_and_nobody_is_sent_there(
     assert names_of(events).count("StepCompleted") == 2
     recovered = [each for each in events if each["event"] == "WorkflowRecovered"]
     assert [each["interrupted_steps"] for each in recovered] in ([], [[]]), "the step wasn't broken off"
-    assert journal.read_text().split() == ["first", "stream"]
+    assert writer.read_text().split() == ["first", "stream"]
 
 
 async def test_step_that_outlasts_the_grace_is_broken_off_and_begins_again(tmp_path: Path) -> None:
-    gate, journal = tmp_path / "gate", tmp_path / "journal"
-    message = {"gate": str(gate), "journal": str(journal), "count": 3, "wait_at": 1}
+    gate, writer = tmp_path / "gate", tmp_path / "writer"
+    message = {"gate": str(gate), "writer": str(writer), "count": 3, "wait_at": 1}
     server: Served = served(TARGET, tmp_path / "server", shutdown_grace_seconds=0.2)
     with server.start() as process:
         async with server.talk() as talk:
             run_id = await talk.start("streamed-confirm", message)
-            await noted(journal, "stream")
+            await noted(writer, "stream")
             process.send_signal(signal.SIGTERM)
             assert await talk.closed() == 4503
         await _ended(process.poll)
@@ -80,7 +80,7 @@ async def test_step_that_outlasts_the_grace_is_broken_off_and_begins_again(tmp_p
             events = events_of(await talk.until("WorkflowRunOutput"))
     (recovered,) = [each for each in events if each["event"] == "WorkflowRecovered"]
     assert len(recovered["interrupted_steps"]) == 1
-    assert journal.read_text().split() == ["first", "stream", "stream"]
+    assert writer.read_text().split() == ["first", "stream", "stream"]
 
 
 async def test_server_with_nothing_to_do_ends_at_once(tmp_path: Path) -> None:

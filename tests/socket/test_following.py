@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.live import BOB, Live, Message, Talk, continue_with, events_of, indexes_of, last_output, names_of
+from tests.support.live import BOB, Live, Message, Talk, continue_with, events_of, indexes_of, last_output, names_of
 
 STATUSES = ("RUNNING", "PAUSED", "COMPLETED", "CANCELLED")
 

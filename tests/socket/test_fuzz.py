@@ -11,7 +11,7 @@ from typing import Any, AnyStr
 
 import msgpack
 import pytest
-from tests.live import ALICE, MSGPACK, TOKENS, Live, continue_with, names_of
+from tests.support.live import ALICE, MSGPACK, TOKENS, Live, continue_with, names_of
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.live import BOB, Live, Message, Talk
 from tests.socket.test_bad_input import paused
+from tests.support.live import BOB, Live, Message, Talk
 
 from interlock_protocol.limits import MAX_FAULTS, MAX_LIST, MAX_MESSAGE_BYTES, MAX_VALUES
 

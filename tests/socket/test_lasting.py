@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.live import (
+from tests.support.live import (
     ALICE,
     Live,
     Message,
@@ -22,7 +22,7 @@ from tests.live import (
     names_of,
     served,
 )
-from tests.services import ServiceError
+from tests.support.services import ServiceError
 
 from interlock.log.port import Append, LogUnavailable
 from interlock.log.sql import SqlLog
@@ -186,11 +186,11 @@ async def test_stops_in_good_order_are_no_crashes(tmp_path: Path) -> None:
 
 async def test_stopping_server_lets_its_steps_end(tmp_path: Path) -> None:
     server = served(TARGET, tmp_path / "server", shutdown_grace_seconds=10)
-    gate, journal = tmp_path / "gate", tmp_path / "journal"
+    gate, writer = tmp_path / "gate", tmp_path / "writer"
     with server.start() as process:
         async with server.talk() as talk:
             run_id = await talk.start(
-                "streamed-confirm", {"gate": str(gate), "wait_at": 1, "journal": str(journal), "count": 3}
+                "streamed-confirm", {"gate": str(gate), "wait_at": 1, "writer": str(writer), "count": 3}
             )
             await talk.until("RunResponseContentEvent")
             process.terminate()
@@ -202,7 +202,7 @@ async def test_stopping_server_lets_its_steps_end(tmp_path: Path) -> None:
             await talk.send(action="reconnect", run_id=run_id)
             events = events_of(await talk.until_pause(run_id))
     assert "WorkflowRecovered" not in names_of(events)
-    assert journal.read_text().split().count("stream") == 1
+    assert writer.read_text().split().count("stream") == 1
 
 
 async def test_condition_that_takes_its_process_down_again_and_again_is_given_up(tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
-from tests.http.talk import http
-from tests.live import (
+from tests.support.live import (
     JWT_SECRET,
     NOBODY,
     ROOT,
@@ -24,8 +23,9 @@ from tests.live import (
     eventually,
     names_of,
 )
+from tests.support.talk import http
 
-from interlock.lists import MAX_BEHIND, MAX_LISTS
+from interlock.following.lists import MAX_BEHIND, MAX_LISTS
 
 _users = itertools.count(1)
 
@@ -267,7 +267,7 @@ async def test_running_run_waits_too_while_its_other_branch_goes_on(live_on_each
 
 async def test_long_past_without_anything_to_decide_hides_nothing(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is found behind pages of runs that don't wait for this user."""
-    monkeypatch.setattr("interlock.lists.SCANNED", 3)
+    monkeypatch.setattr("interlock.following.lists.SCANNED", 3)
     token = User().token()
     async with live.talk(token) as talk:
         first = await paused(talk, "confirm")
@@ -554,7 +554,7 @@ async def test_cursor_far_behind_is_answered_with_the_current_list(live: Live, m
         seq = (await follow(talk))[-1]["seq"]
         output = await paused(talk, "confirm")
         assert MAX_BEHIND == 1000
-        monkeypatch.setattr("interlock.lists.MAX_BEHIND", 1)
+        monkeypatch.setattr("interlock.following.lists.MAX_BEHIND", 1)
         heard = await follow(talk, "late", cursor=seq)
         assert (run_ids(heard), heard[-1]["resumed"]) == ([output["run_id"]], False)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from limits import parse
-from tests.live import ALICE, BOB, continue_with, events_of, eventually, live_server, names_of
 from tests.socket.workflows import workflows
+from tests.support.live import ALICE, BOB, continue_with, events_of, eventually, live_server, names_of
 
-from interlock.pacing.pace import MAX_REFUSALS
+from interlock.ratelimit.connection import MAX_REFUSALS
 from interlock.settings import Settings
 
 BURST = 1_000

@@ -7,7 +7,17 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from tests.live import Message, Served, Talk, continue_with, events_of, eventually, indexes_of, last_output, served
+from tests.support.live import (
+    Message,
+    Served,
+    Talk,
+    continue_with,
+    events_of,
+    eventually,
+    indexes_of,
+    last_output,
+    served,
+)
 from websockets.exceptions import ConnectionClosed
 
 TARGET = "tests.socket.workflows:workflows"
@@ -32,8 +42,8 @@ def assert_contiguous(events: list[Message]) -> None:
 
 
 async def test_stopping_server_says_so_and_its_run_goes_on_after_the_next_start(server: Served, tmp_path: Path) -> None:
-    gate, journal = tmp_path / "gate", tmp_path / "journal"
-    message = {"gate": str(gate), "journal": str(journal), "count": 20, "wait_at": 10}
+    gate, writer = tmp_path / "gate", tmp_path / "writer"
+    message = {"gate": str(gate), "writer": str(writer), "count": 20, "wait_at": 10}
     with server.start() as process:
         async with server.talk() as talk, server.talk() as idle, server.connect() as stranger:
             run_id = await talk.start("streamed-confirm", message)
@@ -52,13 +62,13 @@ async def test_stopping_server_says_so_and_its_run_goes_on_after_the_next_start(
             await talk.send(continue_with(seen[-1], confirmed=True))
             seen += events_of(await talk.until_end(run_id))
     assert_contiguous(seen)
-    assert journal.read_text().split() == ["first", "stream", "stream", "last"]
+    assert writer.read_text().split() == ["first", "stream", "stream", "last"]
     assert "WorkflowRecovered" in [each["event"] for each in seen]
 
 
 async def test_server_killed_while_streaming_goes_on_with_one_contiguous_log(server: Served, tmp_path: Path) -> None:
-    journal = tmp_path / "journal"
-    message = {"journal": str(journal), "count": 2000, "pace": 0.0005}
+    writer = tmp_path / "writer"
+    message = {"writer": str(writer), "count": 2000, "pace": 0.0005}
     seen: list[Message] = []
     with server.start() as process:
         async with server.talk() as talk:
@@ -83,19 +93,19 @@ async def test_server_killed_while_streaming_goes_on_with_one_contiguous_log(ser
             # Whoever follows from the start sees the same.
             await talk.send(action="reconnect", run_id=run_id)
             assert events_of(await talk.until("subscribed")) == seen
-    assert journal.read_text().split() == ["first", "stream", "stream"]
+    assert writer.read_text().split() == ["first", "stream", "stream"]
 
 
 async def test_server_killed_at_a_pause_waits_again_and_takes_the_decision(server: Served, tmp_path: Path) -> None:
-    journal = tmp_path / "journal"
+    writer = tmp_path / "writer"
     with server.start() as process:
         async with server.talk() as talk:
-            run_id = await talk.start("confirm", {"journal": str(journal)}, idempotency_key="once")
+            run_id = await talk.start("confirm", {"writer": str(writer)}, idempotency_key="once")
             seen = events_of(await talk.until_pause(run_id))
             process.kill()
     with server.start() as process:
         async with server.talk() as talk:
-            assert await talk.start("confirm", {"journal": str(journal)}, idempotency_key="once") == run_id
+            assert await talk.start("confirm", {"writer": str(writer)}, idempotency_key="once") == run_id
             again = await talk.until_pause(run_id)
             assert again == seen
             await talk.send(continue_with(last_output(again), confirmed=True), request_id="c")
@@ -107,8 +117,8 @@ async def test_server_killed_at_a_pause_waits_again_and_takes_the_decision(serve
     assert_contiguous(seen)
     assert [each["event"] for each in seen].count("StepContinued") == 1
     assert seen[-1]["event"] == "WorkflowCompleted"
-    assert journal.read_text().split()[0] == "first"
-    assert journal.read_text().split().count("first") == 1
+    assert writer.read_text().split()[0] == "first"
+    assert writer.read_text().split().count("first") == 1
 
 
 async def test_acknowledged_start_survives_a_kill(server: Served) -> None:

@@ -7,8 +7,8 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from tests.live import Live, Talk, events_of, eventually, indexes_of, live_server, served
 from tests.socket.workflows import workflows
+from tests.support.live import Live, Talk, events_of, eventually, indexes_of, live_server, served
 from websockets.exceptions import ConnectionClosed
 
 COUNT = 10_000

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.live import Served, Talk, served
 from tests.socket.wide import BRANCHES
+from tests.support.live import Served, Talk, served
 
 PONG_SECONDS = 2.0
 """How long a pong may take. On a machine that has nothing else to do it is a third of a second, where it was six."""

@@ -35,9 +35,9 @@ async def until_open(gate: str | None) -> None:
 def note(step_input: StepInput, word: str) -> None:
     """Write down that a step ran, where the run's message says so."""
     message = step_input.input
-    if isinstance(message, dict) and "journal" in message:
-        with Path(message["journal"]).open("a") as journal:
-            journal.write(f"{word}\n")
+    if isinstance(message, dict) and "writer" in message:
+        with Path(message["writer"]).open("a") as writer:
+            writer.write(f"{word}\n")
 
 
 def of(step_input: StepInput, key: str, default: object = None) -> object:

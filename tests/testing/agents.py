@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from interlock.workflow.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
-from interlock.workflow.io import StepInput
+from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
+from interlock.workflow.declare.io import StepInput
 from interlock_protocol.types import JsonValue
 
 

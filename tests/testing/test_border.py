@@ -34,8 +34,8 @@ from interlock import (
     Workflow,
 )
 from interlock.testing import Refusal, Run, running
-from interlock.workflow.agents import AgentPause, AgentStream, Tool, ToolRequest
-from interlock.workflow.inputs import message_schema
+from interlock.workflow.declare.agents import AgentPause, AgentStream, Tool, ToolRequest
+from interlock.workflow.declare.inputs import message_schema
 from interlock_protocol.codec import JSON, MSGPACK
 from interlock_protocol.messages import parse_server_message
 from interlock_protocol.types import RunStatus

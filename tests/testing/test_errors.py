@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.live import PATIENCE, eventually, served
+from tests.support.live import PATIENCE, eventually, served
 
 from interlock import Confirm, ErrorReview, Loop, Parallel, Step, StepInput, Workflow
 from interlock.testing import ErrorCode, Refusal, running
@@ -176,12 +176,12 @@ async def test_step_that_asks_still_fails_as_it_is_told_to() -> None:
 
 async def test_killed_process_is_asked_about(tmp_path: Path) -> None:
     server = served("tests.testing.workflows:workflows", tmp_path / "server")
-    journal = tmp_path / "journal"
+    writer = tmp_path / "writer"
     with server.start() as process:
         async with server.talk() as talk:
-            run_id = await talk.start("charge", str(journal))
+            run_id = await talk.start("charge", str(writer))
             await talk.until("StepStarted")
-            await eventually(journal.exists)
+            await eventually(writer.exists)
             process.kill()
             await asyncio.to_thread(process.wait, PATIENCE)
     with server.start():
@@ -190,7 +190,7 @@ async def test_killed_process_is_asked_about(tmp_path: Path) -> None:
             output = (await talk.until("WorkflowRunOutput"))[-1]
             (requirement,) = output["error_requirements"]
             assert requirement["error_type"] == "Interrupted"
-            assert len(journal.read_text().split()) == 1
+            assert len(writer.read_text().split()) == 1
             await talk.send(
                 action="continue-workflow",
                 workflow_id="charge",
@@ -199,5 +199,5 @@ async def test_killed_process_is_asked_about(tmp_path: Path) -> None:
             )
             ended = (await talk.until("WorkflowCompleted"))[-1]
             assert ended["content"] == "charged in try 2"
-    assert len(set(journal.read_text().split())) == 1
-    assert len(journal.read_text().split()) == 2
+    assert len(set(writer.read_text().split())) == 1
+    assert len(writer.read_text().split()) == 2

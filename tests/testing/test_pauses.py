@@ -24,7 +24,7 @@ from interlock import (
     Workflow,
 )
 from interlock.testing import ErrorCode, Refusal, Run, running
-from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock_protocol.errors import ProtocolMisuse
 
 

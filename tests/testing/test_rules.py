@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, field_validator
-from tests.live import eventually
+from tests.support.live import eventually
 
 from interlock import (
     Ask,

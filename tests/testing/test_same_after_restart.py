@@ -15,7 +15,7 @@ from tests.workflow import odd
 from interlock import Ask, Condition, Confirm, Loop, Router, Step, StepInput, Workflow
 from interlock.agents import prompt_of
 from interlock.testing import Run, running
-from interlock.workflow.agents import AgentStream
+from interlock.workflow.declare.agents import AgentStream
 
 SEEN: list[Any] = []
 

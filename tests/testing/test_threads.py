@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.live import PATIENCE, eventually
+from tests.support.live import PATIENCE, eventually
 
 from interlock import Loop, Step, StepInput, Workflow
-from interlock.engine.executors import Threads, in_thread
+from interlock.engine.work.functions import Threads, in_thread
 from interlock.testing import Run, running
 
 LIMIT = 2.0

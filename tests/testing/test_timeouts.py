@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.live import eventually
+from tests.support.live import eventually
 from tests.testing.agents import Clerk
 
 from interlock import (
@@ -29,7 +29,7 @@ from interlock import (
     Workflow,
 )
 from interlock.testing import ErrorCode, Pause, Refusal, Run, running
-from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import Tool, ToolRequest
 
 NINETY_DAYS = 90 * 24 * 3600.0
 FORM = [UserInputField("name", default="nobody")]

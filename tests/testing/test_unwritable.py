@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from interlock import Ask, Confirm, CustomEvent, Parallel, Review, Router, Step, StepInput, UserInputField, Workflow
-from interlock.engine import journal, rows
+from interlock.engine.driving import rows
+from interlock.engine.driving import writer as writer
 from interlock.testing import Run, running
-from interlock.workflow.agents import AgentPause, AgentStream, Tool, ToolRequest
+from interlock.workflow.declare.agents import AgentPause, AgentStream, Tool, ToolRequest
 from interlock_protocol.codec import event_body
 from interlock_protocol.limits import MAX_PENDING_BYTES, MIB
 from interlock_protocol.types import RunStatus
@@ -107,8 +108,8 @@ async def test_event_that_cannot_be_written_ends_the_run(name: str, monkeypatch:
             raise NotWire("it is odd", [name])
         return write(event)
 
-    monkeypatch.setattr(journal, "event_body", refuses)
-    monkeypatch.setattr("interlock.engine.worker.event_body", refuses)
+    monkeypatch.setattr(writer, "event_body", refuses)
+    monkeypatch.setattr("interlock.engine.work.worker.event_body", refuses)
     async with running(EVERYTHING) as run:
         assert await through(run) is RunStatus.ERROR
         assert "it is odd" in (run.error or "")
@@ -124,7 +125,7 @@ async def test_input_that_cannot_be_written_ends_the_run_that_it_begins(monkeypa
             raise NotWire("it is odd", ["input"])
         return write(event)
 
-    monkeypatch.setattr(journal, "event_body", refuses)
+    monkeypatch.setattr(writer, "event_body", refuses)
     async with running(EVERYTHING) as run:
         assert await run.failed() == "input: it is odd"
         assert [event["event"] for event in run.events] == ["WorkflowStarted", "WorkflowError"]
@@ -139,7 +140,7 @@ async def test_private_part_that_cannot_be_written_ends_the_run(part: str, monke
             raise NotWire("it is odd", [part])
         return write(private)
 
-    monkeypatch.setattr(journal, "encoded", refuses)
+    monkeypatch.setattr(writer, "encoded", refuses)
     async with running(EVERYTHING) as run:
         assert await through(run) is RunStatus.ERROR
         assert f"{part}: it is odd" in (run.error or "")

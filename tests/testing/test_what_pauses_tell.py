@@ -9,7 +9,7 @@ from tests.testing.agents import Clerk
 
 from interlock import Choose, Loop, Parallel, Review, Router, Step, StepOutput, Workflow
 from interlock.testing import Run, running
-from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import Tool, ToolRequest
 
 FAILED = StepOutput("half a draft", success=False, error="two sources are missing")
 NOT_OF_THE_PAUSE = {"event", "created_at", "event_index", "epoch", "step_output", "success", "error"}

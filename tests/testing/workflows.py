@@ -8,8 +8,8 @@ from pathlib import Path
 from interlock import Step, StepInput, Workflow
 
 
-def write(journal: Path, line: str) -> None:
-    with journal.open("a") as file:
+def write(writer: Path, line: str) -> None:
+    with writer.open("a") as file:
         file.write(f"{line}\n")
 
 

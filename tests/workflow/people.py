@@ -11,10 +11,10 @@ from tests.workflow.random_runs import Pick, answer_to
 from tests.workflow.simulation import Event, Simulation, anybody
 
 from interlock import Step
-from interlock.workflow.decide import Decided, continued, decide, expired, next_timer
-from interlock.workflow.declaration import Workflow
-from interlock.workflow.state import Requirement, RunState, dump, fold, load, shift
-from interlock.workflow.walk import TIMEOUT
+from interlock.workflow.decide.decide import Decided, continued, decide, expired, next_timer
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.run.state import Requirement, RunState, dump, fold, load, shift
+from interlock.workflow.run.walk import TIMEOUT
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FINAL_EVENTS
 from interlock_protocol.requirements import FLAGS, EchoedErrorRequirement, EchoedRequirement

@@ -28,7 +28,7 @@ from interlock import (
     UserInputField,
     Workflow,
 )
-from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import Tool, ToolRequest
 
 T = TypeVar("T")
 Pick = Callable[[Sequence[T]], T]

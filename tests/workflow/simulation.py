@@ -9,17 +9,16 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from interlock.engine.agents import run_agent
-from interlock.workflow.advance import Executed, Judged, advance, concluded, failed, recovered
-from interlock.workflow.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
-from interlock.workflow.decide import Decided, continued, decide, expired
-from interlock.workflow.declaration import Condition, Loop, Router, Step, Workflow
-from interlock.workflow.events import Draft, Path, effects
-from interlock.workflow.io import Content, Session, StepInput, StepOutput, content_of
-from interlock.workflow.outputs import paused
-from interlock.workflow.places import Place
-from interlock.workflow.reviews import Review
-from interlock.workflow.scope import (
+from interlock.engine.work.agents import run_agent
+from interlock.workflow.decide.decide import Decided, continued, decide, expired
+from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
+from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, content_of
+from interlock.workflow.declare.nodes import Condition, Loop, Router, Step, Workflow
+from interlock.workflow.declare.places import Place
+from interlock.workflow.declare.reviews import Review
+from interlock.workflow.run.advance import Executed, Judged, advance, concluded, failed, recovered
+from interlock.workflow.run.events import Draft, Path, effects
+from interlock.workflow.run.scope import (
     MISSING,
     content_of_node,
     newest_contents,
@@ -28,8 +27,9 @@ from interlock.workflow.scope import (
     scope_in_iteration,
     sent_back,
 )
-from interlock.workflow.state import TOOLS, Requirement, RunState, dump, fold, load, node_at
-from interlock.workflow.walk import TIMEOUT, Work
+from interlock.workflow.run.snapshots import paused
+from interlock.workflow.run.state import TOOLS, Requirement, RunState, dump, fold, load, node_at
+from interlock.workflow.run.walk import TIMEOUT, Work
 from interlock_protocol.codec import event_body, read_body
 from interlock_protocol.messages import RUN_EVENTS, parse_server_message
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement

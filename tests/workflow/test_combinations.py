@@ -13,8 +13,8 @@ from tests.workflow.random_runs import FORM, QUESTION, Does, IfWeak, Once, Says
 from tests.workflow.simulation import Agent, Simulation
 
 from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Review, Router, Step, Steps, Workflow
-from interlock.workflow.advance import MAX_RECOVERIES
-from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import Tool, ToolRequest
+from interlock.workflow.run.advance import MAX_RECOVERIES
 from interlock_protocol.types import RunStatus
 
 

@@ -11,7 +11,7 @@ from tests.workflow.model import model_of
 from tests.workflow.people import Person, assert_keeps_the_rules
 from tests.workflow.random_runs import workflows
 
-from interlock.workflow.declaration import Workflow
+from interlock.workflow.declare.nodes import Workflow
 
 MANY = settings(
     max_examples=150,

@@ -18,7 +18,7 @@ Source: `docs/agents.md`.
 
 from interlock.agents.prompts import prompt_of
 from interlock.agents.schemas import form_of
-from interlock.workflow.agents import AgentExecutor, AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
+from interlock.workflow.declare.agents import AgentExecutor, AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
 
 __all__ = [
     "AgentExecutor",

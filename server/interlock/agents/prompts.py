@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from interlock.workflow.io import StepInput
-from interlock.workflow.values import wire
+from interlock.workflow.declare.io import StepInput
+from interlock.workflow.declare.values import wire
 
 
 def prompt_of(step_input: StepInput) -> str:

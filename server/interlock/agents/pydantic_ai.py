@@ -28,9 +28,9 @@ from pydantic_core import from_json, to_json
 
 from interlock.agents.prompts import prompt_of
 from interlock.agents.schemas import form_of
-from interlock.workflow.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
-from interlock.workflow.errors import MissingExtra
-from interlock.workflow.io import StepInput
+from interlock.workflow.declare.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
+from interlock.workflow.declare.errors import MissingExtra
+from interlock.workflow.declare.io import StepInput
 from interlock_protocol.types import JsonObject, JsonValue
 
 try:

@@ -14,9 +14,9 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from interlock.workflow.errors import DeclarationError
-from interlock.workflow.forms import UserInputField
-from interlock.workflow.shapes import allowed_in, is_secret, resolved, type_of, type_of_values
+from interlock.workflow.declare.errors import DeclarationError
+from interlock.workflow.declare.forms import UserInputField
+from interlock.workflow.declare.shapes import allowed_in, is_secret, resolved, type_of, type_of_values
 from interlock_protocol.types import JsonValue
 
 

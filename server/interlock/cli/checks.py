@@ -28,12 +28,12 @@ from sqlalchemy import Connection, make_url, text
 
 from interlock.auth.local_token import TOKEN_FILE
 from interlock.auth.origins import is_loopback
-from interlock.concealing import Concealer
 from interlock.database import Database, DatabaseInUse, DatabaseUnavailable, open_database
 from interlock.log.port import LogUnavailable, LogUnfit
 from interlock.log.redis import RedisLog, refuse_unfit
 from interlock.log.redis_link import RedisLink
-from interlock.serving import NoAddress, check_address
+from interlock.process.redaction import Redactor
+from interlock.process.serving import NoAddress, check_address
 from interlock.settings import PREFIX, Settings, SettingsError
 from interlock.store.migrate import SchemaOutdated, check_current
 from interlock.store.sql import SqlStore
@@ -78,8 +78,8 @@ async def examine(environ: Mapping[str, str] = os.environ) -> list[Finding]:
         return [Finding("settings", Verdict.FAIL, sentence, advice) for sentence in str(error).splitlines()]
     groups = await asyncio.gather(_of_database(settings), _of_redis(settings), _of_port(settings))
     found = [*_of_settings(settings, environ), *_of_token(settings), *[each for group in groups for each in group]]
-    conceal = Concealer.of(settings)
-    return [Finding(each.check, each.verdict, conceal(each.found), each.advice) for each in found]
+    redact = Redactor.of(settings)
+    return [Finding(each.check, each.verdict, redact(each.found), each.advice) for each in found]
 
 
 # ── Settings ────────────────────────────────────────────────────────────────────────────────────────────

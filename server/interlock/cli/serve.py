@@ -19,8 +19,8 @@ import typer
 from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.importing import importing
 from interlock.settings import PREFIX, Settings, SettingsError
-from interlock.workflow.declaration import Workflow
-from interlock.workflow.errors import DeclarationError, MissingExtra
+from interlock.workflow.declare.errors import DeclarationError, MissingExtra
+from interlock.workflow.declare.nodes import Workflow
 
 
 def load(target: str) -> list[Workflow]:
@@ -87,7 +87,7 @@ def serve(target: str, **flags: str | None) -> None:
     workflows = load(target)
     given = {name: value for name, value in flags.items() if value is not None}
     with importing():
-        from interlock.serving import serve as serve_workflows  # the server is loaded by this command alone
+        from interlock.process.serving import serve as serve_workflows  # the server is loaded by this command alone
 
     try:
         serve_workflows(workflows, Settings(**given))

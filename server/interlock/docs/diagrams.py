@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from interlock.workflow import events, state
-from interlock.workflow.merge import DECISION_FIELDS
+from interlock.workflow.decide.merge import DECISION_FIELDS
+from interlock.workflow.run import events, state
 from interlock_protocol.types import RunStatus
 
 Edge: TypeAlias = tuple[str, str, str]

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 import interlock
 from interlock.docs.diagrams import WRITTEN
-from interlock.workflow.errors import DeclarationError
+from interlock.workflow.declare.errors import DeclarationError
 from interlock_protocol.types import OnReject, OnTimeout
 
 Row: TypeAlias = tuple[str, str]

@@ -22,8 +22,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from interlock.testing import Run, running
-from interlock.workflow.declaration import Workflow
-from interlock.workflow.requirements import iso_time
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.run.requirements import iso_time
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@
 Laws:
 - A start is durable before it is acknowledged; a decision is in the log and in the audit before it is.
 - A command that was begun is finished, also when whoever gave it is gone meanwhile.
-- The process that takes a start or a decision drives the run itself when it has room, else whoever has: see `sweep`.
+- The process that takes a start or a decision drives the run itself when it has room, else whoever has: see `takeover`.
 - Every question of permission is asked of `may()`; for whoever may not read a run it doesn't exist.
 
 Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions".
@@ -20,30 +20,30 @@ from typing import Any, TypeVar
 
 from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import UnusableUserId, check_user_id
-from interlock.engine.audit import audit, audited
 from interlock.engine.clock import Clock
-from interlock.engine.driver import Ports
-from interlock.engine.keys import OneAtATime, is_of, key_of
-from interlock.engine.loss import Seen, begin_anew
-from interlock.engine.notices import Notices, OnPause
-from interlock.engine.pool import FIRST_EPOCH, Pool
-from interlock.engine.refusals import forbidden, no_run, no_workflow, reached, unavailable
-from interlock.engine.rows import audit_of, settlement_of
-from interlock.engine.runs import Facts, Runs
-from interlock.engine.sessions import Sessions, own_session
-from interlock.engine.sweep import Sweep
-from interlock.engine.timers import Timers
+from interlock.engine.commands.audit import audit, audited
+from interlock.engine.commands.idempotency import OneAtATime, is_of, key_of
+from interlock.engine.commands.refusals import forbidden, no_run, no_workflow, reached, unavailable
+from interlock.engine.commands.runs import Facts, Runs
+from interlock.engine.driving.driver import Ports
+from interlock.engine.driving.lost_log import Seen, begin_anew
+from interlock.engine.driving.pool import FIRST_EPOCH, Pool
+from interlock.engine.driving.rows import audit_of, settlement_of
+from interlock.engine.upkeep.outbox import Notices, OnPause
+from interlock.engine.upkeep.takeover import Takeover
+from interlock.engine.upkeep.timers import Timers
+from interlock.engine.work.sessions import Sessions, own_session
 from interlock.log.port import Appended, Log, LogUnavailable, Reason, Refused
-from interlock.meter import Meter
 from interlock.secrets.port import Vault
 from interlock.store.port import Decision, IdempotencyKey, NewRun, Outcome, Store, StoreUnavailable
-from interlock.workflow.decide import Decided, cancel, continued, decide, ended_with, expired, next_timer
-from interlock.workflow.declaration import Workflow
-from interlock.workflow.definitions import asks_about_definition, definition_changed, fits, stand_in
-from interlock.workflow.inputs import checked_input
-from interlock.workflow.merge import Echoed
-from interlock.workflow.state import RunState
-from interlock.workflow.walk import TIMEOUT
+from interlock.telemetry.counters import Counters
+from interlock.workflow.decide.decide import Decided, cancel, continued, decide, ended_with, expired, next_timer
+from interlock.workflow.decide.merge import Echoed
+from interlock.workflow.declare.inputs import checked_input
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.run.changed_definition import asks_about_definition, definition_changed, fits, stand_in
+from interlock.workflow.run.state import RunState
+from interlock.workflow.run.walk import TIMEOUT
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 from interlock_protocol.types import RunStatus
@@ -74,7 +74,7 @@ class Engine:
         clock: the store's time; one of its own by default.
         is_alone: no other server works on these runs: a definition that isn't here is nowhere.
         on_pause: told of each pause; `base_url` is where the links that it gets begin.
-        meter: counts what is claimed.
+        counters: counts what is claimed.
         vault: seals the secrets that people type into forms.
     """
 
@@ -91,7 +91,7 @@ class Engine:
         on_pause: OnPause | None = None,
         base_url: str = "",
         is_alone: bool = False,
-        meter: Meter | None = None,
+        counters: Counters | None = None,
         vault: Vault | None = None,
     ) -> None:
         self._vault = vault
@@ -106,7 +106,7 @@ class Engine:
         self._is_alone = is_alone
         self.notices = None if on_pause is None else Notices(store, self.clock, on_pause, self._logged, base_url)
         ports = Ports(
-            log, store, self.clock, self.notices, meter or Meter(), vault=vault, max_log_events=max_log_events
+            log, store, self.clock, self.notices, counters or Counters(), vault=vault, max_log_events=max_log_events
         )
         self._traces = ports.traces
         self._expressions = ports.expressions
@@ -118,11 +118,11 @@ class Engine:
             room=max_concurrent,
             on_pause=self._watch,
             on_let_go=self.timers.let_go,
-            on_strange=self._ask_about_definition,
+            on_unknown_definition=self._ask_about_definition,
             on_lost=on_lost,
         )
         self.runs = Runs(self.workflows, self._pool, on_lost, is_alone=is_alone)
-        self.sweep = Sweep(log, store, self._pool, self.runs.head, is_alone=is_alone)
+        self.takeover = Takeover(log, store, self._pool, self.runs.head, is_alone=is_alone)
         self._commands: set[asyncio.Task[Any]] = set()
         self._one_at_a_time = OneAtATime()
 

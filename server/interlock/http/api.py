@@ -15,17 +15,17 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from interlock.auth import Principal, Verb, may
+from interlock.following.lists import check_may_list, seen_by, summary
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
 from interlock.http.methods import allowed
 from interlock.http.shapes import ANSWERED, RunDetail, RunList, WorkflowList, answers
-from interlock.lists import check_may_list, seen_by, summary
 from interlock.log.port import LogUnavailable
-from interlock.meter import Meter
 from interlock.services import Services
 from interlock.store.port import RunFilter, StoreUnavailable
-from interlock.workflow.declaration import Workflow
-from interlock.workflow.inputs import message_schema
+from interlock.telemetry.counters import Counters
+from interlock.workflow.declare.inputs import message_schema
+from interlock.workflow.declare.nodes import Workflow
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.limits import MAX_FAULTS, MAX_LIST
@@ -133,11 +133,11 @@ _NOT_ROUTED = {
 """What is said of a request for which there is no route, by its HTTP status."""
 
 
-def answer_errors(app: FastAPI, meter: Meter) -> None:
+def answer_errors(app: FastAPI, counters: Counters) -> None:
     """Every refusal as the error object of the protocol, with its HTTP status; and counted."""
 
     def answer(body: dict[str, Any], status: int, headers: Mapping[str, str] | None = None) -> Response:
-        meter.said(body)
+        counters.said(body)
         return JSONResponse(body, status, headers=headers)
 
     async def refused(_: Request, error: Exception) -> Response:

@@ -17,9 +17,9 @@ from starlette.exceptions import HTTPException
 from interlock.auth import Verb, may
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF
+from interlock.http.metrics import Metrics
+from interlock.http.readiness import Problem, Readiness
 from interlock.http.shapes import Answers, Live, Ready, answers, json_of, refusals
-from interlock.metrics import Metrics
-from interlock.readiness import Problem, Readiness
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock_protocol import control

@@ -16,17 +16,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from interlock import about as bind
-from interlock import tracing
 from interlock.auth import Principal
+from interlock.following.resume import resumable, resume
 from interlock.http.bodies import Asked, M, asked
 from interlock.http.errors import Unauthorized, about
 from interlock.http.shapes import ANSWERED, EVENT_ID, Answers, body, json_of, refusals, stream
 from interlock.http.sse import EventStream, ExpiredDuring, Follower, Streams, while_there
 from interlock.http.tickets import STREAM, holder_of
 from interlock.log.port import LogUnavailable
-from interlock.rejoin import rejoin, rejoinable
 from interlock.services import Services
+from interlock.telemetry import log_context as bind
+from interlock.telemetry import tracing
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, Name, Reconnect, StartWorkflow
@@ -174,10 +174,10 @@ class _Runs:
 
     async def resume(self, principal: Principal, message: Reconnect) -> Response:
         services = self._services()
-        facts = await rejoinable(services.engine, principal, message)
+        facts = await resumable(services.engine, principal, message)
         with contextlib.ExitStack() as stack:
             follower = stack.enter_context(self._streams.follower(services.hub, principal))
-            answer = await rejoin(services.engine, message, follower.watch(facts.run_id))
+            answer = await resume(services.engine, message, follower.watch(facts.run_id))
             if answer.first is None and answer.says[0]["event"] == "replay":
                 return Response(status_code=204)  # which tells an EventSource not to come back again
             follower.begin(answer)

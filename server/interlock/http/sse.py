@@ -25,9 +25,9 @@ from starlette.types import Receive, Scope, Send
 
 from interlock.auth import Principal
 from interlock.engine.engine import Accepted
-from interlock.hub import Cursor, Hub
+from interlock.following.hub import Cursor, Hub
+from interlock.following.resume import Resumption
 from interlock.log.port import LogUnavailable
-from interlock.rejoin import Rejoined
 from interlock.settings import Settings
 from interlock_protocol import control
 from interlock_protocol.codec import JSON
@@ -143,7 +143,7 @@ class Follower:
             run_id, session_id = accepted.run_id, accepted.session_id
             self.say(control.ack(message.action, message.request_id, run_id=run_id, session_id=session_id))
 
-    def begin(self, answer: Rejoined) -> None:
+    def begin(self, answer: Resumption) -> None:
         """Deliver what answers a client that came back."""
         for message in answer.says:
             self.say(message)
@@ -223,7 +223,7 @@ class Follower:
         if self._mark is not None and cursor.next_index + len(frames) > self._mark[0]:
             frames, ends = frames[: self._mark[0] - cursor.next_index], False
         cursor.next_index += len(frames)
-        self._hub.meter.delivered += len(frames)
+        self._hub.counters.delivered += len(frames)
         waits = bool(frames) and _pauses(frames[-1]) and not cursor.is_behind
         return [each for each in frames if isinstance(each, bytes)], ends or waits
 

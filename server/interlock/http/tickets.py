@@ -22,11 +22,11 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field, ValidationError
 
 from interlock.auth import Principal
+from interlock.following.resume import resumable
 from interlock.http.bodies import fields_of
 from interlock.http.callers import bearer, principal_of
 from interlock.http.errors import Unauthorized
 from interlock.http.shapes import ANSWERED, Answers, answers, json_of, refusals
-from interlock.rejoin import rejoinable
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.port import StreamTicket
@@ -76,7 +76,7 @@ def make_tickets_router(services: Callable[[], Services], settings: Settings) ->
     async def issue(request: Request, principal: who) -> Response:
         """Get a ticket, which opens one stream without a token: for `EventSource`."""
         path = _asked(await fields_of(request, settings.max_message_bytes))
-        await rejoinable(services().engine, principal, _followed(path))
+        await resumable(services().engine, principal, _followed(path))
         value, ticket = _made(principal, unquote(path))
         await services().store.keep_ticket(ticket)
         answer = IssuedTicket(id=ticket.ticket_id, ticket=value, path=path, expires_at=ticket.expires_at)

@@ -33,7 +33,7 @@ from typing import Any, Protocol
 
 import msgpack
 
-from interlock.ending import end
+from interlock.aio.tasks import end
 from interlock.log.batches import pack, page
 from interlock.log.port import (
     PAGE_BYTES,
@@ -53,7 +53,7 @@ from interlock.log.port import (
 )
 from interlock.log.redis_leases import LeaseKeeper
 from interlock.log.redis_link import REPLY_SECONDS, RedisLink
-from interlock.log.redis_news import News
+from interlock.log.redis_pubsub import Hints
 from interlock.log.turns import Turns, Written
 from interlock_protocol.types import RunStatus
 
@@ -114,7 +114,7 @@ class RedisLog:
         self._turns = Turns(self._write)
         self._contacts = [_Contact(lease_ms) for _ in range(shards)]
         self._leases = LeaseKeeper(url, [self._key(shard, "leases") for shard in range(shards)], lease_ms)
-        self._news = News(self._link.subscription, self._places, prefix)
+        self._hints = Hints(self._link.subscription, self._places, prefix)
         self._hearing: asyncio.Task[None] | None = None
         self._first_shard = 0
 
@@ -123,7 +123,7 @@ class RedisLog:
 
     def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
         # What this process itself appends is hinted at, too. It is told of that first, and needs no hint.
-        return self._news.watch(
+        return self._hints.watch(
             run_id, lambda epoch, next_index: self._turns.after(run_id, partial(hint, epoch, next_index))
         )
 
@@ -132,7 +132,7 @@ class RedisLog:
         return self._link.is_away
 
     def on_ready(self, call: Callable[[], None]) -> None:
-        self._news.on_ready(call)
+        self._hints.on_ready(call)
 
     async def start(self) -> None:
         await self._link.find_cluster()
@@ -143,7 +143,7 @@ class RedisLog:
         if (known := int(await self._link.command("GET", key))) != self._shards:
             raise LogUnfit(f"This Redis's log has {known} shards, not {self._shards}: use {known}.")
         self._leases.start(asyncio.get_running_loop(), is_cluster=self._link.is_cluster)
-        self._hearing = asyncio.create_task(self._news.run(), name="news")
+        self._hearing = asyncio.create_task(self._hints.run(), name="hints")
 
     async def close(self) -> None:
         await self._turns.idle()
@@ -172,7 +172,7 @@ class RedisLog:
                 append.withdraws,
                 append.opens,
                 REMEMBERED_APPENDS,
-                self._news.grown,
+                self._hints.grown,
             ),
             pack(append.entries),
         )
@@ -205,7 +205,7 @@ class RedisLog:
         self, run_id: str, *, epoch: int, first_index: int, status: RunStatus, pending: Sequence[str]
     ) -> bool:
         keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", *_INDEXES)
-        args = (run_id, epoch, first_index, status, first_generation(epoch), sorted(pending), self._news.grown)
+        args = (run_id, epoch, first_index, status, first_generation(epoch), sorted(pending), self._hints.grown)
         return bool(await self._link.run("begin", keys, args))
 
     async def renew(self, owner: str) -> None:
@@ -259,7 +259,7 @@ class RedisLog:
 
     async def offer(self, run_id: str, *, create_epoch: int) -> None:
         keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
-        await self._link.run("offer", keys, (run_id, create_epoch, self._news.every))
+        await self._link.run("offer", keys, (run_id, create_epoch, self._hints.every))
 
     async def ownerless(self, limit: int = 1000) -> list[str]:
         # From another shard each time: runs that nobody here can take must not hide those of the last shards.

@@ -39,7 +39,7 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004 - likewise
 )
 
-from interlock.ending import end
+from interlock.aio.tasks import end
 from interlock.log.port import LogUnavailable
 from interlock.log.redis_outage import Outage
 

@@ -28,7 +28,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from interlock.process import open_files
 from interlock.settings import Settings
-from interlock.transport import LAST_WORDS_SECONDS
+from interlock.socket.transport import LAST_WORDS_SECONDS
 
 logger = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Final
 from interlock.secrets.private_file import kept
 from interlock.secrets.vault import KeyedVault, is_key, new_key
 from interlock.settings import Settings, SettingsError
-from interlock.workflow.declaration import Workflow
+from interlock.workflow.declare.nodes import Workflow
 
 KEY_FILE: Final = "secrets_key"
 

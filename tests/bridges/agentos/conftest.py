@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.bridges.agentos import peers
 from tests.bridges.agentos.workflows import workflows
-from tests.live import Live, live_server
+from tests.support.live import Live, live_server
 
 
 @pytest.fixture(scope="session")

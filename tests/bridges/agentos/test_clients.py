@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.bridges.agentos import peers
 from tests.bridges.agentos.test_events import EXAMPLES
-from tests.live import ALICE, Live
+from tests.support.live import ALICE, Live
 
 from interlock.bridges.agentos.events import translated
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.live import ALICE, BOB, PATIENCE, Live
+from tests.support.live import ALICE, BOB, PATIENCE, Live
 
 from interlock.bridges.agentos.routes import ROUTES
 

@@ -21,7 +21,7 @@ from interlock import (
     UserInputField,
     Workflow,
 )
-from interlock.workflow.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import Tool, ToolRequest
 
 
 async def stream(step_input: StepInput) -> AsyncIterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from interlock.bridges.agentos.outputs import Fields, step_output
-from interlock.engine.runs import Runs
+from interlock.engine.commands.runs import Runs
 from interlock.log.port import LogUnavailable
 from interlock.store.port import StoreUnavailable
 from interlock_protocol.codec import read_body

@@ -22,9 +22,9 @@ from interlock.bridges.agentos.exchange import header
 from interlock.bridges.agentos.history import Reader
 from interlock.bridges.agentos.routes import Request, find, not_found
 from interlock.bridges.agentos.socket import SUBPROTOCOL, Conversation
-from interlock.endpoint import SOCKET_PATH
 from interlock.services import Services
 from interlock.settings import Settings
+from interlock.socket.endpoint import SOCKET_PATH
 
 PREFIX = "/agentos"
 """Where AgentOS's paths are, beside the server's own."""

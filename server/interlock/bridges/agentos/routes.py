@@ -25,7 +25,7 @@ from interlock.bridges.agentos.events import as_run_output, repeats, translated
 from interlock.bridges.agentos.exchange import Answer, Translating, asking, header, read
 from interlock.bridges.agentos.history import History, Reader
 from interlock.bridges.agentos.outputs import Fields, place_of
-from interlock.engine.runs import Runs
+from interlock.engine.commands.runs import Runs
 from interlock_protocol.errors import Refusal
 
 LISTED = 50

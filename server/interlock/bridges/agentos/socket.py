@@ -21,11 +21,11 @@ from starlette.types import ASGIApp
 from interlock.bridges.agentos import actions, events
 from interlock.bridges.agentos.history import Reader
 from interlock.bridges.agentos.outputs import place_of
-from interlock.engine.runs import Runs
+from interlock.engine.commands.runs import Runs
 from interlock.log.port import LogUnavailable
-from interlock.socket import Receive, Scope, Send
+from interlock.socket.connection import Receive, Scope, Send
+from interlock.socket.transport import FRAMES
 from interlock.store.port import StoreUnavailable
-from interlock.transport import FRAMES
 from interlock_protocol.codec import JSON
 from interlock_protocol.errors import Refusal
 from interlock_protocol.limits import MAX_CLIENT_DEPTH, MAX_UNAUTHENTICATED_BYTES

@@ -1,0 +1,4 @@
+"""What clients and the clock ask of a run: start, decide, expire, cancel.
+
+Law: what is acknowledged is durable.
+"""

@@ -1,0 +1,75 @@
+"""From the log to a state: the newest usable snapshot, and the fold of what came after it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import cast
+
+from interlock.engine.driving.writer import fold_entry
+from interlock.log.port import Log
+from interlock.store.port import Run, Store
+from interlock.workflow.run.state import REDUCER_VERSION, RunState, load_parts
+
+SLICE = 256
+"""How many entries are folded, or parts of a snapshot loaded, before others have their turn."""
+
+
+async def load_state(log: Log, store: Store, run_id: str) -> RunState | None:
+    """The state of a run as its log has it now; None when there is no such run.
+
+    A snapshot of another reducer version is ignored: the log is folded from its start instead.
+    """
+    snapshot = await store.snapshot(run_id)
+    if snapshot is not None and snapshot.reducer_version == REDUCER_VERSION:
+        state = await _loaded(snapshot.state)
+    else:
+        row = await store.run(run_id)
+        if row is None:
+            return None
+        state = first_state(row)
+    await catch_up(log, state)
+    return state
+
+
+async def _loaded(snapshot: bytes) -> RunState:
+    parts = load_parts(snapshot)
+    for number in itertools.count(1):
+        try:
+            next(parts)
+        except StopIteration as end:
+            return cast("RunState", end.value)
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
+    raise AssertionError
+
+
+async def catch_up(log: Log, state: RunState) -> None:
+    """Fold what the log has beyond the state. What is left of an earlier epoch than the state's is void.
+
+    Others have their turn meanwhile: the state is to be nobody else's until then.
+    """
+    while batches := await log.read(state.run_id, state.next_index):
+        for batch in batches:
+            if batch.epoch < state.epoch:
+                return
+            state.epoch = batch.epoch
+            for number, entry in enumerate(batch.entries):
+                fold_entry(state, entry)
+                if number % SLICE == SLICE - 1:
+                    await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+def first_state(row: Run) -> RunState:
+    """The state of a run before its first event."""
+    return RunState(
+        run_id=row.run_id,
+        workflow_id=row.workflow_id,
+        session_id=row.session_id,
+        user_id=row.user_id,
+        input=row.input,
+        version=row.version,
+        fingerprint=row.fingerprint,
+        epoch=max(row.epoch, 1),
+    )

@@ -1,0 +1,383 @@
+"""The runs this process works on, and the states it keeps at hand.
+
+Laws:
+- A run is driven by at most one driver here; who asks for it meanwhile has it driven again after.
+- No more runs are worked on than there is room for; the others wait in order.
+- What is kept of runs that nobody works on is bounded, and only a shortcut: the log has it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+
+from interlock.engine.driving.driver import Driver, Ports
+from interlock.engine.driving.loading import catch_up, load_state
+from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
+from interlock.engine.driving.rows import audit_of, settlement_of
+from interlock.engine.driving.writer import LogShorter, OwnershipLost, fold_batch
+from interlock.engine.work.sessions import Sessions
+from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
+from interlock.store.port import StoreUnavailable
+from interlock.telemetry import log_context as about
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.run.changed_definition import fits
+from interlock.workflow.run.state import RunState
+from interlock_protocol.types import RunStatus
+
+logger = structlog.get_logger(__name__)
+
+KEPT_STATES = 256
+RETRY_SECONDS = 0.5
+
+LEFT_SECONDS = 30.0
+"""How long a run whose definition isn't here is left to others before it is looked at again."""
+
+BROKE_OFF_SECONDS = 30.0
+"""How long a run that broke off rests before this process tries again; others may before."""
+
+MOST_LEFT = 10_000
+FIRST_EPOCH = 1
+
+
+class Pool:
+    """Claims and drives runs.
+
+    Args:
+        owner: this process's name as an owner of runs, new at each start.
+        room: how many runs are worked on at a time.
+        on_pause: called with the state of a run that goes on while something in it waits for people.
+        on_let_go: called with a run's id when it isn't driven here any more.
+        on_unknown_definition: called with the state of a run whose definition isn't here.
+        on_lost: begins another epoch of a run if its log is lost, and says whether it was.
+    """
+
+    def __init__(
+        self,
+        workflows: Mapping[str, Workflow],
+        ports: Ports,
+        *,
+        owner: str,
+        room: int,
+        on_pause: Callable[[RunState], None],
+        on_let_go: Callable[[str], None],
+        on_unknown_definition: Callable[[RunState], Awaitable[None]],
+        on_lost: Callable[[str, Seen], Awaitable[bool]],
+    ) -> None:
+        self.workflows = workflows
+        self._on_strange = on_unknown_definition
+        self._on_lost = on_lost
+        self._new: set[str] = set()
+        self.ports = ports
+        self.log = log = ports.log
+        self.store = ports.store
+        self._on_pause = on_pause
+        self._on_let_go = on_let_go
+        self.owner = owner
+        self._most = room
+        self._drivers: dict[str, Driver] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._waiting: dict[str, None] = {}
+        self._again: set[str] = set()
+        self._found: set[str] = set()
+        self._lost: dict[str, Seen] = {}
+        self._left: OrderedDict[str, float] = OrderedDict()
+        self._kept: OrderedDict[str, RunState] = OrderedDict()
+        self._stopping = False
+        self._context = contextvars.copy_context()
+        log.listen(self._appended)
+
+    # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
+
+    def dispatch(self, run_id: str, *, found: bool = False) -> None:
+        """See to it that the run is driven, now or when there is room.
+
+        Args:
+            found: nobody said so. Whoever decided on it may have died before that was written down.
+        """
+        if self._stopping:
+            return
+        if found:
+            self._found.add(run_id)
+        if run_id in self._tasks:
+            self._again.add(run_id)
+        elif len(self._tasks) < self._most:
+            # Not in the context of whoever happened to wake it: that may be another run, or a client.
+            own = self._context.copy()
+            task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}", context=own)
+            self._tasks[run_id] = task
+        else:
+            self._waiting[run_id] = None
+
+    def begin(self, state: RunState) -> None:
+        """Drive a run that was just created, here."""
+        self.keep(state)
+        self._new.add(state.run_id)
+        self.dispatch(state.run_id)
+
+    @property
+    def working_on(self) -> frozenset[str]:
+        """The runs that are driven here, or wait for their turn."""
+        return frozenset(self._tasks) | frozenset(self._waiting)
+
+    @property
+    def waiting(self) -> Sequence[str]:
+        """The runs that wait for their turn here, and may have it elsewhere."""
+        return tuple(self._waiting)
+
+    @property
+    def room(self) -> int:
+        """How many more runs can be worked on."""
+        return 0 if self._stopping else max(0, self._most - len(self._tasks) - len(self._waiting))
+
+    def is_strange(self, run_id: str) -> bool:
+        """Whether the run was left lately, because its definition isn't here."""
+        return self._left.get(run_id, 0.0) > time.monotonic()
+
+    def wake(self) -> None:
+        """Have every run that is driven here looked at again."""
+        for driver in self._drivers.values():
+            driver.wake()
+
+    async def stop(self, grace: float) -> None:
+        """Stop working; every run stays as its log has it, for the next owner.
+
+        Args:
+            grace: how long the steps that run may take to end, in seconds. The others are broken off.
+        """
+        self._stopping = True
+        self._waiting.clear()
+        for driver in self._drivers.values():
+            driver.drain()
+        tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        for task in tasks:
+            task.cancel()  # once: a driver hands its run over before it ends
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _work_on(self, run_id: str) -> None:
+        about.run(run_id)
+        try:
+            await self._drive(run_id)
+        except (LogUnavailable, StoreUnavailable):
+            logger.warning("run_delayed", why="the log or the database can't be reached")
+            await asyncio.sleep(RETRY_SECONDS)
+            self._again.add(run_id)
+        except OwnershipLost as lost:
+            self._kept.pop(run_id, None)
+            if lost.head is not None and lost.head.owner == self.owner:  # by a claim that came after its driver's
+                self._again.add(run_id)
+            logger.info("run_taken_over", reason=lost.reason.value)
+        except Exception:
+            self._kept.pop(run_id, None)
+            self._leave(run_id)
+            logger.exception("run_broke_off")
+            asyncio.get_running_loop().call_later(BROKE_OFF_SECONDS, self.dispatch, run_id)
+        finally:
+            self._found.discard(run_id)
+            self._tasks.pop(run_id, None)
+            self._next(run_id)
+
+    def _next(self, run_id: str) -> None:
+        if run_id in self._again:
+            self._again.remove(run_id)
+            self._waiting[run_id] = None
+        while self._waiting and len(self._tasks) < self._most and not self._stopping:
+            first = next(iter(self._waiting))
+            del self._waiting[first]
+            self.dispatch(first)
+
+    def _look_for_loss(self, run_id: str, epoch: int) -> None:
+        """The run's log has lost entries of this epoch, unless another has begun meanwhile."""
+        self._lost[run_id] = Seen(epoch, MORE_THAN_ANY)
+        self._again.add(run_id)
+
+    async def _drive(self, run_id: str) -> None:
+        if run_id in self._lost:
+            await self._begin_anew(run_id, self._lost[run_id])
+            del self._lost[run_id]
+        state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
+        workflow = None if state is None else self._workflow_of(state)
+        if state is None or workflow is None:
+            self._leave(run_id)
+            logger.info("run_left", why="this server doesn't have the definition it began with")
+            if state is not None:
+                await self._on_strange(state)
+            return
+        claimed = await self._claim(run_id)
+        if isinstance(claimed, Claimed):
+            if _is_behind(claimed, state) and await self._begin_anew(run_id, Seen(state.epoch, state.next_index)):
+                return
+            await self._own(workflow, state, claimed)
+        elif claimed is not None and claimed.reason is Reason.ENDED:
+            await self.settle_ended(run_id)
+
+    async def _claim(self, run_id: str) -> Claimed | Refused | None:
+        """Own the run, and make its head if it has yet to begin; None when it begins anew, and is looked at again."""
+        is_new = run_id in self._new
+        self._new.discard(run_id)
+        if not is_new:
+            claimed = await self.log.claim(run_id, self.owner)
+            if isinstance(claimed, Claimed) or claimed.reason is not Reason.NO_RUN:
+                return claimed
+            if await self._begin_anew(run_id, NOTHING_SEEN):
+                return None
+        return await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
+
+    async def _begin_anew(self, run_id: str, seen: Seen) -> bool:
+        self._kept.pop(run_id, None)
+        if await self._on_lost(run_id, seen):
+            self._again.add(run_id)
+            return True
+        return False
+
+    async def _own(self, workflow: Workflow, state: RunState, claimed: Claimed) -> None:
+        """Drive a run that is this process's."""
+        run_id = state.run_id
+        self.ports.counters.claimed(cut_off=claimed.abandoned)
+        try:
+            state = await self._as_claimed(state, claimed)
+            if run_id in self._found:
+                await self.store.record(run_id, state.epoch, audit_of(state))
+            await self._drive_on(Driver(workflow, state, self.ports, claimed, on_pause=self._on_pause))
+        except LogShorter:
+            self._look_for_loss(run_id, claimed.head.epoch)
+        except OwnershipLost as lost:
+            if lost.reason is Reason.NO_RUN:  # there was one
+                self._look_for_loss(run_id, claimed.head.epoch)
+            raise
+        except (LogUnavailable, StoreUnavailable):
+            raise
+        except Exception:
+            await self._give_up(run_id, claimed.generation)
+            raise
+
+    async def _as_claimed(self, state: RunState, claimed: Claimed) -> RunState:
+        """The state as the log had it when it was claimed, at least.
+
+        Raises:
+            LogShorter: neither the log nor a snapshot has it any more.
+        """
+        if state.epoch == claimed.head.epoch and state.next_index < claimed.head.next_index:
+            await catch_up(self.log, state)
+        if state.next_index < claimed.head.next_index or state.epoch != claimed.head.epoch:
+            # Another epoch has begun, or what came next was trimmed: there is a snapshot.
+            state = await load_state(self.log, self.store, state.run_id) or state
+        if state.next_index < claimed.head.next_index:
+            raise LogShorter(state.run_id)
+        return state
+
+    async def _drive_on(self, driver: Driver) -> None:
+        run_id = driver.state.run_id
+        self._drivers[run_id] = driver
+        unwatch = self.log.watch(run_id, driver.hinted)
+        if self._stopping:
+            driver.drain()
+        try:
+            await driver.drive()
+        finally:
+            unwatch()
+            del self._drivers[run_id]
+            self._on_let_go(run_id)
+        if driver.state.status.is_final:
+            await self.log.archive(run_id)
+        else:
+            self.keep(driver.state)
+
+    async def _give_up(self, run_id: str, generation: int) -> None:
+        """Let others, or this process after a while, try what went wrong for a reason that nobody foresaw."""
+        with contextlib.suppress(LogUnavailable):
+            head = await self.log.head(run_id)
+            if head is not None:
+                await self.log.release(run_id, generation, expect_next=head.next_index)
+
+    def forget(self, run_id: str) -> None:
+        """Look at the log again when the state of this run is asked for."""
+        self._kept.pop(run_id, None)
+
+    def _leave(self, run_id: str) -> None:
+        self._left[run_id] = time.monotonic() + LEFT_SECONDS
+        self._left.move_to_end(run_id)
+        if len(self._left) > MOST_LEFT:
+            self._left.popitem(last=False)
+
+    def _workflow_of(self, state: RunState) -> Workflow | None:
+        """The definition the run began with, or another one that it can go on in."""
+        workflow = self.workflows.get(state.workflow_id)
+        return None if workflow is None or not fits(workflow, state) else workflow
+
+    async def make_head(self, run_id: str) -> None:
+        """Make the head of a run that still waits for its turn. If a driver was faster, it has to claim again."""
+        await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
+        self.dispatch(run_id)
+
+    async def mark_unsettled(self, state: RunState) -> None:
+        """Have the row of a run that waits say that something is under way: a restart looks at it again."""
+        if state.status is RunStatus.PAUSED:
+            waits = settlement_of(state, self.ports.clock.now_ms(), with_snapshot=False)
+            await self.store.settle(replace(waits, status=RunStatus.RUNNING))
+
+    async def settle_ended(self, run_id: str) -> None:
+        """Write the row of a run that ended while nobody owned it, and archive its log."""
+        state = await self.fresh_state(run_id)
+        if state is not None and state.status.is_final:
+            await Sessions(self.store, state).save(state)
+            await self.store.settle(settlement_of(state, self.ports.clock.now_ms(), with_snapshot=True))
+            await self.log.archive(run_id)
+
+    # ── States ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def state(self, run_id: str) -> RunState | None:
+        """The state of a run, to look at and not to change: its driver's, a kept one, or the log's."""
+        driver = self._drivers.get(run_id)
+        if driver is not None:
+            return driver.state
+        return self._kept.get(run_id) or await self.fresh_state(run_id)
+
+    async def fresh_state(self, run_id: str) -> RunState | None:
+        """The state of a run as its log has it now."""
+        state = await load_state(self.log, self.store, run_id)
+        if state is not None and run_id not in self._drivers and not state.status.is_final:
+            self.keep(state)
+        return state
+
+    def known(self, state: RunState) -> Seen:
+        """Up to where the log is known by a state: all of it, but for what its driver hasn't written yet."""
+        driver = self._drivers.get(state.run_id)
+        if driver is None or driver.state is not state:
+            return Seen(state.epoch, state.next_index)
+        return Seen(state.epoch, driver.writer.durable_next)
+
+    def keep(self, state: RunState) -> None:
+        """Keep a state at hand; the oldest goes when there are too many."""
+        self._kept[state.run_id] = state
+        self._kept.move_to_end(state.run_id)
+        if len(self._kept) > KEPT_STATES:
+            self._kept.popitem(last=False)
+
+    def _appended(self, run_id: str, batch: Batch) -> None:
+        """Something was appended by this process: a driver is told, a kept state goes along."""
+        driver = self._drivers.get(run_id)
+        if driver is not None:
+            driver.writer.told(batch)
+            return
+        kept = self._kept.get(run_id)
+        if kept is None:
+            return
+        if kept.next_index == batch.first_index and kept.epoch == batch.epoch:
+            fold_batch(kept, batch)
+        else:
+            del self._kept[run_id]
+
+
+def _is_behind(claimed: Claimed, state: RunState) -> bool:
+    """Whether the log has lost entries that the state is the fold of."""
+    return (claimed.head.epoch, claimed.head.next_index) < (state.epoch, state.next_index)

@@ -1,0 +1,94 @@
+"""What is written to the store of a run's state: its row, its snapshot, the audit of its decisions."""
+
+from __future__ import annotations
+
+from interlock.engine.commands.audit import with_private
+from interlock.store.port import Decision, Settlement, Snapshot
+from interlock.workflow.decide.decide import Decided, next_timer
+from interlock.workflow.declare.values import said
+from interlock.workflow.run.state import REDUCER_VERSION, Requirement, RunState, dump
+from interlock_protocol.limits import MAX_STATE_BYTES
+from interlock_protocol.types import JsonObject
+from interlock_protocol.values import NotWire, too_large
+
+
+def audit_of(state: RunState) -> list[Decision]:
+    """The audit of the decisions that a state remembers: as when they were made, a row for each tool."""
+    return [
+        Decision(
+            run_id=state.run_id,
+            requirement_id=id_,
+            decision=with_private(decision, each.private),
+            resolved_by=each.requirement.decided_by.get(id_, each.resolved_by),
+            decided_at=each.resolved_at,
+            epoch=state.epoch,
+            event_index=each.index,
+        )
+        for each in state.resolved.values()
+        for id_, decision in Decided(each.requirement, each.decision).by_id.items()
+    ]
+
+
+def snapshot_of(state: RunState) -> Snapshot | None:
+    """The state of a run, to go on from; None of one that has ended, where it can't be written: the log has it all.
+
+    Raises:
+        NotWire: it can't be written, or is too large, and the run hasn't ended.
+    """
+    try:
+        data = dump(state)
+    except (ValueError, RecursionError) as error:  # pydantic's own are ValueErrors
+        fault = NotWire(f"the state of the run can't be written: {said(error)}")
+    else:
+        if len(data) <= MAX_STATE_BYTES:
+            return Snapshot(state.run_id, state.epoch, state.next_index, REDUCER_VERSION, data)
+        fault = too_large(len(data), MAX_STATE_BYTES, "what a run has to remember while it waits")
+    if state.status.is_final:
+        return None
+    raise fault
+
+
+def settlement_of(state: RunState, now: int, *, with_snapshot: bool) -> Settlement:
+    """How a run stands, for its row in the store.
+
+    Args:
+        now: the time by the store's clock, in milliseconds since 1970.
+
+    Raises:
+        NotWire: as `snapshot_of`.
+    """
+    snapshot = snapshot_of(state) if with_snapshot else None
+    waiting = list(state.requirements.values())
+    pending = tuple(_summary(each) for each in waiting)
+    named = {name for each in waiting for name in each.facts.get("assignees", ())}
+    return Settlement(
+        run_id=state.run_id,
+        status=state.status,
+        epoch=state.epoch,
+        next_index=state.next_index,
+        updated_at=now,
+        pending=pending,
+        assignees=tuple(sorted(named)),
+        snapshot=snapshot,
+        next_timer=next_timer(state),
+    )
+
+
+_SUMMARY = (
+    "id",
+    "step_id",
+    "step_name",
+    "step_type",
+    "assignees",
+    "confirmation_message",
+    "user_input_message",
+    "output_review_message",
+    "error_message",
+    "timeout_at",
+)
+
+
+def _summary(requirement: Requirement) -> JsonObject:
+    """What a list says of a requirement."""
+    summary = {key: requirement.facts[key] for key in _SUMMARY if key in requirement.facts}
+    return {**summary, "kind": requirement.kind}

@@ -1,0 +1,329 @@
+"""The owner's pen: what a run's owner writes, batched, and folded as it is written.
+
+Laws:
+- Encode once: an event becomes bytes when it is emitted, and those bytes are what is stored and sent.
+- One append is in flight at a time; what is emitted meanwhile goes with the next.
+- The state here is ahead of the log by what is being written, never by more; when the head refuses, it is thrown away
+  with its owner.
+- Others' entries are read from the log and folded where they stand (`docs/architecture.md`, law 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from interlock.engine.clock import Clock
+from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
+from interlock.workflow.run.events import Draft, effects
+from interlock.workflow.run.state import RunState, fold, shift
+from interlock_protocol.codec import event_body
+from interlock_protocol.limits import MAX_PENDING_BYTES
+from interlock_protocol.types import FINAL_STATUSES
+from interlock_protocol.values import encoded, too_large
+
+BATCH_EVENTS = 256
+BATCH_BYTES = 64 * 1024
+BATCH_SECONDS = 0.005
+APPEND_EVENTS = 1024
+"""How many events go in one append. What a step came to and what begins next are few."""
+
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of this process
+    """The head refused the owner's append: another process owns the run, or the run has ended."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.reason.value)
+        self.reason = refused.reason
+        self.head = refused.head
+
+
+class LogShorter(Exception):  # noqa: N818 - what happened, not an error of this process
+    """What had been in the log isn't any more: it can't be read, or an append came to stand before its predecessor."""
+
+
+def _pauses() -> Iterator[float]:
+    """How long to wait between tries, for ever."""
+    return itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1]))
+
+
+def fold_batch(state: RunState, batch: Batch) -> None:
+    """Fold stored entries; the batch begins at the state's next index."""
+    state.epoch = batch.epoch
+    for entry in batch.entries:
+        fold_entry(state, entry)
+
+
+def fold_entry(state: RunState, entry: Entry) -> None:
+    """Fold a stored entry, at the state's next index."""
+    fold(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
+
+
+def pending_bytes(state: RunState) -> int:
+    """How much waits for people in a run, as JSON."""
+    return sum(len(to_json(each.facts)) for each in state.requirements.values())
+
+
+class Writer:
+    """Writes one owned run. `wake` is called, on the loop, whenever there is something for the owner to look at."""
+
+    def __init__(self, log: Log, clock: Clock, state: RunState, generation: int, wake: Callable[[], None]) -> None:
+        self.log = log
+        self.clock = clock
+        self.state = state
+        self.generation = generation
+        self.durable_next = state.next_index
+        self._wake = wake
+        self._drafts: list[tuple[Entry, dict[str, Any]]] = []
+        self._bytes = 0
+        self._oldest = 0.0
+        self._waiting: list[asyncio.Future[None]] = []
+        self._known: dict[int, Batch] = {}
+        self._is_appending = False
+        self.tail = state.next_index
+        self._pending_bytes = MAX_PENDING_BYTES  # nobody has counted yet
+
+    # ── Emitting ────────────────────────────────────────────────────────────────────────────────────────
+
+    def emit(self, *drafts: Draft) -> None:
+        """Take events into the state and into the next append, all of them; after the run's end, drop them.
+
+        Raises:
+            NotWire: one of them can't be written, and none was taken.
+        """
+        if self.state.status.is_final:
+            return
+        entries = [self._entry(draft) for draft in drafts]
+        self._make_room(drafts, entries)
+        for draft, entry in zip(drafts, entries, strict=True):
+            if not self.state.status.is_final:
+                self._write(entry, draft.event)
+                fold(self.state, draft.event, draft.private)
+
+    def _entry(self, draft: Draft) -> Entry:
+        """An event of now, and what is folded with it, as the log has them."""
+        draft.event["created_at"] = self.clock.now_ms()
+        return Entry(event_body(draft.event), None if draft.private is None else encoded(draft.private))
+
+    def _make_room(self, drafts: Sequence[Draft], entries: Sequence[Entry]) -> None:
+        """See that what waits for people can still be told in one frame.
+
+        `_pending_bytes` is never less than that is; it is counted anew only when it may be too much.
+        """
+        if not any(draft.event["event"] == "StepPaused" for draft in drafts):
+            return
+        new = sum(len(entry.body) + len(entry.private or b"") for entry in entries)
+        if self._pending_bytes + new > MAX_PENDING_BYTES:
+            self._pending_bytes = pending_bytes(self.state)
+        if self._pending_bytes + new > MAX_PENDING_BYTES:
+            raise too_large(self._pending_bytes + new, MAX_PENDING_BYTES, "what waits for people in a run")
+        self._pending_bytes += new
+
+    def emit_streamed(self, event: str, body: bytes) -> None:
+        """Take in an encoded event that changes no state, on the shortest way; after the run's end, drop it."""
+        if self.state.status in FINAL_STATUSES:
+            return
+        self._write(Entry(body), {"event": event})
+        self.state.next_index += 1
+
+    def _write(self, entry: Entry, event: dict[str, Any]) -> None:
+        if not self._drafts:
+            self._oldest = time.monotonic()
+            self._wake()
+        self._drafts.append((entry, event))
+        self._bytes += len(entry.body)
+
+    @property
+    def has_drafts(self) -> bool:
+        return bool(self._drafts)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether what was emitted takes more than one append."""
+        return len(self._drafts) > APPEND_EVENTS
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next batch is as large as a batch gets; then whoever emits waits for `room`.
+
+        A batch gets old only while it could be sent: while the log is away, steps go on until it is large.
+        """
+        if len(self._drafts) >= BATCH_EVENTS or self._bytes >= BATCH_BYTES:
+            return True
+        return bool(self._drafts) and not self._is_appending and time.monotonic() - self._oldest >= BATCH_SECONDS
+
+    async def room(self) -> None:
+        """Return when the batch that was being filled is on its way to the log."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        self._wake()
+        await waiter
+
+    # ── Appending ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def flush(self) -> None:
+        """Return when everything emitted so far is in the log.
+
+        Raises:
+            OwnershipLost: the head refused; the state here is void.
+            LogShorter: so it is.
+        """
+        while self._drafts:
+            drafts = self._take()
+            appended = await self._append(drafts)
+            if isinstance(appended, Refused):
+                raise OwnershipLost(appended)
+            await self._account(appended, len(drafts))
+
+    async def flush_and_pause(self, draft: Draft) -> bool:
+        """Append what was emitted and `draft`, if nobody else has appended meanwhile; False, and nothing, if so.
+
+        What was emitted isn't long.
+
+        `draft` is folded only when it is in the log.
+
+        Raises:
+            NotWire: `draft` can't be written, and nothing has happened.
+        """
+        entry = self._entry(draft)
+        drafts = self._take()
+        batch = [*drafts, (entry, draft.event)]
+        appended = await self._append(batch, expect_next=self.durable_next)
+        if isinstance(appended, Refused):
+            if appended.reason is not Reason.TAIL_MOVED:
+                raise OwnershipLost(appended)
+            self._drafts[:0] = drafts
+            self._bytes += sum(len(entry.body) for entry, _ in drafts)
+            await self.flush()
+            await self.catch_up()
+            return False
+        fold(self.state, draft.event)
+        await self._account(appended, len(batch))
+        return True
+
+    def _take(self) -> list[tuple[Entry, dict[str, Any]]]:
+        drafts, self._drafts = self._drafts[:APPEND_EVENTS], self._drafts[APPEND_EVENTS:]
+        self._bytes = sum(len(entry.body) for entry, _ in self._drafts)
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        return drafts
+
+    async def _append(
+        self, drafts: Sequence[tuple[Entry, dict[str, Any]]], *, expect_next: int | None = None
+    ) -> Appended | Refused:
+        """One append, sent again under its id until the log's store answers."""
+        change = effects(event for _, event in drafts)
+        append = Append(
+            run_id=self.state.run_id,
+            append_id=secrets.token_hex(16),
+            entries=[entry for entry, _ in drafts],
+            generation=self.generation,
+            expect_next=expect_next,
+            known_next=self.durable_next,
+            opens=change.opens,
+            status=change.status,
+        )
+        self._is_appending = True
+        try:
+            for seconds in _pauses():
+                with contextlib.suppress(LogUnavailable):
+                    return await self.log.append(append)
+                await asyncio.sleep(seconds)
+        finally:
+            self._is_appending = False
+        raise AssertionError
+
+    async def _account(self, appended: Appended, count: int) -> None:
+        """Take in where the batch came to stand, and whatever stands before it that isn't ours."""
+        expected = self.durable_next
+        foreign = appended.first_index - expected
+        if foreign < 0:
+            raise LogShorter(self.state.run_id)
+        self.durable_next = appended.next_index
+        if foreign:
+            shift(self.state, expected, foreign)
+            await self._fold_between(expected, appended.first_index)
+            self._wake()  # what its owner looked at was without these
+        for first in [first for first in self._known if first < self.durable_next]:
+            del self._known[first]
+
+    # ── Others' entries ─────────────────────────────────────────────────────────────────────────────────
+
+    def told(self, batch: Batch) -> None:
+        """Somebody appended to this run: we ourselves, or another. Who is appending looks afterwards anyhow."""
+        self.tail = max(self.tail, batch.next_index)
+        self._known[batch.first_index] = batch
+        if not self._is_appending:
+            self._wake()
+
+    def hinted(self, next_index: int) -> None:
+        """The log may reach up to there: another process appended."""
+        if next_index > self.durable_next:
+            self.tail = max(self.tail, next_index)
+            if not self._is_appending:
+                self._wake()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the log has entries that aren't folded yet."""
+        return self.tail > self.durable_next
+
+    async def catch_up(self) -> None:
+        """Fold what others appended at the tail. Nothing of ours is in flight."""
+        head = await self.log.head(self.state.run_id) if not self.is_behind else None
+        if head is not None and head.generation == self.generation and head.next_index < self.durable_next:
+            raise LogShorter(self.state.run_id)
+        tail = self.tail if head is None else head.next_index
+        if tail <= self.durable_next:
+            return
+        first = self.durable_next
+        shift(self.state, first, tail - first)
+        self.durable_next = tail
+        await self._fold_between(first, tail)
+
+    async def _fold_between(self, first: int, end: int) -> None:
+        """Fold the entries from `first` to before `end`, without moving the state's next index again."""
+        while first < end:
+            known = self._known.get(first)
+            batches = [known] if known else await self._read(first)
+            if not batches:
+                await self._refuse_to_wait()
+            for batch in batches:
+                self._fold_in_place(batch, end)
+                first = batch.next_index
+
+    async def _refuse_to_wait(self) -> None:
+        """What stood in the log isn't there any more: another owner has trimmed it, or it is lost."""
+        head = await self.log.head(self.state.run_id)
+        if head is None:
+            raise OwnershipLost(Refused(Reason.NO_RUN))
+        if head.generation != self.generation:
+            raise OwnershipLost(Refused(Reason.NOT_OWNER, head))
+        raise LogShorter(self.state.run_id)
+
+    def _fold_in_place(self, batch: Batch, end: int) -> None:
+        place = self.state.next_index
+        for index, entry in enumerate(batch.entries, batch.first_index):
+            if index < end:
+                self.state.next_index = index
+                fold_entry(self.state, entry)
+        self.state.next_index = place
+
+    async def _read(self, first: int) -> list[Batch]:
+        """Read the log, again and again until it can be reached: user code runs meanwhile, and isn't to begin anew."""
+        for seconds in _pauses():
+            with contextlib.suppress(LogUnavailable):
+                return await self.log.read(self.state.run_id, first)
+            await asyncio.sleep(seconds)
+        raise AssertionError

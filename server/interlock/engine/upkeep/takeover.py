@@ -1,0 +1,146 @@
+"""Runs that need an owner, and have none: those of dead processes, and those that others have no room for.
+
+Laws:
+- A process takes only as many runs as it can work on.
+- Leases are prolonged, and runs taken up, whatever else there is to do: nothing here that waits, for the database above
+  all, costs a lease, or holds up the run of a dead process.
+- Everybody may try to take a run; the head decides who has it.
+- A run that was ownerless at the last look already isn't just on its way from a command to its driver. One that is
+  offered is taken at once.
+- What the store calls running is compared with the log, a few runs at a time: a process may die between its writes to
+  the two, and a log may come back empty.
+
+Source: `docs/architecture.md`, "Order of writes" and "On many nodes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+
+import structlog
+
+from interlock.engine.driving.pool import FIRST_EPOCH, Pool
+from interlock.log.port import Head, Log, LogUnavailable
+from interlock.store.port import Store, StoreUnavailable
+from interlock_protocol.types import RunStatus
+
+logger = structlog.get_logger(__name__)
+
+COMPARED = 50
+"""How many runs are compared at a time: of those that wait to begin, and of those that run."""
+
+LINGERING_MS = 3000
+"""How old a row is before it is compared: a younger one's process is busy with it."""
+
+ARCHIVE_AFTER_MS = 15 * 60_000
+"""How long a run waits before its log is archived."""
+
+ARCHIVED = 100
+"""How many logs are archived at a time."""
+
+
+class Takeover:
+    """Takes up runs.
+
+    Args:
+        head: the head of a run; a log that is lost begins another epoch first.
+        is_alone: no other process works on these runs: those of dead ones are found at the start.
+    """
+
+    def __init__(
+        self, log: Log, store: Store, pool: Pool, head: Callable[[str], Awaitable[Head]], *, is_alone: bool
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._pool = pool
+        self._head = head
+        self._is_alone = is_alone
+        self._offered = asyncio.Event()
+        self._before: set[str] = set()
+        self._compared_to = {RunStatus.PENDING: "", RunStatus.RUNNING: ""}
+        log.on_ready(self._offered.set)
+
+    async def resume(self) -> None:
+        """At the start of a process that is alone: take up every run that was cut off, whatever its log's head says."""
+        if self._is_alone:
+            for run_id in dict.fromkeys([*await self._store.unfinished(), *await self._log.ownerless()]):
+                self._pool.dispatch(run_id)
+
+    async def renew(self, every: float) -> None:
+        """Prolong what this process owns, for ever, each `every` seconds: beside whatever else there is to look at."""
+        while True:
+            with self._going_on():
+                await self._log.renew(self._pool.owner)
+            await asyncio.sleep(every)
+
+    async def run(self, every: float) -> None:
+        """Take up what nobody owns, for ever, each `every` seconds, and what is offered at once."""
+        loop = asyncio.get_running_loop()
+        look_at = loop.time() + every
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(look_at):
+                    await self._offered.wait()
+            self._offered.clear()
+            offered = loop.time() < look_at
+            if not offered:
+                look_at = loop.time() + every
+            with self._going_on():
+                await self._take(offered=offered)
+                if not self._is_alone and not offered:  # what is offered is heard here, too
+                    await self._offer()
+
+    async def tidy(self, every: float) -> None:
+        """Compare the store with the log, and archive logs that may go, for ever, each `every` seconds."""
+        while not self._is_alone:
+            await asyncio.sleep(every)
+            for status in self._compared_to:
+                with self._going_on():
+                    await self._compare(status)
+            with self._going_on():
+                await self._archive()
+
+    @contextlib.contextmanager
+    def _going_on(self) -> Iterator[None]:
+        try:
+            yield
+        except (LogUnavailable, StoreUnavailable):
+            pass  # whoever looks again sees to it
+        except Exception:
+            logger.exception("sweep_failed")
+
+    async def _take(self, *, offered: bool) -> None:
+        found = await self._log.ownerless() if self._pool.room else []
+        ownerless = [run_id for run_id in found if self._is_free(run_id)]
+        for run_id in ownerless:
+            if self._pool.room and (offered or run_id in self._before):
+                self._pool.dispatch(run_id, found=True)
+        if not offered:
+            self._before = set(ownerless)
+
+    async def _offer(self) -> None:
+        """Have others take what waits here for its turn."""
+        for run_id in self._pool.waiting[:ARCHIVED]:
+            await self._log.offer(run_id, create_epoch=FIRST_EPOCH)
+
+    async def _compare(self, status: RunStatus) -> None:
+        """Have runs of which the store says so be what they are: those that wait to begin are few, and don't wait long
+        behind all that run."""
+        after = self._compared_to[status]
+        page = await self._store.lingering(status, LINGERING_MS, after=after, limit=COMPARED)
+        self._compared_to[status] = page[-1] if len(page) == COMPARED else ""
+        for run_id in page:
+            with self._going_on():  # a run that can't be reached now holds up no other
+                if self._is_free(run_id) and self._pool.room:
+                    head = await self._head(run_id)
+                    if head.generation == 0 and head.status is RunStatus.PENDING:
+                        self._pool.dispatch(run_id)
+
+    async def _archive(self) -> None:
+        for run_id in await self._log.long_paused(ARCHIVE_AFTER_MS, limit=ARCHIVED):
+            await self._log.archive(run_id)
+
+    def _is_free(self, run_id: str) -> bool:
+        return run_id not in self._pool.working_on and not self._pool.is_strange(run_id)

@@ -1,0 +1,89 @@
+"""The session of a run, as its steps see it: read before a step, saved after it.
+
+Laws:
+- A step's changes are in the log with its output, and in the store before the next step begins; doing the latter again
+  after a crash changes nothing. A step that runs again in another epoch is another one, wherever it stands in its log.
+- What is saved are changes, merged with those of other runs of the session; never a whole state.
+- A session that was made for a run that just begins is nobody else's yet, and isn't looked up.
+
+Source: `docs/workflows.md`, "Sessions".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from pydantic_core import from_json
+
+from interlock.store.port import Store, StoreUnavailable
+from interlock.workflow.declare.io import EarlierRun, Session
+from interlock.workflow.run.state import RunState
+from interlock_protocol.types import JsonValue, RunStatus
+
+RETRY_SECONDS = 0.5
+_INDEX_BITS = 40
+
+
+def own_session(run_id: str) -> str:
+    """The id of a session that is made for one run."""
+    return run_id.replace("run-", "session-", 1)
+
+
+class Sessions:
+    """The session of one run that is driven here."""
+
+    def __init__(self, store: Store, state: RunState) -> None:
+        self._store = store
+        self._key = (state.user_id, state.session_id)
+        self._run_id = state.run_id
+        self._is_used = state.session_id != own_session(state.run_id) or state.next_index > 0
+        self._saved_to = -1
+        self._earlier: tuple[EarlierRun, ...] | None = None
+
+    async def for_step(self) -> Session:
+        """The session as it is now, to be changed in place by one step."""
+        if not self._is_used:
+            return Session(self._key[1])
+        while True:
+            # The step isn't to blame: it begins when the store is back.
+            with contextlib.suppress(StoreUnavailable):
+                return await self._read()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read(self) -> Session:
+        if self._earlier is None:
+            state, rows = await self._store.session(*self._key)
+            self._earlier = tuple(_earlier(*row) for row in rows)
+        else:
+            state = await self._store.session_state(*self._key)
+        return Session(self._key[1], state, self._earlier)
+
+    def is_unsaved(self, state: RunState) -> bool:
+        """Whether the run has changes that aren't in the store yet."""
+        return bool(self._unsaved(state))
+
+    async def save(self, state: RunState) -> None:
+        """Save the changes that are in the log and not in the store yet."""
+        patches = self._unsaved(state)
+        while patches:
+            with contextlib.suppress(StoreUnavailable):
+                await self._store.patch_session(*self._key, self._run_id, patches)
+                self._saved_to = patches[-1][0]
+                self._is_used = True
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _unsaved(self, state: RunState) -> list[tuple[int, list[JsonValue]]]:
+        places = ((_place(state, each.index), each.changes) for each in state.session_patches)
+        return [(place, changes) for place, changes in places if place > self._saved_to]
+
+
+def _earlier(run_id: str, given: JsonValue, snapshot: bytes) -> EarlierRun:
+    ended = from_json(snapshot)
+    return EarlierRun(run_id, given, ended["content"], RunStatus(ended["status"]), ended["error"])
+
+
+def _place(state: RunState, index: int) -> int:
+    """A number for an index that is greater in a later epoch."""
+    return (state.epoch - 1 << _INDEX_BITS) + index

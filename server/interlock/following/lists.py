@@ -1,0 +1,290 @@
+"""Lists of runs that a client follows: which runs are on them, and what is told of each change.
+
+Laws:
+- Whether somebody sees a run is asked of `may()`, for the current list and for each change.
+- First comes the current list, or what was missed since a cursor; then each change, in the order of the feed. Between
+  them there is no seam: the list says as of which seq it is.
+- A run is told of as it is by now. Of several changes that are told together, the newest stands for all of a run's.
+- No run is remembered: whether one may have left a list is seen from its row alone.
+- What is told at once is bounded: a page of changes, or a list of `limit` runs.
+
+Source: `docs/protocol.md`, "Lists of runs".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from interlock.auth import Principal, Verb, may
+from interlock.following.feed import KEPT, Feed
+from interlock.store.port import Change, FeedEnds, ListedRun, RunFilter, Store
+from interlock_protocol import control
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.messages import FollowRuns
+from interlock_protocol.types import FINAL_STATUSES, RunStatus
+
+MAX_LISTS = 8
+"""How many lists a connection may follow."""
+
+MAX_BEHIND = KEPT
+"""How many changes a cursor may be behind: beyond, the current list is the shorter answer, and the database is spared
+when everybody comes back at once."""
+
+SCANNED = 200
+"""How many runs are looked at at a time for those that wait for somebody."""
+
+_ANY = frozenset(RunStatus)
+_WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
+_NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """A run, as `may` has to know it."""
+
+    user_id: str
+    assignees: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A requirement, as `may` has to know it."""
+
+    assignees: Sequence[str] | None
+
+
+def check_may_list(principal: Principal) -> None:
+    """Return if the principal may list runs.
+
+    Raises:
+        Refusal: `forbidden`.
+    """
+    if not may(principal, Verb.LIST):
+        raise Refusal(ErrorCode.FORBIDDEN, "Listing runs needs a token with a workflows: scope.")
+
+
+def seen_by(principal: Principal) -> RunFilter:
+    """The runs that a principal may read, as the store finds them."""
+    if may(principal, Verb.READ):
+        return RunFilter()
+    owns = may(principal, Verb.READ, _Facts(principal.user_id, ()))
+    is_named = may(principal, Verb.READ, _Facts(_NOBODY, principal.names))
+    return RunFilter(
+        user_id=principal.user_id if owns else None if is_named else _NOBODY,
+        or_assignees=principal.names if is_named else frozenset(),
+    )
+
+
+def summary(run: ListedRun) -> dict[str, Any]:
+    """What a list says of a run."""
+    return {
+        "run_id": run.run_id,
+        "workflow_id": run.workflow_id,
+        "version": run.version,
+        "session_id": run.session_id,
+        "user_id": run.user_id,
+        "status": run.status.value,
+        "epoch": run.epoch,
+        "created_at": run.created_at,
+        "updated_at": run.updated_at,
+        "pending": list(run.pending),
+    }
+
+
+class FollowedList:
+    """One list that one client follows.
+
+    Attributes:
+        principal: whose list it is, as of their latest token.
+    """
+
+    def __init__(
+        self, feed: Feed, store: Store, principal: Principal, asked: FollowRuns, wake: Callable[[], None]
+    ) -> None:
+        self.principal = principal
+        self.name = asked.list
+        self._store = store
+        self._asked = asked
+        self._waiting = bool(asked.filter.waiting_for_me)
+        statuses = frozenset(asked.filter.status or _ANY)
+        self._statuses = statuses & _WAITING if self._waiting else statuses
+        self._place = feed.follow(wake)
+        self._has_begun = False
+        self._missed_until: int | None = None
+        self._count = 0
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there may be something to tell."""
+        return not self._has_begun or self._missed_until is not None or self._place.is_behind
+
+    def close(self) -> None:
+        """Stop following."""
+        self._place.close()
+
+    async def news(self) -> list[dict[str, Any]]:
+        """What is to be told next: nothing, a page of changes, or the current list.
+
+        Raises:
+            StoreUnavailable: nothing is lost; ask again.
+        """
+        if not self._has_begun:
+            ends = await self._store.feed_ends()
+            if not self._resumes(ends):
+                return await self._current(ends)
+            assert self._asked.cursor is not None
+            self._place.seq, self._missed_until, self._has_begun = self._asked.cursor, ends.last, True
+        changes = await self._place.page()
+        told = self._told(changes)
+        if self._missed_until is not None:
+            self._count += len(told)
+            if not changes or self._place.seq >= self._missed_until:
+                self._missed_until = None
+                told.append(self._listed(self._count, more=False, resumed=True))
+        return told
+
+    def _resumes(self, ends: FeedEnds) -> bool:
+        """Whether the cursor says where to go on."""
+        cursor = self._asked.cursor or 0
+        return cursor > 0 and max(ends.first - 1, ends.last - MAX_BEHIND) <= cursor <= ends.last
+
+    # ── The current list ────────────────────────────────────────────────────────────────────────────────
+
+    async def _current(self, ends: FeedEnds) -> list[dict[str, Any]]:
+        runs, seq = await self._select() if self._statuses else ([], ends.last)
+        self._place.seq, self._has_begun = seq, True
+        told = [self._run_changed(0, run, matches=True) for run in runs[: self._asked.limit]]
+        return [*told, self._listed(len(told), more=len(runs) > len(told), resumed=False)]
+
+    async def _select(self) -> tuple[list[ListedRun], int]:
+        """The runs of the list, newest first, with one too many if there is one; and as of which seq."""
+        which = replace(
+            seen_by(self.principal),
+            workflow_id=self._asked.filter.workflow_id,
+            session_id=self._asked.filter.session_id,
+            statuses=frozenset() if self._statuses == _ANY else self._statuses,
+            limit=SCANNED if self._waiting else self._asked.limit + 1,
+        )
+        page = await self._store.runs(which)
+        found, seq = self._matching(page.runs), page.seq
+        while len(found) <= self._asked.limit and page.next_cursor is not None:
+            page = await self._store.runs(replace(which, cursor=page.next_cursor))
+            found += self._matching(page.runs)
+        return found, seq
+
+    def _matching(self, runs: Sequence[ListedRun]) -> list[ListedRun]:
+        return [run for run in runs if self._concerns(run) and self._matches(run)]
+
+    # ── Changes ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _told(self, changes: Sequence[Change]) -> list[dict[str, Any]]:
+        """What to tell of them, in the order of seq: a client that is cut off goes on behind the last that it got."""
+        newest: dict[str, Change] = {}
+        for change in reversed(changes):
+            newest.setdefault(change.run.run_id, change)
+        told = []
+        for change in reversed(newest.values()):
+            if self._concerns(change.run):
+                matches = self._matches(change.run)
+                if matches or self._may_have_matched(change.run):
+                    told.append(self._run_changed(change.seq, change.run, matches=matches))
+        return told
+
+    def _concerns(self, run: ListedRun) -> bool:
+        """Whether the run can be on the list at any time."""
+        asked = self._asked.filter
+        is_asked_for = asked.workflow_id in (None, run.workflow_id) and asked.session_id in (None, run.session_id)
+        return is_asked_for and may(self.principal, Verb.READ, run)
+
+    def _matches(self, run: ListedRun) -> bool:
+        return run.status in self._statuses and (not self._waiting or self._waits(run))
+
+    def _waits(self, run: ListedRun) -> bool:
+        """Whether it waits for a decision that this user may make."""
+        asked = (_Asked(each.get("assignees")) for each in run.pending)  # type: ignore[arg-type]  # as rows have it
+        return any(may(self.principal, Verb.DECIDE, run, each) for each in asked)
+
+    def _may_have_matched(self, run: ListedRun) -> bool:
+        """Whether a run that doesn't match may have: none has been anything before PENDING, nor after its end."""
+        return run.status is not RunStatus.PENDING and not self._statuses <= FINAL_STATUSES
+
+    # ── Messages ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run_changed(self, seq: int, run: ListedRun, *, matches: bool) -> dict[str, Any]:
+        told = summary(run)
+        return control.run_changed(list=self.name, seq=seq, matches=matches, run=told, pending=told["pending"])
+
+    def _listed(self, count: int, *, more: bool, resumed: bool) -> dict[str, Any]:
+        return control.runs_listed(
+            list=self.name,
+            seq=self._place.seq,
+            count=count,
+            more=more,
+            resumed=resumed,
+            request_id=self._asked.request_id,
+        )
+
+
+class Lists:
+    """The lists that one connection follows, by name.
+
+    Args:
+        wake: called, on the loop, when one of them may have something new. It must not block.
+    """
+
+    __slots__ = ("_feed", "_followed", "_store", "_wake")
+
+    def __init__(self, feed: Feed, store: Store, wake: Callable[[], None]) -> None:
+        self._feed = feed
+        self._store = store
+        self._wake = wake
+        self._followed: dict[str, FollowedList] = {}
+
+    def follow(self, principal: Principal, asked: FollowRuns) -> None:
+        """Follow a list, in place of the one of this name.
+
+        Raises:
+            Refusal: `forbidden`, or `invalid_message` when there are too many.
+        """
+        check_may_list(principal)
+        if asked.list not in self._followed and len(self._followed) >= MAX_LISTS:
+            sentence = f"A connection follows at most {MAX_LISTS} lists; send unfollow-runs for one of them first."
+            raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=[{"field": "list", "error": sentence}])
+        self.unfollow(asked.list)
+        self._followed[asked.list] = FollowedList(self._feed, self._store, principal, asked, self._wake)
+        self._wake()
+
+    def unfollow(self, name: str) -> None:
+        """Let go of a list, if there is one of this name."""
+        followed = self._followed.pop(name, None)
+        if followed is not None:
+            followed.close()
+
+    def clear(self) -> None:
+        """Let go of all lists."""
+        for name in list(self._followed):
+            self.unfollow(name)
+
+    def renew(self, principal: Principal) -> None:
+        """Go on with a fresh token: what it doesn't let its bearer read isn't told any more.
+
+        Raises:
+            Refusal: `forbidden`: it lists nothing, and nothing is followed.
+        """
+        try:
+            if self._followed:
+                check_may_list(principal)
+        except Refusal:
+            self.clear()
+            raise
+        for followed in self._followed.values():
+            followed.principal = principal
+
+    def with_news(self) -> list[FollowedList]:
+        """Those that may have something to tell."""
+        return [followed for followed in self._followed.values() if followed.has_news]
+
+    def __contains__(self, followed: FollowedList) -> bool:
+        return self._followed.get(followed.name) is followed

@@ -1,0 +1,272 @@
+"""The metrics of one server, as Prometheus reads them.
+
+Laws:
+- Each server has a registry of its own: several in one process don't meet.
+- What happens is counted in `telemetry`, and only read here. What stands (sockets, cursors, rows) is looked at
+  when somebody asks, rows at most every `CENSUS_SECONDS`.
+- A store that is away costs the metrics that come from it, never the others, and nobody waits for it for long.
+- Labels are few and known beforehand.
+
+Source: `docs/operations.md`, "Metrics".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
+from typing import Any, Final, Protocol, TypeAlias
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from interlock.aio.cached import Cached
+from interlock.following.hub import Hub
+from interlock.http.readiness import Readiness
+from interlock.log.port import Reason
+from interlock.services import Services
+from interlock.store.port import Census
+from interlock.telemetry.counters import APPEND_BOUNDS, Counters
+from interlock_protocol.errors import AuthErrorCode, ErrorCode
+from interlock_protocol.types import FINAL_STATUSES
+
+CENSUS_SECONDS: Final = 10.0
+"""For how long the counts of the store's rows are used again."""
+
+CENSUS_PATIENCE: Final = 2.0
+"""How long whoever asks waits for these counts."""
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+PAUSE_AGES: Final = (_MINUTE, 10 * _MINUTE, _HOUR, 6 * _HOUR, _DAY, 7 * _DAY)
+"""Bounds, in seconds, between the ages that pauses are told apart by."""
+
+AGE_LABELS: Final = ("0-1m", "1m-10m", "10m-1h", "1h-6h", "6h-1d", "1d-7d", "7d+")
+"""What lies between these bounds, as a label."""
+
+
+class Countable(Protocol):
+    """What holds connections."""
+
+    @property
+    def count(self) -> int:
+        """How many there are now."""
+
+
+class Connected(Countable, Protocol):
+    """The connections that a server holds, of whatever kind.
+
+    Attributes:
+        limit: how many it holds at most.
+        refused: how many weren't taken or were let go, by one of `LET_GO`.
+    """
+
+    limit: int
+    refused: Counter[str]
+
+
+LET_GO: Final = ("displaced", "flood", "late", "no_room", "not_reading")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What had to be waited for: what the store counts (None when it is away), and which parts fail."""
+
+    census: Census | None
+    failing: frozenset[str]
+    at_ms: int
+
+
+class Metrics:
+    """What `GET /metrics` answers.
+
+    Args:
+        services: those of a server that has started.
+        counters: what this process counts.
+        sockets: the WebSockets that are open.
+        streams: the requests that follow a run.
+        readiness: how the server's parts do.
+    """
+
+    def __init__(
+        self,
+        services: Callable[[], Services],
+        counters: Counters,
+        sockets: Countable,
+        streams: Countable,
+        readiness: Readiness,
+    ) -> None:
+        self._services = services
+        self._readiness = readiness
+        self._census = Cached(self._count, keep=CENSUS_SECONDS, patience=CENSUS_PATIENCE)
+        self._standing = _Standing(services, sockets, streams, readiness)
+        self.registry = CollectorRegistry()
+        self.registry.register(_Counted(counters))
+        self.registry.register(self._standing)
+        ProcessCollector(registry=self.registry)
+
+    def watch(self, connections: Connected) -> None:
+        """Tell of the connections of the process too, which only a process that is a server has."""
+        self.registry.register(_Connections(connections))
+
+    async def exposition(self, accept: str | None) -> tuple[bytes, str]:
+        """All metrics, and the content type they are in: OpenMetrics for who accepts it, else Prometheus's text."""
+        failing = frozenset(problem.part for problem in await self._readiness.problems())
+        try:
+            census = await self._census.get()
+        except Exception:  # the store is away: `interlock_up` says so
+            census = None
+        self._standing.looked = Looked(census, failing, self._services().engine.clock.now_ms())
+        encode, content_type = choose_encoder(accept or "")
+        return encode(self.registry), content_type
+
+    async def _count(self) -> Census:
+        services = self._services()
+        now = services.engine.clock.now_ms()
+        return await services.store.census([now - 1000 * seconds for seconds in PAUSE_AGES])
+
+
+class _Counted(Collector):
+    """What this process has counted."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        counters = self._counters
+        yield _counter("interlock_runs_begun", "Runs that this node began.", counters.begun)
+        yield _by("interlock_runs_ended", "Runs that ended on this node.", "status", _ended(counters))
+        yield _counter("interlock_entries_appended", "Events that this node appended to logs.", counters.entries)
+        yield _histogram(counters)
+        refused = {reason.value: counters.refused_appends[reason.value] for reason in Reason}
+        yield _by("interlock_appends_refused", "Appends that a run's head refused.", "reason", refused)
+        yield _counter("interlock_appends_lost", "Appends that the log's store didn't answer.", counters.lost_appends)
+        yield _counter("interlock_entries_delivered", "Events that were handed to followers.", counters.delivered)
+        yield _counter("interlock_claims", "Runs that this node claimed.", counters.claims)
+        yield _counter("interlock_takeovers", "Claimed runs whose owner hadn't let go of them.", counters.takeovers)
+        yield _counter("interlock_requirements_opened", "Questions that were put to people.", counters.opened)
+        yield _counter("interlock_requirements_resolved", "Questions that were decided.", counters.resolved)
+        yield _by("interlock_refused", "Actions and requests that were refused.", "code", _refused(counters))
+
+
+class _Connections(Collector):
+    """The connections of this process."""
+
+    def __init__(self, connections: Connected) -> None:
+        self._connections = connections
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        held = self._connections
+        yield _gauge("interlock_connections", "Connections of any kind on this node.", held.count)
+        yield _gauge("interlock_connections_limit", "How many it holds at most.", held.limit)
+        let_go = {reason: held.refused[reason] for reason in LET_GO}
+        yield _by("interlock_connections_refused", "Connections that were refused or let go.", "reason", let_go)
+
+
+class _Standing(Collector):
+    """How things stand at the moment."""
+
+    def __init__(
+        self, services: Callable[[], Services], sockets: Countable, streams: Countable, readiness: Readiness
+    ) -> None:
+        self._services = services
+        self._sockets = sockets
+        self._streams = streams
+        self._readiness = readiness
+        self.looked = Looked(None, frozenset(), 0)
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("interlock_build", "The version of this server.", {"version": _version()})
+        yield _gauge("interlock_sockets", "WebSockets that are open on this node.", self._sockets.count)
+        yield _gauge("interlock_streams", "HTTP requests that follow a run on this node.", self._streams.count)
+        yield from _following(self._services().hub)
+        draining = self._readiness.is_draining
+        yield _gauge("interlock_draining", "1 while this node is shutting down.", int(draining))
+        if not draining:
+            up = {part: int(part not in self.looked.failing) for part in ("database", "log")}
+            yield _gauges("interlock_up", "1 while this part answers.", "part", up)
+        if self.looked.census is not None:
+            yield from _stored(self.looked.census, self.looked.at_ms)
+
+
+Numbers: TypeAlias = Mapping[str, float]
+
+
+def _following(hub: Hub) -> Iterator[Metric]:
+    lags = [max(0, cursor.tail.next_index - cursor.next_index) for cursor in hub.cursors()]
+    yield _gauge("interlock_followers", "Followers of runs on this node.", len(lags))
+    yield _gauge("interlock_cursor_lag_entries", "Events that followers are behind, all together.", sum(lags))
+    yield _gauge("interlock_cursor_lag_max_entries", "Events that the slowest is behind.", max(lags, default=0))
+    yield _gauge("interlock_tails_bytes", "What followed runs keep in memory, about.", hub.held_bytes)
+
+
+def _stored(census: Census, now: int) -> Iterator[Metric]:
+    runs = {status.value: count for status, count in census.unfinished.items()}
+    yield _gauges("interlock_runs", "Runs that haven't ended, in the whole database.", "status", runs)
+    ages = dict(zip(AGE_LABELS, census.paused_by_age, strict=True))
+    yield _gauges("interlock_pauses", "PAUSED runs by how long they have waited, in the whole database.", "age", ages)
+    oldest = 0.0 if census.paused_since is None else max(0, now - census.paused_since) / 1000
+    yield _gauge("interlock_oldest_pause_seconds", "How long the run has waited that waits longest.", oldest)
+
+
+def _ended(counters: Counters) -> Numbers:
+    return {status.value: counters.ended[status.value] for status in sorted(FINAL_STATUSES)}
+
+
+def _refused(counters: Counters) -> Numbers:
+    return {code.value: counters.refused[code.value] for code in (*ErrorCode, *AuthErrorCode)}
+
+
+def _histogram(counters: Counters) -> Metric:
+    bounds = [*map(str, APPEND_BOUNDS), "+Inf"]
+    buckets = list(zip(bounds, map(float, accumulate(counters.durations)), strict=True))
+    about = "How long an append took, from the caller's side."
+    return HistogramMetricFamily("interlock_append_seconds", about, buckets=buckets, sum_value=counters.seconds)
+
+
+def _counter(name: str, about: str, value: float) -> Metric:
+    return CounterMetricFamily(name, about, value=value)
+
+
+def _gauge(name: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, about, value=value)
+
+
+def _by(name: str, about: str, label: str, values: Numbers) -> Metric:
+    return _labelled(CounterMetricFamily(name, about, labels=[label]), values)
+
+
+def _gauges(name: str, about: str, label: str, values: Numbers) -> Metric:
+    return _labelled(GaugeMetricFamily(name, about, labels=[label]), values)
+
+
+def _labelled(family: Any, values: Numbers) -> Metric:
+    for name, value in values.items():
+        family.add_metric([name], value)
+    metric: Metric = family
+    return metric
+
+
+def _version() -> str:
+    try:
+        return version("interlock")
+    except PackageNotFoundError:  # run from its sources
+        return "unknown"

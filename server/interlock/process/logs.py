@@ -1,0 +1,179 @@
+"""What the server's log lines look like, and where they go.
+
+Laws:
+- Logging is set up by a process that is a server and nothing else, never by importing or mounting the application.
+- A line has what it is about, where that exists: `run_id`, `request_id`, `connection_id`, `node`; and the trace.
+- No secret is logged, and nothing that somebody said: nothing of what travels on connections is written, tracebacks
+  come without local variables, errors without their words unless these are the server's own, and what is left that is
+  a secret, or looks like one, is taken out.
+
+Source: `docs/operations.md`, "Logs".
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import structlog
+from opentelemetry import trace
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import Processor
+
+from interlock.database import DatabaseInUse, DatabaseUnavailable
+from interlock.log.port import LogUnavailable, LogUnfit
+from interlock.process.redaction import Redactor
+from interlock.store.migrate import SchemaOutdated
+from interlock.store.port import StoreUnavailable
+
+Event = MutableMapping[str, Any]
+
+_OWN_WORDS: Final = (
+    DatabaseInUse,
+    DatabaseUnavailable,
+    LogUnavailable,
+    LogUnfit,
+    OSError,
+    SchemaOutdated,
+    StoreUnavailable,
+)
+"""Errors whose words are the server's or the machine's: they quote nobody."""
+
+
+def configure_logging(
+    level: str,
+    style: Literal["text", "json"] = "text",
+    *,
+    node: str | None = None,
+    redact: Redactor | None = None,
+) -> None:
+    """Log to standard error what is as important as `level`, a name such as `info`.
+
+    Args:
+        style: lines for people, or JSON objects for programs.
+        node: the name of this process, said in each line.
+        redact: takes out what is secret.
+    """
+    about = _About(node, with_words=level == "debug", redact=redact or Redactor())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        about,
+    ]
+    renderer = _renderer(style)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    _configure_others(shared, renderer)
+
+
+def _renderer(style: str) -> Processor:
+    if style == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _configure_others(shared: Sequence[Processor], renderer: Processor) -> None:
+    """Have what libraries log look the same: the web server's lines, and others' that nobody else handles."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    server = logging.getLogger("uvicorn")
+    server.handlers, server.propagate = [handler], False
+    # Filters aren't inherited: this one is of the logger that quotes what travels.
+    traffic = logging.getLogger("uvicorn.error")
+    if _is_no_traffic not in traffic.filters:
+        traffic.addFilter(_is_no_traffic)
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(handler)
+
+
+def _is_no_traffic(record: logging.LogRecord) -> bool:
+    """Whether a message of the web server quotes no frame, header or address: tokens travel in all of these."""
+    return record.levelno > logging.INFO or not {"websockets", "protocols"} & {*Path(record.pathname).parts}
+
+
+class _About:
+    """Completes a line: whose it is, in which trace, what error it tells of; and takes out what is secret."""
+
+    def __init__(self, node: str | None, *, with_words: bool, redact: Redactor) -> None:
+        self._node = node
+        self._with_words = with_words
+        self._conceal = redact
+
+    def __call__(self, _: Any, __: str, event: Event) -> Event:
+        if self._node is not None:
+            event.setdefault("node", self._node)
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            event.setdefault("trace_id", trace.format_trace_id(span.trace_id))
+            event.setdefault("span_id", trace.format_span_id(span.span_id))
+        error = _error_in(event.pop("exc_info", None))
+        if error is not None:
+            event["exception"] = told(error, with_words=self._with_words)
+        for name, value in event.items():
+            if not name.startswith("_"):  # what the standard library's records bring along for the formatter
+                event[name] = self._concealed(value)
+        return event
+
+    def _concealed(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._conceal(value)
+        if isinstance(value, Mapping):
+            return {str(name): self._concealed(each) for name, each in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._concealed(each) for each in value]
+        return value if isinstance(value, bool | int | float | None) else self._conceal(str(value))
+
+
+def _error_in(exc_info: Any) -> BaseException | None:
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    if isinstance(exc_info, tuple):
+        return exc_info[1] if isinstance(exc_info[1], BaseException) else None
+    return sys.exc_info()[1] if exc_info else None
+
+
+def told(error: BaseException, *, with_words: bool = False) -> str:
+    """The traceback of an error and of what led to it, without local variables.
+
+    Args:
+        with_words: what it says too, also where that may quote somebody's message.
+    """
+    return "\n\n".join(
+        "".join(["Traceback (most recent call last):\n", *traceback.format_tb(each.__traceback__)])
+        + _named(each, with_words=with_words)
+        for each in reversed(list(_chain(error)))
+    )
+
+
+def _named(error: BaseException, *, with_words: bool) -> str:
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    words = str(error) if with_words or isinstance(error, _OWN_WORDS) else ""
+    return f"{name}: {words}" if words else name
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it came from, and what that came from; of a group, each that is in it."""
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        each = pending.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        before = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+        pending += [*(each.exceptions if isinstance(each, BaseExceptionGroup) else ()), *((before,) if before else ())]

@@ -1,0 +1,77 @@
+"""What holds one connection to its limit.
+
+Laws:
+- Everything a connection sends counts for the connection; for its user, only what makes the server work.
+- A connection that was told to wait, and goes on regardless, is closed: `MAX_REFUSALS` in a minute are enough.
+
+Source: `docs/protocol.md`, "Rate limits".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from limits import RateLimitItem, RateLimitItemPerMinute
+
+from interlock.ratelimit.counter import Counter
+from interlock.ratelimit.refusals import refusal
+from interlock_protocol.errors import Refusal
+from interlock_protocol.messages import AnyClientMessage, Authenticate, Ping, Unfollow, UnfollowRuns
+
+MAX_REFUSALS = 100
+"""How many refusals a connection gets in a minute before it is closed (4529)."""
+
+_REFUSALS = RateLimitItemPerMinute(MAX_REFUSALS)
+_LIGHT = (Authenticate, Ping, Unfollow, UnfollowRuns)
+"""What costs the user nothing."""
+
+
+class Pace:
+    """One connection's.
+
+    Args:
+        admit: counts an action of a user, as `RateLimits.admit`.
+        limit: the connection's; None holds it to nothing.
+
+    Attributes:
+        is_flooding: whether the connection went on although it was told to wait.
+    """
+
+    def __init__(
+        self,
+        admit: Callable[[str], Awaitable[None]],
+        counter: Counter,
+        limit: RateLimitItem | None,
+        connection_id: str,
+    ) -> None:
+        self._admit = admit
+        self._counter = counter
+        self._limit = limit
+        self._id = connection_id
+        self.is_flooding = False
+
+    async def admit(self, message: AnyClientMessage, user_id: str | None) -> None:
+        """Count a message, of a user where the connection has one.
+
+        Raises:
+            Refusal: `rate_limited`.
+        """
+        try:
+            await self._count()
+            if user_id is not None and not isinstance(message, _LIGHT):
+                await self._admit(user_id)
+        except Refusal:
+            self.is_flooding = await self._counter.hit_here(_REFUSALS, "refused", self._id) is not None
+            raise
+
+    async def _count(self) -> None:
+        if self._limit is not None:
+            wait = await self._counter.hit_here(self._limit, "connection", self._id)
+            if wait is not None:
+                raise refusal(self._limit, "connection", wait)
+
+    async def close(self) -> None:
+        """Forget the connection."""
+        await self._counter.forget_here(_REFUSALS, "refused", self._id)
+        if self._limit is not None:
+            await self._counter.forget_here(self._limit, "connection", self._id)

@@ -1,0 +1,79 @@
+"""Where all nodes count together: Redis, single or Cluster, by the storages of the library `limits`.
+
+Laws:
+- Connections of its own, few, that give up soon and try nothing twice: the limits never wait behind the log, or it
+  behind them.
+- Windows are by Redis's clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from limits.aio.storage import RedisClusterStorage, RedisStorage
+from limits.aio.storage.redis.redispy import RedispyBridge
+from redis.asyncio import ConnectionPool, Redis, RedisCluster, SSLConnection
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from interlock.log.port import LogUnavailable
+from interlock.ratelimit.counter import ROOM, SHARED_SECONDS
+
+PREFIX = "interlock:pace"
+"""How the names of its keys begin. (`limits` puts the hash tag around the rest.)"""
+
+
+@asynccontextmanager
+async def shared_windows(url: str) -> AsyncIterator[RedisStorage]:
+    """The storage at a Redis, for as long as the block lasts.
+
+    Raises:
+        LogUnavailable: it can't be reached to be asked whether it is a Cluster.
+    """
+    options: dict[str, Any] = {
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "socket_connect_timeout": SHARED_SECONDS,
+        "socket_timeout": SHARED_SECONDS,
+        "max_connections": ROOM,
+    }
+    storage = _cluster(url, options) if await _is_cluster(url) else _single(url, options)
+    try:
+        yield storage
+    finally:
+        with contextlib.suppress(RedisError, OSError):
+            await _close(storage)
+
+
+async def _is_cluster(url: str) -> bool:
+    try:
+        async with Redis.from_url(url, protocol=2) as client:
+            return bool((await client.info("cluster"))["cluster_enabled"])
+    except (RedisError, OSError) as error:
+        raise LogUnavailable(f"Redis can't be reached: {error}") from error
+
+
+def _single(url: str, options: dict[str, Any]) -> RedisStorage:
+    # Of the library's own reading of addresses, nothing is used: it knows fewer than redis-py does.
+    client: dict[str, Any] = {"connection_pool": ConnectionPool.from_url(url, **options)}
+    return RedisStorage("async+redis://", implementation="redispy", key_prefix=PREFIX, **client)
+
+
+def _cluster(url: str, options: dict[str, Any]) -> RedisStorage:
+    options |= parse_url(url)
+    if options.pop("connection_class", None) is SSLConnection:
+        options["ssl"] = True
+    return RedisClusterStorage("async+redis+cluster://", implementation="redispy", key_prefix=PREFIX, **options)
+
+
+async def _close(storage: RedisStorage) -> None:
+    assert isinstance(storage.bridge, RedispyBridge)
+    client = cast("Redis | RedisCluster", storage.bridge.get_connection())
+    await client.aclose()
+    if isinstance(client, Redis):
+        await client.connection_pool.disconnect()

@@ -1,0 +1,289 @@
+"""uvicorn's WebSocket transport, with what the socket needs beyond ASGI.
+
+Laws:
+- The socket runs on any ASGI server. What is here only spares work, and a place that a dead peer would hold.
+- A frame gets its RFC 6455 header once, for all who are sent it; a page of frames is one write.
+- A socket at rest keeps nothing of how it came to be.
+- What a peer sends that is no message of its own (fragments, pings, pongs) has a budget, by number; what of a message
+  has come is bounded by bytes, and by less until the peer is known.
+- What waits for a peer is bounded: of its pings, the latest is answered when it reads again.
+- Whatever a peer sends is an answer or a close, and one line in the log at most.
+
+Source: `docs/architecture.md`, "How an event travels".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from time import monotonic
+from typing import Any, TypeAlias
+
+import structlog
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode as RfcCode
+from websockets.frames import Frame as Received
+from websockets.frames import Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+
+from interlock.aio.wakeup import Mailbox
+from interlock_protocol.close_codes import CloseCode
+from interlock_protocol.codec import JSON, MSGPACK, Codec
+
+logger = structlog.get_logger(__name__)
+
+FRAMES = "interlock.frames"
+"""The ASGI extension, and the message type: `{"type": FRAMES, "data": bytes}`, whole frames with their headers."""
+
+KNOWN = "interlock.known"
+"""Another message type, of the same extension: the peer has authenticated."""
+
+LAST_WORDS_SECONDS = 1.0
+"""How long a silent peer is given to take its close frame."""
+
+SMALL_BYTES = 512
+SMALL_FRAMES = 1000
+SMALL_FRAMES_PER_SECOND = 50
+"""How many frames of less than `SMALL_BYTES` a peer may send that aren't messages of their own: at once, and then. A
+client that pings every second needs a fiftieth of this.
+"""
+
+STRANGERS_BYTES = 4 * 64 * 1024
+"""How much of one message is taken from a peer that isn't `KNOWN` yet; afterwards it is what the settings say."""
+
+Frame: TypeAlias = str | bytes
+
+_TEXT, _BINARY = 0x81, 0x82
+_SHORT, _MEDIUM, _LONG = struct.Struct("!BB").pack, struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack
+
+
+def framed(payload: Frame) -> bytes:
+    """A whole message as a server's frame: final, not masked (RFC 6455, section 5.2)."""
+    opcode, data = (_TEXT, payload.encode()) if isinstance(payload, str) else (_BINARY, payload)
+    size = len(data)
+    if size < 126:
+        return _SHORT(opcode, size) + data
+    return (_MEDIUM(opcode, 126, size) if size < 65536 else _LONG(opcode, 127, size)) + data
+
+
+class _FramedCodec:
+    """What a codec writes, as frames. Reading is the codec's own."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self.subprotocol = codec.subprotocol
+        self.decode = codec.decode
+
+    def encode(self, message: Mapping[str, Any]) -> bytes:
+        return framed(self._codec.encode(message))
+
+    def run_frame(self, body: bytes, index: int, epoch: int) -> bytes:
+        return framed(self._codec.run_frame(body, index, epoch))
+
+
+_FRAMED: dict[Codec, Codec] = {JSON: _FramedCodec(JSON), MSGPACK: _FramedCodec(MSGPACK)}
+
+
+class Outlet:
+    """How frames leave on one connection: in whole pages where the server below can, else one by one.
+
+    Attributes:
+        codec: what makes frames for this outlet.
+    """
+
+    def __init__(self, scope: Mapping[str, Any], codec: Codec, send: Any) -> None:
+        self._in_pages = FRAMES in (scope.get("extensions") or ())
+        self.codec = _FRAMED[codec] if self._in_pages else codec
+        self._key = "text" if codec is JSON else "bytes"
+        self._send = send
+
+    async def known(self) -> None:
+        """The peer has authenticated: it may send whole messages."""
+        if self._in_pages:
+            await self._send({"type": KNOWN})
+
+    async def room(self) -> None:
+        """Return when the peer has room for more: until then, nothing is prepared for it."""
+        if self._in_pages:
+            await self._send({"type": FRAMES, "data": b""})
+
+    async def send(self, frames: Iterable[Frame]) -> None:
+        """Send frames of `codec`, when the peer has room for more."""
+        if self._in_pages:
+            await self._send({"type": FRAMES, "data": b"".join(frames)})  # type: ignore[arg-type]  # see `framed`
+            return
+        for frame in frames:
+            await self._send({"type": "websocket.send", self._key: frame})
+
+
+class _Budget:
+    """How many small frames a peer may send: `SMALL_FRAMES` at once, and then `SMALL_FRAMES_PER_SECOND`."""
+
+    __slots__ = ("_at", "_left")
+
+    def __init__(self) -> None:
+        self._left = float(SMALL_FRAMES)
+        self._at = monotonic()
+
+    def allows(self, frames: int) -> bool:
+        """Whether the peer may send so many more, by now."""
+        now = monotonic()
+        self._left = min(SMALL_FRAMES, self._left + (now - self._at) * SMALL_FRAMES_PER_SECOND) - frames
+        self._at = now
+        return self._left >= 0
+
+
+def _is_small(event: Any) -> bool:
+    """Whether this is a frame that is next to nothing, and no message of its own."""
+    if not isinstance(event, Received) or len(event.data) >= SMALL_BYTES:
+        return False
+    return not event.fin or event.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE)
+
+
+class WebSocketTransport(WebSocketsSansIOProtocol):
+    """uvicorn's, but it takes pages, and a peer can't make it work or keep more than it should.
+
+    Args:
+        refused: where it is counted what peers were let go for.
+    """
+
+    def __init__(self, *args: Any, refused: Counter[str], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.queue: Mailbox[Any] = Mailbox()  # type: ignore[assignment]
+        self.conn.max_message_size = min(self.config.ws_max_size, STRANGERS_BYTES)
+        self._refused = refused
+        self._budget = _Budget()
+        self._pong: bytes | None = None
+
+    # ── Coming and going ────────────────────────────────────────────────────────────────────────────────
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        event.headers.clear()  # they are in the scope; the parser would keep them as long as the connection lives
+        if self.response.status_code == 101:
+            self.scope["extensions"][FRAMES] = {}
+
+    def shutdown(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
+
+    def handle_parser_exception(self) -> None:
+        """End, since what the peer sends can't be understood, or is too much."""
+        closed = self.conn.close_sent  # None where there was no socket yet to be closed
+        code, reason = (1006, "") if closed is None else (closed.code, closed.reason)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+        logger.info("frames_refused", code=code)
+
+    def _fail(self, code: int, reason: str) -> None:
+        self.conn.events.clear()
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()
+
+    # ── Receiving ───────────────────────────────────────────────────────────────────────────────────────
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._refuse_handshake()
+
+    def _refuse_handshake(self) -> None:
+        """The handshake is beyond what the parser takes: it has an answer for some of that, and uvicorn none."""
+        self.handshake_initiated = True
+        answer = b"".join(self.conn.data_to_send())
+        self.transport.write(answer or b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.transport.close()
+
+    def handle_events(self) -> None:
+        small = sum(map(_is_small, self.conn.events))
+        if small and not self._budget.allows(small):
+            self._refused["flood"] += 1
+            self._fail(CloseCode.TOO_FAST, CloseCode.TOO_FAST.reason)
+        else:
+            super().handle_events()
+
+    def handle_text(self, event: Received) -> None:
+        self.curr_msg_data_type = "text"
+        self._begin(event)
+
+    def handle_bytes(self, event: Received) -> None:
+        self.curr_msg_data_type = "bytes"
+        self._begin(event)
+
+    def _begin(self, event: Received) -> None:
+        self.frames = [event.data if event.fin else bytearray(event.data)]  # type: ignore[list-item]
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    def handle_cont(self, event: Received) -> None:
+        self.frames[0] += event.data  # one buffer, however many pieces
+        if event.fin:
+            self.send_receive_event_to_app()
+
+    def send_receive_event_to_app(self) -> None:
+        data, self.frames = self.frames[0], []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "bytes":
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": bytes(data)})
+        else:
+            try:
+                self.queue.put_nowait({"type": "websocket.receive", "text": data.decode()})
+            except UnicodeDecodeError:
+                self._fail(RfcCode.INVALID_DATA, "this isn't UTF-8")
+                return
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def handle_ping(self) -> None:
+        pongs = self.conn.data_to_send()
+        if self.writable.is_set() or self.conn.state is not State.OPEN:
+            self.transport.write(b"".join(pongs))
+        elif pongs:
+            self._pong = pongs[-1]  # RFC 6455, section 5.5.3: it stands for those before
+
+    # ── Sending ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._pong is not None:
+            pong, self._pong = self._pong, None
+            if not self.close_sent and not self.transport.is_closing():
+                self.transport.write(pong)
+
+    async def send(self, message: Any) -> None:
+        kind = message["type"]
+        if kind == FRAMES:
+            await self.writable.wait()
+            self._check_open()
+            if message["data"]:
+                self.transport.write(message["data"])
+        elif kind == KNOWN:
+            self.conn.max_message_size = self.config.ws_max_size
+        elif kind == "websocket.close":
+            await self._close(message)
+        else:
+            await super().send(message)
+            if kind == "websocket.accept":
+                self.response.headers.clear()  # sent
+
+    def _check_open(self) -> None:
+        if self.disconnected or self.close_sent or self.transport.is_closing():
+            raise ClientDisconnected
+
+    async def _close(self, message: Any) -> None:
+        """Close, if the peer has room for it by and by: whoever doesn't read needn't be told."""
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self.writable.wait()
+        except TimeoutError:
+            self.transport.abort()
+        self._check_open()
+        await super().send(message)

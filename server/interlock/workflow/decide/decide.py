@@ -1,0 +1,437 @@
+"""Commands of people, decided by pure functions: events to append, a repetition, or a refusal.
+
+Laws:
+- Decisions are merged, never trusted: of an echoed requirement only what finds it and the client's fields are read.
+- A command is decided whole: one wrong part refuses all of it.
+- A requirement is resolved once. The same decision again changes nothing; another one gets the winner.
+
+Source: `docs/protocol.md`, "Decisions".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from interlock.secrets.port import STRUCK, Vault
+from interlock.workflow.decide.merge import (
+    Echoed,
+    given_in,
+    kinds_of,
+    meant_by,
+    merge,
+    secrets_in,
+    timed_out,
+    type_of_edit,
+)
+from interlock.workflow.declare.forms import is_same
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.run.advance import started
+from interlock.workflow.run.changed_definition import is_about_definition
+from interlock.workflow.run.events import Draft, run_event, step_facts
+from interlock.workflow.run.scope import place_at
+from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
+from interlock.workflow.run.walk import TIMEOUT
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.requirements import EchoedErrorRequirement
+from interlock_protocol.types import JsonObject, JsonValue, RunStatus
+
+ERROR = "requires_error_decision"
+
+_EXECUTOR = ("executor_id", "executor_name", "executor_type", "executor_run_id")
+"""What tells whose tools were decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One requirement and the decision on it, after defaults; `private` is what is logged with it, and never sent."""
+
+    requirement: Requirement
+    decision: JsonObject
+    private: JsonObject = field(default_factory=dict)
+
+    @property
+    def by_id(self) -> dict[str, JsonObject]:
+        """What is resolved, and how: the requirement, or each tool of it that is decided."""
+        tools = self.decision.get("executor_requirements")
+        if not isinstance(tools, list):
+            return {self.requirement.id: self.decision}
+        return {each["id"]: each for each in tools}  # type: ignore[call-overload, index, misc]
+
+
+MayDecide = Callable[[Mapping[str, Any]], bool]
+"""Whether the person may decide a requirement, given its facts."""
+
+
+def decide(
+    workflow: Workflow,
+    state: RunState,
+    echoed: Sequence[Echoed],
+    *,
+    may_decide: MayDecide,
+    seen: int | None = None,
+    audited: Mapping[str, Resolution] | None = None,
+    vault: Vault | None = None,
+) -> tuple[Decided, ...]:
+    """What a `continue-workflow` resolves; empty when all of it was resolved so before.
+
+    Args:
+        echoed: the requirements as they came back.
+        seen: on a connection that follows the run, the index up to (not including) which it was sent events.
+        audited: resolutions by requirement id that the state no longer keeps.
+        vault: seals the secrets in forms; where there are none, it isn't needed.
+
+    Raises:
+        Refusal: nothing of it may be applied; see `protocol.md` for the codes and their order.
+    """
+    if not echoed:
+        raise _nothing_asked(state)
+    pauses = _Pauses.of(state, audited or {})
+    given_to: dict[str, Mapping[str, Any]] = {}
+    decided: dict[str, Decided] = {}
+    for each in echoed:
+        found = _find(pauses, each, seen)
+        requirement = found if isinstance(found, Requirement) else found.requirement
+        if not may_decide(requirement.facts):
+            raise Refusal(
+                ErrorCode.FORBIDDEN,
+                "This decision is for others: the pause names its assignees, and you aren't among them.",
+                run_id=state.run_id,
+            )
+        given = meant_by(requirement, given_in(each))
+        if not given or _is_given_again(state, requirement, given, given_to):
+            continue
+        if isinstance(found, Resolution):
+            _repeat(workflow, state, found, given, vault)
+            continue
+        decision = _without_repeats(state, found, merge(workflow, state, found, given))
+        if decision is not None:
+            decided[found.id] = _sealed(state, found, decision, vault)
+    if not given_to:
+        raise _invalid(
+            state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
+        )
+    return tuple(decided.values())
+
+
+def continued(
+    workflow: Workflow, state: RunState, decided: Sequence[Decided], *, resolved_by: str, now: int
+) -> tuple[Draft, ...]:
+    """The events of these decisions, each under the condition that what it resolves is still pending."""
+    drafts = []
+    for each in decided:
+        requirement = each.requirement
+        name = "StepExecutorContinued" if requirement.kind == TOOLS else "StepContinued"
+        said = {
+            "requirement_id": requirement.id,
+            **{key: value for key, value in requirement.facts.items() if key in _EXECUTOR},
+            "decision": each.decision,
+            "resolved_by": resolved_by,
+            "resolved_at": now,
+        }
+        event = run_event(state, workflow.name, name, **_named(workflow, requirement), **said)
+        drafts.append(Draft(event, each.private or None, resolves=_resolved_ids(each)))
+    return tuple(drafts)
+
+
+def _named(workflow: Workflow, requirement: Requirement) -> JsonObject:
+    """What names the step of a requirement; of one about the definition, as it was then."""
+    if is_about_definition(requirement):
+        return {key: requirement.facts[key] for key in ("step_id", "step_name", "step_index", "step_path", "visit")}
+    path = tuple(requirement.path)
+    return step_facts(place_at(workflow, path), path, requirement.facts["visit"])
+
+
+def ended_with(workflow: Workflow, state: RunState, decided: Sequence[Decided], by: str) -> tuple[Draft, ...]:
+    """The end of a run whose definition is gone, if that is what was decided."""
+    if not any(is_about_definition(each.requirement) and each.decision["decision"] == "cancel" for each in decided):
+        return ()
+    reason = "The workflow was changed while the run was under way"
+    return (Draft(run_event(state, workflow.name, "WorkflowCancelled", reason=reason, cancelled_by=by)),)
+
+
+def _resolved_ids(decided: Decided) -> tuple[str, ...]:
+    """What the head calls pending until this is decided: of an agent that nobody answered in time, the tools left."""
+    if decided.requirement.kind == TOOLS and "executor_requirements" not in decided.decision:
+        return tuple(decided.requirement.undecided)
+    return tuple(decided.by_id)
+
+
+def expired(state: RunState, now: int) -> tuple[Decided, ...]:
+    """What a timeout resolves now.
+
+    Args:
+        now: the time by the store's clock, in milliseconds since 1970.
+    """
+    due = [each for each in state.requirements.values() if each.due is not None and each.due <= now]
+    return tuple(Decided(each, timed_out(each)) for each in due)
+
+
+def next_timer(state: RunState) -> int | None:
+    """When the first timeout of a run fires, in milliseconds since 1970; None when there is none."""
+    return min((each.due for each in state.requirements.values() if each.due is not None), default=None)
+
+
+def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:
+    """The events of a cancellation; none when the run is cancelled already.
+
+    A run that has not begun begins, to be cancelled: they are good only at the very start of its log.
+
+    Raises:
+        Refusal: `run_finished`.
+    """
+    if state.status is RunStatus.CANCELLED:
+        return ()
+    if state.status.is_final:
+        raise _finished(state)
+    draft = Draft(run_event(state, workflow.name, "WorkflowCancelled", reason=reason, cancelled_by=cancelled_by))
+    return (started(workflow, state), draft) if state.status is RunStatus.PENDING else (draft,)
+
+
+# ── Finding it ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Pauses:
+    """What a run waits for and what was resolved, to be looked up for each requirement that came back."""
+
+    state: RunState
+    resolved: Mapping[str, Resolution]
+    pending_of: Mapping[str, Sequence[Requirement]]
+    resolved_of: Mapping[str, Sequence[Resolution]]
+
+    @classmethod
+    def of(cls, state: RunState, audited: Mapping[str, Resolution]) -> _Pauses:
+        """Those of a run; `audited` are resolutions that its state no longer keeps, by id."""
+        kept = state.resolved.values()
+        pending_of: defaultdict[str, list[Requirement]] = defaultdict(list)
+        for requirement in state.requirements.values():
+            pending_of[requirement.facts["step_id"]].append(requirement)
+        resolved_of: defaultdict[str, list[Resolution]] = defaultdict(list)
+        for resolution in kept:
+            resolved_of[resolution.requirement.facts["step_id"]].append(resolution)
+        by_id = {resolution.requirement.id: resolution for resolution in kept}
+        return cls(state, {**audited, **by_id}, pending_of, resolved_of)
+
+    def by_id(self, requirement_id: str) -> Requirement | Resolution | None:
+        return self.state.requirements.get(requirement_id) or self.resolved.get(requirement_id)
+
+
+def _find(pauses: _Pauses, echoed: Echoed, seen: int | None) -> Requirement | Resolution:
+    state = pauses.state
+    found = pauses.by_id(echoed.id) if echoed.id else _by_step(pauses, echoed, seen)
+    if found is None:
+        if state.status.is_final:
+            raise _finished(state)
+        raise Refusal(
+            ErrorCode.REQUIREMENT_NOT_FOUND,
+            "The run has no such requirement; take `id` or `step_id` from the latest WorkflowRunOutput.",
+            run_id=state.run_id,
+        )
+    requirement = found if isinstance(found, Requirement) else found.requirement
+    if echoed.id and echoed.step_id and requirement.facts.get("step_id", echoed.step_id) != echoed.step_id:
+        raise Refusal(
+            ErrorCode.REQUIREMENT_NOT_FOUND,
+            "`id` and `step_id` belong to different pauses; send both as they came, or only `id`.",
+            run_id=state.run_id,
+        )
+    return found
+
+
+def _by_step(pauses: _Pauses, echoed: Echoed, seen: int | None) -> Requirement | Resolution | None:
+    """The pending requirement of the step that agrees with the echoed kind; else the latest resolved one."""
+    if not echoed.step_id:
+        sentence = "A requirement needs its `id`, or at least its `step_id`."
+        raise _invalid(pauses.state, "step_requirements", sentence)
+    kinds = _kinds(echoed)
+    for requirement in pauses.pending_of.get(echoed.step_id, ()):
+        if (
+            requirement.kind in kinds
+            and _was_seen(requirement, seen)
+            and _is_that_visit(requirement, getattr(echoed, "visit", None))
+        ):
+            return requirement
+    resolved = (each for each in pauses.resolved_of.get(echoed.step_id, ()) if each.requirement.kind in kinds)
+    return max(resolved, key=lambda each: each.requirement.paused_index, default=None)
+
+
+def _kinds(echoed: Echoed) -> frozenset[str]:
+    if isinstance(echoed, EchoedErrorRequirement):
+        return frozenset((ERROR,))
+    return echoed.claimed_kinds or kinds_of(given_in(echoed)) - {ERROR}
+
+
+def _is_that_visit(requirement: Requirement, visit: JsonValue) -> bool:
+    """An echoed visit tells a late click on an earlier iteration from one on this; not echoed, it says nothing."""
+    return not isinstance(visit, int) or isinstance(visit, bool) or visit == requirement.facts["visit"]
+
+
+def _was_seen(requirement: Requirement, seen: int | None) -> bool:
+    return seen is None or requirement.paused_index < seen
+
+
+# ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sealed(state: RunState, requirement: Requirement, decision: JsonObject, vault: Vault | None) -> Decided:
+    """A decision as it is logged: what may be seen of it, and beside it what may not."""
+    private: JsonObject = {}
+    if "edited_output" in decision:
+        private["content_type"] = type_of_edit(state, requirement, decision["edited_output"])
+    secrets = secrets_in(requirement, decision)
+    if not secrets:
+        return Decided(requirement, decision, private)
+    if vault is None:
+        sentence = "The server has no key to seal a secret with; whoever runs it has to set INTERLOCK_SECRETS_KEYS."
+        raise Refusal(ErrorCode.UNAVAILABLE, sentence, run_id=state.run_id)
+    sealed: Any = {
+        name: vault.seal(value, purpose_of(state.run_id, requirement.facts, name)) for name, value in secrets.items()
+    }
+    private["sealed"] = sealed
+    return Decided(requirement, _struck(decision, secrets), private)
+
+
+def _struck(decision: JsonObject, secrets: Mapping[str, JsonValue]) -> JsonObject:
+    values: Any = decision["user_input"]
+    return {**decision, "user_input": {**values, **dict.fromkeys(secrets, STRUCK)}}
+
+
+def _is_equal(
+    state: RunState,
+    requirement: Requirement,
+    decision: JsonObject,
+    known: JsonObject,
+    private: JsonObject,
+    vault: Vault | None,
+) -> bool:
+    """Whether a decision that was just made is the one that is known as it was logged."""
+    secrets = secrets_in(requirement, decision)
+    if not secrets:
+        return is_same(decision, known)
+    sealed: Any = private.get("sealed", {})
+    return (
+        vault is not None
+        and is_same(_struck(decision, secrets), known)
+        and secrets.keys() == sealed.keys()
+        and all(
+            vault.is_same(value, purpose_of(state.run_id, requirement.facts, name), sealed[name]["tag"])
+            for name, value in secrets.items()
+        )
+    )
+
+
+def purpose_of(run_id: str, facts: Mapping[str, Any], field_name: str) -> str:
+    """What a secret is sealed for: one field, of one visit of one step."""
+    return "\x1f".join((run_id, facts["step_id"], str(facts["visit"]), field_name))
+
+
+# ── Repetitions ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _is_given_again(
+    state: RunState, requirement: Requirement, given: Mapping[str, Any], given_to: dict[str, Mapping[str, Any]]
+) -> bool:
+    """Whether this message decides the same requirement before, and so: then there is nothing more to do.
+
+    Raises:
+        Refusal: it decides it otherwise.
+    """
+    earlier = given_to.setdefault(requirement.id, given)
+    if earlier is given:
+        return False
+    if is_same(dict(earlier), dict(given)):
+        return True
+    raise _invalid(state, "requirement", "The same requirement is decided twice here; decide it once.")
+
+
+def _without_repeats(state: RunState, requirement: Requirement, decision: JsonObject) -> JsonObject | None:
+    """The tools in a decision that aren't decided yet; None when all are, and so."""
+    if requirement.kind != TOOLS:
+        return decision
+    fresh: list[JsonValue] = []
+    tools: Any = decision["executor_requirements"]
+    for each in tools:
+        id_ = each["id"]
+        known = requirement.decisions.get(id_)
+        if known is None:
+            fresh.append(each)
+        elif not is_same({"id": id_, **known}, each):
+            raise _conflict(state, {"executor_requirements": [{"id": id_, **known}]}, requirement.decided_by[id_])
+    return {"executor_requirements": fresh} if fresh else None
+
+
+def _repeat(
+    workflow: Workflow, state: RunState, resolution: Resolution, given: Mapping[str, Any], vault: Vault | None
+) -> None:
+    """The same decision again changes nothing; another one is refused with the one that won."""
+    try:
+        decision = merge(workflow, state, resolution.requirement, given)
+    except Refusal:
+        decision = None
+    if decision is None or not (
+        _is_repeated(decision, resolution.decision)
+        or _is_equal(state, resolution.requirement, decision, resolution.decision, resolution.private, vault)
+    ):
+        if resolution.resolved_by == TIMEOUT:
+            raise Refusal(
+                ErrorCode.REQUIREMENT_EXPIRED,
+                "Nobody decided this in time, and its timeout did; what it did stands.",
+                details={"decision": resolution.decision, "resolved_by": TIMEOUT},
+                run_id=state.run_id,
+            )
+        raise _conflict(state, resolution.decision, _who_won(resolution, decision))
+
+
+def _who_won(resolution: Resolution, decision: JsonObject | None) -> str:
+    """Who decided it; of several tools, the first that was decided otherwise than now."""
+    requirement, tools = resolution.requirement, (decision or {}).get("executor_requirements")
+    for each in tools if isinstance(tools, list) else ():
+        id_: Any = each["id"]  # type: ignore[call-overload, index]
+        if id_ in requirement.decided_by and not is_same({"id": id_, **requirement.decisions[id_]}, each):
+            return requirement.decided_by[id_]
+    return resolution.resolved_by
+
+
+def _is_repeated(decision: JsonObject, known: JsonObject) -> bool:
+    """Whether a decision on an agent's tools is a part of the one that is known."""
+    tools, known_tools = decision.get("executor_requirements"), known.get("executor_requirements")
+    if isinstance(tools, list) and isinstance(known_tools, list):
+        known_by_id = {each["id"]: each for each in known_tools}  # type: ignore[call-overload, index]
+        return all(is_same(each, known_by_id.get(each["id"])) for each in tools)  # type: ignore[call-overload, index]
+    return False
+
+
+# ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _conflict(state: RunState, decision: JsonObject, resolved_by: str) -> Refusal:
+    return Refusal(
+        ErrorCode.CONFLICT,
+        f"This was decided already, by {resolved_by}; what they decided stands.",
+        details={"decision": decision, "resolved_by": resolved_by},
+        run_id=state.run_id,
+    )
+
+
+def _invalid(state: RunState, field: str, sentence: str) -> Refusal:
+    return Refusal(
+        ErrorCode.INVALID_DECISION, sentence, details=[{"field": field, "error": sentence}], run_id=state.run_id
+    )
+
+
+def _finished(state: RunState) -> Refusal:
+    return Refusal(
+        ErrorCode.RUN_FINISHED,
+        f"The run has ended ({state.status.value}); start a new one.",
+        run_id=state.run_id,
+    )
+
+
+def _nothing_asked(state: RunState) -> Refusal:
+    if state.status.is_final:
+        return _finished(state)
+    if state.requirements:
+        return _invalid(state, "step_requirements", "The run waits for a decision; send its requirement with it.")
+    return Refusal(ErrorCode.RUN_NOT_PAUSED, "The run waits for nobody; wait for its next pause.", run_id=state.run_id)

@@ -1,0 +1,149 @@
+"""CEL expressions in place of small functions: in a Condition, a Router's selector, a Loop's end condition.
+
+Laws:
+- An expression that doesn't compile is refused where it is declared, with the column.
+- One that fails when it is evaluated raises: a step error, never a silent false.
+- How long one may take is bounded beforehand, by its text and the data it speaks of. Whether that is little enough to
+  be evaluated at once is the caller's to ask.
+
+Source: engine spec, rule 13; https://cel.dev for the language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from interlock.workflow.declare.errors import DeclarationError, OutputError
+from interlock.workflow.declare.io import StepInput
+from interlock.workflow.declare.values import wire
+
+NAMES = (
+    "input",
+    "previous_step_content",
+    "previous_step_outputs",
+    "session_state",
+    "user_input",
+    "iteration",
+    "max_iterations",
+    "last_step_content",
+)
+"""What an expression may speak of; the last three are null outside of loops."""
+
+
+_MACROS = r"(?:all|exists|exists_one|existsOne|map|filter)"
+
+_MACRO = re.compile(rf"\.\s*{_MACROS}\s*\(\s*(\w+)")
+"""What a macro binds, as `x` in `input.items.exists(x, x > 3)`."""
+
+_REPEATS = re.compile(rf"\b{_MACROS}\b")
+"""What may be done once for each item, however it is written."""
+
+SMALL_STEPS = 10_000
+"""How many steps are few: one takes some microseconds at the most."""
+
+_STEP_CHARACTERS = 64
+"""How much text is looked at in a step."""
+
+
+class Expression:
+    """A compiled expression, to be called like the function it stands for.
+
+    Raises:
+        DeclarationError: it doesn't compile, or the extra that brings CEL isn't installed.
+    """
+
+    def __init__(self, text: str, *, place: str) -> None:
+        self.text = text
+        self._program = _compiled(text, place)
+        self._names = frozenset(self._program.variables())
+        # A pattern of a few characters may take long, and what is to match may be a pattern of the user's.
+        self._is_boundless = "matches" in self._program.functions()
+        self._repeats = len(_REPEATS.findall(text))
+        self._uses = max(1, sum(word in NAMES for word in re.findall(r"\w+", text)))
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def __call__(self, step_input: StepInput) -> Any:
+        return self.evaluate(self.values(step_input))
+
+    def evaluate(self, values: dict[str, Any]) -> Any:
+        """What it comes to.
+
+        Raises:
+            OutputError: it fails.
+        """
+        try:
+            return self._program.execute(values)
+        except Exception as error:
+            raise OutputError(f"the expression {self.text!r} failed: {error}") from error
+
+    def values(self, step_input: StepInput) -> dict[str, Any]:
+        """What it speaks of, as plain data."""
+        looping = step_input.iteration is not None
+        given: dict[str, Callable[[], Any]] = {
+            "input": lambda: wire(step_input.input),
+            "previous_step_content": lambda: step_input.previous_step_content,
+            "previous_step_outputs": step_input.all_step_contents,
+            "session_state": lambda: dict(step_input.session.state),
+            "user_input": lambda: wire(step_input.user_input),
+            "iteration": lambda: step_input.iteration,
+            "max_iterations": lambda: step_input.max_iterations,
+            "last_step_content": lambda: step_input.previous_step_content if looping else None,
+        }
+        return {name: value() for name, value in given.items() if name in self._names}
+
+    def is_small(self, values: dict[str, Any]) -> bool:
+        """Whether it takes few steps, whatever it does.
+
+        Without a repetition, each thing that it speaks of is looked at once, in as many steps as there are items in
+        it. A repetition does all that once for each item; and what it makes may be as large as that was long. So one
+        more multiplies, nested or not.
+        """
+        most = (SMALL_STEPS / self._uses) ** (1 / (self._repeats + 1))
+        in_text = self.text.count(",") + len(self.text) // _STEP_CHARACTERS
+        return not self._is_boundless and _is_within(round(most) - in_text, values)
+
+
+def _is_within(steps: int, values: Any) -> bool:
+    """Whether looking at all of these takes at most so many steps. No more of them is looked at than that."""
+    left = [values]
+    while left and steps >= 0:
+        value = left.pop()
+        if isinstance(value, str):
+            steps -= len(value) // _STEP_CHARACTERS
+        elif isinstance(value, dict | list):
+            steps -= len(value)
+            if steps >= 0:
+                left.extend(value)
+                left.extend(value.values() if isinstance(value, dict) else ())
+    return steps >= 0
+
+
+def _compiled(text: str, place: str) -> Any:
+    try:
+        import cel
+    except ImportError:
+        raise DeclarationError(
+            f"{place}: an expression in CEL needs the extra `server`: pip install 'interlock[server]'."
+        ) from None
+    try:
+        program = cel.compile(text)
+    except ValueError as error:
+        raise DeclarationError(f"{place}: {text!r} isn't a CEL expression: {_where(str(error))}") from None
+    bound = {found[1] for found in _MACRO.finditer(text)}
+    for name in program.variables():
+        if name not in NAMES and name not in bound:
+            raise DeclarationError(f"{place}: {text!r} speaks of {name!r}; there is only: {', '.join(NAMES)}.")
+    return program
+
+
+def _where(message: str) -> str:
+    """The first thing that is wrong, and its column (from 1)."""
+    found = re.search(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n]+)", message)
+    if found is None:
+        return message.splitlines()[0]
+    line, column, what = found.groups()
+    return f"column {column}{'' if line == '1' else f' of line {line}'}: {what}."

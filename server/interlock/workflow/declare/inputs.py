@@ -1,0 +1,116 @@
+"""A workflow's input: what starts a run, or comes to a nested workflow, checked against what is declared for it.
+
+Laws:
+- What is kept of an input is what its model makes of it, defaults included; code is given what is read from that.
+- Whatever a model's validators raise is a refusal, of the field where there is one, never a failure of the server.
+- No model breaks the list of workflows: one that has no JSON Schema is listed as taking anything.
+
+Source: `docs/workflows.md`, "What a run is started with" and "Nested workflows".
+"""
+
+from __future__ import annotations
+
+import contextlib
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticSerializationError
+
+from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.declare.values import kept, legible, wire
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.faults import first_errors, shortened
+from interlock_protocol.types import JsonObject, JsonValue
+from interlock_protocol.values import NotWire
+
+
+def checked_input(workflow: Workflow, message: JsonValue) -> JsonValue:
+    """The run's input: the message, checked against what the workflow declares, with its defaults.
+
+    Raises:
+        Refusal: `invalid_message`.
+    """
+    try:
+        return _kept(workflow.input_schema, wire(message, "a message"), "message")
+    except _Unfit as unfit:
+        sentence = f"`message` isn't what workflow {workflow.id!r} needs: {unfit}"
+        raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=unfit.details) from None
+    except NotWire as fault:
+        field = NotWire(fault.sentence, ["message", *fault.path]).where
+        details = [{"field": field, "error": fault.sentence}]
+        raise Refusal(ErrorCode.INVALID_MESSAGE, f"`message` can't be kept: {fault}.", details=details) from None
+
+
+def nested_input(workflow: Workflow, content: JsonValue) -> JsonValue:
+    """The input of a nested workflow: the content before it, in the same way.
+
+    Raises:
+        OutputError: it doesn't fit.
+    """
+    try:
+        return _kept(workflow.input_schema, content, "input")
+    except (_Unfit, NotWire) as fault:
+        raise OutputError(f"what comes to workflow {workflow.id!r} isn't what it needs: {fault}") from None
+
+
+class _Unfit(Exception):  # noqa: N818 - what the input is
+    """An input doesn't fit its model. `details` has each wrong field: `{"field", "error"}`."""
+
+    def __init__(self, details: list[dict[str, str]]) -> None:
+        super().__init__(f"{details[0]['field']}: {details[0]['error']}")
+        self.details = details
+
+
+def _kept(model: type[BaseModel] | None, given: JsonValue, name: str) -> JsonValue:
+    if model is None:
+        return given
+    try:
+        return kept(model, given, "an input")
+    except NotWire:
+        raise
+    except Exception as error:
+        raise _Unfit(_faults(error, name)) from None
+
+
+def _faults(error: Exception, name: str) -> list[dict[str, str]]:
+    """What is wrong with an input, field by field; of what else a validator of its author's raises, only the name."""
+    if isinstance(error, ValidationError):
+        with contextlib.suppress(Exception):  # what its author raised may not be able to say what it is
+            return [
+                {
+                    "field": ".".join((name, *(shortened(str(part)) for part in each["loc"]))),
+                    "error": legible(each["msg"]),
+                }
+                for each in first_errors(error)
+            ]
+    return [{"field": name, "error": f"it can't be checked ({type(error).__name__})"}]
+
+
+# ── What is listed ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@cache
+def message_schema(model: type[BaseModel] | None) -> JsonObject:
+    """The JSON Schema of a message; `{}` where it may be anything, or nobody can say what."""
+    if model is None:
+        return {}
+    try:
+        schema: Any = wire(model.model_json_schema(schema_generator=_Schema))
+    except Exception:  # a model may have types that no schema describes, and hooks of its author's
+        return {}
+    return schema if isinstance(schema, dict) else {}
+
+
+class _Schema(GenerateJsonSchema):
+    """Leaves out defaults that JSON can't carry."""
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as it is declared there
+
+    def encode_default(self, dft: Any) -> Any:
+        try:
+            return wire(dft)
+        except NotWire as fault:
+            raise PydanticSerializationError(str(fault)) from fault

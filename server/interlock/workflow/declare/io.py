@@ -1,0 +1,214 @@
+"""What a step is given and what it gives back.
+
+Laws:
+- Content keeps its JSON type. A pydantic model becomes the object it dumps to, and its name the content type.
+- What can't cross the border (`values`) is refused where it is produced, as an error of that step. So is what is nested
+  so deep, or so large, that it would not fit into the events that later carry it.
+
+Source: `docs/workflows.md`, "What a step is given" and "What a step gives back".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.models import path_of
+from interlock.workflow.declare.values import legible, wire
+from interlock_protocol.types import JsonValue, PathPart, RunStatus
+from interlock_protocol.values import NotWire
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """The output of a step.
+
+    Args:
+        content: str, dict, list, another JSON value, or a pydantic model.
+        success: False marks an output that the next step should look at twice; the workflow goes on.
+        error: a sentence about what went wrong, where `success` is False.
+        stop: end the run here, as COMPLETED.
+    """
+
+    content: Any = None
+    _: KW_ONLY
+    success: bool = True
+    error: str | None = None
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CustomEvent:
+    """An event of the step's own, for those who watch: yield it from a generator.
+
+    Args:
+        name: what kind of event it is.
+        data: any JSON value.
+    """
+
+    name: str
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """A run of the same session that has ended.
+
+    Args:
+        content: what it came to; None of one that was cancelled or failed.
+        status: COMPLETED, CANCELLED or ERROR.
+        error: why it failed or was cancelled, where it was said.
+    """
+
+    run_id: str
+    input: JsonValue
+    content: JsonValue
+    status: RunStatus = RunStatus.COMPLETED
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The conversation that a run belongs to.
+
+    Args:
+        id: what its runs have in common, besides their owner.
+        state: what steps keep for later ones and for later runs. Change it in place; the change is saved with this
+            step's `StepCompleted`, and merged with what other runs of the session have changed meanwhile.
+        runs: the session's latest runs that have ended, oldest first.
+    """
+
+    id: str = ""
+    state: dict[str, Any] = field(default_factory=dict)
+    runs: Sequence[EarlierRun] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepInput:
+    """What a step, a condition, a selector or an end condition is given.
+
+    Args:
+        input: the run's message; in a nested workflow, the content before it.
+        previous_step_content: the output of the step before, None for the first.
+        user_input: what a person filled in: a dict, or the pydantic model that was asked for.
+        rejection_feedback: what a person said who sent the previous output back.
+        previous_output: the output that was sent back.
+        session: the conversation: its id, its state, its earlier runs.
+        run_id: the run.
+        user_id: the run's owner.
+        attempt: counts the tries of this step, from 1.
+        iteration: of the nearest loop around, from 1; None outside of loops.
+        max_iterations: of the nearest loop around.
+        idempotency_key: the same for every try of this step's visit and review round, so that a side effect can be
+            made once.
+    """
+
+    input: Any
+    previous_step_content: Any = None
+    user_input: Any = None
+    rejection_feedback: str | None = None
+    previous_output: Any = None
+    session: Session = field(default_factory=Session)
+    run_id: str = ""
+    user_id: str = ""
+    attempt: int = 1
+    iteration: int | None = None
+    max_iterations: int | None = None
+    idempotency_key: str = ""
+    _contents: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
+    _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
+
+    @property
+    def session_id(self) -> str:
+        """The session of the run."""
+        return self.session.id
+
+    def get_step_content(self, name: str) -> Any:
+        """The newest output of the step called `name`, or None when it has none."""
+        return self._contents().get(name)
+
+    def all_step_contents(self) -> dict[str, Any]:
+        """The newest output of each step, by name."""
+        return dict(self._contents())
+
+    def is_cancelled(self) -> bool:
+        """Whether the run was cancelled: for steps that run in a thread, to look at now and then."""
+        return self._cancelled()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A step's output as it is logged: JSON-ready. `model` is where the model stands that it was an instance of."""
+
+    content: JsonValue
+    content_type: str
+    success: bool = True
+    error: str | None = None
+    stop: bool = False
+    model: str | None = None
+
+
+def content_of(returned: Any) -> Content:
+    """What a step returned, as it is logged.
+
+    Raises:
+        OutputError: it can't be written as JSON.
+    """
+    output = returned if isinstance(returned, StepOutput) else StepOutput(returned)
+    for name, given in (("success", output.success), ("stop", output.stop)):
+        if not isinstance(given, bool):
+            raise OutputError(f"a StepOutput's {name} is True or False, not {type(given).__name__}")
+    content, content_type = json_ready(output.content)
+    model = path_of(type(output.content)) if isinstance(output.content, BaseModel) else None
+    return Content(content, content_type, output.success, _error_of(output), output.stop, model)
+
+
+def _error_of(output: StepOutput) -> str | None:
+    if output.error is None:
+        return None
+    if not isinstance(output.error, str):
+        raise OutputError(f"a StepOutput's error is a text, not {type(output.error).__name__}; give str(error)")
+    return legible(output.error)
+
+
+def json_ready(value: Any, what: str = "a step's output") -> tuple[JsonValue, str]:
+    """`value` as JSON sees it, and its content type: `str`, `json`, or a model's name.
+
+    Raises:
+        OutputError: it can't be written as JSON.
+    """
+    try:
+        content = wire(value, what)
+    except NotWire as fault:
+        raise OutputError(
+            f"{what} must be str, dict, list, a pydantic model or another JSON value, and "
+            f"{type(value).__name__} isn't: {fault}; store what is large or no JSON elsewhere, and return where it is"
+        ) from fault
+    if isinstance(value, BaseModel):
+        return content, type(value).__name__
+    return content, "str" if isinstance(content, str) else "json"
+
+
+def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int, round_: int, inputs: int = 0) -> str:
+    """The `idempotency_key` of one visit and review round of a step: the same in every try and after every crash.
+
+    Args:
+        inputs: how often a person has given other input after an error: what is done then is another thing.
+    """
+    text = "\x1f".join((run_id, *map(str, path), str(visit), str(round_), *([str(inputs)] if inputs else ())))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def cut(value: JsonValue, limit: int) -> JsonValue:
+    """`value`, or as much of it, as text, as fits into `limit` bytes."""
+    text = value if isinstance(value, str) else to_json(value).decode()
+    data = text.encode()
+    if len(data) <= limit:
+        return value
+    return data[:limit].decode(errors="ignore")

@@ -1,0 +1,490 @@
+"""Workflows as they are declared: steps and the containers that order them.
+
+Laws:
+- A declaration is immutable; running it never changes it, and any number of runs share it.
+- A misdeclared workflow fails at construction, with a sentence that names the place.
+- What a node is, is here; where it stands is in `places`.
+
+Source: `docs/workflows.md`, "Containers" and "Names".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel
+
+from interlock.workflow.declare.agents import AgentExecutor, is_agent
+from interlock.workflow.declare.errors import DeclarationError
+from interlock.workflow.declare.expressions import Expression
+from interlock.workflow.declare.io import StepInput
+from interlock.workflow.declare.places import Place, fingerprint_of, places_of, walk_places
+from interlock.workflow.declare.reviews import (
+    MAX_TIMEOUT,
+    AnyReview,
+    Ask,
+    Choose,
+    Confirm,
+    ErrorReview,
+    Gate,
+    HumanReviews,
+    Review,
+    Reviews,
+    ToolReview,
+    is_count,
+    reviews_of,
+)
+from interlock.workflow.declare.values import check_name, check_text
+from interlock_protocol.limits import MAX_NESTING, MAX_QUOTED
+from interlock_protocol.types import StepType
+
+Executor: TypeAlias = Callable[[StepInput], Any]
+Evaluator: TypeAlias = Callable[[StepInput], Any]
+Declared: TypeAlias = "Node | Executor"
+OnError: TypeAlias = Literal["fail", "skip", "pause"]
+Restart: TypeAlias = Literal["again", "ask"]
+
+R = TypeVar("R", bound=AnyReview)
+
+RESERVED_WORKFLOW_IDS = frozenset({"ws", "instances", "validate", "errors"})
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Node:
+    """What may stand in a workflow."""
+
+    kind: ClassVar[StepType]
+
+    name: str
+    reviews: Reviews
+    """What it asks, by the review's class, in the order in which it is asked."""
+
+    def _declare(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _begin(self, name: str, human_review: HumanReviews) -> None:
+        if not isinstance(name, str) or not name:
+            raise DeclarationError(f"A {self.kind} needs a name: a text that isn't empty, not {name!r}.")
+        check_name(name, f"The name of {self.kind} {_short(name)}")
+        self._declare(name=name, reviews=reviews_of(self.kind, human_review, place=f"{self.kind} {name!r}"))
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        """Every node directly inside, in order of declaration: in one branch, or (Condition) in two."""
+        return ()
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """What is asked before it runs, in order."""
+        return tuple(each for each in self.reviews.values() if isinstance(each, Confirm | Ask | Choose))
+
+    def asks(self, review: type[R]) -> R | None:
+        """The review of this class, where it has one."""
+        return next((each for each in self.reviews.values() if isinstance(each, review)), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Step(Node):
+    """One piece of work: a function, an agent, or another workflow.
+
+    Args:
+        name: unique among its siblings.
+        executor: a function, coroutine function, generator or async generator that takes a `StepInput`.
+        agent: an agent to run here instead: an `AgentExecutor`, such as an adapter to a framework's agent.
+        workflow: a workflow to run here instead, as steps of this run.
+        human_review: Confirm, Ask, Review, ErrorReview; with an agent ToolReview (a nested workflow: only Confirm).
+        on_error: what an error comes to that is not retried: the run `fail`s, the step is `skip`ped, or the run
+            `pause`s for a person to say: retry, skip or cancel.
+        retries: how often an error is retried by itself, with exponential backoff (0.1 s doubling to 30 s, and jitter).
+        time_limit: how long one try may take, in seconds; beyond it, it is an error like any other. A thread can't be
+            ended: the next try begins when it has, or, if it hasn't after so many seconds more, never.
+        restart: what happens to this step when the process ends while it runs: it runs `again`, or a person is `ask`ed,
+            for side effects that must not happen twice.
+
+    Raises:
+        DeclarationError: not exactly one of executor, agent and workflow, or something this kind doesn't have.
+    """
+
+    executor: Executor | None
+    agent: AgentExecutor | None
+    workflow: Workflow | None
+    on_error: OnError
+    retries: int
+    time_limit: float | None
+    restart: Restart
+
+    def __init__(
+        self,
+        name: str,
+        executor: Executor | None = None,
+        *,
+        agent: Any = None,
+        workflow: Workflow | None = None,
+        human_review: HumanReviews = None,
+        on_error: OnError = "fail",
+        retries: int = 0,
+        time_limit: float | None = None,
+        restart: Restart = "again",
+    ) -> None:
+        place = f"Step {name!r}"
+        if sum(each is not None for each in (executor, agent, workflow)) != 1:
+            raise DeclarationError(f"{place} takes exactly one of executor, agent and workflow.")
+        if executor is not None and not callable(executor):
+            raise DeclarationError(f"{place}: the executor must be a function, not {executor!r}.")
+        if workflow is not None and not isinstance(workflow, Workflow):
+            raise DeclarationError(f"{place}: workflow must be a Workflow, not {workflow!r}.")
+        if agent is not None:
+            _check_agent(agent, place=place)
+        self._declare(executor=executor, agent=agent, workflow=workflow)
+        self._begin(name, human_review)
+        self._declare(on_error=on_error, retries=retries, time_limit=time_limit, restart=restart)
+        _check_policies(self, place=place)
+
+    @property
+    def kind(self) -> StepType:  # type: ignore[override]
+        return "Step" if self.workflow is None else "Workflow"
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return () if self.workflow is None else (self.workflow.steps,)
+
+
+def _check_agent(agent: Any, *, place: str) -> None:
+    if not is_agent(agent):
+        raise DeclarationError(f"{place}: the agent must be an AgentExecutor (docs/agents.md), not {agent!r}.")
+    for name in ("id", "name", "type"):
+        given = getattr(agent, name)
+        if not isinstance(given, str):
+            raise DeclarationError(f"{place}: the agent's {name} is a text, not of the type {type(given).__name__}.")
+        check_name(given, f"{place}: the agent's {name}")
+
+
+def _check_policies(step: Step, *, place: str) -> None:
+    if step.on_error not in ("fail", "skip", "pause"):
+        raise DeclarationError(f"{place}: on_error is fail, skip or pause, not {step.on_error!r}.")
+    if not is_count(step.retries, 0):
+        raise DeclarationError(f"{place}: retries must be a whole number from 0, not {step.retries!r}.")
+    limit = step.time_limit
+    is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
+    if limit is not None and not (is_number and 0 < limit <= MAX_TIMEOUT):
+        raise DeclarationError(f"{place}: time_limit is a number of seconds above 0, not {limit!r}.")
+    if step.restart not in ("again", "ask"):
+        raise DeclarationError(f"{place}: restart is again or ask, not {step.restart!r}.")
+    if step.workflow is not None and (step.on_error, step.retries, limit, step.restart) != ("fail", 0, None, "again"):
+        raise DeclarationError(
+            f"{place}: on_error, retries, time_limit and restart belong to the steps of the workflow inside; "
+            "set them there."
+        )
+    if step.asks(ErrorReview) is not None and step.on_error != "pause" and step.restart != "ask":
+        raise DeclarationError(f"{place}: an ErrorReview is never asked for without on_error='pause'; set it.")
+    if step.asks(ToolReview) is not None and step.agent is None:
+        raise DeclarationError(f"{place}: a ToolReview is for a step with an agent; there is none.")
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Steps(Node):
+    """Steps one after the other, as one node.
+
+    Args:
+        name: unique among its siblings.
+        steps: nodes or functions.
+        human_review: Confirm.
+    """
+
+    kind: ClassVar[StepType] = "Steps"
+    steps: tuple[Node, ...]
+
+    def __init__(self, name: str, steps: Sequence[Declared], *, human_review: HumanReviews = None) -> None:
+        self._begin(name, human_review)
+        self._declare(steps=nodes_of(steps, place=f"Steps {name!r}"))
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps,)
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Parallel(Node):
+    """Branches that run at once; a branch that waits for a person doesn't hold up the others.
+
+    Args:
+        name: unique among its siblings.
+        steps: the branches: nodes or functions.
+        human_review: Confirm.
+    """
+
+    kind: ClassVar[StepType] = "Parallel"
+    steps: tuple[Node, ...]
+
+    def __init__(self, name: str, steps: Sequence[Declared], *, human_review: HumanReviews = None) -> None:
+        self._begin(name, human_review)
+        self._declare(steps=nodes_of(steps, place=f"Parallel {name!r}"))
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps,)
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Condition(Node):
+    """Steps that run when a condition holds, and others that run when it doesn't.
+
+    Args:
+        name: unique among its siblings.
+        evaluator: a function (or coroutine function) of a `StepInput` that returns a bool, or an expression in CEL.
+        steps: what runs when it is true.
+        else_steps: what runs when it is false; without them, nothing does.
+        human_review: Confirm, whose `on_reject` may also be `else`.
+    """
+
+    kind: ClassVar[StepType] = "Condition"
+    evaluator: Evaluator
+    steps: tuple[Node, ...]
+    else_steps: tuple[Node, ...]
+
+    def __init__(
+        self,
+        name: str,
+        evaluator: Evaluator | str,
+        *,
+        steps: Sequence[Declared],
+        else_steps: Sequence[Declared] | None = None,
+        human_review: HumanReviews = None,
+    ) -> None:
+        self._begin(name, human_review)
+        place = f"Condition {name!r}"
+        evaluates = _evaluator(evaluator, "the evaluator", place=place)
+        then = nodes_of(steps, place=place)
+        otherwise = () if else_steps is None else nodes_of(else_steps, place=f"{place}, else_steps")
+        _check_names((*then, *otherwise), place=place)
+        self._declare(evaluator=evaluates, steps=then, else_steps=otherwise)
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps, self.else_steps)
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Router(Node):
+    """Routes, of which a selector, or else a person, selects one or more.
+
+    Args:
+        name: unique among its siblings.
+        choices: the routes: nodes or functions. The selected ones run in this order.
+        selector: a function of a `StepInput`, or an expression in CEL, that returns a route's name, or a list of them.
+        human_review: Confirm, Choose (without a selector; the default then), and Review of what the routes came to.
+    """
+
+    kind: ClassVar[StepType] = "Router"
+    choices: tuple[Node, ...]
+    selector: Evaluator | None
+
+    def __init__(
+        self,
+        name: str,
+        choices: Sequence[Declared],
+        *,
+        selector: Evaluator | str | None = None,
+        human_review: HumanReviews = None,
+    ) -> None:
+        self._begin(name, human_review)
+        place = f"Router {name!r}"
+        selects = None if selector is None else _evaluator(selector, "the selector", place=place)
+        if selects is not None and self.asks(Choose) is not None:
+            raise DeclarationError(f"{place}: either a selector selects or a person does (Choose); keep one.")
+        if selects is None and self.asks(Choose) is None:
+            self._declare(reviews=reviews_of("Router", [*self.reviews.values(), Choose()], place=place))
+        self._declare(choices=nodes_of(choices, place=place), selector=selects)
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.choices,)
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Loop(Node):
+    """Steps that run again and again.
+
+    Args:
+        name: unique among its siblings.
+        steps: what one iteration runs.
+        max_iterations: the bound, at least 1.
+        end_condition: a function of a `StepInput`, or an expression in CEL, asked after each iteration; true ends the
+            loop. Its `previous_step_content` is the iteration's output, `iteration` its number.
+        human_review: Confirm, and Review of each iteration: approval ends the loop. Where an end condition is there as
+            well, it is asked after the iterations that `when` doesn't send to a person.
+    """
+
+    kind: ClassVar[StepType] = "Loop"
+    steps: tuple[Node, ...]
+    max_iterations: int
+    end_condition: Evaluator | None
+
+    def __init__(
+        self,
+        name: str,
+        steps: Sequence[Declared],
+        *,
+        max_iterations: int,
+        end_condition: Evaluator | str | None = None,
+        human_review: HumanReviews = None,
+    ) -> None:
+        self._begin(name, human_review)
+        place = f"Loop {name!r}"
+        if not is_count(max_iterations, 1):
+            raise DeclarationError(f"{place}: max_iterations must be a whole number from 1, not {max_iterations!r}.")
+        ends = None if end_condition is None else _evaluator(end_condition, "the end_condition", place=place)
+        review = self.asks(Review)
+        if review is not None and review.when is None and ends is not None:
+            raise DeclarationError(
+                f"{place}: a person reviews every iteration, so the end_condition is never asked; leave it out, or "
+                "give the Review a `when`."
+            )
+        self._declare(steps=nodes_of(steps, place=place), max_iterations=max_iterations, end_condition=ends)
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps,)
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Workflow:
+    """A workflow: what `interlock serve` serves.
+
+    Args:
+        id: what clients start it by.
+        steps: nodes or functions, run one after the other.
+        name: for people; the id by default.
+        description: for people.
+        version: a label that runs keep.
+        input_schema: what `message` must be; each step gets it as an instance of this model.
+
+    Raises:
+        DeclarationError: a misdeclared workflow.
+    """
+
+    id: str
+    _: KW_ONLY
+    steps: tuple[Node, ...]
+    name: str
+    description: str | None
+    version: str | None
+    input_schema: type[BaseModel] | None
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the public word, used by position
+        *,
+        steps: Sequence[Declared],
+        name: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        input_schema: type[BaseModel] | None = None,
+    ) -> None:
+        if not isinstance(id, str) or not id or "/" in id:
+            raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
+        check_name(id, f"The id of workflow {_short(id)}")
+        if id in RESERVED_WORKFLOW_IDS:
+            raise DeclarationError(f"{id!r} is reserved; give the workflow another id.")
+        if input_schema is not None and not (isinstance(input_schema, type) and issubclass(input_schema, BaseModel)):
+            raise DeclarationError(f"Workflow {id!r}: input_schema is a pydantic model, not {input_schema!r}.")
+        for what, given in (("name", name), ("description", description), ("version", version)):
+            check_text(given, f"Workflow {id!r}: the {what}")
+        for what, given in (("name", name), ("version", version)):
+            check_name(given or "", f"Workflow {id!r}: the {what}")
+        values: dict[str, Any] = {
+            "id": id,
+            "steps": nodes_of(steps, place=f"Workflow {id!r}"),
+            "name": name or id,
+            "description": description,
+            "version": version,
+            "input_schema": input_schema,
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+        if _depth_of(self.steps) > MAX_NESTING:
+            raise DeclarationError(f"Workflow {id!r}: containers stand in each other more than {MAX_NESTING} deep.")
+
+    def prepare(self) -> None:
+        """Make what is made once now, so that no run waits for it."""
+        _ = self.by_step_id, self.fingerprint
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """The top-level places, by name, in order."""
+        return places_of([self.steps], parent=None, names=(self.id,))
+
+    @cached_property
+    def by_step_id(self) -> dict[str, Place]:
+        """Every place, by its step id."""
+        return {place.step_id: place for place in walk_places(self.places)}
+
+    @cached_property
+    def asks_secrets(self) -> bool:
+        """Whether a form of it has a secret in it."""
+        asks = (place.node.asks(Ask) for place in self.by_step_id.values())
+        return any(field.secret for ask in asks if ask is not None for field in ask.fields)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the workflow's structure: what a run that waits for weeks must find again."""
+        return fingerprint_of(self.steps, self.input_schema)
+
+
+def _depth_of(nodes: Sequence[Node]) -> int:
+    """How deep the containers among these nodes stand in each other."""
+    inner = [branch for node in nodes for branch in node.branches]
+    return 1 + max(map(_depth_of, inner)) if inner else 0
+
+
+def _short(name: str) -> str:
+    """A name, or its beginning, as a sentence quotes it."""
+    return repr(name) if len(name) <= MAX_QUOTED else f"{name[:MAX_QUOTED]!r}…"
+
+
+def nodes_of(steps: Sequence[Declared], *, place: str) -> tuple[Node, ...]:
+    """Declared steps as nodes: a function stands for `Step(function.__name__, function)`.
+
+    Raises:
+        DeclarationError: none, something that is no step, or two of one name.
+    """
+    given: object = steps
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise DeclarationError(f"{place}: steps come as a list, not as {type(given).__name__}.")
+    if not steps:
+        raise DeclarationError(f"{place} has no steps; give at least one.")
+    nodes = tuple(_node_of(step, place=place) for step in steps)
+    _check_names(nodes, place=place)
+    return nodes
+
+
+def _node_of(step: object, *, place: str) -> Node:
+    if isinstance(step, Node):
+        return step
+    if isinstance(step, Workflow):
+        return Step(step.id, workflow=step)
+    if callable(step):
+        name = getattr(step, "__name__", type(step).__name__)
+        return Step(name, step)
+    raise DeclarationError(f"{place}: {step!r} is neither a step nor a function.")
+
+
+def _evaluator(given: Any, what: str, *, place: str) -> Evaluator:
+    """A function, or an expression in CEL as one."""
+    if isinstance(given, str):
+        return Expression(given, place=f"{place}: {what}")
+    if not callable(given):
+        raise DeclarationError(f"{place}: {what} must be a function or an expression in CEL, not {given!r}.")
+    evaluator: Evaluator = given
+    return evaluator
+
+
+def _check_names(nodes: Sequence[Node], *, place: str) -> None:
+    for name, count in Counter(node.name for node in nodes).items():
+        if count > 1:
+            raise DeclarationError(f"{place}: two steps are called {name!r}; give each a name of its own.")

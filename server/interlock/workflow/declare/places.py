@@ -1,0 +1,105 @@
+"""Where the nodes of a workflow stand, and by what a paused run finds its place again.
+
+Laws:
+- A node may stand in several places. What depends on the place (`step_id`, index, depth) is the place's.
+- `step_id` is a pure function of the workflow's id and the names from its root: the same on every node of a cluster,
+  in every iteration, after every restart.
+
+Source: protocol spec, "Run events" (base fields); engine spec, rule 14.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from interlock.workflow.declare.reviews import AnyReview, Ask, kind_of
+
+if TYPE_CHECKING:
+    from interlock.workflow.declare.nodes import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node where it stands in a workflow.
+
+    Args:
+        step_id: a pure function of the workflow's id and the names from its root.
+        index: the position among its siblings, from 0.
+        depth: how many nodes are around it.
+        children: the places inside, by name, in order of declaration.
+    """
+
+    node: Node
+    step_id: str
+    index: int
+    depth: int
+    parent: Place | None = field(repr=False)
+    children: dict[str, Place] = field(default_factory=dict, repr=False)
+
+
+def places_of(branches: Sequence[Sequence[Node]], *, parent: Place | None, names: tuple[str, ...]) -> dict[str, Place]:
+    """The places of the nodes of a container, by name; each branch counts its positions for itself.
+
+    Args:
+        names: those from the workflow's id down to the container.
+    """
+    places: dict[str, Place] = {}
+    for index, node in (each for branch in branches for each in enumerate(branch)):
+        path = (*names, node.name)
+        place = Place(node, _step_id(path), index, 0 if parent is None else parent.depth + 1, parent)
+        place.children.update(places_of(node.branches, parent=place, names=path))
+        places[node.name] = place
+    return places
+
+
+def _step_id(path: tuple[str, ...]) -> str:
+    return "step-" + hashlib.blake2b("\x1f".join(path).encode(), digest_size=10).hexdigest()
+
+
+def walk_places(places: Mapping[str, Place]) -> Iterator[Place]:
+    """These places, and all inside."""
+    for place in places.values():
+        yield place
+        yield from walk_places(place.children)
+
+
+def fingerprint_of(nodes: Sequence[Node], input_schema: type[BaseModel] | None = None) -> str:
+    """A hash of all that a run may rely on: where it is the same, nothing has to be compared (`definitions`)."""
+    shape = [[_shape(node) for node in nodes], _schema_of(input_schema)]
+    return hashlib.blake2b(to_json(shape, fallback=repr), digest_size=16).hexdigest()
+
+
+def _shape(node: Node) -> list[Any]:
+    asked = [_asked(review, node) for review in node.reviews.values()]
+    branches = [[_shape(child) for child in branch] for branch in node.branches]
+    agent = getattr(node, "agent", None)
+    own = [getattr(node, "max_iterations", None), None if agent is None else [agent.id, agent.type]]
+    return [node.kind, node.name, asked, own, branches]
+
+
+def _asked(review: AnyReview, node: Node) -> list[Any]:
+    """Of a review, the kind of question, which answers it takes, from whom, and what becomes of it without one."""
+    answers = [getattr(review, name, None) for name in ("allowed_on_reject", "max_retries", "multiple")]
+    form = None
+    if isinstance(review, Ask):
+        form = [[field.to_wire() for field in review.fields], _schema_of(review.model)]
+    return [kind_of(review, node.kind), answers, review.assignees, review.on_timeout, form]
+
+
+def _schema_of(model: type[BaseModel] | None) -> Any:
+    """What a model takes, as far as can be told; not its own code."""
+    if model is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a default that JSON can't say
+        try:
+            return model.model_json_schema()
+        except Exception:  # a type that has no schema
+            return {name: [repr(info.annotation), info.is_required()] for name, info in model.model_fields.items()}

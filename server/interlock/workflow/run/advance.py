@@ -1,0 +1,337 @@
+"""What happens next in a run, what work came to, and what a new owner says first: pure functions of the state.
+
+Laws:
+- `advance` looks; it changes nothing. It returns events to append, work to run, and nothing else.
+- Asked again of the same state it says the same. Work that is still needed is named each time; whoever runs it
+  knows by its key that it runs already.
+
+Source: `docs/architecture.md`, "The pure core", "Order of writes" and "Pauses"; `docs/workflows.md`, "Containers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from interlock.secrets.port import struck
+from interlock.workflow.declare.agents import AgentPause, ToolRequest
+from interlock.workflow.declare.io import Content
+from interlock.workflow.declare.nodes import Loop, Step, Workflow
+from interlock.workflow.declare.places import Place
+from interlock.workflow.declare.reviews import ToolReview
+from interlock.workflow.declare.values import legible, said
+from interlock.workflow.run.events import Draft, Path, run_event, step_event
+from interlock.workflow.run.requirements import requirement_id
+from interlock.workflow.run.state import NodeState, Phase, RunState, elapsed, node_at
+from interlock.workflow.run.walk import Advance, Walk, Work, completion
+from interlock_protocol.types import JsonValue, RunStatus
+
+MAX_RECOVERIES = 2
+"""A run that takes its process down once more than this, without progress, ends in `WorkflowError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What a step's execution came to.
+
+    Args:
+        output: its output, or a pause of its agent.
+        reviewed: whether a person is to look at the output.
+        session: the changes to the session's state.
+    """
+
+    output: Content | AgentPause
+    reviewed: bool = False
+    session: list[JsonValue] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Whether a person is to look at a container's output, and, if not, whether a loop ends."""
+
+    reviewed: bool
+    ends: bool = False
+
+
+def advance(
+    workflow: Workflow,
+    state: RunState,
+    now: int,
+    held: Collection[str] = (),
+    *,
+    most: int | None = None,
+    begin: Path | None = None,
+) -> Advance:
+    """What happens next in a run that hasn't ended.
+
+    Args:
+        now: the time by the store's clock, in milliseconds since 1970: for durations, timeouts and backoff.
+        held: ids of the steps that an earlier try is still at work for, in a thread that can't be ended: they begin
+            after it.
+        most: after how many drafts the look is cut short, so that others have their turn.
+        begin: where the look before was cut short. This one goes on from there.
+    """
+    if state.status is RunStatus.PENDING:
+        return Advance((started(workflow, state),))
+    return Walk(workflow, state, now, held, most=most, begin=begin).advance()
+
+
+def started(workflow: Workflow, state: RunState) -> Draft:
+    """The first event of every run."""
+    return Draft(
+        run_event(
+            state,
+            workflow.name,
+            "WorkflowStarted",
+            input=state.input,
+            user_id=state.user_id,
+            version=state.version,
+        )
+    )
+
+
+# ── What work came to ───────────────────────────────────────────────────────────────────────────────────
+
+
+def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now: int) -> tuple[Draft, ...]:
+    """The events of a piece of work that returned `result`.
+
+    Args:
+        result: a step's `Executed`; the truth of a condition or an end condition; a selector's list of names; `Judged`;
+            the input of a nested workflow.
+    """
+    look = Walk(workflow, state, now)
+    node = _node_of(state, work)
+    match work.task:
+        case "execute":
+            _executed(look, work, node, result)
+        case "condition":
+            look.branch(work.place, node, work.path, holds=result)
+        case "selector":
+            look.say(work.place, node, work.path, "RouterExecutionStarted", selected_steps=result)
+        case "end_condition":
+            look.iterated(work.place, node, work.path, ends=result)
+        case "review":
+            _judged(look, work, node, result)
+        case "input":
+            look.begin_nested(work.place, node, work.path, input=result)
+    return tuple(look.drafts)
+
+
+def _executed(look: Walk, work: Work, node: NodeState, result: Executed) -> None:
+    place, path = work.place, work.path
+    if isinstance(result.output, AgentPause):
+        _tools_asked(look, work, node, result.output)
+        _keep_session(look, result)
+    elif result.reviewed:
+        look.ask_about_output(place, node, path, result.output)
+        _keep_session(look, result)
+    else:
+        look.say(place, node, path, "StepCompleted", **completion(result.output, elapsed(node.started_at, look.now)))
+        _keep_session(look, result)
+
+
+def _keep_session(look: Walk, result: Executed) -> None:
+    """The session's changes are logged with the output that they came with."""
+    if result.session:
+        first = look.drafts[0]
+        look.drafts[0] = Draft(first.event, {**(first.private or {}), "session": result.session})
+
+
+def _tools_asked(look: Walk, work: Work, node: NodeState, pause: AgentPause) -> None:
+    step = work.place.node
+    assert isinstance(step, Step)
+    assert step.agent is not None
+    review = step.asks(ToolReview) or ToolReview()
+    kind = "requires_executor_input"
+    named = requirement_id(look.state.run_id, work.path, node.visit, kind, node.turn)
+    executor = {
+        "executor_id": step.agent.id,
+        "executor_name": step.agent.name,
+        "executor_type": step.agent.type,
+        "executor_run_id": pause.run_id,
+        "executor_session_id": pause.session_id,
+    }
+    requests = [_request(named, number, each) for number, each in enumerate(pause.requests)]
+    fields = {"requirement_id": named, **executor, "executor_requirements": requests}
+    event = look.of_step(work.place, node, work.path, "StepExecutorPaused", **fields)
+    schemas = {
+        shown["id"]: dict(each.args_schema)
+        for shown, each in zip(requests, pause.requests, strict=True)
+        if each.args_schema is not None
+    }
+    look.drafts.append(Draft(event, {"state": pause.state, **({"schemas": schemas} if schemas else {})}))
+    look.pause(work.place, node, work.path, review, **executor)
+    # Clients may read the tools off the pause itself; in the requirement they are folded from the event before.
+    look.drafts[-1].event.update(executor_requirements=requests, **_without_nulls(executor))
+
+
+def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _request(requirement: str, number: int, request: ToolRequest) -> dict[str, Any]:
+    """A tool call that waits, as an `executor_requirements[]` object."""
+    tool: dict[str, Any] = {
+        "tool_call_id": request.tool.call_id,
+        "tool_name": request.tool.name,
+        "tool_args": dict(request.tool.args),
+    }
+    shown: dict[str, Any] = {"id": f"{requirement}.{number}", "tool_execution": tool}
+    if request.user_input:
+        tool["requires_user_input"] = True
+        tool["user_input_schema"] = shown["user_input_schema"] = [field.to_wire() for field in request.user_input]
+    elif request.user_feedback:
+        shown["user_feedback_schema"] = [dict(each) for each in request.user_feedback]
+    elif request.external_execution:
+        tool["external_execution_required"] = True
+    else:
+        tool["requires_confirmation"] = True
+        if request.editable:
+            tool["editable"] = True
+    return shown
+
+
+def _judged(look: Walk, work: Work, node: NodeState, result: Judged) -> None:
+    if result.reviewed:
+        look.ask_about_output(work.place, node, work.path)
+    elif work.place.node.kind == "Loop":
+        look.iterated(work.place, node, work.path, ends=result.ends)
+    else:
+        look.completed_router(work.place, node, work.path)
+
+
+def failed(
+    workflow: Workflow,
+    state: RunState,
+    work: Work,
+    error: BaseException,
+    *,
+    retry_at: int | None = None,
+    at_work: bool = False,
+    secrets: Iterable[str] = (),
+) -> Draft:
+    """The event of a piece of work that raised.
+
+    Args:
+        retry_at: when it is tried again, in milliseconds since 1970; None when it isn't.
+        at_work: its thread has yet to end.
+        secrets: what it mustn't repeat.
+    """
+    private = None if retry_at is None else {"retry_at": retry_at, **({"at_work": True} if at_work else {})}
+    return _error(
+        workflow,
+        state,
+        work.place,
+        work.path,
+        _node_of(state, work),
+        str(struck(said(error), secrets)),
+        legible(type(error).__name__),
+        will_retry=retry_at is not None,
+        private=private,
+    )
+
+
+def _error(
+    workflow: Workflow,
+    state: RunState,
+    place: Place,
+    path: Path,
+    node: NodeState,
+    sentence: str,
+    error_type: str,
+    *,
+    will_retry: bool = False,
+    private: dict[str, Any] | None = None,
+) -> Draft:
+    fields = {"error": sentence, "error_type": error_type, "attempt": max(node.attempt, 1), "will_retry": will_retry}
+    return Draft(step_event(state, workflow.name, place, path, node.visit, "StepError", **fields), private)
+
+
+def _node_of(state: RunState, work: Work) -> NodeState:
+    return node_at(state, list(work.path)) or NodeState(work.place.step_id, work.visit)
+
+
+def unwritable(workflow: Workflow, state: RunState, error: Exception) -> tuple[Draft, ...]:
+    """The end of a run of which something can't be written; it begins first, if it has yet to, without its input."""
+    fields = {"error": said(error), "error_type": legible(type(error).__name__)}
+    end = Draft(run_event(state, workflow.name, "WorkflowError", **fields))
+    if state.status is not RunStatus.PENDING:
+        return (end,)
+    start = started(workflow, state)
+    start.event.pop("input", None)
+    return (start, end)
+
+
+# ── Recoveries ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recovered(
+    workflow: Workflow,
+    state: RunState,
+    *,
+    evaluating: Sequence[Work] = (),
+    is_handover: bool = False,
+    was_let_go: bool = False,
+    held: Collection[str] = (),
+) -> tuple[Draft, ...]:
+    """What is said of a run that was cut off: which steps begin again; nothing when none was running.
+
+    A step that asks (`restart="ask"`) doesn't begin again, but fails, for a person to decide. A run that has taken its
+    process down too often ends instead (rule 12).
+
+    Args:
+        evaluating: conditions, selectors and end conditions that may have been running: they leave no trace in the log.
+        is_handover: the process stops in good order, and says so itself: that doesn't count.
+        was_let_go: whoever drove the run let go of it while it waited. An agent whose tools were decided since has yet
+            to go on, and wasn't broken off.
+        held: of a handover, the ids of the steps that a thread is still at work for.
+    """
+    interrupted = [
+        (path, place, node)
+        for path, place, node in walk_live(workflow, state)
+        if isinstance(place.node, Step) and place.node.workflow is None
+        if (node.phase is Phase.RUNNING and not (was_let_go and node.agent is not None))
+        or (node.at_work and (node.step_id in held if is_handover else not was_let_go))
+    ]
+    nodes = [node for _, _, node in interrupted]
+    step_ids = [*(node.step_id for node in nodes), *(work.place.step_id for work in evaluating)]
+    if not step_ids:
+        return ()
+    if state.recoveries >= MAX_RECOVERIES and not is_handover:
+        error = f"The process ended {MAX_RECOVERIES + 1} times while this step ran; it isn't tried again."
+        fields = {"error": error, "error_type": "RepeatedCrash", "step_id": step_ids[0]}
+        return (Draft(run_event(state, workflow.name, "WorkflowError", **fields)),)
+    event = run_event(
+        state,
+        workflow.name,
+        "WorkflowRecovered",
+        interrupted_steps=step_ids,
+        from_event_index=min((node.started_index for node in nodes), default=state.next_index),
+    )
+    sentence = "The server ended while this step ran: it may have had its effect, or a part of it, or none."
+    asking = [
+        _error(workflow, state, place, path, node, sentence, "Interrupted", private={"asks": True})
+        for path, place, node in interrupted
+        if isinstance(place.node, Step) and place.node.restart == "ask"
+    ]
+    return (Draft(event, {"handover": True} if is_handover else None), *asking)
+
+
+def walk_live(workflow: Workflow, state: RunState) -> Iterator[tuple[Path, Place, NodeState]]:
+    """Every live node with its place and path; those of a loop are those of its current iteration."""
+    yield from _walk_live(workflow.places, state.nodes, ())
+
+
+def _walk_live(
+    places: Mapping[str, Place], nodes: Mapping[str, NodeState], prefix: Path
+) -> Iterator[tuple[Path, Place, NodeState]]:
+    for name, node in nodes.items():
+        place = places.get(name)
+        if place is None:
+            continue
+        path = (*prefix, name)
+        yield path, place, node
+        inner = (*path, node.iteration) if isinstance(place.node, Loop) else path
+        yield from _walk_live(place.children, node.children, inner)

@@ -1,0 +1,391 @@
+"""A run whose workflow was changed since it began: whether it can go on in the new one, and what is said when not.
+
+Laws:
+- A run goes on in a changed definition when all that it relies on is still so: the places that it has entered and what
+  kind they are, in their order; the routes that were offered and chosen; every question that it waits for, with all
+  the answers that it was asked with, and who may give them; what it was given, as input and in forms.
+- What it hasn't come to yet may be whatever it is by then. What has ended counts by its content alone, and what was
+  skipped not at all. Code, texts, times and what becomes of errors are no part of it.
+- Otherwise a person is asked (`definition_changed`): to look again, once the definition is back, or to cancel. That
+  touches no node: where the run stands stays as it is.
+
+Source: `docs/workflows.md`, "Changing a workflow".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic_core import to_json
+
+from interlock.workflow.declare.forms import check_input, is_same
+from interlock.workflow.declare.inputs import checked_input
+from interlock.workflow.declare.nodes import Condition, Loop, Parallel, Router, Step, Workflow
+from interlock.workflow.declare.places import Place
+from interlock.workflow.declare.reviews import AnyReview, Ask, Choose, Confirm, ErrorReview, Review, ToolReview, kind_of
+from interlock.workflow.run.events import Draft, Path, run_event
+from interlock.workflow.run.requirements import rejections
+from interlock.workflow.run.snapshots import run_output
+from interlock.workflow.run.state import (
+    GATES,
+    REVIEWS,
+    TOOLS,
+    NodeState,
+    Phase,
+    Requirement,
+    RunState,
+    dump,
+    fold,
+    load,
+    node_at,
+    resolution_key,
+)
+from interlock_protocol.requirements import FLAGS
+from interlock_protocol.types import JsonValue, RunStatus, StepType
+
+DEFINITION_CHANGED = "definition_changed"
+
+
+def fits(workflow: Workflow, state: RunState) -> bool:
+    """Whether a run can go on in this definition."""
+    return misfit(workflow, state) is None
+
+
+def misfit(workflow: Workflow, state: RunState) -> str | None:
+    """Why a run can't go on in this definition, as a part of a sentence; None when it can."""
+    if workflow.fingerprint == state.fingerprint:
+        return None
+    return next(_misfits(workflow, state), None)
+
+
+def _misfits(workflow: Workflow, state: RunState) -> Iterator[str]:
+    if not _takes_input(workflow, state.input):
+        yield "what it was started with isn't what the workflow takes now"
+    yield from _of_nodes(state, workflow.places, state.nodes, (), tuple(workflow.places))
+    for requirement in state.requirements.values():
+        if not is_about_definition(requirement):
+            yield from _of_requirement(workflow, state, requirement)
+
+
+# ── What it was given ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _takes_input(workflow: Workflow, given: JsonValue) -> bool:
+    """Whether the workflow takes this input, and all of it."""
+    try:
+        return _holds(checked_input(workflow, given), given)
+    except Exception:  # a refusal, or whatever an author's validator raises
+        return False
+
+
+def _holds(value: JsonValue, part: JsonValue) -> bool:
+    """Whether all of `part` is in `value`, which may have more keys."""
+    if isinstance(value, dict) and isinstance(part, dict):
+        return all(key in value and _holds(value[key], each) for key, each in part.items())
+    if isinstance(value, list) and isinstance(part, list):
+        return len(value) == len(part) and all(map(_holds, value, part))
+    return is_same(value, part)
+
+
+def _takes_form(ask: Ask, given: Mapping[str, JsonValue]) -> bool:
+    """Whether the form takes what was filled in."""
+    try:
+        _, wrong = check_input([field.to_wire() for field in ask.fields], given, ask.model)
+    except Exception:  # whatever an author's validator raises
+        return False
+    return not wrong
+
+
+# ── Where it stands ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_nodes(
+    state: RunState,
+    places: Mapping[str, Place],
+    nodes: Mapping[str, NodeState],
+    prefix: Path,
+    order: Sequence[str] | None,
+) -> Iterator[str]:
+    """What is wrong with the nodes of a container that were entered.
+
+    Args:
+        order: the names of those inside that run one after the other; None where their order is nothing.
+    """
+    entered = {name: node for name, node in nodes.items() if node.phase is not Phase.SKIPPED}
+    for name, node in entered.items():
+        if name not in places:
+            yield f"{name!r} is no longer there"
+        else:
+            yield from _of_node(state, places[name], node, (*prefix, name))
+    if order is None or any(name not in places for name in entered):
+        return
+    there = [name for name in order if name in entered or name not in nodes]
+    if there[: len(entered)] != list(entered):
+        yield f"another step comes before {next(reversed(entered))!r} now, or the order of the steps is another"
+
+
+def _of_node(state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
+    named, is_ended = repr(place.node.name), node.phase is Phase.COMPLETED
+    if not _is_of_kind(node, place.node.kind):
+        yield f"{named} is a {place.node.kind} now, and was a {node.kind}"
+        return
+    if not is_ended:
+        yield from (f"{named}: {what}" for what in _of_live(state, place, node, path))
+    inner = (*path, node.iteration) if isinstance(place.node, Loop) else path
+    for nodes in (node.earlier, node.children):
+        is_open = nodes is node.children and not is_ended
+        order = _order(place, node) if is_open else _as_before(place, nodes)
+        yield from _of_nodes(state, place.children, nodes, inner, order)
+
+
+def _is_of_kind(node: NodeState, kind: StepType) -> bool:
+    """Whether a node was of this kind when it was entered, as far as its events tell.
+
+    Those of older releases don't tell a nested workflow that has just begun from any other step.
+    """
+    has_just_begun = node.phase is Phase.RUNNING and not node.children and node.agent is None
+    untold = node.kind is None or (node.kind == "Step" and kind == "Workflow" and has_just_begun)
+    return untold or node.kind == kind
+
+
+def _order(place: Place, node: NodeState) -> Sequence[str] | None:
+    """The names of those inside a node that run one after the other."""
+    match place.node:
+        case Parallel():
+            return None
+        case Condition(steps=steps, else_steps=else_steps):
+            return [each.name for each in (steps if node.branch == "if" else else_steps)]
+        case Router():
+            return [name for name in place.children if name in (node.selected or ())]
+    return list(place.children)
+
+
+def _as_before(place: Place, nodes: Mapping[str, NodeState]) -> Sequence[str] | None:
+    """As `_order`, where nothing runs any more: only the content of the last of them is anything."""
+    return None if isinstance(place.node, Parallel) else [name for name in place.children if name in nodes]
+
+
+def _of_live(state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
+    """What is wrong with a node that hasn't ended."""
+    if _begins_again(place, node) and not _has_passed(state, place, node, path):
+        yield "other questions come first than those that were answered"
+    match place.node:
+        case Router():
+            gone = [name for name in node.selected or () if name not in place.children]
+            if gone:
+                yield f"the chosen route {gone[0]!r} is no longer one"
+        case Condition(else_steps=()):
+            if node.branch == "else" or (node.rejected == "else" and _had_else(state, node)):
+                yield "the branch that was taken is gone: `else_steps`"
+        case Loop(max_iterations=bound):
+            if _iterations(node) > bound:
+                yield f"{_iterations(node)} iterations are more than `max_iterations`, {bound}"
+        case Step():
+            yield from _of_step(state, place.node, node, path)
+    review = place.node.asks(Review)
+    if review is not None and not isinstance(place.node, Loop) and node.round > review.max_retries:
+        yield f"it was sent back {node.round} times, which is more than the `max_retries`"
+
+
+def _had_else(state: RunState, node: NodeState) -> bool:
+    """Whether the condition had another branch when it was rejected."""
+    asked = state.resolved.get(resolution_key(node.step_id, "requires_confirmation"))
+    return asked is not None and asked.requirement.offers_else
+
+
+def _begins_again(place: Place, node: NodeState) -> bool:
+    """Whether a node may yet ask what comes before it runs: it hasn't begun, or may begin once more."""
+    is_work = isinstance(place.node, Step) and place.node.workflow is None
+    return node.phase is Phase.ENTERED or is_work or isinstance(place.node, Router)
+
+
+def _has_passed(state: RunState, place: Place, node: NodeState, path: Path) -> bool:
+    """Whether what was answered before a node ran is what it asks first."""
+    passed = [
+        each.requirement.kind
+        for each in (state.resolved.get(resolution_key(node.step_id, kind)) for kind in GATES)
+        if each is not None and each.requirement.facts["visit"] == node.visit and each.requirement.path == list(path)
+    ][: node.gates_passed]
+    asked = [kind_of(gate, place.node.kind) for gate in place.node.gates]
+    return passed[: len(asked)] == asked[: len(passed)]
+
+
+def _iterations(node: NodeState) -> int:
+    """How many iterations a loop has begun, and the next, where that is decided."""
+    is_going_on = node.verdict == "retry" or (node.should_continue and not node.iterating and node.iteration > 0)
+    return node.iteration + is_going_on
+
+
+def _of_step(state: RunState, step: Step, node: NodeState, path: Path) -> Iterator[str]:
+    ask = step.asks(Ask)
+    if ask is not None and node.user_input is not None and not _takes_form(ask, node.user_input):
+        yield "the form doesn't take what was filled in"
+    if node.agent is not None:
+        asked = [*state.requirements.values(), *(each.requirement for each in state.resolved.values())]
+        of_agent = next((each for each in asked if each.kind == TOOLS and each.path == list(path)), None)
+        if not _is_agent(step, of_agent):
+            yield "it isn't the agent that went to work"
+
+
+def _is_agent(step: Step, requirement: Requirement | None) -> bool:
+    """Whether the step has the agent that asked this: only that one can go on from where it paused."""
+    if step.agent is None or requirement is None:
+        return step.agent is not None
+    who = (requirement.facts.get("executor_id"), requirement.facts.get("executor_type"))
+    return who == (step.agent.id, step.agent.type)
+
+
+# ── What it waits for ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _of_requirement(workflow: Workflow, state: RunState, requirement: Requirement) -> Iterator[str]:
+    """What is wrong with a question: every answer that it was asked with must still be one, from the same people."""
+    place, node = _place_of(workflow, requirement), node_at(state, requirement.path)
+    review = None if place is None or node is None else _review_of(place, node, requirement)
+    named = repr(requirement.facts["step_name"])
+    if place is None or node is None or review is None:
+        yield f"{named} no longer asks what it asked: {requirement.kind.removeprefix('requires_').replace('_', ' ')}"
+        return
+    facts = requirement.facts
+    if set(facts.get("assignees") or ()) != set(review.assignees or ()):
+        yield f"others are to decide on {named}"
+    if requirement.due is not None and facts["on_timeout"] != review.on_timeout:
+        yield f"something else is to become of {named} when nobody decides in time"
+    yield from (f"{named}: {what}" for what in _of_answers(place, node, review, requirement))
+
+
+def _place_of(workflow: Workflow, requirement: Requirement) -> Place | None:
+    places: Mapping[str, Place] = workflow.places
+    place = None
+    for name in requirement.path:
+        if isinstance(name, str):
+            place = places.get(name)
+            places = {} if place is None else place.children
+    return place
+
+
+def _review_of(place: Place, node: NodeState, requirement: Requirement) -> AnyReview | None:
+    """The review that asks this now, if the node asks it where it stands."""
+    kind, step = requirement.kind, place.node
+    if kind in GATES:
+        gates = step.gates[node.gates_passed : node.gates_passed + 1]
+        return next((gate for gate in gates if kind_of(gate, step.kind) == kind), None)
+    if kind in REVIEWS:
+        return step.asks(Review)
+    if not isinstance(step, Step) or step.workflow is not None:
+        return None
+    if kind == TOOLS:
+        return None if step.agent is None else step.asks(ToolReview) or ToolReview()
+    return step.asks(ErrorReview) or ErrorReview()
+
+
+def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: Requirement) -> Iterator[str]:
+    facts = requirement.facts
+    if isinstance(review, Confirm | Review):
+        _, allowed = rejections(place, node, review)
+        gone = [each for each in facts["allowed_on_reject"] if each not in allowed]
+        if gone:
+            yield f"{gone[0]!r} is no longer allowed in a rejection"
+    match review:
+        case Confirm() if requirement.offers_else and isinstance(place.node, Condition) and not place.node.else_steps:
+            yield "the branch that a rejection may lead to is gone: `else_steps`"
+        case Ask() if _form(facts["user_input_schema"]) != _form([field.to_wire() for field in review.fields]):
+            yield "the form has other fields than the one that was shown"
+        case Choose():
+            gone = [name for name in facts["available_choices"] if name not in place.children]
+            if gone:
+                yield f"the offered route {gone[0]!r} is no longer one"
+            elif facts["allow_multiple_selections"] and not review.multiple:
+                yield "only one route may be chosen where it was several"
+        case Review() if facts.get("max_retries", 0) > review.max_retries and not isinstance(place.node, Loop):
+            yield "it may be sent back less often than was said (`max_retries`)"
+
+
+def _form(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What of a form its answers depend on, by field: type, whether it is required, the allowed values."""
+    return {
+        field["name"]: (
+            field["field_type"],
+            bool(field.get("required")),
+            None if field.get("allowed_values") is None else sorted(map(to_json, field["allowed_values"])),
+        )
+        for field in fields
+    }
+
+
+# ── Asking about it ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_about_definition(requirement: Requirement) -> bool:
+    """Whether a requirement is about the definition, and not about a step."""
+    return requirement.facts.get("error_type") == DEFINITION_CHANGED
+
+
+def asks_about_definition(state: RunState) -> Requirement | None:
+    """The requirement about the definition that a run waits with."""
+    return next((each for each in state.requirements.values() if is_about_definition(each)), None)
+
+
+def definition_changed(workflow: Workflow | None, state: RunState, now: int) -> tuple[Draft, ...]:
+    """What is said of a run that can't go on: an error, the question about it, and that the run is paused.
+
+    Args:
+        workflow: the definition that there is now; None when there is none.
+        now: milliseconds since 1970.
+    """
+    named = _where(state)
+    why = "it isn't served any more" if workflow is None else misfit(workflow, state)
+    sentence = (
+        f"The workflow was changed while this run was under way: {why or 'it has changed meanwhile'}. "
+        "Serve the earlier definition and choose retry, or cancel the run."
+    )
+    identity = "\x1f".join((state.run_id, DEFINITION_CHANGED, str(state.next_index)))
+    facts: dict[str, Any] = {
+        "id": "req-" + hashlib.blake2b(identity.encode(), digest_size=12).hexdigest(),
+        **named,
+        "error_message": sentence,
+        "error_type": DEFINITION_CHANGED,
+        "retry_count": 0,
+    }
+    error = {"error": sentence, "error_type": DEFINITION_CHANGED, "attempt": 1, "will_retry": False}
+    flags = {**dict.fromkeys(FLAGS, False), "requires_error_decision": True}
+    drafts = [
+        Draft(run_event(state, state.workflow_id, "StepError", **named, **error), {"apart": True}),
+        Draft(
+            run_event(state, state.workflow_id, "StepPaused", **named, requirement_id=facts["id"], **flags),
+            {"requirement": facts, "apart": True},
+        ),
+    ]
+    after = load(dump(state))
+    for draft in drafts:
+        draft.event["created_at"] = now
+        fold(after, draft.event, draft.private)
+    status = RunStatus.PAUSED.value
+    drafts.append(Draft(run_output(state.workflow_id, after, status=status, step_results=list(state.ended_steps))))
+    return tuple(drafts)
+
+
+def _where(state: RunState) -> dict[str, Any]:
+    """What names the place at which a run stands: of what it waits for, or of the node that it entered last."""
+    keys = ("step_id", "step_name", "step_index", "step_path", "visit")
+    if state.requirements:
+        facts = next(iter(state.requirements.values())).facts
+        return {key: facts[key] for key in keys}
+    path: list[Any] = []
+    nodes, node = state.nodes, None
+    while nodes:
+        name = next(reversed(nodes))
+        node = nodes[name]
+        path = [*path, name, *([node.iteration] if node.iterating else [])]
+        nodes = node.children
+    if node is None:
+        return {"step_id": "", "step_name": state.workflow_id, "step_index": 0, "step_path": [], "visit": 1}
+    name = next(part for part in reversed(path) if isinstance(part, str))
+    return {"step_id": node.step_id, "step_name": name, "step_index": 0, "step_path": path, "visit": node.visit}
+
+
+def stand_in(workflow_id: str) -> Workflow:
+    """A workflow that has only its name, for runs whose definition is gone."""
+    return Workflow(workflow_id, steps=[lambda _: None])

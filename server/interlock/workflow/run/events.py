@@ -1,0 +1,102 @@
+"""Drafts of events: what is to be appended, before its place in the log is known.
+
+Laws:
+- A draft has no clock of its own; whoever appends stamps it.
+- Fields that are null are left out, but for the flags of a pause and inside `user_input_schema[]`.
+- What an append does to the head follows from its events alone (`effects`).
+
+Source: `docs/protocol.md`, "Run events".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from interlock.workflow.declare.places import Place
+from interlock.workflow.run.state import RunState
+from interlock_protocol.types import PathPart, RunStatus
+
+Path = tuple[PathPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event, what is folded with it but never sent, and what must still be pending for it to be true."""
+
+    event: dict[str, Any]
+    private: dict[str, Any] | None = None
+    resolves: tuple[str, ...] = ()
+
+
+def run_event(state: RunState, workflow_name: str, name: str, **fields: Any) -> dict[str, Any]:
+    """An event of the run as a whole."""
+    event: dict[str, Any] = {
+        "event": name,
+        "created_at": 0,
+        "workflow_id": state.workflow_id,
+        "workflow_name": workflow_name,
+        "run_id": state.run_id,
+        "session_id": state.session_id,
+    }
+    event.update((key, value) for key, value in fields.items() if value is not None)
+    return event
+
+
+def step_event(
+    state: RunState, workflow_name: str, place: Place, path: Path, visit: int, name: str, **fields: Any
+) -> dict[str, Any]:
+    """An event of one step."""
+    event = run_event(state, workflow_name, name, **step_facts(place, path, visit))
+    event.update((key, value) for key, value in fields.items() if value is not None)
+    return event
+
+
+def step_facts(place: Place, path: Path, visit: int) -> dict[str, Any]:
+    """What names a step: in its events and in its requirements."""
+    facts: dict[str, Any] = {
+        "step_id": place.step_id,
+        "step_name": place.node.name,
+        "step_index": place.index,
+        "step_path": list(path),
+        "visit": visit,
+    }
+    if place.parent is not None:
+        facts["parent_step_id"] = place.parent.step_id
+        facts["nested_depth"] = place.depth
+    return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a batch of events does to the head of its run."""
+
+    opens: tuple[str, ...]
+    status: RunStatus | None
+
+
+_STATUS_AFTER = {
+    "WorkflowStarted": RunStatus.RUNNING,
+    "StepContinued": RunStatus.RUNNING,
+    "StepExecutorContinued": RunStatus.RUNNING,
+    "WorkflowCompleted": RunStatus.COMPLETED,
+    "WorkflowCancelled": RunStatus.CANCELLED,
+    "WorkflowError": RunStatus.ERROR,
+}
+
+
+def effects(events: Iterable[dict[str, Any]]) -> Effects:
+    """What these events, appended together, do to the head."""
+    opens: list[str] = []
+    status: RunStatus | None = None
+    for event in events:
+        name = event["event"]
+        if name == "StepExecutorPaused":  # each tool is decided for itself
+            opens += [each["id"] for each in event["executor_requirements"]]
+        elif name == "StepPaused" and not event["requires_executor_input"]:
+            opens.append(event["requirement_id"])
+        elif name == "WorkflowRunOutput":
+            status = RunStatus(event["status"])
+        status = _STATUS_AFTER.get(name, status)
+    return Effects(tuple(opens), status)

@@ -1,0 +1,190 @@
+"""From a declared review to the requirement that a person sees.
+
+Laws:
+- A requirement's id is a pure function of the run, the visit, the review and its round: drawing it up again gives the
+  same one.
+- The whole requirement is stored with the pause; what is validated later is what was shown.
+
+Source: `docs/protocol.md`, "Requirements".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from interlock.workflow.declare.io import cut
+from interlock.workflow.declare.nodes import Condition, Loop, Router
+from interlock.workflow.declare.places import Place
+from interlock.workflow.declare.reviews import (
+    AnyReview,
+    Ask,
+    Choose,
+    Confirm,
+    ErrorReview,
+    Review,
+    ToolReview,
+    allowed_on_reject,
+    kind_of,
+)
+from interlock.workflow.run.events import Path, step_facts
+from interlock.workflow.run.scope import Scope
+from interlock.workflow.run.state import NodeState
+from interlock_protocol.limits import MAX_STEP_INPUT_BYTES
+from interlock_protocol.requirements import FLAGS
+from interlock_protocol.types import JsonObject, OnReject
+
+_SHOWN = (
+    "confirmation_message",
+    "user_input_message",
+    "output_review_message",
+    "user_input_schema",
+    "available_choices",
+    "choices",
+    "allow_multiple_selections",
+    "timeout_at",
+    "on_timeout",
+    "on_reject",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A requirement that is about to be asked: `facts` is the whole of it, `due` when its timeout fires (ms).
+
+    `offers_else` says that a rejection may lead to a condition's other branch, and that there is one.
+    """
+
+    kind: str
+    facts: dict[str, Any]
+    due: int | None
+    offers_else: bool = False
+
+    @property
+    def id(self) -> str:
+        requirement_id: str = self.facts["id"]
+        return requirement_id
+
+    @property
+    def private(self) -> JsonObject:
+        """What is folded of it and not sent with `StepPaused`."""
+        due = {} if self.due is None else {"due": self.due}
+        return {"requirement": self.facts, **due, **({"else": True} if self.offers_else else {})}
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What of it stands in its `StepPaused`."""
+        shown: dict[str, Any] = {"requirement_id": self.id}
+        shown.update((flag, flag == self.kind) for flag in FLAGS)
+        if self.kind not in FLAGS:
+            shown[self.kind] = True
+        shown.update((key, self.facts[key]) for key in _SHOWN if key in self.facts)
+        return shown
+
+
+def asked(
+    run_id: str, place: Place, path: Path, node: NodeState, review: AnyReview, scope: Scope, now: int, **own: Any
+) -> Asked:
+    """The requirement of a review of the node at `path`.
+
+    Args:
+        now: the time by the store's clock, in milliseconds since 1970; a timeout counts from it.
+        own: what the review's kind adds.
+    """
+    kind = kind_of(review, place.node.kind)
+    due = None if review.timeout is None else now + round(review.timeout * 1000)
+    facts: dict[str, Any] = {"id": requirement_id(run_id, path, node.visit, kind, round_of(place, node, review))}
+    named = step_facts(place, path, node.visit)
+    named.pop("parent_step_id", None)
+    named.pop("nested_depth", None)
+    facts.update(named)
+    if isinstance(review, ErrorReview):
+        facts.update(error_message=node.error, error_type=node.error_type, retry_count=max(node.attempt - 1, 0))
+        facts["user_input_schema"] = _filled_form(place, node)
+    else:
+        facts["step_type"] = place.node.kind
+        facts.update((flag, flag == kind) for flag in FLAGS)
+        facts.update(_own_facts(place, node, review))
+        facts["step_input"] = {
+            "input": cut(scope.input, MAX_STEP_INPUT_BYTES),
+            "previous_step_content": cut(scope.previous, MAX_STEP_INPUT_BYTES),
+        }
+    if due is not None:
+        facts["timeout_at"] = iso_time(due)
+        facts["on_timeout"] = review.on_timeout
+    if review.assignees is not None:
+        facts["assignees"] = list(review.assignees)
+    facts.update(own)
+    offers_else = (
+        isinstance(place.node, Condition) and "else" in facts["allowed_on_reject"] and bool(place.node.else_steps)
+    )
+    return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, offers_else)
+
+
+def round_of(place: Place, node: NodeState, review: AnyReview) -> int:
+    """Which time this is that a visit of a node asks the same: a requirement each."""
+    match review:
+        case Review() if isinstance(place.node, Loop):
+            return node.iteration
+        case Review() | Choose():
+            return node.round
+        case ToolReview():
+            return node.turn
+        case ErrorReview():
+            return node.attempt
+    return 0
+
+
+def requirement_id(run_id: str, path: Path, visit: int, kind: str, round_: int) -> str:
+    """The id of the requirement that a visit of a node has for one kind of review, the `round_`th time."""
+    text = "\x1f".join((run_id, *map(str, path), str(visit), kind, str(round_)))
+    return "req-" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def iso_time(ms: int) -> str:
+    """Milliseconds since 1970 in ISO 8601, UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def rejections(place: Place, node: NodeState, review: Confirm | Review) -> tuple[OnReject, list[OnReject]]:
+    """What a rejection does by default, and what it may do. After a loop's last iteration there is no next one."""
+    allowed = list(allowed_on_reject(place.node.kind, review))
+    loop = place.node
+    if isinstance(review, Review) and isinstance(loop, Loop) and node.iteration >= loop.max_iterations:
+        allowed = [each for each in allowed if each != "retry"] or ["cancel"]
+    return (review.on_reject if review.on_reject in allowed else allowed[-1]), allowed
+
+
+def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
+    """The form that a step had asked for, with what was given; None where it had asked for none."""
+    ask = place.node.asks(Ask)
+    if ask is None or node.user_input is None:
+        return None
+    shown = [field.to_wire() for field in ask.fields]
+    return [field | {"value": None if field.get("secret") else node.user_input.get(field["name"])} for field in shown]
+
+
+def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if isinstance(review, Confirm | Review):
+        facts["on_reject"], facts["allowed_on_reject"] = rejections(place, node, review)
+    match review:
+        case Confirm():
+            facts["confirmation_message"] = review.message
+        case Ask():
+            facts["user_input_message"] = review.message
+            facts["user_input_schema"] = [field.to_wire() for field in review.fields]
+        case Choose():
+            assert isinstance(place.node, Router)
+            names = [choice.name for choice in place.node.choices]
+            facts["user_input_message"] = review.message
+            facts["available_choices"] = names
+            facts["choices"] = [{"key": name, "label": name} for name in names]
+            facts["allow_multiple_selections"] = review.multiple
+        case Review():
+            facts["output_review_message"] = review.message
+            if not isinstance(place.node, Loop):
+                facts["retry_count"], facts["max_retries"] = node.round, review.max_retries
+    return facts
