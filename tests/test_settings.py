@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from interlock.settings import Settings, SettingsError
+from interlock.errors import SettingsError
+from interlock.settings import Settings
 
 DEFAULTS: dict[str, Any] = {
     "host": "127.0.0.1",
