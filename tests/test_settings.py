@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "agentos": "off",
     "agentos_open": False,
     "tokens": None,
+    "secrets_keys": None,
     "jwt_secret": None,
     "jwt_jwks_url": None,
     "jwt_audience": None,
