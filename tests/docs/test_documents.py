@@ -43,9 +43,11 @@ from interlock.lists import MAX_LISTS
 from interlock.log.port import PAGE_BYTES
 from interlock.pacing.counting import AWAY_SECONDS, SHARED_SECONDS
 from interlock.pacing.pace import MAX_REFUSALS
+from interlock.process.connections import MAX_HEAD_BYTES, MAX_HEADERS, MAX_LINE_BYTES
 from interlock.settings import PREFIX, Settings
-from interlock.socket import MAX_CONTROL
+from interlock.socket import MAX_WAITING_BYTES
 from interlock.testing import Run, running
+from interlock.transport import SMALL_FRAMES, SMALL_FRAMES_PER_SECOND, STRANGERS_BYTES
 from interlock.workflow.agents import Tool, ToolRequest
 from interlock.workflow.expressions import NAMES
 from interlock.workflow.forms import UserInputField
@@ -198,7 +200,12 @@ def test_architecture_names_the_bounds() -> None:
     batch = f"{BATCH_EVENTS} events, {BATCH_BYTES // 1024} KiB or {BATCH_SECONDS * 1000:g} ms"
     assert bounds["a batch that is being filled"].startswith(batch)
     assert bounds["a generator in a thread"] == f"{THREAD_AHEAD} items ahead"
-    assert bounds["control messages that wait for a client"] == f"{MAX_CONTROL:,}"
+    assert bounds["control messages that wait for a client"].startswith(f"{MAX_WAITING_BYTES // 1024} KiB")
+    small = next(bound for what, bound in bounds.items() if what.startswith("small frames that aren't messages"))
+    assert small == f"{SMALL_FRAMES:,} at once, then {SMALL_FRAMES_PER_SECOND} a second"
+    assert bounds["a message of a client that hasn't authenticated"].startswith(f"{STRANGERS_BYTES // 1024} KiB")
+    head = f"{MAX_HEAD_BYTES // 1024} KiB, {MAX_HEADERS} headers, {MAX_LINE_BYTES // 1024} KiB a line"
+    assert bounds["the head of a request"] == head
     assert bounds["lists that a connection follows"] == str(MAX_LISTS)
     assert bounds["changes of runs in memory, in all"] == f"{2 * KEPT:,}"
     assert bounds["a page of changes"] == str(PAGE)
