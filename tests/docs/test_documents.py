@@ -42,10 +42,12 @@ from interlock.http.bodies import MAX_FIELDS
 from interlock.http.errors import STATUS_OF
 from interlock.http.openapi import whole
 from interlock.log.port import PAGE_BYTES
+from interlock.process.connections import MAX_HEAD_BYTES, MAX_HEADERS, MAX_LINE_BYTES
 from interlock.ratelimit.connection import MAX_REFUSALS
 from interlock.ratelimit.counter import AWAY_SECONDS, SHARED_SECONDS
 from interlock.settings import PREFIX, Settings
 from interlock.socket.connection import MAX_WAITING_BYTES
+from interlock.socket.transport import SMALL_FRAMES, SMALL_FRAMES_PER_SECOND, STRANGERS_BYTES
 from interlock.testing import Run, running
 from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock.workflow.declare.expressions import NAMES
@@ -210,6 +212,11 @@ def test_architecture_names_the_bounds() -> None:
     assert bounds["a generator in a thread"] == f"{THREAD_AHEAD} items ahead"
     waiting = bounds["control messages that wait for a client"]
     assert waiting.startswith(f"{MAX_WAITING_BYTES // 1024} KiB,")
+    small = next(bound for what, bound in bounds.items() if what.startswith("small frames that aren't messages"))
+    assert small == f"{SMALL_FRAMES:,} at once, then {SMALL_FRAMES_PER_SECOND} a second"
+    assert bounds["a message of a client that hasn't authenticated"].startswith(f"{STRANGERS_BYTES // 1024} KiB")
+    head = f"{MAX_HEAD_BYTES // 1024} KiB, {MAX_HEADERS} headers, {MAX_LINE_BYTES // 1024} KiB a line"
+    assert bounds["the head of a request"] == head
     assert bounds["lists that a connection follows"] == str(MAX_LISTS)
     assert bounds["changes of runs in memory, in all"] == f"{2 * KEPT:,}"
     assert bounds["a page of changes"] == str(PAGE)

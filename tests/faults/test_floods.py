@@ -123,14 +123,21 @@ def test_head_beyond_a_bound_is_answered_and_ended_at_once(server: Served, what:
         assert status in said(peer).partition(b"\r\n")[0]
 
 
-@pytest.mark.parametrize(
-    "begun", [b"", b"GET / HTTP/1.1\r\n", b"\r\n", b"POST /runs HTTP/1.1\r\nContent-Length: 9\r\n\r\n"]
-)
-def test_request_that_does_not_come_is_not_waited_for(tmp_path: Path, begun: bytes) -> None:
+FORM = b"Host: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 9\r\n\r\n--x"
+BEGUN = {
+    "nothing": b"",
+    "half a head": b"GET / HTTP/1.1\r\n",
+    "an empty line": b"\r\n",
+    "half a body": b"POST /workflows/confirm/runs HTTP/1.1\r\n" + FORM,
+}
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+def test_request_that_does_not_come_is_not_waited_for(tmp_path: Path, begun: str) -> None:
     impatient = served(TARGET, tmp_path, request_timeout_seconds=0.5)
     with impatient.start(), connected(impatient.port) as peer:
-        peer.sendall(begun)
-        said(peer)  # returns, so the server has ended it
+        peer.sendall(BEGUN[begun])
+        assert (b" 408 " in said(peer)) is begun.startswith("half")
 
 
 def test_connection_that_has_had_its_answer_is_not_kept_by_what_is_no_request(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ PAGE = (Path(__file__).parents[2] / "docs/operations.md").read_text("utf-8")
 
 
 class Nothing:
-    """Neither sockets nor followers."""
+    """Neither sockets nor followers nor connections."""
 
-    count = 0
+    def __init__(self) -> None:
+        self.count = self.limit = 0
+        self.refused: Counter[str] = Counter()
 
     def cursors(self) -> list[Any]:
         return []
@@ -37,6 +40,7 @@ def collected(counters: Counters) -> dict[str, Metric]:
     """Every metric of Interlock's own, by its name."""
     services: Any = NoServices
     metrics = Metrics(services, counters, Nothing(), Nothing(), Readiness(services))
+    metrics.watch(Nothing())
     census = Census({RunStatus.PAUSED: 1}, [0] * len(AGE_LABELS), 1)
     metrics._standing.looked = Looked(census, frozenset(), 2)
     return {each.name: each for each in metrics.registry.collect() if each.name.startswith("interlock")}

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from interlock.auth import Principal, Verb, may
 from interlock.following.lists import check_may_list, seen_by, summary
@@ -185,7 +186,13 @@ def answer_errors(app: FastAPI, counters: Counters) -> None:
         RequestValidationError: invalid,
         StoreUnavailable: unavailable,
         LogUnavailable: unavailable,
+        ClientDisconnect: _gone,
         Exception: failed,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """What nobody gets: the client left before its request was whole."""
+    return Response()

@@ -177,7 +177,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self.transport.close()
-        logger.info("frames_refused", code=code)
+        logger.info("frames_refused", code=int(code))
 
     def _fail(self, code: int, reason: str) -> None:
         self.conn.events.clear()
