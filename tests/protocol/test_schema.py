@@ -97,7 +97,8 @@ def test_required_is_what_a_client_must_give_and_a_server_always_writes() -> Non
     assert DEFINITIONS["Pong"]["required"] == ["event"]
     assert "event_index" in DEFINITIONS["StepStarted"]["required"]
     assert "event_index" not in DEFINITIONS["WorkflowRunOutput"]["required"]
-    written = [name for name in DEFINITIONS["UserInputField"]["properties"] if name != "secret"]  # only where it is true
+    # `secret` is written where it is true.
+    written = [name for name in DEFINITIONS["UserInputField"]["properties"] if name != "secret"]
     assert DEFINITIONS["UserInputField"]["required"] == written
 
 
