@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from interlock.settings import Settings, SettingsError
+from interlock.errors import SettingsError
+from interlock.settings import Settings
 
 DEFAULTS: dict[str, Any] = {
     "host": "127.0.0.1",
@@ -22,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "agentos": "off",
     "agentos_open": False,
     "tokens": None,
+    "secrets_keys": None,
     "jwt_secret": None,
     "jwt_jwks_url": None,
     "jwt_audience": None,

@@ -18,7 +18,7 @@ Source: `docs/protocol.md`, "Frames".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgpack
 from pydantic_core import from_json
@@ -32,6 +32,10 @@ T = TypeVar("T", list[Any], dict[str, Any])
 
 _SHORTEST_FLOAT, _MSGPACK_FLOAT = 4, 9
 """What grows most from JSON to MessagePack is a list of short floats: `0.0,` becomes nine bytes."""
+
+
+Frame: TypeAlias = str | bytes
+"""What travels in one WebSocket message: `str` for a text frame, `bytes` for a binary one."""
 
 
 class Codec(Protocol):

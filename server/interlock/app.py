@@ -90,7 +90,7 @@ class Interlock:
         on_pause: OnPause | None = None,
     ) -> None:
         _check(workflows)
-        self._vault = vault_of(settings, workflows)
+        self._vault = vault_of(settings, next((each.id for each in workflows if each.asks_secrets), None))
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings

@@ -22,9 +22,9 @@ from interlock.auth.jwks import check_jwks_url
 from interlock.auth.keys import key_from_secret
 from interlock.auth.origins import is_loopback, parse_origin
 from interlock.auth.token_list import parse_tokens
+from interlock.errors import SettingsError
 from interlock.ratelimit.limiter import limit_of
 from interlock.secrets.vault import is_key
-from interlock_protocol.errors import InterlockError
 from interlock_protocol.limits import MAX_MESSAGE_BYTES
 
 PREFIX: Final = "INTERLOCK_"
@@ -39,10 +39,6 @@ DRIVERS: Final = {
 
 
 _LIMIT: Final = "a number of times in a time, such as 600/minute or 100/10 seconds, or off"
-
-
-class SettingsError(InterlockError):
-    """The settings can't be used; correct the environment and start again."""
 
 
 def _setting(default: Any, about: str, write: str, **rules: Any) -> Any:

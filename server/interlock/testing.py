@@ -42,7 +42,8 @@ from interlock.services import Services
 from interlock.settings import Settings
 from interlock.workflow.decide.decide import next_timer
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.run.state import Requirement, RunState, fold
+from interlock.workflow.run.fold import fold
+from interlock.workflow.run.state import Requirement, RunState
 from interlock_client.pauses import Decision, Pause, Send, failed, required
 from interlock_client.tools import tools_in
 from interlock_protocol.codec import JSON

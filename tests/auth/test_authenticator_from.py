@@ -8,7 +8,8 @@ from tests.support.idp import RSA_KEY, SECRET, Provider, claims, pem, provider, 
 
 from interlock.auth import ALL_SCOPES, InvalidToken, Principal
 from interlock.auth.tokens import FirstMatch, JwtTokens, StaticTokens, authenticator_from
-from interlock.settings import Settings, SettingsError
+from interlock.errors import SettingsError
+from interlock.settings import Settings
 
 
 @pytest.fixture

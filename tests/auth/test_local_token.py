@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from interlock.auth.local_token import find_token, local_token
-from interlock.settings import SettingsError
+from interlock.errors import SettingsError
 
 
 def mode(path: Path) -> int:

@@ -97,9 +97,9 @@ def test_required_is_what_a_client_must_give_and_a_server_always_writes() -> Non
     assert DEFINITIONS["Pong"]["required"] == ["event"]
     assert "event_index" in DEFINITIONS["StepStarted"]["required"]
     assert "event_index" not in DEFINITIONS["WorkflowRunOutput"]["required"]
-    # `secret` is written where it is true.
-    written = [name for name in DEFINITIONS["UserInputField"]["properties"] if name != "secret"]
-    assert DEFINITIONS["UserInputField"]["required"] == written
+    field = DEFINITIONS["UserInputField"]
+    written = [name for name in field["properties"] if name != "secret"]  # that one only where it is true
+    assert field["required"] == written
 
 
 def test_server_fields_are_null_only_where_null_is_written() -> None:

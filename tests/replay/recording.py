@@ -17,7 +17,9 @@ from pydantic_core import from_json
 
 from interlock.log.port import Log
 from interlock.workflow.decide.decide import next_timer
-from interlock.workflow.run.state import NodeState, RunState, fold
+from interlock.workflow.node import NodeState
+from interlock.workflow.run.fold import fold
+from interlock.workflow.run.state import RunState
 from interlock_protocol.types import PathPart
 
 LOGS = Path(__file__).parent / "logs"

@@ -13,9 +13,10 @@ from tests.replay.scenarios import SCENARIOS
 
 from interlock.docs.diagrams import run_edges
 from interlock.workflow.decide.merge import DECISION_FIELDS
-from interlock.workflow.run import state as reducer
+from interlock.workflow.run import fold as reducer
 from interlock.workflow.run.events import effects
-from interlock.workflow.run.state import RunState, dump, fold, load
+from interlock.workflow.run.fold import fold
+from interlock.workflow.run.state import RunState, dump, load
 from interlock_protocol.messages import RUN_EVENTS, parse_server_message
 from interlock_protocol.types import RunStatus
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, SecretStr, field_validator
 from tests.workflow.simulation import Simulation, anybody
 
 from interlock import Ask, Condition, CustomEvent, Review, Step, StepInput, UserInputField, Workflow
-from interlock.engine.commands.audit import parted, with_private
 from interlock.engine.commands.idempotency import fingerprint_of
 from interlock.engine.driving.lost_log import _decide_again
+from interlock.engine.driving.rows import parted, with_private
 from interlock.secrets.port import STRUCK
 from interlock.secrets.vault import KeyedVault, new_key
 from interlock.store.port import Decision
@@ -23,7 +23,8 @@ from interlock.testing import ErrorCode, Refusal, Run, running
 from interlock.workflow.decide.decide import continued, decide, purpose_of
 from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.run.state import dump, fold, load
+from interlock.workflow.run.fold import fold
+from interlock.workflow.run.state import dump, load
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.requirements import EchoedRequirement
 

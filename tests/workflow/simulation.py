@@ -18,6 +18,7 @@ from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import Review
 from interlock.workflow.run.advance import Executed, Judged, advance, concluded, failed, recovered
 from interlock.workflow.run.events import Draft, Path, effects
+from interlock.workflow.run.fold import fold
 from interlock.workflow.run.scope import (
     MISSING,
     content_of_node,
@@ -28,7 +29,7 @@ from interlock.workflow.run.scope import (
     sent_back,
 )
 from interlock.workflow.run.snapshots import paused
-from interlock.workflow.run.state import TOOLS, Requirement, RunState, dump, fold, load, node_at
+from interlock.workflow.run.state import TOOLS, Requirement, RunState, dump, load, node_at
 from interlock.workflow.run.walk import TIMEOUT, Work
 from interlock_protocol.codec import event_body, read_body
 from interlock_protocol.messages import RUN_EVENTS, parse_server_message

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from interlock.auth.token_list import is_plain
+from interlock.errors import SettingsError
 from interlock.secrets.private_file import kept, read
-from interlock.settings import SettingsError
 
 TOKEN_FILE: Final = "token"  # noqa: S105 - a name, not a secret
 

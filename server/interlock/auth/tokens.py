@@ -20,9 +20,11 @@ import hmac
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import jwt
+from pydantic import SecretStr
 
 from interlock.auth.errors import AuthError, AuthUnavailable, ExpiredToken, InvalidToken
 from interlock.auth.jwks import JwksKeys
@@ -38,7 +40,7 @@ from interlock.auth.token_list import (
     parse_tokens,
     token_bytes,
 )
-from interlock.settings import Settings, SettingsError
+from interlock.errors import SettingsError
 
 CLOCK_SKEW_SECONDS: Final = 30
 
@@ -179,7 +181,26 @@ class FirstMatch:
         raise _most_telling(refusals)
 
 
-def authenticator_from(settings: Settings) -> tuple[Authenticator, str | None]:
+class TokenSettings(Protocol):
+    """The settings that say which tokens are accepted (`settings.py`)."""
+
+    @property
+    def tokens(self) -> SecretStr | None: ...
+    @property
+    def jwt_secret(self) -> SecretStr | None: ...
+    @property
+    def jwt_jwks_url(self) -> str | None: ...
+    @property
+    def jwt_audience(self) -> str | None: ...
+    @property
+    def jwt_issuer(self) -> str | None: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def data_dir(self) -> Path: ...
+
+
+def authenticator_from(settings: TokenSettings) -> tuple[Authenticator, str | None]:
     """What checks tokens under these settings, and the token that was made up if they name none.
 
     Raises:
@@ -191,20 +212,20 @@ def authenticator_from(settings: Settings) -> tuple[Authenticator, str | None]:
     return (configured[0] if len(configured) == 1 else FirstMatch(configured)), None
 
 
-def _configured(settings: Settings) -> Iterator[Authenticator]:
+def _configured(settings: TokenSettings) -> Iterator[Authenticator]:
     if settings.tokens:
         yield StaticTokens(parse_tokens(settings.tokens.get_secret_value()))
     if keys := _keys(settings):
         yield JwtTokens(keys, audience=settings.jwt_audience or None, issuer=settings.jwt_issuer or None)
 
 
-def _keys(settings: Settings) -> Keys | None:
+def _keys(settings: TokenSettings) -> Keys | None:
     if settings.jwt_secret:
         return OneKey(key_from_secret(settings.jwt_secret.get_secret_value()))
     return JwksKeys(settings.jwt_jwks_url) if settings.jwt_jwks_url else None
 
 
-def _made_up(settings: Settings) -> tuple[Authenticator, str]:
+def _made_up(settings: TokenSettings) -> tuple[Authenticator, str]:
     if not is_loopback(settings.host):
         raise SettingsError(
             "INTERLOCK_HOST lets others reach this server and nothing guards it: set INTERLOCK_TOKENS,"

@@ -29,12 +29,13 @@ from sqlalchemy import Connection, make_url, text
 from interlock.auth.local_token import TOKEN_FILE
 from interlock.auth.origins import is_loopback
 from interlock.database import Database, DatabaseInUse, DatabaseUnavailable, open_database
+from interlock.errors import SettingsError
 from interlock.log.port import LogUnavailable, LogUnfit
 from interlock.log.redis import RedisLog, refuse_unfit
 from interlock.log.redis_link import RedisLink
 from interlock.process.redaction import Redactor
 from interlock.process.serving import NoAddress, check_address
-from interlock.settings import PREFIX, Settings, SettingsError
+from interlock.settings import PREFIX, Settings
 from interlock.store.migrate import SchemaOutdated, check_current
 from interlock.store.sql import SqlStore
 

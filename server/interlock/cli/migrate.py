@@ -12,7 +12,8 @@ import asyncio
 from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.serve import as_flags
 from interlock.database import Database, DatabaseInUse, DatabaseUnavailable, open_database
-from interlock.settings import Settings, SettingsError
+from interlock.errors import SettingsError
+from interlock.settings import Settings
 from interlock.store.migrate import SchemaOutdated, check_current, migrate
 
 _CHECK = "Check --database-url, or INTERLOCK_DATABASE_URL."

@@ -18,7 +18,8 @@ import typer
 
 from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.importing import importing
-from interlock.settings import PREFIX, Settings, SettingsError
+from interlock.errors import SettingsError
+from interlock.settings import PREFIX, Settings
 from interlock.workflow.declare.errors import DeclarationError, MissingExtra
 from interlock.workflow.declare.nodes import Workflow
 

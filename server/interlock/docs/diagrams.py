@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from interlock.workflow.decide.merge import DECISION_FIELDS
-from interlock.workflow.run import events, state
+from interlock.workflow.run import events, fold
 from interlock_protocol.types import RunStatus
 
 Edge: TypeAlias = tuple[str, str, str]
@@ -41,8 +41,8 @@ def _before(event: str, after: RunStatus) -> Iterable[RunStatus]:
 
 def requirement_edges() -> list[Edge]:
     """The life of what is asked of a person."""
-    asks = _folded_by(state._step_paused)
-    decides = _folded_by(state._continued)
+    asks = _folded_by(fold._step_paused)
+    decides = _folded_by(fold._continued)
     ends = [event for event, after in events._STATUS_AFTER.items() if after.is_final]
     return [
         *(("[*]", "pending", event) for event in asks),
@@ -57,7 +57,7 @@ def requirement_edges() -> list[Edge]:
 
 def _folded_by(folder: object) -> list[str]:
     """The events that the reducer takes in with this function."""
-    return [event for event, each in state._FOLDERS.items() if each is folder]
+    return [event for event, each in fold._FOLDERS.items() if each is folder]
 
 
 def diagrams() -> dict[str, str]:

@@ -22,9 +22,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from interlock.log.port import Batch, Log, LogUnavailable
-from interlock.socket.transport import Frame
 from interlock.telemetry.counters import Counters
-from interlock_protocol.codec import Codec
+from interlock_protocol.codec import Codec, Frame
 
 TAIL_BYTES = 512 * 1024
 """How much of a followed run's newest entries is kept in memory."""

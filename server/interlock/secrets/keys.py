@@ -7,26 +7,40 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
+from pydantic import SecretStr
+
+from interlock.errors import SettingsError
 from interlock.secrets.private_file import kept
 from interlock.secrets.vault import KeyedVault, is_key, new_key
-from interlock.settings import Settings, SettingsError
-from interlock.workflow.declare.nodes import Workflow
 
 KEY_FILE: Final = "secrets_key"
 
 
-def vault_of(settings: Settings, workflows: Sequence[Workflow]) -> KeyedVault | None:
+class KeySettings(Protocol):
+    """The settings that say where keys are (`settings.py`)."""
+
+    @property
+    def secrets_keys(self) -> SecretStr | None: ...
+    @property
+    def data_dir(self) -> Path: ...
+    @property
+    def redis_url(self) -> SecretStr | str | None: ...
+
+
+def vault_of(settings: KeySettings, asks: str | None) -> KeyedVault | None:
     """The vault of a server with these settings; None when it has no key, and needs none.
+
+    Args:
+        asks: the id of a workflow that asks for a secret; None when none does.
 
     Raises:
         SettingsError: a form asks for a secret, and there is no key to seal it with.
     """
     if settings.secrets_keys is not None:
         return KeyedVault(settings.secrets_keys.get_secret_value().replace(",", " ").split())
-    asks = next((each.id for each in workflows if each.asks_secrets), None)
     path = settings.data_dir / KEY_FILE
     if asks is None and (settings.redis_url is not None or not path.exists()):
         return None
@@ -38,7 +52,7 @@ def vault_of(settings: Settings, workflows: Sequence[Workflow]) -> KeyedVault | 
     return KeyedVault([_own_key(settings)])
 
 
-def _own_key(settings: Settings) -> str:
+def _own_key(settings: KeySettings) -> str:
     path = settings.data_dir / KEY_FILE
     try:
         key = kept(path, new_key)

@@ -32,13 +32,13 @@ from interlock.following.lists import FollowedList, Lists
 from interlock.following.resume import resumable, resume
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
-from interlock.socket.transport import LAST_WORDS_SECONDS, Frame, Outlet
+from interlock.socket.transport import LAST_WORDS_SECONDS, Outlet
 from interlock.store.port import StoreUnavailable
 from interlock.telemetry import log_context as about
 from interlock.telemetry import tracing
 from interlock_protocol import control
 from interlock_protocol.close_codes import CloseCode
-from interlock_protocol.codec import Codec
+from interlock_protocol.codec import Codec, Frame
 from interlock_protocol.connection import Action, Answer, Close, ServerConnection, ServerState
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.messages import (

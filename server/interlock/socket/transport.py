@@ -19,7 +19,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any
 
 import structlog
 from uvicorn.protocols.utils import ClientDisconnected
@@ -32,7 +32,7 @@ from websockets.protocol import State
 
 from interlock.aio.wakeup import Mailbox
 from interlock_protocol.close_codes import CloseCode
-from interlock_protocol.codec import JSON, MSGPACK, Codec
+from interlock_protocol.codec import JSON, MSGPACK, Codec, Frame
 
 logger = structlog.get_logger(__name__)
 
@@ -54,8 +54,6 @@ client that pings every second needs a fiftieth of this.
 
 STRANGERS_BYTES = 4 * 64 * 1024
 """How much of one message is taken from a peer that isn't `KNOWN` yet; afterwards it is what the settings say."""
-
-Frame: TypeAlias = str | bytes
 
 _TEXT, _BINARY = 0x81, 0x82
 _SHORT, _MEDIUM, _LONG = struct.Struct("!BB").pack, struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack

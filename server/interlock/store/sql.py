@@ -25,7 +25,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
 
 from interlock.database import Database, DatabaseUnavailable
-from interlock.workflow.run.session_changes import patched
+from interlock.store.session_changes import patched
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 from . import statements as sql

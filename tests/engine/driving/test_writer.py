@@ -15,8 +15,9 @@ from interlock.engine.driving.writer import BATCH_BYTES, BATCH_EVENTS, LogShorte
 from interlock.log.port import Append, Appended, Claimed, Reason, Refused
 from interlock.workflow.run.advance import advance, recovered, started
 from interlock.workflow.run.events import Draft, run_event
+from interlock.workflow.run.fold import fold
 from interlock.workflow.run.snapshots import paused
-from interlock.workflow.run.state import RunState, dump, fold
+from interlock.workflow.run.state import RunState, dump
 from interlock_protocol.types import RunStatus
 
 RUN = "run-1"

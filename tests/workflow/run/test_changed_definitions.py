@@ -36,8 +36,9 @@ from interlock import (
     Workflow,
 )
 from interlock.workflow.declare.agents import Tool, ToolRequest
+from interlock.workflow.node import Phase
 from interlock.workflow.run.changed_definition import definition_changed, fits, misfit
-from interlock.workflow.run.state import Phase, dump, load
+from interlock.workflow.run.state import dump, load
 from interlock_protocol.types import RunStatus
 
 PAGE = Path(__file__).parents[3] / "docs" / "workflows.md"

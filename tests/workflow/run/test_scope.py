@@ -8,7 +8,8 @@ import pytest
 from tests.workflow.simulation import Simulation, says, tells
 
 from interlock import Condition, Confirm, Loop, Parallel, Router, Step, StepInput, Steps, Workflow
-from interlock.workflow.run.state import NodeState, walk
+from interlock.workflow.node import NodeState
+from interlock.workflow.run.state import walk
 
 
 def step(name: str, review: Any = None) -> Step:

@@ -7,18 +7,19 @@ there still.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic_core import from_json
 
+from interlock.engine.driving.rows import parted, with_private
 from interlock.log.port import Appended, Batch, Log
 from interlock.store.port import Decision, Store
 from interlock.workflow.decide.decide import Decided
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.node import NodeState
 from interlock.workflow.run.events import Draft
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.scope import Scope, place_at
-from interlock.workflow.run.state import TOOLS, NodeState, Requirement, Resolution, RunState
+from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
 from interlock_protocol.codec import read_body
 from interlock_protocol.types import JsonObject
 
@@ -44,21 +45,6 @@ def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appende
         for index, (each, draft) in enumerate(zip(decided, drafts, strict=True), appended.first_index)
         for id_, decision in each.by_id.items()
     ]
-
-
-_PRIVATE = "$private"
-"""Where a row of the audit has what was logged beside a decision; no field of a decision is called so."""
-
-
-def with_private(decision: JsonObject, private: JsonObject) -> JsonObject:
-    """A decision as a row of the audit has it."""
-    return {**decision, _PRIVATE: private} if private else decision
-
-
-def parted(audited: JsonObject) -> tuple[JsonObject, JsonObject]:
-    """The decision in a row of the audit, and what was logged beside it."""
-    private: Any = audited.get(_PRIVATE, {})
-    return {key: value for key, value in audited.items() if key != _PRIVATE}, private
 
 
 def by_requirement(audited: Sequence[Decision]) -> dict[str, list[Decision]]:

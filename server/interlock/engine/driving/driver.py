@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -26,7 +26,6 @@ from interlock.engine.clock import Clock
 from interlock.engine.driving.loading import load_state
 from interlock.engine.driving.rows import audit_of, settlement_of
 from interlock.engine.driving.writer import OwnershipLost, Writer
-from interlock.engine.upkeep.outbox import Notices
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads, backoff
 from interlock.engine.work.sessions import Sessions
@@ -63,6 +62,16 @@ SOON_SECONDS = 0.25
 """How long a run must have been running before its row, and the change feed, say RUNNING, or what waits meanwhile."""
 
 
+class Outbox(Protocol):
+    """Where pauses are written down that somebody is to be told of."""
+
+    async def add(self, run_id: str, requirement_ids: Sequence[str]) -> None:
+        """Write these down, before they are in the log."""
+
+    def logged(self) -> None:
+        """What was written down is in the log by now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What the engine stands on."""
@@ -70,7 +79,7 @@ class Ports:
     log: Log
     store: Store
     clock: Clock
-    notices: Notices | None = None
+    notices: Outbox | None = None
     counters: Counters = field(default_factory=Counters)
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
@@ -229,7 +238,7 @@ class Driver:
         self._announced.update(self.state.requirements)
         self._untold = True
 
-    async def _is_noted(self, notices: Notices, requirement_ids: Sequence[str]) -> bool:
+    async def _is_noted(self, notices: Outbox, requirement_ids: Sequence[str]) -> bool:
         try:
             await notices.add(self.state.run_id, requirement_ids)
         except StoreUnavailable:

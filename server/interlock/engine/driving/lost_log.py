@@ -30,12 +30,12 @@ from typing import NamedTuple
 import structlog
 
 from interlock.engine.clock import Clock
-from interlock.engine.commands.audit import parted
 from interlock.engine.driving.loading import first_state
-from interlock.engine.driving.rows import settlement_of
+from interlock.engine.driving.rows import parted, settlement_of
 from interlock.log.port import Head, Log
 from interlock.store.port import Decision, Run, Settlement, Store
-from interlock.workflow.run.state import REDUCER_VERSION, TOOLS, Requirement, RunState, fold, load
+from interlock.workflow.run.fold import fold
+from interlock.workflow.run.state import REDUCER_VERSION, TOOLS, Requirement, RunState, load
 from interlock_protocol.types import JsonObject, RunStatus
 
 logger = structlog.get_logger(__name__)

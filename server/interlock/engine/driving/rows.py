@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from interlock.engine.commands.audit import with_private
+from typing import Any
+
 from interlock.store.port import Decision, Settlement, Snapshot
 from interlock.workflow.decide.decide import Decided, next_timer
 from interlock.workflow.declare.values import said
@@ -10,6 +11,20 @@ from interlock.workflow.run.state import REDUCER_VERSION, Requirement, RunState,
 from interlock_protocol.limits import MAX_STATE_BYTES
 from interlock_protocol.types import JsonObject
 from interlock_protocol.values import NotWire, too_large
+
+_PRIVATE = "$private"
+"""Where a row of the audit has what was logged beside a decision; no field of a decision is called so."""
+
+
+def with_private(decision: JsonObject, private: JsonObject) -> JsonObject:
+    """A decision as a row of the audit has it."""
+    return {**decision, _PRIVATE: private} if private else decision
+
+
+def parted(audited: JsonObject) -> tuple[JsonObject, JsonObject]:
+    """The decision in a row of the audit, and what was logged beside it."""
+    private: Any = audited.get(_PRIVATE, {})
+    return {key: value for key, value in audited.items() if key != _PRIVATE}, private
 
 
 def audit_of(state: RunState) -> list[Decision]:

@@ -18,7 +18,7 @@ from interlock.workflow.declare.agents import AgentExecutor, AgentPause, Tool, T
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.io import Content, StepInput, content_of, json_ready
 from interlock.workflow.declare.values import legible
-from interlock.workflow.run.state import AgentState
+from interlock.workflow.node import AgentState
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import is_text
 

@@ -18,12 +18,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
-from interlock.engine.driving.writer import Writer
 from interlock.engine.work.agents import run_agent
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads, TimeLimitExceeded, call, execute, time_limited
 from interlock.engine.work.sessions import Sessions
+from interlock.engine.work.stream import RunWriter, StepStream
 from interlock.secrets.port import SecretUnreadable, Vault, struck
+from interlock.store.session_changes import difference, patched
 from interlock.workflow.decide.decide import purpose_of
 from interlock.workflow.declare.agents import AgentPause
 from interlock.workflow.declare.errors import OutputError
@@ -35,8 +36,8 @@ from interlock.workflow.declare.io import Content, Session, StepInput, StepOutpu
 from interlock.workflow.declare.nodes import Condition, Evaluator, Loop, Node, Router, Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Review
 from interlock.workflow.declare.values import read
+from interlock.workflow.node import NodeState
 from interlock.workflow.run.advance import Executed, Judged
-from interlock.workflow.run.events import step_event
 from interlock.workflow.run.scope import (
     MISSING,
     content_of_node,
@@ -46,12 +47,9 @@ from interlock.workflow.run.scope import (
     scope_in_iteration,
     sent_back,
 )
-from interlock.workflow.run.session_changes import difference, patched
-from interlock.workflow.run.state import NodeState, node_at
+from interlock.workflow.run.state import node_at
 from interlock.workflow.run.walk import Work
-from interlock_protocol.codec import event_body, fitting
 from interlock_protocol.types import JsonObject, JsonValue
-from interlock_protocol.values import NotWire, written
 
 
 class Worker:
@@ -68,7 +66,7 @@ class Worker:
     def __init__(
         self,
         workflow: Workflow,
-        writer: Writer,
+        writer: RunWriter,
         sessions: Sessions,
         threads: Threads,
         expressions: Expressions,
@@ -152,7 +150,7 @@ class Worker:
         return self.is_cancelled or limit.expired()
 
     async def _output(self, work: Work, step: Step, step_input: StepInput) -> Content | AgentPause:
-        stream = _StepStream(self._writer, self._workflow, work, self.secrets)
+        stream = StepStream(self._writer, self._workflow, work, self.secrets)
         if step.executor is not None:
             return await execute(step.executor, step_input, stream, begin=self._begin(work))
         assert step.agent is not None
@@ -243,54 +241,6 @@ class Worker:
             raise SecretUnreadable("the server has no key to open a secret with: set INTERLOCK_SECRETS_KEYS")
         facts = {"step_id": node.step_id, "visit": node.visit}
         return self._vault.opened(sealed, purpose_of(self._writer.state.run_id, facts, name))
-
-
-class _StepStream:
-    """Where one running step's events go.
-
-    Of a step's streamed events only the content and the time differ: the rest is encoded once.
-    """
-
-    def __init__(self, writer: Writer, workflow: Workflow, work: Work, secrets: Set[str]) -> None:
-        self._writer = writer
-        self._secrets = secrets
-        self._base = step_event(writer.state, workflow.name, work.place, work.path, work.visit, "")
-        del self._base["created_at"]
-        content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str", **_executor(work)}
-        self._prefix = event_body(content)[:-1] + b',"content":'
-
-    def content(self, text: str) -> None:
-        if self._secrets:
-            text = str(struck(text, self._secrets))
-        try:
-            body = fitting(b'%b%b,"created_at":%d}' % (self._prefix, written(text), self._writer.clock.now_ms()))
-        except NotWire as fault:
-            raise OutputError(f"a piece of a step's text can't be sent: {fault}") from fault
-        self._writer.emit_streamed("RunResponseContentEvent", body)
-
-    def custom(self, name: str, data: JsonValue) -> None:
-        self._say("CustomEvent", name=name, data=data)
-
-    def tool(self, event: str, tool: JsonObject) -> None:
-        self._say(event, tool=tool)
-
-    def _say(self, event: str, **fields: JsonValue) -> None:
-        shown: Any = struck(fields, self._secrets)
-        body = {**self._base, "event": event, **shown, "created_at": self._writer.clock.now_ms()}
-        self._writer.emit_streamed(event, event_body(body))
-
-    @property
-    def is_full(self) -> bool:
-        return self._writer.is_full
-
-    async def room(self) -> None:
-        await self._writer.room()
-
-
-def _executor(work: Work) -> JsonObject:
-    """What names an agent in what it streams."""
-    agent = work.place.node.agent if isinstance(work.place.node, Step) else None
-    return {} if agent is None else {"executor_id": agent.id, "executor_name": agent.name, "executor_type": agent.type}
 
 
 def _is_looking(work: Work) -> bool:

@@ -24,9 +24,10 @@ from interlock.workflow.declare.forms import check_input, is_same
 from interlock.workflow.declare.models import judge_of
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.reviews import Ask
+from interlock.workflow.node import AgentState
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.scope import place_at
-from interlock.workflow.run.state import TOOLS, AgentState, Requirement, RunState, node_at
+from interlock.workflow.run.state import TOOLS, Requirement, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FAULTS, MAX_FEEDBACK_BYTES

@@ -21,9 +21,10 @@ from interlock.workflow.declare.nodes import Loop, Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import ToolReview
 from interlock.workflow.declare.values import legible, said
+from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import requirement_id
-from interlock.workflow.run.state import NodeState, Phase, RunState, elapsed, node_at
+from interlock.workflow.run.state import RunState, elapsed, node_at
 from interlock.workflow.run.walk import Advance, Walk, Work, completion
 from interlock_protocol.types import JsonValue, RunStatus
 

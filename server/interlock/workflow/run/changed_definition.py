@@ -25,19 +25,18 @@ from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Condition, Loop, Parallel, Router, Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import AnyReview, Ask, Choose, Confirm, ErrorReview, Review, ToolReview, kind_of
+from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event
+from interlock.workflow.run.fold import fold
 from interlock.workflow.run.requirements import rejections
 from interlock.workflow.run.snapshots import run_output
 from interlock.workflow.run.state import (
     GATES,
     REVIEWS,
     TOOLS,
-    NodeState,
-    Phase,
     Requirement,
     RunState,
     dump,
-    fold,
     load,
     node_at,
     resolution_key,

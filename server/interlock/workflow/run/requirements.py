@@ -29,9 +29,9 @@ from interlock.workflow.declare.reviews import (
     allowed_on_reject,
     kind_of,
 )
+from interlock.workflow.node import NodeState
 from interlock.workflow.run.events import Path, step_facts
 from interlock.workflow.run.scope import Scope
-from interlock.workflow.run.state import NodeState
 from interlock_protocol.limits import MAX_STEP_INPUT_BYTES
 from interlock_protocol.requirements import FLAGS
 from interlock_protocol.types import JsonObject, OnReject

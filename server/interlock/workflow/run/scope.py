@@ -18,8 +18,9 @@ from pydantic import BaseModel
 
 from interlock.workflow.declare.nodes import Loop, Parallel, Step, Workflow
 from interlock.workflow.declare.places import Place
+from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Path
-from interlock.workflow.run.state import NodeState, Phase, RunState, node_at, walk
+from interlock.workflow.run.state import RunState, node_at, walk
 from interlock_protocol.types import JsonValue
 
 

@@ -22,10 +22,11 @@ from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Condition, Loop, Parallel, Router, Step, Steps, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, Review
+from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.scope import MISSING, content_of_node, content_type_of, scope_at, success_of_node
-from interlock.workflow.run.state import NodeState, Phase, RunState, elapsed
+from interlock.workflow.run.state import RunState, elapsed
 
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.workflow.run.session_changes import difference, patched
+from interlock.store.session_changes import difference, patched
 from interlock_protocol.types import JsonObject, JsonValue
 
 KEYS = st.sampled_from(["a", "b", "c", ""])

@@ -1,0 +1,87 @@
+"""What a step says while it runs: its text, its own events, its agent's tools.
+
+Law: of a step's streamed events only the content and the time differ; the rest is encoded once.
+
+Source: `docs/architecture.md`, "How an event travels".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Any, Protocol
+
+from interlock.engine.clock import Clock
+from interlock.secrets.port import struck
+from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.run.events import step_event
+from interlock.workflow.run.state import RunState
+from interlock.workflow.run.walk import Work
+from interlock_protocol.codec import event_body, fitting
+from interlock_protocol.types import JsonObject, JsonValue
+from interlock_protocol.values import NotWire, written
+
+
+class RunWriter(Protocol):
+    """Where the events of a run go, and what they have made of it so far."""
+
+    clock: Clock
+    state: RunState
+
+    def emit_streamed(self, event: str, body: bytes) -> None:
+        """Take in an encoded event that changes no state."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether whoever says more has to wait for `room`."""
+
+    async def room(self) -> None:
+        """Return when more may be said."""
+
+
+class StepStream:
+    """Where one running step's events go.
+
+    Of a step's streamed events only the content and the time differ: the rest is encoded once.
+    """
+
+    def __init__(self, writer: RunWriter, workflow: Workflow, work: Work, secrets: Set[str]) -> None:
+        self._writer = writer
+        self._secrets = secrets
+        self._base = step_event(writer.state, workflow.name, work.place, work.path, work.visit, "")
+        del self._base["created_at"]
+        content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str", **_executor(work)}
+        self._prefix = event_body(content)[:-1] + b',"content":'
+
+    def content(self, text: str) -> None:
+        if self._secrets:
+            text = str(struck(text, self._secrets))
+        try:
+            body = fitting(b'%b%b,"created_at":%d}' % (self._prefix, written(text), self._writer.clock.now_ms()))
+        except NotWire as fault:
+            raise OutputError(f"a piece of a step's text can't be sent: {fault}") from fault
+        self._writer.emit_streamed("RunResponseContentEvent", body)
+
+    def custom(self, name: str, data: JsonValue) -> None:
+        self._say("CustomEvent", name=name, data=data)
+
+    def tool(self, event: str, tool: JsonObject) -> None:
+        self._say(event, tool=tool)
+
+    def _say(self, event: str, **fields: JsonValue) -> None:
+        shown: Any = struck(fields, self._secrets)
+        body = {**self._base, "event": event, **shown, "created_at": self._writer.clock.now_ms()}
+        self._writer.emit_streamed(event, event_body(body))
+
+    @property
+    def is_full(self) -> bool:
+        return self._writer.is_full
+
+    async def room(self) -> None:
+        await self._writer.room()
+
+
+def _executor(work: Work) -> JsonObject:
+    """What names an agent in what it streams."""
+    agent = work.place.node.agent if isinstance(work.place.node, Step) else None
+    return {} if agent is None else {"executor_id": agent.id, "executor_name": agent.name, "executor_type": agent.type}

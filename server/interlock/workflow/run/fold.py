@@ -1,0 +1,445 @@
+"""The fold: how each event of the log changes the state of its run.
+
+Laws:
+- `fold` is a pure function of the state and an entry: no clock, no I/O, no randomness. It owns the state it is given
+  and changes it in place; whoever needs the state before keeps a copy.
+- The order of folding is the order of the log. Only a decision may be folded after entries that it stood before,
+  and to the same state: it touches nothing but the node that waited for it.
+- What the fold doesn't need isn't kept: streamed content passes through, an older iteration than the last is dropped.
+
+Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from interlock.workflow.node import AgentState, NodeState, Phase
+from interlock.workflow.run.state import (
+    GATES,
+    KEPT_KEYS,
+    REVIEWS,
+    TOOLS,
+    Event,
+    Requirement,
+    Resolution,
+    RunState,
+    SessionPatch,
+    elapsed,
+    node_at,
+    resolution_key,
+    walk,
+)
+from interlock_protocol.types import JsonObject, PathPart, RunStatus
+
+
+def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
+    """Take in the entry at `state.next_index`. An event that changes nothing, or is of a later time, passes through."""
+    folder = _FOLDERS.get(event["event"])
+    if folder is not None:
+        folder(state, event, private or {})
+    state.next_index += 1
+
+
+def shift(state: RunState, first: int, by: int) -> None:
+    """Move what was folded at indexes from `first` on by `by` places: others' entries came to stand before it."""
+    state.next_index += by
+    for requirement in (*state.requirements.values(), *state.withdrawn.values()):
+        if requirement.paused_index >= first:
+            requirement.paused_index += by
+    for patch in state.session_patches:
+        if patch.index >= first:
+            patch.index += by
+    for node in walk(state.nodes):
+        if node.started_index >= first:
+            node.started_index += by
+        if node.ended_index >= first:
+            node.ended_index += by
+
+
+def _node(state: RunState, event: Event) -> NodeState:
+    """The node of a step event, entered now if it wasn't."""
+    path: list[PathPart] = event["step_path"]
+    node = node_at(state, path)
+    if node is None:
+        parent = node_at(state, path[:-1])
+        node = NodeState(event["step_id"], event["visit"])
+        siblings = state.nodes if parent is None else parent.children
+        siblings[str(path[-1])] = node
+        if parent is not None and parent.kind == "Step":
+            parent.kind = "Workflow"  # in logs of older releases its start looks like any step's
+        state.visits[node.step_id] = node.visit
+    return node
+
+
+def _end(state: RunState, node: NodeState, event: Event, phase: Phase) -> None:
+    node.phase = phase
+    node.ended_index = state.next_index
+    _forget_secrets(state, node)
+    state.ended_steps.append({"step_id": node.step_id, "step_path": event["step_path"], "status": phase.value})
+
+
+def _forget_secrets(state: RunState, node: NodeState) -> None:
+    """A step that has ended needs its secrets no more; whether another one is the same can still be told."""
+    if node.sealed:
+        node.sealed = {}
+        for kind in ("requires_user_input", "requires_error_decision"):
+            resolution = state.resolved.get(resolution_key(node.step_id, kind))
+            if resolution is not None:
+                resolution.private = _without_secrets(resolution.private)
+
+
+def _without_secrets(private: JsonObject) -> JsonObject:
+    sealed = private.get("sealed")
+    if not isinstance(sealed, dict):
+        return private
+    return {**private, "sealed": {name: {"tag": each["tag"]} for name, each in sealed.items()}}  # type: ignore[call-overload, index]
+
+
+def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+    state.status = RunStatus.RUNNING
+    state.started_at = event["created_at"]
+
+
+def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    node = _node(state, event)
+    node.input = private.get("input")
+    node.phase = Phase.RUNNING
+    node.kind = node.kind or private.get("kind", "Step")
+    node.attempt = event["attempt"]
+    node.tries += 1
+    node.retry_at = None
+    node.at_work = False
+    node.started_index = state.next_index
+    node.started_at = event["created_at"]
+
+
+def _step_completed(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    node = _node(state, event)
+    _end(state, node, event, Phase.COMPLETED)
+    node.content = event.get("content")
+    node.content_type = event["content_type"]
+    response = event.get("step_response", {})
+    node.stop = bool(response.get("stop"))
+    node.success, node.error = response.get("success", True), response.get("error")
+    node.agent = None
+    state.steps_completed += 1
+    state.recoveries = 0
+    _session_changed(state, node, private)
+
+
+def _session_changed(state: RunState, node: NodeState, private: Mapping[str, Any]) -> None:
+    """What a step has changed in its session counts with its output: those that waited for a review came before."""
+    changes = private.get("session") or node.session_changes
+    node.session_changes = []
+    if changes:
+        state.session_patches.append(SessionPatch(state.next_index, changes))
+
+
+def _step_skipped(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+    _end(state, _node(state, event), event, Phase.SKIPPED)
+
+
+def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    if private.get("apart"):
+        return  # it is about the run, and touches no node
+    node = _node(state, event)
+    node.error = event["error"]
+    node.error_type = event["error_type"]
+    node.at_work = bool(private.get("at_work"))
+    if event["will_retry"]:
+        node.phase = Phase.ENTERED
+        node.retry_at = private.get("retry_at")
+    else:
+        node.phase = Phase.FAILED
+        node.ended_index = state.next_index
+        node.asks = bool(private.get("asks"))
+
+
+def _output_review(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    """An output that waits for its review is durable from here on, and what came with it."""
+    node = _node(state, event)
+    node.verdict = None
+    node.content = event.get("step_output")
+    if "output" in private:
+        node.phase = Phase.WAITING
+        output = private["output"]
+        node.content_type, node.success, node.stop = output["content_type"], output["success"], output["stop"]
+        node.error, node.model = output.get("error"), output.get("model")
+    node.session_changes = private.get("session", [])
+
+
+def _executor_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    node = _node(state, event)
+    node.phase = Phase.WAITING
+    node.turn += 1
+    node.agent = AgentState(private["state"], list(event["executor_requirements"]), schemas=private.get("schemas", {}))
+    node.session_changes = private.get("session", [])
+
+
+def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    facts = dict(private["requirement"])
+    kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
+    requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
+    requirement.offers_else = bool(private.get("else"))
+    state.requirements[requirement.id] = requirement
+    if private.get("apart"):
+        return  # it is about the run, and touches no node
+    node = _node(state, event)
+    node.pending = requirement.id
+    node.kind = facts.get("step_type") or node.kind
+    if kind in REVIEWS:
+        facts["step_output"] = node.content  # these were logged just before, and aren't twice
+    elif kind == TOOLS and node.agent is not None:
+        facts["executor_requirements"] = node.agent.requests
+
+
+def _run_output(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+    state.status = RunStatus(event["status"])
+    state.paused_at = event["created_at"]
+    state.ended_steps = []
+    state.session_patches = []
+
+
+def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    if "key" in private:
+        state.applied_keys = [*state.applied_keys[1 - KEPT_KEYS :], private["key"]]
+    asked = state.withdrawn if state.status.is_final else state.requirements
+    requirement = asked.get(event["requirement_id"])
+    if requirement is None:
+        return
+    if not state.status.is_final:
+        _resumed(state, event)
+    decision = dict(event["decision"])
+    if requirement.kind == TOOLS:
+        is_whole = _tools_decided(requirement, event)
+        if not is_whole:
+            return
+        if requirement.decisions:
+            decision["executor_requirements"] = [{"id": id_, **each} for id_, each in requirement.decisions.items()]
+    asked.pop(requirement.id)
+    kept = {key: value for key, value in private.items() if key != "key"}
+    state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
+        requirement,
+        decision,
+        event["resolved_by"],
+        event["resolved_at"],
+        state.next_index,
+        _without_secrets(kept) if state.status.is_final else kept,
+    )
+    node = node_at(state, requirement.path)
+    if node is not None and node.pending == requirement.id:
+        node.pending = None
+        _decided(state, node, requirement, event, private)
+
+
+def _resumed(state: RunState, event: Event) -> None:
+    if state.paused_at is not None:
+        state.paused_ms += elapsed(state.paused_at, event["resolved_at"])
+        state.paused_at = None
+    state.status = RunStatus.RUNNING
+
+
+def _tools_decided(requirement: Requirement, event: Event) -> bool:
+    """Keep the decisions on some of an agent's tools; whether that resolves the requirement: all have one, or a timeout
+    has decided on the step."""
+    decided = event["decision"].get("executor_requirements")
+    if decided is None:
+        return True
+    for each in decided:
+        requirement.decisions[each["id"]] = {key: value for key, value in each.items() if key != "id"}
+        requirement.decided_by[each["id"]] = event["resolved_by"]
+    shown = [
+        _answered(each, requirement.decisions.get(each["id"], {}))
+        for each in requirement.facts["executor_requirements"]
+    ]
+    requirement.facts = {**requirement.facts, "executor_requirements": shown}
+    return not requirement.undecided
+
+
+def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
+    """A tool's request with the decision on it; an answer stands in its question."""
+    shown = {**request, **decision}
+    for schema, name in (("user_input_schema", "name"), ("user_feedback_schema", "question")):
+        answers: Any = decision.get(schema)
+        if answers is not None:
+            given = {each[name]: each for each in answers}
+            shown[schema] = [{**each, **given.get(each[name], {})} for each in request[schema]]
+    return shown
+
+
+def _decided(
+    state: RunState, node: NodeState, requirement: Requirement, event: Event, private: Mapping[str, Any]
+) -> None:
+    """What a decision does to the node that waited for it."""
+    decision: JsonObject = event["decision"]
+    if decision.get("confirmed") is False:
+        _rejected(node, requirement, event)
+    elif requirement.kind in REVIEWS:
+        node.verdict = "approved"
+        if "edited_output" in decision:
+            node.content = decision["edited_output"]
+            kept = "str" if isinstance(node.content, str) else node.content_type
+            node.content_type = private.get("content_type", kept)
+            node.overruled = True
+    elif requirement.kind == TOOLS and node.agent is not None:
+        node.agent.decisions = dict(requirement.decisions)
+        node.phase = Phase.RUNNING
+        node.started_index = state.next_index  # what it said before the pause stands
+    elif requirement.kind == "requires_error_decision":
+        _error_decided(node, event, private)
+    else:
+        node.gates_passed += 1
+        _filled(node, decision, private)
+        if "selected_choices" in decision:
+            node.selected = list(decision["selected_choices"])  # type: ignore[arg-type]
+            node.chosen = True
+
+
+def _filled(node: NodeState, decision: JsonObject, private: Mapping[str, Any]) -> None:
+    """A form was filled in."""
+    if "user_input" in decision:
+        node.user_input = decision["user_input"]  # type: ignore[assignment]
+        node.sealed = {name: each["value"] for name, each in private.get("sealed", {}).items()}
+
+
+def _rejected(node: NodeState, requirement: Requirement, event: Event) -> None:
+    decision = event["decision"]
+    node.rejected_by = event["resolved_by"]
+    node.feedback = decision.get("rejection_feedback")
+    if requirement.kind in GATES:
+        node.gates_passed += 1
+    if decision["on_reject"] != "retry":
+        node.rejected = decision["on_reject"]
+        return
+    node.verdict = "retry"
+    node.previous_output, node.content = node.content, None
+    if requirement.kind == "requires_output_review":
+        _run_again(node)
+
+
+def _run_again(node: NodeState) -> None:
+    """An output was sent back: the next round begins where the node's execution does."""
+    node.phase = Phase.ENTERED
+    node.round += 1
+    node.tries = 0
+    node.agent = None
+    node.session_changes = []
+    node.children = {}
+    node.branch = None
+    if node.chosen:  # a Router's: they choose again, and choosing is the last that is asked before
+        node.chosen = False
+        node.gates_passed -= 1
+
+
+def _error_decided(node: NodeState, event: Event, private: Mapping[str, Any]) -> None:
+    what = event["decision"]["decision"]
+    node.asks = False
+    if what == "retry":
+        node.phase = Phase.ENTERED
+        node.tries = 0
+        node.inputs += "user_input" in event["decision"]
+        _filled(node, event["decision"], private)
+    else:
+        node.rejected = what
+        node.rejected_by = event["resolved_by"]
+        node.feedback = None  # it was about an output, and isn't why
+
+
+def _container_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+    node = _node(state, event)
+    node.phase = Phase.RUNNING
+    node.kind = event["event"].removesuffix("ExecutionStarted")
+    node.verdict = None
+    node.started_at = event["created_at"]
+    node.branch = event.get("branch")
+    if "selected_steps" in event:
+        node.selected = list(event["selected_steps"])
+
+
+def _container_completed(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+    _end(state, _node(state, event), event, Phase.COMPLETED)
+
+
+def _iteration_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+    node = _node(state, event)
+    node.iteration = event["iteration"]
+    node.iterating = True
+    # What was skipped in the iteration before is passed over: the one that has an output stays.
+    kept = {name: child for name, child in node.children.items() if child.phase is not Phase.SKIPPED}
+    node.earlier = {name: _without_earlier(child) for name, child in (node.earlier | kept).items()}
+    node.children = {}
+
+
+def _without_earlier(node: NodeState) -> NodeState:
+    node.earlier = {}
+    return node
+
+
+def _iteration_completed(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+    node = _node(state, event)
+    node.iterating = False
+    if node.verdict != "retry":  # only the iteration after a review has to do with it
+        node.feedback = node.previous_output = None
+    node.verdict = None
+    node.should_continue = event["should_continue"]
+
+
+def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    if not private.get("handover"):
+        state.recoveries += 1
+    interrupted = frozenset(event["interrupted_steps"])
+    for node in walk(state.nodes):
+        if node.step_id not in interrupted:
+            continue
+        node.at_work = False
+        if node.phase is Phase.RUNNING and node.attempt:  # not a loop that asks itself
+            node.phase = Phase.ENTERED
+            node.tries -= 1  # it is no fault of the step's
+
+
+def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], None]:
+    def end(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+        state.status = status
+        for resolution in state.resolved.values():
+            resolution.private = _without_secrets(resolution.private)
+        state.withdrawn, state.requirements = state.requirements, {}
+        state.ended_steps = []
+        state.content = event.get("content")
+        state.content_type = event.get("content_type")
+        state.error = event.get("error") or event.get("reason")
+        state.nodes.clear()
+
+    return end
+
+
+_FOLDERS: dict[str, Callable[[RunState, Event, Mapping[str, Any]], None]] = {
+    "WorkflowStarted": _workflow_started,
+    "StepStarted": _step_started,
+    "StepCompleted": _step_completed,
+    "StepSkipped": _step_skipped,
+    "StepError": _step_error,
+    "StepPaused": _step_paused,
+    "WorkflowRunOutput": _run_output,
+    "StepOutputReview": _output_review,
+    "StepExecutorPaused": _executor_paused,
+    "StepContinued": _continued,
+    "StepExecutorContinued": _continued,
+    "StepsExecutionStarted": _container_started,
+    "StepsExecutionCompleted": _container_completed,
+    "ParallelExecutionStarted": _container_started,
+    "ParallelExecutionCompleted": _container_completed,
+    "ConditionExecutionStarted": _container_started,
+    "ConditionExecutionCompleted": _container_completed,
+    "RouterExecutionStarted": _container_started,
+    "RouterExecutionCompleted": _container_completed,
+    "LoopExecutionStarted": _container_started,
+    "LoopIterationStarted": _iteration_started,
+    "LoopIterationCompleted": _iteration_completed,
+    "LoopExecutionCompleted": _container_completed,
+    "WorkflowRecovered": _recovered,
+    "WorkflowCompleted": _ended(RunStatus.COMPLETED),
+    "WorkflowCancelled": _ended(RunStatus.CANCELLED),
+    "WorkflowError": _ended(RunStatus.ERROR),
+}
