@@ -162,7 +162,7 @@ class _Helper:
         self._is_ready = False
         # Isolated: nothing but the standard library, and that at once. What is secret doesn't stand in its arguments.
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, on a file of ours
-            [sys.executable, "-I", "-S", redis_renewer.__file__],
+            [sys.executable or "", "-I", "-S", redis_renewer.__file__],  # none where Python is embedded: an OSError
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
