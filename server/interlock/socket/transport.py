@@ -33,6 +33,7 @@ from websockets.protocol import State
 from interlock.aio.wakeup import Mailbox
 from interlock_protocol.close_codes import CloseCode
 from interlock_protocol.codec import JSON, MSGPACK, Codec, Frame
+from interlock_protocol.limits import MAX_UNAUTHENTICATED_BYTES
 
 logger = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ SMALL_FRAMES_PER_SECOND = 50
 client that pings every second needs a fiftieth of this.
 """
 
-STRANGERS_BYTES = 4 * 64 * 1024
+STRANGERS_BYTES = 4 * MAX_UNAUTHENTICATED_BYTES
 """How much of one message is taken from a peer that isn't `KNOWN` yet; afterwards it is what the settings say."""
 
 _TEXT, _BINARY = 0x81, 0x82
