@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from tests.workflow.simulation import Simulation, anybody, says
 
 from interlock import Ask, Choose, Confirm, Parallel, Router, Step, Workflow
+from interlock.workflow.decide import decide as decisions
 from interlock.workflow.decide.decide import decide
-from interlock.workflow.decide.decide import decide as decisions
 from interlock.workflow.decide.merge import merge
 from interlock.workflow.declare.forms import check_input
 from interlock.workflow.declare.inputs import checked_input
