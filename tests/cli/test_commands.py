@@ -208,7 +208,7 @@ def test_serve_serves_and_the_other_commands_find_it(cli: Cli, tmp_path: Path) -
     )
     try:
         assert process.stdout is not None
-        greeting = process.stdout.readline()
+        greeting = next(line for line in process.stdout if "ws://" in line)
         found = re.search(r"one, two on ws://(127\.0\.0\.1:\d+)", greeting)
         assert found, greeting
         done = cli("chat", "two", INTERLOCK_URL=f"http://{found[1]}", INTERLOCK_TOKEN=None)

@@ -95,4 +95,4 @@ async def test_form_in_a_charset_that_has_half_characters_is_refused(odd: Live, 
     kind = {"Content-Type": "multipart/form-data; boundary=x; charset=unicode_escape"}
     async with as_alice(odd) as http:
         refused = await http.post("/workflows/plain/runs", content=part, headers=kind)
-        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_json")
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_message")

@@ -103,7 +103,7 @@ async def test_ticket_is_good_for_its_path_alone(live: Live) -> None:
         assert refusal(await page.post("/stream-tickets", {"path": stream_of(one)}, params=query))[0] == 401
 
 
-@pytest.mark.parametrize("ticket", ["", "x", "x" * 43, "x" * 10_000, "\udcff" * 3])
+@pytest.mark.parametrize("ticket", ["", "x", "x" * 43, "x" * 3_000, "\udcff" * 3])
 async def test_what_is_no_ticket_opens_nothing(live: Live, ticket: str) -> None:
     async with http(live) as alice, http(live, None) as page:
         run = await paused(alice)

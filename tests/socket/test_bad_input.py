@@ -232,7 +232,7 @@ async def test_request_id_that_is_no_text_is_refused(live: Live) -> None:
 
 async def test_null_means_not_given(live: Live) -> None:
     async with live.talk() as talk:
-        nulls = dict.fromkeys(("session_id", "user_id", "version", "idempotency_key", "request_id", "message"))
+        nulls = dict.fromkeys(("session_id", "user_id", "version", "idempotency_key", "request_id"))
         await talk.send(action="start-workflow", workflow_id="stream", **nulls)
         messages = await talk.until_end()
         assert messages[0]["event"] == "WorkflowStarted"

@@ -8,6 +8,8 @@ more to do, a wait says little.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
 import threading
 import time
@@ -17,10 +19,11 @@ from typing import Any
 import pytest
 from tests.socket.test_bad_input import paused
 from tests.support.live import BOB, Live, Message, Talk
+from websockets.exceptions import ConnectionClosed
 
 from interlock_protocol.limits import MAX_FAULTS, MAX_LIST, MAX_MESSAGE_BYTES, MAX_VALUES
 
-OTHERS_WAIT_SECONDS = 1.0
+OTHERS_WAIT_SECONDS = 2.0
 """How much the server may work before another client has its `pong`: far over what it does."""
 
 MAX_ANSWER_BYTES = 32 * 1024
@@ -90,6 +93,15 @@ FIELDS = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_of_other_tests_is_collected() -> Iterator[None]:
+    """The server is a thread of the tests' process: a collection would look at all that the suite has made so far."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def worked() -> float:
     """How much the server's thread has worked, in seconds; where the system can't tell, how many have passed."""
     if not hasattr(time, "pthread_getcpuclockid"):
@@ -101,7 +113,8 @@ def worked() -> float:
 async def work_before_pong(talk: Talk, frames: Sequence[str], other: Talk) -> float:
     """How much the server works, in seconds, on frames before another client has its `pong`."""
     before = worked()
-    await asyncio.gather(*(talk.socket.send(frame) for frame in frames))
+    with contextlib.suppress(ConnectionClosed):  # a stranger isn't let say as much
+        await asyncio.gather(*(talk.socket.send(frame) for frame in frames))
     await other.send(action="ping")
     await other.until("pong")
     return worked() - before
@@ -139,8 +152,8 @@ async def test_worst_content_of_each_field_holds_nobody_up(live: Live, field: st
 
 @pytest.mark.parametrize("content", CONTENTS)
 async def test_worst_content_before_authentication_holds_nobody_up(live: Live, content: str) -> None:
-    async with live.connect() as stranger, live.talk(BOB) as other:
-        for frame in ('{"action":"authenticate","token":%s}', '{"action":"start-workflow","message":%s}'):
+    for frame in ('{"action":"authenticate","token":%s}', '{"action":"start-workflow","message":%s}'):
+        async with live.connect() as stranger, live.talk(BOB) as other:
             assert await work_before_pong(stranger, [frame % CONTENTS[content]], other) < OTHERS_WAIT_SECONDS
 
 

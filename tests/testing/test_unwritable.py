@@ -109,7 +109,7 @@ async def test_event_that_cannot_be_written_ends_the_run(name: str, monkeypatch:
         return write(event)
 
     monkeypatch.setattr(writer, "event_body", refuses)
-    monkeypatch.setattr("interlock.engine.work.worker.event_body", refuses)
+    monkeypatch.setattr("interlock.engine.work.stream.event_body", refuses)
     async with running(EVERYTHING) as run:
         assert await through(run) is RunStatus.ERROR
         assert "it is odd" in (run.error or "")

@@ -7,7 +7,7 @@ Laws:
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,12 +29,16 @@ from interlock.workflow.declare.inputs import message_schema
 from interlock.workflow.declare.nodes import Workflow
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
-from interlock_protocol.limits import MAX_FAULTS, MAX_LIST
+from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.messages import Name
 from interlock_protocol.types import RunStatus
 
 MAX_PAGE = 200
 RUN_LIST = answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_MESSAGE)
+
+
+MAX_STATUSES: Final = 50
+"""How many values of `status` a list may be asked for; there are six."""
 
 
 def make_router(services: Callable[[], Services]) -> APIRouter:
@@ -59,7 +63,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
     @router.get("/runs", operation_id="listRuns", responses=RUN_LIST)
     async def runs(
         principal: who,
-        status: Annotated[list[RunStatus] | None, Query(max_length=MAX_LIST)] = None,
+        status: Annotated[list[RunStatus] | None, Query(max_length=MAX_STATUSES)] = None,
         workflow_id: Name | None = None,
         session_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
@@ -73,7 +77,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
     async def runs_of(
         principal: who,
         workflow_id: Name,
-        status: Annotated[list[RunStatus] | None, Query(max_length=MAX_LIST)] = None,
+        status: Annotated[list[RunStatus] | None, Query(max_length=MAX_STATUSES)] = None,
         session_id: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,

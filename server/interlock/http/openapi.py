@@ -54,6 +54,12 @@ _BODIES: dict[str, tuple[type[Any], bool]] = {
 """The bodies of requests: the message each stands for, and whether it may be answered with a stream."""
 
 
+_TOO_LONG = {
+    "description": "The address has more than 8 KiB.",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
+
+
 def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
     """The OpenAPI document of an application that has these routes.
 
@@ -68,6 +74,7 @@ def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
     made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": _SECURITY}
     made["security"] = [{"bearer": []}]
     for path, method, operation in _operations(made):
+        operation["responses"]["414"] = _TOO_LONG
         if path.startswith(("/health", "/metrics")):
             operation["security"] = [] if path.startswith("/health") else [{"bearer": []}, {}]
         if path == STREAM:
