@@ -15,6 +15,8 @@ from tests.faults.verdict import FINAL, Event, Row
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from interlock.engine.driving.rows import parted
+
 READ_SECONDS = 20.0
 
 
@@ -70,7 +72,7 @@ def _plans(rows: Sequence[Any]) -> dict[int, list[str]]:
 def _audit(rows: Sequence[Any]) -> dict[str, list[Row]]:
     audit: dict[str, list[Row]] = {}
     for row in rows:
-        decision = json.loads(row["decision"])
+        decision, _ = parted(json.loads(row["decision"]))
         found = Row(row["requirement_id"], decision, row["resolved_by"], row["event_index"])
         audit.setdefault(row["run_id"], []).append(found)
     return audit

@@ -24,7 +24,7 @@ def test_no_request_finds_the_server_to_be_other_than_it_says(tmp_path: Path) ->
 
     Not all that a server refuses can be said in a schema: that a `cursor` is one of ours, that a form's field is JSON.
     """
-    refusals = '[checks.negative_data_rejection]\nexpected-statuses = [400, 401, 403, 404, 409, 413, 422, 429]\n'
+    refusals = "[checks.negative_data_rejection]\nexpected-statuses = [400, 401, 403, 404, 409, 413, 422, 429]\n"
     (tmp_path / "schemathesis.toml").write_text(refusals)  # 413: more values than a message may hold
     quick = [each for each in workflows if each.id in ("confirm", "order", "echo")]  # others end the process, or wait
     with live_server(quick, data_dir=tmp_path, metrics="open") as live:
