@@ -42,8 +42,18 @@ def connected(port: int, *, hears: int | None = None) -> socket.socket:
     if hears is not None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, hears)
     made.settimeout(_QUIET_SECONDS)
-    made.connect((LOOPBACK, port))
+    with _closed_unless_it_works(made):
+        made.connect((LOOPBACK, port))
     return made
+
+
+@contextmanager
+def _closed_unless_it_works(made: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        made.close()
+        raise
 
 
 def handshake(*, path: str = SOCKET_PATH, more: str = "") -> bytes:
@@ -58,8 +68,9 @@ def handshake(*, path: str = SOCKET_PATH, more: str = "") -> bytes:
 def upgraded(port: int, *, packed: bool = False, hears: int | None = None) -> socket.socket:
     """A WebSocket, open, on which nothing was said by the client."""
     made = connected(port, hears=hears)
-    made.sendall(handshake(more="Sec-WebSocket-Protocol: interlock.v1.msgpack\r\n" if packed else ""))
-    made.recv(12)
+    with _closed_unless_it_works(made):
+        made.sendall(handshake(more="Sec-WebSocket-Protocol: interlock.v1.msgpack\r\n" if packed else ""))
+        made.recv(12)
     return made
 
 
