@@ -3,6 +3,7 @@
 Laws:
 - Each is answered by the server's own routes, asked with the client's own headers: rights, limits and refusals are
   theirs. What is read beside is of runs that they have let this client read.
+- Of a body no more is read or parsed than the server would: what is beyond its bounds is passed on for it to refuse.
 - What Interlock hasn't (agents, teams, models) is told as empty lists; other paths of AgentOS aren't there.
 
 Source: `docs/agentos.md`, "HTTP".
@@ -26,7 +27,10 @@ from interlock.bridges.agentos.exchange import Answer, Translating, asking, head
 from interlock.bridges.agentos.history import History, Reader
 from interlock.bridges.agentos.outputs import Fields, place_of
 from interlock.engine.commands.runs import Runs
+from interlock.http.bodies import MAX_FIELDS
+from interlock_protocol.codec import check_values
 from interlock_protocol.errors import Refusal
+from interlock_protocol.limits import MAX_UNAUTHENTICATED_BYTES, MAX_VALUES
 
 LISTED = 50
 """How many runs of a session are told at most, the newest."""
@@ -175,7 +179,11 @@ async def resume(request: Request) -> None:
     """`POST` and `GET …/runs/{run_id}/resume`: what was missed, and what follows. A finished run is replayed whole."""
     asked = request.query
     if request.scope["method"] == "POST":
-        asked = dict(parse_qsl((await _body(request)).decode("latin-1")))
+        form = await _body(request)
+        if _has_too_many(form):
+            await Answer(400, {"detail": f"This form has more than {MAX_FIELDS} fields."}).send(request.send)
+            return
+        asked = dict(parse_qsl(form.decode("latin-1")))
     given = {name: asked[name] for name in ("last_event_index", "session_id") if asked.get(name)}
     answer = await request.ask(_run_of(request))
     if answer.is_fine and answer.content["status"] in ("COMPLETED", "CANCELLED", "ERROR"):
@@ -266,8 +274,10 @@ def _kind(scope: Scope) -> str:
 
 async def _body(request: Request) -> bytes:
     """The body, up to what the server would read: it refuses what is larger."""
+    is_stranger = header(request.scope, b"authorization") is None
+    limit = min(request.limit, MAX_UNAUTHENTICATED_BYTES) if is_stranger else request.limit
     body = bytearray()
-    while len(body) <= request.limit:
+    while len(body) <= limit:
         message = await request.receive()
         body.extend(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body", False):
@@ -275,24 +285,36 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
+def _has_too_many(form: bytes) -> bool:
+    return form.count(b"&") >= MAX_FIELDS
+
+
+def _parsed(text: str) -> Any:
+    """What a text in JSON holds; None where it can't be read, or holds more values than the server would take."""
+    try:
+        check_values(text, MAX_VALUES)
+        return json.loads(text)
+    except (Refusal, ValueError, RecursionError):
+        return None
+
+
 def _with_decisions(form: bytes) -> bytes:
+    if _has_too_many(form):
+        return form
     fields = parse_qsl(form.decode("latin-1"), keep_blank_values=True, encoding="utf-8")
     told = [(name, _decisions(value) if name == "step_requirements" else value) for name, value in fields]
     return urlencode(told).encode()
 
 
 def _decisions(text: str) -> str:
-    try:
-        echoed = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+    echoed = _parsed(text)
     return json.dumps([actions.decided(each) for each in echoed]) if isinstance(echoed, list) else text
 
 
 def _object_with_decisions(body: bytes) -> bytes:
     try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
+        fields = _parsed(body.decode())
+    except UnicodeDecodeError:
         return body
     return json.dumps(actions.continued(fields)).encode() if isinstance(fields, dict) else body
 
