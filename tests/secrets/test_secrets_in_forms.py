@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, SecretStr, field_validator
 from tests.workflow.simulation import Simulation, anybody
 
-from interlock import Ask, Condition, CustomEvent, Review, Step, StepInput, UserInputField, Workflow
+from interlock import Ask, Condition, Confirm, CustomEvent, Parallel, Review, Step, StepInput, UserInputField, Workflow
 from interlock.engine.commands.idempotency import fingerprint_of
 from interlock.engine.driving.lost_log import _decide_again
 from interlock.engine.driving.rows import parted, with_private
@@ -21,12 +21,13 @@ from interlock.secrets.vault import KeyedVault, new_key
 from interlock.store.port import Decision
 from interlock.testing import ErrorCode, Refusal, Run, running
 from interlock.workflow.decide.decide import continued, decide, purpose_of
-from interlock.workflow.declare.agents import Tool, ToolRequest
+from interlock.workflow.declare.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.state import dump, load
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.requirements import EchoedRequirement
+from interlock_protocol.types import JsonObject, JsonValue
 
 SECRET = "hunter-2-and-more"
 OTHER = "another-secret"
@@ -263,3 +264,81 @@ def test_server_without_a_key_takes_no_secret() -> None:
     with pytest.raises(Refusal, match="INTERLOCK_SECRETS_KEYS") as refused:
         run.answer("sign in", user_input={"user": "ann", "password": SECRET})
     assert refused.value.code is ErrorCode.UNAVAILABLE
+
+
+class Teller:
+    """An agent that pauses with what it was given in the arguments of a tool, or in what it keeps."""
+
+    id, name = "teller", "Teller"
+    type: Literal["agent", "team"] = "agent"
+
+    def __init__(self, *, keeps: bool) -> None:
+        self._keeps = keeps
+
+    async def run(self, step_input: StepInput, stream: AgentStream) -> Any:
+        secret = password_of(step_input)
+        args: JsonObject = {} if self._keeps else {"with": [secret]}
+        return AgentPause([ToolRequest(Tool("c1", "login", args))], {"history": secret if self._keeps else ""})
+
+    async def resume(
+        self, state: JsonValue, decisions: Sequence[ToolDecision], step_input: StepInput, stream: AgentStream
+    ) -> Any:
+        return "in"
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["arguments", "state"])
+async def test_pause_of_an_agent_that_would_tell_the_secret_is_an_error_of_its_step(keeps: bool) -> None:
+    step = Step("sign in", agent=Teller(keeps=keeps), human_review=Ask(FIELDS))
+    async with running(Workflow("login", steps=[step])) as run:
+        await (await run.paused()).submit(user="ann", password=SECRET)
+        await run.failed()
+        assert "secret" in run.events[-1]["error"]
+        await assert_nowhere(run, SECRET)
+
+
+async def test_secret_that_is_longer_than_an_error_may_be_is_not_told_in_part() -> None:
+    long = "".join(chr(97 + number * 7 % 26) for number in range(3_000))
+
+    def sign_in(step_input: StepInput) -> str:
+        raise ValueError("context " * 900 + password_of(step_input))
+
+    async with running(asking(sign_in, FIELDS)) as run:
+        await (await run.paused()).submit(user="ann", password=long)
+        await run.failed()
+        await assert_nowhere(run, long[:200])
+
+
+async def test_secret_that_is_called_as_a_field_of_events_leaves_them_as_they_are() -> None:
+    def sign_in(step_input: StepInput) -> Any:
+        yield CustomEvent("progress", {"name": "ann"})
+
+    async with running(asking(sign_in, FIELDS)) as run:
+        await (await run.paused()).submit(user="ann", password="name")
+        await run.completed()
+        (event,) = [each for each in run.events if each["event"] == "CustomEvent"]
+        assert event["name"] == "progress"
+
+
+async def test_code_beside_a_step_that_has_the_secret_does_not_see_it() -> None:
+    seen: list[Any] = []
+    has_it, was_looked_at = asyncio.Event(), asyncio.Event()
+
+    async def sign_in(step_input: StepInput) -> str:
+        password_of(step_input)
+        has_it.set()
+        await was_looked_at.wait()
+        return "in"
+
+    def looks(step_input: StepInput) -> bool:
+        seen.append(step_input.user_input)
+        was_looked_at.set()
+        return True
+
+    beside = Condition("look", looks, steps=[Step("next", lambda _: "done")], human_review=Confirm("Look?"))
+    asks = Step("sign in", sign_in, human_review=Ask(FIELDS))
+    async with running(Workflow("login", steps=[Parallel("both", [asks, beside])])) as run:
+        await (await run.paused("sign in")).submit(user="ann", password=SECRET)
+        await has_it.wait()
+        await (await run.paused("look")).confirm()
+        await run.completed()
+    assert seen == [{"user": "ann", "password": STRUCK}]

@@ -8,7 +8,7 @@ Source: `docs/architecture.md`, "How an event travels".
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Any, Protocol
+from typing import Protocol
 
 from interlock.engine.clock import Clock
 from interlock.secrets.port import struck
@@ -69,7 +69,7 @@ class StepStream:
         self._say(event, tool=tool)
 
     def _say(self, event: str, **fields: JsonValue) -> None:
-        shown: Any = struck(fields, self._secrets)
+        shown = {name: struck(value, self._secrets) for name, value in fields.items()}
         body = {**self._base, "event": event, **shown, "created_at": self._writer.clock.now_ms()}
         self._writer.emit_streamed(event, event_body(body))
 

@@ -119,6 +119,7 @@ class Worker:
             output = await self._output(work, step, replace(step_input, _cancelled=lambda: self._gone(limit)))
         changes = difference(before, _kept_in(session))
         if isinstance(output, AgentPause):
+            _refuse_secrets(output, self.secrets)
             return Executed(output, session=changes)
         if self.secrets:
             output = _without(output, self.secrets)
@@ -214,25 +215,30 @@ class Worker:
 
     def _user_input(self, work: Work, node: NodeState | None) -> Any:
         """What was filled in for a step; code that looks where a run goes sees what was filled in last."""
-        filled = newest_filled_in(self._writer.state) if node is None or _is_looking(work) else node
+        looks = node is None or _is_looking(work)
+        filled = newest_filled_in(self._writer.state) if looks else node
         if filled is None or filled.user_input is None:
             return None
         try:
-            return self._filled(filled, filled.user_input)
+            return self._filled(filled, filled.user_input, opens=not looks)
         except Misfit:
-            if filled is node:
+            if not looks:
                 raise
             return _copy_of(filled.user_input)  # what stands for a secret that is gone may be none of the model's type
 
-    def _filled(self, node: NodeState, values: JsonObject) -> Any:
+    def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
         """What a person filled in: a dict, or an instance of the model that was asked for.
+
+        Args:
+            opens: whether the secrets in it are opened: for the step that asked for them, and for nobody else.
 
         Raises:
             Misfit: the model doesn't take it.
         """
         place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
-        secrets = {name: self._opened(node, name, sealed) for name, sealed in node.sealed.items()}
+        sealed = node.sealed if opens else {}
+        secrets = {name: self._opened(node, name, each) for name, each in sealed.items()}
         self.secrets.update(str(each) for each in secrets.values())
         return answer_of(None if ask is None else ask.model, _copy_of(values), secrets)
 
@@ -246,6 +252,22 @@ class Worker:
 def _is_looking(work: Work) -> bool:
     """Whether code looks at a run to decide where it goes: it sees what people have filled in so far."""
     return work.task != "execute"
+
+
+def _refuse_secrets(pause: AgentPause, secrets: Set[str]) -> None:
+    """See that an agent's pause, all of which is logged, repeats no secret. Struck arguments would be those that run.
+
+    Raises:
+        OutputError: it does.
+    """
+    if not secrets:
+        return
+    shown = _copy_of([[dict(each.tool.args), list(each.user_feedback)] for each in pause.requests])
+    if struck(shown, secrets) != shown:
+        raise OutputError("the arguments of a tool have a secret in them; hand it over by the agent's dependencies")
+    state = _copy_of(pause.state)
+    if struck(state, secrets) != state:
+        raise OutputError("what an agent keeps over a pause has a secret in it; leave it out, and ask for it again")
 
 
 def _without(output: Content, secrets: Set[str]) -> Content:

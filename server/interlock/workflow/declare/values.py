@@ -24,6 +24,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic_core import from_json, to_json
 
+from interlock.secrets.port import struck
 from interlock.workflow.declare.errors import DeclarationError
 from interlock_protocol.limits import KIB, MAX_CLIENT_DEPTH, MAX_NAME, MAX_OUTPUT_BYTES, MAX_TEXT_BYTES
 from interlock_protocol.types import JsonValue, PathPart
@@ -82,10 +83,14 @@ def legible(given: str, most: int = MAX_ERROR_CHARACTERS) -> str:
     return given[:most].encode(errors="replace").decode()
 
 
-def said(error: BaseException) -> str:
-    """What an exception says, as it may be told; its name, where it says nothing or can't."""
+def said(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    """What an exception says, as it may be told; its name, where it says nothing or can't.
+
+    Args:
+        secrets: what is struck out of it, before it is cut: a part of a secret is none that could be found.
+    """
     try:
-        return legible(str(error) or type(error).__name__)
+        return legible(str(struck(str(error), secrets)) or type(error).__name__)
     except BaseException:  # whoever can't say what went wrong has still gone wrong
         return legible(type(error).__name__)
 

@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interlock.secrets.port import struck
 from interlock.workflow.declare.agents import AgentPause, ToolRequest
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Loop, Step, Workflow
@@ -227,7 +226,7 @@ def failed(
         work.place,
         work.path,
         _node_of(state, work),
-        str(struck(said(error), secrets)),
+        said(error, secrets),
         legible(type(error).__name__),
         will_retry=retry_at is not None,
         private=private,

@@ -303,12 +303,13 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
 
 
 def _form(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What of a form its answers depend on, by field: type, whether it is required, the allowed values."""
+    """What of a form its answers depend on, by field: type, required, allowed values, whether it is a secret."""
     return {
         field["name"]: (
             field["field_type"],
             bool(field.get("required")),
             None if field.get("allowed_values") is None else sorted(map(to_json, field["allowed_values"])),
+            bool(field.get("secret")),
         )
         for field in fields
     }
