@@ -156,6 +156,8 @@ FLOODS: Final[dict[str, Callable[[int, float], None]]] = {
     "lines before a request": _bytes(b"", b"\r\n" * 30_000),
     "requests in a row, unread": _bytes(b"", _REQUEST * 5_000),
     "a body in chunks of one byte": _bytes(_POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 10_000),
+    "trailers without an end": _bytes(_POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"y" * 65536),
+    "extensions of chunks": _bytes(_POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1;" + b"y" * 4000 + b"\r\nx\r\n"),
     "a body that comes slowly": _bytes(_POST + b"Content-Length: 100000\r\n\r\n", b"x", every=0.05),
 }
 

@@ -7,6 +7,7 @@ Laws:
   whoever is being answered, or has a socket, keeps it.
 - A peer that takes nothing of what is on its way to it is let go: in its time, and sooner when the connection closes.
 - A head of a request has a bound in bytes, in lines and for each line. Beyond it the peer is told so, and let go.
+  So has what comes with a body and is none of it: trailers, which nobody reads, and extensions of chunks.
 
 Between the event loop and uvicorn's protocols stands a `Connection`: a protocol to the one, a transport to the others.
 
@@ -309,6 +310,10 @@ class Connection(asyncio.Transport, asyncio.Protocol):
         self.abort()
 
 
+_CHUNK_BYTES: Final = 12
+"""What a chunk has beside what is in it: its length, and two ends of lines."""
+
+
 class _Unfit(Exception):  # noqa: N818 - what a request is, not what went wrong here
     """The head of a request is beyond a bound."""
 
@@ -321,6 +326,8 @@ class HttpConnection(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_bytes: int | None = None
+        self._beside_bytes: int | None = None
+        self._body_bytes = 0
         self._answered: RequestResponseCycle | None = None
         self._unfit: tuple[HTTPStatus, str] | None = None
 
@@ -339,8 +346,18 @@ class HttpConnection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
+        self._body_bytes = 0
         super().data_received(data)
-        if self._head_bytes is not None and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._beside_bytes is not None:
+            self._beside_bytes = max(0, self._beside_bytes + len(data) - self._body_bytes)
+            if self._beside_bytes > MAX_HEAD_BYTES:
+                self._refuse(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                    f"There are more than {MAX_HEAD_BYTES} bytes beside the body; send no trailers.",
+                )
+        if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(
@@ -349,7 +366,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_bytes = 0
+        self._head_bytes, self._beside_bytes = 0, None
         self.transport.expect(self._late)
 
     def on_url(self, url: bytes) -> None:
@@ -359,7 +376,8 @@ class HttpConnection(HttpToolsProtocol):
             raise _Unfit
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        if self._beside_bytes is None:
+            super().on_header(name, value)  # a trailer says nothing that anybody here listens to
         if len(name) + len(value) + 2 > MAX_LINE_BYTES:
             sentence = f"A header has more than {MAX_LINE_BYTES} bytes; if it is a cookie, clear it and come again."
         elif len(self.headers) > MAX_HEADERS:
@@ -370,11 +388,19 @@ class HttpConnection(HttpToolsProtocol):
         raise _Unfit
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = None
+        self._head_bytes, self._beside_bytes = None, 0
         self.transport.expect(self._late)
         super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        self._body_bytes += _CHUNK_BYTES
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._beside_bytes = None
         self.transport.expect_nothing()
         super().on_message_complete()
 
@@ -387,6 +413,9 @@ class HttpConnection(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self.transport.expect_nothing()
+        if self._answered is not None and not self._answered.response_complete:
+            self._refuse(HTTPStatus.BAD_REQUEST, "Open a socket on a connection that waits for no answer.")
+            return
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:

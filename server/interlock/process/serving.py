@@ -53,7 +53,12 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
 
 
 def _with_short_way(app: ASGIApp, interlock: Interlock) -> ASGIApp:
-    """The application, but sockets don't go through its layers: each would keep a frame of each as long as it lives."""
+    """The application, but sockets don't go through its layers: each would keep a frame of each as long as it lives.
+
+    Where AgentOS is spoken, one of the layers is who speaks it.
+    """
+    if interlock.settings.agentos != "off":
+        return app
 
     def either(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         is_socket = scope["type"] == "websocket" and scope["path"] == SOCKET_PATH

@@ -41,7 +41,7 @@ FRAMES = "interlock.frames"
 """The ASGI extension, and the message type: `{"type": FRAMES, "data": bytes}`, whole frames with their headers."""
 
 KNOWN = "interlock.known"
-"""Another message type, of the same extension: the peer has authenticated."""
+"""Another ASGI extension, and its message type: the peer has authenticated."""
 
 LAST_WORDS_SECONDS = 1.0
 """How long a silent peer is given to take its close frame."""
@@ -95,14 +95,16 @@ class Outlet:
     """
 
     def __init__(self, scope: Mapping[str, Any], codec: Codec, send: Any) -> None:
-        self._in_pages = FRAMES in (scope.get("extensions") or ())
+        extensions = scope.get("extensions") or ()
+        self._in_pages = FRAMES in extensions
+        self._tells_known = KNOWN in extensions
         self.codec = _FRAMED[codec] if self._in_pages else codec
         self._key = "text" if codec is JSON else "bytes"
         self._send = send
 
     async def known(self) -> None:
         """The peer has authenticated: it may send whole messages."""
-        if self._in_pages:
+        if self._tells_known:
             await self._send({"type": KNOWN})
 
     async def room(self) -> None:
@@ -164,7 +166,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         event.headers.clear()  # they are in the scope; the parser would keep them as long as the connection lives
         if self.response.status_code == 101:
-            self.scope["extensions"][FRAMES] = {}
+            self.scope["extensions"] |= {FRAMES: {}, KNOWN: {}}
 
     def shutdown(self) -> None:
         if not self.transport.is_closing():

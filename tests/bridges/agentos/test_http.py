@@ -88,10 +88,13 @@ async def test_what_is_not_there_is_not_found(beside: Live) -> None:
         {"Origin": "https://evil.example"},
         {"Sec-Fetch-Site": "cross-site"},
         {"X-Forwarded-For": "192.0.2.7"},
+        {"X-Forwarded-For": ""},
+        {"X-Forwarded-Proto": "https"},
+        {"CF-Connecting-IP": "192.0.2.7"},
         {"X-Real-IP": "192.0.2.7"},
         {"Authorization": "Bearer wrong"},
     ],
-    ids=lambda headers: next(iter(headers)),
+    ids=lambda headers: "=".join(next(iter(headers.items()))),
 )
 async def test_what_does_not_come_straight_from_this_machine_needs_a_token(
     open_at_root: Live, headers: dict[str, str]

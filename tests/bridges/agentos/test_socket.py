@@ -7,10 +7,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import ALICE, PATIENCE, Live
+from tests.support.live import ALICE, PATIENCE, Live, served
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
@@ -186,6 +187,26 @@ async def test_ping_and_what_is_wrong_are_answered(open_at_root: Live) -> None:
         assert "error" in await peer.next()
         await peer.send("reconnect", run_id="no such", last_event_index=3)
         assert (await peer.next())["code"] == "run_not_found"
+
+
+async def test_message_of_somebody_who_is_known_may_be_as_large_as_any(beside: Live) -> None:
+    async with client(beside.socket_url, subprotocols=[Subprotocol(SUBPROTOCOL)]) as peer:
+        await peer.next()
+        await peer.send("authenticate", token=ALICE)
+        await peer.until("authenticated")
+        await peer.send("start-workflow", workflow_id=WORKFLOW, message="x" * 500_000)
+        assert (await peer.until(*END))[-1]["event"] == "WorkflowCompleted"
+
+
+async def test_server_of_the_command_line_speaks_it_on_the_path_of_its_own_socket(tmp_path: Path) -> None:
+    server = served("tests.bridges.agentos.workflows:workflows", tmp_path, agentos="beside")
+    with server.start():
+        async with client(server.socket_url, subprotocols=[Subprotocol(SUBPROTOCOL)]) as peer:
+            assert (await peer.next())["event"] == "connected"
+            await peer.send("authenticate", token=ALICE)
+            await peer.until("authenticated")
+            await peer.send("start-workflow", workflow_id=WORKFLOW, message="x")
+            assert "RunContent" in [event["event"] for event in await peer.until(*END)]
 
 
 # ── Who needs no token ──────────────────────────────────────────────────────────────────────────────────

@@ -32,7 +32,8 @@ PREFIX = "/agentos"
 OWN = "application/vnd.interlock+json"
 """What a client accepts that wants the server's own answers, where AgentOS's are at the root."""
 
-_PROXIED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
+_PROXIED = (b"x-forwarded", b"forwarded", b"x-real-ip", b"via", b"cf-", b"true-client-ip")
+"""How the headers begin that proxies send, whatever is in them."""
 
 
 class AgentOS:
@@ -109,11 +110,24 @@ class AgentOS:
         name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
         site = header(scope, b"sec-fetch-site")
         return (
-            is_loopback(name)
+            _is_direct(scope)
+            and is_loopback(name)
             and site in (None, "same-origin", "same-site", "none")
             and origin_allowed(header(scope, b"origin"), host)
-            and not any(header(scope, name) for name in _PROXIED)
         )
+
+
+def _is_direct(scope: Scope) -> bool:
+    """Whether nothing says that this came through a proxy: its peer, its version of HTTP, its headers."""
+    names = [name.lower() for name, _ in scope["headers"]]
+    peer = scope.get("client")
+    return (
+        peer is not None
+        and is_loopback(f"[{peer[0]}]" if ":" in peer[0] else peer[0])
+        and scope.get("http_version") != "1.0"
+        and names.count(b"host") == 1
+        and not any(name.startswith(_PROXIED) for name in names)
+    )
 
 
 def _path(scope: Scope) -> str:
