@@ -23,7 +23,7 @@ class Nothing:
     """Neither sockets nor followers nor connections."""
 
     def __init__(self) -> None:
-        self.count = self.limit = 0
+        self.count = self.limit = self.held_bytes = 0
         self.refused: Counter[str] = Counter()
 
     def cursors(self) -> list[Any]:
