@@ -18,7 +18,7 @@ PONG_SECONDS = 2.0
 DECISIONS = 25
 PATIENCE = 100.0
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
