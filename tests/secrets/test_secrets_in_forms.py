@@ -20,10 +20,11 @@ from interlock.secrets.port import STRUCK
 from interlock.secrets.vault import KeyedVault, new_key
 from interlock.store.port import Decision
 from interlock.testing import ErrorCode, Refusal, Run, running
-from interlock.workflow.decide.decide import continued, decide, purpose_of
+from interlock.workflow.decide.decide import continued, decide
 from interlock.workflow.declare.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.run.fold import fold
+from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.state import dump, load
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.requirements import EchoedRequirement

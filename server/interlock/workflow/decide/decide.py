@@ -31,6 +31,7 @@ from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.advance import started
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.events import Draft, run_event, step_facts
+from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
 from interlock.workflow.run.walk import TIMEOUT
@@ -320,11 +321,6 @@ def _is_equal(
             for name, value in secrets.items()
         )
     )
-
-
-def purpose_of(run_id: str, facts: Mapping[str, Any], field_name: str) -> str:
-    """What a secret is sealed for: one field, of one visit of one step."""
-    return "\x1f".join((run_id, facts["step_id"], str(facts["visit"]), field_name))
 
 
 # ── Repetitions ─────────────────────────────────────────────────────────────────────────────────────────

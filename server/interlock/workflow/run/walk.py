@@ -48,6 +48,21 @@ class Work:
     turn: int = 0
 
     @property
+    def step_id(self) -> str:
+        """The id of the node whose code it is."""
+        return self.place.step_id
+
+    @property
+    def name(self) -> str:
+        """The name of the node whose code it is."""
+        return self.place.node.name
+
+    @property
+    def is_execution(self) -> bool:
+        """Whether it is the work of a step, and not code that looks where a run goes."""
+        return self.task == "execute"
+
+    @property
     def key(self) -> tuple[Task, Path, int, int, int]:
         return (self.task, self.path, self.visit, self.attempt, self.turn)
 
