@@ -17,9 +17,12 @@ from interlock.secrets.port import Vault
 from interlock.workflow.activities import (
     Activity,
     AgentTurn,
+    EarlierRun,
     Evaluation,
     Expression,
     Function,
+    OutputError,
+    Session,
     SessionRead,
     StepInput,
     ThreadEnd,
@@ -29,12 +32,22 @@ from interlock.workflow.decide.decide import Decided, MayDecide
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.values import said
 from interlock.workflow.run import advance as rules
 from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
 from interlock.workflow.run.events import Draft, Effects, Path, effects, step_event
 from interlock.workflow.run.fold import fold, shift
-from interlock.workflow.run.state import REDUCER_VERSION, TOOLS, Requirement, Resolution, RunState, dump, load_parts
+from interlock.workflow.run.state import (
+    REDUCER_VERSION,
+    TOOLS,
+    Requirement,
+    Resolution,
+    RunState,
+    dump,
+    load,
+    load_parts,
+)
 from interlock.workflow.run.walk import TIMEOUT, Advance, Work
 from interlock_protocol.types import JsonObject, JsonValue
 
@@ -47,6 +60,7 @@ __all__ = [
     "AgentTurn",
     "Decided",
     "Draft",
+    "EarlierRun",
     "Echoed",
     "Effects",
     "Environment",
@@ -54,11 +68,13 @@ __all__ = [
     "Expression",
     "Function",
     "MayDecide",
+    "OutputError",
     "Path",
     "Program",
     "Requirement",
     "Resolution",
     "RunState",
+    "Session",
     "SessionRead",
     "StepInput",
     "ThreadEnd",
@@ -67,8 +83,10 @@ __all__ = [
     "effects",
     "expired",
     "fold",
+    "load",
     "load_parts",
     "next_timer",
+    "said",
     "shift",
     "unserved",
 ]

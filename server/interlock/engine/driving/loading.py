@@ -9,7 +9,7 @@ from typing import cast
 from interlock.engine.driving.writer import fold_entry
 from interlock.log.port import Log
 from interlock.store.port import Run, Store
-from interlock.workflow.run.state import REDUCER_VERSION, RunState, load_parts
+from interlock.workflow.program import REDUCER_VERSION, RunState, load_parts
 
 SLICE = 256
 """How many entries are folded, or parts of a snapshot loaded, before others have their turn."""

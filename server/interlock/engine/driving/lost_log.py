@@ -34,8 +34,7 @@ from interlock.engine.driving.loading import first_state
 from interlock.engine.driving.rows import parted, settlement_of
 from interlock.log.port import Head, Log
 from interlock.store.port import Decision, Run, Settlement, Store
-from interlock.workflow.run.fold import fold
-from interlock.workflow.run.state import REDUCER_VERSION, TOOLS, Requirement, RunState, load
+from interlock.workflow.program import REDUCER_VERSION, TOOLS, Requirement, RunState, fold, load
 from interlock_protocol.types import JsonObject, RunStatus
 
 logger = structlog.get_logger(__name__)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.store.port import Decision, Settlement, Snapshot
-from interlock.workflow.decide.decide import Decided, next_timer
-from interlock.workflow.declare.values import said
-from interlock.workflow.run.state import REDUCER_VERSION, Requirement, RunState, dump
+from interlock.workflow.program import REDUCER_VERSION, Decided, Requirement, RunState, dump, next_timer, said
 from interlock_protocol.limits import MAX_STATE_BYTES
 from interlock_protocol.types import JsonObject
 from interlock_protocol.values import NotWire, too_large

@@ -12,8 +12,7 @@ from typing import Protocol
 
 from interlock.engine.clock import Clock
 from interlock.secrets.port import struck
-from interlock.workflow.activities import OutputError
-from interlock.workflow.program import Program, RunState, Work
+from interlock.workflow.program import OutputError, Program, RunState, Work
 from interlock_protocol.codec import event_body, fitting
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import NotWire, written
