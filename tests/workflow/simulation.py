@@ -32,7 +32,7 @@ from interlock.workflow.program import (
     fold,
 )
 from interlock.workflow.run.scope import place_at
-from interlock.workflow.run.state import TOOLS, load
+from interlock.workflow.run.state import load
 from interlock_protocol.codec import event_body, read_body
 from interlock_protocol.messages import RUN_EVENTS, parse_server_message
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement
@@ -230,7 +230,7 @@ class Simulation:
     def waits_for(self) -> set[str]:
         """What can be decided, by the state: requirements, and of an agent's each tool that has no decision yet."""
         pending = self.state.requirements.values()
-        return {id_ for each in pending for id_ in (each.undecided if each.kind == TOOLS else [each.id])}
+        return {id_ for each in pending for id_ in each.waiting_ids}
 
     def pending_by_head(self) -> set[str]:
         """The same, as the head of the log would have it."""

@@ -32,7 +32,7 @@ def audit_of(state: RunState) -> list[Decision]:
             run_id=state.run_id,
             requirement_id=id_,
             decision=with_private(decision, each.private),
-            resolved_by=each.requirement.decided_by.get(id_, each.resolved_by),
+            resolved_by=each.decided_by(id_),
             decided_at=each.resolved_at,
             epoch=state.epoch,
             event_index=each.index,

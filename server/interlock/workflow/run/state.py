@@ -17,9 +17,10 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from interlock.workflow.node import NodeState
+from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
-REDUCER_VERSION = 2
+REDUCER_VERSION = 3
 
 GATES = ("requires_confirmation", "requires_user_input", "requires_route_selection")
 """The kinds of pause that come before a node runs."""
@@ -41,8 +42,8 @@ class Requirement:
     """A requirement that waits: `facts` is the whole object on the wire, `paused_index` its event's index.
 
     `due` is when its timeout fires, in milliseconds since 1970; `offers_else` says that a rejection may lead to a
-    condition's other branch. Of an agent's tools, `decisions` are those that are
-    made so far, by the tool's id, and `decided_by` is who made them.
+    condition's other branch. `parts` are the responses that it asks for, by their ids, where it asks for several (of
+    an agent's tools, one for each), and `policy` is what resolves it then.
     """
 
     id: str
@@ -52,13 +53,23 @@ class Requirement:
     facts: dict[str, Any]
     due: int | None = None
     offers_else: bool = False
-    decisions: dict[str, JsonObject] = field(default_factory=dict)
-    decided_by: dict[str, str] = field(default_factory=dict)
+    parts: Parts = field(default_factory=dict)
+    policy: Policy = "all"
 
     @property
-    def undecided(self) -> list[str]:
-        """The ids of an agent's tools that wait."""
-        return [each["id"] for each in self.facts["executor_requirements"] if each["id"] not in self.decisions]
+    def waiting_ids(self) -> list[str]:
+        """The ids under which it can be decided now: its own, or those of the parts that wait."""
+        return open_parts(self.parts) if self.parts else [self.id]
+
+    @property
+    def responses(self) -> dict[str, Part]:
+        """The parts that are decided, by id."""
+        return {id_: part for id_, part in self.parts.items() if part.decision is not None}
+
+    @property
+    def responses_on_wire(self) -> list[JsonValue]:
+        """The responses as a decision shows them."""
+        return [{"id": id_, **(part.decision or {})} for id_, part in self.responses.items()]
 
 
 @dataclass(slots=True)
@@ -74,6 +85,11 @@ class Resolution:
     resolved_at: int
     index: int
     private: JsonObject = field(default_factory=dict)
+
+    def decided_by(self, id_: str) -> str:
+        """Who decided it, or the part of it that has this id."""
+        part = self.requirement.responses.get(id_)
+        return self.resolved_by if part is None else part.by
 
 
 @dataclass(slots=True)
