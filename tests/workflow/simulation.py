@@ -53,6 +53,8 @@ class Simulation:
 
     Attributes:
         most: after how many drafts a look is cut short, as a driver does in wide runs; None for never.
+        held: ids of the steps that a thread of an earlier try is still at work for.
+        asked: ids of all that was ever asked.
     """
 
     workflow: Workflow
@@ -63,6 +65,8 @@ class Simulation:
     executed: list[Work] = field(default_factory=list)
     clock: int = 1_000
     most: int | None = None
+    held: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.state = self.before()
@@ -82,6 +86,10 @@ class Simulation:
         message = parse_server_message({**event, "event_index": len(self.log), "epoch": 1})
         assert type(message) is RUN_EVENTS[event["event"]]
         assert not self.state.status.is_final, "nothing follows the end"
+        new = [event["requirement_id"]] if event["event"] == "StepPaused" else []
+        new += [each["id"] for each in event["executor_requirements"]] if event["event"] == "StepExecutorPaused" else []
+        assert not self.asked & set(new), "no two pauses of a run have the same id"
+        self.asked.update(new)
         self.log.append((event, draft.private, draft.resolves))
         fold(self.state, event, draft.private)
         return event
@@ -90,7 +98,7 @@ class Simulation:
         """Go on until only work or people can."""
         begin: Path | None = None
         while not self.state.status.is_final:
-            step = advance(self.workflow, self.state, self.clock, most=self.most, begin=begin)
+            step = advance(self.workflow, self.state, self.clock, self.held, most=self.most, begin=begin)
             is_whole, begin = begin is None, step.cut
             if is_whole and not step.drafts:
                 if step.wake_at is not None and not step.work and not self.running:
@@ -119,7 +127,8 @@ class Simulation:
             result = self._result(work)
             drafts = concluded(self.workflow, self.state, work, result, self.clock)
         except Exception as error:
-            drafts = (failed(self.workflow, self.state, work, error, retry_at=self._retry_at(work)),)
+            retry_at, at_work = self._retry_at(work), work.place.step_id in self.held
+            drafts = (failed(self.workflow, self.state, work, error, retry_at=retry_at, at_work=at_work),)
         for draft in drafts:
             self.emit(draft)
 
@@ -192,6 +201,7 @@ class Simulation:
         """Lose everything but the log; a new owner takes over."""
         self.state = self.refolded()
         self.running.clear()
+        self.held.clear()
         if self.state.status is not RunStatus.PENDING and not self.state.status.is_final:
             for draft in recovered(self.workflow, self.state):
                 self.emit(draft)
