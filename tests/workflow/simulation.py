@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from interlock.engine.work.agents import run_agent
+from interlock.secrets.port import Vault
 from interlock.workflow.decide.decide import Decided, continued, decide, expired
 from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
+from interlock.workflow.declare.inputs import nested_input
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, content_of
 from interlock.workflow.declare.nodes import Condition, Loop, Router, Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import Review
+from interlock.workflow.declare.values import read
 from interlock.workflow.run.advance import Executed, Judged, advance, concluded, failed, recovered
 from interlock.workflow.run.events import Draft, Path, effects
 from interlock.workflow.run.fold import fold
@@ -53,6 +56,7 @@ class Simulation:
 
     Attributes:
         most: after how many drafts a look is cut short, as a driver does in wide runs; None for never.
+        vault: seals the secrets in forms.
         held: ids of the steps that a thread of an earlier try is still at work for.
         asked: ids of all that was ever asked.
     """
@@ -65,6 +69,7 @@ class Simulation:
     executed: list[Work] = field(default_factory=list)
     clock: int = 1_000
     most: int | None = None
+    vault: Vault | None = None
     held: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
 
@@ -149,6 +154,9 @@ class Simulation:
                 state = node_at(self.state, list(work.path))
                 result = at_once(run_agent(agent, None if state is None else state.agent, given, _Nowhere()))
                 return Executed(result, not isinstance(result, AgentPause) and self._is_reviewed(node, result))
+            case "input", Step(workflow=Workflow() as nested):
+                scope = scope_at(self.workflow, self.state, work.path)
+                return nested_input(nested, scope.input if scope.previous is None else scope.previous)
             case "review", _:
                 content = content_of_node(work.place, node_at(self.state, list(work.path)))
                 review = node.asks(Review)
@@ -177,7 +185,7 @@ class Simulation:
         if node is not None:
             scope = sent_back(scope, node)
         return StepInput(
-            input=scope.input,
+            input=scope.input if scope.schema is None else read(scope.schema, scope.input),
             previous_step_content=scope.previous,
             user_input=None if node is None else node.user_input,
             rejection_feedback=scope.feedback,
@@ -224,7 +232,7 @@ class Simulation:
             (EchoedErrorRequirement if "decision" in answer else EchoedRequirement).model_validate(answer)
             for answer in answers
         ]
-        decided = decide(self.workflow, self.state, echoed, may_decide=anybody, seen=seen)
+        decided = decide(self.workflow, self.state, echoed, may_decide=anybody, seen=seen, vault=self.vault)
         self.clock += 1
         for draft in continued(self.workflow, self.state, decided, resolved_by=by, now=self.clock):
             self.emit(draft)
