@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from interlock.engine.work.agents import run_agent
+from interlock.secrets.port import Vault
 from interlock.workflow.activities import Activity, AgentTurn, Evaluation, Function, SessionRead, content_of
 from interlock.workflow.decide.decide import Decided
 from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
@@ -55,6 +56,9 @@ class Simulation:
 
     Attributes:
         most: after how many drafts a look is cut short, as a driver does in wide runs; None for never.
+        vault: seals the secrets in forms.
+        held: ids of the steps that a thread of an earlier try is still at work for.
+        asked: ids of all that was ever asked.
     """
 
     workflow: Workflow
@@ -66,6 +70,9 @@ class Simulation:
     executed: list[Work] = field(default_factory=list)
     clock: int = 1_000
     most: int | None = None
+    vault: Vault | None = None
+    held: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.program = Program(self.workflow)
@@ -86,6 +93,10 @@ class Simulation:
         message = parse_server_message({**event, "event_index": len(self.log), "epoch": 1})
         assert type(message) is RUN_EVENTS[event["event"]]
         assert not self.state.status.is_final, "nothing follows the end"
+        new = [event["requirement_id"]] if event["event"] == "StepPaused" else []
+        new += [each["id"] for each in event["executor_requirements"]] if event["event"] == "StepExecutorPaused" else []
+        assert not self.asked & set(new), "no two pauses of a run have the same id"
+        self.asked.update(new)
         self.log.append((event, draft.private, draft.resolves))
         fold(self.state, event, draft.private)
         return event
@@ -94,7 +105,7 @@ class Simulation:
         """Go on until only work or people can."""
         begin: Path | None = None
         while not self.state.status.is_final:
-            step = self.program.advance(self.state, self.clock, most=self.most, begin=begin)
+            step = self.program.advance(self.state, self.clock, self.held, most=self.most, begin=begin)
             is_whole, begin = begin is None, step.cut
             if is_whole and not step.drafts:
                 if step.wake_at is not None and not step.work and not self.running:
@@ -123,12 +134,13 @@ class Simulation:
             result = self._result(work)
             drafts = self.program.concluded(self.state, work, result, self.clock)
         except Exception as error:
-            drafts = (self.program.failed(self.state, work, error, self.clock),)
+            at_work = work.step_id in self.held
+            drafts = (self.program.failed(self.state, work, error, self.clock, at_work=at_work),)
         for draft in drafts:
             self.emit(draft)
 
     def _result(self, work: Work) -> Any:
-        calls = self.program.calls(self.state, work, Environment())
+        calls = self.program.calls(self.state, work, Environment(self.vault))
         came_to = None
         while True:
             try:
@@ -149,6 +161,7 @@ class Simulation:
         """Lose everything but the log; a new owner takes over."""
         self.state = self.refolded()
         self.running.clear()
+        self.held.clear()
         if self.state.status is not RunStatus.PENDING and not self.state.status.is_final:
             for draft in self.program.recovered(self.state):
                 self.emit(draft)
@@ -171,7 +184,7 @@ class Simulation:
             (EchoedErrorRequirement if "decision" in answer else EchoedRequirement).model_validate(answer)
             for answer in answers
         ]
-        decided = self.program.decide(self.state, echoed, may_decide=anybody, seen=seen)
+        decided = self.program.decide(self.state, echoed, may_decide=anybody, seen=seen, vault=self.vault)
         self.clock += 1
         for draft in self.program.continued(self.state, decided, resolved_by=by, now=self.clock):
             self.emit(draft)

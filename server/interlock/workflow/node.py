@@ -60,7 +60,8 @@ class NodeState:
     on, and `model` what it was an instance of; `verdict` is what a person said of it, `overruled` that they replaced
     it. `children` are the nodes inside that were entered, a loop's `earlier` those of the iteration before. `sealed`
     are the secrets in `user_input`, until the step has ended; `inputs` counts how often a person gave other input
-    after an error.
+    after an error. `asked_errors` counts how often a person had it tried again since a try began: the next one may
+    fail before it begins.
     """
 
     step_id: str
@@ -102,6 +103,7 @@ class NodeState:
     error: str | None = None
     error_type: str | None = None
     asks: bool = False
+    asked_errors: int = 0
     session_changes: list[JsonValue] = field(default_factory=list)
     agent: AgentState | None = None
     children: dict[str, NodeState] = field(default_factory=dict)

@@ -48,7 +48,7 @@ from interlock.workflow.run.state import (
     load,
     load_parts,
 )
-from interlock.workflow.run.walk import TIMEOUT, Advance, Work
+from interlock.workflow.run.walk import TIMEOUT, Advance, Work, ends_run
 from interlock_protocol.types import JsonObject, JsonValue
 
 __all__ = [
@@ -162,6 +162,11 @@ class Program:
     ) -> Draft:
         """The event of a piece of work that raised, and whether it is tried again: see `run.advance.failed`."""
         return rules.failed(self.workflow, state, work, error, now, jitter=jitter, at_work=at_work, secrets=secrets)
+
+    def ends_run(self, state: RunState, work: Work) -> bool:
+        """Whether what this work came to ends the run, and with it whatever runs beside it."""
+        node = node_at(state, list(work.path))
+        return node is not None and ends_run(work.place, node)
 
     def recovered(
         self,

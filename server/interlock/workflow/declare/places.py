@@ -79,8 +79,12 @@ def fingerprint_of(nodes: Sequence[Node], input_schema: type[BaseModel] | None =
 def _shape(node: Node) -> list[Any]:
     asked = [_asked(review, node) for review in node.reviews.values()]
     branches = [[_shape(child) for child in branch] for branch in node.branches]
-    agent = getattr(node, "agent", None)
-    own = [getattr(node, "max_iterations", None), None if agent is None else [agent.id, agent.type]]
+    agent, nested = getattr(node, "agent", None), getattr(node, "workflow", None)
+    own = [
+        getattr(node, "max_iterations", None),
+        None if agent is None else [agent.id, agent.type],
+        None if nested is None else _schema_of(nested.input_schema),
+    ]
     return [node.kind, node.name, asked, own, branches]
 
 

@@ -15,7 +15,7 @@ Source: `docs/workflows.md`, "Changing a workflow".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -29,6 +29,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.requirements import rejections
+from interlock.workflow.run.scope import nested_scope, scope_at
 from interlock.workflow.run.snapshots import run_output
 from interlock.workflow.run.state import (
     GATES,
@@ -62,7 +63,7 @@ def misfit(workflow: Workflow, state: RunState) -> str | None:
 def _misfits(workflow: Workflow, state: RunState) -> Iterator[str]:
     if not _takes_input(workflow, state.input):
         yield "what it was started with isn't what the workflow takes now"
-    yield from _of_nodes(state, workflow.places, state.nodes, (), tuple(workflow.places))
+    yield from _of_nodes(workflow, state, workflow.places, state.nodes, (), tuple(workflow.places))
     for requirement in state.requirements.values():
         if not is_about_definition(requirement):
             yield from _of_requirement(workflow, state, requirement)
@@ -88,10 +89,16 @@ def _holds(value: JsonValue, part: JsonValue) -> bool:
     return is_same(value, part)
 
 
-def _takes_form(ask: Ask, given: Mapping[str, JsonValue]) -> bool:
-    """Whether the form takes what was filled in."""
+def _takes_form(ask: Ask, given: Mapping[str, JsonValue], sealed: Collection[str]) -> bool:
+    """Whether the form takes what was filled in, and has those of its fields for secrets that are `sealed`.
+
+    What stands for a secret says nothing of it, so that a model that asks for some can't judge what was filled in.
+    """
+    secrets = {field.name for field in ask.fields if field.secret}
+    if secrets & given.keys() != set(sealed):
+        return False
     try:
-        _, wrong = check_input([field.to_wire() for field in ask.fields], given, ask.model)
+        _, wrong = check_input([field.to_wire() for field in ask.fields], given, None if secrets else ask.model)
     except Exception:  # whatever an author's validator raises
         return False
     return not wrong
@@ -101,6 +108,7 @@ def _takes_form(ask: Ask, given: Mapping[str, JsonValue]) -> bool:
 
 
 def _of_nodes(
+    workflow: Workflow,
     state: RunState,
     places: Mapping[str, Place],
     nodes: Mapping[str, NodeState],
@@ -117,7 +125,7 @@ def _of_nodes(
         if name not in places:
             yield f"{name!r} is no longer there"
         else:
-            yield from _of_node(state, places[name], node, (*prefix, name))
+            yield from _of_node(workflow, state, places[name], node, (*prefix, name))
     if order is None or any(name not in places for name in entered):
         return
     there = [name for name in order if name in entered or name not in nodes]
@@ -125,18 +133,18 @@ def _of_nodes(
         yield f"another step comes before {next(reversed(entered))!r} now, or the order of the steps is another"
 
 
-def _of_node(state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
+def _of_node(workflow: Workflow, state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
     named, is_ended = repr(place.node.name), node.phase is Phase.COMPLETED
     if not _is_of_kind(node, place.node.kind):
         yield f"{named} is a {place.node.kind} now, and was a {node.kind}"
         return
     if not is_ended:
-        yield from (f"{named}: {what}" for what in _of_live(state, place, node, path))
+        yield from (f"{named}: {what}" for what in _of_live(workflow, state, place, node, path))
     inner = (*path, node.iteration) if isinstance(place.node, Loop) else path
     for nodes in (node.earlier, node.children):
         is_open = nodes is node.children and not is_ended
         order = _order(place, node) if is_open else _as_before(place, nodes)
-        yield from _of_nodes(state, place.children, nodes, inner, order)
+        yield from _of_nodes(workflow, state, place.children, nodes, inner, order)
 
 
 def _is_of_kind(node: NodeState, kind: StepType) -> bool:
@@ -166,7 +174,7 @@ def _as_before(place: Place, nodes: Mapping[str, NodeState]) -> Sequence[str] | 
     return None if isinstance(place.node, Parallel) else [name for name in place.children if name in nodes]
 
 
-def _of_live(state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
+def _of_live(workflow: Workflow, state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
     """What is wrong with a node that hasn't ended."""
     if _begins_again(place, node) and not _has_passed(state, place, node, path):
         yield "other questions come first than those that were answered"
@@ -182,7 +190,7 @@ def _of_live(state: RunState, place: Place, node: NodeState, path: Path) -> Iter
             if _iterations(node) > bound:
                 yield f"{_iterations(node)} iterations are more than `max_iterations`, {bound}"
         case Step():
-            yield from _of_step(state, place.node, node, path)
+            yield from _of_step(workflow, state, place.node, node, path)
     review = place.node.asks(Review)
     if review is not None and not isinstance(place.node, Loop) and node.round > review.max_retries:
         yield f"it was sent back {node.round} times, which is more than the `max_retries`"
@@ -217,10 +225,14 @@ def _iterations(node: NodeState) -> int:
     return node.iteration + is_going_on
 
 
-def _of_step(state: RunState, step: Step, node: NodeState, path: Path) -> Iterator[str]:
+def _of_step(workflow: Workflow, state: RunState, step: Step, node: NodeState, path: Path) -> Iterator[str]:
     ask = step.asks(Ask)
-    if ask is not None and node.user_input is not None and not _takes_form(ask, node.user_input):
+    if ask is not None and node.user_input is not None and not _takes_form(ask, node.user_input, node.sealed):
         yield "the form doesn't take what was filled in"
+    if step.workflow is not None and node.phase is Phase.RUNNING:
+        given = nested_scope(step.workflow, node, scope_at(workflow, state, path)).input
+        if not _takes_input(step.workflow, given):
+            yield "what came to the workflow inside isn't what it takes now"
     if node.agent is not None:
         asked = [*state.requirements.values(), *(each.requirement for each in state.resolved.values())]
         of_agent = next((each for each in asked if each.kind == TOOLS and each.path == list(path)), None)
@@ -290,7 +302,7 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
     match review:
         case Confirm() if requirement.offers_else and isinstance(place.node, Condition) and not place.node.else_steps:
             yield "the branch that a rejection may lead to is gone: `else_steps`"
-        case Ask() if _form(facts["user_input_schema"]) != _form([field.to_wire() for field in review.fields]):
+        case Ask() | ErrorReview() if not _is_form_shown(place, facts.get("user_input_schema")):
             yield "the form has other fields than the one that was shown"
         case Choose():
             gone = [name for name in facts["available_choices"] if name not in place.children]
@@ -300,6 +312,12 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
                 yield "only one route may be chosen where it was several"
         case Review() if facts.get("max_retries", 0) > review.max_retries and not isinstance(place.node, Loop):
             yield "it may be sent back less often than was said (`max_retries`)"
+
+
+def _is_form_shown(place: Place, shown: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether a node has the form that was shown, in a question about it or about an error; None: none was."""
+    ask = place.node.asks(Ask)
+    return shown is None or (ask is not None and _form(shown) == _form([field.to_wire() for field in ask.fields]))
 
 
 def _form(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -110,6 +110,7 @@ def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> 
     node.kind = node.kind or private.get("kind", "Step")
     node.attempt = event["attempt"]
     node.tries += 1
+    node.asked_errors = 0
     node.retry_at = None
     node.at_work = False
     node.started_index = state.next_index
@@ -336,6 +337,7 @@ def _error_decided(node: NodeState, event: Event, private: Mapping[str, Any]) ->
     if what == "retry":
         node.phase = Phase.ENTERED
         node.tries = 0
+        node.asked_errors += 1
         node.inputs += "user_input" in event["decision"]
         _filled(node, event["decision"], private)
     else:

@@ -154,11 +154,16 @@ def _inside(place: Place, node: NodeState, scope: Scope) -> Scope:
 
 
 def nested_scope(workflow: Workflow | None, node: NodeState, scope: Scope) -> Scope:
-    """What the first node of a nested workflow is given: the content before it as its input, as its schema says."""
+    """What the first node of a nested workflow is given: the content before it as its input, as its schema says.
+
+    What its schema made of that when it began stays its input, whatever is declared since.
+    """
+    schema = None if workflow is None else workflow.input_schema
+    if node.input is not None:
+        return replace(scope, input=node.input, schema=schema, previous=None)
     given = scope.input if scope.previous is None else scope.previous
-    if workflow is not None and workflow.input_schema is not None:
-        given = given if node.input is None else node.input
-        return replace(scope, input=given, schema=workflow.input_schema, previous=None)
+    if schema is not None:
+        return replace(scope, input=given, schema=schema, previous=None)
     return scope if scope.previous is None else replace(scope, input=given, schema=None, previous=None)
 
 

@@ -19,7 +19,7 @@ from itertools import dropwhile
 from typing import Any, Literal, TypeAlias
 
 from interlock.workflow.declare.io import Content
-from interlock.workflow.declare.nodes import Condition, Loop, Parallel, Router, Step, Steps, Workflow
+from interlock.workflow.declare.nodes import Condition, Loop, OnError, Parallel, Router, Step, Steps, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.node import NodeState, Phase
@@ -187,18 +187,18 @@ class Walk:
     def over(self, place: Place, node: NodeState, path: Path) -> Outcome:
         if node.phase is Phase.FAILED:
             return self.failed_node(place, node, path)
-        return Outcome.STOPPED if node.stop and node.phase is Phase.COMPLETED else Outcome.DONE
+        return Outcome.STOPPED if ends_run(place, node) else Outcome.DONE
 
     def failed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node that failed for good: its step says what that comes to (rule 8)."""
         turned = self.turned_down(place, node, path, skipped_because="error")
         if turned is not None:
             return turned
-        step = place.node
-        if node.asks or (isinstance(step, Step) and step.on_error == "pause"):
-            return self.pause(place, node, path, step.asks(ErrorReview) or ErrorReview())
-        if isinstance(step, Step) and step.on_error == "skip":
-            return self.say(place, node, path, "StepSkipped", reason="error")
+        match _on_error(place, node):
+            case "pause":
+                return self.pause(place, node, path, place.node.asks(ErrorReview) or ErrorReview())
+            case "skip":
+                return self.say(place, node, path, "StepSkipped", reason="error")
         self.blame(place, node)
         return Outcome.FAILED
 
@@ -474,6 +474,20 @@ class Walk:
 
     def of_step(self, place: Place, node: NodeState, path: Path, name: str, **fields: Any) -> dict[str, Any]:
         return step_event(self.state, self.workflow.name, place, path, node.visit, name, **fields)
+
+
+def ends_run(place: Place, node: NodeState) -> bool:
+    """Whether what its own work came to ends the run, and with it whatever runs beside the node."""
+    if node.phase is Phase.FAILED:
+        return _on_error(place, node) == "fail"
+    return node.stop and node.phase is Phase.COMPLETED
+
+
+def _on_error(place: Place, node: NodeState) -> OnError:
+    """What becomes of a node that failed for good (rule 8)."""
+    if node.asks:
+        return "pause"
+    return place.node.on_error if isinstance(place.node, Step) else "fail"
 
 
 def completion(output: Content, duration_ms: int) -> dict[str, Any]:
