@@ -46,7 +46,7 @@ from interlock.process.connections import MAX_HEAD_BYTES, MAX_HEADERS, MAX_LINE_
 from interlock.ratelimit.connection import MAX_REFUSALS
 from interlock.ratelimit.counter import AWAY_SECONDS, SHARED_SECONDS
 from interlock.settings import PREFIX, Settings
-from interlock.socket.connection import MAX_WAITING_BYTES
+from interlock.socket.answers import MAX_WAITING_BYTES
 from interlock.socket.transport import SMALL_FRAMES, SMALL_FRAMES_PER_SECOND, STRANGERS_BYTES
 from interlock.testing import Run, running
 from interlock.workflow.declare.agents import Tool, ToolRequest

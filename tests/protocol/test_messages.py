@@ -1,11 +1,13 @@
 """Messages: read strictly from clients, tolerantly from servers."""
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from interlock_protocol import Reconnect, StartWorkflow, UnknownEvent, parse_server_message
+from interlock_protocol import Reconnect, StartWorkflow, UnknownEvent, messages, parse_server_message
 from interlock_protocol.messages import (
     CLIENT_MESSAGES,
     FINAL_EVENTS,
@@ -26,6 +28,19 @@ PAUSE: dict[str, Any] = {
     "step_index": 0,
     "requirement_id": "q",
 }
+
+
+def test_sum_of_the_messages_has_every_name_of_its_parts() -> None:
+    parts = [import_module(each.name) for each in iter_modules(messages.__path__, f"{messages.__name__}.")]
+    own = {
+        name: value
+        for part in parts
+        for name, value in vars(part).items()
+        if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == part.__name__
+    }
+    assert {*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values()} <= set(own.values())
+    assert own.keys() <= set(messages.__all__)
+    assert {name: getattr(messages, name) for name in own} == own
 
 
 def test_registers_agree_with_the_models() -> None:

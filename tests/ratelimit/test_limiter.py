@@ -16,12 +16,11 @@ from tests.faults.proxy import Proxy, proxied
 from tests.support.live import eventually
 from tests.support.services import free_master, redis_cluster
 
-from interlock.log.port import LogUnavailable
 from interlock.ratelimit import RateLimits
 from interlock.ratelimit.connection import MAX_REFUSALS
 from interlock.ratelimit.counter import AWAY_SECONDS, SHARED_SECONDS
 from interlock.ratelimit.limiter import limit_of
-from interlock.ratelimit.shared import PREFIX, shared_windows
+from interlock.ratelimit.shared import PREFIX, SharedCountsUnavailable, shared_windows
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import Authenticate, CancelWorkflow, Ping, Reconnect, Unfollow, UnfollowRuns
 
@@ -172,7 +171,7 @@ async def behind_a_proxy(redis_url: str, per_user: str) -> AsyncIterator[tuple[R
 
 
 async def test_unreachable_redis_is_told_at_the_start() -> None:
-    with pytest.raises(LogUnavailable):
+    with pytest.raises(SharedCountsUnavailable):
         async with shared_windows("redis://127.0.0.1:1/0"):
             pass
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from tests.support.live import (
@@ -19,6 +20,9 @@ from tests.support.live import (
     names_of,
 )
 
+from interlock.socket.actions import ACTIONS
+from interlock_protocol.messages import CLIENT_MESSAGES
+
 
 async def paused(talk: Talk, workflow_id: str, message: object = "") -> Message:
     """The `WorkflowRunOutput` of a run that waits."""
@@ -28,6 +32,15 @@ async def paused(talk: Talk, workflow_id: str, message: object = "") -> Message:
 
 def cancelling(output: Message) -> Message:
     return {"action": "cancel-workflow", "workflow_id": output["workflow_id"], "run_id": output["run_id"]}
+
+
+# ── The table ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_message_of_a_client_has_its_handler() -> None:
+    assert list(ACTIONS) == list(CLIENT_MESSAGES.values())
+    taken = {model: get_type_hints(handler)["message"] for model, handler in ACTIONS.items()}
+    assert taken == {model: model for model in ACTIONS}
 
 
 # ── Control messages ────────────────────────────────────────────────────────────────────────────────────

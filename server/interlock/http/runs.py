@@ -21,7 +21,7 @@ from interlock.following.resume import resumable, resume
 from interlock.http.bodies import Asked, M, asked
 from interlock.http.errors import Unauthorized, about
 from interlock.http.shapes import ANSWERED, EVENT_ID, Answers, body, json_of, refusals, stream
-from interlock.http.sse import EventStream, ExpiredDuring, Follower, Streams, while_there
+from interlock.http.sse import EventStream, ExpiredDuring, RunRequest, Streams, while_there
 from interlock.http.tickets import STREAM, holder_of
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
@@ -54,8 +54,8 @@ RESUME: Answers = {
     204: {"description": "The run is finished, and nothing was missed."},
 }
 
-Begin = Callable[[Follower, Asked[Any]], Awaitable[None]]
-"""Carries out what is asked for, and puts a follower where its events begin."""
+Begin = Callable[[RunRequest, Asked[Any]], Awaitable[None]]
+"""Carries out what is asked for, and follows from where its events begin."""
 
 
 def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIRouter:
@@ -120,19 +120,19 @@ class _Runs:
     async def carry_out(self, request: Request, order: Asked[Any], begin: Begin) -> Response:
         """Do what is asked for, and answer with what comes of it: as a stream, or once it is settled."""
         with about(order.message.request_id), contextlib.ExitStack() as stack:
-            follower = stack.enter_context(self._streams.follower(self._services().hub, order.principal))
+            follows = stack.enter_context(self._streams.request(self._services(), order.principal))
             with tracing.action(order.message):
-                await begin(follower, order)
+                await begin(follows, order)
             if order.stream:
-                return EventStream(follower, stack.pop_all())
+                return EventStream(follows, stack.pop_all())
             # None is for nobody: the client has left.
-            return JSONResponse(await while_there(request.receive, self._outcome(follower)))
+            return JSONResponse(await while_there(request.receive, self._outcome(follows)))
 
-    async def begin_start(self, follower: Follower, order: Asked[StartWorkflow]) -> None:
+    async def begin_start(self, follows: RunRequest, order: Asked[StartWorkflow]) -> None:
         engine = self._services().engine
         accepted = await engine.start(order.principal, order.message)
-        cursor = follower.watch(accepted.run_id)
-        follower.acknowledge(order.message, accepted)
+        cursor = follows.watch(accepted.run_id).cursor
+        follows.acknowledge(order.message, accepted)
         try:
             # The run may have gone on before it was watched.
             head = await engine.runs.head(accepted.run_id)
@@ -141,30 +141,30 @@ class _Runs:
             if accepted.first_index is None:
                 raise
 
-    async def begin_continue(self, follower: Follower, order: Asked[ContinueWorkflow]) -> None:
+    async def begin_continue(self, follows: RunRequest, order: Asked[ContinueWorkflow]) -> None:
         engine = self._services().engine
-        cursor = follower.watch(order.message.run_id)
+        follower = follows.watch(order.message.run_id)
         accepted = await engine.continue_run(order.principal, order.message)
-        follower.acknowledge(order.message, accepted)
+        follows.acknowledge(order.message, accepted)
         if accepted.first_index is not None:
-            cursor.next_index = accepted.first_index
+            follower.begin(accepted.first_index)
             return
         # It was decided before, and causes no events of its own: where the run stands stands for them.
         snapshot = await engine.runs.snapshot(accepted.run_id)
-        follower.begin_with(snapshot)
+        follows.begin_with_snapshot(snapshot)
 
-    async def _outcome(self, follower: Follower) -> dict[str, Any]:
+    async def _outcome(self, follows: RunRequest) -> dict[str, Any]:
         """The state of a run once it is paused or finished."""
         while True:
             try:
-                async for _ in follower.pages():
+                async for _ in follows.pages():
                     pass
             except ExpiredDuring as expired:
                 raise Unauthorized(expired.code, expired.sentence) from None
-            snapshot = await self._services().engine.runs.snapshot(follower.cursor.run_id)
+            snapshot = await self._services().engine.runs.snapshot(follows.follower.cursor.run_id)
             if RunStatus(snapshot["status"]) not in (RunStatus.PENDING, RunStatus.RUNNING):
                 return snapshot
-            follower.go_on_after(snapshot)
+            follows.go_on_after(snapshot)
 
     async def cancel(self, order: Asked[CancelWorkflow]) -> Response:
         engine = self._services().engine
@@ -176,12 +176,12 @@ class _Runs:
         services = self._services()
         facts = await resumable(services.engine, principal, message)
         with contextlib.ExitStack() as stack:
-            follower = stack.enter_context(self._streams.follower(services.hub, principal))
-            answer = await resume(services.engine, message, follower.watch(facts.run_id))
+            follows = stack.enter_context(self._streams.request(services, principal))
+            answer = await resume(services.engine, message, follows.watch(facts.run_id).cursor)
             if answer.first is None and answer.says[0]["event"] == "replay":
                 return Response(status_code=204)  # which tells an EventSource not to come back again
-            follower.begin(answer)
-            return EventStream(follower, stack.pop_all())
+            follows.begin_with(answer)
+            return EventStream(follows, stack.pop_all())
 
 
 def _place(last_event_id: str) -> tuple[int, int]:

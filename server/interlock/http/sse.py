@@ -3,7 +3,7 @@
 Laws:
 - `data` is byte by byte the frame that the socket sends; `id` is `<epoch>-<event_index>`, and what isn't an event of
   the run has none, but for a snapshot, which stands for everything up to its `as_of`.
-- Delivery is by the hub's cursor: a slow reader costs one page, and whoever left nothing.
+- Delivery is by a follower, as on a socket: a slow reader costs one page, and whoever left nothing.
 - A stream ends after the run's last event, after a `WorkflowRunOutput` that says PAUSED when nothing came after it,
   after the `auth_required` of a token that ran out, and when the server stops. Where it ended is where it resumes.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -25,12 +25,12 @@ from starlette.types import Receive, Scope, Send
 
 from interlock.auth import Principal
 from interlock.engine.engine import Accepted
-from interlock.following.hub import Cursor, Hub
+from interlock.following.follower import Follower, Sink
 from interlock.following.resume import Resumption
-from interlock.log.port import LogUnavailable
+from interlock.services import Services
 from interlock.settings import Settings
 from interlock_protocol import control
-from interlock_protocol.codec import JSON
+from interlock_protocol.codec import JSON, Frame
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.limits import MAX_DEPTH
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
@@ -43,9 +43,6 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 HEARTBEAT = b":\n"
 """A comment: it tells proxies and clients that the connection lives. No blank line: that would end an event."""
-
-LOG_AWAY_SECONDS = 0.25
-"""How long a follower waits before it asks again for what the log couldn't give."""
 
 SHUTTING_DOWN = "The server is shutting down; send it again in a while."
 
@@ -85,13 +82,12 @@ class _SseCodec:
 SSE = _SseCodec()
 
 
-def _pauses(frame: str | bytes) -> bool:
-    """Whether a run waits for people after this frame, as far as it goes."""
-    assert isinstance(frame, bytes)
-    return _PAUSE in frame[:_MAX_ID]
+def _is_pause(message: Mapping[str, Any]) -> bool:
+    """Whether this is the state of a run that waits for people."""
+    return message["event"] == "WorkflowRunOutput" and RunStatus(message["status"]) is RunStatus.PAUSED
 
 
-class Follower:
+class RunRequest:
     """One request that follows one run.
 
     Args:
@@ -99,43 +95,39 @@ class Follower:
         heartbeat: seconds of silence after which a comment is sent.
     """
 
-    def __init__(self, hub: Hub, principal: Principal, heartbeat: float) -> None:
-        self._hub = hub
+    def __init__(self, services: Services, principal: Principal, heartbeat: float) -> None:
+        self._services = services
         self._principal = principal
         self._heartbeat = heartbeat
         self._awake = asyncio.Event()
         self._stopped = False
-        self._first: list[bytes] = []
-        self._mark: tuple[int, bytes] | None = None
-        self._is_over = False
-        self._cursor: Cursor | None = None
+        self._pieces: list[bytes] = []
+        self._waits = False
+        self._follower: Follower | None = None
 
-    # ── Where it stands ─────────────────────────────────────────────────────────────────────────────────
+    # ── Where it begins ─────────────────────────────────────────────────────────────────────────────────
 
-    def watch(self, run_id: str) -> Cursor:
-        """A cursor on the run, which delivers nothing yet. Who watches before looking misses nothing after."""
+    def watch(self, run_id: str) -> Follower:
+        """A follower of the run, which tells nothing yet. Who watches before looking misses nothing after."""
         self.close()
-        self._cursor = self._hub.follow(run_id, self._awake.set)
-        return self._cursor
+        sink = Sink(SSE, self.say, _always_room, self._send)
+        self._follower = Follower(self._services.engine, self._services.hub, sink, run_id, self._awake.set)
+        return self._follower
 
     @property
-    def cursor(self) -> Cursor:
-        assert self._cursor is not None, "watch() comes first"
-        return self._cursor
+    def follower(self) -> Follower:
+        assert self._follower is not None, "watch() comes first"
+        return self._follower
 
     def close(self) -> None:
         """Let go of the run; again is fine."""
-        if self._cursor is not None:
-            self._cursor.close()
+        if self._follower is not None:
+            self._follower.close()
 
     def stop(self) -> None:
         """End what is being sent: the server stops."""
         self._stopped = True
         self._awake.set()
-
-    def say(self, message: Mapping[str, Any]) -> None:
-        """Send a control message before the events."""
-        self._first.append(SSE.encode(message))
 
     def acknowledge(self, message: StartWorkflow | ContinueWorkflow, accepted: Accepted) -> None:
         """Say that an action is durable, to whoever asked for it by a `request_id`."""
@@ -143,42 +135,38 @@ class Follower:
             run_id, session_id = accepted.run_id, accepted.session_id
             self.say(control.ack(message.action, message.request_id, run_id=run_id, session_id=session_id))
 
-    def begin(self, answer: Resumption) -> None:
-        """Deliver what answers a client that came back."""
-        for message in answer.says:
-            self.say(message)
-        if answer.first is None or (answer.says and self._waits_as_of(answer.says[-1])):
-            self._is_over = True
-            return
-        self.cursor.next_index = answer.first
-        if answer.subscribed is not None:
-            self._mark = (answer.subscribed_at, SSE.encode(answer.subscribed))
+    def begin_with(self, answer: Resumption) -> None:
+        """Deliver what answers a client that came back, and what follows."""
+        self.follower.begin_with(answer)
 
-    def begin_with(self, snapshot: Mapping[str, Any]) -> None:
+    def begin_with_snapshot(self, snapshot: dict[str, Any]) -> None:
         """Deliver a snapshot, and what comes after it."""
-        self.say(snapshot)
         self.go_on_after(snapshot)
-        self._is_over = RunStatus(snapshot["status"]).is_final or self._waits_as_of(snapshot)
+        self.say(snapshot)
 
     def go_on_after(self, snapshot: Mapping[str, Any]) -> None:
-        """Deliver what comes after a snapshot, also where what came before it was trimmed or lost."""
-        self.cursor.next_index = snapshot["as_of"] + 1
-        self.cursor.told(snapshot["epoch"], self.cursor.next_index)
+        """Deliver what comes after a snapshot, which stands for what was delivered."""
+        self._waits = False
+        self.follower.begin_after(snapshot)
 
-    def _waits_as_of(self, message: Mapping[str, Any]) -> bool:
-        """Whether this is a snapshot of a run that waits, and nothing has come after it."""
-        if message["event"] != "WorkflowRunOutput" or message["status"] != RunStatus.PAUSED:
-            return False
-        as_of: int = message["as_of"]
-        return as_of + 1 >= self.cursor.tail.next_index
+    # ── What it is told ─────────────────────────────────────────────────────────────────────────────────
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a control message or a snapshot behind what was told."""
+        self._waits = _is_pause(message)
+        self._pieces.append(SSE.encode(message))
+
+    async def _send(self, frames: Sequence[Frame]) -> None:
+        last = frames[-1]
+        assert isinstance(last, bytes)
+        self._waits = _PAUSE in last[:_MAX_ID]
+        self._pieces += frames  # type: ignore[arg-type]  # `SSE` makes bytes
 
     # ── Delivery ────────────────────────────────────────────────────────────────────────────────────────
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         """Everything to send, in pieces of bounded size."""
         try:
-            if self._first:
-                yield b"".join(self._first)
             async with aclosing(self.pages()) as pages:
                 async for page in pages:
                     yield page
@@ -188,50 +176,26 @@ class Follower:
             return
 
     async def pages(self) -> AsyncGenerator[bytes, None]:
-        """The events from the cursor on, until the run ends or waits; and what keeps the connection alive.
+        """What is told, until the run ends or waits; and what keeps the connection alive.
 
         Raises:
             ExpiredDuring: the token ran out.
             Refusal: `unavailable`: the server stops.
         """
-        cursor, ends = self.cursor, self._is_over
-        self._is_over = False  # asked again, there may be more
-        while not ends:
+        follower = self.follower
+        while True:
             self._awake.clear()
+            ends = follower.is_over or (self._waits and not follower.cursor.is_behind)
+            if self._pieces:
+                pieces, self._pieces = self._pieces, []
+                yield b"".join(pieces)
+            if ends:
+                return
             left = self._left()
-            if (mark := self._reached_mark()) is not None:
-                yield mark
-            elif not cursor.is_behind:
-                if not await self._woken(min(left, self._heartbeat)):
-                    yield HEARTBEAT
-            else:
-                frames, ends = await self._page()
-                if frames:
-                    yield b"".join(frames)
-
-    async def _page(self) -> tuple[list[bytes], bool]:
-        """The next frames, and whether the stream ends after them."""
-        cursor = self.cursor
-        if cursor.lost_epoch:
-            return [], True  # whoever comes back with its last event's id is told what was lost
-        try:
-            frames, ends = await self._hub.page(cursor, SSE)
-        except LogUnavailable:
-            # The follower lags, and goes on when the log is back.
-            await self._woken(LOG_AWAY_SECONDS)
-            return [], False
-        if self._mark is not None and cursor.next_index + len(frames) > self._mark[0]:
-            frames, ends = frames[: self._mark[0] - cursor.next_index], False
-        cursor.next_index += len(frames)
-        self._hub.counters.delivered += len(frames)
-        waits = bool(frames) and _pauses(frames[-1]) and not cursor.is_behind
-        return [each for each in frames if isinstance(each, bytes)], ends or waits
-
-    def _reached_mark(self) -> bytes | None:
-        if self._mark is None or self.cursor.next_index < self._mark[0]:
-            return None
-        (_, message), self._mark = self._mark, None
-        return None if self.cursor.tail.ended else message
+            if follower.has_news:
+                await follower.deliver()
+            elif not await self._woken(min(left, self._heartbeat)):
+                yield HEARTBEAT
 
     async def _woken(self, seconds: float) -> bool:
         """Whether something happened within that time."""
@@ -243,7 +207,7 @@ class Follower:
     def _left(self) -> float:
         """For how many seconds this may go on."""
         if self._stopped:
-            raise Refusal(ErrorCode.UNAVAILABLE, SHUTTING_DOWN, run_id=self.cursor.run_id)
+            raise Refusal(ErrorCode.UNAVAILABLE, SHUTTING_DOWN, run_id=self.follower.cursor.run_id)
         if self._principal.expires_at is None:
             return float("inf")
         left = (self._principal.expires_at - datetime.now(UTC)).total_seconds()
@@ -252,13 +216,17 @@ class Follower:
         return left
 
 
+async def _always_room() -> None:
+    """A page is asked for when the one before was taken: see `RunRequest.pages`."""
+
+
 class EventStream(StreamingResponse):
     """The answer that goes on until there is nothing more to say."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, follower: Follower, done: contextlib.ExitStack) -> None:
-        super().__init__(follower.stream(), headers=HEADERS)
+    def __init__(self, request: RunRequest, done: contextlib.ExitStack) -> None:
+        super().__init__(request.stream(), headers=HEADERS)
         self._done = done
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -298,25 +266,25 @@ class Streams:
     def __init__(self, settings: Settings) -> None:
         self.max_message_bytes = settings.max_message_bytes
         self._settings = settings
-        self._open: set[Follower] = set()
+        self._open: set[RunRequest] = set()
         self._users: Counter[str] = Counter()
         self._draining = False
 
     @contextlib.contextmanager
-    def follower(self, hub: Hub, principal: Principal) -> Iterator[Follower]:
-        """A follower, for as long as the block lasts.
+    def request(self, services: Services, principal: Principal) -> Iterator[RunRequest]:
+        """A request that may follow a run, for as long as the block lasts.
 
         Raises:
             Refusal: `rate_limited` where there is no room for another, `unavailable` when the server stops.
         """
         self._admit(principal.user_id)
-        follower = Follower(hub, principal, self._settings.heartbeat_seconds)
-        self._open.add(follower)
+        request = RunRequest(services, principal, self._settings.heartbeat_seconds)
+        self._open.add(request)
         try:
-            yield follower
+            yield request
         finally:
-            follower.close()
-            self._open.discard(follower)
+            request.close()
+            self._open.discard(request)
             self._users -= Counter((principal.user_id,))
 
     def _admit(self, user_id: str) -> None:
@@ -335,8 +303,8 @@ class Streams:
     async def drain(self) -> None:
         """End every stream, and take no more."""
         self._draining = True
-        for follower in list(self._open):
-            follower.stop()
+        for request in list(self._open):
+            request.stop()
         for _ in range(100):
             if not self._open:
                 return

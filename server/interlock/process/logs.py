@@ -27,6 +27,7 @@ from structlog.typing import Processor
 from interlock.database import DatabaseInUse, DatabaseUnavailable
 from interlock.log.port import LogUnavailable, LogUnfit
 from interlock.process.redaction import Redactor
+from interlock.ratelimit.shared import SharedCountsUnavailable
 from interlock.store.migrate import SchemaOutdated
 from interlock.store.port import StoreUnavailable
 
@@ -39,6 +40,7 @@ _OWN_WORDS: Final = (
     LogUnfit,
     OSError,
     SchemaOutdated,
+    SharedCountsUnavailable,
     StoreUnavailable,
 )
 """Errors whose words are the server's or the machine's: they quote nobody."""

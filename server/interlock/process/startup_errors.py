@@ -10,11 +10,20 @@ from typing import Final
 
 from interlock.database import DatabaseInUse, DatabaseUnavailable
 from interlock.log.port import LogUnavailable, LogUnfit
+from interlock.ratelimit.shared import SharedCountsUnavailable
 from interlock.settings import Settings
 from interlock.store.migrate import SchemaOutdated
 from interlock.store.port import StoreUnavailable
 
-REASONS: Final = (DatabaseInUse, DatabaseUnavailable, LogUnavailable, LogUnfit, SchemaOutdated, StoreUnavailable)
+REASONS: Final = (
+    DatabaseInUse,
+    DatabaseUnavailable,
+    LogUnavailable,
+    LogUnfit,
+    SchemaOutdated,
+    SharedCountsUnavailable,
+    StoreUnavailable,
+)
 """What keeps a server from starting, and isn't a bug."""
 
 _REDIS = "Check INTERLOCK_REDIS_URL (redis://USER:PASSWORD@HOST:PORT/NUMBER), and that this Redis runs and lets you in."
@@ -44,6 +53,8 @@ def _advice(error: Exception, settings: Settings) -> str:
         return _SCHEMA
     if isinstance(error, DatabaseInUse):
         return ""  # it says so itself
+    if isinstance(error, SharedCountsUnavailable):
+        return _REDIS
     if isinstance(error, LogUnavailable) and settings.redis_url is not None:
         return _REDIS
     return _SQLITE if settings.database_url.startswith("sqlite") else _POSTGRES

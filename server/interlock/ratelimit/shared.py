@@ -21,11 +21,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from interlock.log.port import LogUnavailable
 from interlock.ratelimit.counter import ROOM, SHARED_SECONDS
 
 PREFIX = "interlock:pace"
 """How the names of its keys begin. (`limits` puts the hash tag around the rest.)"""
+
+
+class SharedCountsUnavailable(Exception):  # noqa: N818 - a state of the world, not a programming error
+    """At the start of a server: where all nodes count together can't be reached."""
 
 
 @asynccontextmanager
@@ -33,7 +36,7 @@ async def shared_windows(url: str) -> AsyncIterator[RedisStorage]:
     """The storage at a Redis, for as long as the block lasts.
 
     Raises:
-        LogUnavailable: it can't be reached to be asked whether it is a Cluster.
+        SharedCountsUnavailable: it can't be reached to be asked whether it is a Cluster.
     """
     options: dict[str, Any] = {
         "retry": Retry(NoBackoff(), 0),
@@ -55,7 +58,7 @@ async def _is_cluster(url: str) -> bool:
         async with Redis.from_url(url, protocol=2) as client:
             return bool((await client.info("cluster"))["cluster_enabled"])
     except (RedisError, OSError) as error:
-        raise LogUnavailable(f"Redis can't be reached: {error}") from error
+        raise SharedCountsUnavailable(f"Redis can't be reached: {error}") from error
 
 
 def _single(url: str, options: dict[str, Any]) -> RedisStorage:

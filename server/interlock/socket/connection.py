@@ -1,14 +1,15 @@
-"""One WebSocket: the protocol's connection on one side, engine, hub and lists on the other.
+"""The life of one WebSocket: the protocol's connection on one side, actions, followed runs and lists on the other.
 
 Laws:
 - One task reads and acts, one task sends; neither is made per event.
 - Actions of one connection are carried out one after the other. An `ack` comes before the events it acknowledges.
-- What waits to be sent is bounded in bytes: while more than `MAX_WAITING_BYTES` of answers wait, nothing more is taken
-  from the client; run events and changes of lists are read only when there is room.
+- What waits to be sent is bounded: while too many answers wait, nothing more is taken from the client (`answers.py`);
+  run events and changes of lists are read only when there is room.
 - Between two messages of one connection, the others get their turn.
 - Whatever a client sends, it gets an answer, and the connection lives; the exceptions are the close codes.
 
-Source: `docs/protocol.md`, "Actions" to "Lists of runs" and "Reconnecting"; `docs/architecture.md`, "Delivery".
+Source: `docs/protocol.md`, "Frames", "Connecting and authentication" and "Close codes"; `docs/architecture.md`,
+"Delivery".
 """
 
 from __future__ import annotations
@@ -17,52 +18,33 @@ import asyncio
 import contextlib
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import structlog
 
 from interlock.aio.wakeup import Wakeup
 from interlock.auth import AuthError, Principal
-from interlock.engine.engine import Accepted
-from interlock.following.hub import Cursor
+from interlock.following.follower import AWAY_SECONDS, Followers, Sink
 from interlock.following.lists import FollowedList, Lists
-from interlock.following.resume import resumable, resume
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
+from interlock.socket.actions import ACTIONS
+from interlock.socket.answers import Answers
 from interlock.socket.transport import LAST_WORDS_SECONDS, Outlet
 from interlock.store.port import StoreUnavailable
 from interlock.telemetry import log_context as about
 from interlock.telemetry import tracing
 from interlock_protocol import control
 from interlock_protocol.close_codes import CloseCode
-from interlock_protocol.codec import Codec, Frame
+from interlock_protocol.codec import Codec
 from interlock_protocol.connection import Action, Answer, Close, ServerConnection, ServerState
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
-from interlock_protocol.messages import (
-    AnyClientMessage,
-    Authenticate,
-    CancelWorkflow,
-    ContinueWorkflow,
-    FollowRuns,
-    Ping,
-    Reconnect,
-    StartWorkflow,
-    Unfollow,
-    UnfollowRuns,
-)
+from interlock_protocol.messages import AnyClientMessage, Authenticate
 
 logger = structlog.get_logger(__name__)
-
-MAX_WAITING_BYTES = 256 * 1024
-"""How much may wait to be sent in answers and errors before nothing more is taken from the client. If it doesn't read
-within a heartbeat, it is closed (4508).
-"""
-
-AWAY_SECONDS = 0.25
-"""How long a follower waits before it asks again for what the log or the database couldn't give."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -79,15 +61,6 @@ class SocketLimits:
     per_user: int
 
 
-@dataclass(slots=True)
-class _Following:
-    """A followed run: its cursor, and what is to be said when the cursor reaches a place."""
-
-    cursor: Cursor
-    subscribed: dict[str, Any] | None = None
-    subscribed_at: int = 0
-
-
 class Socket:
     """Serves one accepted connection until it is closed."""
 
@@ -102,7 +75,6 @@ class Socket:
         send: Send,
     ) -> None:
         self.engine = services.engine
-        self.hub = services.hub
         self.authenticator = services.authenticator
         self.outlet = outlet
         self.limits = limits
@@ -113,12 +85,13 @@ class Socket:
         self.principal: Principal | None = None
         self._receive = receive
         self._send = send
-        self._control: list[Frame] = []
-        self._waiting_bytes = 0
-        self._is_read = Wakeup()
-        self._following: dict[str, _Following] = {}
         self._awake = Wakeup()
-        self._lists = Lists(services.feed, services.store, self._awake.set)
+        self.wake = self._awake.set
+        self._answers = Answers(outlet, services.hub.counters, self.wake)
+        self.say = self._answers.say
+        sink = Sink(outlet.codec, self.say, outlet.room, outlet.send)
+        self.followers = Followers(services.engine, services.hub, sink, self.wake)
+        self.lists = Lists(services.feed, services.store, self.wake)
         self._sending: asyncio.Timeout | None = None
         self._close_code: CloseCode | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -165,10 +138,8 @@ class Socket:
     def _end(self, reader: asyncio.Task[None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for following in self._following.values():
-            following.cursor.close()
-        self._following.clear()
-        self._lists.clear()
+        self.followers.clear()
+        self.lists.clear()
         reader.cancel()
         if self.principal is not None:
             user_id = self.principal.user_id
@@ -202,69 +173,23 @@ class Socket:
 
     # ── Sending ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def say(self, message: dict[str, Any]) -> None:
-        """Send a control message before any event that isn't sent yet."""
-        self.hub.counters.said(message)
-        frame = self.outlet.codec.encode(message)
-        self._control.append(frame)
-        self._waiting_bytes += len(frame)
-        self._awake.set()
-
     async def _send_all(self) -> None:
         while True:
             self._awake.clear()
-            await self._send_control()
-            behind = [each for each in self._following.values() if not each.cursor.held and self._has_news(each)]
-            lists = self._lists.with_news()
+            await self._answers.send()
+            behind, lists = self.followers.with_news(), self.lists.with_news()
             if self._close_code is not None:
                 return
-            for each in behind:
-                await self._send_page(each)
-                if self._control:
-                    await self._send_control()
+            for follower in behind:
+                await follower.deliver()
+                if follower.is_over:
+                    self.followers.let_go(follower)
+                if self._answers.are_waiting:
+                    await self._answers.send()
             for followed in lists:
                 await self._send_list(followed)
             if not behind and not lists:
                 await self._awake.wait()
-
-    def _has_news(self, each: _Following) -> bool:
-        return each.cursor.is_behind or each.subscribed is not None
-
-    async def _send_control(self) -> None:
-        while self._control:
-            frames, self._control = self._control, []
-            await self.outlet.send(frames)
-            self._waiting_bytes -= sum(map(len, frames))
-            self._is_read.set()
-
-    async def _send_page(self, following: _Following) -> None:
-        """The next page of one followed run, and `subscribed` where it belongs."""
-        cursor = following.cursor
-        if cursor.lost_epoch:
-            await self._tell_of_loss(following)
-            return
-        if self._announce(following):
-            return
-        await self.outlet.room()
-        try:
-            frames, ends = await self.hub.page(cursor, self.outlet.codec)
-        except LogUnavailable:
-            await self._lag()
-            return
-        if cursor.held or cursor.lost_epoch or self._following.get(cursor.run_id) is not following:
-            return
-        if following.subscribed is not None and cursor.next_index + len(frames) > following.subscribed_at:
-            frames, ends = frames[: following.subscribed_at - cursor.next_index], False
-        if frames:
-            cursor.next_index += len(frames)
-            self.hub.counters.delivered += len(frames)
-            await self.outlet.send(frames)
-        if self._following.get(cursor.run_id) is not following:
-            return
-        if ends:
-            self._unfollow(cursor.run_id)
-        else:
-            self._announce(following)
 
     async def _send_list(self, followed: FollowedList) -> None:
         """What is to be told next of one followed list."""
@@ -274,7 +199,7 @@ class Socket:
         except StoreUnavailable:
             await self._lag()
             return
-        if news and followed in self._lists:
+        if news and followed in self.lists:
             await self.outlet.send([self.outlet.codec.encode(message) for message in news])
 
     async def _lag(self) -> None:
@@ -283,37 +208,6 @@ class Socket:
             async with asyncio.timeout(AWAY_SECONDS):
                 await self._awake.wait()
 
-    async def _tell_of_loss(self, following: _Following) -> None:
-        """The run goes on in another epoch: say so, as if the client had come back to it."""
-        cursor, epoch = following.cursor, following.cursor.lost_epoch
-        last = cursor.next_index - 1 if cursor.next_index else None
-        back = Reconnect(action="reconnect", run_id=cursor.run_id, last_event_index=last, epoch=epoch)
-        try:
-            answer = await resume(self.engine, back, cursor)
-        except (LogUnavailable, StoreUnavailable, Refusal):
-            await asyncio.sleep(AWAY_SECONDS)
-            return
-        if self._following.get(cursor.run_id) is not following:
-            return
-        for message in answer.says:
-            self.say(message)
-        if not answer.says:
-            await asyncio.sleep(AWAY_SECONDS)  # somebody sees to it; who asked too early asks again
-        following.subscribed, following.subscribed_at = answer.subscribed, answer.subscribed_at
-        if answer.first is None:
-            self._unfollow(cursor.run_id)
-        else:
-            cursor.next_index = answer.first
-
-    def _announce(self, following: _Following) -> bool:
-        if following.subscribed is None or following.cursor.next_index < following.subscribed_at:
-            return False
-        message, following.subscribed = following.subscribed, None
-        if following.cursor.tail.ended:
-            return False
-        self.say(message)
-        return True
-
     # ── Reading and acting ──────────────────────────────────────────────────────────────────────────────
 
     async def _read_all(self) -> None:
@@ -321,18 +215,10 @@ class Socket:
             if not await self._take(await self._receive()):
                 return
             await asyncio.sleep(0)
-            if self._waiting_bytes > MAX_WAITING_BYTES:
-                await self._until_read()
-
-    async def _until_read(self) -> None:
-        """Return when the client has taken what was said, or has had the time to."""
-        try:
-            async with asyncio.timeout(self.limits.heartbeat):
-                while self._waiting_bytes > MAX_WAITING_BYTES:
-                    self._is_read.clear()
-                    await self._is_read.wait()
-        except TimeoutError:
-            self.close(CloseCode.NOT_READING)
+            try:
+                await self._answers.until_read(self.limits.heartbeat)
+            except TimeoutError:
+                self.close(CloseCode.NOT_READING)
 
     async def _take(self, message: MutableMapping[str, Any]) -> bool:
         """Do what a message asks for; False when it says that the client is gone. (While a socket waits for the next
@@ -358,7 +244,7 @@ class Socket:
         try:
             with tracing.action(message, self.connection_id):
                 await self.pace.admit(message, None if self.principal is None else self.principal.user_id)
-                await self._acts[type(message)](self, message)
+                await ACTIONS[type(message)](self, message)
         except Refusal as refusal:
             self._refuse(refusal, message)
             if self.pace.is_flooding:
@@ -375,12 +261,8 @@ class Socket:
             refusal.run_id = getattr(message, "run_id", None)
         self.say(control.error(refusal, request_id=message.request_id))
 
-    def _ack(self, message: AnyClientMessage, accepted: Accepted | None = None) -> None:
-        if message.request_id is not None:
-            of_run = {} if accepted is None else {"run_id": accepted.run_id, "session_id": accepted.session_id}
-            self.say(control.ack(message.action, message.request_id, **of_run))
-
-    async def _authenticate(self, message: Authenticate) -> None:
+    async def authenticate(self, message: Authenticate) -> None:
+        """Take a token: the first says whose connection this is, a later one goes on for as long as it is good."""
         try:
             principal = await self.authenticator.authenticate(message.token)
         except AuthError as error:
@@ -408,14 +290,14 @@ class Socket:
 
     async def _drop_forbidden(self, principal: Principal) -> None:
         """Nothing more is sent of a run that a fresh token doesn't let its bearer read."""
-        for run_id in list(self._following):
+        for run_id in self.followers.run_ids():
             try:
                 await self.engine.runs.readable(principal, run_id)
             except Refusal as refusal:
-                self._unfollow(run_id)
+                self.followers.unfollow(run_id)
                 self.say(control.error(refusal))
         try:
-            self._lists.renew(principal)
+            self.lists.renew(principal)
         except Refusal as refusal:
             self.say(control.error(refusal))
 
@@ -435,133 +317,18 @@ class Socket:
 
     def _expired(self) -> None:
         """The token ran out: nothing more is sent of any run until a fresh one comes, in time."""
-        for run_id in list(self._following):
-            self._unfollow(run_id)
-        self._lists.clear()
+        self.followers.clear()
+        self.lists.clear()
         self.say(self.connection.expired())
         self._call_at(self.limits.auth_timeout, self._auth_timed_out)
 
-    async def _start(self, message: StartWorkflow) -> None:
-        accepted = await self.engine.start(self._who, message)
-        if accepted.first_index is not None:
-            self._ack(message, accepted)
-            self._follow(self._watch(accepted.run_id), 0)
-            return
-        # Its key was used before: the run may be anywhere by now.
-        with self._watching(accepted.run_id) as cursor:
-            head = await self.engine.runs.head(accepted.run_id)
-            cursor.told(head.epoch, head.next_index)
-            self._ack(message, accepted)
-            if accepted.run_id not in self._following:
-                self._follow(cursor, 0)
-
-    async def _continue(self, message: ContinueWorkflow) -> None:
-        following = self._following.get(message.run_id)
-        if following is not None:
-            seen = following.cursor.next_index
-            await self._holding(following, message, self.engine.continue_run(self._who, message, seen=seen))
-            return
-        with self._watching(message.run_id) as cursor:
-            accepted = await self.engine.continue_run(self._who, message)
-            self._ack(message, accepted)
-            if accepted.first_index is not None:
-                self._follow(cursor, accepted.first_index)
-
-    async def _cancel(self, message: CancelWorkflow) -> None:
-        following = self._following.get(message.run_id)
-        await self._holding(following, message, self.engine.cancel_run(self._who, message))
-
-    async def _holding(
-        self, following: _Following | None, message: AnyClientMessage, action: Awaitable[Accepted]
-    ) -> Accepted:
-        """Carry out an action on a run while its events wait, and acknowledge it before they go on."""
-        if following is not None:
-            following.cursor.held = True
-        try:
-            accepted = await action
-            self._ack(message, accepted)
-            return accepted
-        finally:
-            if following is not None:
-                following.cursor.held = False
-                self._awake.set()
-
-    async def _unfollow_run(self, message: Unfollow) -> None:
-        facts = await self.engine.runs.readable(self._who, message.run_id)
-        self._unfollow(message.run_id)
-        self._ack(message, Accepted(facts.run_id, facts.session_id))
-
-    async def _follow_runs(self, message: FollowRuns) -> None:
-        if self.connection.state is ServerState.AUTHENTICATED:  # the token may have run out just now
-            self._lists.follow(self._who, message)
-        self._ack(message)
-
-    async def _unfollow_runs(self, message: UnfollowRuns) -> None:
-        self._lists.unfollow(message.list)
-        self._ack(message)
-
-    async def _ping(self, message: Ping) -> None:
-        self.say(control.pong(message.request_id))
-
-    # ── Following ───────────────────────────────────────────────────────────────────────────────────────
-
-    async def _reconnect(self, message: Reconnect) -> None:
-        """Move the cursor to where the client left off, and say what is to come."""
-        facts = await resumable(self.engine, self._who, message)
-        with self._watching(facts.run_id) as cursor:
-            answer = await resume(self.engine, message, cursor)
-            self._unfollow(facts.run_id)
-            self._ack(message, Accepted(facts.run_id, facts.session_id))
-            for each in answer.says:
-                self.say(each)
-            following = None if answer.first is None else self._follow(cursor, answer.first)
-            if following is not None:
-                following.subscribed, following.subscribed_at = answer.subscribed, answer.subscribed_at
-
-    def _watch(self, run_id: str) -> Cursor:
-        """A cursor that delivers nothing yet. Whoever watches before looking at the run misses nothing after."""
-        return self.hub.follow(run_id, self._awake.set)
-
-    @contextlib.contextmanager
-    def _watching(self, run_id: str) -> Iterator[Cursor]:
-        """A cursor that is let go again at the end of the block, unless the run is followed with it by then."""
-        cursor = self._watch(run_id)
-        try:
-            yield cursor
-        finally:
-            following = self._following.get(run_id)
-            if following is None or following.cursor is not cursor:
-                cursor.close()
-
-    def _follow(self, cursor: Cursor, first: int) -> _Following | None:
-        """Deliver from `first` on; None, and nothing, when the token ran out meanwhile."""
-        self._unfollow(cursor.run_id)
-        if self.connection.state is not ServerState.AUTHENTICATED:
-            cursor.close()
-            return None
-        cursor.next_index = first
-        following = self._following[cursor.run_id] = _Following(cursor)
-        self._awake.set()
-        return following
-
-    def _unfollow(self, run_id: str) -> None:
-        following = self._following.pop(run_id, None)
-        if following is not None:
-            following.cursor.close()
-
     @property
-    def _who(self) -> Principal:
+    def who(self) -> Principal:
+        """Whose connection this is."""
         assert self.principal is not None
         return self.principal
 
-    _acts: ClassVar[dict[type, Callable[[Socket, Any], Awaitable[None]]]] = {
-        Authenticate: _authenticate,
-        StartWorkflow: _start,
-        ContinueWorkflow: _continue,
-        CancelWorkflow: _cancel,
-        Reconnect: _reconnect,
-        Unfollow: _unfollow_run,
-        FollowRuns: _follow_runs,
-        UnfollowRuns: _unfollow_runs,
-        Ping: _ping,
-    }
+    @property
+    def may_follow(self) -> bool:
+        """Whether the token is good, as far as is known."""
+        return self.connection.state is ServerState.AUTHENTICATED

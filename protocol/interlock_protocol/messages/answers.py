@@ -1,0 +1,214 @@
+"""What a server says beside the events of runs: answers to actions, and what is told of a connection or a list.
+
+Law: none of them has an `event_index`.
+
+Source: `docs/protocol.md`, "Answers and control messages".
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, TypeAlias
+
+from interlock_protocol.messages.base import ServerMessage
+from interlock_protocol.requirements import Tolerant
+from interlock_protocol.types import PROTOCOL_VERSION, JsonValue, Open, RunStatus, StepType
+
+
+class Connected(ServerMessage):
+    """The first frame after accept. `heartbeat_seconds` are between the server's WebSocket pings."""
+
+    event: Literal["connected"] = "connected"
+    message: str
+    requires_auth: bool
+    protocol: str = PROTOCOL_VERSION
+    connection_id: str
+    heartbeat_seconds: float
+    max_message_bytes: int
+
+
+class Authenticated(ServerMessage):
+    """A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire."""
+
+    event: Literal["authenticated"] = "authenticated"
+    message: str
+    user_id: str
+    scopes: list[str]
+    expires_at: str | None = None
+    request_id: str | None = None
+
+
+class AuthError(ServerMessage):
+    """A token was refused."""
+
+    event: Literal["auth_error"] = "auth_error"
+    error: str
+    code: str
+    request_id: str | None = None
+
+
+class AuthRequired(ServerMessage):
+    """An action came before authentication, or the token expired."""
+
+    event: Literal["auth_required"] = "auth_required"
+    error: str
+    code: str
+    request_id: str | None = None
+
+
+class CatchUp(ServerMessage):
+    """Answer to `reconnect`: the run isn't finished, and `missed_events` follow. `message` says so to people."""
+
+    event: Literal["catch_up"] = "catch_up"
+    message: str | None = None
+    run_id: str
+    status: RunStatus
+    epoch: int
+    missed_events: int
+    first_event_index: int
+    current_event_count: int
+    request_id: str | None = None
+
+
+class Replay(ServerMessage):
+    """Answer to `reconnect`: the run is finished. What was missed follows; else its last event, marked `replayed`."""
+
+    event: Literal["replay"] = "replay"
+    message: str | None = None
+    run_id: str
+    status: RunStatus
+    epoch: int
+    total_events: int
+    missed_events: int
+    request_id: str | None = None
+
+
+class Subscribed(ServerMessage):
+    """What follows is live. `current_event_count` events came before it, also those of earlier connections."""
+
+    event: Literal["subscribed"] = "subscribed"
+    message: str | None = None
+    run_id: str
+    status: RunStatus
+    epoch: int
+    next_event_index: int
+    current_event_count: int | None = None
+
+
+class Gap(ServerMessage):
+    """What was asked for can't be had; a snapshot follows, then events from `next_event_index`."""
+
+    event: Literal["gap"] = "gap"
+    run_id: str
+    epoch: int
+    requested_event_index: int
+    earliest_event_index: int
+    next_event_index: int
+    request_id: str | None = None
+
+
+class PendingSummary(Tolerant):
+    """What a run waits for, summed up. `kind` is the name of the one flag that is true."""
+
+    id: str
+    step_id: str
+    step_name: str
+    kind: str
+    step_type: Open[StepType] | None = None
+    assignees: list[str] | None = None
+    confirmation_message: str | None = None
+    user_input_message: str | None = None
+    output_review_message: str | None = None
+    error_message: str | None = None
+    timeout_at: str | None = None
+
+
+_Pending: TypeAlias = list[PendingSummary]  # in a class that has a field `list`, that isn't the type
+
+
+class RunSummary(Tolerant):
+    """What a list says of a run. Times are in milliseconds since 1970."""
+
+    always: ClassVar[frozenset[str]] = frozenset({"version"})
+
+    run_id: str
+    workflow_id: str
+    version: str | None = None
+    session_id: str
+    user_id: str
+    status: Open[RunStatus]
+    epoch: int
+    created_at: int
+    updated_at: int
+    pending: _Pending
+
+
+class RunChanged(ServerMessage):
+    """A run of a followed list, as it is by now. It isn't one that is asked for, or no more, unless it `matches`."""
+
+    event: Literal["run_changed"] = "run_changed"
+    list: str
+    seq: int
+    matches: bool
+    run: RunSummary
+    pending: _Pending
+
+
+class RunsListed(ServerMessage):
+    """A followed list is told up to `seq`: the current list, or (`resumed`) what was missed. What follows is live."""
+
+    event: Literal["runs_listed"] = "runs_listed"
+    list: str
+    seq: int
+    count: int
+    more: bool
+    resumed: bool
+    request_id: str | None = None
+
+
+class Ack(ServerMessage):
+    """An action with a `request_id` was durably accepted."""
+
+    event: Literal["ack"] = "ack"
+    action: str
+    request_id: str
+    run_id: str | None = None
+    session_id: str | None = None
+
+
+class Pong(ServerMessage):
+    """Answer to `ping`."""
+
+    event: Literal["pong"] = "pong"
+    request_id: str | None = None
+
+
+class ErrorMessage(ServerMessage):
+    """Something was refused; the connection stays open and nothing was changed."""
+
+    event: Literal["error"] = "error"
+    error: str
+    code: str
+    retryable: bool = False
+    request_id: str | None = None
+    run_id: str | None = None
+    details: JsonValue = None
+
+
+CONTROL_MESSAGES: dict[str, type[ServerMessage]] = {
+    model.model_fields["event"].default: model
+    for model in (
+        Connected,
+        Authenticated,
+        AuthError,
+        AuthRequired,
+        CatchUp,
+        Replay,
+        Subscribed,
+        Gap,
+        RunChanged,
+        RunsListed,
+        Ack,
+        Pong,
+        ErrorMessage,
+    )
+}

@@ -1,0 +1,158 @@
+"""What clients send: one model for each action.
+
+Laws:
+- They are read strictly: no type is coerced, and null means "not given", but for the fields in `nulls`.
+- Every list in them is `Bounded`, every object `BoundedObject`, and what may be anything is `AnyJson`.
+
+Source: `docs/protocol.md`, "Actions".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from interlock_protocol.limits import MAX_REQUEST_ID
+from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
+from interlock_protocol.types import AnyJson, Bounded, RunStatus
+
+# No NUL in what becomes a key of a database: PostgreSQL has none in its text.
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+ListName = Annotated[str, Field(min_length=1, max_length=64)]
+
+RUNS_LIST = "runs"
+"""What a followed list is called whose client gives it no name."""
+
+
+class ClientMessage(Tolerant):
+    """What every client message may carry."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    action: str
+    request_id: str | None = Field(default=None, max_length=MAX_REQUEST_ID)
+
+
+class Authenticate(ClientMessage):
+    """Proves who the client is; may be sent again to refresh an expiring token."""
+
+    action: Literal["authenticate"] = "authenticate"
+    token: str = Field(min_length=1, repr=False)
+
+
+class StartWorkflow(ClientMessage):
+    """Starts a run and follows it from index 0."""
+
+    nulls: ClassVar[frozenset[str]] = frozenset({"message"})
+
+    action: Literal["start-workflow"] = "start-workflow"
+    workflow_id: Name
+    message: AnyJson = ""
+    session_id: Name | None = None
+    user_id: Name | None = None
+    version: Name | None = None
+    idempotency_key: Key | None = None
+
+
+class ContinueWorkflow(ClientMessage):
+    """Merges decisions into a run that waits for them; applied whole or not at all."""
+
+    action: Literal["continue-workflow"] = "continue-workflow"
+    workflow_id: Name
+    run_id: Name
+    session_id: Name | None = None
+    step_requirements: Bounded[EchoedRequirement] | None = None
+    error_requirements: Bounded[EchoedErrorRequirement] | None = None
+    idempotency_key: Key | None = None
+
+
+class Reconnect(ClientMessage):
+    """Replays what was missed, then follows."""
+
+    action: Literal["reconnect"] = "reconnect"
+    run_id: Name
+    workflow_id: Name | None = None
+    session_id: Name | None = None
+    last_event_index: int | None = Field(default=None, ge=0)
+    epoch: int | None = Field(default=None, ge=0)
+    snapshot: bool = False
+
+
+class CancelWorkflow(ClientMessage):
+    """Cancels a running or paused run; a cancelled one again is acknowledged."""
+
+    action: Literal["cancel-workflow"] = "cancel-workflow"
+    workflow_id: Name
+    run_id: Name
+    session_id: Name | None = None
+    reason: str | None = Field(default=None, max_length=4096)
+    idempotency_key: Key | None = None
+
+
+class Unfollow(ClientMessage):
+    """Stops following a run, which goes on."""
+
+    action: Literal["unfollow"] = "unfollow"
+    run_id: Name
+
+
+class RunListFilter(Tolerant):
+    """Which runs a list is of. What isn't given, and an empty `status`, asks for any."""
+
+    workflow_id: Name | None = None
+    session_id: Name | None = None
+    status: Bounded[RunStatus] | None = None
+    waiting_for_me: bool | None = Field(default=None, strict=True)
+
+
+class FollowRuns(ClientMessage):
+    """Follows a list of runs; the same `list` again takes the place of the one before."""
+
+    action: Literal["follow-runs"] = "follow-runs"
+    list: ListName = RUNS_LIST
+    filter: RunListFilter = Field(default_factory=RunListFilter)
+    cursor: int | None = Field(default=None, ge=0)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class UnfollowRuns(ClientMessage):
+    """Stops following a list of runs."""
+
+    action: Literal["unfollow-runs"] = "unfollow-runs"
+    list: ListName = RUNS_LIST
+
+
+class Ping(ClientMessage):
+    """Asks for a `pong`."""
+
+    action: Literal["ping"] = "ping"
+
+
+AnyClientMessage = (
+    Authenticate
+    | StartWorkflow
+    | ContinueWorkflow
+    | Reconnect
+    | CancelWorkflow
+    | Unfollow
+    | FollowRuns
+    | UnfollowRuns
+    | Ping
+)
+
+CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
+    model.model_fields["action"].default: model
+    for model in (
+        Authenticate,
+        StartWorkflow,
+        ContinueWorkflow,
+        Reconnect,
+        CancelWorkflow,
+        Unfollow,
+        FollowRuns,
+        UnfollowRuns,
+        Ping,
+    )
+}

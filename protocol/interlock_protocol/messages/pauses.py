@@ -1,0 +1,137 @@
+"""The run events of pauses: what is asked of people, the state of a run that waits, and what was decided.
+
+Source: `docs/protocol.md`, "Run events".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from interlock_protocol.messages.base import RunEvent, StepEvent
+from interlock_protocol.requirements import (
+    Choice,
+    ErrorRequirement,
+    ExecutorRequirement,
+    StepRequirement,
+    Tolerant,
+    UserInputField,
+)
+from interlock_protocol.types import JsonValue, OnReject, OnTimeout, Open, PathPart, PauseKind, RunStatus
+
+
+class PauseEvent(StepEvent):
+    """What the events of a pause say of its requirement. Exactly one of the flags is true."""
+
+    requirement_id: str
+    requires_confirmation: bool | None = None
+    requires_user_input: bool | None = None
+    requires_route_selection: bool | None = None
+    requires_output_review: bool | None = None
+    requires_iteration_review: bool | None = None
+    requires_executor_input: bool | None = None
+    requires_error_decision: bool | None = None
+    confirmation_message: str | None = None
+    user_input_message: str | None = None
+    output_review_message: str | None = None
+    user_input_schema: list[UserInputField] | None = None
+    available_choices: list[str] | None = None
+    choices: list[Choice] | None = None
+    allow_multiple_selections: bool | None = None
+    timeout_at: str | None = None
+    on_timeout: Open[OnTimeout] | None = None
+    on_reject: Open[OnReject] | None = None
+
+
+class RouterPaused(PauseEvent):
+    """Just before the `StepPaused` of a route selection; it has what that has."""
+
+    event: Literal["RouterPaused"] = "RouterPaused"
+
+
+class StepExecutorPaused(StepEvent):
+    """Just before the `StepPaused` of an agent's pause."""
+
+    event: Literal["StepExecutorPaused"] = "StepExecutorPaused"
+    requirement_id: str
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: str | None = None
+    executor_run_id: str | None = None
+    executor_session_id: str | None = None
+    executor_requirements: list[ExecutorRequirement] = Field(default_factory=list)
+
+
+class StepOutputReview(PauseEvent):
+    """Just before the `StepPaused` of a review; it has what that has, and the output, and what the step says of it."""
+
+    event: Literal["StepOutputReview"] = "StepOutputReview"
+    step_output: JsonValue = None
+    success: bool | None = None
+    error: str | None = None
+
+
+class StepPaused(PauseEvent):
+    """The step waits for a person."""
+
+    event: Literal["StepPaused"] = "StepPaused"
+    requires_confirmation: bool = False
+    requires_user_input: bool = False
+    requires_route_selection: bool = False
+    requires_output_review: bool = False
+    requires_iteration_review: bool = False
+    requires_executor_input: bool = False
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: str | None = None
+    executor_run_id: str | None = None
+    executor_session_id: str | None = None
+    executor_requirements: list[ExecutorRequirement] | None = None
+
+
+class StepResult(Tolerant):
+    """How a step ended, without its payload."""
+
+    step_id: str
+    step_path: list[PathPart] = Field(default_factory=list)
+    status: str
+
+
+class WorkflowRunOutput(RunEvent):
+    """The state of a run: sent when it pauses, and, with `as_of` instead of `event_index`, as a snapshot."""
+
+    event: Literal["WorkflowRunOutput"] = "WorkflowRunOutput"
+    as_of: int | None = None
+    status: RunStatus
+    content: JsonValue = None
+    step_requirements: list[StepRequirement] | None = None
+    error_requirements: list[ErrorRequirement] | None = None
+    step_results: list[StepResult] | None = None
+    paused_step_index: int | None = None
+    paused_step_name: str | None = None
+    pause_kind: Open[PauseKind] | None = None
+
+
+class StepContinued(StepEvent):
+    """A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970."""
+
+    event: Literal["StepContinued"] = "StepContinued"
+    requirement_id: str
+    decision: dict[str, JsonValue] = Field(default_factory=dict)
+    resolved_by: str
+    resolved_at: int
+
+
+class StepExecutorContinued(StepEvent):
+    """A requirement of an agent inside a step was resolved."""
+
+    event: Literal["StepExecutorContinued"] = "StepExecutorContinued"
+    requirement_id: str
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: str | None = None
+    executor_run_id: str | None = None
+    decision: dict[str, JsonValue] = Field(default_factory=dict)
+    resolved_by: str
+    resolved_at: int

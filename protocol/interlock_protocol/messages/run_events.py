@@ -1,0 +1,277 @@
+"""The events of runs, but for those of pauses, which are in `pauses`; and the register of all.
+
+Law: run events, and only they, have `event_index` and `epoch`.
+
+Source: `docs/protocol.md`, "Run events".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from interlock_protocol.messages.base import RunEvent, StepEvent
+from interlock_protocol.messages.pauses import (
+    RouterPaused,
+    StepContinued,
+    StepExecutorContinued,
+    StepExecutorPaused,
+    StepOutputReview,
+    StepPaused,
+    WorkflowRunOutput,
+)
+from interlock_protocol.requirements import ToolExecution
+from interlock_protocol.types import JsonValue, Open, SkipReason
+
+
+class WorkflowStarted(RunEvent):
+    """The first event of every run."""
+
+    event: Literal["WorkflowStarted"] = "WorkflowStarted"
+    input: JsonValue = None
+    user_id: str | None = None
+    version: str | None = None
+
+
+class StepStarted(StepEvent):
+    """The step's confirmation and input are there; its executor begins."""
+
+    event: Literal["StepStarted"] = "StepStarted"
+    attempt: int = 1
+
+
+class RunResponseContentEvent(StepEvent):
+    """A piece of streamed content: one yield of the executor."""
+
+    event: Literal["RunResponseContentEvent"] = "RunResponseContentEvent"
+    content: str
+    content_type: str = "str"
+    executor_id: str | None = None
+    executor_name: str | None = None
+    executor_type: str | None = None
+
+
+class StepCompleted(StepEvent):
+    """The step ended with an output; it is never run again."""
+
+    event: Literal["StepCompleted"] = "StepCompleted"
+    content: JsonValue = None
+    content_type: str = "str"
+    step_response: dict[str, JsonValue] | None = None
+    duration_ms: int = 0
+
+
+class StepSkipped(StepEvent):
+    """The step ended without an output, and the workflow goes on."""
+
+    event: Literal["StepSkipped"] = "StepSkipped"
+    reason: Open[SkipReason]
+
+
+class StepError(StepEvent):
+    """The executor failed."""
+
+    event: Literal["StepError"] = "StepError"
+    error: str
+    error_type: str
+    attempt: int = 1
+    will_retry: bool = False
+
+
+class LoopExecutionStarted(StepEvent):
+    """A loop began."""
+
+    event: Literal["LoopExecutionStarted"] = "LoopExecutionStarted"
+    max_iterations: int
+
+
+class LoopIterationStarted(StepEvent):
+    """An iteration of a loop began. `iteration` counts from 1."""
+
+    event: Literal["LoopIterationStarted"] = "LoopIterationStarted"
+    iteration: int
+    max_iterations: int
+
+
+class LoopIterationCompleted(StepEvent):
+    """An iteration of a loop ended."""
+
+    event: Literal["LoopIterationCompleted"] = "LoopIterationCompleted"
+    iteration: int
+    max_iterations: int
+    should_continue: bool
+
+
+class LoopExecutionCompleted(StepEvent):
+    """A loop ended."""
+
+    event: Literal["LoopExecutionCompleted"] = "LoopExecutionCompleted"
+    total_iterations: int
+    max_iterations: int
+
+
+class ParallelExecutionStarted(StepEvent):
+    """The branches of a parallel begin."""
+
+    event: Literal["ParallelExecutionStarted"] = "ParallelExecutionStarted"
+    parallel_step_count: int
+
+
+class ParallelExecutionCompleted(StepEvent):
+    """Every branch of a parallel ended."""
+
+    event: Literal["ParallelExecutionCompleted"] = "ParallelExecutionCompleted"
+    parallel_step_count: int
+
+
+class ConditionExecutionStarted(StepEvent):
+    """A condition was evaluated; `branch` (`if` or `else`) is what runs, absent when nothing does."""
+
+    event: Literal["ConditionExecutionStarted"] = "ConditionExecutionStarted"
+    condition_result: bool
+    branch: Literal["if", "else"] | None = None
+
+
+class ConditionExecutionCompleted(StepEvent):
+    """The chosen branch of a condition ended."""
+
+    event: Literal["ConditionExecutionCompleted"] = "ConditionExecutionCompleted"
+    condition_result: bool
+    branch: Literal["if", "else"] | None = None
+
+
+class RouterExecutionStarted(StepEvent):
+    """Routes were selected, by a person or by the selector."""
+
+    event: Literal["RouterExecutionStarted"] = "RouterExecutionStarted"
+    selected_steps: list[str]
+
+
+class RouterExecutionCompleted(StepEvent):
+    """The selected routes ended."""
+
+    event: Literal["RouterExecutionCompleted"] = "RouterExecutionCompleted"
+    selected_steps: list[str]
+
+
+class StepsExecutionStarted(StepEvent):
+    """A sequence began."""
+
+    event: Literal["StepsExecutionStarted"] = "StepsExecutionStarted"
+    steps_count: int
+
+
+class StepsExecutionCompleted(StepEvent):
+    """A sequence ended."""
+
+    event: Literal["StepsExecutionCompleted"] = "StepsExecutionCompleted"
+    steps_count: int
+
+
+class ToolCallStarted(StepEvent):
+    """An agent calls a tool."""
+
+    event: Literal["ToolCallStarted"] = "ToolCallStarted"
+    tool: ToolExecution
+
+
+class ToolCallCompleted(StepEvent):
+    """A tool returned."""
+
+    event: Literal["ToolCallCompleted"] = "ToolCallCompleted"
+    tool: ToolExecution
+
+
+class ToolCallError(StepEvent):
+    """A tool failed."""
+
+    event: Literal["ToolCallError"] = "ToolCallError"
+    tool: ToolExecution
+
+
+class WorkflowRecovered(RunEvent):
+    """Another process took the run over.
+
+    The partial content that `interrupted_steps` (step ids) streamed since `from_event_index` is void.
+    """
+
+    event: Literal["WorkflowRecovered"] = "WorkflowRecovered"
+    interrupted_steps: list[str]
+    from_event_index: int
+
+
+class CustomEvent(StepEvent):
+    """What a step emits itself."""
+
+    event: Literal["CustomEvent"] = "CustomEvent"
+    name: str
+    data: JsonValue = None
+
+
+class WorkflowCompleted(RunEvent):
+    """The run ended well. `metrics` has `duration_ms`, `paused_ms` and `steps`."""
+
+    event: Literal["WorkflowCompleted"] = "WorkflowCompleted"
+    content: JsonValue = None
+    content_type: str | None = None
+    metrics: dict[str, int] = Field(default_factory=dict)
+
+
+class WorkflowCancelled(RunEvent):
+    """The run was cancelled; nothing follows."""
+
+    event: Literal["WorkflowCancelled"] = "WorkflowCancelled"
+    reason: str | None = None
+    cancelled_by: str | None = None
+
+
+class WorkflowError(RunEvent):
+    """The run failed; nothing follows."""
+
+    event: Literal["WorkflowError"] = "WorkflowError"
+    error: str
+    error_type: str
+    step_id: str | None = None
+
+
+RUN_EVENTS: dict[str, type[RunEvent]] = {
+    model.model_fields["event"].default: model
+    for model in (
+        WorkflowStarted,
+        StepStarted,
+        RunResponseContentEvent,
+        StepCompleted,
+        StepSkipped,
+        StepError,
+        RouterPaused,
+        StepExecutorPaused,
+        StepOutputReview,
+        StepPaused,
+        WorkflowRunOutput,
+        StepContinued,
+        StepExecutorContinued,
+        LoopExecutionStarted,
+        LoopIterationStarted,
+        LoopIterationCompleted,
+        LoopExecutionCompleted,
+        ParallelExecutionStarted,
+        ParallelExecutionCompleted,
+        ConditionExecutionStarted,
+        ConditionExecutionCompleted,
+        RouterExecutionStarted,
+        RouterExecutionCompleted,
+        StepsExecutionStarted,
+        StepsExecutionCompleted,
+        ToolCallStarted,
+        ToolCallCompleted,
+        ToolCallError,
+        WorkflowRecovered,
+        CustomEvent,
+        WorkflowCompleted,
+        WorkflowCancelled,
+        WorkflowError,
+    )
+}
+
+FINAL_EVENTS = frozenset({"WorkflowCompleted", "WorkflowCancelled", "WorkflowError"})

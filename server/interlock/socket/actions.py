@@ -1,0 +1,182 @@
+"""What each action of a client does: a table of message models and handlers. Another action is a function and a row.
+
+Laws:
+- An `ack` comes before the events that it acknowledges: while an action changes a run that its connection follows, the
+  run's events wait.
+- Who follows a run because of an action watched it before looking at it.
+- What is refused has changed nothing, and is followed by nobody because of it.
+
+Source: `docs/protocol.md`, "Actions" and "Reconnecting".
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, Protocol
+
+from interlock.auth import Principal
+from interlock.engine.engine import Accepted, Engine
+from interlock.following.follower import Follower, Followers
+from interlock.following.lists import Lists
+from interlock.following.resume import resumable, resume
+from interlock_protocol import control
+from interlock_protocol.messages import (
+    AnyClientMessage,
+    Authenticate,
+    CancelWorkflow,
+    ContinueWorkflow,
+    FollowRuns,
+    Ping,
+    Reconnect,
+    StartWorkflow,
+    Unfollow,
+    UnfollowRuns,
+)
+
+
+class Peer(Protocol):
+    """The connection that an action came on, as far as actions go."""
+
+    engine: Engine
+    followers: Followers
+    lists: Lists
+
+    @property
+    def who(self) -> Principal:
+        """Whose it is; there is none before `authenticate`, and then no other action either."""
+
+    @property
+    def may_follow(self) -> bool:
+        """Whether what is followed may be told: the token may have run out while an action was carried out."""
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a control message before any event that isn't sent yet."""
+
+    def wake(self) -> None:
+        """Look whether there is something to tell."""
+
+    async def authenticate(self, message: Authenticate) -> None:
+        """Take a token, which may change who this is, or close the connection."""
+
+
+async def authenticate(peer: Peer, message: Authenticate) -> None:
+    await peer.authenticate(message)
+
+
+async def ping(peer: Peer, message: Ping) -> None:
+    peer.say(control.pong(message.request_id))
+
+
+# ── Runs ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def start(peer: Peer, message: StartWorkflow) -> None:
+    accepted = await peer.engine.start(peer.who, message)
+    with peer.followers.watching(accepted.run_id) as follower:
+        if accepted.first_index is not None:
+            _ack(peer, message, accepted)
+            _follow(peer, follower, 0)
+            return
+        # Its key was used before: the run may be anywhere by now.
+        head = await peer.engine.runs.head(accepted.run_id)
+        follower.cursor.told(head.epoch, head.next_index)
+        _ack(peer, message, accepted)
+        if peer.followers.get(accepted.run_id) is None:
+            _follow(peer, follower, 0)
+
+
+async def continue_(peer: Peer, message: ContinueWorkflow) -> None:
+    follower = peer.followers.get(message.run_id)
+    if follower is not None:
+        seen = follower.cursor.next_index
+        with _holding(peer, follower):
+            _ack(peer, message, await peer.engine.continue_run(peer.who, message, seen=seen))
+        return
+    with peer.followers.watching(message.run_id) as follower:
+        accepted = await peer.engine.continue_run(peer.who, message)
+        _ack(peer, message, accepted)
+        if accepted.first_index is not None:
+            _follow(peer, follower, accepted.first_index)
+
+
+async def cancel(peer: Peer, message: CancelWorkflow) -> None:
+    with _holding(peer, peer.followers.get(message.run_id)):
+        _ack(peer, message, await peer.engine.cancel_run(peer.who, message))
+
+
+async def reconnect(peer: Peer, message: Reconnect) -> None:
+    """Move the cursor to where the client left off, and say what is to come."""
+    facts = await resumable(peer.engine, peer.who, message)
+    with peer.followers.watching(facts.run_id) as follower:
+        answer = await resume(peer.engine, message, follower.cursor)
+        peer.followers.unfollow(facts.run_id)
+        _ack(peer, message, Accepted(facts.run_id, facts.session_id))
+        follower.begin_with(answer)
+        if peer.may_follow and not follower.is_over:
+            peer.followers.follow(follower)
+
+
+async def unfollow(peer: Peer, message: Unfollow) -> None:
+    facts = await peer.engine.runs.readable(peer.who, message.run_id)
+    peer.followers.unfollow(message.run_id)
+    _ack(peer, message, Accepted(facts.run_id, facts.session_id))
+
+
+# ── Lists of runs ───────────────────────────────────────────────────────────────────────────────────────
+
+
+async def follow_runs(peer: Peer, message: FollowRuns) -> None:
+    if peer.may_follow:
+        peer.lists.follow(peer.who, message)
+    _ack(peer, message)
+
+
+async def unfollow_runs(peer: Peer, message: UnfollowRuns) -> None:
+    peer.lists.unfollow(message.list)
+    _ack(peer, message)
+
+
+# ── What they share ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _ack(peer: Peer, message: AnyClientMessage, accepted: Accepted | None = None) -> None:
+    if message.request_id is not None:
+        of_run = {} if accepted is None else {"run_id": accepted.run_id, "session_id": accepted.session_id}
+        peer.say(control.ack(message.action, message.request_id, **of_run))
+
+
+def _follow(peer: Peer, follower: Follower, first: int) -> None:
+    """Tell the events from `first` on, if there is still somebody who may hear them."""
+    follower.begin(first)
+    if peer.may_follow:
+        peer.followers.follow(follower)
+
+
+@contextlib.contextmanager
+def _holding(peer: Peer, follower: Follower | None) -> Iterator[None]:
+    """The events of a followed run wait within this block."""
+    if follower is not None:
+        follower.cursor.held = True
+    try:
+        yield
+    finally:
+        if follower is not None:
+            follower.cursor.held = False
+            peer.wake()
+
+
+Handler = Callable[[Peer, Any], Awaitable[None]]
+
+ACTIONS: Final[dict[type[AnyClientMessage], Handler]] = {
+    Authenticate: authenticate,
+    StartWorkflow: start,
+    ContinueWorkflow: continue_,
+    Reconnect: reconnect,
+    CancelWorkflow: cancel,
+    Unfollow: unfollow,
+    FollowRuns: follow_runs,
+    UnfollowRuns: unfollow_runs,
+    Ping: ping,
+}
+"""Who carries out which message."""
