@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -14,9 +15,12 @@ import httpx
 import pytest
 from tests.faults.floods import connected, frame, handshake, upgraded
 from tests.faults.test_floods import TARGET, ponged, said
-from tests.support.live import ALICE, BOB, Live, Served, served
+from tests.socket.workflows import workflows
+from tests.support.live import ALICE, BOB, Live, Served, live_server, served
 
+from interlock.socket.connection import Socket
 from interlock.socket.transport import LIVE_BYTES, STRANGERS_BYTES
+from interlock_protocol.messages import Authenticate
 
 TOKEN = json.dumps({"action": "authenticate", "token": ALICE}).encode()
 
@@ -120,6 +124,22 @@ def test_frame_of_which_next_to_nothing_comes_is_not_waited_for(server: Served) 
         peer.sendall(frame(0x81, TOKEN))
         with pytest.raises(OSError, match=r"reset|pipe"):
             _slowly(peer, ping_of(900_000)[: LIVE_BYTES // 10], 1)
+
+
+async def test_peer_that_is_not_read_while_its_token_is_looked_at_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers its pings, and nobody hears it for five heartbeats."""
+
+    async def slowly(socket: Socket, message: Authenticate) -> None:
+        await asyncio.sleep(1.5)
+        await authenticate(socket, message)
+
+    authenticate = Socket._acts[Authenticate]
+    monkeypatch.setitem(Socket._acts, Authenticate, slowly)
+    with live_server(workflows, data_dir=tmp_path, heartbeat_seconds=0.3) as slow:
+        async with slow.talk() as talk:
+            assert await ponged(talk) < 10
 
 
 # ── What comes with the token ───────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ Laws:
   has come is bounded by bytes, and by less until the peer is known. What comes behind a stranger's message waits until
   that was looked at: it may have been the token.
 - A peer that has a pong to send lives as long as it sends anything, `LIVE_BYTES` in the time of a pong: a large message
-  on a slow line holds up the pong behind it.
+  on a slow line holds up the pong behind it. While it isn't read, nobody can tell.
 - What waits for a peer is bounded: of its pings, the latest is answered when it reads again.
 - Whatever a peer sends is an answer or a close, and one line in the log at most.
 
@@ -286,6 +286,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
     def _read_on(self) -> None:
         if self.read_paused and self.queue.empty():
             self.read_paused = False
+            self._heard_bytes += LIVE_BYTES  # its pong may have come while nobody listened
             self.transport.resume_reading()
 
     def send_keepalive_ping(self) -> None:
@@ -293,11 +294,12 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         super().send_keepalive_ping()
 
     def keepalive_timeout(self) -> None:
-        heard, self._heard_bytes = self._heard_bytes, 0
-        if heard < LIVE_BYTES:
-            super().keepalive_timeout()
-        elif self.ping_timeout is not None:
+        may_live = self.read_paused or self._heard_bytes >= LIVE_BYTES
+        self._heard_bytes = 0
+        if may_live and self.ping_timeout is not None:
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+        else:
+            super().keepalive_timeout()
 
     def handle_ping(self) -> None:
         pongs = self.conn.data_to_send()
