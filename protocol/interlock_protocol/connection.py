@@ -188,7 +188,7 @@ class ServerConnection:
             return self._close
         request_id: str | None = None
         try:
-            if self._is_too_much(_size(frame)):
+            if self._is_too_much(size_of(frame)):
                 return self._not_yet(None, known=False, more=_TOO_MUCH)
             fields = self._decode(frame)
             request_id = _request_id(fields)
@@ -279,7 +279,7 @@ class ServerConnection:
         return self._close
 
 
-def _size(frame: str | bytes) -> int:
+def size_of(frame: str | bytes) -> int:
     """The bytes of a frame."""
     if isinstance(frame, bytes) or frame.isascii():
         return len(frame)

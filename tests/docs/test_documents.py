@@ -47,9 +47,10 @@ from interlock.ratelimit.connection import MAX_REFUSALS
 from interlock.ratelimit.counter import AWAY_SECONDS, SHARED_SECONDS
 from interlock.settings import PREFIX, Settings
 from interlock.socket.answers import MAX_WAITING_BYTES
-from interlock.socket.transport import SMALL_FRAMES, SMALL_FRAMES_PER_SECOND, STRANGERS_BYTES
+from interlock.socket.transport import LIVE_BYTES, SMALL_FRAMES, SMALL_FRAMES_PER_SECOND, STRANGERS_BYTES
 from interlock.testing import Run, running
 from interlock.workflow.declare.agents import Tool, ToolRequest
+from interlock.workflow.declare.arguments import MAX_REFERENCES
 from interlock.workflow.declare.expressions import NAMES
 from interlock.workflow.declare.forms import UserInputField
 from interlock.workflow.declare.reviews import ON_CONFIRM, ON_REVIEW, REVIEWS_OF
@@ -228,6 +229,9 @@ def test_architecture_names_the_bounds() -> None:
     early = f"{MAX_UNAUTHENTICATED_BYTES // 1024} KiB, {MAX_UNAUTHENTICATED_DEPTH} deep"
     assert bounds["a client's message before authentication"] == early
     assert bounds["faults that an answer names"] == str(MAX_FAULTS)
+    followed = bounds["references of a tool's JSON schema that are followed to check edited arguments"]
+    assert followed.startswith(f"{MAX_REFERENCES:,},")
+    assert f"{LIVE_BYTES // 1024} KiB" in bounds["how long a pong may take"]
 
 
 def test_protocol_names_the_limits() -> None:

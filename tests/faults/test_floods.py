@@ -194,7 +194,7 @@ def test_too_few_files_for_the_sockets_that_are_wanted_are_told(tmp_path: Path) 
 
 
 async def test_answers_that_are_not_read_stop_the_reading_and_in_time_end_the_connection(tmp_path: Path) -> None:
-    server = served(TARGET, tmp_path, rate_limit_per_connection="off", heartbeat_seconds=1)
+    server = served(TARGET, tmp_path, rate_limit_per_connection="off", heartbeat_seconds=3)
     with server.start() as process:
         async with server.talk(max_queue=1, ping_interval=None) as deaf, server.talk() as other:
             before = memory_kib(process)

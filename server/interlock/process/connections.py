@@ -3,8 +3,8 @@
 Laws:
 - What a peer sends is looked at in slices. When the protocol above has enough, or a slice more would keep the others
   waiting for longer than `TURN_SECONDS`, the rest waits, and nothing more is read.
-- Who owes a request has a time for it. When every place is taken, the one that has owed it longest gives up its place;
-  whoever is being answered, or has a socket, keeps it.
+- Who owes a request has a time for it, and so has a socket that owes us who it is. When every place is taken, the one
+  that has owed it longest gives up its place; whoever is being answered, or is known on its socket, keeps it.
 - A peer that takes nothing of what is on its way to it is let go: in its time, and sooner when the connection closes.
 - A head of a request has a bound in bytes, in lines and for each line. Beyond it the peer is told so, and let go.
   So has what comes with a body and is none of it: trailers, which nobody reads, and extensions of chunks.
@@ -29,7 +29,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from interlock.process import open_files
 from interlock.settings import Settings
-from interlock.socket.transport import LAST_WORDS_SECONDS
+from interlock.socket.transport import LAST_WORDS_SECONDS, Below
 
 logger = structlog.get_logger(__name__)
 
@@ -133,7 +133,7 @@ class Connections:
             logger.warning("connections_near_limit", open=taken, limit=self.limit)
 
 
-class Connection(asyncio.Transport, asyncio.Protocol):
+class Connection(Below, asyncio.Protocol):
     """One connection: a protocol for the event loop, a transport for the protocol that speaks on it.
 
     Args:
@@ -259,16 +259,17 @@ class Connection(asyncio.Transport, asyncio.Protocol):
         return self._below.is_closing()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """It is a WebSocket from here on. What isn't read of one that closes, nobody waits for any more."""
+        """It is a WebSocket from here on, and owes us who it is. Nobody waits long for one that closes unread."""
         assert isinstance(protocol, asyncio.Protocol)
         self._above = protocol
         self._close_seconds = LAST_WORDS_SECONDS
+        self.connections.owes(self)
 
     def close(self) -> None:
         """Send what is on its way, for as long as the peer takes any of it, and end."""
         if not self.is_closing():
             self._below.close()
-            self.connections.owes(self)
+            self.expect_end()
             self._await_reading(self._close_seconds)
 
     def abort(self) -> None:
@@ -287,7 +288,12 @@ class Connection(asyncio.Transport, asyncio.Protocol):
         if self._due is not None:
             self._due.cancel()
             self._due = None
+        if not self.is_closing():
             self.connections.owes_nothing(self)
+
+    def expect_end(self) -> None:
+        """The peer was told that this is the end, and owes it."""
+        self.connections.owes(self)
 
     def hurry(self) -> None:
         """The server stops: from here on, nobody is waited for long."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +32,7 @@ from interlock.log.port import LogUnavailable
 from interlock.services import Services
 from interlock.socket.actions import ACTIONS
 from interlock.socket.answers import Answers
+from interlock.socket.places import Places
 from interlock.socket.transport import LAST_WORDS_SECONDS, Outlet
 from interlock.store.port import StoreUnavailable
 from interlock.telemetry import log_context as about
@@ -58,7 +58,6 @@ class SocketLimits:
     max_message_bytes: int
     auth_timeout: float
     heartbeat: float
-    per_user: int
 
 
 class Socket:
@@ -70,7 +69,7 @@ class Socket:
         codec: Codec,
         outlet: Outlet,
         limits: SocketLimits,
-        users: Counter[str],
+        places: Places,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -78,7 +77,7 @@ class Socket:
         self.authenticator = services.authenticator
         self.outlet = outlet
         self.limits = limits
-        self.users = users
+        self.places = places
         self.connection = ServerConnection(codec, max_message_bytes=limits.max_message_bytes)
         self.connection_id = uuid.uuid4().hex
         self.pace = services.rate_limits.pace(self.connection_id)
@@ -141,11 +140,7 @@ class Socket:
         self.followers.clear()
         self.lists.clear()
         reader.cancel()
-        if self.principal is not None:
-            user_id = self.principal.user_id
-            self.users[user_id] -= 1
-            if not self.users[user_id]:
-                del self.users[user_id]
+        self.places.leave(self)
 
     def close(self, code: CloseCode) -> None:
         """Close the connection, once what was said is sent, or the client has had time to take it."""
@@ -272,7 +267,7 @@ class Socket:
             sentence = "This token is another user's; open another connection for it."
             self.say(self.connection.auth_refused(AuthErrorCode.INVALID_TOKEN, sentence, request_id=message.request_id))
             return
-        if self.principal is None and not self._admitted(principal.user_id):
+        if self.principal is None and not self.places.keep(self, principal.user_id):
             self.close(CloseCode.TOO_MANY_CONNECTIONS)
             return
         self.principal = principal
@@ -300,13 +295,6 @@ class Socket:
             self.lists.renew(principal)
         except Refusal as refusal:
             self.say(control.error(refusal))
-
-    def _admitted(self, user_id: str) -> bool:
-        """Count this socket as one of the user's, if they may have another."""
-        if self.users[user_id] >= self.limits.per_user:
-            return False
-        self.users[user_id] += 1
-        return True
 
     def _watch_expiry(self, principal: Principal) -> None:
         if self._timer is not None:

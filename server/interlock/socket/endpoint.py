@@ -10,13 +10,13 @@ Source: `docs/protocol.md`, "Close codes".
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 
 from interlock.auth import origin_allowed
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket.connection import Receive, Scope, Send, Socket, SocketLimits
+from interlock.socket.places import Places
 from interlock.socket.transport import Outlet
 from interlock.telemetry import tracing
 from interlock_protocol.close_codes import CloseCode
@@ -36,9 +36,8 @@ class SocketEndpoint:
             settings.max_message_bytes,
             settings.auth_timeout_seconds,
             settings.heartbeat_seconds,
-            settings.max_connections_per_user,
         )
-        self._users: Counter[str] = Counter()
+        self._places = Places(settings.max_connections, settings.max_connections_per_user)
         self._open: set[Socket] = set()
         self._draining = False
 
@@ -52,7 +51,8 @@ class SocketEndpoint:
             return
         tracing.adopt(scope["headers"])
         services, codec = self._services(), codec_for(offered)
-        socket = Socket(services, codec, Outlet(scope, codec, send), self._limits, self._users, receive, send)
+        socket = Socket(services, codec, Outlet(scope, codec, send), self._limits, self._places, receive, send)
+        self._places.take(socket)
         self._open.add(socket)
         try:
             await socket.serve()
@@ -69,7 +69,7 @@ class SocketEndpoint:
             return CloseCode.ORIGIN_REFUSED
         if self._draining:
             return CloseCode.SHUTTING_DOWN
-        if len(self._open) >= settings.max_connections:
+        if not self._places.has_room():
             return CloseCode.TOO_MANY_CONNECTIONS
         return None
 

@@ -5,7 +5,10 @@ Laws:
 - A frame gets its RFC 6455 header once, for all who are sent it; a page of frames is one write.
 - A socket at rest keeps nothing of how it came to be.
 - What a peer sends that is no message of its own (fragments, pings, pongs) has a budget, by number; what of a message
-  has come is bounded by bytes, and by less until the peer is known.
+  has come is bounded by bytes, and by less until the peer is known. What comes behind a stranger's message waits until
+  that was looked at: it may have been the token.
+- A peer that has a pong to send lives as long as it sends anything, `LIVE_BYTES` in the time of a pong: a large message
+  on a slow line holds up the pong behind it. While it isn't read, nobody can tell.
 - What waits for a peer is bounded: of its pings, the latest is answered when it reads again.
 - Whatever a peer sends is an answer or a close, and one line in the log at most.
 
@@ -55,6 +58,11 @@ client that pings every second needs a fiftieth of this.
 
 STRANGERS_BYTES = 4 * MAX_UNAUTHENTICATED_BYTES
 """How much of one message is taken from a peer that isn't `KNOWN` yet; afterwards it is what the settings say."""
+
+LIVE_BYTES = 16 * 1024
+"""How much has to come from a peer in the time of a pong, when the pong doesn't: so that also the largest message that
+comes bit by bit has an end.
+"""
 
 _TEXT, _BINARY = 0x81, 0x82
 _SHORT, _MEDIUM, _LONG = struct.Struct("!BB").pack, struct.Struct("!BBH").pack, struct.Struct("!BBQ").pack
@@ -145,6 +153,20 @@ def _is_small(event: Any) -> bool:
     return not event.fin or event.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE)
 
 
+class Below(asyncio.Transport):
+    """The connection that a WebSocket is on. It knows who is waited for: a peer is, until it is known."""
+
+    __slots__ = ()
+
+    def expect_nothing(self) -> None:
+        """The peer isn't waited for any more."""
+        raise NotImplementedError
+
+    def expect_end(self) -> None:
+        """It is, to end the connection."""
+        raise NotImplementedError
+
+
 class WebSocketTransport(WebSocketsSansIOProtocol):
     """uvicorn's, but it takes pages, and a peer can't make it work or keep more than it should.
 
@@ -152,18 +174,24 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         refused: where it is counted what peers were let go for.
     """
 
+    transport: Below
+
     def __init__(self, *args: Any, refused: Counter[str], **options: Any) -> None:
         super().__init__(*args, **options)
         self.queue: Mailbox[Any] = Mailbox()  # type: ignore[assignment]
-        self.conn.max_message_size = min(self.config.ws_max_size, STRANGERS_BYTES)
+        self.close_timeout = LAST_WORDS_SECONDS
         self._refused = refused
         self._budget = _Budget()
         self._pong: bytes | None = None
+        self._is_known = False
+        self._begun_bytes = 0
+        self._heard_bytes = 0
 
     # ── Coming and going ────────────────────────────────────────────────────────────────────────────────
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
+        self._begun_bytes = 0
         event.headers.clear()  # they are in the scope; the parser would keep them as long as the connection lives
         if self.response.status_code == 101:
             self.scope["extensions"] |= {FRAMES: {}, KNOWN: {}}
@@ -190,9 +218,13 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
     # ── Receiving ───────────────────────────────────────────────────────────────────────────────────────
 
     def data_received(self, data: bytes) -> None:
+        self._heard_bytes += len(data)
+        self._begun_bytes += len(data)
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self._refuse_handshake()
+        elif self._begun_bytes > STRANGERS_BYTES and not self._is_known and not self.transport.is_closing():
+            self._fail(RfcCode.MESSAGE_TOO_BIG, f"over {STRANGERS_BYTES} bytes before authentication")
 
     def _refuse_handshake(self) -> None:
         """The handshake is beyond what the parser takes: it has an answer for some of that, and uvicorn none."""
@@ -229,6 +261,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
 
     def send_receive_event_to_app(self) -> None:
         data, self.frames = self.frames[0], []
+        self._begun_bytes = 0
         if self.close_sent:
             return
         if self.curr_msg_data_type == "bytes":
@@ -242,6 +275,31 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         if not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
+
+    async def receive(self) -> Any:
+        self._read_on()
+        message = await self.queue.get()
+        if self._is_known:
+            self._read_on()
+        return message
+
+    def _read_on(self) -> None:
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self._heard_bytes += LIVE_BYTES  # its pong may have come while nobody listened
+            self.transport.resume_reading()
+
+    def send_keepalive_ping(self) -> None:
+        self._heard_bytes = 0
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        may_live = self.read_paused or self._heard_bytes >= LIVE_BYTES
+        self._heard_bytes = 0
+        if may_live and self.ping_timeout is not None:
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+        else:
+            super().keepalive_timeout()
 
     def handle_ping(self) -> None:
         pongs = self.conn.data_to_send()
@@ -267,7 +325,8 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             if message["data"]:
                 self.transport.write(message["data"])
         elif kind == KNOWN:
-            self.conn.max_message_size = self.config.ws_max_size
+            self._is_known = True
+            self.transport.expect_nothing()
         elif kind == "websocket.close":
             await self._close(message)
         else:
@@ -288,3 +347,4 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             self.transport.abort()
         self._check_open()
         await super().send(message)
+        self.transport.expect_end()

@@ -47,6 +47,7 @@ from interlock.workflow.run.state import (
     dump,
     load,
     load_parts,
+    node_at,
 )
 from interlock.workflow.run.walk import TIMEOUT, Advance, Work, ends_run
 from interlock_protocol.types import JsonObject, JsonValue

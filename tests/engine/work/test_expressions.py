@@ -13,6 +13,7 @@ import pytest
 from tests.support.services import is_alive
 
 from interlock import Condition, Step, StepInput, Workflow
+from interlock.engine.work import expressions as expressions_module
 from interlock.engine.work.expressions import Expressions
 from interlock.testing import running
 from interlock.workflow.declare.errors import OutputError
@@ -100,14 +101,54 @@ async def test_what_fails_apart_says_so_and_costs_no_process(text: str) -> None:
         assert expressions._idle == [process]
 
 
-async def test_process_that_was_killed_is_a_failure_of_one_expression() -> None:
+@pytest.mark.parametrize("is_noticed", [True, False])
+async def test_process_that_was_killed_while_it_had_nothing_to_do_is_no_failure(is_noticed: bool) -> None:
     async with evaluating() as expressions:
         await value(expressions, "input.matches('a')", "a")
         (process,) = expressions._idle
         os.kill(process.pid, signal.SIGKILL)
-        with pytest.raises(OutputError):
-            await value(expressions, "input.matches('a')", "a")
+        if is_noticed:
+            await process.wait()
         assert await value(expressions, "input.matches('a')", "a") is True
+        assert process not in expressions._idle
+
+
+async def test_question_of_which_nothing_was_read_is_asked_of_another_process() -> None:
+    async with evaluating() as expressions:
+        await value(expressions, "input.matches('a')", "a")
+        (process,) = expressions._idle
+        os.kill(process.pid, signal.SIGSTOP)
+        asked = asyncio.create_task(value(expressions, "input.matches('a')", "a"))
+        while expressions._idle:  # noqa: ASYNC110 - until it is given away
+            await asyncio.sleep(0)
+        os.kill(process.pid, signal.SIGKILL)
+        assert await asked is True
+
+
+async def test_question_that_ends_its_process_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = 0
+
+    async def counted() -> asyncio.subprocess.Process:
+        nonlocal started
+        started += 1
+        return await start()
+
+    start = expressions_module._started
+    monkeypatch.setattr(expressions_module, "_started", counted)
+    async with evaluating() as expressions:
+        with pytest.raises(OutputError):
+            await value(expressions, QUADRATIC, list(range(10_000)))
+    assert started == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+async def test_signals_that_are_meant_for_the_server_end_no_process(number: signal.Signals) -> None:
+    async with evaluating() as expressions:
+        await value(expressions, "input.matches('a')", "a")
+        (process,) = expressions._idle
+        os.kill(process.pid, number)
+        assert await value(expressions, "input.matches('a')", "a") is True
+        assert expressions._idle == [process]
 
 
 async def test_expression_that_nobody_waits_for_any_more_is_ended() -> None:

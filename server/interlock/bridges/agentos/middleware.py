@@ -93,9 +93,8 @@ class AgentOS:
         route, of = found
 
         async def respond(receive: Receive, send: Send) -> None:
-            asked, runs = self._with_token(scope), self._services().engine.runs
-            limit = self._settings.max_message_bytes
-            await route.respond(Request(self._app, asked, receive, send, runs, Reader(runs), of, limit))
+            asked, log = self._with_token(scope), Reader(self._services().engine.runs)
+            await route.respond(Request(self._app, asked, receive, send, log, of, self._settings.max_message_bytes))
 
         return respond
 

@@ -2,7 +2,8 @@
 
 Laws:
 - Each is answered by the server's own routes, asked with the client's own headers: rights, limits and refusals are
-  theirs. What is read beside is of runs that they have let this client read.
+  theirs. What is read beside is of runs that they have let this client read, and of one for each request that they
+  counted: a list of runs counts as so many.
 - Of a body no more is read or parsed than the server would: what is beyond its bounds is passed on for it to refuse.
 - What Interlock hasn't (agents, teams, models) is told as empty lists; other paths of AgentOS aren't there.
 
@@ -24,9 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from interlock.bridges.agentos import actions
 from interlock.bridges.agentos.events import as_run_output, repeats, translated
 from interlock.bridges.agentos.exchange import Answer, Translating, asking, header, read
-from interlock.bridges.agentos.history import History, Reader
+from interlock.bridges.agentos.history import Reader
 from interlock.bridges.agentos.outputs import Fields, place_of
-from interlock.engine.commands.runs import Runs
 from interlock.http.bodies import MAX_FIELDS
 from interlock_protocol.codec import check_values
 from interlock_protocol.errors import Refusal
@@ -44,7 +44,7 @@ class Request:
 
     Attributes:
         app: the server's own routes.
-        runs, log: what is read beside.
+        log: what is read beside.
         of: what its path names.
         limit: the largest body that is looked at, in bytes.
     """
@@ -53,7 +53,6 @@ class Request:
     scope: Scope
     receive: Receive
     send: Send
-    runs: Runs
     log: Reader
     of: dict[str, str]
     limit: int
@@ -78,10 +77,6 @@ class Request:
         if not repeats(message):
             return translated(message)
         return translated(message, await self.log.until(message["run_id"], place_of(message) + 1))
-
-    async def run(self, run_id: str) -> tuple[Fields, History]:
-        """A run that the server has let this client read, and what its log tells."""
-        return await self.runs.snapshot(run_id), await self.log.until(run_id)
 
 
 Respond = Callable[[Request], Awaitable[None]]
@@ -231,11 +226,10 @@ async def _list(request: Request, path: str, asked: dict[str, str]) -> None:
 
 async def _listed(request: Request, own: Fields) -> Fields:
     """A run as AgentOS's lists have it: whole, with texts where Interlock has values."""
-    try:
-        output, history = await request.run(own["run_id"])
-    except Refusal:
+    answer = await request.ask(f"/workflows/{own['workflow_id']}/runs/{own['run_id']}")
+    if not answer.is_fine:
         return {**own, "created_at": _iso(own["created_at"])}
-    told = as_run_output(output, history)
+    told = as_run_output(answer.content["output"], await request.log.until(own["run_id"]))
     content = told.get("content")
     told["content"] = content if isinstance(content, str | dict | None) else json.dumps(content)
     given = told.pop("input", None)

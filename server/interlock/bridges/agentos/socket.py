@@ -2,7 +2,8 @@
 
 Laws:
 - The server's socket doesn't know of it: it is given another `receive` and another `send`.
-- A frame that can't be read, or is too large, is passed on as it is: the server refuses it as it refuses any.
+- A frame that can't be read, or is too much in any way for what the server knows of its client by then, is passed on as
+  it is: the server refuses it as it refuses any.
 - Frames leave one by one, each when the one before was taken: what a client doesn't read stays in the log.
 - In the open mode the bridge authenticates for the client, who is told that nobody has to.
 
@@ -27,8 +28,14 @@ from interlock.socket.connection import Receive, Scope, Send
 from interlock.socket.transport import FRAMES
 from interlock.store.port import StoreUnavailable
 from interlock_protocol.codec import JSON
+from interlock_protocol.connection import size_of
 from interlock_protocol.errors import Refusal
-from interlock_protocol.limits import MAX_CLIENT_DEPTH, MAX_UNAUTHENTICATED_BYTES
+from interlock_protocol.limits import (
+    MAX_CLIENT_DEPTH,
+    MAX_UNAUTHENTICATED_BYTES,
+    MAX_UNAUTHENTICATED_DEPTH,
+    MAX_VALUES,
+)
 
 SUBPROTOCOL = "agentos.v1"
 """What a client may offer to be spoken to so."""
@@ -73,13 +80,18 @@ class Conversation:
         text = message.get("text")
         if message["type"] == "websocket.connect" and self._token is not None:
             self._first.append(_frame({"action": "authenticate", "token": self._token}))
-        if text is None or len(text) > (self._limit if self._is_known else MAX_UNAUTHENTICATED_BYTES):
-            return message
+        action = None if text is None else self._read(text)
+        return message if action is None else _frame(await self._own(action))
+
+    def _read(self, text: str) -> dict[str, Any] | None:
+        """What a frame holds; None where the server wouldn't look at it."""
+        limit, depth = self._limit, MAX_CLIENT_DEPTH
+        if not self._is_known:
+            limit, depth = min(limit, MAX_UNAUTHENTICATED_BYTES), MAX_UNAUTHENTICATED_DEPTH
         try:
-            action = JSON.decode(text, max_depth=MAX_CLIENT_DEPTH)
+            return None if size_of(text) > limit else JSON.decode(text, max_depth=depth, max_values=MAX_VALUES)
         except Refusal:
-            return message
-        return _frame(await self._own(action))
+            return None
 
     async def _own(self, action: dict[str, Any]) -> dict[str, Any]:
         if action.get("action") == "authenticate" and self._token is not None:
@@ -108,6 +120,8 @@ class Conversation:
             await self._send(message)
             return
         said: dict[str, Any] = from_json(text)
+        if said["event"] == "auth_required":
+            self._is_known = False  # its token has run out, if it had one
         if said["event"] == "authenticated":
             self._is_known = True
             if not self._is_announced:

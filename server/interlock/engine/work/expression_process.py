@@ -3,10 +3,11 @@
 Laws:
 - An expression that computes for longer than it may ends the process, by a timer of the kernel's: nothing in the
   process could, while the library holds the interpreter's lock. So does one that wants more memory than it may have.
-- It ends with its standard input.
+- It ends with its standard input, and by no signal that is meant for the server: there, steps may end first.
 
-It reads lines of JSON: first the paths to import from and the limits; then `[text, values]` each. It answers with
-`null` when it is ready, then with `{"value": …}` or `{"error": "…"}` each.
+It reads lines of JSON: first the paths to import from and the limits; then `[text, values]` each. It says `null` when
+it is ready, and whenever it has read a question: if it ends after that, it ends of the question. Then it answers, with
+`{"value": …}` or `{"error": "…"}`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ ANSWER_BYTES = 32 * 1024
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the server, which ends us
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # meant for the server, which ends us
     settings = json.loads(sys.stdin.buffer.readline())
     sys.path[:] = settings["path"]
     _bound(settings["memory_bytes"])
@@ -37,6 +39,7 @@ def main() -> None:
     programs: dict[str, Any] = {}
     _say(None)
     for line in sys.stdin.buffer:
+        _say(None)
         signal.setitimer(signal.ITIMER_PROF, settings["cpu_seconds"])
         _say(_answer(cel, programs, *json.loads(line)))
         signal.setitimer(signal.ITIMER_PROF, 0)

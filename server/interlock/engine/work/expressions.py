@@ -4,7 +4,8 @@ Laws:
 - What is small is evaluated at once: its bound of steps says so beforehand. (The library holds the interpreter's lock
   for as long as an expression takes, so that a thread would hold up the event loop as well.)
 - Everything else is evaluated in a process beside this one, which may be killed, and is when it takes too long.
-- Processes are started when they are needed, and kept.
+- Processes are started when they are needed, and kept. One that ends while it evaluates is an error of that expression;
+  one that had ended before it could begin was ended by something else, and another one is asked, once.
 
 Source: `docs/workflows.md`, "Expressions".
 """
@@ -57,21 +58,43 @@ class Expressions:
         values = expression.values(step_input)
         if expression.is_small(values):
             return expression.evaluate(values)
+        question = to_json([expression.text, values])
         async with self._room:
-            process = self._idle.pop() if self._idle else await _started()
-            try:
-                line = await _asked(process, expression.text, values)
-                if line:
-                    self._idle.append(process)
-            finally:
-                if process not in self._idle:
-                    await _ended(process)
+            process = self._kept() or await _started()
+            line = await self._answer(process, question)
+            if line is None:
+                process = await _started()
+                line = await self._answer(process, question)
         if not line:
             raise OutputError(f"the expression {expression.text!r} {_why(process.returncode)}")
         answer = json.loads(line)
         if "error" in answer:
             raise OutputError(f"the expression {expression.text!r} failed: {answer['error']}")
         return answer["value"]
+
+    def _kept(self) -> asyncio.subprocess.Process | None:
+        """A process that has nothing to do, and lives."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.returncode is None:
+                return process
+        return None
+
+    async def _answer(self, process: asyncio.subprocess.Process, question: bytes) -> bytes | None:
+        """What it answers; nothing when it comes to none, and None when it had ended before it could begin."""
+        line: bytes | None = b""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                has_begun = await _said(process, question)
+                line = await _next_line(process) if has_begun else None
+        except TimeoutError:
+            pass
+        finally:
+            if line:
+                self._idle.append(process)
+            else:
+                await _ended(process)
+        return line
 
     async def close(self) -> None:
         """End the processes."""
@@ -88,31 +111,31 @@ async def _started() -> asyncio.subprocess.Process:
         stderr=asyncio.subprocess.DEVNULL,
     )
     settings = {"path": sys.path, "cpu_seconds": CPU_SECONDS, "memory_bytes": MEMORY_BYTES}
+    is_ready = b""
     try:
-        ready = await _answered(process, json.dumps(settings).encode(), START_SECONDS)
-    except BaseException:
-        await _ended(process)
-        raise
-    if not ready:
-        await _ended(process)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                is_ready = await _said(process, json.dumps(settings).encode())
+    finally:
+        if not is_ready:
+            await _ended(process)
+    if not is_ready:
         raise OutputError("no process to evaluate expressions in could be started")
     return process
 
 
-async def _asked(process: asyncio.subprocess.Process, text: str, values: dict[str, Any]) -> bytes:
-    """The answer; nothing when the process gave none."""
-    return await _answered(process, to_json([text, values]), ANSWER_SECONDS)
-
-
-async def _answered(process: asyncio.subprocess.Process, line: bytes, seconds: float) -> bytes:
+async def _said(process: asyncio.subprocess.Process, line: bytes) -> bytes:
+    """Tell it something, and wait for what it says; nothing when it has ended."""
     assert process.stdin is not None
+    with contextlib.suppress(OSError):
+        process.stdin.write(line + b"\n")
+        await process.stdin.drain()
+    return await _next_line(process)
+
+
+async def _next_line(process: asyncio.subprocess.Process) -> bytes:
     assert process.stdout is not None
-    with contextlib.suppress(TimeoutError, OSError):
-        async with asyncio.timeout(seconds):
-            process.stdin.write(line + b"\n")
-            await process.stdin.drain()
-            return await process.stdout.readline()
-    return b""
+    return await process.stdout.readline()
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
