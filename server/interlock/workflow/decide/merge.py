@@ -17,7 +17,6 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from interlock.secrets.port import struck
 from interlock.workflow.declare.arguments import faults_of_arguments
 from interlock.workflow.declare.form_models import Misfit, instance_of
 from interlock.workflow.declare.forms import check_input, is_same
@@ -210,12 +209,11 @@ def _merge_input(workflow: Workflow, _: RunState, requirement: Requirement, give
 
 
 def _checked_form(workflow: Workflow, requirement: Requirement, values: Mapping[str, JsonValue]) -> Merged:
-    """The form of a step, filled in. What a validator says of a secret doesn't repeat it."""
+    """The form of a step, filled in."""
     ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
     model = None if ask is None else ask.model
     accepted, wrong = check_input(requirement.facts["user_input_schema"], values, model)
-    secrets = [str(value) for value in secrets_in(requirement, {"user_input": accepted}).values()]
-    return accepted, [{**each, "error": struck(each["error"], secrets)} for each in wrong]
+    return accepted, list(wrong)
 
 
 def secrets_in(requirement: Requirement, decision: JsonObject) -> dict[str, JsonValue]:

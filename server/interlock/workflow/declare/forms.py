@@ -169,10 +169,15 @@ def check_input(
             wrong.append({"field": field["name"], "error": sentence})
     if not wrong and model is not None:
         try:
-            instance_of(model, accepted)
+            instance_of(model, accepted, secrets_among(schema, accepted))
         except Misfit as misfit:
             wrong = misfit.wrong
     return accepted, wrong
+
+
+def secrets_among(schema: Sequence[Mapping[str, Any]], values: Mapping[str, JsonValue]) -> list[str]:
+    """The secrets in what was filled in."""
+    return [str(values[field["name"]]) for field in schema if field.get("secret") and field["name"] in values]
 
 
 def answer_of(
@@ -188,7 +193,7 @@ def answer_of(
         Misfit: the model doesn't take it any more.
     """
     if model is not None:
-        return instance_of(model, {**values, **secrets})
+        return instance_of(model, {**values, **secrets}, [str(each) for each in secrets.values()])
     return {**values, **{name: SecretStr(str(value)) for name, value in secrets.items()}}
 
 
