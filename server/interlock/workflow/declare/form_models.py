@@ -29,7 +29,7 @@ from pydantic_core import PydanticUndefined, core_schema, from_json, to_json
 from interlock.secrets.port import struck
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.shapes import allowed_in, resolved, type_of, type_of_values
-from interlock.workflow.declare.values import legible, read, told
+from interlock.workflow.declare.values import dumped_as, legible, read, told, wire
 from interlock_protocol.faults import first_errors, shortened
 from interlock_protocol.types import FieldType, JsonValue
 
@@ -301,6 +301,24 @@ def instance_of(model: Model, values: JsonValue, secrets: Collection[str] = ()) 
         return read(model, values)
     except BaseException as error:  # SystemExit too: what checks an answer ends nobody else's work
         raise misfit_of(model, values, error, secrets) from None
+
+
+def written_of(instance: BaseModel, given: Mapping[str, JsonValue], *, by_alias: bool) -> dict[str, JsonValue]:
+    """The values of an instance under the names that its form has for them, as JSON.
+
+    What wasn't given, and is as it is declared, is left out; so are secrets.
+
+    Raises:
+        NotWire: it can't be written.
+    """
+    dumped: Any = wire(dumped_as(instance, by_alias=by_alias))
+    found = {}
+    for (name, info), asked in zip(type(instance).model_fields.items(), fields_of_model(type(instance)), strict=True):
+        key = info.serialization_alias if by_alias and info.serialization_alias is not None else name
+        is_drawn = info.default_factory is not None or getattr(instance, name) != info.default
+        if key in dumped and not asked.secret and (asked.name in given or is_drawn):
+            found[asked.name] = dumped[key]
+    return found
 
 
 def misfit_of(model: Model, values: JsonValue, error: BaseException, secrets: Collection[str] = ()) -> Misfit:

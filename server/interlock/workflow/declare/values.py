@@ -229,13 +229,18 @@ def kept(model: type[BaseModel], value: JsonValue, what: str) -> JsonValue:
     """
     given = read(model, value)
     for by_alias in (True, False):
-        plain = wire(_dump(given, by_alias=by_alias), what)
-        if _leads_back(model, plain, given, extra="forbid" if by_alias else None):
+        plain = wire(dumped_as(given, by_alias=by_alias), what)
+        if leads_back(model, plain, given, extra="forbid" if by_alias else None):
             return plain
     raise NotWire("it can't be written as JSON and read back: a secret, perhaps, or a field that is excluded")
 
 
-def _dump(given: BaseModel, *, by_alias: bool) -> Any:
+def dumped_as(given: BaseModel, *, by_alias: bool) -> Any:
+    """What can be read as a model again, under its aliases or its names.
+
+    Raises:
+        NotWire: it can't be written as JSON.
+    """
     try:
         return _as_json(given, partial(type(given).model_dump, by_alias=by_alias, round_trip=True))
     except NotWire:
@@ -244,7 +249,8 @@ def _dump(given: BaseModel, *, by_alias: bool) -> Any:
         raise NotWire(f"this isn't JSON: {told(error)}") from error
 
 
-def _leads_back(model: type[M], plain: JsonValue, given: M, *, extra: Literal["forbid"] | None) -> bool:
+def leads_back(model: type[M], plain: JsonValue, given: M, *, extra: Literal["forbid"] | None = None) -> bool:
+    """Whether what is written of a model reads as the same again."""
     try:
         return bool(read(model, plain, extra=extra) == given)
     except Exception:  # its validators, or its comparison
