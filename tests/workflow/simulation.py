@@ -29,7 +29,6 @@ from interlock.workflow.program import (
     Work,
     dump,
     effects,
-    expired,
     fold,
 )
 from interlock.workflow.run.scope import place_at
@@ -193,7 +192,7 @@ class Simulation:
     def expire(self, later: int) -> tuple[Decided, ...]:
         """Let `later` milliseconds go by, and timeouts fire."""
         self.clock += later
-        decided = expired(self.state, self.clock)
+        decided = self.program.expired(self.state, self.clock)
         for draft in self.program.continued(self.state, decided, resolved_by=TIMEOUT, now=self.clock):
             self.emit(draft)
         return decided

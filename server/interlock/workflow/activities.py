@@ -33,7 +33,6 @@ from interlock.workflow.declare.io import (
     content_of,
     json_ready,
 )
-from interlock.workflow.declare.values import legible
 from interlock.workflow.node import AgentState
 
 __all__ = [
@@ -59,7 +58,6 @@ __all__ = [
     "ToolRequest",
     "content_of",
     "json_ready",
-    "legible",
 ]
 
 

@@ -32,7 +32,7 @@ from interlock.workflow.decide.decide import Decided, MayDecide
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Step, Workflow
-from interlock.workflow.declare.values import said
+from interlock.workflow.declare.values import legible, said
 from interlock.workflow.run import advance as rules
 from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
@@ -82,8 +82,8 @@ __all__ = [
     "Work",
     "dump",
     "effects",
-    "expired",
     "fold",
+    "legible",
     "load",
     "load_parts",
     "next_timer",
@@ -92,7 +92,6 @@ __all__ = [
     "unserved",
 ]
 
-expired = decisions.expired
 next_timer = decisions.next_timer
 
 
@@ -228,6 +227,10 @@ class Program:
         """The events of these decisions, one each, in their order; and the run's end, if that was decided."""
         drafts = decisions.continued(self.workflow, state, decided, resolved_by=resolved_by, now=now)
         return drafts + decisions.ended_with(self.workflow, state, decided, resolved_by)
+
+    def expired(self, state: RunState, now: int) -> tuple[Decided, ...]:
+        """What timeouts resolve now, by the store's clock in milliseconds since 1970."""
+        return decisions.expired(self.workflow, state, now)
 
     def cancel(self, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:
         """The events of a cancellation; none when the run is cancelled already.

@@ -26,7 +26,6 @@ from interlock.workflow.activities import (
     ToolRequest,
     content_of,
     json_ready,
-    legible,
 )
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import is_text
@@ -69,7 +68,7 @@ class _Events:
         self._stream.tool("ToolCallCompleted", {**_wire(tool), "result": shown})
 
     def tool_failed(self, tool: Tool, error: str) -> None:
-        self._stream.tool("ToolCallError", {**_wire(tool), "error": legible(str(error))})
+        self._stream.tool("ToolCallError", {**_wire(tool), "error": str(error)})
 
     async def room(self) -> None:
         if self._stream.is_full:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from interlock.engine.clock import Clock
 from interlock.secrets.port import struck
-from interlock.workflow.program import OutputError, Program, RunState, Work
+from interlock.workflow.program import OutputError, Program, RunState, Work, legible
 from interlock_protocol.codec import event_body, fitting
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import NotWire, written
@@ -61,6 +61,8 @@ class StepStream:
         self._say("CustomEvent", name=name, data=data)
 
     def tool(self, event: str, tool: JsonObject) -> None:
+        if "error" in tool:
+            tool = {**tool, "error": legible(str(struck(tool["error"], self._secrets)))}
         self._say(event, tool=tool)
 
     def _say(self, event: str, **fields: JsonValue) -> None:
