@@ -21,7 +21,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
-from interlock.engine.commands.refusals import no_run, reached
+from interlock.engine.commands.refusals import no_run, or_unavailable
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Append, Appended, Batch, Entry, Head, LogUnavailable, Reason, Refused
@@ -93,7 +93,7 @@ class Runs:
         return named
 
     async def _named(self, facts: Facts) -> Facts:
-        row = await reached(self._store.run(facts.run_id))
+        row = await or_unavailable(self._store.run(facts.run_id))
         assignees = set(facts.assignees) | set(row.assignees if row else ())
         state = await self.state(facts.run_id)
         for requirement in state.requirements.values():
@@ -110,7 +110,7 @@ class Runs:
         known = self._facts.get(run_id)
         if known is not None:
             return known
-        row = await reached(self._store.run(run_id))
+        row = await or_unavailable(self._store.run(run_id))
         if row is None:
             raise no_run(run_id)
         facts = Facts(row.run_id, row.workflow_id, row.session_id, row.user_id, frozenset(row.assignees))
@@ -131,7 +131,7 @@ class Runs:
         Raises:
             Refusal: `run_not_found` or `unavailable`.
         """
-        state = await reached(self._pool.fresh_state(run_id) if fresh else self._pool.state(run_id))
+        state = await or_unavailable(self._pool.fresh_state(run_id) if fresh else self._pool.state(run_id))
         if state is None:
             raise no_run(run_id)
         return state
@@ -244,11 +244,11 @@ class Runs:
         try:
             appended = await self._log.append(append)
         except LogUnavailable:
-            appended = await reached(self._log.append(append))
+            appended = await or_unavailable(self._log.append(append))
         if isinstance(appended, Refused) and appended.reason in (Reason.NO_RUN, Reason.NOT_PENDING):
-            await reached(self.begin_anew(run_id))
+            await or_unavailable(self.begin_anew(run_id))
         if isinstance(appended, Appended) and Seen(appended.epoch, appended.first_index) < known:
-            await reached(self.begin_anew(run_id, Seen(appended.epoch, MORE_THAN_ANY)))
+            await or_unavailable(self.begin_anew(run_id, Seen(appended.epoch, MORE_THAN_ANY)))
             return Refused(Reason.TAIL_MOVED)
         return appended
 

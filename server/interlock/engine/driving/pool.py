@@ -72,7 +72,7 @@ class Pool:
         on_lost: Callable[[str, Seen], Awaitable[bool]],
     ) -> None:
         self.workflows = workflows
-        self._on_strange = on_unknown_definition
+        self._on_unknown_definition = on_unknown_definition
         self._on_lost = on_lost
         self._new: set[str] = set()
         self.ports = ports
@@ -137,7 +137,7 @@ class Pool:
         """How many more runs can be worked on."""
         return 0 if self._stopping else max(0, self._most - len(self._tasks) - len(self._waiting))
 
-    def is_strange(self, run_id: str) -> bool:
+    def was_left(self, run_id: str) -> bool:
         """Whether the run was left lately, because its definition isn't here."""
         return self._left.get(run_id, 0.0) > time.monotonic()
 
@@ -210,7 +210,7 @@ class Pool:
             self._leave(run_id)
             logger.info("run_left", why="this server doesn't have the definition it began with")
             if state is not None:
-                await self._on_strange(state)
+                await self._on_unknown_definition(state)
             return
         claimed = await self._claim(run_id)
         if isinstance(claimed, Claimed):
