@@ -10,10 +10,10 @@ Source: `docs/architecture.md`, "A decision, from room to room".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from functools import partial
 
 from interlock.auth import Principal
+from interlock.definitions.port import Definitions
 from interlock.engine.clock import Clock
 from interlock.engine.commands.apply import Accepted
 from interlock.engine.commands.cancel import cancel_run
@@ -34,7 +34,6 @@ from interlock.secrets.port import Vault
 from interlock.store.port import Store
 from interlock.telemetry.counters import Counters
 from interlock.workflow.decide.decide import next_timer
-from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.state import RunState
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
@@ -45,6 +44,7 @@ class Engine:
     """Takes commands and drives runs.
 
     Args:
+        definitions: what is served.
         owner: this process's name as an owner of runs, new at each start.
         max_concurrent: how many runs are worked on at a time; the others wait their turn.
         max_log_events: how many events of a run are kept when it pauses or ends; None keeps all.
@@ -57,7 +57,7 @@ class Engine:
 
     def __init__(
         self,
-        workflows: Sequence[Workflow],
+        definitions: Definitions,
         log: Log,
         store: Store,
         *,
@@ -71,9 +71,6 @@ class Engine:
         counters: Counters | None = None,
         vault: Vault | None = None,
     ) -> None:
-        for workflow in workflows:
-            workflow.prepare()
-        self.workflows: Mapping[str, Workflow] = {workflow.id: workflow for workflow in workflows}
         self.log = log
         self.store = store
         self.clock = clock or Clock()
@@ -85,7 +82,7 @@ class Engine:
         self._expressions = ports.expressions
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
-            self.workflows,
+            definitions,
             ports,
             owner=owner,
             room=max_concurrent,
@@ -94,7 +91,7 @@ class Engine:
             on_unknown_definition=self._ask_about_definition,
             on_lost=on_lost,
         )
-        self.runs = Runs(self.workflows, self._pool, on_lost, is_alone=is_alone)
+        self.runs = Runs(definitions, self._pool, on_lost, is_alone=is_alone)
         self.takeover = Takeover(log, store, self._pool, self.runs.head, is_alone=is_alone)
         self._context = Context(
             log=log,
@@ -103,7 +100,7 @@ class Engine:
             pool=self._pool,
             runs=self.runs,
             traces=ports.traces,
-            workflows=self.workflows,
+            definitions=definitions,
             vault=vault,
             is_alone=is_alone,
         )

@@ -76,7 +76,7 @@ class Command(ABC):
         """What the command comes to in this state; changes nothing.
 
         Args:
-            served: what is served under the id of the run's workflow, whether the run can go on in it or not.
+            served: what is served for runs of its workflow and version, whether this one can go on in it or not.
 
         Raises:
             Refusal: it may not be done, or can't be.
@@ -114,8 +114,9 @@ async def apply(context: Context, run_id: str, command: Command) -> Accepted | N
 
 async def _proposal(context: Context, command: Command, state: RunState, *, is_fresh: bool) -> Proposal | None:
     """What the command proposes; None when it was refused on a state that is behind the log."""
+    served = await or_unavailable(context.definitions.program_of(state.workflow_id, state.version))
     try:
-        return await command.propose(context.workflows.get(state.workflow_id), state)
+        return await command.propose(served, state)
     except Refusal:
         if is_fresh or not await _is_behind(context, state):
             raise

@@ -6,10 +6,11 @@ Law: a command that was begun is finished, also when whoever gave it is gone mea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from interlock.definitions.port import Definitions
 from interlock.engine.clock import Clock
 from interlock.engine.commands.idempotency import OneAtATime
 from interlock.engine.commands.runs import Runs
@@ -18,7 +19,6 @@ from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import Store
 from interlock.telemetry.tracing import Traces
-from interlock.workflow.declare.nodes import Workflow
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Context:
     """What a command works with.
 
     Attributes:
-        workflows: what is served, by id.
+        definitions: what is served.
         vault: seals the secrets that people type into forms; None where there is no key.
         is_alone: no other server works on these runs: a definition that isn't here is nowhere.
         one_at_a_time: has commands of one idempotency key wait for each other.
@@ -41,7 +41,7 @@ class Context:
     pool: Pool
     runs: Runs
     traces: Traces
-    workflows: Mapping[str, Workflow]
+    definitions: Definitions
     vault: Vault | None
     is_alone: bool
     one_at_a_time: OneAtATime = field(default_factory=OneAtATime)

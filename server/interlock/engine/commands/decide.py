@@ -44,7 +44,7 @@ async def continue_run(context: Context, principal: Principal, message: Continue
         Refusal: as `decide` says, or `run_not_found`, `workflow_mismatch`, `conflict`, `unavailable`.
     """
     facts = await run_named_by(context, principal, message)
-    served = context.workflows.get(facts.workflow_id)
+    served = await or_unavailable(context.definitions.program_of(facts.workflow_id, facts.version))
     vault = context.vault if served is not None and served.asks_secrets else None
     command = Decide(context, facts, principal, message, seen, key_of(principal, message, vault))
     try:

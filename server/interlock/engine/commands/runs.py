@@ -14,19 +14,19 @@ import asyncio
 import contextlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
+from interlock.definitions.port import Definitions
 from interlock.engine.commands.refusals import no_run, or_unavailable
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Append, Appended, Batch, Entry, Head, LogUnavailable, Reason, Refused
 from interlock.store.port import IdempotencyKey, StoreUnavailable
-from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.events import Draft, effects
 from interlock.workflow.run.snapshots import snapshot
 from interlock.workflow.run.state import RunState
@@ -39,10 +39,11 @@ CACHED_FACTS = 4096
 
 @dataclass(slots=True)
 class Facts:
-    """What has to be known of a run to say who may do what; it doesn't change, but for who was named."""
+    """What has to be known of a run to say who may do what, and with what; it doesn't change, but for who was named."""
 
     run_id: str
     workflow_id: str
+    version: str | None
     session_id: str
     user_id: str
     assignees: frozenset[str]
@@ -59,13 +60,13 @@ class Runs:
 
     def __init__(
         self,
-        workflows: Mapping[str, Workflow],
+        definitions: Definitions,
         pool: Pool,
         on_lost: Callable[[str, Seen], Awaitable[bool]],
         *,
         is_alone: bool,
     ) -> None:
-        self._workflows = workflows
+        self._definitions = definitions
         self._pool = pool
         self._log = pool.log
         self._store = pool.store
@@ -113,7 +114,7 @@ class Runs:
         row = await or_unavailable(self._store.run(run_id))
         if row is None:
             raise no_run(run_id)
-        facts = Facts(row.run_id, row.workflow_id, row.session_id, row.user_id, frozenset(row.assignees))
+        facts = Facts(row.run_id, row.workflow_id, row.version, row.session_id, row.user_id, frozenset(row.assignees))
         return self.remember(facts)
 
     def remember(self, facts: Facts) -> Facts:
@@ -143,8 +144,8 @@ class Runs:
     async def snapshot(self, run_id: str) -> dict[str, Any]:
         """A `WorkflowRunOutput` that stands for everything in the log so far; its `as_of` says how far that is."""
         state = await self.state(run_id, fresh=True)
-        workflow = self._workflows.get(state.workflow_id)
-        return snapshot(state.workflow_id if workflow is None else workflow.name, state, self._clock.now_ms())
+        program = await or_unavailable(self._definitions.program_of(state.workflow_id, state.version))
+        return snapshot(state.workflow_id if program is None else program.name, state, self._clock.now_ms())
 
     # ── Events ──────────────────────────────────────────────────────────────────────────────────────────
 

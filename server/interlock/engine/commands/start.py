@@ -37,7 +37,7 @@ async def start(context: Context, principal: Principal, message: StartWorkflow) 
     """
     if not may(principal, Verb.START):
         raise forbidden("Starting workflows needs the scope workflows:execute.")
-    workflow = _asked_for(context, message)
+    workflow = await or_unavailable(_asked_for(context, message))
     if context.log.is_away:  # it could be kept, but nobody knows until when it wouldn't begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
     run = _new_run(context, principal, message, workflow)
@@ -45,24 +45,28 @@ async def start(context: Context, principal: Principal, message: StartWorkflow) 
     if earlier is not None:
         return await as_before(context, earlier, message)
     context.traces.remember(run.run_id)
-    context.runs.remember(Facts(run.run_id, run.workflow_id, run.session_id, run.user_id, frozenset()))
+    context.runs.remember(Facts(run.run_id, run.workflow_id, run.version, run.session_id, run.user_id, frozenset()))
     context.pool.begin(
         RunState(run.run_id, run.workflow_id, run.session_id, run.user_id, run.input, run.version, run.fingerprint)
     )
     return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)
 
 
-def _asked_for(context: Context, message: StartWorkflow) -> Workflow:
+async def _asked_for(context: Context, message: StartWorkflow) -> Workflow:
     """The workflow that a message names, in the version that it names."""
-    workflow = context.workflows.get(message.workflow_id)
-    if workflow is None:
-        raise no_workflow(message.workflow_id, context.workflows)
-    if message.version is not None and message.version != workflow.version:
+    definitions, wanted = context.definitions, message.version
+    current = await definitions.program_of(message.workflow_id, None)
+    if current is None:
+        raise no_workflow(message.workflow_id, [each.id for each in await definitions.served()])
+    if wanted is None:
+        return current
+    found = await definitions.program_of(message.workflow_id, wanted)
+    if found is None or found.version != wanted:
         raise Refusal(
             ErrorCode.WORKFLOW_MISMATCH,
-            f"Version {message.version!r} isn't served; leave `version` out, or ask for {workflow.version!r}.",
+            f"Version {wanted!r} isn't served; leave `version` out, or ask for {current.version!r}.",
         )
-    return workflow
+    return found
 
 
 def _new_run(context: Context, principal: Principal, message: StartWorkflow, workflow: Workflow) -> NewRun:
