@@ -22,6 +22,7 @@ from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
+from interlock.definitions.code import CodeDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.upkeep.outbox import OnPause
@@ -89,12 +90,11 @@ class Interlock:
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
     ) -> None:
-        _check(workflows)
-        self._vault = vault_of(settings, next((each.id for each in workflows if each.asks_secrets), None))
+        self._definitions = CodeDefinitions(workflows)
+        self._vault = vault_of(settings, self._definitions.first_with_secrets)
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
-        self._workflows = workflows
         self._authenticator = authenticator
         self._services: Services | None = None
         self._stack = AsyncExitStack()
@@ -120,7 +120,7 @@ class Interlock:
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
             engine = Engine(
-                self._workflows,
+                self._definitions,
                 log,
                 store,
                 owner=self.node,
@@ -136,7 +136,7 @@ class Interlock:
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            self._services = Services(engine, hub, feed, store, self._authenticator, limits)
+            self._services = Services(engine, self._definitions, hub, feed, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
             await engine.takeover.resume()
@@ -272,12 +272,3 @@ async def _schema(database: Database) -> None:
 def listed(workflows: Sequence[Workflow] | Workflow) -> Sequence[Workflow]:
     """One workflow as a list of one."""
     return [workflows] if isinstance(workflows, Workflow) else list(workflows)
-
-
-def _check(workflows: Sequence[Workflow]) -> None:
-    if not workflows:
-        raise ValueError("There is nothing to serve: give at least one workflow.")
-    ids = [workflow.id for workflow in workflows]
-    for each in ids:
-        if ids.count(each) > 1:
-            raise ValueError(f"Two workflows have the id {each!r}; give each an id of its own.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from interlock.auth.tokens import Authenticator
+from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
@@ -17,6 +18,7 @@ class Services:
     """The parts that the socket and HTTP talk to."""
 
     engine: Engine
+    definitions: Definitions
     hub: Hub
     feed: Feed
     store: Store

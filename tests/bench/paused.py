@@ -23,6 +23,7 @@ from tests.bench.workflows import workflows
 
 from interlock.auth import Principal
 from interlock.database import Database, open_database
+from interlock.definitions.code import CodeDefinitions
 from interlock.engine.engine import Engine
 from interlock.log.port import Append, Claimed, Entry, Head, Log
 from interlock.log.redis import RedisLog
@@ -116,7 +117,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Log, Store]]:
 
 
 async def _original(log: Log, store: Store) -> Original:
-    engine = Engine(workflows, log, store, owner=OWNER)
+    engine = Engine(CodeDefinitions(workflows), log, store, owner=OWNER)
     start = StartWorkflow(action="start-workflow", workflow_id="review", message="go")
     run_id = (await engine.start(Principal("admin", frozenset({"admin"})), start)).run_id
     async with asyncio.timeout(PATIENCE):

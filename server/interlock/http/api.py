@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from interlock.auth import Principal, Verb, may
+from interlock.definitions.port import Served
 from interlock.following.lists import check_may_list, seen_by, summary
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
@@ -25,8 +26,6 @@ from interlock.log.port import LogUnavailable
 from interlock.services import Services
 from interlock.store.port import RunFilter, StoreUnavailable
 from interlock.telemetry.counters import Counters
-from interlock.workflow.declare.inputs import message_schema
-from interlock.workflow.declare.nodes import Workflow
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.limits import MAX_FAULTS
@@ -53,7 +52,7 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
         """The workflows this server has, and what their `message` must be."""
         if not may(principal, Verb.LIST):
             raise Refusal(ErrorCode.FORBIDDEN, "Listing workflows needs a token with a workflows: scope.")
-        return {"workflows": [_workflow(each) for each in services().engine.workflows.values()]}
+        return {"workflows": [_workflow(each) for each in await services().definitions.served()]}
 
     _add_runs(router, services, who)
     return router
@@ -120,14 +119,14 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         return {**summary(row), "status": output["status"], "input": row.input, "output": output}
 
 
-def _workflow(workflow: Workflow) -> dict[str, Any]:
+def _workflow(served: Served) -> dict[str, Any]:
     return {
-        "id": workflow.id,
-        "name": workflow.name,
-        "description": workflow.description,
-        "version": workflow.version,
-        "input_schema": message_schema(workflow.input_schema),
-        "steps": [{"name": node.name, "step_type": node.kind} for node in workflow.steps],
+        "id": served.id,
+        "name": served.name,
+        "description": served.description,
+        "version": served.version,
+        "input_schema": served.input_schema,
+        "steps": [{"name": step.name, "step_type": step.kind} for step in served.steps],
     }
 
 

@@ -161,7 +161,7 @@ class _Server(uvicorn.Server):
         if self.started:
             self._connections.check()
             port = self.servers[0].sockets[0].getsockname()[1]
-            workflows = tuple(self._interlock.services().engine.workflows)
+            workflows = tuple(each.id for each in await self._interlock.services().definitions.served())
             print(banner(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

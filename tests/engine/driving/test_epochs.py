@@ -9,6 +9,7 @@ from tests.support.storage import Storage, fresh
 from interlock import Confirm, Step, StepInput, Workflow
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
+from interlock.definitions.code import CodeDefinitions
 from interlock.engine.clock import Clock, node_ms
 from interlock.engine.driving.lost_log import begin_anew
 from interlock.engine.driving.rows import settlement_of
@@ -51,7 +52,7 @@ def confirms(state: RunState) -> ContinueWorkflow:
 
 
 async def test_decision_that_was_made_in_a_lost_epoch_is_made_again_and_not_only_acknowledged(storage: Storage) -> None:
-    engine = Engine([ASKED], storage.log, storage.store, owner="me")
+    engine = Engine(CodeDefinitions([ASKED]), storage.log, storage.store, owner="me")
     run_id = await storage.create(ASKED, "run-1")
     engine._pool.dispatch(run_id)
     await idle(engine._pool)

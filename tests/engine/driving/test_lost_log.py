@@ -17,6 +17,7 @@ from interlock import Confirm, Parallel, Step, StepInput, Workflow
 from interlock.agents import Tool, ToolRequest
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
+from interlock.definitions.code import CodeDefinitions
 from interlock.engine.clock import Clock, node_ms
 from interlock.engine.driving import lost_log as loss
 from interlock.engine.driving.loading import load_state
@@ -121,7 +122,7 @@ async def drive(storage: Storage, workflow: Workflow, run_id: str = RUN, *, owne
 
 def clerk(storage: Storage, workflow: Workflow) -> Engine:
     """A process that takes commands, and has no room to drive runs."""
-    return Engine([workflow], storage.log, storage.store, owner="clerk", max_concurrent=0)
+    return Engine(CodeDefinitions([workflow]), storage.log, storage.store, owner="clerk", max_concurrent=0)
 
 
 def answers(state: RunState, step: str, *, confirmed: bool = True, key: str | None = None) -> ContinueWorkflow:
@@ -354,7 +355,9 @@ async def test_cancellation_of_a_run_whose_log_is_shorter_than_its_row_ends_it(s
     await put_back(storage, kept)
 
     message = CancelWorkflow(action="cancel-workflow", workflow_id=ASKED.id, run_id=RUN)
-    accepted = await Engine([ASKED], storage.log, storage.store, owner="other").cancel_run(ADA, message)
+    accepted = await Engine(CodeDefinitions([ASKED]), storage.log, storage.store, owner="other").cancel_run(
+        ADA, message
+    )
     assert accepted.epoch == 2
     row, head = await storage.store.run(RUN), await storage.log.head(RUN)
     assert row is not None

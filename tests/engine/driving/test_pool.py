@@ -11,6 +11,7 @@ from tests.support.live import eventually
 from tests.support.storage import Storage, fresh
 
 from interlock import Confirm, Step, StepInput, Workflow
+from interlock.definitions.code import CodeDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.driving import pool as pool_module
 from interlock.engine.driving.driver import Ports
@@ -65,7 +66,7 @@ async def _left(_: RunState) -> None:
 def make_pool(storage: Storage, workflow: Workflow, *, room: int = 10, owner: str = "me") -> Pool:
     ports = Ports(storage.log, storage.store, Clock())
     return Pool(
-        {workflow.id: workflow},
+        CodeDefinitions([workflow]),
         ports,
         owner=owner,
         room=room,

@@ -12,7 +12,7 @@ from interlock_protocol.errors import ErrorCode, Refusal
 T = TypeVar("T")
 
 
-async def reached(awaitable: Awaitable[T]) -> T:
+async def or_unavailable(awaitable: Awaitable[T]) -> T:
     """The result.
 
     Raises:

@@ -14,19 +14,19 @@ import asyncio
 import contextlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
-from interlock.engine.commands.refusals import no_run, reached
+from interlock.definitions.port import Definitions
+from interlock.engine.commands.refusals import no_run, or_unavailable
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Append, Appended, Batch, Entry, Head, LogUnavailable, Reason, Refused
 from interlock.store.port import IdempotencyKey, StoreUnavailable
-from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.events import Draft, effects
 from interlock.workflow.run.snapshots import snapshot
 from interlock.workflow.run.state import RunState
@@ -39,10 +39,11 @@ CACHED_FACTS = 4096
 
 @dataclass(slots=True)
 class Facts:
-    """What has to be known of a run to say who may do what; it doesn't change, but for who was named."""
+    """What has to be known of a run to say who may do what, and with what; it doesn't change, but for who was named."""
 
     run_id: str
     workflow_id: str
+    version: str | None
     session_id: str
     user_id: str
     assignees: frozenset[str]
@@ -59,13 +60,13 @@ class Runs:
 
     def __init__(
         self,
-        workflows: Mapping[str, Workflow],
+        definitions: Definitions,
         pool: Pool,
         on_lost: Callable[[str, Seen], Awaitable[bool]],
         *,
         is_alone: bool,
     ) -> None:
-        self._workflows = workflows
+        self._definitions = definitions
         self._pool = pool
         self._log = pool.log
         self._store = pool.store
@@ -93,7 +94,7 @@ class Runs:
         return named
 
     async def _named(self, facts: Facts) -> Facts:
-        row = await reached(self._store.run(facts.run_id))
+        row = await or_unavailable(self._store.run(facts.run_id))
         assignees = set(facts.assignees) | set(row.assignees if row else ())
         state = await self.state(facts.run_id)
         for requirement in state.requirements.values():
@@ -110,10 +111,10 @@ class Runs:
         known = self._facts.get(run_id)
         if known is not None:
             return known
-        row = await reached(self._store.run(run_id))
+        row = await or_unavailable(self._store.run(run_id))
         if row is None:
             raise no_run(run_id)
-        facts = Facts(row.run_id, row.workflow_id, row.session_id, row.user_id, frozenset(row.assignees))
+        facts = Facts(row.run_id, row.workflow_id, row.version, row.session_id, row.user_id, frozenset(row.assignees))
         return self.remember(facts)
 
     def remember(self, facts: Facts) -> Facts:
@@ -131,7 +132,7 @@ class Runs:
         Raises:
             Refusal: `run_not_found` or `unavailable`.
         """
-        state = await reached(self._pool.fresh_state(run_id) if fresh else self._pool.state(run_id))
+        state = await or_unavailable(self._pool.fresh_state(run_id) if fresh else self._pool.state(run_id))
         if state is None:
             raise no_run(run_id)
         return state
@@ -143,8 +144,8 @@ class Runs:
     async def snapshot(self, run_id: str) -> dict[str, Any]:
         """A `WorkflowRunOutput` that stands for everything in the log so far; its `as_of` says how far that is."""
         state = await self.state(run_id, fresh=True)
-        workflow = self._workflows.get(state.workflow_id)
-        return snapshot(state.workflow_id if workflow is None else workflow.name, state, self._clock.now_ms())
+        program = await or_unavailable(self._definitions.program_of(state.workflow_id, state.version))
+        return snapshot(state.workflow_id if program is None else program.name, state, self._clock.now_ms())
 
     # ── Events ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -244,11 +245,11 @@ class Runs:
         try:
             appended = await self._log.append(append)
         except LogUnavailable:
-            appended = await reached(self._log.append(append))
+            appended = await or_unavailable(self._log.append(append))
         if isinstance(appended, Refused) and appended.reason in (Reason.NO_RUN, Reason.NOT_PENDING):
-            await reached(self.begin_anew(run_id))
+            await or_unavailable(self.begin_anew(run_id))
         if isinstance(appended, Appended) and Seen(appended.epoch, appended.first_index) < known:
-            await reached(self.begin_anew(run_id, Seen(appended.epoch, MORE_THAN_ANY)))
+            await or_unavailable(self.begin_anew(run_id, Seen(appended.epoch, MORE_THAN_ANY)))
             return Refused(Reason.TAIL_MOVED)
         return appended
 

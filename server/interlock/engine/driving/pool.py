@@ -13,11 +13,12 @@ import contextlib
 import contextvars
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import structlog
 
+from interlock.definitions.port import Definitions
 from interlock.engine.driving.driver import Driver, Ports
 from interlock.engine.driving.loading import catch_up, load_state
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
@@ -62,7 +63,7 @@ class Pool:
 
     def __init__(
         self,
-        workflows: Mapping[str, Workflow],
+        definitions: Definitions,
         ports: Ports,
         *,
         owner: str,
@@ -72,8 +73,8 @@ class Pool:
         on_unknown_definition: Callable[[RunState], Awaitable[None]],
         on_lost: Callable[[str, Seen], Awaitable[bool]],
     ) -> None:
-        self.workflows = workflows
-        self._on_strange = on_unknown_definition
+        self._definitions = definitions
+        self._on_unknown_definition = on_unknown_definition
         self._on_lost = on_lost
         self._new: set[str] = set()
         self.ports = ports
@@ -138,7 +139,7 @@ class Pool:
         """How many more runs can be worked on."""
         return 0 if self._stopping else max(0, self._most - len(self._tasks) - len(self._waiting))
 
-    def is_strange(self, run_id: str) -> bool:
+    def was_left(self, run_id: str) -> bool:
         """Whether the run was left lately, because its definition isn't here."""
         return self._left.get(run_id, 0.0) > time.monotonic()
 
@@ -206,12 +207,12 @@ class Pool:
             await self._begin_anew(run_id, self._lost[run_id])
             del self._lost[run_id]
         state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
-        workflow = None if state is None else self._workflow_of(state)
+        workflow = None if state is None else await self._program_of(state)
         if state is None or workflow is None:
             self._leave(run_id)
             logger.info("run_left", why="this server doesn't have the definition it began with")
             if state is not None:
-                await self._on_strange(state)
+                await self._on_unknown_definition(state)
             return
         claimed = await self._claim(run_id)
         if isinstance(claimed, Claimed):
@@ -310,10 +311,10 @@ class Pool:
         if len(self._left) > MOST_LEFT:
             self._left.popitem(last=False)
 
-    def _workflow_of(self, state: RunState) -> Workflow | None:
-        """The definition the run began with, or another one that it can go on in."""
-        workflow = self.workflows.get(state.workflow_id)
-        return None if workflow is None or not fits(workflow, state) else workflow
+    async def _program_of(self, state: RunState) -> Workflow | None:
+        """The definition that the run can go on in."""
+        program = await self._definitions.program_of(state.workflow_id, state.version)
+        return None if program is None or not fits(program, state) else program
 
     async def make_head(self, run_id: str) -> None:
         """Make the head of a run that still waits for its turn. If a driver was faster, it has to claim again."""

@@ -143,4 +143,4 @@ class Takeover:
             await self._log.archive(run_id)
 
     def _is_free(self, run_id: str) -> bool:
-        return run_id not in self._pool.working_on and not self._pool.is_strange(run_id)
+        return run_id not in self._pool.working_on and not self._pool.was_left(run_id)

@@ -1,0 +1,72 @@
+"""Cancelling a run.
+
+Laws:
+- A cancelled run that is cancelled again stays as it is.
+- A run that hasn't begun is begun with its end.
+
+Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from interlock.auth import Principal, Verb, may
+from interlock.engine.commands.apply import Accepted, Command, Proposal, settle_ended
+from interlock.engine.commands.context import Context
+from interlock.engine.commands.idempotency import key_of
+from interlock.engine.commands.refusals import forbidden, or_unavailable, unavailable
+from interlock.engine.commands.requests import apply_once, run_named_by
+from interlock.log.port import Appended
+from interlock.store.port import IdempotencyKey
+from interlock.workflow.decide.decide import cancel
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.run.changed_definition import stand_in
+from interlock.workflow.run.state import RunState
+from interlock_protocol.messages import CancelWorkflow
+from interlock_protocol.types import RunStatus
+
+
+async def cancel_run(context: Context, principal: Principal, message: CancelWorkflow) -> Accepted:
+    """End a run as CANCELLED.
+
+    Raises:
+        Refusal: `run_not_found`, `workflow_mismatch`, `forbidden`, `run_finished`, `conflict`, `unavailable`.
+    """
+    facts = await run_named_by(context, principal, message)
+    if not may(principal, Verb.CANCEL, facts):
+        raise forbidden("Only the run's owner, with the scope workflows:execute, cancels it.", facts.run_id)
+    command = Cancel(context, principal, message, key_of(principal, message))
+    accepted = await apply_once(context, facts.run_id, message, command)
+    if accepted is None:
+        context.pool.dispatch(facts.run_id)
+        raise unavailable("The run is just beginning; send it again.", facts.run_id)
+    return accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Command):
+    """The end that one message gives to a run."""
+
+    reads_log: ClassVar[bool] = True  # a driver's state may be ahead of it
+
+    context: Context
+    principal: Principal
+    message: CancelWorkflow
+    key: IdempotencyKey | None
+
+    async def propose(self, served: Workflow | None, state: RunState) -> Proposal:
+        """The end; nothing when the run is cancelled already."""
+        workflow = served or stand_in(state.workflow_id)
+        drafts = cancel(workflow, state, reason=self.message.reason, cancelled_by=self.principal.user_id)
+        # If a run that hasn't begun has begun meanwhile, this is refused.
+        return Proposal(drafts, expect_next=0 if state.status is RunStatus.PENDING else None)
+
+    async def prepare(self, state: RunState) -> None:
+        """Have the row of a run that waits say that something is under way."""
+        await or_unavailable(self.context.pool.mark_unsettled(state))
+
+    async def follow_up(self, state: RunState, appended: Appended | None) -> None:
+        """Have the run's row say that it has ended."""
+        await settle_ended(self.context, state.run_id)

@@ -1,0 +1,121 @@
+"""Deciding what a run waits for.
+
+Laws:
+- A message is applied whole, or not at all.
+- Who may decide is asked of `may()`, requirement by requirement.
+- In a run whose definition isn't here, only what becomes of it can be decided.
+
+Source: `docs/protocol.md`, "Decisions"; `docs/workflows.md`, "Changing a workflow".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from interlock.auth import Principal, Verb, may
+from interlock.engine.commands.apply import Accepted, Command, Proposal
+from interlock.engine.commands.audit import audited
+from interlock.engine.commands.context import Context
+from interlock.engine.commands.definition import DefinitionGone, ask_about_definition
+from interlock.engine.commands.idempotency import key_of
+from interlock.engine.commands.refusals import or_unavailable, unavailable
+from interlock.engine.commands.requests import apply_once, run_named_by
+from interlock.engine.commands.runs import Facts
+from interlock.log.port import Appended
+from interlock.store.port import IdempotencyKey
+from interlock.workflow.decide.decide import Decided, continued, decide, ended_with
+from interlock.workflow.decide.merge import Echoed
+from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.run.changed_definition import asks_about_definition, fits, stand_in
+from interlock.workflow.run.state import RunState
+from interlock_protocol.messages import ContinueWorkflow
+from interlock_protocol.types import RunStatus
+
+
+async def continue_run(context: Context, principal: Principal, message: ContinueWorkflow, seen: int | None) -> Accepted:
+    """Apply the decisions of a message.
+
+    Args:
+        seen: on a connection that follows the run, the index up to (not including) which it was sent events.
+
+    Raises:
+        Refusal: as `decide` says, or `run_not_found`, `workflow_mismatch`, `conflict`, `unavailable`.
+    """
+    facts = await run_named_by(context, principal, message)
+    served = await or_unavailable(context.definitions.program_of(facts.workflow_id, facts.version))
+    vault = context.vault if served is not None and served.asks_secrets else None
+    command = Decide(context, facts, principal, message, seen, key_of(principal, message, vault))
+    try:
+        accepted = await apply_once(context, facts.run_id, message, command)
+    except DefinitionGone:
+        await ask_about_definition(context, facts.run_id)
+        raise
+    if accepted is None:
+        raise unavailable("Others decide on this run at the same time; send it again.", facts.run_id)
+    return accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Decide(Command):
+    """The decisions of one message."""
+
+    context: Context
+    facts: Facts
+    principal: Principal
+    message: ContinueWorkflow
+    seen: int | None
+    key: IdempotencyKey | None
+
+    async def propose(self, served: Workflow | None, state: RunState) -> Proposal:
+        """The events of what is decided; none when all of it was decided so before."""
+        workflow = self._definition(served, state)
+        if self.key is not None and self.key.digest in state.applied_keys:
+            return Proposal()
+        decided = await self._decided(workflow, state)
+        by, now = self.principal.user_id, self.context.clock.now_ms()
+        drafts = continued(workflow, state, decided, resolved_by=by, now=now)
+        return Proposal(drafts + ended_with(workflow, state, decided, by), decided)
+
+    def _definition(self, served: Workflow | None, state: RunState) -> Workflow:
+        if served is not None and fits(served, state):
+            return served
+        if asks_about_definition(state) and self.message.error_requirements and not self.message.step_requirements:
+            return stand_in(state.workflow_id)  # whatever else is answered is refused as not found
+        raise DefinitionGone(state.run_id)
+
+    async def _decided(self, workflow: Workflow, state: RunState) -> tuple[Decided, ...]:
+        echoed: list[Echoed] = [*(self.message.step_requirements or ()), *(self.message.error_requirements or ())]
+        ids = [each.id for each in echoed if each.id]
+        context = self.context
+        earlier = await or_unavailable(audited(context.log, context.store, workflow, state, ids))
+        return decide(
+            workflow,
+            state,
+            echoed,
+            may_decide=self._may_decide,
+            seen=self.seen,
+            audited=earlier,
+            vault=context.vault,
+        )
+
+    def _may_decide(self, requirement: Mapping[str, Any]) -> bool:
+        return may(self.principal, Verb.DECIDE, self.facts, _Named(requirement.get("assignees")))
+
+    async def prepare(self, state: RunState) -> None:
+        """Have what the run does next be in the trace of this message."""
+        self.context.traces.remember(state.run_id)
+
+    async def follow_up(self, state: RunState, appended: Appended | None) -> None:
+        """Have the run driven on, unless its owner does."""
+        goes_on = state.status is RunStatus.RUNNING if appended is None else not appended.owned
+        if goes_on:
+            self.context.pool.dispatch(state.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What `may` has to know of a requirement."""
+
+    assignees: Sequence[str] | None

@@ -1,0 +1,66 @@
+"""What the requests of clients have in common: the run that they name, and the answer when they come again.
+
+Laws:
+- For whoever may not read a run it doesn't exist; nor does it under another session than its own.
+- A request that comes again with its idempotency key gets what the first one got; another one with that key a conflict.
+- Of one key there is one request at a time on a node.
+
+Source: `docs/protocol.md`, "Frames" and "Actions".
+"""
+
+from __future__ import annotations
+
+from interlock.auth import Principal
+from interlock.engine.commands.apply import Accepted, Command, apply
+from interlock.engine.commands.context import Context
+from interlock.engine.commands.idempotency import Keyed, is_of
+from interlock.engine.commands.refusals import no_run, or_unavailable
+from interlock.engine.commands.runs import Facts
+from interlock.store.port import Outcome
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow
+
+
+async def run_named_by(context: Context, principal: Principal, message: ContinueWorkflow | CancelWorkflow) -> Facts:
+    """The run that a message names, if the principal may know of it, and the message means that run.
+
+    Raises:
+        Refusal: `run_not_found`, `workflow_mismatch` or `unavailable`.
+    """
+    facts = await context.runs.readable(principal, message.run_id)
+    if message.workflow_id != facts.workflow_id:
+        raise Refusal(
+            ErrorCode.WORKFLOW_MISMATCH,
+            f"The run is one of {facts.workflow_id!r}, not of {message.workflow_id!r}; correct workflow_id.",
+            run_id=facts.run_id,
+        )
+    if message.session_id is not None and message.session_id != facts.session_id:
+        raise no_run(facts.run_id)
+    return facts
+
+
+async def apply_once(context: Context, run_id: str, message: Keyed, command: Command) -> Accepted | None:
+    """Carry out a command, unless this was done under its key before; None and refusals as `apply`, and `conflict`."""
+    key = command.key
+    async with context.one_at_a_time(key):
+        if key is not None:
+            earlier = await or_unavailable(context.store.outcome(key.user_id, key.key))
+            if earlier is not None:
+                return await as_before(context, earlier, message)
+        return await apply(context, run_id, command)
+
+
+async def as_before(context: Context, earlier: Outcome, message: Keyed) -> Accepted:
+    """The first outcome of an idempotency key.
+
+    Raises:
+        Refusal: `conflict`, when the key was used for something else; `unavailable`.
+    """
+    if not is_of(earlier.fingerprint, message, context.vault):
+        raise Refusal(
+            ErrorCode.CONFLICT,
+            "This idempotency_key was used with another message; use a new key for a new request.",
+            run_id=earlier.run_id,
+        )
+    facts = await context.runs.facts(earlier.run_id)
+    return Accepted(facts.run_id, facts.session_id)
