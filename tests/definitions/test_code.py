@@ -26,7 +26,9 @@ LOGIN = Workflow("login", steps=[Step("ask", a_step, human_review=Ask([UserInput
 @pytest.mark.parametrize("version", [None, "2", "1"])
 async def test_the_one_definition_of_a_workflow_is_the_answer_for_whichever_version(version: str | None) -> None:
     definitions = CodeDefinitions([ORDER, PLAIN])
-    assert await definitions.program_of("order", version) is ORDER
+    program = await definitions.program_of("order", version)
+    assert program is not None
+    assert program.workflow is ORDER
     assert await definitions.program_of("unknown", version) is None
 
 

@@ -18,7 +18,7 @@ from tests.faults.test_floods import TARGET, ponged, said
 from tests.socket.workflows import workflows
 from tests.support.live import ALICE, BOB, Live, Served, live_server, served
 
-from interlock.socket.connection import Socket
+from interlock.socket.actions import ACTIONS, Peer
 from interlock.socket.transport import LIVE_BYTES, STRANGERS_BYTES
 from interlock_protocol.messages import Authenticate
 
@@ -131,12 +131,12 @@ async def test_peer_that_is_not_read_while_its_token_is_looked_at_is_not_cut(
 ) -> None:
     """It answers its pings, and nobody hears it for five heartbeats."""
 
-    async def slowly(socket: Socket, message: Authenticate) -> None:
+    async def slowly(socket: Peer, message: Authenticate) -> None:
         await asyncio.sleep(1.5)
         await authenticate(socket, message)
 
-    authenticate = Socket._acts[Authenticate]
-    monkeypatch.setitem(Socket._acts, Authenticate, slowly)
+    authenticate = ACTIONS[Authenticate]
+    monkeypatch.setitem(ACTIONS, Authenticate, slowly)
     with live_server(workflows, data_dir=tmp_path, heartbeat_seconds=0.3) as slow:
         async with slow.talk() as talk:
             assert await ponged(talk) < 10

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from interlock.definitions.port import Served, ServedStep
 from interlock.workflow.declare.inputs import message_schema
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.program import Program
 
 
 class CodeDefinitions:
@@ -27,27 +28,26 @@ class CodeDefinitions:
     def __init__(self, workflows: Sequence[Workflow]) -> None:
         if not workflows:
             raise ValueError("There is nothing to serve: give at least one workflow.")
-        self._workflows: dict[str, Workflow] = {}
+        self._programs: dict[str, Program] = {}
         for workflow in workflows:
-            if workflow.id in self._workflows:
+            if workflow.id in self._programs:
                 raise ValueError(f"Two workflows have the id {workflow.id!r}; give each an id of its own.")
-            self._workflows[workflow.id] = workflow
-            workflow.prepare()
+            self._programs[workflow.id] = Program(workflow)
         self._served: tuple[Served, ...] | None = None
 
     @property
     def first_with_secrets(self) -> str | None:
         """The id of the first workflow that has a form with a secret in it; None where none has."""
-        return next((each.id for each in self._workflows.values() if each.asks_secrets), None)
+        return next((each.id for each in self._programs.values() if each.asks_secrets), None)
 
-    async def program_of(self, workflow_id: str, version: str | None) -> Workflow | None:
+    async def program_of(self, workflow_id: str, version: str | None) -> Program | None:
         """The workflow of this id, whatever its version."""
-        return self._workflows.get(workflow_id)
+        return self._programs.get(workflow_id)
 
     async def served(self) -> Sequence[Served]:
         """All of them, in the order in which they were given."""
         if self._served is None:
-            self._served = tuple(map(_served, self._workflows.values()))
+            self._served = tuple(_served(each.workflow) for each in self._programs.values())
         return self._served
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.program import Program
 from interlock_protocol.types import JsonObject, StepType
 
 
@@ -47,7 +47,7 @@ class Served:
 class Definitions(Protocol):
     """Finds definitions."""
 
-    async def program_of(self, workflow_id: str, version: str | None) -> Workflow | None:
+    async def program_of(self, workflow_id: str, version: str | None) -> Program | None:
         """The definition for runs of a workflow that have this version; None where there is none.
 
         Args:

@@ -33,8 +33,7 @@ from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import Store
 from interlock.telemetry.counters import Counters
-from interlock.workflow.decide.decide import next_timer
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
 __all__ = ["Accepted", "Engine"]

@@ -28,6 +28,7 @@ from interlock.workflow.activities import (
     ThreadEnd,
 )
 from interlock.workflow.decide import decide as decisions
+from interlock.workflow.decide.asked_again import asked_again
 from interlock.workflow.decide.decide import Decided, MayDecide
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.declare.inputs import checked_input
@@ -80,6 +81,8 @@ __all__ = [
     "StepInput",
     "ThreadEnd",
     "Work",
+    "asks_about_definition",
+    "definition_changed",
     "dump",
     "effects",
     "fold",
@@ -89,10 +92,13 @@ __all__ = [
     "next_timer",
     "said",
     "shift",
+    "snapshot",
     "unserved",
 ]
 
 next_timer = decisions.next_timer
+asks_about_definition = changed_definition.asks_about_definition
+snapshot = snapshots.snapshot
 
 
 class Program:
@@ -228,6 +234,10 @@ class Program:
         drafts = decisions.continued(self.workflow, state, decided, resolved_by=resolved_by, now=now)
         return drafts + decisions.ended_with(self.workflow, state, decided, resolved_by)
 
+    def asked_again(self, state: RunState, event: dict[str, Any], index: int) -> Requirement | None:
+        """What the decision in `event`, at `index` of the log, was about; None where nothing asks that any more."""
+        return asked_again(self.workflow, state, event, index)
+
     def expired(self, state: RunState, now: int) -> tuple[Decided, ...]:
         """What timeouts resolve now, by the store's clock in milliseconds since 1970."""
         return decisions.expired(self.workflow, state, now)
@@ -240,9 +250,10 @@ class Program:
         """
         return decisions.cancel(self.workflow, state, reason=reason, cancelled_by=cancelled_by)
 
-    def snapshot(self, state: RunState, now: int) -> dict[str, Any]:
-        """A `WorkflowRunOutput` that stands for everything in the log so far."""
-        return snapshots.snapshot(self.name, state, now)
+
+def definition_changed(program: Program | None, state: RunState, now: int) -> tuple[Draft, ...]:
+    """What is said of a run that can't go on in what is served, if anything is: an error, and the question about it."""
+    return changed_definition.definition_changed(None if program is None else program.workflow, state, now)
 
 
 def unserved(workflow_id: str) -> Program:

@@ -19,6 +19,7 @@ from interlock.engine.commands.context import Context
 from interlock.engine.commands.refusals import unavailable
 from interlock.engine.engine import Engine
 from interlock.log.port import Append, Appended, Entry
+from interlock.workflow.program import Program
 from interlock.workflow.run.events import Draft, run_event
 from interlock.workflow.run.state import RunState
 from interlock_protocol.codec import event_body
@@ -69,8 +70,9 @@ class Says(Command):
     looked_at: list[int] = field(default_factory=list)
     followed: list[bool] = field(default_factory=list)
 
-    async def propose(self, served: Workflow | None, state: RunState) -> Proposal:
-        assert served is FLOW
+    async def propose(self, served: Program | None, state: RunState) -> Proposal:
+        assert served is not None
+        assert served.workflow is FLOW
         self.looked_at.append(state.next_index)
         if state.next_index < self.refuses_until:
             raise unavailable("It isn't there yet.")

@@ -7,6 +7,7 @@ from typing import Any
 from interlock import Step, Workflow
 from interlock.engine.commands.audit import audited, by_requirement
 from interlock.store.port import Decision
+from interlock.workflow.program import Program
 from interlock.workflow.run.state import RunState
 
 RUN = "run-1"
@@ -32,7 +33,7 @@ async def test_many_unknown_requirements_are_looked_for_once_each_and_the_audit_
     workflow = Workflow("w", steps=[Step("s", lambda _: "x")])
     ids = [f"req-{number % 100}" for number in range(1000)]
     state = RunState(RUN, "w", "sess-1", "ada", None, None, workflow.fingerprint)
-    assert await audited(store, store, workflow, state, ids) == {}
+    assert await audited(store, store, Program(workflow), state, ids) == {}
     assert sorted(store.asked) == sorted(set(ids))
     assert store.read_whole == 1
 

@@ -15,6 +15,7 @@ from interlock.auth.principal import USER_SCOPES
 from interlock.definitions.port import Served
 from interlock.engine.engine import Engine
 from interlock.store.port import StoreUnavailable
+from interlock.workflow.program import Program
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 from interlock_protocol.requirements import EchoedRequirement
@@ -23,11 +24,11 @@ from interlock_protocol.types import RunStatus
 ADA = Principal("ada", USER_SCOPES)
 
 
-def version(number: str) -> Workflow:
+def version(number: str) -> Program:
     """One of several versions that only their code tells apart."""
     review = Confirm("Sign?", timeout=60, on_timeout="approve")
     sign = Step("sign", lambda _: f"signed by {number}", human_review=review)
-    return Workflow("w", steps=[sign], name=f"W {number}", version=number)
+    return Program(Workflow("w", steps=[sign], name=f"W {number}", version=number))
 
 
 class Several:
@@ -37,7 +38,7 @@ class Several:
         self.versions = {each: version(each) for each in versions}
         self.is_away = False
 
-    async def program_of(self, workflow_id: str, version: str | None) -> Workflow | None:
+    async def program_of(self, workflow_id: str, version: str | None) -> Program | None:
         if self.is_away:
             raise StoreUnavailable("It can't be reached.")
         if workflow_id != "w":

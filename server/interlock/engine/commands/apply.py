@@ -24,10 +24,7 @@ from interlock.engine.commands.refusals import or_unavailable
 from interlock.engine.driving.rows import audit_of
 from interlock.log.port import Appended, LogUnavailable, Reason
 from interlock.store.port import Decision, IdempotencyKey, StoreUnavailable
-from interlock.workflow.decide.decide import Decided
-from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.run.events import Draft
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import Decided, Draft, Program, RunState
 from interlock_protocol.errors import Refusal
 from interlock_protocol.types import RunStatus
 
@@ -72,7 +69,7 @@ class Command(ABC):
     key: IdempotencyKey | None = None
 
     @abstractmethod
-    async def propose(self, served: Workflow | None, state: RunState) -> Proposal:
+    async def propose(self, served: Program | None, state: RunState) -> Proposal:
         """What the command comes to in this state; changes nothing.
 
         Args:

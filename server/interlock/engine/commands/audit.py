@@ -13,19 +13,9 @@ from pydantic_core import from_json
 from interlock.engine.driving.rows import parted, with_private
 from interlock.log.port import Appended, Batch, Log
 from interlock.store.port import Decision, Store
-from interlock.workflow.decide.decide import Decided
-from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.node import NodeState
-from interlock.workflow.run.events import Draft
-from interlock.workflow.run.policy import Part
-from interlock.workflow.run.requirements import asked
-from interlock.workflow.run.scope import Scope, place_at
-from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
+from interlock.workflow.program import TOOLS, Decided, Draft, Program, Requirement, Resolution, RunState
 from interlock_protocol.codec import read_body
 from interlock_protocol.types import JsonObject
-
-MAX_ROUNDS = 100
-"""How far back a late click on a review is compared with what was decided; beyond, it isn't found."""
 
 LOOKED_BACK = 4096
 """How many events before a late click's decision its pause is looked for; beyond, it isn't found."""
@@ -74,43 +64,27 @@ def resolved_tools(requirement: Requirement, made: Sequence[Decision]) -> Resolu
     """An agent's requirement as it was resolved, tool by tool."""
     last = made[-1]
     tools = {each.requirement_id: each for each in made if each.requirement_id != requirement.id}
-    requirement.parts = {
-        id_: Part({key: value for key, value in each.decision.items() if key != "id"}, each.resolved_by)
-        for id_, each in tools.items()
-    }
+    for id_, each in tools.items():
+        requirement.respond(id_, {key: value for key, value in each.decision.items() if key != "id"}, each.resolved_by)
     by_tool: JsonObject = {"executor_requirements": [each.decision for each in tools.values()]}
     decision = by_tool if tools else last.decision
     return Resolution(requirement, decision, last.resolved_by, last.decided_at, last.event_index)
 
 
-def resolution_of(
-    workflow: Workflow, state: RunState, decision: Decision, logged: Sequence[Batch]
-) -> Resolution | None:
-    """An audited decision as the state would keep it, if the log still has its event: what was asked is drawn up anew.
-
-    Its kind is told from the reviews of its place: the one whose requirement has this id.
-    """
+def resolution_of(program: Program, state: RunState, decision: Decision, logged: Sequence[Batch]) -> Resolution | None:
+    """An audited decision as the state would keep it, if the log still has its event."""
     event = read_body(logged[0].entries[0].body) if logged else {}
     if event.get("requirement_id") != decision.requirement_id or event["event"] != "StepContinued":
         return None
-    path = tuple(event["step_path"])
-    place = place_at(workflow, path)
-    for review in place.node.reviews.values():
-        for round_ in range(MAX_ROUNDS):
-            node = NodeState(place.step_id, event["visit"], round=round_, iteration=round_, attempt=round_)
-            node.user_input = {}  # an error's question has the form that was asked before
-            found = asked(state.run_id, place, path, node, review, Scope(state.input), 0)
-            if found.id == decision.requirement_id:
-                requirement = Requirement(found.id, found.kind, list(path), decision.event_index, found.facts)
-                given, private = parted(decision.decision)
-                return Resolution(
-                    requirement, given, decision.resolved_by, decision.decided_at, decision.event_index, private
-                )
-    return None
+    requirement = program.asked_again(state, event, decision.event_index)
+    if requirement is None:
+        return None
+    given, private = parted(decision.decision)
+    return Resolution(requirement, given, decision.resolved_by, decision.decided_at, decision.event_index, private)
 
 
 async def audited(
-    log: Log, store: Store, workflow: Workflow, state: RunState, ids: Sequence[str]
+    log: Log, store: Store, program: Program, state: RunState, ids: Sequence[str]
 ) -> dict[str, Resolution]:
     """The resolutions of these requirements that the state no longer keeps, by id.
 
@@ -128,7 +102,7 @@ async def audited(
         resolution = None
         if decision is not None:
             batches = await log.read(state.run_id, decision.event_index, max_bytes=1)
-            resolution = resolution_of(workflow, state, decision, batches)
+            resolution = resolution_of(program, state, decision, batches)
         if resolution is None:
             made = by_requirement(await store.decisions(state.run_id)) if made is None else made
             resolution = await _audited_tools(log, state.run_id, id_, made.get(id_, ()))

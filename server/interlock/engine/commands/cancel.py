@@ -20,10 +20,7 @@ from interlock.engine.commands.refusals import forbidden, or_unavailable, unavai
 from interlock.engine.commands.requests import apply_once, run_named_by
 from interlock.log.port import Appended
 from interlock.store.port import IdempotencyKey
-from interlock.workflow.decide.decide import cancel
-from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.run.changed_definition import stand_in
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import Program, RunState, unserved
 from interlock_protocol.messages import CancelWorkflow
 from interlock_protocol.types import RunStatus
 
@@ -56,10 +53,10 @@ class Cancel(Command):
     message: CancelWorkflow
     key: IdempotencyKey | None
 
-    async def propose(self, served: Workflow | None, state: RunState) -> Proposal:
+    async def propose(self, served: Program | None, state: RunState) -> Proposal:
         """The end; nothing when the run is cancelled already."""
-        workflow = served or stand_in(state.workflow_id)
-        drafts = cancel(workflow, state, reason=self.message.reason, cancelled_by=self.principal.user_id)
+        program = served or unserved(state.workflow_id)
+        drafts = program.cancel(state, reason=self.message.reason, cancelled_by=self.principal.user_id)
         # If a run that hasn't begun has begun meanwhile, this is refused.
         return Proposal(drafts, expect_next=0 if state.status is RunStatus.PENDING else None)
 

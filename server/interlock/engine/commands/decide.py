@@ -25,11 +25,7 @@ from interlock.engine.commands.requests import apply_once, run_named_by
 from interlock.engine.commands.runs import Facts
 from interlock.log.port import Appended
 from interlock.store.port import IdempotencyKey
-from interlock.workflow.decide.decide import Decided, continued, decide, ended_with
-from interlock.workflow.decide.merge import Echoed
-from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.run.changed_definition import asks_about_definition, fits, stand_in
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import Decided, Echoed, Program, RunState, asks_about_definition, unserved
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.types import RunStatus
 
@@ -68,30 +64,28 @@ class Decide(Command):
     seen: int | None
     key: IdempotencyKey | None
 
-    async def propose(self, served: Workflow | None, state: RunState) -> Proposal:
+    async def propose(self, served: Program | None, state: RunState) -> Proposal:
         """The events of what is decided; none when all of it was decided so before."""
-        workflow = self._definition(served, state)
+        program = self._definition(served, state)
         if self.key is not None and self.key.digest in state.applied_keys:
             return Proposal()
-        decided = await self._decided(workflow, state)
+        decided = await self._decided(program, state)
         by, now = self.principal.user_id, self.context.clock.now_ms()
-        drafts = continued(workflow, state, decided, resolved_by=by, now=now)
-        return Proposal(drafts + ended_with(workflow, state, decided, by), decided)
+        return Proposal(program.continued(state, decided, resolved_by=by, now=now), decided)
 
-    def _definition(self, served: Workflow | None, state: RunState) -> Workflow:
-        if served is not None and fits(served, state):
+    def _definition(self, served: Program | None, state: RunState) -> Program:
+        if served is not None and served.fits(state):
             return served
         if asks_about_definition(state) and self.message.error_requirements and not self.message.step_requirements:
-            return stand_in(state.workflow_id)  # whatever else is answered is refused as not found
+            return unserved(state.workflow_id)  # whatever else is answered is refused as not found
         raise DefinitionGone(state.run_id)
 
-    async def _decided(self, workflow: Workflow, state: RunState) -> tuple[Decided, ...]:
+    async def _decided(self, program: Program, state: RunState) -> tuple[Decided, ...]:
         echoed: list[Echoed] = [*(self.message.step_requirements or ()), *(self.message.error_requirements or ())]
         ids = [each.id for each in echoed if each.id]
         context = self.context
-        earlier = await or_unavailable(audited(context.log, context.store, workflow, state, ids))
-        return decide(
-            workflow,
+        earlier = await or_unavailable(audited(context.log, context.store, program, state, ids))
+        return program.decide(
             state,
             echoed,
             may_decide=self._may_decide,

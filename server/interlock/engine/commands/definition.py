@@ -17,9 +17,7 @@ from interlock.engine.commands.context import Context
 from interlock.engine.driving.rows import settlement_of
 from interlock.engine.work.sessions import Sessions
 from interlock.log.port import Appended
-from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.run.changed_definition import asks_about_definition, definition_changed
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import Program, RunState, asks_about_definition, definition_changed
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.types import RunStatus
 
@@ -54,7 +52,7 @@ class AskAboutDefinition(Command):
 
     context: Context
 
-    async def propose(self, served: Workflow | None, state: RunState) -> Proposal:
+    async def propose(self, served: Program | None, state: RunState) -> Proposal:
         """The question; nothing where it is asked already, or no more or not yet of any use."""
         if state.status.is_final or state.status is RunStatus.PENDING or asks_about_definition(state) is not None:
             return Proposal()

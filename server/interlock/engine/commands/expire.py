@@ -13,11 +13,7 @@ from interlock.engine.commands.apply import Command, Proposal, apply
 from interlock.engine.commands.context import Context
 from interlock.engine.commands.definition import DefinitionGone, ask_about_definition
 from interlock.log.port import Appended
-from interlock.workflow.decide.decide import continued, expired
-from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.run.changed_definition import fits
-from interlock.workflow.run.state import RunState
-from interlock.workflow.run.walk import TIMEOUT
+from interlock.workflow.program import TIMEOUT, Program, RunState
 
 
 async def expire(context: Context, run_id: str) -> bool:
@@ -39,13 +35,13 @@ class Expire(Command):
 
     context: Context
 
-    async def propose(self, served: Workflow | None, state: RunState) -> Proposal:
+    async def propose(self, served: Program | None, state: RunState) -> Proposal:
         """The events of what is due; none when nothing is: by an earlier look, perhaps, that couldn't record it."""
-        if served is None or not fits(served, state):
+        if served is None or not served.fits(state):
             raise DefinitionGone(state.run_id)
         now = self.context.clock.now_ms()
-        decided = expired(state, now)
-        return Proposal(continued(served, state, decided, resolved_by=TIMEOUT, now=now), decided)
+        decided = served.expired(state, now)
+        return Proposal(served.continued(state, decided, resolved_by=TIMEOUT, now=now), decided)
 
     async def follow_up(self, state: RunState, appended: Appended | None) -> None:
         """Have the run driven, to go on, or to have its row say when the next timer is due."""

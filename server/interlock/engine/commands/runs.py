@@ -27,9 +27,7 @@ from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Append, Appended, Batch, Entry, Head, LogUnavailable, Reason, Refused
 from interlock.store.port import IdempotencyKey, StoreUnavailable
-from interlock.workflow.run.events import Draft, effects
-from interlock.workflow.run.snapshots import snapshot
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import Draft, RunState, effects, snapshot
 from interlock_protocol.codec import event_body, read_body
 from interlock_protocol.errors import Refusal
 from interlock_protocol.types import RunStatus

@@ -22,9 +22,7 @@ from interlock.engine.commands.runs import Facts
 from interlock.engine.driving.pool import FIRST_EPOCH
 from interlock.engine.work.sessions import own_session
 from interlock.store.port import NewRun
-from interlock.workflow.declare.inputs import checked_input
-from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import Program, RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import StartWorkflow
 
@@ -37,10 +35,10 @@ async def start(context: Context, principal: Principal, message: StartWorkflow) 
     """
     if not may(principal, Verb.START):
         raise forbidden("Starting workflows needs the scope workflows:execute.")
-    workflow = await or_unavailable(_asked_for(context, message))
+    program = await or_unavailable(_asked_for(context, message))
     if context.log.is_away:  # it could be kept, but nobody knows until when it wouldn't begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
-    run = _new_run(context, principal, message, workflow)
+    run = _new_run(context, principal, message, program)
     earlier = await or_unavailable(context.store.create_run(run, key_of(principal, message)))
     if earlier is not None:
         return await as_before(context, earlier, message)
@@ -52,7 +50,7 @@ async def start(context: Context, principal: Principal, message: StartWorkflow) 
     return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)
 
 
-async def _asked_for(context: Context, message: StartWorkflow) -> Workflow:
+async def _asked_for(context: Context, message: StartWorkflow) -> Program:
     """The workflow that a message names, in the version that it names."""
     definitions, wanted = context.definitions, message.version
     current = await definitions.program_of(message.workflow_id, None)
@@ -69,16 +67,16 @@ async def _asked_for(context: Context, message: StartWorkflow) -> Workflow:
     return found
 
 
-def _new_run(context: Context, principal: Principal, message: StartWorkflow, workflow: Workflow) -> NewRun:
+def _new_run(context: Context, principal: Principal, message: StartWorkflow, program: Program) -> NewRun:
     run_id = f"run-{uuid.uuid4().hex}"
     return NewRun(
         run_id=run_id,
-        workflow_id=workflow.id,
-        version=workflow.version,
-        fingerprint=workflow.fingerprint,
+        workflow_id=program.id,
+        version=program.version,
+        fingerprint=program.fingerprint,
         session_id=message.session_id or own_session(run_id),
         user_id=_user_of(principal, message),
-        input=checked_input(workflow, message.message),
+        input=program.checked_input(message.message),
         created_at=context.clock.now_ms(),
     )
 

@@ -28,10 +28,7 @@ from interlock.engine.work.sessions import Sessions
 from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
 from interlock.store.port import StoreUnavailable
 from interlock.telemetry import log_context as about
-from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import Program
-from interlock.workflow.run.changed_definition import fits
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import Program, RunState
 from interlock_protocol.types import RunStatus
 
 logger = structlog.get_logger(__name__)
@@ -207,8 +204,8 @@ class Pool:
             await self._begin_anew(run_id, self._lost[run_id])
             del self._lost[run_id]
         state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
-        workflow = None if state is None else await self._program_of(state)
-        if state is None or workflow is None:
+        program = None if state is None else await self._program_of(state)
+        if state is None or program is None:
             self._leave(run_id)
             logger.info("run_left", why="this server doesn't have the definition it began with")
             if state is not None:
@@ -218,7 +215,7 @@ class Pool:
         if isinstance(claimed, Claimed):
             if _is_behind(claimed, state) and await self._begin_anew(run_id, Seen(state.epoch, state.next_index)):
                 return
-            await self._own(workflow, state, claimed)
+            await self._own(program, state, claimed)
         elif claimed is not None and claimed.reason is Reason.ENDED:
             await self.settle_ended(run_id)
 
@@ -241,7 +238,7 @@ class Pool:
             return True
         return False
 
-    async def _own(self, workflow: Workflow, state: RunState, claimed: Claimed) -> None:
+    async def _own(self, program: Program, state: RunState, claimed: Claimed) -> None:
         """Drive a run that is this process's."""
         run_id = state.run_id
         self.ports.counters.claimed(cut_off=claimed.abandoned)
@@ -249,7 +246,7 @@ class Pool:
             state = await self._as_claimed(state, claimed)
             if run_id in self._found:
                 await self.store.record(run_id, state.epoch, audit_of(state))
-            await self._drive_on(Driver(Program(workflow), state, self.ports, claimed, on_pause=self._on_pause))
+            await self._drive_on(Driver(program, state, self.ports, claimed, on_pause=self._on_pause))
         except LogShorter:
             self._look_for_loss(run_id, claimed.head.epoch)
         except OwnershipLost as lost:
@@ -311,10 +308,10 @@ class Pool:
         if len(self._left) > MOST_LEFT:
             self._left.popitem(last=False)
 
-    async def _program_of(self, state: RunState) -> Workflow | None:
+    async def _program_of(self, state: RunState) -> Program | None:
         """The definition that the run can go on in."""
         program = await self._definitions.program_of(state.workflow_id, state.version)
-        return None if program is None or not fits(program, state) else program
+        return None if program is None or not program.fits(state) else program
 
     async def make_head(self, run_id: str) -> None:
         """Make the head of a run that still waits for its turn. If a driver was faster, it has to claim again."""

@@ -24,7 +24,7 @@ import structlog
 
 from interlock.engine.clock import Clock
 from interlock.store.port import Store, StoreUnavailable
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import RunState
 from interlock_protocol.errors import Refusal
 from interlock_protocol.types import JsonObject
 

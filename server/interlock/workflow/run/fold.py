@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from interlock.workflow.node import AgentState, NodeState, Phase
-from interlock.workflow.run.policy import Part, is_resolved, parts_of
+from interlock.workflow.run.policy import is_resolved, parts_of
 from interlock.workflow.run.state import (
     GATES,
     KEPT_KEYS,
@@ -246,7 +246,7 @@ def _is_resolved_by(requirement: Requirement, event: Event) -> bool:
     """Take in the responses to some parts of a requirement; whether that resolves it."""
     for each in event["decision"]["executor_requirements"]:
         response = {key: value for key, value in each.items() if key != "id"}
-        requirement.parts[each["id"]] = Part(response, event["resolved_by"])
+        requirement.respond(each["id"], response, event["resolved_by"])
     responses = requirement.responses
     shown = [
         _answered(each, responses[each["id"]].decision or {}) if each["id"] in responses else each

@@ -66,6 +66,10 @@ class Requirement:
         """The parts that are decided, by id."""
         return {id_: part for id_, part in self.parts.items() if part.decision is not None}
 
+    def respond(self, id_: str, decision: JsonObject, by: str) -> None:
+        """Take in the response to a part."""
+        self.parts[id_] = Part(decision, by)
+
     @property
     def responses_on_wire(self) -> list[JsonValue]:
         """The responses as a decision shows them."""
