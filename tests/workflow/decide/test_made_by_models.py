@@ -224,7 +224,7 @@ def test_edited_output_that_its_model_cannot_write_is_refused() -> None:
     with pytest.raises(Refusal) as refused:
         run.answer("s", confirmed=True, edited_output={"x": "inf"})
     assert refused.value.code is ErrorCode.INVALID_DECISION
-    assert refused.value.details[0]["field"] == "edited_output.x"  # type: ignore[index, call-overload]
+    assert refused.value.details[0]["field"] == "edited_output.x"
 
 
 _JSON = st.recursive(
