@@ -32,8 +32,7 @@ def halves(text: str, secret: str = SECRET) -> list[str]:
 @pytest.fixture(params=[MAX_QUOTED, MAX_SENTENCE // 2, MAX_SENTENCE, MAX_ERROR_CHARACTERS])
 def before(request: pytest.FixtureRequest) -> str:
     """What is said before it, so that the secret stands where something might be cut."""
-    length: int = request.param
-    return "x" * (length - len(SECRET) // 2)
+    return "x" * (int(request.param) - len(SECRET) // 2)
 
 
 @settings(deadline=None)

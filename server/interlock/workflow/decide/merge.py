@@ -132,8 +132,8 @@ def made(workflow: Workflow, state: RunState, requirement: Requirement, decision
         if "edited_output" in decision:
             return {**decision, "edited_output": _made_of_edit(state, requirement, decision["edited_output"])}
         values: Any = decision.get("user_input")
-        model = _model_asked(workflow, requirement)
-        if values is None or model is None:
+        model = None if values is None else _model_asked(workflow, requirement)
+        if model is None:
             return decision
         return {**decision, "user_input": made_of(requirement.facts["user_input_schema"], values, model)}
     except Misfit as misfit:
