@@ -119,6 +119,12 @@ def test_large_frame_that_comes_slowly_is_taken(server: Served) -> None:
         assert _heard(peer, b'"request_id":"large"')
 
 
+def test_peer_that_answers_no_ping_and_sends_nothing_is_let_go(server: Served) -> None:
+    with upgraded(server.port) as peer:
+        peer.sendall(frame(0x81, TOKEN))
+        assert b"keepalive" in said(peer)
+
+
 def test_frame_of_which_next_to_nothing_comes_is_not_waited_for(server: Served) -> None:
     with upgraded(server.port) as peer:
         peer.sendall(frame(0x81, TOKEN))
