@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from interlock.auth import Principal, Verb, may
 from interlock.following.feed import KEPT, Feed
-from interlock.store.port import Change, FeedEnds, ListedRun, RunFilter, Store
+from interlock.store.ports.feed import Change, ChangeFeed, FeedEnds
+from interlock.store.ports.runs import ListedRun, RunFilter, Runs
 from interlock_protocol import control
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowRuns
@@ -38,6 +39,10 @@ SCANNED = 200
 _ANY = frozenset(RunStatus)
 _WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
 _NOBODY = ""
+
+
+class Listed(Runs, ChangeFeed, Protocol):
+    """What is asked of the store here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class FollowedList:
     """
 
     def __init__(
-        self, feed: Feed, store: Store, principal: Principal, asked: FollowRuns, wake: Callable[[], None]
+        self, feed: Feed, store: Listed, principal: Principal, asked: FollowRuns, wake: Callable[[], None]
     ) -> None:
         self.principal = principal
         self.name = asked.list
@@ -236,7 +241,7 @@ class Lists:
 
     __slots__ = ("_feed", "_followed", "_store", "_wake")
 
-    def __init__(self, feed: Feed, store: Store, wake: Callable[[], None]) -> None:
+    def __init__(self, feed: Feed, store: Listed, wake: Callable[[], None]) -> None:
         self._feed = feed
         self._store = store
         self._wake = wake

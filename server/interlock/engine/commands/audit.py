@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from interlock.engine.driving.rows import parted, with_private
 from interlock.log.port import Appended, Batch, Log
-from interlock.store.port import Decision, Store
+from interlock.store.ports.decisions import Decision, Decisions
 from interlock.workflow.decide.decide import Decided
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.node import NodeState
@@ -109,7 +109,7 @@ def resolution_of(
 
 
 async def audited(
-    log: Log, store: Store, workflow: Workflow, state: RunState, ids: Sequence[str]
+    log: Log, store: Decisions, workflow: Workflow, state: RunState, ids: Sequence[str]
 ) -> dict[str, Resolution]:
     """The resolutions of these requirements that the state no longer keeps, by id.
 

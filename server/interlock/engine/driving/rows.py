@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock.store.port import Decision, Settlement, Snapshot
+from interlock.store.ports.decisions import Decision
+from interlock.store.ports.runs import Settlement, Snapshot
 from interlock.workflow.decide.decide import Decided, next_timer
 from interlock.workflow.declare.values import said
 from interlock.workflow.run.state import REDUCER_VERSION, Requirement, RunState, dump

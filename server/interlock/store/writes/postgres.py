@@ -36,7 +36,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from interlock.store.statements import IS_IN_EPOCH, SETTLE
+from interlock.store.statements.decisions import IS_IN_EPOCH
+from interlock.store.statements.runs import SETTLE
 from interlock.store.tables import (
     changes,
     decisions,

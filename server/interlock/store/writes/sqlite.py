@@ -9,7 +9,8 @@ from sqlalchemy import BigInteger, Connection, bindparam, insert, literal_column
 from sqlalchemy.dialects import sqlite
 
 from interlock.store.compiled import Compiled
-from interlock.store.statements import IS_IN_EPOCH, SETTLE
+from interlock.store.statements.decisions import IS_IN_EPOCH
+from interlock.store.statements.runs import SETTLE
 from interlock.store.tables import (
     changes,
     decisions,

@@ -1,0 +1,101 @@
+"""The tables: made, migrated and refused."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from tests.contract.store.samples import ALICE, BOB, COMPLETED, PAUSED, all_changes, new_run, settlement, the_run
+
+from interlock.database import Database, open_database
+from interlock.store.migrate import SchemaOutdated, _config, check_current, migrate
+from interlock.store.sql import SqlStore
+from interlock.store.tables import metadata
+
+
+async def test_the_revisions_make_exactly_todays_tables(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    assert await database.read(differences) == []
+
+
+async def test_a_database_without_tables_is_outdated_until_migrated(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    with pytest.raises(SchemaOutdated, match="interlock migrate"):
+        await check_current(database)
+    await migrate(database)
+    await check_current(database)
+    await SqlStore(database).create_run(new_run("run"))
+    await migrate(database)
+    assert await SqlStore(database).run("run") is not None
+    await database.close()
+
+
+async def test_migrating_by_url_does_the_same_and_two_at_once_are_fine(empty_database_url: str) -> None:
+    if empty_database_url.startswith("sqlite"):
+        await migrate(empty_database_url)
+    else:
+        await asyncio.gather(*(migrate(empty_database_url) for _ in range(3)))
+    database = open_database(empty_database_url)
+    await check_current(database)
+    await database.close()
+
+
+def first_release(connection: Connection) -> None:
+    """The tables of revision 0001, and a run in them that has paused."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+    for statement in (
+        "INSERT INTO runs VALUES ('old', 'release', '1.0', 'print', 'session', 'alice', '{\"a\":[1]}', 'PAUSED', 0, 9, "
+        '1000, 2000, \'[{"id":"r1"}]\', 1)',
+        "INSERT INTO run_assignees VALUES ('old', 'bob')",
+        "INSERT INTO snapshots VALUES ('old', 0, 9, 1, 'state')",
+        "INSERT INTO changes (run_id, status, pending, changed_at) VALUES ('old', 'PAUSED', '[{\"id\":\"r1\"}]', 2000)",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+async def test_a_database_of_the_first_release_is_upgraded_with_its_data(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    await database.write(first_release)
+    with pytest.raises(SchemaOutdated, match="0001"):
+        await check_current(database)
+    await migrate(database)
+    await check_current(database)
+    store = SqlStore(database)
+    run = await the_run(store, "old")
+    assert (run.status, run.next_index, run.pending, run.assignees) == (PAUSED, 9, ({"id": "r1"},), (BOB,))
+    assert (run.input, run.next_timer) == ({"a": [1]}, None)
+    assert [change.run.run_id for change in await all_changes(store)] == ["old"]
+    await store.settle(replace(settlement("old", PAUSED, 10), next_timer=5000))
+    assert list(await store.take_due(5000, hold_ms=1)) == ["old"]
+    await store.settle(settlement("old", COMPLETED, 11))
+    assert [run_id for run_id, _, _ in (await store.session(ALICE, "session"))[1]] == ["old"]
+    await database.close()
+
+
+async def test_a_database_of_a_newer_interlock_is_left_alone(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    await migrate(database)
+    await database.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(SchemaOutdated, match="newer"):
+        await check_current(database)
+    with pytest.raises(SchemaOutdated, match="newer"):
+        await migrate(database)
+    await database.close()
+
+
+async def test_a_migration_that_fails_leaves_no_tables(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    await database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE log_batches (n INTEGER)"))
+    with pytest.raises(Exception, match="already exists"):
+        await migrate(database)
+    assert await database.read(lambda connection: inspect(connection).get_table_names()) == ["log_batches"]
+    await database.close()
