@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, case, func, or_, select, text, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from interlock.store.tables import PAUSED, UNFINISHED, run_assignees, runs, snapshots
@@ -12,7 +27,7 @@ from interlock_protocol.types import FINAL_STATUSES
 
 from .parameters import AT_MOST, NOW, OF_RUN
 
-_NOT_FINAL = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
+_NOT_FINAL = "runs.status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
 LISTED_COLUMNS = (
     runs.c.run_id,
     runs.c.workflow_id,
@@ -73,32 +88,51 @@ SNAPSHOT = select(
 ).where(snapshots.c.run_id == OF_RUN)
 
 
-def _settle() -> ReturningUpdate[int]:
-    """Move the row on, unless it is ahead or has ended; return 1 if status or pending summary changed, or 0."""
-    status, pending = bindparam("new_status", type_=Text), bindparam("new_pending", type_=Text)
-    epoch = bindparam("new_epoch", type_=Integer)
-    next_index = bindparam("new_next_index", type_=BigInteger)
+_NEW_STATUS, _NEW_PENDING = bindparam("new_status", type_=Text), bindparam("new_pending", type_=Text)
+_NEW_EPOCH, _NEW_INDEX = bindparam("new_epoch", type_=Integer), bindparam("new_next_index", type_=BigInteger)
+_IS_MOVED_ON = (
+    runs.c.run_id == OF_RUN,
+    tuple_(runs.c.epoch, runs.c.next_index) <= tuple_(_NEW_EPOCH, _NEW_INDEX),
+    or_(text(_NOT_FINAL), runs.c.status == _NEW_STATUS),
+)
+PENDING_CHANGED = 2
+"""What `SETTLE` returns as `changed` when what the run waits for isn't what it was."""
+
+
+def _settle() -> ReturningUpdate[Any]:
+    """Move the row on, unless it is ahead or has ended; return what changed, as the column has it, and whose run."""
+    status, pending = _NEW_STATUS, _NEW_PENDING
     return (
         update(runs)
-        .where(
-            runs.c.run_id == OF_RUN,
-            tuple_(runs.c.epoch, runs.c.next_index) <= tuple_(epoch, next_index),
-            or_(text(_NOT_FINAL), runs.c.status == status),
-        )
+        .where(*_IS_MOVED_ON)
         .values(
             status=status,
-            epoch=epoch,
-            next_index=next_index,
+            epoch=_NEW_EPOCH,
+            next_index=_NEW_INDEX,
             updated_at=bindparam("new_updated_at", type_=BigInteger),
             pending=pending,
             next_timer=bindparam("new_next_timer", type_=BigInteger),
-            changed=case((or_(runs.c.status != status, runs.c.pending != pending), 1), else_=0),
+            changed=case((runs.c.pending != pending, PENDING_CHANGED), (runs.c.status != status, 1), else_=0),
         )
-        .returning(runs.c.changed)
+        .returning(runs.c.run_id, runs.c.changed, runs.c.user_id, runs.c.workflow_id, runs.c.created_at)
     )
 
 
 SETTLE = _settle()
+IS_MOVED_ON: Select[Any] = select(literal_column("1")).where(*_IS_MOVED_ON)
+"""Whether `SETTLE` moves the row on."""
+
+
+def filters(workflow_id: str | None, session_id: str | None, statuses: frozenset[str]) -> list[ColumnElement[bool]]:
+    """The conditions of a list."""
+    conditions: list[ColumnElement[bool]] = []
+    if workflow_id is not None:
+        conditions.append(runs.c.workflow_id == workflow_id)
+    if session_id is not None:
+        conditions.append(runs.c.session_id == session_id)
+    if statuses:
+        conditions.append(runs.c.status.in_(sorted(statuses)))
+    return conditions
 
 
 def list_runs(
@@ -112,13 +146,7 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*LISTED_COLUMNS)
-    if workflow_id is not None:
-        filtered = filtered.where(runs.c.workflow_id == workflow_id)
-    if session_id is not None:
-        filtered = filtered.where(runs.c.session_id == session_id)
-    if statuses:
-        filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
+    filtered = select(*LISTED_COLUMNS).where(*filters(workflow_id, session_id, statuses))
     if before is not None:
         filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
     mine = filtered.where(runs.c.user_id == user_id)
@@ -127,13 +155,14 @@ def list_runs(
     )
     if user_id is not None and or_assignees:
         # Each half by its own index: an OR across both would scan everybody's runs.
-        both = _page(mine, limit).subquery(), _page(assigned, limit).subquery()
+        both = newest(mine, limit).subquery(), newest(assigned, limit).subquery()
         ids = select(both[0].c.run_id).union(select(both[1].c.run_id))
-        return _page(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+        return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
     if or_assignees:
-        return _page(assigned, limit)
-    return _page(mine if user_id is not None else filtered, limit)
+        return newest(assigned, limit)
+    return newest(mine if user_id is not None else filtered, limit)
 
 
-def _page(statement: Select[Any], limit: int) -> Select[Any]:
+def newest(statement: Select[Any], limit: int) -> Select[Any]:
+    """So many of the runs that were created last."""
     return statement.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)
