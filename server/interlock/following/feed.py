@@ -8,7 +8,7 @@ Laws:
 - A database that is away is waited for, and nothing is missed by that.
 - Nothing here knows users or lists.
 
-Source: `docs/architecture.md`, "Lists of runs"; the laws of the feed itself are `store/port.py`'s.
+Source: `docs/architecture.md`, "Lists of runs"; the laws of the feed itself are `store/ports/feed.py`'s.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from interlock.aio.wakeup import Wakeup
-from interlock.store.port import Change, Store, StoreUnavailable
+from interlock.store.port import StoreUnavailable
+from interlock.store.ports.feed import Change, ChangeFeed
 
 logger = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ BREATH_SECONDS = 0.02
 class Feed:
     """Follows the change feed for any number of places."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ChangeFeed) -> None:
         self._store = store
         self._places: set[Place] = set()
         self._newest: list[Change] = []

@@ -35,7 +35,7 @@ from interlock.following.hub import Hub
 from interlock.http.readiness import Readiness
 from interlock.log.port import Reason
 from interlock.services import Services
-from interlock.store.port import Census
+from interlock.store.ports.runs import Census
 from interlock.telemetry.counters import APPEND_BOUNDS, Counters
 from interlock_protocol.errors import AuthErrorCode, ErrorCode
 from interlock_protocol.types import FINAL_STATUSES

@@ -29,7 +29,7 @@ from interlock.http.errors import Unauthorized
 from interlock.http.shapes import ANSWERED, Answers, answers, json_of, refusals
 from interlock.services import Services
 from interlock.settings import Settings
-from interlock.store.port import StreamTicket
+from interlock.store.ports.tickets import StreamTicket, Tickets
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.faults import field_faults
@@ -78,17 +78,22 @@ def make_tickets_router(services: Callable[[], Services], settings: Settings) ->
         path = _asked(await fields_of(request, settings.max_message_bytes))
         await resumable(services().engine, principal, _followed(path))
         value, ticket = _made(principal, unquote(path))
-        await services().store.keep_ticket(ticket)
+        await _kept(services).keep_ticket(ticket)
         answer = IssuedTicket(id=ticket.ticket_id, ticket=value, path=path, expires_at=ticket.expires_at)
         return JSONResponse(answer.model_dump(), 201, headers={"Cache-Control": "no-store"})
 
     @router.delete(TICKETS + "/{ticket_id}", operation_id="revokeStreamTicket", status_code=204, responses=REVOKE)
     async def revoke(principal: who, ticket_id: str) -> Response:
         """Have a ticket count no more."""
-        await services().store.revoke_ticket(ticket_id, principal.user_id)
+        await _kept(services).revoke_ticket(ticket_id, principal.user_id)
         return Response(status_code=204)
 
     return router
+
+
+def _kept(services: Callable[[], Services]) -> Tickets:
+    """All that is asked of the store here."""
+    return services().store
 
 
 def holder_of(services: Callable[[], Services]) -> Callable[..., Awaitable[Principal]]:
@@ -107,7 +112,7 @@ def holder_of(services: Callable[[], Services]) -> Callable[..., Awaitable[Princ
         if ticket is None or bearer(request) is not None:
             return await principal(request)
         path = STREAM.format(workflow_id=workflow_id, run_id=run_id)
-        found = _honoured(await services().store.ticket(_digest(ticket)) if len(ticket) <= _SIZE else None, path)
+        found = _honoured(await _kept(services).ticket(_digest(ticket)) if len(ticket) <= _SIZE else None, path)
         await services().rate_limits.admit(found.user_id)
         return found
 

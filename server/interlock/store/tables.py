@@ -29,6 +29,8 @@ PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
+WAITING = "pending <> '[]'"
+UNNAMED = "assignee = ''"
 
 # SQLite makes only an INTEGER PRIMARY KEY the row's own number.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -49,8 +51,8 @@ runs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("pending", Text, nullable=False),
-    # 1 when the last settlement changed the status or the pending summary: so that one UPDATE can tell, by what
-    # it returns, whether the change feed must hear of it.
+    # What the last settlement changed, so that one UPDATE can tell by what it returns: 2 the pending summary, and so
+    # what stands in `waiting`; 1 the status alone; 0 neither, and the change feed doesn't hear of it.
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
@@ -73,6 +75,14 @@ Index(
 )
 # How many wait, and for how long, is asked often, and must not take longer the more have ended.
 Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql_where=text(PAUSED))
+# What waits for anybody: an admin's inbox.
+Index(
+    "ix_runs_waiting",
+    runs.c.created_at,
+    runs.c.run_id,
+    sqlite_where=text(WAITING),
+    postgresql_where=text(WAITING),
+)
 # Partial, so that creating a run costs nothing more: a run comes into it when it ends.
 Index(
     "ix_runs_session",
@@ -93,6 +103,32 @@ run_assignees = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_run_assignees_assignee", run_assignees.c.assignee, run_assignees.c.run_id)
+
+# The pending summary of each run, by whom it waits for: a row for each assignee of a requirement, or one with '' where
+# it names nobody and waits for the run's owner. `created_at` is the run's, by which lists are ordered.
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("requirement_id", Text, nullable=False),
+    Column("assignee", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("due", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("run_id", "requirement_id", "assignee", name="pk_waiting"),
+    sqlite_with_rowid=False,
+)
+Index("ix_waiting_assignee", waiting.c.assignee, waiting.c.created_at, waiting.c.run_id)
+Index(
+    "ix_waiting_unnamed",
+    waiting.c.owner,
+    waiting.c.created_at,
+    waiting.c.run_id,
+    sqlite_where=text(UNNAMED),
+    postgresql_where=text(UNNAMED),
+)
 
 snapshots = Table(
     "snapshots",

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from interlock.engine.driving.rows import parted, with_private
 from interlock.log.port import Appended, Batch, Log
-from interlock.store.port import Decision, Store
+from interlock.store.ports.decisions import Decision, Decisions
 from interlock.workflow.program import TOOLS, Decided, Draft, Program, Requirement, Resolution, RunState
 from interlock_protocol.codec import read_body
 from interlock_protocol.types import JsonObject
@@ -84,7 +84,7 @@ def resolution_of(program: Program, state: RunState, decision: Decision, logged:
 
 
 async def audited(
-    log: Log, store: Store, program: Program, state: RunState, ids: Sequence[str]
+    log: Log, store: Decisions, program: Program, state: RunState, ids: Sequence[str]
 ) -> dict[str, Resolution]:
     """The resolutions of these requirements that the state no longer keeps, by id.
 

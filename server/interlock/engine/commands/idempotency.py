@@ -21,7 +21,7 @@ from pydantic_core import to_json
 
 from interlock.auth import Principal
 from interlock.secrets.port import Vault
-from interlock.store.port import IdempotencyKey
+from interlock.store.ports.keys import IdempotencyKey
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
 Keyed: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow

@@ -8,14 +8,14 @@ from typing import cast
 
 from interlock.engine.driving.writer import fold_entry
 from interlock.log.port import Log
-from interlock.store.port import Run, Store
+from interlock.store.ports.runs import Run, Runs
 from interlock.workflow.program import REDUCER_VERSION, RunState, load_parts
 
 SLICE = 256
 """How many entries are folded, or parts of a snapshot loaded, before others have their turn."""
 
 
-async def load_state(log: Log, store: Store, run_id: str) -> RunState | None:
+async def load_state(log: Log, store: Runs, run_id: str) -> RunState | None:
     """The state of a run as its log has it now; None when there is no such run.
 
     A snapshot of another reducer version is ignored: the log is folded from its start instead.

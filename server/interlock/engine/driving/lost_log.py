@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -33,7 +33,8 @@ from interlock.engine.clock import Clock
 from interlock.engine.driving.loading import first_state
 from interlock.engine.driving.rows import parted, settlement_of
 from interlock.log.port import Head, Log
-from interlock.store.port import Decision, Run, Settlement, Store
+from interlock.store.ports.decisions import Decision, Decisions
+from interlock.store.ports.runs import Run, Runs, Settlement
 from interlock.workflow.program import REDUCER_VERSION, TOOLS, Requirement, RunState, fold, load
 from interlock_protocol.types import JsonObject, RunStatus
 
@@ -57,7 +58,11 @@ MORE_THAN_ANY = 2**62
 """An index that no log reaches: the log of an epoch was seen to be shorter than it had been."""
 
 
-async def begin_anew(log: Log, store: Store, clock: Clock, run_id: str, seen: Seen = NOTHING_SEEN) -> bool:
+class Known(Runs, Decisions, Protocol):
+    """What the store knows of a run."""
+
+
+async def begin_anew(log: Log, store: Known, clock: Clock, run_id: str, seen: Seen = NOTHING_SEEN) -> bool:
     """Begin another epoch of the run if its log is lost; whether it was.
 
     Raises:
@@ -93,7 +98,7 @@ def _is_lost(row: Run, head: Head | None, seen: Seen) -> bool:
     return is_short or head.epoch < row.epoch
 
 
-async def _known(store: Store, row: Run) -> RunState | None:
+async def _known(store: Runs, row: Run) -> RunState | None:
     """The run as the store knows it; None of one that has ended without leaving a snapshot that can be read."""
     snapshot = await store.snapshot(row.run_id)
     if snapshot is not None and snapshot.reducer_version == REDUCER_VERSION:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlock.store.port import Decision, Settlement, Snapshot
+from interlock.store.ports.decisions import Decision
+from interlock.store.ports.runs import Settlement, Snapshot
 from interlock.workflow.program import REDUCER_VERSION, Decided, Requirement, RunState, dump, next_timer, said
 from interlock_protocol.limits import MAX_STATE_BYTES
 from interlock_protocol.types import JsonObject

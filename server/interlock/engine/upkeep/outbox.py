@@ -23,7 +23,8 @@ from urllib.parse import quote
 import structlog
 
 from interlock.engine.clock import Clock
-from interlock.store.port import Store, StoreUnavailable
+from interlock.store.port import StoreUnavailable
+from interlock.store.ports.outbox import Outbox
 from interlock.workflow.program import RunState
 from interlock_protocol.errors import Refusal
 from interlock_protocol.types import JsonObject
@@ -66,7 +67,7 @@ class Notices:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, hook: OnPause, state: Callable[[str], Awaitable[RunState]], base_url: str
+        self, store: Outbox, clock: Clock, hook: OnPause, state: Callable[[str], Awaitable[RunState]], base_url: str
     ) -> None:
         self._store = store
         self._clock = clock

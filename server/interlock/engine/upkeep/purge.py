@@ -11,10 +11,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 
-from interlock.store.port import Store, StoreUnavailable
+from interlock.store.port import StoreUnavailable
+from interlock.store.ports.feed import ChangeFeed
+from interlock.store.ports.keys import IdempotencyKeys
+from interlock.store.ports.tickets import Tickets
 
 logger = structlog.get_logger(__name__)
 
@@ -40,7 +44,11 @@ async def forget(some: Callable[[int], Awaitable[int]]) -> int:
         await asyncio.sleep(BREATH_SECONDS)
 
 
-async def purge_regularly(store: Store, every: float) -> None:
+class Purged(IdempotencyKeys, ChangeFeed, Tickets, Protocol):
+    """What grows, and is forgotten."""
+
+
+async def purge_regularly(store: Purged, every: float) -> None:
     """Do what is to be done each `every` seconds, more or less, for ever: not all nodes at the same time."""
     while True:
         await asyncio.sleep(every * random.SystemRandom().uniform(0.5, 1.5))

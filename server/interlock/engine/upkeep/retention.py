@@ -17,7 +17,8 @@ import structlog
 
 from interlock.engine.clock import Clock
 from interlock.log.port import Log, LogUnavailable
-from interlock.store.port import Store, StoreUnavailable
+from interlock.store.port import StoreUnavailable
+from interlock.store.ports.runs import Runs
 
 logger = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ class Retention:
         days: for how long they are kept.
     """
 
-    def __init__(self, log: Log, store: Store, clock: Clock, days: float) -> None:
+    def __init__(self, log: Log, store: Runs, clock: Clock, days: float) -> None:
         self._log = log
         self._store = store
         self._clock = clock

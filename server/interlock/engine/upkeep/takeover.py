@@ -23,7 +23,8 @@ import structlog
 
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Head, Log, LogUnavailable
-from interlock.store.port import Store, StoreUnavailable
+from interlock.store.port import StoreUnavailable
+from interlock.store.ports.runs import Runs
 from interlock_protocol.types import RunStatus
 
 logger = structlog.get_logger(__name__)
@@ -50,7 +51,7 @@ class Takeover:
     """
 
     def __init__(
-        self, log: Log, store: Store, pool: Pool, head: Callable[[str], Awaitable[Head]], *, is_alone: bool
+        self, log: Log, store: Runs, pool: Pool, head: Callable[[str], Awaitable[Head]], *, is_alone: bool
     ) -> None:
         self._log = log
         self._store = store

@@ -21,7 +21,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from interlock.engine.clock import Clock
-from interlock.store.port import Store, StoreUnavailable
+from interlock.store.port import StoreUnavailable
+from interlock.store.ports import timers as port
 from interlock_protocol.errors import Refusal
 
 logger = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ class Timers:
         fire: resolves what is due in a run; called for one run at a time.
     """
 
-    def __init__(self, store: Store, clock: Clock, fire: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, store: port.Timers, clock: Clock, fire: Callable[[str], Awaitable[None]]) -> None:
         self._store = store
         self._clock = clock
         self._fire = fire

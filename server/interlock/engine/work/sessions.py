@@ -16,7 +16,8 @@ import contextlib
 
 from pydantic_core import from_json
 
-from interlock.store.port import Store, StoreUnavailable
+from interlock.store.port import StoreUnavailable
+from interlock.store.ports.sessions import Sessions as SessionStates
 from interlock.workflow.program import EarlierRun, RunState, Session
 from interlock_protocol.types import JsonValue, RunStatus
 
@@ -32,7 +33,7 @@ def own_session(run_id: str) -> str:
 class Sessions:
     """The session of one run that is driven here."""
 
-    def __init__(self, store: Store, state: RunState) -> None:
+    def __init__(self, store: SessionStates, state: RunState) -> None:
         self._store = store
         self._key = (state.user_id, state.session_id)
         self._run_id = state.run_id

@@ -31,15 +31,20 @@ class Writes(Protocol):
         connection: Connection,
         settled: Parameters,
         assignees: Sequence[str],
+        waiting: Sequence[Parameters],
         snapshot: Parameters | None,
     ) -> None:
-        """Move the row on if `statements.SETTLE` does, and only then write the rest."""
+        """Move the row on if `statements.runs.SETTLE` does, and only then write the rest.
+
+        Args:
+            waiting: what waits by then; what doesn't any more is deleted.
+        """
 
     def record(
         self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None
     ) -> bool:
-        """If `statements.IS_IN_EPOCH` finds the run: insert the decisions that are new or of a later epoch, and
-        remember the key unless it is in use. Whether it did."""
+        """If `statements.decisions.IS_IN_EPOCH` finds the run: insert the decisions that are new or of a later epoch,
+        and remember the key unless it is in use. Whether it did."""
 
     def open_session(self, connection: Connection, session: Parameters) -> None:
         """Insert the session unless it is there."""

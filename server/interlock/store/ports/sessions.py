@@ -1,0 +1,39 @@
+"""Sessions: the state that the runs of a conversation share.
+
+Law: a session's state takes each patch of a run once, in the order of the run's events; patches of several runs come
+one after the other, and none is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from interlock_protocol.types import JsonObject, JsonValue
+
+
+class Sessions(Protocol):
+    """The state of each session, and the runs that ended in it."""
+
+    async def session_state(self, user_id: str, session_id: str) -> JsonObject:
+        """The state of a session; {} when there is none."""
+
+    async def patch_session(
+        self, user_id: str, session_id: str, run_id: str, patches: Sequence[tuple[int, list[JsonValue]]]
+    ) -> JsonObject:
+        """Apply a run's patches that weren't applied yet, and return the state of its session after it.
+
+        Args:
+            patches: the index of the event that each came with, ascending, and its changes: see `workflow.sessions`.
+
+        Raises:
+            ValueError: a patch holds what isn't a change; none of them was applied.
+        """
+
+    async def session(
+        self, user_id: str, session_id: str, limit: int = 20
+    ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
+        """The state of a session as `session_state`, and what ran in it.
+
+        That is its latest runs that have ended and have a snapshot, oldest first: run id, input, snapshot's state.
+        """

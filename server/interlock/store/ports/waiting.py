@@ -1,0 +1,48 @@
+"""What waits for whom: the inbox of each user, and of each group.
+
+Law: what waits is what the rows of runs have as pending, to the transaction: a requirement that was resolved or
+withdrawn, or whose run has ended, waits for nobody any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from interlock_protocol.types import RunStatus
+
+from .runs import RunPage
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFilter:
+    """Which of the runs that wait to list. What is None, or an empty `statuses`, doesn't filter.
+
+    Args:
+        anybody: those that wait for anybody; the next three are then of no account.
+        unnamed_of: those of this owner that wait for whoever owns the run: a requirement names nobody.
+        assignees: those that wait for one of these names, by what a requirement says.
+        owned_by: of the latter, only those of this owner.
+        cursor: the page before's `next_cursor`.
+    """
+
+    anybody: bool = False
+    unnamed_of: str | None = None
+    assignees: frozenset[str] = frozenset()
+    owned_by: str | None = None
+    workflow_id: str | None = None
+    session_id: str | None = None
+    statuses: frozenset[RunStatus] = frozenset()
+    cursor: str | None = None
+    limit: int = 50
+
+
+class Waiting(Protocol):
+    """What waits. It is written with the runs."""
+
+    async def waiting(self, which: WaitingFilter) -> RunPage:
+        """Runs that wait for those who are asked about, newest first. What others wait for costs nothing.
+
+        Raises:
+            ValueError: a cursor that this store didn't make.
+        """

@@ -1,0 +1,51 @@
+"""Idempotency keys in SQL."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sqlalchemy import Connection
+
+from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, Outcome
+from interlock.store.statements import keys as sql
+from interlock.store.writes import Parameters
+
+from .transactions import SqlTransactions
+
+
+class SqlKeys(SqlTransactions):
+    """`IdempotencyKeys`."""
+
+    async def outcome(self, user_id: str, key: str) -> Outcome | None:
+        return await self._read(partial(outcome, user_id, key, self._clock()), one_statement=True)
+
+    async def forget_keys(self, limit: int = 1000) -> int:
+        return await self._write(partial(_forget_keys, self._clock(), limit), one_statement=True)
+
+
+def key_row(key: IdempotencyKey, run_id: str, now: int) -> Parameters:
+    """The row of a key that is used for this run."""
+    return {
+        "key_user": key.user_id,
+        "key_name": key.key,
+        "key_fingerprint": key.fingerprint,
+        "key_run": run_id,
+        "key_at": now,
+        "cutoff": _cutoff(now),
+    }
+
+
+def outcome(user_id: str, key: str, now: int, connection: Connection) -> Outcome | None:
+    """What the key led to, if it is remembered."""
+    parameters = {"of_user": user_id, "of_key": key, "cutoff": _cutoff(now)}
+    row = connection.execute(sql.OUTCOME, parameters).one_or_none()
+    return Outcome(*row) if row else None
+
+
+def _forget_keys(now: int, limit: int, connection: Connection) -> int:
+    return len(connection.execute(sql.FORGET_KEYS, {"cutoff": _cutoff(now), "at_most": limit}).all())
+
+
+def _cutoff(now: int) -> int:
+    """Keys that are older are over."""
+    return now - IDEMPOTENCY_SECONDS * 1000

@@ -1,0 +1,36 @@
+"""Rows and their values, as several aggregates read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection
+
+from interlock.store.statements.runs import ASSIGNEES
+from interlock.store.writes import NOTHING_PENDING
+from interlock_protocol.types import JsonObject, RunStatus
+
+
+def text_of(value: object) -> str:
+    """A value as a column has it."""
+    return to_json(value).decode()
+
+
+def pending_of(text: str) -> tuple[JsonObject, ...]:
+    """A pending summary, of the text in its column."""
+    return () if text == NOTHING_PENDING else tuple(from_json(text))
+
+
+def listed_values(row: Mapping[Any, Any], assignees: tuple[str, ...]) -> dict[str, Any]:
+    """The values of a run's row, in Python's types."""
+    status, pending = RunStatus(row["status"]), pending_of(row["pending"])
+    return {**row, "status": status, "pending": pending, "assignees": assignees}
+
+
+def assignees_of(run_ids: list[str], connection: Connection) -> dict[str, tuple[str, ...]]:
+    """Everybody that the runs have named, by run."""
+    rows = connection.execute(ASSIGNEES, {"of_runs": run_ids}).all() if run_ids else []
+    return {run_id: tuple(row[1] for row in of_run) for run_id, of_run in groupby(rows, lambda row: row[0])}

@@ -1,0 +1,181 @@
+"""Runs in SQL: rows, their first change, their snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+
+from pydantic_core import from_json
+from sqlalchemy import Connection
+
+from interlock.store.ports.keys import IdempotencyKey, Outcome
+from interlock.store.ports.runs import Census, NewRun, Run, RunFilter, RunPage, Settlement, Snapshot
+from interlock.store.statements import runs as sql
+from interlock.store.writes import NOTHING_PENDING, Parameters
+from interlock_protocol.types import RunStatus
+
+from .keys import key_row, outcome
+from .pages import page_of, place_of
+from .rows import listed_values, text_of
+from .transactions import SqlTransactions
+from .waiting import rows_of
+
+
+class SqlRuns(SqlTransactions):
+    """`Runs`."""
+
+    async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
+        earlier = await self._write(partial(self._create_run, run, key), one_statement=True)
+        self._tell()
+        return earlier
+
+    async def run(self, run_id: str) -> Run | None:
+        return await self._read(partial(_run, run_id))
+
+    async def runs(self, which: RunFilter) -> RunPage:
+        filters = which.workflow_id or which.session_id or which.statuses or which.or_assignees
+        return await self._read(partial(_page, which, place_of(which.cursor)), long=bool(filters))
+
+    async def lingering(
+        self, status: RunStatus, older_than_ms: int, *, after: str = "", limit: int = 100
+    ) -> Sequence[str]:
+        before = self._clock() - older_than_ms
+        return await self._read(partial(_lingering, status, before, after, limit), one_statement=True)
+
+    async def ended(
+        self, before: int, *, after: tuple[int, str] = (0, ""), limit: int = 100
+    ) -> Sequence[tuple[str, tuple[int, str]]]:
+        return await self._read(partial(_ended, before, after, limit), long=True)
+
+    async def unfinished(self) -> Sequence[str]:
+        return await self._read(_unfinished, one_statement=True)
+
+    async def settle(self, settlement: Settlement) -> None:
+        await self._write(partial(self._settle, settlement), one_statement=True)
+        self._tell()
+
+    async def snapshot(self, run_id: str) -> Snapshot | None:
+        return await self._read(partial(_snapshot, run_id), one_statement=True)
+
+    async def census(self, before: Sequence[int]) -> Census:
+        return await self._read(partial(_census, before), long=True)
+
+    def _create_run(self, run: NewRun, key: IdempotencyKey | None, connection: Connection) -> Outcome | None:
+        row = _new_row(run)
+        if key is None:
+            self._writes.create_run(connection, row)
+        elif not self._writes.create_run_once(connection, row, key_row(key, run.run_id, self._clock())):
+            return outcome(key.user_id, key.key, self._clock(), connection)
+        return None
+
+    def _settle(self, settlement: Settlement, connection: Connection) -> None:
+        snapshot = settlement.snapshot
+        self._writes.settle(
+            connection,
+            _settled_row(settlement),
+            settlement.assignees,
+            () if settlement.status.is_final else rows_of(settlement.pending),
+            _snapshot_row(snapshot) if snapshot else None,
+        )
+
+
+def _run(run_id: str, connection: Connection) -> Run | None:
+    row = connection.execute(sql.RUN, {"of_run": run_id}).mappings().one_or_none()
+    if row is None:
+        return None
+    values = dict(row)
+    given = from_json(values.pop("input"))
+    assignees = tuple(connection.execute(sql.ASSIGNEES_OF_RUN, {"of_run": run_id}).scalars())
+    return Run(**listed_values(values, assignees), input=given)
+
+
+def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage:
+    limit = max(1, which.limit)
+    statement = sql.list_runs(
+        user_id=which.user_id,
+        or_assignees=which.or_assignees,
+        workflow_id=which.workflow_id,
+        session_id=which.session_id,
+        statuses=frozenset(which.statuses),
+        before=before,
+        limit=limit + 1,
+    )
+    return page_of(statement, limit, connection)
+
+
+def _ended(
+    before: int, after: tuple[int, str], limit: int, connection: Connection
+) -> Sequence[tuple[str, tuple[int, str]]]:
+    parameters = {"before": before, "after_time": after[0], "after_run": after[1], "at_most": limit}
+    rows = connection.execute(sql.ENDED_RUNS, parameters)
+    return [(run_id, (created_at, run_id)) for created_at, run_id in rows]
+
+
+def _lingering(status: RunStatus, before: int, after: str, limit: int, connection: Connection) -> Sequence[str]:
+    parameters = {"of_status": status.value, "before": before, "after": after, "at_most": limit}
+    return connection.execute(sql.LINGERING_RUNS, parameters).scalars().all()
+
+
+def _unfinished(connection: Connection) -> Sequence[str]:
+    return connection.execute(sql.UNFINISHED_RUNS).scalars().all()
+
+
+def _census(before: Sequence[int], connection: Connection) -> Census:
+    unfinished = {RunStatus(status): count for status, count in connection.execute(sql.COUNT_UNFINISHED)}
+    paused, since = connection.execute(sql.COUNT_PAUSED).one()
+    older = [connection.execute(sql.COUNT_PAUSED_BEFORE, {"now": time}).scalar_one() for time in before]
+    statuses = (RunStatus.PENDING, RunStatus.RUNNING)
+    return Census(
+        {**{status: unfinished.get(status, 0) for status in statuses}, RunStatus.PAUSED: paused},
+        [younger - elder for younger, elder in pairwise([paused, *older, 0])],
+        since,
+    )
+
+
+def _snapshot(run_id: str, connection: Connection) -> Snapshot | None:
+    row = connection.execute(sql.SNAPSHOT, {"of_run": run_id}).one_or_none()
+    return Snapshot(*row) if row else None
+
+
+def _new_row(run: NewRun) -> Parameters:
+    return {
+        "run_id": run.run_id,
+        "workflow_id": run.workflow_id,
+        "version": run.version,
+        "fingerprint": run.fingerprint,
+        "session_id": run.session_id,
+        "user_id": run.user_id,
+        "input": text_of(run.input),
+        "status": RunStatus.PENDING.value,
+        "epoch": 0,
+        "next_index": 0,
+        "created_at": run.created_at,
+        "updated_at": run.created_at,
+        "pending": NOTHING_PENDING,
+        "changed": 1,
+        "next_timer": None,
+    }
+
+
+def _settled_row(settlement: Settlement) -> Parameters:
+    is_final = settlement.status.is_final
+    return {
+        "of_run": settlement.run_id,
+        "new_status": settlement.status.value,
+        "new_epoch": settlement.epoch,
+        "new_next_index": settlement.next_index,
+        "new_updated_at": settlement.updated_at,
+        "new_pending": NOTHING_PENDING if is_final or not settlement.pending else text_of(settlement.pending),
+        "new_next_timer": None if is_final else settlement.next_timer,
+    }
+
+
+def _snapshot_row(snapshot: Snapshot) -> Parameters:
+    return {
+        "snapshot_run": snapshot.run_id,
+        "snapshot_epoch": snapshot.epoch,
+        "snapshot_index": snapshot.next_index,
+        "snapshot_version": snapshot.reducer_version,
+        "snapshot_state": snapshot.state,
+    }

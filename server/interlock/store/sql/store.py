@@ -1,0 +1,30 @@
+"""The whole store, on one database."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from interlock.store.statements.feed import TOUCH
+
+from .decisions import SqlDecisions
+from .feed import SqlChangeFeed
+from .keys import SqlKeys
+from .outbox import SqlOutbox
+from .runs import SqlRuns
+from .sessions import SqlSessions
+from .tickets import SqlTickets
+from .timers import SqlTimers
+from .waiting import SqlWaiting
+
+
+class SqlStore(
+    SqlRuns, SqlWaiting, SqlDecisions, SqlKeys, SqlChangeFeed, SqlTimers, SqlSessions, SqlOutbox, SqlTickets
+):
+    """`Store`: see `SqlTransactions` for what it is made with."""
+
+    async def check(self) -> None:
+        await self._write(_touch, one_statement=True)
+
+
+def _touch(connection: Connection) -> None:
+    connection.execute(TOUCH)

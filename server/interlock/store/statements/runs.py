@@ -1,0 +1,168 @@
+"""Rows of runs, their assignees and snapshots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from interlock.store.tables import PAUSED, UNFINISHED, run_assignees, runs, snapshots
+from interlock_protocol.types import FINAL_STATUSES
+
+from .parameters import AT_MOST, NOW, OF_RUN
+
+_NOT_FINAL = "runs.status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
+LISTED_COLUMNS = (
+    runs.c.run_id,
+    runs.c.workflow_id,
+    runs.c.version,
+    runs.c.fingerprint,
+    runs.c.session_id,
+    runs.c.user_id,
+    runs.c.status,
+    runs.c.epoch,
+    runs.c.next_index,
+    runs.c.created_at,
+    runs.c.updated_at,
+    runs.c.pending,
+    runs.c.next_timer,
+)
+RUN = select(*LISTED_COLUMNS, runs.c.input).where(runs.c.run_id == OF_RUN)
+ASSIGNEES = (
+    select(run_assignees.c.run_id, run_assignees.c.assignee)
+    .where(run_assignees.c.run_id.in_(bindparam("of_runs", expanding=True)))
+    .order_by(run_assignees.c.run_id, run_assignees.c.assignee)
+)
+ASSIGNEES_OF_RUN = (
+    select(run_assignees.c.assignee).where(run_assignees.c.run_id == OF_RUN).order_by(run_assignees.c.assignee)
+)
+UNFINISHED_RUNS = select(runs.c.run_id).where(text(UNFINISHED)).order_by(runs.c.created_at, runs.c.run_id)
+ENDED_RUNS = (
+    select(runs.c.created_at, runs.c.run_id)
+    .where(
+        tuple_(runs.c.created_at, runs.c.run_id)
+        > tuple_(bindparam("after_time", type_=BigInteger), bindparam("after_run", type_=Text)),
+        runs.c.created_at <= bindparam("before", type_=BigInteger),
+        runs.c.updated_at <= bindparam("before", type_=BigInteger),
+        runs.c.status.in_(sorted(status.value for status in FINAL_STATUSES)),
+    )
+    .order_by(runs.c.created_at, runs.c.run_id)
+    .limit(AT_MOST)
+)
+LINGERING_RUNS = (
+    select(runs.c.run_id)
+    .where(
+        text(UNFINISHED),
+        runs.c.status == bindparam("of_status", type_=Text),
+        runs.c.created_at <= bindparam("before", type_=BigInteger),
+        runs.c.run_id > bindparam("after", type_=Text),
+    )
+    .order_by(runs.c.run_id)
+    .limit(AT_MOST)
+)
+COUNT_UNFINISHED = select(runs.c.status, func.count()).where(text(UNFINISHED)).group_by(runs.c.status)
+COUNT_PAUSED = select(func.count(), func.min(runs.c.updated_at)).where(text(PAUSED))
+COUNT_PAUSED_BEFORE = select(func.count()).where(text(PAUSED), runs.c.updated_at <= NOW)
+SNAPSHOT = select(
+    snapshots.c.run_id,
+    snapshots.c.epoch,
+    snapshots.c.next_index,
+    snapshots.c.reducer_version,
+    snapshots.c.state,
+).where(snapshots.c.run_id == OF_RUN)
+
+
+_NEW_STATUS, _NEW_PENDING = bindparam("new_status", type_=Text), bindparam("new_pending", type_=Text)
+_NEW_EPOCH, _NEW_INDEX = bindparam("new_epoch", type_=Integer), bindparam("new_next_index", type_=BigInteger)
+_IS_MOVED_ON = (
+    runs.c.run_id == OF_RUN,
+    tuple_(runs.c.epoch, runs.c.next_index) <= tuple_(_NEW_EPOCH, _NEW_INDEX),
+    or_(text(_NOT_FINAL), runs.c.status == _NEW_STATUS),
+)
+PENDING_CHANGED = 2
+"""What `SETTLE` returns as `changed` when what the run waits for isn't what it was."""
+
+
+def _settle() -> ReturningUpdate[Any]:
+    """Move the row on, unless it is ahead or has ended; return what changed, as the column has it, and whose run."""
+    status, pending = _NEW_STATUS, _NEW_PENDING
+    return (
+        update(runs)
+        .where(*_IS_MOVED_ON)
+        .values(
+            status=status,
+            epoch=_NEW_EPOCH,
+            next_index=_NEW_INDEX,
+            updated_at=bindparam("new_updated_at", type_=BigInteger),
+            pending=pending,
+            next_timer=bindparam("new_next_timer", type_=BigInteger),
+            changed=case((runs.c.pending != pending, PENDING_CHANGED), (runs.c.status != status, 1), else_=0),
+        )
+        .returning(runs.c.run_id, runs.c.changed, runs.c.user_id, runs.c.workflow_id, runs.c.created_at)
+    )
+
+
+SETTLE = _settle()
+IS_MOVED_ON: Select[Any] = select(literal_column("1")).where(*_IS_MOVED_ON)
+"""Whether `SETTLE` moves the row on."""
+
+
+def filters(workflow_id: str | None, session_id: str | None, statuses: frozenset[str]) -> list[ColumnElement[bool]]:
+    """The conditions of a list."""
+    conditions: list[ColumnElement[bool]] = []
+    if workflow_id is not None:
+        conditions.append(runs.c.workflow_id == workflow_id)
+    if session_id is not None:
+        conditions.append(runs.c.session_id == session_id)
+    if statuses:
+        conditions.append(runs.c.status.in_(sorted(statuses)))
+    return conditions
+
+
+def list_runs(
+    *,
+    user_id: str | None,
+    or_assignees: frozenset[str],
+    workflow_id: str | None,
+    session_id: str | None,
+    statuses: frozenset[str],
+    before: tuple[int, str] | None,
+    limit: int,
+) -> Select[Any]:
+    """Newest first, at most `limit`, beginning after the run at `before`."""
+    filtered = select(*LISTED_COLUMNS).where(*filters(workflow_id, session_id, statuses))
+    if before is not None:
+        filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
+    mine = filtered.where(runs.c.user_id == user_id)
+    assigned = filtered.where(
+        runs.c.run_id.in_(select(run_assignees.c.run_id).where(run_assignees.c.assignee.in_(sorted(or_assignees))))
+    )
+    if user_id is not None and or_assignees:
+        # Each half by its own index: an OR across both would scan everybody's runs.
+        both = newest(mine, limit).subquery(), newest(assigned, limit).subquery()
+        ids = select(both[0].c.run_id).union(select(both[1].c.run_id))
+        return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+    if or_assignees:
+        return newest(assigned, limit)
+    return newest(mine if user_id is not None else filtered, limit)
+
+
+def newest(statement: Select[Any], limit: int) -> Select[Any]:
+    """So many of the runs that were created last."""
+    return statement.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)
