@@ -222,5 +222,5 @@ async def test_nested_workflow_without_a_schema_is_given_the_outer_one_s_where_i
 async def test_content_that_does_not_fit_a_nested_workflow_is_an_error_that_says_so() -> None:
     workflow = Workflow("w", steps=[Step("make", lambda _: {"crates": 2}), ORDER])
     async with running(workflow) as run:
-        assert await run.failed() == "what comes to workflow 'order' isn't what it needs: input.fruit: Field required"
+        assert await run.failed() == "what comes to workflow 'order' isn't what it needs: input.fruit: Field required."
         assert run.steps("sub")[0].status == "failed"
