@@ -1,4 +1,4 @@
-"""The documents made from the models: JSON Schema, AsyncAPI, tables and diagrams, the encodings of the vectors.
+"""What is made from the models: JSON Schema, AsyncAPI, tables and diagrams, typed events, the encodings of the vectors.
 
     python -m interlock_protocol.schema            writes what isn't current
     python -m interlock_protocol.schema --check    changes nothing; exits with 1 where something isn't current
@@ -58,12 +58,14 @@ from interlock_protocol.requirements import (
     ToolExecution,
     UserInputField,
 )
+from interlock_protocol.typed_source import typed_source
 from interlock_protocol.types import PROTOCOL_VERSION
 
 SCHEMA = Path("docs/schema/interlock.schema.json")
 ASYNCAPI = Path("docs/asyncapi.json")
 GUIDE = Path("docs/protocol.md")
 VECTORS = Path("protocol/vectors")
+TYPED = Path("protocol/interlock_protocol/typed.py")
 
 # What the server writes inside of its messages. Everything else that is nested is a client's.
 _SERVER_PARTS: tuple[type[Tolerant], ...] = (
@@ -308,6 +310,7 @@ def documents(root: Path) -> dict[Path, str]:
         root / SCHEMA: json_text(schema),
         root / ASYNCAPI: json_text(asyncapi(schema["$defs"])),
         root / GUIDE: refreshed((root / GUIDE).read_text("utf-8"), sections()),
+        root / TYPED: typed_source(schema["$defs"]),
     }
     for path in sorted((root / VECTORS).glob("*.json")):
         made[path] = json_text(filled(json.loads(path.read_text("utf-8"))))

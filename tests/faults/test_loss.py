@@ -24,6 +24,7 @@ from tests.support.live import (
     names_of,
     storage_settings,
 )
+from tests.support.talk import http, path_of
 
 
 @pytest.fixture
@@ -104,6 +105,24 @@ async def test_who_comes_back_gets_a_gap_and_a_snapshot_that_can_be_decided(live
         await talk.send(continue_with(told[1], confirmed=True))
         events = events_of(await talk.until_end(run_id))
         assert_whole(events, first=told[1]["as_of"] + 1)
+
+
+async def test_stream_that_is_open_is_told_as_a_socket_is(live: Live, store: redis.Redis) -> None:
+    """It goes on to the end, or to the snapshot's pause where nothing was decided by then."""
+    async with http(live) as alice, live.talk() as talk:
+        paused = (await alice.start("confirm"))[-1]
+        await eventually(lambda: _is_let_go(store, paused["run_id"]))
+        query = {"last_event_index": paused["event_index"], "epoch": 1}
+        async with alice.stream("GET", f"{path_of(paused)}/resume", params=query) as stream:
+            assert names_of(await stream.until("subscribed")) == ["subscribed"]
+            store.flushall()
+            await talk.send(continue_with(paused, confirmed=True))
+            told = await stream.rest()
+    assert names_of(told)[:2] == ["gap", "WorkflowRunOutput"]
+    gap, snapshot, *events = told
+    assert (gap["epoch"], gap["next_event_index"]) == (2, snapshot["as_of"] + 1)
+    assert_whole(events, first=gap["next_event_index"])
+    assert told[-1]["event"] in FINAL or snapshot["status"] in ("PAUSED", "COMPLETED")
 
 
 async def test_audited_decision_is_made_again(live: Live, store: redis.Redis) -> None:

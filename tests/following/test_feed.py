@@ -7,6 +7,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from tests.engine.conftest import storage as storage
@@ -16,10 +17,13 @@ from tests.support.storage import Storage
 from interlock.aio.wakeup import Wakeup
 from interlock.auth import Principal
 from interlock.auth.principal import USER_SCOPES
+from interlock.following import rest
 from interlock.following.feed import KEPT, PAGE, Feed, Place
 from interlock.following.lists import FollowedList
+from interlock.following.sink import Sink
 from interlock.store.port import CHANGES_KEPT_SECONDS, Change, NewRun, Settlement, StoreUnavailable
 from interlock.store.sql import SqlStore
+from interlock_protocol.codec import JSON, Frame
 from interlock_protocol.messages import FollowRuns
 from interlock_protocol.types import RunStatus
 
@@ -242,6 +246,31 @@ async def test_list_that_cannot_be_read_now_is_read_later(store: Doubted) -> Non
         store.is_away = False
         assert followed.has_news
         assert [each["seq"] for each in await followed.news()] == [2, 2]
+
+
+async def test_list_whose_database_is_away_asks_after_a_while_and_holds_up_nobody(
+    store: Doubted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "AWAY_SECONDS", 0.02)
+    await create(store, "run")
+    async with reading(store) as feed:
+        told: list[Any] = []
+
+        async def room() -> None: ...
+
+        async def send(frames: Sequence[Frame]) -> None:
+            told.extend(JSON.decode(frame)["event"] for frame in frames)
+
+        asked = FollowRuns.model_validate({"action": "follow-runs", "cursor": 1})
+        followed = FollowedList(feed, store, ADA, asked, nothing)
+        await create(store, "later")
+        store.is_away = True
+        await followed.deliver(Sink(JSON, told.append, room, send))
+        assert (told, followed.has_news) == ([], False)
+        store.is_away = False
+        await eventually(lambda: followed.has_news)
+        await followed.deliver(Sink(JSON, told.append, room, send))
+        assert told == ["run_changed", "runs_listed"]
 
 
 async def test_runs_of_others_that_were_missed_end_in_a_list_all_the_same(store: Doubted) -> None:

@@ -12,10 +12,11 @@ import pytest
 from tests.support.live import eventually
 
 from interlock.engine.engine import Engine
-from interlock.following import follower as followers
-from interlock.following.follower import Follower, Followers, Sink
+from interlock.following import rest
+from interlock.following.follower import Follower, Followers
 from interlock.following.hub import Hub
 from interlock.following.resume import Resumption, resume
+from interlock.following.sink import Sink
 from interlock.log.port import Batch, Entry, Head, LogUnavailable
 from interlock_protocol.codec import JSON, Frame, event_body
 from interlock_protocol.messages import Reconnect
@@ -143,7 +144,7 @@ async def deliver(follower: Follower) -> None:
 
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(followers, "AWAY_SECONDS", 0.02)
+    monkeypatch.setattr(rest, "AWAY_SECONDS", 0.02)
     return World()
 
 

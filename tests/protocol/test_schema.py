@@ -12,7 +12,7 @@ from tests.protocol.vectors import MESSAGES, ROOT, kind_of, name_of
 from interlock_protocol import JSON, ServerConnection, parse_server_message
 from interlock_protocol.connection import Action
 from interlock_protocol.messages import CLIENT_MESSAGES, RUN_EVENTS, SERVER_MESSAGES, UnknownEvent
-from interlock_protocol.schema import ASYNCAPI, GUIDE, SCHEMA, VECTORS, json_schema, main, refreshed, sections
+from interlock_protocol.schema import ASYNCAPI, GUIDE, SCHEMA, TYPED, VECTORS, json_schema, main, refreshed, sections
 
 DEFINITIONS: dict[str, Any] = json_schema()["$defs"]
 MODELS = {**CLIENT_MESSAGES, **SERVER_MESSAGES}
@@ -21,7 +21,7 @@ MODELS = {**CLIENT_MESSAGES, **SERVER_MESSAGES}
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the files that the tool keeps."""
-    for path in (SCHEMA, ASYNCAPI, GUIDE):
+    for path in (SCHEMA, ASYNCAPI, GUIDE, TYPED):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     shutil.copytree(ROOT / VECTORS, tmp_path / VECTORS)

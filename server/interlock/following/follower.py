@@ -15,41 +15,20 @@ Source: `docs/architecture.md`, "Delivery"; `docs/protocol.md`, "Reconnecting"; 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from interlock.engine.engine import Engine
 from interlock.following.hub import Hub
+from interlock.following.rest import Rest
 from interlock.following.resume import Resumption, resume
+from interlock.following.sink import Sink
 from interlock.log.port import LogUnavailable
 from interlock.store.port import StoreUnavailable
-from interlock_protocol.codec import Codec, Frame
 from interlock_protocol.errors import Refusal
 from interlock_protocol.messages import Reconnect
 from interlock_protocol.types import RunStatus
-
-AWAY_SECONDS = 0.25
-"""How long a follower waits before it asks again for what the log or the database couldn't give."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """Where a transport takes what followers tell.
-
-    Attributes:
-        codec: what makes its frames.
-        say: sends a control message before any event that isn't sent yet; it doesn't wait.
-        room: returns when there is room for more.
-        send: sends frames of `codec`, in this order; it may wait until they are taken.
-    """
-
-    codec: Codec
-    say: Callable[[dict[str, Any]], None]
-    room: Callable[[], Awaitable[None]]
-    send: Callable[[Sequence[Frame]], Awaitable[None]]
 
 
 class Follower:
@@ -63,7 +42,7 @@ class Follower:
         is_over: whether nothing more comes: the run has ended, or was let go.
     """
 
-    __slots__ = ("_engine", "_resting", "_sink", "_subscribed", "_subscribed_at", "cursor", "is_over")
+    __slots__ = ("_engine", "_rest", "_sink", "_subscribed", "_subscribed_at", "cursor", "is_over")
 
     def __init__(self, engine: Engine, hub: Hub, sink: Sink, run_id: str, wake: Callable[[], None]) -> None:
         self.cursor = hub.follow(run_id, wake)
@@ -72,7 +51,7 @@ class Follower:
         self._sink = sink
         self._subscribed: dict[str, Any] | None = None
         self._subscribed_at = 0
-        self._resting: asyncio.TimerHandle | None = None
+        self._rest = Rest(wake)
 
     # ── Where it begins ─────────────────────────────────────────────────────────────────────────────────
 
@@ -99,8 +78,7 @@ class Follower:
     def close(self) -> None:
         """Let go of the run; again is fine."""
         self.is_over = True
-        if self._resting is not None:
-            self._resting.cancel()
+        self._rest.end()
         self.cursor.close()
 
     # ── What it tells ───────────────────────────────────────────────────────────────────────────────────
@@ -108,7 +86,7 @@ class Follower:
     @property
     def has_news(self) -> bool:
         """Whether there may be something to tell now."""
-        if self.is_over or self.cursor.held or self._resting is not None:
+        if self.is_over or self.cursor.held or self._rest.is_on:
             return False
         return self._subscribed is not None or self.cursor.is_behind
 
@@ -126,7 +104,7 @@ class Follower:
         try:
             frames, ends = await cursor.hub.page(cursor, sink.codec)
         except LogUnavailable:
-            self._rest()
+            self._take_rest()
             return
         if not frames or self.is_over or cursor.held or cursor.lost_epoch:
             return
@@ -155,22 +133,17 @@ class Follower:
         try:
             answer = await resume(self._engine, back, cursor)
         except (LogUnavailable, StoreUnavailable, Refusal):
-            self._rest()
+            self._take_rest()
             return
         if self.is_over:
             return
         self.begin_with(answer)
         if not answer.says:
-            self._rest()  # somebody sees to it; who asked too early asks again
+            self._take_rest()  # somebody sees to it; who asked too early asks again
 
-    def _rest(self) -> None:
-        """Ask for nothing for a while."""
+    def _take_rest(self) -> None:
         if not self.is_over:
-            self._resting = asyncio.get_running_loop().call_later(AWAY_SECONDS, self._go_on)
-
-    def _go_on(self) -> None:
-        self._resting = None
-        self.cursor.wake()
+            self._rest.begin()
 
 
 class Followers:

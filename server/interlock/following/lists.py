@@ -6,7 +6,7 @@ Laws:
   them there is no seam: the list says as of which seq it is.
 - A run is told of as it is by now. Of several changes that are told together, the newest stands for all of a run's.
 - No run is remembered: whether one may have left a list is seen from its row alone.
-- What is told at once is bounded: a page of changes, or a list of `limit` runs.
+- What is told at once is bounded: a page of changes, or a list of `limit` runs. It is read when there is room for it.
 
 Source: `docs/protocol.md`, "Lists of runs".
 """
@@ -19,6 +19,9 @@ from typing import Any, Protocol
 
 from interlock.auth import Principal, Verb, may
 from interlock.following.feed import KEPT, Feed
+from interlock.following.rest import Rest
+from interlock.following.sink import Sink
+from interlock.store.port import StoreUnavailable
 from interlock.store.ports.feed import Change, ChangeFeed, FeedEnds
 from interlock.store.ports.runs import ListedRun, RunFilter, RunPage, Runs
 from interlock.store.ports.waiting import Waiting, WaitingFilter
@@ -131,18 +134,36 @@ class FollowedList:
         statuses = frozenset(asked.filter.status or _ANY)
         self._statuses = statuses & _WAITING if self._waiting else statuses
         self._place = feed.follow(wake)
+        self._rest = Rest(wake)
+        self._is_closed = False
         self._has_begun = False
         self._missed_until: int | None = None
         self._count = 0
 
     @property
     def has_news(self) -> bool:
-        """Whether there may be something to tell."""
+        """Whether there may be something to tell now."""
+        if self._is_closed or self._rest.is_on:
+            return False
         return not self._has_begun or self._missed_until is not None or self._place.is_behind
 
     def close(self) -> None:
         """Stop following."""
+        self._is_closed = True
+        self._rest.end()
         self._place.close()
+
+    async def deliver(self, sink: Sink) -> None:
+        """Tell what is next; what can't be read now is asked for again after a while."""
+        await sink.room()
+        try:
+            news = await self.news()
+        except StoreUnavailable:
+            if not self._is_closed:
+                self._rest.begin()
+            return
+        if news and not self._is_closed:
+            await sink.send([sink.codec.encode(message) for message in news])
 
     async def news(self) -> list[dict[str, Any]]:
         """What is to be told next: nothing, a page of changes, or the current list.
@@ -311,6 +332,3 @@ class Lists:
     def with_news(self) -> list[FollowedList]:
         """Those that may have something to tell."""
         return [followed for followed in self._followed.values() if followed.has_news]
-
-    def __contains__(self, followed: FollowedList) -> bool:
-        return self._followed.get(followed.name) is followed

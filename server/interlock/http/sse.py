@@ -25,8 +25,9 @@ from starlette.types import Receive, Scope, Send
 
 from interlock.auth import Principal
 from interlock.engine.engine import Accepted
-from interlock.following.follower import Follower, Sink
+from interlock.following.follower import Follower
 from interlock.following.resume import Resumption
+from interlock.following.sink import Sink
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock_protocol import control

@@ -26,8 +26,9 @@ import structlog
 
 from interlock.aio.wakeup import Wakeup
 from interlock.auth import AuthError, Principal
-from interlock.following.follower import AWAY_SECONDS, Followers, Sink
-from interlock.following.lists import FollowedList, Lists
+from interlock.following.follower import Followers
+from interlock.following.lists import Lists
+from interlock.following.sink import Sink
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
 from interlock.socket.actions import ACTIONS
@@ -88,8 +89,8 @@ class Socket:
         self.wake = self._awake.set
         self._answers = Answers(outlet, services.hub.counters, self.wake)
         self.say = self._answers.say
-        sink = Sink(outlet.codec, self.say, outlet.room, outlet.send)
-        self.followers = Followers(services.engine, services.hub, sink, self.wake)
+        self._sink = Sink(outlet.codec, self.say, outlet.room, outlet.send)
+        self.followers = Followers(services.engine, services.hub, self._sink, self.wake)
         self.lists = Lists(services.feed, services.store, self.wake)
         self._sending: asyncio.Timeout | None = None
         self._close_code: CloseCode | None = None
@@ -182,25 +183,8 @@ class Socket:
                 if self._answers.are_waiting:
                     await self._answers.send()
             for followed in lists:
-                await self._send_list(followed)
+                await followed.deliver(self._sink)
             if not behind and not lists:
-                await self._awake.wait()
-
-    async def _send_list(self, followed: FollowedList) -> None:
-        """What is to be told next of one followed list."""
-        await self.outlet.room()
-        try:
-            news = await followed.news()
-        except StoreUnavailable:
-            await self._lag()
-            return
-        if news and followed in self.lists:
-            await self.outlet.send([self.outlet.codec.encode(message) for message in news])
-
-    async def _lag(self) -> None:
-        """What was to be sent can't be read now: go on when it is back."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(AWAY_SECONDS):
                 await self._awake.wait()
 
     # ── Reading and acting ──────────────────────────────────────────────────────────────────────────────

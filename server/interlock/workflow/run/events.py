@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from interlock.workflow.declare.places import Place
 from interlock.workflow.run.state import RunState
+from interlock_protocol import typed
 from interlock_protocol.types import PathPart, RunStatus
 
 Path = tuple[PathPart, ...]
@@ -76,7 +77,7 @@ class Effects:
     status: RunStatus | None
 
 
-_STATUS_AFTER = {
+_STATUS_AFTER: dict[str, RunStatus] = {
     "WorkflowStarted": RunStatus.RUNNING,
     "StepContinued": RunStatus.RUNNING,
     "StepExecutorContinued": RunStatus.RUNNING,
@@ -90,13 +91,12 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
     """What these events, appended together, do to the head."""
     opens: list[str] = []
     status: RunStatus | None = None
-    for event in events:
-        name = event["event"]
-        if name == "StepExecutorPaused":  # each tool is decided for itself
+    for event in cast("Iterable[typed.Event]", events):
+        if event["event"] == "StepExecutorPaused":  # each tool is decided for itself
             opens += [each["id"] for each in event["executor_requirements"]]
-        elif name == "StepPaused" and not event["requires_executor_input"]:
+        elif event["event"] == "StepPaused" and not event["requires_executor_input"]:
             opens.append(event["requirement_id"])
-        elif name == "WorkflowRunOutput":
+        elif event["event"] == "WorkflowRunOutput":
             status = RunStatus(event["status"])
-        status = _STATUS_AFTER.get(name, status)
+        status = _STATUS_AFTER.get(event["event"], status)
     return Effects(tuple(opens), status)

@@ -1,0 +1,446 @@
+"""Run events as dicts, as they are made, logged and folded. Generated from the models: `make docs`.
+
+Laws:
+- A field is required that is always there; what is null is left out.
+- An event's place (`event_index`, `epoch`) isn't in it: the log gives that.
+
+Source: `interlock_protocol.messages`, whose docstrings say what each is.
+"""
+
+# No `from __future__ import annotations`: a TypedDict whose annotations are text doesn't know what is required.
+
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from interlock_protocol.types import JsonValue
+
+
+class UserInputField(TypedDict):
+    name: str
+    field_type: str
+    description: str | None
+    required: bool
+    allowed_values: list[JsonValue] | None
+    default: JsonValue
+    value: JsonValue
+    secret: NotRequired[bool]
+
+
+class Choice(TypedDict):
+    key: str
+    label: NotRequired[str]
+    description: NotRequired[str]
+
+
+class ToolExecution(TypedDict):
+    tool_call_id: NotRequired[str]
+    tool_name: NotRequired[str]
+    tool_args: NotRequired[dict[str, JsonValue]]
+    requires_confirmation: NotRequired[bool]
+    confirmed: NotRequired[bool]
+    requires_user_input: NotRequired[bool]
+    user_input_schema: NotRequired[list[UserInputField]]
+    external_execution_required: NotRequired[bool]
+    result: NotRequired[JsonValue]
+
+
+class ExecutorRequirement(TypedDict):
+    id: str
+    tool_execution: NotRequired[ToolExecution]
+    confirmation: NotRequired[bool]
+    confirmation_note: NotRequired[str]
+    user_input_schema: NotRequired[list[UserInputField]]
+    user_feedback_schema: NotRequired[list[dict[str, JsonValue]]]
+    external_execution_result: NotRequired[JsonValue]
+    edited_args: NotRequired[dict[str, JsonValue]]
+
+
+class StepRequirement(TypedDict):
+    id: str
+    step_id: str
+    step_name: str
+    step_index: int
+    step_path: list[str | int]
+    visit: int
+    step_type: str
+    requires_confirmation: bool
+    requires_user_input: bool
+    requires_route_selection: bool
+    requires_output_review: bool
+    requires_iteration_review: bool
+    requires_executor_input: bool
+    confirmation_message: NotRequired[str]
+    user_input_message: NotRequired[str]
+    output_review_message: NotRequired[str]
+    user_input_schema: NotRequired[list[UserInputField]]
+    available_choices: NotRequired[list[str]]
+    choices: NotRequired[list[Choice]]
+    allow_multiple_selections: NotRequired[bool]
+    step_input: NotRequired[JsonValue]
+    step_output: NotRequired[JsonValue]
+    success: NotRequired[bool]
+    error: NotRequired[str]
+    executor_id: NotRequired[str]
+    executor_name: NotRequired[str]
+    executor_type: NotRequired[str]
+    executor_run_id: NotRequired[str]
+    executor_session_id: NotRequired[str]
+    executor_requirements: NotRequired[list[ExecutorRequirement]]
+    assignees: NotRequired[list[str]]
+    presentation: NotRequired[JsonValue]
+    retry_count: NotRequired[int]
+    max_retries: NotRequired[int]
+    timeout_at: NotRequired[str]
+    on_timeout: NotRequired[str]
+    on_reject: NotRequired[str]
+    allowed_on_reject: NotRequired[list[str]]
+
+
+class ErrorRequirement(TypedDict):
+    id: str
+    step_id: str
+    step_name: str
+    step_index: int
+    step_path: list[str | int]
+    visit: int
+    error_message: str
+    error_type: str
+    retry_count: int
+    user_input_schema: NotRequired[list[UserInputField]]
+    assignees: NotRequired[list[str]]
+    timeout_at: NotRequired[str]
+    on_timeout: NotRequired[str]
+
+
+class StepResult(TypedDict):
+    step_id: str
+    step_path: list[str | int]
+    status: str
+
+
+class RunEvent(TypedDict):
+    created_at: int
+    workflow_id: str
+    workflow_name: NotRequired[str]
+    run_id: str
+    session_id: NotRequired[str]
+
+
+class StepEvent(RunEvent):
+    step_id: str
+    step_name: str
+    step_index: int
+    step_path: list[str | int]
+    visit: int
+    parent_step_id: NotRequired[str]
+    nested_depth: NotRequired[int]
+
+
+class WorkflowStarted(RunEvent):
+    event: Literal["WorkflowStarted"]
+    input: NotRequired[JsonValue]
+    user_id: NotRequired[str]
+    version: NotRequired[str]
+
+
+class StepStarted(StepEvent):
+    event: Literal["StepStarted"]
+    attempt: int
+
+
+class RunResponseContentEvent(StepEvent):
+    event: Literal["RunResponseContentEvent"]
+    content: str
+    content_type: str
+    executor_id: NotRequired[str]
+    executor_name: NotRequired[str]
+    executor_type: NotRequired[str]
+
+
+class StepCompleted(StepEvent):
+    event: Literal["StepCompleted"]
+    content: NotRequired[JsonValue]
+    content_type: str
+    step_response: NotRequired[dict[str, JsonValue]]
+    duration_ms: int
+
+
+class StepSkipped(StepEvent):
+    event: Literal["StepSkipped"]
+    reason: str
+
+
+class StepError(StepEvent):
+    event: Literal["StepError"]
+    error: str
+    error_type: str
+    attempt: int
+    will_retry: bool
+
+
+class RouterPaused(StepEvent):
+    event: Literal["RouterPaused"]
+    requirement_id: str
+    requires_confirmation: NotRequired[bool]
+    requires_user_input: NotRequired[bool]
+    requires_route_selection: NotRequired[bool]
+    requires_output_review: NotRequired[bool]
+    requires_iteration_review: NotRequired[bool]
+    requires_executor_input: NotRequired[bool]
+    requires_error_decision: NotRequired[bool]
+    confirmation_message: NotRequired[str]
+    user_input_message: NotRequired[str]
+    output_review_message: NotRequired[str]
+    user_input_schema: NotRequired[list[UserInputField]]
+    available_choices: NotRequired[list[str]]
+    choices: NotRequired[list[Choice]]
+    allow_multiple_selections: NotRequired[bool]
+    timeout_at: NotRequired[str]
+    on_timeout: NotRequired[str]
+    on_reject: NotRequired[str]
+
+
+class StepExecutorPaused(StepEvent):
+    event: Literal["StepExecutorPaused"]
+    requirement_id: str
+    executor_id: NotRequired[str]
+    executor_name: NotRequired[str]
+    executor_type: NotRequired[str]
+    executor_run_id: NotRequired[str]
+    executor_session_id: NotRequired[str]
+    executor_requirements: list[ExecutorRequirement]
+
+
+class StepOutputReview(StepEvent):
+    event: Literal["StepOutputReview"]
+    requirement_id: str
+    requires_confirmation: NotRequired[bool]
+    requires_user_input: NotRequired[bool]
+    requires_route_selection: NotRequired[bool]
+    requires_output_review: NotRequired[bool]
+    requires_iteration_review: NotRequired[bool]
+    requires_executor_input: NotRequired[bool]
+    requires_error_decision: NotRequired[bool]
+    confirmation_message: NotRequired[str]
+    user_input_message: NotRequired[str]
+    output_review_message: NotRequired[str]
+    user_input_schema: NotRequired[list[UserInputField]]
+    available_choices: NotRequired[list[str]]
+    choices: NotRequired[list[Choice]]
+    allow_multiple_selections: NotRequired[bool]
+    timeout_at: NotRequired[str]
+    on_timeout: NotRequired[str]
+    on_reject: NotRequired[str]
+    step_output: NotRequired[JsonValue]
+    success: NotRequired[bool]
+    error: NotRequired[str]
+
+
+class StepPaused(StepEvent):
+    event: Literal["StepPaused"]
+    requirement_id: str
+    requires_confirmation: bool
+    requires_user_input: bool
+    requires_route_selection: bool
+    requires_output_review: bool
+    requires_iteration_review: bool
+    requires_executor_input: bool
+    requires_error_decision: NotRequired[bool]
+    confirmation_message: NotRequired[str]
+    user_input_message: NotRequired[str]
+    output_review_message: NotRequired[str]
+    user_input_schema: NotRequired[list[UserInputField]]
+    available_choices: NotRequired[list[str]]
+    choices: NotRequired[list[Choice]]
+    allow_multiple_selections: NotRequired[bool]
+    timeout_at: NotRequired[str]
+    on_timeout: NotRequired[str]
+    on_reject: NotRequired[str]
+    executor_id: NotRequired[str]
+    executor_name: NotRequired[str]
+    executor_type: NotRequired[str]
+    executor_run_id: NotRequired[str]
+    executor_session_id: NotRequired[str]
+    executor_requirements: NotRequired[list[ExecutorRequirement]]
+
+
+class WorkflowRunOutput(RunEvent):
+    event: Literal["WorkflowRunOutput"]
+    status: str
+    content: NotRequired[JsonValue]
+    step_requirements: NotRequired[list[StepRequirement]]
+    error_requirements: NotRequired[list[ErrorRequirement]]
+    step_results: NotRequired[list[StepResult]]
+    paused_step_index: NotRequired[int]
+    paused_step_name: NotRequired[str]
+    pause_kind: NotRequired[str]
+
+
+class StepContinued(StepEvent):
+    event: Literal["StepContinued"]
+    requirement_id: str
+    decision: dict[str, JsonValue]
+    resolved_by: str
+    resolved_at: int
+
+
+class StepExecutorContinued(StepEvent):
+    event: Literal["StepExecutorContinued"]
+    requirement_id: str
+    executor_id: NotRequired[str]
+    executor_name: NotRequired[str]
+    executor_type: NotRequired[str]
+    executor_run_id: NotRequired[str]
+    decision: dict[str, JsonValue]
+    resolved_by: str
+    resolved_at: int
+
+
+class LoopExecutionStarted(StepEvent):
+    event: Literal["LoopExecutionStarted"]
+    max_iterations: int
+
+
+class LoopIterationStarted(StepEvent):
+    event: Literal["LoopIterationStarted"]
+    iteration: int
+    max_iterations: int
+
+
+class LoopIterationCompleted(StepEvent):
+    event: Literal["LoopIterationCompleted"]
+    iteration: int
+    max_iterations: int
+    should_continue: bool
+
+
+class LoopExecutionCompleted(StepEvent):
+    event: Literal["LoopExecutionCompleted"]
+    total_iterations: int
+    max_iterations: int
+
+
+class ParallelExecutionStarted(StepEvent):
+    event: Literal["ParallelExecutionStarted"]
+    parallel_step_count: int
+
+
+class ParallelExecutionCompleted(StepEvent):
+    event: Literal["ParallelExecutionCompleted"]
+    parallel_step_count: int
+
+
+class ConditionExecutionStarted(StepEvent):
+    event: Literal["ConditionExecutionStarted"]
+    condition_result: bool
+    branch: NotRequired[str]
+
+
+class ConditionExecutionCompleted(StepEvent):
+    event: Literal["ConditionExecutionCompleted"]
+    condition_result: bool
+    branch: NotRequired[str]
+
+
+class RouterExecutionStarted(StepEvent):
+    event: Literal["RouterExecutionStarted"]
+    selected_steps: list[str]
+
+
+class RouterExecutionCompleted(StepEvent):
+    event: Literal["RouterExecutionCompleted"]
+    selected_steps: list[str]
+
+
+class StepsExecutionStarted(StepEvent):
+    event: Literal["StepsExecutionStarted"]
+    steps_count: int
+
+
+class StepsExecutionCompleted(StepEvent):
+    event: Literal["StepsExecutionCompleted"]
+    steps_count: int
+
+
+class ToolCallStarted(StepEvent):
+    event: Literal["ToolCallStarted"]
+    tool: ToolExecution
+
+
+class ToolCallCompleted(StepEvent):
+    event: Literal["ToolCallCompleted"]
+    tool: ToolExecution
+
+
+class ToolCallError(StepEvent):
+    event: Literal["ToolCallError"]
+    tool: ToolExecution
+
+
+class WorkflowRecovered(RunEvent):
+    event: Literal["WorkflowRecovered"]
+    interrupted_steps: list[str]
+    from_event_index: int
+
+
+class CustomEvent(StepEvent):
+    event: Literal["CustomEvent"]
+    name: str
+    data: NotRequired[JsonValue]
+
+
+class WorkflowCompleted(RunEvent):
+    event: Literal["WorkflowCompleted"]
+    content: NotRequired[JsonValue]
+    content_type: NotRequired[str]
+    metrics: dict[str, int]
+
+
+class WorkflowCancelled(RunEvent):
+    event: Literal["WorkflowCancelled"]
+    reason: NotRequired[str]
+    cancelled_by: NotRequired[str]
+
+
+class WorkflowError(RunEvent):
+    event: Literal["WorkflowError"]
+    error: str
+    error_type: str
+    step_id: NotRequired[str]
+
+
+Event: TypeAlias = (
+    WorkflowStarted
+    | StepStarted
+    | RunResponseContentEvent
+    | StepCompleted
+    | StepSkipped
+    | StepError
+    | RouterPaused
+    | StepExecutorPaused
+    | StepOutputReview
+    | StepPaused
+    | WorkflowRunOutput
+    | StepContinued
+    | StepExecutorContinued
+    | LoopExecutionStarted
+    | LoopIterationStarted
+    | LoopIterationCompleted
+    | LoopExecutionCompleted
+    | ParallelExecutionStarted
+    | ParallelExecutionCompleted
+    | ConditionExecutionStarted
+    | ConditionExecutionCompleted
+    | RouterExecutionStarted
+    | RouterExecutionCompleted
+    | StepsExecutionStarted
+    | StepsExecutionCompleted
+    | ToolCallStarted
+    | ToolCallCompleted
+    | ToolCallError
+    | WorkflowRecovered
+    | CustomEvent
+    | WorkflowCompleted
+    | WorkflowCancelled
+    | WorkflowError
+)
+"""Any of them; `event` says which."""
