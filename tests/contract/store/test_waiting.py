@@ -128,9 +128,9 @@ async def test_an_older_settlement_and_one_of_no_run_change_nothing(store: Store
     assert await rows(database) == [("run", "r1", BOB, "requires_confirmation", ALICE, "release", None, 1000)]
 
 
-def of_pending(run_id: str, pending: Sequence[JsonObject]) -> set[tuple[str, str, str]]:
+def of_pending(run_id: str, pending: Sequence[dict[str, Any]]) -> set[tuple[str, str, str]]:
     """The law, as a function of the pending summary."""
-    return {(run_id, f"{each['id']}", name) for each in pending for name in each.get("assignees") or [""]}  # type: ignore[union-attr]
+    return {(run_id, each["id"], name) for each in pending for name in each.get("assignees") or [""]}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -252,20 +252,16 @@ async def test_a_forged_cursor_is_a_value_error(store: Store) -> None:
 
 # --- what it costs ---
 
-NARROWED: dict[str, Any] = {
-    "workflow_id": None,
-    "session_id": None,
-    "statuses": frozenset(),
-    "before": None,
-    "limit": 5,
-}
+ANYTHING = {"workflow": False, "session": False, "statuses": False}
 
 
-@pytest.mark.parametrize("before", [None, (5, "run")])
-async def test_a_list_reads_no_row_of_others(database: Database, before: tuple[int, str] | None) -> None:
+@pytest.mark.parametrize("paged", [False, True])
+async def test_a_list_reads_no_row_of_others(database: Database, paged: bool) -> None:
     """Each part by an index that has it in the order of the list, and no part sorts more than a page."""
-    narrowed = {**NARROWED, "before": before}
-    mine = list_waiting(unnamed_of=ALICE, assignees=frozenset({ALICE, "group:x"}), owned_by=None, **narrowed)
+    mine = list_waiting(apart=2, rest=False, owned=False, unnamed=True, paged=paged, **ANYTHING)
+    everybodys = list_all(paged=paged, **ANYTHING)
+    names = {"name_0": "alice", "name_1": "group:x", "unnamed_of": "alice"}
+    values = {**names, "at_most": 5, "before_time": 5, "before_run": "run"}
 
     def plans(connection: Connection) -> list[str]:
         if database.dialect == "postgresql":
@@ -273,8 +269,9 @@ async def test_a_list_reads_no_row_of_others(database: Database, before: tuple[i
             connection.execute(text("SET LOCAL enable_bitmapscan = off"))
         explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
         found = []
-        for statement in (mine, list_all(**narrowed)):
-            compiled = statement.compile(connection, compile_kwargs={"literal_binds": True})
+        for statement in (mine, everybodys):
+            used = {name: value for name, value in values.items() if name in statement.compile().params}
+            compiled = statement.params(used).compile(connection, compile_kwargs={"literal_binds": True})
             found.append("\n".join(str(row) for row in connection.execute(text(f"{explain} {compiled}"))))
         return found
 

@@ -101,7 +101,7 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
         before=before,
         limit=limit + 1,
     )
-    return page_of(statement, limit, connection)
+    return page_of(statement, {}, limit, connection)
 
 
 def _ended(

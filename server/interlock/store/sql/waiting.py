@@ -49,16 +49,34 @@ def _due(requirement: JsonObject) -> int | None:
 
 def _waiting(which: WaitingFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage:
     limit = max(1, which.limit)
-    filters: dict[str, Any] = {
-        "workflow_id": which.workflow_id,
-        "session_id": which.session_id,
-        "statuses": frozenset(which.statuses),
-        "before": before,
-        "limit": limit + 1,
+    if not which.anybody and which.unnamed_of is None and not which.assignees:
+        return RunPage((), None, connection.execute(LAST_SEQ).scalar_one())
+    narrowed = {
+        "workflow": which.workflow_id is not None,
+        "session": which.session_id is not None,
+        "statuses": bool(which.statuses),
+        "paged": before is not None,
+    }
+    created_at, run_id = before or (None, None)
+    parameters: Parameters = {
+        "of_workflow": which.workflow_id,
+        "of_session": which.session_id,
+        "of_statuses": sorted(which.statuses),
+        "before_time": created_at,
+        "before_run": run_id,
+        "at_most": limit + 1,
     }
     if which.anybody:
-        return page_of(sql.list_all(**filters), limit, connection)
-    if which.unnamed_of is None and not which.assignees:
-        return RunPage((), None, connection.execute(LAST_SEQ).scalar_one())
-    asked: dict[str, Any] = {"unnamed_of": which.unnamed_of, "assignees": which.assignees, "owned_by": which.owned_by}
-    return page_of(sql.list_waiting(**asked, **filters), limit, connection)
+        return page_of(sql.list_all(**narrowed), parameters, limit, connection)
+    names = sorted(which.assignees)
+    apart, rest = names[: sql.APART], names[sql.APART :]
+    statement = sql.list_waiting(
+        apart=len(apart),
+        rest=bool(rest),
+        owned=which.owned_by is not None,
+        unnamed=which.unnamed_of is not None,
+        **narrowed,
+    )
+    of_whom = {"names": rest, "owned_by": which.owned_by, "unnamed_of": which.unnamed_of}
+    parameters |= of_whom | {f"name_{number}": name for number, name in enumerate(apart)}
+    return page_of(statement, parameters, limit, connection)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
+    BindParameter,
     Integer,
     Select,
     Text,
@@ -123,18 +123,6 @@ IS_MOVED_ON: Select[Any] = select(literal_column("1")).where(*_IS_MOVED_ON)
 """Whether `SETTLE` moves the row on."""
 
 
-def filters(workflow_id: str | None, session_id: str | None, statuses: frozenset[str]) -> list[ColumnElement[bool]]:
-    """The conditions of a list."""
-    conditions: list[ColumnElement[bool]] = []
-    if workflow_id is not None:
-        conditions.append(runs.c.workflow_id == workflow_id)
-    if session_id is not None:
-        conditions.append(runs.c.session_id == session_id)
-    if statuses:
-        conditions.append(runs.c.status.in_(sorted(statuses)))
-    return conditions
-
-
 def list_runs(
     *,
     user_id: str | None,
@@ -146,7 +134,13 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*LISTED_COLUMNS).where(*filters(workflow_id, session_id, statuses))
+    filtered = select(*LISTED_COLUMNS)
+    if workflow_id is not None:
+        filtered = filtered.where(runs.c.workflow_id == workflow_id)
+    if session_id is not None:
+        filtered = filtered.where(runs.c.session_id == session_id)
+    if statuses:
+        filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
     if before is not None:
         filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
     mine = filtered.where(runs.c.user_id == user_id)
@@ -163,6 +157,6 @@ def list_runs(
     return newest(mine if user_id is not None else filtered, limit)
 
 
-def newest(statement: Select[Any], limit: int) -> Select[Any]:
+def newest(statement: Select[Any], limit: int | BindParameter[int]) -> Select[Any]:
     """So many of the runs that were created last."""
     return statement.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)
