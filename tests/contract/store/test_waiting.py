@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic_core import to_json
 from sqlalchemy import Connection, select, text
 from tests.contract.store.samples import (
     ALICE,
@@ -179,6 +180,44 @@ async def test_whoever_settles_behind_another_deletes_what_that_one_wrote(
     await ending
     assert (await the_run(store)).status == COMPLETED
     assert await rows(postgres_database) == []
+
+
+# --- beside nodes that don't know of it ---
+
+
+async def settled_before(database: Database, run_id: str, next_index: int, pending: str) -> None:
+    """As the releases before settle: what waits isn't written."""
+    statement = text(
+        "UPDATE runs SET status = 'PAUSED', next_index = :next_index, pending = :pending, changed = 1"
+        " WHERE run_id = :run_id"
+    )
+    values = {"run_id": run_id, "next_index": next_index, "pending": pending}
+    await database.write(lambda connection: connection.execute(statement, values))
+
+
+async def test_what_an_older_node_settles_is_found_by_whoever_looks(store: Store, database: Database) -> None:
+    for number in range(5):
+        await store.create_run(new_run(f"run{number}", created_at=number))
+        await store.settle(pausing(f"run{number}", 1, asked("r1", BOB)))
+    await settled_before(database, "run0", 2, '[{"id":"r2","kind":"k","assignees":["carol"]}]')
+    await settled_before(database, "run1", 2, "[]")
+    await settled_before(database, "run2", 2, '[{"id":"r2","kind":"k","assignees":["bob"]}]')
+    assert await ids(store, names(BOB, limit=2)) == ["run4", "run3", "run2"]
+    assert await ids(store, names("carol")) == ["run0"]
+    assert [row[:3] for row in await rows(database)] == [
+        ("run0", "r2", "carol"),
+        *((f"run{number}", "r2" if number == 2 else "r1", BOB) for number in (2, 3, 4)),
+    ]
+
+
+async def test_what_an_older_node_settled_is_put_right_by_the_next_settlement(store: Store, database: Database) -> None:
+    await store.create_run(new_run("run"))
+    paused = pausing("run", 2, asked("r1", BOB))
+    await settled_before(database, "run", 1, to_json(paused.pending).decode())
+    before = (await store.feed_ends()).last
+    await store.settle(paused)
+    assert await whom(database) == [("r1", BOB)]
+    assert (await store.feed_ends()).last == before, "nothing else has changed"
 
 
 # --- lists of it ---

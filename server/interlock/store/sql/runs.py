@@ -153,7 +153,7 @@ def _new_row(run: NewRun) -> Parameters:
         "created_at": run.created_at,
         "updated_at": run.created_at,
         "pending": NOTHING_PENDING,
-        "changed": 1,
+        "changed": sql.SETTLED,
         "next_timer": None,
     }
 

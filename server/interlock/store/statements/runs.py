@@ -95,8 +95,10 @@ _IS_MOVED_ON = (
     tuple_(runs.c.epoch, runs.c.next_index) <= tuple_(_NEW_EPOCH, _NEW_INDEX),
     or_(text(_NOT_FINAL), runs.c.status == _NEW_STATUS),
 )
-PENDING_CHANGED = 2
-"""What `SETTLE` returns as `changed` when what the run waits for isn't what it was."""
+SETTLED = 2
+FED = 1
+WAITING_CHANGED = 2
+"""What `SETTLE` returns as `changed` is the sum of these that hold; see the column."""
 
 
 def _settle() -> ReturningUpdate[Any]:
@@ -112,7 +114,9 @@ def _settle() -> ReturningUpdate[Any]:
             updated_at=bindparam("new_updated_at", type_=BigInteger),
             pending=pending,
             next_timer=bindparam("new_next_timer", type_=BigInteger),
-            changed=case((runs.c.pending != pending, PENDING_CHANGED), (runs.c.status != status, 1), else_=0),
+            changed=literal_column(f"{SETTLED}")
+            + case((or_(runs.c.status != status, runs.c.pending != pending), FED), else_=0)
+            + case((or_(runs.c.pending != pending, runs.c.changed < SETTLED), WAITING_CHANGED), else_=0),
         )
         .returning(runs.c.run_id, runs.c.changed, runs.c.user_id, runs.c.workflow_id, runs.c.created_at)
     )

@@ -5,18 +5,42 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, select, text, tuple_, union
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    text,
+    tuple_,
+    union,
+    update,
+)
 
-from interlock.store.tables import UNNAMED, WAITING, runs, waiting
+from interlock.store.tables import UNINDEXED, UNNAMED, WAITING, runs, waiting
 
 from .parameters import AT_MOST, OF_RUN, OF_SESSION
-from .runs import LISTED_COLUMNS, newest
+from .runs import LISTED_COLUMNS, SETTLED, newest
 
 APART = 50
 """How many names are looked up each for itself: of each, no more rows are read than the page has."""
 
+_OF_RUNS = bindparam("of_runs", expanding=True)
 _OF_WORKFLOW = bindparam("of_workflow", type_=Text)
 _PLACE = tuple_(bindparam("before_time", type_=BigInteger), bindparam("before_run", type_=Text))
+
+# What an Interlock has settled that didn't know of `waiting`.
+HAS_UNINDEXED = select(exists(select(runs.c.run_id).where(text(UNINDEXED))))
+_ROW = (runs.c.run_id, runs.c.user_id, runs.c.workflow_id, runs.c.created_at, runs.c.pending)
+LOCK_UNINDEXED = select(*_ROW).where(text(UNINDEXED)).order_by(runs.c.run_id).limit(AT_MOST).with_for_update()
+LOCK_RUNS = select(*_ROW).where(runs.c.run_id.in_(_OF_RUNS)).order_by(runs.c.run_id).with_for_update()
+DELETE_ROWS = delete(waiting).where(waiting.c.run_id.in_(_OF_RUNS))
+INSERT_ROWS = insert(waiting)
+INDEXED = update(runs).where(runs.c.run_id.in_(_OF_RUNS)).values(changed=SETTLED)
 
 ROWS_OF_RUN = select(waiting.c.requirement_id, waiting.c.assignee, waiting.c.kind, waiting.c.due).where(
     waiting.c.run_id == OF_RUN
