@@ -30,6 +30,7 @@ TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
 WAITING = "pending <> '[]'"
+UNINDEXED = "changed < 2 AND pending <> '[]'"
 UNNAMED = "assignee = ''"
 
 # SQLite makes only an INTEGER PRIMARY KEY the row's own number.
@@ -51,8 +52,9 @@ runs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("pending", Text, nullable=False),
-    # What the last settlement changed, so that one UPDATE can tell by what it returns: 2 the pending summary, and so
-    # what stands in `waiting`; 1 the status alone; 0 neither, and the change feed doesn't hear of it.
+    # What the last settlement changed, so that one UPDATE can tell by what it returns: 2, and 1 more if the change feed
+    # must hear of it, and 2 more if what stands in `waiting` isn't what is pending any more. Less than 2 was written by
+    # an Interlock that didn't know of `waiting`, as others may while nodes are updated one after the other.
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
@@ -82,6 +84,12 @@ Index(
     runs.c.run_id,
     sqlite_where=text(WAITING),
     postgresql_where=text(WAITING),
+)
+Index(
+    "ix_runs_unindexed",
+    runs.c.run_id,
+    sqlite_where=text(UNINDEXED),
+    postgresql_where=text(UNINDEXED),
 )
 # Partial, so that creating a run costs nothing more: a run comes into it when it ends.
 Index(

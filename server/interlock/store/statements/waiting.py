@@ -2,71 +2,98 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, text, tuple_, union
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    text,
+    tuple_,
+    union,
+    update,
+)
 
-from interlock.store.tables import UNNAMED, WAITING, runs, waiting
+from interlock.store.tables import UNINDEXED, UNNAMED, WAITING, runs, waiting
 
-from .parameters import OF_RUN
-from .runs import LISTED_COLUMNS, filters, newest
+from .parameters import AT_MOST, OF_RUN, OF_SESSION
+from .runs import LISTED_COLUMNS, SETTLED, newest
 
 APART = 50
 """How many names are looked up each for itself: of each, no more rows are read than the page has."""
+
+_OF_RUNS = bindparam("of_runs", expanding=True)
+_OF_WORKFLOW = bindparam("of_workflow", type_=Text)
+_PLACE = tuple_(bindparam("before_time", type_=BigInteger), bindparam("before_run", type_=Text))
+
+# What an Interlock has settled that didn't know of `waiting`.
+HAS_UNINDEXED = select(exists(select(runs.c.run_id).where(text(UNINDEXED))))
+_ROW = (runs.c.run_id, runs.c.user_id, runs.c.workflow_id, runs.c.created_at, runs.c.pending)
+LOCK_UNINDEXED = select(*_ROW).where(text(UNINDEXED)).order_by(runs.c.run_id).limit(AT_MOST).with_for_update()
+LOCK_RUNS = select(*_ROW).where(runs.c.run_id.in_(_OF_RUNS)).order_by(runs.c.run_id).with_for_update()
+DELETE_ROWS = delete(waiting).where(waiting.c.run_id.in_(_OF_RUNS))
+INSERT_ROWS = insert(waiting)
+INDEXED = update(runs).where(runs.c.run_id.in_(_OF_RUNS)).values(changed=SETTLED)
 
 ROWS_OF_RUN = select(waiting.c.requirement_id, waiting.c.assignee, waiting.c.kind, waiting.c.due).where(
     waiting.c.run_id == OF_RUN
 )
 
 
-def list_all(
-    *,
-    workflow_id: str | None,
-    session_id: str | None,
-    statuses: frozenset[str],
-    before: tuple[int, str] | None,
-    limit: int,
-) -> Select[Any]:
-    """Runs that wait for anybody: newest first, at most `limit`, beginning after the run at `before`."""
-    listed = select(*LISTED_COLUMNS).where(text(WAITING), *filters(workflow_id, session_id, statuses))
-    if before is not None:
-        listed = listed.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
-    return newest(listed, limit)
+@lru_cache
+def list_all(*, workflow: bool, session: bool, statuses: bool, paged: bool) -> Select[Any]:
+    """Runs that wait for anybody, the newest first; narrowed by what is true, which is then a parameter."""
+    listed = select(*LISTED_COLUMNS).where(text(WAITING), *_of_run(session=session, statuses=statuses))
+    if workflow:
+        listed = listed.where(runs.c.workflow_id == _OF_WORKFLOW)
+    if paged:
+        listed = listed.where(tuple_(runs.c.created_at, runs.c.run_id) < _PLACE)
+    return newest(listed, AT_MOST)
 
 
+@lru_cache
 def list_waiting(
-    *,
-    unnamed_of: str | None,
-    assignees: frozenset[str],
-    owned_by: str | None,
-    workflow_id: str | None,
-    session_id: str | None,
-    statuses: frozenset[str],
-    before: tuple[int, str] | None,
-    limit: int,
+    *, apart: int, rest: bool, owned: bool, unnamed: bool, workflow: bool, session: bool, statuses: bool, paged: bool
 ) -> Select[Any]:
-    """Runs that wait for those who are asked about, of whom there is one at least; as `list_all`."""
+    """Runs that wait for some, of whom there is one at least; as `list_all`.
+
+    Args:
+        apart, rest: for how many names, `name_0` and on, and whether for others, `names`.
+        owned: of these, only those of the owner `owned_by`.
+        unnamed: for the owner `unnamed_of`, too, where a requirement names nobody.
+    """
     found = select(waiting.c.created_at, waiting.c.run_id).distinct()
-    if workflow_id is not None:
-        found = found.where(waiting.c.workflow_id == workflow_id)
-    if of_run := filters(None, session_id, statuses):
+    if workflow:
+        found = found.where(waiting.c.workflow_id == _OF_WORKFLOW)
+    if of_run := _of_run(session=session, statuses=statuses):
         found = found.join(runs, runs.c.run_id == waiting.c.run_id).where(*of_run)
-    if before is not None:
-        found = found.where(tuple_(waiting.c.created_at, waiting.c.run_id) < tuple_(*before))
-    found = found.order_by(waiting.c.created_at.desc(), waiting.c.run_id.desc()).limit(limit)
-    parts = [found.where(each).subquery() for each in _each(unnamed_of, assignees, owned_by)]
+    if paged:
+        found = found.where(tuple_(waiting.c.created_at, waiting.c.run_id) < _PLACE)
+    found = found.order_by(waiting.c.created_at.desc(), waiting.c.run_id.desc()).limit(AT_MOST)
+    each = [waiting.c.assignee == bindparam(f"name_{number}", type_=Text) for number in range(apart)]
+    if rest:
+        each.append(waiting.c.assignee.in_(bindparam("names", expanding=True)))
+    if owned:
+        each = [one & (waiting.c.owner == bindparam("owned_by", type_=Text)) for one in each]
+    if unnamed:
+        each.append(text(f"waiting.{UNNAMED}") & (waiting.c.owner == bindparam("unnamed_of", type_=Text)))
+    # Each by an index that has it in the order of the list (but for the rest).
+    parts = [found.where(one).subquery() for one in each]
     ids = union(*(select(part.c.run_id) for part in parts))
-    return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+    return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), AT_MOST)
 
 
-def _each(unnamed_of: str | None, assignees: frozenset[str], owned_by: str | None) -> list[ColumnElement[bool]]:
-    """The conditions, each of which an index has in the order of the list (but for the names beyond `APART`)."""
-    names = sorted(assignees)
-    each = [waiting.c.assignee == name for name in names[:APART]]
-    if len(names) > APART:
-        each.append(waiting.c.assignee.in_(names[APART:]))
-    if owned_by is not None:
-        each = [one & (waiting.c.owner == owned_by) for one in each]
-    if unnamed_of is not None:
-        each.append(text(f"waiting.{UNNAMED}") & (waiting.c.owner == unnamed_of))
-    return each
+def _of_run(*, session: bool, statuses: bool) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if session:
+        conditions.append(runs.c.session_id == OF_SESSION)
+    if statuses:
+        conditions.append(runs.c.status.in_(bindparam("of_statuses", expanding=True)))
+    return conditions

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 
 from interlock.store.compiled import Compiled
 from interlock.store.statements.decisions import IS_IN_EPOCH
-from interlock.store.statements.runs import PENDING_CHANGED, SETTLE
+from interlock.store.statements.runs import FED, SETTLE, SETTLED, WAITING_CHANGED
 from interlock.store.statements.waiting import ROWS_OF_RUN
 from interlock.store.tables import (
     changes,
@@ -150,7 +150,7 @@ class SqliteWrites:
         if not rows:
             return
         run_id, changed, owner, workflow_id, created_at = rows[0]
-        if changed:
+        if (changed - SETTLED) & FED:
             change = {
                 "run_id": run_id,
                 "status": settled["new_status"],
@@ -158,7 +158,7 @@ class SqliteWrites:
                 "changed_at": settled["new_updated_at"],
             }
             _INSERT_CHANGE.rows(connection, change)
-        if changed == PENDING_CHANGED:
+        if (changed - SETTLED) & WAITING_CHANGED:
             of_run = {"run_id": run_id, "owner": owner, "workflow_id": workflow_id, "created_at": created_at}
             _keep_waiting(connection, of_run, waiting)
         if assignees:
