@@ -86,9 +86,9 @@ class Follower:
     @property
     def has_news(self) -> bool:
         """Whether there may be something to tell now."""
-        if self.is_over or self.cursor.held or self._rest.is_on:
-            return False
-        return self._subscribed is not None or self.cursor.is_behind
+        if self._subscribed is None and not self.cursor.is_behind:
+            return False  # which is so nearly every time that it is asked
+        return not (self.is_over or self.cursor.held or self._rest.is_on)
 
     async def deliver(self) -> None:
         """Tell what is next: that something was lost, `subscribed`, or a page of events."""

@@ -17,30 +17,30 @@ class Rest:
 
     Args:
         wake: called, on the loop, when it is over.
+
+    Attributes:
+        is_on: whether nothing is to be asked for now.
     """
 
-    __slots__ = ("_timer", "_wake")
+    __slots__ = ("_timer", "_wake", "is_on")
 
     def __init__(self, wake: Callable[[], None]) -> None:
+        self.is_on = False
         self._wake = wake
         self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def is_on(self) -> bool:
-        """Whether nothing is to be asked for now."""
-        return self._timer is not None
 
     def begin(self) -> None:
         """Ask for nothing for `AWAY_SECONDS`."""
         self.end()
+        self.is_on = True
         self._timer = asyncio.get_running_loop().call_later(AWAY_SECONDS, self._is_over)
 
     def end(self) -> None:
         """Wake nobody any more; again is fine."""
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer, self.is_on = None, False
 
     def _is_over(self) -> None:
-        self._timer = None
+        self._timer, self.is_on = None, False
         self._wake()

@@ -188,8 +188,9 @@ class RunRequest:
             self._awake.clear()
             ends = follower.is_over or (self._waits and not follower.cursor.is_behind)
             if self._pieces:
-                pieces, self._pieces = self._pieces, []
-                yield b"".join(pieces)
+                piece = b"".join(self._pieces)
+                self._pieces.clear()
+                yield piece
             if ends:
                 return
             left = self._left()

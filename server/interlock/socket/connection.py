@@ -172,7 +172,8 @@ class Socket:
     async def _send_all(self) -> None:
         while True:
             self._awake.clear()
-            await self._answers.send()
+            if self._answers.are_waiting:
+                await self._answers.send()
             behind, lists = self.followers.with_news(), self.lists.with_news()
             if self._close_code is not None:
                 return
