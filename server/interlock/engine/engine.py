@@ -26,7 +26,7 @@ from interlock.engine.commands.start import start
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
 from interlock.engine.driving.pool import Pool
-from interlock.engine.upkeep.outbox import Notices, OnPause
+from interlock.engine.upkeep.outbox import OnPause, PauseRelay
 from interlock.engine.upkeep.takeover import Takeover
 from interlock.engine.upkeep.timers import Timers
 from interlock.log.port import Log
@@ -74,9 +74,9 @@ class Engine:
         self.store = store
         self.clock = clock or Clock()
         self.timers = Timers(store, self.clock, self._expire)
-        self.notices = None if on_pause is None else Notices(store, self.clock, on_pause, self._logged, base_url)
+        self.relay = None if on_pause is None else PauseRelay(store, self.clock, on_pause, self._logged, base_url)
         ports = Ports(
-            log, store, self.clock, self.notices, counters or Counters(), vault=vault, max_log_events=max_log_events
+            log, store, self.clock, self.relay, counters or Counters(), vault=vault, max_log_events=max_log_events
         )
         self._expressions = ports.expressions
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)

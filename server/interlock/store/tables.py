@@ -219,21 +219,25 @@ session_marks = Table(
     sqlite_with_rowid=False,
 )
 
-# Whom a hook is to be told of. One that was never taken is taken until 0; `done` is 1 when it was told.
-pause_notices = Table(
-    "pause_notices",
+# Messages to others, each about a run: `topic` says what they are about, `subject` what in the run. One that was never
+# taken is taken until 0; `done` is 1 when it was delivered.
+outbox = Table(
+    "outbox",
     metadata,
+    # As those have it who still write to `pause_notices`, a view of this: nodes of the version before.
+    Column("topic", Text, nullable=False, server_default="pause"),
     Column("run_id", Text, nullable=False),
-    Column("requirement_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("taken_until", BigInteger, nullable=False),
     Column("done", Integer, nullable=False),
-    PrimaryKeyConstraint("run_id", "requirement_id", name="pk_pause_notices"),
+    PrimaryKeyConstraint("topic", "run_id", "subject", name="pk_outbox"),
 )
 Index(
-    "ix_pause_notices_waiting",
-    pause_notices.c.taken_until,
-    pause_notices.c.created_at,
+    "ix_outbox_waiting",
+    outbox.c.topic,
+    outbox.c.taken_until,
+    outbox.c.created_at,
     sqlite_where=text(NOT_DONE),
     postgresql_where=text(NOT_DONE),
 )

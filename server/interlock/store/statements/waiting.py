@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Select,
     Text,
@@ -29,7 +30,7 @@ from .runs import LISTED_COLUMNS, SETTLED, newest
 APART = 50
 """How many names are looked up each for itself: of each, no more rows are read than the page has."""
 
-_OF_RUNS = bindparam("of_runs", expanding=True)
+_OF_RUNS: BindParameter[Any] = bindparam("of_runs", expanding=True)
 _OF_WORKFLOW = bindparam("of_workflow", type_=Text)
 _PLACE = tuple_(bindparam("before_time", type_=BigInteger), bindparam("before_run", type_=Text))
 

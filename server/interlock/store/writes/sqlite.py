@@ -16,7 +16,7 @@ from interlock.store.tables import (
     changes,
     decisions,
     idempotency_keys,
-    pause_notices,
+    outbox,
     run_assignees,
     runs,
     session_marks,
@@ -29,7 +29,7 @@ from .port import NOTHING_PENDING, Parameters
 
 _ADD_ASSIGNEE = sqlite.insert(run_assignees).on_conflict_do_nothing()
 _OPEN_SESSION = sqlite.insert(sessions).on_conflict_do_nothing()
-_NOTIFY = sqlite.insert(pause_notices).on_conflict_do_nothing()
+_LEAVE_MESSAGES = sqlite.insert(outbox).on_conflict_do_nothing()
 
 
 def _remember_key() -> Any:
@@ -183,5 +183,5 @@ class SqliteWrites:
     def mark_session(self, connection: Connection, mark: Parameters) -> None:
         connection.execute(_MARK_SESSION, mark)
 
-    def notify(self, connection: Connection, notices: Sequence[Parameters]) -> None:
-        connection.execute(_NOTIFY, notices)
+    def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
+        connection.execute(_LEAVE_MESSAGES, messages)
