@@ -67,7 +67,8 @@ class Requirement:
         return {id_: part for id_, part in self.parts.items() if part.decision is not None}
 
     def respond(self, id_: str, decision: JsonObject, by: str) -> None:
-        """Take in the response to a part."""
+        """Take in the response to a part. Those that there are stand in the order in which they came."""
+        self.parts.pop(id_, None)
         self.parts[id_] = Part(decision, by)
 
     @property
