@@ -23,7 +23,7 @@ from pydantic_core import from_json, to_json
 from interlock.engine.clock import Clock
 from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
 from interlock.workflow.run.events import Draft, effects
-from interlock.workflow.run.fold import fold, shift
+from interlock.workflow.run.fold import fold, fold_late, shift
 from interlock.workflow.run.state import RunState
 from interlock_protocol.codec import event_body
 from interlock_protocol.limits import MAX_PENDING_BYTES
@@ -64,9 +64,14 @@ def fold_batch(state: RunState, batch: Batch) -> None:
         fold_entry(state, entry)
 
 
-def fold_entry(state: RunState, entry: Entry) -> None:
-    """Fold a stored entry, at the state's next index."""
-    fold(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
+def fold_entry(state: RunState, entry: Entry, *, is_late: bool = False) -> None:
+    """Fold a stored entry, at the state's next index.
+
+    Args:
+        is_late: what stands after it was folded before.
+    """
+    take_in = fold_late if is_late else fold
+    take_in(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
 
 
 def pending_bytes(state: RunState) -> int:
@@ -318,7 +323,7 @@ class Writer:
         for index, entry in enumerate(batch.entries, batch.first_index):
             if index < end:
                 self.state.next_index = index
-                fold_entry(self.state, entry)
+                fold_entry(self.state, entry, is_late=place > end)
         self.state.next_index = place
 
     async def _read(self, first: int) -> list[Batch]:

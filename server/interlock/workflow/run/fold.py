@@ -34,12 +34,27 @@ from interlock.workflow.run.state import (
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
 
 
+MAY_COME_LATE = frozenset({"StepContinued", "StepExecutorContinued", "WorkflowCancelled"})
+"""What others than its owner append to a run that goes on. After an end, whatever the owner had folded is void."""
+
+
 def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
     """Take in the entry at `state.next_index`. An event that changes nothing, or is of a later time, passes through."""
     folder = _FOLDERS.get(event["event"])
     if folder is not None:
         folder(state, event, private or {})
     state.next_index += 1
+
+
+def fold_late(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
+    """Take in an entry at `state.next_index` that the owner's next ones were folded before.
+
+    Raises:
+        AssertionError: it is neither a decision nor the end of the run: the state would be another than the log's.
+    """
+    if event["event"] not in MAY_COME_LATE:
+        raise AssertionError(f"{event['event']} of run {state.run_id} was appended by somebody who doesn't own it")
+    fold(state, event, private)
 
 
 def shift(state: RunState, first: int, by: int) -> None:
