@@ -10,22 +10,25 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from interlock.engine.work.agents import run_agent
+from interlock.workflow.containers.condition import Condition
+from interlock.workflow.containers.loop import Loop
+from interlock.workflow.containers.port import MISSING
+from interlock.workflow.containers.router import Router
 from interlock.workflow.decide.decide import Decided, continued, decide, expired
 from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, content_of
-from interlock.workflow.declare.nodes import Condition, Loop, Router, Step, Workflow
+from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import Review
 from interlock.workflow.run.advance import Executed, Judged, advance, concluded, failed, recovered
 from interlock.workflow.run.events import Draft, Path, effects
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.scope import (
-    MISSING,
     content_of_node,
     newest_contents,
     place_at,
     scope_at,
-    scope_in_iteration,
+    scope_inside,
     sent_back,
 )
 from interlock.workflow.run.snapshots import paused
@@ -125,7 +128,7 @@ class Simulation:
 
     def _retry_at(self, work: Work) -> int | None:
         step, node = work.place.node, node_at(self.state, list(work.path))
-        if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries > step.retries:
+        if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries.in_a_row > step.retries:
             return None
         return self.clock + 100
 
@@ -163,14 +166,14 @@ class Simulation:
 
     def step_input(self, work: Work) -> StepInput:
         in_loop = isinstance(work.place.node, Loop)
-        scope = (scope_in_iteration if in_loop else scope_at)(self.workflow, self.state, work.path)
+        scope = (scope_inside if in_loop else scope_at)(self.workflow, self.state, work.path)
         node = node_at(self.state, list(work.path))
         if node is not None:
             scope = sent_back(scope, node)
         return StepInput(
             input=scope.input,
             previous_step_content=scope.previous,
-            user_input=None if node is None else node.user_input,
+            user_input=None if node is None else node.form.user_input,
             rejection_feedback=scope.feedback,
             previous_output=scope.previous_output,
             session=Session("session-1"),

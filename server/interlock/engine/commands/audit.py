@@ -13,12 +13,13 @@ from pydantic_core import from_json
 from interlock.engine.driving.rows import parted, with_private
 from interlock.log.port import Appended, Batch, Log
 from interlock.store.port import Decision, Store
+from interlock.workflow.containers.port import Scope
 from interlock.workflow.decide.decide import Decided
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.node import NodeState
+from interlock.workflow.node import Form
 from interlock.workflow.run.events import Draft
-from interlock.workflow.run.requirements import asked
-from interlock.workflow.run.scope import Scope, place_at
+from interlock.workflow.run.requirements import asked, node_in_round
+from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
 from interlock_protocol.codec import read_body
 from interlock_protocol.types import JsonObject
@@ -96,8 +97,8 @@ def resolution_of(
     place = place_at(workflow, path)
     for review in place.node.reviews.values():
         for round_ in range(MAX_ROUNDS):
-            node = NodeState(place.step_id, event["visit"], round=round_, iteration=round_, attempt=round_)
-            node.user_input = {}  # an error's question has the form that was asked before
+            node = node_in_round(place, event["visit"], round_)
+            node.form = Form({})  # an error's question has the form that was asked before
             found = asked(state.run_id, place, path, node, review, Scope(state.input), 0)
             if found.id == decision.requirement_id:
                 requirement = Requirement(found.id, found.kind, list(path), decision.event_index, found.facts)

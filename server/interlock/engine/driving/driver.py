@@ -441,9 +441,9 @@ class Driver:
     def _retry_at(self, work: Work) -> int | None:
         """When a step that failed is tried again (rule 8); None when it isn't."""
         step, node = work.place.node, node_at(self.state, list(work.path))
-        if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries > step.retries:
+        if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries.in_a_row > step.retries:
             return None
-        return self.clock.now_ms() + round(1000 * backoff(node.tries))
+        return self.clock.now_ms() + round(1000 * backoff(node.tries.in_a_row))
 
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
         """Emit what the work came to; an output that can't be encoded raises, and nothing was emitted."""

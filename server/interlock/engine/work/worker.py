@@ -25,6 +25,7 @@ from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.stream import RunWriter, StepStream
 from interlock.secrets.port import SecretUnreadable, Vault, struck
 from interlock.store.session_changes import difference, patched
+from interlock.workflow.containers.port import MISSING, Judged, truth
 from interlock.workflow.decide.decide import purpose_of
 from interlock.workflow.declare.agents import AgentPause
 from interlock.workflow.declare.errors import OutputError
@@ -33,19 +34,17 @@ from interlock.workflow.declare.form_models import Misfit
 from interlock.workflow.declare.forms import answer_of
 from interlock.workflow.declare.inputs import nested_input
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
-from interlock.workflow.declare.nodes import Condition, Evaluator, Loop, Node, Router, Step, Workflow
+from interlock.workflow.declare.nodes import Node, Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Review
 from interlock.workflow.declare.values import read
 from interlock.workflow.node import NodeState
-from interlock.workflow.run.advance import Executed, Judged
+from interlock.workflow.run.advance import Executed
 from interlock.workflow.run.scope import (
-    MISSING,
     content_of_node,
     newest_contents,
     newest_filled_in,
     scope_at,
-    scope_in_iteration,
-    sent_back,
+    scope_of_work,
 )
 from interlock.workflow.run.state import node_at
 from interlock.workflow.run.walk import Work
@@ -91,16 +90,12 @@ class Worker:
         match work.task, node:
             case "execute", Step():
                 return await self._executed(work, node)
-            case "condition", Condition(evaluator=evaluator):
-                return _truth(await self._looked(evaluator, work), "a condition's evaluator")
-            case "end_condition", Loop():
-                return await self._ends(work, node)
-            case "selector", Router(selector=selector) if selector is not None:
-                return _routes(await self._looked(selector, work), list(work.place.children))
             case "thread", Step():
                 return await self._thread_ended(work, node)
-            case "review", Loop() | Router():
-                return await self._judged(work, node)
+            case "review", _:
+                return await self._judged(work)
+            case "condition" | "selector" | "end_condition", _:
+                return await self._looked(work)
             case "input", Step(workflow=Workflow() as nested):
                 return self._nested_input(work, nested)
         raise AssertionError(work)
@@ -163,23 +158,19 @@ class Worker:
         if review is None or review.when is None:
             return review is not None
         shown = StepOutput(_copy_of(output.content), success=output.success, error=output.error, stop=output.stop)
-        return _truth(await call(review.when, shown), "a Review's `when`")
+        return truth(await call(review.when, shown), "a Review's `when`")
 
-    async def _judged(self, work: Work, node: Loop | Router) -> Judged:
+    async def _judged(self, work: Work) -> Judged:
         content = content_of_node(work.place, node_at(self._writer.state, list(work.path)))
         output = Content(None if content is MISSING else content, "json")
-        if await self._is_reviewed(node, output):
+        if await self._is_reviewed(work.place.node, output):
             return Judged(reviewed=True)
-        return Judged(reviewed=False, ends=isinstance(node, Loop) and await self._ends(work, node))
+        return Judged(reviewed=False, ends=work.evaluator is not None and await self._looked(work))
 
-    async def _ends(self, work: Work, loop: Loop) -> bool:
-        if loop.end_condition is None:
-            return False
-        return _truth(await self._looked(loop.end_condition, work), "an end condition")
-
-    async def _looked(self, evaluator: Evaluator, work: Work) -> Any:
-        """What code, or an expression, makes of the run as it is."""
-        given = await self._input(work)
+    async def _looked(self, work: Work) -> Any:
+        """What a container's code, or expression, makes of the run as it is."""
+        evaluator, given = work.evaluator, await self._input(work)
+        assert evaluator is not None
         if isinstance(evaluator, Expression):
             return await self._expressions.value(evaluator, given)
         return await call(evaluator, given)
@@ -187,9 +178,7 @@ class Worker:
     async def _input(self, work: Work) -> StepInput:
         state, workflow = self._writer.state, self._workflow
         node = node_at(state, list(work.path))
-        scope = (scope_in_iteration if isinstance(work.place.node, Loop) else scope_at)(workflow, state, work.path)
-        if node is not None:
-            scope = sent_back(scope, node)
+        scope = scope_of_work(workflow, state, work.path)
         return StepInput(
             input=_as_model(scope.schema, scope.input),
             previous_step_content=_copy_of(scope.previous),
@@ -206,8 +195,8 @@ class Worker:
                 state.run_id,
                 work.path,
                 work.visit,
-                0 if node is None else node.round,
-                0 if node is None else node.inputs,
+                0 if node is None else node.verdict.round,
+                0 if node is None else node.form.inputs,
             ),
             _contents=lambda: _copy_of(newest_contents(workflow, self._writer.state)),
             _cancelled=lambda: self.is_cancelled,
@@ -217,14 +206,16 @@ class Worker:
         """What was filled in for a step; code that looks where a run goes sees what was filled in last."""
         looks = node is None or _is_looking(work)
         filled = newest_filled_in(self._writer.state) if looks else node
-        if filled is None or filled.user_input is None:
+        if filled is None or filled.form.user_input is None:
             return None
         try:
-            return self._filled(filled, filled.user_input, opens=not looks)
+            return self._filled(filled, filled.form.user_input, opens=not looks)
         except Misfit:
             if not looks:
                 raise
-            return _copy_of(filled.user_input)  # what stands for a secret that is gone may be none of the model's type
+            return _copy_of(
+                filled.form.user_input
+            )  # what stands for a secret that is gone may be none of the model's type
 
     def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
         """What a person filled in: a dict, or an instance of the model that was asked for.
@@ -237,7 +228,7 @@ class Worker:
         """
         place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
-        sealed = node.sealed if opens else {}
+        sealed = node.form.sealed if opens else {}
         secrets = {name: self._opened(node, name, each) for name, each in sealed.items()}
         self.secrets.update(str(each) for each in secrets.values())
         return answer_of(None if ask is None else ask.model, _copy_of(values), secrets)
@@ -295,21 +286,3 @@ def _kept_in(session: Session) -> JsonObject:
 def _copy_of(value: JsonValue) -> Any:
     """A copy for a step to do with as it likes: the state is the fold of the log, and nobody else's."""
     return from_json(to_json(value)) if isinstance(value, dict | list) else value
-
-
-def _truth(value: Any, who: str) -> bool:
-    if not isinstance(value, bool):
-        raise OutputError(f"{who} returns True or False, not {type(value).__name__}")
-    return value
-
-
-def _routes(value: Any, available: list[str]) -> list[str]:
-    """The selected names, in order of declaration."""
-    listed = list(value) if isinstance(value, list | tuple | set) else [value]
-    names = [each if isinstance(each, str) else getattr(each, "name", None) for each in listed]
-    for name in names:
-        if name not in available:
-            raise OutputError(f"the selector returned {name!r}; the routes are: {', '.join(available)}")
-    if not names:
-        raise OutputError(f"the selector selected nothing; the routes are: {', '.join(available)}")
-    return [name for name in available if name in names]

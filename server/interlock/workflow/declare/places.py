@@ -79,9 +79,7 @@ def fingerprint_of(nodes: Sequence[Node], input_schema: type[BaseModel] | None =
 def _shape(node: Node) -> list[Any]:
     asked = [_asked(review, node) for review in node.reviews.values()]
     branches = [[_shape(child) for child in branch] for branch in node.branches]
-    agent = getattr(node, "agent", None)
-    own = [getattr(node, "max_iterations", None), None if agent is None else [agent.id, agent.type]]
-    return [node.kind, node.name, asked, own, branches]
+    return [node.kind, node.name, asked, node.relied_on, branches]
 
 
 def _asked(review: AnyReview, node: Node) -> list[Any]:
