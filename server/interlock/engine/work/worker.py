@@ -213,9 +213,8 @@ class Worker:
         except Misfit:
             if not looks:
                 raise
-            return _copy_of(
-                filled.form.user_input
-            )  # what stands for a secret that is gone may be none of the model's type
+            # What stands for a secret that is gone may be none of the model's type.
+            return _copy_of(filled.form.user_input)
 
     def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
         """What a person filled in: a dict, or an instance of the model that was asked for.

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
-from interlock.workflow.node import AgentState, Failure, Form, Happening, NodeState, Phase, Tries
+from interlock.workflow.node import AgentState, Failure, Form, Happening, NodeState, Output, Phase, Tries
 from interlock.workflow.run.state import (
     GATES,
     KEPT_KEYS,
@@ -141,14 +141,15 @@ def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> 
 def _step_completed(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     _end(state, node, event, Happening.COMPLETED)
-    said = event.get("step_response", {})
-    node.output = replace(
-        node.output,
-        content=event.get("content"),
-        content_type=event["content_type"],
-        success=said.get("success", True),
-        error=said.get("error"),
-        stop=bool(said.get("stop")),
+    said, before = event.get("step_response", {}), node.output
+    node.output = Output(
+        event.get("content"),
+        event["content_type"],
+        before.model,
+        said.get("success", True),
+        said.get("error"),
+        bool(said.get("stop")),
+        before.overruled,
     )
     node.agent = None
     state.steps_completed += 1
@@ -184,20 +185,28 @@ def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> No
 def _output_review(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     """An output that waits for its review is durable from here on, and what came with it."""
     node = _node(state, event)
-    node.verdict = replace(node.verdict, given=None)
-    node.output = replace(node.output, content=event.get("step_output"))
-    if "output" in private:
+    _nothing_said(node)
+    content, output = event.get("step_output"), private.get("output")
+    if output is None:
+        node.output = replace(node.output, content=content)
+    else:
         node.go(Happening.ASKED)
-        output = private["output"]
-        node.output = replace(
-            node.output,
-            content_type=output["content_type"],
-            success=output["success"],
-            stop=output["stop"],
-            error=output.get("error"),
-            model=output.get("model"),
+        node.output = Output(
+            content,
+            output["content_type"],
+            output.get("model"),
+            output["success"],
+            output.get("error"),
+            output["stop"],
+            node.output.overruled,
         )
     node.session_changes = private.get("session", [])
+
+
+def _nothing_said(node: NodeState) -> None:
+    """Nobody has said anything yet of its next output."""
+    if node.verdict.given is not None:
+        node.verdict = replace(node.verdict, given=None)
 
 
 def _executor_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
@@ -377,7 +386,7 @@ def _container_started(state: RunState, event: Event, private: Mapping[str, Any]
     node = _node(state, event)
     node.go(Happening.STARTED)
     node.kind = _KIND_STARTED[event["event"]]
-    node.verdict = replace(node.verdict, given=None)
+    _nothing_said(node)
     node.started_at = event["created_at"]
     _fold_own(node, event, private)
 
