@@ -10,16 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from interlock.engine.work.agents import run_agent
+from interlock.secrets.port import Vault
 from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.port import MISSING
 from interlock.workflow.containers.router import Router
 from interlock.workflow.decide.decide import Decided, continued, decide, expired
 from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
+from interlock.workflow.declare.inputs import nested_input
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, content_of
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import Review
+from interlock.workflow.declare.values import read
 from interlock.workflow.run.advance import Executed, Judged, advance, concluded, failed, recovered
 from interlock.workflow.run.events import Draft, Path, effects
 from interlock.workflow.run.fold import fold
@@ -56,6 +59,9 @@ class Simulation:
 
     Attributes:
         most: after how many drafts a look is cut short, as a driver does in wide runs; None for never.
+        vault: seals the secrets in forms.
+        held: ids of the steps that a thread of an earlier try is still at work for.
+        asked: ids of all that was ever asked.
     """
 
     workflow: Workflow
@@ -66,6 +72,9 @@ class Simulation:
     executed: list[Work] = field(default_factory=list)
     clock: int = 1_000
     most: int | None = None
+    vault: Vault | None = None
+    held: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.state = self.before()
@@ -85,6 +94,10 @@ class Simulation:
         message = parse_server_message({**event, "event_index": len(self.log), "epoch": 1})
         assert type(message) is RUN_EVENTS[event["event"]]
         assert not self.state.status.is_final, "nothing follows the end"
+        new = [event["requirement_id"]] if event["event"] == "StepPaused" else []
+        new += [each["id"] for each in event["executor_requirements"]] if event["event"] == "StepExecutorPaused" else []
+        assert not self.asked & set(new), "no two pauses of a run have the same id"
+        self.asked.update(new)
         self.log.append((event, draft.private, draft.resolves))
         fold(self.state, event, draft.private)
         return event
@@ -93,7 +106,7 @@ class Simulation:
         """Go on until only work or people can."""
         begin: Path | None = None
         while not self.state.status.is_final:
-            step = advance(self.workflow, self.state, self.clock, most=self.most, begin=begin)
+            step = advance(self.workflow, self.state, self.clock, self.held, most=self.most, begin=begin)
             is_whole, begin = begin is None, step.cut
             if is_whole and not step.drafts:
                 if step.wake_at is not None and not step.work and not self.running:
@@ -122,7 +135,8 @@ class Simulation:
             result = self._result(work)
             drafts = concluded(self.workflow, self.state, work, result, self.clock)
         except Exception as error:
-            drafts = (failed(self.workflow, self.state, work, error, retry_at=self._retry_at(work)),)
+            retry_at, at_work = self._retry_at(work), work.place.step_id in self.held
+            drafts = (failed(self.workflow, self.state, work, error, retry_at=retry_at, at_work=at_work),)
         for draft in drafts:
             self.emit(draft)
 
@@ -143,6 +157,9 @@ class Simulation:
                 state = node_at(self.state, list(work.path))
                 result = at_once(run_agent(agent, None if state is None else state.agent, given, _Nowhere()))
                 return Executed(result, not isinstance(result, AgentPause) and self._is_reviewed(node, result))
+            case "input", Step(workflow=Workflow() as nested):
+                scope = scope_at(self.workflow, self.state, work.path)
+                return nested_input(nested, scope.input if scope.previous is None else scope.previous)
             case "review", _:
                 content = content_of_node(work.place, node_at(self.state, list(work.path)))
                 review = node.asks(Review)
@@ -171,7 +188,7 @@ class Simulation:
         if node is not None:
             scope = sent_back(scope, node)
         return StepInput(
-            input=scope.input,
+            input=scope.input if scope.schema is None else read(scope.schema, scope.input),
             previous_step_content=scope.previous,
             user_input=None if node is None else node.form.user_input,
             rejection_feedback=scope.feedback,
@@ -195,6 +212,7 @@ class Simulation:
         """Lose everything but the log; a new owner takes over."""
         self.state = self.refolded()
         self.running.clear()
+        self.held.clear()
         if self.state.status is not RunStatus.PENDING and not self.state.status.is_final:
             for draft in recovered(self.workflow, self.state):
                 self.emit(draft)
@@ -217,7 +235,7 @@ class Simulation:
             (EchoedErrorRequirement if "decision" in answer else EchoedRequirement).model_validate(answer)
             for answer in answers
         ]
-        decided = decide(self.workflow, self.state, echoed, may_decide=anybody, seen=seen)
+        decided = decide(self.workflow, self.state, echoed, may_decide=anybody, seen=seen, vault=self.vault)
         self.clock += 1
         for draft in continued(self.workflow, self.state, decided, resolved_by=by, now=self.clock):
             self.emit(draft)

@@ -119,7 +119,8 @@ class Form:
 @dataclass(frozen=True, slots=True)
 class Tries:
     """How often its work was tried: `attempt` counts all tries, `in_a_row` those since a person last had a say, `turn`
-    the pauses of its agent.
+    the pauses of its agent; `asked_errors` how often a person had it tried again since a try began: the next one may
+    fail before it begins.
 
     `retry_at` is when it is tried again, in milliseconds since 1970; `at_work` says that a try that is over has yet to
     end in its thread.
@@ -130,6 +131,7 @@ class Tries:
     turn: int = 0
     retry_at: int | None = None
     at_work: bool = False
+    asked_errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from tests.support.live import eventually
 
 from interlock import Ask, Confirm, Step, StepInput, UserInputField, Workflow
@@ -192,3 +193,50 @@ async def test_question_that_is_no_longer_asked_is_a_place_that_is_gone(tmp_path
     run_id = await paused_run(tmp_path, Workflow("w", steps=[Step("publish", says("p"), human_review=form)]))
     async with served(tmp_path, publish()) as engine:
         assert (await asked(engine, run_id))[0]["error_type"] == "definition_changed"
+
+
+class Draft(BaseModel):
+    text: str
+
+
+class Note(BaseModel):
+    text: str
+    note: str = ""
+
+
+class Letter(BaseModel):
+    text: str
+    to: str
+
+
+def nested(schema: type[BaseModel] | None) -> Workflow:
+    """A nested workflow that is given `{"text": "a draft"}`, and says so after its pause."""
+    ask = Step("ask", says("asked"), human_review=Confirm("Publish?"))
+    tell = Step("tell", lambda step_input: repr(step_input.input))
+    inner = Workflow("inner", steps=[ask, tell], input_schema=schema)
+    return Workflow("w", steps=[Step("draft", says({"text": "a draft"})), Step("in", workflow=inner)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("schema", [None, Note])
+async def test_nested_workflow_goes_on_with_what_it_was_given(tmp_path: Path, schema: type[BaseModel] | None) -> None:
+    run_id = await paused_run(tmp_path, nested(Draft))
+    async with served(tmp_path, nested(schema)) as engine:
+        await confirm(engine, run_id)
+        await until(engine, run_id, RunStatus.COMPLETED)
+
+
+async def test_nested_workflow_that_takes_other_input_by_now_asks_what_becomes_of_its_run(tmp_path: Path) -> None:
+    run_id = await paused_run(tmp_path, nested(Draft))
+    async with served(tmp_path, nested(Letter)) as engine:
+        (about,) = (await asked(engine, run_id))[-1]["error_requirements"]
+        assert "what came to the workflow inside isn't what it takes now" in about["error_message"]
+    async with served(tmp_path, nested(Draft)) as engine:
+        await decide(engine, run_id, "retry")
+        await eventually(lambda: waits_for_one(engine, run_id))
+        await confirm(engine, run_id)
+        assert (await until(engine, run_id, RunStatus.COMPLETED)).content == "Draft(text='a draft')"
+
+
+async def waits_for_one(engine: Engine, run_id: str) -> bool:
+    state = await engine.runs.state(run_id, fresh=True)
+    return state.status is RunStatus.PAUSED and len(state.requirements) == 1

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from tests.workflow.people import Person
 from tests.workflow.random_runs import workflows
 from tests.workflow.simulation import Agent, Simulation, says
@@ -35,6 +35,7 @@ from interlock import (
     UserInputField,
     Workflow,
 )
+from interlock.secrets.vault import KeyedVault, new_key
 from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock.workflow.node import Phase
 from interlock.workflow.run.changed_definition import definition_changed, fits, misfit
@@ -48,6 +49,7 @@ GOES_ON: Outcome = "goes on"
 ASKED: Outcome = "asked"
 
 Answers = Sequence[tuple[str, dict[str, Any]]]
+VAULT = KeyedVault([new_key()])
 YES: dict[str, Any] = {"confirmed": True}
 
 
@@ -91,6 +93,7 @@ def form(*fields: UserInputField) -> list[Step]:
 
 
 X = UserInputField("x")
+SECRET_X = UserInputField("x", secret=True)
 FILLED: Answers = (("s", {"user_input": {"x": "a"}}),)
 
 
@@ -101,6 +104,10 @@ class OneField(BaseModel):
 class TwoFields(BaseModel):
     x: str
     reason: str
+
+
+class Login(BaseModel):
+    x: SecretStr = Field(max_length=1)
 
 
 class OtherField(BaseModel):
@@ -165,6 +172,20 @@ def nested(*steps: Any) -> list[Step]:
     return [Step("s", workflow=Workflow("inner", steps=steps))]
 
 
+def nested_with(schema: type[BaseModel] | None, **more: str) -> list[Step]:
+    """A nested workflow that is given `{"x": "a"}`, and looks at it after the pause."""
+    inner = Workflow("inner", steps=[ASKS_A, step("looks", lambda given: repr(given.input))], input_schema=schema)
+    return [step("makes", says({"x": "a", **more})), Step("s", workflow=inner)]
+
+
+def fails(_: Any) -> None:
+    raise RuntimeError("broken")
+
+
+def failing_form(does: Callable[[Any], Any], *fields: UserInputField) -> list[Step]:
+    return [step("s", does, Ask(list(fields)), on_error="pause")]
+
+
 CHANGES = [
     Change("a step comes after it", CONFIRMED, [*CONFIRMED, step("new")], GOES_ON, ASKED),
     Change("a step comes before it", CONFIRMED, [step("new"), *CONFIRMED], ASKED, ASKED),
@@ -226,6 +247,14 @@ CHANGES = [
         "other values are allowed in a field",
         form(UserInputField("x", allowed_values=["a", "b"])),
         form(UserInputField("x", allowed_values=["a"])),
+        ASKED,
+        GOES_ON,
+        FILLED,
+    ),
+    Change(
+        "a field becomes a secret, or is one no longer",
+        form(X),
+        form(SECRET_X),
         ASKED,
         GOES_ON,
         FILLED,
@@ -362,8 +391,89 @@ CHANGES = [
         GOES_ON,
         workflow=({"input_schema": OneField}, {"input_schema": MoreToGive}),
     ),
+    Change(
+        "`input_schema` of a nested workflow doesn't take what came to it, or not all of it",
+        nested_with(OneField),
+        nested_with(TwoFields, reason="b"),
+        ASKED,
+        GOES_ON,
+        ONCE,
+    ),
+    Change(
+        "`input_schema` of a nested workflow gets an optional field",
+        nested_with(OneField),
+        nested_with(MoreToGive),
+        GOES_ON,
+        GOES_ON,
+        ONCE,
+    ),
 ]
 MORE = [
+    Change(
+        "`input_schema` of a nested workflow drops a field, and would lose what came to it",
+        nested_with(OneField),
+        nested_with(Nothing),
+        ASKED,
+        GOES_ON,
+        ONCE,
+    ),
+    Change(
+        "`input_schema` of a nested workflow is new", nested_with(None), nested_with(OneField), GOES_ON, GOES_ON, ONCE
+    ),
+    Change(
+        "`input_schema` of a nested workflow is new, and doesn't take it",
+        nested_with(None),
+        nested_with(Nothing),
+        ASKED,
+        GOES_ON,
+        ONCE,
+    ),
+    Change(
+        "`input_schema` of a nested workflow is gone", nested_with(OneField), nested_with(None), GOES_ON, GOES_ON, ONCE
+    ),
+    Change("a field is a secret no longer", form(SECRET_X), form(X), ASKED, GOES_ON, FILLED),
+    Change(
+        "a field becomes a secret, once it is filled in",
+        reviewed_form(X),
+        reviewed_form(SECRET_X),
+        ASKED,
+        GOES_ON,
+        until=FILLED,
+    ),
+    Change(
+        "a field is a secret no longer, once it is filled in",
+        reviewed_form(SECRET_X),
+        reviewed_form(X),
+        ASKED,
+        GOES_ON,
+        until=FILLED,
+    ),
+    Change(
+        "another step changes after a form with a secret whose model takes no more than one letter",
+        asks(Ask(Login), Review(on_reject="retry")),
+        [*asks(Ask(Login), Review(on_reject="retry")), step("t", None, Confirm())],
+        GOES_ON,
+        ASKED,
+        until=FILLED,
+    ),
+    Change(
+        "a form that a retry may fill in anew has another field",
+        failing_form(fails, X),
+        failing_form(says("x"), X, UserInputField("y", required=False)),
+        ASKED,
+        GOES_ON,
+        until=FILLED,
+        then=(("s", {"decision": "skip"}),),
+    ),
+    Change(
+        "a form that a retry may fill in anew is the same",
+        failing_form(fails, X),
+        failing_form(says("x"), X),
+        GOES_ON,
+        GOES_ON,
+        until=FILLED,
+        then=(("s", {"decision": "skip"}),),
+    ),
     Change(
         "`input_schema` renames a field",
         CONFIRMED,
@@ -471,7 +581,7 @@ def answer(run: Simulation, answers: Answers) -> None:
 
 def stands(change: Change, where: str) -> Simulation:
     """A run in the old workflow that stands there."""
-    run = Simulation(workflow_of(change.old, **change.workflow[0]), input={"x": "a"}).run()
+    run = Simulation(workflow_of(change.old, **change.workflow[0]), input={"x": "a"}, vault=VAULT).run()
     if where == "not yet":
         return run
     answer(run, [("before", YES), *change.until])

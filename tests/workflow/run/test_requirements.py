@@ -38,15 +38,16 @@ def test_id_is_the_same_however_often_it_is_drawn_up() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        ("run-2", ("a",), 1, "kind", 0),
-        ("run-1", ("a", 1), 1, "kind", 0),
-        ("run-1", ("a",), 2, "kind", 0),
-        ("run-1", ("a",), 1, "other", 0),
-        ("run-1", ("a",), 1, "kind", 1),
+        ("run-2", ("a",), 1, "kind", (0,)),
+        ("run-1", ("a", 1), 1, "kind", (0,)),
+        ("run-1", ("a",), 2, "kind", (0,)),
+        ("run-1", ("a",), 1, "other", (0,)),
+        ("run-1", ("a",), 1, "kind", (1,)),
+        ("run-1", ("a",), 1, "kind", (0, 1)),
     ],
 )
 def test_id_tells_runs_places_visits_kinds_and_rounds_apart(other: Any) -> None:
-    assert requirement_id(*other) != requirement_id("run-1", ("a",), 1, "kind", 0)
+    assert requirement_id(*other) != requirement_id("run-1", ("a",), 1, "kind", (0,))
 
 
 # --- what is in it ---

@@ -40,7 +40,7 @@ from interlock.workflow.run.advance import advance, concluded, failed, recovered
 from interlock.workflow.run.events import Draft, Path
 from interlock.workflow.run.snapshots import paused
 from interlock.workflow.run.state import RunState, node_at
-from interlock.workflow.run.walk import Advance, Work
+from interlock.workflow.run.walk import Advance, Work, ends_run
 from interlock_protocol.types import RunStatus
 from interlock_protocol.values import NotWire
 
@@ -125,6 +125,7 @@ class Driver:
         self._threads = ports.threads
         self._worker = Worker(workflow, self.writer, self.sessions, ports.threads, ports.expressions, ports.vault)
         self._draining = False
+        self._is_ending = False
         self._settling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -190,6 +191,7 @@ class Driver:
                 return
             look = await self._advance()
             self._awake.clear()
+            self._is_ending = False
             await self._announce()
             if self._is_stuck(look):
                 if await self._pause():
@@ -394,13 +396,18 @@ class Driver:
     # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _start(self, work: tuple[Work, ...]) -> None:
+        """Begin what is to run and doesn't yet, in slices; nothing more once the run is ending.
+
+        What others appended may end it. Whatever else is news waits until all have begun: in a wide run a look costs
+        more than a slice.
+        """
         begun = 0
         for each in work:
             if each.key in self._tasks:
                 continue
             if begun and begun % SLICE == 0:
                 await asyncio.sleep(0)
-                if self.state.status.is_final or self._draining:
+                if self._is_ending or self.writer.is_behind or self.state.status.is_final or self._draining:
                     return
             self._tasks[each.key] = asyncio.create_task(self._run(each), name=f"{self.state.run_id} {each.path}")
             begun += 1
@@ -448,6 +455,8 @@ class Driver:
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
         """Emit what the work came to; an output that can't be encoded raises, and nothing was emitted."""
         self.writer.emit(*drafts)
+        node = node_at(self.state, list(work.path))
+        self._is_ending = self._is_ending or (node is not None and ends_run(work.place, node))
         self._tasks.pop(work.key, None)
         self._awake.set()
 

@@ -108,7 +108,7 @@ class Loop(Node, Container[Iterations]):
 
     @property
     def relied_on(self) -> list[Any]:
-        return [self.max_iterations, None]
+        return [self.max_iterations, None, None]
 
     # ── What comes next ─────────────────────────────────────────────────────────────────────────────────
 

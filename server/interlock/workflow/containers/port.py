@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias, 
 from pydantic import BaseModel
 
 from interlock.workflow.declare.errors import OutputError
-from interlock.workflow.declare.nodes import Evaluator, Node
+from interlock.workflow.declare.nodes import Evaluator, Node, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import Review
 from interlock.workflow.node import NodeState, Own
@@ -222,6 +222,11 @@ class Container(Generic[O]):
     def branches(self) -> tuple[tuple[Node, ...], ...]:
         """The nodes inside, as they are declared."""
         raise NotImplementedError
+
+    @property
+    def inner(self) -> Workflow | None:
+        """The workflow that it is, whose input comes from outside."""
+        return None
 
     def begin(self, own: O) -> Move:
         """How it begins, once nothing is asked before it any more."""

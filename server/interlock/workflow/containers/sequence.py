@@ -90,12 +90,19 @@ class Nested(Container[Given]):
         return Say(self.ENDED, {"content_type": "json"}, takes_time=True) if outcome is COMPLETED else outcome
 
     def scope(self, own: Given, given: Scope, earlier: Any) -> Scope:
-        """The content before it is its input, as its schema says."""
-        content = given.input if given.previous is None else given.previous
+        """The content before it is its input, as its schema says. What that made of it when it began stays its input,
+        whatever is declared since."""
         schema = self.workflow.input_schema
-        if schema is not None:
-            return replace(given, input=content if own.input is None else own.input, schema=schema, previous=None)
-        return given if given.previous is None else replace(given, input=content, schema=None, previous=None)
+        if own.input is not None:
+            return replace(given, input=own.input, schema=schema, previous=None)
+        content = given.input if given.previous is None else given.previous
+        if schema is None and given.previous is None:
+            return given
+        return replace(given, input=content, schema=schema, previous=None)
+
+    @property
+    def inner(self) -> Workflow | None:
+        return self.workflow
 
 
 def nested_in(step: Step) -> Nested | None:

@@ -22,7 +22,7 @@ from interlock.workflow.declare.agents import AgentExecutor, is_agent
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import StepInput
-from interlock.workflow.declare.places import Place, fingerprint_of, places_of, walk_places
+from interlock.workflow.declare.places import Place, fingerprint_of, places_of, schema_of, walk_places
 from interlock.workflow.declare.reviews import (
     MAX_TIMEOUT,
     AnyReview,
@@ -79,8 +79,8 @@ class Node:
 
     @property
     def relied_on(self) -> list[Any]:
-        """What else of its own a run may rely on: its bound, and who works in it."""
-        return [None, None]
+        """What else of its own a run may rely on: its bound, who works in it, and what a workflow inside takes."""
+        return [None, None, None]
 
     @property
     def gates(self) -> tuple[Gate, ...]:
@@ -159,7 +159,8 @@ class Step(Node):
 
     @property
     def relied_on(self) -> list[Any]:
-        return [None, None if self.agent is None else [self.agent.id, self.agent.type]]
+        agent = None if self.agent is None else [self.agent.id, self.agent.type]
+        return [None, agent, None if self.workflow is None else schema_of(self.workflow.input_schema)]
 
 
 def _check_agent(agent: Any, *, place: str) -> None:

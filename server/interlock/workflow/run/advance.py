@@ -24,7 +24,7 @@ from interlock.workflow.declare.reviews import ToolReview
 from interlock.workflow.declare.values import legible, said
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
-from interlock.workflow.run.requirements import requirement_id
+from interlock.workflow.run.requirements import requirement_id, round_of
 from interlock.workflow.run.state import RunState, elapsed, node_at
 from interlock.workflow.run.walk import Advance, Walk, Work, completion
 from interlock_protocol.types import JsonValue, RunStatus
@@ -134,7 +134,7 @@ def _tools_asked(look: Walk, work: Work, node: NodeState, pause: AgentPause) -> 
     assert step.agent is not None
     review = step.asks(ToolReview) or ToolReview()
     kind = "requires_executor_input"
-    named = requirement_id(look.state.run_id, work.path, node.visit, kind, node.tries.turn)
+    named = requirement_id(look.state.run_id, work.path, node.visit, kind, round_of(work.place, node, review))
     executor = {
         "executor_id": step.agent.id,
         "executor_name": step.agent.name,

@@ -15,7 +15,7 @@ Source: `docs/workflows.md`, "Changing a workflow".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -30,6 +30,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.requirements import rejections
+from interlock.workflow.run.scope import scope_of_first
 from interlock.workflow.run.snapshots import run_output
 from interlock.workflow.run.state import (
     GATES,
@@ -63,7 +64,7 @@ def misfit(workflow: Workflow, state: RunState) -> str | None:
 def _misfits(workflow: Workflow, state: RunState) -> Iterator[str]:
     if not _takes_input(workflow, state.input):
         yield "what it was started with isn't what the workflow takes now"
-    yield from _of_nodes(state, workflow.places, state.nodes, (), tuple(workflow.places))
+    yield from _of_nodes(workflow, state, workflow.places, state.nodes, (), tuple(workflow.places))
     for requirement in state.requirements.values():
         if not is_about_definition(requirement):
             yield from _of_requirement(workflow, state, requirement)
@@ -89,10 +90,16 @@ def _holds(value: JsonValue, part: JsonValue) -> bool:
     return is_same(value, part)
 
 
-def _takes_form(ask: Ask, given: Mapping[str, JsonValue]) -> bool:
-    """Whether the form takes what was filled in."""
+def _takes_form(ask: Ask, given: Mapping[str, JsonValue], sealed: Collection[str]) -> bool:
+    """Whether the form takes what was filled in, and has those of its fields for secrets that are `sealed`.
+
+    What stands for a secret says nothing of it, so that a model that asks for some can't judge what was filled in.
+    """
+    secrets = {field.name for field in ask.fields if field.secret}
+    if secrets & given.keys() != set(sealed):
+        return False
     try:
-        _, wrong = check_input([field.to_wire() for field in ask.fields], given, ask.model)
+        _, wrong = check_input([field.to_wire() for field in ask.fields], given, None if secrets else ask.model)
     except Exception:  # whatever an author's validator raises
         return False
     return not wrong
@@ -102,6 +109,7 @@ def _takes_form(ask: Ask, given: Mapping[str, JsonValue]) -> bool:
 
 
 def _of_nodes(
+    workflow: Workflow,
     state: RunState,
     places: Mapping[str, Place],
     nodes: Mapping[str, NodeState],
@@ -118,7 +126,7 @@ def _of_nodes(
         if name not in places:
             yield f"{name!r} is no longer there"
         else:
-            yield from _of_node(state, places[name], node, (*prefix, name))
+            yield from _of_node(workflow, state, places[name], node, (*prefix, name))
     if order is None or any(name not in places for name in entered):
         return
     there = [name for name in order if name in entered or name not in nodes]
@@ -126,18 +134,18 @@ def _of_nodes(
         yield f"another step comes before {next(reversed(entered))!r} now, or the order of the steps is another"
 
 
-def _of_node(state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
+def _of_node(workflow: Workflow, state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
     named, is_ended = repr(place.node.name), node.phase is Phase.COMPLETED
     if not _is_of_kind(node, place.node.kind):
         yield f"{named} is a {place.node.kind} now, and was a {node.kind}"
         return
     if not is_ended:
-        yield from (f"{named}: {what}" for what in _of_live(state, place, node, path))
+        yield from (f"{named}: {what}" for what in _of_live(workflow, state, place, node, path))
     inner = path if node.part is None else (*path, node.part)
     for nodes in (node.earlier, node.children):
         is_open = nodes is node.children and not is_ended
         order = _order(place, node) if is_open else _as_before(place, nodes)
-        yield from _of_nodes(state, place.children, nodes, inner, order)
+        yield from _of_nodes(workflow, state, place.children, nodes, inner, order)
 
 
 def _is_of_kind(node: NodeState, kind: StepType) -> bool:
@@ -165,7 +173,7 @@ def _as_before(place: Place, nodes: Mapping[str, NodeState]) -> Sequence[str] | 
     return [name for name in place.children if name in nodes] if is_in_order else None
 
 
-def _of_live(state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
+def _of_live(workflow: Workflow, state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
     """What is wrong with a node that hasn't ended."""
     if _begins_again(place, node) and not _has_passed(state, place, node, path):
         yield "other questions come first than those that were answered"
@@ -175,6 +183,9 @@ def _of_live(state: RunState, place: Place, node: NodeState, path: Path) -> Iter
     else:
         gone = container.gone(container.own_of(node), node)
         yield from () if gone is None else (gone,)
+        inner = container.inner if node.phase is Phase.RUNNING else None
+        if inner is not None and not _takes_input(inner, scope_of_first(workflow, state, path).input):
+            yield "what came to the workflow inside isn't what it takes now"
     review = place.node.asks(Review)
     if review is not None and node.verdict.round > review.max_retries:
         yield f"it was sent back {node.verdict.round} times, which is more than the `max_retries`"
@@ -199,7 +210,7 @@ def _has_passed(state: RunState, place: Place, node: NodeState, path: Path) -> b
 
 def _of_step(state: RunState, step: Node, node: NodeState, path: Path) -> Iterator[str]:
     ask, given = step.asks(Ask), node.form.user_input
-    if ask is not None and given is not None and not _takes_form(ask, given):
+    if ask is not None and given is not None and not _takes_form(ask, given, node.form.sealed):
         yield "the form doesn't take what was filled in"
     if node.agent is not None:
         asked = [*state.requirements.values(), *(each.requirement for each in state.resolved.values())]
@@ -269,7 +280,7 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
         if gone:
             yield f"{gone[0]!r} is no longer allowed in a rejection"
     match review:
-        case Ask() if _form(facts["user_input_schema"]) != _form([field.to_wire() for field in review.fields]):
+        case Ask() | ErrorReview() if not _is_form_shown(place, facts.get("user_input_schema")):
             yield "the form has other fields than the one that was shown"
         case Choose():
             gone = [name for name in facts["available_choices"] if name not in place.children]
@@ -279,6 +290,12 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
                 yield "only one route may be chosen where it was several"
         case Review() if facts.get("max_retries", 0) > review.max_retries:
             yield "it may be sent back less often than was said (`max_retries`)"
+
+
+def _is_form_shown(place: Place, shown: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether a node has the form that was shown, in a question about it or about an error; None: none was."""
+    ask = place.node.asks(Ask)
+    return shown is None or (ask is not None and _form(shown) == _form([field.to_wire() for field in ask.fields]))
 
 
 def _form(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

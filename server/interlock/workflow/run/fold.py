@@ -375,7 +375,7 @@ def _error_decided(node: NodeState, event: Event, private: Mapping[str, Any]) ->
     node.failure = replace(node.failure, asks=False)
     if what == "retry":
         node.go(Happening.TO_RETRY)
-        node.tries = replace(node.tries, in_a_row=0)
+        node.tries = replace(node.tries, in_a_row=0, asked_errors=node.tries.asked_errors + 1)
         _filled(node, event["decision"], private, again=True)
     else:
         # What was said before was about an output, and isn't why.

@@ -2,7 +2,7 @@
 
 Laws:
 - A requirement's id is a pure function of the run, the visit, the review and its round: drawing it up again gives the
-  same one.
+  same one, and no other requirement of the run has it.
 - The whole requirement is stored with the pause; what is validated later is what was shown.
 
 Source: `docs/protocol.md`, "Requirements".
@@ -121,17 +121,23 @@ def asked(
     return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, kept)
 
 
-def round_of(place: Place, node: NodeState, review: AnyReview) -> int:
-    """Which time this is that a visit of a node asks the same: a requirement each."""
+def round_of(place: Place, node: NodeState, review: AnyReview) -> tuple[int, ...]:
+    """Which time this is that a visit of a node asks the same: a requirement each.
+
+    An error is asked about once for each try, and again when the next one fails before it begins: the thread of the
+    one before is still at work.
+    """
     match review:
         case Review() | Choose():
             own = _own_round(place, node)
-            return node.verdict.round if own is None else own
+            return (node.verdict.round if own is None else own,)
         case ToolReview():
-            return node.tries.turn
+            return (node.tries.turn,)
+        case ErrorReview() if node.tries.asked_errors:
+            return (node.tries.attempt, node.tries.asked_errors)
         case ErrorReview():
-            return node.tries.attempt
-    return 0
+            return (node.tries.attempt,)
+    return (0,)
 
 
 def _own_round(place: Place, node: NodeState) -> int | None:
@@ -149,9 +155,9 @@ def node_in_round(place: Place, visit: int, number: int) -> NodeState:
     return node
 
 
-def requirement_id(run_id: str, path: Path, visit: int, kind: str, round_: int) -> str:
-    """The id of the requirement that a visit of a node has for one kind of review, the `round_`th time."""
-    text = "\x1f".join((run_id, *map(str, path), str(visit), kind, str(round_)))
+def requirement_id(run_id: str, path: Path, visit: int, kind: str, round_: tuple[int, ...]) -> str:
+    """The id of the requirement that a visit of a node has for one kind of review, in one round of it (`round_of`)."""
+    text = "\x1f".join((run_id, *map(str, path), str(visit), kind, ".".join(map(str, round_))))
     return "req-" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 

@@ -122,12 +122,18 @@ def scope_at(workflow: Workflow, state: RunState, path: Path) -> Scope:
     return _after_siblings(places, nodes, names[-1], scope)
 
 
+def scope_of_first(workflow: Workflow, state: RunState, path: Path) -> Scope:
+    """What the first node inside the container at `path` is given."""
+    place, node = place_at(workflow, path), node_at(state, list(path))
+    assert node is not None
+    return _inside(place, node, scope_at(workflow, state, path))
+
+
 def scope_inside(workflow: Workflow, state: RunState, path: Path) -> Scope:
     """What a node after the last one inside the container at `path` would be given."""
     place, node = place_at(workflow, path), node_at(state, list(path))
     assert node is not None
-    scope = _inside(place, node, scope_at(workflow, state, path))
-    return scope.after(last_content(place.children, node.children))
+    return scope_of_first(workflow, state, path).after(last_content(place.children, node.children))
 
 
 def scope_of_work(workflow: Workflow, state: RunState, path: Path) -> Scope:

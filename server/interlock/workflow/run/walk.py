@@ -35,7 +35,7 @@ from interlock.workflow.containers.port import (
 )
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.io import Content
-from interlock.workflow.declare.nodes import Evaluator, Step, Workflow
+from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.node import NodeState, Phase
@@ -171,18 +171,18 @@ class Walk:
         return _BY_PHASE[node.phase](self, place, node, path)
 
     def completed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        return STOPPED if node.output.stop else COMPLETED
+        return STOPPED if ends_run(place, node) else COMPLETED
 
     def failed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node that failed for good: its step says what that comes to (rule 8)."""
         turned = self.turned_down(place, node, path, skipped_because="error")
         if turned is not None:
             return turned
-        step = place.node
-        if node.failure.asks or (isinstance(step, Step) and step.on_error == "pause"):
-            return self.pause(place, node, path, step.asks(ErrorReview) or ErrorReview())
-        if isinstance(step, Step) and step.on_error == "skip":
-            return self.say(place, node, path, "StepSkipped", reason="error")
+        match _on_error(place, node):
+            case "pause":
+                return self.pause(place, node, path, place.node.asks(ErrorReview) or ErrorReview())
+            case "skip":
+                return self.say(place, node, path, "StepSkipped", reason="error")
         return Outcome(Ending.FAILED, (place, node))
 
     def turned_down(
@@ -368,6 +368,20 @@ class _Inside:
 
     def carry_out(self, move: Move) -> Outcome:
         return self.walk.do(move, self.place, self.node, self.path)
+
+
+def ends_run(place: Place, node: NodeState) -> bool:
+    """Whether what its own work came to ends the run, and with it whatever runs beside the node."""
+    if node.phase is Phase.FAILED:
+        return _on_error(place, node) == "fail"
+    return node.output.stop and node.phase is Phase.COMPLETED
+
+
+def _on_error(place: Place, node: NodeState) -> OnError:
+    """What becomes of a node that failed for good (rule 8)."""
+    if node.failure.asks:
+        return "pause"
+    return place.node.on_error if isinstance(place.node, Step) else "fail"
 
 
 def completion(output: Content, duration_ms: int) -> dict[str, Any]:
