@@ -56,6 +56,7 @@ from interlock_protocol.requirements import (
     StepRequirement,
 )
 from interlock_protocol.types import JsonValue, PathPart, RunStatus
+from interlock_protocol.values import NotWire
 
 __all__ = ["ALL_SCOPES", "ErrorCode", "Pause", "Refusal", "Run", "StepRun", "Unexpected", "running"]
 
@@ -294,9 +295,12 @@ def _sendable(message: _M) -> _M:
     """The message, if a client could send it.
 
     Raises:
-        ValueError: a value in it isn't JSON.
+        Refusal: a value in it isn't JSON.
     """
-    JSON.encode(message.model_dump())
+    try:
+        JSON.encode(message.model_dump())
+    except NotWire as fault:
+        raise Refusal(ErrorCode.INVALID_JSON, f"this isn't JSON: {fault.sentence}") from None
     return message
 
 

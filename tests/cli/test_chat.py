@@ -113,6 +113,13 @@ def test_reviewed_table_is_written_anew_as_json(cli: Cli) -> None:
     assert '"rows": 4' in done.stdout
 
 
+def test_reviewed_output_may_become_null(cli: Cli) -> None:
+    done = cli("chat", "reviewed-table", piped="e\nnull\n.\n")
+    assert done.returncode == 0, done.stdout
+    assert "→ table: approved, edited the output" in done.stdout
+    assert "Nothing was changed." not in done.stdout
+
+
 def test_nothing_changed_is_nothing_decided(cli: Cli) -> None:
     done = cli("chat", "reviewed", piped="e\na letter\n.\nwhat\ny\n")
     assert done.returncode == 0, done.stdout

@@ -75,7 +75,7 @@ class Person:
         due = next_timer(self.run.state)
         if due is None:
             return self.work()
-        assert expired(self.run.state, due - 1) == ()
+        assert expired(self.run.workflow, self.run.state, due - 1) == ()
         assert self.run.expire(due - self.run.clock)
         assert (next_timer(self.run.state) or due + 1) > due
         return None
@@ -130,7 +130,9 @@ class Person:
         run = self.run
         decided: tuple[Decided, ...]
         if requirement.due is not None and self.pick([True, False]):
-            decided = tuple(each for each in expired(run.state, requirement.due) if each.requirement is requirement)
+            decided = tuple(
+                each for each in expired(run.workflow, run.state, requirement.due) if each.requirement is requirement
+            )
             resolved_by = TIMEOUT
         else:
             answer = answer_to(requirement.kind, requirement.facts, self.pick)

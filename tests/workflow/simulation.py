@@ -244,7 +244,7 @@ class Simulation:
     def expire(self, later: int) -> tuple[Decided, ...]:
         """Let `later` milliseconds go by, and timeouts fire."""
         self.clock += later
-        decided = expired(self.state, self.clock)
+        decided = expired(self.workflow, self.state, self.clock)
         for draft in continued(self.workflow, self.state, decided, resolved_by=TIMEOUT, now=self.clock):
             self.emit(draft)
         return decided

@@ -32,7 +32,7 @@ _LONGEST_INT: Final = 100  # characters; what is longer isn't looked at
 
 @dataclass(frozen=True)
 class Left:
-    """Nothing was typed, and the field has no default: it is left out."""
+    """Nothing was typed, and there is no default: it is left as it is."""
 
 
 LEFT: Final = Left()

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 from interlock.cli.answers import (
+    LEFT,
     Left,
     all_picked,
     as_text,
@@ -143,7 +144,7 @@ class Prompter:
             await self._send(current().confirm())
         elif answer == "no":
             await self._reject(current)
-        elif (output := await self._edited(before.get("output", current().output))) is not None:
+        elif not isinstance(output := await self._edited(before.get("output", current().output)), Left):
             before["output"] = output
             await self._send(current().confirm(edited_output=output))
         else:
@@ -253,8 +254,8 @@ class Prompter:
             chosen = [await self._until_read(lambda text: picked(keys, text), "Which? ")]
         return [keys[index] for index in chosen]
 
-    async def _edited(self, value: JsonValue) -> JsonValue:
-        """The value as the person changes it; None when they don't."""
+    async def _edited(self, value: JsonValue) -> JsonValue | Left:
+        """The value as the person changes it, to null perhaps; `LEFT` when they don't."""
         text = as_text(value)
         while (changed := await self._new_text(text, "txt" if isinstance(value, str) else "json")) != text:
             try:
@@ -263,7 +264,7 @@ class Prompter:
                 self._screen.line(str(error), "red")
                 text = changed
         self._screen.line("Nothing was changed.", "dim")
-        return None
+        return LEFT
 
     async def _new_text(self, text: str, suffix: str) -> str:
         editor = editor_of() if self._lines.is_terminal else None

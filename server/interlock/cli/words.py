@@ -131,6 +131,8 @@ def question(pause: Pause) -> str:
 
 def _word(name: str, given: Mapping[str, Any], tools: Mapping[str, str]) -> str:
     value = given.get(name)
+    if name == "edited_output":
+        return "edited the output" if name in given else ""  # null is an output too
     if value is None:
         return ""
     if name == "confirmed":
@@ -145,7 +147,7 @@ def _word(name: str, given: Mapping[str, Any], tools: Mapping[str, str]) -> str:
         return "; ".join(_tool_word(each, tools.get(each.get("id"), "tool")) for each in value)
     if name == "rejection_feedback":
         return f"“{in_short(value, 80)}”"
-    return "edited the output" if name == "edited_output" else str(value)
+    return str(value)
 
 
 def _tool_word(given: Mapping[str, Any], tool: str) -> str:

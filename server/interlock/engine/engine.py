@@ -341,7 +341,7 @@ class Engine:
             workflow = self._definition(facts, state)
             if workflow is None:
                 return await self._ask_about_definition(state)
-            decided = expired(state, self.clock.now_ms())
+            decided = expired(workflow, state, self.clock.now_ms())
             if not decided:
                 # By an earlier look, perhaps, that didn't come to write its audit.
                 await self._record(run_id, state.epoch, audit_of(state), None)

@@ -256,7 +256,7 @@ def test_timeout_may_be_folded_late(kind: str, then: Any, end: str) -> None:
     run = reached(nodes.get(kind) or agent("a", **timing), end)
     if kind == "tools":
         run.decide({"id": run.pending("a").id, **tool(run, 0)})
-    decided = expired(run.state, run.clock + 1_000)
+    decided = expired(run.workflow, run.state, run.clock + 1_000)
     assert_may_be_folded_late(run, decided, TIMEOUT, crashes=False)
 
 

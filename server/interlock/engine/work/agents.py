@@ -17,7 +17,6 @@ from typing import Any, Protocol
 from interlock.workflow.declare.agents import AgentExecutor, AgentPause, Tool, ToolDecision, ToolRequest
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.io import Content, StepInput, content_of, json_ready
-from interlock.workflow.declare.values import legible
 from interlock.workflow.node import AgentState
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import is_text
@@ -60,7 +59,7 @@ class _Events:
         self._stream.tool("ToolCallCompleted", {**_wire(tool), "result": shown})
 
     def tool_failed(self, tool: Tool, error: str) -> None:
-        self._stream.tool("ToolCallError", {**_wire(tool), "error": legible(str(error))})
+        self._stream.tool("ToolCallError", {**_wire(tool), "error": str(error)})
 
     async def room(self) -> None:
         if self._stream.is_full:

@@ -14,6 +14,7 @@ from interlock.engine.clock import Clock
 from interlock.secrets.port import struck
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.values import legible
 from interlock.workflow.run.events import step_event
 from interlock.workflow.run.state import RunState
 from interlock.workflow.run.walk import Work
@@ -66,6 +67,8 @@ class StepStream:
         self._say("CustomEvent", name=name, data=data)
 
     def tool(self, event: str, tool: JsonObject) -> None:
+        if "error" in tool:
+            tool = {**tool, "error": legible(str(struck(tool["error"], self._secrets)))}
         self._say(event, tool=tool)
 
     def _say(self, event: str, **fields: JsonValue) -> None:

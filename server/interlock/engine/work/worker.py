@@ -36,7 +36,7 @@ from interlock.workflow.declare.inputs import nested_input
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
 from interlock.workflow.declare.nodes import Node, Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Review
-from interlock.workflow.declare.values import read
+from interlock.workflow.declare.values import legible, read
 from interlock.workflow.node import NodeState
 from interlock.workflow.run.advance import Executed
 from interlock.workflow.run.scope import (
@@ -116,8 +116,7 @@ class Worker:
         if isinstance(output, AgentPause):
             _refuse_secrets(output, self.secrets)
             return Executed(output, session=changes)
-        if self.secrets:
-            output = _without(output, self.secrets)
+        output = _without(output, self.secrets)
         return Executed(output, await self._is_reviewed(step, output), changes)
 
     async def _thread_ended(self, work: Work, step: Step) -> None:
@@ -261,8 +260,10 @@ def _refuse_secrets(pause: AgentPause, secrets: Set[str]) -> None:
 
 
 def _without(output: Content, secrets: Set[str]) -> Content:
-    """An output that doesn't repeat the secrets that its step was given."""
-    error = None if output.error is None else str(struck(output.error, secrets))
+    """An output that doesn't repeat the secrets that its step was given. Its error is cut after that, not before."""
+    if not secrets and output.error is None:
+        return output
+    error = None if output.error is None else legible(str(struck(output.error, secrets)))
     return replace(output, content=struck(output.content, secrets), error=error)
 
 

@@ -20,13 +20,14 @@ from interlock.workflow.decide.merge import (
     Echoed,
     given_in,
     kinds_of,
+    made,
     meant_by,
     merge,
     secrets_in,
     timed_out,
     type_of_edit,
 )
-from interlock.workflow.declare.forms import is_same
+from interlock.workflow.declare.forms import digest, is_same
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.advance import started
 from interlock.workflow.run.changed_definition import is_about_definition
@@ -35,8 +36,10 @@ from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
 from interlock.workflow.run.walk import TIMEOUT
 from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.limits import MAX_CLIENT_DEPTH
 from interlock_protocol.requirements import EchoedErrorRequirement
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
+from interlock_protocol.values import NotWire, encoded
 
 ERROR = "requires_error_decision"
 
@@ -100,15 +103,15 @@ def decide(
                 "This decision is for others: the pause names its assignees, and you aren't among them.",
                 run_id=state.run_id,
             )
-        given = meant_by(requirement, given_in(each))
+        given = meant_by(requirement, _carried(state, given_in(each)))
         if not given or _is_given_again(state, requirement, given, given_to):
             continue
         if isinstance(found, Resolution):
             _repeat(workflow, state, found, given, vault)
             continue
-        decision = _without_repeats(state, found, merge(workflow, state, found, given))
-        if decision is not None:
-            decided[found.id] = _sealed(state, found, decision, vault)
+        sent = _without_repeats(state, found, merge(workflow, state, found, given))
+        if sent is not None:
+            decided[found.id] = _sealed(state, found, sent, made(workflow, state, found, sent), vault)
     if not given_to:
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
@@ -159,14 +162,14 @@ def _resolved_ids(decided: Decided) -> tuple[str, ...]:
     return tuple(decided.by_id)
 
 
-def expired(state: RunState, now: int) -> tuple[Decided, ...]:
+def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...]:
     """What a timeout resolves now.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
     """
     due = [each for each in state.requirements.values() if each.due is not None and each.due <= now]
-    return tuple(Decided(each, timed_out(each)) for each in due)
+    return tuple(Decided(each, timed_out(workflow, state, each)) for each in due)
 
 
 def next_timer(state: RunState) -> int | None:
@@ -188,6 +191,20 @@ def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled
         raise _finished(state)
     draft = Draft(run_event(state, workflow.name, "WorkflowCancelled", reason=reason, cancelled_by=cancelled_by))
     return (started(workflow, state), draft) if state.status is RunStatus.PENDING else (draft,)
+
+
+def _carried(state: RunState, given: dict[str, Any]) -> dict[str, Any]:
+    """What was given, if the wire carries it: what was decided in this process came through no codec.
+
+    Raises:
+        Refusal: `invalid_json`, as of a client's frame.
+    """
+    try:
+        encoded(given, depth=MAX_CLIENT_DEPTH)
+    except NotWire as fault:
+        details: Any = [{"field": fault.where, "error": fault.sentence}]
+        raise Refusal(ErrorCode.INVALID_JSON, fault.sentence, details=details, run_id=state.run_id) from None
+    return given
 
 
 # ── Finding it ──────────────────────────────────────────────────────────────────────────────────────────
@@ -275,9 +292,17 @@ def _was_seen(requirement: Requirement, seen: int | None) -> bool:
 # ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _sealed(state: RunState, requirement: Requirement, decision: JsonObject, vault: Vault | None) -> Decided:
-    """A decision as it is logged: what may be seen of it, and beside it what may not."""
+def _sealed(
+    state: RunState, requirement: Requirement, sent: JsonObject, decision: JsonObject, vault: Vault | None
+) -> Decided:
+    """A decision as it is logged: what may be seen of it, and beside it what may not.
+
+    Args:
+        sent: the decision as it was sent. Where it differs, its digest is kept: whoever sends it again repeats it.
+    """
     private: JsonObject = {}
+    if not is_same(sent, decision):
+        private["sent"] = digest(_struck(sent, secrets_in(requirement, sent)))
     if "edited_output" in decision:
         private["content_type"] = type_of_edit(state, requirement, decision["edited_output"])
     secrets = secrets_in(requirement, decision)
@@ -294,8 +319,8 @@ def _sealed(state: RunState, requirement: Requirement, decision: JsonObject, vau
 
 
 def _struck(decision: JsonObject, secrets: Mapping[str, JsonValue]) -> JsonObject:
-    values: Any = decision["user_input"]
-    return {**decision, "user_input": {**values, **dict.fromkeys(secrets, STRUCK)}}
+    values: Any = decision.get("user_input")
+    return {**decision, "user_input": {**values, **dict.fromkeys(secrets, STRUCK)}} if secrets else decision
 
 
 def _is_equal(
@@ -308,12 +333,14 @@ def _is_equal(
 ) -> bool:
     """Whether a decision that was just made is the one that is known as it was logged."""
     secrets = secrets_in(requirement, decision)
+    shown = _struck(decision, secrets)
+    is_equal = is_same(shown, known) or digest(shown) == private.get("sent")
     if not secrets:
-        return is_same(decision, known)
+        return is_equal
     sealed: Any = private.get("sealed", {})
     return (
         vault is not None
-        and is_same(_struck(decision, secrets), known)
+        and is_equal
         and secrets.keys() == sealed.keys()
         and all(
             vault.is_same(value, purpose_of(state.run_id, requirement.facts, name), sealed[name]["tag"])

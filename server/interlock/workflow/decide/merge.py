@@ -3,6 +3,7 @@
 Laws:
 - Of what comes back only the client's fields are read; what the server owns is what was stored with the pause.
 - Every wrong field is reported, as many as an answer names. Input is checked against the stored form, without coercion.
+- What is logged is what a model makes of what was sent (`made`); a repetition is compared with what was sent, too.
 - Two decisions are equal when they are after defaults; in one message, when they are as they were sent.
 - No work grows with the square of what a client sends: what is asked for is looked up, and checked once.
 - Null means "not given", but where it is a value: an edited output, and the result of an external execution.
@@ -12,18 +13,20 @@ Source: protocol spec, "Requirements" ("Merging it").
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import to_json
 
-from interlock.secrets.port import struck
 from interlock.workflow.declare.arguments import faults_of_arguments
-from interlock.workflow.declare.form_models import Misfit, instance_of
-from interlock.workflow.declare.forms import check_input, is_same
+from interlock.workflow.declare.form_models import Misfit, instance_of, sentence
+from interlock.workflow.declare.forms import check_input, is_same, made_of
 from interlock.workflow.declare.models import judge_of
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.reviews import Ask
+from interlock.workflow.declare.values import wire
 from interlock.workflow.node import AgentState
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.scope import place_at
@@ -33,6 +36,7 @@ from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FAULTS, MAX_FEEDBACK_BYTES
 from interlock_protocol.requirements import DecidedExecutorRequirement, EchoedErrorRequirement, EchoedRequirement
 from interlock_protocol.types import JsonObject, JsonValue
+from interlock_protocol.values import NotWire
 
 _REVIEWED = ("confirmed", "on_reject", "rejection_feedback", "edited_output")
 
@@ -118,6 +122,30 @@ def merge(workflow: Workflow, state: RunState, requirement: Requirement, given: 
     return decision
 
 
+def made(workflow: Workflow, state: RunState, requirement: Requirement, decision: JsonObject) -> JsonObject:
+    """A decision as it is logged: models have made theirs of what was sent, and have drawn what they draw, once.
+
+    Raises:
+        Refusal: `invalid_decision`; a model doesn't take any more what it has just taken.
+    """
+    try:
+        if "edited_output" in decision:
+            return {**decision, "edited_output": _made_of_edit(state, requirement, decision["edited_output"])}
+        values: Any = decision.get("user_input")
+        model = None if values is None else _model_asked(workflow, requirement)
+        if model is None:
+            return decision
+        return {**decision, "user_input": made_of(requirement.facts["user_input_schema"], values, model)}
+    except Misfit as misfit:
+        raise refused(state, requirement, list(misfit.wrong)) from None
+
+
+def _model_asked(workflow: Workflow, requirement: Requirement) -> type[BaseModel] | None:
+    """The model of the form that a step asks with."""
+    ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
+    return None if ask is None else ask.model
+
+
 # ── The kinds ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -150,14 +178,27 @@ def _faults_of_edit(state: RunState, requirement: Requirement, edited: JsonValue
     if isinstance(output, str | dict | list) and edited is not None and type(edited) is not type(output):
         names = {str: "a string", dict: "an object", list: "a list"}
         return [_of_edit(f"The output is {names[type(output)]}; give {names[type(output)]}.")]
-    judge = judge_of(_model_of(state, requirement), output)
-    if judge is None:
-        return []
     try:
-        instance_of(judge, edited)
+        _made_of_edit(state, requirement, edited)
     except Misfit as misfit:
         return [_of_edit(str(each["error"]), str(each["field"])) for each in misfit.wrong]
     return []
+
+
+def _made_of_edit(state: RunState, requirement: Requirement, edited: JsonValue) -> JsonValue:
+    """An edited output as the step would have returned it: as its model writes what it makes of it.
+
+    Raises:
+        Misfit: the model doesn't take it, or can't write it.
+    """
+    judge = judge_of(_model_of(state, requirement), requirement.facts.get("step_output"))
+    if judge is None:
+        return edited
+    made = instance_of(judge, edited)
+    try:
+        return wire(made, "an edited output")
+    except NotWire as fault:
+        raise Misfit([{"field": fault.where, "error": sentence(fault.sentence)}]) from None
 
 
 def _of_edit(sentence: str, path: str = "") -> dict[str, JsonValue]:
@@ -210,12 +251,9 @@ def _merge_input(workflow: Workflow, _: RunState, requirement: Requirement, give
 
 
 def _checked_form(workflow: Workflow, requirement: Requirement, values: Mapping[str, JsonValue]) -> Merged:
-    """The form of a step, filled in. What a validator says of a secret doesn't repeat it."""
-    ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
-    model = None if ask is None else ask.model
-    accepted, wrong = check_input(requirement.facts["user_input_schema"], values, model)
-    secrets = [str(value) for value in secrets_in(requirement, {"user_input": accepted}).values()]
-    return accepted, [{**each, "error": struck(each["error"], secrets)} for each in wrong]
+    """The form of a step, filled in."""
+    accepted, wrong = check_input(requirement.facts["user_input_schema"], values, _model_asked(workflow, requirement))
+    return accepted, list(wrong)
 
 
 def secrets_in(requirement: Requirement, decision: JsonObject) -> dict[str, JsonValue]:
@@ -399,7 +437,7 @@ _MERGERS: dict[str, Callable[[Workflow, RunState, Requirement, Given], Merged]] 
 # ── Timeouts ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def timed_out(requirement: Requirement) -> JsonObject:
+def timed_out(workflow: Workflow, state: RunState, requirement: Requirement) -> JsonObject:
     """The decision that a timeout makes (rule 7)."""
     then = requirement.facts["on_timeout"]
     if requirement.kind == "requires_error_decision":
@@ -408,7 +446,10 @@ def timed_out(requirement: Requirement) -> JsonObject:
         return {"confirmed": False, "on_reject": then}
     if requirement.kind == "requires_user_input":
         accepted, _ = check_input(requirement.facts["user_input_schema"], {}, None)
-        return {"user_input": accepted}
+        decision: JsonObject = {"user_input": accepted}
+        with contextlib.suppress(Refusal):  # what the model doesn't take is the step's to fail at
+            decision = made(workflow, state, requirement, decision)
+        return decision
     return {"confirmed": True}
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from interlock.workflow.declare.form_models import WrongField, sentence
+from interlock.workflow.declare.forms import canonical
 from interlock_protocol.limits import MAX_FAULTS, MAX_LIST
 from interlock_protocol.types import JsonValue
 
@@ -69,14 +70,5 @@ def _bounded(keyword: Any) -> Any:
 def _unique(_: Any, wanted: Any, instance: Any, __: Any) -> Iterator[Any]:
     from jsonschema import ValidationError
 
-    if wanted and isinstance(instance, list) and len({to_json(_canonical(each)) for each in instance}) < len(instance):
+    if wanted and isinstance(instance, list) and len({to_json(canonical(each)) for each in instance}) < len(instance):
         yield ValidationError("two of the elements are equal; leave one out")
-
-
-def _canonical(value: JsonValue) -> JsonValue:
-    """The one value whose JSON all that equal it share: keys sorted, and numbers as integers where they are some."""
-    if isinstance(value, dict):
-        return {key: _canonical(value[key]) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_canonical(each) for each in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

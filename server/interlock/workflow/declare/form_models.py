@@ -5,6 +5,7 @@ Laws:
   take a date as text, as the form does.
 - What no answer could ever fit is refused when it is declared, with the field.
 - Whatever a validator raises is a fault of the answer, at its field; nothing but `Misfit` gets out.
+- Secrets are struck out of what it says before that is cut.
 - A default that can't be written as JSON and read back isn't shown: left out, the model fills it in itself.
 
 Source: `docs/workflows.md`, "Ask".
@@ -15,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -25,9 +26,10 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticUndefined, core_schema, from_json, to_json
 
+from interlock.secrets.port import struck
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.shapes import allowed_in, resolved, type_of, type_of_values
-from interlock.workflow.declare.values import read
+from interlock.workflow.declare.values import dumped_as, legible, read, told, wire
 from interlock_protocol.faults import first_errors, shortened
 from interlock_protocol.types import FieldType, JsonValue
 
@@ -286,45 +288,77 @@ def _types_of_fields(found: Any) -> list[Any]:
 # ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def instance_of(model: Model, values: JsonValue) -> BaseModel:
+def instance_of(model: Model, values: JsonValue, secrets: Collection[str] = ()) -> BaseModel:
     """What `model` makes of an answer, whose values may have the names of fields, or their aliases.
+
+    Args:
+        secrets: those among the values, which no fault repeats.
 
     Raises:
         Misfit: it doesn't take it, or one of its validators raised, whatever that was.
     """
     try:
         return read(model, values)
-    except Invalid as error:
-        raise Misfit(_faults(error)) from None
     except BaseException as error:  # SystemExit too: what checks an answer ends nobody else's work
-        raise Misfit([{"field": _culprit(model, values, error), "error": _broke(error)}]) from None
+        raise misfit_of(model, values, error, secrets) from None
 
 
-def _faults(error: Invalid) -> list[WrongField]:
+def written_of(instance: BaseModel, given: Mapping[str, JsonValue], *, by_alias: bool) -> dict[str, JsonValue]:
+    """The values of an instance under the names that its form has for them, as JSON.
+
+    What wasn't given, and is as it is declared, is left out; so are secrets.
+
+    Raises:
+        NotWire: it can't be written.
+    """
+    dumped: Any = wire(dumped_as(instance, by_alias=by_alias))
+    found = {}
+    for (name, info), asked in zip(type(instance).model_fields.items(), fields_of_model(type(instance)), strict=True):
+        key = info.serialization_alias if by_alias and info.serialization_alias is not None else name
+        is_drawn = info.default_factory is not None or getattr(instance, name) != info.default
+        if key in dumped and not asked.secret and (asked.name in given or is_drawn):
+            found[asked.name] = dumped[key]
+    return found
+
+
+def misfit_of(model: Model, values: JsonValue, error: BaseException, secrets: Collection[str] = ()) -> Misfit:
+    """What is said of values that `model` doesn't take, wherever they come from.
+
+    Args:
+        error: what it raised.
+        secrets: what isn't repeated of it.
+    """
+    if not isinstance(error, Invalid):
+        return Misfit([{"field": _culprit(model, values, error), "error": _broke(error, secrets)}])
     try:
         found = first_errors(error)
     except Exception:  # what an author raised can't say what it is
-        return [{"field": "", "error": "This isn't accepted."}]
-    return [
-        {"field": ".".join(shortened(str(part)) for part in each["loc"]), "error": sentence(each["msg"])}
-        for each in found
-    ]
+        return Misfit([{"field": "", "error": "This isn't accepted."}])
+    return Misfit(
+        [{"field": _field_at(each["loc"], secrets), "error": sentence(each["msg"], secrets)} for each in found]
+    )
 
 
-def sentence(said: str) -> str:
-    """What a model said is wrong, without the name of the exception that its author raised."""
+def _field_at(location: Iterable[int | str], secrets: Collection[str]) -> str:
+    parts = (legible(shortened(str(struck(str(part), secrets)))) for part in location)
+    return ".".join(parts)
+
+
+def sentence(said: str, secrets: Collection[str] = ()) -> str:
+    """What a model said is wrong, without the name of the exception that its author raised.
+
+    Args:
+        secrets: what is struck out of it, before it is cut: of half a secret nobody could say that it is one.
+    """
     said = said.removeprefix("Value error, ").removeprefix("Assertion failed, ") or "This isn't accepted"
-    said = said[:MAX_SENTENCE].encode(errors="replace").decode()
+    said = legible(str(struck(said, secrets)), MAX_SENTENCE)
     return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
-def _broke(error: BaseException) -> str:
+def _broke(error: BaseException, secrets: Collection[str]) -> str:
     """What a check says that didn't come to an end."""
-    try:
-        text = str(error)
-    except Exception:  # whoever can't say what went wrong has still gone wrong
-        text = ""
-    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    name, text = type(error).__name__, told(error)
+    what = str(struck(name if text == name else f"{name}: {text}", secrets))
     return sentence(f"This can't be checked ({what[: MAX_SENTENCE // 2]}); give another value")
 
 

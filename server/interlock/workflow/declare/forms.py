@@ -4,6 +4,7 @@ Laws:
 - No coercion: an int passes for a float, a bool never passes for an int, and nothing else passes for anything.
 - Every wrong field is reported, not only the first; of unknown names, as many as an answer names.
 - The check is against the stored schema; a pydantic model's own validators are asked as well, last.
+- What a model makes of an answer is logged (`made_of`): whatever it draws by itself, it draws once.
 - A secret has no default and no allowed values: nothing of it is ever shown.
 
 Source: `docs/protocol.md`, "Decisions".
@@ -11,16 +12,19 @@ Source: `docs/protocol.md`, "Decisions".
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
+from pydantic_core import to_json
 
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.declare.form_models import Misfit, WrongField, fields_of_model, instance_of
-from interlock.workflow.declare.values import check_name, check_text, declared
+from interlock.workflow.declare.form_models import Misfit, WrongField, fields_of_model, instance_of, written_of
+from interlock.workflow.declare.values import check_name, check_text, declared, leads_back
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.types import FieldType, JsonValue
@@ -169,10 +173,37 @@ def check_input(
             wrong.append({"field": field["name"], "error": sentence})
     if not wrong and model is not None:
         try:
-            instance_of(model, accepted)
+            instance_of(model, accepted, secrets_among(schema, accepted))
         except Misfit as misfit:
             wrong = misfit.wrong
     return accepted, wrong
+
+
+def made_of(
+    schema: Sequence[Mapping[str, Any]], accepted: dict[str, JsonValue], model: type[BaseModel]
+) -> dict[str, JsonValue]:
+    """What is logged of an answer that was accepted: what its model has made of it, with what that has drawn by itself.
+
+    Whoever reads it gets the same, whenever that is. Where a part of it can't be written and read back, that part is
+    left as it was given, and the model makes it anew.
+
+    Raises:
+        Misfit: the model doesn't take it.
+    """
+    instance = instance_of(model, accepted, secrets_among(schema, accepted))
+    for spared in ((), accepted):
+        for by_alias in (True, False):
+            with contextlib.suppress(Exception):  # whatever an author's type does here, the answer was accepted
+                written = written_of(instance, accepted, by_alias=by_alias)
+                made = {**accepted, **{name: value for name, value in written.items() if name not in spared}}
+                if not check_input(schema, made)[1] and leads_back(model, made, instance):
+                    return made
+    return accepted
+
+
+def secrets_among(schema: Sequence[Mapping[str, Any]], values: Mapping[str, JsonValue]) -> list[str]:
+    """The secrets in what was filled in."""
+    return [str(values[field["name"]]) for field in schema if field.get("secret") and field["name"] in values]
 
 
 def answer_of(
@@ -188,7 +219,7 @@ def answer_of(
         Misfit: the model doesn't take it any more.
     """
     if model is not None:
-        return instance_of(model, {**values, **secrets})
+        return instance_of(model, {**values, **secrets}, [str(each) for each in secrets.values()])
     return {**values, **{name: SecretStr(str(value)) for name, value in secrets.items()}}
 
 
@@ -214,6 +245,20 @@ def is_same(one: JsonValue, other: JsonValue) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(is_same, one, other))
     return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def canonical(value: JsonValue) -> JsonValue:
+    """The one value whose JSON all that are the same share: keys sorted, whole numbers as integers."""
+    if isinstance(value, dict):
+        return {key: canonical(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [canonical(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def digest(value: JsonValue) -> str:
+    """What all values that are the same have in common, and no others."""
+    return hashlib.blake2b(to_json(canonical(value)), digest_size=16).hexdigest()
 
 
 def _name_of(value: JsonValue) -> str:

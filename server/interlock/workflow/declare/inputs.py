@@ -2,7 +2,8 @@
 
 Laws:
 - What is kept of an input is what its model makes of it, defaults included; code is given what is read from that.
-- Whatever a model's validators raise is a refusal, of the field where there is one, never a failure of the server.
+- Whatever a model's validators raise is a refusal, of the field where there is one and in the words of forms, never a
+  failure of the server.
 - No model breaks the list of workflows: one that has no JSON Schema is listed as taking anything.
 
 Source: `docs/workflows.md`, "What a run is started with" and "Nested workflows".
@@ -10,19 +11,18 @@ Source: `docs/workflows.md`, "What a run is started with" and "Nested workflows"
 
 from __future__ import annotations
 
-import contextlib
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticSerializationError
 
 from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.form_models import Misfit, misfit_of
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.values import kept, legible, wire
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.faults import first_errors, shortened
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import NotWire
 
@@ -39,9 +39,10 @@ def checked_input(workflow: Workflow, message: JsonValue) -> JsonValue:
         sentence = f"`message` isn't what workflow {workflow.id!r} needs: {unfit}"
         raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=unfit.details) from None
     except NotWire as fault:
-        field = NotWire(fault.sentence, ["message", *fault.path]).where
-        details = [{"field": field, "error": fault.sentence}]
-        raise Refusal(ErrorCode.INVALID_MESSAGE, f"`message` can't be kept: {fault}.", details=details) from None
+        error = legible(fault.sentence)
+        details = [{"field": NotWire(error, ["message", *fault.path]).where, "error": error}]
+        sentence = f"`message` can't be kept: {NotWire(error, fault.path)}."
+        raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=details) from None
 
 
 def nested_input(workflow: Workflow, content: JsonValue) -> JsonValue:
@@ -59,9 +60,12 @@ def nested_input(workflow: Workflow, content: JsonValue) -> JsonValue:
 class _Unfit(Exception):  # noqa: N818 - what the input is
     """An input doesn't fit its model. `details` has each wrong field: `{"field", "error"}`."""
 
-    def __init__(self, details: list[dict[str, str]]) -> None:
-        super().__init__(f"{details[0]['field']}: {details[0]['error']}")
-        self.details = details
+    def __init__(self, misfit: Misfit, name: str) -> None:
+        self.details: list[dict[str, str]] = [
+            {"field": ".".join(filter(None, (name, str(each["field"])))), "error": str(each["error"])}
+            for each in misfit.wrong
+        ]
+        super().__init__(f"{self.details[0]['field']}: {self.details[0]['error']}")
 
 
 def _kept(model: type[BaseModel] | None, given: JsonValue, name: str) -> JsonValue:
@@ -71,22 +75,8 @@ def _kept(model: type[BaseModel] | None, given: JsonValue, name: str) -> JsonVal
         return kept(model, given, "an input")
     except NotWire:
         raise
-    except Exception as error:
-        raise _Unfit(_faults(error, name)) from None
-
-
-def _faults(error: Exception, name: str) -> list[dict[str, str]]:
-    """What is wrong with an input, field by field; of what else a validator of its author's raises, only the name."""
-    if isinstance(error, ValidationError):
-        with contextlib.suppress(Exception):  # what its author raised may not be able to say what it is
-            return [
-                {
-                    "field": ".".join((name, *(shortened(str(part)) for part in each["loc"]))),
-                    "error": legible(each["msg"]),
-                }
-                for each in first_errors(error)
-            ]
-    return [{"field": name, "error": f"it can't be checked ({type(error).__name__})"}]
+    except BaseException as error:  # SystemExit too: what checks an input ends nobody else's work
+        raise _Unfit(misfit_of(model, given, error), name) from None
 
 
 # ── What is listed ──────────────────────────────────────────────────────────────────────────────────────

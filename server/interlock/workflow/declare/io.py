@@ -20,7 +20,7 @@ from pydantic_core import to_json
 
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.models import path_of
-from interlock.workflow.declare.values import legible, wire
+from interlock.workflow.declare.values import wire
 from interlock_protocol.types import JsonValue, PathPart, RunStatus
 from interlock_protocol.values import NotWire
 
@@ -144,7 +144,11 @@ class StepInput:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A step's output as it is logged: JSON-ready. `model` is where the model stands that it was an instance of."""
+    """A step's output: JSON-ready, but for its error, which is all that was said.
+
+    Attributes:
+        model: where the model stands that it was an instance of.
+    """
 
     content: JsonValue
     content_type: str
@@ -174,7 +178,7 @@ def _error_of(output: StepOutput) -> str | None:
         return None
     if not isinstance(output.error, str):
         raise OutputError(f"a StepOutput's error is a text, not {type(output.error).__name__}; give str(error)")
-    return legible(output.error)
+    return output.error
 
 
 def json_ready(value: Any, what: str = "a step's output") -> tuple[JsonValue, str]:

@@ -9,6 +9,8 @@ Laws:
 - A model is read in one way: from JSON, by its aliases and by its names, so that it takes what was written of it, and
   that strict ones take their dates and enums as JSON has them. What code is given is read from what was logged, also
   the first time: it is the same after a restart.
+- An iterator is refused, and not asked for anything: what it does is its author's, and may never end. So is what stands
+  in so many places that JSON, which repeats it in each, would grow beyond all bounds.
 - Nothing that is returned shares an object with what was given.
 
 Source: `docs/workflows.md`, "What crosses the border".
@@ -16,9 +18,12 @@ Source: `docs/workflows.md`, "What crosses the border".
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -28,7 +33,17 @@ from interlock.secrets.port import struck
 from interlock.workflow.declare.errors import DeclarationError
 from interlock_protocol.limits import KIB, MAX_CLIENT_DEPTH, MAX_NAME, MAX_OUTPUT_BYTES, MAX_TEXT_BYTES
 from interlock_protocol.types import JsonValue, PathPart
-from interlock_protocol.values import NO_NUMBER, SURROGATE, NotWire, check, is_text, too_large, written
+from interlock_protocol.values import (
+    NO_NUMBER,
+    REPEATED,
+    SURROGATE,
+    NotWire,
+    check,
+    is_text,
+    repeated,
+    too_large,
+    written,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,6 +66,8 @@ def wire(value: Any, what: str = "a value", *, depth: int = MAX_CLIENT_DEPTH) ->
     """
     if type(value) is str:
         return text(value, what)
+    if repeated(value, _parts) > MAX_OUTPUT_BYTES:
+        raise NotWire(REPEATED)
     try:
         check(value, depth)
     except NotWire:
@@ -83,37 +100,59 @@ def legible(given: str, most: int = MAX_ERROR_CHARACTERS) -> str:
     return given[:most].encode(errors="replace").decode()
 
 
+def told(error: BaseException) -> str:
+    """What an exception says, all of it; its name, where it says nothing or can't."""
+    try:
+        return str(error) or type(error).__name__
+    except BaseException:  # whoever can't say what went wrong has still gone wrong
+        return type(error).__name__
+
+
 def said(error: BaseException, secrets: Iterable[str] = ()) -> str:
-    """What an exception says, as it may be told; its name, where it says nothing or can't.
+    """What an exception says, as it may be told.
 
     Args:
         secrets: what is struck out of it, before it is cut: a part of a secret is none that could be found.
     """
-    try:
-        return legible(str(struck(str(error), secrets)) or type(error).__name__)
-    except BaseException:  # whoever can't say what went wrong has still gone wrong
-        return legible(type(error).__name__)
+    return legible(str(struck(told(error), secrets)))
 
 
 def _dumped(value: Any) -> Any:
-    """What pydantic makes of a value that isn't plain JSON. A serializer is its author's: it may raise anything."""
+    """What pydantic makes of a value that isn't plain JSON. A serializer is its author's: it may raise anything.
+
+    What an exception says stays whole in the sentence: whoever tells it strikes secrets out of it, and cuts it then.
+    """
     try:
-        _look_for_losses(_ANY.dump_python(value))
-        return _ANY.dump_python(value, mode="json")
+        return _as_json(value, _ANY.dump_python)
     except NotWire:
         raise
     except Exception as error:
-        raise NotWire(f"this isn't JSON: {said(error)}", _path_to_fault(value, MAX_CLIENT_DEPTH)) from error
+        raise NotWire(f"this isn't JSON: {told(error)}", _path_to_fault(value, MAX_CLIENT_DEPTH)) from error
+
+
+def _as_json(value: Any, dump: Callable[..., Any]) -> Any:
+    """A value dumped as JSON, after a look at what would get lost on the way, or never come to an end.
+
+    Raises:
+        NotWire: there is such.
+        Exception: whatever a serializer of its author's raises.
+    """
+    _look_for_losses(dump(value, mode="python"))
+    return dump(value, mode="json")
 
 
 def _look_for_losses(value: Any) -> None:
     """Of two keys that are one as text, JSON would have one; of NaN in some fields of a model, null: nobody were told.
+
+    An iterator is its author's code, which may block, or never end: it isn't asked for what it gives.
 
     Args:
         value: what pydantic makes of it for Python: dicts for models, but their keys and numbers as they are.
     """
     if isinstance(value, enum.Enum):
         value = value.value
+    if isinstance(value, Iterator):
+        raise NotWire("an iterator isn't JSON; make a list of it")
     if isinstance(value, float) and value - value != 0:
         raise NotWire(NO_NUMBER)
     if isinstance(value, dict) and not all(type(key) is str for key in value) and _have_twins(value):
@@ -126,6 +165,17 @@ def _look_for_losses(value: Any) -> None:
             raise
 
 
+def _parts(value: Any) -> Collection[Any] | None:
+    """The values in what pydantic can write, besides lists and dicts."""
+    if isinstance(value, set | frozenset | deque):
+        return value
+    if isinstance(value, BaseModel):
+        return [*value.__dict__.values(), *(value.__pydantic_extra__ or {}).values()]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, each.name, None) for each in dataclasses.fields(value)]
+    return None
+
+
 def _have_twins(keys: Collection[Any]) -> bool:
     try:
         return len(_ANY.dump_python(dict.fromkeys(keys), mode="json")) < len(keys)
@@ -136,7 +186,7 @@ def _have_twins(keys: Collection[Any]) -> bool:
 def _items(value: Any) -> Iterator[tuple[PathPart, Any]]:
     if isinstance(value, dict):
         return ((key if isinstance(key, int) else str(key), each) for key, each in value.items())
-    return iter(enumerate(value)) if isinstance(value, list | tuple | set | frozenset) else iter(())
+    return iter(enumerate(value)) if isinstance(value, list | tuple | set | frozenset | deque) else iter(())
 
 
 def _path_to_fault(value: Any, depth: int) -> Iterable[PathPart]:
@@ -145,7 +195,7 @@ def _path_to_fault(value: Any, depth: int) -> Iterable[PathPart]:
         return ()
     for key, each in _items(value):
         try:
-            _ANY.dump_python(each, mode="json")
+            _as_json(each, _ANY.dump_python)
         except Exception:
             return [key, *_path_to_fault(each, depth - 1)]
     return ()
@@ -179,20 +229,28 @@ def kept(model: type[BaseModel], value: JsonValue, what: str) -> JsonValue:
     """
     given = read(model, value)
     for by_alias in (True, False):
-        plain = wire(_dump(given, by_alias=by_alias), what)
-        if _leads_back(model, plain, given, extra="forbid" if by_alias else None):
+        plain = wire(dumped_as(given, by_alias=by_alias), what)
+        if leads_back(model, plain, given, extra="forbid" if by_alias else None):
             return plain
     raise NotWire("it can't be written as JSON and read back: a secret, perhaps, or a field that is excluded")
 
 
-def _dump(given: BaseModel, *, by_alias: bool) -> Any:
+def dumped_as(given: BaseModel, *, by_alias: bool) -> Any:
+    """What can be read as a model again, under its aliases or its names.
+
+    Raises:
+        NotWire: it can't be written as JSON.
+    """
     try:
-        return given.model_dump(mode="json", by_alias=by_alias, round_trip=True)
+        return _as_json(given, partial(type(given).model_dump, by_alias=by_alias, round_trip=True))
+    except NotWire:
+        raise
     except Exception as error:
-        raise NotWire(f"this isn't JSON: {said(error)}") from error
+        raise NotWire(f"this isn't JSON: {told(error)}") from error
 
 
-def _leads_back(model: type[M], plain: JsonValue, given: M, *, extra: Literal["forbid"] | None) -> bool:
+def leads_back(model: type[M], plain: JsonValue, given: M, *, extra: Literal["forbid"] | None = None) -> bool:
+    """Whether what is written of a model reads as the same again."""
     try:
         return bool(read(model, plain, extra=extra) == given)
     except Exception:  # its validators, or its comparison
