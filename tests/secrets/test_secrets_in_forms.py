@@ -20,10 +20,11 @@ from interlock.secrets.port import STRUCK
 from interlock.secrets.vault import KeyedVault, new_key
 from interlock.store.port import Decision
 from interlock.testing import ErrorCode, Refusal, Run, running
-from interlock.workflow.decide.decide import continued, decide, purpose_of
+from interlock.workflow.decide.decide import continued, decide
 from interlock.workflow.declare.agents import AgentPause, AgentStream, Tool, ToolDecision, ToolRequest
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.run.fold import fold
+from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.state import dump, load
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.requirements import EchoedRequirement
@@ -243,9 +244,9 @@ def test_decision_that_is_made_again_after_a_loss_has_its_secret() -> None:
     assert parted(row.decision)[0] == draft.event["decision"]
     _decide_again(before, [row])
     (node,) = before.nodes.values()
-    assert node.sealed == run.state.nodes["sign in"].sealed
+    assert node.form.sealed == run.state.nodes["sign in"].form.sealed
     purpose = purpose_of("run-1", requirement.facts, "password")
-    assert vault.opened(node.sealed["password"], purpose) == SECRET
+    assert vault.opened(node.form.sealed["password"], purpose) == SECRET
 
 
 def test_secret_shows_nothing_of_itself_before_it_is_given() -> None:

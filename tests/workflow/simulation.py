@@ -11,32 +11,28 @@ from typing import Any, Literal
 
 from interlock.engine.work.agents import run_agent
 from interlock.secrets.port import Vault
-from interlock.workflow.containers.condition import Condition
-from interlock.workflow.containers.loop import Loop
-from interlock.workflow.containers.port import MISSING
-from interlock.workflow.containers.router import Router
-from interlock.workflow.decide.decide import Decided, continued, decide, expired
+from interlock.workflow.activities import Activity, AgentTurn, Evaluation, Function, SessionRead, content_of
+from interlock.workflow.decide.decide import Decided
 from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
-from interlock.workflow.declare.inputs import nested_input
-from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, content_of
-from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.expressions import Expression
+from interlock.workflow.declare.io import Session, StepInput
+from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.places import Place
-from interlock.workflow.declare.reviews import Review
-from interlock.workflow.declare.values import read
-from interlock.workflow.run.advance import Executed, Judged, advance, concluded, failed, recovered
-from interlock.workflow.run.events import Draft, Path, effects
-from interlock.workflow.run.fold import fold
-from interlock.workflow.run.scope import (
-    content_of_node,
-    newest_contents,
-    place_at,
-    scope_at,
-    scope_inside,
-    sent_back,
+from interlock.workflow.program import (
+    TIMEOUT,
+    Draft,
+    Environment,
+    Path,
+    Program,
+    Requirement,
+    RunState,
+    Work,
+    dump,
+    effects,
+    fold,
 )
-from interlock.workflow.run.snapshots import paused
-from interlock.workflow.run.state import TOOLS, Requirement, RunState, dump, load, node_at
-from interlock.workflow.run.walk import TIMEOUT, Work
+from interlock.workflow.run.scope import place_at
+from interlock.workflow.run.state import load
 from interlock_protocol.codec import event_body, read_body
 from interlock_protocol.messages import RUN_EVENTS, parse_server_message
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement
@@ -66,6 +62,7 @@ class Simulation:
 
     workflow: Workflow
     input: JsonValue = "hello"
+    program: Program = field(init=False)
     state: RunState = field(init=False)
     log: list[LoggedEntry] = field(default_factory=list)
     running: dict[Any, Work] = field(default_factory=dict)
@@ -77,6 +74,7 @@ class Simulation:
     asked: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.program = Program(self.workflow)
         self.state = self.before()
 
     def before(self) -> RunState:
@@ -106,7 +104,7 @@ class Simulation:
         """Go on until only work or people can."""
         begin: Path | None = None
         while not self.state.status.is_final:
-            step = advance(self.workflow, self.state, self.clock, self.held, most=self.most, begin=begin)
+            step = self.program.advance(self.state, self.clock, self.held, most=self.most, begin=begin)
             is_whole, begin = begin is None, step.cut
             if is_whole and not step.drafts:
                 if step.wake_at is not None and not step.work and not self.running:
@@ -126,79 +124,29 @@ class Simulation:
         assert set(self.running) == {each.key for each in work}, "what runs is what is needed"
         if not work and self.state.status is not RunStatus.PAUSED:
             assert self.state.requirements, "a run that waits, waits for somebody"
-            self.emit(paused(self.workflow, self.state))
+            self.emit(self.program.paused(self.state))
 
     def finish(self, work: Work) -> None:
         """Let a piece of work run, and come to its end."""
         del self.running[work.key]
         try:
             result = self._result(work)
-            drafts = concluded(self.workflow, self.state, work, result, self.clock)
+            drafts = self.program.concluded(self.state, work, result, self.clock)
         except Exception as error:
-            retry_at, at_work = self._retry_at(work), work.place.step_id in self.held
-            drafts = (failed(self.workflow, self.state, work, error, retry_at=retry_at, at_work=at_work),)
+            at_work = work.step_id in self.held
+            drafts = (self.program.failed(self.state, work, error, self.clock, at_work=at_work),)
         for draft in drafts:
             self.emit(draft)
 
-    def _retry_at(self, work: Work) -> int | None:
-        step, node = work.place.node, node_at(self.state, list(work.path))
-        if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries.in_a_row > step.retries:
-            return None
-        return self.clock + 100
-
     def _result(self, work: Work) -> Any:
-        given = self.step_input(work)
-        node = work.place.node
-        match work.task, node:
-            case "execute", Step(executor=executor) if executor is not None:
-                output = content_of(executor(given))
-                return Executed(output, self._is_reviewed(node, output))
-            case "execute", Step(agent=agent) if agent is not None:
-                state = node_at(self.state, list(work.path))
-                result = at_once(run_agent(agent, None if state is None else state.agent, given, _Nowhere()))
-                return Executed(result, not isinstance(result, AgentPause) and self._is_reviewed(node, result))
-            case "input", Step(workflow=Workflow() as nested):
-                scope = scope_at(self.workflow, self.state, work.path)
-                return nested_input(nested, scope.input if scope.previous is None else scope.previous)
-            case "review", _:
-                content = content_of_node(work.place, node_at(self.state, list(work.path)))
-                review = node.asks(Review)
-                assert review is not None
-                assert review.when is not None
-                reviewed = review.when(StepOutput(None if content is MISSING else content))
-                end = node.end_condition if isinstance(node, Loop) and not reviewed else None
-                return Judged(reviewed, end is not None and bool(end(given)))
-            case _, Condition(evaluator=function) | Loop(end_condition=function) if function is not None:
-                return function(given)
-            case _, Router(selector=selector) if selector is not None:
-                chosen = selector(given)
-                return [chosen] if isinstance(chosen, str) else chosen
-        raise AssertionError(work)
-
-    def _is_reviewed(self, step: Step, output: Content) -> bool:
-        review = step.asks(Review)
-        if review is None or review.when is None:
-            return review is not None
-        return review.when(StepOutput(output.content, success=output.success))
-
-    def step_input(self, work: Work) -> StepInput:
-        in_loop = isinstance(work.place.node, Loop)
-        scope = (scope_inside if in_loop else scope_at)(self.workflow, self.state, work.path)
-        node = node_at(self.state, list(work.path))
-        if node is not None:
-            scope = sent_back(scope, node)
-        return StepInput(
-            input=scope.input if scope.schema is None else read(scope.schema, scope.input),
-            previous_step_content=scope.previous,
-            user_input=None if node is None else node.form.user_input,
-            rejection_feedback=scope.feedback,
-            previous_output=scope.previous_output,
-            session=Session("session-1"),
-            iteration=scope.iteration,
-            max_iterations=scope.max_iterations,
-            attempt=work.attempt,
-            _contents=lambda: newest_contents(self.workflow, self.state),
-        )
+        calls = self.program.calls(self.state, work, Environment(self.vault))
+        came_to = None
+        while True:
+            try:
+                activity = calls.send(came_to)
+            except StopIteration as end:
+                return end.value
+            came_to = called(activity)
 
     def run(self) -> Simulation:
         """Go on until only people can: all work finishes, in the order in which it was begun."""
@@ -214,7 +162,7 @@ class Simulation:
         self.running.clear()
         self.held.clear()
         if self.state.status is not RunStatus.PENDING and not self.state.status.is_final:
-            for draft in recovered(self.workflow, self.state):
+            for draft in self.program.recovered(self.state):
                 self.emit(draft)
 
     def refolded(self) -> RunState:
@@ -235,17 +183,17 @@ class Simulation:
             (EchoedErrorRequirement if "decision" in answer else EchoedRequirement).model_validate(answer)
             for answer in answers
         ]
-        decided = decide(self.workflow, self.state, echoed, may_decide=anybody, seen=seen, vault=self.vault)
+        decided = self.program.decide(self.state, echoed, may_decide=anybody, seen=seen, vault=self.vault)
         self.clock += 1
-        for draft in continued(self.workflow, self.state, decided, resolved_by=by, now=self.clock):
+        for draft in self.program.continued(self.state, decided, resolved_by=by, now=self.clock):
             self.emit(draft)
         return decided
 
     def expire(self, later: int) -> tuple[Decided, ...]:
         """Let `later` milliseconds go by, and timeouts fire."""
         self.clock += later
-        decided = expired(self.workflow, self.state, self.clock)
-        for draft in continued(self.workflow, self.state, decided, resolved_by=TIMEOUT, now=self.clock):
+        decided = self.program.expired(self.state, self.clock)
+        for draft in self.program.continued(self.state, decided, resolved_by=TIMEOUT, now=self.clock):
             self.emit(draft)
         return decided
 
@@ -294,7 +242,7 @@ class Simulation:
     def waits_for(self) -> set[str]:
         """What can be decided, by the state: requirements, and of an agent's each tool that has no decision yet."""
         pending = self.state.requirements.values()
-        return {id_ for each in pending for id_ in (each.undecided if each.kind == TOOLS else [each.id])}
+        return {id_ for each in pending for id_ in each.waiting_ids}
 
     def pending_by_head(self) -> set[str]:
         """The same, as the head of the log would have it."""
@@ -306,6 +254,22 @@ class Simulation:
             if change.status is not None and change.status.is_final:
                 pending.clear()
         return pending
+
+
+def called(activity: Activity) -> Any:
+    """What an activity comes to, at once."""
+    match activity:
+        case SessionRead():
+            return Session("session-1")
+        case Function(function, given):
+            return content_of(function(given))
+        case AgentTurn(agent, paused, given):
+            return at_once(run_agent(agent, paused, given, _Nowhere()))
+        case Evaluation(Expression() as expression, StepInput() as given):
+            return expression.evaluate(expression.values(given))
+        case Evaluation(function, given):
+            return function(given)
+    raise AssertionError(activity)
 
 
 class _Nowhere:

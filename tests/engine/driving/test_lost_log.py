@@ -185,7 +185,7 @@ async def test_decisions_on_some_of_an_agent_s_tools_are_made_again(storage: Sto
     await drive(storage, workflow)
     state = await look(storage)
     (asked,) = state.requirements.values()
-    first, second = asked.undecided
+    first, second = asked.waiting_ids
     answer = EchoedRequirement.model_validate(
         {"id": asked.id, "executor_requirements": [{"id": first, "confirmation": True}]}
     )
@@ -197,7 +197,8 @@ async def test_decisions_on_some_of_an_agent_s_tools_are_made_again(storage: Sto
     await clerk(storage, workflow).runs.head(RUN)
 
     (asked,) = (await look(storage)).requirements.values()
-    assert (asked.undecided, asked.decided_by) == ([second], {first: "ada"})
+    assert asked.waiting_ids == [second]
+    assert {id_: part.by for id_, part in asked.responses.items()} == {first: "ada"}
     head = await storage.log.head(RUN)
     assert head is not None
     assert (head.epoch, head.pending) == (2, frozenset({second}))

@@ -18,9 +18,11 @@ class Account(BaseModel):
 
 
 def pay(step_input: StepInput) -> str:
-    if step_input.user_input["account"] != "good":
+    given = step_input.user_input
+    account = given.account if isinstance(given, Account) else given["account"]
+    if account != "good":
         raise ValueError("no such account")
-    return f"paid by {step_input.user_input['account']}"
+    return f"paid by {account}"
 
 
 def failed(schema: Any = Account, **given: Any) -> Simulation:

@@ -20,7 +20,7 @@ def out_of_time(*, restart: str = "again", at_work: bool = True) -> Simulation:
     run.settle()
     work = run.running.popitem()[1]
     error = TimeoutError("it took too long")
-    run.emit(failed(run.workflow, run.state, work, error, retry_at=run.clock, at_work=at_work))
+    run.emit(failed(run.workflow, run.state, work, error, run.clock, at_work=at_work))
     run.clock += LATER
     return run
 
@@ -65,7 +65,7 @@ def test_handover_breaks_off_only_what_is_still_at_work(held: bool) -> None:
 def test_step_that_has_failed_for_good_is_not_broken_off() -> None:
     run = out_of_time(restart="ask")
     (work,) = advance(run.workflow, run.state, run.clock, {step_id(run)}).work
-    run.emit(failed(run.workflow, run.state, work, TimeoutError("it is still at work"), at_work=True))
+    run.emit(failed(run.workflow, run.state, work, TimeoutError("it is still at work"), run.clock, at_work=True))
     assert recovered(run.workflow, run.state) == ()
 
 

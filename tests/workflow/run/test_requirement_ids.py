@@ -36,7 +36,7 @@ def fail(run: Simulation, why: str) -> str:
     """What runs fails; the id of the pause that follows."""
     (work,) = run.running.values()
     del run.running[work.key]
-    run.emit(failed(run.workflow, run.state, work, TimeoutError(why)))
+    run.emit(failed(run.workflow, run.state, work, TimeoutError(why), run.clock))
     run.settle()
     return run.pending("a").id
 

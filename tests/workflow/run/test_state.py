@@ -266,7 +266,7 @@ def test_decision_on_one_tool_that_stood_before_the_end_resolves_nothing() -> No
     assert late.status is RunStatus.ERROR
     assert dump(in_order) == dump(late)
     assert late.resolved == {}
-    assert [each.undecided for each in late.withdrawn.values()] == [[f"{id_}.0" for id_ in late.withdrawn]]
+    assert [each.waiting_ids for each in late.withdrawn.values()] == [[f"{id_}.0" for id_ in late.withdrawn]]
 
 
 def test_shift_moves_only_what_came_after() -> None:

@@ -18,6 +18,7 @@ from interlock.workflow.decide.decide import Decided
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.node import Form
 from interlock.workflow.run.events import Draft
+from interlock.workflow.run.policy import Part
 from interlock.workflow.run.requirements import asked, node_in_round
 from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
@@ -74,9 +75,9 @@ def resolved_tools(requirement: Requirement, made: Sequence[Decision]) -> Resolu
     """An agent's requirement as it was resolved, tool by tool."""
     last = made[-1]
     tools = {each.requirement_id: each for each in made if each.requirement_id != requirement.id}
-    requirement.decided_by = {id_: each.resolved_by for id_, each in tools.items()}
-    requirement.decisions = {
-        id_: {key: value for key, value in each.decision.items() if key != "id"} for id_, each in tools.items()
+    requirement.parts = {
+        id_: Part({key: value for key, value in each.decision.items() if key != "id"}, each.resolved_by)
+        for id_, each in tools.items()
     }
     by_tool: JsonObject = {"executor_requirements": [each.decision for each in tools.values()]}
     decision = by_tool if tools else last.decision

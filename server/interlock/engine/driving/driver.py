@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -27,7 +28,7 @@ from interlock.engine.driving.loading import load_state
 from interlock.engine.driving.rows import audit_of, settlement_of
 from interlock.engine.driving.writer import OwnershipLost, Writer
 from interlock.engine.work.expressions import Expressions
-from interlock.engine.work.functions import Threads, backoff
+from interlock.engine.work.functions import Threads
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
@@ -35,12 +36,7 @@ from interlock.secrets.port import Vault
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
-from interlock.workflow.declare.nodes import Step, Workflow
-from interlock.workflow.run.advance import advance, concluded, failed, recovered, unwritable
-from interlock.workflow.run.events import Draft, Path
-from interlock.workflow.run.snapshots import paused
-from interlock.workflow.run.state import RunState, node_at
-from interlock.workflow.run.walk import Advance, Work, ends_run
+from interlock.workflow.program import Advance, Draft, Path, Program, RunState, Work
 from interlock_protocol.types import RunStatus
 from interlock_protocol.values import NotWire
 
@@ -60,6 +56,9 @@ SLICE = 256
 
 SOON_SECONDS = 0.25
 """How long a run must have been running before its row, and the change feed, say RUNNING, or what waits meanwhile."""
+
+
+_JITTER = random.SystemRandom()  # no state of `random` is touched: a workflow may have seeded it
 
 
 class Outbox(Protocol):
@@ -97,14 +96,14 @@ class Driver:
 
     def __init__(
         self,
-        workflow: Workflow,
+        program: Program,
         state: RunState,
         ports: Ports,
         claimed: Claimed,
         *,
         on_pause: Callable[[RunState], None],
     ) -> None:
-        self.workflow = workflow
+        self.program = program
         self.log = ports.log
         self.store = ports.store
         self.clock = ports.clock
@@ -123,7 +122,7 @@ class Driver:
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
         self._threads = ports.threads
-        self._worker = Worker(workflow, self.writer, self.sessions, ports.threads, ports.expressions, ports.vault)
+        self._worker = Worker(program, self.writer, self.sessions, ports.threads, ports.expressions, ports.vault)
         self._draining = False
         self._is_ending = False
         self._settling: asyncio.Task[None] | None = None
@@ -180,7 +179,7 @@ class Driver:
         except NotWire as fault:
             # Whatever it is, it can't be written the next time either: the run says so, and has ended.
             logger.warning("run_unwritable", why=str(fault))
-            self.writer.emit(*unwritable(self.workflow, self.state, fault))
+            self.writer.emit(*self.program.unwritable(self.state, fault))
             await self._go_on()
 
     async def _go_on(self) -> None:
@@ -274,9 +273,9 @@ class Driver:
         evaluating: tuple[Work, ...] = ()
         if self._cut_off:
             await self._mend_audit()
-            look = advance(self.workflow, self.state, self.clock.now_ms(), most=1)
-            evaluating = () if look.drafts else tuple(work for work in look.work if work.task != "execute")
-        self.writer.emit(*recovered(self.workflow, self.state, evaluating=evaluating, was_let_go=not self._cut_off))
+            look = self.program.advance(self.state, self.clock.now_ms(), most=1)
+            evaluating = () if look.drafts else tuple(work for work in look.work if not work.is_execution)
+        self.writer.emit(*self.program.recovered(self.state, evaluating=evaluating, was_let_go=not self._cut_off))
 
     async def _mend_audit(self) -> None:
         """Whoever was cut off may have appended decisions, and not come to write their audit."""
@@ -290,7 +289,7 @@ class Driver:
         begin: Path | None = None
         while not self.state.status.is_final:
             held = self._threads.of(self.state.run_id)
-            look = advance(self.workflow, self.state, self.clock.now_ms(), held, most=SLICE, begin=begin)
+            look = self.program.advance(self.state, self.clock.now_ms(), held, most=SLICE, begin=begin)
             if not look.drafts and begin is None:
                 return look
             self.writer.emit(*look.drafts)
@@ -314,7 +313,7 @@ class Driver:
             return False
         if not self.state.requirements:
             raise AssertionError(f"run {self.state.run_id} can't go on, and waits for nobody")
-        if not await self.writer.flush_and_pause(paused(self.workflow, self.state)):
+        if not await self.writer.flush_and_pause(self.program.paused(self.state)):
             return False
         self._paused_at = self.state.next_index
         self._told_of_pauses()
@@ -350,7 +349,7 @@ class Driver:
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 if not self.state.status.is_final:
                     held = self._threads.of(self.state.run_id)
-                    self.writer.emit(*recovered(self.workflow, self.state, is_handover=True, held=held))
+                    self.writer.emit(*self.program.recovered(self.state, is_handover=True, held=held))
                 await self.writer.flush()
                 head = await self.log.head(self.state.run_id)
                 if head is not None:
@@ -415,10 +414,10 @@ class Driver:
     async def _run(self, work: Work) -> None:
         """One piece of work, to the events it comes to."""
         try:
-            run, step = self.state, work.place.node.name
-            with self._traces.step(run.run_id, run.workflow_id, work.task, step, work.attempt):
+            run = self.state
+            with self._traces.step(run.run_id, run.workflow_id, work.task, work.name, work.attempt):
                 result = await self._worker.result(work)
-            self._finish(work, concluded(self.workflow, self.state, work, result, self.clock.now_ms()))
+            self._finish(work, self.program.concluded(self.state, work, result, self.clock.now_ms()))
         except asyncio.CancelledError as error:
             if self._worker.is_cancelled:
                 raise
@@ -429,14 +428,13 @@ class Driver:
 
     def _fail(self, work: Work, error: BaseException) -> None:
         try:
-            retry_at, at_work = self._retry_at(work), self._worker.is_at_work(work)
-            draft = failed(
-                self.workflow,
+            draft = self.program.failed(
                 self.state,
                 work,
                 error,
-                retry_at=retry_at,
-                at_work=at_work,
+                self.clock.now_ms(),
+                jitter=_JITTER.uniform(0.5, 1),
+                at_work=self._worker.is_at_work(work),
                 secrets=self._worker.secrets,
             )
             self._finish(work, (draft,))
@@ -445,18 +443,10 @@ class Driver:
             self._tasks.pop(work.key, None)
             self._awake.set()
 
-    def _retry_at(self, work: Work) -> int | None:
-        """When a step that failed is tried again (rule 8); None when it isn't."""
-        step, node = work.place.node, node_at(self.state, list(work.path))
-        if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries.in_a_row > step.retries:
-            return None
-        return self.clock.now_ms() + round(1000 * backoff(node.tries.in_a_row))
-
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
         """Emit what the work came to; an output that can't be encoded raises, and nothing was emitted."""
         self.writer.emit(*drafts)
-        node = node_at(self.state, list(work.path))
-        self._is_ending = self._is_ending or (node is not None and ends_run(work.place, node))
+        self._is_ending = self._is_ending or self.program.ends_run(self.state, work)
         self._tasks.pop(work.key, None)
         self._awake.set()
 

@@ -9,7 +9,7 @@ from typing import cast
 from interlock.engine.driving.writer import fold_entry
 from interlock.log.port import Log
 from interlock.store.port import Run, Snapshot, Store
-from interlock.workflow.run.state import RunState, is_readable, load_parts
+from interlock.workflow.program import RunState, is_readable, load_parts
 
 SLICE = 256
 """How many entries are folded, or parts of a snapshot loaded, before others have their turn."""

@@ -34,8 +34,7 @@ from interlock.engine.driving.loading import first_state
 from interlock.engine.driving.rows import parted, settlement_of
 from interlock.log.port import Head, Log
 from interlock.store.port import Decision, Run, Settlement, Store
-from interlock.workflow.run.fold import fold
-from interlock.workflow.run.state import TOOLS, Requirement, RunState, is_readable, load
+from interlock.workflow.program import TOOLS, Requirement, RunState, fold, is_readable, load
 from interlock_protocol.types import JsonObject, RunStatus
 
 logger = structlog.get_logger(__name__)
@@ -80,7 +79,7 @@ async def begin_anew(log: Log, store: Store, clock: Clock, run_id: str, seen: Se
     state.epoch = epoch
     state.session_patches = []  # a snapshot's are saved before it is
     await store.settle(settlement_of(state, clock.now_ms(), with_snapshot=True))
-    pending = [id_ for each in state.requirements.values() for id_ in _ids(each)]
+    pending = [id_ for each in state.requirements.values() for id_ in each.waiting_ids]
     if await log.begin(run_id, epoch=epoch, first_index=state.next_index, status=state.status, pending=pending):
         logger.warning("log_lost", run_id=run_id, epoch=epoch, goes_on_at=state.next_index)
     return True
@@ -108,11 +107,6 @@ def _moved_on(row: Run, epoch: int, now: int) -> Settlement:
     return Settlement(row.run_id, status, epoch, 0, now)
 
 
-def _ids(requirement: Requirement) -> list[str]:
-    """What the head calls pending of it."""
-    return requirement.undecided if requirement.kind == TOOLS else [requirement.id]
-
-
 # ── Decisions ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -133,7 +127,7 @@ def _waiting(state: RunState, id_: str) -> Requirement | None:
     """The requirement that waits for a decision under this id, which may be that of one of its tools."""
     if id_ in state.requirements:
         return state.requirements[id_]
-    return next((each for each in state.requirements.values() if id_ in _ids(each)), None)
+    return next((each for each in state.requirements.values() if id_ in each.waiting_ids), None)
 
 
 def _event(requirement: Requirement, made: Decision, decision: JsonObject) -> dict[str, object]:

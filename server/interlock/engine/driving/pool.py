@@ -28,6 +28,7 @@ from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
 from interlock.store.port import StoreUnavailable
 from interlock.telemetry import log_context as about
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.program import Program
 from interlock.workflow.run.changed_definition import fits
 from interlock.workflow.run.state import RunState
 from interlock_protocol.types import RunStatus
@@ -247,7 +248,7 @@ class Pool:
             state = await self._as_claimed(state, claimed)
             if run_id in self._found:
                 await self.store.record(run_id, state.epoch, audit_of(state))
-            await self._drive_on(Driver(workflow, state, self.ports, claimed, on_pause=self._on_pause))
+            await self._drive_on(Driver(Program(workflow), state, self.ports, claimed, on_pause=self._on_pause))
         except LogShorter:
             self._look_for_loss(run_id, claimed.head.epoch)
         except OwnershipLost as lost:

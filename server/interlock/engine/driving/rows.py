@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.store.port import Decision, Settlement, Snapshot
-from interlock.workflow.decide.decide import Decided, next_timer
-from interlock.workflow.declare.values import said
-from interlock.workflow.run.state import REDUCER_VERSION, Requirement, RunState, dump
+from interlock.workflow.program import REDUCER_VERSION, Decided, Requirement, RunState, dump, next_timer, said
 from interlock_protocol.limits import MAX_STATE_BYTES
 from interlock_protocol.types import JsonObject
 from interlock_protocol.values import NotWire, too_large
@@ -34,7 +32,7 @@ def audit_of(state: RunState) -> list[Decision]:
             run_id=state.run_id,
             requirement_id=id_,
             decision=with_private(decision, each.private),
-            resolved_by=each.requirement.decided_by.get(id_, each.resolved_by),
+            resolved_by=each.decided_by(id_),
             decided_at=each.resolved_at,
             epoch=state.epoch,
             event_index=each.index,

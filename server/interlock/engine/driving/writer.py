@@ -22,9 +22,7 @@ from pydantic_core import from_json, to_json
 
 from interlock.engine.clock import Clock
 from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
-from interlock.workflow.run.events import Draft, effects
-from interlock.workflow.run.fold import fold, fold_late, shift
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import Draft, RunState, effects, fold, fold_late, shift
 from interlock_protocol.codec import event_body
 from interlock_protocol.limits import MAX_PENDING_BYTES
 from interlock_protocol.types import FINAL_STATUSES

@@ -14,10 +14,19 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Protocol
 
-from interlock.workflow.declare.agents import AgentExecutor, AgentPause, Tool, ToolDecision, ToolRequest
-from interlock.workflow.declare.errors import OutputError
-from interlock.workflow.declare.io import Content, StepInput, content_of, json_ready
-from interlock.workflow.node import AgentState
+from interlock.workflow.activities import (
+    AgentExecutor,
+    AgentPause,
+    AgentState,
+    Content,
+    OutputError,
+    StepInput,
+    Tool,
+    ToolDecision,
+    ToolRequest,
+    content_of,
+    json_ready,
+)
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import is_text
 

@@ -23,9 +23,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from interlock.engine.work import expression_process
-from interlock.workflow.declare.errors import OutputError
-from interlock.workflow.declare.expressions import Expression
-from interlock.workflow.declare.io import StepInput
+from interlock.workflow.activities import Expression, OutputError, StepInput
 
 CPU_SECONDS = 1.0
 """How long an expression may compute."""

@@ -16,14 +16,20 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import random
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterator
 from typing import Any, Protocol, TypeAlias
 
-from interlock.workflow.declare.errors import OutputError
-from interlock.workflow.declare.io import Content, CustomEvent, StepInput, StepOutput, content_of, json_ready
+from interlock.workflow.activities import (
+    Content,
+    CustomEvent,
+    OutputError,
+    StepInput,
+    StepOutput,
+    content_of,
+    json_ready,
+)
 from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.types import JsonValue
 from interlock_protocol.values import is_text
@@ -107,13 +113,6 @@ async def execute(
         async with _ThreadedGenerator(result, begin) as items:
             return await _drain(items, stream)
     return content_of(result)
-
-
-def backoff(tries: int) -> float:
-    """How long to wait after so many tries, in seconds: 0.1 doubling to 30, with jitter."""
-    longest: float = min(30.0, 0.1 * 2 ** min(tries - 1, 10))
-    # No state of `random` is touched: a workflow may have seeded it.
-    return longest * random.SystemRandom().uniform(0.5, 1)
 
 
 class TimeLimitExceeded(Exception):  # noqa: N818 - the name is what clients see

@@ -17,8 +17,7 @@ import contextlib
 from pydantic_core import from_json
 
 from interlock.store.port import Store, StoreUnavailable
-from interlock.workflow.declare.io import EarlierRun, Session
-from interlock.workflow.run.state import RunState
+from interlock.workflow.program import EarlierRun, RunState, Session
 from interlock_protocol.types import JsonValue, RunStatus
 
 RETRY_SECONDS = 0.5

@@ -12,12 +12,7 @@ from typing import Protocol
 
 from interlock.engine.clock import Clock
 from interlock.secrets.port import struck
-from interlock.workflow.declare.errors import OutputError
-from interlock.workflow.declare.nodes import Step, Workflow
-from interlock.workflow.declare.values import legible
-from interlock.workflow.run.events import step_event
-from interlock.workflow.run.state import RunState
-from interlock.workflow.run.walk import Work
+from interlock.workflow.program import OutputError, Program, RunState, Work, legible
 from interlock_protocol.codec import event_body, fitting
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import NotWire, written
@@ -46,12 +41,11 @@ class StepStream:
     Of a step's streamed events only the content and the time differ: the rest is encoded once.
     """
 
-    def __init__(self, writer: RunWriter, workflow: Workflow, work: Work, secrets: Set[str]) -> None:
+    def __init__(self, writer: RunWriter, program: Program, work: Work, secrets: Set[str]) -> None:
         self._writer = writer
         self._secrets = secrets
-        self._base = step_event(writer.state, workflow.name, work.place, work.path, work.visit, "")
-        del self._base["created_at"]
-        content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str", **_executor(work)}
+        self._base, executor = program.streamed(writer.state, work)
+        content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str", **executor}
         self._prefix = event_body(content)[:-1] + b',"content":'
 
     def content(self, text: str) -> None:
@@ -82,9 +76,3 @@ class StepStream:
 
     async def room(self) -> None:
         await self._writer.room()
-
-
-def _executor(work: Work) -> JsonObject:
-    """What names an agent in what it streams."""
-    agent = work.place.node.agent if isinstance(work.place.node, Step) else None
-    return {} if agent is None else {"executor_id": agent.id, "executor_name": agent.name, "executor_type": agent.type}

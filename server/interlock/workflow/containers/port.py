@@ -208,6 +208,8 @@ class Container(Generic[O]):
     """The events with which it begins and ends."""
     IN_ORDER: ClassVar[bool] = True
     """Whether the nodes inside run one after the other, and see what those before them gave."""
+    TAKES_FAILURES: ClassVar[bool] = False
+    """Whether it may go on when a node inside has failed."""
     ASKS_AGAIN: ClassVar[bool] = False
     """Whether what is asked before it runs may be asked once more after it has begun."""
     LOOKS_FROM_INSIDE: ClassVar[bool] = False

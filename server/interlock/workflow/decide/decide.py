@@ -32,6 +32,8 @@ from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.advance import started
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.events import Draft, run_event, step_facts
+from interlock.workflow.run.policy import Part, is_resolved
+from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
 from interlock.workflow.run.walk import TIMEOUT
@@ -156,10 +158,13 @@ def ended_with(workflow: Workflow, state: RunState, decided: Sequence[Decided], 
 
 
 def _resolved_ids(decided: Decided) -> tuple[str, ...]:
-    """What the head calls pending until this is decided: of an agent that nobody answered in time, the tools left."""
-    if decided.requirement.kind == TOOLS and "executor_requirements" not in decided.decision:
-        return tuple(decided.requirement.undecided)
-    return tuple(decided.by_id)
+    """What the head calls pending until this is decided: its parts, and, once the policy is content, all that wait."""
+    requirement = decided.requirement
+    if not requirement.parts:
+        return tuple(decided.by_id)
+    after = {id_: Part({}) if id_ in decided.by_id else part for id_, part in requirement.parts.items()}
+    is_whole = requirement.id in decided.by_id or is_resolved(requirement.policy, after)
+    return tuple(requirement.waiting_ids if is_whole else decided.by_id)
 
 
 def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...]:
@@ -349,11 +354,6 @@ def _is_equal(
     )
 
 
-def purpose_of(run_id: str, facts: Mapping[str, Any], field_name: str) -> str:
-    """What a secret is sealed for: one field, of one visit of one step."""
-    return "\x1f".join((run_id, facts["step_id"], str(facts["visit"]), field_name))
-
-
 # ── Repetitions ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -374,19 +374,24 @@ def _is_given_again(
 
 
 def _without_repeats(state: RunState, requirement: Requirement, decision: JsonObject) -> JsonObject | None:
-    """The tools in a decision that aren't decided yet; None when all are, and so."""
-    if requirement.kind != TOOLS:
+    """The responses in a decision that aren't there yet; None when all are, and so."""
+    if not requirement.parts:
         return decision
     fresh: list[JsonValue] = []
-    tools: Any = decision["executor_requirements"]
-    for each in tools:
-        id_ = each["id"]
-        known = requirement.decisions.get(id_)
+    responses: Any = decision["executor_requirements"]
+    for each in responses:
+        known = requirement.responses.get(each["id"])
         if known is None:
             fresh.append(each)
-        elif not is_same({"id": id_, **known}, each):
-            raise _conflict(state, {"executor_requirements": [{"id": id_, **known}]}, requirement.decided_by[id_])
+        elif not _is_response(known, each):
+            won: JsonObject = {"executor_requirements": [{"id": each["id"], **(known.decision or {})}]}
+            raise _conflict(state, won, known.by)
     return {"executor_requirements": fresh} if fresh else None
+
+
+def _is_response(part: Part, given: Mapping[str, JsonValue]) -> bool:
+    """Whether a response is the one that was given to this part."""
+    return is_same({"id": given["id"], **(part.decision or {})}, dict(given))
 
 
 def _repeat(
@@ -412,13 +417,15 @@ def _repeat(
 
 
 def _who_won(resolution: Resolution, decision: JsonObject | None) -> str:
-    """Who decided it; of several tools, the first that was decided otherwise than now."""
-    requirement, tools = resolution.requirement, (decision or {}).get("executor_requirements")
-    for each in tools if isinstance(tools, list) else ():
-        id_: Any = each["id"]  # type: ignore[call-overload, index]
-        if id_ in requirement.decided_by and not is_same({"id": id_, **requirement.decisions[id_]}, each):
-            return requirement.decided_by[id_]
-    return resolution.resolved_by
+    """Who decided it; of several parts, the first that was decided otherwise than now."""
+    given: Any = (decision or {}).get("executor_requirements") or ()
+    responses = resolution.requirement.responses
+    others = (responses[each["id"]].by for each in given if not _is_as_before(responses, each))
+    return next(others, resolution.resolved_by)
+
+
+def _is_as_before(responses: Mapping[str, Part], given: Mapping[str, Any]) -> bool:
+    return given["id"] not in responses or _is_response(responses[given["id"]], given)
 
 
 def _is_repeated(decision: JsonObject, known: JsonObject) -> bool:

@@ -187,18 +187,21 @@ def failed(
     state: RunState,
     work: Work,
     error: BaseException,
+    now: int,
     *,
-    retry_at: int | None = None,
+    jitter: float = 1.0,
     at_work: bool = False,
     secrets: Iterable[str] = (),
 ) -> Draft:
-    """The event of a piece of work that raised.
+    """The event of a piece of work that raised; a step that has retries left says when it is tried again (rule 8).
 
     Args:
-        retry_at: when it is tried again, in milliseconds since 1970; None when it isn't.
+        now: the time by the store's clock, in milliseconds since 1970.
+        jitter: by what the wait before the next try is shortened, from 0.5 to 1, so that not all come at once.
         at_work: its thread has yet to end.
         secrets: what it mustn't repeat.
     """
+    retry_at = _retry_at(state, work, now, jitter)
     private = None if retry_at is None else {"retry_at": retry_at, **({"at_work": True} if at_work else {})}
     return _error(
         workflow,
@@ -211,6 +214,20 @@ def failed(
         will_retry=retry_at is not None,
         private=private,
     )
+
+
+def _retry_at(state: RunState, work: Work, now: int, jitter: float) -> int | None:
+    """When a step that failed is tried again; None when it isn't."""
+    step, node = work.place.node, node_at(state, list(work.path))
+    if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries.in_a_row > step.retries:
+        return None
+    return now + round(1000 * jitter * backoff(node.tries.in_a_row))
+
+
+def backoff(tries: int) -> float:
+    """How long to wait after so many tries at most, in seconds: 0.1 doubling to 30."""
+    longest: float = min(30.0, 0.1 * 2 ** min(tries - 1, 10))
+    return longest
 
 
 def _error(

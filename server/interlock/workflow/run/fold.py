@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
 from interlock.workflow.node import AgentState, Failure, Form, Happening, NodeState, Output, Phase, Tries
+from interlock.workflow.run.policy import Part, is_resolved, parts_of
 from interlock.workflow.run.state import (
     GATES,
     KEPT_KEYS,
@@ -231,6 +232,7 @@ def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> N
         facts["step_output"] = node.output.content  # these were logged just before, and aren't twice
     elif kind == TOOLS and node.agent is not None:
         facts["executor_requirements"] = node.agent.requests
+        requirement.parts = parts_of(each["id"] for each in node.agent.requests)
     _fold_own(node, event, private)
 
 
@@ -251,12 +253,10 @@ def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
     if not state.status.is_final:
         _resumed(state, event)
     decision = dict(event["decision"])
-    if requirement.kind == TOOLS:
-        is_whole = _tools_decided(requirement, event)
-        if not is_whole:
-            return
-        if requirement.decisions:
-            decision["executor_requirements"] = [{"id": id_, **each} for id_, each in requirement.decisions.items()]
+    if "executor_requirements" in decision and not _is_resolved_by(requirement, event):
+        return  # it is on parts of it; a timeout's is on the whole
+    if requirement.responses:
+        decision["executor_requirements"] = requirement.responses_on_wire
     asked.pop(requirement.id)
     kept = {key: value for key, value in private.items() if key != "key"}
     state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
@@ -280,21 +280,19 @@ def _resumed(state: RunState, event: Event) -> None:
     state.status = RunStatus.RUNNING
 
 
-def _tools_decided(requirement: Requirement, event: Event) -> bool:
-    """Keep the decisions on some of an agent's tools; whether that resolves the requirement: all have one, or a timeout
-    has decided on the step."""
-    decided = event["decision"].get("executor_requirements")
-    if decided is None:
-        return True
-    for each in decided:
-        requirement.decisions[each["id"]] = {key: value for key, value in each.items() if key != "id"}
-        requirement.decided_by[each["id"]] = event["resolved_by"]
+def _is_resolved_by(requirement: Requirement, event: Event) -> bool:
+    """Take in the responses to some parts of a requirement; whether that resolves it."""
+    for each in event["decision"]["executor_requirements"]:
+        response = {key: value for key, value in each.items() if key != "id"}
+        requirement.parts.pop(each["id"], None)  # responses stand in the order in which they came
+        requirement.parts[each["id"]] = Part(response, event["resolved_by"])
+    responses = requirement.responses
     shown = [
-        _answered(each, requirement.decisions.get(each["id"], {}))
+        _answered(each, responses[each["id"]].decision or {}) if each["id"] in responses else each
         for each in requirement.facts["executor_requirements"]
     ]
     requirement.facts = {**requirement.facts, "executor_requirements": shown}
-    return not requirement.undecided
+    return is_resolved(requirement.policy, requirement.parts)
 
 
 def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
@@ -318,7 +316,7 @@ def _decided(
     elif requirement.kind in REVIEWS:
         _approved(node, decision, private)
     elif requirement.kind == TOOLS and node.agent is not None:
-        node.agent.decisions = dict(requirement.decisions)
+        node.agent.decisions = {id_: part.decision or {} for id_, part in requirement.responses.items()}
         node.go(Happening.RESUMED)
         node.started_index = state.next_index  # what it said before the pause stands
     elif requirement.kind == "requires_error_decision":

@@ -4,7 +4,8 @@ Laws:
 - A snapshot may be all that is left of its log's beginning: it is converted, and never ignored.
 - What is converted is plain JSON: the classes of the older version are gone.
 
-Version 2 had all that is known of a node in one flat list of fields, and what a question offers in the requirement.
+Version 2 had all that is known of a node in one flat list of fields, and in the requirement what a
+condition's question offers, and the decisions on tools.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def convert(raw: dict[str, Any]) -> Generator[None, None, None]:
     for requirement in asked:
         if requirement.pop("offers_else", False):
             _note_else(raw["nodes"], requirement)
+        _part(requirement)
         yield
 
 
@@ -81,6 +83,15 @@ def _convert_node(node: dict[str, Any]) -> None:
         if node["kind"] == "Condition":
             own["turned"] = parts["verdict"]["rejected"] == "else"
         node["own"] = own
+
+
+def _part(requirement: dict[str, Any]) -> None:
+    """Of an agent's tools, each has a part of the requirement."""
+    decisions, decided_by = requirement.pop("decisions"), requirement.pop("decided_by")
+    tools = requirement["facts"].get("executor_requirements") or ()
+    requirement["parts"] = {
+        id_: {"decision": decisions.get(id_), "by": decided_by.get(id_, "")} for id_ in (each["id"] for each in tools)
+    }
 
 
 def _note_else(nodes: dict[str, Any], requirement: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ Source: `docs/protocol.md`, "Requirements".
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -159,6 +160,11 @@ def requirement_id(run_id: str, path: Path, visit: int, kind: str, round_: tuple
     """The id of the requirement that a visit of a node has for one kind of review, in one round of it (`round_of`)."""
     text = "\x1f".join((run_id, *map(str, path), str(visit), kind, ".".join(map(str, round_))))
     return "req-" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def purpose_of(run_id: str, facts: Mapping[str, Any], field_name: str) -> str:
+    """What a secret is sealed for: one field, of one visit of one step."""
+    return "\x1f".join((run_id, facts["step_id"], str(facts["visit"]), field_name))
 
 
 def iso_time(ms: int) -> str:

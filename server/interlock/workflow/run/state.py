@@ -20,6 +20,7 @@ from pydantic_core import from_json
 from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.node import NodeState, Own
 from interlock.workflow.run.older_states import convert
+from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 3
@@ -45,8 +46,8 @@ Event = Mapping[str, Any]
 class Requirement:
     """A requirement that waits: `facts` is the whole object on the wire, `paused_index` its event's index.
 
-    `due` is when its timeout fires, in milliseconds since 1970. Of an agent's tools, `decisions` are those that are
-    made so far, by the tool's id, and `decided_by` is who made them.
+    `due` is when its timeout fires, in milliseconds since 1970. `parts` are the responses that it asks for, by their
+    ids, where it asks for several (of an agent's tools, one for each), and `policy` is what resolves it then.
     """
 
     id: str
@@ -55,13 +56,23 @@ class Requirement:
     paused_index: int
     facts: dict[str, Any]
     due: int | None = None
-    decisions: dict[str, JsonObject] = field(default_factory=dict)
-    decided_by: dict[str, str] = field(default_factory=dict)
+    parts: Parts = field(default_factory=dict)
+    policy: Policy = "all"
 
     @property
-    def undecided(self) -> list[str]:
-        """The ids of an agent's tools that wait."""
-        return [each["id"] for each in self.facts["executor_requirements"] if each["id"] not in self.decisions]
+    def waiting_ids(self) -> list[str]:
+        """The ids under which it can be decided now: its own, or those of the parts that wait."""
+        return open_parts(self.parts) if self.parts else [self.id]
+
+    @property
+    def responses(self) -> dict[str, Part]:
+        """The parts that are decided, by id."""
+        return {id_: part for id_, part in self.parts.items() if part.decision is not None}
+
+    @property
+    def responses_on_wire(self) -> list[JsonValue]:
+        """The responses as a decision shows them."""
+        return [{"id": id_, **(part.decision or {})} for id_, part in self.responses.items()]
 
 
 @dataclass(slots=True)
@@ -77,6 +88,11 @@ class Resolution:
     resolved_at: int
     index: int
     private: JsonObject = field(default_factory=dict)
+
+    def decided_by(self, id_: str) -> str:
+        """Who decided it, or the part of it that has this id."""
+        part = self.requirement.responses.get(id_)
+        return self.resolved_by if part is None else part.by
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, success_of_node
-from interlock.workflow.run.state import RunState, elapsed
+from interlock.workflow.run.state import RunState, elapsed, node_at
 from interlock_protocol.types import JsonObject
 
 TIMEOUT = "timeout"
@@ -65,6 +65,21 @@ class Work:
     attempt: int
     turn: int = 0
     evaluator: Evaluator | None = field(default=None, compare=False)
+
+    @property
+    def step_id(self) -> str:
+        """The id of the node whose code it is."""
+        return self.place.step_id
+
+    @property
+    def name(self) -> str:
+        """The name of the node whose code it is."""
+        return self.place.node.name
+
+    @property
+    def is_execution(self) -> bool:
+        """Whether it is the work of a step, and not code that looks where a run goes."""
+        return self.task == "execute"
 
     @property
     def key(self) -> tuple[Task, Path, int, int, int]:
@@ -171,7 +186,7 @@ class Walk:
         return _BY_PHASE[node.phase](self, place, node, path)
 
     def completed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        return STOPPED if ends_run(place, node) else COMPLETED
+        return STOPPED if node.output.stop else COMPLETED
 
     def failed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node that failed for good: its step says what that comes to (rule 8)."""
@@ -370,11 +385,21 @@ class _Inside:
         return self.walk.do(move, self.place, self.node, self.path)
 
 
-def ends_run(place: Place, node: NodeState) -> bool:
-    """Whether what its own work came to ends the run, and with it whatever runs beside the node."""
-    if node.phase is Phase.FAILED:
-        return _on_error(place, node) == "fail"
-    return node.output.stop and node.phase is Phase.COMPLETED
+def ends_run(state: RunState, work: Work) -> bool:
+    """Whether what a piece of work came to ends the run, and with it whatever runs beside its node."""
+    node = node_at(state, list(work.path))
+    if node is None or node.phase is not Phase.FAILED:
+        return node is not None and node.phase is Phase.COMPLETED and node.output.stop
+    return _on_error(work.place, node) == "fail" and not _takes_failures(work.place)
+
+
+def _takes_failures(place: Place) -> bool:
+    """Whether a container around a node may go on when the node fails."""
+    around = place.parent
+    if around is None:
+        return False
+    container = container_of(around.node)
+    return (container is not None and container.TAKES_FAILURES) or _takes_failures(around)
 
 
 def _on_error(place: Place, node: NodeState) -> OnError:

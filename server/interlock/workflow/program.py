@@ -1,0 +1,251 @@
+"""The waist between the engine and workflows: all that the engine knows of a workflow, and the words for it.
+
+Laws:
+- Whatever follows from a run's state is asked of its program; the engine reads no declaration, and decides nothing.
+- Everything here is pure: what is to happen comes back as drafts of events, as work, or as a refusal.
+- A program is immutable, and shared by all its runs.
+
+Source: `docs/architecture.md`, "The pure core".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from interlock.secrets.port import Vault
+from interlock.workflow.activities import (
+    Activity,
+    AgentTurn,
+    EarlierRun,
+    Evaluation,
+    Expression,
+    Function,
+    OutputError,
+    Session,
+    SessionRead,
+    StepInput,
+    ThreadEnd,
+)
+from interlock.workflow.decide import decide as decisions
+from interlock.workflow.decide.decide import Decided, MayDecide
+from interlock.workflow.decide.merge import Echoed
+from interlock.workflow.declare.inputs import checked_input
+from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.values import legible, said
+from interlock.workflow.run import advance as rules
+from interlock.workflow.run import changed_definition, snapshots
+from interlock.workflow.run.calls import Calls, Environment, calls_of
+from interlock.workflow.run.events import Draft, Effects, Path, effects, step_event
+from interlock.workflow.run.fold import fold, fold_late, shift
+from interlock.workflow.run.state import (
+    REDUCER_VERSION,
+    TOOLS,
+    Requirement,
+    Resolution,
+    RunState,
+    dump,
+    is_readable,
+    load,
+    load_parts,
+)
+from interlock.workflow.run.walk import TIMEOUT, Advance, Work, ends_run
+from interlock_protocol.types import JsonObject, JsonValue
+
+__all__ = [
+    "REDUCER_VERSION",
+    "TIMEOUT",
+    "TOOLS",
+    "Activity",
+    "Advance",
+    "AgentTurn",
+    "Decided",
+    "Draft",
+    "EarlierRun",
+    "Echoed",
+    "Effects",
+    "Environment",
+    "Evaluation",
+    "Expression",
+    "Function",
+    "MayDecide",
+    "OutputError",
+    "Path",
+    "Program",
+    "Requirement",
+    "Resolution",
+    "RunState",
+    "Session",
+    "SessionRead",
+    "StepInput",
+    "ThreadEnd",
+    "Work",
+    "dump",
+    "effects",
+    "fold",
+    "fold_late",
+    "is_readable",
+    "legible",
+    "load",
+    "load_parts",
+    "next_timer",
+    "said",
+    "shift",
+    "unserved",
+]
+
+next_timer = decisions.next_timer
+
+
+class Program:
+    """A workflow, as the engine sees it.
+
+    Attributes:
+        id, name, version: as its author gave them.
+        fingerprint: a hash of its structure: where it is the same, a run that waits goes on.
+        asks_secrets: whether a form of it has a secret in it.
+    """
+
+    def __init__(self, workflow: Workflow) -> None:
+        workflow.prepare()
+        self.workflow = workflow
+        self.id = workflow.id
+        self.name = workflow.name
+        self.version = workflow.version
+        self.fingerprint = workflow.fingerprint
+        self.asks_secrets = workflow.asks_secrets
+
+    # ── Before ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def checked_input(self, message: JsonValue) -> JsonValue:
+        """The input of a run: the message, checked against what the workflow declares, with its defaults.
+
+        Raises:
+            Refusal: `invalid_message`.
+        """
+        return checked_input(self.workflow, message)
+
+    def fits(self, state: RunState) -> bool:
+        """Whether a run that another definition of this workflow began can go on in this one."""
+        return changed_definition.fits(self.workflow, state)
+
+    # ── Driving ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def advance(
+        self,
+        state: RunState,
+        now: int,
+        held: Collection[str] = (),
+        *,
+        most: int | None = None,
+        begin: Path | None = None,
+    ) -> Advance:
+        """What happens next in a run that hasn't ended: see `run.advance.advance`."""
+        return rules.advance(self.workflow, state, now, held, most=most, begin=begin)
+
+    def calls(self, state: RunState, work: Work, environment: Environment) -> Calls[Any]:
+        """The activities of a piece of work, one after the other, and in the end its result: see `run.calls`."""
+        return calls_of(self.workflow, state, work, environment)
+
+    def concluded(self, state: RunState, work: Work, result: Any, now: int) -> tuple[Draft, ...]:
+        """The events of a piece of work that came to `result`."""
+        return rules.concluded(self.workflow, state, work, result, now)
+
+    def failed(
+        self,
+        state: RunState,
+        work: Work,
+        error: BaseException,
+        now: int,
+        *,
+        jitter: float = 1.0,
+        at_work: bool = False,
+        secrets: Iterable[str] = (),
+    ) -> Draft:
+        """The event of a piece of work that raised, and whether it is tried again: see `run.advance.failed`."""
+        return rules.failed(self.workflow, state, work, error, now, jitter=jitter, at_work=at_work, secrets=secrets)
+
+    def ends_run(self, state: RunState, work: Work) -> bool:
+        """Whether what a piece of work came to ends the run."""
+        return ends_run(state, work)
+
+    def recovered(
+        self,
+        state: RunState,
+        *,
+        evaluating: Sequence[Work] = (),
+        is_handover: bool = False,
+        was_let_go: bool = False,
+        held: Collection[str] = (),
+    ) -> tuple[Draft, ...]:
+        """What a new owner says of a run that was cut off: see `run.advance.recovered`."""
+        return rules.recovered(
+            self.workflow, state, evaluating=evaluating, is_handover=is_handover, was_let_go=was_let_go, held=held
+        )
+
+    def paused(self, state: RunState) -> Draft:
+        """The event that says that nothing goes on without people."""
+        return snapshots.paused(self.workflow, state)
+
+    def unwritable(self, state: RunState, error: Exception) -> tuple[Draft, ...]:
+        """The end of a run of which something can't be written."""
+        return rules.unwritable(self.workflow, state, error)
+
+    def streamed(self, state: RunState, work: Work) -> tuple[JsonObject, JsonObject]:
+        """What all that a step streams has in common; and what, beside it, its text says of the agent."""
+        base = step_event(state, self.name, work.place, work.path, work.visit, "")
+        del base["created_at"]
+        step = work.place.node
+        agent = step.agent if isinstance(step, Step) else None
+        if agent is None:
+            return base, {}
+        return base, {"executor_id": agent.id, "executor_name": agent.name, "executor_type": agent.type}
+
+    # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
+
+    def decide(
+        self,
+        state: RunState,
+        echoed: Sequence[Echoed],
+        *,
+        may_decide: MayDecide,
+        seen: int | None = None,
+        audited: Mapping[str, Resolution] | None = None,
+        vault: Vault | None = None,
+    ) -> tuple[Decided, ...]:
+        """What a `continue-workflow` resolves; empty when all of it was resolved so before.
+
+        Raises:
+            Refusal: nothing of it may be applied: see `decide.decide`.
+        """
+        return decisions.decide(
+            self.workflow, state, echoed, may_decide=may_decide, seen=seen, audited=audited, vault=vault
+        )
+
+    def continued(
+        self, state: RunState, decided: Sequence[Decided], *, resolved_by: str, now: int
+    ) -> tuple[Draft, ...]:
+        """The events of these decisions, one each, in their order; and the run's end, if that was decided."""
+        drafts = decisions.continued(self.workflow, state, decided, resolved_by=resolved_by, now=now)
+        return drafts + decisions.ended_with(self.workflow, state, decided, resolved_by)
+
+    def expired(self, state: RunState, now: int) -> tuple[Decided, ...]:
+        """What a timeout resolves now."""
+        return decisions.expired(self.workflow, state, now)
+
+    def cancel(self, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:
+        """The events of a cancellation; none when the run is cancelled already.
+
+        Raises:
+            Refusal: `run_finished`.
+        """
+        return decisions.cancel(self.workflow, state, reason=reason, cancelled_by=cancelled_by)
+
+    def snapshot(self, state: RunState, now: int) -> dict[str, Any]:
+        """A `WorkflowRunOutput` that stands for everything in the log so far."""
+        return snapshots.snapshot(self.name, state, now)
+
+
+def unserved(workflow_id: str) -> Program:
+    """A program that has only its name, for runs whose definition is gone."""
+    return Program(changed_definition.stand_in(workflow_id))

@@ -1,0 +1,281 @@
+"""What a piece of work calls, one activity after the other, and what comes of their results.
+
+Laws:
+- A piece of work is a generator: it yields activities, is sent their results, and returns what `concluded` takes. What
+  an activity raises ends it. It does nothing itself: whoever runs the activities, an engine or a test, is its world.
+- What code is given is its own copy: the state is the fold of the log, and nobody else's.
+- What code returns is checked before it becomes an event.
+- A secret is opened for the step that asked for it, and for nobody else; what a step comes to doesn't repeat it.
+
+Source: `docs/workflows.md`, "What a step is given" and "Secrets".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Set
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel
+from pydantic_core import from_json, to_json
+
+from interlock.secrets.port import SecretUnreadable, Vault, struck
+from interlock.store.session_changes import difference, patched
+from interlock.workflow.activities import Activity, AgentTurn, Evaluation, Function, SessionRead, ThreadEnd
+from interlock.workflow.containers.port import MISSING, Judged, truth
+from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare.agents import AgentPause
+from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.form_models import Misfit
+from interlock.workflow.declare.forms import answer_of
+from interlock.workflow.declare.inputs import nested_input
+from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
+from interlock.workflow.declare.nodes import Node, Step, Workflow
+from interlock.workflow.declare.reviews import Ask, Review
+from interlock.workflow.declare.values import legible, read
+from interlock.workflow.node import NodeState
+from interlock.workflow.run.advance import Executed
+from interlock.workflow.run.requirements import purpose_of
+from interlock.workflow.run.scope import (
+    content_of_node,
+    newest_contents,
+    newest_filled_in,
+    scope_at,
+    scope_of_work,
+)
+from interlock.workflow.run.state import RunState, node_at
+from interlock.workflow.run.walk import Work
+from interlock_protocol.types import JsonObject, JsonValue
+
+T = TypeVar("T")
+
+Calls: TypeAlias = Generator[Activity, Any, T]
+"""A piece of work: what it yields is to be run, what it returns is what it came to."""
+
+
+def _no() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the code of one run has around it.
+
+    Args:
+        vault: opens the secrets that people typed into forms.
+        secrets: those that the run's steps were given so far: what they say is logged without them.
+        is_cancelled: what a step in a thread is told when it asks.
+    """
+
+    vault: Vault | None = None
+    secrets: set[str] = field(default_factory=set)
+    is_cancelled: Callable[[], bool] = _no
+
+
+def calls_of(workflow: Workflow, state: RunState, work: Work, environment: Environment) -> Calls[Any]:
+    """The activities of a piece of work, and in the end its result: what `concluded` takes.
+
+    Raises:
+        OutputError: what code returned can't be a result.
+        Misfit, SecretUnreadable: what a person filled in can't be given to the step any more.
+    """
+    return _TASKS[work.task](_Piece(workflow, state, work, environment))
+
+
+class _Piece:
+    """One piece of work."""
+
+    def __init__(self, workflow: Workflow, state: RunState, work: Work, environment: Environment) -> None:
+        self._workflow = workflow
+        self._state = state
+        self._work = work
+        self._around = environment
+
+    @property
+    def _node(self) -> NodeState | None:
+        return node_at(self._state, list(self._work.path))
+
+    @property
+    def _step(self) -> Step:
+        step = self._work.place.node
+        assert isinstance(step, Step)
+        return step
+
+    # ── Tasks ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def execution(self) -> Calls[Executed]:
+        step, node = self._step, self._node
+        given = yield from self._input()
+        before = _copy_of(given.session.state)
+        if node is not None and node.session_changes:  # an agent goes on from where it paused
+            given.session.state.update(patched(before, node.session_changes))
+        if step.executor is not None:
+            output = yield Function(step.executor, given, step.time_limit)
+        else:
+            assert step.agent is not None
+            output = yield AgentTurn(step.agent, None if node is None else node.agent, given, step.time_limit)
+        changes = difference(before, _kept_in(given.session))
+        secrets = self._around.secrets
+        if isinstance(output, AgentPause):
+            _refuse_secrets(output, secrets)
+            return Executed(output, session=changes)
+        output = _without(output, secrets)
+        return Executed(output, (yield from self._is_reviewed(output)), changes)
+
+    def thread_end(self) -> Calls[None]:
+        yield ThreadEnd(self._step.time_limit)
+
+    def nested_input(self) -> Calls[JsonValue]:
+        yield from ()  # it calls nothing, and is a piece of work all the same
+        container = container_of(self._work.place.node)
+        nested = None if container is None else container.inner
+        assert nested is not None
+        scope = scope_at(self._workflow, self._state, self._work.path)
+        return nested_input(nested, scope.input if scope.previous is None else scope.previous)
+
+    def evaluation(self) -> Calls[Any]:
+        """What a container's code, or expression, makes of the run as it is."""
+        evaluator = self._work.evaluator
+        assert evaluator is not None
+        given = yield from self._input()
+        return (yield Evaluation(evaluator, given))
+
+    def judgement(self) -> Calls[Judged]:
+        content = content_of_node(self._work.place, self._node)
+        if (yield from self._is_reviewed(Content(None if content is MISSING else content, "json"))):
+            return Judged(reviewed=True)
+        return Judged(reviewed=False, ends=self._work.evaluator is not None and (yield from self.evaluation()))
+
+    # ── What is asked of code ───────────────────────────────────────────────────────────────────────────
+
+    def _is_reviewed(self, output: Content) -> Calls[bool]:
+        node: Node = self._work.place.node
+        review = node.asks(Review)
+        if review is None or review.when is None:
+            return review is not None
+        shown = StepOutput(_copy_of(output.content), success=output.success, error=output.error, stop=output.stop)
+        return truth((yield Evaluation(review.when, shown)), "a Review's `when`")
+
+    # ── What code is given ──────────────────────────────────────────────────────────────────────────────
+
+    def _input(self) -> Calls[StepInput]:
+        work, node = self._work, self._node
+        scope = scope_of_work(self._workflow, self._state, work.path)
+        key = side_effect_key(
+            self._state.run_id,
+            work.path,
+            work.visit,
+            0 if node is None else node.verdict.round,
+            0 if node is None else node.form.inputs,
+        )
+        return StepInput(
+            input=_as_model(scope.schema, scope.input),
+            previous_step_content=_copy_of(scope.previous),
+            user_input=self._user_input(node),
+            rejection_feedback=scope.feedback,
+            previous_output=_copy_of(scope.previous_output),
+            session=(yield SessionRead()),
+            run_id=self._state.run_id,
+            user_id=self._state.user_id,
+            attempt=max(work.attempt, 1) if work.task == "execute" else 1,
+            iteration=scope.iteration,
+            max_iterations=scope.max_iterations,
+            idempotency_key=key,
+            _contents=lambda: _copy_of(newest_contents(self._workflow, self._state)),
+            _cancelled=self._around.is_cancelled,
+        )
+
+    def _user_input(self, node: NodeState | None) -> Any:
+        """What was filled in for a step; code that looks where a run goes sees what was filled in last."""
+        looks = node is None or self._work.task != "execute"
+        filled = newest_filled_in(self._state) if looks else node
+        if filled is None or filled.form.user_input is None:
+            return None
+        try:
+            return self._filled(filled, filled.form.user_input, opens=not looks)
+        except Misfit:
+            if not looks:
+                raise
+            # What stands for a secret that is gone may be none of the model's type.
+            return _copy_of(filled.form.user_input)
+
+    def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
+        """What a person filled in: a dict, or an instance of the model that was asked for.
+
+        Args:
+            opens: whether the secrets in it are opened: for the step that asked for them, and for nobody else.
+
+        Raises:
+            Misfit: the model doesn't take it.
+        """
+        place = self._workflow.by_step_id.get(node.step_id)
+        ask = None if place is None else place.node.asks(Ask)
+        sealed = node.form.sealed if opens else {}
+        secrets = {name: self._opened(node, name, each) for name, each in sealed.items()}
+        self._around.secrets.update(str(each) for each in secrets.values())
+        return answer_of(None if ask is None else ask.model, _copy_of(values), secrets)
+
+    def _opened(self, node: NodeState, name: str, sealed: str) -> JsonValue:
+        if self._around.vault is None:
+            raise SecretUnreadable("the server has no key to open a secret with: set INTERLOCK_SECRETS_KEYS")
+        facts = {"step_id": node.step_id, "visit": node.visit}
+        return self._around.vault.opened(sealed, purpose_of(self._state.run_id, facts, name))
+
+
+_TASKS: dict[str, Callable[[_Piece], Calls[Any]]] = {
+    "execute": _Piece.execution,
+    "thread": _Piece.thread_end,
+    "input": _Piece.nested_input,
+    "condition": _Piece.evaluation,
+    "selector": _Piece.evaluation,
+    "end_condition": _Piece.evaluation,
+    "review": _Piece.judgement,
+}
+
+
+# ── The border ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _refuse_secrets(pause: AgentPause, secrets: Set[str]) -> None:
+    """See that an agent's pause, all of which is logged, repeats no secret. Struck arguments would be those that run.
+
+    Raises:
+        OutputError: it does.
+    """
+    if not secrets:
+        return
+    shown = _copy_of([[dict(each.tool.args), list(each.user_feedback)] for each in pause.requests])
+    if struck(shown, secrets) != shown:
+        raise OutputError("the arguments of a tool have a secret in them; hand it over by the agent's dependencies")
+    state = _copy_of(pause.state)
+    if struck(state, secrets) != state:
+        raise OutputError("what an agent keeps over a pause has a secret in it; leave it out, and ask for it again")
+
+
+def _without(output: Content, secrets: Set[str]) -> Content:
+    """An output that doesn't repeat the secrets that its step was given. Its error is cut after that, not before."""
+    if not secrets and output.error is None:
+        return output
+    error = None if output.error is None else legible(str(struck(output.error, secrets)))
+    return replace(output, content=struck(output.content, secrets), error=error)
+
+
+def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:
+    """A value as code is given it: of the model that is declared for it, where one is."""
+    return _copy_of(value) if model is None else read(model, value)
+
+
+def _kept_in(session: Session) -> JsonObject:
+    """A session's state as a step leaves it.
+
+    Raises:
+        OutputError: it can't be written as JSON.
+    """
+    state, _ = json_ready(session.state, "what a session keeps")
+    assert isinstance(state, dict)
+    return state
+
+
+def _copy_of(value: JsonValue) -> Any:
+    """A copy for a step to do with as it likes: the state is the fold of the log, and nobody else's."""
+    return from_json(to_json(value)) if isinstance(value, dict | list) else value

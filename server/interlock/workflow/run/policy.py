@@ -1,0 +1,54 @@
+"""What the responses to a requirement come to: its parts, and the policy that turns them into a resolution.
+
+Laws:
+- A requirement asks for one response or for several: each is a part, with an id of its own under which it is decided.
+- A part is decided once. Whether the requirement is resolved is a function of which parts are decided, not of the
+  order in which they were.
+- What a policy no longer waits for is withdrawn with the resolution.
+
+Source: `docs/architecture.md`, "Pauses".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from interlock_protocol.types import JsonObject
+
+Policy: TypeAlias = Literal["all", "first"]
+"""`all`: it is resolved when every part is decided; `first`: when one is."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One response that a requirement waits for; once it is there, what was decided, and by whom."""
+
+    decision: JsonObject | None = None
+    by: str = ""
+
+
+Parts: TypeAlias = dict[str, Part]
+
+
+def parts_of(ids: Iterable[str]) -> Parts:
+    """Parts that wait, by id."""
+    return {id_: Part() for id_ in ids}
+
+
+def open_parts(parts: Mapping[str, Part]) -> list[str]:
+    """The ids of the parts that have no response yet."""
+    return [id_ for id_, part in parts.items() if part.decision is None]
+
+
+def is_resolved(policy: Policy, parts: Mapping[str, Part]) -> bool:
+    """Whether the responses so far resolve the requirement."""
+    return _POLICIES[policy](len(parts), len(open_parts(parts)))
+
+
+_POLICIES: dict[Policy, Callable[[int, int], bool]] = {
+    "all": lambda _, waiting: waiting == 0,
+    "first": lambda asked, waiting: waiting < asked,
+}
+"""Of how many parts, how many may still wait."""
