@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from interlock.workflow.containers.condition import Condition
+from interlock.workflow.containers.loop import Loop
+from interlock.workflow.containers.parallel import Parallel
+from interlock.workflow.containers.router import Router
+from interlock.workflow.containers.sequence import Steps
 from interlock.workflow.declare.errors import DeclarationError, OutputError
 from interlock.workflow.declare.forms import UserInputField
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
-from interlock.workflow.declare.nodes import Condition, Loop, Parallel, Router, Step, Steps, Workflow
+from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Choose, Confirm, ErrorReview, HumanReview, Review, ToolReview
 
 if TYPE_CHECKING:

@@ -90,11 +90,15 @@ def facts_of(state: RunState) -> dict[str, Any]:
 def _steps(nodes: dict[str, NodeState], prefix: tuple[PathPart, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, node in nodes.items():
         path = (*prefix, name)
-        told: dict[str, Any] = {"phase": node.phase.value, "visit": node.visit, "attempt": node.attempt}
-        came_to = {"content": node.content, "feedback": node.feedback, "user_input": node.user_input}
+        told: dict[str, Any] = {"phase": node.phase.value, "visit": node.visit, "attempt": node.tries.attempt}
+        came_to = {
+            "content": node.output.content,
+            "feedback": node.verdict.feedback,
+            "user_input": node.form.user_input,
+        }
         told.update((key, value) for key, value in came_to.items() if value is not None)
         yield "/".join(map(str, path)), told
-        yield from _steps(node.children, (*path, node.iteration) if node.iteration else path)
+        yield from _steps(node.children, (*path, node.part) if node.part else path)
 
 
 def write(name: str, fixture: dict[str, Any]) -> Path:

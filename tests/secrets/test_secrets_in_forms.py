@@ -244,9 +244,9 @@ def test_decision_that_is_made_again_after_a_loss_has_its_secret() -> None:
     assert parted(row.decision)[0] == draft.event["decision"]
     _decide_again(before, [row])
     (node,) = before.nodes.values()
-    assert node.sealed == run.state.nodes["sign in"].sealed
+    assert node.form.sealed == run.state.nodes["sign in"].form.sealed
     purpose = purpose_of("run-1", requirement.facts, "password")
-    assert vault.opened(node.sealed["password"], purpose) == SECRET
+    assert vault.opened(node.form.sealed["password"], purpose) == SECRET
 
 
 def test_secret_shows_nothing_of_itself_before_it_is_given() -> None:

@@ -64,7 +64,7 @@ class Person:
         before = self.run.waits_for
         outcome = self.outcome(*(answer for _, answer in answers))
         if outcome is ErrorCode.CONFLICT:  # of an agent's tools, one was decided otherwise
-            assert any(each.decisions for each in chosen.values())
+            assert any(each.responses for each in chosen.values())
         else:
             assert isinstance(outcome, tuple)
             assert self.run.waits_for <= before

@@ -1,17 +1,26 @@
 """The life of a node: one visit of a step or a container, as far as it has come.
 
-Law: what stands here is folded from the log, and from nothing else.
+Laws:
+- What stands here is folded from the log, and from nothing else.
+- A node moves only as `LIFE` says: phases x what happens -> phase. What isn't in it can't happen. The diagram in the
+  documents and the tests are made from the table.
+- The parts of a node are values: who changes one puts another in its place, so that all nodes of which there is nothing
+  to say share one.
 
 Source: `docs/architecture.md`, "The pure core".
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Literal
 
 from interlock_protocol.types import JsonObject, JsonValue, OnReject, StepType
+
+# ── Where it stands ─────────────────────────────────────────────────────────────────────────────────────
 
 
 class Phase(StrEnum):
@@ -24,10 +33,158 @@ class Phase(StrEnum):
     COMPLETED = "completed"
     SKIPPED = "skipped"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+    """Given up by the container around it, before it came to an end."""
 
     @property
     def is_over(self) -> bool:
-        return self in (Phase.COMPLETED, Phase.SKIPPED, Phase.FAILED)
+        return self in _OVER
+
+
+_WITHOUT = frozenset({Phase.SKIPPED, Phase.WITHDRAWN})
+_OVER = frozenset({Phase.COMPLETED, Phase.SKIPPED, Phase.FAILED, Phase.WITHDRAWN})
+
+
+class Happening(StrEnum):
+    """What moves a node."""
+
+    STARTED = "started"
+    ASKED = "its output or its agent's tools wait for a person"
+    RESUMED = "its agent goes on"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    TO_RETRY = "to be tried again"
+    SENT_BACK = "its output was sent back"
+    INTERRUPTED = "broken off"
+    WITHDRAWN = "withdrawn"
+
+
+_P, _H = Phase, Happening
+
+LIFE: Mapping[Phase, Mapping[Happening, Phase]] = MappingProxyType(
+    {
+        _P.ENTERED: {
+            _H.STARTED: _P.RUNNING,
+            _H.SKIPPED: _P.SKIPPED,
+            _H.FAILED: _P.FAILED,
+            _H.WITHDRAWN: _P.WITHDRAWN,
+        },
+        _P.RUNNING: {
+            _H.ASKED: _P.WAITING,
+            _H.COMPLETED: _P.COMPLETED,
+            _H.SKIPPED: _P.SKIPPED,
+            _H.FAILED: _P.FAILED,
+            _H.TO_RETRY: _P.ENTERED,
+            _H.SENT_BACK: _P.ENTERED,
+            _H.INTERRUPTED: _P.ENTERED,
+            _H.WITHDRAWN: _P.WITHDRAWN,
+        },
+        _P.WAITING: {
+            _H.RESUMED: _P.RUNNING,
+            _H.COMPLETED: _P.COMPLETED,
+            _H.SKIPPED: _P.SKIPPED,
+            _H.SENT_BACK: _P.ENTERED,
+            _H.WITHDRAWN: _P.WITHDRAWN,
+        },
+        _P.FAILED: {
+            _H.SKIPPED: _P.SKIPPED,
+            _H.TO_RETRY: _P.ENTERED,
+            _H.WITHDRAWN: _P.WITHDRAWN,
+        },
+        _P.COMPLETED: {},
+        _P.SKIPPED: {},
+        _P.WITHDRAWN: {},
+    }
+)
+
+
+class ImpossibleEventError(AssertionError):
+    """A log says of a node what can't happen where it stands."""
+
+
+# ── Its parts ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a person filled in for it. `sealed` are the secrets in that, until the step has ended; `inputs` counts how
+    often other input was given after an error."""
+
+    user_input: JsonObject | None = None
+    sealed: Mapping[str, str] = field(default_factory=dict)
+    inputs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often its work was tried: `attempt` counts all tries, `in_a_row` those since a person last had a say, `turn`
+    the pauses of its agent; `asked_errors` how often a person had it tried again since a try began: the next one may
+    fail before it begins.
+
+    `retry_at` is when it is tried again, in milliseconds since 1970; `at_work` says that a try that is over has yet to
+    end in its thread.
+    """
+
+    attempt: int = 0
+    in_a_row: int = 0
+    turn: int = 0
+    retry_at: int | None = None
+    at_work: bool = False
+    asked_errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What it gave, from the review of that on. `model` is where the class stands that it was an instance of; `success`
+    and `error` are what the step itself says of it; `stop` says that the run ends after it, `overruled` that a person
+    wrote it."""
+
+    content: JsonValue = None
+    content_type: str = "str"
+    model: str | None = None
+    success: bool = True
+    error: str | None = None
+    stop: bool = False
+    overruled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What people said of it.
+
+    `given` is what they said of its output, and `round` how often that was sent back, with this `feedback` and to
+    improve on this `previous_output`. `rejected` is what a rejection comes to that ends the node, `rejected_by` whose.
+    """
+
+    round: int = 0
+    given: Literal["approved", "retry"] | None = None
+    feedback: str | None = None
+    previous_output: JsonValue = None
+    rejected: OnReject | None = None
+    rejected_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Its latest error; `asks` says that a person is to be asked about it, whatever is declared, and `step_id` whose
+    it is, where the node only passes it on."""
+
+    error: str | None = None
+    error_type: str | None = None
+    asks: bool = False
+    step_id: str | None = None
+
+
+class Own:
+    """What a container keeps of itself. Those of a kind are a dataclass that can be written as JSON."""
+
+    __slots__ = ()
+
+    @property
+    def part(self) -> int | None:
+        """What the paths of the nodes inside have after the container's name: a loop's iteration."""
+        return None
 
 
 @dataclass(slots=True)
@@ -48,63 +205,65 @@ class AgentState:
         return all(request["id"] in self.decisions for request in self.requests)
 
 
+NO_FORM, NO_TRIES, NO_OUTPUT, NO_VERDICT, NO_FAILURE = Form(), Tries(), Output(), Verdict(), Failure()
+
+
 @dataclass(slots=True)
 class NodeState:
     """One visit of a node.
 
     `kind` is what the node was when it was entered, None where nothing told. `gates_passed` counts the reviews before
-    execution that are done with; `pending` is the id of the requirement it waits for. `input` is a nested workflow's,
-    as its `input_schema` makes it. `attempt` counts the tries of a step, `tries` those since a person last had a say;
-    `at_work` is that one that is over has yet to end in its thread. `round` counts how often an output was sent back,
-    `turn` how often an agent has paused, `iteration` the iterations of a loop. `content` is the output, from its review
-    on, and `model` what it was an instance of; `verdict` is what a person said of it, `overruled` that they replaced
-    it. `children` are the nodes inside that were entered, a loop's `earlier` those of the iteration before. `sealed`
-    are the secrets in `user_input`, until the step has ended; `inputs` counts how often a person gave other input
-    after an error. `asked_errors` counts how often a person had it tried again since a try began: the next one may
-    fail before it begins.
+    execution that are done with; `pending` is the id of the requirement it waits for. `session_changes` came with an
+    output or a pause that waits for a person. `own` is a container's own state, an `Own` of its kind. `children` are
+    the nodes inside that were entered, `earlier` those of the time before, where a container begins anew (a loop).
     """
 
     step_id: str
     visit: int
     kind: StepType | None = None
     phase: Phase = Phase.ENTERED
-    gates_passed: int = 0
-    pending: str | None = None
-    rejected: OnReject | None = None
-    rejected_by: str | None = None
-    feedback: str | None = None
-    input: JsonValue = None
-    user_input: JsonObject | None = None
-    sealed: dict[str, str] = field(default_factory=dict)
-    inputs: int = 0
-    selected: list[str] | None = None
-    chosen: bool = False
-    branch: str | None = None
-    attempt: int = 0
-    tries: int = 0
-    round: int = 0
-    turn: int = 0
-    retry_at: int | None = None
-    at_work: bool = False
     started_index: int = -1
     started_at: int = 0
     ended_index: int = -1
-    iteration: int = 0
-    iterating: bool = False
-    should_continue: bool = True
-    content: JsonValue = None
-    content_type: str = "str"
-    model: str | None = None
-    success: bool = True
-    stop: bool = False
-    verdict: Literal["approved", "retry"] | None = None
-    overruled: bool = False
-    previous_output: JsonValue = None
-    error: str | None = None
-    error_type: str | None = None
-    asks: bool = False
-    asked_errors: int = 0
-    session_changes: list[JsonValue] = field(default_factory=list)
+    gates_passed: int = 0
+    pending: str | None = None
+    form: Form = NO_FORM
+    tries: Tries = NO_TRIES
+    output: Output = NO_OUTPUT
+    verdict: Verdict = NO_VERDICT
+    failure: Failure = NO_FAILURE
     agent: AgentState | None = None
+    session_changes: list[JsonValue] = field(default_factory=list)
+    own: Any = None
     children: dict[str, NodeState] = field(default_factory=dict)
     earlier: dict[str, NodeState] = field(default_factory=dict)
+
+    @property
+    def part(self) -> int | None:
+        """What the paths of the nodes inside have after this one's name."""
+        part: int | None = None if self.own is None else self.own.part
+        return part
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return not LIFE[self.phase]
+
+    def go(self, happening: Happening) -> None:
+        """Move to where this leads.
+
+        Raises:
+            ImpossibleEventError: it can't happen where the node stands.
+        """
+        phase = LIFE[self.phase].get(happening)
+        if phase is None:
+            raise ImpossibleEventError(f"step {self.step_id} is {self.phase}: it can't be {happening}")
+        self.phase = phase
+
+    def begin_anew(self) -> None:
+        """What is inside is the time before's, of which what was skipped is passed over: what has an output stays."""
+        kept = {name: child for name, child in self.children.items() if child.phase not in _WITHOUT}
+        self.earlier |= kept
+        self.children = {}
+        for child in self.earlier.values():
+            child.earlier = {}

@@ -38,7 +38,7 @@ from interlock.workflow.run import advance as rules
 from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
 from interlock.workflow.run.events import Draft, Effects, Path, effects, step_event
-from interlock.workflow.run.fold import fold, shift
+from interlock.workflow.run.fold import fold, fold_late, shift
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
     TOOLS,
@@ -46,9 +46,9 @@ from interlock.workflow.run.state import (
     Resolution,
     RunState,
     dump,
+    is_readable,
     load,
     load_parts,
-    node_at,
 )
 from interlock.workflow.run.walk import TIMEOUT, Advance, Work, ends_run
 from interlock_protocol.types import JsonObject, JsonValue
@@ -86,6 +86,8 @@ __all__ = [
     "dump",
     "effects",
     "fold",
+    "fold_late",
+    "is_readable",
     "legible",
     "load",
     "load_parts",
@@ -170,9 +172,8 @@ class Program:
         return rules.failed(self.workflow, state, work, error, now, jitter=jitter, at_work=at_work, secrets=secrets)
 
     def ends_run(self, state: RunState, work: Work) -> bool:
-        """Whether what this work came to ends the run, and with it whatever runs beside it."""
-        node = node_at(state, list(work.path))
-        return node is not None and ends_run(work.place, node)
+        """Whether what a piece of work came to ends the run."""
+        return ends_run(state, work)
 
     def recovered(
         self,

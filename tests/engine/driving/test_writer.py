@@ -12,12 +12,13 @@ from interlock import Confirm, Parallel, Step, StepInput, Workflow
 from interlock.engine.clock import Clock
 from interlock.engine.driving import writer as journal_module
 from interlock.engine.driving.writer import BATCH_BYTES, BATCH_EVENTS, LogShorter, OwnershipLost, Writer
-from interlock.log.port import Append, Appended, Claimed, Reason, Refused
+from interlock.log.port import Append, Appended, Claimed, Entry, Reason, Refused
 from interlock.workflow.run.advance import advance, recovered, started
 from interlock.workflow.run.events import Draft, run_event
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.snapshots import paused
 from interlock.workflow.run.state import RunState, dump
+from interlock_protocol.codec import event_body
 from interlock_protocol.types import RunStatus
 
 RUN = "run-1"
@@ -286,6 +287,17 @@ async def test_owner_whose_append_comes_to_stand_behind_another_s_looks_again(
     await run.writer.flush()
     assert [each.path[-1] for each in run.state.requirements.values()] == ["right"]
     assert run.woken > woken, "what the owner goes on with may have been decided just now"
+
+
+async def test_only_a_decision_or_an_end_may_come_to_stand_before_what_was_folded(storage: Storage) -> None:
+    """Anything else that somebody appends to an owned run would be folded to another state than the log's."""
+    run = await owned(storage)
+    await run.waiting()
+    run.writer.emit(custom(run.state))
+    foreign = Entry(event_body(run_event(run.state, "fork", "WorkflowRecovered", interrupted_steps=[])))
+    assert isinstance(await storage.log.append(Append(RUN, "foreign", [foreign])), Appended)
+    with pytest.raises(AssertionError, match="WorkflowRecovered of run run-1"):
+        await run.writer.flush()
 
 
 # ── Pausing ─────────────────────────────────────────────────────────────────────────────────────────────

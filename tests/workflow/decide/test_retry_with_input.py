@@ -103,7 +103,7 @@ def test_side_effect_of_other_input_has_another_key() -> None:
     assert side_effect_key("r", ("s",), 1, 0) == side_effect_key("r", ("s",), 1, 0, 0)
     assert side_effect_key("r", ("s",), 1, 0, 1) != side_effect_key("r", ("s",), 1, 0)
     run = failed().answer("pay", decision="retry", user_input={"account": "worse"})
-    assert run.state.nodes["pay"].inputs == 1
+    assert run.state.nodes["pay"].form.inputs == 1
 
 
 def test_input_of_a_step_that_ended_well_is_asked_for_once() -> None:

@@ -593,7 +593,7 @@ def stands(change: Change, where: str) -> Simulation:
 
 def goes_on(run: Simulation, change: Change, where: str) -> None:
     """In the new workflow, with the answers that were possible in the old one, for as far as they go."""
-    chosen = {name for each in run.state.nodes.values() for name in each.selected or ()}
+    chosen = {name for each in run.state.nodes.values() for name in getattr(each.own, "selected", ())}
     run.reload()
     run.run()
     if where == "there":

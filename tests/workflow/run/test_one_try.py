@@ -39,7 +39,7 @@ def test_step_that_is_held_waits_for_its_thread_and_begins_after_it() -> None:
     (draft,) = advance(run.workflow, run.state, run.clock, {"another"}).drafts
     assert (draft.event["event"], draft.event["attempt"]) == ("StepStarted", 2)
     run.emit(draft)
-    assert not run.state.nodes["work"].at_work
+    assert not run.state.nodes["work"].tries.at_work
 
 
 @pytest.mark.parametrize("at_work", [True, False])
@@ -72,6 +72,6 @@ def test_step_that_has_failed_for_good_is_not_broken_off() -> None:
 def test_what_was_broken_off_is_not_broken_off_again() -> None:
     run = out_of_time()
     run.crash()
-    assert not run.state.nodes["work"].at_work
+    assert not run.state.nodes["work"].tries.at_work
     assert recovered(run.workflow, load(dump(run.state))) == ()
     assert run.run().last["content"] == "done"

@@ -105,7 +105,7 @@ def test_snapshot_goes_on_like_the_log() -> None:
 def test_content_comes_back_from_a_snapshot_as_it_was(value: Any) -> None:
     run = simulation(Step("a", says(value)), step("b", Confirm())).run()
     again = load(dump(run.state))
-    assert repr(again.nodes["a"].content) == repr(value)
+    assert repr(again.nodes["a"].output.content) == repr(value)
     assert dump(again) == dump(run.state)
 
 

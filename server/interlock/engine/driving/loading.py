@@ -8,8 +8,8 @@ from typing import cast
 
 from interlock.engine.driving.writer import fold_entry
 from interlock.log.port import Log
-from interlock.store.ports.runs import Run, Runs
-from interlock.workflow.program import REDUCER_VERSION, RunState, load_parts
+from interlock.store.ports.runs import Run, Runs, Snapshot
+from interlock.workflow.program import RunState, is_readable, load_parts
 
 SLICE = 256
 """How many entries are folded, or parts of a snapshot loaded, before others have their turn."""
@@ -18,11 +18,11 @@ SLICE = 256
 async def load_state(log: Log, store: Runs, run_id: str) -> RunState | None:
     """The state of a run as its log has it now; None when there is no such run.
 
-    A snapshot of another reducer version is ignored: the log is folded from its start instead.
+    A snapshot of a reducer version that can't be read is ignored: the log is folded from its start instead.
     """
     snapshot = await store.snapshot(run_id)
-    if snapshot is not None and snapshot.reducer_version == REDUCER_VERSION:
-        state = await _loaded(snapshot.state)
+    if snapshot is not None and is_readable(snapshot.reducer_version):
+        state = await _loaded(snapshot)
     else:
         row = await store.run(run_id)
         if row is None:
@@ -32,8 +32,8 @@ async def load_state(log: Log, store: Runs, run_id: str) -> RunState | None:
     return state
 
 
-async def _loaded(snapshot: bytes) -> RunState:
-    parts = load_parts(snapshot)
+async def _loaded(snapshot: Snapshot) -> RunState:
+    parts = load_parts(snapshot.state, snapshot.reducer_version)
     for number in itertools.count(1):
         try:
             next(parts)

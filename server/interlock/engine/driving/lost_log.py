@@ -35,7 +35,7 @@ from interlock.engine.driving.rows import parted, settlement_of
 from interlock.log.port import Head, Log
 from interlock.store.ports.decisions import Decision, Decisions
 from interlock.store.ports.runs import Run, Runs, Settlement
-from interlock.workflow.program import REDUCER_VERSION, TOOLS, Requirement, RunState, fold, load
+from interlock.workflow.program import TOOLS, Requirement, RunState, fold, is_readable, load
 from interlock_protocol.types import JsonObject, RunStatus
 
 logger = structlog.get_logger(__name__)
@@ -101,8 +101,8 @@ def _is_lost(row: Run, head: Head | None, seen: Seen) -> bool:
 async def _known(store: Runs, row: Run) -> RunState | None:
     """The run as the store knows it; None of one that has ended without leaving a snapshot that can be read."""
     snapshot = await store.snapshot(row.run_id)
-    if snapshot is not None and snapshot.reducer_version == REDUCER_VERSION:
-        return load(snapshot.state)
+    if snapshot is not None and is_readable(snapshot.reducer_version):
+        return load(snapshot.state, snapshot.reducer_version)
     return None if row.status.is_final else first_state(row)
 
 

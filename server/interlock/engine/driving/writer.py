@@ -22,7 +22,7 @@ from pydantic_core import from_json, to_json
 
 from interlock.engine.clock import Clock
 from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
-from interlock.workflow.program import Draft, RunState, effects, fold, shift
+from interlock.workflow.program import Draft, RunState, effects, fold, fold_late, shift
 from interlock_protocol.codec import event_body
 from interlock_protocol.limits import MAX_PENDING_BYTES
 from interlock_protocol.types import FINAL_STATUSES
@@ -62,9 +62,14 @@ def fold_batch(state: RunState, batch: Batch) -> None:
         fold_entry(state, entry)
 
 
-def fold_entry(state: RunState, entry: Entry) -> None:
-    """Fold a stored entry, at the state's next index."""
-    fold(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
+def fold_entry(state: RunState, entry: Entry, *, is_late: bool = False) -> None:
+    """Fold a stored entry, at the state's next index.
+
+    Args:
+        is_late: what stands after it was folded before.
+    """
+    take_in = fold_late if is_late else fold
+    take_in(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
 
 
 def pending_bytes(state: RunState) -> int:
@@ -316,7 +321,7 @@ class Writer:
         for index, entry in enumerate(batch.entries, batch.first_index):
             if index < end:
                 self.state.next_index = index
-                fold_entry(self.state, entry)
+                fold_entry(self.state, entry, is_late=place > end)
         self.state.next_index = place
 
     async def _read(self, first: int) -> list[Batch]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from interlock.workflow.containers.port import Scope
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.node import NodeState
-from interlock.workflow.run.requirements import asked
-from interlock.workflow.run.scope import Scope, place_at
+from interlock.workflow.node import Form
+from interlock.workflow.run.requirements import asked, node_in_round
+from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.state import Requirement, RunState
 
 MAX_ROUNDS = 100
@@ -25,8 +26,8 @@ def asked_again(workflow: Workflow, state: RunState, event: dict[str, Any], inde
     place = place_at(workflow, path)
     for review in place.node.reviews.values():
         for round_ in range(MAX_ROUNDS):
-            node = NodeState(place.step_id, event["visit"], round=round_, iteration=round_, attempt=round_)
-            node.user_input = {}  # an error's question has the form that was asked before
+            node = node_in_round(place, event["visit"], round_)
+            node.form = Form({})  # an error's question has the form that was asked before
             found = asked(state.run_id, place, path, node, review, Scope(state.input), 0)
             if found.id == event["requirement_id"]:
                 return Requirement(found.id, found.kind, list(path), index, found.facts)

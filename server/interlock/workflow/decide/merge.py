@@ -208,14 +208,14 @@ def _of_edit(sentence: str, path: str = "") -> dict[str, JsonValue]:
 def _model_of(state: RunState, requirement: Requirement) -> str | None:
     """Where the model stands that the output under review was an instance of."""
     node = node_at(state, requirement.path)
-    return None if node is None or node.pending != requirement.id else node.model
+    return None if node is None or node.pending != requirement.id else node.output.model
 
 
 def type_of_edit(state: RunState, requirement: Requirement, edited: JsonValue) -> str:
     """The content type of an edited output: the model's name, where the model has taken it."""
     node = node_at(state, requirement.path)
     if node is not None and judge_of(_model_of(state, requirement), requirement.facts.get("step_output")) is not None:
-        return node.content_type
+        return node.output.content_type
     return "str" if isinstance(edited, str) else "json"
 
 

@@ -1,4 +1,4 @@
-"""Workflows as they are declared: steps and the containers that order them.
+"""Workflows as they are declared: nodes, steps, and the workflow itself. The containers have files of their own.
 
 Laws:
 - A declaration is immutable; running it never changes it, and any number of runs share it.
@@ -22,7 +22,7 @@ from interlock.workflow.declare.agents import AgentExecutor, is_agent
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import StepInput
-from interlock.workflow.declare.places import Place, fingerprint_of, places_of, walk_places
+from interlock.workflow.declare.places import Place, fingerprint_of, places_of, schema_of, walk_places
 from interlock.workflow.declare.reviews import (
     MAX_TIMEOUT,
     AnyReview,
@@ -32,7 +32,6 @@ from interlock.workflow.declare.reviews import (
     ErrorReview,
     Gate,
     HumanReviews,
-    Review,
     Reviews,
     ToolReview,
     is_count,
@@ -77,6 +76,11 @@ class Node:
     def branches(self) -> tuple[tuple[Node, ...], ...]:
         """Every node directly inside, in order of declaration: in one branch, or (Condition) in two."""
         return ()
+
+    @property
+    def relied_on(self) -> list[Any]:
+        """What else of its own a run may rely on: its bound, who works in it, and what a workflow inside takes."""
+        return [None, None, None]
 
     @property
     def gates(self) -> tuple[Gate, ...]:
@@ -153,6 +157,11 @@ class Step(Node):
     def branches(self) -> tuple[tuple[Node, ...], ...]:
         return () if self.workflow is None else (self.workflow.steps,)
 
+    @property
+    def relied_on(self) -> list[Any]:
+        agent = None if self.agent is None else [self.agent.id, self.agent.type]
+        return [None, agent, None if self.workflow is None else schema_of(self.workflow.input_schema)]
+
 
 def _check_agent(agent: Any, *, place: str) -> None:
     if not is_agent(agent):
@@ -184,172 +193,6 @@ def _check_policies(step: Step, *, place: str) -> None:
         raise DeclarationError(f"{place}: an ErrorReview is never asked for without on_error='pause'; set it.")
     if step.asks(ToolReview) is not None and step.agent is None:
         raise DeclarationError(f"{place}: a ToolReview is for a step with an agent; there is none.")
-
-
-@dataclass(frozen=True, slots=True, eq=False, init=False)
-class Steps(Node):
-    """Steps one after the other, as one node.
-
-    Args:
-        name: unique among its siblings.
-        steps: nodes or functions.
-        human_review: Confirm.
-    """
-
-    kind: ClassVar[StepType] = "Steps"
-    steps: tuple[Node, ...]
-
-    def __init__(self, name: str, steps: Sequence[Declared], *, human_review: HumanReviews = None) -> None:
-        self._begin(name, human_review)
-        self._declare(steps=nodes_of(steps, place=f"Steps {name!r}"))
-
-    @property
-    def branches(self) -> tuple[tuple[Node, ...], ...]:
-        return (self.steps,)
-
-
-@dataclass(frozen=True, slots=True, eq=False, init=False)
-class Parallel(Node):
-    """Branches that run at once; a branch that waits for a person doesn't hold up the others.
-
-    Args:
-        name: unique among its siblings.
-        steps: the branches: nodes or functions.
-        human_review: Confirm.
-    """
-
-    kind: ClassVar[StepType] = "Parallel"
-    steps: tuple[Node, ...]
-
-    def __init__(self, name: str, steps: Sequence[Declared], *, human_review: HumanReviews = None) -> None:
-        self._begin(name, human_review)
-        self._declare(steps=nodes_of(steps, place=f"Parallel {name!r}"))
-
-    @property
-    def branches(self) -> tuple[tuple[Node, ...], ...]:
-        return (self.steps,)
-
-
-@dataclass(frozen=True, slots=True, eq=False, init=False)
-class Condition(Node):
-    """Steps that run when a condition holds, and others that run when it doesn't.
-
-    Args:
-        name: unique among its siblings.
-        evaluator: a function (or coroutine function) of a `StepInput` that returns a bool, or an expression in CEL.
-        steps: what runs when it is true.
-        else_steps: what runs when it is false; without them, nothing does.
-        human_review: Confirm, whose `on_reject` may also be `else`.
-    """
-
-    kind: ClassVar[StepType] = "Condition"
-    evaluator: Evaluator
-    steps: tuple[Node, ...]
-    else_steps: tuple[Node, ...]
-
-    def __init__(
-        self,
-        name: str,
-        evaluator: Evaluator | str,
-        *,
-        steps: Sequence[Declared],
-        else_steps: Sequence[Declared] | None = None,
-        human_review: HumanReviews = None,
-    ) -> None:
-        self._begin(name, human_review)
-        place = f"Condition {name!r}"
-        evaluates = _evaluator(evaluator, "the evaluator", place=place)
-        then = nodes_of(steps, place=place)
-        otherwise = () if else_steps is None else nodes_of(else_steps, place=f"{place}, else_steps")
-        _check_names((*then, *otherwise), place=place)
-        self._declare(evaluator=evaluates, steps=then, else_steps=otherwise)
-
-    @property
-    def branches(self) -> tuple[tuple[Node, ...], ...]:
-        return (self.steps, self.else_steps)
-
-
-@dataclass(frozen=True, slots=True, eq=False, init=False)
-class Router(Node):
-    """Routes, of which a selector, or else a person, selects one or more.
-
-    Args:
-        name: unique among its siblings.
-        choices: the routes: nodes or functions. The selected ones run in this order.
-        selector: a function of a `StepInput`, or an expression in CEL, that returns a route's name, or a list of them.
-        human_review: Confirm, Choose (without a selector; the default then), and Review of what the routes came to.
-    """
-
-    kind: ClassVar[StepType] = "Router"
-    choices: tuple[Node, ...]
-    selector: Evaluator | None
-
-    def __init__(
-        self,
-        name: str,
-        choices: Sequence[Declared],
-        *,
-        selector: Evaluator | str | None = None,
-        human_review: HumanReviews = None,
-    ) -> None:
-        self._begin(name, human_review)
-        place = f"Router {name!r}"
-        selects = None if selector is None else _evaluator(selector, "the selector", place=place)
-        if selects is not None and self.asks(Choose) is not None:
-            raise DeclarationError(f"{place}: either a selector selects or a person does (Choose); keep one.")
-        if selects is None and self.asks(Choose) is None:
-            self._declare(reviews=reviews_of("Router", [*self.reviews.values(), Choose()], place=place))
-        self._declare(choices=nodes_of(choices, place=place), selector=selects)
-
-    @property
-    def branches(self) -> tuple[tuple[Node, ...], ...]:
-        return (self.choices,)
-
-
-@dataclass(frozen=True, slots=True, eq=False, init=False)
-class Loop(Node):
-    """Steps that run again and again.
-
-    Args:
-        name: unique among its siblings.
-        steps: what one iteration runs.
-        max_iterations: the bound, at least 1.
-        end_condition: a function of a `StepInput`, or an expression in CEL, asked after each iteration; true ends the
-            loop. Its `previous_step_content` is the iteration's output, `iteration` its number.
-        human_review: Confirm, and Review of each iteration: approval ends the loop. Where an end condition is there as
-            well, it is asked after the iterations that `when` doesn't send to a person.
-    """
-
-    kind: ClassVar[StepType] = "Loop"
-    steps: tuple[Node, ...]
-    max_iterations: int
-    end_condition: Evaluator | None
-
-    def __init__(
-        self,
-        name: str,
-        steps: Sequence[Declared],
-        *,
-        max_iterations: int,
-        end_condition: Evaluator | str | None = None,
-        human_review: HumanReviews = None,
-    ) -> None:
-        self._begin(name, human_review)
-        place = f"Loop {name!r}"
-        if not is_count(max_iterations, 1):
-            raise DeclarationError(f"{place}: max_iterations must be a whole number from 1, not {max_iterations!r}.")
-        ends = None if end_condition is None else _evaluator(end_condition, "the end_condition", place=place)
-        review = self.asks(Review)
-        if review is not None and review.when is None and ends is not None:
-            raise DeclarationError(
-                f"{place}: a person reviews every iteration, so the end_condition is never asked; leave it out, or "
-                "give the Review a `when`."
-            )
-        self._declare(steps=nodes_of(steps, place=place), max_iterations=max_iterations, end_condition=ends)
-
-    @property
-    def branches(self) -> tuple[tuple[Node, ...], ...]:
-        return (self.steps,)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -459,7 +302,7 @@ def nodes_of(steps: Sequence[Declared], *, place: str) -> tuple[Node, ...]:
     if not steps:
         raise DeclarationError(f"{place} has no steps; give at least one.")
     nodes = tuple(_node_of(step, place=place) for step in steps)
-    _check_names(nodes, place=place)
+    check_names(nodes, place=place)
     return nodes
 
 
@@ -474,7 +317,7 @@ def _node_of(step: object, *, place: str) -> Node:
     raise DeclarationError(f"{place}: {step!r} is neither a step nor a function.")
 
 
-def _evaluator(given: Any, what: str, *, place: str) -> Evaluator:
+def evaluator_of(given: Any, what: str, *, place: str) -> Evaluator:
     """A function, or an expression in CEL as one."""
     if isinstance(given, str):
         return Expression(given, place=f"{place}: {what}")
@@ -484,7 +327,12 @@ def _evaluator(given: Any, what: str, *, place: str) -> Evaluator:
     return evaluator
 
 
-def _check_names(nodes: Sequence[Node], *, place: str) -> None:
+def check_names(nodes: Sequence[Node], *, place: str) -> None:
+    """See that no two of these have one name.
+
+    Raises:
+        DeclarationError: two have.
+    """
     for name, count in Counter(node.name for node in nodes).items():
         if count > 1:
             raise DeclarationError(f"{place}: two steps are called {name!r}; give each a name of its own.")

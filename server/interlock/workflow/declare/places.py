@@ -72,20 +72,14 @@ def walk_places(places: Mapping[str, Place]) -> Iterator[Place]:
 
 def fingerprint_of(nodes: Sequence[Node], input_schema: type[BaseModel] | None = None) -> str:
     """A hash of all that a run may rely on: where it is the same, nothing has to be compared (`definitions`)."""
-    shape = [[_shape(node) for node in nodes], _schema_of(input_schema)]
+    shape = [[_shape(node) for node in nodes], schema_of(input_schema)]
     return hashlib.blake2b(to_json(shape, fallback=repr), digest_size=16).hexdigest()
 
 
 def _shape(node: Node) -> list[Any]:
     asked = [_asked(review, node) for review in node.reviews.values()]
     branches = [[_shape(child) for child in branch] for branch in node.branches]
-    agent, nested = getattr(node, "agent", None), getattr(node, "workflow", None)
-    own = [
-        getattr(node, "max_iterations", None),
-        None if agent is None else [agent.id, agent.type],
-        None if nested is None else _schema_of(nested.input_schema),
-    ]
-    return [node.kind, node.name, asked, own, branches]
+    return [node.kind, node.name, asked, node.relied_on, branches]
 
 
 def _asked(review: AnyReview, node: Node) -> list[Any]:
@@ -93,11 +87,11 @@ def _asked(review: AnyReview, node: Node) -> list[Any]:
     answers = [getattr(review, name, None) for name in ("allowed_on_reject", "max_retries", "multiple")]
     form = None
     if isinstance(review, Ask):
-        form = [[field.to_wire() for field in review.fields], _schema_of(review.model)]
+        form = [[field.to_wire() for field in review.fields], schema_of(review.model)]
     return [kind_of(review, node.kind), answers, review.assignees, review.on_timeout, form]
 
 
-def _schema_of(model: type[BaseModel] | None) -> Any:
+def schema_of(model: type[BaseModel] | None) -> Any:
     """What a model takes, as far as can be told; not its own code."""
     if model is None:
         return None

@@ -14,9 +14,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.workflow.containers.port import Judged as Judged
+from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.agents import AgentPause, ToolRequest
 from interlock.workflow.declare.io import Content
-from interlock.workflow.declare.nodes import Loop, Step, Workflow
+from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import ToolReview
 from interlock.workflow.declare.values import legible, said
@@ -44,14 +46,6 @@ class Executed:
     output: Content | AgentPause
     reviewed: bool = False
     session: list[JsonValue] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Whether a person is to look at a container's output, and, if not, whether a loop ends."""
-
-    reviewed: bool
-    ends: bool = False
 
 
 def advance(
@@ -98,24 +92,19 @@ def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now:
     """The events of a piece of work that returned `result`.
 
     Args:
-        result: a step's `Executed`; the truth of a condition or an end condition; a selector's list of names; `Judged`;
-            the input of a nested workflow.
+        result: a step's `Executed`; what a container's code has answered, `Judged` where that was a review; the input
+            of a nested workflow.
+
+    Raises:
+        OutputError: that is no answer.
     """
     look = Walk(workflow, state, now)
     node = _node_of(state, work)
     match work.task:
         case "execute":
             _executed(look, work, node, result)
-        case "condition":
-            look.branch(work.place, node, work.path, holds=result)
-        case "selector":
-            look.say(work.place, node, work.path, "RouterExecutionStarted", selected_steps=result)
-        case "end_condition":
-            look.iterated(work.place, node, work.path, ends=result)
-        case "review":
-            _judged(look, work, node, result)
-        case "input":
-            look.begin_nested(work.place, node, work.path, input=result)
+        case _:
+            look.conclude(work, node, result)
     return tuple(look.drafts)
 
 
@@ -193,15 +182,6 @@ def _request(requirement: str, number: int, request: ToolRequest) -> dict[str, A
     return shown
 
 
-def _judged(look: Walk, work: Work, node: NodeState, result: Judged) -> None:
-    if result.reviewed:
-        look.ask_about_output(work.place, node, work.path)
-    elif work.place.node.kind == "Loop":
-        look.iterated(work.place, node, work.path, ends=result.ends)
-    else:
-        look.completed_router(work.place, node, work.path)
-
-
 def failed(
     workflow: Workflow,
     state: RunState,
@@ -239,9 +219,9 @@ def failed(
 def _retry_at(state: RunState, work: Work, now: int, jitter: float) -> int | None:
     """When a step that failed is tried again; None when it isn't."""
     step, node = work.place.node, node_at(state, list(work.path))
-    if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries > step.retries:
+    if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries.in_a_row > step.retries:
         return None
-    return now + round(1000 * jitter * backoff(node.tries))
+    return now + round(1000 * jitter * backoff(node.tries.in_a_row))
 
 
 def backoff(tries: int) -> float:
@@ -262,7 +242,12 @@ def _error(
     will_retry: bool = False,
     private: dict[str, Any] | None = None,
 ) -> Draft:
-    fields = {"error": sentence, "error_type": error_type, "attempt": max(node.attempt, 1), "will_retry": will_retry}
+    fields = {
+        "error": sentence,
+        "error_type": error_type,
+        "attempt": max(node.tries.attempt, 1),
+        "will_retry": will_retry,
+    }
     return Draft(step_event(state, workflow.name, place, path, node.visit, "StepError", **fields), private)
 
 
@@ -308,9 +293,9 @@ def recovered(
     interrupted = [
         (path, place, node)
         for path, place, node in walk_live(workflow, state)
-        if isinstance(place.node, Step) and place.node.workflow is None
+        if container_of(place.node) is None
         if (node.phase is Phase.RUNNING and not (was_let_go and node.agent is not None))
-        or (node.at_work and (node.step_id in held if is_handover else not was_let_go))
+        or (node.tries.at_work and (node.step_id in held if is_handover else not was_let_go))
     ]
     nodes = [node for _, _, node in interrupted]
     step_ids = [*(node.step_id for node in nodes), *(work.place.step_id for work in evaluating)]
@@ -350,5 +335,5 @@ def _walk_live(
             continue
         path = (*prefix, name)
         yield path, place, node
-        inner = (*path, node.iteration) if isinstance(place.node, Loop) else path
+        inner = path if node.part is None else (*path, node.part)
         yield from _walk_live(place.children, node.children, inner)

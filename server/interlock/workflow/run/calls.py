@@ -22,26 +22,26 @@ from pydantic_core import from_json, to_json
 from interlock.secrets.port import SecretUnreadable, Vault, struck
 from interlock.store.session_changes import difference, patched
 from interlock.workflow.activities import Activity, AgentTurn, Evaluation, Function, SessionRead, ThreadEnd
+from interlock.workflow.containers.port import MISSING, Judged, truth
+from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.agents import AgentPause
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.form_models import Misfit
 from interlock.workflow.declare.forms import answer_of
 from interlock.workflow.declare.inputs import nested_input
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
-from interlock.workflow.declare.nodes import Evaluator, Loop, Node, Step, Workflow
+from interlock.workflow.declare.nodes import Node, Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Review
 from interlock.workflow.declare.values import legible, read
 from interlock.workflow.node import NodeState
-from interlock.workflow.run.advance import Executed, Judged
+from interlock.workflow.run.advance import Executed
 from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.scope import (
-    MISSING,
     content_of_node,
     newest_contents,
     newest_filled_in,
     scope_at,
-    scope_in_iteration,
-    sent_back,
+    scope_of_work,
 )
 from interlock.workflow.run.state import RunState, node_at
 from interlock.workflow.run.walk import Work
@@ -127,45 +127,26 @@ class _Piece:
 
     def nested_input(self) -> Calls[JsonValue]:
         yield from ()  # it calls nothing, and is a piece of work all the same
-        nested = self._step.workflow
+        container = container_of(self._work.place.node)
+        nested = None if container is None else container.inner
         assert nested is not None
         scope = scope_at(self._workflow, self._state, self._work.path)
         return nested_input(nested, scope.input if scope.previous is None else scope.previous)
 
-    def condition(self) -> Calls[bool]:
-        return _truth((yield from self._evaluated(self._declared("evaluator"))), "a condition's evaluator")
-
-    def selection(self) -> Calls[list[str]]:
-        selected = yield from self._evaluated(self._declared("selector"))
-        return _routes(selected, list(self._work.place.children))
-
-    def end_condition(self) -> Calls[bool]:
-        return (yield from self._ends())
+    def evaluation(self) -> Calls[Any]:
+        """What a container's code, or expression, makes of the run as it is."""
+        evaluator = self._work.evaluator
+        assert evaluator is not None
+        given = yield from self._input()
+        return (yield Evaluation(evaluator, given))
 
     def judgement(self) -> Calls[Judged]:
         content = content_of_node(self._work.place, self._node)
         if (yield from self._is_reviewed(Content(None if content is MISSING else content, "json"))):
             return Judged(reviewed=True)
-        return Judged(reviewed=False, ends=(yield from self._ends()))
+        return Judged(reviewed=False, ends=self._work.evaluator is not None and (yield from self.evaluation()))
 
     # ── What is asked of code ───────────────────────────────────────────────────────────────────────────
-
-    def _declared(self, name: str) -> Evaluator | None:
-        """The function, or expression, that the node has under this name, if it has one."""
-        evaluator: Evaluator | None = getattr(self._work.place.node, name, None)
-        return evaluator
-
-    def _ends(self) -> Calls[bool]:
-        end_condition = self._declared("end_condition")
-        if end_condition is None:
-            return False
-        return _truth((yield from self._evaluated(end_condition)), "an end condition")
-
-    def _evaluated(self, evaluator: Evaluator | None) -> Calls[Any]:
-        """What code, or an expression, makes of the run as it is."""
-        assert evaluator is not None
-        given = yield from self._input()
-        return (yield Evaluation(evaluator, given))
 
     def _is_reviewed(self, output: Content) -> Calls[bool]:
         node: Node = self._work.place.node
@@ -173,22 +154,19 @@ class _Piece:
         if review is None or review.when is None:
             return review is not None
         shown = StepOutput(_copy_of(output.content), success=output.success, error=output.error, stop=output.stop)
-        return _truth((yield Evaluation(review.when, shown)), "a Review's `when`")
+        return truth((yield Evaluation(review.when, shown)), "a Review's `when`")
 
     # ── What code is given ──────────────────────────────────────────────────────────────────────────────
 
     def _input(self) -> Calls[StepInput]:
         work, node = self._work, self._node
-        scoped = scope_in_iteration if isinstance(work.place.node, Loop) else scope_at
-        scope = scoped(self._workflow, self._state, work.path)
-        if node is not None:
-            scope = sent_back(scope, node)
+        scope = scope_of_work(self._workflow, self._state, work.path)
         key = side_effect_key(
             self._state.run_id,
             work.path,
             work.visit,
-            0 if node is None else node.round,
-            0 if node is None else node.inputs,
+            0 if node is None else node.verdict.round,
+            0 if node is None else node.form.inputs,
         )
         return StepInput(
             input=_as_model(scope.schema, scope.input),
@@ -211,14 +189,15 @@ class _Piece:
         """What was filled in for a step; code that looks where a run goes sees what was filled in last."""
         looks = node is None or self._work.task != "execute"
         filled = newest_filled_in(self._state) if looks else node
-        if filled is None or filled.user_input is None:
+        if filled is None or filled.form.user_input is None:
             return None
         try:
-            return self._filled(filled, filled.user_input, opens=not looks)
+            return self._filled(filled, filled.form.user_input, opens=not looks)
         except Misfit:
             if not looks:
                 raise
-            return _copy_of(filled.user_input)  # what stands for a secret that is gone may be none of the model's type
+            # What stands for a secret that is gone may be none of the model's type.
+            return _copy_of(filled.form.user_input)
 
     def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
         """What a person filled in: a dict, or an instance of the model that was asked for.
@@ -231,7 +210,7 @@ class _Piece:
         """
         place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
-        sealed = node.sealed if opens else {}
+        sealed = node.form.sealed if opens else {}
         secrets = {name: self._opened(node, name, each) for name, each in sealed.items()}
         self._around.secrets.update(str(each) for each in secrets.values())
         return answer_of(None if ask is None else ask.model, _copy_of(values), secrets)
@@ -247,9 +226,9 @@ _TASKS: dict[str, Callable[[_Piece], Calls[Any]]] = {
     "execute": _Piece.execution,
     "thread": _Piece.thread_end,
     "input": _Piece.nested_input,
-    "condition": _Piece.condition,
-    "selector": _Piece.selection,
-    "end_condition": _Piece.end_condition,
+    "condition": _Piece.evaluation,
+    "selector": _Piece.evaluation,
+    "end_condition": _Piece.evaluation,
     "review": _Piece.judgement,
 }
 
@@ -300,21 +279,3 @@ def _kept_in(session: Session) -> JsonObject:
 def _copy_of(value: JsonValue) -> Any:
     """A copy for a step to do with as it likes: the state is the fold of the log, and nobody else's."""
     return from_json(to_json(value)) if isinstance(value, dict | list) else value
-
-
-def _truth(value: Any, who: str) -> bool:
-    if not isinstance(value, bool):
-        raise OutputError(f"{who} returns True or False, not {type(value).__name__}")
-    return value
-
-
-def _routes(value: Any, available: list[str]) -> list[str]:
-    """The selected names, in order of declaration."""
-    listed = list(value) if isinstance(value, list | tuple | set) else [value]
-    names = [each if isinstance(each, str) else getattr(each, "name", None) for each in listed]
-    for name in names:
-        if name not in available:
-            raise OutputError(f"the selector returned {name!r}; the routes are: {', '.join(available)}")
-    if not names:
-        raise OutputError(f"the selector selected nothing; the routes are: {', '.join(available)}")
-    return [name for name in available if name in names]

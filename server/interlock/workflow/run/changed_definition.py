@@ -20,16 +20,17 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.forms import check_input, is_same
 from interlock.workflow.declare.inputs import checked_input
-from interlock.workflow.declare.nodes import Condition, Loop, Parallel, Router, Step, Workflow
+from interlock.workflow.declare.nodes import Node, Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import AnyReview, Ask, Choose, Confirm, ErrorReview, Review, ToolReview, kind_of
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.requirements import rejections
-from interlock.workflow.run.scope import nested_scope, scope_at
+from interlock.workflow.run.scope import scope_of_first
 from interlock.workflow.run.snapshots import run_output
 from interlock.workflow.run.state import (
     GATES,
@@ -140,7 +141,7 @@ def _of_node(workflow: Workflow, state: RunState, place: Place, node: NodeState,
         return
     if not is_ended:
         yield from (f"{named}: {what}" for what in _of_live(workflow, state, place, node, path))
-    inner = (*path, node.iteration) if isinstance(place.node, Loop) else path
+    inner = path if node.part is None else (*path, node.part)
     for nodes in (node.earlier, node.children):
         is_open = nodes is node.children and not is_ended
         order = _order(place, node) if is_open else _as_before(place, nodes)
@@ -158,54 +159,42 @@ def _is_of_kind(node: NodeState, kind: StepType) -> bool:
 
 
 def _order(place: Place, node: NodeState) -> Sequence[str] | None:
-    """The names of those inside a node that run one after the other."""
-    match place.node:
-        case Parallel():
-            return None
-        case Condition(steps=steps, else_steps=else_steps):
-            return [each.name for each in (steps if node.branch == "if" else else_steps)]
-        case Router():
-            return [name for name in place.children if name in (node.selected or ())]
-    return list(place.children)
+    """The names of those inside a node that run one after the other; None where their order is nothing."""
+    container = container_of(place.node)
+    if container is None:
+        return ()
+    return container.order(container.own_of(node)) if container.IN_ORDER else None
 
 
 def _as_before(place: Place, nodes: Mapping[str, NodeState]) -> Sequence[str] | None:
     """As `_order`, where nothing runs any more: only the content of the last of them is anything."""
-    return None if isinstance(place.node, Parallel) else [name for name in place.children if name in nodes]
+    container = container_of(place.node)
+    is_in_order = container is None or container.IN_ORDER
+    return [name for name in place.children if name in nodes] if is_in_order else None
 
 
 def _of_live(workflow: Workflow, state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
     """What is wrong with a node that hasn't ended."""
     if _begins_again(place, node) and not _has_passed(state, place, node, path):
         yield "other questions come first than those that were answered"
-    match place.node:
-        case Router():
-            gone = [name for name in node.selected or () if name not in place.children]
-            if gone:
-                yield f"the chosen route {gone[0]!r} is no longer one"
-        case Condition(else_steps=()):
-            if node.branch == "else" or (node.rejected == "else" and _had_else(state, node)):
-                yield "the branch that was taken is gone: `else_steps`"
-        case Loop(max_iterations=bound):
-            if _iterations(node) > bound:
-                yield f"{_iterations(node)} iterations are more than `max_iterations`, {bound}"
-        case Step():
-            yield from _of_step(workflow, state, place.node, node, path)
+    container = container_of(place.node)
+    if container is None:
+        yield from _of_step(state, place.node, node, path)
+    else:
+        gone = container.gone(container.own_of(node), node)
+        yield from () if gone is None else (gone,)
+        inner = container.inner if node.phase is Phase.RUNNING else None
+        if inner is not None and not _takes_input(inner, scope_of_first(workflow, state, path).input):
+            yield "what came to the workflow inside isn't what it takes now"
     review = place.node.asks(Review)
-    if review is not None and not isinstance(place.node, Loop) and node.round > review.max_retries:
-        yield f"it was sent back {node.round} times, which is more than the `max_retries`"
-
-
-def _had_else(state: RunState, node: NodeState) -> bool:
-    """Whether the condition had another branch when it was rejected."""
-    asked = state.resolved.get(resolution_key(node.step_id, "requires_confirmation"))
-    return asked is not None and asked.requirement.offers_else
+    if review is not None and node.verdict.round > review.max_retries:
+        yield f"it was sent back {node.verdict.round} times, which is more than the `max_retries`"
 
 
 def _begins_again(place: Place, node: NodeState) -> bool:
     """Whether a node may yet ask what comes before it runs: it hasn't begun, or may begin once more."""
-    is_work = isinstance(place.node, Step) and place.node.workflow is None
-    return node.phase is Phase.ENTERED or is_work or isinstance(place.node, Router)
+    container = container_of(place.node)
+    return node.phase is Phase.ENTERED or container is None or container.ASKS_AGAIN
 
 
 def _has_passed(state: RunState, place: Place, node: NodeState, path: Path) -> bool:
@@ -219,20 +208,10 @@ def _has_passed(state: RunState, place: Place, node: NodeState, path: Path) -> b
     return passed[: len(asked)] == asked[: len(passed)]
 
 
-def _iterations(node: NodeState) -> int:
-    """How many iterations a loop has begun, and the next, where that is decided."""
-    is_going_on = node.verdict == "retry" or (node.should_continue and not node.iterating and node.iteration > 0)
-    return node.iteration + is_going_on
-
-
-def _of_step(workflow: Workflow, state: RunState, step: Step, node: NodeState, path: Path) -> Iterator[str]:
-    ask = step.asks(Ask)
-    if ask is not None and node.user_input is not None and not _takes_form(ask, node.user_input, node.sealed):
+def _of_step(state: RunState, step: Node, node: NodeState, path: Path) -> Iterator[str]:
+    ask, given = step.asks(Ask), node.form.user_input
+    if ask is not None and given is not None and not _takes_form(ask, given, node.form.sealed):
         yield "the form doesn't take what was filled in"
-    if step.workflow is not None and node.phase is Phase.RUNNING:
-        given = nested_scope(step.workflow, node, scope_at(workflow, state, path)).input
-        if not _takes_input(step.workflow, given):
-            yield "what came to the workflow inside isn't what it takes now"
     if node.agent is not None:
         asked = [*state.requirements.values(), *(each.requirement for each in state.resolved.values())]
         of_agent = next((each for each in asked if each.kind == TOOLS and each.path == list(path)), None)
@@ -240,12 +219,13 @@ def _of_step(workflow: Workflow, state: RunState, step: Step, node: NodeState, p
             yield "it isn't the agent that went to work"
 
 
-def _is_agent(step: Step, requirement: Requirement | None) -> bool:
+def _is_agent(step: Node, requirement: Requirement | None) -> bool:
     """Whether the step has the agent that asked this: only that one can go on from where it paused."""
-    if step.agent is None or requirement is None:
-        return step.agent is not None
+    agent = step.agent if isinstance(step, Step) else None
+    if agent is None or requirement is None:
+        return agent is not None
     who = (requirement.facts.get("executor_id"), requirement.facts.get("executor_type"))
-    return who == (step.agent.id, step.agent.type)
+    return who == (agent.id, agent.type)
 
 
 # ── What it waits for ───────────────────────────────────────────────────────────────────────────────────
@@ -285,7 +265,7 @@ def _review_of(place: Place, node: NodeState, requirement: Requirement) -> AnyRe
         return next((gate for gate in gates if kind_of(gate, step.kind) == kind), None)
     if kind in REVIEWS:
         return step.asks(Review)
-    if not isinstance(step, Step) or step.workflow is not None:
+    if not isinstance(step, Step) or container_of(step) is not None:
         return None
     if kind == TOOLS:
         return None if step.agent is None else step.asks(ToolReview) or ToolReview()
@@ -300,8 +280,6 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
         if gone:
             yield f"{gone[0]!r} is no longer allowed in a rejection"
     match review:
-        case Confirm() if requirement.offers_else and isinstance(place.node, Condition) and not place.node.else_steps:
-            yield "the branch that a rejection may lead to is gone: `else_steps`"
         case Ask() | ErrorReview() if not _is_form_shown(place, facts.get("user_input_schema")):
             yield "the form has other fields than the one that was shown"
         case Choose():
@@ -310,7 +288,7 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
                 yield f"the offered route {gone[0]!r} is no longer one"
             elif facts["allow_multiple_selections"] and not review.multiple:
                 yield "only one route may be chosen where it was several"
-        case Review() if facts.get("max_retries", 0) > review.max_retries and not isinstance(place.node, Loop):
+        case Review() if facts.get("max_retries", 0) > review.max_retries:
             yield "it may be sent back less often than was said (`max_retries`)"
 
 
@@ -396,7 +374,7 @@ def _where(state: RunState) -> dict[str, Any]:
     while nodes:
         name = next(reversed(nodes))
         node = nodes[name]
-        path = [*path, name, *([node.iteration] if node.iterating else [])]
+        path = [*path, name, *([] if node.part is None else [node.part])]
         nodes = node.children
     if node is None:
         return {"step_id": "", "step_name": state.workflow_id, "step_index": 0, "step_path": [], "visit": 1}

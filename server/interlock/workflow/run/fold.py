@@ -13,9 +13,11 @@ Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
-from interlock.workflow.node import AgentState, NodeState, Phase
+from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
+from interlock.workflow.node import AgentState, Failure, Form, Happening, NodeState, Output, Phase, Tries
 from interlock.workflow.run.policy import is_resolved, parts_of
 from interlock.workflow.run.state import (
     GATES,
@@ -34,6 +36,9 @@ from interlock.workflow.run.state import (
 )
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
 
+MAY_COME_LATE = frozenset({"StepContinued", "StepExecutorContinued", "WorkflowCancelled"})
+"""What others than its owner append to a run that goes on. After an end, whatever the owner had folded is void."""
+
 
 def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
     """Take in the entry at `state.next_index`. An event that changes nothing, or is of a later time, passes through."""
@@ -41,6 +46,17 @@ def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None
     if folder is not None:
         folder(state, event, private or {})
     state.next_index += 1
+
+
+def fold_late(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
+    """Take in an entry at `state.next_index` that the owner's next ones were folded before.
+
+    Raises:
+        AssertionError: it is neither a decision nor the end of the run: the state would be another than the log's.
+    """
+    if event["event"] not in MAY_COME_LATE:
+        raise AssertionError(f"{event['event']} of run {state.run_id} was appended by somebody who doesn't own it")
+    fold(state, event, private)
 
 
 def shift(state: RunState, first: int, by: int) -> None:
@@ -74,17 +90,26 @@ def _node(state: RunState, event: Event) -> NodeState:
     return node
 
 
-def _end(state: RunState, node: NodeState, event: Event, phase: Phase) -> None:
-    node.phase = phase
+def _fold_own(node: NodeState, event: Event, private: Mapping[str, Any]) -> None:
+    """What an event does to a container's own state."""
+    change = folds_of(node.kind).get(event["event"])
+    if change is not None:
+        if node.own is None:
+            node.own = own_of(node.kind)
+        change(node.own, node, event, private)
+
+
+def _end(state: RunState, node: NodeState, event: Event, happening: Happening) -> None:
+    node.go(happening)
     node.ended_index = state.next_index
     _forget_secrets(state, node)
-    state.ended_steps.append({"step_id": node.step_id, "step_path": event["step_path"], "status": phase.value})
+    state.ended_steps.append({"step_id": node.step_id, "step_path": event["step_path"], "status": node.phase.value})
 
 
 def _forget_secrets(state: RunState, node: NodeState) -> None:
     """A step that has ended needs its secrets no more; whether another one is the same can still be told."""
-    if node.sealed:
-        node.sealed = {}
+    if node.form.sealed:
+        node.form = replace(node.form, sealed={})
         for kind in ("requires_user_input", "requires_error_decision"):
             resolution = state.resolved.get(resolution_key(node.step_id, kind))
             if resolution is not None:
@@ -105,26 +130,28 @@ def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> No
 
 def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
-    node.input = private.get("input")
-    node.phase = Phase.RUNNING
+    node.go(Happening.STARTED)
     node.kind = node.kind or private.get("kind", "Step")
-    node.attempt = event["attempt"]
-    node.tries += 1
-    node.asked_errors = 0
-    node.retry_at = None
-    node.at_work = False
+    tries = node.tries
+    node.tries = Tries(event["attempt"], tries.in_a_row + 1, tries.turn)
     node.started_index = state.next_index
     node.started_at = event["created_at"]
+    _fold_own(node, event, private)
 
 
 def _step_completed(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
-    _end(state, node, event, Phase.COMPLETED)
-    node.content = event.get("content")
-    node.content_type = event["content_type"]
-    response = event.get("step_response", {})
-    node.stop = bool(response.get("stop"))
-    node.success, node.error = response.get("success", True), response.get("error")
+    _end(state, node, event, Happening.COMPLETED)
+    said, before = event.get("step_response", {}), node.output
+    node.output = Output(
+        event.get("content"),
+        event["content_type"],
+        before.model,
+        said.get("success", True),
+        said.get("error"),
+        bool(said.get("stop")),
+        before.overruled,
+    )
     node.agent = None
     state.steps_completed += 1
     state.recoveries = 0
@@ -140,42 +167,53 @@ def _session_changed(state: RunState, node: NodeState, private: Mapping[str, Any
 
 
 def _step_skipped(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
-    _end(state, _node(state, event), event, Phase.SKIPPED)
+    _end(state, _node(state, event), event, Happening.SKIPPED)
 
 
 def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     if private.get("apart"):
         return  # it is about the run, and touches no node
     node = _node(state, event)
-    node.error = event["error"]
-    node.error_type = event["error_type"]
-    node.at_work = bool(private.get("at_work"))
-    if event["will_retry"]:
-        node.phase = Phase.ENTERED
-        node.retry_at = private.get("retry_at")
-    else:
-        node.phase = Phase.FAILED
+    will_retry = event["will_retry"]
+    node.go(Happening.TO_RETRY if will_retry else Happening.FAILED)
+    node.failure = Failure(event["error"], event["error_type"], asks=not will_retry and bool(private.get("asks")))
+    retry_at = private.get("retry_at") if will_retry else None
+    node.tries = replace(node.tries, retry_at=retry_at, at_work=bool(private.get("at_work")))
+    if not will_retry:
         node.ended_index = state.next_index
-        node.asks = bool(private.get("asks"))
 
 
 def _output_review(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     """An output that waits for its review is durable from here on, and what came with it."""
     node = _node(state, event)
-    node.verdict = None
-    node.content = event.get("step_output")
-    if "output" in private:
-        node.phase = Phase.WAITING
-        output = private["output"]
-        node.content_type, node.success, node.stop = output["content_type"], output["success"], output["stop"]
-        node.error, node.model = output.get("error"), output.get("model")
+    _nothing_said(node)
+    content, output = event.get("step_output"), private.get("output")
+    if output is None:
+        node.output = replace(node.output, content=content)
+    else:
+        node.go(Happening.ASKED)
+        node.output = Output(
+            content,
+            output["content_type"],
+            output.get("model"),
+            output["success"],
+            output.get("error"),
+            output["stop"],
+            node.output.overruled,
+        )
     node.session_changes = private.get("session", [])
+
+
+def _nothing_said(node: NodeState) -> None:
+    """Nobody has said anything yet of its next output."""
+    if node.verdict.given is not None:
+        node.verdict = replace(node.verdict, given=None)
 
 
 def _executor_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
-    node.phase = Phase.WAITING
-    node.turn += 1
+    node.go(Happening.ASKED)
+    node.tries = replace(node.tries, turn=node.tries.turn + 1)
     node.agent = AgentState(private["state"], list(event["executor_requirements"]), schemas=private.get("schemas", {}))
     node.session_changes = private.get("session", [])
 
@@ -184,7 +222,6 @@ def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> N
     facts = dict(private["requirement"])
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
-    requirement.offers_else = bool(private.get("else"))
     state.requirements[requirement.id] = requirement
     if private.get("apart"):
         return  # it is about the run, and touches no node
@@ -192,10 +229,11 @@ def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> N
     node.pending = requirement.id
     node.kind = facts.get("step_type") or node.kind
     if kind in REVIEWS:
-        facts["step_output"] = node.content  # these were logged just before, and aren't twice
+        facts["step_output"] = node.output.content  # these were logged just before, and aren't twice
     elif kind == TOOLS and node.agent is not None:
         facts["executor_requirements"] = node.agent.requests
         requirement.parts = parts_of(each["id"] for each in node.agent.requests)
+    _fold_own(node, event, private)
 
 
 def _run_output(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
@@ -275,114 +313,90 @@ def _decided(
     if decision.get("confirmed") is False:
         _rejected(node, requirement, event)
     elif requirement.kind in REVIEWS:
-        node.verdict = "approved"
-        if "edited_output" in decision:
-            node.content = decision["edited_output"]
-            kept = "str" if isinstance(node.content, str) else node.content_type
-            node.content_type = private.get("content_type", kept)
-            node.overruled = True
+        _approved(node, decision, private)
     elif requirement.kind == TOOLS and node.agent is not None:
         node.agent.decisions = {id_: part.decision or {} for id_, part in requirement.responses.items()}
-        node.phase = Phase.RUNNING
+        node.go(Happening.RESUMED)
         node.started_index = state.next_index  # what it said before the pause stands
     elif requirement.kind == "requires_error_decision":
         _error_decided(node, event, private)
     else:
         node.gates_passed += 1
         _filled(node, decision, private)
-        if "selected_choices" in decision:
-            node.selected = list(decision["selected_choices"])  # type: ignore[arg-type]
-            node.chosen = True
+    _fold_own(node, event, private)
 
 
-def _filled(node: NodeState, decision: JsonObject, private: Mapping[str, Any]) -> None:
-    """A form was filled in."""
+def _approved(node: NodeState, decision: JsonObject, private: Mapping[str, Any]) -> None:
+    node.verdict = replace(node.verdict, given="approved")
+    if "edited_output" in decision:
+        content = decision["edited_output"]
+        kept = "str" if isinstance(content, str) else node.output.content_type
+        content_type = private.get("content_type", kept)
+        node.output = replace(node.output, content=content, content_type=content_type, overruled=True)
+
+
+def _filled(node: NodeState, decision: JsonObject, private: Mapping[str, Any], *, again: bool = False) -> None:
+    """A form was filled in, `again` or for the first time."""
     if "user_input" in decision:
-        node.user_input = decision["user_input"]  # type: ignore[assignment]
-        node.sealed = {name: each["value"] for name, each in private.get("sealed", {}).items()}
+        sealed = {name: each["value"] for name, each in private.get("sealed", {}).items()}
+        node.form = Form(decision["user_input"], sealed, node.form.inputs + again)  # type: ignore[arg-type]
 
 
 def _rejected(node: NodeState, requirement: Requirement, event: Event) -> None:
     decision = event["decision"]
-    node.rejected_by = event["resolved_by"]
-    node.feedback = decision.get("rejection_feedback")
+    feedback, on_reject = decision.get("rejection_feedback"), decision["on_reject"]
+    node.verdict = replace(node.verdict, rejected_by=event["resolved_by"], feedback=feedback)
     if requirement.kind in GATES:
         node.gates_passed += 1
-    if decision["on_reject"] != "retry":
-        node.rejected = decision["on_reject"]
+    if on_reject != "retry":
+        node.verdict = replace(node.verdict, rejected=on_reject)
         return
-    node.verdict = "retry"
-    node.previous_output, node.content = node.content, None
+    node.verdict = replace(node.verdict, given="retry", previous_output=node.output.content)
+    node.output = replace(node.output, content=None)
     if requirement.kind == "requires_output_review":
         _run_again(node)
 
 
 def _run_again(node: NodeState) -> None:
     """An output was sent back: the next round begins where the node's execution does."""
-    node.phase = Phase.ENTERED
-    node.round += 1
-    node.tries = 0
+    node.go(Happening.SENT_BACK)
+    node.verdict = replace(node.verdict, round=node.verdict.round + 1)
+    node.tries = replace(node.tries, in_a_row=0)
     node.agent = None
     node.session_changes = []
     node.children = {}
-    node.branch = None
-    if node.chosen:  # a Router's: they choose again, and choosing is the last that is asked before
-        node.chosen = False
-        node.gates_passed -= 1
 
 
 def _error_decided(node: NodeState, event: Event, private: Mapping[str, Any]) -> None:
     what = event["decision"]["decision"]
-    node.asks = False
+    node.failure = replace(node.failure, asks=False)
     if what == "retry":
-        node.phase = Phase.ENTERED
-        node.tries = 0
-        node.asked_errors += 1
-        node.inputs += "user_input" in event["decision"]
-        _filled(node, event["decision"], private)
+        node.go(Happening.TO_RETRY)
+        node.tries = replace(node.tries, in_a_row=0, asked_errors=node.tries.asked_errors + 1)
+        _filled(node, event["decision"], private, again=True)
     else:
-        node.rejected = what
-        node.rejected_by = event["resolved_by"]
-        node.feedback = None  # it was about an output, and isn't why
+        # What was said before was about an output, and isn't why.
+        node.verdict = replace(node.verdict, rejected=what, rejected_by=event["resolved_by"], feedback=None)
 
 
-def _container_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _container_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
-    node.phase = Phase.RUNNING
-    node.kind = event["event"].removesuffix("ExecutionStarted")
-    node.verdict = None
+    node.go(Happening.STARTED)
+    node.kind = _KIND_STARTED[event["event"]]
+    _nothing_said(node)
     node.started_at = event["created_at"]
-    node.branch = event.get("branch")
-    if "selected_steps" in event:
-        node.selected = list(event["selected_steps"])
+    _fold_own(node, event, private)
 
 
-def _container_completed(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
-    _end(state, _node(state, event), event, Phase.COMPLETED)
-
-
-def _iteration_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _container_completed(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
-    node.iteration = event["iteration"]
-    node.iterating = True
-    # What was skipped in the iteration before is passed over: the one that has an output stays.
-    kept = {name: child for name, child in node.children.items() if child.phase is not Phase.SKIPPED}
-    node.earlier = {name: _without_earlier(child) for name, child in (node.earlier | kept).items()}
-    node.children = {}
+    _end(state, node, event, Happening.COMPLETED)
+    _fold_own(node, event, private)
 
 
-def _without_earlier(node: NodeState) -> NodeState:
-    node.earlier = {}
-    return node
-
-
-def _iteration_completed(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
-    node = _node(state, event)
-    node.iterating = False
-    if node.verdict != "retry":  # only the iteration after a review has to do with it
-        node.feedback = node.previous_output = None
-    node.verdict = None
-    node.should_continue = event["should_continue"]
+def _container_told(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+    """An event that changes a container's own state, and nothing of its life."""
+    _fold_own(_node(state, event), event, private)
 
 
 def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
@@ -392,10 +406,10 @@ def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
     for node in walk(state.nodes):
         if node.step_id not in interrupted:
             continue
-        node.at_work = False
-        if node.phase is Phase.RUNNING and node.attempt:  # not a loop that asks itself
-            node.phase = Phase.ENTERED
-            node.tries -= 1  # it is no fault of the step's
+        node.tries = replace(node.tries, at_work=False)
+        if node.phase is Phase.RUNNING and node.tries.attempt:  # not a loop that asks itself
+            node.go(Happening.INTERRUPTED)
+            node.tries = replace(node.tries, in_a_row=node.tries.in_a_row - 1)  # it is no fault of the step's
 
 
 def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], None]:
@@ -413,7 +427,9 @@ def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], 
     return end
 
 
-_FOLDERS: dict[str, Callable[[RunState, Event, Mapping[str, Any]], None]] = {
+_Folder: TypeAlias = Callable[[RunState, Event, Mapping[str, Any]], None]
+
+_OF_STEPS: dict[str, _Folder] = {
     "WorkflowStarted": _workflow_started,
     "StepStarted": _step_started,
     "StepCompleted": _step_completed,
@@ -425,20 +441,17 @@ _FOLDERS: dict[str, Callable[[RunState, Event, Mapping[str, Any]], None]] = {
     "StepExecutorPaused": _executor_paused,
     "StepContinued": _continued,
     "StepExecutorContinued": _continued,
-    "StepsExecutionStarted": _container_started,
-    "StepsExecutionCompleted": _container_completed,
-    "ParallelExecutionStarted": _container_started,
-    "ParallelExecutionCompleted": _container_completed,
-    "ConditionExecutionStarted": _container_started,
-    "ConditionExecutionCompleted": _container_completed,
-    "RouterExecutionStarted": _container_started,
-    "RouterExecutionCompleted": _container_completed,
-    "LoopExecutionStarted": _container_started,
-    "LoopIterationStarted": _iteration_started,
-    "LoopIterationCompleted": _iteration_completed,
-    "LoopExecutionCompleted": _container_completed,
     "WorkflowRecovered": _recovered,
     "WorkflowCompleted": _ended(RunStatus.COMPLETED),
     "WorkflowCancelled": _ended(RunStatus.CANCELLED),
     "WorkflowError": _ended(RunStatus.ERROR),
+}
+
+_KIND_STARTED = {each.STARTED: each.kind for each in CONTAINERS}
+
+_FOLDERS: dict[str, _Folder] = {
+    **{event: _container_told for each in CONTAINERS for event in each.FOLDS},
+    **{each.STARTED: _container_started for each in CONTAINERS},
+    **{each.ENDED: _container_completed for each in CONTAINERS},
+    **_OF_STEPS,
 }

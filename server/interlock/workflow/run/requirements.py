@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from interlock.workflow.containers.port import Scope
+from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.io import cut
-from interlock.workflow.declare.nodes import Condition, Loop, Router
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import (
     AnyReview,
@@ -30,9 +31,8 @@ from interlock.workflow.declare.reviews import (
     allowed_on_reject,
     kind_of,
 )
-from interlock.workflow.node import NodeState
+from interlock.workflow.node import NodeState, Tries, Verdict
 from interlock.workflow.run.events import Path, step_facts
-from interlock.workflow.run.scope import Scope
 from interlock_protocol.limits import MAX_STEP_INPUT_BYTES
 from interlock_protocol.requirements import FLAGS
 from interlock_protocol.types import JsonObject, OnReject
@@ -53,15 +53,13 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A requirement that is about to be asked: `facts` is the whole of it, `due` when its timeout fires (ms).
-
-    `offers_else` says that a rejection may lead to a condition's other branch, and that there is one.
-    """
+    """A requirement that is about to be asked: `facts` is the whole of it, `due` when its timeout fires (ms), `kept`
+    what a container keeps of it."""
 
     kind: str
     facts: dict[str, Any]
     due: int | None
-    offers_else: bool = False
+    kept: JsonObject = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -72,7 +70,7 @@ class Asked:
     def private(self) -> JsonObject:
         """What is folded of it and not sent with `StepPaused`."""
         due = {} if self.due is None else {"due": self.due}
-        return {"requirement": self.facts, **due, **({"else": True} if self.offers_else else {})}
+        return {"requirement": self.facts, **due, **self.kept}
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -102,7 +100,8 @@ def asked(
     named.pop("nested_depth", None)
     facts.update(named)
     if isinstance(review, ErrorReview):
-        facts.update(error_message=node.error, error_type=node.error_type, retry_count=max(node.attempt - 1, 0))
+        facts.update(error_message=node.failure.error, error_type=node.failure.error_type)
+        facts["retry_count"] = max(node.tries.attempt - 1, 0)
         facts["user_input_schema"] = _filled_form(place, node)
     else:
         facts["step_type"] = place.node.kind
@@ -118,10 +117,9 @@ def asked(
     if review.assignees is not None:
         facts["assignees"] = list(review.assignees)
     facts.update(own)
-    offers_else = (
-        isinstance(place.node, Condition) and "else" in facts["allowed_on_reject"] and bool(place.node.else_steps)
-    )
-    return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, offers_else)
+    container = container_of(place.node)
+    kept = {} if container is None else container.kept(facts)
+    return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, kept)
 
 
 def round_of(place: Place, node: NodeState, review: AnyReview) -> tuple[int, ...]:
@@ -131,17 +129,31 @@ def round_of(place: Place, node: NodeState, review: AnyReview) -> tuple[int, ...
     one before is still at work.
     """
     match review:
-        case Review() if isinstance(place.node, Loop):
-            return (node.iteration,)
         case Review() | Choose():
-            return (node.round,)
+            own = _own_round(place, node)
+            return (node.verdict.round if own is None else own,)
         case ToolReview():
-            return (node.turn,)
-        case ErrorReview() if node.asked_errors:
-            return (node.attempt, node.asked_errors)
+            return (node.tries.turn,)
+        case ErrorReview() if node.tries.asked_errors:
+            return (node.tries.attempt, node.tries.asked_errors)
         case ErrorReview():
-            return (node.attempt,)
+            return (node.tries.attempt,)
     return (0,)
+
+
+def _own_round(place: Place, node: NodeState) -> int | None:
+    """Which time a container's output is reviewed, where it counts that itself."""
+    container = container_of(place.node)
+    return None if container is None else container.round(container.own_of(node))
+
+
+def node_in_round(place: Place, visit: int, number: int) -> NodeState:
+    """A node as it is when whatever it may ask several times is asked for the `number`th time."""
+    node = NodeState(place.step_id, visit, verdict=Verdict(round=number), tries=Tries(attempt=number, turn=number))
+    container = container_of(place.node)
+    if container is not None:
+        node.own = container.in_round(number)
+    return node
 
 
 def requirement_id(run_id: str, path: Path, visit: int, kind: str, round_: tuple[int, ...]) -> str:
@@ -163,19 +175,19 @@ def iso_time(ms: int) -> str:
 def rejections(place: Place, node: NodeState, review: Confirm | Review) -> tuple[OnReject, list[OnReject]]:
     """What a rejection does by default, and what it may do. After a loop's last iteration there is no next one."""
     allowed = list(allowed_on_reject(place.node.kind, review))
-    loop = place.node
-    if isinstance(review, Review) and isinstance(loop, Loop) and node.iteration >= loop.max_iterations:
-        allowed = [each for each in allowed if each != "retry"] or ["cancel"]
+    container = container_of(place.node)
+    if isinstance(review, Review) and container is not None:
+        allowed = list(container.rejections(container.own_of(node), allowed))
     return (review.on_reject if review.on_reject in allowed else allowed[-1]), allowed
 
 
 def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
     """The form that a step had asked for, with what was given; None where it had asked for none."""
-    ask = place.node.asks(Ask)
-    if ask is None or node.user_input is None:
+    ask, given = place.node.asks(Ask), node.form.user_input
+    if ask is None or given is None:
         return None
     shown = [field.to_wire() for field in ask.fields]
-    return [field | {"value": None if field.get("secret") else node.user_input.get(field["name"])} for field in shown]
+    return [field | {"value": None if field.get("secret") else given.get(field["name"])} for field in shown]
 
 
 def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, Any]:
@@ -189,14 +201,13 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
             facts["user_input_message"] = review.message
             facts["user_input_schema"] = [field.to_wire() for field in review.fields]
         case Choose():
-            assert isinstance(place.node, Router)
-            names = [choice.name for choice in place.node.choices]
+            names = list(place.children)
             facts["user_input_message"] = review.message
             facts["available_choices"] = names
             facts["choices"] = [{"key": name, "label": name} for name in names]
             facts["allow_multiple_selections"] = review.multiple
         case Review():
             facts["output_review_message"] = review.message
-            if not isinstance(place.node, Loop):
-                facts["retry_count"], facts["max_retries"] = node.round, review.max_retries
+            if _own_round(place, node) is None:
+                facts["retry_count"], facts["max_retries"] = node.verdict.round, review.max_retries
     return facts

@@ -11,12 +11,12 @@ Source: `docs/workflows.md`, "What a step is given" and "Containers".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
-from pydantic import BaseModel
-
-from interlock.workflow.declare.nodes import Loop, Parallel, Step, Workflow
+from interlock.workflow.containers.port import MISSING, Scope
+from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Path
@@ -24,82 +24,88 @@ from interlock.workflow.run.state import RunState, node_at, walk
 from interlock_protocol.types import JsonValue
 
 
-class _Missing:
-    """No content, which isn't the content None."""
+class _Told:
+    """What the nodes inside a container tell, as far as they have come; `nodes` are those that were asked, by name."""
 
-    def __repr__(self) -> str:
-        return "MISSING"
+    __slots__ = ("node", "nodes", "place")
 
+    def __init__(self, place: Place, node: NodeState) -> None:
+        self.place = place
+        self.node = node
+        self.nodes: dict[str, tuple[Place, NodeState]] = {}
 
-MISSING: Final = _Missing()
+    def last(self) -> dict[str, Any]:
+        return self._last(self.node.children) or self._last(self.node.earlier)
 
+    def _last(self, nodes: Mapping[str, NodeState]) -> dict[str, Any]:
+        for name in reversed(self.place.children) if nodes else ():
+            if told := self._of(name, nodes):
+                return told
+        return {}
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a node at a place of a run is given. `schema` is the model that `input` is of, where one is declared;
-    `feedback` and `previous_output` come with an output sent back."""
+    def all(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in self.place.children:
+            found.update(self._of(name, self.node.children))
+        return found
 
-    input: JsonValue
-    schema: type[BaseModel] | None = None
-    previous: JsonValue = None
-    iteration: int | None = None
-    max_iterations: int | None = None
-    feedback: str | None = None
-    previous_output: JsonValue = None
+    def of(self, name: str) -> dict[str, Any]:
+        return self._of(name, self.node.children)
+
+    def _of(self, name: str, nodes: Mapping[str, NodeState]) -> dict[str, Any]:
+        place, node = self.place.children[name], nodes.get(name)
+        content = content_of_node(place, node)
+        if node is None or content is MISSING:
+            return {}
+        self.nodes[name] = (place, node)
+        return {name: content}
 
 
 def content_of_node(place: Place, node: NodeState | None) -> Any:
     """The node's content as far as it has come, or MISSING."""
-    if node is None or node.phase is Phase.SKIPPED:
+    if node is None or node.phase in _WITHOUT:
         return MISSING
-    if node.overruled and not _is_work(place):
-        return node.content
-    if _is_work(place):
-        return node.content if node.phase is Phase.COMPLETED else MISSING
-    if isinstance(place.node, Parallel):
-        contents = {name: content_of_node(child, node.children.get(name)) for name, child in place.children.items()}
-        return {name: content for name, content in contents.items() if content is not MISSING}
-    content = last_content(place.children, node.children)
-    return last_content(place.children, node.earlier) if content is MISSING else content
+    container = container_of(place.node)
+    if container is None:
+        return node.output.content if node.phase is Phase.COMPLETED else MISSING
+    if node.output.overruled:
+        return node.output.content
+    return container.content(container.tells(container.own_of(node), _Told(place, node)))
 
 
-def _is_work(place: Place) -> bool:
-    """Whether a node has an output of its own, and not its children's."""
-    return isinstance(place.node, Step) and place.node.workflow is None
+_WITHOUT = frozenset({Phase.SKIPPED, Phase.WITHDRAWN})
 
 
 def last_content(places: Mapping[str, Place], nodes: Mapping[str, NodeState], before: str | None = None) -> Any:
     """The content of the last of these that has one (of those before `before`, where given), or MISSING."""
-    last: Any = MISSING
-    for name, place in places.items():
-        if name == before:
-            break
-        content = content_of_node(place, nodes.get(name))
+    names = iter(reversed(tuple(places)))
+    if before is not None:
+        next(name for name in names if name == before)
+    for name in names:
+        content = content_of_node(places[name], nodes.get(name))
         if content is not MISSING:
-            last = content
-    return last
+            return content
+    return MISSING
 
 
 def success_of_node(place: Place, node: NodeState) -> tuple[bool, str | None]:
     """Whether the steps whose content `content_of_node` gives call it a success, and what they say where not."""
-    if node.overruled:
+    if node.output.overruled:
         return True, None
-    if _is_work(place):
-        return node.success, node.error
-    nodes = node.children or node.earlier
-    told = [(child, nodes[name]) for name, child in place.children.items() if name in nodes]
-    told = [(child, inner) for child, inner in told if content_of_node(child, inner) is not MISSING]
-    said = [success_of_node(child, inner) for child, inner in told]
-    if not isinstance(place.node, Parallel):
-        said = said[-1:]
+    container = container_of(place.node)
+    if container is None:
+        return node.output.success, node.output.error
+    told = _Told(place, node)
+    container.tells(container.own_of(node), told)
+    said = [success_of_node(child, inner) for child, inner in told.nodes.values()]
     errors = [error for success, error in said if error is not None and not success]
     return all(success for success, _ in said), "; ".join(errors) or None
 
 
 def content_type_of(place: Place, node: NodeState, content: JsonValue) -> str:
     """The content type of what `content_of_node` gave."""
-    if _is_work(place):
-        return node.content_type
+    if container_of(place.node) is None:
+        return node.output.content_type
     return "str" if isinstance(content, str) else "json"
 
 
@@ -116,21 +122,34 @@ def scope_at(workflow: Workflow, state: RunState, path: Path) -> Scope:
     return _after_siblings(places, nodes, names[-1], scope)
 
 
-def scope_in_iteration(workflow: Workflow, state: RunState, path: Path) -> Scope:
-    """What the end condition of the loop at `path` is given: what a step after the iteration's last would be."""
+def scope_of_first(workflow: Workflow, state: RunState, path: Path) -> Scope:
+    """What the first node inside the container at `path` is given."""
     place, node = place_at(workflow, path), node_at(state, list(path))
     assert node is not None
-    scope = _inside(place, node, scope_at(workflow, state, path))
-    content = last_content(place.children, node.children)
-    return scope if content is MISSING else replace(scope, previous=content)
+    return _inside(place, node, scope_at(workflow, state, path))
+
+
+def scope_inside(workflow: Workflow, state: RunState, path: Path) -> Scope:
+    """What a node after the last one inside the container at `path` would be given."""
+    place, node = place_at(workflow, path), node_at(state, list(path))
+    assert node is not None
+    return scope_of_first(workflow, state, path).after(last_content(place.children, node.children))
+
+
+def scope_of_work(workflow: Workflow, state: RunState, path: Path) -> Scope:
+    """What the code of the node at `path` is given: a step's, or that which a container asks."""
+    container, node = container_of(place_at(workflow, path).node), node_at(state, list(path))
+    looks_inside = container is not None and container.LOOKS_FROM_INSIDE
+    scope = (scope_inside if looks_inside else scope_at)(workflow, state, path)
+    return scope if node is None else sent_back(scope, node)
 
 
 def _after_siblings(places: Mapping[str, Place], nodes: Mapping[str, NodeState], name: str, scope: Scope) -> Scope:
     parent = places[name].parent
-    if parent is not None and isinstance(parent.node, Parallel):
+    container = None if parent is None else container_of(parent.node)
+    if container is not None and not container.IN_ORDER:
         return scope
-    content = last_content(places, nodes, before=name)
-    return scope if content is MISSING else replace(scope, previous=content)
+    return scope.after(last_content(places, nodes, before=name))
 
 
 def place_at(workflow: Workflow, path: Path) -> Place:
@@ -144,27 +163,10 @@ def place_at(workflow: Workflow, path: Path) -> Place:
 
 def _inside(place: Place, node: NodeState, scope: Scope) -> Scope:
     """What the first node inside a container is given."""
-    if isinstance(place.node, Loop):
-        content = last_content(place.children, node.earlier)
-        previous = scope.previous if content is MISSING else content
-        scope = replace(scope, previous=previous, iteration=node.iteration, max_iterations=place.node.max_iterations)
-        return sent_back(scope, node)
-    scope = sent_back(scope, node)
-    return nested_scope(place.node.workflow, node, scope) if isinstance(place.node, Step) else scope
-
-
-def nested_scope(workflow: Workflow | None, node: NodeState, scope: Scope) -> Scope:
-    """What the first node of a nested workflow is given: the content before it as its input, as its schema says.
-
-    What its schema made of that when it began stays its input, whatever is declared since.
-    """
-    schema = None if workflow is None else workflow.input_schema
-    if node.input is not None:
-        return replace(scope, input=node.input, schema=schema, previous=None)
-    given = scope.input if scope.previous is None else scope.previous
-    if schema is not None:
-        return replace(scope, input=given, schema=schema, previous=None)
-    return scope if scope.previous is None else replace(scope, input=given, schema=None, previous=None)
+    container = container_of(place.node)
+    assert container is not None
+    earlier = last_content(place.children, node.earlier) if node.earlier else MISSING
+    return container.scope(container.own_of(node), sent_back(scope, node), earlier)
 
 
 def sent_back(scope: Scope, node: NodeState) -> Scope:
@@ -172,9 +174,10 @@ def sent_back(scope: Scope, node: NodeState) -> Scope:
 
     What was said with the rejection that led a Condition to its other branch isn't about an output.
     """
-    if node.rejected is not None or (node.previous_output is None and node.feedback is None):
+    said = node.verdict
+    if said.rejected is not None or (said.previous_output is None and said.feedback is None):
         return scope
-    return replace(scope, feedback=node.feedback, previous_output=node.previous_output)
+    return replace(scope, feedback=said.feedback, previous_output=said.previous_output)
 
 
 def newest_contents(workflow: Workflow, state: RunState) -> dict[str, JsonValue]:
@@ -193,5 +196,5 @@ def newest_contents(workflow: Workflow, state: RunState) -> dict[str, JsonValue]
 
 def newest_filled_in(state: RunState) -> NodeState | None:
     """The node for which something was filled in last, of those that have begun."""
-    filled = [node for node in walk(state.nodes) if node.user_input is not None]
+    filled = [node for node in walk(state.nodes) if node.form.user_input is not None]
     return max(filled, key=lambda node: node.started_index, default=None)

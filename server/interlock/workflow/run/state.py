@@ -2,7 +2,8 @@
 
 Laws:
 - Nothing but the fold changes a state.
-- A change of what these classes mean raises `REDUCER_VERSION`; older snapshots are then ignored.
+- A change of what these classes mean, or of how they begin, raises `REDUCER_VERSION`; older snapshots are converted
+  (`older_states`): the log that they stand for may be gone.
 
 Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 """
@@ -16,11 +17,15 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from interlock.workflow.node import NodeState
+from interlock.workflow.containers.registry import CONTAINERS
+from interlock.workflow.node import NodeState, Own
+from interlock.workflow.run.older_states import convert
 from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 3
+OLDEST_READABLE = 2
+"""Snapshots from this version on can be loaded; the logs of older ones are whole."""
 
 GATES = ("requires_confirmation", "requires_user_input", "requires_route_selection")
 """The kinds of pause that come before a node runs."""
@@ -41,9 +46,8 @@ Event = Mapping[str, Any]
 class Requirement:
     """A requirement that waits: `facts` is the whole object on the wire, `paused_index` its event's index.
 
-    `due` is when its timeout fires, in milliseconds since 1970; `offers_else` says that a rejection may lead to a
-    condition's other branch. `parts` are the responses that it asks for, by their ids, where it asks for several (of
-    an agent's tools, one for each), and `policy` is what resolves it then.
+    `due` is when its timeout fires, in milliseconds since 1970. `parts` are the responses that it asks for, by their
+    ids, where it asks for several (of an agent's tools, one for each), and `policy` is what resolves it then.
     """
 
     id: str
@@ -52,7 +56,6 @@ class Requirement:
     paused_index: int
     facts: dict[str, Any]
     due: int | None = None
-    offers_else: bool = False
     parts: Parts = field(default_factory=dict)
     policy: Policy = "all"
 
@@ -146,6 +149,7 @@ class RunState:
 
 _STATE = TypeAdapter(RunState)
 _NODE = TypeAdapter(NodeState)
+_OWN: dict[str, TypeAdapter[Any]] = {each.kind: TypeAdapter(each.OWN) for each in CONTAINERS if each.OWN is not Own}
 _MANY: dict[str, TypeAdapter[Any]] = {
     "requirements": TypeAdapter(Requirement),
     "withdrawn": TypeAdapter(Requirement),
@@ -154,14 +158,19 @@ _MANY: dict[str, TypeAdapter[Any]] = {
 """Of what there may be as many as there are nodes."""
 
 
+def is_readable(version: int) -> bool:
+    """Whether a state that this version of the fold has dumped can be loaded."""
+    return OLDEST_READABLE <= version <= REDUCER_VERSION
+
+
 def dump(state: RunState) -> bytes:
-    """The state as JSON, to be loaded by the same `REDUCER_VERSION`."""
-    return _STATE.dump_json(state)
+    """The state as JSON, without what is as it begins, to be loaded by the same `REDUCER_VERSION` or a later one."""
+    return _STATE.dump_json(state, exclude_defaults=True)
 
 
-def load(data: bytes) -> RunState:
-    """What `dump` wrote."""
-    parts = load_parts(data)
+def load(data: bytes, version: int = REDUCER_VERSION) -> RunState:
+    """What `dump` wrote at that version."""
+    parts = load_parts(data, version)
     while True:
         try:
             next(parts)
@@ -170,11 +179,13 @@ def load(data: bytes) -> RunState:
             return state
 
 
-def load_parts(data: bytes) -> Generator[None, None, RunState]:
+def load_parts(data: bytes, version: int = REDUCER_VERSION) -> Generator[None, None, RunState]:
     """As `load`, one small part after the other: between them, others may have their turn."""
     raw = from_json(data)
-    many = {name: raw.pop(name) for name in _MANY}
-    nodes = raw.pop("nodes")
+    if version < REDUCER_VERSION:
+        yield from convert(raw)
+    many = {name: raw.pop(name, {}) for name in _MANY}
+    nodes = raw.pop("nodes", {})
     state = _STATE.validate_python(raw)
     state.nodes = yield from _load_nodes(nodes)
     for name, values in many.items():
@@ -188,10 +199,14 @@ def load_parts(data: bytes) -> Generator[None, None, RunState]:
 def _load_nodes(raw: dict[str, Any]) -> Generator[None, None, dict[str, NodeState]]:
     nodes: dict[str, NodeState] = {}
     for name, value in raw.items():
-        inside = {key: value.pop(key) for key in ("children", "earlier")}
+        children, earlier, own = value.pop("children", None), value.pop("earlier", None), value.pop("own", None)
         node = nodes[name] = _NODE.validate_python(value)
-        node.children = yield from _load_nodes(inside["children"])
-        node.earlier = yield from _load_nodes(inside["earlier"])
+        if own is not None:
+            node.own = _OWN[node.kind or ""].validate_python(own)
+        if children:
+            node.children = yield from _load_nodes(children)
+        if earlier:
+            node.earlier = yield from _load_nodes(earlier)
         yield
     return nodes
 
@@ -212,7 +227,7 @@ def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:
     children = state.nodes
     for part in path:
         if isinstance(part, int):
-            if node is None or node.iteration != part:
+            if node is None or node.part != part:
                 return None
             continue
         node = children.get(part)

@@ -4,41 +4,59 @@ Laws:
 - Looking changes nothing. It collects events to append and work to run.
 - A look may be cut short between two branches, and another goes on from there: a wide run is looked at in slices. What
   was looked at in part is taken for open, and only a whole look says what work there is.
-- A container is a function of its nodes' states to the nodes that run next. A node's failure, rejection or stop is an
-  outcome that its container may handle; today every container passes it on.
+- What comes next in a container is the container's to say (`containers/port.py`); here its moves become events and
+  work. A node's failure, rejection or stop is an outcome that its container may take.
 
 Source: engine spec, "Rules" 1 to 9, 11.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from itertools import dropwhile
 from typing import Any, Literal, TypeAlias
 
+from interlock.workflow.containers import port
+from interlock.workflow.containers.port import (
+    COMPLETED,
+    MISSING,
+    OPEN,
+    SKIPPED,
+    STOPPED,
+    WITHDRAWN,
+    AskAboutOutput,
+    Ending,
+    Evaluate,
+    Move,
+    Outcome,
+    Say,
+    Skip,
+)
+from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.io import Content
-from interlock.workflow.declare.nodes import Condition, Loop, OnError, Parallel, Router, Step, Steps, Workflow
+from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
-from interlock.workflow.run.scope import MISSING, content_of_node, content_type_of, scope_at, success_of_node
-from interlock.workflow.run.state import RunState, elapsed
+from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, success_of_node
+from interlock.workflow.run.state import RunState, elapsed, node_at
+from interlock_protocol.types import JsonObject
 
 TIMEOUT = "timeout"
 """Who has resolved a requirement whose timeout fired."""
 
-Task: TypeAlias = Literal["execute", "condition", "selector", "end_condition", "review", "thread", "input"]
-"""`thread` is to wait for an earlier try of a step, still at work in its thread; `input` is to check what comes to a
-nested workflow."""
+Task: TypeAlias = port.Task | Literal["execute", "thread"]
+"""What a container asks of its author's code, or to run a step; `thread` is to wait for an earlier try of a step, still
+at work in its thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """User code that is to run now. `key` tells one piece of work from any other of the run."""
+    """User code that is to run now: a step, or the `evaluator` of a container. `key` tells one piece of work from any
+    other of the run."""
 
     task: Task
     place: Place = field(compare=False)
@@ -46,6 +64,7 @@ class Work:
     visit: int
     attempt: int
     turn: int = 0
+    evaluator: Evaluator | None = field(default=None, compare=False)
 
     @property
     def step_id(self) -> str:
@@ -81,16 +100,6 @@ class Advance:
     cut: Path | None = None
 
 
-class Outcome(Enum):
-    """What became of a node, as its container sees it."""
-
-    OPEN = auto()
-    DONE = auto()
-    FAILED = auto()
-    REJECTED = auto()
-    STOPPED = auto()
-
-
 class Walk:
     """One look at a run, from the root down to what isn't over.
 
@@ -120,11 +129,10 @@ class Walk:
         self.drafts: list[Draft] = []
         self.work: list[Work] = []
         self.wake_at: int | None = None
-        self.culprit: tuple[Place, NodeState] | None = None
 
     def advance(self) -> Advance:
         outcome = self.sequence(self.workflow.places.values(), self.state.nodes, ())
-        if outcome is Outcome.OPEN:
+        if outcome is OPEN:
             return Advance(tuple(self.drafts), tuple(self.work), self.wake_at, self.cut)
         return Advance((Draft(self.end(outcome)),))
 
@@ -132,10 +140,10 @@ class Walk:
 
     def end(self, outcome: Outcome) -> dict[str, Any]:
         match outcome:
-            case Outcome.FAILED:
-                return self.failed()
-            case Outcome.REJECTED:
-                return self.rejected()
+            case Outcome(Ending.FAILED, (place, node)):
+                return self.failed(place, node)
+            case Outcome(Ending.REJECTED, (place, node)):
+                return self.rejected(place, node)
             case _:
                 return self.completed()
 
@@ -153,41 +161,32 @@ class Walk:
         }
         return self.of_run("WorkflowCompleted", content=content, content_type=content_type, metrics=metrics)
 
-    def failed(self) -> dict[str, Any]:
-        assert self.culprit is not None
-        place, node = self.culprit
-        return self.of_run("WorkflowError", error=node.error, error_type=node.error_type, step_id=place.step_id)
+    def failed(self, place: Place, node: NodeState) -> dict[str, Any]:
+        why = node.failure
+        step_id = why.step_id or place.step_id
+        return self.of_run("WorkflowError", error=why.error, error_type=why.error_type, step_id=step_id)
 
-    def rejected(self) -> dict[str, Any]:
-        assert self.culprit is not None
-        place, node = self.culprit
-        return self.of_run("WorkflowCancelled", reason=_why_rejected(place, node), cancelled_by=node.rejected_by)
+    def rejected(self, place: Place, node: NodeState) -> dict[str, Any]:
+        reason, by = _why_rejected(place, node), node.verdict.rejected_by
+        return self.of_run("WorkflowCancelled", reason=reason, cancelled_by=by)
 
     # ── Nodes ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def sequence(self, places: Iterable[Place], nodes: dict[str, NodeState], prefix: Path) -> Outcome:
-        """The nodes of a container one after the other."""
+    def sequence(self, places: Iterable[Place], nodes: Mapping[str, NodeState], prefix: Path) -> Outcome:
+        """These nodes one after the other."""
         for place in places:
             outcome = self.node(place, nodes.get(place.node.name), (*prefix, place.node.name))
-            if outcome is not Outcome.DONE:
+            if not outcome.is_done:
                 return outcome
-        return Outcome.DONE
+        return COMPLETED
 
     def node(self, place: Place, node: NodeState | None, path: Path) -> Outcome:
         if node is None:
             node = NodeState(place.step_id, self.state.visits.get(place.step_id, 0) + 1)
-        if node.phase.is_over:
-            return self.over(place, node, path)
-        if node.phase is Phase.ENTERED:
-            return self.entered(place, node, path)
-        if node.phase is Phase.WAITING:
-            return self.waiting(place, node, path)
-        return self.inside(place, node, path)
+        return _BY_PHASE[node.phase](self, place, node, path)
 
-    def over(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        if node.phase is Phase.FAILED:
-            return self.failed_node(place, node, path)
-        return Outcome.STOPPED if ends_run(place, node) else Outcome.DONE
+    def completed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
+        return STOPPED if node.output.stop else COMPLETED
 
     def failed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node that failed for good: its step says what that comes to (rule 8)."""
@@ -199,24 +198,19 @@ class Walk:
                 return self.pause(place, node, path, place.node.asks(ErrorReview) or ErrorReview())
             case "skip":
                 return self.say(place, node, path, "StepSkipped", reason="error")
-        self.blame(place, node)
-        return Outcome.FAILED
+        return Outcome(Ending.FAILED, (place, node))
 
     def turned_down(
         self, place: Place, node: NodeState, path: Path, *, skipped_because: str = "rejected"
     ) -> Outcome | None:
         """What a rejection comes to, and a pause that is open; None when neither holds the node up."""
-        if node.rejected == "cancel":
-            self.blame(place, node)
-            return Outcome.REJECTED
-        if node.rejected == "skip":
-            reason = "timeout" if node.rejected_by == TIMEOUT else skipped_because
+        rejected = node.verdict.rejected
+        if rejected == "cancel":
+            return Outcome(Ending.REJECTED, (place, node))
+        if rejected == "skip":
+            reason = "timeout" if node.verdict.rejected_by == TIMEOUT else skipped_because
             return self.say(place, node, path, "StepSkipped", reason=reason)
-        return None if node.pending is None else Outcome.OPEN
-
-    def blame(self, place: Place, node: NodeState) -> None:
-        """Of several branches that end the run at once, the first decides, as it does in `parallel`."""
-        self.culprit = self.culprit or (place, node)
+        return None if node.pending is None else OPEN
 
     def entered(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node before its execution: rejected, waiting, about to ask, or ready."""
@@ -224,15 +218,45 @@ class Walk:
         if turned is not None:
             return turned
         review = place.node.asks(Review)
-        if review is not None and node.round > review.max_retries:
-            self.blame(place, node)
-            return Outcome.REJECTED
+        if review is not None and node.verdict.round > review.max_retries:
+            return Outcome(Ending.REJECTED, (place, node))
         if node.gates_passed < len(place.node.gates):
             return self.pause(place, node, path, place.node.gates[node.gates_passed])
-        if node.retry_at is not None and node.retry_at > self.now:
-            self.wake_at = min(node.retry_at, self.wake_at or node.retry_at)
-            return Outcome.OPEN
-        return self.begin(place, node, path)
+        retry_at = node.tries.retry_at
+        if retry_at is not None and retry_at > self.now:
+            self.wake_at = min(retry_at, self.wake_at or retry_at)
+            return OPEN
+        container = container_of(place.node)
+        if container is None:
+            return self.begin_step(place, node, path)
+        return self.do(container.begin(container.own_of(node)), place, node, path)
+
+    def begin_step(self, place: Place, node: NodeState, path: Path) -> Outcome:
+        if place.step_id in self.held:  # one try at a time
+            return self.need("thread", place, node, path)
+        return self.say(place, node, path, "StepStarted", attempt=node.tries.attempt + 1)
+
+    def running(self, place: Place, node: NodeState, path: Path) -> Outcome:
+        turned = self.turned_down(place, node, path)
+        if turned is not None:
+            return turned
+        container = container_of(place.node)
+        if container is None:
+            return self.need("execute", place, node, path)
+        inside = _Inside(self, place, node, path)
+        return inside.carry_out(container.next(container.own_of(node), inside))
+
+    def waiting(self, place: Place, node: NodeState, path: Path) -> Outcome:
+        """A step that has begun and needs a person: about its output, or about its agent's tools."""
+        turned = self.turned_down(place, node, path)
+        if turned is not None:
+            return turned
+        assert node.verdict.given == "approved"
+        said = node.output
+        output = Content(said.content, said.content_type, said.success, said.error, said.stop)
+        return self.say(place, node, path, "StepCompleted", **completion(output, elapsed(node.started_at, self.now)))
+
+    # ── What people are asked ───────────────────────────────────────────────────────────────────────────
 
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
         """Ask a person: the kind's own event where it has one, then `StepPaused`."""
@@ -241,207 +265,7 @@ class Walk:
         if isinstance(review, Choose):
             self.say(place, node, path, "RouterPaused", **asks.shown)
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
-        return Outcome.OPEN
-
-    def begin_step(self, place: Place, step: Step, node: NodeState, path: Path) -> Outcome:
-        if step.workflow is not None and step.workflow.input_schema is not None:
-            return self.need("input", place, node, path)
-        if place.step_id in self.held:  # one try at a time
-            return self.need("thread", place, node, path)
-        if step.workflow is not None:
-            return self.begin_nested(place, node, path)
-        return self.say(place, node, path, "StepStarted", attempt=node.attempt + 1)
-
-    def begin_nested(self, place: Place, node: NodeState, path: Path, **own: Any) -> Outcome:
-        """A nested workflow begins; with an input of its `own`, where it was checked."""
-        event = self.of_step(place, node, path, "StepStarted", attempt=node.attempt + 1)
-        self.drafts.append(Draft(event, {"kind": "Workflow", **own}))
-        return Outcome.OPEN
-
-    def begin(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        match place.node:
-            case Step() as step:
-                return self.begin_step(place, step, node, path)
-            case Steps():
-                return self.say(place, node, path, "StepsExecutionStarted", steps_count=len(place.children))
-            case Parallel():
-                count = len(place.children)
-                return self.say(place, node, path, "ParallelExecutionStarted", parallel_step_count=count)
-            case Loop():
-                bound = place.node.max_iterations
-                return self.say(place, node, path, "LoopExecutionStarted", max_iterations=bound)
-            case Condition():
-                if node.rejected == "else":
-                    return self.branch(place, node, path, holds=False)
-                return self.need("condition", place, node, path)
-            case Router():
-                if place.node.selector is None:
-                    return self.say(place, node, path, "RouterExecutionStarted", selected_steps=node.selected)
-                return self.need("selector", place, node, path)
-        raise AssertionError(place.node)
-
-    def waiting(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        """A step that has begun and needs a person: about its output, or about its agent's tools."""
-        turned = self.turned_down(place, node, path)
-        if turned is not None:
-            return turned
-        assert node.verdict == "approved"
-        output = Content(node.content, node.content_type, node.success, node.error, node.stop)
-        return self.say(place, node, path, "StepCompleted", **completion(output, elapsed(node.started_at, self.now)))
-
-    def inside(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        """A node that runs."""
-        turned = self.turned_down(place, node, path)
-        if turned is not None:
-            return turned
-        match place.node:
-            case Step(workflow=None):
-                return self.need("execute", place, node, path)
-            case Step():
-                return self.nested(place, node, path)
-            case Parallel():
-                return self.parallel(place, node, path)
-            case Loop():
-                return self.loop(place, place.node, node, path)
-            case Condition():
-                return self.condition(place, place.node, node, path)
-            case Router():
-                return self.router(place, node, path)
-        return self.contained(
-            place,
-            node,
-            path,
-            place.children.values(),
-            "StepsExecutionCompleted",
-            steps_count=len(place.children),
-        )
-
-    # ── Containers ──────────────────────────────────────────────────────────────────────────────────────
-
-    def contained(
-        self, place: Place, node: NodeState, path: Path, children: Iterable[Place], then: str, **fields: Any
-    ) -> Outcome:
-        """A container whose nodes run one after the other."""
-        outcome = self.sequence(children, node.children, path)
-        return self.say(place, node, path, then, **fields) if outcome is Outcome.DONE else outcome
-
-    def nested(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        outcome = self.sequence(place.children.values(), node.children, path)
-        if outcome is not Outcome.DONE:
-            return outcome
-        # Its content is its last step's, which has travelled already (docs/architecture.md, law 7).
-        took = elapsed(node.started_at, self.now)
-        return self.say(place, node, path, "StepCompleted", content_type="json", duration_ms=took)
-
-    def parallel(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        outcomes: list[Outcome] = []
-        for name, child in self.branches(place, path):
-            outcomes.append(self.node(child, node.children.get(name), (*path, name)))
-            if self.cut is not None:
-                break
-        for outcome in outcomes:
-            if outcome not in (Outcome.OPEN, Outcome.DONE):
-                return outcome
-        if Outcome.OPEN in outcomes or len(outcomes) < len(place.children):
-            return Outcome.OPEN
-        count = len(place.children)
-        return self.say(place, node, path, "ParallelExecutionCompleted", parallel_step_count=count)
-
-    def branches(self, place: Place, path: Path) -> Iterator[tuple[str, Place]]:
-        """The branches of a Parallel that this look comes to: from where it begins, to where it is cut short."""
-        branches = iter(place.children.items())
-        begin, depth = self.begins_at, len(path)
-        if begin is not None and len(begin) > depth and begin[:depth] == path:
-            branches = dropwhile(lambda branch: branch[0] != begin[depth], branches)
-        for name, child in branches:
-            if self.most is not None and len(self.drafts) >= self.most:
-                self.cut = (*path, name)
-                return
-            yield name, child
-
-    def loop(self, place: Place, loop: Loop, node: NodeState, path: Path) -> Outcome:
-        bound = loop.max_iterations
-        if node.iterating:
-            outcome = self.sequence(place.children.values(), node.children, (*path, node.iteration))
-            if outcome is not Outcome.DONE:
-                return outcome
-            return self.after_iteration(place, loop, node, path)
-        if node.should_continue and node.iteration < bound:
-            return self.say(
-                place,
-                node,
-                path,
-                "LoopIterationStarted",
-                iteration=node.iteration + 1,
-                max_iterations=bound,
-            )
-        return self.say(
-            place, node, path, "LoopExecutionCompleted", total_iterations=node.iteration, max_iterations=bound
-        )
-
-    def after_iteration(self, place: Place, loop: Loop, node: NodeState, path: Path) -> Outcome:
-        review = loop.asks(Review)
-        if node.verdict is not None:
-            return self.iterated(place, node, path, ends=node.verdict == "approved")
-        if review is not None:
-            return self.reviewed(place, node, path, review)
-        if loop.end_condition is not None and node.iteration < loop.max_iterations:
-            return self.need("end_condition", place, node, path)
-        return self.iterated(place, node, path, ends=loop.end_condition is not None)
-
-    def iterated(self, place: Place, node: NodeState, path: Path, *, ends: bool) -> Outcome:
-        loop = place.node
-        assert isinstance(loop, Loop)
-        return self.say(
-            place,
-            node,
-            path,
-            "LoopIterationCompleted",
-            iteration=node.iteration,
-            max_iterations=loop.max_iterations,
-            should_continue=not ends and node.iteration < loop.max_iterations,
-        )
-
-    def condition(self, place: Place, condition: Condition, node: NodeState, path: Path) -> Outcome:
-        if node.branch is None:
-            return self.say(place, node, path, "StepSkipped", reason="condition")
-        chosen = condition.steps if node.branch == "if" else condition.else_steps
-        children = [place.children[each.name] for each in chosen]
-        return self.contained(
-            place,
-            node,
-            path,
-            children,
-            "ConditionExecutionCompleted",
-            condition_result=node.branch == "if",
-            branch=node.branch,
-        )
-
-    def branch(self, place: Place, node: NodeState, path: Path, *, holds: bool) -> Outcome:
-        condition = place.node
-        assert isinstance(condition, Condition)
-        branch = "if" if holds else "else" if condition.else_steps else None
-        return self.say(place, node, path, "ConditionExecutionStarted", condition_result=holds, branch=branch)
-
-    def router(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        selected = node.selected or []
-        children = [child for name, child in place.children.items() if name in selected]
-        outcome = self.sequence(children, node.children, path)
-        if outcome is not Outcome.DONE:
-            return outcome
-        review = place.node.asks(Review)
-        if review is None or node.verdict == "approved":
-            return self.completed_router(place, node, path)
-        return self.reviewed(place, node, path, review)
-
-    def completed_router(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        return self.say(place, node, path, "RouterExecutionCompleted", selected_steps=node.selected or [])
-
-    def reviewed(self, place: Place, node: NodeState, path: Path, review: Review) -> Outcome:
-        """A container whose nodes are done: a person looks at its output, if `when` says so."""
-        if review.when is not None:
-            return self.need("review", place, node, path)
-        return self.ask_about_output(place, node, path)
+        return OPEN
 
     def ask_about_output(self, place: Place, node: NodeState, path: Path, output: Content | None = None) -> Outcome:
         """The output, and the question about it. That of a step is durable from here on; a container's is already."""
@@ -456,18 +280,59 @@ class Walk:
         kept = None if output is None else {"output": kept_of(output)}
         self.drafts.append(Draft(event, kept))
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
-        return Outcome.OPEN
+        return OPEN
+
+    # ── Containers ──────────────────────────────────────────────────────────────────────────────────────
+
+    def do(self, move: Move, place: Place, node: NodeState, path: Path) -> Outcome:
+        """Make events, or work, of what a container says."""
+        match move:
+            case Outcome():
+                return move
+            case Say(event, fields, private, takes_time):
+                took = {"duration_ms": elapsed(node.started_at, self.now)} if takes_time else {}
+                return self.say(place, node, path, event, private, **fields, **took)
+            case Evaluate(task, evaluator):
+                return self.need(task, place, node, path, evaluator)
+            case AskAboutOutput():
+                return self.ask_about_output(place, node, path)
+            case Skip(reason):
+                return self.say(place, node, path, "StepSkipped", reason=reason)
+        raise AssertionError(move)
+
+    def branches(self, place: Place, path: Path) -> Iterator[tuple[str, Place]]:
+        """The nodes inside at which this look arrives: from where it begins, to where it is cut short."""
+        branches = iter(place.children.items())
+        begin, depth = self.begins_at, len(path)
+        if begin is not None and len(begin) > depth and begin[:depth] == path:
+            branches = dropwhile(lambda branch: branch[0] != begin[depth], branches)
+        for name, child in branches:
+            if self.most is not None and len(self.drafts) >= self.most:
+                self.cut = (*path, name)
+                return
+            yield name, child
+
+    def conclude(self, work: Work, node: NodeState, result: Any) -> None:
+        """What the answer of a container's code comes to."""
+        container = container_of(work.place.node)
+        assert container is not None
+        self.do(container.concluded(container.own_of(node), work.task, result), work.place, node, work.path)
 
     # ── Events and work ─────────────────────────────────────────────────────────────────────────────────
 
-    def say(self, place: Place, node: NodeState, path: Path, name: str, **fields: Any) -> Outcome:
-        self.drafts.append(Draft(self.of_step(place, node, path, name, **fields)))
-        return Outcome.OPEN
+    def say(
+        self, place: Place, node: NodeState, path: Path, name: str, private: JsonObject | None = None, **fields: Any
+    ) -> Outcome:
+        self.drafts.append(Draft(self.of_step(place, node, path, name, **fields), private))
+        return OPEN
 
-    def need(self, task: Task, place: Place, node: NodeState, path: Path) -> Outcome:
-        attempt = node.iteration if isinstance(place.node, Loop) else node.round if task == "review" else node.attempt
-        self.work.append(Work(task, place, path, node.visit, attempt, node.turn))
-        return Outcome.OPEN
+    def need(
+        self, task: Task, place: Place, node: NodeState, path: Path, evaluator: Evaluator | None = None
+    ) -> Outcome:
+        number = node.verdict.round if task == "review" else node.tries.attempt
+        number = number if node.part is None else node.part
+        self.work.append(Work(task, place, path, node.visit, number, node.tries.turn, evaluator))
+        return OPEN
 
     def of_run(self, name: str, **fields: Any) -> dict[str, Any]:
         return run_event(self.state, self.workflow.name, name, **fields)
@@ -476,16 +341,70 @@ class Walk:
         return step_event(self.state, self.workflow.name, place, path, node.visit, name, **fields)
 
 
-def ends_run(place: Place, node: NodeState) -> bool:
-    """Whether what its own work came to ends the run, and with it whatever runs beside the node."""
-    if node.phase is Phase.FAILED:
-        return _on_error(place, node) == "fail"
-    return node.stop and node.phase is Phase.COMPLETED
+_BY_PHASE = {
+    Phase.ENTERED: Walk.entered,
+    Phase.RUNNING: Walk.running,
+    Phase.WAITING: Walk.waiting,
+    Phase.COMPLETED: Walk.completed_node,
+    Phase.SKIPPED: lambda *_: SKIPPED,
+    Phase.WITHDRAWN: lambda *_: WITHDRAWN,
+    Phase.FAILED: Walk.failed_node,
+}
+"""What comes next of a node, by where it stands."""
+
+
+class _Inside:
+    """The nodes inside a container, as it looks at them in a walk."""
+
+    def __init__(self, walk: Walk, place: Place, node: NodeState, path: Path) -> None:
+        self.walk = walk
+        self.place = place
+        self.node = node
+        self.path = path
+        self.prefix = path if node.part is None else (*path, node.part)
+
+    @property
+    def approved(self) -> bool | None:
+        given = self.node.verdict.given
+        return None if given is None else given == "approved"
+
+    def sequence(self, names: Iterable[str] | None = None) -> Outcome:
+        inside = self.place.children
+        places = inside.values() if names is None else [inside[name] for name in names]
+        return self.walk.sequence(places, self.node.children, self.prefix)
+
+    def each(self) -> Mapping[str, Outcome]:
+        outcomes = dict.fromkeys(self.place.children, OPEN)
+        for name, child in self.walk.branches(self.place, self.prefix):
+            outcomes[name] = self.walk.node(child, self.node.children.get(name), (*self.prefix, name))
+            if self.walk.cut is not None:
+                break
+        return outcomes
+
+    def carry_out(self, move: Move) -> Outcome:
+        return self.walk.do(move, self.place, self.node, self.path)
+
+
+def ends_run(state: RunState, work: Work) -> bool:
+    """Whether what a piece of work came to ends the run, and with it whatever runs beside its node."""
+    node = node_at(state, list(work.path))
+    if node is None or node.phase is not Phase.FAILED:
+        return node is not None and node.phase is Phase.COMPLETED and node.output.stop
+    return _on_error(work.place, node) == "fail" and not _takes_failures(work.place)
+
+
+def _takes_failures(place: Place) -> bool:
+    """Whether a container around a node may go on when the node fails."""
+    around = place.parent
+    if around is None:
+        return False
+    container = container_of(around.node)
+    return (container is not None and container.TAKES_FAILURES) or _takes_failures(around)
 
 
 def _on_error(place: Place, node: NodeState) -> OnError:
     """What becomes of a node that failed for good (rule 8)."""
-    if node.asks:
+    if node.failure.asks:
         return "pause"
     return place.node.on_error if isinstance(place.node, Step) else "fail"
 
@@ -517,10 +436,10 @@ def kept_of(output: Content) -> dict[str, Any]:
 
 
 def _why_rejected(place: Place, node: NodeState) -> str:
-    what = f"{place.node.kind} {place.node.name!r}"
-    if node.rejected_by == TIMEOUT:
+    what, said = f"{place.node.kind} {place.node.name!r}", node.verdict
+    if said.rejected_by == TIMEOUT:
         return f"Nobody decided on {what} in time"
     review = place.node.asks(Review)
-    if review is not None and node.round > review.max_retries:
-        return f"{what} was sent back {node.round} times; max_retries is {review.max_retries}"
-    return node.feedback or f"{what} was rejected"
+    if review is not None and said.round > review.max_retries:
+        return f"{what} was sent back {said.round} times; max_retries is {review.max_retries}"
+    return said.feedback or f"{what} was rejected"

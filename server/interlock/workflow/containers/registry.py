@@ -1,0 +1,48 @@
+"""All kinds of containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.workflow.containers.condition import Condition
+from interlock.workflow.containers.loop import Loop
+from interlock.workflow.containers.parallel import Parallel
+from interlock.workflow.containers.port import Container, Fold
+from interlock.workflow.containers.router import Router
+from interlock.workflow.containers.sequence import Nested, Steps, nested_in
+from interlock.workflow.declare.nodes import Node, Step
+from interlock.workflow.node import Own
+
+CONTAINERS: tuple[type[Container[Any]], ...] = (
+    Steps,
+    Nested,
+    Parallel,
+    Condition,
+    Router,
+    Loop,
+)
+
+KINDS: Mapping[str, type[Container[Any]]] = {kind.kind: kind for kind in CONTAINERS}
+
+
+def container_of(node: Node) -> Container[Any] | None:
+    """What a node does with those inside it; None of one that has none, but work of its own."""
+    if isinstance(node, Container):
+        return node
+    return nested_in(node) if isinstance(node, Step) else None
+
+
+_FOLDS: Mapping[str | None, Mapping[str, Fold]] = {kind.kind: kind.FOLDS for kind in CONTAINERS}
+_NONE: Mapping[str, Fold] = {}
+
+
+def folds_of(kind: str | None) -> Mapping[str, Fold]:
+    """How the own state of a node of this kind changes, by the event."""
+    return _FOLDS.get(kind, _NONE)
+
+
+def own_of(kind: str | None) -> Own:
+    """The own state of a node of this kind as it begins."""
+    container = KINDS.get(kind or "")
+    return Own() if container is None else container.OWN()

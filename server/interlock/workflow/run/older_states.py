@@ -1,0 +1,105 @@
+"""States that older versions of the fold have dumped, as this version has them.
+
+Laws:
+- A snapshot may be all that is left of its log's beginning: it is converted, and never ignored.
+- What is converted is plain JSON: the classes of the older version are gone.
+
+Version 2 had all that is known of a node in one flat list of fields, and in the requirement what a
+condition's question offers, and the decisions on tools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+_PARTS: Mapping[str, Mapping[str, str]] = {
+    "form": {"user_input": "user_input", "sealed": "sealed", "inputs": "inputs"},
+    "tries": {
+        "attempt": "attempt",
+        "tries": "in_a_row",
+        "turn": "turn",
+        "retry_at": "retry_at",
+        "at_work": "at_work",
+    },
+    "output": {
+        "content": "content",
+        "content_type": "content_type",
+        "model": "model",
+        "success": "success",
+        "error": "error",
+        "stop": "stop",
+        "overruled": "overruled",
+    },
+    "verdict": {
+        "round": "round",
+        "verdict": "given",
+        "feedback": "feedback",
+        "previous_output": "previous_output",
+        "rejected": "rejected",
+        "rejected_by": "rejected_by",
+    },
+    "failure": {"error": "error", "error_type": "error_type", "asks": "asks"},
+}
+"""The parts of a node, and which of the older fields each has, by what it is called there."""
+
+_OWN: Mapping[str, Mapping[str, str]] = {
+    "Condition": {"branch": "branch"},
+    "Router": {"selected": "selected", "chosen": "chosen"},
+    "Loop": {"iteration": "iteration", "iterating": "iterating", "should_continue": "should_continue"},
+    "Workflow": {"input": "input"},
+}
+"""The same, of a container's own state."""
+
+
+def convert(raw: dict[str, Any]) -> Generator[None, None, None]:
+    """Make a state of version 2 one of version 3, in place, one node after the other."""
+    yield from _convert_nodes(raw["nodes"])
+    asked = [*raw["requirements"].values(), *raw["withdrawn"].values()]
+    asked += [each["requirement"] for each in raw["resolved"].values()]
+    for requirement in asked:
+        if requirement.pop("offers_else", False):
+            _note_else(raw["nodes"], requirement)
+        _part(requirement)
+        yield
+
+
+def _convert_nodes(nodes: dict[str, Any]) -> Generator[None, None, None]:
+    for node in nodes.values():
+        _convert_node(node)
+        yield from _convert_nodes(node["children"])
+        yield from _convert_nodes(node["earlier"])
+        yield
+
+
+def _convert_node(node: dict[str, Any]) -> None:
+    parts = {name: {new: node[old] for old, new in fields.items()} for name, fields in _PARTS.items()}
+    own = {new: node[old] for old, new in _OWN.get(node["kind"] or "", {}).items() if node[old] is not None}
+    for fields in (*_PARTS.values(), *_OWN.values()):
+        for old in fields:
+            node.pop(old, None)
+    node.update(parts)
+    if own:
+        if node["kind"] == "Condition":
+            own["turned"] = parts["verdict"]["rejected"] == "else"
+        node["own"] = own
+
+
+def _part(requirement: dict[str, Any]) -> None:
+    """Of an agent's tools, each has a part of the requirement."""
+    decisions, decided_by = requirement.pop("decisions"), requirement.pop("decided_by")
+    tools = requirement["facts"].get("executor_requirements") or ()
+    requirement["parts"] = {
+        id_: {"decision": decisions.get(id_), "by": decided_by.get(id_, "")} for id_ in (each["id"] for each in tools)
+    }
+
+
+def _note_else(nodes: dict[str, Any], requirement: dict[str, Any]) -> None:
+    """A condition's question offered its other branch: that is kept by the condition."""
+    node = None
+    for part in requirement["path"]:
+        if isinstance(part, str):
+            node = nodes.get(part)
+            nodes = {} if node is None else node["children"]
+    if node is not None and node["visit"] == requirement["facts"]["visit"]:
+        node.setdefault("own", {})["offers_else"] = True
