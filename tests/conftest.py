@@ -8,12 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.support.services import Master, free_master, free_port, postgres_server, redis_cluster, redis_server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Under `nohup`, or with `&` in a script, SIGINT is ignored, which programs that we start would inherit: those that
     # are to end by it never would. A handler of ours, even one that does nothing, isn't inherited.
     signal.signal(signal.SIGINT, lambda *_: None)
+
+
+# How long an example takes says something of the machine, and nothing of the claim.
+settings.register_profile("interlock", deadline=None)
+settings.load_profile("interlock")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

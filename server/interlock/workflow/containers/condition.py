@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from interlock.workflow.containers.port import COMPLETED, Container, Evaluate, Fold, Inside, Move, Say, Skip, truth
-from interlock.workflow.declare.nodes import Declared, Evaluator, Node, check_names, evaluator_of, nodes_of
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Declared, Evaluator, check_names, evaluator_of, nodes_of
 from interlock.workflow.declare.reviews import HumanReviews
 from interlock.workflow.node import NodeState, Own
 from interlock_protocol.types import JsonObject, StepType

@@ -20,7 +20,8 @@ from interlock.workflow.containers.port import (
     truth,
 )
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.declare.nodes import Declared, Evaluator, Node, evaluator_of, nodes_of
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Declared, Evaluator, evaluator_of, nodes_of
 from interlock.workflow.declare.reviews import HumanReviews, Review, is_count
 from interlock.workflow.node import NO_VERDICT, NodeState, Own
 from interlock_protocol.types import OnReject, StepType

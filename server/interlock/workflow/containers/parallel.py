@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from interlock.workflow.containers.port import OPEN, Container, Inside, Move, Say, Told
-from interlock.workflow.declare.nodes import Declared, Node, nodes_of
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Declared, nodes_of
 from interlock.workflow.declare.reviews import HumanReviews
 from interlock.workflow.node import Own
 from interlock_protocol.types import JsonValue, StepType

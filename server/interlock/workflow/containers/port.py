@@ -20,7 +20,8 @@ from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias, 
 from pydantic import BaseModel
 
 from interlock.workflow.declare.errors import OutputError
-from interlock.workflow.declare.nodes import Evaluator, Node, Workflow
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Evaluator, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import Review
 from interlock.workflow.node import NodeState, Own

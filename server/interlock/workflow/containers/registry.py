@@ -11,7 +11,8 @@ from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.port import Container, Fold
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Nested, Steps, nested_in
-from interlock.workflow.declare.nodes import Node, Step
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Step
 from interlock.workflow.node import Own
 
 CONTAINERS: tuple[type[Container[Any]], ...] = (

@@ -18,7 +18,8 @@ from interlock.workflow.containers.port import (
     reviewed,
 )
 from interlock.workflow.declare.errors import DeclarationError, OutputError
-from interlock.workflow.declare.nodes import Declared, Evaluator, Node, evaluator_of, nodes_of
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Declared, Evaluator, evaluator_of, nodes_of
 from interlock.workflow.declare.reviews import Choose, HumanReviews, Review, reviews_of
 from interlock.workflow.node import NodeState, Own
 from interlock_protocol.types import StepType

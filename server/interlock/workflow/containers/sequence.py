@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from interlock.workflow.containers.port import COMPLETED, Container, Evaluate, Fold, Inside, Move, Say, Scope
-from interlock.workflow.declare.nodes import Declared, Node, Step, Workflow, nodes_of
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Declared, Step, Workflow, nodes_of
 from interlock.workflow.declare.reviews import HumanReviews
 from interlock.workflow.node import NodeState, Own
 from interlock_protocol.types import JsonValue, StepType

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
@@ -22,74 +22,27 @@ from interlock.workflow.declare.agents import AgentExecutor, is_agent
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import StepInput
+from interlock.workflow.declare.node import Node, quoted
 from interlock.workflow.declare.places import Place, fingerprint_of, places_of, schema_of, walk_places
 from interlock.workflow.declare.reviews import (
     MAX_TIMEOUT,
-    AnyReview,
     Ask,
-    Choose,
-    Confirm,
     ErrorReview,
-    Gate,
     HumanReviews,
-    Reviews,
     ToolReview,
     is_count,
-    reviews_of,
 )
 from interlock.workflow.declare.values import check_name, check_text
-from interlock_protocol.limits import MAX_NESTING, MAX_QUOTED
+from interlock_protocol.limits import MAX_NESTING
 from interlock_protocol.types import StepType
 
 Executor: TypeAlias = Callable[[StepInput], Any]
 Evaluator: TypeAlias = Callable[[StepInput], Any]
-Declared: TypeAlias = "Node | Executor"
+Declared: TypeAlias = Node | Executor
 OnError: TypeAlias = Literal["fail", "skip", "pause"]
 Restart: TypeAlias = Literal["again", "ask"]
 
-R = TypeVar("R", bound=AnyReview)
-
 RESERVED_WORKFLOW_IDS = frozenset({"ws", "instances", "validate", "errors"})
-
-
-@dataclass(frozen=True, slots=True, eq=False, init=False)
-class Node:
-    """What may stand in a workflow."""
-
-    kind: ClassVar[StepType]
-
-    name: str
-    reviews: Reviews
-    """What it asks, by the review's class, in the order in which it is asked."""
-
-    def _declare(self, **values: Any) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-
-    def _begin(self, name: str, human_review: HumanReviews) -> None:
-        if not isinstance(name, str) or not name:
-            raise DeclarationError(f"A {self.kind} needs a name: a text that isn't empty, not {name!r}.")
-        check_name(name, f"The name of {self.kind} {_short(name)}")
-        self._declare(name=name, reviews=reviews_of(self.kind, human_review, place=f"{self.kind} {name!r}"))
-
-    @property
-    def branches(self) -> tuple[tuple[Node, ...], ...]:
-        """Every node directly inside, in order of declaration: in one branch, or (Condition) in two."""
-        return ()
-
-    @property
-    def relied_on(self) -> list[Any]:
-        """What else of its own a run may rely on: its bound, who works in it, and what a workflow inside takes."""
-        return [None, None, None]
-
-    @property
-    def gates(self) -> tuple[Gate, ...]:
-        """What is asked before it runs, in order."""
-        return tuple(each for each in self.reviews.values() if isinstance(each, Confirm | Ask | Choose))
-
-    def asks(self, review: type[R]) -> R | None:
-        """The review of this class, where it has one."""
-        return next((each for each in self.reviews.values() if isinstance(each, review)), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -231,7 +184,7 @@ class Workflow:
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
-        check_name(id, f"The id of workflow {_short(id)}")
+        check_name(id, f"The id of workflow {quoted(id)}")
         if id in RESERVED_WORKFLOW_IDS:
             raise DeclarationError(f"{id!r} is reserved; give the workflow another id.")
         if input_schema is not None and not (isinstance(input_schema, type) and issubclass(input_schema, BaseModel)):
@@ -283,11 +236,6 @@ def _depth_of(nodes: Sequence[Node]) -> int:
     """How deep the containers among these nodes stand in each other."""
     inner = [branch for node in nodes for branch in node.branches]
     return 1 + max(map(_depth_of, inner)) if inner else 0
-
-
-def _short(name: str) -> str:
-    """A name, or its beginning, as a sentence quotes it."""
-    return repr(name) if len(name) <= MAX_QUOTED else f"{name[:MAX_QUOTED]!r}…"
 
 
 def nodes_of(steps: Sequence[Declared], *, place: str) -> tuple[Node, ...]:

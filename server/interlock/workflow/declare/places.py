@@ -14,15 +14,13 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import AnyReview, Ask, kind_of
-
-if TYPE_CHECKING:
-    from interlock.workflow.declare.nodes import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ from interlock.workflow.declare.form_models import Misfit
 from interlock.workflow.declare.forms import answer_of
 from interlock.workflow.declare.inputs import nested_input
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
-from interlock.workflow.declare.nodes import Node, Step, Workflow
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Review
 from interlock.workflow.declare.values import legible, read
 from interlock.workflow.node import NodeState

@@ -23,7 +23,8 @@ from pydantic_core import to_json
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.forms import check_input, is_same
 from interlock.workflow.declare.inputs import checked_input
-from interlock.workflow.declare.nodes import Node, Step, Workflow
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import AnyReview, Ask, Choose, Confirm, ErrorReview, Review, ToolReview, kind_of
 from interlock.workflow.node import NodeState, Phase

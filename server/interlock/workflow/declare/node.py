@@ -1,0 +1,64 @@
+"""What all nodes have in common: a name, and what people are asked about them.
+
+Law: a declaration is immutable; running it never changes it, and any number of runs share it.
+
+Source: `docs/workflows.md`, "Names".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from interlock.workflow.declare.errors import DeclarationError
+from interlock.workflow.declare.reviews import AnyReview, Ask, Choose, Confirm, Gate, HumanReviews, Reviews, reviews_of
+from interlock.workflow.declare.values import check_name
+from interlock_protocol.limits import MAX_QUOTED
+from interlock_protocol.types import StepType
+
+R = TypeVar("R", bound=AnyReview)
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Node:
+    """What may stand in a workflow."""
+
+    kind: ClassVar[StepType]
+
+    name: str
+    reviews: Reviews
+    """What it asks, by the review's class, in the order in which it is asked."""
+
+    def _declare(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _begin(self, name: str, human_review: HumanReviews) -> None:
+        if not isinstance(name, str) or not name:
+            raise DeclarationError(f"A {self.kind} needs a name: a text that isn't empty, not {name!r}.")
+        check_name(name, f"The name of {self.kind} {quoted(name)}")
+        self._declare(name=name, reviews=reviews_of(self.kind, human_review, place=f"{self.kind} {name!r}"))
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        """Every node directly inside, in order of declaration: in one branch, or (Condition) in two."""
+        return ()
+
+    @property
+    def relied_on(self) -> list[Any]:
+        """What else of its own a run may rely on: its bound, who works in it, and what a workflow inside takes."""
+        return [None, None, None]
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """What is asked before it runs, in order."""
+        return tuple(each for each in self.reviews.values() if isinstance(each, Confirm | Ask | Choose))
+
+    def asks(self, review: type[R]) -> R | None:
+        """The review of this class, where it has one."""
+        return next((each for each in self.reviews.values() if isinstance(each, review)), None)
+
+
+def quoted(name: str) -> str:
+    """A name, or its beginning, as a sentence quotes it."""
+    return repr(name) if len(name) <= MAX_QUOTED else f"{name[:MAX_QUOTED]!r}…"
