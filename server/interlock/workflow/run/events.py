@@ -73,6 +73,7 @@ class Effects:
     """What a batch of events does to the head of its run."""
 
     opens: tuple[str, ...]
+    withdraws: tuple[str, ...]
     status: RunStatus | None
 
 
@@ -89,6 +90,7 @@ _STATUS_AFTER = {
 def effects(events: Iterable[dict[str, Any]]) -> Effects:
     """What these events, appended together, do to the head."""
     opens: list[str] = []
+    withdraws: list[str] = []
     status: RunStatus | None = None
     for event in events:
         name = event["event"]
@@ -96,7 +98,10 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
             opens += [each["id"] for each in event["executor_requirements"]]
         elif name == "StepPaused" and not event["requires_executor_input"]:
             opens.append(event["requirement_id"])
+        elif name == "StepsWithdrawn":
+            withdraws += event["requirement_ids"]
         elif name == "WorkflowRunOutput":
             status = RunStatus(event["status"])
         status = _STATUS_AFTER.get(name, status)
-    return Effects(tuple(opens), status)
+    gone = frozenset(withdraws)
+    return Effects(tuple(each for each in opens if each not in gone), tuple(withdraws), status)
