@@ -329,6 +329,26 @@ class ParallelExecutionCompleted(StepEvent):
     parallel_step_count: int
 
 
+class RaceExecutionStarted(StepEvent):
+    event: Literal["RaceExecutionStarted"]
+    race_step_count: int
+
+
+class RaceExecutionCompleted(StepEvent):
+    event: Literal["RaceExecutionCompleted"]
+    winner: NotRequired[str]
+
+
+class StepsWithdrawn(StepEvent):
+    event: Literal["StepsWithdrawn"]
+    step_paths: list[list[str | int]]
+    requirement_ids: list[str]
+    reason: str
+    error: NotRequired[str]
+    error_type: NotRequired[str]
+    failed_step_id: NotRequired[str]
+
+
 class ConditionExecutionStarted(StepEvent):
     event: Literal["ConditionExecutionStarted"]
     condition_result: bool
@@ -428,6 +448,9 @@ Event: TypeAlias = (
     | LoopExecutionCompleted
     | ParallelExecutionStarted
     | ParallelExecutionCompleted
+    | RaceExecutionStarted
+    | RaceExecutionCompleted
+    | StepsWithdrawn
     | ConditionExecutionStarted
     | ConditionExecutionCompleted
     | RouterExecutionStarted

@@ -74,10 +74,11 @@ class RunStatus(StrEnum):
 
 FINAL_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR})
 
-StepType: TypeAlias = Literal["Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow"]
+StepType: TypeAlias = Literal["Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race"]
 FieldType: TypeAlias = Literal["str", "int", "float", "bool", "list", "dict"]
 OnReject: TypeAlias = Literal["skip", "cancel", "else", "retry"]
 OnTimeout: TypeAlias = Literal["cancel", "skip", "approve"]
+WithdrawReason: TypeAlias = Literal["lost", "failed"]
 SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition"]
 PauseKind: TypeAlias = Literal["step", "executor", "error"]
 PathPart: TypeAlias = str | int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.parallel import Parallel
+from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Steps
 from interlock.workflow.declare.errors import DeclarationError, OutputError
@@ -37,6 +38,7 @@ __all__ = [
     "OutputError",
     "Parallel",
     "PauseNotice",
+    "Race",
     "Review",
     "Router",
     "Step",

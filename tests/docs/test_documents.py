@@ -403,7 +403,7 @@ def test_workflows_page_says_what_each_kind_may_ask() -> None:
     kinds = {
         "Step with an executor or an agent": ["Step"],
         "Step with a nested workflow": ["Workflow"],
-        "Parallel, Steps": ["Parallel", "Steps"],
+        "Parallel, Race, Steps": ["Parallel", "Race", "Steps"],
     }
     in_the_table = (Confirm, Ask, Choose, Review)
     listed: dict[str, tuple[list[str], list[str], list[str]]] = {}

@@ -114,6 +114,8 @@ class Simulation:
                 return
             for draft in step.drafts:
                 self.emit(draft)
+            for each in [each for each in self.running.values() if self.program.is_given_up(self.state, each)]:
+                del self.running[each.key]
         self.running.clear()
 
     def _work_on(self, work: tuple[Work, ...]) -> None:
@@ -250,7 +252,7 @@ class Simulation:
         for event, _, resolves in self.log:
             change = effects([event])
             assert pending >= set(resolves), "what is decided was pending"
-            pending = (pending | set(change.opens)) - set(resolves)
+            pending = (pending - set(change.withdraws) | set(change.opens)) - set(resolves)
             if change.status is not None and change.status.is_final:
                 pending.clear()
         return pending

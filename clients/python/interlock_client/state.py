@@ -29,6 +29,7 @@ from interlock_protocol.messages import (
     StepOutputReview,
     StepPaused,
     StepSkipped,
+    StepsWithdrawn,
     WorkflowCancelled,
     WorkflowCompleted,
     WorkflowError,
@@ -114,6 +115,9 @@ class RunState:
         elif isinstance(event, StepContinued | StepExecutorContinued):
             self.status = RunStatus.RUNNING
             self._resolve(event)
+        elif isinstance(event, StepsWithdrawn):
+            for id_ in event.requirement_ids:
+                self._pending.pop(id_, None)
         elif isinstance(event, StepCompleted | StepSkipped):
             self._remove_of(event)
 

@@ -59,6 +59,9 @@ export type RunEvent =
   | LoopExecutionCompleted
   | ParallelExecutionStarted
   | ParallelExecutionCompleted
+  | RaceExecutionStarted
+  | RaceExecutionCompleted
+  | StepsWithdrawn
   | ConditionExecutionStarted
   | ConditionExecutionCompleted
   | RouterExecutionStarted
@@ -368,7 +371,7 @@ export interface PendingSummary {
   step_id: string;
   step_name: string;
   kind: string;
-  step_type?: "Step" | "Router" | "Loop" | "Condition" | "Steps" | "Parallel" | "Workflow";
+  step_type?: "Step" | "Router" | "Loop" | "Condition" | "Steps" | "Parallel" | "Workflow" | "Race";
   assignees?: string[];
   confirmation_message?: string;
   user_input_message?: string;
@@ -799,7 +802,7 @@ export interface StepRequirement {
   step_index: number;
   step_path: (string | number)[];
   visit: number;
-  step_type: "Step" | "Router" | "Loop" | "Condition" | "Steps" | "Parallel" | "Workflow";
+  step_type: "Step" | "Router" | "Loop" | "Condition" | "Steps" | "Parallel" | "Workflow" | "Race";
   requires_confirmation: boolean;
   requires_user_input: boolean;
   requires_route_selection: boolean;
@@ -1052,6 +1055,79 @@ export interface ParallelExecutionCompleted {
   parent_step_id?: string;
   nested_depth?: number;
   parallel_step_count: number;
+}
+/**
+ * The branches of a race begin.
+ */
+export interface RaceExecutionStarted {
+  event: "RaceExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  race_step_count: number;
+}
+/**
+ * A race ended; `winner` is the name of the branch that completed first, absent when all were skipped.
+ */
+export interface RaceExecutionCompleted {
+  event: "RaceExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  winner?: string;
+}
+/**
+ * A container gives up these steps and all in them: they were `lost` to another, or something in them has `failed`.
+ *
+ * Nobody can decide these requirements any more. What has failed is told by `error`, `error_type`, `failed_step_id`.
+ */
+export interface StepsWithdrawn {
+  event: "StepsWithdrawn";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  step_paths: (string | number)[][];
+  requirement_ids: string[];
+  reason: "lost" | "failed";
+  error?: string;
+  error_type?: string;
+  failed_step_id?: string;
 }
 /**
  * A condition was evaluated; `branch` (`if` or `else`) is what runs, absent when nothing does.

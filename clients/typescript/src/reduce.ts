@@ -25,6 +25,7 @@ import {
   opened,
   started,
   stopped,
+  withdrawn,
   written,
   type StepEvent,
 } from "./steps.js";
@@ -202,6 +203,14 @@ const FOLDS: Folds = {
   LoopExecutionCompleted: closes,
   ParallelExecutionStarted: opens("Parallel"),
   ParallelExecutionCompleted: closes,
+  RaceExecutionStarted: opens("Race"),
+  RaceExecutionCompleted: (view, event) =>
+    ending(view, event, (step) => ({ ...closed(step, event.created_at), selected: event.winner ? [event.winner] : [] })),
+  StepsWithdrawn: (view, event) => {
+    const gone = new Set(event.requirement_ids);
+    const pending = view.pending.filter((each) => !gone.has(each.id));
+    return { ...view, pending, steps: withdrawn(view.steps, event) };
+  },
   ConditionExecutionStarted: opens("Condition", (event) => ({ selected: event.branch ? [event.branch] : [] })),
   ConditionExecutionCompleted: closes,
   RouterExecutionStarted: opens("Router", (event) => ({ selected: event.selected_steps })),

@@ -15,6 +15,7 @@ import type {
   StepError,
   StepRequirement,
   StepStarted,
+  StepsWithdrawn,
   ToolCallCompleted,
   ToolCallError,
   ToolCallStarted,
@@ -238,6 +239,16 @@ export function interrupted(steps: Steps, event: WorkflowRecovered): Steps {
 export function stopped(steps: Steps, at: number): Steps {
   let left = steps;
   for (const step of steps) if (isOpen(step)) left = left.with(ended(step, "stopped", at));
+  return left;
+}
+
+/** The steps that their container has given up, and all in them: none of them goes on. */
+export function withdrawn(steps: Steps, event: StepsWithdrawn): Steps {
+  let left = steps;
+  for (const step of steps) {
+    const isIn = (path: StepsWithdrawn["step_paths"][number]) => path.every((part, at) => step.path[at] === part);
+    if (isOpen(step) && event.step_paths.some(isIn)) left = left.with(ended(step, "stopped", event.created_at));
+  }
   return left;
 }
 

@@ -22,7 +22,7 @@ from interlock_protocol.messages.pauses import (
     WorkflowRunOutput,
 )
 from interlock_protocol.requirements import ToolExecution
-from interlock_protocol.types import JsonValue, Open, SkipReason
+from interlock_protocol.types import JsonValue, Open, PathPart, SkipReason, WithdrawReason
 
 
 class WorkflowStarted(RunEvent):
@@ -123,6 +123,35 @@ class ParallelExecutionCompleted(StepEvent):
 
     event: Literal["ParallelExecutionCompleted"] = "ParallelExecutionCompleted"
     parallel_step_count: int
+
+
+class RaceExecutionStarted(StepEvent):
+    """The branches of a race begin."""
+
+    event: Literal["RaceExecutionStarted"] = "RaceExecutionStarted"
+    race_step_count: int
+
+
+class RaceExecutionCompleted(StepEvent):
+    """A race ended; `winner` is the name of the branch that completed first, absent when all were skipped."""
+
+    event: Literal["RaceExecutionCompleted"] = "RaceExecutionCompleted"
+    winner: str | None = None
+
+
+class StepsWithdrawn(StepEvent):
+    """A container gives up these steps and all in them: they were `lost` to another, or something in them has `failed`.
+
+    Nobody can decide these requirements any more. What has failed is told by `error`, `error_type`, `failed_step_id`.
+    """
+
+    event: Literal["StepsWithdrawn"] = "StepsWithdrawn"
+    step_paths: list[list[PathPart]]
+    requirement_ids: list[str]
+    reason: Open[WithdrawReason]
+    error: str | None = None
+    error_type: str | None = None
+    failed_step_id: str | None = None
 
 
 class ConditionExecutionStarted(StepEvent):
@@ -257,6 +286,9 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         LoopExecutionCompleted,
         ParallelExecutionStarted,
         ParallelExecutionCompleted,
+        RaceExecutionStarted,
+        RaceExecutionCompleted,
+        StepsWithdrawn,
         ConditionExecutionStarted,
         ConditionExecutionCompleted,
         RouterExecutionStarted,

@@ -40,6 +40,8 @@ from interlock_protocol.messages import (
     LoopIterationStarted,
     ParallelExecutionCompleted,
     ParallelExecutionStarted,
+    RaceExecutionCompleted,
+    RaceExecutionStarted,
     RouterExecutionStarted,
     RunResponseContentEvent,
     ServerMessage,
@@ -208,9 +210,9 @@ class Screen:
             self._last_error = event.error
         elif isinstance(event, StepExecutorPaused):
             self._tools.update((tool.id, tool.name) for tool in waiting(event.executor_requirements))
-        if isinstance(event, ParallelExecutionStarted):
+        if isinstance(event, ParallelExecutionStarted | RaceExecutionStarted):
             self._parallels[tuple(event.step_path)] = None
-        elif isinstance(event, ParallelExecutionCompleted):
+        elif isinstance(event, ParallelExecutionCompleted | RaceExecutionCompleted):
             self._parallels.pop(tuple(event.step_path), None)
 
     def _completed(self, event: StepCompleted, key: _Key) -> None:
@@ -347,6 +349,8 @@ _STEP_WORDS: dict[type[ServerMessage], _Words] = {
         "bold",
     ),
     ParallelExecutionStarted: lambda event: (f"∥ {event.step_name}  {event.parallel_step_count} at once", "bold"),
+    RaceExecutionStarted: lambda event: (f"⚑ {event.step_name}  {event.race_step_count} in a race", "bold"),
+    RaceExecutionCompleted: lambda event: (f"⚑ {event.step_name}  won by {event.winner or 'nobody'}", "bold"),
     ConditionExecutionStarted: lambda event: (
         f"◇ {event.step_name}  {str(event.condition_result).lower()}",
         "bold",

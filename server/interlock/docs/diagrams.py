@@ -48,6 +48,7 @@ def requirement_edges() -> list[Edge]:
         *(("[*]", "pending", event) for event in asks),
         *(("pending", "resolved", event) for event in decides),
         ("pending", "pending", "StepExecutorContinued (some tools are left)"),
+        *(("pending", "withdrawn", event) for event in _folded_by(fold._steps_withdrawn)),
         *(("pending", "withdrawn", event) for event in ends if event != "WorkflowCompleted"),
         ("pending", "withdrawn", "WorkflowCompleted (another branch has stopped the run)"),
         ("resolved", "[*]", ""),
@@ -98,7 +99,8 @@ tools of an agent. A requirement is resolved once. Who decides again hears what 
 | --- | --- | --- |
 | resolved, by a person | acknowledged; nothing happens | `conflict`, with the decision that won |
 | resolved, by its timeout | acknowledged; nothing happens | `requirement_expired` |
-| withdrawn | `run_finished` | `run_finished` |
+| withdrawn, and the run goes on | `requirement_not_found` | `requirement_not_found` |
+| withdrawn with the run's end | `run_finished` | `run_finished` |
 
 What decides it is these fields of the client's, by its kind; everything else that is echoed is ignored:
 

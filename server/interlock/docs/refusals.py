@@ -28,6 +28,7 @@ _NODES = {
     "Step with a workflow": 'Step("node", workflow=inner, human_review={})',
     "Steps": 'Steps("node", [work], human_review={})',
     "Parallel": 'Parallel("node", [work], human_review={})',
+    "Race": 'Race("node", [work], human_review={})',
     "Condition": 'Condition("node", holds, steps=[work], human_review={})',
     "Router": 'Router("node", [work], human_review={})',
     "Router with a selector": 'Router("node", [work], selector=select, human_review={})',

@@ -46,6 +46,7 @@ from interlock.workflow.run.state import (
     Resolution,
     RunState,
     dump,
+    is_given_up,
     is_readable,
     load,
     load_parts,
@@ -174,6 +175,10 @@ class Program:
     def ends_run(self, state: RunState, work: Work) -> bool:
         """Whether what a piece of work came to ends the run."""
         return ends_run(state, work)
+
+    def is_given_up(self, state: RunState, work: Work) -> bool:
+        """Whether nobody needs a piece of work any more: its node, or one around it, has ended."""
+        return is_given_up(state, work.path)
 
     def recovered(
         self,

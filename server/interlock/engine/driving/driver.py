@@ -19,7 +19,7 @@ import contextlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -118,7 +118,8 @@ class Driver:
         self._fault: Exception | None = None
         self._awake = asyncio.Event()
         self.writer = Writer(self.log, self.clock, state, claimed.generation, self._awake.set)
-        self._tasks: dict[Any, asyncio.Task[None]] = {}
+        self._tasks: dict[Work, asyncio.Task[None]] = {}
+        self._given_up: set[asyncio.Task[None]] = set()
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
         self._threads = ports.threads
@@ -293,6 +294,8 @@ class Driver:
             if not look.drafts and begin is None:
                 return look
             self.writer.emit(*look.drafts)
+            if any(draft.event["event"] == "StepsWithdrawn" for draft in look.drafts):
+                self._give_up_work()
             begin = look.cut
             if begin is not None:
                 await asyncio.sleep(0)
@@ -402,13 +405,13 @@ class Driver:
         """
         begun = 0
         for each in work:
-            if each.key in self._tasks:
+            if each in self._tasks:
                 continue
             if begun and begun % SLICE == 0:
                 await asyncio.sleep(0)
                 if self._is_ending or self.writer.is_behind or self.state.status.is_final or self._draining:
                     return
-            self._tasks[each.key] = asyncio.create_task(self._run(each), name=f"{self.state.run_id} {each.path}")
+            self._tasks[each] = asyncio.create_task(self._run(each), name=f"{self.state.run_id} {each.path}")
             begun += 1
 
     async def _run(self, work: Work) -> None:
@@ -419,7 +422,7 @@ class Driver:
                 result = await self._worker.result(work)
             self._finish(work, self.program.concluded(self.state, work, result, self.clock.now_ms()))
         except asyncio.CancelledError as error:
-            if self._worker.is_cancelled:
+            if self._worker.is_cancelled or work not in self._tasks:
                 raise
             self._fail(work, error)
         except BaseException as error:
@@ -440,15 +443,25 @@ class Driver:
             self._finish(work, (draft,))
         except Exception as fault:  # nobody waits for this task: who drives the run has to hear of it
             self._fault = fault
-            self._tasks.pop(work.key, None)
+            self._tasks.pop(work, None)
             self._awake.set()
 
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
-        """Emit what the work came to; an output that can't be encoded raises, and nothing was emitted."""
+        """Emit what the work came to, unless it was given up; what can't be encoded raises, and nothing was emitted."""
+        if work not in self._tasks:
+            return
         self.writer.emit(*drafts)
         self._is_ending = self._is_ending or self.program.ends_run(self.state, work)
-        self._tasks.pop(work.key, None)
+        self._tasks.pop(work, None)
         self._awake.set()
+
+    def _give_up_work(self) -> None:
+        """Cancel what runs for steps that were withdrawn just now: whatever it comes to isn't told."""
+        for work in [each for each in self._tasks if self.program.is_given_up(self.state, each)]:
+            task = self._tasks.pop(work)
+            self._given_up.add(task)
+            task.add_done_callback(self._given_up.discard)
+            task.cancel()
 
     def _interrupt(self) -> None:
         """Cancel what still runs; threads are told by `is_cancelled()`. The end of a run doesn't wait for it."""
@@ -459,7 +472,7 @@ class Driver:
     async def _stop_work(self) -> None:
         """Cancel what still runs, and wait for it a while; threads, and steps that won't go, are left behind."""
         self._interrupt()
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._given_up]
         self._tasks.clear()
         if tasks:
             await asyncio.wait(tasks, timeout=STUBBORN_SECONDS)

@@ -236,6 +236,7 @@ class Writer:
             expect_next=expect_next,
             known_next=self.durable_next,
             opens=change.opens,
+            withdraws=change.withdraws,
             status=change.status,
         )
         self._is_appending = True

@@ -9,6 +9,7 @@ Source: `docs/workflows.md`, "Steps".
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -98,8 +99,12 @@ class Worker:
 
     async def _limited(self, activity: Function | AgentTurn, work: Work) -> Any:
         stream = StepStream(self._writer, self._program, work, self.secrets)
+        task = asyncio.current_task()
+        assert task is not None
         async with time_limited(activity.time_limit) as limit:
-            given = replace(activity.given, _cancelled=lambda: self.is_cancelled or limit.expired())
+            given = replace(
+                activity.given, _cancelled=lambda: self.is_cancelled or limit.expired() or task.cancelling() > 0
+            )
             if isinstance(activity, Function):
                 return await execute(activity.function, given, stream, begin=self._begin(work))
             return await run_agent(activity.agent, activity.paused, given, stream)

@@ -91,6 +91,12 @@ class Inside(Protocol):
     def each(self) -> Mapping[str, Outcome]:
         """Go through all at once: what became of each, in their order."""
 
+    def has_entered(self, name: str) -> bool:
+        """Whether this one was entered before."""
+
+    def ended(self, name: str) -> int | None:
+        """When this one ended, as an index in the log; None while it hasn't."""
+
 
 # ── What a container says ───────────────────────────────────────────────────────────────────────────────
 
@@ -128,7 +134,7 @@ class Skip:
 @dataclass(frozen=True, slots=True)
 class Withdraw:
     """These nodes inside are given up, with all that is in them: `lost` to another, or because something in them has
-    `failed`. What this look at the container came to otherwise isn't said."""
+    `failed`, with this outcome. What else this look at the container came to isn't said."""
 
     names: Sequence[str]
     reason: Literal["lost", "failed"]

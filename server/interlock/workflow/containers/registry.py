@@ -9,6 +9,7 @@ from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.port import Container, Fold
+from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Nested, Steps, nested_in
 from interlock.workflow.declare.node import Node
@@ -22,6 +23,7 @@ CONTAINERS: tuple[type[Container[Any]], ...] = (
     Condition,
     Router,
     Loop,
+    Race,
 )
 
 KINDS: Mapping[str, type[Container[Any]]] = {kind.kind: kind for kind in CONTAINERS}

@@ -247,6 +247,12 @@ def _find(pauses: _Pauses, echoed: Echoed, seen: int | None) -> Requirement | Re
     if found is None:
         if state.status.is_final:
             raise _finished(state)
+        if echoed.id in state.withdrawn:
+            raise Refusal(
+                ErrorCode.REQUIREMENT_NOT_FOUND,
+                "This isn't asked any more: the run has given up what it was about; there is nothing to decide.",
+                run_id=state.run_id,
+            )
         raise Refusal(
             ErrorCode.REQUIREMENT_NOT_FOUND,
             "The run has no such requirement; take `id` or `step_id` from the latest WorkflowRunOutput.",

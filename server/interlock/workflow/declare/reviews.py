@@ -177,6 +177,7 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Condition": (Confirm,),
     "Steps": (Confirm,),
     "Parallel": (Confirm,),
+    "Race": (Confirm,),
     "Workflow": (Confirm,),
 }
 """What each kind of node may ask, in the order in which it is asked (rule 1)."""
@@ -188,6 +189,7 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Condition": ("else", "skip", "cancel"),
     "Steps": ("skip", "cancel"),
     "Parallel": ("skip", "cancel"),
+    "Race": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),
 }
 """Which `on_reject` a rejected confirmation may have, by the kind of the node."""

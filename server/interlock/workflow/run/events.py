@@ -74,6 +74,7 @@ class Effects:
     """What a batch of events does to the head of its run."""
 
     opens: tuple[str, ...]
+    withdraws: tuple[str, ...]
     status: RunStatus | None
 
 
@@ -90,13 +91,17 @@ _STATUS_AFTER: dict[str, RunStatus] = {
 def effects(events: Iterable[dict[str, Any]]) -> Effects:
     """What these events, appended together, do to the head."""
     opens: list[str] = []
+    withdraws: list[str] = []
     status: RunStatus | None = None
     for event in cast("Iterable[typed.Event]", events):
         if event["event"] == "StepExecutorPaused":  # each tool is decided for itself
             opens += [each["id"] for each in event["executor_requirements"]]
         elif event["event"] == "StepPaused" and not event["requires_executor_input"]:
             opens.append(event["requirement_id"])
+        elif event["event"] == "StepsWithdrawn":
+            withdraws += event["requirement_ids"]
         elif event["event"] == "WorkflowRunOutput":
             status = RunStatus(event["status"])
         status = _STATUS_AFTER.get(event["event"], status)
-    return Effects(tuple(opens), status)
+    gone = frozenset(withdraws)
+    return Effects(tuple(each for each in opens if each not in gone), tuple(withdraws), status)

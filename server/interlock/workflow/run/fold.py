@@ -13,7 +13,7 @@ Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
 from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
@@ -246,7 +246,8 @@ def _run_output(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
 def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     if "key" in private:
         state.applied_keys = [*state.applied_keys[1 - KEPT_KEYS :], private["key"]]
-    asked = state.withdrawn if state.status.is_final else state.requirements
+    is_withdrawn = event["requirement_id"] not in state.requirements
+    asked = state.withdrawn if is_withdrawn else state.requirements
     requirement = asked.get(event["requirement_id"])
     if requirement is None:
         return
@@ -265,7 +266,7 @@ def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
         event["resolved_by"],
         event["resolved_at"],
         state.next_index,
-        _without_secrets(kept) if state.status.is_final else kept,
+        _without_secrets(kept) if is_withdrawn else kept,
     )
     node = node_at(state, requirement.path)
     if node is not None and node.pending == requirement.id:
@@ -399,6 +400,29 @@ def _container_told(state: RunState, event: Event, private: Mapping[str, Any]) -
     _fold_own(_node(state, event), event, private)
 
 
+def _steps_withdrawn(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+    """Nodes that their container gives up. A decision on them that is folded late finds nothing to change."""
+    for id_ in event["requirement_ids"]:
+        if id_ in state.requirements:
+            state.withdrawn[id_] = state.requirements.pop(id_)
+    for path in event["step_paths"]:
+        node = node_at(state, path)
+        if node is not None:
+            for each in (node, *walk(node.children), *walk(node.earlier)):
+                _forget_secrets(state, each)
+            _give_up(state, node, event)
+
+
+def _give_up(state: RunState, node: NodeState, event: Event) -> None:
+    """Of a node that is given up, nothing is left but how it ended."""
+    left = NodeState(node.step_id, node.visit, node.kind, node.phase, ended_index=state.next_index)
+    left.go(Happening.FAILED if "error" in event else Happening.WITHDRAWN)
+    if "error" in event:
+        left.failure = Failure(event["error"], event["error_type"], step_id=event.get("failed_step_id"))
+    for each in fields(NodeState):
+        setattr(node, each.name, getattr(left, each.name))
+
+
 def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
     if not private.get("handover"):
         state.recoveries += 1
@@ -417,7 +441,8 @@ def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], 
         state.status = status
         for resolution in state.resolved.values():
             resolution.private = _without_secrets(resolution.private)
-        state.withdrawn, state.requirements = state.requirements, {}
+        state.withdrawn |= state.requirements
+        state.requirements = {}
         state.ended_steps = []
         state.content = event.get("content")
         state.content_type = event.get("content_type")
@@ -441,6 +466,7 @@ _OF_STEPS: dict[str, _Folder] = {
     "StepExecutorPaused": _executor_paused,
     "StepContinued": _continued,
     "StepExecutorContinued": _continued,
+    "StepsWithdrawn": _steps_withdrawn,
     "WorkflowRecovered": _recovered,
     "WorkflowCompleted": _ended(RunStatus.COMPLETED),
     "WorkflowCancelled": _ended(RunStatus.CANCELLED),

@@ -10,7 +10,7 @@ Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,7 +112,7 @@ class SessionPatch:
 class RunState:
     """The state of a run up to (not including) `next_index`.
 
-    `withdrawn` are the requirements that waited when the run ended.
+    `withdrawn` are the requirements that waited when the run ended, or when what they are about was given up.
     `resolved` keeps the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
     `applied_keys` are the idempotency keys of the latest decisions.
     `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes to the session's
@@ -235,6 +235,26 @@ def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:
             return None
         children = node.children
     return node
+
+
+def is_given_up(state: RunState, path: Sequence[PathPart]) -> bool:
+    """Whether the node at a path, or one around it, has ended: what runs there is needed by nobody."""
+    children = state.nodes
+    for part in path:
+        if isinstance(part, str):
+            node = children.get(part)
+            if node is None:
+                return False
+            if node.phase.is_over:
+                return True
+            children = node.children
+    return False
+
+
+def pending_in(state: RunState, nodes: Mapping[str, NodeState]) -> list[str]:
+    """The ids of what these nodes and those in them wait for: of requirements, and of the parts of each."""
+    asked = [state.requirements[node.pending] for node in walk(nodes) if node.pending in state.requirements]
+    return [id_ for each in asked for id_ in dict.fromkeys((each.id, *each.waiting_ids))]
 
 
 def walk(nodes: Mapping[str, NodeState]) -> Iterator[NodeState]:

@@ -32,6 +32,7 @@ from interlock.workflow.containers.port import (
     Outcome,
     Say,
     Skip,
+    Withdraw,
 )
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.io import Content
@@ -42,7 +43,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, success_of_node
-from interlock.workflow.run.state import RunState, elapsed, node_at
+from interlock.workflow.run.state import RunState, elapsed, node_at, pending_in
 from interlock_protocol.types import JsonObject
 
 TIMEOUT = "timeout"
@@ -357,6 +358,7 @@ class _Inside:
     """The nodes inside a container, as it looks at them in a walk."""
 
     def __init__(self, walk: Walk, place: Place, node: NodeState, path: Path) -> None:
+        self.before = (len(walk.drafts), len(walk.work), walk.wake_at)
         self.walk = walk
         self.place = place
         self.node = node
@@ -381,8 +383,34 @@ class _Inside:
                 break
         return outcomes
 
+    def has_entered(self, name: str) -> bool:
+        return name in self.node.children
+
+    def ended(self, name: str) -> int | None:
+        node = self.node.children.get(name)
+        return node.ended_index if node is not None and node.phase.is_over else None
+
     def carry_out(self, move: Move) -> Outcome:
+        if isinstance(move, Withdraw):
+            return self.withdraw(move)
         return self.walk.do(move, self.place, self.node, self.path)
+
+    def withdraw(self, move: Withdraw) -> Outcome:
+        """Give up nodes inside; nothing else that was found out here is said, as it may be about them."""
+        walk = self.walk
+        drafts, work, walk.wake_at = self.before
+        del walk.drafts[drafts:], walk.work[work:]
+        walk.cut = None
+        fields: dict[str, Any] = {
+            "step_paths": [[*self.prefix, name] for name in move.names],
+            "requirement_ids": pending_in(walk.state, {name: self.node.children[name] for name in move.names}),
+            "reason": move.reason,
+        }
+        if move.outcome.culprit is not None:
+            place, failed = move.outcome.culprit
+            why = failed.failure
+            fields |= {"error": why.error, "error_type": why.error_type, "failed_step_id": why.step_id or place.step_id}
+        return walk.say(self.place, self.node, self.path, "StepsWithdrawn", **fields)
 
 
 def ends_run(state: RunState, work: Work) -> bool:

@@ -1,0 +1,92 @@
+"""Branches that run at once, of which the first one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from interlock.workflow.containers.port import OPEN, Container, Ending, Fold, Inside, Move, Outcome, Say, Told, Withdraw
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Declared, nodes_of
+from interlock.workflow.declare.reviews import HumanReviews
+from interlock.workflow.node import NodeState, Own
+from interlock_protocol.types import JsonValue, StepType
+
+
+@dataclass(slots=True)
+class Won(Own):
+    """The branch that was first; None where all were skipped."""
+
+    winner: str | None = None
+
+
+def _completed(own: Won, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
+    own.winner = event.get("winner")
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Race(Node, Container[Won]):
+    """Branches that run at once: the first that completes wins, and the others are withdrawn.
+
+    A branch that fails leaves the race; when none is left, the race fails with the first one's error.
+
+    Args:
+        name: unique among its siblings.
+        steps: the branches: nodes or functions.
+        human_review: Confirm.
+    """
+
+    kind: ClassVar[StepType] = "Race"
+    OWN = Won
+    STARTED = "RaceExecutionStarted"
+    ENDED = "RaceExecutionCompleted"
+    FOLDS: ClassVar[Mapping[str, Fold]] = {ENDED: _completed}
+    IN_ORDER = False
+    TAKES_FAILURES = True
+
+    steps: tuple[Node, ...]
+
+    def __init__(self, name: str, steps: Sequence[Declared], *, human_review: HumanReviews = None) -> None:
+        self._begin(name, human_review)
+        self._declare(steps=nodes_of(steps, place=f"Race {name!r}"))
+
+    @property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        return (self.steps,)
+
+    def begin(self, own: Won) -> Move:
+        return Say(self.STARTED, {"race_step_count": len(self.steps)})
+
+    def next(self, own: Won, inside: Inside) -> Move:
+        outcomes = inside.each()
+        ends = next((each for each in outcomes.values() if each.ends_all and each.ending is not Ending.FAILED), None)
+        if ends is not None:
+            return ends
+        failed = _those(outcomes, Ending.FAILED)
+        broken = next((name for name in failed if inside.ended(name) is None), None)
+        if broken is not None:
+            return Withdraw([broken], "failed", outcomes[broken])
+        completed = _those(outcomes, Ending.COMPLETED)
+        if completed:
+            losers = [name for name in _those(outcomes, Ending.OPEN) if inside.has_entered(name)]
+            return Withdraw(losers, "lost") if losers else self._won(_first(completed, inside))
+        if OPEN in outcomes.values():
+            return OPEN
+        return outcomes[_first(failed, inside)] if failed else self._won(None)
+
+    def _won(self, winner: str | None) -> Move:
+        return Say(self.ENDED, {"winner": winner})
+
+    def tells(self, own: Won, told: Told) -> Mapping[str, JsonValue]:
+        return {} if own.winner is None else told.of(own.winner)
+
+
+def _those(outcomes: Mapping[str, Outcome], ending: Ending) -> list[str]:
+    """The branches with this ending."""
+    return [name for name, outcome in outcomes.items() if outcome.ending is ending]
+
+
+def _first(names: Sequence[str], inside: Inside) -> str:
+    """Of branches that have ended, the one that did first."""
+    return min(names, key=lambda name: inside.ended(name) or 0)
