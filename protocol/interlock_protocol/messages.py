@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 from interlock_protocol.limits import MAX_REQUEST_ID
+from interlock_protocol.namespaces import NAMESPACE
 from interlock_protocol.requirements import (
     Choice,
     EchoedErrorRequirement,
@@ -48,6 +49,7 @@ from interlock_protocol.types import (
 # No NUL in what becomes a key of a database: PostgreSQL has none in its text.
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+Namespace = Annotated[str, Field(pattern=NAMESPACE)]
 ListName = Annotated[str, Field(min_length=1, max_length=64)]
 
 RUNS_LIST = "runs"
@@ -73,7 +75,7 @@ class Authenticate(ClientMessage):
 
 
 class StartWorkflow(ClientMessage):
-    """Starts a run and follows it from index 0."""
+    """Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own."""
 
     nulls: ClassVar[frozenset[str]] = frozenset({"message"})
 
@@ -82,6 +84,7 @@ class StartWorkflow(ClientMessage):
     message: AnyJson = ""
     session_id: Name | None = None
     user_id: Name | None = None
+    namespace: Namespace | None = None
     version: Name | None = None
     idempotency_key: Key | None = None
 
@@ -133,6 +136,7 @@ class RunListFilter(Tolerant):
 
     workflow_id: Name | None = None
     session_id: Name | None = None
+    namespace: Namespace | None = None
     status: Bounded[RunStatus] | None = None
     waiting_for_me: bool | None = Field(default=None, strict=True)
 
@@ -209,12 +213,17 @@ class Connected(ServerMessage):
 
 
 class Authenticated(ServerMessage):
-    """A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire."""
+    """A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire.
+
+    `namespaces` are those that are the user's; `*` first says that all of the account are.
+    """
 
     event: Literal["authenticated"] = "authenticated"
     message: str
     user_id: str
     scopes: list[str]
+    account: str | None = None
+    namespaces: list[str] | None = None
     expires_at: str | None = None
     request_id: str | None = None
 
@@ -317,6 +326,7 @@ class RunSummary(Tolerant):
     version: str | None = None
     session_id: str
     user_id: str
+    namespace: str | None = None
     status: Open[RunStatus]
     epoch: int
     created_at: int

@@ -46,6 +46,7 @@ from interlock.workflow.run.state import RunState
 from interlock.workflow.run.walk import TIMEOUT
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import RunStatus
 
 T = TypeVar("T")
@@ -162,8 +163,10 @@ class Engine:
         return await self._in_full(self._start(principal, message))
 
     async def _start(self, principal: Principal, message: StartWorkflow) -> Accepted:
-        if not may(principal, Verb.START):
-            raise forbidden("Starting workflows needs the scope workflows:execute.")
+        owner = self._user_of(principal, message)
+        place = Facts.of_new(principal.account, message.namespace or home_of(owner), owner)
+        if not may(principal, Verb.START, place):
+            raise forbidden(_why_not_started(principal, place.namespace))
         workflow = self.workflows.get(message.workflow_id)
         if workflow is None:
             raise no_workflow(message.workflow_id, self.workflows)
@@ -181,17 +184,28 @@ class Engine:
             version=workflow.version,
             fingerprint=workflow.fingerprint,
             session_id=message.session_id or own_session(run_id),
-            user_id=self._user_of(principal, message),
+            user_id=owner,
             input=checked_input(workflow, message.message),
             created_at=self.clock.now_ms(),
+            account=place.account,
+            namespace=place.namespace,
         )
         earlier = await reached(self.store.create_run(run, key_of(principal, message)))
         if earlier is not None:
             return await self._as_before(earlier, principal, message)
         self._traces.remember(run.run_id)
-        self.runs.remember(Facts(run.run_id, run.workflow_id, run.session_id, run.user_id, frozenset()))
+        self.runs.remember(replace(place, run_id=run_id, workflow_id=run.workflow_id, session_id=run.session_id))
         self._pool.begin(
-            RunState(run.run_id, run.workflow_id, run.session_id, run.user_id, run.input, run.version, run.fingerprint)
+            RunState(
+                run.run_id,
+                run.workflow_id,
+                run.session_id,
+                run.user_id,
+                run.input,
+                run.version,
+                run.fingerprint,
+                account=run.account,
+            )
         )
         return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)
 
@@ -214,7 +228,7 @@ class Engine:
                 "This idempotency_key was used with another message; use a new key for a new request.",
                 run_id=earlier.run_id,
             )
-        facts = await self.runs.facts(earlier.run_id)
+        facts = await self.runs.readable(principal, earlier.run_id)
         return Accepted(facts.run_id, facts.session_id)
 
     # ── Continue ────────────────────────────────────────────────────────────────────────────────────────
@@ -461,7 +475,9 @@ class Engine:
         )
 
     async def _outcome(self, key: IdempotencyKey | None) -> Outcome | None:
-        return None if key is None else await reached(self.store.outcome(key.user_id, key.key))
+        if key is None:
+            return None
+        return await reached(self.store.outcome(key.user_id, key.key, account=key.account))
 
     async def _logged(self, run_id: str) -> RunState:
         return await self.runs.logged(run_id)
@@ -472,6 +488,12 @@ class _Named:
     """What `may` has to know of a requirement."""
 
     assignees: Sequence[str] | None
+
+
+def _why_not_started(principal: Principal, namespace: str) -> str:
+    if not may(principal, Verb.START):
+        return "Starting workflows needs the scope workflows:execute."
+    return f"The namespace {namespace!r} isn't one of yours; leave `namespace` out, or name one that is."
 
 
 async def _nothing_lost(run_id: str, seen: Seen) -> bool:

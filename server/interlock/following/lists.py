@@ -39,6 +39,7 @@ SCANNED = 200
 _ANY = frozenset(RunStatus)
 _WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
 _NOBODY = ""
+_NOWHERE = ""
 
 
 class Listed(Runs, ChangeFeed, Protocol):
@@ -49,6 +50,8 @@ class Listed(Runs, ChangeFeed, Protocol):
 class _Facts:
     """A run, as `may` has to know it."""
 
+    account: str
+    namespace: str
     user_id: str
     assignees: Collection[str]
 
@@ -72,14 +75,22 @@ def check_may_list(principal: Principal) -> None:
 
 def seen_by(principal: Principal) -> RunFilter:
     """The runs that a principal may read, as the store finds them."""
-    if may(principal, Verb.READ):
-        return RunFilter()
-    owns = may(principal, Verb.READ, _Facts(principal.user_id, ()))
-    is_named = may(principal, Verb.READ, _Facts(_NOBODY, principal.names))
+    account = principal.account
+    if may(principal, Verb.READ, _Facts(account, _NOWHERE, _NOBODY, ())):
+        return RunFilter(account)
+    owns = may(principal, Verb.READ, _Facts(account, _NOWHERE, principal.user_id, ()))
+    is_named = may(principal, Verb.READ, _Facts(account, _NOWHERE, _NOBODY, principal.names))
     return RunFilter(
+        account,
         user_id=principal.user_id if owns else None if is_named else _NOBODY,
+        or_namespaces=principal.owned if owns else frozenset(),
         or_assignees=principal.names if is_named else frozenset(),
     )
+
+
+def may_read_in(principal: Principal, namespace: str) -> bool:
+    """Whether all runs in a namespace of one's account are to be read."""
+    return may(principal, Verb.READ, _Facts(principal.account, namespace, _NOBODY, ()))
 
 
 def summary(run: ListedRun) -> dict[str, Any]:
@@ -90,6 +101,7 @@ def summary(run: ListedRun) -> dict[str, Any]:
         "version": run.version,
         "session_id": run.session_id,
         "user_id": run.user_id,
+        "namespace": run.namespace,
         "status": run.status.value,
         "epoch": run.epoch,
         "created_at": run.created_at,
@@ -169,6 +181,7 @@ class FollowedList:
             seen_by(self.principal),
             workflow_id=self._asked.filter.workflow_id,
             session_id=self._asked.filter.session_id,
+            namespace=self._asked.filter.namespace,
             statuses=frozenset() if self._statuses == _ANY else self._statuses,
             limit=SCANNED if self._waiting else self._asked.limit + 1,
         )
@@ -200,7 +213,11 @@ class FollowedList:
     def _concerns(self, run: ListedRun) -> bool:
         """Whether the run can be on the list at any time."""
         asked = self._asked.filter
-        is_asked_for = asked.workflow_id in (None, run.workflow_id) and asked.session_id in (None, run.session_id)
+        is_asked_for = (
+            asked.workflow_id in (None, run.workflow_id)
+            and asked.session_id in (None, run.session_id)
+            and asked.namespace in (None, run.namespace)
+        )
         return is_asked_for and may(self.principal, Verb.READ, run)
 
     def _matches(self, run: ListedRun) -> bool:

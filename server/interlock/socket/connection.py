@@ -97,7 +97,7 @@ class Socket:
         codec: Codec,
         outlet: Outlet,
         limits: SocketLimits,
-        users: Counter[str],
+        users: Counter[tuple[str, str]],
         receive: Receive,
         send: Send,
     ) -> None:
@@ -171,10 +171,10 @@ class Socket:
         self._lists.clear()
         reader.cancel()
         if self.principal is not None:
-            user_id = self.principal.user_id
-            self.users[user_id] -= 1
-            if not self.users[user_id]:
-                del self.users[user_id]
+            person = self.principal.person
+            self.users[person] -= 1
+            if not self.users[person]:
+                del self.users[person]
 
     def close(self, code: CloseCode) -> None:
         """Close the connection, once what was said is sent, or the client has had time to take it."""
@@ -357,7 +357,7 @@ class Socket:
     async def _act(self, message: AnyClientMessage) -> None:
         try:
             with tracing.action(message, self.connection_id):
-                await self.pace.admit(message, None if self.principal is None else self.principal.user_id)
+                await self.pace.admit(message, None if self.principal is None else self.principal.person)
                 await self._acts[type(message)](self, message)
         except Refusal as refusal:
             self._refuse(refusal, message)
@@ -386,11 +386,11 @@ class Socket:
         except AuthError as error:
             self.say(self.connection.auth_refused(error.code, str(error), request_id=message.request_id))
             return
-        if self.principal is not None and principal.user_id != self.principal.user_id:
+        if self.principal is not None and principal.person != self.principal.person:
             sentence = "This token is another user's; open another connection for it."
             self.say(self.connection.auth_refused(AuthErrorCode.INVALID_TOKEN, sentence, request_id=message.request_id))
             return
-        if self.principal is None and not self._admitted(principal.user_id):
+        if self.principal is None and not self._admitted(principal.person):
             self.close(CloseCode.TOO_MANY_CONNECTIONS)
             return
         self.principal = principal
@@ -401,6 +401,8 @@ class Socket:
             self.connection.authenticated(
                 user_id=principal.user_id,
                 scopes=sorted(principal.scopes),
+                account=principal.account,
+                namespaces=[*(["*"] if principal.owns_all else ()), *sorted(principal.owned)],
                 expires_at=None if principal.expires_at is None else principal.expires_at.isoformat(),
                 request_id=message.request_id,
             )
@@ -419,11 +421,11 @@ class Socket:
         except Refusal as refusal:
             self.say(control.error(refusal))
 
-    def _admitted(self, user_id: str) -> bool:
+    def _admitted(self, person: tuple[str, str]) -> bool:
         """Count this socket as one of the user's, if they may have another."""
-        if self.users[user_id] >= self.limits.per_user:
+        if self.users[person] >= self.limits.per_user:
             return False
-        self.users[user_id] += 1
+        self.users[person] += 1
         return True
 
     def _watch_expiry(self, principal: Principal) -> None:

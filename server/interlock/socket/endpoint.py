@@ -38,7 +38,7 @@ class SocketEndpoint:
             settings.heartbeat_seconds,
             settings.max_connections_per_user,
         )
-        self._users: Counter[str] = Counter()
+        self._users: Counter[tuple[str, str]] = Counter()
         self._open: set[Socket] = set()
         self._draining = False
 

@@ -21,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
+
 metadata = MetaData()
 
 UNFINISHED = "status IN ('PENDING', 'RUNNING')"
@@ -29,9 +31,17 @@ PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
+# Runs that aren't in their owner's own namespace (and, which does no harm, those of owners that it spells otherwise).
+ELSEWHERE = "namespace <> 'user_' || user_id"
 
 # SQLite makes only an INTEGER PRIMARY KEY the row's own number.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _account() -> Column[str]:
+    """Servers of the release before write without it, while some of both are there."""
+    return Column("account", Text, nullable=False, server_default=DEFAULT_ACCOUNT)
+
 
 runs = Table(
     "runs",
@@ -53,10 +63,24 @@ runs = Table(
     # it returns, whether the change feed must hear of it.
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
+    _account(),
+    # '' is the owner's own: a server of the release before has written it.
+    Column("namespace", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
 )
-Index("ix_runs_created", runs.c.created_at, runs.c.run_id)
-Index("ix_runs_user", runs.c.user_id, runs.c.created_at, runs.c.run_id)
+Index("ix_runs_account", runs.c.account, runs.c.created_at, runs.c.run_id)
+Index("ix_runs_namespace", runs.c.account, runs.c.namespace, runs.c.created_at, runs.c.run_id)
+# The next two are partial, so that creating a run costs nothing more: few runs are elsewhere, and all end once.
+Index(
+    "ix_runs_elsewhere",
+    runs.c.account,
+    runs.c.user_id,
+    runs.c.created_at,
+    runs.c.run_id,
+    sqlite_where=text(ELSEWHERE),
+    postgresql_where=text(ELSEWHERE),
+)
+Index("ix_runs_ended", runs.c.created_at, runs.c.run_id, sqlite_where=text(ENDED), postgresql_where=text(ENDED))
 Index(
     "ix_runs_unfinished",
     runs.c.created_at,
@@ -76,6 +100,7 @@ Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql
 # Partial, so that creating a run costs nothing more: a run comes into it when it ends.
 Index(
     "ix_runs_session",
+    runs.c.account,
     runs.c.user_id,
     runs.c.session_id,
     runs.c.created_at,
@@ -89,10 +114,11 @@ run_assignees = Table(
     metadata,
     Column("run_id", Text, nullable=False),
     Column("assignee", Text, nullable=False),
+    _account(),
     PrimaryKeyConstraint("run_id", "assignee", name="pk_run_assignees"),
     sqlite_with_rowid=False,
 )
-Index("ix_run_assignees_assignee", run_assignees.c.assignee, run_assignees.c.run_id)
+Index("ix_run_assignees_assignee", run_assignees.c.account, run_assignees.c.assignee, run_assignees.c.run_id)
 
 snapshots = Table(
     "snapshots",
@@ -118,6 +144,7 @@ decisions = Table(
     PrimaryKeyConstraint("run_id", "requirement_id", name="pk_decisions"),
 )
 
+# `user_id` says whose a key is, among the users of all accounts: see `sql.keys.holder`.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -162,7 +189,8 @@ sessions = Table(
     Column("session_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
-    PrimaryKeyConstraint("user_id", "session_id", name="pk_sessions"),
+    _account(),
+    PrimaryKeyConstraint("account", "user_id", "session_id", name="pk_sessions"),
 )
 
 # The index of the last event of each run whose patch its session's state has.
@@ -205,6 +233,9 @@ stream_tickets = Table(
     Column("scopes", Text, nullable=False),
     Column("groups", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    _account(),
+    Column("namespaces", Text, nullable=False, server_default="[]"),
+    Column("kind", Text, nullable=False, server_default="user"),
     PrimaryKeyConstraint("digest", name="pk_stream_tickets"),
     sqlite_with_rowid=False,
 )

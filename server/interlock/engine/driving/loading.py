@@ -71,5 +71,6 @@ def first_state(row: Run) -> RunState:
         input=row.input,
         version=row.version,
         fingerprint=row.fingerprint,
+        account=row.account,
         epoch=max(row.epoch, 1),
     )

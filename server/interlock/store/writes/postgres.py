@@ -107,10 +107,9 @@ def _insert_change(settled: CTE) -> CTE:
 
 
 def _add_assignees(settled: CTE) -> CTE:
-    row = select(bindparam("of_run", type_=Text), func.unnest(bindparam("assignees", type_=ARRAY(Text)))).select_from(
-        settled
-    )
-    statement = upsert(run_assignees).from_select(["run_id", "assignee"], row)
+    assignees = func.unnest(bindparam("assignees", type_=ARRAY(Text)))
+    row = select(bindparam("of_run", type_=Text), assignees, settled.c.account).select_from(settled)
+    statement = upsert(run_assignees).from_select(["run_id", "assignee", "account"], row)
     return statement.on_conflict_do_nothing().returning(_ONE).cte("assigned")
 
 

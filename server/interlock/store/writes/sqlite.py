@@ -128,7 +128,7 @@ class SqliteWrites:
         rows = _SETTLE.rows(connection, settled)
         if not rows:
             return
-        changed = rows[0][0]
+        changed, account = rows[0]
         run_id = settled["of_run"]
         if changed:
             change = {
@@ -139,7 +139,8 @@ class SqliteWrites:
             }
             _INSERT_CHANGE.rows(connection, change)
         if assignees:
-            connection.execute(_ADD_ASSIGNEE, [{"run_id": run_id, "assignee": one} for one in assignees])
+            named = [{"run_id": run_id, "assignee": one, "account": account} for one in assignees]
+            connection.execute(_ADD_ASSIGNEE, named)
         if snapshot is not None:
             _KEEP_SNAPSHOT.rows(connection, snapshot)
 

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from interlock.workflow.node import NodeState
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 2
@@ -121,6 +122,7 @@ class RunState:
     content: JsonValue = None
     content_type: str | None = None
     error: str | None = None
+    account: str = DEFAULT_ACCOUNT
 
 
 _STATE = TypeAdapter(RunState)
