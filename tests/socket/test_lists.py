@@ -265,9 +265,8 @@ async def test_running_run_waits_too_while_its_other_branch_goes_on(live_on_each
         await talk.until_end(run_id)
 
 
-async def test_long_past_without_anything_to_decide_hides_nothing(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_past_without_anything_to_decide_hides_nothing(live: Live) -> None:
     """What waits is found behind pages of runs that don't wait for this user."""
-    monkeypatch.setattr("interlock.following.lists.SCANNED", 3)
     token = User().token()
     async with live.talk(token) as talk:
         first = await paused(talk, "confirm")

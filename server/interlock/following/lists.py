@@ -20,7 +20,8 @@ from typing import Any, Protocol
 from interlock.auth import Principal, Verb, may
 from interlock.following.feed import KEPT, Feed
 from interlock.store.ports.feed import Change, ChangeFeed, FeedEnds
-from interlock.store.ports.runs import ListedRun, RunFilter, Runs
+from interlock.store.ports.runs import ListedRun, RunFilter, RunPage, Runs
+from interlock.store.ports.waiting import Waiting, WaitingFilter
 from interlock_protocol import control
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowRuns
@@ -33,16 +34,13 @@ MAX_BEHIND = KEPT
 """How many changes a cursor may be behind: beyond, the current list is the shorter answer, and the database is spared
 when everybody comes back at once."""
 
-SCANNED = 200
-"""How many runs are looked at at a time for those that wait for somebody."""
-
 _ANY = frozenset(RunStatus)
 _WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
 _NOBODY = ""
 _NOWHERE = ""
 
 
-class Listed(Runs, ChangeFeed, Protocol):
+class Listed(Runs, Waiting, ChangeFeed, Protocol):
     """What is asked of the store here."""
 
 
@@ -91,6 +89,28 @@ def seen_by(principal: Principal) -> RunFilter:
 def may_read_in(principal: Principal, namespace: str) -> bool:
     """Whether all runs in a namespace of one's account are to be read."""
     return may(principal, Verb.READ, _Facts(principal.account, namespace, _NOBODY, ()))
+
+
+def waiting_for(principal: Principal) -> WaitingFilter:
+    """The runs that wait for a decision which a principal may make, as the store finds them.
+
+    Where all that names nobody is the principal's to decide, what waits for others comes along: it is to be left out.
+    """
+    account, names = principal.account, principal.names
+    anybodys, own = (_Facts(account, _NOWHERE, user_id, names) for user_id in (_NOBODY, principal.user_id))
+    if may(principal, Verb.DECIDE, anybodys, _Asked(None)):
+        return WaitingFilter(account, anybody=True)
+    is_named, owns_named, owns_unnamed = (
+        may(principal, Verb.DECIDE, run, _Asked(assignees))
+        for run, assignees in ((anybodys, sorted(names)), (own, sorted(names)), (own, None))
+    )
+    return WaitingFilter(
+        account,
+        unnamed_of=principal.user_id if owns_unnamed else None,
+        assignees=names if is_named or owns_named else frozenset(),
+        owned_by=None if is_named else principal.user_id,
+        namespaces=principal.owned,
+    )
 
 
 def summary(run: ListedRun) -> dict[str, Any]:
@@ -177,20 +197,26 @@ class FollowedList:
 
     async def _select(self) -> tuple[list[ListedRun], int]:
         """The runs of the list, newest first, with one too many if there is one; and as of which seq."""
-        which = replace(
-            seen_by(self.principal),
-            workflow_id=self._asked.filter.workflow_id,
-            session_id=self._asked.filter.session_id,
-            namespace=self._asked.filter.namespace,
-            statuses=frozenset() if self._statuses == _ANY else self._statuses,
-            limit=SCANNED if self._waiting else self._asked.limit + 1,
-        )
-        page = await self._store.runs(which)
+        page = await self._page(None)
         found, seq = self._matching(page.runs), page.seq
         while len(found) <= self._asked.limit and page.next_cursor is not None:
-            page = await self._store.runs(replace(which, cursor=page.next_cursor))
+            page = await self._page(page.next_cursor)
             found += self._matching(page.runs)
         return found, seq
+
+    async def _page(self, cursor: str | None) -> RunPage:
+        asked, any_status = self._asked.filter, _WAITING if self._waiting else _ANY
+        narrowed: dict[str, Any] = {
+            "workflow_id": asked.workflow_id,
+            "session_id": asked.session_id,
+            "namespace": asked.namespace,
+            "statuses": frozenset() if self._statuses == any_status else self._statuses,
+            "limit": self._asked.limit + 1,
+            "cursor": cursor,
+        }
+        if self._waiting:
+            return await self._store.waiting(replace(waiting_for(self.principal), **narrowed))
+        return await self._store.runs(replace(seen_by(self.principal), **narrowed))
 
     def _matching(self, runs: Sequence[ListedRun]) -> list[ListedRun]:
         return [run for run in runs if self._concerns(run) and self._matches(run)]

@@ -34,3 +34,8 @@ class Compiled:
         raw: Any = connection.connection.driver_connection
         rows: list[tuple[Any, ...]] = raw.execute(self._text, {**self._constants, **parameters}).fetchall()
         return rows
+
+    def each(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run it once for each of the rows: a statement of SQLite's that has no constants, and returns nothing."""
+        raw: Any = connection.connection.driver_connection
+        raw.executemany(self._text, rows)

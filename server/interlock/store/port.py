@@ -15,6 +15,7 @@ from .ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Runs
 from .ports.sessions import Sessions
 from .ports.tickets import StreamTicket, Tickets
 from .ports.timers import StoreClock, Timers
+from .ports.waiting import Waiting, WaitingFilter
 
 __all__ = [
     "CHANGES_KEPT_SECONDS",
@@ -44,10 +45,12 @@ __all__ = [
     "StreamTicket",
     "Tickets",
     "Timers",
+    "Waiting",
+    "WaitingFilter",
 ]
 
 
-class Store(Runs, Decisions, IdempotencyKeys, ChangeFeed, Timers, Sessions, Outbox, Tickets, Protocol):
+class Store(Runs, Waiting, Decisions, IdempotencyKeys, ChangeFeed, Timers, Sessions, Outbox, Tickets, Protocol):
     """All of it, in one database. Both dialects pass `tests/contract/store/`."""
 
     async def check(self) -> None:

@@ -33,6 +33,10 @@ UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
 # Runs that aren't in their owner's own namespace (and, which does no harm, those of owners that it spells otherwise).
 ELSEWHERE = "namespace <> 'user_' || user_id"
+# The same of what waits for nobody by name.
+UNNAMED_ELSEWHERE = "assignee = '' AND namespace <> 'user_' || owner"
+WAITING = "pending <> '[]'"
+UNNAMED = "assignee = ''"
 
 # SQLite makes only an INTEGER PRIMARY KEY the row's own number.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -59,8 +63,8 @@ runs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("pending", Text, nullable=False),
-    # 1 when the last settlement changed the status or the pending summary: so that one UPDATE can tell, by what
-    # it returns, whether the change feed must hear of it.
+    # What the last settlement changed, so that one UPDATE can tell by what it returns: 2 the pending summary, and so
+    # what stands in `waiting`; 1 the status alone; 0 neither, and the change feed doesn't hear of it.
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
     _account(),
@@ -97,6 +101,15 @@ Index(
 )
 # How many wait, and for how long, is asked often, and must not take longer the more have ended.
 Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql_where=text(PAUSED))
+# What waits for anybody: an admin's inbox.
+Index(
+    "ix_runs_waiting",
+    runs.c.account,
+    runs.c.created_at,
+    runs.c.run_id,
+    sqlite_where=text(WAITING),
+    postgresql_where=text(WAITING),
+)
 # Partial, so that creating a run costs nothing more: a run comes into it when it ends.
 Index(
     "ix_runs_session",
@@ -119,6 +132,44 @@ run_assignees = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_run_assignees_assignee", run_assignees.c.account, run_assignees.c.assignee, run_assignees.c.run_id)
+
+# The pending summary of each run, by whom it waits for: a row for each assignee of a requirement, or one with '' where
+# it names nobody and waits for the run's owner. `created_at` is the run's, by which lists are ordered.
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("requirement_id", Text, nullable=False),
+    Column("assignee", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("due", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    _account(),
+    Column("namespace", Text, nullable=False, server_default=""),
+    PrimaryKeyConstraint("run_id", "requirement_id", "assignee", name="pk_waiting"),
+    sqlite_with_rowid=False,
+)
+Index("ix_waiting_assignee", waiting.c.account, waiting.c.assignee, waiting.c.created_at, waiting.c.run_id)
+Index(
+    "ix_waiting_elsewhere",
+    waiting.c.account,
+    waiting.c.owner,
+    waiting.c.created_at,
+    waiting.c.run_id,
+    sqlite_where=text(UNNAMED_ELSEWHERE),
+    postgresql_where=text(UNNAMED_ELSEWHERE),
+)
+Index(
+    "ix_waiting_unnamed",
+    waiting.c.account,
+    waiting.c.namespace,
+    waiting.c.created_at,
+    waiting.c.run_id,
+    sqlite_where=text(UNNAMED),
+    postgresql_where=text(UNNAMED),
+)
 
 snapshots = Table(
     "snapshots",

@@ -9,13 +9,15 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from pydantic_core import to_json
+from sqlalchemy import Connection, inspect, select, text
 from tests.contract.store.samples import ALICE, BOB, COMPLETED, PAUSED, all_changes, new_run, settlement, the_run
 
 from interlock.database import Database, open_database
 from interlock.store.migrate import SchemaOutdated, _config, check_current, migrate
+from interlock.store.port import WaitingFilter
 from interlock.store.sql import SqlStore
-from interlock.store.tables import metadata
+from interlock.store.tables import metadata, waiting
 
 
 async def test_the_revisions_make_exactly_todays_tables(database: Database) -> None:
@@ -74,10 +76,50 @@ async def test_a_database_of_the_first_release_is_upgraded_with_its_data(empty_d
     assert (run.status, run.next_index, run.pending, run.assignees) == (PAUSED, 9, ({"id": "r1"},), (BOB,))
     assert (run.input, run.next_timer) == ({"a": [1]}, None)
     assert [change.run.run_id for change in await all_changes(store)] == ["old"]
+    assert [run.run_id for run in (await store.waiting(WaitingFilter(unnamed_of=ALICE))).runs] == ["old"]
     await store.settle(replace(settlement("old", PAUSED, 10), next_timer=5000))
     assert list(await store.take_due(5000, hold_ms=1)) == ["old"]
     await store.settle(settlement("old", COMPLETED, 11))
     assert [run_id for run_id, _, _ in (await store.session(ALICE, "session"))[1]] == ["old"]
+    await database.close()
+
+
+def before_waiting(connection: Connection) -> None:
+    """The tables of revision 0006, and more runs in them than are looked at at a time."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0006")
+    asked = [{"id": "r1", "kind": "k", "assignees": ["bob", "bob", "\x01"]}, {"id": "r2", "assignees": None}]
+    timed = [{"id": "r3", "kind": "k", "message": "\x00", "timeout_at": "1970-01-01T00:00:02Z"}]
+    insert = text(
+        "INSERT INTO runs VALUES (:run_id, 'release', NULL, 'print', 'session', 'alice', '{}', :status, 1, 9, :number,"
+        " 1, :pending, 1, NULL)"
+    )
+    for number in range(450):
+        status, pending = [("PAUSED", asked), ("RUNNING", timed), ("COMPLETED", [])][number % 3]
+        values = {"status": status, "pending": to_json(pending).decode(), "number": number // 100}
+        connection.execute(insert, {"run_id": f"run{number:03}", **values})
+
+
+async def test_what_waits_is_known_after_an_upgrade(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    await database.write(before_waiting)
+    await migrate(database)
+    columns = [waiting.c[name] for name in ("run_id", "requirement_id", "assignee", "kind", "due", "created_at")]
+    found = await database.read(lambda connection: {tuple(row) for row in connection.execute(select(*columns))})
+    assert found == {
+        (f"run{number:03}", *rest, number // 100)
+        for number in range(450)
+        for rest in (
+            [("r1", "bob", "k", None), ("r1", "\x01", "k", None), ("r2", "", "", None)],
+            [("r3", "", "k", 2000)],
+            [],
+        )[number % 3]
+    }
+    store = SqlStore(database)
+    await store.settle(settlement("run000", COMPLETED, 11, epoch=1))
+    page = await store.waiting(WaitingFilter(assignees=frozenset({BOB}), limit=500))
+    assert [run.run_id for run in page.runs] == [f"run{number:03}" for number in range(447, 0, -3)]
     await database.close()
 
 

@@ -4,6 +4,7 @@ Laws:
 - A row follows its log: a settlement with an older (epoch, next index) than the row's is ignored, never an
   error. A final status stays.
 - Every change of a run's status or pending summary writes a row of the change feed, in the same transaction.
+  So it does to what waits for whom: see `Waiting`.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class Runs(Protocol):
     async def settle(self, settlement: Settlement) -> None:
         """Write status, place, pending summary, assignees (added to those known), snapshot and next timer.
 
-        A run that has ended has no timer, whatever the settlement says.
+        A run that has ended has no timer and waits for nothing, whatever the settlement says.
         Unless the row is ahead, or has another, final status, or there is no such run: then nothing happens.
         """
 

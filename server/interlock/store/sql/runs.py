@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from interlock.store.ports.keys import IdempotencyKey, Outcome
-from interlock.store.ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Settlement, Snapshot
+from interlock.store.ports.runs import Census, NewRun, Run, RunFilter, RunPage, Settlement, Snapshot
 from interlock.store.statements import runs as sql
-from interlock.store.statements.feed import LAST_SEQ
 from interlock.store.writes import NOTHING_PENDING, Parameters
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import RunStatus
 
 from .keys import key_row, outcome
-from .rows import assignees_of, listed_values, text_of
+from .pages import page_of, place_of
+from .rows import listed_values, text_of
 from .transactions import SqlTransactions
-
-_MAX_MILLISECONDS = 2**63 - 1
+from .waiting import rows_of
 
 
 class SqlRuns(SqlTransactions):
@@ -38,7 +36,7 @@ class SqlRuns(SqlTransactions):
 
     async def runs(self, which: RunFilter) -> RunPage:
         filters = which.workflow_id or which.session_id or which.namespace or which.statuses or which.or_assignees
-        return await self._read(partial(_page, which, _before(which.cursor)), long=bool(filters))
+        return await self._read(partial(_page, which, place_of(which.cursor)), long=bool(filters))
 
     async def lingering(
         self, status: RunStatus, older_than_ms: int, *, after: str = "", limit: int = 100
@@ -78,6 +76,7 @@ class SqlRuns(SqlTransactions):
             connection,
             _settled_row(settlement),
             settlement.assignees,
+            () if settlement.status.is_final else rows_of(settlement.pending),
             _snapshot_row(snapshot) if snapshot else None,
         )
 
@@ -104,14 +103,9 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
         namespace=which.namespace,
         statuses=frozenset(which.statuses),
         before=before,
-        limit=limit + 1,  # the one too many tells that there is another page
+        limit=limit + 1,
     )
-    rows = connection.execute(statement).mappings().all()
-    page = rows[:limit]
-    assignees = assignees_of([row["run_id"] for row in page], connection)
-    runs = tuple(ListedRun(**listed_values(row, assignees.get(row["run_id"], ()))) for row in page)
-    seq = connection.execute(LAST_SEQ).scalar_one()
-    return RunPage(runs, _cursor(runs[-1]) if len(rows) > limit else None, seq)
+    return page_of(statement, limit, connection)
 
 
 def _ended(
@@ -171,14 +165,15 @@ def _new_row(run: NewRun) -> Parameters:
 
 
 def _settled_row(settlement: Settlement) -> Parameters:
+    is_final = settlement.status.is_final
     return {
         "of_run": settlement.run_id,
         "new_status": settlement.status.value,
         "new_epoch": settlement.epoch,
         "new_next_index": settlement.next_index,
         "new_updated_at": settlement.updated_at,
-        "new_pending": text_of(settlement.pending) if settlement.pending else NOTHING_PENDING,
-        "new_next_timer": None if settlement.status.is_final else settlement.next_timer,
+        "new_pending": NOTHING_PENDING if is_final or not settlement.pending else text_of(settlement.pending),
+        "new_next_timer": None if is_final else settlement.next_timer,
     }
 
 
@@ -190,21 +185,3 @@ def _snapshot_row(snapshot: Snapshot) -> Parameters:
         "snapshot_version": snapshot.reducer_version,
         "snapshot_state": snapshot.state,
     }
-
-
-def _cursor(last: ListedRun) -> str:
-    return base64.urlsafe_b64encode(to_json((last.created_at, last.run_id))).decode().rstrip("=")
-
-
-def _before(cursor: str | None) -> tuple[int, str] | None:
-    if cursor is None:
-        return None
-    try:
-        created_at, run_id = from_json(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-    except (ValueError, TypeError):
-        raise ValueError("the cursor isn't one of this store's") from None
-    if type(created_at) is not int or not 0 <= created_at <= _MAX_MILLISECONDS:
-        raise ValueError("the cursor isn't one of this store's")
-    if not isinstance(run_id, str) or "\x00" in run_id:
-        raise ValueError("the cursor isn't one of this store's")
-    return created_at, run_id

@@ -14,9 +14,12 @@ from .runs import SqlRuns
 from .sessions import SqlSessions
 from .tickets import SqlTickets
 from .timers import SqlTimers
+from .waiting import SqlWaiting
 
 
-class SqlStore(SqlRuns, SqlDecisions, SqlKeys, SqlChangeFeed, SqlTimers, SqlSessions, SqlOutbox, SqlTickets):
+class SqlStore(
+    SqlRuns, SqlWaiting, SqlDecisions, SqlKeys, SqlChangeFeed, SqlTimers, SqlSessions, SqlOutbox, SqlTickets
+):
     """`Store`: see `SqlTransactions` for what it is made with."""
 
     async def check(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import (
@@ -11,10 +10,10 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
-    and_,
     bindparam,
     case,
     func,
+    literal_column,
     or_,
     select,
     text,
@@ -27,9 +26,10 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from interlock.store.tables import ELSEWHERE, ENDED, PAUSED, UNFINISHED, run_assignees, runs, snapshots
 from interlock_protocol.types import FINAL_STATUSES
 
+from .owned import owned
 from .parameters import AT_MOST, NOW, OF_RUN
 
-_NOT_FINAL = "status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
+_NOT_FINAL = "runs.status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
 LISTED_COLUMNS = (
     runs.c.run_id,
     runs.c.workflow_id,
@@ -92,37 +92,63 @@ SNAPSHOT = select(
 ).where(snapshots.c.run_id == OF_RUN)
 
 
-def _settle() -> ReturningUpdate[int, str]:
-    """Move the row on, unless it is ahead or has ended; return 1 if status or pending summary changed, or 0, and the
-    account."""
-    status, pending = bindparam("new_status", type_=Text), bindparam("new_pending", type_=Text)
-    epoch = bindparam("new_epoch", type_=Integer)
-    next_index = bindparam("new_next_index", type_=BigInteger)
+_NEW_STATUS, _NEW_PENDING = bindparam("new_status", type_=Text), bindparam("new_pending", type_=Text)
+_NEW_EPOCH, _NEW_INDEX = bindparam("new_epoch", type_=Integer), bindparam("new_next_index", type_=BigInteger)
+_IS_MOVED_ON = (
+    runs.c.run_id == OF_RUN,
+    tuple_(runs.c.epoch, runs.c.next_index) <= tuple_(_NEW_EPOCH, _NEW_INDEX),
+    or_(text(_NOT_FINAL), runs.c.status == _NEW_STATUS),
+)
+PENDING_CHANGED = 2
+"""What `SETTLE` returns as `changed` when what the run waits for isn't what it was."""
+
+
+def _settle() -> ReturningUpdate[Any]:
+    """Move the row on, unless it is ahead or has ended; return what changed, as the column has it, and whose run."""
+    status, pending = _NEW_STATUS, _NEW_PENDING
     return (
         update(runs)
-        .where(
-            runs.c.run_id == OF_RUN,
-            tuple_(runs.c.epoch, runs.c.next_index) <= tuple_(epoch, next_index),
-            or_(text(_NOT_FINAL), runs.c.status == status),
-        )
+        .where(*_IS_MOVED_ON)
         .values(
             status=status,
-            epoch=epoch,
-            next_index=next_index,
+            epoch=_NEW_EPOCH,
+            next_index=_NEW_INDEX,
             updated_at=bindparam("new_updated_at", type_=BigInteger),
             pending=pending,
             next_timer=bindparam("new_next_timer", type_=BigInteger),
-            changed=case((or_(runs.c.status != status, runs.c.pending != pending), 1), else_=0),
+            changed=case((runs.c.pending != pending, PENDING_CHANGED), (runs.c.status != status, 1), else_=0),
         )
-        .returning(runs.c.changed, runs.c.account)
+        .returning(
+            runs.c.run_id,
+            runs.c.changed,
+            runs.c.user_id,
+            runs.c.workflow_id,
+            runs.c.created_at,
+            runs.c.account,
+            runs.c.namespace,
+        )
     )
 
 
 SETTLE = _settle()
+IS_MOVED_ON: Select[Any] = select(literal_column("1")).where(*_IS_MOVED_ON)
+"""Whether `SETTLE` moves the row on."""
 
 
-APART = 64
-"""In how many parts namespaces are looked up at most: of each, no more rows are read than the page has."""
+def filters(
+    workflow_id: str | None, session_id: str | None, namespace: str | None, statuses: frozenset[str]
+) -> list[ColumnElement[bool]]:
+    """The conditions of a list."""
+    conditions: list[ColumnElement[bool]] = []
+    if workflow_id is not None:
+        conditions.append(runs.c.workflow_id == workflow_id)
+    if session_id is not None:
+        conditions.append(runs.c.session_id == session_id)
+    if namespace is not None:
+        conditions.append(runs.c.namespace == namespace)
+    if statuses:
+        conditions.append(runs.c.status.in_(sorted(statuses)))
+    return conditions
 
 
 def list_runs(
@@ -139,44 +165,26 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*LISTED_COLUMNS)
-    if workflow_id is not None:
-        filtered = filtered.where(runs.c.workflow_id == workflow_id)
-    if session_id is not None:
-        filtered = filtered.where(runs.c.session_id == session_id)
-    if statuses:
-        filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
-    if namespace is not None:
-        filtered = filtered.where(runs.c.namespace == namespace)
+    filtered = select(*LISTED_COLUMNS).where(*filters(workflow_id, session_id, namespace, statuses))
     if before is not None:
         filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
-    parts = list(_seen(account, user_id, or_namespaces, or_assignees)) or [runs.c.account == account]
-    if len(parts) == 1:
-        return _page(filtered.where(parts[0]), limit)
+    parts = list(owned(runs, runs.c.user_id, ELSEWHERE, account=account, user_id=user_id, namespaces=or_namespaces))
+    if or_assignees:
+        parts.append(runs.c.run_id.in_(_named(account, or_assignees)))
+    if len(parts) < 2:
+        return newest(filtered.where(*(parts or [runs.c.account == account])), limit)
     # Each part by its own index: an OR across them would scan everybody's runs.
-    pages = [_page(filtered.where(part), limit).subquery() for part in parts]
+    pages = [newest(filtered.where(part), limit).subquery() for part in parts]
     ids = union(*(select(page.c.run_id) for page in pages))
-    return _page(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+    return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
 
 
-def _seen(
-    account: str, user_id: str | None, namespaces: frozenset[str], assignees: frozenset[str]
-) -> Iterator[ColumnElement[bool]]:
-    """The conditions of which one has to hold. Each has an index, in the order of lists but for the assignees."""
-    of_account = runs.c.account == account
-    if user_id is not None:
-        yield and_(of_account, runs.c.user_id == user_id, text(ELSEWHERE))
-        if f"user_{user_id}" not in namespaces:
-            yield and_(of_account, runs.c.namespace == f"user_{user_id}", runs.c.user_id == user_id)
-    names = sorted(namespaces)
-    for first in range(min(APART, len(names))):
-        yield and_(of_account, runs.c.namespace.in_(names[first::APART]))
-    if assignees:
-        named = select(run_assignees.c.run_id).where(
-            run_assignees.c.account == account, run_assignees.c.assignee.in_(sorted(assignees))
-        )
-        yield runs.c.run_id.in_(named)
+def _named(account: str, assignees: frozenset[str]) -> Select[Any]:
+    return select(run_assignees.c.run_id).where(
+        run_assignees.c.account == account, run_assignees.c.assignee.in_(sorted(assignees))
+    )
 
 
-def _page(statement: Select[Any], limit: int) -> Select[Any]:
+def newest(statement: Select[Any], limit: int) -> Select[Any]:
+    """So many of the runs that were created last."""
     return statement.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)

@@ -31,9 +31,14 @@ class Writes(Protocol):
         connection: Connection,
         settled: Parameters,
         assignees: Sequence[str],
+        waiting: Sequence[Parameters],
         snapshot: Parameters | None,
     ) -> None:
-        """Move the row on if `statements.runs.SETTLE` does, and only then write the rest."""
+        """Move the row on if `statements.runs.SETTLE` does, and only then write the rest.
+
+        Args:
+            waiting: what waits by then; what doesn't any more is deleted.
+        """
 
     def record(
         self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None

@@ -18,9 +18,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Insert,
-    Integer,
     Label,
-    LargeBinary,
     Select,
     Table,
     Text,
@@ -31,26 +29,24 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from interlock.store.statements.decisions import IS_IN_EPOCH
-from interlock.store.statements.runs import SETTLE
+from interlock.store.statements.runs import IS_MOVED_ON
 from interlock.store.tables import (
     changes,
     decisions,
     idempotency_keys,
     pause_notices,
-    run_assignees,
     runs,
     session_marks,
     sessions,
-    snapshots,
 )
 
 from .port import NOTHING_PENDING, Parameters
+from .postgres_settle import settle
 
 _ONE: Label[Any] = literal_column("1").label("one")
 
@@ -88,51 +84,6 @@ def _remember_key(source: FromClause | None) -> CTE:
         )
         .returning(_ONE)
         .cte("remembered")
-    )
-
-
-def _insert_change(settled: CTE) -> CTE:
-    row = (
-        select(
-            bindparam("of_run", type_=Text),
-            bindparam("new_status", type_=Text),
-            bindparam("new_pending", type_=Text),
-            bindparam("new_updated_at", type_=BigInteger),
-        )
-        .select_from(settled)
-        .where(settled.c.changed == literal_column("1"))
-    )
-    statement = insert(changes).inline().from_select(["run_id", "status", "pending", "changed_at"], row)
-    return statement.returning(_ONE).cte("fed")
-
-
-def _add_assignees(settled: CTE) -> CTE:
-    assignees = func.unnest(bindparam("assignees", type_=ARRAY(Text)))
-    row = select(bindparam("of_run", type_=Text), assignees, settled.c.account).select_from(settled)
-    statement = upsert(run_assignees).from_select(["run_id", "assignee", "account"], row)
-    return statement.on_conflict_do_nothing().returning(_ONE).cte("assigned")
-
-
-def _keep_snapshot(settled: CTE) -> CTE:
-    """Never backwards; at the same place it may be replaced, by a newer reducer."""
-    row = select(
-        bindparam("snapshot_run", type_=Text),
-        bindparam("snapshot_epoch", type_=Integer),
-        bindparam("snapshot_index", type_=BigInteger),
-        bindparam("snapshot_version", type_=Integer),
-        bindparam("snapshot_state", type_=LargeBinary),
-    ).select_from(settled)
-    names = ["run_id", "epoch", "next_index", "reducer_version", "state"]
-    statement = upsert(snapshots).from_select(names, row)
-    new = statement.excluded
-    return (
-        statement.on_conflict_do_update(
-            index_elements=["run_id"],
-            set_={name: new[name] for name in names[1:]},
-            where=tuple_(snapshots.c.epoch, snapshots.c.next_index) <= tuple_(new.epoch, new.next_index),
-        )
-        .returning(_ONE)
-        .cte("kept")
     )
 
 
@@ -174,17 +125,6 @@ def _create_run_once() -> Any:
 
 
 @cache
-def _settle(*, with_assignees: bool, with_snapshot: bool) -> Select[Any]:
-    settled = SETTLE.cte("settled")
-    parts = [_insert_change(settled)]
-    if with_assignees:
-        parts.append(_add_assignees(settled))
-    if with_snapshot:
-        parts.append(_keep_snapshot(settled))
-    return select(settled.c.changed).add_cte(*parts)
-
-
-@cache
 def _record(*, with_decisions: bool, with_key: bool) -> Select[Any]:
     is_in_epoch = IS_IN_EPOCH.cte("is_in_epoch")
     parts = []
@@ -223,13 +163,21 @@ class PostgresWrites:
         connection: Connection,
         settled: Parameters,
         assignees: Sequence[str],
+        waiting: Sequence[Parameters],
         snapshot: Parameters | None,
     ) -> None:
         parameters = settled if snapshot is None else settled | snapshot
         if assignees:
             parameters = parameters | {"assignees": list(assignees)}
-        statement = _settle(with_assignees=bool(assignees), with_snapshot=snapshot is not None)
-        connection.execute(statement, parameters)
+        if waiting:
+            parameters = parameters | _arrays(waiting)
+        statement = settle(
+            with_assignees=bool(assignees), with_waiting=bool(waiting), with_snapshot=snapshot is not None
+        )
+        # Until it settles or isn't to: each time that it is neither, another one has settled.
+        while connection.execute(statement, parameters).scalar() is None:
+            if connection.execute(IS_MOVED_ON, settled).scalar() is None:
+                return
 
     def record(
         self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, insert, literal_column, tuple_
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, literal_column, tuple_
 from sqlalchemy.dialects import sqlite
 
 from interlock.store.compiled import Compiled
 from interlock.store.statements.decisions import IS_IN_EPOCH
-from interlock.store.statements.runs import SETTLE
+from interlock.store.statements.runs import PENDING_CHANGED, SETTLE
+from interlock.store.statements.waiting import ROWS_OF_RUN
 from interlock.store.tables import (
     changes,
     decisions,
@@ -22,6 +23,7 @@ from interlock.store.tables import (
     sessions,
     snapshots,
 )
+from interlock.store.tables import waiting as waiting_rows
 
 from .port import NOTHING_PENDING, Parameters
 
@@ -96,7 +98,25 @@ _SETTLE = Compiled(SETTLE)
 _IS_IN_EPOCH = Compiled(IS_IN_EPOCH)
 _REMEMBER_KEY = Compiled(_remember_key())
 _KEEP_SNAPSHOT = Compiled(_keep_snapshot())
+_ROWS_OF_RUN = Compiled(ROWS_OF_RUN)
+_WAITS = Compiled(insert(waiting_rows).inline(), [column.name for column in waiting_rows.c])
+_RESOLVED = Compiled(
+    delete(waiting_rows).where(
+        waiting_rows.c.run_id == bindparam("run_id"),
+        waiting_rows.c.requirement_id == bindparam("requirement_id"),
+        waiting_rows.c.assignee == bindparam("assignee"),
+    )
+)
 _MARK_SESSION = _mark_session()
+
+
+def _keep_waiting(connection: Connection, of_run: Parameters, waiting: Sequence[Parameters]) -> None:
+    """Have these rows be all that the run waits for. Those that stay aren't touched: they may be very many."""
+    known = {tuple(row) for row in _ROWS_OF_RUN.rows(connection, {"of_run": of_run["run_id"]})}
+    new = {(row["requirement_id"], row["assignee"], row["kind"], row["due"]): row for row in waiting}
+    gone = [{**of_run, "requirement_id": id_, "assignee": assignee} for id_, assignee, *_ in known - new.keys()]
+    _RESOLVED.each(connection, gone)
+    _WAITS.each(connection, [{**of_run, **row} for key, row in new.items() if key not in known])
 
 
 class SqliteWrites:
@@ -123,13 +143,13 @@ class SqliteWrites:
         connection: Connection,
         settled: Parameters,
         assignees: Sequence[str],
+        waiting: Sequence[Parameters],
         snapshot: Parameters | None,
     ) -> None:
         rows = _SETTLE.rows(connection, settled)
         if not rows:
             return
-        changed, account = rows[0]
-        run_id = settled["of_run"]
+        run_id, changed, owner, workflow_id, created_at, account, namespace = rows[0]
         if changed:
             change = {
                 "run_id": run_id,
@@ -138,6 +158,16 @@ class SqliteWrites:
                 "changed_at": settled["new_updated_at"],
             }
             _INSERT_CHANGE.rows(connection, change)
+        if changed == PENDING_CHANGED:
+            of_run = {
+                "run_id": run_id,
+                "owner": owner,
+                "workflow_id": workflow_id,
+                "created_at": created_at,
+                "account": account,
+                "namespace": namespace,
+            }
+            _keep_waiting(connection, of_run, waiting)
         if assignees:
             named = [{"run_id": run_id, "assignee": one, "account": account} for one in assignees]
             connection.execute(_ADD_ASSIGNEE, named)

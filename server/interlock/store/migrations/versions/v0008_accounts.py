@@ -12,17 +12,21 @@ from alembic import op
 from interlock_protocol.namespaces import home_of
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
 _ENDED = sa.text("status IN ('COMPLETED', 'CANCELLED', 'ERROR')")
 _ELSEWHERE = sa.text("namespace <> 'user_' || user_id")
+_WAITING = sa.text("pending <> '[]'")
+_UNNAMED = sa.text("assignee = ''")
+_UNNAMED_ELSEWHERE = sa.text("assignee = '' AND namespace <> 'user_' || owner")
 
 
 def upgrade() -> None:
     _runs()
     _assignees()
+    _waiting()
     _sessions()
     _tickets()
 
@@ -35,7 +39,7 @@ def _runs() -> None:
     op.add_column("runs", _account())
     op.add_column("runs", sa.Column("namespace", sa.Text, nullable=False, server_default=""))
     _move_home()
-    for name in ("ix_runs_created", "ix_runs_user", "ix_runs_session"):
+    for name in ("ix_runs_created", "ix_runs_user", "ix_runs_session", "ix_runs_waiting"):
         op.drop_index(name, "runs")
     place = ["created_at", "run_id"]
     op.create_index("ix_runs_account", "runs", ["account", *place])
@@ -44,6 +48,7 @@ def _runs() -> None:
         ("ix_runs_elsewhere", ["account", "user_id", *place], _ELSEWHERE),
         ("ix_runs_ended", place, _ENDED),
         ("ix_runs_session", ["account", "user_id", "session_id", *place], _ENDED),
+        ("ix_runs_waiting", ["account", *place], _WAITING),
     ):
         op.create_index(name, "runs", columns, sqlite_where=where, postgresql_where=where)
 
@@ -61,6 +66,22 @@ def _assignees() -> None:
     op.add_column("run_assignees", _account())
     op.drop_index("ix_run_assignees_assignee", "run_assignees")
     op.create_index("ix_run_assignees_assignee", "run_assignees", ["account", "assignee", "run_id"])
+
+
+def _waiting() -> None:
+    op.add_column("waiting", _account())
+    op.add_column("waiting", sa.Column("namespace", sa.Text, nullable=False, server_default=""))
+    of_run = "SELECT namespace FROM runs WHERE runs.run_id = waiting.run_id"
+    op.execute(f"UPDATE waiting SET namespace = COALESCE(({of_run}), '')")  # noqa: S608 - nothing of anybody's
+    for name in ("ix_waiting_assignee", "ix_waiting_unnamed"):
+        op.drop_index(name, "waiting")
+    place = ["created_at", "run_id"]
+    op.create_index("ix_waiting_assignee", "waiting", ["account", "assignee", *place])
+    for name, columns, where in (
+        ("ix_waiting_elsewhere", ["account", "owner", *place], _UNNAMED_ELSEWHERE),
+        ("ix_waiting_unnamed", ["account", "namespace", *place], _UNNAMED),
+    ):
+        op.create_index(name, "waiting", columns, sqlite_where=where, postgresql_where=where)
 
 
 def _sessions() -> None:

@@ -1,0 +1,54 @@
+"""Pages of lists, and cursors: where a page ended, for nobody but this store to read."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection, Select
+
+from interlock.store.ports.runs import ListedRun, RunPage
+from interlock.store.statements.feed import LAST_SEQ
+
+from .rows import assignees_of, listed_values
+
+_MAX_MILLISECONDS = 2**63 - 1
+
+
+def page_of(statement: Select[Any], limit: int, connection: Connection) -> RunPage:
+    """The page of a list.
+
+    Args:
+        statement: asks for one run more than the limit: that one tells that there is another page.
+    """
+    rows = connection.execute(statement).mappings().all()
+    page = rows[:limit]
+    assignees = assignees_of([row["run_id"] for row in page], connection)
+    runs = tuple(ListedRun(**listed_values(row, assignees.get(row["run_id"], ()))) for row in page)
+    seq = connection.execute(LAST_SEQ).scalar_one()
+    return RunPage(runs, cursor_of(runs[-1]) if len(rows) > limit else None, seq)
+
+
+def cursor_of(last: ListedRun) -> str:
+    """Where the page ends whose last run this is."""
+    return base64.urlsafe_b64encode(to_json((last.created_at, last.run_id))).decode().rstrip("=")
+
+
+def place_of(cursor: str | None) -> tuple[int, str] | None:
+    """The run behind which the page begins: when it was created, and its id; None of the first page.
+
+    Raises:
+        ValueError: a cursor that no page ended with.
+    """
+    if cursor is None:
+        return None
+    try:
+        created_at, run_id = from_json(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+    except (ValueError, TypeError):
+        raise ValueError("the cursor isn't one of this store's") from None
+    if type(created_at) is not int or not 0 <= created_at <= _MAX_MILLISECONDS:
+        raise ValueError("the cursor isn't one of this store's")
+    if not isinstance(run_id, str) or "\x00" in run_id:
+        raise ValueError("the cursor isn't one of this store's")
+    return created_at, run_id
