@@ -205,6 +205,7 @@ class Engine:
                 run.version,
                 run.fingerprint,
                 account=run.account,
+                namespace=run.namespace,
             )
         )
         return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)

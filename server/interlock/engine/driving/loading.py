@@ -72,5 +72,6 @@ def first_state(row: Run) -> RunState:
         version=row.version,
         fingerprint=row.fingerprint,
         account=row.account,
+        namespace=row.namespace,
         epoch=max(row.epoch, 1),
     )

@@ -199,6 +199,8 @@ class Worker:
             session=await self._sessions.for_step(),
             run_id=state.run_id,
             user_id=state.user_id,
+            account=state.account,
+            namespace=state.namespace,
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,

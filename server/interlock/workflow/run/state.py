@@ -123,6 +123,7 @@ class RunState:
     content_type: str | None = None
     error: str | None = None
     account: str = DEFAULT_ACCOUNT
+    namespace: str = ""
 
 
 _STATE = TypeAdapter(RunState)
