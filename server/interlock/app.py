@@ -149,8 +149,8 @@ class Interlock:
             if self.settings.keep_logs_days is not None:
                 retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)
                 self._keep(retention.run(RETENTION_SECONDS), "retention")
-            if engine.notices is not None:
-                self._keep(engine.notices.run(NOTICE_SECONDS), "notices")
+            if engine.relay is not None:
+                self._keep(engine.relay.run(NOTICE_SECONDS), "notices")
         except BaseException:
             await self._stack.aclose()
             raise

@@ -11,6 +11,7 @@ from time import perf_counter
 
 from tests.bench.audience import audience
 from tests.bench.client import BenchError
+from tests.bench.inbox import inbox
 from tests.bench.residents import idle_runs, idle_sockets
 from tests.bench.sizes import Figures, Sizes
 from tests.bench.systems import System
@@ -103,6 +104,7 @@ MEASURES = (
     Measure(idle_sockets, "B5", frozenset({"B5"}), once=True),
     Measure(takeover, "B7", frozenset({"B7"}), once=True),
     Measure(idle_runs, "B8", frozenset({"B8"}), once=True),
+    Measure(inbox, "I1", frozenset({"I1"}), once=True),
 )
 
 

@@ -83,6 +83,8 @@ ROWS = (
     Row("B8 memory", "{paused:,} paused runs: memory over an idle server", "MB", "less", _both(Target(at_most=5))),
     Row("B8 start", "{paused:,} paused runs: time to start", "s", "less", _both(Target(at_most=2))),
     Row("B8 Redis", "{paused:,} paused runs: Redis's own memory", "MB", "less"),
+    Row("I1 few", "one's own inbox among 1,000 waiting requirements", "ms", "less", _both(Target(at_most=5))),
+    Row("I1 many", "one's own inbox among {waiting:,} of 1,000 users", "ms", "less", _both(Target(at_most=5))),
 )
 
 TITLES = {"peer": "peer", "floor": "floor", "sqlite": "Interlock, SQLite", "redis": "Interlock, Redis"}
@@ -198,7 +200,7 @@ Written by `make bench` on {today}; don't edit. Absolute figures are this machin
 
 "x peer" and "x floor" say how many times *better* than the peer or the floor, for figures of which more is
 better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown,
-and B5, B7 and B8 are done once.
+and B5, B7, B8 and I1 are done once.
 
 What the floor doesn't reach, nothing does: at B1 the floor, which only sends, says how many times the peer is possible
 with this client.
@@ -238,7 +240,7 @@ changing order, so that what disturbs the machine disturbs all of them.
 - **B5**: a server that was just started, with {sockets:,} paused runs in its storage; then with a socket for each,
   which follows it. Memory that is the process's own (USS), after a collection of garbage, in KB of 1,024 bytes. The
   peer's sockets are authenticated, and the floor's accepted; they follow nothing. Sockets' buffers in the kernel are
-  not counted. Once, not in each pass; so are B7 and B8.
+  not counted. Once, not in each pass; so are B7, B8 and I1.
 - **B7**: two nodes on Redis and PostgreSQL. A run streams a delta each 50 ms on one of them, a client follows it at the
   other; the first is killed (`SIGKILL`); until the next event arrives that the dead node didn't send. {kills} times, in
   turns; least and most are of these.
@@ -246,6 +248,8 @@ changing order, so that what disturbs the machine disturbs all of them.
   memory, in MB of 2^20 bytes, some seconds after their start; from the start of the process, interpreter and imports
   included, until it listens. One run really ran to its pause, the others are its copies, written through the
   server's own ports. Redis's memory is what it says that it uses, less what it used when it was empty.
+- **I1**: the list of the 50 runs that wait for one user, asked of the store itself 200 times, where 1,000 requirements
+  wait in all, and where {waiting:,} do, for 1,000 users; medians. *Interlock, Redis* has its rows in PostgreSQL.
 
 The machine and the versions:
 

@@ -19,6 +19,7 @@ class Sizes:
     sockets: int = 3_000
     kills: int = 5
     paused: int = 100_000
+    waiting: int = 100_000
 
 
 FULL = Sizes()
@@ -33,4 +34,5 @@ QUICK = Sizes(
     sockets=500,
     kills=2,
     paused=2_000,
+    waiting=5_000,
 )

@@ -162,7 +162,7 @@ def without_settings() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("INTERLOCK_")}
 
 
-_OURS = frozenset({"B1", "B2", "B2'", "B3", "B4", "B5", "B6", "B6'", "B8"})
+_OURS = frozenset({"B1", "B2", "B2'", "B3", "B4", "B5", "B6", "B6'", "B8", "I1"})
 
 SYSTEMS: dict[str, Kind] = {
     kind.name: kind

@@ -93,6 +93,13 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
             yield url
 
 
+@pytest.fixture
+def pg_empty_url(postgres_url: str) -> Iterator[str]:
+    """A PostgreSQL without tables."""
+    with _new_postgres(postgres_url) as url:
+        yield url
+
+
 @asynccontextmanager
 async def _opened(url: str) -> AsyncIterator[Database]:
     database = open_database(url)

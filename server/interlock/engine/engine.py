@@ -29,7 +29,7 @@ from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
 from interlock.engine.driving.rows import audit_of, settlement_of
-from interlock.engine.upkeep.outbox import Notices, OnPause
+from interlock.engine.upkeep.outbox import OnPause, PauseRelay
 from interlock.engine.upkeep.takeover import Takeover
 from interlock.engine.upkeep.timers import Timers
 from interlock.engine.work.sessions import Sessions, own_session
@@ -105,9 +105,9 @@ class Engine:
         self.clock = clock or Clock()
         self.timers = Timers(store, self.clock, self._expire)
         self._is_alone = is_alone
-        self.notices = None if on_pause is None else Notices(store, self.clock, on_pause, self._logged, base_url)
+        self.relay = None if on_pause is None else PauseRelay(store, self.clock, on_pause, self._logged, base_url)
         ports = Ports(
-            log, store, self.clock, self.notices, counters or Counters(), vault=vault, max_log_events=max_log_events
+            log, store, self.clock, self.relay, counters or Counters(), vault=vault, max_log_events=max_log_events
         )
         self._traces = ports.traces
         self._expressions = ports.expressions

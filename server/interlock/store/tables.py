@@ -36,6 +36,7 @@ ELSEWHERE = "namespace <> 'user_' || user_id"
 # The same of what waits for nobody by name.
 UNNAMED_ELSEWHERE = "assignee = '' AND namespace <> 'user_' || owner"
 WAITING = "pending <> '[]'"
+UNINDEXED = "changed < 2 AND pending <> '[]'"
 UNNAMED = "assignee = ''"
 
 # SQLite makes only an INTEGER PRIMARY KEY the row's own number.
@@ -63,8 +64,9 @@ runs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("pending", Text, nullable=False),
-    # What the last settlement changed, so that one UPDATE can tell by what it returns: 2 the pending summary, and so
-    # what stands in `waiting`; 1 the status alone; 0 neither, and the change feed doesn't hear of it.
+    # What the last settlement changed, so that one UPDATE can tell by what it returns: 2, and 1 more if the change feed
+    # must hear of it, and 2 more if what stands in `waiting` isn't what is pending any more. Less than 2 was written by
+    # an Interlock that didn't know of `waiting`, as others may while nodes are updated one after the other.
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
     _account(),
@@ -109,6 +111,12 @@ Index(
     runs.c.run_id,
     sqlite_where=text(WAITING),
     postgresql_where=text(WAITING),
+)
+Index(
+    "ix_runs_unindexed",
+    runs.c.run_id,
+    sqlite_where=text(UNINDEXED),
+    postgresql_where=text(UNINDEXED),
 )
 # Partial, so that creating a run costs nothing more: a run comes into it when it ends.
 Index(
@@ -254,21 +262,25 @@ session_marks = Table(
     sqlite_with_rowid=False,
 )
 
-# Whom a hook is to be told of. One that was never taken is taken until 0; `done` is 1 when it was told.
-pause_notices = Table(
-    "pause_notices",
+# Messages to others, each about a run: `topic` says what they are about, `subject` what in the run. One that was never
+# taken is taken until 0; `done` is 1 when it was delivered.
+outbox = Table(
+    "outbox",
     metadata,
+    # As those have it who still write to `pause_notices`, a view of this: nodes of the version before.
+    Column("topic", Text, nullable=False, server_default="pause"),
     Column("run_id", Text, nullable=False),
-    Column("requirement_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("taken_until", BigInteger, nullable=False),
     Column("done", Integer, nullable=False),
-    PrimaryKeyConstraint("run_id", "requirement_id", name="pk_pause_notices"),
+    PrimaryKeyConstraint("topic", "run_id", "subject", name="pk_outbox"),
 )
 Index(
-    "ix_pause_notices_waiting",
-    pause_notices.c.taken_until,
-    pause_notices.c.created_at,
+    "ix_outbox_waiting",
+    outbox.c.topic,
+    outbox.c.taken_until,
+    outbox.c.created_at,
     sqlite_where=text(NOT_DONE),
     postgresql_where=text(NOT_DONE),
 )

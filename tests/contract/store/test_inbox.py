@@ -17,7 +17,6 @@ from interlock.following.feed import Feed
 from interlock.following.lists import FollowedList
 from interlock.store.port import ListedRun, RunFilter, Store
 from interlock_protocol.messages import FollowRuns
-from interlock_protocol.types import JsonObject
 
 USERS = ("ada", "bob", "carol", "dan")
 GROUPS = ("x", "y")
@@ -47,13 +46,13 @@ async def made(store: Store, draw: random.Random, count: int) -> None:
         await store.create_run(new_run(run_id, user_id=owner, workflow_id=workflow_id, created_at=number // 3))
         for step in range(1, 1 + draw.randrange(4)):
             pending = [requirement(draw, f"r{n}") for n in range(draw.randrange(4))]
-            named = sorted({name for each in pending for name in each.get("assignees") or ()})  # type: ignore[union-attr]
+            named = sorted({name for each in pending for name in each.get("assignees") or ()})
             status = draw.choice([RUNNING, PAUSED, PAUSED, COMPLETED])
-            stands = replace(settlement(run_id, status, step), pending=tuple(pending), assignees=tuple(named))  # type: ignore[arg-type]
+            stands = replace(settlement(run_id, status, step), pending=tuple(pending), assignees=tuple(named))
             await store.settle(stands)
 
 
-def requirement(draw: random.Random, id_: str) -> JsonObject:
+def requirement(draw: random.Random, id_: str) -> dict[str, Any]:
     """One that names nobody, in either way, or somebody."""
     named: Any = draw.choice([None, [], [""], draw.sample(NAMES, draw.randint(1, 3))])
     return {"id": id_, "kind": "requires_confirmation", **({} if named is None else {"assignees": named})}

@@ -9,38 +9,40 @@ from tests.contract.store.samples import Clock
 from interlock.store.port import Store
 
 
-async def test_a_notice_is_taken_by_one_until_its_time_is_over(store: Store) -> None:
-    await store.notify("run", ["r1", "r2"])
-    assert list(await store.take_notices(1000, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
-    assert list(await store.take_notices(1099, hold_ms=100)) == []
-    assert list(await store.take_notices(1100, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
-    assert list(await store.take_notices(1199, hold_ms=100)) == []
+async def test_a_message_is_taken_by_one_until_its_time_is_over(store: Store) -> None:
+    await store.leave_messages("pause", "run", ["r1", "r2"])
+    assert list(await store.take_messages("pause", 1000, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
+    assert list(await store.take_messages("pause", 1099, hold_ms=100)) == []
+    assert list(await store.take_messages("pause", 1100, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
+    assert list(await store.take_messages("pause", 1199, hold_ms=100)) == []
 
 
-async def test_a_notice_that_was_told_is_never_handed_out_again(store: Store) -> None:
-    await store.notify("run", ["r1", "r2"])
-    await store.take_notices(1000, hold_ms=100)
-    await store.notified("run", "r1")
-    await store.notified("run", "r1")
-    await store.notified("run", "nothing")
-    await store.notify("run", ["r1", "r2", "r3", "r3"])
-    await store.notify("run", [])
-    assert list(await store.take_notices(1001, hold_ms=100)) == [("run", "r3")]
-    assert list(await store.take_notices(5000, hold_ms=100)) == [("run", "r2"), ("run", "r3")]
+async def test_a_message_that_was_delivered_is_never_handed_out_again(store: Store) -> None:
+    await store.leave_messages("pause", "run", ["r1", "r2"])
+    await store.take_messages("pause", 1000, hold_ms=100)
+    await store.message_delivered("pause", "run", "r1")
+    await store.message_delivered("pause", "run", "r1")
+    await store.message_delivered("pause", "run", "nothing")
+    await store.leave_messages("pause", "run", ["r1", "r2", "r3", "r3"])
+    await store.leave_messages("pause", "run", [])
+    assert list(await store.take_messages("pause", 1001, hold_ms=100)) == [("run", "r3")]
+    assert list(await store.take_messages("pause", 5000, hold_ms=100)) == [("run", "r2"), ("run", "r3")]
 
 
-async def test_notices_come_oldest_first_and_those_never_taken_before_all(store: Store, clock: Clock) -> None:
+async def test_messages_come_oldest_first_and_those_never_taken_before_all(store: Store, clock: Clock) -> None:
     for n in range(3):
         clock.now -= 1
-        await store.notify(f"run{n}", ["r"])
-    assert list(await store.take_notices(1000, hold_ms=100, limit=2)) == [("run2", "r"), ("run1", "r")]
-    assert list(await store.take_notices(2000, hold_ms=100, limit=1)) == [("run0", "r")]
-    assert list(await store.take_notices(2000, hold_ms=100, limit=5)) == [("run2", "r"), ("run1", "r")]
+        await store.leave_messages("pause", f"run{n}", ["r"])
+    assert list(await store.take_messages("pause", 1000, hold_ms=100, limit=2)) == [("run2", "r"), ("run1", "r")]
+    assert list(await store.take_messages("pause", 2000, hold_ms=100, limit=1)) == [("run0", "r")]
+    assert list(await store.take_messages("pause", 2000, hold_ms=100, limit=5)) == [("run2", "r"), ("run1", "r")]
 
 
 async def test_many_who_take_at_once_never_take_the_same(store: Store) -> None:
     runs = [f"run{n}" for n in range(20)]
-    await asyncio.gather(*(store.notify(run_id, order) for run_id in runs for order in (["a", "b"], ["b", "a", "c"])))
+    await asyncio.gather(
+        *(store.leave_messages("pause", run_id, order) for run_id in runs for order in (["a", "b"], ["b", "a", "c"]))
+    )
     taken = [each for some in await asyncio.gather(*(takes(store) for _ in range(8))) for each in some]
     assert sorted(taken) == [(run_id, requirement) for run_id in sorted(runs) for requirement in "abc"]
 
@@ -48,7 +50,18 @@ async def test_many_who_take_at_once_never_take_the_same(store: Store) -> None:
 async def takes(store: Store) -> list[tuple[str, str]]:
     """What one gets who takes, seven at a time, until there are none (or others are about to take them)."""
     taken: list[tuple[str, str]] = []
-    while some := await store.take_notices(1000, hold_ms=100, limit=7):
+    while some := await store.take_messages("pause", 1000, hold_ms=100, limit=7):
         assert len(some) <= 7
         taken += some
     return taken
+
+
+async def test_each_topic_is_taken_and_delivered_by_itself(store: Store) -> None:
+    await store.leave_messages("pause", "run", ["r1"])
+    await store.leave_messages("end", "run", ["r1", "r2"])
+    assert list(await store.take_messages("pause", 1000, hold_ms=100)) == [("run", "r1")]
+    assert list(await store.take_messages("end", 1000, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
+    await store.message_delivered("end", "run", "r1")
+    assert list(await store.take_messages("pause", 5000, hold_ms=100)) == [("run", "r1")]
+    assert list(await store.take_messages("end", 5000, hold_ms=100)) == [("run", "r2")]
+    assert list(await store.take_messages("other", 5000, hold_ms=100)) == []

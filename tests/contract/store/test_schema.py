@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic_core import to_json
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, CursorResult, inspect, select, text
 from tests.contract.store.samples import ALICE, BOB, COMPLETED, PAUSED, all_changes, new_run, settlement, the_run
 
 from interlock.database import Database, open_database
@@ -121,6 +122,56 @@ async def test_what_waits_is_known_after_an_upgrade(empty_database_url: str) -> 
     page = await store.waiting(WaitingFilter(assignees=frozenset({BOB}), limit=500))
     assert [run.run_id for run in page.runs] == [f"run{number:03}" for number in range(447, 0, -3)]
     await database.close()
+
+
+def before_the_outbox(connection: Connection) -> None:
+    """The tables of revision 0007, and pause notices in them: one that was told, one that is held, and a new one."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0007")
+    for values in ("'run', 'told', 1, 5, 1", "'run', 'held', 2, 5000, 0", "'run', 'new', 3, 0, 0"):
+        connection.exec_driver_sql(f"INSERT INTO pause_notices VALUES ({values})")
+
+
+async def test_pauses_that_were_not_told_before_an_upgrade_are_in_the_outbox(empty_database_url: str) -> None:
+    database = open_database(empty_database_url)
+    await database.write(before_the_outbox)
+    await migrate(database)
+    store = SqlStore(database)
+    assert list(await store.take_messages("pause", 1000, hold_ms=1000)) == [("run", "new")]
+    assert list(await store.take_messages("pause", 9000, hold_ms=1000)) == [("run", "held"), ("run", "new")]
+    await database.close()
+
+
+BEFORE = (
+    "INSERT INTO pause_notices (run_id, requirement_id, created_at, taken_until, done)"
+    " SELECT * FROM unnest(ARRAY['run', 'run'], ARRAY['old', 'new'], ARRAY[4, 4], ARRAY[0, 0], ARRAY[0, 0])"
+    " ON CONFLICT DO NOTHING",
+    "WITH free AS (SELECT run_id, requirement_id FROM pause_notices WHERE done = 0 AND taken_until <= 7"
+    " ORDER BY taken_until, created_at LIMIT 1 FOR UPDATE SKIP LOCKED) UPDATE pause_notices SET taken_until = 7000"
+    " WHERE (run_id, requirement_id) IN (SELECT run_id, requirement_id FROM free)"
+    " RETURNING created_at, run_id, requirement_id",
+    "UPDATE pause_notices SET done = 1 WHERE run_id = 'run' AND requirement_id = 'held'",
+)
+"""What nodes of the version before do with pause notices: leave two, take one, tell of another."""
+
+
+async def test_nodes_of_the_version_before_go_on_with_the_outbox(pg_empty_url: str) -> None:
+    database = open_database(pg_empty_url)
+    await database.write(before_the_outbox)
+    await migrate(database)
+
+    def of_before(connection: Connection) -> list[Any]:
+        return [tuple(row) for each in BEFORE for row in _rows(connection.exec_driver_sql(each))]
+
+    assert await database.write(of_before) == [(3, "run", "new")]
+    store = SqlStore(database)
+    assert list(await store.take_messages("pause", 6000, hold_ms=1)) == [("run", "old")]
+    await database.close()
+
+
+def _rows(result: CursorResult[Any]) -> list[Any]:
+    return list(result) if result.returns_rows else []
 
 
 async def test_a_database_of_a_newer_interlock_is_left_alone(empty_database_url: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic_core import to_json
 from sqlalchemy import Connection, select, text
 from tests.contract.store.samples import (
     ALICE,
@@ -128,9 +129,9 @@ async def test_an_older_settlement_and_one_of_no_run_change_nothing(store: Store
     assert await rows(database) == [("run", "r1", BOB, "requires_confirmation", ALICE, "release", None, 1000)]
 
 
-def of_pending(run_id: str, pending: Sequence[JsonObject]) -> set[tuple[str, str, str]]:
+def of_pending(run_id: str, pending: Sequence[dict[str, Any]]) -> set[tuple[str, str, str]]:
     """The law, as a function of the pending summary."""
-    return {(run_id, f"{each['id']}", name) for each in pending for name in each.get("assignees") or [""]}  # type: ignore[union-attr]
+    return {(run_id, each["id"], name) for each in pending for name in each.get("assignees") or [""]}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -179,6 +180,44 @@ async def test_whoever_settles_behind_another_deletes_what_that_one_wrote(
     await ending
     assert (await the_run(store)).status == COMPLETED
     assert await rows(postgres_database) == []
+
+
+# --- beside nodes that don't know of it ---
+
+
+async def settled_before(database: Database, run_id: str, next_index: int, pending: str) -> None:
+    """As the releases before settle: what waits isn't written."""
+    statement = text(
+        "UPDATE runs SET status = 'PAUSED', next_index = :next_index, pending = :pending, changed = 1"
+        " WHERE run_id = :run_id"
+    )
+    values = {"run_id": run_id, "next_index": next_index, "pending": pending}
+    await database.write(lambda connection: connection.execute(statement, values))
+
+
+async def test_what_an_older_node_settles_is_found_by_whoever_looks(store: Store, database: Database) -> None:
+    for number in range(5):
+        await store.create_run(new_run(f"run{number}", created_at=number))
+        await store.settle(pausing(f"run{number}", 1, asked("r1", BOB)))
+    await settled_before(database, "run0", 2, '[{"id":"r2","kind":"k","assignees":["carol"]}]')
+    await settled_before(database, "run1", 2, "[]")
+    await settled_before(database, "run2", 2, '[{"id":"r2","kind":"k","assignees":["bob"]}]')
+    assert await ids(store, names(BOB, limit=2)) == ["run4", "run3", "run2"]
+    assert await ids(store, names("carol")) == ["run0"]
+    assert [row[:3] for row in await rows(database)] == [
+        ("run0", "r2", "carol"),
+        *((f"run{number}", "r2" if number == 2 else "r1", BOB) for number in (2, 3, 4)),
+    ]
+
+
+async def test_what_an_older_node_settled_is_put_right_by_the_next_settlement(store: Store, database: Database) -> None:
+    await store.create_run(new_run("run"))
+    paused = pausing("run", 2, asked("r1", BOB))
+    await settled_before(database, "run", 1, to_json(paused.pending).decode())
+    before = (await store.feed_ends()).last
+    await store.settle(paused)
+    assert await whom(database) == [("r1", BOB)]
+    assert (await store.feed_ends()).last == before, "nothing else has changed"
 
 
 # --- lists of it ---
@@ -252,24 +291,16 @@ async def test_a_forged_cursor_is_a_value_error(store: Store) -> None:
 
 # --- what it costs ---
 
-NARROWED: dict[str, Any] = {
-    "account": "default",
-    "workflow_id": None,
-    "session_id": None,
-    "namespace": None,
-    "statuses": frozenset(),
-    "before": None,
-    "limit": 5,
-}
+ANYTHING = {"workflow": False, "session": False, "place": False, "statuses": False}
 
 
-@pytest.mark.parametrize("before", [None, (5, "run")])
-async def test_a_list_reads_no_row_of_others(database: Database, before: tuple[int, str] | None) -> None:
+@pytest.mark.parametrize("paged", [False, True])
+async def test_a_list_reads_no_row_of_others(database: Database, paged: bool) -> None:
     """Each part by an index that has it in the order of the list, and no part sorts more than a page."""
-    narrowed = {**NARROWED, "before": before}
-    home = frozenset({"user_alice"})
-    named = frozenset({ALICE, "group:x"})
-    mine = list_waiting(unnamed_of=ALICE, assignees=named, owned_by=None, namespaces=home, **narrowed)
+    mine = list_waiting(apart=2, rest=False, owned=False, unnamed=True, home=False, places=1, paged=paged, **ANYTHING)
+    everybodys = list_all(paged=paged, **ANYTHING)
+    names = {"name_0": "alice", "name_1": "group:x", "unnamed_of": "alice", "place_0": ["user_alice"]}
+    values = {**names, "at_most": 5, "of_account": "default", "before_time": 5, "before_run": "run"}
 
     def plans(connection: Connection) -> list[str]:
         if database.dialect == "postgresql":
@@ -277,8 +308,9 @@ async def test_a_list_reads_no_row_of_others(database: Database, before: tuple[i
             connection.execute(text("SET LOCAL enable_bitmapscan = off"))
         explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
         found = []
-        for statement in (mine, list_all(**narrowed)):
-            compiled = statement.compile(connection, compile_kwargs={"literal_binds": True})
+        for statement in (mine, everybodys):
+            used = {name: value for name, value in values.items() if name in statement.compile().params}
+            compiled = statement.params(used).compile(connection, compile_kwargs={"literal_binds": True})
             found.append("\n".join(str(row) for row in connection.execute(text(f"{explain} {compiled}"))))
         return found
 

@@ -21,7 +21,7 @@ from interlock.auth.principal import USER_SCOPES
 from interlock.auth.tokens import StaticTokens
 from interlock.engine.clock import Clock, node_ms
 from interlock.engine.engine import Engine
-from interlock.engine.upkeep import outbox as notices
+from interlock.engine.upkeep import outbox
 from interlock.engine.upkeep.outbox import OnPause
 from interlock.log.sql import SqlLog
 from interlock.settings import Settings
@@ -140,7 +140,7 @@ async def test_plain_function_is_called_in_a_thread(tmp_path: Path) -> None:
 async def test_hook_that_fails_is_called_again_and_holds_up_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notices, "HOLD_MS", 100)
+    monkeypatch.setattr(outbox, "HOLD_MS", 100)
     monkeypatch.setattr("interlock.app.NOTICE_SECONDS", 0.05)
     told = Told(failures=3)
     async with server(tmp_path, told) as engine:
@@ -152,7 +152,7 @@ async def test_hook_that_fails_is_called_again_and_holds_up_no_run(
 async def test_pause_that_was_not_told_is_told_by_the_next_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notices, "HOLD_MS", 0)
+    monkeypatch.setattr(outbox, "HOLD_MS", 0)
     never = asyncio.Event()
 
     async def hangs(_: PauseNotice) -> None:
@@ -167,7 +167,7 @@ async def test_pause_that_was_not_told_is_told_by_the_next_server(
 
 
 async def test_what_was_decided_meanwhile_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices, "HOLD_MS", 0)
+    monkeypatch.setattr(outbox, "HOLD_MS", 0)
     never = asyncio.Event()
 
     async def hangs(_: PauseNotice) -> None:
@@ -191,15 +191,15 @@ async def test_who_tells_is_agreed_on_by_the_clock_of_the_store(storage: Storage
         asked.set()
         raise StoreUnavailable
 
-    telling = notices.Notices(storage.store, clock, Told(), away, "")
+    telling = outbox.PauseRelay(storage.store, clock, Told(), away, "")
     await telling.add("run-1", ["first"])
     task = asyncio.create_task(telling.run(3600))
     await asked.wait()
     await end([task])
 
-    assert await storage.store.take_notices(clock.now_ms(), notices.HOLD_MS) == [], "one has it"
-    later = clock.now_ms() + notices.HOLD_MS
-    assert await storage.store.take_notices(later, notices.HOLD_MS) == [("run-1", "first")]
+    assert await storage.store.take_messages(outbox.PAUSE, clock.now_ms(), outbox.HOLD_MS) == [], "one has it"
+    later = clock.now_ms() + outbox.HOLD_MS
+    assert await storage.store.take_messages(outbox.PAUSE, later, outbox.HOLD_MS) == [("run-1", "first")]
 
 
 def test_application_takes_the_hook() -> None:

@@ -79,7 +79,7 @@ class Ports:
     log: Log
     store: Store
     clock: Clock
-    notices: Outbox | None = None
+    outbox: Outbox | None = None
     counters: Counters = field(default_factory=Counters)
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
@@ -111,7 +111,7 @@ class Driver:
         self._max_log_events = ports.max_log_events
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
-        self._notices = ports.notices
+        self._outbox = ports.outbox
         self._traces = ports.traces
         self._announced: set[str] = set()
         self._noted = frozenset(state.requirements)
@@ -230,25 +230,25 @@ class Driver:
 
     async def _announce(self) -> None:
         """Have the application told of pauses: written down before they are in the log."""
-        if self._notices is None or self.state.requirements.keys() <= self._announced:
+        if self._outbox is None or self.state.requirements.keys() <= self._announced:
             return
         new = sorted(self.state.requirements.keys() - self._announced)
-        while not await self._is_noted(self._notices, new):  # noqa: ASYNC110 - nothing tells when it is back
+        while not await self._is_noted(self._outbox, new):  # noqa: ASYNC110 - nothing tells when it is back
             await asyncio.sleep(AWAY_SECONDS)  # what runs goes on meanwhile
         self._announced.update(self.state.requirements)
         self._untold = True
 
-    async def _is_noted(self, notices: Outbox, requirement_ids: Sequence[str]) -> bool:
+    async def _is_noted(self, outbox: Outbox, requirement_ids: Sequence[str]) -> bool:
         try:
-            await notices.add(self.state.run_id, requirement_ids)
+            await outbox.add(self.state.run_id, requirement_ids)
         except StoreUnavailable:
             return False
         return True
 
     def _told_of_pauses(self) -> None:
         """What was announced is in the log by now."""
-        if self._notices is not None and self._untold:
-            self._notices.logged()
+        if self._outbox is not None and self._untold:
+            self._outbox.logged()
         self._untold = False
 
     async def _drain(self) -> None:

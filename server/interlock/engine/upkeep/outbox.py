@@ -1,8 +1,9 @@
 """Telling the application that somebody is waited for: its `on_pause` hook.
 
 Laws:
-- A pause is written down as to be told before it is in the log, and crossed out after the hook has returned: so the
-  hook is called for each pause, once if nothing goes wrong, and at least once whatever does.
+- A pause is left in the outbox before it is in the log, and is delivered when the hook has returned: so the hook is
+  called for each pause, once if nothing goes wrong, and at least once whatever does. (Were it left with the run's
+  row, it would be told later, and what is decided before the row is written not at all.)
 - A pause that never came into the log, or that was decided meanwhile, isn't told.
 - Who tells is agreed on by the store's clock: one node tells, and after a while another, if it didn't.
 - The hook holds up no run. What it raises is logged, and it is called again after a while.
@@ -31,6 +32,9 @@ from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject
 
 logger = structlog.get_logger(__name__)
+
+PAUSE = "pause"
+"""The topic; a message's subject is the id of the requirement."""
 
 HOLD_MS = 60_000
 """How long one node has for telling, before another (or itself, after an error) tries."""
@@ -61,8 +65,8 @@ OnPause: TypeAlias = Callable[[PauseNotice], Awaitable[None] | None]
 """The hook: a function or a coroutine function. A plain function is called in a thread."""
 
 
-class Notices:
-    """Keeps what is to be told, and tells it.
+class PauseRelay:
+    """Leaves pauses in the outbox, and passes them on to the hook.
 
     Args:
         state: the state of a run, as its log has it.
@@ -70,9 +74,9 @@ class Notices:
     """
 
     def __init__(
-        self, store: Outbox, clock: Clock, hook: OnPause, state: Callable[[str], Awaitable[RunState]], base_url: str
+        self, outbox: Outbox, clock: Clock, hook: OnPause, state: Callable[[str], Awaitable[RunState]], base_url: str
     ) -> None:
-        self._store = store
+        self._outbox = outbox
         self._clock = clock
         self._hook = hook
         self._state = state
@@ -82,7 +86,7 @@ class Notices:
 
     async def add(self, run_id: str, requirement_ids: Sequence[str]) -> None:
         """Write down that these are to be told, once they are in the log."""
-        await self._store.notify(run_id, requirement_ids)
+        await self._outbox.leave_messages(PAUSE, run_id, requirement_ids)
 
     def logged(self) -> None:
         """What was written down may be in the log now."""
@@ -93,7 +97,7 @@ class Notices:
         while True:
             self._news.clear()
             with contextlib.suppress(StoreUnavailable):
-                taken = await self._store.take_notices(self._clock.now_ms(), HOLD_MS)
+                taken = await self._outbox.take_messages(PAUSE, self._clock.now_ms(), HOLD_MS)
                 later, self._later = self._later, set()
                 for run_id, requirement_id in [*later, *taken]:
                     await self._tell(run_id, requirement_id)
@@ -111,7 +115,7 @@ class Notices:
                 # Not in the log yet, or, if its owner has died before, when another asks again.
                 self._later.add((run_id, requirement_id))
                 return
-            await self._store.notified(run_id, requirement_id)
+            await self._outbox.message_delivered(PAUSE, run_id, requirement_id)
         except (StoreUnavailable, Refusal):
             return
         except Exception:

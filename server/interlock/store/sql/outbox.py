@@ -15,27 +15,27 @@ from .transactions import SqlTransactions
 class SqlOutbox(SqlTransactions):
     """`Outbox`."""
 
-    async def notify(self, run_id: str, requirement_ids: Sequence[str]) -> None:
-        if requirement_ids:
-            await self._write(partial(self._notify, run_id, requirement_ids), one_statement=True)
+    async def leave_messages(self, topic: str, run_id: str, subjects: Sequence[str]) -> None:
+        if subjects:
+            await self._write(partial(self._leave, topic, run_id, subjects), one_statement=True)
 
-    async def take_notices(self, now: int, hold_ms: int, limit: int = 100) -> Sequence[tuple[str, str]]:
-        return await self._write(partial(_take_notices, now, hold_ms, limit), one_statement=True)
+    async def take_messages(self, topic: str, now: int, hold_ms: int, limit: int = 100) -> Sequence[tuple[str, str]]:
+        return await self._write(partial(_take, topic, now, hold_ms, limit), one_statement=True)
 
-    async def notified(self, run_id: str, requirement_id: str) -> None:
-        await self._write(partial(_notified, run_id, requirement_id), one_statement=True)
+    async def message_delivered(self, topic: str, run_id: str, subject: str) -> None:
+        await self._write(partial(_done, topic, run_id, subject), one_statement=True)
 
-    def _notify(self, run_id: str, requirement_ids: Sequence[str], connection: Connection) -> None:
+    def _leave(self, topic: str, run_id: str, subjects: Sequence[str], connection: Connection) -> None:
         # Sorted: two who insert the same rows wait for each other, and in one order that ends.
-        each = {"run_id": run_id, "created_at": self._clock(), "taken_until": 0, "done": 0}
-        self._writes.notify(connection, [{**each, "requirement_id": one} for one in sorted(set(requirement_ids))])
+        each = {"topic": topic, "run_id": run_id, "created_at": self._clock(), "taken_until": 0, "done": 0}
+        self._writes.leave_messages(connection, [{**each, "subject": one} for one in sorted(set(subjects))])
 
 
-def _take_notices(now: int, hold_ms: int, limit: int, connection: Connection) -> Sequence[tuple[str, str]]:
-    parameters = {"now": now, "new_taken_until": now + hold_ms, "at_most": limit}
-    taken = sorted(tuple(row) for row in connection.execute(sql.TAKE_NOTICES, parameters))
-    return [(run_id, requirement_id) for _, run_id, requirement_id in taken]
+def _take(topic: str, now: int, hold_ms: int, limit: int, connection: Connection) -> Sequence[tuple[str, str]]:
+    parameters = {"of_topic": topic, "now": now, "new_taken_until": now + hold_ms, "at_most": limit}
+    taken = sorted(tuple(row) for row in connection.execute(sql.TAKE, parameters))
+    return [(run_id, subject) for _, run_id, subject in taken]
 
 
-def _notified(run_id: str, requirement_id: str, connection: Connection) -> None:
-    connection.execute(sql.NOTIFIED, {"of_run": run_id, "of_requirement": requirement_id})
+def _done(topic: str, run_id: str, subject: str, connection: Connection) -> None:
+    connection.execute(sql.DONE, {"of_topic": topic, "of_run": run_id, "of_subject": subject})

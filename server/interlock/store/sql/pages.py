@@ -10,19 +10,20 @@ from sqlalchemy import Connection, Select
 
 from interlock.store.ports.runs import ListedRun, RunPage
 from interlock.store.statements.feed import LAST_SEQ
+from interlock.store.writes import Parameters
 
 from .rows import assignees_of, listed_values
 
 _MAX_MILLISECONDS = 2**63 - 1
 
 
-def page_of(statement: Select[Any], limit: int, connection: Connection) -> RunPage:
+def page_of(statement: Select[Any], parameters: Parameters, limit: int, connection: Connection) -> RunPage:
     """The page of a list.
 
     Args:
         statement: asks for one run more than the limit: that one tells that there is another page.
     """
-    rows = connection.execute(statement).mappings().all()
+    rows = connection.execute(statement, parameters).mappings().all()
     page = rows[:limit]
     assignees = assignees_of([row["run_id"] for row in page], connection)
     runs = tuple(ListedRun(**listed_values(row, assignees.get(row["run_id"], ()))) for row in page)

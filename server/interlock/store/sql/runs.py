@@ -105,7 +105,7 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
         before=before,
         limit=limit + 1,
     )
-    return page_of(statement, limit, connection)
+    return page_of(statement, {}, limit, connection)
 
 
 def _ended(
@@ -157,7 +157,7 @@ def _new_row(run: NewRun) -> Parameters:
         "created_at": run.created_at,
         "updated_at": run.created_at,
         "pending": NOTHING_PENDING,
-        "changed": 1,
+        "changed": sql.SETTLED,
         "next_timer": None,
         "account": run.account,
         "namespace": run.namespace or home_of(run.user_id),

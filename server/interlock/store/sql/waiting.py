@@ -1,4 +1,8 @@
-"""What waits, in SQL."""
+"""What waits, in SQL.
+
+Law: what was settled by an Interlock that didn't know of `waiting` is put right by whoever comes across it. There
+may be such nodes while others are updated already.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,40 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from interlock.store.ports.runs import RunPage
 from interlock.store.ports.waiting import WaitingFilter
 from interlock.store.statements import waiting as sql
 from interlock.store.statements.feed import LAST_SEQ
+from interlock.store.statements.owned import home_beside, parted
 from interlock.store.writes import Parameters
 from interlock_protocol.types import JsonObject
 
 from .pages import page_of, place_of
+from .rows import pending_of
 from .transactions import SqlTransactions
+
+INDEXED = 200
+"""How many runs are put right in one transaction."""
 
 
 class SqlWaiting(SqlTransactions):
     """`Waiting`."""
 
     async def waiting(self, which: WaitingFilter) -> RunPage:
-        return await self._read(partial(_waiting, which, place_of(which.cursor)))
+        page = await self._page(which)
+        while ended := [run.run_id for run in page.runs if not run.pending]:
+            await self._write(partial(_index, sql.LOCK_RUNS, {"of_runs": ended}))
+            page = await self._page(which)
+        return page
+
+    async def _page(self, which: WaitingFilter) -> RunPage:
+        before = place_of(which.cursor)
+        while (page := await self._read(partial(_waiting, which, before))) is None:
+            while await self._write(partial(_index, sql.LOCK_UNINDEXED, {"at_most": INDEXED})) == INDEXED:
+                pass
+        return page
 
 
 def rows_of(pending: Sequence[JsonObject]) -> Sequence[Parameters]:
@@ -47,25 +67,64 @@ def _due(requirement: JsonObject) -> int | None:
     return round(datetime.fromisoformat(at).timestamp() * 1000) if isinstance(at, str) else None
 
 
-def _waiting(which: WaitingFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage:
+def _index(locked: Select[Any], parameters: Parameters, connection: Connection) -> int:
+    """Have the rows of these runs say what is pending; how many runs they were."""
+    runs = [row._asdict() for row in connection.execute(locked, parameters)]
+    of_runs = {"of_runs": [run["run_id"] for run in runs]}
+    connection.execute(sql.DELETE_ROWS, of_runs)
+    rows = [_of_run(run) | row for run in runs for row in rows_of(pending_of(run["pending"]))]
+    if rows:
+        connection.execute(sql.INSERT_ROWS, rows)
+    connection.execute(sql.INDEXED, of_runs)
+    return len(runs)
+
+
+def _of_run(run: Parameters) -> Parameters:
+    names = ("run_id", "workflow_id", "created_at", "account", "namespace")
+    return {"owner": run["user_id"], **{name: run[name] for name in names}}
+
+
+def _waiting(which: WaitingFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage | None:
+    """None where something isn't in the table yet."""
+    if connection.execute(sql.HAS_UNINDEXED).scalar_one():
+        return None
     limit = max(1, which.limit)
-    filters: dict[str, Any] = {
-        "account": which.account,
-        "workflow_id": which.workflow_id,
-        "session_id": which.session_id,
-        "namespace": which.namespace,
-        "statuses": frozenset(which.statuses),
-        "before": before,
-        "limit": limit + 1,
+    if not which.anybody and which.unnamed_of is None and not which.assignees:
+        return RunPage((), None, connection.execute(LAST_SEQ).scalar_one())
+    narrowed = {
+        "workflow": which.workflow_id is not None,
+        "session": which.session_id is not None,
+        "place": which.namespace is not None,
+        "statuses": bool(which.statuses),
+        "paged": before is not None,
+    }
+    created_at, run_id = before or (None, None)
+    parameters: Parameters = {
+        "of_workflow": which.workflow_id,
+        "of_session": which.session_id,
+        "of_namespace": which.namespace,
+        "of_account": which.account,
+        "of_statuses": sorted(which.statuses),
+        "before_time": created_at,
+        "before_run": run_id,
+        "at_most": limit + 1,
     }
     if which.anybody:
-        return page_of(sql.list_all(**filters), limit, connection)
-    if which.unnamed_of is None and not which.assignees:
-        return RunPage((), None, connection.execute(LAST_SEQ).scalar_one())
-    asked: dict[str, Any] = {
-        "unnamed_of": which.unnamed_of,
-        "assignees": which.assignees,
-        "owned_by": which.owned_by,
-        "namespaces": which.namespaces,
-    }
-    return page_of(sql.list_waiting(**asked, **filters), limit, connection)
+        return page_of(sql.list_all(**narrowed), parameters, limit, connection)
+    names, places = sorted(which.assignees), parted(which.namespaces)
+    apart, rest = names[: sql.APART], names[sql.APART :]
+    home = home_beside(which.unnamed_of, which.namespaces)
+    statement = sql.list_waiting(
+        apart=len(apart),
+        rest=bool(rest),
+        owned=which.owned_by is not None,
+        unnamed=which.unnamed_of is not None,
+        home=home is not None,
+        places=len(places),
+        **narrowed,
+    )
+    parameters |= {"names": rest, "owned_by": which.owned_by, "unnamed_of": which.unnamed_of, "home": home}
+    parameters |= {"namespaces": sorted(which.namespaces)}
+    parameters |= {f"name_{number}": name for number, name in enumerate(apart)}
+    parameters |= {f"place_{number}": some for number, some in enumerate(places)}
+    return page_of(statement, parameters, limit, connection)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
+    BindParameter,
     Integer,
     Select,
     Text,
@@ -26,7 +26,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from interlock.store.tables import ELSEWHERE, ENDED, PAUSED, UNFINISHED, run_assignees, runs, snapshots
 from interlock_protocol.types import FINAL_STATUSES
 
-from .owned import owned
+from .owned import home_beside, owned, parted
 from .parameters import AT_MOST, NOW, OF_RUN
 
 _NOT_FINAL = "runs.status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
@@ -99,8 +99,10 @@ _IS_MOVED_ON = (
     tuple_(runs.c.epoch, runs.c.next_index) <= tuple_(_NEW_EPOCH, _NEW_INDEX),
     or_(text(_NOT_FINAL), runs.c.status == _NEW_STATUS),
 )
-PENDING_CHANGED = 2
-"""What `SETTLE` returns as `changed` when what the run waits for isn't what it was."""
+SETTLED = 2
+FED = 1
+WAITING_CHANGED = 2
+"""What `SETTLE` returns as `changed` is the sum of these that hold; see the column."""
 
 
 def _settle() -> ReturningUpdate[Any]:
@@ -116,7 +118,9 @@ def _settle() -> ReturningUpdate[Any]:
             updated_at=bindparam("new_updated_at", type_=BigInteger),
             pending=pending,
             next_timer=bindparam("new_next_timer", type_=BigInteger),
-            changed=case((runs.c.pending != pending, PENDING_CHANGED), (runs.c.status != status, 1), else_=0),
+            changed=literal_column(f"{SETTLED}")
+            + case((or_(runs.c.status != status, runs.c.pending != pending), FED), else_=0)
+            + case((or_(runs.c.pending != pending, runs.c.changed < SETTLED), WAITING_CHANGED), else_=0),
         )
         .returning(
             runs.c.run_id,
@@ -135,22 +139,6 @@ IS_MOVED_ON: Select[Any] = select(literal_column("1")).where(*_IS_MOVED_ON)
 """Whether `SETTLE` moves the row on."""
 
 
-def filters(
-    workflow_id: str | None, session_id: str | None, namespace: str | None, statuses: frozenset[str]
-) -> list[ColumnElement[bool]]:
-    """The conditions of a list."""
-    conditions: list[ColumnElement[bool]] = []
-    if workflow_id is not None:
-        conditions.append(runs.c.workflow_id == workflow_id)
-    if session_id is not None:
-        conditions.append(runs.c.session_id == session_id)
-    if namespace is not None:
-        conditions.append(runs.c.namespace == namespace)
-    if statuses:
-        conditions.append(runs.c.status.in_(sorted(statuses)))
-    return conditions
-
-
 def list_runs(
     *,
     account: str,
@@ -165,10 +153,19 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*LISTED_COLUMNS).where(*filters(workflow_id, session_id, namespace, statuses))
+    filtered = select(*LISTED_COLUMNS)
+    if workflow_id is not None:
+        filtered = filtered.where(runs.c.workflow_id == workflow_id)
+    if session_id is not None:
+        filtered = filtered.where(runs.c.session_id == session_id)
+    if namespace is not None:
+        filtered = filtered.where(runs.c.namespace == namespace)
+    if statuses:
+        filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
     if before is not None:
         filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
-    parts = list(owned(runs, runs.c.user_id, ELSEWHERE, account=account, user_id=user_id, namespaces=or_namespaces))
+    whose = {"account": account, "user_id": user_id, "home": home_beside(user_id, or_namespaces)}
+    parts = list(owned(runs, runs.c.user_id, ELSEWHERE, **whose, namespaces=parted(or_namespaces)))
     if or_assignees:
         parts.append(runs.c.run_id.in_(_named(account, or_assignees)))
     if len(parts) < 2:
@@ -185,6 +182,6 @@ def _named(account: str, assignees: frozenset[str]) -> Select[Any]:
     )
 
 
-def newest(statement: Select[Any], limit: int) -> Select[Any]:
+def newest(statement: Select[Any], limit: int | BindParameter[int]) -> Select[Any]:
     """So many of the runs that were created last."""
     return statement.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)

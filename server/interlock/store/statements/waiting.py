@@ -2,91 +2,149 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select, text, tuple_, union
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    union,
+    update,
+)
 
-from interlock.store.tables import UNNAMED, WAITING, runs, waiting
+from interlock.store.tables import UNINDEXED, UNNAMED, WAITING, runs, waiting
 
-from .owned import owned
-from .parameters import OF_RUN
-from .runs import LISTED_COLUMNS, filters, newest
+from .owned import owned as owned_by
+from .parameters import AT_MOST, OF_ACCOUNT, OF_RUN, OF_SESSION
+from .runs import LISTED_COLUMNS, SETTLED, newest
 
 APART = 50
 """How many names are looked up each for itself: of each, no more rows are read than the page has."""
 
 _ELSEWHERE = "waiting.namespace <> 'user_' || waiting.owner"
+_OF_RUNS: BindParameter[Any] = bindparam("of_runs", expanding=True)
+_OF_NAMESPACE = bindparam("of_namespace", type_=Text)
+_OF_WORKFLOW = bindparam("of_workflow", type_=Text)
+_PLACE = tuple_(bindparam("before_time", type_=BigInteger), bindparam("before_run", type_=Text))
+
+# What an Interlock has settled that didn't know of `waiting`.
+HAS_UNINDEXED = select(exists(select(runs.c.run_id).where(text(UNINDEXED))))
+_ROW = (
+    runs.c.run_id,
+    runs.c.user_id,
+    runs.c.workflow_id,
+    runs.c.created_at,
+    runs.c.account,
+    runs.c.namespace,
+    runs.c.pending,
+)
+LOCK_UNINDEXED = select(*_ROW).where(text(UNINDEXED)).order_by(runs.c.run_id).limit(AT_MOST).with_for_update()
+LOCK_RUNS = select(*_ROW).where(runs.c.run_id.in_(_OF_RUNS)).order_by(runs.c.run_id).with_for_update()
+DELETE_ROWS = delete(waiting).where(waiting.c.run_id.in_(_OF_RUNS))
+INSERT_ROWS = insert(waiting)
+INDEXED = update(runs).where(runs.c.run_id.in_(_OF_RUNS)).values(changed=SETTLED)
 
 ROWS_OF_RUN = select(waiting.c.requirement_id, waiting.c.assignee, waiting.c.kind, waiting.c.due).where(
     waiting.c.run_id == OF_RUN
 )
 
 
-def list_all(
-    *,
-    account: str,
-    workflow_id: str | None,
-    session_id: str | None,
-    namespace: str | None,
-    statuses: frozenset[str],
-    before: tuple[int, str] | None,
-    limit: int,
-) -> Select[Any]:
-    """Runs that wait for anybody: newest first, at most `limit`, beginning after the run at `before`."""
-    of_run = filters(workflow_id, session_id, namespace, statuses)
-    listed = select(*LISTED_COLUMNS).where(text(WAITING), runs.c.account == account, *of_run)
-    if before is not None:
-        listed = listed.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
-    return newest(listed, limit)
+@lru_cache
+def list_all(*, workflow: bool, session: bool, place: bool, statuses: bool, paged: bool) -> Select[Any]:
+    """Runs that wait for anybody, the newest first; narrowed by what is true, which is then a parameter."""
+    of_run = _of_run(session=session, statuses=statuses)
+    listed = select(*LISTED_COLUMNS).where(text(WAITING), runs.c.account == OF_ACCOUNT, *of_run)
+    if workflow:
+        listed = listed.where(runs.c.workflow_id == _OF_WORKFLOW)
+    if place:
+        listed = listed.where(runs.c.namespace == _OF_NAMESPACE)
+    if paged:
+        listed = listed.where(tuple_(runs.c.created_at, runs.c.run_id) < _PLACE)
+    return newest(listed, AT_MOST)
 
 
+@lru_cache
 def list_waiting(
     *,
-    account: str,
-    unnamed_of: str | None,
-    assignees: frozenset[str],
-    owned_by: str | None,
-    namespaces: frozenset[str],
-    workflow_id: str | None,
-    session_id: str | None,
-    namespace: str | None,
-    statuses: frozenset[str],
-    before: tuple[int, str] | None,
-    limit: int,
+    apart: int,
+    rest: bool,
+    owned: bool,
+    unnamed: bool,
+    home: bool,
+    places: int,
+    workflow: bool,
+    session: bool,
+    place: bool,
+    statuses: bool,
+    paged: bool,
 ) -> Select[Any]:
-    """Runs that wait for those who are asked about, of whom there is one at least; as `list_all`."""
+    """Runs that wait for some, of whom there is one at least; as `list_all`.
+
+    Args:
+        apart, rest: for how many names, `name_0` and on, and whether for others, `names`.
+        owned: of these, only those of the owner `owned_by`, or in one of the `namespaces`.
+        unnamed: for the owner `unnamed_of`, too, where a requirement names nobody.
+        home: and that in its own namespace `home`, where that isn't one of the following.
+        places: in how many parts the namespaces are whose runs are such an owner's too, `place_0` and on.
+    """
     found = select(waiting.c.created_at, waiting.c.run_id).distinct()
-    if workflow_id is not None:
-        found = found.where(waiting.c.workflow_id == workflow_id)
-    if namespace is not None:
-        found = found.where(waiting.c.namespace == namespace)
-    if of_run := filters(None, session_id, None, statuses):
+    if workflow:
+        found = found.where(waiting.c.workflow_id == _OF_WORKFLOW)
+    if place:
+        found = found.where(waiting.c.namespace == _OF_NAMESPACE)
+    if of_run := _of_run(session=session, statuses=statuses):
         found = found.join(runs, runs.c.run_id == waiting.c.run_id).where(*of_run)
-    if before is not None:
-        found = found.where(tuple_(waiting.c.created_at, waiting.c.run_id) < tuple_(*before))
-    found = found.order_by(waiting.c.created_at.desc(), waiting.c.run_id.desc()).limit(limit)
-    each = [*_named(account, assignees, owned_by, namespaces), *_unnamed(account, unnamed_of, namespaces)]
+    if paged:
+        found = found.where(tuple_(waiting.c.created_at, waiting.c.run_id) < _PLACE)
+    found = found.order_by(waiting.c.created_at.desc(), waiting.c.run_id.desc()).limit(AT_MOST)
+    each = _named(apart, rest=rest, owned=owned)
+    if unnamed:
+        each += _unnamed(places, home=home)
+    # Each by an index that has it in the order of the list (but for the rest).
     parts = [found.where(one).subquery() for one in each]
     ids = union(*(select(part.c.run_id) for part in parts))
-    return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+    return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), AT_MOST)
 
 
-def _named(
-    account: str, assignees: frozenset[str], owned_by: str | None, namespaces: frozenset[str]
-) -> list[ColumnElement[bool]]:
-    """The conditions, each of which an index has in the order of the list (but for the names beyond `APART`)."""
-    names = sorted(assignees)
-    each = [waiting.c.assignee == name for name in names[:APART]]
-    if len(names) > APART:
-        each.append(waiting.c.assignee.in_(names[APART:]))
-    of_whom = waiting.c.account == account
-    if owned_by is not None:
-        of_whom &= or_(waiting.c.owner == owned_by, waiting.c.namespace.in_(sorted(namespaces)))
+def _named(apart: int, *, rest: bool, owned: bool) -> list[ColumnElement[bool]]:
+    each = [waiting.c.assignee == bindparam(f"name_{number}", type_=Text) for number in range(apart)]
+    if rest:
+        each.append(waiting.c.assignee.in_(bindparam("names", expanding=True)))
+    of_whom = waiting.c.account == OF_ACCOUNT
+    if owned:
+        is_there = waiting.c.namespace.in_(bindparam("namespaces", expanding=True))
+        of_whom &= or_(waiting.c.owner == bindparam("owned_by", type_=Text), is_there)
     return [one & of_whom for one in each]
 
 
-def _unnamed(account: str, user_id: str | None, namespaces: frozenset[str]) -> list[ColumnElement[bool]]:
-    if user_id is None:
-        return []
-    theirs = owned(waiting, waiting.c.owner, _ELSEWHERE, account=account, user_id=user_id, namespaces=namespaces)
+def _unnamed(places: int, *, home: bool) -> list[ColumnElement[bool]]:
+    theirs = owned_by(
+        waiting,
+        waiting.c.owner,
+        _ELSEWHERE,
+        account=OF_ACCOUNT,
+        user_id=bindparam("unnamed_of", type_=Text),
+        home=bindparam("home", type_=Text) if home else None,
+        namespaces=(bindparam(f"place_{number}", expanding=True) for number in range(places)),
+    )
     return [text(f"waiting.{UNNAMED}") & one for one in theirs]
+
+
+def _of_run(*, session: bool, statuses: bool) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if session:
+        conditions.append(runs.c.session_id == OF_SESSION)
+    if statuses:
+        conditions.append(runs.c.status.in_(bindparam("of_statuses", expanding=True)))
+    return conditions

@@ -52,5 +52,5 @@ class Writes(Protocol):
     def mark_session(self, connection: Connection, mark: Parameters) -> None:
         """Insert the mark, or put it in place of the run's mark before."""
 
-    def notify(self, connection: Connection, notices: Sequence[Parameters]) -> None:
-        """Insert the notices that are new."""
+    def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
+        """Insert the messages that are new."""

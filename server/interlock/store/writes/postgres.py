@@ -39,7 +39,7 @@ from interlock.store.tables import (
     changes,
     decisions,
     idempotency_keys,
-    pause_notices,
+    outbox,
     runs,
     session_marks,
     sessions,
@@ -146,7 +146,7 @@ _CREATE_RUN = _create_run()
 _CREATE_RUN_ONCE = _create_run_once()
 _OPEN_SESSION = upsert(sessions).on_conflict_do_nothing()
 _MARK_SESSION = _mark_session()
-_NOTIFY = _insert_new(pause_notices)
+_LEAVE_MESSAGES = _insert_new(outbox)
 
 
 class PostgresWrites:
@@ -196,8 +196,8 @@ class PostgresWrites:
     def mark_session(self, connection: Connection, mark: Parameters) -> None:
         connection.execute(_MARK_SESSION, mark)
 
-    def notify(self, connection: Connection, notices: Sequence[Parameters]) -> None:
-        connection.execute(_NOTIFY, _arrays(notices))
+    def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
+        connection.execute(_LEAVE_MESSAGES, _arrays(messages))
 
 
 def _arrays(rows: Sequence[Parameters]) -> Parameters:

@@ -29,11 +29,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from interlock.store.statements.runs import PENDING_CHANGED, SETTLE
+from interlock.store.statements.runs import FED, SETTLE, SETTLED, WAITING_CHANGED
 from interlock.store.tables import changes, run_assignees, runs, snapshots
 from interlock.store.tables import waiting as waiting_rows
 
 _ONE: Label[Any] = literal_column("1").label("one")
+_WAITING_CHANGED = literal_column(f"{SETTLED + WAITING_CHANGED}", Integer)
+_FED = tuple(literal_column(f"{SETTLED + FED + more}", Integer) for more in (0, WAITING_CHANGED))
 
 
 @cache
@@ -60,7 +62,7 @@ def _insert_change(settled: CTE) -> CTE:
             bindparam("new_updated_at", type_=BigInteger),
         )
         .select_from(settled)
-        .where(settled.c.changed > literal_column("0"))
+        .where(settled.c.changed.in_(_FED))
     )
     statement = insert(changes).inline().from_select(["run_id", "status", "pending", "changed_at"], row)
     return statement.returning(_ONE).cte("fed")
@@ -93,7 +95,7 @@ def _resolve(settled: CTE, given: CTE | None) -> CTE:
     """Delete what doesn't wait any more."""
     gone = delete(waiting_rows).where(
         waiting_rows.c.run_id == settled.c.run_id,
-        settled.c.changed == literal_column(f"{PENDING_CHANGED}"),
+        settled.c.changed >= _WAITING_CHANGED,
     )
     if given is not None:
         waits = tuple_(given.c.requirement_id, given.c.assignee) == tuple_(
@@ -111,7 +113,7 @@ def _wait(settled: CTE, given: CTE) -> CTE:
         select(*of_run, *given.c)
         .select_from(settled)
         .join(given, literal_column("true"))
-        .where(settled.c.changed == literal_column(f"{PENDING_CHANGED}"))
+        .where(settled.c.changed >= _WAITING_CHANGED)
     )
     statement = upsert(waiting_rows).from_select(names, row)
     new = statement.excluded

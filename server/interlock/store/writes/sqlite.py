@@ -10,13 +10,13 @@ from sqlalchemy.dialects import sqlite
 
 from interlock.store.compiled import Compiled
 from interlock.store.statements.decisions import IS_IN_EPOCH
-from interlock.store.statements.runs import PENDING_CHANGED, SETTLE
+from interlock.store.statements.runs import FED, SETTLE, SETTLED, WAITING_CHANGED
 from interlock.store.statements.waiting import ROWS_OF_RUN
 from interlock.store.tables import (
     changes,
     decisions,
     idempotency_keys,
-    pause_notices,
+    outbox,
     run_assignees,
     runs,
     session_marks,
@@ -29,7 +29,7 @@ from .port import NOTHING_PENDING, Parameters
 
 _ADD_ASSIGNEE = sqlite.insert(run_assignees).on_conflict_do_nothing()
 _OPEN_SESSION = sqlite.insert(sessions).on_conflict_do_nothing()
-_NOTIFY = sqlite.insert(pause_notices).on_conflict_do_nothing()
+_LEAVE_MESSAGES = sqlite.insert(outbox).on_conflict_do_nothing()
 
 
 def _remember_key() -> Any:
@@ -150,7 +150,7 @@ class SqliteWrites:
         if not rows:
             return
         run_id, changed, owner, workflow_id, created_at, account, namespace = rows[0]
-        if changed:
+        if (changed - SETTLED) & FED:
             change = {
                 "run_id": run_id,
                 "status": settled["new_status"],
@@ -158,7 +158,7 @@ class SqliteWrites:
                 "changed_at": settled["new_updated_at"],
             }
             _INSERT_CHANGE.rows(connection, change)
-        if changed == PENDING_CHANGED:
+        if (changed - SETTLED) & WAITING_CHANGED:
             of_run = {
                 "run_id": run_id,
                 "owner": owner,
@@ -191,5 +191,5 @@ class SqliteWrites:
     def mark_session(self, connection: Connection, mark: Parameters) -> None:
         connection.execute(_MARK_SESSION, mark)
 
-    def notify(self, connection: Connection, notices: Sequence[Parameters]) -> None:
-        connection.execute(_NOTIFY, notices)
+    def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
+        connection.execute(_LEAVE_MESSAGES, messages)

@@ -16,6 +16,8 @@ branch_labels = None
 depends_on = None
 
 _WAITING = sa.text("pending <> '[]'")
+_UNINDEXED = sa.text("changed < 2 AND pending <> '[]'")
+_INDEXED = sa.text("UPDATE runs SET changed = 2 WHERE pending <> '[]'")
 _UNNAMED = sa.text("assignee = ''")
 _PAGE = 200
 
@@ -56,7 +58,15 @@ def upgrade() -> None:
         sqlite_where=_WAITING,
         postgresql_where=_WAITING,
     )
+    op.create_index(
+        "ix_runs_unindexed",
+        "runs",
+        ["run_id"],
+        sqlite_where=_UNINDEXED,
+        postgresql_where=_UNINDEXED,
+    )
     connection = op.get_bind()
+    connection.execute(_INDEXED)
     for page in _pages(connection):
         connection.execute(waiting.insert(), [row for run in page for row in _rows(run)])
 
