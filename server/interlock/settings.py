@@ -210,8 +210,8 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: float = _seconds(10, "How long a stopping server lets its steps finish.")
     metrics: Literal["token", "open", "off"] = _setting(
         "token",
-        "Who may read `/metrics`: who has a token with the scope admin, of the account default; everybody who reaches the"
-        " server; or nobody.",
+        "Who may read `/metrics`: who has a token with the scope admin, of the account default; everybody who reaches"
+        " the server; or nobody.",
         "token, open or off",
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = _setting(

@@ -31,7 +31,7 @@ def place(principal: Principal) -> tuple[str, frozenset[str], Kind]:
     return principal.account, principal.namespaces, principal.kind
 
 
-NOWHERE_ELSE = ("default", frozenset(), Kind.USER)
+NOWHERE_ELSE: tuple[str, frozenset[str], Kind] = ("default", frozenset(), Kind.USER)
 
 
 async def test_an_issuer_that_is_trusted_with_nothing_chooses_nothing() -> None:

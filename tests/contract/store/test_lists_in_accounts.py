@@ -28,7 +28,7 @@ async def made(store: Store, draw: random.Random, count: int) -> None:
         run = new_run(f"run{number:03}", user_id=draw.choice(USERS), created_at=number // 3)
         await store.create_run(replace(run, account=draw.choice(ACCOUNTS), namespace=draw.choice(NAMESPACES)))
         pending = tuple(requirement(draw, f"r{n}") for n in range(draw.randrange(4)))
-        named = {name for each in pending for name in each.get("assignees") or ()}  # type: ignore[union-attr]
+        named = {name for each in pending for name in each.get("assignees") or ()}
         stands = settlement(run.run_id, draw.choice([RUNNING, PAUSED, PAUSED, COMPLETED]), 1)
         await store.settle(replace(stands, pending=pending, assignees=tuple(sorted(map(str, named)))))
 
