@@ -100,6 +100,7 @@ _REMEMBER_KEY = Compiled(_remember_key())
 _KEEP_SNAPSHOT = Compiled(_keep_snapshot())
 _ROWS_OF_RUN = Compiled(ROWS_OF_RUN)
 _WAITS = Compiled(insert(waiting_rows).inline(), [column.name for column in waiting_rows.c])
+_NOTHING_WAITS = Compiled(delete(waiting_rows).where(waiting_rows.c.run_id == bindparam("run_id")))
 _RESOLVED = Compiled(
     delete(waiting_rows).where(
         waiting_rows.c.run_id == bindparam("run_id"),
@@ -112,10 +113,14 @@ _MARK_SESSION = _mark_session()
 
 def _keep_waiting(connection: Connection, of_run: Parameters, waiting: Sequence[Parameters]) -> None:
     """Have these rows be all that the run waits for. Those that stay aren't touched: they may be very many."""
+    if not waiting:
+        _NOTHING_WAITS.rows(connection, of_run)
+        return
     known = {tuple(row) for row in _ROWS_OF_RUN.rows(connection, {"of_run": of_run["run_id"]})}
     new = {(row["requirement_id"], row["assignee"], row["kind"], row["due"]): row for row in waiting}
     gone = [{**of_run, "requirement_id": id_, "assignee": assignee} for id_, assignee, *_ in known - new.keys()]
-    _RESOLVED.each(connection, gone)
+    if gone:
+        _RESOLVED.each(connection, gone)
     _WAITS.each(connection, [{**of_run, **row} for key, row in new.items() if key not in known])
 
 
