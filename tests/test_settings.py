@@ -28,6 +28,8 @@ DEFAULTS: dict[str, Any] = {
     "jwt_jwks_url": None,
     "jwt_audience": None,
     "jwt_issuer": None,
+    "jwt_account": "default",
+    "jwt_trusted_claims": (),
     "allowed_origins": (),
     "max_message_bytes": 1024 * 1024,
     "max_connections": 20_000,

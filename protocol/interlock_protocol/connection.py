@@ -207,12 +207,21 @@ class ServerConnection:
         *,
         user_id: str,
         scopes: Sequence[str] = (),
+        account: str | None = None,
+        namespaces: Sequence[str] | None = None,
         expires_at: str | None = None,
         request_id: str | None = None,
     ) -> dict[str, Any]:
         """A token was accepted, the first or a new one: the client may act. Returns the message to send."""
         self._move(ServerInput.AUTH_ACCEPTED)
-        return control.authenticated(user_id=user_id, scopes=scopes, expires_at=expires_at, request_id=request_id)
+        return control.authenticated(
+            user_id=user_id,
+            scopes=scopes,
+            account=account,
+            namespaces=namespaces,
+            expires_at=expires_at,
+            request_id=request_id,
+        )
 
     def auth_refused(self, code: AuthErrorCode, error: str, *, request_id: str | None = None) -> dict[str, Any]:
         """A token was refused; one that was accepted before stays good. Returns the message to send."""

@@ -42,6 +42,8 @@ def authenticated(
     *,
     user_id: str,
     scopes: Sequence[str] = (),
+    account: str | None = None,
+    namespaces: Sequence[str] | None = None,
     expires_at: str | None = None,
     request_id: str | None = None,
     message: str = "Authenticated.",
@@ -52,6 +54,8 @@ def authenticated(
         message=message,
         user_id=user_id,
         scopes=list(scopes),
+        account=account,
+        namespaces=None if namespaces is None else list(namespaces),
         expires_at=expires_at,
         request_id=request_id,
     )

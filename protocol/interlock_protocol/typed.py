@@ -140,6 +140,7 @@ class WorkflowStarted(RunEvent):
     input: NotRequired[JsonValue]
     user_id: NotRequired[str]
     version: NotRequired[str]
+    namespace: NotRequired[str]
 
 
 class StepStarted(StepEvent):

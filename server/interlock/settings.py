@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -26,6 +26,7 @@ from interlock.errors import SettingsError
 from interlock.ratelimit.limiter import limit_of
 from interlock.secrets.vault import is_key
 from interlock_protocol.limits import MAX_MESSAGE_BYTES
+from interlock_protocol.namespaces import ACCOUNT, DEFAULT_ACCOUNT
 
 PREFIX: Final = "INTERLOCK_"
 DEFAULT_DATA_DIR: Final = ".interlock"
@@ -37,6 +38,8 @@ DRIVERS: Final = {
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
 
+
+TrustedClaim: TypeAlias = Literal["account", "namespaces", "kind"]
 
 _LIMIT: Final = "a number of times in a time, such as 600/minute or 100/10 seconds, or off"
 
@@ -121,7 +124,7 @@ class Settings(BaseSettings):
     tokens: SecretStr | None = _setting(
         None,
         "One token, of user `admin` with every scope; or a JSON list of objects with token, user_id, scopes"
-        " (by default: execute, decide and read workflows) and groups.",
+        " (by default: execute, decide and read workflows), groups, account, namespaces and kind.",
         'one token, or a JSON list such as [{"token": "…", "user_id": "…"}]',
     )
     secrets_keys: SecretStr | None = _setting(
@@ -147,6 +150,18 @@ class Settings(BaseSettings):
     )
     jwt_issuer: str | None = _setting(
         None, "The issuer (`iss`) a token has to come from.", "the text of the `iss` claim"
+    )
+    jwt_account: str = _setting(
+        DEFAULT_ACCOUNT,
+        "The account of the issuer's users; of those whose token names none, where it is trusted with `account`.",
+        "1 to 64 letters and digits, `_`, `.` and `-`, such as acme",
+        pattern=ACCOUNT,
+    )
+    jwt_trusted_claims: Annotated[tuple[TrustedClaim, ...], NoDecode] = _setting(
+        (),
+        "What the issuer is trusted to say of its users, with commas between them: account, namespaces, kind."
+        " By default nothing of these.",
+        "account, namespaces and kind, or some of them, with commas between them",
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = _setting(
         (),
@@ -195,7 +210,8 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: float = _seconds(10, "How long a stopping server lets its steps finish.")
     metrics: Literal["token", "open", "off"] = _setting(
         "token",
-        "Who may read `/metrics`: who has a token with the scope admin, everybody who reaches the server, or nobody.",
+        "Who may read `/metrics`: who has a token with the scope admin, of the account default; everybody who reaches"
+        " the server; or nobody.",
         "token, open or off",
     )
     log_level: Literal["debug", "info", "warning", "error", "critical"] = _setting(
@@ -223,6 +239,7 @@ class Settings(BaseSettings):
         "jwt_jwks_url",
         "jwt_audience",
         "jwt_issuer",
+        "jwt_account",
         "rate_limit_per_user",
         "rate_limit_per_connection",
         mode="before",
@@ -309,7 +326,15 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _origins(cls, value: Any) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(_canonical_origin(item) for item in _listed(value)))
+        return tuple(dict.fromkeys(_canonical_origin(item) for item in _listed(value, "allowed_origins")))
+
+    @field_validator("jwt_trusted_claims", mode="before")
+    @classmethod
+    def _claims(cls, value: Any) -> tuple[str, ...]:
+        claims = _listed(value, "jwt_trusted_claims")
+        if not set(claims) <= set(get_args(TrustedClaim)):
+            raise ValueError(f"must be {_write('jwt_trusted_claims')}.")
+        return tuple(dict.fromkeys(claims))
 
     @model_validator(mode="before")
     @classmethod
@@ -346,6 +371,19 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _an_issuer_to_trust(self) -> Self:
+        if self.jwt_trusted_claims and not self.jwt_issuer:
+            raise ValueError(
+                "INTERLOCK_JWT_TRUSTED_CLAIMS says what an issuer is trusted with: set INTERLOCK_JWT_ISSUER too."
+            )
+        if self.jwt_account != DEFAULT_ACCOUNT and not (self.jwt_secret or self.jwt_jwks_url):
+            raise ValueError(
+                "INTERLOCK_JWT_ACCOUNT gives no token an account by itself:"
+                " set INTERLOCK_JWT_SECRET or INTERLOCK_JWT_JWKS_URL too."
+            )
+        return self
+
 
 def _write(name: str) -> str:
     extra = Settings.model_fields[name].json_schema_extra
@@ -363,12 +401,12 @@ def _sentence(problem: Any) -> str:
     return f"{PREFIX}{name.upper()} {own or f'must be {_write(name)}.'}"
 
 
-def _listed(value: Any) -> list[str]:
+def _listed(value: Any, name: str) -> list[str]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _json_list(value)
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
-        raise ValueError(f"must be {_write('allowed_origins')}.")
+        raise ValueError(f"must be {_write(name)}.")
     return [item.strip() for item in items if item.strip()]
 
 

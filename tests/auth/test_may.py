@@ -10,12 +10,18 @@ import pytest
 
 from interlock.auth.may import RULES, Standing, Verb, may
 from interlock.auth.principal import ALL_SCOPES, Principal
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT, home_of
 
 
 @dataclass(frozen=True)
 class Run:
     user_id: str
     assignees: frozenset[str] = frozenset()
+    account: str = DEFAULT_ACCOUNT
+
+    @property
+    def namespace(self) -> str:
+        return home_of(self.user_id)
 
 
 @dataclass(frozen=True)
@@ -51,24 +57,25 @@ SCOPES = {
     "a": "admin",
 }
 
-# Which scopes suffice, each by itself. `start`, `list`, `act_for` and `operate` don't depend on the run.
+# Which scopes suffice, each by itself; runs are in their owners' own namespaces. `list`, `act_for` and `operate` don't
+# depend on the run.
 MATRIX = """
                             | start | list  | read  | decide | cancel | act_for | operate
 no run                      | x.a   | xdr.a | a     | a      | a      | a       | a
-stranger                    | x.a   | xdr.a | a     | a      | a      | a       | a
-stranger, someone assigned  | x.a   | xdr.a | a     | a      | a      | a       | a
+stranger                    | a     | xdr.a | a     | a      | a      | a       | a
+stranger, someone assigned  | a     | xdr.a | a     | a      | a      | a       | a
 owner, no requirement       | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a
 owner, nobody assigned      | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a
 owner, empty list           | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a
 owner, someone assigned     | x.a   | xdr.a | xr.a  | a      | x.a    | a       | a
 owner, assigned too         | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a       | a
 owner, group assigned       | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a       | a
-assignee                    | x.a   | xdr.a | dr.a  | d.a    | a      | a       | a
-assignee by group           | x.a   | xdr.a | dr.a  | d.a    | a      | a       | a
-assignee of another         | x.a   | xdr.a | dr.a  | a      | a      | a       | a
-assignee, no requirement    | x.a   | xdr.a | dr.a  | a      | a      | a       | a
-the group's name as a user  | x.a   | xdr.a | a     | a      | a      | a       | a
-the user's name as a group  | x.a   | xdr.a | a     | a      | a      | a       | a
+assignee                    | a     | xdr.a | dr.a  | d.a    | a      | a       | a
+assignee by group           | a     | xdr.a | dr.a  | d.a    | a      | a       | a
+assignee of another         | a     | xdr.a | dr.a  | a      | a      | a       | a
+assignee, no requirement    | a     | xdr.a | dr.a  | a      | a      | a       | a
+the group's name as a user  | a     | xdr.a | a     | a      | a      | a       | a
+the user's name as a group  | a     | xdr.a | a     | a      | a      | a       | a
 """
 
 

@@ -28,12 +28,15 @@ OFTEN = "1000000/minute"
 CANCEL = CancelWorkflow(action="cancel-workflow", workflow_id="w", run_id="r")
 
 
+ALICE = ("default", "alice")
+
+
 async def admitted(limits: RateLimits, user_id: str, tries: int) -> int:
     """How many of so many tries of a user are let through."""
     through = 0
     for _ in range(tries):
         with contextlib.suppress(Refusal):
-            await limits.admit(user_id)
+            await limits.admit(("default", user_id))
             through += 1
     return through
 
@@ -55,7 +58,7 @@ async def test_refusal_says_which_limit_and_when_to_come_again() -> None:
     limits = RateLimits("2/minute", "off")
     assert await admitted(limits, "alice", 2) == 2
     with pytest.raises(Refusal, match=r"one user may do 2 per 1 minute; send it again in \d+ s\.") as refused:
-        await limits.admit("alice")
+        await limits.admit(ALICE)
     assert refused.value.code is ErrorCode.RATE_LIMITED
     assert refused.value.retryable
     assert refused.value.details["limit"] == "2 per 1 minute"
@@ -69,7 +72,7 @@ async def test_off_refuses_nobody() -> None:
     assert await admitted(limits, "alice", 1000) == 1000
     pace = limits.pace("c1")
     for _ in range(1000):
-        await pace.admit(CANCEL, "alice")
+        await pace.admit(CANCEL, ALICE)
     await pace.close()
 
 
@@ -81,26 +84,26 @@ async def test_everything_counts_for_the_connection_and_work_for_the_user() -> N
     pace = limits.pace("c1")
     await pace.admit(Authenticate(action="authenticate", token="t"), None)
     for light in (Ping(), Unfollow(run_id="r"), UnfollowRuns()):
-        await pace.admit(light, "alice")
-    await pace.admit(CANCEL, "alice")
-    await pace.admit(Reconnect(action="reconnect", run_id="r"), "alice")
+        await pace.admit(light, ALICE)
+    await pace.admit(CANCEL, ALICE)
+    await pace.admit(Reconnect(action="reconnect", run_id="r"), ALICE)
     with pytest.raises(Refusal) as refused:
-        await pace.admit(CANCEL, "alice")
+        await pace.admit(CANCEL, ALICE)
     assert refused.value.details["of"] == "user"
     with pytest.raises(Refusal) as refused:
-        await pace.admit(Ping(action="ping"), "alice")
+        await pace.admit(Ping(action="ping"), ALICE)
     assert refused.value.details["of"] == "connection"
     assert not pace.is_flooding
-    await limits.pace("c2").admit(Ping(action="ping"), "alice")
+    await limits.pace("c2").admit(Ping(action="ping"), ALICE)
 
 
 async def test_connection_that_goes_on_regardless_is_told_apart() -> None:
     limits = RateLimits("off", "1/minute")
     pace = limits.pace("c1")
-    await pace.admit(CANCEL, "alice")
+    await pace.admit(CANCEL, ALICE)
     for number in range(1, MAX_REFUSALS + 2):
         with pytest.raises(Refusal):
-            await pace.admit(CANCEL, "alice")
+            await pace.admit(CANCEL, ALICE)
         assert pace.is_flooding is (number > MAX_REFUSALS)
 
 
@@ -194,7 +197,7 @@ async def test_limits_are_shared_again_when_redis_is_back(redis_url: str) -> Non
 
         async def is_shared() -> bool:
             with structlog.testing.capture_logs() as logs:
-                await limits.admit("back")
+                await limits.admit(("default", "back"))
             return [each["event"] for each in logs] == ["rate_limits_shared_again"]
 
         await eventually(is_shared, AWAY_SECONDS + 10)

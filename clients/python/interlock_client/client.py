@@ -181,6 +181,16 @@ class Client:
         """What the server says this client may do."""
         return tuple(self._link.user.scopes) if self._link.user else ()
 
+    @property
+    def account(self) -> str | None:
+        """The account whose user this is."""
+        return self._link.user.account if self._link.user else None
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that are this user's; behind a `*`, which says that all of the account are."""
+        return tuple(self._link.user.namespaces or ()) if self._link.user else ()
+
     async def start(
         self,
         workflow_id: str,
@@ -189,9 +199,12 @@ class Client:
         session_id: str | None = None,
         version: str | None = None,
         user_id: str | None = None,
+        namespace: str | None = None,
         idempotency_key: str | None = None,
     ) -> Run:
         """Starts a run and follows it. Returns when the server has it for certain.
+
+        It is in `namespace`, or in its owner's own.
 
         With an `idempotency_key` that was used before, it is the run that was started then.
 
@@ -205,6 +218,7 @@ class Client:
             session_id=session_id,
             version=version,
             user_id=user_id,
+            namespace=namespace,
             idempotency_key=idempotency_key or _new_key(),
         )
         started: list[Run] = []
@@ -245,6 +259,7 @@ class Client:
         *,
         workflow_id: str | None = None,
         session_id: str | None = None,
+        namespace: str | None = None,
         status: Iterable[str] = (),
         waiting_for_me: bool = False,
         cursor: int | None = None,
@@ -267,6 +282,7 @@ class Client:
         which = RunListFilter(
             workflow_id=workflow_id,
             session_id=session_id,
+            namespace=namespace,
             status=statuses or None,
             waiting_for_me=waiting_for_me or None,
         )

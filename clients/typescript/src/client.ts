@@ -12,7 +12,7 @@
 import { socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { json, type Codec } from "./codec.js";
-import type { ConnectionState } from "./connection.js";
+import { NOBODY, type ConnectionState } from "./connection.js";
 import { Cursor, type Beginning, type Place } from "./cursor.js";
 import { parts, type Decided, type Decision } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
@@ -69,6 +69,8 @@ export interface StartOptions {
   version?: string;
   /** Counts only from an admin. */
   userId?: string;
+  /** Where the run is to be; its owner's own namespace by default. */
+  namespace?: string;
   /** The same key again, within a day and by the same user, gets the run that was started then. */
   idempotencyKey?: string;
 }
@@ -139,7 +141,7 @@ export class Client {
     this.#keeper = this.#memory && new Keeper(this.#memory, surroundings);
     const token = options.token ?? tokenIn(url);
     const heartbeat = options.heartbeat ?? 15_000;
-    this.#state = { phase: "connecting", userId: null, scopes: [] };
+    this.#state = { phase: "connecting", ...NOBODY };
     this.#link = new Link(
       {
         url: socketUrl(url),
@@ -205,7 +207,7 @@ export class Client {
 
   /** Starts a run and follows it. Resolves when the server has it for certain. */
   async start(workflowId: string, options: StartOptions = {}): Promise<Run> {
-    const { message, sessionId, version, userId, idempotencyKey } = options;
+    const { message, sessionId, version, userId, namespace, idempotencyKey } = options;
     const action: Action = {
       action: "start-workflow",
       workflow_id: workflowId,
@@ -214,6 +216,7 @@ export class Client {
       ...(sessionId === undefined ? {} : { session_id: sessionId }),
       ...(version === undefined ? {} : { version }),
       ...(userId === undefined ? {} : { user_id: userId }),
+      ...(namespace === undefined ? {} : { namespace }),
     };
     let started: Run | undefined;
     await this.#act(action, (ack, waiting) => {
@@ -573,6 +576,7 @@ export class Client {
 /** Whether two states say the same; while events are replayed, about the same. */
 function isSame(one: ConnectionState, other: ConnectionState): boolean {
   if (one.userId !== other.userId || one.scopes !== other.scopes || one.phase !== other.phase) return false;
+  if (one.account !== other.account || one.namespaces !== other.namespaces) return false;
   if (one.phase === "offline" && other.phase === "offline") return one.retryAt === other.retryAt;
   if (one.phase !== "replaying" || other.phase !== "replaying") return true;
   return Math.abs(one.left - other.left) < Math.max(1, one.left / COARSENESS);

@@ -11,7 +11,14 @@ import type { InterlockError } from "./errors.js";
 export interface Identity {
   readonly userId: string | null;
   readonly scopes: readonly string[];
+  /** The account whose user it is; null from servers that have none. */
+  readonly account: string | null;
+  /** The namespaces that are the user's; `*`, the first, says that all of the account are. */
+  readonly namespaces: readonly string[];
 }
+
+/** Who it is before the server has said so. */
+export const NOBODY: Identity = { userId: null, scopes: [], account: null, namespaces: [] };
 
 /** What the connection is doing. Times are in milliseconds since 1970. */
 export type ConnectionPhase =

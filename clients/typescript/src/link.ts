@@ -15,7 +15,7 @@
 import type { Backoff } from "./backoff.js";
 import { closing } from "./closing.js";
 import type { Codec } from "./codec.js";
-import type { ConnectionPhase, Identity } from "./connection.js";
+import { NOBODY, type ConnectionPhase, type Identity } from "./connection.js";
 import { InterlockError } from "./errors.js";
 import type { Received } from "./events.js";
 import type { AuthError, Authenticated, AuthRequired, Connected } from "./protocol.js";
@@ -64,7 +64,7 @@ export type LinkPhase = Exclude<ConnectionPhase, { phase: "replaying" }>;
 /** The connection, and the timers that keep it. */
 export class Link {
   phase: LinkPhase = { phase: "connecting" };
-  identity: Identity = { userId: null, scopes: [] };
+  identity: Identity = NOBODY;
   readonly #options: LinkOptions;
   readonly #listener: LinkListener;
   readonly #unwatch: () => void;
@@ -314,7 +314,13 @@ export class Link {
 }
 
 /** Who the server says this client is; the same object as before, as long as it says the same. */
-function identityOf({ user_id: userId, scopes }: Authenticated, before: Identity): Identity {
-  const isSame = before.userId === userId && before.scopes.join(" ") === scopes.join(" ");
-  return isSame ? before : { userId, scopes };
+function identityOf(said: Authenticated, before: Identity): Identity {
+  const { user_id: userId, scopes, account = null } = said;
+  const namespaces = said.namespaces ?? [];
+  const isSame =
+    before.userId === userId &&
+    before.account === account &&
+    before.scopes.join(" ") === scopes.join(" ") &&
+    before.namespaces.join(" ") === namespaces.join(" ");
+  return isSame ? before : { userId, scopes, account, namespaces };
 }

@@ -18,16 +18,19 @@ const GROUP = "group:";
  * @param identity `Client.connection`.
  * @param owner who started the run: `RunView.userId`, `RunSummary.user_id`; null where that isn't known.
  * @param assignees those whom the requirement names, user ids and `group:NAME`; without any, it is for the owner.
+ * @param namespace where the run is: `RunView.namespace`, `RunSummary.namespace`; null where that isn't known.
  */
 export function mayDecide(
-  identity: Identity,
+  identity: Pick<Identity, "userId" | "scopes"> & Partial<Identity>,
   owner: string | null,
   assignees: readonly string[] | undefined,
+  namespace: string | null = null,
 ): boolean | null {
-  const { userId, scopes } = identity;
+  const { userId, scopes, namespaces = [] } = identity;
   if (userId === null) return null;
   if (scopes.includes("admin")) return true;
-  const isOwner = owner === null ? null : owner === userId;
+  const isAtHome = namespaces.includes("*") || (namespace !== null && namespaces.includes(namespace));
+  const isOwner = isAtHome || (owner === null ? null : owner === userId);
   const asOwner = scopes.includes("workflows:execute") ? isOwner : false;
   if (assignees === undefined || assignees.length === 0) return asOwner;
   const asAssignee = scopes.includes("workflows:decide") || asOwner;

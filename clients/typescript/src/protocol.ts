@@ -87,7 +87,7 @@ export interface Authenticate {
   token: string;
 }
 /**
- * Starts a run and follows it from index 0.
+ * Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own.
  */
 export interface StartWorkflow {
   action: "start-workflow";
@@ -96,6 +96,7 @@ export interface StartWorkflow {
   message?: JsonValue;
   session_id?: string | null;
   user_id?: string | null;
+  namespace?: string | null;
   version?: string | null;
   idempotency_key?: string | null;
 }
@@ -227,6 +228,7 @@ export interface FollowRuns {
 export interface RunListFilter {
   workflow_id?: string | null;
   session_id?: string | null;
+  namespace?: string | null;
   status?: RunStatus[] | null;
   waiting_for_me?: boolean | null;
 }
@@ -259,12 +261,16 @@ export interface Connected {
 }
 /**
  * A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire.
+ *
+ * `namespaces` are those that are the user's; `*` first says that all of the account are.
  */
 export interface Authenticated {
   event: "authenticated";
   message: string;
   user_id: string;
   scopes: string[];
+  account?: string;
+  namespaces?: string[];
   expires_at?: string;
   request_id?: string;
 }
@@ -357,6 +363,7 @@ export interface RunSummary {
   version: string | null;
   session_id: string;
   user_id: string;
+  namespace?: string;
   status: RunStatus;
   epoch: number;
   created_at: number;
@@ -436,6 +443,7 @@ export interface WorkflowStarted {
   input?: JsonValue;
   user_id?: string;
   version?: string;
+  namespace?: string;
 }
 /**
  * The step's confirmation and input are there; its executor begins.

@@ -182,6 +182,7 @@ const FOLDS: Folds = {
     startedAt: event.created_at,
     input: event.input ?? null,
     userId: event.user_id ?? null,
+    namespace: event.namespace ?? null,
     version: event.version ?? null,
   }),
   StepStarted: (view, event) => inStep(view, event, (step) => started(step, event)),

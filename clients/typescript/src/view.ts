@@ -223,6 +223,8 @@ export interface RunView {
   readonly sessionId: string | null;
   /** Who started it. */
   readonly userId: string | null;
+  /** Where it is in its account. */
+  readonly namespace: string | null;
   readonly version: string | null;
   /** What it was started with; undefined while that isn't known. */
   readonly input: JsonValue | undefined;
@@ -274,6 +276,7 @@ export function unknownRun(runId: string, log: EventLog): RunView {
     workflowName: null,
     sessionId: null,
     userId: null,
+    namespace: null,
     version: null,
     input: undefined,
     status: "PENDING",

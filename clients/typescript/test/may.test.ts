@@ -26,3 +26,13 @@ it.each([
 ])("%s", (_, identity, owner, assignees, may) => {
   expect(mayDecide(identity, owner, assignees)).toBe(may);
 });
+
+it.each([
+  ["whoever lives where the run is decides what names nobody", ["user_bob", "org_ops"], "org_ops", undefined, true],
+  ["and whoever lives everywhere", ["*", "user_bob"], "user_ada", undefined, true],
+  ["but not what names others", ["*", "user_bob"], "user_ada", ["eve"], false],
+  ["nobody else does", ["user_bob"], "org_ops", undefined, false],
+  ["nor where a server doesn't tell", ["user_bob", "org_ops"], null, undefined, false],
+])("%s", (_, namespaces, namespace, assignees, may) => {
+  expect(mayDecide({ ...who("bob"), namespaces }, "ada", assignees, namespace)).toBe(may);
+});

@@ -27,12 +27,17 @@ class Connected(ServerMessage):
 
 
 class Authenticated(ServerMessage):
-    """A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire."""
+    """A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire.
+
+    `namespaces` are those that are the user's; `*` first says that all of the account are.
+    """
 
     event: Literal["authenticated"] = "authenticated"
     message: str
     user_id: str
     scopes: list[str]
+    account: str | None = None
+    namespaces: list[str] | None = None
     expires_at: str | None = None
     request_id: str | None = None
 
@@ -135,6 +140,7 @@ class RunSummary(Tolerant):
     version: str | None = None
     session_id: str
     user_id: str
+    namespace: str | None = None
     status: Open[RunStatus]
     epoch: int
     created_at: int

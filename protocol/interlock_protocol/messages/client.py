@@ -14,12 +14,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from interlock_protocol.limits import MAX_REQUEST_ID
+from interlock_protocol.namespaces import NAMESPACE
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
 from interlock_protocol.types import AnyJson, Bounded, RunStatus
 
 # No NUL in what becomes a key of a database: PostgreSQL has none in its text.
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
 Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+Namespace = Annotated[str, Field(pattern=NAMESPACE)]
 ListName = Annotated[str, Field(min_length=1, max_length=64)]
 
 RUNS_LIST = "runs"
@@ -43,7 +45,7 @@ class Authenticate(ClientMessage):
 
 
 class StartWorkflow(ClientMessage):
-    """Starts a run and follows it from index 0."""
+    """Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own."""
 
     nulls: ClassVar[frozenset[str]] = frozenset({"message"})
 
@@ -52,6 +54,7 @@ class StartWorkflow(ClientMessage):
     message: AnyJson = ""
     session_id: Name | None = None
     user_id: Name | None = None
+    namespace: Namespace | None = None
     version: Name | None = None
     idempotency_key: Key | None = None
 
@@ -103,6 +106,7 @@ class RunListFilter(Tolerant):
 
     workflow_id: Name | None = None
     session_id: Name | None = None
+    namespace: Namespace | None = None
     status: Bounded[RunStatus] | None = None
     waiting_for_me: bool | None = Field(default=None, strict=True)
 

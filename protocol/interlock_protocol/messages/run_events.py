@@ -32,6 +32,7 @@ class WorkflowStarted(RunEvent):
     input: JsonValue = None
     user_id: str | None = None
     version: str | None = None
+    namespace: str | None = None
 
 
 class StepStarted(StepEvent):

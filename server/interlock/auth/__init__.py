@@ -12,7 +12,7 @@ settings lives in `interlock.auth.tokens` and `interlock.auth.local_token`.
 from interlock.auth.errors import AuthError, AuthUnavailable, ExpiredToken, InvalidToken
 from interlock.auth.may import RequirementFacts, RunFacts, Verb, may
 from interlock.auth.origins import is_loopback, origin_allowed
-from interlock.auth.principal import ALL_SCOPES, Principal
+from interlock.auth.principal import ALL_SCOPES, Kind, Principal
 
 __all__ = [
     "ALL_SCOPES",
@@ -20,6 +20,7 @@ __all__ = [
     "AuthUnavailable",
     "ExpiredToken",
     "InvalidToken",
+    "Kind",
     "Principal",
     "RequirementFacts",
     "RunFacts",

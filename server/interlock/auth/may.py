@@ -1,8 +1,10 @@
 """The one function that decides who may do what: `may(principal, verb, run, requirement)`.
 
 Laws:
+- The account comes first: what is of another doesn't exist, for admins neither.
 - Everything that is allowed is a line of `RULES`, or done by an admin. What has no line is refused.
 - A line is a scope *and* a standing; more scopes and more standings never take anything away.
+- Whoever owns a run's namespace stands to it as its owner does.
 - A requirement that names assignees is theirs: the run's owner decides it only when named among them.
 - For whoever may not `read` a run it does not exist; the caller answers `run_not_found`, not `forbidden`.
 """
@@ -14,12 +16,14 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from interlock.auth.principal import DECIDE, EXECUTE, READ, Principal
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
 class Verb(StrEnum):
     """What a principal asks to do."""
 
     START = "start"
+    """Start the run, which isn't there yet; without one, any in a namespace of one's own."""
     LIST = "list"
     """See a list of runs; which runs are in it is asked with `READ`, run by run."""
     READ = "read"
@@ -28,23 +32,24 @@ class Verb(StrEnum):
     ACT_FOR = "act_for"
     """Give another user's `user_id` in a message."""
     OPERATE = "operate"
-    """See how the server itself does: its metrics."""
+    """See how the server itself does, for all accounts: its metrics."""
 
 
 class Standing(StrEnum):
     """What a principal is to a run, or to one requirement of it."""
 
     ANYONE = "anyone"
-    OWNER = "owner of the run"
+    RESIDENT = "owner of the run's namespace, if it has one yet"
+    OWNER = "owner of the run or of its namespace"
     RUN_ASSIGNEE = "assignee of a requirement of the run, past or present"
     ASSIGNEE = "assignee of this requirement"
-    DECIDING_OWNER = "owner of the run, and this requirement names nobody, or names the owner too"
+    DECIDING_OWNER = "such an owner, and this requirement names nobody, or names the owner too"
 
 
 RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.START: frozenset(
         {
-            (EXECUTE, Standing.ANYONE),
+            (EXECUTE, Standing.RESIDENT),
         }
     ),
     Verb.LIST: frozenset(
@@ -78,8 +83,20 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
 }
 
 
+OPERATORS: Final = DEFAULT_ACCOUNT
+"""The account whose admins see how the server itself does."""
+
+
 class RunFacts(Protocol):
     """What has to be known of a run."""
+
+    @property
+    def account(self) -> str:
+        """The account that it is of."""
+
+    @property
+    def namespace(self) -> str:
+        """Where it is in that account."""
 
     @property
     def user_id(self) -> str:
@@ -109,18 +126,23 @@ def may(
     Without a requirement, `Verb.DECIDE` is asked as for one that names nobody. Without a run, a verb that
     needs one is refused to all but admins.
     """
+    if run is not None and run.account != principal.account:
+        return False
     if principal.is_admin:
-        return True
+        return verb is not Verb.OPERATE or principal.account == OPERATORS
     standings = frozenset(_standings(principal, run, requirement))
     return any(scope in principal.scopes and standing in standings for scope, standing in RULES[verb])
 
 
 def _standings(principal: Principal, run: RunFacts | None, requirement: RequirementFacts | None) -> Iterator[Standing]:
     yield Standing.ANYONE
+    is_resident = run is None or principal.owns(run.namespace)
+    if is_resident:
+        yield Standing.RESIDENT
     if run is None:
         return
     named = (requirement.assignees if requirement else None) or ()
-    is_owner = run.user_id == principal.user_id
+    is_owner = is_resident or run.user_id == principal.user_id
     is_assignee = not principal.names.isdisjoint(named)
     if is_owner:
         yield Standing.OWNER

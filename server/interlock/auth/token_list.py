@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from interlock.auth.principal import ALL_SCOPES, USER_SCOPES, Principal
+from interlock.auth.principal import ALL_SCOPES, USER_SCOPES, Kind, Principal
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT, UnusableName, check_account
 from interlock_protocol.values import is_text
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
 DEFAULT_USER: Final = "admin"
-_KEYS: Final = frozenset({"token", "user_id", "scopes", "groups"})
+_KEYS: Final = ("token", "user_id", "scopes", "groups", "account", "namespaces", "kind")
 
 
 def token_bytes(token: str) -> bytes:
@@ -65,6 +66,18 @@ def parse_strings(value: Any) -> frozenset[str]:
     return frozenset(value)
 
 
+def parse_account(value: Any) -> str:
+    """The name of an account; raises `UnusableName`, also where it isn't a string."""
+    return check_account(value if isinstance(value, str) else "")
+
+
+def parse_kind(value: Any) -> Kind:
+    """What a principal is said to be; raises `UnusableName` where there is no such kind."""
+    if value not in list(Kind):
+        raise UnusableName(f"A kind is {' or '.join(Kind)}.")
+    return Kind(value)
+
+
 def _entries(text: str) -> list[Any]:
     try:
         entries = json.loads(text)
@@ -76,8 +89,8 @@ def _entries(text: str) -> list[Any]:
 
 
 def _parse_entry(entry: Any, place: str) -> tuple[str, Principal]:
-    if not isinstance(entry, dict) or not entry.keys() <= _KEYS:
-        raise ValueError(f"must have objects of only token, user_id, scopes and groups: correct {place}.")
+    if not isinstance(entry, dict) or not entry.keys() <= set(_KEYS):
+        raise ValueError(f"must have objects of only {', '.join(_KEYS[:-1])} and {_KEYS[-1]}: correct {place}.")
     for key in ("token", "user_id"):
         if not isinstance(entry.get(key), str):
             raise ValueError(f"must give each entry a {key}, a string: add it to {place}.")
@@ -87,13 +100,16 @@ def _parse_entry(entry: Any, place: str) -> tuple[str, Principal]:
 def _principal(entry: dict[str, Any], place: str) -> Principal:
     try:
         scopes = parse_scopes(entry["scopes"]) if "scopes" in entry else USER_SCOPES
-        groups = parse_strings(entry.get("groups", []))
+        groups, namespaces = (parse_strings(entry.get(name, [])) for name in ("groups", "namespaces"))
     except TypeError:
-        raise ValueError(f"must have scopes and groups as lists of strings: correct {place}.") from None
+        raise ValueError(f"must have scopes, groups and namespaces as lists of strings: correct {place}.") from None
     if not scopes <= ALL_SCOPES:
         raise ValueError(f"has a scope in {place} that doesn't exist: use {', '.join(sorted(ALL_SCOPES))}.")
     try:
-        return Principal(entry["user_id"], scopes, groups)
+        account, kind = parse_account(entry.get("account", DEFAULT_ACCOUNT)), parse_kind(entry.get("kind", Kind.USER))
+        return Principal(entry["user_id"], scopes, groups, None, account, namespaces, kind)
+    except UnusableName as error:
+        raise ValueError(f"has a name in {place} that can't be one. {error}") from None
     except ValueError as error:
         raise ValueError(f"has a user_id in {place} that can't be one. {error}") from None
 

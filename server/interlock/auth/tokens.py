@@ -6,6 +6,8 @@ Laws:
 - A JWT counts only as its key allows (`interlock.auth.keys`); its header proposes, and is never believed.
 - A JWT without `exp`, or with one that isn't a number, is refused: what never ends can't be withdrawn. `exp` is exact;
   only for a `nbf` or `iat` that lies ahead is a provider's clock allowed to be a little fast.
+- What a JWT says of its bearer's account, namespaces and kind counts only as far as its issuer is trusted with that
+  (`Trust`); what it isn't trusted with isn't read.
 - With an audience configured, a JWT has to name it; without one, a JWT that names any is meant for somebody else.
 - A token that couldn't be good anyway (malformed, over-long, wrong algorithm) never causes a request to
   anybody.
@@ -19,6 +21,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -31,16 +34,19 @@ from interlock.auth.jwks import JwksKeys
 from interlock.auth.keys import VerifyingKey, key_from_secret
 from interlock.auth.local_token import local_token
 from interlock.auth.origins import is_loopback
-from interlock.auth.principal import ALL_SCOPES, Principal, UnusableUserId
+from interlock.auth.principal import ALL_SCOPES, Kind, Principal, UnusableUserId
 from interlock.auth.token_list import (
     DEFAULT_USER,
     MAX_TOKEN_BYTES,
+    parse_account,
+    parse_kind,
     parse_scopes,
     parse_strings,
     parse_tokens,
     token_bytes,
 )
 from interlock.errors import SettingsError
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT, UnusableName
 
 CLOCK_SKEW_SECONDS: Final = 30
 
@@ -105,6 +111,28 @@ class OneKey:
         return self._key
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the operator has settled for an issuer.
+
+    Args:
+        account: the account of its users; if it may choose, of those whose token names none.
+        claims: which of `account`, `namespaces` and `kind` it may choose.
+    """
+
+    account: str = DEFAULT_ACCOUNT
+    claims: frozenset[str] = frozenset()
+
+    def place(self, claims: Mapping[str, Any]) -> dict[str, Any]:
+        """Account, namespaces and kind of a bearer; raises `UnusableName` or `TypeError`."""
+        said = {name: claims[name] for name in self.claims if claims.get(name) is not None}
+        return {
+            "account": parse_account(said.get("account", self.account)),
+            "namespaces": parse_strings(said.get("namespaces", [])),
+            "kind": parse_kind(said.get("kind", Kind.USER)),
+        }
+
+
 class JwtTokens:
     """JSON Web Tokens with the claims `sub`, `exp`, `scope` or `scopes`, and `groups`.
 
@@ -112,10 +140,14 @@ class JwtTokens:
         keys: what verifies the signature.
         audience: what `aud` has to contain. Without one, a token that has an `aud` is meant for someone else.
         issuer: what `iss` has to be; any, when none is given.
+        trust: what it is trusted with.
     """
 
-    def __init__(self, keys: Keys, *, audience: str | None = None, issuer: str | None = None) -> None:
+    def __init__(
+        self, keys: Keys, *, audience: str | None = None, issuer: str | None = None, trust: Trust | None = None
+    ) -> None:
         self._keys = keys
+        self._trust = trust or Trust()
         self._audience = audience
         self._issuer = issuer
 
@@ -126,7 +158,7 @@ class JwtTokens:
         _checked(token)
         kid, algorithm = self._header(token)
         key = await self._keys.key_for(kid, algorithm)
-        return _principal(self._verified(token, key))
+        return _principal(self._verified(token, key), self._trust)
 
     def _header(self, token: str) -> tuple[str | None, str]:
         try:
@@ -195,6 +227,10 @@ class TokenSettings(Protocol):
     @property
     def jwt_issuer(self) -> str | None: ...
     @property
+    def jwt_account(self) -> str: ...
+    @property
+    def jwt_trusted_claims(self) -> tuple[str, ...]: ...
+    @property
     def host(self) -> str: ...
     @property
     def data_dir(self) -> Path: ...
@@ -216,7 +252,8 @@ def _configured(settings: TokenSettings) -> Iterator[Authenticator]:
     if settings.tokens:
         yield StaticTokens(parse_tokens(settings.tokens.get_secret_value()))
     if keys := _keys(settings):
-        yield JwtTokens(keys, audience=settings.jwt_audience or None, issuer=settings.jwt_issuer or None)
+        trust = Trust(settings.jwt_account, frozenset(settings.jwt_trusted_claims))
+        yield JwtTokens(keys, audience=settings.jwt_audience or None, issuer=settings.jwt_issuer or None, trust=trust)
 
 
 def _keys(settings: TokenSettings) -> Keys | None:
@@ -242,18 +279,20 @@ def _checked(token: str) -> bytes:
     return encoded
 
 
-def _principal(claims: Mapping[str, Any]) -> Principal:
+def _principal(claims: Mapping[str, Any], trust: Trust) -> Principal:
     try:
         expires_at = datetime.fromtimestamp(_number(claims["exp"]), UTC)
         scopes = _claim_scopes(claims, "scope") | _claim_scopes(claims, "scopes")
         groups = frozenset() if claims.get("groups") is None else parse_strings(claims["groups"])
-        who = Principal(claims["sub"], scopes & ALL_SCOPES, groups, expires_at)
+        who = Principal(claims["sub"], scopes & ALL_SCOPES, groups, expires_at, **trust.place(claims))
     except UnusableUserId as error:
         raise InvalidToken(f"The token's `sub` can't be a user. {error}") from None
+    except UnusableName as error:
+        raise InvalidToken(f"The token's claims name what can't be named so. {error}") from None
     except (ValueError, TypeError, OverflowError, OSError):
         raise InvalidToken(
             "The token's claims can't be read: `sub` names a user, `scope` is a string or a list,"
-            " `groups` is a list of strings, and `exp` is a time."
+            " `groups` and `namespaces` are lists of strings, and `exp` is a time."
         ) from None
     if expires_at <= datetime.now(UTC):
         raise ExpiredToken

@@ -43,11 +43,14 @@ class Chat:
         self._lines = lines
         self._run: Run | None = None
 
-    async def start(self, workflow: str, message: JsonValue | NotGiven, session_id: str | None) -> ExitCode:
+    async def start(
+        self, workflow: str, message: JsonValue | NotGiven, session_id: str | None, namespace: str | None = None
+    ) -> ExitCode:
         """Starts a run and stays with it. A message that isn't given is asked for, where the workflow has a form."""
         if isinstance(message, NotGiven):
             message = await self._asked_for(workflow)
-        return await self._with(lambda client: client.start(workflow, message=message, session_id=session_id))
+        where = {"session_id": session_id, "namespace": namespace}
+        return await self._with(lambda client: client.start(workflow, message=message, **where))
 
     async def _asked_for(self, workflow: str) -> JsonValue:
         fields = await asyncio.to_thread(form_of, self._target, workflow)

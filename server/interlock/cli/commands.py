@@ -46,6 +46,9 @@ def chat(
         ),
     ] = None,
     session: Annotated[str | None, typer.Option("--session", help="The session it belongs to.", metavar="ID")] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", help="Where the run is to be.", metavar="NAME", show_default=False)
+    ] = None,
     run: Annotated[str | None, typer.Option("--run", help="Join this run instead.", metavar="RUN")] = None,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
@@ -64,7 +67,7 @@ def chat(
         if run is not None:
             finish(lambda: command.join(run), target)
         else:
-            finish(lambda: command.start(workflow or "", said, session), target)
+            finish(lambda: command.start(workflow or "", said, session, namespace), target)
     except KeyboardInterrupt:
         raise typer.Exit(command.leave()) from None
 
@@ -92,6 +95,7 @@ def follow(
 def runs(
     status: Annotated[RunStatus | None, typer.Option("--status", help="Only these.", case_sensitive=False)] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this one.", metavar="ID")] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", help="Only in there.", metavar="NAME")] = None,
     limit: Annotated[int, typer.Option("--limit", help="How many at most.", metavar="N", min=1)] = 20,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
@@ -100,7 +104,8 @@ def runs(
     from interlock.cli.runs import list_runs, show_runs
 
     target = Target.find(url, token)
-    found = list_runs(target, status=status.value if status else None, workflow=workflow, limit=limit)
+    of = status.value if status else None
+    found = list_runs(target, status=of, workflow=workflow, namespace=namespace, limit=limit)
     show_runs(Console(highlight=False), found)
 
 

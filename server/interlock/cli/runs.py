@@ -21,7 +21,9 @@ _PAGE = 100
 _STYLES = {"PAUSED": "magenta", "COMPLETED": "green", "ERROR": "red", "CANCELLED": "yellow", "RUNNING": "cyan"}
 
 
-def list_runs(target: Target, *, status: str | None, workflow: str | None, limit: int) -> list[dict[str, Any]]:
+def list_runs(
+    target: Target, *, status: str | None, workflow: str | None, limit: int, namespace: str | None = None
+) -> list[dict[str, Any]]:
     """The newest `limit` runs.
 
     Raises:
@@ -29,10 +31,9 @@ def list_runs(target: Target, *, status: str | None, workflow: str | None, limit
     """
     found: list[dict[str, Any]] = []
     cursor: str | None = None
+    of = {"status": status, "workflow_id": workflow, "namespace": namespace}
     while len(found) < limit:
-        page = get_json(
-            target, "/runs", status=status, workflow_id=workflow, limit=min(limit - len(found), _PAGE), cursor=cursor
-        )
+        page = get_json(target, "/runs", **of, limit=min(limit - len(found), _PAGE), cursor=cursor)
         found += page.get("runs", [])
         cursor = page.get("next_cursor")
         if not cursor:

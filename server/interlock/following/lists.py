@@ -40,6 +40,7 @@ when everybody comes back at once."""
 _ANY = frozenset(RunStatus)
 _WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
 _NOBODY = ""
+_NOWHERE = ""
 
 
 class Listed(Runs, Waiting, ChangeFeed, Protocol):
@@ -50,6 +51,8 @@ class Listed(Runs, Waiting, ChangeFeed, Protocol):
 class _Facts:
     """A run, as `may` has to know it."""
 
+    account: str
+    namespace: str
     user_id: str
     assignees: Collection[str]
 
@@ -73,30 +76,43 @@ def check_may_list(principal: Principal) -> None:
 
 def seen_by(principal: Principal) -> RunFilter:
     """The runs that a principal may read, as the store finds them."""
-    if may(principal, Verb.READ):
-        return RunFilter()
-    owns = may(principal, Verb.READ, _Facts(principal.user_id, ()))
-    is_named = may(principal, Verb.READ, _Facts(_NOBODY, principal.names))
+    account = principal.account
+    if may(principal, Verb.READ, _Facts(account, _NOWHERE, _NOBODY, ())):
+        return RunFilter(account)
+    owns = may(principal, Verb.READ, _Facts(account, _NOWHERE, principal.user_id, ()))
+    is_named = may(principal, Verb.READ, _Facts(account, _NOWHERE, _NOBODY, principal.names))
     return RunFilter(
+        account,
         user_id=principal.user_id if owns else None if is_named else _NOBODY,
+        or_namespaces=principal.owned if owns else frozenset(),
         or_assignees=principal.names if is_named else frozenset(),
     )
 
 
+def may_read_in(principal: Principal, namespace: str) -> bool:
+    """Whether all runs in a namespace of one's account are to be read."""
+    return may(principal, Verb.READ, _Facts(principal.account, namespace, _NOBODY, ()))
+
+
 def waiting_for(principal: Principal) -> WaitingFilter:
-    """The runs that wait for a decision which a principal may make, as the store finds them."""
-    if may(principal, Verb.DECIDE):
-        return WaitingFilter(anybody=True)
-    names = principal.names
-    any_owner, own = (_Facts(user_id, names) for user_id in (_NOBODY, principal.user_id))
+    """The runs that wait for a decision which a principal may make, as the store finds them.
+
+    Where all that names nobody is the principal's to decide, what waits for others comes along: it is to be left out.
+    """
+    account, names = principal.account, principal.names
+    anybodys, own = (_Facts(account, _NOWHERE, user_id, names) for user_id in (_NOBODY, principal.user_id))
+    if may(principal, Verb.DECIDE, anybodys, _Asked(None)):
+        return WaitingFilter(account, anybody=True)
     is_named, owns_named, owns_unnamed = (
         may(principal, Verb.DECIDE, run, _Asked(assignees))
-        for run, assignees in ((any_owner, sorted(names)), (own, sorted(names)), (own, None))
+        for run, assignees in ((anybodys, sorted(names)), (own, sorted(names)), (own, None))
     )
     return WaitingFilter(
+        account,
         unnamed_of=principal.user_id if owns_unnamed else None,
         assignees=names if is_named or owns_named else frozenset(),
         owned_by=None if is_named else principal.user_id,
+        namespaces=principal.owned,
     )
 
 
@@ -108,6 +124,7 @@ def summary(run: ListedRun) -> dict[str, Any]:
         "version": run.version,
         "session_id": run.session_id,
         "user_id": run.user_id,
+        "namespace": run.namespace,
         "status": run.status.value,
         "epoch": run.epoch,
         "created_at": run.created_at,
@@ -213,6 +230,7 @@ class FollowedList:
         narrowed: dict[str, Any] = {
             "workflow_id": asked.workflow_id,
             "session_id": asked.session_id,
+            "namespace": asked.namespace,
             "statuses": frozenset() if self._statuses == any_status else self._statuses,
             "limit": self._asked.limit + 1,
             "cursor": cursor,
@@ -242,7 +260,11 @@ class FollowedList:
     def _concerns(self, run: ListedRun) -> bool:
         """Whether the run can be on the list at any time."""
         asked = self._asked.filter
-        is_asked_for = asked.workflow_id in (None, run.workflow_id) and asked.session_id in (None, run.session_id)
+        is_asked_for = (
+            asked.workflow_id in (None, run.workflow_id)
+            and asked.session_id in (None, run.session_id)
+            and asked.namespace in (None, run.namespace)
+        )
         return is_asked_for and may(self.principal, Verb.READ, run)
 
     def _matches(self, run: ListedRun) -> bool:

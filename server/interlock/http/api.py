@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from interlock.auth import Principal, Verb, may
 from interlock.definitions.port import Served
-from interlock.following.lists import check_may_list, seen_by, summary
+from interlock.following.lists import check_may_list, may_read_in, seen_by, summary
 from interlock.http.callers import principal_of
 from interlock.http.errors import STATUS_OF, RefusedRequest, Unauthorized, headers_of
 from interlock.http.methods import allowed
@@ -29,7 +29,7 @@ from interlock.telemetry.counters import Counters
 from interlock_protocol import control
 from interlock_protocol.errors import AuthErrorCode, ErrorCode, Refusal
 from interlock_protocol.limits import MAX_FAULTS
-from interlock_protocol.messages import Name
+from interlock_protocol.messages import Name, Namespace
 from interlock_protocol.types import RunStatus
 
 MAX_PAGE = 200
@@ -48,10 +48,12 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
     @router.get(
         "/workflows", operation_id="listWorkflows", responses=answers(WorkflowList, *ANSWERED, ErrorCode.FORBIDDEN)
     )
-    async def workflows(principal: who) -> dict[str, Any]:
-        """The workflows this server has, and what their `message` must be."""
+    async def workflows(principal: who, namespace: Namespace | None = None) -> dict[str, Any]:
+        """The workflows this server has, and what their `message` must be: all, in each `namespace` of one's own."""
         if not may(principal, Verb.LIST):
             raise Refusal(ErrorCode.FORBIDDEN, "Listing workflows needs a token with a workflows: scope.")
+        if namespace is not None and not may_read_in(principal, namespace):
+            return {"workflows": []}
         return {"workflows": [_workflow(each) for each in await services().definitions.served()]}
 
     _add_runs(router, services, who)
@@ -65,11 +67,15 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         status: Annotated[list[RunStatus] | None, Query(max_length=MAX_STATUSES)] = None,
         workflow_id: Name | None = None,
         session_id: Name | None = None,
+        namespace: Namespace | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
-        """One's own runs and those one is an assignee of, newest first; an admin's are everybody's."""
-        of = RunFilter(workflow_id=workflow_id, session_id=session_id)
+        """The runs that are one's own, or in a namespace of one's own, or name one as an assignee, newest first.
+
+        An admin's are all of the account.
+        """
+        of = RunFilter(workflow_id=workflow_id, session_id=session_id, namespace=namespace)
         return await listed(principal, status, limit, cursor, of)
 
     @router.get("/workflows/{workflow_id}/runs", operation_id="listRunsOfWorkflow", responses=RUN_LIST)
@@ -78,11 +84,12 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         workflow_id: Name,
         status: Annotated[list[RunStatus] | None, Query(max_length=MAX_STATUSES)] = None,
         session_id: Name | None = None,
+        namespace: Namespace | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> dict[str, Any]:
         """The same, of one workflow."""
-        of = RunFilter(workflow_id=workflow_id, session_id=session_id)
+        of = RunFilter(workflow_id=workflow_id, session_id=session_id, namespace=namespace)
         return await listed(principal, status, limit, cursor, of)
 
     async def listed(
@@ -93,6 +100,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
             seen_by(principal),
             workflow_id=of.workflow_id,
             session_id=of.session_id,
+            namespace=of.namespace,
             statuses=frozenset(status or ()),
             cursor=cursor,
             limit=limit,

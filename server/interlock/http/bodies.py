@@ -81,7 +81,7 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
             raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, sentence)
         principal = await authenticated(authenticator, form_token)
     with about(fields.get("request_id")):
-        await services.rate_limits.admit(principal.user_id)
+        await services.rate_limits.admit(principal.person)
         stream = _flag(fields.pop("stream", None), in_form=kind in FORMS)
         said = {"action": model.model_fields["action"].default, **path}
         message = validated(model, _agreeing(fields, request.headers.get(KEY_HEADER), said))

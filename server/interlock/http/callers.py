@@ -38,7 +38,7 @@ def principal_of(services: Callable[[], Services]) -> Callable[[Request], Awaita
         if token is None:
             raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, "Send the header `Authorization: Bearer TOKEN`.")
         caller = await authenticated(services().authenticator, token)
-        await services().rate_limits.admit(caller.user_id)
+        await services().rate_limits.admit(caller.person)
         return caller
 
     return principal

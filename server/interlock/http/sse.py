@@ -269,7 +269,7 @@ class Streams:
         self.max_message_bytes = settings.max_message_bytes
         self._settings = settings
         self._open: set[RunRequest] = set()
-        self._users: Counter[str] = Counter()
+        self._users: Counter[tuple[str, str]] = Counter()
         self._draining = False
 
     @contextlib.contextmanager
@@ -279,7 +279,7 @@ class Streams:
         Raises:
             Refusal: `rate_limited` where there is no room for another, `unavailable` when the server stops.
         """
-        self._admit(principal.user_id)
+        self._admit(principal.person)
         request = RunRequest(services, principal, self._settings.heartbeat_seconds)
         self._open.add(request)
         try:
@@ -287,15 +287,15 @@ class Streams:
         finally:
             request.close()
             self._open.discard(request)
-            self._users -= Counter((principal.user_id,))
+            self._users -= Counter((principal.person,))
 
-    def _admit(self, user_id: str) -> None:
+    def _admit(self, person: tuple[str, str]) -> None:
         if self._draining:
             raise Refusal(ErrorCode.UNAVAILABLE, SHUTTING_DOWN)
         settings = self._settings
-        if len(self._open) >= settings.max_connections or self._users[user_id] >= settings.max_connections_per_user:
+        if len(self._open) >= settings.max_connections or self._users[person] >= settings.max_connections_per_user:
             raise Refusal(ErrorCode.RATE_LIMITED, "Too many requests follow runs at the moment; send it again later.")
-        self._users[user_id] += 1
+        self._users[person] += 1
 
     @property
     def count(self) -> int:

@@ -21,7 +21,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field, ValidationError
 
-from interlock.auth import Principal
+from interlock.auth import Kind, Principal
 from interlock.following.resume import resumable
 from interlock.http.bodies import fields_of
 from interlock.http.callers import bearer, principal_of
@@ -85,7 +85,7 @@ def make_tickets_router(services: Callable[[], Services], settings: Settings) ->
     @router.delete(TICKETS + "/{ticket_id}", operation_id="revokeStreamTicket", status_code=204, responses=REVOKE)
     async def revoke(principal: who, ticket_id: str) -> Response:
         """Have a ticket count no more."""
-        await _kept(services).revoke_ticket(ticket_id, principal.user_id)
+        await _kept(services).revoke_ticket(ticket_id, principal.user_id, account=principal.account)
         return Response(status_code=204)
 
     return router
@@ -113,7 +113,7 @@ def holder_of(services: Callable[[], Services]) -> Callable[..., Awaitable[Princ
             return await principal(request)
         path = STREAM.format(workflow_id=workflow_id, run_id=run_id)
         found = _honoured(await _kept(services).ticket(_digest(ticket)) if len(ticket) <= _SIZE else None, path)
-        await services().rate_limits.admit(found.user_id)
+        await services().rate_limits.admit(found.person)
         return found
 
     return holder
@@ -149,6 +149,9 @@ def _made(principal: Principal, path: str) -> tuple[str, StreamTicket]:
         scopes=principal.scopes,
         groups=principal.groups,
         expires_at=int(ends.timestamp() * 1000),
+        account=principal.account,
+        namespaces=principal.namespaces,
+        kind=principal.kind.value,
     )
 
 
@@ -161,7 +164,8 @@ def _honoured(ticket: StreamTicket | None, path: str) -> Principal:
     expires_at = datetime.fromtimestamp(ticket.expires_at / 1000, UTC)
     if expires_at <= datetime.now(UTC):
         raise Unauthorized(AuthErrorCode.EXPIRED_TOKEN, "The ticket has expired; get another one.")
-    return Principal(ticket.user_id, ticket.scopes, ticket.groups, expires_at)
+    place = ticket.account, ticket.namespaces, Kind(ticket.kind)
+    return Principal(ticket.user_id, ticket.scopes, ticket.groups, expires_at, *place)
 
 
 def _digest(value: str) -> str:

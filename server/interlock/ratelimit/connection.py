@@ -10,6 +10,7 @@ Source: `docs/protocol.md`, "Rate limits".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 
@@ -17,6 +18,9 @@ from interlock.ratelimit.counter import Counter
 from interlock.ratelimit.refusals import refusal
 from interlock_protocol.errors import Refusal
 from interlock_protocol.messages import AnyClientMessage, Authenticate, Ping, Unfollow, UnfollowRuns
+
+Person: TypeAlias = tuple[str, str]
+"""Whose budget it is: an account, and a user of it."""
 
 MAX_REFUSALS = 100
 """How many refusals a connection gets in a minute before it is closed (4529)."""
@@ -39,7 +43,7 @@ class Pace:
 
     def __init__(
         self,
-        admit: Callable[[str], Awaitable[None]],
+        admit: Callable[[Person], Awaitable[None]],
         counter: Counter,
         limit: RateLimitItem | None,
         connection_id: str,
@@ -50,7 +54,7 @@ class Pace:
         self._id = connection_id
         self.is_flooding = False
 
-    async def admit(self, message: AnyClientMessage, user_id: str | None) -> None:
+    async def admit(self, message: AnyClientMessage, person: Person | None) -> None:
         """Count a message, of a user where the connection has one.
 
         Raises:
@@ -58,8 +62,8 @@ class Pace:
         """
         try:
             await self._count()
-            if user_id is not None and not isinstance(message, _LIGHT):
-                await self._admit(user_id)
+            if person is not None and not isinstance(message, _LIGHT):
+                await self._admit(person)
         except Refusal:
             self.is_flooding = await self._counter.hit_here(_REFUSALS, "refused", self._id) is not None
             raise

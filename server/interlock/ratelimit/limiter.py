@@ -3,7 +3,7 @@
 Laws:
 - It is asked once for each action and each request, before anything else is done; never for an event.
 - What is refused was not counted, and nothing was done of it. The refusal says when to come again.
-- A user's limit holds across nodes, a connection's where the connection is.
+- A user's limit is theirs in their account. It holds across nodes, a connection's where the connection is.
 
 Source: `docs/protocol.md`, "Rate limits".
 """
@@ -15,7 +15,7 @@ import hashlib
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import Storage
 
-from interlock.ratelimit.connection import Pace
+from interlock.ratelimit.connection import Pace, Person
 from interlock.ratelimit.counter import Counter
 from interlock.ratelimit.refusals import refusal
 
@@ -36,14 +36,14 @@ class RateLimits:
         self._per_connection = limit_of(per_connection)
         self._counter = Counter(shared)
 
-    async def admit(self, user_id: str) -> None:
+    async def admit(self, person: Person) -> None:
         """Count an action of a user.
 
         Raises:
             Refusal: `rate_limited`.
         """
         if self._per_user is not None:
-            wait = await self._counter.hit(self._per_user, "user", _short(user_id))
+            wait = await self._counter.hit(self._per_user, "user", _short(person))
             if wait is not None:
                 raise refusal(self._per_user, "user", wait)
 
@@ -66,6 +66,6 @@ def limit_of(text: str) -> RateLimitItem | None:
     return limits[0]
 
 
-def _short(user_id: str) -> str:
-    """A key of a fixed size that doesn't say who it is."""
-    return hashlib.blake2b(user_id.encode(), digest_size=16).hexdigest()
+def _short(person: Person) -> str:
+    """A key of a fixed size that doesn't say who it is. (No name has what parts them.)"""
+    return hashlib.blake2b("\0".join(person).encode(), digest_size=16).hexdigest()

@@ -223,7 +223,7 @@ class Socket:
     async def _act(self, message: AnyClientMessage) -> None:
         try:
             with tracing.action(message, self.connection_id):
-                await self.pace.admit(message, None if self.principal is None else self.principal.user_id)
+                await self.pace.admit(message, None if self.principal is None else self.principal.person)
                 await ACTIONS[type(message)](self, message)
         except Refusal as refusal:
             self._refuse(refusal, message)
@@ -248,11 +248,11 @@ class Socket:
         except AuthError as error:
             self.say(self.connection.auth_refused(error.code, str(error), request_id=message.request_id))
             return
-        if self.principal is not None and principal.user_id != self.principal.user_id:
+        if self.principal is not None and principal.person != self.principal.person:
             sentence = "This token is another user's; open another connection for it."
             self.say(self.connection.auth_refused(AuthErrorCode.INVALID_TOKEN, sentence, request_id=message.request_id))
             return
-        if self.principal is None and not self.places.keep(self, principal.user_id):
+        if self.principal is None and not self.places.keep(self, principal.person):
             self.close(CloseCode.TOO_MANY_CONNECTIONS)
             return
         self.principal = principal
@@ -263,6 +263,8 @@ class Socket:
             self.connection.authenticated(
                 user_id=principal.user_id,
                 scopes=sorted(principal.scopes),
+                account=principal.account,
+                namespaces=[*(["*"] if principal.owns_all else ()), *sorted(principal.owned)],
                 expires_at=None if principal.expires_at is None else principal.expires_at.isoformat(),
                 request_id=message.request_id,
             )

@@ -11,9 +11,12 @@ Source: `docs/operations.md`, "Connections".
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from interlock_protocol.close_codes import CloseCode
+
+Person: TypeAlias = tuple[str, str]
+"""A user of an account: its name, and theirs."""
 
 
 class Holder(Protocol):
@@ -35,8 +38,8 @@ class Places:
         self._most = most
         self._per_user = per_user
         self._strangers: dict[Holder, None] = {}  # in the order in which they came
-        self._known: dict[Holder, str] = {}
-        self._of_user: Counter[str] = Counter()
+        self._known: dict[Holder, Person] = {}
+        self._of_user: Counter[Person] = Counter()
 
     def has_room(self) -> bool:
         """Whether there is a place for one more; a stranger is let go for it, if it has to be."""
@@ -53,20 +56,20 @@ class Places:
         """It has a place from now on, as a stranger."""
         self._strangers[socket] = None
 
-    def keep(self, socket: Holder, user_id: str) -> bool:
+    def keep(self, socket: Holder, person: Person) -> bool:
         """It is this user's, and keeps its place; False when the user has too many, or it has none to keep any more."""
-        if socket not in self._strangers or self._of_user[user_id] >= self._per_user:
+        if socket not in self._strangers or self._of_user[person] >= self._per_user:
             return False
         del self._strangers[socket]
-        self._known[socket] = user_id
-        self._of_user[user_id] += 1
+        self._known[socket] = person
+        self._of_user[person] += 1
         return True
 
     def leave(self, socket: Holder) -> None:
         """It is gone; again is fine."""
         self._strangers.pop(socket, None)
-        user_id = self._known.pop(socket, None)
-        if user_id is not None:
-            self._of_user[user_id] -= 1
-            if not self._of_user[user_id]:
-                del self._of_user[user_id]
+        person = self._known.pop(socket, None)
+        if person is not None:
+            self._of_user[person] -= 1
+            if not self._of_user[person]:
+                del self._of_user[person]

@@ -21,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
+
 metadata = MetaData()
 
 UNFINISHED = "status IN ('PENDING', 'RUNNING')"
@@ -29,12 +31,22 @@ PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
+# Runs that aren't in their owner's own namespace (and, which does no harm, those of owners that it spells otherwise).
+ELSEWHERE = "namespace <> 'user_' || user_id"
+# The same of what waits for nobody by name.
+UNNAMED_ELSEWHERE = "assignee = '' AND namespace <> 'user_' || owner"
 WAITING = "pending <> '[]'"
 UNINDEXED = "changed < 2 AND pending <> '[]'"
 UNNAMED = "assignee = ''"
 
 # SQLite makes only an INTEGER PRIMARY KEY the row's own number.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _account() -> Column[str]:
+    """Servers of the release before write without it, while some of both are there."""
+    return Column("account", Text, nullable=False, server_default=DEFAULT_ACCOUNT)
+
 
 runs = Table(
     "runs",
@@ -57,10 +69,24 @@ runs = Table(
     # an Interlock that didn't know of `waiting`, as others may while nodes are updated one after the other.
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
+    _account(),
+    # '' is the owner's own: a server of the release before has written it.
+    Column("namespace", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
 )
-Index("ix_runs_created", runs.c.created_at, runs.c.run_id)
-Index("ix_runs_user", runs.c.user_id, runs.c.created_at, runs.c.run_id)
+Index("ix_runs_account", runs.c.account, runs.c.created_at, runs.c.run_id)
+Index("ix_runs_namespace", runs.c.account, runs.c.namespace, runs.c.created_at, runs.c.run_id)
+# The next two are partial, so that creating a run costs nothing more: few runs are elsewhere, and all end once.
+Index(
+    "ix_runs_elsewhere",
+    runs.c.account,
+    runs.c.user_id,
+    runs.c.created_at,
+    runs.c.run_id,
+    sqlite_where=text(ELSEWHERE),
+    postgresql_where=text(ELSEWHERE),
+)
+Index("ix_runs_ended", runs.c.created_at, runs.c.run_id, sqlite_where=text(ENDED), postgresql_where=text(ENDED))
 Index(
     "ix_runs_unfinished",
     runs.c.created_at,
@@ -80,6 +106,7 @@ Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql
 # What waits for anybody: an admin's inbox.
 Index(
     "ix_runs_waiting",
+    runs.c.account,
     runs.c.created_at,
     runs.c.run_id,
     sqlite_where=text(WAITING),
@@ -94,6 +121,7 @@ Index(
 # Partial, so that creating a run costs nothing more: a run comes into it when it ends.
 Index(
     "ix_runs_session",
+    runs.c.account,
     runs.c.user_id,
     runs.c.session_id,
     runs.c.created_at,
@@ -107,10 +135,11 @@ run_assignees = Table(
     metadata,
     Column("run_id", Text, nullable=False),
     Column("assignee", Text, nullable=False),
+    _account(),
     PrimaryKeyConstraint("run_id", "assignee", name="pk_run_assignees"),
     sqlite_with_rowid=False,
 )
-Index("ix_run_assignees_assignee", run_assignees.c.assignee, run_assignees.c.run_id)
+Index("ix_run_assignees_assignee", run_assignees.c.account, run_assignees.c.assignee, run_assignees.c.run_id)
 
 # The pending summary of each run, by whom it waits for: a row for each assignee of a requirement, or one with '' where
 # it names nobody and waits for the run's owner. `created_at` is the run's, by which lists are ordered.
@@ -125,13 +154,25 @@ waiting = Table(
     Column("workflow_id", Text, nullable=False),
     Column("due", BigInteger),
     Column("created_at", BigInteger, nullable=False),
+    _account(),
+    Column("namespace", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("run_id", "requirement_id", "assignee", name="pk_waiting"),
     sqlite_with_rowid=False,
 )
-Index("ix_waiting_assignee", waiting.c.assignee, waiting.c.created_at, waiting.c.run_id)
+Index("ix_waiting_assignee", waiting.c.account, waiting.c.assignee, waiting.c.created_at, waiting.c.run_id)
+Index(
+    "ix_waiting_elsewhere",
+    waiting.c.account,
+    waiting.c.owner,
+    waiting.c.created_at,
+    waiting.c.run_id,
+    sqlite_where=text(UNNAMED_ELSEWHERE),
+    postgresql_where=text(UNNAMED_ELSEWHERE),
+)
 Index(
     "ix_waiting_unnamed",
-    waiting.c.owner,
+    waiting.c.account,
+    waiting.c.namespace,
     waiting.c.created_at,
     waiting.c.run_id,
     sqlite_where=text(UNNAMED),
@@ -162,6 +203,7 @@ decisions = Table(
     PrimaryKeyConstraint("run_id", "requirement_id", name="pk_decisions"),
 )
 
+# `user_id` says whose a key is, among the users of all accounts: see `sql.keys.holder`.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -206,7 +248,8 @@ sessions = Table(
     Column("session_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
-    PrimaryKeyConstraint("user_id", "session_id", name="pk_sessions"),
+    _account(),
+    PrimaryKeyConstraint("account", "user_id", "session_id", name="pk_sessions"),
 )
 
 # The index of the last event of each run whose patch its session's state has.
@@ -253,6 +296,9 @@ stream_tickets = Table(
     Column("scopes", Text, nullable=False),
     Column("groups", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    _account(),
+    Column("namespaces", Text, nullable=False, server_default="[]"),
+    Column("kind", Text, nullable=False, server_default="user"),
     PrimaryKeyConstraint("digest", name="pk_stream_tickets"),
     sqlite_with_rowid=False,
 )

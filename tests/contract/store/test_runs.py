@@ -45,6 +45,7 @@ async def test_a_created_run_reads_back_as_pending(store: Store) -> None:
         next_index=0,
         created_at=1000,
         updated_at=1000,
+        namespace="user_alice",
     )
     assert facts_of(await all_changes(store)) == [(1, "run", PENDING, (), 1000)]
 

@@ -112,7 +112,7 @@ async def test_the_clock_is_the_servers_or_the_machines_own(database: Database, 
     [
         ("next_timer IS NOT NULL AND next_timer <= 5 ORDER BY next_timer, run_id", "ix_runs_timer"),
         (
-            "status IN ('COMPLETED', 'CANCELLED', 'ERROR') AND user_id = 'a' AND session_id = 's'"
+            "status IN ('COMPLETED', 'CANCELLED', 'ERROR') AND account = 'x' AND user_id = 'a' AND session_id = 's'"
             " ORDER BY created_at DESC, run_id DESC",
             "ix_runs_session",
         ),

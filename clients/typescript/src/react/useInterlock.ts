@@ -1,6 +1,6 @@
 /** The client of the page, and the state of its connection. */
 
-import { useCallback, useSyncExternalStore } from "react";
+import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { Client } from "../client.js";
 import type { ConnectionState, Identity } from "../connection.js";
 import { useClient } from "./context.js";
@@ -23,7 +23,9 @@ export function useInterlock(): UseInterlock {
 export function useIdentity(client: Client): Identity {
   const userId = useOfClient(client, () => client.connection.userId);
   const scopes = useOfClient(client, () => client.connection.scopes);
-  return { userId, scopes };
+  const account = useOfClient(client, () => client.connection.account);
+  const namespaces = useOfClient(client, () => client.connection.namespaces);
+  return useMemo(() => ({ userId, scopes, account, namespaces }), [userId, scopes, account, namespaces]);
 }
 
 function useOfClient<T>(client: Client, read: () => T): T {

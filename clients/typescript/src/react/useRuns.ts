@@ -55,7 +55,7 @@ const MOST = 500;
 /** Everything that waits for this user, in all runs, live. */
 export function usePending(): UsePending {
   const client = useClient();
-  const { userId, scopes } = useIdentity(client);
+  const identity = useIdentity(client);
   const { runs, phase, more, error } = useRuns(WAITING_FOR_ME, { limit: MOST });
   const answers = answersOf(client);
   const answered = useSyncExternalStore(answers.subscribe, answers.read, answers.read);
@@ -63,9 +63,9 @@ export function usePending(): UsePending {
     () =>
       runs
         .flatMap((run) => run.pending.map((pending) => ({ run, pending })))
-        .filter(({ run, pending }) => mayDecide({ userId, scopes }, run.user_id, pending.assignees) !== false)
+        .filter(({ run, pending }) => mayDecide(identity, run.user_id, pending.assignees, run.namespace) !== false)
         .filter(({ pending }) => !answered.has(pending.id)),
-    [runs, answered, userId, scopes],
+    [runs, answered, identity],
   );
   const decide = useCallback<UsePending["decide"]>(
     async ({ run, pending }, decision) => {

@@ -56,8 +56,9 @@ const DEFAULTS: Record<PauseKind, string> = {
 
 /** The card of one question. */
 export function PauseCard({ question }: { question: Question }) {
-  const { view, decisions, pending, userId, scopes, isReplaying } = useScene();
-  const may = mayDecide({ userId, scopes }, view.userId, question.requirement.assignees) !== false;
+  const { view, decisions, pending, userId, scopes, namespaces, isReplaying } = useScene();
+  const { assignees } = question.requirement;
+  const may = mayDecide({ userId, scopes, namespaces }, view.userId, assignees, view.namespace) !== false;
   const waits = pending.has(question.id);
   const found = decisions.get(question.id) ?? [];
   const mine = useAnswer(question.id);

@@ -15,6 +15,7 @@ export interface RunScene {
   /** Who looks at it. */
   readonly userId: string | null;
   readonly scopes: readonly string[];
+  readonly namespaces: readonly string[];
   /** Events of the past are still to come. */
   readonly isReplaying: boolean;
   readonly decide: (requirement: string, decision: Decision) => Promise<void>;

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { ToggleButton, ToggleButtonGroup } from "react-aria-components";
 import { Link } from "wouter";
 import type { RunStatus, RunSummary } from "@interlock/client";
-import { useRuns } from "@interlock/client/react";
+import { useInterlock, useRuns } from "@interlock/client/react";
 import { asksOf } from "../pauses/words.ts";
 import { pathOf } from "../run/paths.ts";
 import { useWorkflows } from "../session/workflows.ts";
@@ -23,6 +23,8 @@ const PAGE = 50;
 const MOST = 500;
 const NO_STATUS: ReadonlySet<RunStatus> = new Set();
 const ANY = " any";
+/** How the server says that all namespaces of the account are the user's. */
+const EVERYWHERE = "*";
 
 /** `#/runs`. */
 export function RunsPage() {
@@ -31,9 +33,12 @@ export function RunsPage() {
   const [workflow, setWorkflow] = useDraft("runs/workflow", ANY);
   const [limit, setLimit] = useDraft("runs/limit", PAGE);
   const { workflows } = useWorkflows();
+  const own = useInterlock().connection.namespaces.filter((each) => each !== EVERYWHERE);
+  const [namespace, setNamespace] = useDraft("runs/namespace", ANY);
   const filter = {
     ...(statuses.size === 0 ? {} : { status: STATUSES.filter((each) => statuses.has(each)) }),
     ...(workflow === ANY ? {} : { workflow_id: workflow }),
+    ...(own.includes(namespace) ? { namespace } : {}),
   };
   return (
     <div className="page">
@@ -63,6 +68,14 @@ export function RunsPage() {
           value={workflow}
           onChange={setWorkflow}
         />
+        {own.length > 1 && (
+          <Picker
+            label="Namespace"
+            options={[{ key: ANY, label: "All namespaces" }, ...own.map((each) => ({ key: each, label: each }))]}
+            value={own.includes(namespace) ? namespace : ANY}
+            onChange={setNamespace}
+          />
+        )}
       </div>
       <List key={JSON.stringify(filter)} filter={filter} limit={limit} onMore={() => setLimit(limit + PAGE)} />
     </div>
@@ -70,7 +83,7 @@ export function RunsPage() {
 }
 
 interface ListProps {
-  filter: { status?: RunStatus[]; workflow_id?: string };
+  filter: { status?: RunStatus[]; workflow_id?: string; namespace?: string };
   limit: number;
   onMore: () => void;
 }
@@ -81,12 +94,12 @@ function List({ filter, limit, onMore }: ListProps) {
   const [last, setLast] = useState(list);
   if (list !== last && list.phase !== "loading") setLast(list);
   const { runs, phase, more, error } = list.phase === "loading" ? last : list;
-  const isFiltered = filter.status !== undefined || filter.workflow_id !== undefined;
+  const isFiltered = Object.keys(filter).length > 0;
   if (error !== null) return <Notice tone="fault">The runs can’t be listed: {error.message}</Notice>;
   if (phase === "loading" && runs.length === 0) return <Skeleton label="Loading the runs" lines={6} />;
   if (runs.length === 0) {
     return isFiltered ? (
-      <Empty title="No run is like that">Select other statuses, or another workflow.</Empty>
+      <Empty title="No run is like that">Select other statuses, another workflow or another namespace.</Empty>
     ) : (
       <Empty title="There are no runs yet">
         Start one in the <Link href="/">chat</Link>. It appears here by itself.

@@ -44,7 +44,7 @@ async def continue_run(context: Context, principal: Principal, message: Continue
     vault = context.vault if served is not None and served.asks_secrets else None
     command = Decide(context, facts, principal, message, seen, key_of(principal, message, vault))
     try:
-        accepted = await apply_once(context, facts.run_id, message, command)
+        accepted = await apply_once(context, facts.run_id, principal, message, command)
     except DefinitionGone:
         await ask_about_definition(context, facts.run_id)
         raise

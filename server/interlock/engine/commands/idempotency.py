@@ -1,7 +1,7 @@
 """Idempotency keys: the same command again is the first one's outcome.
 
 Laws:
-- A key is its user's own, and stands for one message, whatever its `request_id`.
+- A key is its user's own, in their account, and stands for one message, whatever its `request_id`.
 - Commands of one key that come here at the same time wait for each other. Elsewhere the log and the store tell the
   second what became of the first.
 
@@ -41,7 +41,7 @@ def key_of(principal: Principal, message: Keyed, vault: Vault | None = None) -> 
     fingerprint = fingerprint_of(message)
     if vault is not None:
         fingerprint = vault.seal(fingerprint, _PURPOSE)["tag"]
-    return IdempotencyKey(principal.user_id, message.idempotency_key, fingerprint)
+    return IdempotencyKey(principal.user_id, message.idempotency_key, fingerprint, principal.account)
 
 
 def is_of(fingerprint: str, message: Keyed, vault: Vault | None = None) -> bool:
@@ -72,7 +72,7 @@ class OneAtATime:
     """Lets one command of each key through at a time."""
 
     def __init__(self) -> None:
-        self._turns: dict[tuple[str, str], _Turn] = {}
+        self._turns: dict[tuple[str, str, str], _Turn] = {}
 
     @contextlib.asynccontextmanager
     async def __call__(self, key: IdempotencyKey | None) -> AsyncIterator[None]:
@@ -80,7 +80,8 @@ class OneAtATime:
         if key is None:
             yield
             return
-        turn = self._turns.setdefault((key.user_id, key.key), _Turn())
+        name = key.account, key.user_id, key.key
+        turn = self._turns.setdefault(name, _Turn())
         turn.waiting += 1
         try:
             async with turn.lock:
@@ -88,4 +89,4 @@ class OneAtATime:
         finally:
             turn.waiting -= 1
             if not turn.waiting:
-                del self._turns[key.user_id, key.key]
+                del self._turns[name]

@@ -39,18 +39,20 @@ async def run_named_by(context: Context, principal: Principal, message: Continue
     return facts
 
 
-async def apply_once(context: Context, run_id: str, message: Keyed, command: Command) -> Accepted | None:
+async def apply_once(
+    context: Context, run_id: str, principal: Principal, message: Keyed, command: Command
+) -> Accepted | None:
     """Carry out a command, unless this was done under its key before; None and refusals as `apply`, and `conflict`."""
     key = command.key
     async with context.one_at_a_time(key):
         if key is not None:
-            earlier = await or_unavailable(context.store.outcome(key.user_id, key.key))
+            earlier = await or_unavailable(context.store.outcome(key.user_id, key.key, account=key.account))
             if earlier is not None:
-                return await as_before(context, earlier, message)
+                return await as_before(context, earlier, principal, message)
         return await apply(context, run_id, command)
 
 
-async def as_before(context: Context, earlier: Outcome, message: Keyed) -> Accepted:
+async def as_before(context: Context, earlier: Outcome, principal: Principal, message: Keyed) -> Accepted:
     """The first outcome of an idempotency key.
 
     Raises:
@@ -62,5 +64,5 @@ async def as_before(context: Context, earlier: Outcome, message: Keyed) -> Accep
             "This idempotency_key was used with another message; use a new key for a new request.",
             run_id=earlier.run_id,
         )
-    facts = await context.runs.facts(earlier.run_id)
+    facts = await context.runs.readable(principal, earlier.run_id)
     return Accepted(facts.run_id, facts.session_id)

@@ -45,6 +45,13 @@ class Facts:
     session_id: str
     user_id: str
     assignees: frozenset[str]
+    account: str
+    namespace: str
+
+    @classmethod
+    def of_new(cls, account: str, namespace: str, user_id: str) -> Facts:
+        """Those of a run that isn't there yet."""
+        return cls("", "", None, "", user_id, frozenset(), account, namespace)
 
 
 class Runs:
@@ -112,8 +119,8 @@ class Runs:
         row = await or_unavailable(self._store.run(run_id))
         if row is None:
             raise no_run(run_id)
-        facts = Facts(row.run_id, row.workflow_id, row.version, row.session_id, row.user_id, frozenset(row.assignees))
-        return self.remember(facts)
+        of_run = row.run_id, row.workflow_id, row.version, row.session_id, row.user_id, frozenset(row.assignees)
+        return self.remember(Facts(*of_run, row.account, row.namespace))
 
     def remember(self, facts: Facts) -> Facts:
         """Keep the facts of a run at hand."""

@@ -10,6 +10,8 @@ Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions"
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from typing import Any
 
 from interlock.auth import Principal, Verb, may
 from interlock.auth.principal import UnusableUserId, check_user_id
@@ -25,6 +27,7 @@ from interlock.store.port import NewRun
 from interlock.workflow.program import Program, RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import StartWorkflow
+from interlock_protocol.namespaces import home_of
 
 
 async def start(context: Context, principal: Principal, message: StartWorkflow) -> Accepted:
@@ -33,19 +36,34 @@ async def start(context: Context, principal: Principal, message: StartWorkflow) 
     Raises:
         Refusal: `forbidden`, `workflow_not_found`, `workflow_mismatch`, `invalid_input`, `conflict` or `unavailable`.
     """
-    if not may(principal, Verb.START):
-        raise forbidden("Starting workflows needs the scope workflows:execute.")
+    owner = _user_of(principal, message)
+    place = Facts.of_new(principal.account, message.namespace or home_of(owner), owner)
+    if not may(principal, Verb.START, place):
+        raise forbidden(_why_not_started(principal, place.namespace))
     program = await or_unavailable(_asked_for(context, message))
     if context.log.is_away:  # it could be kept, but nobody knows until when it wouldn't begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
-    run = _new_run(context, principal, message, program)
+    run = _new_run(context, place, message, program)
     earlier = await or_unavailable(context.store.create_run(run, key_of(principal, message)))
     if earlier is not None:
-        return await as_before(context, earlier, message)
+        return await as_before(context, earlier, principal, message)
     context.traces.remember(run.run_id)
-    context.runs.remember(Facts(run.run_id, run.workflow_id, run.version, run.session_id, run.user_id, frozenset()))
+    named: dict[str, Any] = {
+        "run_id": run.run_id,
+        "workflow_id": run.workflow_id,
+        "version": run.version,
+        "session_id": run.session_id,
+    }
+    context.runs.remember(replace(place, **named))
     context.pool.begin(
-        RunState(run.run_id, run.workflow_id, run.session_id, run.user_id, run.input, run.version, run.fingerprint)
+        RunState(
+            **named,
+            user_id=run.user_id,
+            input=run.input,
+            fingerprint=run.fingerprint,
+            account=run.account,
+            namespace=run.namespace,
+        )
     )
     return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)
 
@@ -67,7 +85,7 @@ async def _asked_for(context: Context, message: StartWorkflow) -> Program:
     return found
 
 
-def _new_run(context: Context, principal: Principal, message: StartWorkflow, program: Program) -> NewRun:
+def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program) -> NewRun:
     run_id = f"run-{uuid.uuid4().hex}"
     return NewRun(
         run_id=run_id,
@@ -75,9 +93,11 @@ def _new_run(context: Context, principal: Principal, message: StartWorkflow, pro
         version=program.version,
         fingerprint=program.fingerprint,
         session_id=message.session_id or own_session(run_id),
-        user_id=_user_of(principal, message),
+        user_id=place.user_id,
         input=program.checked_input(message.message),
         created_at=context.clock.now_ms(),
+        account=place.account,
+        namespace=place.namespace,
     )
 
 
@@ -91,3 +111,9 @@ def _user_of(principal: Principal, message: StartWorkflow) -> str:
         sentence = f"`user_id` can't be one; leave it out or give a plain name. {error}"
         details = [{"field": "user_id", "error": str(error)}]
         raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=details) from None
+
+
+def _why_not_started(principal: Principal, namespace: str) -> str:
+    if not may(principal, Verb.START):
+        return "Starting workflows needs the scope workflows:execute."
+    return f"The namespace {namespace!r} isn't one of yours; leave `namespace` out, or name one that is."

@@ -71,5 +71,7 @@ def first_state(row: Run) -> RunState:
         input=row.input,
         version=row.version,
         fingerprint=row.fingerprint,
+        account=row.account,
+        namespace=row.namespace,
         epoch=max(row.epoch, 1),
     )

@@ -28,6 +28,7 @@ from interlock.store.port import StoreUnavailable
 from interlock.store.ports.outbox import Outbox
 from interlock.workflow.program import RunState
 from interlock_protocol.errors import Refusal
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject
 
 logger = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class PauseNotice:
         requirement: the whole `step_requirements[]` or `error_requirements[]` object.
         kind: its flag, such as `requires_confirmation`.
         link: where the run is to be seen and decided: its page in the web app.
+        account: of which the users and groups are whom the requirement names.
     """
 
     run_id: str
@@ -56,6 +58,7 @@ class PauseNotice:
     kind: str
     requirement: JsonObject
     link: str
+    account: str = DEFAULT_ACCOUNT
 
 
 OnPause: TypeAlias = Callable[[PauseNotice], Awaitable[None] | None]
@@ -132,6 +135,7 @@ class PauseRelay:
             requirement.kind,
             requirement.facts,
             link,
+            state.account,
         )
 
     async def _call(self, notice: PauseNotice) -> None:

@@ -36,6 +36,7 @@ class Sessions:
     def __init__(self, store: SessionStates, state: RunState) -> None:
         self._store = store
         self._key = (state.user_id, state.session_id)
+        self._account = state.account
         self._run_id = state.run_id
         self._is_used = state.session_id != own_session(state.run_id) or state.next_index > 0
         self._saved_to = -1
@@ -53,10 +54,10 @@ class Sessions:
 
     async def _read(self) -> Session:
         if self._earlier is None:
-            state, rows = await self._store.session(*self._key)
+            state, rows = await self._store.session(*self._key, account=self._account)
             self._earlier = tuple(_earlier(*row) for row in rows)
         else:
-            state = await self._store.session_state(*self._key)
+            state = await self._store.session_state(*self._key, account=self._account)
         return Session(self._key[1], state, self._earlier)
 
     def is_unsaved(self, state: RunState) -> bool:
@@ -68,7 +69,7 @@ class Sessions:
         patches = self._unsaved(state)
         while patches:
             with contextlib.suppress(StoreUnavailable):
-                await self._store.patch_session(*self._key, self._run_id, patches)
+                await self._store.patch_session(*self._key, self._run_id, patches, account=self._account)
                 self._saved_to = patches[-1][0]
                 self._is_used = True
                 return

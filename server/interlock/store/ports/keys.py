@@ -1,6 +1,6 @@
 """Idempotency keys: what a request that was sent with one led to.
 
-Law: a key belongs to one user and is kept 24 hours.
+Law: a key belongs to one user of one account, and is kept 24 hours.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import Protocol
+
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 
@@ -19,10 +21,11 @@ class IdempotencyKey:
     user_id: str
     key: str
     fingerprint: str
+    account: str = DEFAULT_ACCOUNT
 
     @property
     def digest(self) -> str:
-        """The key as it stands in the log: short, and nobody else's."""
+        """The key as it stands in the log of a run, which is of one account: short, and nobody else's."""
         return hashlib.blake2b(f"{self.user_id}\x1f{self.key}".encode(), digest_size=12).hexdigest()
 
 
@@ -37,7 +40,7 @@ class Outcome:
 class IdempotencyKeys(Protocol):
     """The keys that are remembered. They are written with what they were sent for: see `Runs`, `Decisions`."""
 
-    async def outcome(self, user_id: str, key: str) -> Outcome | None:
+    async def outcome(self, user_id: str, key: str, *, account: str = DEFAULT_ACCOUNT) -> Outcome | None:
         """What this key led to within the last 24 hours."""
 
     async def forget_keys(self, limit: int = 1000) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 from .keys import IdempotencyKey, Outcome
@@ -20,7 +21,10 @@ from .keys import IdempotencyKey, Outcome
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run that was accepted and not begun. `created_at` is in milliseconds since 1970."""
+    """A run that was accepted and not begun. `created_at` is in milliseconds since 1970.
+
+    `namespace` is where in its account it is; '' is its owner's own.
+    """
 
     run_id: str
     workflow_id: str
@@ -30,6 +34,8 @@ class NewRun:
     user_id: str
     input: JsonValue
     created_at: int
+    account: str = DEFAULT_ACCOUNT
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class ListedRun:
     pending: tuple[JsonObject, ...] = ()
     assignees: tuple[str, ...] = ()
     next_timer: int | None = None
+    account: str = DEFAULT_ACCOUNT
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +101,20 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs to list, newest first. `cursor` is the page before's `next_cursor`; None doesn't filter."""
+    """Which runs of an account to list, newest first. `cursor` is the page before's `next_cursor`; None doesn't filter.
 
+    Args:
+        user_id, or_namespaces, or_assignees: runs of this owner, in one of these namespaces, or that ever named one of
+            these; without any of the three, all runs of the account.
+    """
+
+    account: str = DEFAULT_ACCOUNT
     user_id: str | None = None
+    or_namespaces: frozenset[str] = frozenset()
     or_assignees: frozenset[str] = frozenset()
     workflow_id: str | None = None
     session_id: str | None = None
+    namespace: str | None = None
     statuses: frozenset[RunStatus] = frozenset()
     cursor: str | None = None
     limit: int = 50
@@ -142,7 +158,7 @@ class Runs(Protocol):
         """The row of one run."""
 
     async def runs(self, which: RunFilter) -> RunPage:
-        """Runs of `user_id`, or that ever named one of `or_assignees`; with neither, everybody's.
+        """The runs of an account that a filter is for.
 
         Raises:
             ValueError: a cursor that this store didn't make.

@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue
 
 
 class Sessions(Protocol):
-    """The state of each session, and the runs that ended in it."""
+    """The state of each session of a user of an account, and the runs that ended in it."""
 
-    async def session_state(self, user_id: str, session_id: str) -> JsonObject:
+    async def session_state(self, user_id: str, session_id: str, *, account: str = DEFAULT_ACCOUNT) -> JsonObject:
         """The state of a session; {} when there is none."""
 
     async def patch_session(
-        self, user_id: str, session_id: str, run_id: str, patches: Sequence[tuple[int, list[JsonValue]]]
+        self,
+        user_id: str,
+        session_id: str,
+        run_id: str,
+        patches: Sequence[tuple[int, list[JsonValue]]],
+        *,
+        account: str = DEFAULT_ACCOUNT,
     ) -> JsonObject:
         """Apply a run's patches that weren't applied yet, and return the state of its session after it.
 
@@ -31,7 +38,7 @@ class Sessions(Protocol):
         """
 
     async def session(
-        self, user_id: str, session_id: str, limit: int = 20
+        self, user_id: str, session_id: str, limit: int = 20, *, account: str = DEFAULT_ACCOUNT
     ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
         """The state of a session as `session_state`, and what ran in it.
 

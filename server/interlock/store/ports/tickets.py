@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
+
 
 @dataclass(frozen=True, slots=True)
 class StreamTicket:
@@ -24,6 +26,9 @@ class StreamTicket:
     scopes: frozenset[str]
     groups: frozenset[str]
     expires_at: int
+    account: str = DEFAULT_ACCOUNT
+    namespaces: frozenset[str] = frozenset()
+    kind: str = "user"
 
 
 class Tickets(Protocol):
@@ -35,7 +40,7 @@ class Tickets(Protocol):
     async def ticket(self, digest: str) -> StreamTicket | None:
         """The ticket of this hash; also one that has expired, as long as it isn't forgotten."""
 
-    async def revoke_ticket(self, ticket_id: str, user_id: str) -> None:
+    async def revoke_ticket(self, ticket_id: str, user_id: str, *, account: str = DEFAULT_ACCOUNT) -> None:
         """Have a ticket of this user count no more; of another's, or where there is none, nothing happens."""
 
     async def forget_tickets(self, limit: int = 1000) -> int:

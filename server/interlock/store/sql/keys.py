@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, Outcome
 from interlock.store.statements import keys as sql
 from interlock.store.writes import Parameters
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 from .transactions import SqlTransactions
 
@@ -16,17 +17,25 @@ from .transactions import SqlTransactions
 class SqlKeys(SqlTransactions):
     """`IdempotencyKeys`."""
 
-    async def outcome(self, user_id: str, key: str) -> Outcome | None:
-        return await self._read(partial(outcome, user_id, key, self._clock()), one_statement=True)
+    async def outcome(self, user_id: str, key: str, *, account: str = DEFAULT_ACCOUNT) -> Outcome | None:
+        return await self._read(partial(outcome, account, user_id, key, self._clock()), one_statement=True)
 
     async def forget_keys(self, limit: int = 1000) -> int:
         return await self._write(partial(_forget_keys, self._clock(), limit), one_statement=True)
 
 
+def holder(account: str, user_id: str) -> str:
+    """Whose a key is: the user, and behind an account's name where it isn't `default`. No user id has what parts them.
+
+    (Not a column of its own: servers of the release before tell the rows apart by user and key, and by nothing else.)
+    """
+    return user_id if account == DEFAULT_ACCOUNT else f"{account}\x1f{user_id}"
+
+
 def key_row(key: IdempotencyKey, run_id: str, now: int) -> Parameters:
     """The row of a key that is used for this run."""
     return {
-        "key_user": key.user_id,
+        "key_user": holder(key.account, key.user_id),
         "key_name": key.key,
         "key_fingerprint": key.fingerprint,
         "key_run": run_id,
@@ -35,9 +44,9 @@ def key_row(key: IdempotencyKey, run_id: str, now: int) -> Parameters:
     }
 
 
-def outcome(user_id: str, key: str, now: int, connection: Connection) -> Outcome | None:
+def outcome(account: str, user_id: str, key: str, now: int, connection: Connection) -> Outcome | None:
     """What the key led to, if it is remembered."""
-    parameters = {"of_user": user_id, "of_key": key, "cutoff": _cutoff(now)}
+    parameters = {"of_user": holder(account, user_id), "of_key": key, "cutoff": _cutoff(now)}
     row = connection.execute(sql.OUTCOME, parameters).one_or_none()
     return Outcome(*row) if row else None
 

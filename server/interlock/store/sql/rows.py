@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from interlock.store.statements.runs import ASSIGNEES
 from interlock.store.writes import NOTHING_PENDING
+from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, RunStatus
 
 
@@ -27,7 +28,8 @@ def pending_of(text: str) -> tuple[JsonObject, ...]:
 def listed_values(row: Mapping[Any, Any], assignees: tuple[str, ...]) -> dict[str, Any]:
     """The values of a run's row, in Python's types."""
     status, pending = RunStatus(row["status"]), pending_of(row["pending"])
-    return {**row, "status": status, "pending": pending, "assignees": assignees}
+    namespace = row["namespace"] or home_of(row["user_id"])
+    return {**row, "status": status, "pending": pending, "assignees": assignees, "namespace": namespace}
 
 
 def assignees_of(run_ids: list[str], connection: Connection) -> dict[str, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from interlock.store.ports.keys import IdempotencyKey, Outcome
 from interlock.store.ports.runs import Census, NewRun, Run, RunFilter, RunPage, Settlement, Snapshot
 from interlock.store.statements import runs as sql
 from interlock.store.writes import NOTHING_PENDING, Parameters
+from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import RunStatus
 
 from .keys import key_row, outcome
@@ -34,7 +35,7 @@ class SqlRuns(SqlTransactions):
         return await self._read(partial(_run, run_id))
 
     async def runs(self, which: RunFilter) -> RunPage:
-        filters = which.workflow_id or which.session_id or which.statuses or which.or_assignees
+        filters = which.workflow_id or which.session_id or which.namespace or which.statuses or which.or_assignees
         return await self._read(partial(_page, which, place_of(which.cursor)), long=bool(filters))
 
     async def lingering(
@@ -66,7 +67,7 @@ class SqlRuns(SqlTransactions):
         if key is None:
             self._writes.create_run(connection, row)
         elif not self._writes.create_run_once(connection, row, key_row(key, run.run_id, self._clock())):
-            return outcome(key.user_id, key.key, self._clock(), connection)
+            return outcome(key.account, key.user_id, key.key, self._clock(), connection)
         return None
 
     def _settle(self, settlement: Settlement, connection: Connection) -> None:
@@ -93,10 +94,13 @@ def _run(run_id: str, connection: Connection) -> Run | None:
 def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage:
     limit = max(1, which.limit)
     statement = sql.list_runs(
+        account=which.account,
         user_id=which.user_id,
+        or_namespaces=which.or_namespaces,
         or_assignees=which.or_assignees,
         workflow_id=which.workflow_id,
         session_id=which.session_id,
+        namespace=which.namespace,
         statuses=frozenset(which.statuses),
         before=before,
         limit=limit + 1,
@@ -155,6 +159,8 @@ def _new_row(run: NewRun) -> Parameters:
         "pending": NOTHING_PENDING,
         "changed": sql.SETTLED,
         "next_timer": None,
+        "account": run.account,
+        "namespace": run.namespace or home_of(run.user_id),
     }
 
 

@@ -5,7 +5,7 @@ Law: a session's patches are applied to its row while it is locked, and so is th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pydantic_core import from_json
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from interlock.store.session_changes import patched
 from interlock.store.statements import sessions as sql
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue
 
 from .rows import text_of
@@ -22,34 +23,39 @@ from .transactions import SqlTransactions
 class SqlSessions(SqlTransactions):
     """`Sessions`."""
 
-    async def session_state(self, user_id: str, session_id: str) -> JsonObject:
-        return await self._read(partial(_session_state, user_id, session_id), one_statement=True)
+    async def session_state(self, user_id: str, session_id: str, *, account: str = DEFAULT_ACCOUNT) -> JsonObject:
+        return await self._read(partial(_session_state, _of(account, user_id, session_id)), one_statement=True)
 
     async def patch_session(
-        self, user_id: str, session_id: str, run_id: str, patches: Sequence[tuple[int, list[JsonValue]]]
-    ) -> JsonObject:
-        if not patches:
-            return await self.session_state(user_id, session_id)
-        return await self._write(partial(self._patch_session, user_id, session_id, run_id, patches))
-
-    async def session(
-        self, user_id: str, session_id: str, limit: int = 20
-    ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
-        return await self._read(partial(_session, user_id, session_id, limit), one_statement=True)
-
-    def _patch_session(
         self,
         user_id: str,
         session_id: str,
         run_id: str,
         patches: Sequence[tuple[int, list[JsonValue]]],
+        *,
+        account: str = DEFAULT_ACCOUNT,
+    ) -> JsonObject:
+        if not patches:
+            return await self.session_state(user_id, session_id, account=account)
+        return await self._write(partial(self._patch_session, _of(account, user_id, session_id), run_id, patches))
+
+    async def session(
+        self, user_id: str, session_id: str, limit: int = 20, *, account: str = DEFAULT_ACCOUNT
+    ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
+        return await self._read(partial(_session, _of(account, user_id, session_id), limit), one_statement=True)
+
+    def _patch_session(
+        self,
+        of_session: Mapping[str, str],
+        run_id: str,
+        patches: Sequence[tuple[int, list[JsonValue]]],
         connection: Connection,
     ) -> JsonObject:
-        of_session = {"of_user": user_id, "of_session": session_id}
         now = self._clock()
         text = connection.execute(sql.LOCK_SESSION, of_session).scalar()
         if text is None:
-            row = {"user_id": user_id, "session_id": session_id, "state": "{}", "updated_at": now}
+            key = {"account": of_session["of_account"], "user_id": of_session["of_user"]}
+            row = {**key, "session_id": of_session["of_session"], "state": "{}", "updated_at": now}
             self._writes.open_session(connection, row)
             text = connection.execute(sql.LOCK_SESSION, of_session).scalar_one()
         state: JsonObject = from_json(text)
@@ -64,16 +70,20 @@ class SqlSessions(SqlTransactions):
         return state
 
 
-def _session_state(user_id: str, session_id: str, connection: Connection) -> JsonObject:
-    rows = sql.SESSION.rows(connection, {"of_user": user_id, "of_session": session_id})
+def _of(account: str, user_id: str, session_id: str) -> Mapping[str, str]:
+    return {"of_account": account, "of_user": user_id, "of_session": session_id}
+
+
+def _session_state(of_session: Mapping[str, str], connection: Connection) -> JsonObject:
+    rows = sql.SESSION.rows(connection, of_session)
     state: JsonObject = from_json(rows[0][0]) if rows else {}
     return state
 
 
 def _session(
-    user_id: str, session_id: str, limit: int, connection: Connection
+    of_session: Mapping[str, str], limit: int, connection: Connection
 ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
-    parameters = {"of_user": user_id, "of_session": session_id, "at_most": limit}
+    parameters = {**of_session, "at_most": limit}
     state: JsonObject = {}
     earlier: list[tuple[int, str, JsonValue, bytes]] = []
     for run_id, text, folded, created_at in sql.SESSION_AND_RUNS.rows(connection, parameters):

@@ -17,6 +17,7 @@ from interlock.store.ports.runs import RunPage
 from interlock.store.ports.waiting import WaitingFilter
 from interlock.store.statements import waiting as sql
 from interlock.store.statements.feed import LAST_SEQ
+from interlock.store.statements.owned import home_beside, parted
 from interlock.store.writes import Parameters
 from interlock_protocol.types import JsonObject
 
@@ -79,7 +80,8 @@ def _index(locked: Select[Any], parameters: Parameters, connection: Connection) 
 
 
 def _of_run(run: Parameters) -> Parameters:
-    return {"owner": run["user_id"], **{name: run[name] for name in ("run_id", "workflow_id", "created_at")}}
+    names = ("run_id", "workflow_id", "created_at", "account", "namespace")
+    return {"owner": run["user_id"], **{name: run[name] for name in names}}
 
 
 def _waiting(which: WaitingFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage | None:
@@ -92,6 +94,7 @@ def _waiting(which: WaitingFilter, before: tuple[int, str] | None, connection: C
     narrowed = {
         "workflow": which.workflow_id is not None,
         "session": which.session_id is not None,
+        "place": which.namespace is not None,
         "statuses": bool(which.statuses),
         "paged": before is not None,
     }
@@ -99,6 +102,8 @@ def _waiting(which: WaitingFilter, before: tuple[int, str] | None, connection: C
     parameters: Parameters = {
         "of_workflow": which.workflow_id,
         "of_session": which.session_id,
+        "of_namespace": which.namespace,
+        "of_account": which.account,
         "of_statuses": sorted(which.statuses),
         "before_time": created_at,
         "before_run": run_id,
@@ -106,15 +111,20 @@ def _waiting(which: WaitingFilter, before: tuple[int, str] | None, connection: C
     }
     if which.anybody:
         return page_of(sql.list_all(**narrowed), parameters, limit, connection)
-    names = sorted(which.assignees)
+    names, places = sorted(which.assignees), parted(which.namespaces)
     apart, rest = names[: sql.APART], names[sql.APART :]
+    home = home_beside(which.unnamed_of, which.namespaces)
     statement = sql.list_waiting(
         apart=len(apart),
         rest=bool(rest),
         owned=which.owned_by is not None,
         unnamed=which.unnamed_of is not None,
+        home=home is not None,
+        places=len(places),
         **narrowed,
     )
-    of_whom = {"names": rest, "owned_by": which.owned_by, "unnamed_of": which.unnamed_of}
-    parameters |= of_whom | {f"name_{number}": name for number, name in enumerate(apart)}
+    parameters |= {"names": rest, "owned_by": which.owned_by, "unnamed_of": which.unnamed_of, "home": home}
+    parameters |= {"namespaces": sorted(which.namespaces)}
+    parameters |= {f"name_{number}": name for number, name in enumerate(apart)}
+    parameters |= {f"place_{number}": some for number, some in enumerate(places)}
     return page_of(statement, parameters, limit, connection)

@@ -18,13 +18,15 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from interlock.store.tables import PAUSED, UNFINISHED, run_assignees, runs, snapshots
+from interlock.store.tables import ELSEWHERE, ENDED, PAUSED, UNFINISHED, run_assignees, runs, snapshots
 from interlock_protocol.types import FINAL_STATUSES
 
+from .owned import home_beside, owned, parted
 from .parameters import AT_MOST, NOW, OF_RUN
 
 _NOT_FINAL = "runs.status NOT IN ({})".format(", ".join(f"'{status}'" for status in sorted(FINAL_STATUSES)))
@@ -42,6 +44,8 @@ LISTED_COLUMNS = (
     runs.c.updated_at,
     runs.c.pending,
     runs.c.next_timer,
+    runs.c.account,
+    runs.c.namespace,
 )
 RUN = select(*LISTED_COLUMNS, runs.c.input).where(runs.c.run_id == OF_RUN)
 ASSIGNEES = (
@@ -60,7 +64,7 @@ ENDED_RUNS = (
         > tuple_(bindparam("after_time", type_=BigInteger), bindparam("after_run", type_=Text)),
         runs.c.created_at <= bindparam("before", type_=BigInteger),
         runs.c.updated_at <= bindparam("before", type_=BigInteger),
-        runs.c.status.in_(sorted(status.value for status in FINAL_STATUSES)),
+        text(ENDED),
     )
     .order_by(runs.c.created_at, runs.c.run_id)
     .limit(AT_MOST)
@@ -118,7 +122,15 @@ def _settle() -> ReturningUpdate[Any]:
             + case((or_(runs.c.status != status, runs.c.pending != pending), FED), else_=0)
             + case((or_(runs.c.pending != pending, runs.c.changed < SETTLED), WAITING_CHANGED), else_=0),
         )
-        .returning(runs.c.run_id, runs.c.changed, runs.c.user_id, runs.c.workflow_id, runs.c.created_at)
+        .returning(
+            runs.c.run_id,
+            runs.c.changed,
+            runs.c.user_id,
+            runs.c.workflow_id,
+            runs.c.created_at,
+            runs.c.account,
+            runs.c.namespace,
+        )
     )
 
 
@@ -129,10 +141,13 @@ IS_MOVED_ON: Select[Any] = select(literal_column("1")).where(*_IS_MOVED_ON)
 
 def list_runs(
     *,
+    account: str,
     user_id: str | None,
+    or_namespaces: frozenset[str],
     or_assignees: frozenset[str],
     workflow_id: str | None,
     session_id: str | None,
+    namespace: str | None,
     statuses: frozenset[str],
     before: tuple[int, str] | None,
     limit: int,
@@ -143,22 +158,28 @@ def list_runs(
         filtered = filtered.where(runs.c.workflow_id == workflow_id)
     if session_id is not None:
         filtered = filtered.where(runs.c.session_id == session_id)
+    if namespace is not None:
+        filtered = filtered.where(runs.c.namespace == namespace)
     if statuses:
         filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
     if before is not None:
         filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
-    mine = filtered.where(runs.c.user_id == user_id)
-    assigned = filtered.where(
-        runs.c.run_id.in_(select(run_assignees.c.run_id).where(run_assignees.c.assignee.in_(sorted(or_assignees))))
-    )
-    if user_id is not None and or_assignees:
-        # Each half by its own index: an OR across both would scan everybody's runs.
-        both = newest(mine, limit).subquery(), newest(assigned, limit).subquery()
-        ids = select(both[0].c.run_id).union(select(both[1].c.run_id))
-        return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+    whose = {"account": account, "user_id": user_id, "home": home_beside(user_id, or_namespaces)}
+    parts = list(owned(runs, runs.c.user_id, ELSEWHERE, **whose, namespaces=parted(or_namespaces)))
     if or_assignees:
-        return newest(assigned, limit)
-    return newest(mine if user_id is not None else filtered, limit)
+        parts.append(runs.c.run_id.in_(_named(account, or_assignees)))
+    if len(parts) < 2:
+        return newest(filtered.where(*(parts or [runs.c.account == account])), limit)
+    # Each part by its own index: an OR across them would scan everybody's runs.
+    pages = [newest(filtered.where(part), limit).subquery() for part in parts]
+    ids = union(*(select(page.c.run_id) for page in pages))
+    return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+
+
+def _named(account: str, assignees: frozenset[str]) -> Select[Any]:
+    return select(run_assignees.c.run_id).where(
+        run_assignees.c.account == account, run_assignees.c.assignee.in_(sorted(assignees))
+    )
 
 
 def newest(statement: Select[Any], limit: int | BindParameter[int]) -> Select[Any]:

@@ -7,14 +7,19 @@ from sqlalchemy import BigInteger, Text, bindparam, literal_column, null, select
 from interlock.store.compiled import Compiled
 from interlock.store.tables import ENDED, runs, session_marks, sessions, snapshots
 
-from .parameters import AT_MOST, OF_RUN, OF_SESSION, OF_USER
+from .parameters import AT_MOST, OF_ACCOUNT, OF_RUN, OF_SESSION, OF_USER
 
-_SESSION = select(sessions.c.state).where(sessions.c.user_id == OF_USER, sessions.c.session_id == OF_SESSION)
+_IS_IT = (
+    sessions.c.account == OF_ACCOUNT,
+    sessions.c.user_id == OF_USER,
+    sessions.c.session_id == OF_SESSION,
+)
+_SESSION = select(sessions.c.state).where(*_IS_IT)
 SESSION = Compiled(_SESSION)
 _EARLIER_RUNS = (
     select(runs.c.run_id, runs.c.input, snapshots.c.state, runs.c.created_at)
     .join(snapshots, snapshots.c.run_id == runs.c.run_id)
-    .where(text(ENDED), runs.c.user_id == OF_USER, runs.c.session_id == OF_SESSION)
+    .where(text(ENDED), runs.c.account == OF_ACCOUNT, runs.c.user_id == OF_USER, runs.c.session_id == OF_SESSION)
     .order_by(runs.c.created_at.desc(), runs.c.run_id.desc())
     .limit(AT_MOST)
     .subquery("earlier")
@@ -32,6 +37,6 @@ LOCK_SESSION = _SESSION.with_for_update()  # in SQLite the transaction is the lo
 SESSION_MARK = select(session_marks.c.event_index).where(session_marks.c.run_id == OF_RUN)
 KEEP_SESSION = (
     update(sessions)
-    .where(sessions.c.user_id == OF_USER, sessions.c.session_id == OF_SESSION)
+    .where(*_IS_IT)
     .values(state=bindparam("new_state", type_=Text), updated_at=bindparam("new_updated_at", type_=BigInteger))
 )

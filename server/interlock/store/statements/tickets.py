@@ -9,12 +9,14 @@ from sqlalchemy.sql.dml import ReturningDelete
 
 from interlock.store.tables import stream_tickets
 
-from .parameters import AT_MOST, NOW, OF_USER
+from .parameters import AT_MOST, NOW, OF_ACCOUNT, OF_USER
 
 KEEP_TICKET = insert(stream_tickets)
 TICKET = select(stream_tickets).where(stream_tickets.c.digest == bindparam("of_digest", type_=Text))
 REVOKE_TICKET = delete(stream_tickets).where(
-    stream_tickets.c.ticket_id == bindparam("of_ticket", type_=Text), stream_tickets.c.user_id == OF_USER
+    stream_tickets.c.ticket_id == bindparam("of_ticket", type_=Text),
+    stream_tickets.c.account == OF_ACCOUNT,
+    stream_tickets.c.user_id == OF_USER,
 )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
+    or_,
     select,
     text,
     tuple_,
@@ -24,19 +25,30 @@ from sqlalchemy import (
 
 from interlock.store.tables import UNINDEXED, UNNAMED, WAITING, runs, waiting
 
-from .parameters import AT_MOST, OF_RUN, OF_SESSION
+from .owned import owned as owned_by
+from .parameters import AT_MOST, OF_ACCOUNT, OF_RUN, OF_SESSION
 from .runs import LISTED_COLUMNS, SETTLED, newest
 
 APART = 50
 """How many names are looked up each for itself: of each, no more rows are read than the page has."""
 
+_ELSEWHERE = "waiting.namespace <> 'user_' || waiting.owner"
 _OF_RUNS: BindParameter[Any] = bindparam("of_runs", expanding=True)
+_OF_NAMESPACE = bindparam("of_namespace", type_=Text)
 _OF_WORKFLOW = bindparam("of_workflow", type_=Text)
 _PLACE = tuple_(bindparam("before_time", type_=BigInteger), bindparam("before_run", type_=Text))
 
 # What an Interlock has settled that didn't know of `waiting`.
 HAS_UNINDEXED = select(exists(select(runs.c.run_id).where(text(UNINDEXED))))
-_ROW = (runs.c.run_id, runs.c.user_id, runs.c.workflow_id, runs.c.created_at, runs.c.pending)
+_ROW = (
+    runs.c.run_id,
+    runs.c.user_id,
+    runs.c.workflow_id,
+    runs.c.created_at,
+    runs.c.account,
+    runs.c.namespace,
+    runs.c.pending,
+)
 LOCK_UNINDEXED = select(*_ROW).where(text(UNINDEXED)).order_by(runs.c.run_id).limit(AT_MOST).with_for_update()
 LOCK_RUNS = select(*_ROW).where(runs.c.run_id.in_(_OF_RUNS)).order_by(runs.c.run_id).with_for_update()
 DELETE_ROWS = delete(waiting).where(waiting.c.run_id.in_(_OF_RUNS))
@@ -49,11 +61,14 @@ ROWS_OF_RUN = select(waiting.c.requirement_id, waiting.c.assignee, waiting.c.kin
 
 
 @lru_cache
-def list_all(*, workflow: bool, session: bool, statuses: bool, paged: bool) -> Select[Any]:
+def list_all(*, workflow: bool, session: bool, place: bool, statuses: bool, paged: bool) -> Select[Any]:
     """Runs that wait for anybody, the newest first; narrowed by what is true, which is then a parameter."""
-    listed = select(*LISTED_COLUMNS).where(text(WAITING), *_of_run(session=session, statuses=statuses))
+    of_run = _of_run(session=session, statuses=statuses)
+    listed = select(*LISTED_COLUMNS).where(text(WAITING), runs.c.account == OF_ACCOUNT, *of_run)
     if workflow:
         listed = listed.where(runs.c.workflow_id == _OF_WORKFLOW)
+    if place:
+        listed = listed.where(runs.c.namespace == _OF_NAMESPACE)
     if paged:
         listed = listed.where(tuple_(runs.c.created_at, runs.c.run_id) < _PLACE)
     return newest(listed, AT_MOST)
@@ -61,34 +76,69 @@ def list_all(*, workflow: bool, session: bool, statuses: bool, paged: bool) -> S
 
 @lru_cache
 def list_waiting(
-    *, apart: int, rest: bool, owned: bool, unnamed: bool, workflow: bool, session: bool, statuses: bool, paged: bool
+    *,
+    apart: int,
+    rest: bool,
+    owned: bool,
+    unnamed: bool,
+    home: bool,
+    places: int,
+    workflow: bool,
+    session: bool,
+    place: bool,
+    statuses: bool,
+    paged: bool,
 ) -> Select[Any]:
     """Runs that wait for some, of whom there is one at least; as `list_all`.
 
     Args:
         apart, rest: for how many names, `name_0` and on, and whether for others, `names`.
-        owned: of these, only those of the owner `owned_by`.
+        owned: of these, only those of the owner `owned_by`, or in one of the `namespaces`.
         unnamed: for the owner `unnamed_of`, too, where a requirement names nobody.
+        home: and that in its own namespace `home`, where that isn't one of the following.
+        places: in how many parts the namespaces are whose runs are such an owner's too, `place_0` and on.
     """
     found = select(waiting.c.created_at, waiting.c.run_id).distinct()
     if workflow:
         found = found.where(waiting.c.workflow_id == _OF_WORKFLOW)
+    if place:
+        found = found.where(waiting.c.namespace == _OF_NAMESPACE)
     if of_run := _of_run(session=session, statuses=statuses):
         found = found.join(runs, runs.c.run_id == waiting.c.run_id).where(*of_run)
     if paged:
         found = found.where(tuple_(waiting.c.created_at, waiting.c.run_id) < _PLACE)
     found = found.order_by(waiting.c.created_at.desc(), waiting.c.run_id.desc()).limit(AT_MOST)
-    each = [waiting.c.assignee == bindparam(f"name_{number}", type_=Text) for number in range(apart)]
-    if rest:
-        each.append(waiting.c.assignee.in_(bindparam("names", expanding=True)))
-    if owned:
-        each = [one & (waiting.c.owner == bindparam("owned_by", type_=Text)) for one in each]
+    each = _named(apart, rest=rest, owned=owned)
     if unnamed:
-        each.append(text(f"waiting.{UNNAMED}") & (waiting.c.owner == bindparam("unnamed_of", type_=Text)))
+        each += _unnamed(places, home=home)
     # Each by an index that has it in the order of the list (but for the rest).
     parts = [found.where(one).subquery() for one in each]
     ids = union(*(select(part.c.run_id) for part in parts))
     return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), AT_MOST)
+
+
+def _named(apart: int, *, rest: bool, owned: bool) -> list[ColumnElement[bool]]:
+    each = [waiting.c.assignee == bindparam(f"name_{number}", type_=Text) for number in range(apart)]
+    if rest:
+        each.append(waiting.c.assignee.in_(bindparam("names", expanding=True)))
+    of_whom = waiting.c.account == OF_ACCOUNT
+    if owned:
+        is_there = waiting.c.namespace.in_(bindparam("namespaces", expanding=True))
+        of_whom &= or_(waiting.c.owner == bindparam("owned_by", type_=Text), is_there)
+    return [one & of_whom for one in each]
+
+
+def _unnamed(places: int, *, home: bool) -> list[ColumnElement[bool]]:
+    theirs = owned_by(
+        waiting,
+        waiting.c.owner,
+        _ELSEWHERE,
+        account=OF_ACCOUNT,
+        user_id=bindparam("unnamed_of", type_=Text),
+        home=bindparam("home", type_=Text) if home else None,
+        namespaces=(bindparam(f"place_{number}", expanding=True) for number in range(places)),
+    )
+    return [text(f"waiting.{UNNAMED}") & one for one in theirs]
 
 
 def _of_run(*, session: bool, statuses: bool) -> list[ColumnElement[bool]]:

@@ -69,10 +69,9 @@ def _insert_change(settled: CTE) -> CTE:
 
 
 def _add_assignees(settled: CTE) -> CTE:
-    row = select(bindparam("of_run", type_=Text), func.unnest(bindparam("assignees", type_=ARRAY(Text)))).select_from(
-        settled
-    )
-    statement = upsert(run_assignees).from_select(["run_id", "assignee"], row)
+    assignees = func.unnest(bindparam("assignees", type_=ARRAY(Text)))
+    row = select(bindparam("of_run", type_=Text), assignees, settled.c.account).select_from(settled)
+    statement = upsert(run_assignees).from_select(["run_id", "assignee", "account"], row)
     return statement.on_conflict_do_nothing().returning(_ONE).cte("assigned")
 
 
@@ -108,14 +107,14 @@ def _resolve(settled: CTE, given: CTE | None) -> CTE:
 
 def _wait(settled: CTE, given: CTE) -> CTE:
     """Insert what is new; what waits already stays, or is corrected."""
-    of_run = (settled.c.run_id, settled.c.user_id, settled.c.workflow_id, settled.c.created_at)
+    names = ["run_id", "owner", "workflow_id", "created_at", "account", "namespace", *given.c.keys()]
+    of_run = (settled.c[name if name != "owner" else "user_id"] for name in names[:6])
     row = (
         select(*of_run, *given.c)
         .select_from(settled)
         .join(given, literal_column("true"))
         .where(settled.c.changed >= _WAITING_CHANGED)
     )
-    names = ["run_id", "owner", "workflow_id", "created_at", *given.c.keys()]
     statement = upsert(waiting_rows).from_select(names, row)
     new = statement.excluded
     return (

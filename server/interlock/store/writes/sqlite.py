@@ -154,7 +154,7 @@ class SqliteWrites:
         rows = _SETTLE.rows(connection, settled)
         if not rows:
             return
-        run_id, changed, owner, workflow_id, created_at = rows[0]
+        run_id, changed, owner, workflow_id, created_at, account, namespace = rows[0]
         if (changed - SETTLED) & FED:
             change = {
                 "run_id": run_id,
@@ -164,10 +164,18 @@ class SqliteWrites:
             }
             _INSERT_CHANGE.rows(connection, change)
         if (changed - SETTLED) & WAITING_CHANGED:
-            of_run = {"run_id": run_id, "owner": owner, "workflow_id": workflow_id, "created_at": created_at}
+            of_run = {
+                "run_id": run_id,
+                "owner": owner,
+                "workflow_id": workflow_id,
+                "created_at": created_at,
+                "account": account,
+                "namespace": namespace,
+            }
             _keep_waiting(connection, of_run, waiting)
         if assignees:
-            connection.execute(_ADD_ASSIGNEE, [{"run_id": run_id, "assignee": one} for one in assignees])
+            named = [{"run_id": run_id, "assignee": one, "account": account} for one in assignees]
+            connection.execute(_ADD_ASSIGNEE, named)
         if snapshot is not None:
             _KEEP_SNAPSHOT.rows(connection, snapshot)
 

@@ -21,6 +21,7 @@ from pydantic_core import to_json
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.models import path_of
 from interlock.workflow.declare.values import wire
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonValue, PathPart, RunStatus
 from interlock_protocol.values import NotWire
 
@@ -102,6 +103,8 @@ class StepInput:
         session: the conversation: its id, its state, its earlier runs.
         run_id: the run.
         user_id: the run's owner.
+        account: whose user that is.
+        namespace: where the run is in that account.
         attempt: counts the tries of this step, from 1.
         iteration: of the nearest loop around, from 1; None outside of loops.
         max_iterations: of the nearest loop around.
@@ -121,6 +124,8 @@ class StepInput:
     iteration: int | None = None
     max_iterations: int | None = None
     idempotency_key: str = ""
+    account: str = DEFAULT_ACCOUNT
+    namespace: str = ""
     _contents: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
     _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
 

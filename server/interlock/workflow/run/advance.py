@@ -81,6 +81,7 @@ def started(workflow: Workflow, state: RunState) -> Draft:
             input=state.input,
             user_id=state.user_id,
             version=state.version,
+            **({"namespace": state.namespace} if state.namespace else {}),
         )
     )
 

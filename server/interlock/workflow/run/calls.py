@@ -178,6 +178,8 @@ class _Piece:
             session=(yield SessionRead()),
             run_id=self._state.run_id,
             user_id=self._state.user_id,
+            account=self._state.account,
+            namespace=self._state.namespace,
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,

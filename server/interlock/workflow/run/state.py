@@ -21,6 +21,7 @@ from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.node import NodeState, Own
 from interlock.workflow.run.older_states import convert
 from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 3
@@ -145,6 +146,8 @@ class RunState:
     content: JsonValue = None
     content_type: str | None = None
     error: str | None = None
+    account: str = DEFAULT_ACCOUNT
+    namespace: str = ""
 
 
 _STATE = TypeAdapter(RunState)
