@@ -206,7 +206,10 @@ const FOLDS: Folds = {
   ParallelExecutionCompleted: closes,
   RaceExecutionStarted: opens("Race"),
   RaceExecutionCompleted: (view, event) =>
-    ending(view, event, (step) => ({ ...closed(step, event.created_at), selected: event.winner ? [event.winner] : [] })),
+    ending(view, event, (step) => ({
+      ...closed(step, event.created_at),
+      selected: event.winner ? [event.winner] : [],
+    })),
   StepsWithdrawn: (view, event) => {
     const gone = new Set(event.requirement_ids);
     const pending = view.pending.filter((each) => !gone.has(each.id));

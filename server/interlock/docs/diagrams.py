@@ -1,6 +1,6 @@
-"""The states of a run and of a requirement, as diagrams, from the tables that the server itself goes by.
+"""The states of a run, of a step and of a requirement, as diagrams, from the tables that the server itself goes by.
 
-Source: `_STATUS_AFTER` (what an event makes of a run), the reducer's table of events, `DECISION_FIELDS`.
+Source: `_STATUS_AFTER` (what an event makes of a run), `LIFE`, the reducer's table of events, `DECISION_FIELDS`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from interlock.workflow.decide.merge import DECISION_FIELDS
+from interlock.workflow.node import LIFE, Phase
 from interlock.workflow.run import events, fold
 from interlock_protocol.types import RunStatus
 
@@ -63,7 +64,7 @@ def _folded_by(folder: object) -> list[str]:
 
 def diagrams() -> dict[str, str]:
     """The pages, by file name."""
-    return {"run.md": _run(), "requirement.md": _requirement()}
+    return {"run.md": _run(), "step.md": _step(), "requirement.md": _requirement()}
 
 
 def _run() -> str:
@@ -78,7 +79,34 @@ def _run() -> str:
 The names at the arrows are events in the run's log; what isn't at an arrow leaves the status as it is. A run is PAUSED
 when nothing in it can go on without a person: while another branch runs it is RUNNING, and may be answered all the
 same. Nothing follows the event that ends a run. [How the events look](../protocol.md#run-events) ·
-[what a requirement goes through](requirement.md)
+[what a step goes through](step.md) · [what a requirement goes through](requirement.md)
+"""
+
+
+def step_edges() -> list[Edge]:
+    """The life of one visit of a step, or of a container."""
+    return [
+        (before.value, after.value, happening.value)
+        for before, ways in LIFE.items()
+        for happening, after in ways.items()
+    ]
+
+
+def _step() -> str:
+    final = [(phase.value, "[*]", "") for phase, ways in LIFE.items() if not ways]
+    edges = [("[*]", Phase.ENTERED.value, "its turn has come"), *_joined(step_edges()), *final]
+    return f"""# The states of a step
+
+{WRITTEN}
+
+{_mermaid(edges)}
+
+This is one visit of a step, or of a container: an iteration of a loop begins others. What comes before it runs (a
+confirmation, a form, a choice) is asked while it is `entered`; a review of its output, and an agent's tools, while it
+is `waiting`. A container is `running` while anything in it is. A step that has `failed` waits for a person there, where
+its `on_error` is `pause`; otherwise the container around it says what becomes of that: all but a race pass it on, and
+the run ends. `withdrawn` is what a race gives up, with everything in it: nothing happens to it any more.
+[What a run goes through](run.md) · [what a requirement goes through](requirement.md)
 """
 
 

@@ -74,6 +74,10 @@ def _convert_nodes(nodes: dict[str, Any]) -> Generator[None, None, None]:
 
 def _convert_node(node: dict[str, Any]) -> None:
     parts = {name: {new: node[old] for old, new in fields.items()} for name, fields in _PARTS.items()}
+    if node["error_type"] is None:
+        parts["failure"]["error"] = None
+    if node["success"]:
+        parts["output"]["error"] = None
     own = {new: node[old] for old, new in _OWN.get(node["kind"] or "", {}).items() if node[old] is not None}
     for fields in (*_PARTS.values(), *_OWN.values()):
         for old in fields:
@@ -89,8 +93,9 @@ def _part(requirement: dict[str, Any]) -> None:
     """Of an agent's tools, each has a part of the requirement."""
     decisions, decided_by = requirement.pop("decisions"), requirement.pop("decided_by")
     tools = requirement["facts"].get("executor_requirements") or ()
+    waiting = [each["id"] for each in tools if each["id"] not in decisions]
     requirement["parts"] = {
-        id_: {"decision": decisions.get(id_), "by": decided_by.get(id_, "")} for id_ in (each["id"] for each in tools)
+        id_: {"decision": decisions.get(id_), "by": decided_by.get(id_, "")} for id_ in (*waiting, *decisions)
     }
 
 

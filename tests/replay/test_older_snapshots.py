@@ -1,0 +1,41 @@
+"""What an older version of the fold has dumped goes on as the log does: a snapshot may be all that is left of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.replay.recording import LOGS, facts_of, read
+
+from interlock.workflow.run.fold import fold
+from interlock.workflow.run.state import REDUCER_VERSION, RunState, dump, is_readable, load
+
+OLDER = {2: json.loads((Path(__file__).parent / "snapshots_of_version_2.json").read_text("utf-8"))}
+"""By version, and by the log that they are of: states, and after how many entries of it they were dumped."""
+
+EACH = [
+    pytest.param(version, name, snapshot, id=f"{version}-{name}-{snapshot['after']}")
+    for version, names in OLDER.items()
+    for name, snapshots in names.items()
+    for snapshot in snapshots
+]
+
+
+def test_every_version_that_is_read_has_snapshots_here() -> None:
+    assert {version for version in range(REDUCER_VERSION) if is_readable(version)} == set(OLDER)
+    assert not is_readable(REDUCER_VERSION + 1), "nobody knows what a later version means"
+
+
+@pytest.mark.parametrize(("version", "name", "snapshot"), EACH)
+def test_older_snapshot_goes_on_as_the_log_does(version: int, name: str, snapshot: dict[str, Any]) -> None:
+    fixture = read(LOGS / f"{name}.json")
+    folded, loaded = RunState(**fixture["run"]), load(json.dumps(snapshot["state"]).encode(), version)
+    for number, entry in enumerate(fixture["entries"], 1):
+        fold(folded, entry["event"], entry.get("private"))
+        if number > snapshot["after"]:
+            fold(loaded, entry["event"], entry.get("private"))
+        if number >= snapshot["after"]:
+            assert facts_of(loaded) == facts_of(folded)
+    assert load(dump(loaded)) == loaded
