@@ -1,12 +1,12 @@
 """The time by the store's clock.
 
 Laws:
-- What is stamped, subtracted and compared goes by the store's clock, never by the node's: every node says the same
-  time. Only what is waited for here and now goes by a clock of the node's, one that nobody sets.
-- The store is asked now and then, not per event. In between the time is counted on by that same clock: the node's time
-  of day may be wrong, and may jump.
-- It never goes backwards. Where the store's clock turns out to be behind what was said, the time goes on at half its
-  speed until the store has caught up, so that nothing that waits for a time waits more than twice as long.
+- Timestamps, differences and comparisons use the store's clock, never the node's, so all nodes agree on the time. Only
+  local waits use the node's own clock, and then its monotonic one.
+- The store is asked periodically, not per event. In between, the monotonic clock advances the time, because the node's
+  wall clock may be wrong and may jump.
+- The time never goes backwards. If the store's clock turns out to be behind the time already given out, the time
+  advances at half speed until the store has caught up, so a wait for a time takes at most twice as long.
 
 Source: engine spec, rule 7.
 """
@@ -23,23 +23,23 @@ def node_ms() -> int:
 
 
 def counted_ms() -> int:
-    """Milliseconds since some moment, by a clock that nobody sets."""
+    """Milliseconds since an arbitrary moment, by the monotonic clock."""
     return time.monotonic_ns() // 1_000_000
 
 
 class Clock:
-    """The store's clock, as this node knows it; until the store was asked, the node's.
+    """The store's clock, as this node knows it; the node's own clock until the store was first asked.
 
     Args:
-        counted: milliseconds since some moment; never fewer than before.
+        counted: a monotonic clock: milliseconds since an arbitrary moment.
     """
 
     def __init__(self, counted: Callable[[], int] = counted_ms) -> None:
         self._counted = counted
         self._ahead = node_ms() - counted()
-        """How far the store's time is ahead of what is counted."""
+        """The store's time minus the monotonic clock."""
         self._floor: tuple[int, int] | None = None
-        """What was counted, and what was said then, when the store was last asked: none before."""
+        """The monotonic clock and the time given out when the store last answered; None before the first answer."""
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
@@ -51,17 +51,17 @@ class Clock:
         return max(now, said + (counted - then) // 2)
 
     def counted_ms(self) -> int:
-        """What is counted: to be taken before the store is asked."""
+        """The monotonic clock; read it before asking the store, and pass it to `set`."""
         return self._counted()
 
     def set(self, store_ms: int, *, asked_at: int | None = None) -> None:
-        """Take in what the store's clock says.
+        """Set the clock from the store's answer.
 
-        It said so at some moment between the question and now: as long as what is known here agrees with that, it
-        stays, and otherwise it is moved as little as it can be. So a slow answer does no harm.
+        The store read its clock at some moment between the question and now. If the time kept here is consistent with
+        that interval, it stays; otherwise it moves by the smallest amount that makes it so. A slow answer does no harm.
 
         Args:
-            asked_at: `counted_ms` before the store was asked; now, by default.
+            asked_at: `counted_ms` before the store was asked; now by default.
         """
         counted, said = self._counted(), self.now_ms()
         least, most = store_ms - counted, store_ms - (counted if asked_at is None else asked_at)

@@ -1,8 +1,8 @@
-"""The engine, as others see it: commands in, runs driven.
+"""The engine's public face: it takes commands and drives runs.
 
 Laws:
-- Each command has a module of its own in `commands/`, and what they all share is the context made here.
-- The engine's parts are put together here, and know each other only by what they are given.
+- Each command has its own module in `commands/`. All commands share the context created here.
+- This module wires the engine's parts together. A part knows the others only through its constructor arguments.
 
 Source: `docs/architecture.md`, "A decision, from room to room".
 """
@@ -43,14 +43,14 @@ class Engine:
     """Takes commands and drives runs.
 
     Args:
-        definitions: what is served.
-        owner: this process's name as an owner of runs, new at each start.
-        max_concurrent: how many runs are worked on at a time; the others wait their turn.
+        definitions: the workflow definitions that this server serves.
+        owner: the name under which this process owns runs; a new one at each start.
+        max_concurrent: how many runs are driven at a time; the others wait their turn.
         max_log_events: how many events of a run are kept when it pauses or ends; None keeps all.
-        clock: the store's time; one of its own by default.
-        is_alone: no other server works on these runs: a definition that isn't here is nowhere.
-        on_pause: told of each pause; `base_url` is where the links that it gets begin.
-        counters: counts what is claimed.
+        clock: the store's time; the engine creates its own by default.
+        is_alone: no other server drives these runs, so a definition that is missing here is missing everywhere.
+        on_pause: called for each pause; the links that it gets start with `base_url`.
+        counters: counts claims.
         vault: seals the secrets that people type into forms.
     """
 
@@ -105,10 +105,10 @@ class Engine:
         )
 
     async def stop(self, grace: float) -> None:
-        """Stop working; every run stays as its log has it, for the next owner.
+        """Stop driving runs; each run stays as its log has it, for the next owner.
 
         Args:
-            grace: how long the steps that run may take to end, in seconds.
+            grace: how many seconds the running steps have to finish.
         """
         if under_way := {*self._context.under_way, *self.runs.suspicions}:
             await asyncio.wait(under_way, timeout=grace)
@@ -118,29 +118,30 @@ class Engine:
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
 
     async def start(self, principal: Principal, message: StartWorkflow) -> Accepted:
-        """Accept a run durably, and drive it; refused as `commands.start` says."""
+        """Accept a run durably and drive it. For the refusals see `commands.start`."""
         return await self._context.in_full(start(self._context, principal, message))
 
     async def continue_run(
         self, principal: Principal, message: ContinueWorkflow, *, seen: int | None = None
     ) -> Accepted:
-        """Apply decisions, whole or not at all; refused as `commands.decide` says.
+        """Apply a message's decisions, all or none. For the refusals see `commands.decide`.
 
         Args:
-            seen: on a connection that follows the run, the index up to (not including) which it was sent events.
+            seen: on a connection that follows the run, the index after the last event that it was sent.
         """
         return await self._context.in_full(continue_run(self._context, principal, message, seen))
 
     async def cancel_run(self, principal: Principal, message: CancelWorkflow) -> Accepted:
-        """End a run as CANCELLED; a cancelled one again changes nothing; refused as `commands.cancel` says."""
+        """End a run as CANCELLED; a run that is already cancelled stays as it is. For the refusals see
+        `commands.cancel`."""
         return await self._context.in_full(cancel_run(self._context, principal, message))
 
     def clock_moved(self) -> None:
-        """The clock was moved, by a test: what waits for a time looks at it again."""
+        """Tell everything that waits for a time that a test has moved the clock."""
         self.timers.poke()
         self._pool.wake()
 
-    # ── What its parts ask for ──────────────────────────────────────────────────────────────────────────
+    # ── Callbacks of the engine's parts ─────────────────────────────────────────────────────────────────
 
     def _watch(self, state: RunState) -> None:
         self.timers.watch(state.run_id, next_timer(state))
@@ -158,5 +159,5 @@ class Engine:
 
 
 async def _nothing_lost(run_id: str, seen: Seen) -> bool:
-    """Of a log that nobody else writes to, in a database that keeps what it was given."""
+    """The `on_lost` of a server that is alone: its log has no other writer, and its database loses nothing."""
     return False

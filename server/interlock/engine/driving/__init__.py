@@ -1,4 +1,4 @@
 """Claiming runs and driving them, from one event to the next.
 
-Law: only the owner of a run drives it, and what it appends carries its generation.
+Law: only a run's owner drives it, and the owner's appends carry its generation.
 """

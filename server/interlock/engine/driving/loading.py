@@ -1,4 +1,4 @@
-"""From the log to a state: the newest usable snapshot, and the fold of what came after it."""
+"""Loading a run's state: the newest readable snapshot, plus a fold of the log entries after it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from interlock.store.ports.runs import Run, Runs, Snapshot
 from interlock.workflow.program import RunState, is_readable, load_parts
 
 SLICE = 256
-"""How many entries are folded, or parts of a snapshot loaded, before others have their turn."""
+"""How many entries are folded, or snapshot parts loaded, before the event loop gets its turn."""
 
 
 async def load_state(log: Log, store: Runs, run_id: str) -> RunState | None:
-    """The state of a run as its log has it now; None when there is no such run.
+    """Return the run's state as its log has it now, or None if there is no such run.
 
-    A snapshot of a reducer version that can't be read is ignored: the log is folded from its start instead.
+    A snapshot of an unreadable reducer version is ignored; the log is then folded from its start.
     """
     snapshot = await store.snapshot(run_id)
     if snapshot is not None and is_readable(snapshot.reducer_version):
@@ -45,9 +45,9 @@ async def _loaded(snapshot: Snapshot) -> RunState:
 
 
 async def catch_up(log: Log, state: RunState) -> None:
-    """Fold what the log has beyond the state. What is left of an earlier epoch than the state's is void.
+    """Fold the log entries after the state. Entries left from an epoch before the state's are void.
 
-    Others have their turn meanwhile: the state is to be nobody else's until then.
+    The function yields to the event loop, so nobody else may use the state until it returns.
     """
     while batches := await log.read(state.run_id, state.next_index):
         for batch in batches:

@@ -1,22 +1,22 @@
-"""When a log has lost what it had acknowledged: another epoch, from what the store knows.
+"""Recovery from a log that lost acknowledged entries: a new epoch, built from what the store knows.
 
 Laws:
-- A log is lost when its head is missing, or behind what the store knows, or behind what this process was told.
-- The run goes on from its snapshot and the audited decisions. Whatever was after that is gone, and is said to be:
-  indexes hold within an epoch, and every follower of an earlier one gets `gap` and a snapshot.
-- Several processes may notice at once: the later epoch in the store, and in the head, decides. Those that begin the
-  same one read the same, and write the same.
-- **No decision that was acknowledged is lost.** The order sees to it:
-  1. the row goes to the later epoch: from there on the store refuses snapshots and decisions of the earlier ones, and
-     whoever brings one doesn't acknowledge it, but decides anew;
-  2. then what the store knows is read, which is all of it by now, and the decisions are folded into the snapshot;
-  3. that is written, as a snapshot of the later epoch;
-  4. then the log begins after it, with what is still pending.
-  So a decision is either written before 1, and in the state at 4, before anybody can decide otherwise; or it wasn't
-  acknowledged. Whoever dies before 4 leaves a row that is ahead of its head: a loss again, which is looked for, as the
-  row says RUNNING (unless the run only waits). After 4 nothing is left but to drive the run, as its head says.
-- A decision is made again on the question that it was about, and on no other: one that the snapshot knows as waiting.
-  What was asked after the snapshot is asked again, as what it was about has to be done again.
+- A log is lost if its head is missing, or behind the store's row, or behind what this process was told.
+- The run resumes from its snapshot and the audited decisions. Everything later is gone, and clients are told so:
+  indexes hold within one epoch, and each follower of an earlier epoch gets `gap` and a snapshot.
+- Several processes may notice the loss at once. The later epoch wins, in the store and in the head. Processes that
+  begin the same epoch read the same data and write the same data.
+- **No acknowledged decision is lost.** The order of the writes ensures it:
+  1. the row moves to the later epoch; from then on the store refuses snapshots and decisions of earlier epochs, and
+     a process that brings one doesn't acknowledge it, but applies the command again;
+  2. the store is read, which is complete by now, and its decisions are folded into the snapshot;
+  3. the result is written as a snapshot of the later epoch;
+  4. the log begins after that snapshot, with the requirements that are still pending.
+  So a decision was either written before 1, and is in the state at 4 before anybody can decide otherwise; or it was
+  not acknowledged. A process that dies before 4 leaves a row that is ahead of its head. That is again a loss, and it
+  is looked for, because the row says RUNNING (unless the run only waits). After 4, the head says what to drive.
+- A decision is applied again only to the question that it answered, and only if the snapshot has that question as
+  pending. Questions asked after the snapshot are asked again, because the work that led to them is done again.
 
 Source: `docs/architecture.md`, "On many nodes"; `docs/durability.md`.
 """
@@ -42,11 +42,11 @@ logger = structlog.get_logger(__name__)
 
 
 HALF_BEGUN_SECONDS = 0.2
-"""How long another process has to begin the epoch that it has written to the store."""
+"""How long another process gets to begin the epoch that it has written to the store."""
 
 
 class Seen(NamedTuple):
-    """Up to which index (not including) this process knows of entries of an epoch."""
+    """The index after the last entry of an epoch that this process knows of."""
 
     epoch: int
     next_index: int
@@ -55,22 +55,22 @@ class Seen(NamedTuple):
 NOTHING_SEEN = Seen(0, 0)
 
 MORE_THAN_ANY = 2**62
-"""An index that no log reaches: the log of an epoch was seen to be shorter than it had been."""
+"""An index that no log reaches; it stands for "this epoch's log was seen to have shrunk"."""
 
 
 class Known(Runs, Decisions, Protocol):
-    """What the store knows of a run."""
+    """The parts of the store that recovery reads and writes."""
 
 
 async def begin_anew(log: Log, store: Known, clock: Clock, run_id: str, seen: Seen = NOTHING_SEEN) -> bool:
-    """Begin another epoch of the run if its log is lost; whether it was.
+    """Begin a new epoch of the run if its log is lost, and return whether it was.
 
     Raises:
-        LogUnavailable, StoreUnavailable: it stays as it is, to be looked at again.
+        LogUnavailable, StoreUnavailable: the run stays as it is; the caller tries again later.
     """
     row, head = await store.run(run_id), await log.head(run_id)
     if row is not None and row.epoch > (1 if head is None else head.epoch):
-        # Another process is between its writes to the store and to the log, or has died there.
+        # Another process is between its store write and its log write, or has died there.
         await asyncio.sleep(HALF_BEGUN_SECONDS)
         row, head = await store.run(run_id), await log.head(run_id)
     if row is None or not _is_lost(row, head, seen) or await _known(store, row) is None:
@@ -82,7 +82,7 @@ async def begin_anew(log: Log, store: Known, clock: Clock, run_id: str, seen: Se
         return state is not None  # another process was faster
     _decide_again(state, await store.decisions(run_id))
     state.epoch = epoch
-    state.session_patches = []  # a snapshot's are saved before it is
+    state.session_patches = []  # a snapshot's session patches are saved before the snapshot
     await store.settle(settlement_of(state, clock.now_ms(), with_snapshot=True))
     pending = [id_ for each in state.requirements.values() for id_ in each.waiting_ids]
     if await log.begin(run_id, epoch=epoch, first_index=state.next_index, status=state.status, pending=pending):
@@ -99,7 +99,7 @@ def _is_lost(row: Run, head: Head | None, seen: Seen) -> bool:
 
 
 async def _known(store: Runs, row: Run) -> RunState | None:
-    """The run as the store knows it; None of one that has ended without leaving a snapshot that can be read."""
+    """Return the run as the store knows it, or None if it has ended and left no readable snapshot."""
     snapshot = await store.snapshot(row.run_id)
     if snapshot is not None and is_readable(snapshot.reducer_version):
         return load(snapshot.state, snapshot.reducer_version)
@@ -107,7 +107,7 @@ async def _known(store: Runs, row: Run) -> RunState | None:
 
 
 def _moved_on(row: Run, epoch: int, now: int) -> Settlement:
-    """The row in a later epoch, of which nothing is known yet; a run that waited has something under way."""
+    """The row of a later epoch that has no entries yet; a run that was waiting becomes RUNNING."""
     status = row.status if row.status.is_final else RunStatus.RUNNING
     return Settlement(row.run_id, status, epoch, 0, now)
 
@@ -116,10 +116,10 @@ def _moved_on(row: Run, epoch: int, now: int) -> Settlement:
 
 
 def _decide_again(state: RunState, audited: Sequence[Decision]) -> None:
-    """Fold the decisions that were made in the state's epoch, on what waits in it.
+    """Fold the audited decisions of the state's epoch on requirements that are still pending.
 
-    One of an earlier epoch is in the state, or was about an earlier question of the same name: a requirement that is
-    asked again after a loss has the id that it had.
+    A decision of an earlier epoch is already in the state, or answered an earlier question with the same id: a
+    requirement that is asked again after a loss keeps its id.
     """
     for made in audited:
         requirement = _waiting(state, made.requirement_id) if made.epoch == state.epoch else None
@@ -129,14 +129,14 @@ def _decide_again(state: RunState, audited: Sequence[Decision]) -> None:
 
 
 def _waiting(state: RunState, id_: str) -> Requirement | None:
-    """The requirement that waits for a decision under this id, which may be that of one of its tools."""
+    """Return the pending requirement with this id, or the one that has a pending tool with this id."""
     if id_ in state.requirements:
         return state.requirements[id_]
     return next((each for each in state.requirements.values() if id_ in each.waiting_ids), None)
 
 
 def _event(requirement: Requirement, made: Decision, decision: JsonObject) -> dict[str, object]:
-    """The event of a decision, as far as it is folded: it stands in no log any more."""
+    """The event of a decision, with the fields that the fold reads; the log no longer has it."""
     is_tools = made.requirement_id != requirement.id
     return {
         "event": "StepExecutorContinued" if requirement.kind == TOOLS else "StepContinued",

@@ -1,9 +1,9 @@
-"""The runs this process works on, and the states it keeps at hand.
+"""The runs that this process drives, and its cache of states.
 
 Laws:
-- A run is driven by at most one driver here; who asks for it meanwhile has it driven again after.
-- No more runs are worked on than there is room for; the others wait in order.
-- What is kept of runs that nobody works on is bounded, and only a shortcut: the log has it all.
+- At most one driver here drives a run. A request that comes meanwhile has the run driven again afterwards.
+- The number of runs driven at a time is bounded; the others wait in order.
+- The cache of states of runs that nobody drives is bounded, and only a shortcut: the log has everything.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ KEPT_STATES = 256
 RETRY_SECONDS = 0.5
 
 LEFT_SECONDS = 30.0
-"""How long a run whose definition isn't here is left to others before it is looked at again."""
+"""How long a run whose definition is missing here is left to other processes before this one looks again."""
 
 BROKE_OFF_SECONDS = 30.0
-"""How long a run that broke off rests before this process tries again; others may before."""
+"""How long this process waits before it retries a run that broke off; other processes may try earlier."""
 
 MOST_LEFT = 10_000
 FIRST_EPOCH = 1
@@ -50,12 +50,12 @@ class Pool:
     """Claims and drives runs.
 
     Args:
-        owner: this process's name as an owner of runs, new at each start.
-        room: how many runs are worked on at a time.
+        owner: the name under which this process owns runs; a new one at each start.
+        room: how many runs are driven at a time.
         on_pause: called with the state of a run that goes on while something in it waits for people.
-        on_let_go: called with a run's id when it isn't driven here any more.
-        on_unknown_definition: called with the state of a run whose definition isn't here.
-        on_lost: begins another epoch of a run if its log is lost, and says whether it was.
+        on_let_go: called with a run's id when this process stops driving it.
+        on_unknown_definition: called with the state of a run whose definition is missing here.
+        on_lost: begins a new epoch of a run if its log is lost, and returns whether it was.
     """
 
     def __init__(
@@ -96,10 +96,11 @@ class Pool:
     # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
 
     def dispatch(self, run_id: str, *, found: bool = False) -> None:
-        """See to it that the run is driven, now or when there is room.
+        """Have the run driven, now or when there is room.
 
         Args:
-            found: nobody said so. Whoever decided on it may have died before that was written down.
+            found: a sweep found the run, no command named it. The process that took a decision on it may have died
+                before it wrote the audit.
         """
         if self._stopping:
             return
@@ -108,7 +109,7 @@ class Pool:
         if run_id in self._tasks:
             self._again.add(run_id)
         elif len(self._tasks) < self._most:
-            # Not in the context of whoever happened to wake it: that may be another run, or a client.
+            # Not in the caller's context: the caller may be working on another run, or for a client.
             own = self._context.copy()
             task = asyncio.create_task(self._work_on(run_id), name=f"drive {run_id}", context=own)
             self._tasks[run_id] = task
@@ -116,40 +117,40 @@ class Pool:
             self._waiting[run_id] = None
 
     def begin(self, state: RunState) -> None:
-        """Drive a run that was just created, here."""
+        """Drive a run that this process has just created."""
         self.keep(state)
         self._new.add(state.run_id)
         self.dispatch(state.run_id)
 
     @property
     def working_on(self) -> frozenset[str]:
-        """The runs that are driven here, or wait for their turn."""
+        """The runs that are driven here, or wait here for their turn."""
         return frozenset(self._tasks) | frozenset(self._waiting)
 
     @property
     def waiting(self) -> Sequence[str]:
-        """The runs that wait for their turn here, and may have it elsewhere."""
+        """The runs that wait here for their turn, and that another process may take."""
         return tuple(self._waiting)
 
     @property
     def room(self) -> int:
-        """How many more runs can be worked on."""
+        """How many more runs this process can drive."""
         return 0 if self._stopping else max(0, self._most - len(self._tasks) - len(self._waiting))
 
     def was_left(self, run_id: str) -> bool:
-        """Whether the run was left lately, because its definition isn't here."""
+        """Return True if this process left the run recently: its definition is missing here, or driving it failed."""
         return self._left.get(run_id, 0.0) > time.monotonic()
 
     def wake(self) -> None:
-        """Have every run that is driven here looked at again."""
+        """Wake all drivers."""
         for driver in self._drivers.values():
             driver.wake()
 
     async def stop(self, grace: float) -> None:
-        """Stop working; every run stays as its log has it, for the next owner.
+        """Stop driving runs; each run stays as its log has it, for the next owner.
 
         Args:
-            grace: how long the steps that run may take to end, in seconds. The others are broken off.
+            grace: how many seconds the running steps have to finish; after that they are cancelled.
         """
         self._stopping = True
         self._waiting.clear()
@@ -159,7 +160,7 @@ class Pool:
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
-            task.cancel()  # once: a driver hands its run over before it ends
+            task.cancel()  # only once: a cancelled driver still hands its run over
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work_on(self, run_id: str) -> None:
@@ -172,7 +173,7 @@ class Pool:
             self._again.add(run_id)
         except OwnershipLost as lost:
             self._kept.pop(run_id, None)
-            if lost.head is not None and lost.head.owner == self.owner:  # by a claim that came after its driver's
+            if lost.head is not None and lost.head.owner == self.owner:  # to a later claim by this process
                 self._again.add(run_id)
             logger.info("run_taken_over", reason=lost.reason.value)
         except Exception:
@@ -195,7 +196,7 @@ class Pool:
             self.dispatch(first)
 
     def _look_for_loss(self, run_id: str, epoch: int) -> None:
-        """The run's log has lost entries of this epoch, unless another has begun meanwhile."""
+        """Note that the run's log has lost entries of this epoch, unless a later epoch has begun meanwhile."""
         self._lost[run_id] = Seen(epoch, MORE_THAN_ANY)
         self._again.add(run_id)
 
@@ -220,7 +221,8 @@ class Pool:
             await self.settle_ended(run_id)
 
     async def _claim(self, run_id: str) -> Claimed | Refused | None:
-        """Own the run, and make its head if it has yet to begin; None when it begins anew, and is looked at again."""
+        """Claim the run, and create its head if it is new. Return None if it began a new epoch; it is then driven
+        again."""
         is_new = run_id in self._new
         self._new.discard(run_id)
         if not is_new:
@@ -239,7 +241,7 @@ class Pool:
         return False
 
     async def _own(self, program: Program, state: RunState, claimed: Claimed) -> None:
-        """Drive a run that is this process's."""
+        """Drive a run that this process has claimed."""
         run_id = state.run_id
         self.ports.counters.claimed(cut_off=claimed.abandoned)
         try:
@@ -250,7 +252,7 @@ class Pool:
         except LogShorter:
             self._look_for_loss(run_id, claimed.head.epoch)
         except OwnershipLost as lost:
-            if lost.reason is Reason.NO_RUN:  # there was one
+            if lost.reason is Reason.NO_RUN:  # the head existed at the claim
                 self._look_for_loss(run_id, claimed.head.epoch)
             raise
         except (LogUnavailable, StoreUnavailable):
@@ -260,15 +262,15 @@ class Pool:
             raise
 
     async def _as_claimed(self, state: RunState, claimed: Claimed) -> RunState:
-        """The state as the log had it when it was claimed, at least.
+        """Return a state that is at least as new as the head at the claim.
 
         Raises:
-            LogShorter: neither the log nor a snapshot has it any more.
+            LogShorter: neither the log nor a snapshot reaches that far any more.
         """
         if state.epoch == claimed.head.epoch and state.next_index < claimed.head.next_index:
             await catch_up(self.log, state)
         if state.next_index < claimed.head.next_index or state.epoch != claimed.head.epoch:
-            # Another epoch has begun, or what came next was trimmed: there is a snapshot.
+            # A new epoch has begun, or the next entries were trimmed; in both cases there is a snapshot.
             state = await load_state(self.log, self.store, state.run_id) or state
         if state.next_index < claimed.head.next_index:
             raise LogShorter(state.run_id)
@@ -292,14 +294,14 @@ class Pool:
             self.keep(driver.state)
 
     async def _give_up(self, run_id: str, generation: int) -> None:
-        """Let others, or this process after a while, try what went wrong for a reason that nobody foresaw."""
+        """Release the run after an unexpected error, so that another process, or this one later, can try it."""
         with contextlib.suppress(LogUnavailable):
             head = await self.log.head(run_id)
             if head is not None:
                 await self.log.release(run_id, generation, expect_next=head.next_index)
 
     def forget(self, run_id: str) -> None:
-        """Look at the log again when the state of this run is asked for."""
+        """Drop the cached state of this run; the next request for it reads the log."""
         self._kept.pop(run_id, None)
 
     def _leave(self, run_id: str) -> None:
@@ -309,23 +311,23 @@ class Pool:
             self._left.popitem(last=False)
 
     async def _program_of(self, state: RunState) -> Program | None:
-        """The definition that the run can go on in."""
+        """Return the definition in which the run can go on, or None."""
         program = await self._definitions.program_of(state.workflow_id, state.version)
         return None if program is None or not program.fits(state) else program
 
     async def make_head(self, run_id: str) -> None:
-        """Make the head of a run that still waits for its turn. If a driver was faster, it has to claim again."""
+        """Create the head of a run that still waits for its turn. A driver that was faster has to claim again."""
         await self.log.claim(run_id, self.owner, create_epoch=FIRST_EPOCH)
         self.dispatch(run_id)
 
     async def mark_unsettled(self, state: RunState) -> None:
-        """Have the row of a run that waits say that something is under way: a restart looks at it again."""
+        """Set the row of a waiting run to RUNNING before a change, so that a restart looks at the run again."""
         if state.status is RunStatus.PAUSED:
             waits = settlement_of(state, self.ports.clock.now_ms(), with_snapshot=False)
             await self.store.settle(replace(waits, status=RunStatus.RUNNING))
 
     async def settle_ended(self, run_id: str) -> None:
-        """Write the row of a run that ended while nobody owned it, and archive its log."""
+        """Write the row of a run that ended while it had no owner, and archive its log."""
         state = await self.fresh_state(run_id)
         if state is not None and state.status.is_final:
             await Sessions(self.store, state).save(state)
@@ -335,35 +337,35 @@ class Pool:
     # ── States ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def state(self, run_id: str) -> RunState | None:
-        """The state of a run, to look at and not to change: its driver's, a kept one, or the log's."""
+        """Return a run's state, read-only: its driver's, else the cached one, else the one loaded from the log."""
         driver = self._drivers.get(run_id)
         if driver is not None:
             return driver.state
         return self._kept.get(run_id) or await self.fresh_state(run_id)
 
     async def fresh_state(self, run_id: str) -> RunState | None:
-        """The state of a run as its log has it now."""
+        """Load a run's state from its log as it is now."""
         state = await load_state(self.log, self.store, run_id)
         if state is not None and run_id not in self._drivers and not state.status.is_final:
             self.keep(state)
         return state
 
     def known(self, state: RunState) -> Seen:
-        """Up to where the log is known by a state: all of it, but for what its driver hasn't written yet."""
+        """How far a state shows the log to reach: as far as the state, without what its driver hasn't written yet."""
         driver = self._drivers.get(state.run_id)
         if driver is None or driver.state is not state:
             return Seen(state.epoch, state.next_index)
         return Seen(state.epoch, driver.writer.durable_next)
 
     def keep(self, state: RunState) -> None:
-        """Keep a state at hand; the oldest goes when there are too many."""
+        """Cache a state; the oldest one is evicted if there are too many."""
         self._kept[state.run_id] = state
         self._kept.move_to_end(state.run_id)
         if len(self._kept) > KEPT_STATES:
             self._kept.popitem(last=False)
 
     def _appended(self, run_id: str, batch: Batch) -> None:
-        """Something was appended by this process: a driver is told, a kept state goes along."""
+        """Pass on an append by this process: tell the run's driver, or fold it into the cached state."""
         driver = self._drivers.get(run_id)
         if driver is not None:
             driver.writer.told(batch)
@@ -378,5 +380,5 @@ class Pool:
 
 
 def _is_behind(claimed: Claimed, state: RunState) -> bool:
-    """Whether the log has lost entries that the state is the fold of."""
+    """Return True if the log has lost entries that are folded into the state."""
     return (claimed.head.epoch, claimed.head.next_index) < (state.epoch, state.next_index)

@@ -1,4 +1,4 @@
-"""What is written to the store of a run's state: its row, its snapshot, the audit of its decisions."""
+"""What the store keeps of a run's state: its row, its snapshot, and the audit of its decisions."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from interlock_protocol.types import JsonObject
 from interlock_protocol.values import NotWire, too_large
 
 _PRIVATE = "$private"
-"""Where a row of the audit has what was logged beside a decision; no field of a decision is called so."""
+"""The key under which an audit row has a decision's private data; no field of a decision has this name."""
 
 
 def with_private(decision: JsonObject, private: JsonObject) -> JsonObject:
-    """A decision as a row of the audit has it."""
+    """A decision in the form of an audit row."""
     return {**decision, _PRIVATE: private} if private else decision
 
 
 def parted(audited: JsonObject) -> tuple[JsonObject, JsonObject]:
-    """The decision in a row of the audit, and what was logged beside it."""
+    """Split an audit row into the decision and its private data."""
     private: Any = audited.get(_PRIVATE, {})
     return {key: value for key, value in audited.items() if key != _PRIVATE}, private
 
 
 def audit_of(state: RunState) -> list[Decision]:
-    """The audit of the decisions that a state remembers: as when they were made, a row for each tool."""
+    """The audit rows of the decisions that a state still has: one per tool, as when they were made."""
     return [
         Decision(
             run_id=state.run_id,
@@ -44,14 +44,16 @@ def audit_of(state: RunState) -> list[Decision]:
 
 
 def snapshot_of(state: RunState) -> Snapshot | None:
-    """The state of a run, to go on from; None of one that has ended, where it can't be written: the log has it all.
+    """Return a snapshot to resume from, or None if the run has ended and its state can't be written.
+
+    An ended run needs none: the log has everything.
 
     Raises:
-        NotWire: it can't be written, or is too large, and the run hasn't ended.
+        NotWire: the state can't be written, or is too large, and the run hasn't ended.
     """
     try:
         data = dump(state)
-    except (ValueError, RecursionError) as error:  # pydantic's own are ValueErrors
+    except (ValueError, RecursionError) as error:  # pydantic's own errors are ValueErrors
         fault = NotWire(f"the state of the run can't be written: {said(error)}")
     else:
         if len(data) <= MAX_STATE_BYTES:
@@ -63,7 +65,7 @@ def snapshot_of(state: RunState) -> Snapshot | None:
 
 
 def settlement_of(state: RunState, now: int, *, with_snapshot: bool) -> Settlement:
-    """How a run stands, for its row in the store.
+    """The run's current standing, for its row in the store.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
@@ -103,6 +105,6 @@ _SUMMARY = (
 
 
 def _summary(requirement: Requirement) -> JsonObject:
-    """What a list says of a requirement."""
+    """The fields of a requirement that run lists show."""
     summary = {key: requirement.facts[key] for key in _SUMMARY if key in requirement.facts}
     return {**summary, "kind": requirement.kind}

@@ -1,11 +1,11 @@
-"""The owner's pen: what a run's owner writes, batched, and folded as it is written.
+"""The writer of a run's owner: batches its events, appends them, and folds them into the state.
 
 Laws:
-- Encode once: an event becomes bytes when it is emitted, and those bytes are what is stored and sent.
-- One append is in flight at a time; what is emitted meanwhile goes with the next.
-- The state here is ahead of the log by what is being written, never by more; when the head refuses, it is thrown away
-  with its owner.
-- Others' entries are read from the log and folded where they stand (`docs/architecture.md`, law 3).
+- Encode once: an event is encoded when it is emitted, and the same bytes are stored and sent.
+- One append is in flight at a time; events emitted meanwhile go into the next one.
+- The state here is ahead of the log only by the events that are not yet appended. If the head refuses them, the state
+  is discarded together with its driver.
+- Entries of other writers are read from the log and folded at their index (`docs/architecture.md`, law 3).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ BATCH_EVENTS = 256
 BATCH_BYTES = 64 * 1024
 BATCH_SECONDS = 0.005
 APPEND_EVENTS = 1024
-"""How many events go in one append. What a step came to and what begins next are few."""
+"""How many events go into one append. A step's result and the starts of the next steps are fewer."""
 
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of this process
+class OwnershipLost(Exception):  # noqa: N818 - names an event, not an error of this process
     """The head refused the owner's append: another process owns the run, or the run has ended."""
 
     def __init__(self, refused: Refused) -> None:
@@ -46,12 +46,12 @@ class OwnershipLost(Exception):  # noqa: N818 - what happened, not an error of t
         self.head = refused.head
 
 
-class LogShorter(Exception):  # noqa: N818 - what happened, not an error of this process
-    """What had been in the log isn't any more: it can't be read, or an append came to stand before its predecessor."""
+class LogShorter(Exception):  # noqa: N818 - names an event, not an error of this process
+    """The log has lost entries: they can't be read any more, or an append got an index before its predecessor's."""
 
 
 def _pauses() -> Iterator[float]:
-    """How long to wait between tries, for ever."""
+    """The waits between tries, without end."""
     return itertools.chain(RETRY_SECONDS, itertools.repeat(RETRY_SECONDS[-1]))
 
 
@@ -66,19 +66,19 @@ def fold_entry(state: RunState, entry: Entry, *, is_late: bool = False) -> None:
     """Fold a stored entry, at the state's next index.
 
     Args:
-        is_late: what stands after it was folded before.
+        is_late: later entries are already folded.
     """
     take_in = fold_late if is_late else fold
     take_in(state, from_json(entry.body), None if entry.private is None else from_json(entry.private))
 
 
 def pending_bytes(state: RunState) -> int:
-    """How much waits for people in a run, as JSON."""
+    """The size of a run's pending requirements as JSON."""
     return sum(len(to_json(each.facts)) for each in state.requirements.values())
 
 
 class Writer:
-    """Writes one owned run. `wake` is called, on the loop, whenever there is something for the owner to look at."""
+    """Writes one owned run. It calls `wake` on the event loop whenever the driver has something to look at."""
 
     def __init__(self, log: Log, clock: Clock, state: RunState, generation: int, wake: Callable[[], None]) -> None:
         self.log = log
@@ -94,15 +94,15 @@ class Writer:
         self._known: dict[int, Batch] = {}
         self._is_appending = False
         self.tail = state.next_index
-        self._pending_bytes = MAX_PENDING_BYTES  # nobody has counted yet
+        self._pending_bytes = MAX_PENDING_BYTES  # not counted yet
 
     # ── Emitting ────────────────────────────────────────────────────────────────────────────────────────
 
     def emit(self, *drafts: Draft) -> None:
-        """Take events into the state and into the next append, all of them; after the run's end, drop them.
+        """Fold events into the state and add them to the next append, all or none; after the run's end, drop them.
 
         Raises:
-            NotWire: one of them can't be written, and none was taken.
+            NotWire: one of them can't be written; none was taken.
         """
         if self.state.status.is_final:
             return
@@ -114,14 +114,14 @@ class Writer:
                 fold(self.state, draft.event, draft.private)
 
     def _entry(self, draft: Draft) -> Entry:
-        """An event of now, and what is folded with it, as the log has them."""
+        """Stamp a draft with the time, and encode it and its private data as a log entry."""
         draft.event["created_at"] = self.clock.now_ms()
         return Entry(event_body(draft.event), None if draft.private is None else encoded(draft.private))
 
     def _make_room(self, drafts: Sequence[Draft], entries: Sequence[Entry]) -> None:
-        """See that what waits for people can still be told in one frame.
+        """Check that the pending requirements still fit into one frame.
 
-        `_pending_bytes` is never less than that is; it is counted anew only when it may be too much.
+        `_pending_bytes` is an upper bound of their size; it is recounted only when it exceeds the limit.
         """
         if not any(draft.event["event"] == "StepPaused" for draft in drafts):
             return
@@ -133,7 +133,7 @@ class Writer:
         self._pending_bytes += new
 
     def emit_streamed(self, event: str, body: bytes) -> None:
-        """Take in an encoded event that changes no state, on the shortest way; after the run's end, drop it."""
+        """The fast path for an encoded event that changes no state; after the run's end, drop it."""
         if self.state.status in FINAL_STATUSES:
             return
         self._write(Entry(body), {"event": event})
@@ -152,21 +152,22 @@ class Writer:
 
     @property
     def is_long(self) -> bool:
-        """Whether what was emitted takes more than one append."""
+        """True if the emitted events need more than one append."""
         return len(self._drafts) > APPEND_EVENTS
 
     @property
     def is_full(self) -> bool:
-        """Whether the next batch is as large as a batch gets; then whoever emits waits for `room`.
+        """True if the next batch is full or old; the emitter then waits for `room`.
 
-        A batch gets old only while it could be sent: while the log is away, steps go on until it is large.
+        A batch ages only while it could be sent: during an append, however long the log is away, steps go on until the
+        batch is large.
         """
         if len(self._drafts) >= BATCH_EVENTS or self._bytes >= BATCH_BYTES:
             return True
         return bool(self._drafts) and not self._is_appending and time.monotonic() - self._oldest >= BATCH_SECONDS
 
     async def room(self) -> None:
-        """Return when the batch that was being filled is on its way to the log."""
+        """Wait until the current batch is on its way to the log."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._wake()
@@ -175,11 +176,11 @@ class Writer:
     # ── Appending ───────────────────────────────────────────────────────────────────────────────────────
 
     async def flush(self) -> None:
-        """Return when everything emitted so far is in the log.
+        """Wait until everything emitted so far is in the log.
 
         Raises:
-            OwnershipLost: the head refused; the state here is void.
-            LogShorter: so it is.
+            OwnershipLost: the head refused the append; the state here is void.
+            LogShorter: the log has lost entries.
         """
         while self._drafts:
             drafts = self._take()
@@ -189,14 +190,13 @@ class Writer:
             await self._account(appended, len(drafts))
 
     async def flush_and_pause(self, draft: Draft) -> bool:
-        """Append what was emitted and `draft`, if nobody else has appended meanwhile; False, and nothing, if so.
+        """Append the emitted events and `draft` in one append, if nobody else has appended meanwhile.
 
-        What was emitted isn't long.
-
-        `draft` is folded only when it is in the log.
+        If somebody has, `draft` is not appended and the result is False. The emitted events must fit into one append
+        (`is_long`). `draft` is folded only after it is in the log.
 
         Raises:
-            NotWire: `draft` can't be written, and nothing has happened.
+            NotWire: `draft` can't be written; nothing has happened.
         """
         entry = self._entry(draft)
         drafts = self._take()
@@ -226,7 +226,7 @@ class Writer:
     async def _append(
         self, drafts: Sequence[tuple[Entry, dict[str, Any]]], *, expect_next: int | None = None
     ) -> Appended | Refused:
-        """One append, sent again under its id until the log's store answers."""
+        """Send one append, and repeat it under the same id until the log answers."""
         change = effects(event for _, event in drafts)
         append = Append(
             run_id=self.state.run_id,
@@ -250,7 +250,7 @@ class Writer:
         raise AssertionError
 
     async def _account(self, appended: Appended, count: int) -> None:
-        """Take in where the batch came to stand, and whatever stands before it that isn't ours."""
+        """Take in the batch's index, and fold the entries of other writers before it."""
         expected = self.durable_next
         foreign = appended.first_index - expected
         if foreign < 0:
@@ -259,21 +259,24 @@ class Writer:
         if foreign:
             shift(self.state, expected, foreign)
             await self._fold_between(expected, appended.first_index)
-            self._wake()  # what its owner looked at was without these
+            self._wake()  # the driver hasn't seen these entries
         for first in [first for first in self._known if first < self.durable_next]:
             del self._known[first]
 
     # ── Others' entries ─────────────────────────────────────────────────────────────────────────────────
 
     def told(self, batch: Batch) -> None:
-        """Somebody appended to this run: we ourselves, or another. Who is appending looks afterwards anyhow."""
+        """Take in a batch that this process appended to the run: this writer's own, or a command's.
+
+        An append in flight needs no wake-up: it looks at the log when it returns.
+        """
         self.tail = max(self.tail, batch.next_index)
         self._known[batch.first_index] = batch
         if not self._is_appending:
             self._wake()
 
     def hinted(self, next_index: int) -> None:
-        """The log may reach up to there: another process appended."""
+        """Note that the log may reach up to `next_index`, because another process appended."""
         if next_index > self.durable_next:
             self.tail = max(self.tail, next_index)
             if not self._is_appending:
@@ -281,11 +284,11 @@ class Writer:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the log has entries that aren't folded yet."""
+        """True if the log has entries that aren't folded yet."""
         return self.tail > self.durable_next
 
     async def catch_up(self) -> None:
-        """Fold what others appended at the tail. Nothing of ours is in flight."""
+        """Fold what others appended at the tail. No append of this writer may be in flight."""
         head = await self.log.head(self.state.run_id) if not self.is_behind else None
         if head is not None and head.generation == self.generation and head.next_index < self.durable_next:
             raise LogShorter(self.state.run_id)
@@ -298,7 +301,7 @@ class Writer:
         await self._fold_between(first, tail)
 
     async def _fold_between(self, first: int, end: int) -> None:
-        """Fold the entries from `first` to before `end`, without moving the state's next index again."""
+        """Fold the entries from `first` up to, not including, `end`, and leave the state's next index where it is."""
         while first < end:
             known = self._known.get(first)
             batches = [known] if known else await self._read(first)
@@ -309,7 +312,7 @@ class Writer:
                 first = batch.next_index
 
     async def _refuse_to_wait(self) -> None:
-        """What stood in the log isn't there any more: another owner has trimmed it, or it is lost."""
+        """Raise the reason why entries are missing from the log: another owner has trimmed them, or they are lost."""
         head = await self.log.head(self.state.run_id)
         if head is None:
             raise OwnershipLost(Refused(Reason.NO_RUN))
@@ -326,7 +329,7 @@ class Writer:
         self.state.next_index = place
 
     async def _read(self, first: int) -> list[Batch]:
-        """Read the log, again and again until it can be reached: user code runs meanwhile, and isn't to begin anew."""
+        """Read the log, and retry until it can be reached: user code is running, and must not be started again."""
         for seconds in _pauses():
             with contextlib.suppress(LogUnavailable):
                 return await self.log.read(self.state.run_id, first)

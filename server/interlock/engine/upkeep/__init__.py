@@ -1,4 +1,4 @@
-"""What happens by itself: takeovers, timers, notices, and the removal of what is old.
+"""Background work: takeovers, timers, pause notices, and the removal of old data.
 
-Law: nobody has to ask for any of it.
+Law: all of it runs without a client's request.
 """

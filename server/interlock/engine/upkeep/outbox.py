@@ -1,12 +1,13 @@
-"""Telling the application that somebody is waited for: its `on_pause` hook.
+"""The `on_pause` hook: it tells the application that a run waits for somebody.
 
 Laws:
-- A pause is left in the outbox before it is in the log, and is delivered when the hook has returned: so the hook is
-  called for each pause, once if nothing goes wrong, and at least once whatever does. (Were it left with the run's
-  row, it would be told later, and what is decided before the row is written not at all.)
-- A pause that never came into the log, or that was decided meanwhile, isn't told.
-- Who tells is agreed on by the store's clock: one node tells, and after a while another, if it didn't.
-- The hook holds up no run. What it raises is logged, and it is called again after a while.
+- A pause goes into the outbox before it goes into the log, and is delivered when the hook has returned. So the hook is
+  called for each pause: once if nothing fails, at least once in any case. (If the pause went in with the run's row, the
+  hook would be called later, and not at all for a pause decided before the row is written.)
+- The hook isn't called for a pause that never reached the log, or that was decided meanwhile.
+- Nodes agree by the store's clock which of them calls the hook: one node takes the message, and if it doesn't deliver
+  it in time, another node does.
+- The hook delays no run. If it raises, the error is logged, and the hook is called again later.
 
 Source: `docs/workflows.md`, "Being told of a pause".
 """
@@ -37,17 +38,17 @@ PAUSE = "pause"
 """The topic; a message's subject is the id of the requirement."""
 
 HOLD_MS = 60_000
-"""How long one node has for telling, before another (or itself, after an error) tries."""
+"""How long one node has to deliver a message before another node (or the same one, after an error) tries."""
 
 
 @dataclass(frozen=True, slots=True)
 class PauseNotice:
-    """Somebody is waited for.
+    """What the hook gets: a run waits for somebody.
 
     Args:
         requirement: the whole `step_requirements[]` or `error_requirements[]` object.
         kind: its flag, such as `requires_confirmation`.
-        link: where the run is to be seen and decided: its page in the web app.
+        link: the run's page in the web app, where people see and decide it.
         account: of which the users and groups are whom the requirement names.
     """
 
@@ -66,11 +67,11 @@ OnPause: TypeAlias = Callable[[PauseNotice], Awaitable[None] | None]
 
 
 class PauseRelay:
-    """Leaves pauses in the outbox, and passes them on to the hook.
+    """Puts pauses into the outbox, and delivers them to the hook.
 
     Args:
-        state: the state of a run, as its log has it.
-        base_url: where people reach this server.
+        state: loads the state of a run from its log.
+        base_url: the URL at which people reach this server.
     """
 
     def __init__(
@@ -85,15 +86,15 @@ class PauseRelay:
         self._later: set[tuple[str, str]] = set()
 
     async def add(self, run_id: str, requirement_ids: Sequence[str]) -> None:
-        """Write down that these are to be told, once they are in the log."""
+        """Put these pauses into the outbox; they are delivered once they are in the log."""
         await self._outbox.leave_messages(PAUSE, run_id, requirement_ids)
 
     def logged(self) -> None:
-        """What was written down may be in the log now."""
+        """Note that pauses from the outbox may be in the log now."""
         self._news.set()
 
     async def run(self, every: float) -> None:
-        """Tell what there is, for ever, and look each `every` seconds whether there is more."""
+        """Deliver what is in the outbox, forever; check for more every `every` seconds, and after `logged`."""
         while True:
             self._news.clear()
             with contextlib.suppress(StoreUnavailable):
@@ -112,7 +113,7 @@ class PauseRelay:
             if notice is not None:
                 await self._call(notice)
             elif requirement_id not in _decided(state) and not state.status.is_final:
-                # Not in the log yet, or, if its owner has died before, when another asks again.
+                # Not in the log yet. If the owner died before the append, the next owner asks again.
                 self._later.add((run_id, requirement_id))
                 return
             await self._outbox.message_delivered(PAUSE, run_id, requirement_id)

@@ -1,9 +1,9 @@
-"""What somebody has to do now and then, so that what is kept doesn't grow for ever.
+"""Periodic purging of expired rows, so that the database doesn't grow forever.
 
 Laws:
-- Each round is bounded, and lets everybody else have their turn before the next.
-- It is harmless when several nodes do it; what one does the others needn't.
-- A database that is away is waited for; nothing else hears of it.
+- Each round is bounded, and a pause after it lets other work run.
+- Several nodes may purge at the same time without harm; rows purged by one node are gone for the others.
+- If the database is unavailable, purging waits for the next time and reports nothing.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from interlock.store.ports.tickets import Tickets
 logger = structlog.get_logger(__name__)
 
 ROUND = 1000
-"""How many keys, or changes, are forgotten at a time."""
+"""How many rows are deleted at a time."""
 
 BREATH_SECONDS = 0.05
-"""How long there is between two rounds."""
+"""The pause between two rounds."""
 
 
 async def forget(some: Callable[[int], Awaitable[int]]) -> int:
-    """Forget what is over, round by round; returns how much it was.
+    """Delete expired rows, round by round, and return their number.
 
     Args:
-        some: forgets at most so many, and says how many they were.
+        some: deletes at most the given number of rows, and returns how many it deleted.
     """
     forgotten = 0
     while True:
@@ -45,11 +45,11 @@ async def forget(some: Callable[[int], Awaitable[int]]) -> int:
 
 
 class Purged(IdempotencyKeys, ChangeFeed, Tickets, Protocol):
-    """What grows, and is forgotten."""
+    """The parts of the store that are purged."""
 
 
 async def purge_regularly(store: Purged, every: float) -> None:
-    """Do what is to be done each `every` seconds, more or less, for ever: not all nodes at the same time."""
+    """Purge every `every` seconds, forever, with jitter so that not all nodes purge at the same time."""
     while True:
         await asyncio.sleep(every * random.SystemRandom().uniform(0.5, 1.5))
         try:

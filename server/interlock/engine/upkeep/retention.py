@@ -1,9 +1,9 @@
-"""How much of the past is kept: logs of ended runs for some days, and so many of a long run's latest events.
+"""Log retention: logs of ended runs are kept for some days, and long runs keep a number of their latest events.
 
 Laws:
-- Only what a snapshot stands for is dropped. The run's row, its snapshot and the audit of its decisions stay.
-- Who asks for what is gone gets `gap`, with the index at which the log begins now, and a snapshot.
-- The rows are gone through once a day, a page at a time; a log is trimmed once.
+- Only events that a snapshot covers are dropped. The run's row, its snapshot and the audit of its decisions stay.
+- A client that asks for dropped events gets `gap`, with the index at which the log begins now, and a snapshot.
+- The rows are scanned once a day, page by page; each log is trimmed once.
 
 Source: `docs/durability.md`, "How long things are kept".
 """
@@ -25,14 +25,14 @@ logger = structlog.get_logger(__name__)
 DAY_MS = 24 * 60 * 60 * 1000
 PAGE = 100
 PAGE_SECONDS = 1.0
-"""How long to leave the database alone between two pages."""
+"""The pause between two pages, to spare the database."""
 
 
 class Retention:
     """Drops the logs of runs that ended long ago.
 
     Args:
-        days: for how long they are kept.
+        days: how long the logs are kept.
     """
 
     def __init__(self, log: Log, store: Runs, clock: Clock, days: float) -> None:
@@ -42,7 +42,7 @@ class Retention:
         self._keep_ms = round(days * DAY_MS)
 
     async def run(self, every: float) -> None:
-        """Go through the runs each `every` seconds, for ever."""
+        """Scan the runs every `every` seconds, forever."""
         while True:
             with contextlib.suppress(LogUnavailable, StoreUnavailable):
                 dropped = await self.look()
@@ -51,10 +51,10 @@ class Retention:
             await asyncio.sleep(every)
 
     async def look(self) -> int:
-        """Drop what is older than it may be; of how many runs."""
+        """Drop the logs that are older than `days`, and return how many runs that were."""
         place, dropped = (0, ""), 0
         while page := await self._store.ended(self._clock.now_ms() - self._keep_ms, after=place, limit=PAGE):
-            for run_id, place in page:  # noqa: B007 - the last is where the next page goes on
+            for run_id, place in page:  # noqa: B007 - the next page continues after the last one
                 dropped += await self._drop(run_id)
             if len(page) < PAGE:
                 break

@@ -1,14 +1,14 @@
-"""Runs that need an owner, and have none: those of dead processes, and those that others have no room for.
+"""Taking over runs that need an owner: runs of dead processes, and runs for which other processes have no room.
 
 Laws:
-- A process takes only as many runs as it can work on.
-- Leases are prolonged, and runs taken up, whatever else there is to do: nothing here that waits, for the database above
-  all, costs a lease, or holds up the run of a dead process.
-- Everybody may try to take a run; the head decides who has it.
-- A run that was ownerless at the last look already isn't just on its way from a command to its driver. One that is
-  offered is taken at once.
-- What the store calls running is compared with the log, a few runs at a time: a process may die between its writes to
-  the two, and a log may come back empty.
+- A process takes only as many runs as it can drive.
+- Renewing leases, taking over runs and comparing run in separate loops. So a wait, above all for the database, neither
+  costs a lease nor delays the takeover of a dead process's run.
+- Every process may try to take a run; the head decides who owns it.
+- An ownerless run is taken only if it was ownerless at the previous look too: otherwise it may just be on its way from
+  a command to its driver. A run that is offered is taken at once.
+- Runs that the store says are running are compared with the log, a few at a time: a process may die between its writes
+  to the two, and a log may come back empty.
 
 Source: `docs/architecture.md`, "Order of writes" and "On many nodes".
 """
@@ -30,10 +30,10 @@ from interlock_protocol.types import RunStatus
 logger = structlog.get_logger(__name__)
 
 COMPARED = 50
-"""How many runs are compared at a time: of those that wait to begin, and of those that run."""
+"""How many pending runs, and how many running ones, are compared at a time."""
 
 LINGERING_MS = 3000
-"""How old a row is before it is compared: a younger one's process is busy with it."""
+"""The minimum age of a row that is compared: a younger row's process is still busy with it."""
 
 ARCHIVE_AFTER_MS = 15 * 60_000
 """How long a run waits before its log is archived."""
@@ -43,11 +43,11 @@ ARCHIVED = 100
 
 
 class Takeover:
-    """Takes up runs.
+    """Takes over runs.
 
     Args:
-        head: the head of a run; a log that is lost begins another epoch first.
-        is_alone: no other process works on these runs: those of dead ones are found at the start.
+        head: returns the head of a run; if the log is lost, it begins a new epoch first.
+        is_alone: no other process drives these runs, so runs of dead processes are found at the start only.
     """
 
     def __init__(
@@ -64,20 +64,20 @@ class Takeover:
         log.on_ready(self._offered.set)
 
     async def resume(self) -> None:
-        """At the start of a process that is alone: take up every run that was cut off, whatever its log's head says."""
+        """At the start of a process that is alone: resume every unfinished run, whatever its log's head says."""
         if self._is_alone:
             for run_id in dict.fromkeys([*await self._store.unfinished(), *await self._log.ownerless()]):
                 self._pool.dispatch(run_id)
 
     async def renew(self, every: float) -> None:
-        """Prolong what this process owns, for ever, each `every` seconds: beside whatever else there is to look at."""
+        """Renew this process's leases every `every` seconds, forever, independently of the other loops."""
         while True:
             with self._going_on():
                 await self._log.renew(self._pool.owner)
             await asyncio.sleep(every)
 
     async def run(self, every: float) -> None:
-        """Take up what nobody owns, for ever, each `every` seconds, and what is offered at once."""
+        """Take over ownerless runs every `every` seconds, and offered runs at once, forever."""
         loop = asyncio.get_running_loop()
         look_at = loop.time() + every
         while True:
@@ -90,11 +90,11 @@ class Takeover:
                 look_at = loop.time() + every
             with self._going_on():
                 await self._take(offered=offered)
-                if not self._is_alone and not offered:  # what is offered is heard here, too
+                if not self._is_alone and not offered:  # this process hears its own offers
                     await self._offer()
 
     async def tidy(self, every: float) -> None:
-        """Compare the store with the log, and archive logs that may go, for ever, each `every` seconds."""
+        """Compare the store with the log, and archive logs of long pauses, every `every` seconds, forever."""
         while not self._is_alone:
             await asyncio.sleep(every)
             for status in self._compared_to:
@@ -108,7 +108,7 @@ class Takeover:
         try:
             yield
         except (LogUnavailable, StoreUnavailable):
-            pass  # whoever looks again sees to it
+            pass  # the next round tries again
         except Exception:
             logger.exception("sweep_failed")
 
@@ -122,18 +122,20 @@ class Takeover:
             self._before = set(ownerless)
 
     async def _offer(self) -> None:
-        """Have others take what waits here for its turn."""
+        """Offer the runs that wait here for their turn to other processes."""
         for run_id in self._pool.waiting[:ARCHIVED]:
             await self._log.offer(run_id, create_epoch=FIRST_EPOCH)
 
     async def _compare(self, status: RunStatus) -> None:
-        """Have runs of which the store says so be what they are: those that wait to begin are few, and don't wait long
-        behind all that run."""
+        """Compare one page of the store's runs of this status with their logs, and dispatch those that never began.
+
+        Pending runs have a page of their own: they are few, and must not wait behind all the running ones.
+        """
         after = self._compared_to[status]
         page = await self._store.lingering(status, LINGERING_MS, after=after, limit=COMPARED)
         self._compared_to[status] = page[-1] if len(page) == COMPARED else ""
         for run_id in page:
-            with self._going_on():  # a run that can't be reached now holds up no other
+            with self._going_on():  # a run that can't be reached now delays no other
                 if self._is_free(run_id) and self._pool.room:
                     head = await self._head(run_id)
                     if head.generation == 0 and head.status is RunStatus.PENDING:

@@ -1,12 +1,11 @@
-"""Timeouts that fire by themselves.
+"""Timeouts of requirements.
 
 Laws:
-- A timer is durable: it is in the run's log with the pause, and in its row when nobody works on the run. What is kept
-  here are those of runs that are driven by this process, for as long as they are, or that it has taken and couldn't
-  fire yet.
-- One node takes a run whose timer is due; the others leave it alone for `HOLD_MS`. Where it dies meanwhile, or lacks
-  the run's definition, the next that looks takes it.
-- Firing is a command like a person's: it carries its condition, so that a timeout fires once, whoever tries.
+- A timer is durable: it is in the run's log with the pause, and in the run's row while nobody drives the run. This
+  module holds only the timers of runs that this process drives, and those that it took and couldn't fire yet.
+- One node takes a run whose timer is due, and the others leave the run alone for `HOLD_MS`. If that node dies, or lacks
+  the run's definition, the next node that looks takes the run.
+- Firing is a command like a person's decision: its append has a condition, so a timeout fires once, however many try.
 - Time is the store's.
 
 Source: `docs/workflows.md`, "Timeouts".
@@ -32,14 +31,14 @@ SYNC_SECONDS = 30.0
 
 
 HOLD_MS = 2_000
-"""How long one node has for firing, before another (or itself) tries."""
+"""How long one node has to fire a timer before another node (or the same one) tries."""
 
 
 class Timers:
-    """Looks for what is due, and fires it.
+    """Looks for due timers and fires them.
 
     Args:
-        fire: resolves what is due in a run; called for one run at a time.
+        fire: resolves the due requirements of a run; called for one run at a time.
     """
 
     def __init__(self, store: port.Timers, clock: Clock, fire: Callable[[str], Awaitable[None]]) -> None:
@@ -50,14 +49,14 @@ class Timers:
         self._poked = asyncio.Event()
 
     def watch(self, run_id: str, due: int | None) -> None:
-        """Fire for a run that is driven here at `due` (ms since 1970); None forgets it."""
+        """Set the timer of a run driven here to `due` (ms since 1970); None removes it."""
         if due is None:
             self._driven.pop(run_id, None)
         else:
             self._driven[run_id] = due
 
     def let_go(self, run_id: str) -> None:
-        """The run isn't driven here any more, and its row says what is to come. What is due is seen to all the same."""
+        """Drop the timer of a run that is no longer driven here, because the run's row has it; keep one already due."""
         if self._driven.get(run_id, 0) > self._clock.now_ms():
             del self._driven[run_id]
 
@@ -75,7 +74,7 @@ class Timers:
         self._clock.set(await self._store.now_ms(), asked_at=asked_at)
 
     async def run(self, every: float) -> None:
-        """Look each `every` seconds, for ever."""
+        """Look for due timers every `every` seconds, forever."""
         synced = -SYNC_SECONDS
         loop = asyncio.get_running_loop()
         while True:
@@ -99,6 +98,6 @@ class Timers:
             except Exception as error:
                 if isinstance(error, Refusal) and not error.retryable:
                     continue  # there is no such run any more
-                self._driven.setdefault(run_id, due)  # and again at the next look
+                self._driven.setdefault(run_id, due)  # retried at the next look
                 if not isinstance(error, Refusal):
                     logger.exception("timer_failed", run_id=run_id)

@@ -1,1 +1,1 @@
-"""What runs in a run: the code of a workflow's author, and expressions."""
+"""What executes inside a run: the workflow author's code, agents and expressions."""

@@ -1,8 +1,8 @@
-"""An agent's turn: run, or resume with what people decided, and its events on the way.
+"""An agent's turn: run it, or resume it with people's decisions, and pass on its events.
 
 Laws:
-- The arguments of a tool are the logged ones, or those that a person who may edit them has put in their place.
-- Approval and success are two facts: the first is on the log already, the second comes as a tool event.
+- A tool's arguments are the logged ones, or the ones with which a person who may edit them replaced them.
+- Approval and success are two facts: the approval is already in the log, the success follows as a tool event.
 
 Source: `docs/agents.md`.
 """
@@ -42,14 +42,14 @@ class Stream(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """Whether to wait for `room` before the next event."""
+        """True if the caller must wait for `room` before the next event."""
 
     async def room(self) -> None:
-        """Return when events may be added again."""
+        """Wait until events may be added again."""
 
 
 class _Events:
-    """An agent's events, as the log has them."""
+    """Checks an agent's events, and converts them to the log's form."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -81,7 +81,7 @@ async def run_agent(
     """Run an agent, or resume it where it paused.
 
     Raises:
-        OutputError: it returned what can't be an output, or paused without asking anything, or with a state or
+        OutputError: it returned something that can't be an output, or paused without a request, or with a state or
             arguments that aren't JSON.
         Exception: whatever the agent raised.
     """
@@ -89,7 +89,7 @@ async def run_agent(
     if paused is None or not paused.is_resolved:
         result = await agent.run(step_input, events)
     else:
-        paused = deepcopy(paused)  # for the agent to do with as it likes: the state is the fold of the log
+        paused = deepcopy(paused)  # the agent may modify it, but the state must stay the fold of the log
         decisions = [_decision(request, paused.decisions[request["id"]]) for request in paused.requests]
         result = await agent.resume(paused.state, decisions, step_input, events)
     if not isinstance(result, AgentPause):
@@ -106,7 +106,7 @@ async def run_agent(
 
 
 def _logged(request: ToolRequest) -> ToolRequest:
-    """A request with what is asked as the log has it: that is what a person sees, and what runs."""
+    """Convert a request to its logged form; that form is what a person sees, and what runs."""
     tool = _wire(request.tool)
     feedback: Any = json_ready([dict(each) for each in request.user_feedback], "what an agent asks")[0]
     args: Any = tool["tool_args"]
@@ -139,10 +139,10 @@ def _wire(tool: Tool) -> dict[str, JsonValue]:
 
 
 def _text(given: Any, what: str) -> str | None:
-    """A text as it is told.
+    """Return a text of the agent, or None.
 
     Raises:
-        OutputError: it is none.
+        OutputError: it isn't valid text.
     """
     if given is not None and (not isinstance(given, str) or not is_text(given)):
         raise OutputError(f"{what} is a text of valid Unicode, not {given!r}")

@@ -1,13 +1,14 @@
-"""Evaluates expressions in CEL, one after the other: a program of its own, and never a part of the server.
+"""Evaluates CEL expressions, one after the other, as a separate program outside the server's process.
 
 Laws:
-- An expression that computes for longer than it may ends the process, by a timer of the kernel's: nothing in the
-  process could, while the library holds the interpreter's lock. So does one that wants more memory than it may have.
-- It ends with its standard input, and by no signal that is meant for the server: there, steps may end first.
+- An expression that exceeds its CPU time ends the process, through a kernel timer: nothing inside the process could
+  stop it while the library holds the GIL. An expression that exceeds its memory ends the process, too.
+- The process ends when its standard input closes. It ignores signals meant for the server, which lets its steps finish
+  first.
 
-It reads lines of JSON: first the paths to import from and the limits; then `[text, values]` each. It says `null` when
-it is ready, and whenever it has read a question: if it ends after that, it ends of the question. Then it answers, with
-`{"value": …}` or `{"error": "…"}`.
+It reads lines of JSON: first the import paths and the limits; then one `[text, values]` per question. It writes `null`
+when it is ready, and when it has read a question: if it ends after that `null`, the question ended it. Then it writes
+the answer, `{"value": …}` or `{"error": "…"}`.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ MOST_PROGRAMS = 100
 """How many compiled expressions are kept."""
 
 ANSWER_BYTES = 32 * 1024
-"""How long an answer may be. What is asked for is a truth, or a few names."""
+"""The maximum size of an answer. Expressions return a boolean or a few names."""
 
 
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # meant for the server, which ends us
+        signal.signal(number, signal.SIG_IGN)  # meant for the server, which ends this process
     settings = json.loads(sys.stdin.buffer.readline())
     sys.path[:] = settings["path"]
     _bound(settings["memory_bytes"])
-    sys.modules["cel.cli"] = types.ModuleType("cel.cli")  # the library's own command line: 30 MB, for nobody here
+    sys.modules["cel.cli"] = types.ModuleType("cel.cli")  # the library's command line: 30 MB, unused here
     import cel
 
     programs: dict[str, Any] = {}
@@ -59,7 +60,7 @@ def _answer(cel: Any, programs: dict[str, Any], text: str, values: dict[str, Any
             programs[text] = cel.compile(text)
         value = programs[text].execute(values)
         size = len(json.dumps(value))
-    except BaseException as error:  # what the library's own language calls a panic isn't an Exception
+    except BaseException as error:  # a Rust panic in the library isn't an Exception
         return {"error": str(error)[:1000] or type(error).__name__}
     return {"value": value} if size <= ANSWER_BYTES else {"error": f"it came to {size} bytes"}
 

@@ -1,11 +1,11 @@
-"""Expressions in CEL, on whatever data a user sends, without holding up anybody.
+"""Evaluates CEL expressions on any data that a user sends, without blocking the event loop.
 
 Laws:
-- What is small is evaluated at once: its bound of steps says so beforehand. (The library holds the interpreter's lock
-  for as long as an expression takes, so that a thread would hold up the event loop as well.)
-- Everything else is evaluated in a process beside this one, which may be killed, and is when it takes too long.
-- Processes are started when they are needed, and kept. One that ends while it evaluates is an error of that expression;
-  one that had ended before it could begin was ended by something else, and another one is asked, once.
+- A small expression is evaluated in place; an upper bound of its steps, known beforehand, shows that it is small. (The
+  library holds the GIL for the whole evaluation, so a thread would block the event loop, too.)
+- Any other expression is evaluated in a child process, which is killed if it takes too long.
+- Processes are started on demand and reused. If one ends while it evaluates, that is an error of the expression. If one
+  had ended before it began, something else ended it, and a new process is asked, once.
 
 Source: `docs/workflows.md`, "Expressions".
 """
@@ -27,10 +27,10 @@ from interlock.engine.work import expression_process
 from interlock.workflow.activities import Expression, OutputError, StepInput
 
 CPU_SECONDS = 1.0
-"""How long an expression may compute."""
+"""How much CPU time an expression may use."""
 
 ANSWER_SECONDS = 10.0
-"""How long it may take in all, on a machine that is busy."""
+"""How long it may take in all, on a busy machine."""
 
 START_SECONDS = 30.0
 """How long a process may take to start."""
@@ -44,16 +44,16 @@ PROCESSES = 2
 
 @dataclass
 class Expressions:
-    """Evaluates expressions. Belongs to one event loop; `close` it in the end."""
+    """Evaluates expressions. An instance belongs to one event loop; call `close` at the end."""
 
     _idle: list[asyncio.subprocess.Process] = field(default_factory=list)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
 
     async def value(self, expression: Expression, step_input: StepInput) -> Any:
-        """What an expression comes to.
+        """Return the value of an expression.
 
         Raises:
-            OutputError: it failed, or took too much of anything.
+            OutputError: it failed, or exceeded a limit.
         """
         values = expression.values(step_input)
         if expression.is_small(values):
@@ -73,7 +73,7 @@ class Expressions:
         return answer["value"]
 
     def _kept(self) -> asyncio.subprocess.Process | None:
-        """A process that has nothing to do, and lives."""
+        """Return an idle process that is alive, or None."""
         while self._idle:
             process = self._idle.pop()
             if process.returncode is None:
@@ -81,7 +81,7 @@ class Expressions:
         return None
 
     async def _answer(self, process: asyncio.subprocess.Process, question: bytes) -> bytes | None:
-        """What it answers; nothing when it comes to none, and None when it had ended before it could begin."""
+        """Return the process's answer: empty if it ended or timed out first, None if it had ended before it began."""
         line: bytes | None = b""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -97,7 +97,7 @@ class Expressions:
         return line
 
     async def close(self) -> None:
-        """End the processes."""
+        """End the idle processes."""
         while self._idle:
             await _ended(self._idle.pop())
 
@@ -125,7 +125,7 @@ async def _started() -> asyncio.subprocess.Process:
 
 
 async def _said(process: asyncio.subprocess.Process, line: bytes) -> bytes:
-    """Tell it something, and wait for what it says; nothing when it has ended."""
+    """Write a line to the process, and return the line that it writes next; empty if it has ended."""
     assert process.stdin is not None
     with contextlib.suppress(OSError):
         process.stdin.write(line + b"\n")
@@ -139,15 +139,15 @@ async def _next_line(process: asyncio.subprocess.Process) -> bytes:
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
-    """Kill it, if it hasn't ended: it has nothing to lose."""
+    """Kill the process if it is alive, and wait for its end; it has no state to save."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)  # `process.kill()` may take away what it ended with
+            os.kill(process.pid, signal.SIGKILL)  # `process.kill()` may lose the exit code
     await process.wait()
 
 
 def _why(code: int | None) -> str:
-    """What the process's end says of the expression."""
+    """Explain the process's exit code for the error message."""
     advice = "let it look at less data, or use a function"
     if code in (-signal.SIGPROF, -signal.SIGKILL):
         return f"computed for longer than {CPU_SECONDS:g} s: {advice}"

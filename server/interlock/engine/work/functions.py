@@ -1,10 +1,10 @@
-"""User code, in every form it may have, run on the event loop or in a thread.
+"""Runs user code, in every form that a step may have, on the event loop or in a thread.
 
 Laws:
-- Coroutines and async generators run on the loop, everything else in a worker thread.
+- Coroutines and async generators run on the event loop, everything else in a worker thread.
 - One yield is one event. A generator that runs ahead waits until the log has caught up.
-- A cancelled step ends at once where it awaits. In a thread it is told by `is_cancelled()`, and nobody waits for what
-  it returns; but that the thread is at work stays known until it has ended (`Threads`).
+- A cancelled coroutine ends at its current await. A step in a thread learns of it from `is_cancelled()`, and its result
+  is dropped; but `Threads` counts the thread as busy until it has ended.
 
 Source: `docs/workflows.md`, "Steps" and "What a step gives back".
 """
@@ -35,7 +35,7 @@ from interlock_protocol.types import JsonValue
 from interlock_protocol.values import is_text
 
 THREAD_AHEAD = 256
-"""How many yields a generator in a thread may be ahead of the loop."""
+"""How many yields a generator in a thread may be ahead of the event loop."""
 
 
 class Stream(Protocol):
@@ -45,28 +45,28 @@ class Stream(Protocol):
         """One piece of streamed content."""
 
     def custom(self, name: str, data: JsonValue) -> None:
-        """One event of the step's own."""
+        """One custom event of the step."""
 
     @property
     def is_full(self) -> bool:
-        """Whether to wait for `room` before the next event."""
+        """True if the caller must wait for `room` before the next event."""
 
     async def room(self) -> None:
-        """Return when events may be added again."""
+        """Wait until events may be added again."""
 
 
 Begin: TypeAlias = Callable[[], Callable[[], None]]
-"""Told that a thread begins, on the loop; what it returns is called there when the thread has ended."""
+"""Called on the event loop when a thread starts; the function that it returns is called there when the thread ends."""
 
 
 class Threads:
-    """The threads of this process that are at work for steps, also those that nobody waits for any more."""
+    """The threads of this process that work for steps, including abandoned ones whose result nobody waits for."""
 
     def __init__(self) -> None:
         self._of_run: dict[str, dict[str, set[asyncio.Future[None]]]] = {}
 
     def begin(self, run_id: str, step_id: str) -> Callable[[], None]:
-        """A thread begins to work for a step: see `Begin`."""
+        """Note that a thread starts to work for a step: see `Begin`."""
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._of_run.setdefault(run_id, {}).setdefault(step_id, set()).add(ended)
         return functools.partial(self._end, run_id, step_id, ended)
@@ -81,11 +81,11 @@ class Threads:
             del self._of_run[run_id]
 
     def of(self, run_id: str) -> Collection[str]:
-        """The ids of the run's steps that a thread is at work for."""
+        """The ids of the run's steps for which a thread is working."""
         return self._of_run.get(run_id, ())
 
     async def ended(self, run_id: str, step_id: str) -> None:
-        """Return when no thread is at work for the step."""
+        """Wait until no thread works for the step."""
         while at_work := self._of_run.get(run_id, {}).get(step_id):
             await asyncio.wait(tuple(at_work))
 
@@ -100,7 +100,7 @@ async def execute(
     """Run a step's executor to its end and return its output.
 
     Raises:
-        OutputError: it returned or yielded what can't be an output.
+        OutputError: it returned or yielded something that can't be an output.
         Exception: whatever the executor raised.
     """
     result = await call(executor, step_input, begin=begin)
@@ -115,16 +115,16 @@ async def execute(
     return content_of(result)
 
 
-class TimeLimitExceeded(Exception):  # noqa: N818 - the name is what clients see
+class TimeLimitExceeded(Exception):  # noqa: N818 - clients see this name
     """A step took longer than its `time_limit`."""
 
 
 @contextlib.asynccontextmanager
 async def time_limited(seconds: float | None) -> AsyncIterator[asyncio.Timeout]:
-    """Ends what runs inside after so many seconds.
+    """Cancel the body after `seconds`.
 
     Raises:
-        TimeLimitExceeded: it took longer.
+        TimeLimitExceeded: the body took longer.
     """
     try:
         async with asyncio.timeout(seconds) as limit:
@@ -136,7 +136,10 @@ async def time_limited(seconds: float | None) -> AsyncIterator[asyncio.Timeout]:
 
 
 async def call(function: Callable[[Any], Any], given: Any, *, begin: Begin = _unseen) -> Any:
-    """Call `function` where it belongs: on the loop when it is asynchronous, else in a worker thread."""
+    """Call `function` on the event loop if it is asynchronous, otherwise in a worker thread.
+
+    A plain generator function is only called, which runs none of its code; `execute` iterates it in a thread.
+    """
     if _is_async(function):
         result = function(given)
     elif _is_generator(function):
@@ -147,10 +150,10 @@ async def call(function: Callable[[Any], Any], given: Any, *, begin: Begin = _un
 
 
 async def in_thread(function: Callable[[Any], Any], given: Any, *, begin: Begin = _unseen) -> Any:
-    """Call `function` in a thread of its own.
+    """Call `function` in a new thread.
 
-    Not in a pool: a pool's size would be a bound on how many runs can wait in blocking code, and its threads would
-    hold up the end of the process. These are daemons: a step that was told to stop and didn't is left behind.
+    It isn't a pool's thread, because a pool's size would bound how many runs can wait in blocking code, and its threads
+    would delay the process's exit. These threads are daemons: a step that ignores its cancellation is left behind.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -168,15 +171,15 @@ async def in_thread(function: Callable[[Any], Any], given: Any, *, begin: Begin 
     def run() -> None:
         try:
             outcome: tuple[Any, BaseException | None] = context.run(function, given), None
-        except StopIteration as error:  # a future doesn't take it
+        except StopIteration as error:  # a future doesn't accept it
             outcome = None, RuntimeError(f"the step raised {error!r}")
         except BaseException as error:
             outcome = None, error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the event loop is closed; nobody waits for the result
             loop.call_soon_threadsafe(deliver, *outcome)
 
     threading.Thread(target=run, daemon=True, name="interlock-step").start()
-    end = begin()  # not before: where no thread can be started, none ends
+    end = begin()  # after `start`: if the thread can't be started, it never ends
     return await future
 
 
@@ -192,11 +195,11 @@ def _forms(function: Callable[..., Any]) -> tuple[Any, ...]:
     """The function behind partials, and a callable object's `__call__`."""
     while isinstance(function, functools.partial):
         function = function.func
-    return (function, getattr(function, "__call__", None))  # noqa: B004 - the method, not whether there is one
+    return (function, getattr(function, "__call__", None))  # noqa: B004 - the method itself is needed
 
 
 async def _drain(items: AsyncIterator[Any], stream: Stream) -> Content:
-    """Pass on what a generator yields; its output is a last `StepOutput`, or all its text."""
+    """Pass on a generator's items and return its output: its last item if that is a `StepOutput`, else all its text."""
     text: list[str] = []
     output: StepOutput | None = None
     async for item in items:
@@ -225,7 +228,7 @@ def _event_name(event: CustomEvent) -> str:
 
 
 class _ThreadedGenerator:
-    """Iterates a plain generator in a thread, a bounded number of items ahead of the loop."""
+    """Iterates a plain generator in a thread, at most `THREAD_AHEAD` items ahead of the event loop."""
 
     def __init__(self, generator: Generator[Any, Any, Any], begin: Begin) -> None:
         self._generator = generator
@@ -274,7 +277,7 @@ class _ThreadedGenerator:
     def _notify(self, told: Callable[[], None]) -> None:
         try:
             self._loop.call_soon_threadsafe(told)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the event loop is closed; nobody waits for the items
             self._stopped = True
 
     async def _iterate(self) -> AsyncIterator[Any]:

@@ -1,10 +1,10 @@
-"""The session of a run, as its steps see it: read before a step, saved after it.
+"""The session of a run, as its steps see it: read before each step, saved after it.
 
 Laws:
-- A step's changes are in the log with its output, and in the store before the next step begins; doing the latter again
-  after a crash changes nothing. A step that runs again in another epoch is another one, wherever it stands in its log.
-- What is saved are changes, merged with those of other runs of the session; never a whole state.
-- A session that was made for a run that just begins is nobody else's yet, and isn't looked up.
+- A step's changes are in the log with its output, and in the store before the next step begins. Saving them again after
+  a crash changes nothing. A step that runs again in a later epoch counts as a new one, whatever its index.
+- A save writes changes, merged with those of the session's other runs; never the whole session state.
+- A session created for a new run isn't looked up, because no other run can have used it yet.
 
 Source: `docs/workflows.md`, "Sessions".
 """
@@ -26,12 +26,12 @@ _INDEX_BITS = 40
 
 
 def own_session(run_id: str) -> str:
-    """The id of a session that is made for one run."""
+    """The id of the session that is created for one run."""
     return run_id.replace("run-", "session-", 1)
 
 
 class Sessions:
-    """The session of one run that is driven here."""
+    """The session of one run that this process drives."""
 
     def __init__(self, store: SessionStates, state: RunState) -> None:
         self._store = store
@@ -43,11 +43,11 @@ class Sessions:
         self._earlier: tuple[EarlierRun, ...] | None = None
 
     async def for_step(self) -> Session:
-        """The session as it is now, to be changed in place by one step."""
+        """The current session, which one step may change in place."""
         if not self._is_used:
             return Session(self._key[1])
         while True:
-            # The step isn't to blame: it begins when the store is back.
+            # An unavailable store must not fail the step: it begins when the store is back.
             with contextlib.suppress(StoreUnavailable):
                 return await self._read()
             await asyncio.sleep(RETRY_SECONDS)
@@ -61,11 +61,11 @@ class Sessions:
         return Session(self._key[1], state, self._earlier)
 
     def is_unsaved(self, state: RunState) -> bool:
-        """Whether the run has changes that aren't in the store yet."""
+        """Return True if the run has changes that aren't in the store yet."""
         return bool(self._unsaved(state))
 
     async def save(self, state: RunState) -> None:
-        """Save the changes that are in the log and not in the store yet."""
+        """Save the changes that are in the log but not in the store yet."""
         patches = self._unsaved(state)
         while patches:
             with contextlib.suppress(StoreUnavailable):
@@ -86,5 +86,5 @@ def _earlier(run_id: str, given: JsonValue, snapshot: bytes) -> EarlierRun:
 
 
 def _place(state: RunState, index: int) -> int:
-    """A number for an index that is greater in a later epoch."""
+    """A number that orders indexes across epochs: any index of a later epoch is greater."""
     return (state.epoch - 1 << _INDEX_BITS) + index

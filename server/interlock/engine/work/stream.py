@@ -1,4 +1,4 @@
-"""What a step says while it runs: its text, its own events, its agent's tools.
+"""The events of a running step: its text, its custom events, and its agent's tool calls.
 
 Law: of a step's streamed events only the content and the time differ; the rest is encoded once.
 
@@ -19,7 +19,7 @@ from interlock_protocol.values import NotWire, written
 
 
 class RunWriter(Protocol):
-    """Where the events of a run go, and what they have made of it so far."""
+    """Takes the events of a run, and has the run's current state."""
 
     clock: Clock
     state: RunState
@@ -29,17 +29,14 @@ class RunWriter(Protocol):
 
     @property
     def is_full(self) -> bool:
-        """Whether whoever says more has to wait for `room`."""
+        """True if the caller must wait for `room` before the next event."""
 
     async def room(self) -> None:
-        """Return when more may be said."""
+        """Wait until events may be added again."""
 
 
 class StepStream:
-    """Where one running step's events go.
-
-    Of a step's streamed events only the content and the time differ: the rest is encoded once.
-    """
+    """Takes the events of one running step, and strikes secrets from them."""
 
     def __init__(self, writer: RunWriter, program: Program, work: Work, secrets: Set[str]) -> None:
         self._writer = writer

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
 from interlock.workflow.node import AgentState, Failure, Form, Happening, NodeState, Output, Phase, Tries
@@ -34,10 +34,14 @@ from interlock.workflow.run.state import (
     resolution_key,
     walk,
 )
+from interlock_protocol import typed
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
 
 MAY_COME_LATE = frozenset({"StepContinued", "StepExecutorContinued", "WorkflowCancelled"})
 """What others than its owner append to a run that goes on. After an end, whatever the owner had folded is void."""
+
+
+Decision: TypeAlias = typed.StepContinued | typed.StepExecutorContinued
 
 
 def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
@@ -75,7 +79,7 @@ def shift(state: RunState, first: int, by: int) -> None:
             node.ended_index += by
 
 
-def _node(state: RunState, event: Event) -> NodeState:
+def _node(state: RunState, event: typed.StepEvent) -> NodeState:
     """The node of a step event, entered now if it wasn't."""
     path: list[PathPart] = event["step_path"]
     node = node_at(state, path)
@@ -90,16 +94,16 @@ def _node(state: RunState, event: Event) -> NodeState:
     return node
 
 
-def _fold_own(node: NodeState, event: Event, private: Mapping[str, Any]) -> None:
+def _fold_own(node: NodeState, event: Mapping[str, object], private: Mapping[str, Any]) -> None:
     """What an event does to a container's own state."""
-    change = folds_of(node.kind).get(event["event"])
+    change = folds_of(node.kind).get(str(event["event"]))
     if change is not None:
         if node.own is None:
             node.own = own_of(node.kind)
         change(node.own, node, event, private)
 
 
-def _end(state: RunState, node: NodeState, event: Event, happening: Happening) -> None:
+def _end(state: RunState, node: NodeState, event: typed.StepEvent, happening: Happening) -> None:
     node.go(happening)
     node.ended_index = state.next_index
     _forget_secrets(state, node)
@@ -123,12 +127,12 @@ def _without_secrets(private: JsonObject) -> JsonObject:
     return {**private, "sealed": {name: {"tag": each["tag"]} for name, each in sealed.items()}}  # type: ignore[call-overload, index]
 
 
-def _workflow_started(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _workflow_started(state: RunState, event: typed.WorkflowStarted, _: Mapping[str, Any]) -> None:
     state.status = RunStatus.RUNNING
     state.started_at = event["created_at"]
 
 
-def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _step_started(state: RunState, event: typed.StepStarted, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.go(Happening.STARTED)
     node.kind = node.kind or private.get("kind", "Step")
@@ -139,10 +143,11 @@ def _step_started(state: RunState, event: Event, private: Mapping[str, Any]) -> 
     _fold_own(node, event, private)
 
 
-def _step_completed(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _step_completed(state: RunState, event: typed.StepCompleted, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     _end(state, node, event, Happening.COMPLETED)
-    said, before = event.get("step_response", {}), node.output
+    said: Mapping[str, Any] = event.get("step_response", {})
+    before = node.output
     node.output = Output(
         event.get("content"),
         event["content_type"],
@@ -166,11 +171,11 @@ def _session_changed(state: RunState, node: NodeState, private: Mapping[str, Any
         state.session_patches.append(SessionPatch(state.next_index, changes))
 
 
-def _step_skipped(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _step_skipped(state: RunState, event: typed.StepSkipped, _: Mapping[str, Any]) -> None:
     _end(state, _node(state, event), event, Happening.SKIPPED)
 
 
-def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _step_error(state: RunState, event: typed.StepError, private: Mapping[str, Any]) -> None:
     if private.get("apart"):
         return  # it is about the run, and touches no node
     node = _node(state, event)
@@ -183,7 +188,7 @@ def _step_error(state: RunState, event: Event, private: Mapping[str, Any]) -> No
         node.ended_index = state.next_index
 
 
-def _output_review(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _output_review(state: RunState, event: typed.StepOutputReview, private: Mapping[str, Any]) -> None:
     """An output that waits for its review is durable from here on, and what came with it."""
     node = _node(state, event)
     _nothing_said(node)
@@ -210,15 +215,17 @@ def _nothing_said(node: NodeState) -> None:
         node.verdict = replace(node.verdict, given=None)
 
 
-def _executor_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _executor_paused(state: RunState, event: typed.StepExecutorPaused, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.go(Happening.ASKED)
     node.tries = replace(node.tries, turn=node.tries.turn + 1)
-    node.agent = AgentState(private["state"], list(event["executor_requirements"]), schemas=private.get("schemas", {}))
+    node.agent = AgentState(
+        private["state"], [dict(each) for each in event["executor_requirements"]], schemas=private.get("schemas", {})
+    )
     node.session_changes = private.get("session", [])
 
 
-def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str, Any]) -> None:
     facts = dict(private["requirement"])
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
@@ -236,14 +243,14 @@ def _step_paused(state: RunState, event: Event, private: Mapping[str, Any]) -> N
     _fold_own(node, event, private)
 
 
-def _run_output(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _run_output(state: RunState, event: typed.WorkflowRunOutput, _: Mapping[str, Any]) -> None:
     state.status = RunStatus(event["status"])
     state.paused_at = event["created_at"]
     state.ended_steps = []
     state.session_patches = []
 
 
-def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> None:
     if "key" in private:
         state.applied_keys = [*state.applied_keys[1 - KEPT_KEYS :], private["key"]]
     is_withdrawn = event["requirement_id"] not in state.requirements
@@ -274,16 +281,17 @@ def _continued(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
         _decided(state, node, requirement, event, private)
 
 
-def _resumed(state: RunState, event: Event) -> None:
+def _resumed(state: RunState, event: Decision) -> None:
     if state.paused_at is not None:
         state.paused_ms += elapsed(state.paused_at, event["resolved_at"])
         state.paused_at = None
     state.status = RunStatus.RUNNING
 
 
-def _is_resolved_by(requirement: Requirement, event: Event) -> bool:
+def _is_resolved_by(requirement: Requirement, event: Decision) -> bool:
     """Take in the responses to some parts of a requirement; whether that resolves it."""
-    for each in event["decision"]["executor_requirements"]:
+    given: Mapping[str, Any] = event["decision"]
+    for each in given["executor_requirements"]:
         response = {key: value for key, value in each.items() if key != "id"}
         requirement.respond(each["id"], response, event["resolved_by"])
     responses = requirement.responses
@@ -307,7 +315,7 @@ def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
 
 
 def _decided(
-    state: RunState, node: NodeState, requirement: Requirement, event: Event, private: Mapping[str, Any]
+    state: RunState, node: NodeState, requirement: Requirement, event: Decision, private: Mapping[str, Any]
 ) -> None:
     """What a decision does to the node that waited for it."""
     decision: JsonObject = event["decision"]
@@ -336,15 +344,15 @@ def _approved(node: NodeState, decision: JsonObject, private: Mapping[str, Any])
         node.output = replace(node.output, content=content, content_type=content_type, overruled=True)
 
 
-def _filled(node: NodeState, decision: JsonObject, private: Mapping[str, Any], *, again: bool = False) -> None:
+def _filled(node: NodeState, decision: Mapping[str, Any], private: Mapping[str, Any], *, again: bool = False) -> None:
     """A form was filled in, `again` or for the first time."""
     if "user_input" in decision:
         sealed = {name: each["value"] for name, each in private.get("sealed", {}).items()}
-        node.form = Form(decision["user_input"], sealed, node.form.inputs + again)  # type: ignore[arg-type]
+        node.form = Form(decision["user_input"], sealed, node.form.inputs + again)
 
 
-def _rejected(node: NodeState, requirement: Requirement, event: Event) -> None:
-    decision = event["decision"]
+def _rejected(node: NodeState, requirement: Requirement, event: Decision) -> None:
+    decision: Mapping[str, Any] = event["decision"]
     feedback, on_reject = decision.get("rejection_feedback"), decision["on_reject"]
     node.verdict = replace(node.verdict, rejected_by=event["resolved_by"], feedback=feedback)
     if requirement.kind in GATES:
@@ -368,39 +376,40 @@ def _run_again(node: NodeState) -> None:
     node.children = {}
 
 
-def _error_decided(node: NodeState, event: Event, private: Mapping[str, Any]) -> None:
-    what = event["decision"]["decision"]
+def _error_decided(node: NodeState, event: Decision, private: Mapping[str, Any]) -> None:
+    decision: Mapping[str, Any] = event["decision"]
+    what = decision["decision"]
     node.failure = replace(node.failure, asks=False)
     if what == "retry":
         node.go(Happening.TO_RETRY)
         node.tries = replace(node.tries, in_a_row=0, asked_errors=node.tries.asked_errors + 1)
-        _filled(node, event["decision"], private, again=True)
+        _filled(node, decision, private, again=True)
     else:
         # What was said before was about an output, and isn't why.
         node.verdict = replace(node.verdict, rejected=what, rejected_by=event["resolved_by"], feedback=None)
 
 
-def _container_started(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _container_started(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.go(Happening.STARTED)
-    node.kind = _KIND_STARTED[event["event"]]
+    node.kind = _KIND_STARTED[cast("Event", event)["event"]]
     _nothing_said(node)
     node.started_at = event["created_at"]
     _fold_own(node, event, private)
 
 
-def _container_completed(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _container_completed(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     _end(state, node, event, Happening.COMPLETED)
     _fold_own(node, event, private)
 
 
-def _container_told(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _container_told(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
     """An event that changes a container's own state, and nothing of its life."""
     _fold_own(_node(state, event), event, private)
 
 
-def _steps_withdrawn(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+def _steps_withdrawn(state: RunState, event: typed.StepsWithdrawn, _: Mapping[str, Any]) -> None:
     """Nodes that their container gives up. A decision on them that is folded late finds nothing to change."""
     for id_ in event["requirement_ids"]:
         if id_ in state.requirements:
@@ -413,7 +422,7 @@ def _steps_withdrawn(state: RunState, event: Event, _: Mapping[str, Any]) -> Non
             _give_up(state, node, event)
 
 
-def _give_up(state: RunState, node: NodeState, event: Event) -> None:
+def _give_up(state: RunState, node: NodeState, event: typed.StepsWithdrawn) -> None:
     """Of a node that is given up, nothing is left but how it ended."""
     left = NodeState(node.step_id, node.visit, node.kind, node.phase, ended_index=state.next_index)
     left.go(Happening.FAILED if "error" in event else Happening.WITHDRAWN)
@@ -423,7 +432,7 @@ def _give_up(state: RunState, node: NodeState, event: Event) -> None:
         setattr(node, each.name, getattr(left, each.name))
 
 
-def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
+def _recovered(state: RunState, event: typed.WorkflowRecovered, private: Mapping[str, Any]) -> None:
     if not private.get("handover"):
         state.recoveries += 1
     interrupted = frozenset(event["interrupted_steps"])
@@ -436,7 +445,7 @@ def _recovered(state: RunState, event: Event, private: Mapping[str, Any]) -> Non
             node.tries = replace(node.tries, in_a_row=node.tries.in_a_row - 1)  # it is no fault of the step's
 
 
-def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], None]:
+def _ended(status: RunStatus) -> _Folder:
     def end(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
         state.status = status
         for resolution in state.resolved.values():
@@ -452,7 +461,8 @@ def _ended(status: RunStatus) -> Callable[[RunState, Event, Mapping[str, Any]], 
     return end
 
 
-_Folder: TypeAlias = Callable[[RunState, Event, Mapping[str, Any]], None]
+_Folder: TypeAlias = Callable[[RunState, Any, Mapping[str, Any]], None]
+"""Takes in an event of one name, of the type that `typed` has for it."""
 
 _OF_STEPS: dict[str, _Folder] = {
     "WorkflowStarted": _workflow_started,
