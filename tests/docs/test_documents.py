@@ -356,6 +356,7 @@ SCENARIOS: dict[str, tuple[Any, Answers, Any]] = {
     "invoice": ("", no_answers, "Nothing to pay."),
     "parcel": ("plums", confirmed, "a box of plums, labelled"),
     "offer": ("", confirmed, "7 pieces at 120"),
+    "address": ("", no_answers, "Berlin"),
     "claim": ({"amount": 5}, no_answers, "waved through"),
     "delivery": ("ada@example.org", no_answers, "sent by e-mail"),
     "halving": (20, no_answers, 0.625),

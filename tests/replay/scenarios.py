@@ -21,6 +21,7 @@ from interlock import (
     ErrorReview,
     Loop,
     Parallel,
+    Race,
     Review,
     Router,
     Step,
@@ -334,6 +335,24 @@ async def parallel_cancelled(run: Run) -> None:
     await run.until("WorkflowRunOutput")
     await (await run.paused("right")).reject()
     await run.cancelled()
+
+
+@scenario(
+    Race(
+        "first",
+        [
+            Steps("asked", [Step("who", echo, human_review=Confirm("Who?"))]),
+            Parallel("broken", [Step("breaks", break_down), Step("waits", echo, human_review=Confirm("Still?"))]),
+            Step("quick", echo, human_review=Confirm("Now?")),
+        ],
+    ),
+    Step("after", echo),
+)
+async def race(run: Run) -> None:
+    """A race: one branch fails with something open in it, one wins after a person let it go, one is withdrawn."""
+    await run.until("StepsWithdrawn")
+    await (await run.paused("quick")).confirm()
+    await run.completed()
 
 
 @scenario(

@@ -8,13 +8,14 @@ Source: engine spec, "Rules" 1 to 9, and "What each kind may ask of a person".
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.workflow.random_runs import Does, IfWeak, Once, Says, said
 from tests.workflow.simulation import Agent, Event, Simulation
 
-from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Review, Router, Step, Steps, Workflow
+from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Race, Review, Router, Step, Steps, Workflow
 from interlock_protocol.requirements import FLAGS
 
 NOTHING: Any = object()
@@ -27,6 +28,10 @@ NEVER: Sent = (None, None)
 
 class Halted(Exception):  # noqa: N818 - no error
     """Nothing that comes after may go on: a person is waited for, or the run ends here."""
+
+
+class Failed(Halted):
+    """It ends here with an error, unless something around it takes that."""
 
 
 class Skipped(Exception):  # noqa: N818 - no error
@@ -57,6 +62,15 @@ class Model:
     waiting: set[tuple[Path, str]] = field(default_factory=set)
     calls: Counter[int] = field(default_factory=Counter)
     met: Counter[tuple[Path, str]] = field(default_factory=Counter)
+    winners: dict[Path, list[str | None]] = field(default_factory=dict)
+    """The branches that came first in the races at a place, one after the other: the rules don't say who is quick."""
+
+    gone: set[tuple[Path, str]] = field(default_factory=set)
+    """What of `waiting` is withdrawn by then."""
+
+    races: set[Path] = field(default_factory=set)
+    """Where there are races: of what is in them, only how much it may be at most is known."""
+
     is_content_plain: bool = True
     """Whether no loop had an iteration without content: what its content is then is no business of this model."""
 
@@ -79,6 +93,8 @@ class Model:
             raise Skipped("timeout" if event["resolved_by"] == "timeout" else reason)
 
     def end(self, event: str) -> None:
+        if event == "WorkflowError":
+            raise Failed
         self.ends.add(event)
         raise Halted
 
@@ -125,6 +141,8 @@ class Model:
                 return self.sequence(node.steps, path, sent)
             case Parallel():
                 return self.parallel(node, path, sent)
+            case Race():
+                return self.race(node, path, sent)
             case Condition(evaluator=Says(value=holds)):
                 listed = node.steps if holds and not goes_else else node.else_steps
                 if not listed:
@@ -135,18 +153,42 @@ class Model:
         return self.loop(node, path, sent)
 
     def parallel(self, node: Parallel, path: Path, sent: Sent) -> Any:
-        contents, halted = {}, False
+        contents: dict[str, Any] = {}
+        halted: list[Halted] = []
         for child in node.steps:
             try:
                 content = self.node(child, (*path, child.name), sent)
-            except Halted:
-                halted = True
+            except Halted as halt:
+                halted.append(halt)
                 continue
             if content is not NOTHING:
                 contents[child.name] = content
         if halted:
-            raise Halted
+            raise next((halt for halt in halted if isinstance(halt, Failed)), halted[0])
         return contents
+
+    def race(self, node: Race, path: Path, sent: Sent) -> Any:
+        self.races.add(path)
+        before, contents, failed, skipped = set(self.waiting), {}, 0, 0
+        for child in node.steps:
+            inside, skips = (*path, child.name), self.skipped.copy()
+            others = set(self.waiting)
+            try:
+                contents[child.name] = self.node(child, inside, sent)
+            except Failed:
+                failed += 1
+                self.gone |= self.waiting - others
+            except Halted:
+                continue
+            if any(place == inside for place, _ in self.skipped - skips):
+                skipped += 1
+                del contents[child.name]
+        if self.winners.get(path):
+            winner = self.winners[path].pop(0)
+            self.gone |= self.waiting - before
+            assert winner in contents or (winner is None and skipped == len(node.steps))
+            return NOTHING if winner is None else contents[winner]
+        raise Failed if failed and failed + skipped == len(node.steps) else Halted
 
     # --- what is reviewed ---
 
@@ -295,9 +337,12 @@ def model_of(run: Simulation) -> tuple[Model, bool, Any]:
         elif requirement in answers:
             decided[path, kind].append(answers[requirement])
     model = Model(dict(decided), interrupted)
+    for event in run.of("RaceExecutionCompleted"):
+        model.winners.setdefault(tuple(event["step_path"]), []).append(event.get("winner"))
     try:
         content = model.sequence(run.workflow.steps, (), NEVER)
-    except Halted:
+    except Halted as halt:
+        model.ends |= {"WorkflowError"} if isinstance(halt, Failed) else set()
         return model, False, NOTHING
     return model, True, content
 
@@ -325,6 +370,11 @@ def _asked(run: Simulation) -> dict[str, tuple[Path, str, int | None]]:
     return asked
 
 
+def withdrawn(event: Event, paths: Collection[Path]) -> set[Path]:
+    """Which of these are given up with a `StepsWithdrawn`."""
+    return {path for path in paths for gone in event["step_paths"] if path[: len(gone)] == tuple(gone)}
+
+
 def begun_again(run: Simulation) -> set[tuple[int, Path]]:
     """Where a step was started only because a crash had broken it off."""
     again: set[tuple[int, Path]] = set()
@@ -343,6 +393,9 @@ def begun_again(run: Simulation) -> set[tuple[int, Path]]:
                 hit = {path for path in running if run.place_of(path).step_id in event["interrupted_steps"]}
                 broken |= hit
                 running -= hit
+            case "StepsWithdrawn":
+                running -= withdrawn(event, running)
+                broken -= withdrawn(event, broken)
             case "StepError":
                 broken.discard(path)
                 running.discard(path)

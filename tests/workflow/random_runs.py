@@ -18,6 +18,7 @@ from interlock import (
     ErrorReview,
     Loop,
     Parallel,
+    Race,
     Review,
     Router,
     Step,
@@ -132,6 +133,9 @@ class Drawn:
     pick: Pick[Any]
     calm: bool
     names: Iterator[int] = field(default_factory=itertools.count)
+    races: bool = True
+    in_race: bool = False
+    """In a race, nothing counts how often it was called: how far the losers come isn't said by the rules."""
 
     def workflow(self) -> Workflow:
         return Workflow("w", steps=[self.node(MAX_DEPTH) for _ in range(self.pick([1, 2, 3]))])
@@ -140,11 +144,17 @@ class Drawn:
         name = f"n{next(self.names)}"
         if depth == 0 or self.pick([True, False]):
             return self.leaf(name)
-        kind = self.pick(["Steps", "Parallel", "Parallel", "Workflow", "Condition", "Router", "Loop"])
+        kinds = ["Steps", "Parallel", "Parallel", "Workflow", "Condition", "Router", "Loop"]
+        kind = self.pick([*kinds, "Race"] if self.races else kinds)
+        around = self.races, self.in_race
+        self.races &= kind != "Router"  # it may run them again, and who was first then would be told of one place
+        self.in_race |= kind == "Race"
         children = [self.node(depth - 1) for _ in range(self.pick([1, 2] if kind == "Loop" else [1, 2, 3]))]
+        self.races, self.in_race = around
         make = {
             "Steps": self.steps,
             "Parallel": self.parallel,
+            "Race": self.race,
             "Workflow": self.nested,
             "Condition": self.condition,
             "Router": self.router,
@@ -156,7 +166,7 @@ class Drawn:
         reviews = [self.maybe(self.confirm), self.maybe(self.ask), self.maybe(self.review)]
         if self.pick([False, False, False, True]):
             return Step(name, agent=Agent(self.turns()), human_review=kept([*reviews, self.maybe(self.tool_review)]))
-        fails = 0 if self.calm else self.pick([0, 0, 0, 1, 2, FOREVER])
+        fails = 0 if self.calm else self.pick([0, 0, FOREVER] if self.in_race else [0, 0, 0, 1, 2, FOREVER])
         does = Does(fails, stops=not self.calm and self.pick([False] * 6 + [True]), weak=self.pick([False, True]))
         on_error = self.pick(["fail", "skip", "pause", "pause"])
         policies = {"on_error": on_error, "retries": self.pick([0, 0, 1]), "restart": self.pick(["again", "ask"])}
@@ -186,9 +196,12 @@ class Drawn:
         return Ask(FORM, **self.timing("skip", "cancel"))
 
     def review(self) -> Review:
-        way, when = self.pick(["retry", "skip", "cancel"]), self.pick([None, None, IfWeak(), Once()])
+        way, when = self.pick(["retry", "skip", "cancel"]), self.when()
         timing = self.timing("approve", "skip", "cancel")
         return Review(on_reject=way, when=when, max_retries=self.pick([0, 1, 2]), **timing)
+
+    def when(self) -> Any:
+        return self.pick([None, IfWeak()] if self.in_race else [None, None, IfWeak(), Once()])
 
     def tool_review(self) -> ToolReview:
         return ToolReview(**self.timing("skip", "cancel"))
@@ -200,6 +213,9 @@ class Drawn:
 
     def parallel(self, name: str, children: list[Any]) -> Parallel:
         return Parallel(name, children, human_review=self.maybe(self.confirm))
+
+    def race(self, name: str, children: list[Any]) -> Race:
+        return Race(name, children, human_review=self.maybe(self.confirm))
 
     def nested(self, name: str, children: list[Any]) -> Step:
         inner = Workflow(f"inner-{name}", steps=children)

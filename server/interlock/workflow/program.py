@@ -50,6 +50,7 @@ from interlock.workflow.run.state import (
     is_readable,
     load,
     load_parts,
+    result_in,
 )
 from interlock.workflow.run.walk import TIMEOUT, Advance, Work, ends_run
 from interlock_protocol.types import JsonObject, JsonValue
@@ -93,6 +94,7 @@ __all__ = [
     "load",
     "load_parts",
     "next_timer",
+    "result_in",
     "said",
     "shift",
     "snapshot",

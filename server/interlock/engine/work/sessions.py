@@ -14,12 +14,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from pydantic_core import from_json
-
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.sessions import Sessions as SessionStates
-from interlock.workflow.program import EarlierRun, RunState, Session
-from interlock_protocol.types import JsonValue, RunStatus
+from interlock.workflow.program import EarlierRun, RunState, Session, result_in
+from interlock_protocol.types import JsonValue
 
 RETRY_SECONDS = 0.5
 _INDEX_BITS = 40
@@ -81,8 +79,8 @@ class Sessions:
 
 
 def _earlier(run_id: str, given: JsonValue, snapshot: bytes) -> EarlierRun:
-    ended = from_json(snapshot)
-    return EarlierRun(run_id, given, ended["content"], RunStatus(ended["status"]), ended["error"])
+    content, status, error = result_in(snapshot)
+    return EarlierRun(run_id, given, content, status, error)
 
 
 def _place(state: RunState, index: int) -> int:

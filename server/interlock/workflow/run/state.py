@@ -182,6 +182,12 @@ def load(data: bytes, version: int = REDUCER_VERSION) -> RunState:
             return state
 
 
+def result_in(data: bytes) -> tuple[JsonValue, RunStatus, str | None]:
+    """Of a run that has ended, what `dump` wrote of how: its content, its status, and its error."""
+    raw = from_json(data)
+    return raw.get("content"), RunStatus(raw["status"]), raw.get("error")
+
+
 def load_parts(data: bytes, version: int = REDUCER_VERSION) -> Generator[None, None, RunState]:
     """As `load`, one small part after the other: between them, others may have their turn."""
     raw = from_json(data)
