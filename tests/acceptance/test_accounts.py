@@ -42,10 +42,15 @@ def done(_: StepInput) -> str:
     return "done"
 
 
+def where(step_input: StepInput) -> str:
+    return f"{step_input.account} {step_input.namespace} {step_input.user_id}"
+
+
 workflows = [
     Workflow("confirm", steps=[Step("publish", done, human_review=Confirm("Publish?"))]),
     Workflow("grouped", steps=[Step("publish", done, human_review=Confirm("Publish?", assignees=["group:reviewers"]))]),
     Workflow("remember", steps=[Step("remember", remember)]),
+    Workflow("where", steps=[Step("ask", done, human_review=Confirm("Where?")), Step("where", where)]),
 ]
 
 
@@ -249,6 +254,16 @@ async def test_a_run_is_started_at_home_or_where_one_lives_and_nowhere_else(live
         assert (await client.get("/workflows", params=wanted)).json() == (await client.get("/workflows")).json()
         assert (await client.get("/workflows", params={"namespace": "org_x"})).json() == {"workflows": []}
         assert (await client.get("/runs", params={"namespace": "a b"})).status_code == 422
+
+
+async def test_a_step_and_the_first_event_know_where_the_run_is(live: Live) -> None:
+    async with live.talk(token("olaf", MINE, groups=["ops"])) as olaf:
+        for namespace, more in (("user_olaf", {}), ("org_ops", {"namespace": "org_ops"})):
+            run_id = await olaf.start("where", **more)
+            heard = await olaf.until_pause(run_id)
+            assert next(each for each in heard if each["event"] == "WorkflowStarted")["namespace"] == namespace
+            await olaf.send(continue_with(heard[-1], confirmed=True))
+            assert (await olaf.until("WorkflowCompleted"))[-1]["content"] == f"{MINE} {namespace} olaf"
 
 
 async def test_whoever_lives_in_a_namespace_sees_decides_and_cancels_what_runs_there(live: Live) -> None:

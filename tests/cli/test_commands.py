@@ -92,6 +92,8 @@ def test_runs_are_filtered_and_limited(cli: Cli) -> None:
     assert len(table) == 3
     assert all(row.split()[1:3] == ["confirmed", "PAUSED"] for row in table[1:])
     assert cli("runs", "--workflow", "nothing").stdout.startswith("No runs.")
+    assert cli("runs", "--namespace", "user_bob").stdout.startswith("No runs.")
+    assert "confirmed" in cli("runs", "--namespace", "user_alice", "--limit", "2").stdout
     assert cli("runs", "--status", "nothing").returncode == 2
 
 

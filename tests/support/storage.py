@@ -141,7 +141,7 @@ class Storage:
 
 def fresh(workflow: Workflow, run_id: str) -> RunState:
     """The state of a run before its first event."""
-    return RunState(run_id, workflow.id, "session", "ada", fingerprint=workflow.fingerprint)
+    return RunState(run_id, workflow.id, "session", "ada", fingerprint=workflow.fingerprint, namespace="user_ada")
 
 
 def _append(run_id: str, bodies: list[bytes], resolves: tuple[str, ...]) -> Append:
