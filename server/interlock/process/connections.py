@@ -48,7 +48,7 @@ MAX_HEADERS: Final = 128
 """The bounds of a request's head; for a WebSocket's handshake, the library's own bounds are no larger."""
 
 SPARE_PLACES: Final = 256
-"""Connections in addition to those of sockets and streams: for requests, and for refusing connections over the limit."""
+"""Connections in addition to those of sockets and streams: for requests, and for refusals of sockets over the limit."""
 
 _NEAR, _FAR_AGAIN = 0.9, 0.8
 
@@ -217,7 +217,7 @@ class Connection(Below, asyncio.Protocol):
         self._read_or_wait()
 
     def _read_or_wait(self) -> None:
-        """Resume reading if all data was passed on and the protocol wants more; otherwise pause, and schedule the rest."""
+        """Resume reading if all data was passed on and the protocol wants more; else pause, and schedule the rest."""
         if self.is_closing():
             self._rest = None
             return

@@ -36,7 +36,7 @@ from interlock.workflow.declare.nodes import Workflow
 
 
 def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None) -> None:
-    """Serve these workflows until the process is told to stop. Prints the address, and the token if it generated one."""
+    """Serve these workflows until the process is told to stop. Prints the address, and the token if it made one."""
     settings = settings or Settings()
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(listed(workflows), settings, authenticator)
