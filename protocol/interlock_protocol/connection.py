@@ -114,12 +114,12 @@ SERVER_TABLE: Mapping[ServerState, Mapping[ServerInput, ServerState]] = MappingP
     }
 )
 
-_NOT_YET = {
+_AUTH_REQUIRED = {
     ServerState.AWAITING_AUTH: (AuthErrorCode.AUTH_REQUIRED, "authenticate first, then send this again"),
     ServerState.EXPIRED: (AuthErrorCode.EXPIRED_TOKEN, "the token has expired; authenticate with a new one"),
 }
 
-_TOO_MUCH = f"; before that, a message has at most {MAX_UNAUTHENTICATED_BYTES} bytes"
+_SIZE_HINT = f"; before that, a message has at most {MAX_UNAUTHENTICATED_BYTES} bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +187,13 @@ class ServerConnection:
             return self._close
         request_id: str | None = None
         try:
-            if self._is_too_much(size_of(frame)):
-                return self._not_yet(None, known=False, more=_TOO_MUCH)
+            if self._is_oversized(size_of(frame)):
+                return self._auth_required(None, known=False, more=_SIZE_HINT)
             fields = self._decode(frame)
             request_id = _request_id(fields)
             model = _model(fields)
             if not self._allows(_input(model)):
-                return self._not_yet(request_id, known=model is not None)
+                return self._auth_required(request_id, known=model is not None)
             message = validated(model, fields)
         except Refusal as refusal:
             return self._bad_frame(control.error(refusal, request_id=request_id))
@@ -225,7 +225,7 @@ class ServerConnection:
             ProtocolMisuse: no token was accepted yet.
         """
         self._move(ServerInput.TOKEN_EXPIRED)
-        code, error = _NOT_YET[ServerState.EXPIRED]
+        code, error = _AUTH_REQUIRED[ServerState.EXPIRED]
         return control.auth_required(error, code)
 
     def closed(self) -> None:
@@ -242,11 +242,11 @@ class ServerConnection:
             raise ProtocolMisuse(f"'{what}' can't happen on a connection that is '{self._state}'") from None
 
     @property
-    def _is_unknown(self) -> bool:
+    def _is_unauthenticated(self) -> bool:
         """True if the client isn't authenticated yet, or its token has expired."""
-        return self._state in _NOT_YET
+        return self._state in _AUTH_REQUIRED
 
-    def _is_too_much(self, size: int) -> bool:
+    def _is_oversized(self, size: int) -> bool:
         """Return True if a frame is too large for a client that isn't authenticated.
 
         Raises:
@@ -255,14 +255,14 @@ class ServerConnection:
         if size > self.max_message_bytes:
             message = f"the message has {size} bytes; at most {self.max_message_bytes} are accepted"
             raise Refusal(ErrorCode.MESSAGE_TOO_LARGE, message)
-        return self._is_unknown and size > MAX_UNAUTHENTICATED_BYTES
+        return self._is_unauthenticated and size > MAX_UNAUTHENTICATED_BYTES
 
     def _decode(self, frame: str | bytes) -> dict[str, Any]:
-        depth = MAX_UNAUTHENTICATED_DEPTH if self._is_unknown else MAX_CLIENT_DEPTH
+        depth = MAX_UNAUTHENTICATED_DEPTH if self._is_unauthenticated else MAX_CLIENT_DEPTH
         return self.codec.decode(frame, max_depth=depth, max_values=MAX_VALUES)
 
-    def _not_yet(self, request_id: str | None, *, known: bool, more: str = "") -> Received:
-        code, error = _NOT_YET[self._state]
+    def _auth_required(self, request_id: str | None, *, known: bool, more: str = "") -> Received:
+        code, error = _AUTH_REQUIRED[self._state]
         answer = control.auth_required(error + more, code, request_id=request_id)
         if not known:
             return self._bad_frame(answer)

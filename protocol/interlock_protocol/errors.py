@@ -57,7 +57,7 @@ class InterlockError(Exception):
         super().__init__(message or type(self).__doc__)
 
 
-class ProtocolMisuse(InterlockError):  # noqa: N818 - says who is at fault, which "Error" wouldn't
+class ProtocolMisuse(InterlockError):  # noqa: N818 - says who is at fault, which "Error" would not
     """The protocol object was called in a state that doesn't allow it; this is a bug in the caller."""
 
 

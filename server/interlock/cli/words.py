@@ -71,7 +71,7 @@ def duration(milliseconds: int) -> str:
 
 
 def remaining(seconds: float) -> str:
-    """`45 s`, `12 min`, `5 h 20 min`, `6 days 23 h`: the time that is left, rounded to its two largest units."""
+    """`45 s`, `12 min`, `5 h 20 min`, `6 days 23 h`: the time that is left, rounded down to one or two units."""
     whole = max(0, math.ceil(seconds))
     for size, unit, part, part_unit in ((86400, "days", 3600, "h"), (3600, "h", 60, "min")):
         if whole >= 2 * size:

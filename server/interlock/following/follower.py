@@ -104,7 +104,7 @@ class Follower:
         try:
             frames, ends = await cursor.hub.page(cursor, sink.codec)
         except LogUnavailable:
-            self._take_rest()
+            self._back_off()
             return
         if not frames or self.is_over or cursor.held or cursor.lost_epoch:
             return
@@ -133,15 +133,15 @@ class Follower:
         try:
             answer = await resume(self._engine, back, cursor)
         except (LogUnavailable, StoreUnavailable, Refusal):
-            self._take_rest()
+            self._back_off()
             return
         if self.is_over:
             return
         self.begin_with(answer)
         if not answer.says:
-            self._take_rest()  # the recovery is still under way; ask again later
+            self._back_off()  # the recovery is still under way; ask again later
 
-    def _take_rest(self) -> None:
+    def _back_off(self) -> None:
         if not self.is_over:
             self._rest.begin()
 

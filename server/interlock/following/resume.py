@@ -25,7 +25,7 @@ from interlock_protocol.messages import Reconnect
 from interlock_protocol.types import RunStatus
 
 MAX_INDEX = 2**63 - 1
-"""The largest index that the wire can carry; a client may send any number up to it."""
+"""The cap of a client's index, which may be as large as the wire's largest integer, 2**64 - 1."""
 
 
 @dataclass(frozen=True, slots=True)

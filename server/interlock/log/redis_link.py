@@ -353,7 +353,7 @@ def _translating() -> Iterator[None]:
     except NoPermissionError as error:
         raise LogUnavailable(f"Redis doesn't allow what is needed: {error}") from error
     except ResponseError as error:
-        if not _says_how_it_is(str(error)):
+        if not _is_server_condition(str(error)):
             raise
         raise LogUnavailable(f"Redis can't do it now: {error}") from error
 
@@ -364,6 +364,6 @@ def _packed(args: Args) -> bytes:
     return packed
 
 
-def _says_how_it_is(message: str) -> bool:
+def _is_server_condition(message: str) -> bool:
     """Return True if an error is due to Redis's condition; inside a script, Redis wraps it in a message of its own."""
     return message.startswith(_UNAVAILABLE) or any(f"-{word}" in message for word in (*_UNAVAILABLE, "OOM"))

@@ -53,7 +53,7 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
 
 
 def _with_short_way(app: ASGIApp, interlock: Interlock) -> ASGIApp:
-    """Let sockets bypass the application's middleware, of which each socket would keep every frame for its lifetime.
+    """Let sockets bypass the application's middleware: each would keep a frame of every layer for its lifetime.
 
     With AgentOS on, sockets don't bypass it, because one of the layers implements AgentOS.
     """

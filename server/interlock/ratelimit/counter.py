@@ -57,7 +57,7 @@ class Counter:
             None if the hit is within the limit. Otherwise nothing was counted, and the result is the number of seconds
             after which there may be room.
         """
-        if self._shared is None or self._is_out():
+        if self._shared is None or self._is_suspended():
             return await self.hit_here(item, *key)
         name = item.key_for(*key)
         if self._permits.use(name):
@@ -65,7 +65,7 @@ class Counter:
         async with self._room:
             if self._permits.use(name):  # another call may have taken a block meanwhile
                 return None
-            if not self._is_out():  # or found the storage unavailable
+            if not self._is_suspended():  # or found the storage unavailable
                 try:
                     return await self._hit_shared(self._shared, item, key)
                 except Exception as error:
@@ -77,7 +77,7 @@ class Counter:
         """Forget the hits counted by `hit_here`."""
         await self._own.clear(item, *key)
 
-    def _is_out(self) -> bool:
+    def _is_suspended(self) -> bool:
         return time.monotonic() < self._ask_again_at
 
     async def _hit_shared(

@@ -187,11 +187,11 @@ class Runs:
         """Check in the background a log that seems to have lost entries this process knew of, and recover the run."""
         if run_id in self._suspected:
             return
-        task = asyncio.create_task(self._look_after(run_id, Seen(epoch, next_index)), name=f"suspect {run_id}")
+        task = asyncio.create_task(self._check_loss(run_id, Seen(epoch, next_index)), name=f"suspect {run_id}")
         self._suspected[run_id] = task
         task.add_done_callback(lambda _: self._suspected.pop(run_id))
 
-    async def _look_after(self, run_id: str, seen: Seen) -> None:
+    async def _check_loss(self, run_id: str, seen: Seen) -> None:
         with contextlib.suppress(LogUnavailable, StoreUnavailable, Refusal):  # the next request checks again
             await self.begin_anew(run_id, seen)
 
