@@ -2,8 +2,8 @@
 
 Laws:
 - Nothing that can be read from a model is written by hand elsewhere.
-- The server is the application that is described: it `receive`s what clients send.
-- Events that the server sends of itself and answers to an action are told apart; an `error` answers any.
+- The server is the described application: it `receive`s what clients send.
+- Events that the server sends on its own are separate from answers to an action; an `error` may answer any action.
 
 Source: the AsyncAPI specification, version 3.0.0.
 """
@@ -72,18 +72,19 @@ ANSWERS: Mapping[type[AnyClientMessage], tuple[type[ServerMessage], ...]] = {
     UnfollowRuns: (Ack,),
     Ping: (Pong,),
 }
-"""What answers each action, besides `error` and `auth_required`, which answer any, and the events that it causes."""
+"""The answers to each action, apart from the events that it causes, and from `error` and `auth_required`, which may
+answer any action."""
 
 
 def asyncapi(definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """The document.
+    """Return the document.
 
     Args:
         definitions: the `$defs` of `interlock_protocol.schema.json_schema()`.
     """
     models: dict[str, type[Any]] = {**CLIENT_MESSAGES, **SERVER_MESSAGES}
     server = {"host": "127.0.0.1:7777", "protocol": "ws", "security": [_ref("securitySchemes", "token")]}
-    unions = ("ClientMessage", "ControlMessage", "RunEvent", "ServerMessage")  # here, channels and operations say it
+    unions = ("ClientMessage", "ControlMessage", "RunEvent", "ServerMessage")  # expressed by channels and operations
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Interlock", "version": PROTOCOL_VERSION, "description": ABOUT, "license": _LICENSE},
@@ -163,7 +164,7 @@ def _message(name: str, model: type[Any]) -> dict[str, Any]:
 
 
 def _moved(schema: Any) -> Any:
-    """A schema that refers to others where AsyncAPI has them."""
+    """Rewrite a schema's references to the place where AsyncAPI keeps schemas."""
     if isinstance(schema, dict):
         return {
             key: value.replace("#/$defs/", "#/components/schemas/") if key == "$ref" else _moved(value)

@@ -1,9 +1,9 @@
-"""Why a connection was closed, banded so that a client decides from the number alone.
+"""The reasons for closing a connection, in bands, so that a client decides from the number alone.
 
 Laws:
-- 4000-4499 are final: coming back the same way can't succeed. So is 1009, whichever side says it: the message that was
-  too big would be sent again.
-- 4500-4999, and every other code outside both bands, mean: reconnect, with backoff.
+- 4000-4499 are final: reconnecting in the same way can't succeed. So is 1009, from either side, because the client
+  would send the same oversized message again.
+- 4500-4999, and every code outside both bands, mean: reconnect, with backoff.
 """
 
 from __future__ import annotations
@@ -46,5 +46,5 @@ _REASONS = {
 
 
 def may_reconnect(code: int) -> bool:
-    """Whether a client that was closed with `code` should come back. True outside the final band, but for 1009."""
+    """Return True if a client should reconnect after `code`: any code outside the final band, except 1009."""
     return not 4000 <= code <= 4499 and code != CloseCode.MESSAGE_TOO_BIG

@@ -1,16 +1,16 @@
-"""Messages to frames and back: JSON as text, MessagePack as binary, one object per frame.
+"""Encodes messages as frames, and decodes them: JSON as text, MessagePack as binary, one object per frame.
 
 Laws:
 - Both codecs carry the same values: null, booleans, integers of 64 bits (signed or not), finite floats,
   strings of Unicode scalar values, lists, and objects with string keys, nested at most `MAX_DEPTH` deep.
-  Nothing else goes in, and nothing else comes out: decoding raises a `Refusal`, encoding a `NotWire`.
-- No error quotes what was in the frame; it may be a secret.
+  For any other value, decoding raises a `Refusal`, and encoding a `NotWire`.
+- No error quotes the frame's content, which may be secret.
 - A run event is encoded once, as JSON without its index and epoch; each follower's frame is spliced from it.
 - Codecs have no state: the two instances serve every connection.
 
-The parser and the writer are pydantic's: measured, they take a fifth to a half of the time of `json` and are
-stricter (lone surrogates and a nesting of thousands are errors). What they let through is looked for by
-`values.check`, which costs about what the writing does.
+The parser and the writer are pydantic's: by measurement they take a fifth to a half of the time of `json`, and they are
+stricter (lone surrogates and thousands of nesting levels are errors). `values.check` finds what they let through, and
+costs about as much as writing.
 
 Source: `docs/protocol.md`, "Frames".
 """
@@ -31,43 +31,44 @@ from interlock_protocol.values import SURROGATE, NotWire, check, encoded, too_la
 T = TypeVar("T", list[Any], dict[str, Any])
 
 _SHORTEST_FLOAT, _MSGPACK_FLOAT = 4, 9
-"""What grows most from JSON to MessagePack is a list of short floats: `0.0,` becomes nine bytes."""
+"""The worst growth from JSON to MessagePack is that of a list of short floats: `0.0,` becomes nine bytes."""
 
 
 Frame: TypeAlias = str | bytes
-"""What travels in one WebSocket message: `str` for a text frame, `bytes` for a binary one."""
+"""The payload of one WebSocket message: `str` for a text frame, `bytes` for a binary one."""
 
 
 class Codec(Protocol):
-    """How messages travel on one connection."""
+    """The encoding of messages on one connection."""
 
     @property
     def subprotocol(self) -> str:
-        """The WebSocket subprotocol that stands for this codec."""
+        """The WebSocket subprotocol that selects this codec."""
 
     def encode(self, message: Mapping[str, Any]) -> str | bytes:
-        """The frame of `message`: `str` for a text frame, `bytes` for a binary one.
+        """Encode `message`: `str` for a text frame, `bytes` for a binary one.
 
         Raises:
-            NotWire: a value that the wire can't carry.
+            NotWire: it contains a value that the wire can't carry.
         """
 
     def decode(
         self, frame: str | bytes, *, max_depth: int = MAX_DEPTH, max_values: int | None = None
     ) -> dict[str, Any]:
-        """The object in `frame`.
+        """Decode the object in `frame`.
 
         Args:
             max_depth: how deep its values may be nested.
-            max_values: how many values it may hold, at every depth; any number by default. More aren't read.
+            max_values: how many values it may contain, at all depths together; any number by default. Decoding stops
+                beyond that.
 
         Raises:
-            Refusal: `invalid_json` when it can't be read or carries what the wire can't, `invalid_message`
-                when it isn't an object, `message_too_large` when it holds too many values.
+            Refusal: `invalid_json` if it can't be parsed or has a value that the wire can't carry, `invalid_message`
+                if it isn't an object, `message_too_large` if it contains too many values.
         """
 
     def run_frame(self, body: bytes, index: int, epoch: int) -> str | bytes:
-        """The frame of a logged run event, with its `event_index` and `epoch` as the last fields.
+        """Return the frame of a logged run event, with its `event_index` and `epoch` as the last fields.
 
         Args:
             body: what `event_body` returned; a non-empty object.
@@ -93,7 +94,7 @@ class _JsonCodec:
         try:
             value = from_json(frame, allow_inf_nan=False)
         except ValueError as error:
-            # The parser's sentence has a position and no content: "expected value at line 1 column 6".
+            # The parser's message has a position, but no content: "expected value at line 1 column 6".
             raise Refusal(ErrorCode.INVALID_JSON, f"this isn't JSON: {error}") from None
         except TypeError:
             raise Refusal(ErrorCode.INVALID_JSON, f"this isn't JSON: {SURROGATE}") from None
@@ -123,10 +124,10 @@ class _MsgpackCodec:
         if not isinstance(frame, bytes):
             raise Refusal(ErrorCode.INVALID_JSON, "a text frame on a MessagePack connection; send binary")
         try:
-            # A value has at least one byte, and counts twice at most.
+            # A value takes at least one byte, and counts at most twice.
             is_small = max_values is None or 2 * len(frame) <= max_values
             value = _unpack(frame) if is_small else _unpack(frame, _Budget(max_values or 0).take)
-        # The errors of msgpack aren't quoted: some carry what they have read.
+        # msgpack's errors aren't quoted, because some contain data from the frame.
         except UnicodeDecodeError:
             raise Refusal(ErrorCode.INVALID_JSON, "this isn't MessagePack: a string isn't UTF-8") from None
         except (ValueError, TypeError, OverflowError, RecursionError):
@@ -147,19 +148,19 @@ MSGPACK: Codec = _MsgpackCodec()
 _CODECS: dict[str, Codec] = {codec.subprotocol: codec for codec in (MSGPACK, JSON)}
 
 SUBPROTOCOLS: tuple[str, ...] = tuple(_CODECS)
-"""What the server speaks, in its order of preference; where a client offers several, its order counts."""
+"""The server's subprotocols, in its order of preference; if a client offers several, the client's order counts."""
 
 
 def choose_subprotocol(offered: Iterable[str]) -> str | None:
-    """The first of the client's offers that the server speaks; None when there is none, which means JSON."""
+    """Return the first of the client's offers that the server supports; None if there is none, which means JSON."""
     return next((name for name in offered if name in _CODECS), None)
 
 
 def codec_for(subprotocol: str | None) -> Codec:
-    """The codec of a connection on which `subprotocol` was agreed; None means JSON.
+    """Return the codec for the agreed `subprotocol`; None means JSON.
 
     Raises:
-        ProtocolMisuse: a subprotocol that isn't among `SUBPROTOCOLS`.
+        ProtocolMisuse: the subprotocol isn't one of `SUBPROTOCOLS`.
     """
     if subprotocol is None:
         return JSON
@@ -171,22 +172,22 @@ def codec_for(subprotocol: str | None) -> Codec:
 
 
 def event_body(event: Mapping[str, Any]) -> bytes:
-    """The bytes under which the log stores an event: one compact JSON object in UTF-8.
+    """Encode an event as the log stores it: one compact JSON object in UTF-8.
 
     Raises:
-        NotWire: a value that the wire can't carry: NaN, an infinity, an integer beyond 64 bits, a lone surrogate, a key
-            that isn't a string, an object that isn't JSON; or the frame would be larger than clients take. The log
-            never holds what a follower couldn't read.
+        NotWire: the event has a value that the wire can't carry (NaN, an infinity, an integer beyond 64 bits, a lone
+            surrogate, a key that isn't a string, an object that isn't JSON), or its frame would be larger than clients
+            accept. So the log never contains what a follower couldn't read.
     """
     value = event if isinstance(event, dict) else dict(event)
     return fitting(encoded(value))
 
 
 def fitting(body: bytes) -> bytes:
-    """A body that was written, if clients take the frames that it becomes.
+    """Return an encoded body, if clients accept its frame in both codecs.
 
     Raises:
-        NotWire: it is too large.
+        NotWire: the frame is too large.
     """
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(len(body), MAX_EVENT_BYTES, "an event")
@@ -198,7 +199,7 @@ def fitting(body: bytes) -> bytes:
 
 
 def read_body(body: bytes) -> dict[str, Any]:
-    """The event in a stored body. Only for what `event_body` wrote: it isn't checked again."""
+    """Decode a stored body. It isn't checked again, so it must come from `event_body`."""
     event: dict[str, Any] = from_json(body)
     return event
 
@@ -209,14 +210,14 @@ def _pack(value: dict[str, Any]) -> bytes:
 
 
 def _unpack(frame: bytes, take: Callable[[Any], Any] | None = None) -> object:
-    """The value in a frame. `take` is handed each list and object, innermost first, and may raise a `Refusal`."""
-    # Lengths are bounded by the frame's own (msgpack's default); binary and extension types may have none.
+    """Decode a frame. `take` gets each list and object, innermost first, and may raise a `Refusal`."""
+    # Lengths are bounded by the frame's own (msgpack's default); binary and extension types must be empty.
     value: object = msgpack.unpackb(frame, max_bin_len=0, max_ext_len=0, list_hook=take, object_hook=take)
     return value
 
 
 class _Budget:
-    """How many values may still be read; each list and object takes what it holds, and an empty one takes one."""
+    """Counts how many values may still be decoded; each list and object takes its length, and an empty one takes 1."""
 
     def __init__(self, values: int) -> None:
         self._of = self._left = values
@@ -229,10 +230,10 @@ class _Budget:
 
 
 def check_values(text: str, most: int) -> None:
-    """Look that a JSON text doesn't hold more values than these, without reading it.
+    """Check that a JSON text doesn't contain more than `most` values, without parsing it.
 
-    Outside of strings, each value has a comma or a bracket before it. What isn't JSON may hold any number, of which
-    none is made.
+    Outside strings, each value has a comma or a bracket before it. In text that isn't JSON the count may be wrong, but
+    the parser won't create any values from it.
 
     Raises:
         Refusal: `message_too_large`.

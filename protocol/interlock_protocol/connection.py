@@ -1,18 +1,17 @@
-"""Both ends of one connection, without the connection: frames in, messages out. No socket, no clock, no task.
+"""Both ends of a connection without I/O: frames in, messages out. No socket, no clock, no task.
 
 Laws:
-- Each end has one table, states x inputs -> state. What isn't in it can't happen: from the peer it is
-  refused, from the caller it is `ProtocolMisuse`. The diagrams in `docs/protocol.md` and the tests are made
-  from the tables.
+- Each end has one table, states x inputs -> state. An input that isn't in it is invalid: the peer's is refused, and the
+  caller's raises `ProtocolMisuse`. The diagrams in `docs/protocol.md` and the tests are generated from the tables.
 - `ServerConnection.receive` never raises, and no frame changes what a client may do: only the caller's
   `authenticated`, `expired` and `closed` do.
 - Bad content is answered; only `MAX_BAD_FRAMES` such frames in a row close the connection.
-- Nothing is read of a frame that is too large; of a client that isn't authenticated, that is soon.
-- Neither a token nor anything else that was received is in an error, its details or a repr; `request_id` is,
-  it is made to be.
+- A frame that is too large isn't parsed; the limit is low for a client that isn't authenticated.
+- No error, details or repr contains a token or anything else that was received, except `request_id`, which is meant to
+  be repeated.
 
-The caller feeds one frame at a time, in order, and has answered an `authenticate` (by `authenticated` or
-`auth_refused`) before it feeds the next one.
+The caller feeds one frame at a time, in order, and answers an `authenticate` (with `authenticated` or `auth_refused`)
+before it feeds the next one.
 
 Source: `docs/protocol.md`, "Frames", "Connecting and authentication" and "Reconnecting".
 """
@@ -66,7 +65,7 @@ class ServerState(StrEnum):
 
 
 class ServerInput(StrEnum):
-    """What moves the server's end. The first two are read from frames, the others are said by the caller."""
+    """The inputs of the server's end. The first two come from frames, the others from the caller."""
 
     AUTHENTICATE = "authenticate"
     ACTION = "any other action"
@@ -79,7 +78,7 @@ class ServerInput(StrEnum):
 
 _SS, _SI = ServerState, ServerInput
 
-# What comes late to a closed connection (a token's verdict, its expiry) is nobody's mistake.
+# A token's verdict or expiry that reaches a closed connection late is not a mistake.
 SERVER_TABLE: Mapping[ServerState, Mapping[ServerInput, ServerState]] = MappingProxyType(
     {
         _SS.AWAITING_AUTH: {
@@ -115,17 +114,17 @@ SERVER_TABLE: Mapping[ServerState, Mapping[ServerInput, ServerState]] = MappingP
     }
 )
 
-_NOT_YET = {
+_AUTH_REQUIRED = {
     ServerState.AWAITING_AUTH: (AuthErrorCode.AUTH_REQUIRED, "authenticate first, then send this again"),
     ServerState.EXPIRED: (AuthErrorCode.EXPIRED_TOKEN, "the token has expired; authenticate with a new one"),
 }
 
-_TOO_MUCH = f"; before that, a message has at most {MAX_UNAUTHENTICATED_BYTES} bytes"
+_SIZE_HINT = f"; before that, a message has at most {MAX_UNAUTHENTICATED_BYTES} bytes"
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something to do: a valid message of a client that may act (or an `authenticate`)."""
+    """A valid message to carry out, from a client that may act (or an `authenticate`)."""
 
     message: AnyClientMessage = field(repr=False)
 
@@ -158,9 +157,9 @@ class ServerConnection:
     """The server's end of one connection.
 
     Args:
-        codec: what was agreed on; see `codec_for`.
-        requires_auth: False on a server that lets everybody in; the client may act at once.
-        max_message_bytes: frames over it are refused. The transport closes those that are far over it.
+        codec: the agreed codec; see `codec_for`.
+        requires_auth: False on a server without authentication; the client may act at once.
+        max_message_bytes: larger frames are refused. The transport closes the connection on far larger ones.
     """
 
     def __init__(self, codec: Codec, *, requires_auth: bool = True, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
@@ -179,22 +178,22 @@ class ServerConnection:
         return self._state
 
     def receive(self, frame: str | bytes) -> Received:
-        """What to do about one frame. Never raises.
+        """Parse one frame and return what to do about it. Never raises.
 
         Returns:
-            `Action` to carry out, `Answer` to send, or `Close`; on a closed connection always the same one.
+            `Action` to carry out, `Answer` to send, or `Close`; on a closed connection always the same `Close`.
         """
         if self._state is ServerState.CLOSED:
             return self._close
         request_id: str | None = None
         try:
-            if self._is_too_much(size_of(frame)):
-                return self._not_yet(None, known=False, more=_TOO_MUCH)
+            if self._is_oversized(size_of(frame)):
+                return self._auth_required(None, known=False, more=_SIZE_HINT)
             fields = self._decode(frame)
             request_id = _request_id(fields)
             model = _model(fields)
             if not self._allows(_input(model)):
-                return self._not_yet(request_id, known=model is not None)
+                return self._auth_required(request_id, known=model is not None)
             message = validated(model, fields)
         except Refusal as refusal:
             return self._bad_frame(control.error(refusal, request_id=request_id))
@@ -212,7 +211,7 @@ class ServerConnection:
         expires_at: str | None = None,
         request_id: str | None = None,
     ) -> dict[str, Any]:
-        """A token was accepted, the first or a new one: the client may act. Returns the message to send."""
+        """Note that a token was accepted, the first or a new one: the client may act. Returns the message to send."""
         self._move(ServerInput.AUTH_ACCEPTED)
         return control.authenticated(
             user_id=user_id,
@@ -224,18 +223,18 @@ class ServerConnection:
         )
 
     def auth_refused(self, code: AuthErrorCode, error: str, *, request_id: str | None = None) -> dict[str, Any]:
-        """A token was refused; one that was accepted before stays good. Returns the message to send."""
+        """Note that a token was refused; one that was accepted before stays valid. Returns the message to send."""
         self._move(ServerInput.AUTH_REFUSED)
         return control.auth_error(error, code, request_id=request_id)
 
     def expired(self) -> dict[str, Any]:
-        """The accepted token has expired. Returns the `auth_required` that tells the client.
+        """Note that the accepted token has expired. Returns the `auth_required` to send.
 
         Raises:
             ProtocolMisuse: no token was accepted yet.
         """
         self._move(ServerInput.TOKEN_EXPIRED)
-        code, error = _NOT_YET[ServerState.EXPIRED]
+        code, error = _AUTH_REQUIRED[ServerState.EXPIRED]
         return control.auth_required(error, code)
 
     def closed(self) -> None:
@@ -252,27 +251,27 @@ class ServerConnection:
             raise ProtocolMisuse(f"'{what}' can't happen on a connection that is '{self._state}'") from None
 
     @property
-    def _is_unknown(self) -> bool:
-        """Whether nobody has said by now who this client is, or what was said has expired."""
-        return self._state in _NOT_YET
+    def _is_unauthenticated(self) -> bool:
+        """True if the client isn't authenticated yet, or its token has expired."""
+        return self._state in _AUTH_REQUIRED
 
-    def _is_too_much(self, size: int) -> bool:
-        """Whether a frame of this size is more than it takes to authenticate, of a client that hasn't.
+    def _is_oversized(self, size: int) -> bool:
+        """Return True if a frame is too large for a client that isn't authenticated.
 
         Raises:
-            Refusal: it is too large for any.
+            Refusal: it is too large for any client.
         """
         if size > self.max_message_bytes:
             message = f"the message has {size} bytes; at most {self.max_message_bytes} are accepted"
             raise Refusal(ErrorCode.MESSAGE_TOO_LARGE, message)
-        return self._is_unknown and size > MAX_UNAUTHENTICATED_BYTES
+        return self._is_unauthenticated and size > MAX_UNAUTHENTICATED_BYTES
 
     def _decode(self, frame: str | bytes) -> dict[str, Any]:
-        depth = MAX_UNAUTHENTICATED_DEPTH if self._is_unknown else MAX_CLIENT_DEPTH
+        depth = MAX_UNAUTHENTICATED_DEPTH if self._is_unauthenticated else MAX_CLIENT_DEPTH
         return self.codec.decode(frame, max_depth=depth, max_values=MAX_VALUES)
 
-    def _not_yet(self, request_id: str | None, *, known: bool, more: str = "") -> Received:
-        code, error = _NOT_YET[self._state]
+    def _auth_required(self, request_id: str | None, *, known: bool, more: str = "") -> Received:
+        code, error = _AUTH_REQUIRED[self._state]
         answer = control.auth_required(error + more, code, request_id=request_id)
         if not known:
             return self._bad_frame(answer)
@@ -289,7 +288,7 @@ class ServerConnection:
 
 
 def size_of(frame: str | bytes) -> int:
-    """The bytes of a frame."""
+    """Return a frame's size in bytes."""
     if isinstance(frame, bytes) or frame.isascii():
         return len(frame)
     return len(frame.encode("utf-8", "surrogatepass"))
@@ -301,7 +300,7 @@ def _request_id(fields: dict[str, Any]) -> str | None:
 
 
 def _model(fields: dict[str, Any]) -> type[AnyClientMessage] | None:
-    """The model of the message's action, None for an unknown one."""
+    """Return the model of the message's action; None if the action is unknown."""
     action = fields.get("action")
     if not isinstance(action, str):
         details = [{"field": "action", "error": "is required" if action is None else "must be a string"}]
@@ -314,10 +313,10 @@ def _input(model: type[AnyClientMessage] | None) -> ServerInput:
 
 
 def validated(model: type[AnyClientMessage] | None, fields: dict[str, Any]) -> AnyClientMessage:
-    """The message that has these fields, its `action` among them; a null field wasn't given, but for `nulls`.
+    """Validate a message's fields, including `action`; a null counts as not given, except in the model's `nulls`.
 
     Raises:
-        Refusal: `invalid_message`, or `unknown_action` when there is no model.
+        Refusal: `invalid_message`, or `unknown_action` if there is no model.
     """
     if model is None:
         raise Refusal(ErrorCode.UNKNOWN_ACTION, f"unknown action; there are {', '.join(CLIENT_MESSAGES)}")
@@ -343,7 +342,7 @@ class ClientState(StrEnum):
 
 
 class ClientInput(StrEnum):
-    """What moves the client's end: messages received, messages sent, and the end of the transport."""
+    """The inputs of the client's end: messages received, messages sent, and the end of the transport."""
 
     CONNECTED = "connected"
     CONNECTED_OPEN = "connected, no authentication required"
@@ -365,7 +364,7 @@ CLIENT_TABLE: Mapping[ClientState, Mapping[ClientInput, ClientState]] = MappingP
             _CI.CONNECTED_OPEN: _CS.READY,
             _CI.CLOSE: _CS.CLOSED,
         },
-        # Also after the token expired, while the runs that are followed go on.
+        # Also after the token has expired; followed runs are still delivered then.
         _CS.AUTHENTICATING: {
             _CI.AUTHENTICATED: _CS.READY,
             _CI.AUTH_ERROR: _CS.AUTHENTICATING,
@@ -400,7 +399,7 @@ class ClientConnection:
     """The client's end of one connection.
 
     Args:
-        codec: what was agreed on; see `codec_for`.
+        codec: the agreed codec; see `codec_for`.
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -415,10 +414,10 @@ class ClientConnection:
         return self._state
 
     def receive(self, frame: str | bytes) -> ServerMessage:
-        """The message in a frame of the server; an `UnknownEvent` where this version doesn't know it.
+        """Parse a frame of the server; a message that this version doesn't know is an `UnknownEvent`.
 
         Raises:
-            ProtocolViolation: the server didn't keep to the protocol.
+            ProtocolViolation: the server violated the protocol.
             ProtocolMisuse: the connection is closed.
         """
         if self._state is ClientState.CLOSED:
@@ -431,16 +430,16 @@ class ClientConnection:
         return message
 
     def send(self, message: AnyClientMessage) -> str | bytes:
-        """The frame to send, without nulls.
+        """Encode a message without nulls, and return the frame to send.
 
         Raises:
-            ProtocolMisuse: it can't be sent now: before `connected`, before authentication, or at the end.
-            ValueError: a value that the wire can't carry; nothing has happened.
+            ProtocolMisuse: it can't be sent now: before `connected`, before authentication, or after the end.
+            ValueError: it has a value that the wire can't carry; nothing has happened.
         """
         what = ClientInput.SEND_AUTHENTICATE if isinstance(message, Authenticate) else ClientInput.SEND_ACTION
         if what not in CLIENT_TABLE[self._state]:
             raise ProtocolMisuse(f"{message.action} can't be sent on a connection that is '{self._state}'")
-        # Not dumped as JSON: a value that is none is refused by the codec, rather than turned into some text.
+        # Not dumped in JSON mode: the codec must refuse a value that isn't JSON; pydantic would convert it to text.
         frame = self.codec.encode(message.model_dump())
         self._state = CLIENT_TABLE[self._state][what]
         return frame
@@ -469,11 +468,11 @@ def _client_input(message: ServerMessage) -> ClientInput:
     return _RECEIVED.get(type(message), ClientInput.OTHER)
 
 
-# ── Their pictures ──────────────────────────────────────────────────────────────────────────────────────
+# ── Diagrams ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def mermaid(table: Mapping[Any, Mapping[Any, Any]]) -> str:
-    """A state table as a Mermaid diagram: from its first state on, without the inputs that change nothing."""
+    """Return a state table as a Mermaid diagram, from its first state on, without inputs that change nothing."""
     lines = ["stateDiagram-v2", f"    [*] --> {next(iter(table)).name}"]
     for state, row in table.items():
         for target in dict.fromkeys(target for target in row.values() if target is not state):

@@ -1,9 +1,9 @@
 """The server's control messages, as plain dicts ready to be encoded.
 
 Laws:
-- A field that is None is left out; there are no nulls in what these return.
-- One function per message; its parameters are the message's fields, spelled as they travel.
-- `request_id` is the one of the client message that is answered, None where it had none.
+- A field that is None is left out; the messages contain no nulls.
+- One function per message; its parameters are the message's fields, spelled as on the wire.
+- `request_id` is that of the client message that is answered; None if it had none.
 
 Source: `docs/protocol.md`, "Answers and control messages".
 """
@@ -25,7 +25,7 @@ def connected(
     requires_auth: bool = True,
     message: str | None = None,
 ) -> dict[str, Any]:
-    """The first frame after accept; the default `message` says what to do next."""
+    """The first message on a connection; the default `message` says what to do next."""
     hint = "Connected. Send authenticate." if requires_auth else "Connected."
     return {
         "event": "connected",
@@ -81,7 +81,7 @@ def catch_up(
     current_event_count: int,
     request_id: str | None = None,
 ) -> dict[str, Any]:
-    """Answer to `reconnect` on a run that isn't finished: `missed_events` follow."""
+    """The answer to `reconnect` on a run that hasn't ended: `missed_events` follow."""
     return _without_nulls(
         event="catch_up",
         message=f"The run goes on. {_events(missed_events)} that you missed follow, then what is new.",
@@ -104,7 +104,7 @@ def replay(
     missed_events: int,
     request_id: str | None = None,
 ) -> dict[str, Any]:
-    """Answer to `reconnect` on a finished run: what was missed follows, or else the last event once more."""
+    """The answer to `reconnect` on a finished run: the missed events follow, or else the last event once more."""
     follows = (
         f"{_events(missed_events)} that you missed follow." if missed_events else "Its last event follows once more."
     )
@@ -121,7 +121,7 @@ def replay(
 
 
 def subscribed(*, run_id: str, status: RunStatus, epoch: int, next_event_index: int) -> dict[str, Any]:
-    """What follows is live."""
+    """The events that follow are live."""
     return {
         "event": "subscribed",
         "message": "What follows is live.",
@@ -134,7 +134,7 @@ def subscribed(*, run_id: str, status: RunStatus, epoch: int, next_event_index: 
 
 
 def again(event: Mapping[str, Any], *, index: int, epoch: int) -> dict[str, Any]:
-    """The last event of a finished run, once more for a client that has it already, and marked so."""
+    """The last event of a finished run, sent once more to a client that already has it, and marked as `replayed`."""
     return {**event, "replayed": True, "event_index": index, "epoch": epoch}
 
 
@@ -147,7 +147,7 @@ def gap(
     next_event_index: int,
     request_id: str | None = None,
 ) -> dict[str, Any]:
-    """What was asked for can't be had; a snapshot follows, then events from `next_event_index`."""
+    """The requested events are gone; a snapshot follows, then events from `next_event_index`."""
     return _without_nulls(
         event="gap",
         run_id=run_id,
@@ -167,7 +167,7 @@ def run_changed(
     run: Mapping[str, Any],
     pending: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """A run of a followed list. `seq` is 0 in the current list: before its end there is no place to resume from."""
+    """A run of a followed list. `seq` is 0 in the current list: a client can resume only from the list's end."""
     return {"event": "run_changed", "list": list, "seq": seq, "matches": matches, "run": run, "pending": pending}
 
 
@@ -180,24 +180,24 @@ def runs_listed(
     resumed: bool,
     request_id: str | None = None,
 ) -> dict[str, Any]:
-    """A followed list is told up to `seq`; what follows is live."""
+    """A followed list is complete up to `seq`; changes that follow are live."""
     return _without_nulls(
         event="runs_listed", list=list, seq=seq, count=count, more=more, resumed=resumed, request_id=request_id
     )
 
 
 def ack(action: str, request_id: str, *, run_id: str | None = None, session_id: str | None = None) -> dict[str, Any]:
-    """An action with a `request_id` was durably accepted."""
+    """An action with a `request_id` was accepted durably."""
     return _without_nulls(event="ack", action=action, request_id=request_id, run_id=run_id, session_id=session_id)
 
 
 def pong(request_id: str | None = None) -> dict[str, Any]:
-    """Answer to `ping`."""
+    """The answer to `ping`."""
     return _without_nulls(event="pong", request_id=request_id)
 
 
 def error(refusal: Refusal, *, request_id: str | None = None) -> dict[str, Any]:
-    """The answer to what was refused; also the body of the SSE twin's errors."""
+    """The answer to a refused request; also the body of the SSE twin's errors."""
     return _without_nulls(
         event="error",
         error=refusal.message,

@@ -1,13 +1,13 @@
-"""What can be refused, under a code that programs can rely on.
+"""The errors of the protocol, and stable codes for programs.
 
     InterlockError
-    ├── Refusal            a client misbehaved, or asked for what can't be: answered with an `error` event
+    ├── Refusal            a client misbehaved, or asked for something impossible: answered with an `error` event
     ├── ProtocolViolation  the server misbehaved, as its client sees it: nothing to answer, so close
     └── ProtocolMisuse     *you* misused this library: a bug in the calling code
 
 Laws:
 - A code is never renamed and never reused; the sentence beside it may change.
-- A refusal changes nothing: whoever raises one has done nothing yet.
+- A refusal changes nothing: code that raises one has had no effect yet.
 """
 
 from __future__ import annotations
@@ -84,5 +84,5 @@ class Refusal(InterlockError):  # noqa: N818 - a refusal is an answer, not a fai
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed when it is sent again later."""
+        """True if the same request may succeed when it is sent again later."""
         return self.code in RETRYABLE

@@ -1,9 +1,9 @@
-"""What is wrong with a message, field by field, in words for people.
+"""The faults of an invalid message, field by field, in words for people.
 
 Laws:
 - A fault names a field and what is expected there; never what was received.
-- Only the wire's words: no class names, no library's jargon.
-- However much is wrong, at most `MAX_FAULTS` faults are named, and no more are made into objects than it takes.
+- It uses the protocol's terms only: no class names, and no library's jargon.
+- At most `MAX_FAULTS` faults are named, and no more objects are created than that takes.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _WORDS = {
 
 
 def first_errors(error: ValidationError) -> list[ErrorDetails]:
-    """What is wrong, as pydantic tells it: the first `MAX_FAULTS`, without the input.
+    """Return pydantic's first `MAX_FAULTS` errors, without the input.
 
-    Of more than `MAX_COUNTED_FAULTS` only the number is told: pydantic can't make a part of them into objects, and
-    millions would take seconds.
+    If there are more than `MAX_COUNTED_FAULTS`, the result is a single one with their number: pydantic can only convert
+    all errors to objects, and millions would take seconds.
     """
     if (count := error.error_count()) > MAX_COUNTED_FAULTS:
         return [
@@ -52,7 +52,7 @@ def first_errors(error: ValidationError) -> list[ErrorDetails]:
 
 
 def field_faults(error: ValidationError) -> list[dict[str, str]]:
-    """Each wrong field once, e.g. `{"field": "step_requirements[0].id", "error": "must be a string"}`."""
+    """Return each wrong field once, e.g. `{"field": "step_requirements[0].id", "error": "must be a string"}`."""
     faults: dict[str, str] = {}
     for fault in first_errors(error):
         faults.setdefault(_path(fault["loc"]), _words(fault["type"], fault.get("ctx", {})))
@@ -60,7 +60,7 @@ def field_faults(error: ValidationError) -> list[dict[str, str]]:
 
 
 def shortened(text: str) -> str:
-    """What a client sent, as far as a sentence repeats it."""
+    """Shorten a client's text for use in a sentence."""
     return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 1]}…"
 
 

@@ -1,9 +1,8 @@
-"""What a pause asks of a person, and what a person may answer.
+"""Requirements, which a pause asks of a person, and decisions, which a person gives.
 
 Laws:
-- A requirement is the server's. A decision is the client's, and the only part of an echoed requirement that
-  is read.
-- Flags are always on the wire; everything else that is null is left out, but inside `user_input_schema[]`.
+- The server writes requirements. The client writes decisions, and only the decision in an echoed requirement is read.
+- Flags are always on the wire; any other field that is null is left out, except inside `user_input_schema[]`.
 
 Source: `docs/protocol.md`, "Requirements" and "Decisions".
 """
@@ -50,17 +49,18 @@ FLAGS = (
 class Tolerant(BaseModel):
     """A reader of what the other side wrote: fields it doesn't know are ignored."""
 
-    # What JSON can't carry stays as it is for the codec to refuse: by default, NaN would become null without a word.
+    # Values that JSON can't carry stay as they are, so that the codec refuses them: by default, NaN would silently
+    # become null.
     model_config = ConfigDict(extra="ignore", frozen=True, ser_json_inf_nan="constants")
 
     always: ClassVar[frozenset[str]] = frozenset()
     """Fields that are on the wire even when they are null."""
 
     nulls: ClassVar[frozenset[str]] = frozenset()
-    """Fields in which null is a value: on the wire when it was given, and not the same as leaving them out."""
+    """Fields in which null is a value, different from leaving the field out: it is on the wire if it was given."""
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON-ready object as it travels: without nulls, but for the fields in `always`, and given `nulls`."""
+        """Return the JSON-ready object without nulls, except in the fields of `always`, and of `nulls` if given."""
         return self.model_dump(mode="json", by_alias=True)
 
     # A serializer, not a loop in to_wire(): nested models drop their nulls too.
@@ -71,7 +71,7 @@ class Tolerant(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        # That serializer returns "a dict"; the documents shall show the fields.
+        # That serializer returns "a dict", but the documents must show the fields.
         fields = {key: value for key, value in core_schema.items() if key != "serialization"}
         return handler(cast("CoreSchema", fields))
 
@@ -83,7 +83,7 @@ class UserInputField(Tolerant):
     always: ClassVar[frozenset[str]] = frozenset({"description", "allowed_values", "default", "value"})
 
     name: str
-    # A reader tolerates types that a later server may add; the server itself writes `FieldType`s only.
+    # A reader accepts types that a later server may add; the server itself writes only `FieldType`s.
     field_type: FieldType | str = "str"
     description: str | None = None
     required: bool = True
@@ -260,7 +260,7 @@ class EchoedRequirement(Tolerant):
 
     @property
     def claimed_kinds(self) -> frozenset[str]:
-        """The flags that came back true: which kind of pause the client believes it answers."""
+        """The flags that came back true: the kind of pause that the client believes it answers."""
         return frozenset(flag for flag in FLAGS if getattr(self, flag) is True)
 
 

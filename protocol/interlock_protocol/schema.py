@@ -3,13 +3,13 @@
     python -m interlock_protocol.schema            writes what isn't current
     python -m interlock_protocol.schema --check    changes nothing; exits with 1 where something isn't current
 
-The one impure module of this package: it reads and writes files of a checkout (nothing imports it but tests, and
-what makes the document of HTTP).
+This is the only impure module of this package: it reads and writes files of a checkout. Only tests and the generator of
+the HTTP document import it.
 
 Laws:
 - Nothing that can be read from a model is written by hand elsewhere.
-- The same models make the same bytes: no dates, no order but that of declaration.
-- Of a server message, a field is required that is always on the wire, and no field is null that never is.
+- The same models produce the same bytes: no dates, and no order but that of declaration.
+- In a server message's schema, a field is required if it is always on the wire, and nullable only if it may be null.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ GUIDE = Path("docs/protocol.md")
 VECTORS = Path("protocol/vectors")
 TYPED = Path("protocol/interlock_protocol/typed.py")
 
-# What the server writes inside of its messages. Everything else that is nested is a client's.
+# The objects nested in the server's messages. All other nested objects are a client's.
 _SERVER_PARTS: tuple[type[Tolerant], ...] = (
     StepRequirement,
     ErrorRequirement,
@@ -124,7 +124,7 @@ def _always_written(model: type[Tolerant]) -> list[str]:
 
 
 def _as_written(model: type[Tolerant], schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a server's object as it is on the wire, not of what a reader would still accept."""
+    """Narrow the schema of a server's object to what is on the wire; a reader would accept more."""
     properties = {
         name: prop if name in model.always else _not_null(prop) for name, prop in schema["properties"].items()
     }
@@ -132,7 +132,7 @@ def _as_written(model: type[Tolerant], schema: dict[str, Any]) -> dict[str, Any]
 
 
 def _placed(event: type[RunEvent], schema: dict[str, Any]) -> dict[str, Any]:
-    """A run event has its index, and a snapshot that of the last event it contains."""
+    """Require a run event's index, or for a snapshot the index of the last event that it contains."""
     if event is WorkflowRunOutput:
         return {**schema, "oneOf": [{"required": ["event_index"]}, {"required": ["as_of"]}]}
     return {**schema, "required": [*schema["required"], "event_index"]}
@@ -149,7 +149,7 @@ def _not_null(prop: dict[str, Any]) -> dict[str, Any]:
 
 
 def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without pydantic's titles of properties ("Step Id" for `step_id`)."""
+    """Remove pydantic's titles of properties ("Step Id" for `step_id`)."""
     properties = {
         name: {key: value for key, value in prop.items() if key != "title"}
         for name, prop in schema.get("properties", {}).items()
@@ -165,7 +165,7 @@ def _union(tag: str, models: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
     }
 
 
-# What every message of a kind has, and its row in a table doesn't repeat; the narrower ones first.
+# The base models, whose fields a message's row in a table doesn't repeat; the most specific first.
 _BASES: tuple[type[BaseModel], ...] = (StepEvent, RunEvent, ServerMessage, ClientMessage)
 
 # ── Tables ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,7 +238,7 @@ def _close_codes() -> str:
 
 
 def _kind(prop: Mapping[str, Any]) -> str:
-    """A schema in a word or two."""
+    """Describe a schema in a word or two."""
     if "$ref" in prop:
         name = str(prop["$ref"]).rsplit("/", 1)[-1]
         return {"JsonValue": "any", "RunStatus": "status"}.get(name, name)
@@ -267,7 +267,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def filled(vectors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The vectors with the encodings of their `message`; those without one (invalid frames) as they are."""
+    """Add the encodings of their `message` to the vectors; those without one (invalid frames) stay as they are."""
     return [
         {
             **vector,
@@ -284,10 +284,10 @@ def filled(vectors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def refreshed(text: str, parts: Mapping[str, str]) -> str:
-    """`text` with each part between its markers.
+    """Return `text` with each part put between its markers.
 
     Raises:
-        ValueError: a part without markers, or markers without a part.
+        ValueError: a part has no markers, or markers have no part.
     """
     seen: list[str] = []
 
@@ -304,7 +304,7 @@ def refreshed(text: str, parts: Mapping[str, str]) -> str:
 
 
 def documents(root: Path) -> dict[Path, str]:
-    """Every generated file of the checkout at `root`, as it should be."""
+    """Return every generated file of the checkout at `root`, with its current text."""
     schema = json_schema()
     made = {
         root / SCHEMA: json_text(schema),
@@ -329,14 +329,14 @@ def keep_current(
     arguments: list[str] | None,
     say: Callable[[str], object],
 ) -> int:
-    """Writes the generated files of a checkout that aren't current, or with `--check` only names them.
+    """Write the generated files of a checkout that aren't current, or with `--check` only name them.
 
     Args:
-        made_of: from the root of a checkout, every file as it should be.
-        say: told of each file that isn't current.
+        made_of: returns every file of a checkout, given its root, with its current text.
+        say: called for each file that isn't current.
 
     Returns:
-        The exit status: 1 when something isn't current and was only to be checked.
+        The exit status: 1 if `--check` found a file that isn't current.
     """
     parser = argparse.ArgumentParser(prog=program, description=about)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if not current")
@@ -353,7 +353,7 @@ def keep_current(
 
 
 def main(arguments: list[str] | None = None, *, say: Callable[[str], object] = sys.stdout.write) -> int:
-    """Writes the documents, or checks them. Returns the exit status."""
+    """Write the documents, or check them. Returns the exit status."""
     return keep_current("interlock_protocol.schema", (__doc__ or "").split("\n")[0], documents, arguments, say)
 
 

@@ -1,8 +1,8 @@
-"""The text of `typed.py`: a `TypedDict` for each run event, and for what is nested in them, made from the schema.
+"""Generates the text of `typed.py` from the schema: a `TypedDict` for each run event, and for the objects in it.
 
 Laws:
-- Nothing is written by hand that the models say.
-- An event has here what it has where it is made, logged and folded: all but its place, which the log gives.
+- Nothing that can be read from a model is written by hand.
+- An event has the fields that it has when it is created, logged and folded: all but its position, which the log gives.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 from interlock_protocol.messages import RUN_EVENTS, RunEvent, StepEvent
 
 PLACE: frozenset[str] = frozenset({"event_index", "epoch", "replayed", "as_of"})
-"""What an event has from its place, or for where it is sent: nobody who makes or folds one has to do with it."""
+"""The fields that come from an event's position in the log, or from its delivery; code that creates or folds events
+doesn't see them."""
 
 _HEAD = '''"""Run events as dicts, as they are made, logged and folded. Generated from the models: `make docs`.
 
@@ -34,7 +35,7 @@ _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool
 
 
 def typed_source(definitions: Mapping[str, Any]) -> str:
-    """The module's text.
+    """Return the module's text.
 
     Args:
         definitions: the `$defs` of the schema, each as the server writes it.
@@ -51,7 +52,7 @@ def typed_source(definitions: Mapping[str, Any]) -> str:
 
 
 def _parts_of(definitions: Mapping[str, Any], name: str) -> Iterator[str]:
-    """The objects that stand inside of one, those inside of them before it."""
+    """Yield the objects nested in one, the innermost first."""
     for prop in definitions[name]["properties"].values():
         for part in _refs(prop):
             if "properties" in definitions[part]:
@@ -75,7 +76,7 @@ def _name(schema: Mapping[str, Any]) -> str:
 
 
 def _bases(definitions: Mapping[str, Any]) -> Iterator[str]:
-    """What all events have, and what those of steps have, by the first of each."""
+    """Yield the base classes: the fields of all events, and those of step events, taken from one event of each kind."""
     run, step = definitions["WorkflowStarted"], definitions["StepStarted"]
     own = StepEvent.model_fields.keys() - RunEvent.model_fields.keys()
     yield _class("RunEvent", "TypedDict", _only(run, RunEvent.model_fields.keys() - {"event"}))
@@ -87,7 +88,7 @@ def _only(schema: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 
 def _class(name: str, base: str, schema: Mapping[str, Any], known: Collection[str] = ()) -> str:
-    """The text of a class with the fields that its base hasn't; `event` is each class's own."""
+    """Return the text of a class with the fields that its base lacks; `event` is in every class."""
     lines = [f"class {name}({base}):"]
     for key, prop in schema["properties"].items():
         if key not in PLACE and (key not in known or key == "event"):
@@ -110,6 +111,6 @@ def _kind(prop: Mapping[str, Any]) -> str:
         case {"type": "object", "additionalProperties": values}:
             return f"dict[str, {_kind(values)}]"
         case {"type": kind}:
-            return _PLAIN[kind]  # words, too: a later release may have others
+            return _PLAIN[kind]  # also for enums: a later release may add values
         case _:
             return "JsonValue"

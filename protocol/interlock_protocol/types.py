@@ -1,8 +1,8 @@
-"""The vocabulary every other module may import, and nothing else.
+"""The protocol's vocabulary, which every other module may import.
 
 Laws:
 - A leaf: it imports the standard library, pydantic and the limits only.
-- A name here is a word of the wire (`docs/protocol.md`), spelled as it travels.
+- A name here is a term of the protocol (`docs/protocol.md`), spelled as on the wire.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 
 
 class _AsIs:
-    """Goes through a model as it is: neither looked at nor changed, read or written."""
+    """A value that a model neither validates nor changes, in reading and in writing."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         as_is = core_schema.wrap_serializer_function_ser_schema(lambda value, _: value, schema=handler(source))
         return core_schema.any_schema(serialization=as_is)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        # The documents show what may be there all the same.
+        # The documents show the possible values nevertheless.
         return handler(cast("Any", schema)["serialization"]["schema"])
 
 
 AnyJson: TypeAlias = Annotated[JsonValue, _AsIs()]
-"""Any value, in what a client sends: the codec has looked at it once, and a model doesn't look again."""
+"""Any value in a client's message: the codec has checked it, and a model doesn't check it again."""
 
 Bounded: TypeAlias = Annotated[list[T], Field(max_length=MAX_LIST, fail_fast=True)]
-"""A list in what a client sends. Its first wrong element ends the reading."""
+"""A list in a client's message. Validation stops at its first wrong element."""
 
 BoundedObject: TypeAlias = Annotated[dict[str, AnyJson], Field(max_length=MAX_LIST)]
-"""An object of free values in what a client sends."""
+"""An object with arbitrary values in a client's message."""
 
 PROTOCOL_VERSION = "1.0"
 
@@ -97,4 +97,4 @@ def _or_another(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 Open: TypeAlias = Annotated[_Word, WrapValidator(_or_another), PlainSerializer(lambda word: word)]
-"""One of these words, or one that a later server has beside them: whoever reads it goes on, with the text as it is."""
+"""One of these words, or a word that a later server has added; a reader accepts it, and keeps the text as it is."""

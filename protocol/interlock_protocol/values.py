@@ -1,12 +1,12 @@
-"""The JSON that the wire carries: what goes in, and where the rest is.
+"""Checks that a value is JSON that the wire can carry, finds the part that isn't, and encodes it.
 
 Laws:
 - A value is null, a boolean, an integer of 64 bits (signed or not), a finite float, a string of Unicode scalar values,
-  a list, or an object with string keys, nested no deeper than whoever asks allows. What isn't is `NotWire`.
-- A fault's sentence quotes nothing of the value; its path does, and is for whoever made the value.
-- However often one list or object stands in a value, looking at it takes no longer than making it did.
-- A plain value is looked at once, which costs about what writing it does; lone surrogates are left to the writer, which
-  finds them anyhow. A path is looked for only when there is a fault.
+  a list, or an object with string keys, nested no deeper than the caller allows. Anything else is `NotWire`.
+- A fault's sentence quotes nothing of the value; its path does, and is for the value's author.
+- Checking a value takes no longer than creating it, however often one list or object occurs in it.
+- A plain value is checked once, which costs about as much as writing it. Lone surrogates are left to the writer, which
+  finds them anyway. A path is only computed if there is a fault.
 
 Source: `docs/protocol.md`, "Frames".
 """
@@ -32,14 +32,14 @@ SURROGATE: Final = "a string has a lone surrogate (half of a UTF-16 pair), which
 REPEATED: Final = "something in it stands in too many places, and JSON repeats it in each; put it in one"
 
 _LOOKED: Final = 100_000
-"""How many values are looked at before it is counted which of them are the same."""
+"""How many values are checked before repeated occurrences of the same object are counted."""
 
 _WEIGHED_DEPTH: Final = 2 * MAX_DEPTH
 _SEPARATED: Final = 2
-"""How many bytes a value in a list has at least: one, and what separates it from the next."""
+"""The minimum size of a value in a list, in bytes: one, and the separator."""
 
 _LONG: Final = 256
-"""A text from which on it matters how often it stands there."""
+"""The length from which on a text's repeated occurrences are counted."""
 
 _LIGHT: Final = frozenset({int, float, bool, type(None)})
 
@@ -47,12 +47,12 @@ _Container: TypeAlias = dict[str, object] | list[object] | tuple[object, ...]
 Parts: TypeAlias = Callable[[object], Collection[object] | None]
 
 
-class NotWire(ValueError):  # noqa: N818 - what the value isn't
+class NotWire(ValueError):  # noqa: N818 - describes the value
     """A value that the wire can't carry.
 
     Args:
-        sentence: what is wrong, without anything of the value.
-        path: the keys and indexes that lead to it, from the outside in.
+        sentence: what is wrong, without any part of the value.
+        path: the keys and indexes that lead to the fault, from the outside in.
     """
 
     def __init__(self, sentence: str, path: Iterable[PathPart] = ()) -> None:
@@ -62,9 +62,9 @@ class NotWire(ValueError):  # noqa: N818 - what the value isn't
 
     @property
     def where(self) -> str:
-        """The path as text, such as `lines[2].price`; empty where the value as a whole is meant.
+        """The path as text, such as `lines[2].price`; empty if the whole value is meant.
 
-        A long one is cut between two keys, never within one: of half a secret nobody could say that it is one.
+        A long path is cut between two keys, never within one, because half a secret couldn't be recognized as a secret.
         """
         path = ""
         for part in self.path:
@@ -80,10 +80,10 @@ class NotWire(ValueError):  # noqa: N818 - what the value isn't
 
 
 def check(value: object, depth: int = MAX_DEPTH) -> None:
-    """Look for what the wire can't carry, except for lone surrogates, which the writers find.
+    """Check that the wire can carry a value, except for lone surrogates, which the writers find.
 
     Raises:
-        NotWire: there is something.
+        NotWire: it can't.
     """
     try:
         _check(value, depth, [_LOOKED])
@@ -94,11 +94,11 @@ def check(value: object, depth: int = MAX_DEPTH) -> None:
 
 
 def _check(value: object, depth: int, left: list[int]) -> None:
-    """The same; `left` is how many values may still be looked at.
+    """Like `check`; `left` holds how many values may still be checked.
 
     Raises:
-        NotWire: there is something.
-        _Many: there are more.
+        NotWire: the wire can't carry the value.
+        _Many: there are more values than that.
     """
     if isinstance(value, dict):
         for key in value:
@@ -139,18 +139,18 @@ def _check_all(container: _Container, values: Iterable[object], depth: int, left
         raise
 
 
-class _Many(Exception):  # noqa: N818 - what the values are
-    """More values than are looked at without knowing how often each stands there."""
+class _Many(Exception):  # noqa: N818 - describes the values
+    """There are more values than are checked without counting repeated occurrences."""
 
 
 def repeated(value: object, parts: Parts | None = None) -> int:
-    """How many bytes of a value's JSON there are, at least, only because something in it stands in several places.
+    """Return a lower bound of the bytes in a value's JSON that are due to repeated occurrences of the same object.
 
-    Each container is looked at once, wherever it stands: lists that hold each other twice double at each level,
-    and are as quickly counted as made.
+    Each container is visited once, however often it occurs. Lists that contain each other twice double the JSON at each
+    level, but take no longer to count than to create.
 
     Args:
-        parts: what else than lists and objects has values in it, and which; None of what has none.
+        parts: returns the values inside an object that is neither a list nor a dict, or None if it has none.
     """
     return _Weighing(parts).repeated(value)
 
@@ -165,14 +165,14 @@ class _Weighing:
         return self._weight(value, _WEIGHED_DEPTH) - self._once
 
     def _weight(self, value: object, depth: int) -> int:
-        """How many bytes a value has, at least, if it is written wherever it stands."""
+        """Return a lower bound of a value's bytes if it is written at each occurrence."""
         inside = self._inside(value)
         if inside is None or depth == 0:
             return 0
         known = self._known.get(id(value))
         if known is not None:
             return known
-        self._known[id(value)] = 0  # within itself it can't be written at all
+        self._known[id(value)] = 0  # a value inside itself can't be written at all
         weight = _SEPARATED * len(inside)
         self._once += weight
         for each in inside:
@@ -200,13 +200,13 @@ class _Weighing:
 
 
 def _place(container: _Container, value: object) -> PathPart:
-    """Where a value stands in what holds it."""
+    """Return a value's key or index in its container."""
     items = container.items() if isinstance(container, dict) else enumerate(container)
     return next((key for key, each in items if each is value), "?")
 
 
 def encoded(value: object, *, depth: int = MAX_DEPTH) -> bytes:
-    """A value as compact JSON in UTF-8.
+    """Encode a value as compact JSON in UTF-8.
 
     Raises:
         NotWire: the wire can't carry it.
@@ -216,10 +216,10 @@ def encoded(value: object, *, depth: int = MAX_DEPTH) -> bytes:
 
 
 def written(value: object) -> bytes:
-    """The same, of a value that was checked, but for its strings.
+    """Like `encoded`, for a value that was already checked, except for lone surrogates.
 
     Raises:
-        NotWire: one of them has a lone surrogate.
+        NotWire: a string has a lone surrogate.
     """
     try:
         return to_json(value)
@@ -228,7 +228,7 @@ def written(value: object) -> bytes:
 
 
 def _surrogate(value: object) -> list[PathPart] | None:
-    """The path to the first string that UTF-8 can't carry, or to what has it as a key; None when there is none."""
+    """Return the path to the first string that UTF-8 can't carry, or to the object that has it as a key, or None."""
     if isinstance(value, str):
         return None if is_text(value) else []
     items: Iterable[tuple[PathPart, object]] = ()
@@ -246,7 +246,7 @@ def _surrogate(value: object) -> list[PathPart] | None:
 
 
 def is_text(text: str) -> bool:
-    """Whether UTF-8 can carry it: it has no lone surrogate."""
+    """Return True if UTF-8 can carry the text, because it has no lone surrogate."""
     if text.isascii():
         return True
     try:
@@ -257,5 +257,5 @@ def is_text(text: str) -> bool:
 
 
 def too_large(size: int, limit: int, what: str) -> NotWire:
-    """What is said of something that is over its limit."""
+    """Return the fault of something that is over its limit."""
     return NotWire(f"{what} is at most {limit / MIB:g} MiB as JSON, this has {size / MIB:.1f}")

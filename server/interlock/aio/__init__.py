@@ -1,4 +1,4 @@
-"""How tasks wait, are ended, and share an answer.
+"""asyncio helpers: waking one waiter, ending tasks, and caching an answer.
 
-Law: nothing here knows what Interlock is.
+Law: nothing here depends on the rest of Interlock.
 """

@@ -1,9 +1,9 @@
-"""The answer to a question that costs something, remembered for a while.
+"""A cache for the result of one expensive call.
 
 Laws:
-- However many ask, the question is asked once at a time; who comes meanwhile waits for the same answer.
-- Nobody waits longer than they have patience. A question that hangs is left to hang, and not asked a second time.
-- A failure is an answer, and remembered too: what is down isn't asked more often than what is up.
+- At most one call runs at a time; callers that come meanwhile wait for its result.
+- A caller waits at most `patience` seconds. A call that hangs is left running, and not started a second time.
+- A failure is cached like a result, so a service that is down isn't called more often than one that is up.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 
 class Cached(Generic[T]):
-    """Asks, and remembers what was answered.
+    """Calls a function and caches its result.
 
     Args:
-        ask: the question.
-        keep: for how many seconds its answer counts.
-        patience: how long one waits for it, in seconds.
+        ask: the function.
+        keep: how many seconds its result is valid.
+        patience: how many seconds a caller waits for it.
     """
 
     def __init__(self, ask: Callable[[], Coroutine[Any, Any, T]], *, keep: float, patience: float) -> None:
@@ -32,11 +32,11 @@ class Cached(Generic[T]):
         self._answered_at = 0.0
 
     async def get(self) -> T:
-        """The answer, at most `keep` seconds old.
+        """Return a result that is at most `keep` seconds old.
 
         Raises:
-            TimeoutError: there is none yet.
-            Exception: whatever the question raised.
+            TimeoutError: there is no result yet.
+            Exception: whatever the call raised.
         """
         asked = self._asked
         if asked is None or (asked.done() and self._now() - self._answered_at >= self._keep):
@@ -50,7 +50,7 @@ class Cached(Generic[T]):
     def _answered(self, asked: asyncio.Task[T]) -> None:
         self._answered_at = self._now()
         if not asked.cancelled():
-            asked.exception()  # seen, even if nobody waits any more
+            asked.exception()  # retrieved, in case nobody waits for it any more
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -1,7 +1,7 @@
-"""Ending tasks for sure.
+"""Ending tasks reliably.
 
-Law: a cancellation may be swallowed: by a library that takes it for the end of its own timeout, or that cleans up and
-returns. So it is asked for again until the task has ended.
+Law: a cancellation may be swallowed, by a library that mistakes it for its own timeout, or that cleans up and returns.
+So a task is cancelled again and again until it has ended.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Any
 
 AGAIN_SECONDS = 0.25
-"""How long a task has for its cleaning up before it is asked again."""
+"""How long a task may clean up before it is cancelled again."""
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Return when all of these have ended; what they raise is nobody's any more."""
+    """Cancel these tasks and wait until all have ended; their exceptions are dropped."""
     left = set(tasks)
     while left:
         for task in left:

@@ -1,8 +1,8 @@
-"""Waking the one task that waits for something.
+"""An event and a queue for a single waiting task.
 
 Laws:
 - At most one task waits at a time.
-- There is one for each socket, thousands in all: it holds nothing while nobody waits.
+- Each socket has one, thousands in all, so a `Wakeup` allocates nothing while no task waits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Wakeup:
-    """As an `asyncio.Event` for one, at a tenth of the memory."""
+    """An `asyncio.Event` for one waiter, at a tenth of the memory."""
 
     __slots__ = ("_has_rung", "_waiter")
 
@@ -23,17 +23,17 @@ class Wakeup:
         self._waiter: asyncio.Future[None] | None = None
 
     def set(self) -> None:
-        """Wake who waits, and let pass who comes to wait."""
+        """Wake the waiting task; until `clear`, `wait` returns at once."""
         self._has_rung = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def clear(self) -> None:
-        """Let wait who comes to wait."""
+        """Make the next `wait` block again."""
         self._has_rung = False
 
     async def wait(self) -> None:
-        """Return when it has rung since it was last clear."""
+        """Wait until `set` is called; return at once if it was called since the last `clear`."""
         if self._has_rung:
             return
         self._waiter = asyncio.get_running_loop().create_future()
@@ -44,7 +44,7 @@ class Wakeup:
 
 
 class Mailbox(Generic[T]):
-    """As an `asyncio.Queue` for one that takes out, at a tenth of the memory."""
+    """An `asyncio.Queue` for one consumer, at a tenth of the memory."""
 
     __slots__ = ("_items", "_wakeup")
 
@@ -53,16 +53,16 @@ class Mailbox(Generic[T]):
         self._wakeup = Wakeup()
 
     def put_nowait(self, item: T) -> None:
-        """Put it behind the others."""
+        """Add an item at the end."""
         self._items.append(item)
         self._wakeup.set()
 
     def empty(self) -> bool:
-        """Whether nothing is inside."""
+        """Return True if the mailbox is empty."""
         return not self._items
 
     async def get(self) -> T:
-        """Take out the first, as soon as there is one."""
+        """Remove and return the first item; wait until there is one."""
         while not self._items:
             self._wakeup.clear()
             await self._wakeup.wait()

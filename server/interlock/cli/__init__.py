@@ -17,7 +17,7 @@ __all__ = ["main"]
 def main() -> None:
     """The entry point of the `interlock` script."""
     try:
-        import typer  # noqa: F401 - only whether it is there
+        import typer  # noqa: F401 - only checks that it is installed
     except ModuleNotFoundError:
         sys.exit("The command line needs the server's libraries; install them: pip install 'interlock[server]'")
     _replace_what_cant_be_printed()

@@ -1,11 +1,11 @@
-"""What a person types, as the values that a form asks for.
+"""Parsing what a person types into the values of a form.
 
 Laws:
 - Pure: text in, a value or a sentence (`ValueError`) out.
-- No type is guessed from the text: the field says it, and the server has the last word.
-- Nothing typed means the default; `""` is how to say an empty text.
-- What the wire can't carry (a number of more than 64 bits, NaN, half a surrogate pair) is no value, as a wrong
-  type isn't one.
+- No type is guessed from the text: the field has a type, and the server has the last word.
+- An empty line means the default; `""` stands for an empty text.
+- A value that the wire can't carry (a number of more than 64 bits, NaN, half a surrogate pair) is rejected, like a
+  value of the wrong type.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ EMPTY: Final = '""'
 _YES: Final = frozenset({"y", "yes", "true", "t", "1", "on"})
 _NO: Final = frozenset({"n", "no", "false", "f", "0", "off"})
 _INT: Final = re.compile(r"[+-]?\d+")
-_LONGEST_INT: Final = 100  # characters; what is longer isn't looked at
+_LONGEST_INT: Final = 100  # characters; a longer one isn't parsed
 
 
 @dataclass(frozen=True)
 class Left:
-    """Nothing was typed, and there is no default: it is left as it is."""
+    """The result when nothing was typed and there is no default: the field stays as it is."""
 
 
 LEFT: Final = Left()
 
 
 def yes_or_no(text: str) -> bool:
-    """The answer to a yes-or-no question."""
+    """Parse the answer to a yes-or-no question."""
     word = text.strip().lower()
     if word not in _YES | _NO:
         raise ValueError("Please answer y or n.")
@@ -47,7 +47,7 @@ def yes_or_no(text: str) -> bool:
 
 
 def verdict(text: str) -> Verdict:
-    """The answer to a question about something that may be changed."""
+    """Parse the answer to a question about something that may be edited."""
     if text.strip().lower() in ("e", "edit"):
         return "edit"
     try:
@@ -57,20 +57,20 @@ def verdict(text: str) -> Verdict:
 
 
 def given(text: str) -> str:
-    """A text that may be anything but nothing."""
+    """Parse a text that must not be left out."""
     if not text.strip():
         raise ValueError(f"Please give it; {EMPTY} is an empty one.")
     return "" if text.strip() == EMPTY else text
 
 
 def field_value(field: UserInputField, text: str, *, default: JsonValue = None) -> JsonValue | Left:
-    """The value of one field.
+    """Parse the value of one field.
 
     Args:
-        default: what nothing typed means, instead of the field's own; the last try's answer.
+        default: the value for an empty line, instead of the field's own default; the previous try's answer.
     """
     if field.secret and text:
-        return carried(text)  # spaces may belong to it
+        return carried(text)  # spaces may be part of it
     text = text.strip()
     if not text:
         return _without_answer(field, default if default is not None else field.default)
@@ -80,12 +80,12 @@ def field_value(field: UserInputField, text: str, *, default: JsonValue = None) 
 
 
 def is_numbered(labels: Sequence[str]) -> bool:
-    """Whether a menu may number its items: not when an item looks like a number itself."""
+    """Return True if a menu may number its items, which it may not if an item itself looks like a number."""
     return not any(_INT.fullmatch(label) for label in labels)
 
 
 def picked(labels: Sequence[str], text: str) -> int:
-    """The position of the item that `text` names, by its label or its number."""
+    """Return the position of the item that `text` names by its label or its number."""
     text = text.strip()
     if text in labels:
         return labels.index(text)
@@ -98,7 +98,7 @@ def picked(labels: Sequence[str], text: str) -> int:
 
 
 def all_picked(labels: Sequence[str], text: str) -> list[int]:
-    """The positions of the items that `text` names, with commas between them, each once."""
+    """Return the positions of the comma-separated items in `text`, without duplicates."""
     if text.strip() in labels:
         return [labels.index(text.strip())]
     chosen = [picked(labels, part) for part in text.split(",") if part.strip()]
@@ -118,14 +118,14 @@ def as_text(value: JsonValue) -> str:
 
 
 def like(value: JsonValue, text: str) -> JsonValue:
-    """What `as_text(value)` has been changed into."""
+    """Parse the edited text of `as_text(value)`."""
     if isinstance(value, str):
         return text
     return from_json_text(text)
 
 
 def from_json_text(text: str) -> JsonValue:
-    """The value that a JSON text stands for."""
+    """Parse a JSON text."""
     try:
         value: JsonValue = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
@@ -136,7 +136,7 @@ def from_json_text(text: str) -> JsonValue:
 
 
 def carried(value: _Value) -> _Value:
-    """The value itself, if the wire can carry it."""
+    """Return the value itself, if the wire can carry it."""
     try:
         event_body({"value": value})
     except ValueError as error:

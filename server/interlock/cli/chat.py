@@ -1,10 +1,10 @@
-"""`interlock chat`: a run at the terminal, with its questions.
+"""`interlock chat`: shows a run in the terminal and asks its questions.
 
 Laws:
-- Events are shown while a question is open; an answer that somebody else gives closes the question.
-- One question at a time, the oldest pause first, and none of a past that is only shown again.
-- What this user may not decide is said once, and waited for.
-- Leaving (Ctrl-C, end of input) changes nothing: the run goes on, and the way back is said.
+- Events are shown while a question is open; an answer by somebody else closes the question.
+- One question is open at a time, for the oldest pause; replayed pauses aren't asked.
+- If this user may not decide a pause, that is said once, and the command waits.
+- Leaving (Ctrl-C, end of input) changes nothing: the run goes on, and the command says how to come back.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from interlock_protocol.messages import ServerMessage
 from interlock_protocol.types import JsonValue, RunStatus
 
 SETTLE_SECONDS = 0.3
-"""How long the rest of a pause (who may decide, what a rejection may do) is waited for before asking."""
+"""How long to wait for the rest of a pause (who may decide, what a rejection may do) before asking."""
 
 
 class NotGiven:
-    """No message was given."""
+    """The value of a message that wasn't given."""
 
 
 class Chat:
-    """One command: what it starts or joins, and where it is shown."""
+    """One `chat` command, which starts or joins a run."""
 
     def __init__(self, target: Target, console: Console, lines: Lines) -> None:
         self._target = target
@@ -46,7 +46,7 @@ class Chat:
     async def start(
         self, workflow: str, message: JsonValue | NotGiven, session_id: str | None, namespace: str | None = None
     ) -> ExitCode:
-        """Starts a run and stays with it. A message that isn't given is asked for, where the workflow has a form."""
+        """Start a run and stay with it. If no message is given and the workflow has a form, ask for its fields."""
         if isinstance(message, NotGiven):
             message = await self._asked_for(workflow)
         where = {"session_id": session_id, "namespace": namespace}
@@ -65,11 +65,11 @@ class Chat:
             ) from None
 
     async def join(self, run_id: str) -> ExitCode:
-        """Joins a run that was started before, from its beginning."""
+        """Join a run that was started before, and show it from its beginning."""
         return await self._with(lambda client: client.follow(run_id))
 
     def leave(self) -> ExitCode:
-        """Says how to come back; after Ctrl-C."""
+        """Say how to come back, after Ctrl-C."""
         if self._run is None:
             return ExitCode.INTERRUPTED
         if self._run.status.is_final:
@@ -99,7 +99,7 @@ class Chat:
 
 
 class Conversation:
-    """A run, its screen, and the question that is open."""
+    """A run, its screen, and the open question."""
 
     def __init__(self, run: Run, client: Client, screen: Screen, lines: Lines) -> None:
         self._run = run
@@ -112,10 +112,10 @@ class Conversation:
         self._not_mine: set[str] = set()
 
     async def hold(self) -> ExitCode:
-        """Shows the run and asks, to its end.
+        """Show the run and ask its questions, until it ends.
 
         Raises:
-            EndOfInput: nobody answers any more.
+            EndOfInput: the input has ended.
         """
         following = asyncio.create_task(self._next())
         try:
@@ -146,7 +146,7 @@ class Conversation:
     # ── Asking ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _tend(self) -> None:
-        """Closes a question that needs no answer any more, and opens the next."""
+        """Close a question that needs no answer any more, and open the next."""
         if self._asking is not None and self._asking.done():
             self._conclude()
         if self._asking is not None:
@@ -155,7 +155,7 @@ class Conversation:
             await _drop(self._asking)
             self._asking = self._asked = None
         if self._run.behind:
-            return  # what is pending here may have been answered long ago
+            return  # a replayed pause may have been answered long ago
         for pause in self._run.pending:
             if not self._is_mine(pause):
                 self._wait_for(pause)
@@ -170,7 +170,7 @@ class Conversation:
                 async with asyncio.timeout(SETTLE_SECONDS):
                     await self._paused.wait()
             except TimeoutError:
-                pass  # other branches go on; the question doesn't wait for them
+                pass  # other branches are still running; the question doesn't wait for them
         try:
             await self._prompter.settle(lambda: self._latest(pause))
         except Forbidden:
@@ -190,11 +190,11 @@ class Conversation:
         )
 
     def _still_asks(self, pause: Pause) -> bool:
-        """Whether what the question is about, one tool of several perhaps, still waits."""
+        """Return True if the subject of the question (perhaps one tool of several) is still pending."""
         return pause.kind != "executor_input" or self._prompter.tool in (None, *(tool.id for tool in pause.tools))
 
     def _is_mine(self, pause: Pause) -> bool:
-        """Whether to ask this user: not when that was refused, nor when others are named. The server decides."""
+        """Return True if this user is to be asked: the server hasn't refused, and nobody else is named instead."""
         if pause.id in self._not_mine:
             return False
         named = pause.assignees

@@ -1,9 +1,9 @@
-"""What `interlock doctor` looks at, and what it makes of it.
+"""The checks of `interlock doctor`.
 
 Laws:
-- Looking changes nothing: no file is made, no table, no key; what is tried in a database is undone.
-- A check that can't be done is a finding, never an error: the others are done all the same.
-- A finding that isn't ok says what to do. None repeats a value that may be a secret.
+- Checks change nothing: they create no file, table or key, and roll back what they try in a database.
+- A check that fails to run is a finding, never an error, so the other checks run as well.
+- A finding that isn't ok says what to do. No finding repeats a value that may be a secret.
 
 Source: `docs/operations.md`, "interlock doctor".
 """
@@ -40,20 +40,20 @@ from interlock.store.migrate import SchemaOutdated, check_current
 from interlock.store.sql import SqlStore
 
 SKEW_SECONDS: Final = 1.0
-"""How far a store's clock may be from this machine's before it is told."""
+"""How far a store's clock may be off this machine's before that is a finding."""
 
 FREE_BYTES: Final = 1024**3
-"""How much room a SQLite should have on its disk."""
+"""How much free disk space SQLite should have."""
 
 FULL_SHARE: Final = 0.8
-"""How much of its memory a Redis may have filled before it is told."""
+"""The share of its memory that Redis may have used before that is a finding."""
 
 _OF_CLIENTS: Final = frozenset({"INTERLOCK_URL", "INTERLOCK_TOKEN"})
 _OF_EXAMPLES: Final = "INTERLOCK_EXAMPLE_"
 
 
 class Verdict(StrEnum):
-    """What a finding means."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARN = "warn"
@@ -62,7 +62,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found, and what to do about it; `advice` is empty where nothing is."""
+    """The result of one check, and what to do about it; `advice` is empty if there is nothing to do."""
 
     check: str
     verdict: Verdict
@@ -71,7 +71,7 @@ class Finding:
 
 
 async def examine(environ: Mapping[str, str] = os.environ) -> list[Finding]:
-    """Check everything that a server with this process's environment would stand on."""
+    """Check everything that a server with this process's environment depends on."""
     try:
         settings = Settings()
     except SettingsError as error:
@@ -147,7 +147,7 @@ async def _of_port(settings: Settings) -> list[Finding]:
 
 
 def _is_interlock(settings: Settings) -> bool:
-    """Whether a server of this kind answers where this one would listen."""
+    """Return True if an Interlock server answers at this one's address."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared
     bracketed = f"[{reached}]" if ":" in reached else reached
     try:
@@ -171,7 +171,7 @@ def _path_in(url: str) -> Path:
 
 
 async def _of_sqlite(path: Path) -> list[Finding]:
-    if not os.path.exists(path):  # noqa: ASYNC240, PTH110 - one look at a file
+    if not os.path.exists(path):  # noqa: ASYNC240, PTH110 - a single stat
         return _of_folder(path)
     try:
         database = open_database(f"sqlite:///{path}")
@@ -191,7 +191,7 @@ async def _of_sqlite(path: Path) -> list[Finding]:
 
 
 def _of_folder(path: Path) -> list[Finding]:
-    """What becomes of a file that the first start makes."""
+    """Check the folder of a database file that the first start will create."""
     folder = next(each for each in path.parents if each.exists())
     if not os.access(folder, os.W_OK | os.X_OK):
         advice = "Let the server's user write there, or choose another folder with INTERLOCK_DATA_DIR."
@@ -241,8 +241,8 @@ async def _tables(database: Database, when_old: str) -> Finding:
     return Finding("tables", Verdict.OK, "They are today's.")
 
 
-class _Undone(Exception):  # noqa: N818 - how something that was tried is undone
-    """What was written is to be rolled back."""
+class _Undone(Exception):  # noqa: N818 - raised to roll back, not an error
+    """Rolls back a test write."""
 
 
 async def _writable(database: Database) -> Finding:
@@ -313,7 +313,7 @@ def _of_node(node: Mapping[str, str], *, allow_volatile: bool) -> Iterator[Findi
 
 
 def _is_fit(node: Mapping[str, str]) -> bool:
-    """Whether only what a flag allows is wrong with it."""
+    """Return True if `allow_volatile` would accept this node."""
     try:
         refuse_unfit(node, allow_volatile=True)
     except LogUnfit:
@@ -336,26 +336,26 @@ def _log_default(name: str) -> Any:
 
 
 def _times(answer: Any) -> list[tuple[Any, Any]]:
-    """What one node answers, or each of several."""
+    """The answer of a single node, or those of several."""
     return list(answer.values()) if isinstance(answer, dict) else [answer]
 
 
-# ── What all of them need ───────────────────────────────────────────────────────────────────────────────
+# ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _whole(findings: AsyncIterator[Finding], check: str, setting: str) -> list[Finding]:
-    """All findings; where one can't be had, that is the last."""
+    """Return all findings; if a check raises, its error becomes the last one."""
     found: list[Finding] = []
     try:
         async for each in findings:
-            found.append(each)  # noqa: PERF401 - what was found before an error counts
+            found.append(each)  # noqa: PERF401 - keeps the findings before an error
     except Exception as error:
         found.append(Finding(check, Verdict.FAIL, _said(error), f"Check {setting}, and whether it runs."))
     return found
 
 
 def _said(error: Exception) -> str:
-    """What went wrong, in the words of those errors whose words are for people."""
+    """Describe an error: by its message if that is written for people, otherwise by its type."""
     if isinstance(error, DatabaseUnavailable | LogUnavailable | ValueError):
         sentence = " ".join(str(error).split())
         return sentence if sentence.endswith(".") else f"{sentence}."
@@ -363,7 +363,7 @@ def _said(error: Exception) -> str:
 
 
 def _skew(check: str, there: float, before: float, after: float) -> Finding:
-    """How far a clock is from ours, which was looked at before and after."""
+    """Compare another clock with this machine's, which was read before and after."""
     ahead = max(0.0, there - after) - max(0.0, before - there)
     if abs(ahead) <= SKEW_SECONDS:
         return Finding(check, Verdict.OK, "It agrees with this machine's.")

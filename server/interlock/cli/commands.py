@@ -1,7 +1,7 @@
-"""The commands and their options. What they do is in the module of each.
+"""The commands and their options; each command's work is in its own module.
 
 Laws:
-- A command loads what it needs, and no more: `interlock chat` doesn't wait for the server's libraries.
+- A command imports only what it needs: `interlock chat` doesn't wait for the server's libraries.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`interlock doctor`: whether a server would run here, and what to do where it wouldn't.
+"""`interlock doctor`: checks whether a server would run here, and says what to do if not.
 
 Laws:
-- It exits with 0 when nothing fails, with 1 when something does; what is only worth knowing doesn't count.
+- It exits with 0 if nothing fails, and with 1 otherwise; warnings don't count.
 - Standard output has the findings and nothing else.
 """
 
@@ -23,7 +23,7 @@ _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"
 
 
 def doctor(console: Console, *, as_json: bool) -> ExitCode:
-    """Check everything, print what was found, and return the exit code."""
+    """Run all checks, print the findings, and return the exit code."""
     findings = asyncio.run(examine())
     healthy = all(each.verdict is not Verdict.FAIL for each in findings)
     if as_json:

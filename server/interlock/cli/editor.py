@@ -1,7 +1,7 @@
-"""A text in the person's own editor.
+"""Editing a text in the user's own editor.
 
 Laws:
-- The text is the person's: their editor is never ended for them. Who no longer needs the answer waits all the same.
+- The text belongs to the user, so their editor is never killed. A caller that no longer needs the answer still waits.
 - Ctrl-C belongs to the editor while it is open.
 """
 
@@ -17,23 +17,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 
-class EditorFailed(Exception):  # noqa: N818 - what happened
-    """The editor couldn't be started, or said that it failed."""
+class EditorFailed(Exception):  # noqa: N818 - names an event
+    """The editor couldn't be started, or exited with an error."""
 
 
 def editor_of(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The command that the person has chosen as an editor."""
+    """Return the command of the user's editor, if one is configured."""
     return environment.get("VISUAL") or environment.get("EDITOR")
 
 
 async def edited(editor: str, text: str, *, suffix: str) -> str:
-    """The text as it is when the editor is closed, without a line end that it didn't have before.
+    """Return the text as it is when the editor is closed, without a line end that the editor added.
 
     Args:
-        suffix: how the file's name ends, for an editor that knows kinds of files.
+        suffix: the file name's extension, for the editor to recognize the file type.
 
     Raises:
-        EditorFailed: there is no such editor, or it ended with an error.
+        EditorFailed: there is no such editor, or it exited with an error.
     """
     with tempfile.TemporaryDirectory(prefix="interlock-") as folder, _without_interrupts():
         file = Path(folder) / f"edit{suffix}"
@@ -59,7 +59,7 @@ async def _closed(editor: str, file: Path) -> None:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    # A handler and not SIG_IGN: what is ignored would be so in the editor too.
+    # A handler, not SIG_IGN, because the editor would inherit an ignored signal.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         yield

@@ -1,7 +1,7 @@
-"""How a command ends: its exit code, and the one sentence when it can't do what it was asked.
+"""How a command ends: its exit code, and one sentence if it fails.
 
 Laws:
-- What can be expected to go wrong is a `Failure`, shown as one sentence that says what to do. A traceback is a bug.
+- An expected failure is a `Failure`, shown as one sentence that says what to do. A traceback is a bug.
 - The codes are documented (`docs/cli.md`), and scripts rely on them.
 """
 
@@ -32,11 +32,11 @@ _BY_STATUS = {
 
 
 def exit_code(status: RunStatus) -> ExitCode:
-    """The code for a run that stands where it does when the command ends."""
+    """Return the exit code for a run's status at the end of the command."""
     return _BY_STATUS.get(status, ExitCode.LEFT)
 
 
-class Failure(Exception):  # noqa: N818 - it is shown to a person, who doesn't call it an error
+class Failure(Exception):  # noqa: N818 - shown to a person, who wouldn't call it an error
     """A command can't go on. The message is for people."""
 
     def __init__(self, message: str, code: ExitCode) -> None:

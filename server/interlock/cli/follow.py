@@ -1,7 +1,7 @@
-"""`interlock follow`: the events of a run, one line each.
+"""`interlock follow`: prints the events of a run, one line each.
 
 Laws:
-- Each event once, in order, through reconnections, and an end when the run ends.
+- Each event is printed once, in order, across reconnections; the command ends when the run ends.
 - With `--json`, standard output has JSON and nothing else: each line is an event as the server sent it.
 """
 
@@ -38,7 +38,7 @@ from interlock_protocol.types import JsonValue
 
 
 class Follow:
-    """One command: which run, from where, and how it is shown."""
+    """One `follow` command: the run, the first event, and the format."""
 
     def __init__(self, target: Target, run_id: str, *, first: int, as_json: bool, out: IO[str], err: IO[str]) -> None:
         self._target = target
@@ -50,7 +50,7 @@ class Follow:
         self._run: Run | None = None
 
     async def to_the_end(self) -> ExitCode:
-        """Writes the events until the run ends."""
+        """Print the events until the run ends."""
         async with self._target.connect(on_disconnect=self._lost) as client:
             last = self._first - 1 if self._first > 0 else None
             self._run = await client.follow(self._run_id, last_event_index=last)
@@ -59,7 +59,7 @@ class Follow:
             return exit_code(self._run.status)
 
     def leave(self) -> ExitCode:
-        """Says how to come back; after Ctrl-C."""
+        """Say how to come back, after Ctrl-C."""
         if self._run is None:
             return ExitCode.INTERRUPTED
         last = self._run.last_event_index
@@ -72,12 +72,12 @@ class Follow:
 
 
 def as_json(event: ServerMessage) -> str:
-    """The event as it came, with the fields that were there."""
+    """The event as JSON, with exactly the fields that the server sent."""
     return json.dumps(event.model_dump(mode="json", exclude_unset=True), ensure_ascii=False)
 
 
 def as_line(event: ServerMessage) -> str:
-    """Index, name, place and what matters of an event, on one line."""
+    """An event on one line: index, name, place, and its most important content."""
     index = event_index(event)
     place = "/".join(map(str, event.step_path)) or event.step_name if isinstance(event, StepEvent) else ""
     parts = [f"{'' if index is None else index:>6}", f"{event.event:<24}", in_short(place), _gist(event)]

@@ -1,7 +1,7 @@
-"""A question to a server over HTTP, where a command needs no socket.
+"""HTTP requests to a server, for commands that need no socket.
 
 Laws:
-- Whatever can be expected to go wrong is a `Failure`, with a sentence that says what to do.
+- An expected failure is a `Failure`, with a sentence that says what to do.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _SECONDS = 30.0
 
 
 def get_json(target: Target, path: str, **query: str | int | None) -> dict[str, Any]:
-    """The object that the server answers a GET of `path` with; what is None isn't asked for.
+    """GET `path` and return the JSON object in the answer; parameters that are None are left out.
 
     Raises:
-        Failure: the server can't be reached, says no, or isn't one of ours.
+        Failure: the server can't be reached, refuses, or isn't an Interlock server.
     """
     base = http_url(target.url)
     asked = urlencode({name: value for name, value in query.items() if value is not None})
     headers = {"Accept": "application/json", "Authorization": f"Bearer {target.token}"}
-    request = Request(f"{base}{path}?{asked}", headers=headers)  # noqa: S310 - `http_url` makes no other scheme
+    request = Request(f"{base}{path}?{asked}", headers=headers)  # noqa: S310 - `http_url` allows http and https only
     try:
         with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - as above
             page = json.load(response)

@@ -1,8 +1,8 @@
-"""The form that a workflow's `input_schema` is at a terminal.
+"""Converting a workflow's `input_schema` to a form for the terminal.
 
 Laws:
-- Only an object of named properties is a form; all else is given with `--message-json` or `--file`.
-- The schema is the server's word on what is asked, and the server has the last one on what was answered.
+- Only an object with named properties is a form; any other input is given with `--message-json` or `--file`.
+- The server's schema says what is asked, and the server has the last word on the answers.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _TYPES: Final = {
 
 
 def form_of(target: Target, workflow: str) -> list[UserInputField]:
-    """What a workflow asks for at its start; empty when it takes anything, or isn't there.
+    """Return the fields that a workflow asks for at its start; empty if it takes anything, or doesn't exist.
 
     Raises:
-        Failure: the server can't be reached, or says no.
+        Failure: the server can't be reached, or refuses.
     """
     served = get_json(target, "/workflows").get("workflows", [])
     schema = next((each.get("input_schema") for each in served if each.get("id") == workflow), None)
@@ -36,7 +36,7 @@ def form_of(target: Target, workflow: str) -> list[UserInputField]:
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[UserInputField]:
-    """The fields of a JSON Schema's properties; empty when it isn't an object with some."""
+    """Return the fields of a JSON Schema's properties; empty if it isn't an object with properties."""
     required = schema.get("required", ())
     definitions = schema.get("$defs", {})
     return [
@@ -65,7 +65,7 @@ def _type(about: Mapping[str, Any], allowed: list[Any] | None) -> str:
 
 
 def _resolved(about: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A property with what it refers to; of alternatives, the first that isn't null."""
+    """Return a property with its references resolved; of alternatives, it takes the first that isn't null."""
     for key in ("anyOf", "oneOf", "allOf"):
         some = [each for each in about.get(key, ()) if each.get("type") != "null"]
         if some:

@@ -1,11 +1,11 @@
-"""Lines that a person types, or a program pipes in, read without blocking the event loop.
+"""Reads lines that a person types, or a program pipes in, without blocking the event loop.
 
 Laws:
-- Waiting for a line can be cancelled at any time, and then nothing of the input is lost or left half-read by a thread:
-  the thread waits in `select`, and is woken.
-- What is hidden is shown by no terminal, and is again when its line has ended, or nobody waits for it any more.
-- On a terminal, an answer is what was typed after its question was shown: what was typed before is discarded, so that
-  an Enter too many never answers the next question. From a pipe, each question takes the next line.
+- Waiting for a line can be cancelled at any time, and no input is lost or left half-read by a thread: the thread waits
+  in `select`, and is woken.
+- While a hidden line is read, the terminal's echo is off; it is on again when the line ends or the wait is cancelled.
+- On a terminal, an answer is what was typed after its question was shown. Earlier input is discarded, so that an extra
+  Enter never answers the next question. From a pipe, each question takes the next line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Lines:
         return self._fd is not None and os.isatty(self._fd)
 
     async def next(self) -> str | None:
-        """The next line, without its end; None at the end of the input."""
+        """Return the next line, without its line end; None at the end of the input."""
         woken, wake = os.pipe()
         reading = asyncio.get_running_loop().run_in_executor(None, self._read, woken)
         try:
@@ -46,7 +46,7 @@ class Lines:
         return None if line is None else line.decode(errors="replace").rstrip("\r\n")
 
     def _read(self, woken: int) -> bytes | None:
-        """The next line; runs in a thread. None at the end of the input, and when `woken` has something to say."""
+        """Return the next line; None at the end of the input, or when `woken` becomes readable. Runs in a thread."""
         while b"\n" not in self._buffer and not self._ended:
             assert self._fd is not None
             readable, _, _ = select.select([self._fd, woken], [], [])
@@ -56,7 +56,7 @@ class Lines:
             self._ended = not chunk
             self._buffer += chunk
         if not self._buffer:
-            # On a terminal, the end of input (Ctrl-D) is said each time anew.
+            # On a terminal, the end of input (Ctrl-D) applies only once.
             self._ended = not self.is_terminal
             return None
         line, _, self._buffer = self._buffer.partition(b"\n")
@@ -64,8 +64,10 @@ class Lines:
 
     @contextlib.contextmanager
     def unseen(self) -> Iterator[None]:
-        """Keeps a terminal from showing what is typed, but for the end of the line; to be entered before the question
-        is shown. A pipe shows nothing anyway."""
+        """Turn the terminal's echo off, except for line ends; enter this before the question is shown.
+
+        A pipe has no echo.
+        """
         if not self.is_terminal:
             yield
             return
@@ -82,7 +84,7 @@ class Lines:
             termios.tcsetattr(self._fd, termios.TCSANOW, before)
 
     def discard_typed(self) -> None:
-        """Forgets what was typed so far; to be called before a question is shown. A pipe forgets nothing."""
+        """Discard what was typed so far; call this before a question is shown. Nothing is discarded from a pipe."""
         if not self.is_terminal:
             return
         assert self._fd is not None

@@ -1,8 +1,8 @@
-"""The message that a run is started with, as the command line gives it.
+"""Reading the message that starts a run from the command line.
 
 Laws:
 - It is given once: as text, as JSON, or in a file.
-- What the wire can't carry is a mistake in the command, and told before anything is tried.
+- A message that the wire can't carry is a usage error, reported before anything is tried.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from interlock_protocol.types import JsonValue
 
 
 def message_of(text: str | None, as_json: str | None, file: str | None) -> JsonValue | NotGiven:
-    """What `--message`, `--message-json` or `--file` says.
+    """Return the message of `--message`, `--message-json` or `--file`.
 
     Raises:
-        Failure: several say something, or what one says can't be read or sent.
+        Failure: more than one is given, or the message can't be read or sent.
     """
     given = [each for each in (text, as_json, file) if each is not None]
     if not given:

@@ -1,7 +1,7 @@
-"""`interlock migrate`: the database's tables, brought up to date.
+"""`interlock migrate`: brings the database's tables up to date.
 
 Laws:
-- What is up to date is left as it is; again is fine.
+- It is idempotent: tables that are up to date stay as they are.
 - No message shows a password.
 """
 
@@ -23,10 +23,10 @@ def migrate_tables(database_url: str | None) -> str:
     """Bring the tables up to date, and return a sentence that says what was done.
 
     Args:
-        database_url: instead of what the settings say.
+        database_url: overrides the settings.
 
     Raises:
-        Failure: the address can't be one, the database can't be used, or a newer Interlock made it.
+        Failure: the URL is invalid, the database can't be used, or a newer Interlock created it.
     """
     given = {} if database_url is None else {"database_url": database_url}
     try:

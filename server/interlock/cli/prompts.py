@@ -1,12 +1,12 @@
-"""Questions at a terminal, one kind of pause each, and their answers sent.
+"""Asks the questions of each kind of pause in a terminal, and sends the answers.
 
 Laws:
-- The server judges. What it refuses as invalid is asked again, with its sentence, and with the last answers as
-  defaults; what somebody else has decided meanwhile is said, and that is the end of it.
-- Every question takes one line, but for a text that is written anew. The end of the input answers nothing: it leaves
-  the pause as it is.
-- Each tool is decided by itself: what was decided stays so, whatever becomes of the others.
-- A question may be cancelled while it waits for its line, and not while its answer is under way (`sending`).
+- The server judges. If it refuses an answer as invalid, the question is asked again, with the server's sentence, and
+  with the previous answers as defaults. If somebody else has decided meanwhile, that is shown, and the question closes.
+- Every answer is one line, except a text that is rewritten. The end of the input answers nothing, and leaves the pause
+  open.
+- Each tool is decided separately: a decision stays, whatever happens to the others.
+- A question may be cancelled while it waits for its line, but not while its answer is being sent (`sending`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from interlock_protocol.types import JsonValue, OnReject
 
 _T = TypeVar("_T")
 _Before: TypeAlias = dict[str, Any]
-"""What was answered the last time, to be proposed again."""
+"""The previous answers, used as defaults."""
 
 _REJECTIONS = {
     "skip": "skip it and go on",
@@ -55,10 +55,10 @@ _REJECTIONS = {
 
 
 SAID_SECONDS = 1.0
-"""How long the event of a decision on a tool is waited for before the next tool is asked about."""
+"""How long to wait for the event of a decision on a tool before asking about the next tool."""
 
 TICK_SECONDS = 0.2
-"""How often the time that is left is looked at."""
+"""How often the countdown is updated."""
 
 END_OF_TEXT = "."
 """The line that ends a text of several lines."""
@@ -66,20 +66,20 @@ END_OF_TEXT = "."
 _WAYS: Final[tuple[Literal["retry", "skip", "cancel"], ...]] = ("retry", "skip", "cancel")
 
 _ANEW: Final = "edit"
-"""How a step is tried again with other input."""
+"""The choice that retries a step with other input."""
 
 _ERROR_WAYS: Final = {**_REJECTIONS, _ANEW: "do it again with other input"}
 
 
-class EndOfInput(Exception):  # noqa: N818 - nobody did anything wrong
-    """There is nobody to answer any more."""
+class EndOfInput(Exception):  # noqa: N818 - not an error
+    """The input has ended, so nobody can answer."""
 
 
 class Prompter:
     """Asks about one pause at a time.
 
     Attributes:
-        sending: an answer is under way to the server.
+        sending: True while an answer is being sent to the server.
         tool: the id of the tool that the open question is about.
     """
 
@@ -87,25 +87,25 @@ class Prompter:
         self.sending = False
         self.tool: str | None = None
         self._until: datetime | None = None
-        self._decided: frozenset[str] = frozenset()  # the tools whose decisions are on the screen
+        self._decided: frozenset[str] = frozenset()  # the tools whose decisions were shown
         self._news = asyncio.Event()
         self._screen = screen
         self._lines = lines
 
     def shown(self, event: ServerMessage) -> None:
-        """Take in what is on the screen by now."""
+        """Note an event that was shown on the screen."""
         if isinstance(event, StepExecutorContinued):
             self._decided |= tools_in(event.decision)
             self._news.set()
 
     async def settle(self, current: Callable[[], Pause]) -> None:
-        """Asks, and sends the answer, until the pause needs none any more.
+        """Ask and send answers until the pause needs none any more.
 
         Args:
-            current: the pause as it is known by now; more of it may be known later than its first question.
+            current: returns the pause as it is known now; parts of it may arrive after its first question.
 
         Raises:
-            EndOfInput: the input has ended; the pause stays.
+            EndOfInput: the input has ended; the pause stays open.
             Forbidden: this user may not decide it.
         """
         self._screen.pause(current())
@@ -190,7 +190,7 @@ class Prompter:
             self.tool = None
 
     async def _said(self, tool_id: str) -> None:
-        """Wait until what became of a tool is on the screen, lest it look like the next one's."""
+        """Wait until a tool's decision is on the screen, so that it doesn't look like the next tool's."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SAID_SECONDS):
                 while tool_id not in self._decided:
@@ -209,15 +209,15 @@ class Prompter:
         before.update(values)
         await self._send(current().decide("retry", user_input=values))
 
-    # ── Their parts ─────────────────────────────────────────────────────────────────────────────────────
+    # ── Parts of questions ──────────────────────────────────────────────────────────────────────────────
 
     async def form(
         self, fields: Sequence[UserInputField], before: Mapping[str, JsonValue] = MappingProxyType({})
     ) -> dict[str, JsonValue]:
-        """Asks for each field, and says what was filled in; what was left out isn't there.
+        """Ask for each field and return the values; fields that were left out are missing.
 
         Args:
-            before: what was answered the last time, to be proposed again.
+            before: the previous answers, used as defaults.
 
         Raises:
             EndOfInput: the input has ended.
@@ -255,7 +255,7 @@ class Prompter:
         return [keys[index] for index in chosen]
 
     async def _edited(self, value: JsonValue) -> JsonValue | Left:
-        """The value as the person changes it, to null perhaps; `LEFT` when they don't."""
+        """Return the value as edited by the person, which may be null; `LEFT` if it wasn't changed."""
         text = as_text(value)
         while (changed := await self._new_text(text, "txt" if isinstance(value, str) else "json")) != text:
             try:
@@ -321,7 +321,7 @@ class Prompter:
             self._screen.line(f"{number}) {label}" if numbered else label, indent=1)
 
     async def _until_read(self, read: Callable[[str], _T], prompt: str, *, hidden: bool = False) -> _T:
-        """Asks until the answer can be read; what is `hidden` isn't shown while it is typed."""
+        """Ask until the answer can be parsed; a `hidden` answer isn't echoed."""
         while True:
             text = await self._line(prompt, hidden=hidden)
             try:
@@ -383,7 +383,7 @@ class Prompter:
 
 
 def _given_before(fields: Sequence[UserInputField]) -> _Before:
-    """What a form of a step that failed was filled in with."""
+    """The values with which the form of a failed step was filled in."""
     return {field.name: field.value for field in fields if field.value is not None}
 
 
@@ -393,7 +393,7 @@ def _choice(choice: Choice) -> str:
 
 
 def _faults(refused: InvalidDecision) -> str:
-    """The server's sentence, and each wrong field that it doesn't name."""
+    """The server's sentence, plus each wrong field that the sentence doesn't name."""
     details = refused.details if isinstance(refused.details, list) else []
     faults = [
         ": ".join(str(fault[key]) for key in ("field", "error") if fault.get(key))

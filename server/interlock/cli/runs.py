@@ -1,7 +1,7 @@
-"""`interlock runs`: the runs this user may see, as a table.
+"""`interlock runs`: shows the runs that this user may see, as a table.
 
 Laws:
-- Pages are followed until there are as many runs as asked for; none is shown twice.
+- Pages are fetched until there are as many runs as asked for; no run is shown twice.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _STYLES = {"PAUSED": "magenta", "COMPLETED": "green", "ERROR": "red", "CANCELLED
 def list_runs(
     target: Target, *, status: str | None, workflow: str | None, limit: int, namespace: str | None = None
 ) -> list[dict[str, Any]]:
-    """The newest `limit` runs.
+    """Return the newest `limit` runs.
 
     Raises:
-        Failure: the server can't be reached, or says no.
+        Failure: the server can't be reached, or refuses.
     """
     found: list[dict[str, Any]] = []
     cursor: str | None = None
@@ -42,7 +42,7 @@ def list_runs(
 
 
 def show_runs(console: Console, runs: list[dict[str, Any]], now: datetime | None = None) -> None:
-    """Writes the table; a pipe gets every column whole."""
+    """Print the table; in a pipe, columns aren't truncated."""
     if not runs:
         console.print("No runs. Start one: interlock chat WORKFLOW", markup=False, highlight=False)
         return
@@ -87,7 +87,7 @@ def _age(created_at: Any, now: datetime) -> str:
 
 
 def _moment(value: Any) -> datetime | None:
-    """A time that is either in milliseconds since 1970, or ISO 8601."""
+    """Parse a time in milliseconds since 1970, or in ISO 8601."""
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value / 1000, UTC)
     if isinstance(value, str):

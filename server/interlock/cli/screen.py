@@ -1,12 +1,12 @@
-"""A run on a terminal: step names, tokens as they come, how long things took; and one open question at a time.
+"""Shows a run in a terminal: step names, streamed tokens, durations; and one open question at a time.
 
 Laws:
-- A token is written as it comes, on the line of its step. When another step speaks, it gets a line of its own, with
-  its name in front.
-- While a question is open, whole lines are written above it and it is shown again; tokens wait for their line's end.
-- On a terminal, the time that is left for an answer stands in a line above its question, and counts down there.
-- While somebody else has the terminal (an editor), what there is to write waits.
-- Nothing that a workflow says is taken as markup.
+- A token is written as it arrives, on its step's line. If another step streams, it gets its own line, prefixed with its
+  name.
+- While a question is open, whole lines are written above it, and it is shown again; tokens wait until their line ends.
+- On a terminal, the time left for an answer counts down in a line above its question.
+- While an editor has the terminal, output is held back.
+- A workflow's text is never interpreted as markup.
 """
 
 from __future__ import annotations
@@ -77,22 +77,22 @@ class Screen:
         self._console = console
         self._open: _Key | None = None  # the step whose tokens are on the current, unfinished line
         self._last: _Key | None = None  # the step that the last line is about
-        self._tokens: dict[_Key, list[str]] = {}  # what each running step has streamed
-        self._reviewed: dict[_Key, JsonValue] = {}  # the outputs that were written for their review
-        self._tools: dict[str, str] = {}  # the names of tools that wait, by id
+        self._tokens: dict[_Key, list[str]] = {}  # the text that each running step has streamed
+        self._reviewed: dict[_Key, JsonValue] = {}  # the outputs that were shown for a review
+        self._tools: dict[str, str] = {}  # the names of pending tools, by id
         self._held: dict[_Key, str] = {}
         self._parallels: dict[tuple[Any, ...], None] = {}
         self._question: str | None = None
         self._until: datetime | None = None
-        self._countdown: str | None = None  # as it stands above the question
-        self._aside: list[tuple[str, str]] | None = None  # what waits for the terminal
+        self._countdown: str | None = None  # the text shown above the question
+        self._aside: list[tuple[str, str]] | None = None  # output held back while an editor is open
         self._last_content: JsonValue = None
         self._last_error: str | None = None
 
     # ── Lines ───────────────────────────────────────────────────────────────────────────────────────────
 
     def line(self, text: str, style: str = "", *, indent: int = 0) -> None:
-        """A line of its own."""
+        """Write a separate line."""
         self._end_line()
         self._lift_question()
         for part in harmless(text).split("\n"):
@@ -100,15 +100,15 @@ class Screen:
         self._show_question()
 
     def note(self, text: str) -> None:
-        """A dim line about the connection rather than the run."""
+        """Write a dim line about the connection rather than the run."""
         self.line(text, "dim")
         self._last = None
 
     def ask(self, prompt: str, until: datetime | None = None) -> None:
-        """Shows a question and leaves the cursor behind it.
+        """Show a question and leave the cursor behind it.
 
         Args:
-            until: when it is too late for an answer.
+            until: the deadline for an answer.
         """
         self._end_line()
         self._question = harmless(prompt)
@@ -116,7 +116,7 @@ class Screen:
         self._show_question()
 
     def tick(self) -> None:
-        """Counts down."""
+        """Update the countdown."""
         left = self._time_left()
         if left is not None and left != self._countdown:
             self._countdown = left
@@ -132,7 +132,7 @@ class Screen:
 
     @contextmanager
     def set_aside(self) -> Iterator[None]:
-        """Keeps everything back while somebody else has the terminal."""
+        """Hold all output back while an editor has the terminal."""
         self._aside = []
         try:
             yield
@@ -143,7 +143,7 @@ class Screen:
             self._console.file.flush()
 
     def answered(self, *, typed: bool) -> None:
-        """The question is closed. `typed` on a terminal means that its line has been ended by the person."""
+        """Close the question. `typed` on a terminal means that the person has ended its line."""
         if self._question is not None and not (typed and self._console.is_terminal):
             self._write("\n")
         self._question = self._until = self._countdown = None
@@ -180,7 +180,7 @@ class Screen:
     # ── Events ──────────────────────────────────────────────────────────────────────────────────────────
 
     def show(self, event: ServerMessage) -> None:
-        """Writes what an event means to a person; some mean nothing."""
+        """Write what an event means to a person; some events are not shown."""
         if isinstance(event, RunResponseContentEvent):
             self._content(event)
         elif isinstance(event, StepEvent):
@@ -221,7 +221,7 @@ class Screen:
         self._step_line(event, f"✓ {title(event)}  {duration(event.duration_ms)}", "green")
 
     def _to_review(self, event: StepOutputReview, key: _Key) -> None:
-        # What a container comes to has just been written, as its last step's.
+        # A container's output was just written as the output of its last step.
         if event.step_output != self._last_content:
             self._output(event, key, event.step_output)
         self._reviewed[key] = self._last_content = event.step_output
@@ -229,7 +229,7 @@ class Screen:
             self._step_line(event, f"! {event.error or 'the step calls this a failure'}", "red")
 
     def _output(self, event: StepEvent, key: _Key, content: JsonValue) -> None:
-        """What a step came to, unless it has been written already."""
+        """Write a step's output, unless it was already written."""
         streamed = "".join(self._tokens.pop(key, ()))
         if content not in (None, "", streamed, self._reviewed.get(key)):
             for part in in_full(content).split("\n"):
@@ -241,7 +241,7 @@ class Screen:
         self._last = (event.step_id, event.visit)
 
     def _branch(self, event: StepEvent) -> str:
-        """The name of the parallel branch that the step is in, if it isn't the step's own."""
+        """Return the name of the parallel branch that the step is in, if the step isn't the branch itself."""
         path = tuple(event.step_path)
         for parallel in self._parallels:
             if path[: len(parallel)] == parallel and len(path) > len(parallel) + 1:
@@ -277,12 +277,12 @@ class Screen:
         self._console.file.flush()
 
     def _release(self, key: _Key, event: StepEvent) -> None:
-        """What waited for its line's end while a question was open: nothing more will come to this line."""
+        """Write a held line of tokens, because no more tokens will come for it."""
         if (text := self._held.pop(key, "")) and self._question is not None:
             self.line(f"{title(event)} │ {text}", indent=depth(event.step_path) + 1)
 
     def pause(self, pause: Pause) -> None:
-        """What a pause is about, above its question."""
+        """Write what a pause is about, above its question."""
         indent = depth(pause.step_path) + 1
         if pause.error and pause.error != self._last_error:
             self.line(pause.error, "red", indent=indent)
@@ -295,7 +295,7 @@ class Screen:
         self.line(question(pause), "bold")
 
     def tool(self, tool: ToolCall) -> None:
-        """A tool call that waits, with all of its arguments."""
+        """Write a pending tool call with all its arguments."""
         self.line(f"⚒ {tool.name}", "bold", indent=1)
         for name, value in tool.args.items():
             first, *rest = in_full(value).split("\n")

@@ -1,8 +1,8 @@
-"""`interlock serve MODULE:ATTR`: the workflows a module declares, served.
+"""`interlock serve MODULE:ATTR`: serves the workflows that a module declares.
 
 Laws:
-- There is a flag for each setting, made from `Settings`: they can't disagree. A flag wins over the environment.
-- What is wrong with MODULE:ATTR is one sentence; an error inside of the module is the module's, with its traceback.
+- The flags are generated from `Settings`, one per setting, so they can't disagree. A flag wins over the environment.
+- A wrong MODULE:ATTR is reported in one sentence; an error inside the module is shown with its traceback.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from interlock.workflow.declare.nodes import Workflow
 
 
 def load(target: str) -> list[Workflow]:
-    """The workflows that `MODULE:ATTR` names: one, or a list or tuple of them.
+    """Return the workflows that `MODULE:ATTR` names: one, or a list or tuple of them.
 
     Raises:
-        Failure: there is no such thing, or it is something else.
+        Failure: it doesn't exist, or is something else.
     """
     module_name, separator, path = target.partition(":")
     if not (module_name and separator and path):
@@ -50,7 +50,7 @@ def _module(name: str) -> Any:
         raise _unusable(f"The module {name!r} needs what isn't installed. {error}") from error
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-            raise  # an import inside of the module
+            raise  # an import inside the module
         raise _unusable(f"There is no module {name!r} here ({here}) or installed; check its name.") from None
     except DeclarationError as error:
         raise _unusable(f"The module {name!r} declares a workflow that can't be: {error}") from error
@@ -88,7 +88,7 @@ def serve(target: str, **flags: str | None) -> None:
     workflows = load(target)
     given = {name: value for name, value in flags.items() if value is not None}
     with importing():
-        from interlock.process.serving import serve as serve_workflows  # the server is loaded by this command alone
+        from interlock.process.serving import serve as serve_workflows  # only this command imports the server
 
     try:
         serve_workflows(workflows, Settings(**given))
@@ -99,7 +99,7 @@ def serve(target: str, **flags: str | None) -> None:
 
 
 def as_flags(sentence: str, given: dict[str, str]) -> str:
-    """A sentence about the settings, naming what was given as a flag by its flag."""
+    """Rewrite a sentence about settings so that it names those given as flags by their flags."""
     for name in given:
         sentence = sentence.replace(f"{PREFIX}{name.upper()} ", f"{_flag(name)} ")
     return sentence
@@ -110,7 +110,7 @@ def _flag(name: str) -> str:
 
 
 def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with one flag for each setting."""
+    """Return the command with one flag per setting."""
     parameters = [inspect.Parameter("target", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=_TARGET)]
     for name, field in Settings.model_fields.items():
         option = typer.Option(

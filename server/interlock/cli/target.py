@@ -1,7 +1,7 @@
-"""Which server a command talks to, and as whom.
+"""The server that a command talks to, and the token that it uses.
 
 Laws:
-- What is said on the command line wins over the environment, and that over what the server left in the data folder.
+- The command line wins over the environment, which wins over the token that the server left in the data folder.
 - No message shows a token.
 """
 
@@ -54,13 +54,13 @@ class Target:
 
     @classmethod
     def find(cls, url: str, token: str | None) -> Target:
-        """The target that these options, the environment and the data folder say.
+        """Find the target from the options, the environment and the data folder.
 
         Raises:
             Failure: there is no token anywhere.
-            ProtocolMisuse: the address can't be one.
+            ProtocolMisuse: the address is invalid.
         """
-        http_url(url)  # an unusable address is told before anything is tried
+        http_url(url)  # reports an invalid address before anything is tried
         data_dir = Path(os.environ.get("INTERLOCK_DATA_DIR") or DEFAULT_DATA_DIR)
         found = token or token_in(url) or find_token(data_dir)
         if not found:
@@ -81,10 +81,10 @@ def _no_token(data_dir: Path) -> Failure:
 
 
 def finish(work: Callable[[], Coroutine[Any, Any, ExitCode]], target: Target) -> None:
-    """Runs a command to its end, and ends the process with its code.
+    """Run a command to its end, and exit with its code.
 
     Raises:
-        Failure: what was expected to go wrong did.
+        Failure: an expected failure.
     """
     try:
         code = asyncio.run(work())
@@ -97,7 +97,7 @@ def finish(work: Callable[[], Coroutine[Any, Any, ExitCode]], target: Target) ->
 
 
 def failure(error: InterlockError, target: Target) -> Failure:
-    """The sentence and the code for what the client reports."""
+    """Convert an error of the client to a sentence and an exit code."""
     sentence = str(error)
     if isinstance(error, ProtocolMisuse):
         return Failure(sentence, ExitCode.USAGE)
@@ -113,7 +113,7 @@ def failure(error: InterlockError, target: Target) -> Failure:
 
 
 def _stop_writing() -> None:
-    """Whoever read the output has enough of it (`| head`); Python must not complain when it closes it."""
+    """Redirect stdout to nowhere: its reader has closed it (`| head`), and Python must not complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

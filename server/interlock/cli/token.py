@@ -1,4 +1,4 @@
-"""`interlock token`: the token, and how to use it.
+"""`interlock token`: prints the token, and how to use it.
 
 Laws:
 - Standard output has the token and nothing else, so that `$(interlock token)` works; the advice goes to standard error.
@@ -14,7 +14,7 @@ from interlock_client.address import http_url
 
 
 def show_token(target: Target, *, out: IO[str], err: IO[str]) -> None:
-    """Prints the token of `target`."""
+    """Print the token of `target`."""
     print(target.token, file=out, flush=True)
     base = http_url(target.url)
     print(f"Open    {base}/?token={quote(target.token, safe='')}", file=err)

@@ -1,8 +1,8 @@
-"""Events in words: short, for people, on one line.
+"""Describes events in words: short, for people, on one line.
 
 Laws:
-- What comes from a workflow is text, never markup and never an instruction to the terminal: control characters are
-  shown, not obeyed, those that turn the direction of writing included: what is approved is what stands there.
+- A workflow's text is never markup and never an instruction to the terminal. Control characters are replaced, including
+  those that change the direction of writing, so that people approve exactly what they see.
 - Pure.
 """
 
@@ -20,7 +20,7 @@ from interlock_protocol.messages import StepContinued, StepEvent, StepExecutorCo
 from interlock_protocol.types import JsonValue, PathPart
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What moves the cursor, breaks lines, or has what follows read in another order than it is written."""
+"""Characters that move the cursor, break lines, or change the reading order of what follows."""
 
 KINDS = {
     "confirmation": "a confirmation",
@@ -41,7 +41,7 @@ _ON_TIMEOUT = {
 
 
 def harmless(text: str) -> str:
-    """Text without what a terminal would obey; line ends and tabs stay."""
+    """Replace the control characters of a text; line ends and tabs stay."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
@@ -53,7 +53,7 @@ def in_short(value: JsonValue, limit: int = 200) -> str:
 
 
 def in_full(value: JsonValue) -> str:
-    """A value over as many lines as it takes."""
+    """A value in full, on several lines if needed."""
     return harmless(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2))
 
 
@@ -71,7 +71,7 @@ def duration(milliseconds: int) -> str:
 
 
 def remaining(seconds: float) -> str:
-    """`45 s`, `12 min`, `5 h 20 min`, `6 days 23 h`: what is left of some time, never more than there is."""
+    """`45 s`, `12 min`, `5 h 20 min`, `6 days 23 h`: the time that is left, rounded down to one or two units."""
     whole = max(0, math.ceil(seconds))
     for size, unit, part, part_unit in ((86400, "days", 3600, "h"), (3600, "h", 60, "min")):
         if whole >= 2 * size:
@@ -81,7 +81,7 @@ def remaining(seconds: float) -> str:
 
 
 def deadline(pause: Pause, now: datetime) -> str | None:
-    """Until when a pause waits, and what then; None when it waits for ever."""
+    """Until when a pause waits, and what happens then; None if it has no timeout."""
     if pause.timeout_at is None:
         return None
     left = remaining((pause.timeout_at - now).total_seconds())
@@ -90,19 +90,19 @@ def deadline(pause: Pause, now: datetime) -> str | None:
 
 
 def depth(path: Sequence[PathPart]) -> int:
-    """How deep a step stands in its workflow; 0 at the top."""
+    """How deep a step is nested in its workflow; 0 at the top."""
     return max(sum(isinstance(part, str) for part in path) - 1, 0)
 
 
 def title(event: StepEvent) -> str:
-    """The step's name, with its visit from the second on."""
+    """The step's name, followed by the visit's number from the second visit on."""
     return f"{event.step_name} #{event.visit}" if event.visit > 1 else event.step_name
 
 
 def decided(
     event: StepContinued | StepExecutorContinued, me: str | None, tools: Mapping[str, str] | None = None
 ) -> str:
-    """Who resolved what, and how.
+    """Who resolved a requirement, and how.
 
     Args:
         tools: the names of tools, by their ids.
@@ -120,7 +120,7 @@ def decision(given: Mapping[str, Any], tools: Mapping[str, str] | None = None) -
 
 
 def waiting_for(pause: Pause) -> str:
-    """Whom a pause waits for, as far as it says."""
+    """Whom a pause waits for, as far as it names somebody."""
     return " or ".join(pause.assignees) or "somebody who may decide it"
 
 

@@ -1,6 +1,6 @@
 """One database, SQLite or PostgreSQL, for the store and for the log's SQL adapter.
 
-The laws stand in `port`.
+For the laws see `port`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _EXPECTED = "INTERLOCK_DATABASE_URL must be sqlite+aiosqlite:///PATH or postgres
 
 
 def open_database(url: str) -> Database:
-    """The database at `url`, which is `INTERLOCK_DATABASE_URL`.
+    """Open the database at `url`, which is `INTERLOCK_DATABASE_URL`.
 
     Raises:
-        ValueError: a URL that isn't understood, with a sentence that doesn't repeat its password.
+        ValueError: the URL isn't valid; the message doesn't repeat its password.
         DatabaseInUse: another process has the SQLite file open.
         DatabaseUnavailable: the SQLite file can't be opened.
     """
@@ -45,5 +45,5 @@ def open_database(url: str) -> Database:
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)
-    except (ArgumentError, ValueError):  # their words may hold the password
+    except (ArgumentError, ValueError):  # their messages may contain the password
         raise ValueError(f"{_EXPECTED}; what was given isn't a URL.") from None

@@ -1,10 +1,10 @@
 """One database, SQLite or PostgreSQL, for the store and for the log's SQL adapter.
 
 Laws:
-- A piece of work is a plain function of a connection. It neither commits nor rolls back, and keeps nothing of
-  the connection when it returns. It is short, may run on any thread, and must not touch the event loop.
-- What a piece of work raises goes to its caller, and undoes that piece of work and no other's.
-- A caller who is cancelled may find its work done or not done, but never half done.
+- A piece of work is a plain function of a connection. It neither commits nor rolls back, and keeps no reference to the
+  connection when it returns. It is short, may run on any thread, and must not touch the event loop.
+- If a piece of work raises, its caller gets the exception, and only that piece of work is rolled back.
+- When a caller is cancelled, its work may be done or not done, but never half done.
 - A database serves one event loop.
 """
 
@@ -25,33 +25,32 @@ class Database(Protocol):
     """`sqlite` or `postgresql`."""
 
     async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
-        """Run `work` in a transaction: committed when this returns, rolled back alone when it raises.
+        """Run `work` in a transaction: it is committed when this returns, and rolled back, alone, when it raises.
 
-        It may be run twice, of which only the second counts: it must leave nothing behind but in the database.
+        `work` may run twice, and then only the second run counts; so it must have no effect outside the database.
 
-        Work that writes with one statement may say so: PostgreSQL then needs no round trips to begin and commit.
-        It must not raise after that statement. Work that may take as long as it takes, such as a migration, says
-        `long`.
+        Pass `one_statement` if `work` writes with a single statement, and doesn't raise after it: PostgreSQL then needs
+        no round trips to begin and commit. Pass `long` if `work` may take any time, such as a migration.
         """
 
     async def read(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
         """Run `work`, which only reads, on a consistent view of everything committed so far.
 
-        It must be short, for the event loop may wait for it. One that may scan many rows says `long`. One that reads
-        with one statement may say so, as in `write`.
+        It must be short, because it may block the event loop; pass `long` if it may scan many rows. `one_statement` is
+        as in `write`.
         """
 
     async def close(self) -> None:
-        """Finish what was begun, then let go of the file or the connections."""
+        """Finish the work that has begun, then close the file or the connections."""
 
 
-class DatabaseUnavailable(Exception):  # noqa: N818 - a state of the world, not a programming error
+class DatabaseUnavailable(Exception):  # noqa: N818 - a condition, not a programming error
     """The database can't be reached, or refused to commit: nothing was changed.
 
-    One exception: when the connection to a PostgreSQL breaks during the commit itself, nobody knows. So work
-    that is sent again must be idempotent.
+    There is one exception: if the connection to PostgreSQL breaks during the commit itself, the outcome is unknown. So
+    work that is retried must be idempotent.
     """
 
 
-class DatabaseInUse(Exception):  # noqa: N818 - a state of the world, not a programming error
+class DatabaseInUse(Exception):  # noqa: N818 - a condition, not a programming error
     """Another process holds the SQLite file."""

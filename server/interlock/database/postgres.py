@@ -1,8 +1,8 @@
-"""PostgreSQL, for many processes: a bounded pool, and a transaction of its own for each piece of work.
+"""PostgreSQL, for many processes: a bounded pool, and one transaction per piece of work.
 
 Laws:
 - Writes are READ COMMITTED: each statement sees what was committed before it. Reads are REPEATABLE READ.
-- Nothing is tried twice behind the caller's back. (Drawing a closed connection from the pool isn't a try.)
+- There are no hidden retries. (Replacing a closed connection from the pool isn't a retry.)
 - A password is never part of a message.
 """
 
@@ -29,22 +29,22 @@ _POOL_SECONDS = 4.0
 _ANSWER_SECONDS = 5.0  # for a whole piece of work, connecting included
 _LONG_ANSWER_SECONDS = 60.0
 
-# Classes of SQLSTATE that say how the server is, and not what is wrong with a statement: connection,
-# authorization, no such database, rolled back (deadlock), a privilege that is missing, resources, intervention, system.
+# SQLSTATE classes that are due to the server's condition, not to the statement: connection, authorization, no such
+# database, rollback (deadlock), missing privilege, resources, operator intervention, system.
 _UNAVAILABLE = ("08", "28", "3D", "40", "42501", "53", "57", "58")
 _READ_ONLY = "25006"  # a standby, after a failover
 
 
 class PostgresDatabase:
-    """The database on a server. It connects when first used.
+    """The database on a PostgreSQL server. It connects on first use.
 
     Args:
-        url: `postgresql+asyncpg://user:password@host:port/name`; `?sslmode=` and `?sslrootcert=` are understood as
-            libpq does.
-        connections: the most it holds at a time.
+        url: `postgresql+asyncpg://user:password@host:port/name`; `?sslmode=` and `?sslrootcert=` mean what they mean in
+            libpq.
+        connections: the size of the pool.
 
     Raises:
-        ValueError: the URL has something behind its `?` that can't be used, told in a sentence.
+        ValueError: the URL's query has a parameter that can't be used; the message says which.
     """
 
     dialect = "postgresql"
@@ -56,7 +56,7 @@ class PostgresDatabase:
             max_overflow=0,
             pool_timeout=_POOL_SECONDS,
             isolation_level="READ COMMITTED",
-            hide_parameters=True,  # what people wrote is no part of a message
+            hide_parameters=True,  # people's words must not appear in messages
             connect_args={
                 **_ssl_of(url),
                 "timeout": _CONNECT_SECONDS,
@@ -68,7 +68,7 @@ class PostgresDatabase:
         self._where = f"{url.host or 'localhost'}:{url.port or 5432}"
         self._running = 0
         self._closed = False
-        self._idle = asyncio.Event()  # set when closed and nothing is running any more
+        self._idle = asyncio.Event()  # set when closed and nothing runs any more
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
     async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False, long: bool = False) -> T:
@@ -83,7 +83,7 @@ class PostgresDatabase:
             return await connection.run_sync(work)
 
     async def close(self) -> None:
-        """Finish what was begun, then close the connections. Again is fine."""
+        """Finish the work that has begun, then close the connections. Idempotent."""
         self._closed = True
         if self._running:
             await self._idle.wait()
@@ -91,9 +91,9 @@ class PostgresDatabase:
 
     @contextlib.asynccontextmanager
     async def _answering(self, seconds: float | None) -> AsyncIterator[None]:
-        """A piece of work, which is given up after so many seconds: a server that is gone may never say so.
+        """Limit a piece of work to `seconds`, because a server that is gone may never answer.
 
-        SQLAlchemy then throws the connection away, without waiting for its other end.
+        After a timeout SQLAlchemy discards the connection without waiting for its peer.
         """
         with self._begun(), self._translating():
             async with asyncio.timeout(seconds):
@@ -137,7 +137,7 @@ def _is_unavailable(error: DBAPIError) -> bool:
 
 
 def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
-    """Have the pool replace a connection that was closed while idle; asking costs no round trip."""
+    """Have the pool replace a connection that was closed while idle; the check costs no round trip."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 
@@ -148,13 +148,13 @@ _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full
 
 
 def _ssl_of(url: URL) -> dict[str, Any]:
-    """How the connection is to be encrypted, in asyncpg's words.
+    """Convert the URL's TLS parameters to asyncpg's arguments.
 
     Raises:
-        ValueError: the URL asks for something else, or for what can't be.
+        ValueError: the URL has an unknown parameter, or an impossible value.
     """
     mode, root = _only(url, "sslmode") or _only(url, "ssl"), _only(url, "sslrootcert")
-    if not url.query.keys() <= {*_SSL, *_PLACE}:  # not told which: it may be the rest of a password with a ?
+    if not url.query.keys() <= {*_SSL, *_PLACE}:  # not repeated in the message: it may be part of a password with a ?
         raise ValueError(
             "INTERLOCK_DATABASE_URL has something behind its ? that isn't understood: sslmode, sslrootcert, host and "
             "port are. What is special in a password is written with %, as in %3F for ?."
@@ -169,7 +169,7 @@ def _ssl_of(url: URL) -> dict[str, Any]:
 
 
 def _only(url: URL, name: str) -> str | None:
-    """The value of a parameter that is given once at most."""
+    """Return the value of a parameter that may be given at most once."""
     value = url.query.get(name)
     if value is not None and not isinstance(value, str):
         raise ValueError(f"INTERLOCK_DATABASE_URL has {name} twice: give it once.")
@@ -177,7 +177,7 @@ def _only(url: URL, name: str) -> str | None:
 
 
 def _trusting(root: str, *, checks_name: bool) -> ssl.SSLContext:
-    """TLS with a server whose certificate these vouch for: a file, or, as `system`, those of this machine."""
+    """Return a TLS context that trusts the certificates in the file `root`, or, for `system`, those of this machine."""
     try:
         context = ssl.create_default_context(cafile=None if root == "system" else root)
     except OSError as error:  # an SSLError is one

@@ -1,19 +1,19 @@
 """SQLite, for one process, on the event loop's own thread.
 
 Laws:
-- One process per file: a lock file beside it is held as long as the database is open.
-- What is written within two turns of the event loop shares a transaction: commit at once when idle, group what
-  piles up. In a group, one that raises takes nobody with it: the others are done again.
-- Nobody hears of success before the commit. What was begun before `close` is done.
-- Nothing is written into a file that nobody would find again, because it was deleted or another took its place: that
-  is refused, and said in the log.
-- Syncing to disk is the checkpoint's part, and it has a thread. (The event loop waits for the disk only
-  where a WAL begins anew: once in some megabytes.)
+- One process per file: a lock file beside it is held while the database is open.
+- Writes made within two turns of the event loop share a transaction: an idle database commits at once, a busy one in
+  groups. If one piece of work in a group raises, the others are run again without it.
+- No caller learns of success before the commit. Work that has begun before `close` is finished.
+- If the file was deleted or replaced, writes are refused, and the log says so: otherwise they would go to a file that
+  nobody finds again.
+- Syncing to disk is done by the checkpoint, on its own thread. (The event loop waits for the disk only when a WAL
+  starts over, once in some megabytes.)
 
-Why no thread for the work itself: `sqlite3` lets go of the GIL at every step of every statement, and a thread
-gets it back from a busy event loop only after the switch interval. A write on a thread takes about 130 µs
-beside an idle loop and 25 ms beside a busy one; here it takes some 30 either way. With WAL and
-`synchronous=NORMAL` a commit is a write to the page cache. What may scan much is read with `long=True`, on a
+The work itself doesn't run on a thread, because `sqlite3` releases the GIL at every step of every statement, and a
+thread gets it back from a busy event loop only after the switch interval. A write on a thread takes about 130 µs
+beside an idle event loop and 25 ms beside a busy one; here it takes some 30 µs either way. With WAL and
+`synchronous=NORMAL` a commit is a write to the page cache. Reads that may scan much use `long=True`, and run on a
 thread.
 """
 
@@ -43,25 +43,25 @@ Work: TypeAlias = Callable[[Connection], Any]
 Waiting: TypeAlias = tuple[Work, "asyncio.Future[Any]"]
 Outcome: TypeAlias = tuple[Any, Exception | None]
 
-_GROUP_LIMIT = 256  # so that others on the event loop get their turn
+_GROUP_LIMIT = 256  # lets other tasks on the event loop run in between
 _COMMITS_PER_CHECKPOINT = 256
 _CACHED_STATEMENTS = 512
-_LOOK_SECONDS = 0.1  # how often it is looked whether the file is there: rarely enough to cost a write nothing
+_LOOK_SECONDS = 0.1  # how often the file's presence is checked: rarely enough not to slow writes down
 
 _WRITER_PRAGMAS = (
     "PRAGMA synchronous = NORMAL",  # with WAL a power cut may lose the last commits, never consistency
     "PRAGMA foreign_keys = ON",
-    # The checkpoint thread comes first, except under a load without a pause, when it never sees the end of
-    # the WAL: then this one does, once in 64 MB, and finds little left to do.
+    # Normally the checkpoint thread is faster. Only under a load without a pause it never reaches the end of the WAL;
+    # then this automatic checkpoint does, once in 64 MB, and has little left to do.
     "PRAGMA wal_autocheckpoint = 16000",
     "PRAGMA journal_size_limit = 67108864",
 )
 _COMMON_PRAGMAS = (
-    "PRAGMA busy_timeout = 100",  # only a visitor's shell or a backup can be in the way, briefly
+    "PRAGMA busy_timeout = 100",  # only a visitor's shell or a backup can hold a lock, briefly
     "PRAGMA temp_store = MEMORY",
 )
 
-# The state of the machine or of the file, as opposed to a mistake in a statement.
+# Errors due to the condition of the machine or the file, not to the statement.
 _UNAVAILABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -78,11 +78,11 @@ _UNAVAILABLE = frozenset(
 
 
 class SqliteDatabase:
-    """The database in one file. Opening it makes the file and its folder (for the owner's eyes only).
+    """The database in one file. Opening it creates the file and its folder, readable only by their owner.
 
     Raises:
         DatabaseInUse: another process, or another `SqliteDatabase`, has it open.
-        DatabaseUnavailable: the file can't be opened or made, or isn't a database.
+        DatabaseUnavailable: the file can't be opened or created, or isn't a database.
     """
 
     dialect = "sqlite"
@@ -96,7 +96,7 @@ class SqliteDatabase:
                 _make_private(self.path)
                 opened.callback(_FileLock(self.path).release)
                 self._writer = _Channel(_open_writer(self.path), "BEGIN IMMEDIATE")
-                opened.callback(self._writer.close)  # the last to close: it cleans up the WAL
+                opened.callback(self._writer.close)  # closed last: it cleans up the WAL
                 self._reader = _Channel(_open_reader(self.path), "BEGIN")
                 opened.callback(self._reader.close)
                 self._long_reader = _Channel(_open_reader(self.path), "BEGIN")
@@ -115,7 +115,7 @@ class SqliteDatabase:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._waiting:
-            loop.call_soon(loop.call_soon, self._flush, loop)  # who is woken in this turn still joins
+            loop.call_soon(loop.call_soon, self._flush, loop)  # tasks woken in this turn still join the group
         self._waiting.append((work, future))
         return await future
 
@@ -125,7 +125,7 @@ class SqliteDatabase:
             running = asyncio.get_running_loop().run_in_executor(self._long_reads, self._long_reader.run, work)
             result, error = await running
         else:
-            await asyncio.sleep(0)  # who reads in a loop must not keep everybody else waiting
+            await asyncio.sleep(0)  # a caller that reads in a loop must not starve the others
             self._refuse_when_closed()
             result, error = self._reader.run(work)
         if error is not None:
@@ -133,7 +133,7 @@ class SqliteDatabase:
         return cast("T", result)
 
     async def close(self) -> None:
-        """Finish what was begun, then close the file. Again is fine."""
+        """Finish the work that has begun, then close the file. Idempotent."""
         self._closed = True
         while self._waiting:
             self._flush_some()
@@ -165,20 +165,20 @@ class SqliteDatabase:
 
 
 class _Channel:
-    """One connection, with SQLAlchemy's on top, and the transactions on it."""
+    """One connection, wrapped in SQLAlchemy's, and the transactions on it."""
 
     def __init__(self, raw: sqlite3.Connection, begin: str) -> None:
-        # AUTOCOMMIT leaves transactions to us: SQLAlchemy's own begin and commit don't reach the database.
+        # With AUTOCOMMIT SQLAlchemy's begin and commit don't reach the database; this class does them itself.
         self._engine = create_engine(
             "sqlite://",
             creator=lambda: raw,
             poolclass=StaticPool,
             isolation_level="AUTOCOMMIT",
-            hide_parameters=True,  # what people wrote is no part of a message
+            hide_parameters=True,  # messages must not contain what people wrote
         )
         self._raw = raw
         self._connection = self._engine.connect()
-        self._connection.begin()  # for life: what SQLAlchemy takes for one long transaction is ours to divide
+        self._connection.begin()  # never ended: SQLAlchemy sees one long transaction, which this class divides
         self._begin = begin
 
     def close(self) -> None:
@@ -201,10 +201,11 @@ class _Channel:
         return outcome
 
     def run_group(self, group: Sequence[Work]) -> Sequence[Outcome]:
-        """Run several in one transaction: one that raises is undone alone; if it doesn't commit, all are.
+        """Run several pieces of work in one transaction.
 
-        Hardly any ever raises, and a savepoint for each takes as long as its statements do: only when one has raised,
-        all are undone and done again, each with a savepoint.
+        If one raises, it alone is rolled back; if the commit fails, all are. Work rarely raises, and a savepoint takes
+        as long as a piece of work's own statements. So savepoints are used only after one has raised: then all work is
+        rolled back and run again, each piece with a savepoint.
         """
         if len(group) == 1:
             return [self.run(group[0])]
@@ -223,7 +224,7 @@ class _Channel:
         return outcomes
 
     def _attempt_all(self, group: Sequence[Work]) -> list[Outcome] | None:
-        """None when one has raised."""
+        """Run all without savepoints; return None as soon as one raises."""
         outcomes = []
         for work in group:
             outcome = self._attempt(work)
@@ -245,11 +246,11 @@ class _Channel:
     def _attempt(self, work: Work) -> Outcome:
         try:
             return work(self._connection), None
-        except StopIteration as error:  # a future doesn't take it
+        except StopIteration as error:  # a future doesn't accept it
             return None, RuntimeError(f"the work raised {error!r}")
         except DBAPIError as error:
             return None, _translated(error, error.orig)
-        except sqlite3.Error as error:  # of work that went past SQLAlchemy
+        except sqlite3.Error as error:  # from work that bypassed SQLAlchemy
             return None, _translated(error, error)
         except Exception as error:
             return None, error
@@ -264,9 +265,9 @@ class _Channel:
 
 
 class _Files:
-    """Whether the database and its write-ahead log are still where they were opened, and still the same files.
+    """Checks that the database and its write-ahead log are still the files that were opened.
 
-    SQLite wouldn't notice: it would go on writing into what it has open, which is gone with the process.
+    SQLite wouldn't notice: it would go on writing to its open files, which vanish when the process ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -277,7 +278,7 @@ class _Files:
         self._is_there = True
 
     def gone(self) -> DatabaseUnavailable | None:
-        """Why nothing may be written, None if something may."""
+        """Return the error with which writes are refused, or None if the files are there."""
         now = time.monotonic()
         if now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
@@ -300,7 +301,7 @@ class _Files:
 
 
 def _identity(path: bytes) -> tuple[int, int] | None:
-    """Which file this is, None if there is none."""
+    """Return the file's device and inode, or None if there is no file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a `Path` takes twice as long
     except OSError:
@@ -309,7 +310,7 @@ def _identity(path: bytes) -> tuple[int, int] | None:
 
 
 class _Checkpoints:
-    """Copies the WAL into the database now and then. PASSIVE: it waits for nobody, and nobody for it."""
+    """Copies the WAL into the database periodically. It is PASSIVE: it neither waits for others nor blocks them."""
 
     def __init__(self, path: Path) -> None:
         self._raw = _connect(path, "rw")
@@ -326,7 +327,7 @@ class _Checkpoints:
 
     def _checkpoint(self) -> None:
         try:
-            with contextlib.suppress(sqlite3.Error):  # the next one, or the writer's own, meets it again
+            with contextlib.suppress(sqlite3.Error):  # the next checkpoint, or the writer's own, meets the error again
                 self._raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         finally:
             self._running = False
@@ -358,7 +359,7 @@ def _open_writer(path: Path) -> sqlite3.Connection:
             raise DatabaseUnavailable(f"The database {path} is on a file system that can't keep a write-ahead log.")
         for pragma in _WRITER_PRAGMAS:
             raw.execute(pragma)
-        raw.execute("BEGIN IMMEDIATE")  # which makes the write-ahead log of a new database
+        raw.execute("BEGIN IMMEDIATE")  # creates the write-ahead log of a new database
         raw.execute("COMMIT")
     except BaseException:
         raw.close()
@@ -377,7 +378,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         f"{path.as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,
-        check_same_thread=False,  # opened where failures are heard of; used by one thread at a time
+        check_same_thread=False,  # opened on the caller's thread, which gets the error; used by one thread at a time
         cached_statements=_CACHED_STATEMENTS,
     )
     for pragma in _COMMON_PRAGMAS:
@@ -386,7 +387,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 class _FileLock:
-    """`<path>.lock`, with our process id in it. Never deleted: deleting would race with the next holder."""
+    """`<path>.lock`, which contains the process id. It is never deleted: that would race with the next holder."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -419,5 +420,5 @@ else:
     import fcntl
 
     def _lock(file: int) -> None:
-        # Unlike a POSIX lock it also keeps this very process from opening the file twice.
+        # Unlike a POSIX lock, it also stops this process itself from opening the file twice.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

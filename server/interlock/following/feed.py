@@ -1,11 +1,12 @@
-"""The change feed, read once for everybody on this node who follows lists of runs.
+"""The change feed, read once per node for all followers of run lists.
 
 Laws:
-- There is one reader, which reads only while somebody follows: at once what this process writes, and now and then what
-  others do.
-- A follower is a place in the feed, not a queue. What is newest is in memory, what is older is read from the store.
-- A slow follower costs its place; nothing is kept for it, and no task is its own.
-- A database that is away is waited for, and nothing is missed by that.
+- There is one reader, and it reads only while there are followers: changes of this process at once, changes of other
+  processes by polling.
+- A follower is a position in the feed, not a queue. The newest changes are in memory, older ones are read from the
+  store.
+- A slow follower costs only its position; it has no buffer and no task of its own.
+- If the database is unavailable, the reader retries, and no change is missed.
 - Nothing here knows users or lists.
 
 Source: `docs/architecture.md`, "Lists of runs"; the laws of the feed itself are `store/ports/feed.py`'s.
@@ -27,33 +28,33 @@ from interlock.store.ports.feed import Change, ChangeFeed
 logger = structlog.get_logger(__name__)
 
 PAGE = 250
-"""How many changes are read, and told, at a time."""
+"""How many changes are read, and delivered, at a time."""
 
 KEPT = 1000
-"""How many of the newest changes are in memory, at least."""
+"""The minimum number of newest changes kept in memory, once there are that many."""
 
 BREATH_SECONDS = 0.02
-"""How long the database is left alone between two looks: what changes meanwhile is read together."""
+"""The pause between two reads; changes that come meanwhile are read together."""
 
 
 class Feed:
-    """Follows the change feed for any number of places."""
+    """Reads the change feed for any number of places."""
 
     def __init__(self, store: ChangeFeed) -> None:
         self._store = store
         self._places: set[Place] = set()
         self._newest: list[Change] = []
-        self._begins = 0  # `_newest` has everything behind this, if it has been placed
+        self._begins = 0  # `_newest` has every change after this seq, if `_is_placed`
         self._is_placed = False
         self._news = Wakeup()
         self.last = 0
         store.listen(self._changed)
 
     def follow(self, wake: Callable[[], None]) -> Place:
-        """A place in the feed, before its beginning until it is put elsewhere.
+        """Return a place before the beginning of the feed; the caller moves it by setting `seq`.
 
         Args:
-            wake: called, on the loop, when there may be something new. It must not block.
+            wake: called on the event loop when there may be new changes. It must not block.
         """
         place = Place(self, wake)
         self._places.add(place)
@@ -61,17 +62,17 @@ class Feed:
         return place
 
     def unfollow(self, place: Place) -> None:
-        """Let go of a place; again is fine."""
+        """Remove a place. Idempotent."""
         self._places.discard(place)
         if not self._places:
-            self._news.set()  # so that what is kept goes
+            self._news.set()  # makes `run` free the memory
 
     def _changed(self) -> None:
         if self._places:
             self._news.set()
 
     async def run(self, every: float) -> None:
-        """Read what is new, for ever: at once what this process writes, and each `every` seconds what others do."""
+        """Read new changes, forever: this process's at once, those of others every `every` seconds."""
         while True:
             self._news.clear()
             if self._places:
@@ -94,7 +95,7 @@ class Feed:
                 if len(changes) < PAGE:
                     return
         except StoreUnavailable:
-            pass  # whoever looks again finds what was missed
+            pass  # the next read finds what was missed
         except Exception:
             logger.exception("feed_failed")
 
@@ -111,7 +112,7 @@ class Feed:
             place.wake()
 
     async def page(self, seq: int) -> Sequence[Change]:
-        """The changes after a seq, at most a page of them."""
+        """Return the changes after a seq, at most a page of them."""
         if not self._is_placed or seq < self._begins:
             return await self._store.changes(seq, PAGE)
         first = bisect_right(self._newest, seq, key=lambda change: change.seq)
@@ -119,7 +120,7 @@ class Feed:
 
 
 class Place:
-    """Up to which `seq` a follower has been told."""
+    """A follower's position: the `seq` of the last change that it was given."""
 
     __slots__ = ("_feed", "seq", "wake")
 
@@ -130,14 +131,14 @@ class Place:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is something to tell."""
+        """True if there are changes after this place."""
         return self.seq < self._feed.last
 
     async def page(self) -> Sequence[Change]:
-        """The next changes, none at the end of the feed; the place is then behind them.
+        """Return the next changes, none at the end of the feed, and move the place past them.
 
         Raises:
-            StoreUnavailable: the place is where it was.
+            StoreUnavailable: the place hasn't moved.
         """
         last = self._feed.last
         changes = await self._feed.page(self.seq)

@@ -1,14 +1,14 @@
-"""One who follows a run: from where they left off to the run's end, whatever the connection is.
+"""A follower of a run: delivers its events from where a client left off to the run's end, over any transport.
 
 Laws:
-- Who watches before looking misses nothing: a follower has its cursor from the first moment, and tells nothing before
-  it was told where to begin.
-- What is sent is asked for by the task that sends: a follower has no task, and nothing is made for an event. There is
-  room first, then a page is read; so a slow reader costs that page and a place in the log.
-- `subscribed` stands between what was missed and what is live, in its place; where the run has ended, nowhere.
-- What was lost is told as to one who comes back: what a `reconnect` would be answered is said, and goes on there.
-- What can't be read now is asked for again after a while, by this follower; nobody else waits for it.
-- Nothing is told any more of what was let go, also when it was let go while a page was read.
+- Subscribe first, then read, so that nothing is missed: a follower has its cursor from its creation on, and delivers
+  nothing until one of the `begin` methods says where to start.
+- The sending task pulls: a follower has no task, and nothing is allocated per event. It waits for room first and then
+  reads a page, so a slow reader costs that page and a position in the log.
+- `subscribed` is sent exactly between missed events and live ones; if the run has ended, it isn't sent.
+- After a loss, the client gets what a `reconnect` would have been answered, and delivery goes on from there.
+- If something can't be read now, this follower retries later; no other follower waits for it.
+- After a follower is closed it delivers nothing, even if it was closed while a page was being read.
 
 Source: `docs/architecture.md`, "Delivery"; `docs/protocol.md`, "Reconnecting"; `docs/durability.md`, "Loss".
 """
@@ -32,14 +32,14 @@ from interlock_protocol.types import RunStatus
 
 
 class Follower:
-    """Follows one run for one connection. It is watched from here on; one of the `begin`s says from where to tell.
+    """Follows one run for one connection. It watches the run from now on; a `begin` method says where delivery starts.
 
     Args:
-        wake: called, on the loop, when there may be something to tell. It must not block.
+        wake: called on the event loop when there may be something to deliver. It must not block.
 
     Attributes:
-        cursor: its place in the run's log; `held` while its connection changes the run.
-        is_over: whether nothing more comes: the run has ended, or was let go.
+        cursor: the position in the run's log; `held` while this connection changes the run.
+        is_over: nothing more will be delivered, because the run has ended or the follower was closed.
     """
 
     __slots__ = ("_engine", "_rest", "_sink", "_subscribed", "_subscribed_at", "cursor", "is_over")
@@ -53,21 +53,21 @@ class Follower:
         self._subscribed_at = 0
         self._rest = Rest(wake)
 
-    # ── Where it begins ─────────────────────────────────────────────────────────────────────────────────
+    # ── Start of delivery ───────────────────────────────────────────────────────────────────────────────
 
     def begin(self, first: int) -> None:
-        """Tell the events from an index on."""
+        """Deliver the events from an index on."""
         self.cursor.next_index = first
         self._subscribed, self.is_over = None, False
 
     def begin_after(self, snapshot: Mapping[str, Any]) -> None:
-        """Tell what comes after a snapshot, also where what came before it was trimmed or lost."""
+        """Deliver the events after a snapshot, even if events before it were trimmed or lost."""
         self.begin(snapshot["as_of"] + 1)
         self.cursor.told(snapshot["epoch"], self.cursor.next_index)
         self.is_over = RunStatus(snapshot["status"]).is_final
 
     def begin_with(self, answer: Resumption) -> None:
-        """Tell what answers a client that came back, and what follows."""
+        """Send the answer to a client that came back, and deliver what follows."""
         for message in answer.says:
             self._sink.say(message)
         self._subscribed, self._subscribed_at = answer.subscribed, answer.subscribed_at
@@ -76,22 +76,22 @@ class Follower:
             self.cursor.next_index = answer.first
 
     def close(self) -> None:
-        """Let go of the run; again is fine."""
+        """Stop following the run. Idempotent."""
         self.is_over = True
         self._rest.end()
         self.cursor.close()
 
-    # ── What it tells ───────────────────────────────────────────────────────────────────────────────────
+    # ── Delivery ────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def has_news(self) -> bool:
-        """Whether there may be something to tell now."""
+        """True if there may be something to deliver now."""
         if self._subscribed is None and not self.cursor.is_behind:
-            return False  # which is so nearly every time that it is asked
+            return False  # by far the most common case
         return not (self.is_over or self.cursor.held or self._rest.is_on)
 
     async def deliver(self) -> None:
-        """Tell what is next: that something was lost, `subscribed`, or a page of events."""
+        """Deliver what is next: the notice of a loss, `subscribed`, or a page of events."""
         cursor, sink = self.cursor, self._sink
         if self.is_over or cursor.held:
             return
@@ -104,7 +104,7 @@ class Follower:
         try:
             frames, ends = await cursor.hub.page(cursor, sink.codec)
         except LogUnavailable:
-            self._take_rest()
+            self._back_off()
             return
         if not frames or self.is_over or cursor.held or cursor.lost_epoch:
             return
@@ -116,7 +116,7 @@ class Follower:
         await sink.send(frames)
 
     def _announce(self) -> bool:
-        """Say `subscribed`, if its place is here; False when there is nothing to say."""
+        """Send `subscribed` if delivery has reached its position. Return False if nothing was sent."""
         if self.cursor.next_index < self._subscribed_at:
             return False
         message, self._subscribed = self._subscribed, None
@@ -126,22 +126,22 @@ class Follower:
         return True
 
     async def _tell_of_loss(self) -> None:
-        """The run goes on in another epoch: say so, as if the client had come back to it."""
+        """Send what a client would get that reconnects now, because events were lost or trimmed."""
         cursor, epoch = self.cursor, self.cursor.lost_epoch
         last = cursor.next_index - 1 if cursor.next_index else None
         back = Reconnect(action="reconnect", run_id=cursor.run_id, last_event_index=last, epoch=epoch)
         try:
             answer = await resume(self._engine, back, cursor)
         except (LogUnavailable, StoreUnavailable, Refusal):
-            self._take_rest()
+            self._back_off()
             return
         if self.is_over:
             return
         self.begin_with(answer)
         if not answer.says:
-            self._take_rest()  # somebody sees to it; who asked too early asks again
+            self._back_off()  # the recovery is still under way; ask again later
 
-    def _take_rest(self) -> None:
+    def _back_off(self) -> None:
         if not self.is_over:
             self._rest.begin()
 
@@ -150,7 +150,7 @@ class Followers:
     """The runs that one connection follows, by their ids.
 
     Args:
-        wake: called, on the loop, when one of them may have something to tell. It must not block.
+        wake: called on the event loop when one of them may have something to deliver. It must not block.
     """
 
     __slots__ = ("_engine", "_followed", "_hub", "_sink", "_wake")
@@ -164,7 +164,7 @@ class Followers:
 
     @contextlib.contextmanager
     def watching(self, run_id: str) -> Iterator[Follower]:
-        """A follower that is let go again at the end of the block, unless it follows the run by then."""
+        """Yield a new follower, and close it at the end of the block unless it was passed to `follow`."""
         follower = Follower(self._engine, self._hub, self._sink, run_id, self._wake)
         try:
             yield follower
@@ -173,30 +173,30 @@ class Followers:
                 follower.close()
 
     def follow(self, follower: Follower) -> None:
-        """Have it told what it began with, in place of who followed the same run before."""
+        """Start delivery by this follower, in place of an earlier one of the same run."""
         self.unfollow(follower.cursor.run_id)
         self._followed[follower.cursor.run_id] = follower
         self._wake()
 
     def let_go(self, follower: Follower) -> None:
-        """Follow no more with this one; another of the same run stays."""
+        """Close this follower; another follower of the same run stays."""
         if self._followed.get(follower.cursor.run_id) is follower:
             del self._followed[follower.cursor.run_id]
         follower.close()
 
     def unfollow(self, run_id: str) -> None:
-        """Let go of a run, if it is followed."""
+        """Stop following a run, if it is followed."""
         follower = self._followed.get(run_id)
         if follower is not None:
             self.let_go(follower)
 
     def clear(self) -> None:
-        """Let go of all runs."""
+        """Stop following all runs."""
         for run_id in self.run_ids():
             self.unfollow(run_id)
 
     def get(self, run_id: str) -> Follower | None:
-        """Who follows a run; None where nobody does."""
+        """Return the follower of a run, or None."""
         return self._followed.get(run_id)
 
     def run_ids(self) -> list[str]:
@@ -204,5 +204,5 @@ class Followers:
         return list(self._followed)
 
     def with_news(self) -> list[Follower]:
-        """Those that may have something to tell."""
+        """The followers that may have something to deliver."""
         return [follower for follower in self._followed.values() if follower.has_news]

@@ -1,14 +1,15 @@
-"""Who follows what: cursors on the logs of runs.
+"""The hub: cursors on the logs of runs, and the newest batches in memory.
 
 Laws:
-- A subscription is a cursor, not a queue. Live is reading at the tail; there is no seam between replay and live.
-- What is at the tail is delivered from memory, encoded once per codec; what is older is read from the log in pages.
+- A subscription is a cursor, not a queue. Live delivery is reading at the tail; there is no switch between replay and
+  live.
+- Batches at the tail are delivered from memory, encoded once per codec; older ones are read from the log in pages.
 - A slow follower costs a bounded buffer: its cursor stays behind, and nothing is lost.
-- What all tails hold together is bounded in bytes. Of a run that is quiet nothing stays that every cursor has passed.
-  Whether a batch is in memory or not, a cursor gets the same: what isn't there is read from the log.
-- What other processes append is read once, however many follow it.
-- A tail is of one epoch, the latest that was heard of. What still comes of an earlier one says nothing of it.
-- Nothing here knows users or sockets; who may follow was asked before.
+- The memory of all tails together is bounded in bytes. A quiet run keeps no batches that every cursor has passed. A
+  cursor gets the same events either way: what isn't in memory is read from the log.
+- Entries of other processes are read once, however many followers there are.
+- A tail belongs to one epoch, the latest one known. Late messages about an earlier epoch are ignored.
+- Nothing here knows users or sockets; permission to follow was checked before.
 
 Source: `docs/architecture.md`, "Laws" 1 and 2.
 """
@@ -26,31 +27,31 @@ from interlock.telemetry.counters import Counters
 from interlock_protocol.codec import Codec, Frame
 
 TAIL_BYTES = 512 * 1024
-"""How much of a followed run's newest entries is kept in memory."""
+"""How many bytes of a run's newest entries are kept in memory while it is followed."""
 
 TAILS_BYTES = 32 * 1024 * 1024
-"""How much all followed runs together keep in memory, as entries and as frames."""
+"""How many bytes all followed runs together keep in memory, as entries and as frames."""
 
 QUIET_SECONDS = 1.0
-"""How long, at least, a run has been quiet when what everybody has passed of its tail is dropped."""
+"""How long a run must have been quiet before the batches that every cursor has passed are dropped."""
 
 ENTRY_BYTES = 128
-"""About what an entry costs in memory beside its bytes, and what a frame does."""
+"""The approximate memory overhead of an entry, and of a frame."""
 
 BATCH_BYTES = 512
-"""The same of a batch, beside its entries."""
+"""The approximate memory overhead of a batch."""
 
 AWAY_SECONDS = 0.25
-"""How long the log is left alone when it can't be reached."""
+"""The delay before the log is read again after it couldn't be reached."""
 
 DOUBT_SECONDS = 1.0
-"""How often, at most, it is looked whether a log is shorter than was told, where hints only come late."""
+"""The minimum time between two checks for a log that has shrunk; late hints ask for many."""
 
 _FINAL = (b'{"event":"WorkflowCompleted"', b'{"event":"WorkflowCancelled"', b'{"event":"WorkflowError"')
 
 
 def ends_run(body: bytes) -> bool:
-    """Whether this is the last event of its run; `event` is always an event's first field."""
+    """Return True if this is the last event of its run; `event` is always an event's first field."""
     return body.startswith(_FINAL)
 
 
@@ -58,11 +59,11 @@ def _nothing() -> None: ...
 
 
 class _TailBatch:
-    """A batch in memory, and its frames in the codecs that were asked for.
+    """A batch in memory, and its frames in the codecs in use.
 
     Attributes:
-        size: the bytes of its entries.
-        cost: about what it takes in memory.
+        size: the bytes of its entries' bodies.
+        cost: its approximate memory use.
     """
 
     __slots__ = ("_frames", "_once", "_tails", "batch", "cost", "size")
@@ -85,10 +86,10 @@ class _TailBatch:
 
 
 class _Tails:
-    """What all tails hold: each batch of theirs, the oldest first. Whoever adds one too many loses the oldest.
+    """The batches of all tails, the oldest first. If they take too much memory, the oldest are dropped.
 
     Attributes:
-        cost: about what they take in memory together.
+        cost: their approximate memory use.
     """
 
     def __init__(self) -> None:
@@ -96,31 +97,31 @@ class _Tails:
         self._held: OrderedDict[_TailBatch, _Tail] = OrderedDict()
 
     def add(self, held: _TailBatch, tail: _Tail) -> None:
-        """Take in a batch that was put at the end of a tail."""
+        """Add a batch that was put at the end of a tail."""
         self._held[held] = tail
         self.cost += held.cost
         self._trim()
 
     def grow(self, held: _TailBatch, by: int) -> None:
-        """Take in that a batch takes more memory than it did; one that was dropped meanwhile is nobody's concern."""
+        """Note that a batch takes more memory than before; a batch that was dropped meanwhile is ignored."""
         if held in self._held:
             held.cost += by
             self.cost += by
             self._trim()
 
     def remove(self, held: _TailBatch) -> None:
-        """Take in that a tail holds a batch no longer."""
+        """Remove a batch that its tail has dropped."""
         del self._held[held]
         self.cost -= held.cost
 
     def _trim(self) -> None:
         while self.cost > TAILS_BYTES and len(self._held) > 1:
-            # A tail's first batch is its oldest, and so the oldest of all is the first of its tail.
+            # A tail's first batch is its oldest, so the oldest batch of all is the first of its tail.
             next(iter(self._held.values())).drop_first()
 
 
 def encode(batch: Batch, codec: Codec) -> list[Frame]:
-    """The frames of a batch."""
+    """Encode a batch as frames."""
     run_frame, epoch = codec.run_frame, batch.epoch
     return [run_frame(entry.body, index, epoch) for index, entry in enumerate(batch.entries, batch.first_index)]
 
@@ -160,13 +161,13 @@ class _Tail:
         self.followers: set[Cursor] = set()
 
     def grown(self, epoch: int, next_index: int) -> None:
-        """Take in that the log reaches up to (not including) `next_index` in this epoch."""
+        """Note that the log's next index in this epoch is at least `next_index`."""
         if epoch >= self.epoch:
             self.begin(epoch)
             self.next_index = max(self.next_index, next_index)
 
     def begin(self, epoch: int) -> None:
-        """The run is in this epoch. Whoever was sent events of an earlier one has to be told that some may be lost."""
+        """Move to this epoch, if it is a later one, and mark each cursor: its client must learn of a possible loss."""
         if self.epoch and epoch > self.epoch:
             self._forget()
             for cursor in self.followers:
@@ -181,7 +182,7 @@ class _Tail:
         self.ended = False
 
     def add(self, batch: Batch) -> None:
-        """Take in a batch, in the order of the log."""
+        """Add a batch; the caller keeps the log's order."""
         if batch.epoch < self.epoch:
             return
         self.grown(batch.epoch, batch.next_index)
@@ -197,24 +198,24 @@ class _Tail:
         self.tails.add(held, self)
 
     def drop_first(self) -> None:
-        """Let go of the oldest batch that is in memory."""
+        """Drop the oldest batch in memory."""
         held = self.batches.popleft()
         self.size -= held.size
         self.tails.remove(held)
 
     def clear(self) -> None:
-        """Let go of all that is in memory."""
+        """Drop all batches in memory."""
         while self.batches:
             self.drop_first()
 
     def drop_passed(self) -> None:
-        """Let go of what every follower has passed. (Whoever comes later reads it from the log.)"""
+        """Drop the batches that every cursor has passed. (A new cursor reads them from the log.)"""
         passed = min((cursor.next_index for cursor in self.followers), default=self.next_index)
         while self.batches and self.batches[0].batch.next_index <= passed:
             self.drop_first()
 
     def find(self, index: int) -> _TailBatch | None:
-        """The batch in memory that holds `index`. Followers are mostly at the end: look from there."""
+        """Return the batch in memory that holds `index`, or None; search from the end, where most cursors are."""
         if not self.batches or index < self.batches[0].batch.first_index:
             return None
         for held in reversed(self.batches):
@@ -227,7 +228,7 @@ class Hub:
     """Follows runs for any number of cursors.
 
     Args:
-        on_loss: called with (run id, epoch, next index) when the log seems to have lost entries that it had.
+        on_loss: called with (run id, epoch, next index) when the log seems to have lost entries.
     """
 
     def __init__(self, log: Log, on_loss: Callable[[str, int, int], None], counters: Counters | None = None) -> None:
@@ -242,14 +243,14 @@ class Hub:
 
     @property
     def held_bytes(self) -> int:
-        """About what the tails take in memory."""
+        """The approximate memory use of all tails."""
         return self._memory.cost
 
     def follow(self, run_id: str, wake: Callable[[], None]) -> Cursor:
-        """A cursor at the beginning of a run's log.
+        """Return a new cursor at the beginning of a run's log.
 
         Args:
-            wake: called, on the loop, when there may be something new. It must not block.
+            wake: called on the event loop when there may be something new. It must not block.
         """
         tail = self._tails.get(run_id)
         if tail is None:
@@ -260,7 +261,7 @@ class Hub:
         return cursor
 
     def unfollow(self, cursor: Cursor) -> None:
-        """Let go of a cursor; again is fine."""
+        """Remove a cursor. Idempotent."""
         tail = cursor.tail
         tail.followers.discard(cursor)
         if not tail.followers and self._tails.get(cursor.run_id) is tail:
@@ -283,9 +284,9 @@ class Hub:
             tail.filling = asyncio.create_task(self._fill(run_id, tail), name=f"fill {run_id}")
 
     def _doubt(self, run_id: str, tail: _Tail, next_index: int) -> None:
-        """The log may be shorter than was told; or the hint only comes late, as many do while a run streams.
+        """Handle a hint below the known next index: the log has shrunk, or the hint is late, as many are in a stream.
 
-        Hints come in their order: one that goes back isn't late.
+        Hints arrive in order. So a hint below the previous hint isn't late, and the log has shrunk.
         """
         before, tail.hinted = tail.hinted, next_index
         if next_index < before:
@@ -296,11 +297,11 @@ class Hub:
             tail.looking = asyncio.create_task(self._look(run_id, tail), name=f"look {run_id}")
 
     async def _look(self, run_id: str, tail: _Tail) -> None:
-        """Compare the log with what was told, now and then for as long as there is doubt."""
+        """Compare the log's head with the known next index, periodically, as long as new hints raise a doubt."""
         try:
             while tail.doubted:
                 tail.doubted, epoch, told = False, tail.epoch, tail.next_index
-                with contextlib.suppress(LogUnavailable):  # there is another hint when it is back
+                with contextlib.suppress(LogUnavailable):  # another hint comes when the log is back
                     head = await self._log.head(run_id)
                     if head is None or (head.epoch == epoch and head.next_index < told):
                         self._on_loss(run_id, epoch, told)
@@ -309,7 +310,7 @@ class Hub:
             tail.looking = None
 
     async def _fill(self, run_id: str, tail: _Tail) -> None:
-        """Read what others appended, for all followers."""
+        """Read the entries that other processes appended, for all cursors."""
         try:
             while tail.next_index < tail.hinted:
                 try:
@@ -328,7 +329,7 @@ class Hub:
             tail.filling = None
 
     def cursors(self) -> Iterator[Cursor]:
-        """Every cursor that there is."""
+        """All cursors."""
         return (cursor for tail in self._tails.values() for cursor in tail.followers)
 
     def _appended(self, run_id: str, batch: Batch) -> None:
@@ -346,7 +347,7 @@ class Hub:
             self._cooling = asyncio.get_running_loop().call_later(QUIET_SECONDS, self._cool)
 
     def _cool(self) -> None:
-        """Look at the tails that hold something, and let go of what was passed of those that are quiet."""
+        """Drop the passed batches of all tails that are quiet."""
         for tail in self._warm:
             if not tail.has_grown:
                 tail.drop_passed()
@@ -356,7 +357,7 @@ class Hub:
         self._cooling = loop.call_later(QUIET_SECONDS, self._cool) if self._warm else None
 
     async def page(self, cursor: Cursor, codec: Codec) -> tuple[list[Frame], bool]:
-        """The next frames of a cursor, none when it is at the tail, and whether the last of them ends the run."""
+        """Return a cursor's next frames, none at the tail, and whether the last of them ends the run."""
         held = cursor.tail.find(cursor.next_index)
         if held is not None:
             skip = cursor.next_index - held.batch.first_index
@@ -365,18 +366,18 @@ class Hub:
         batches = await self._log.read(cursor.run_id, cursor.next_index)
         pages = [frame for batch in batches for frame in encode(batch, codec)]
         if not pages and cursor.is_behind:
-            # What it is to read next is gone: it was trimmed, or lost.
+            # The next entries are gone: they were trimmed, or lost.
             self._on_loss(cursor.run_id, cursor.tail.epoch, cursor.tail.next_index)
             cursor.lost_epoch = cursor.lost_epoch or cursor.tail.epoch or 1
         return pages, bool(batches) and ends_run(batches[-1].entries[-1].body)
 
 
 class Cursor:
-    """A place in a run's log, of one follower.
+    """One follower's position in a run's log.
 
-    `held` stops delivery while the follower itself is changing the run, so that an acknowledgement comes before what
-    it acknowledges. `lost_epoch`, unless 0, is the epoch of what was delivered, when what comes next is gone or the run
-    has gone on in another epoch: then nothing is delivered until the follower was told so, and has set it to 0.
+    `held` stops delivery while the follower's own connection changes the run, so that the acknowledgement comes before
+    the events. `lost_epoch` is normally 0. If the next events are gone, or the run goes on in a later epoch, it is the
+    epoch of the events delivered so far; then nothing is delivered until the client was told, and it is 0 again.
     """
 
     __slots__ = ("held", "hub", "lost_epoch", "next_index", "run_id", "tail", "wake")
@@ -392,11 +393,11 @@ class Cursor:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is something to deliver, or to tell."""
+        """True if there are events to deliver, or a loss to report."""
         return self.next_index < self.tail.next_index or self.lost_epoch > 0
 
     def told(self, epoch: int, next_index: int) -> None:
-        """Take in that the follower is told where the log stood: in this epoch, reaching up to `next_index`."""
+        """Note that the client has learned the log's epoch and next index."""
         self.tail.grown(epoch, next_index)
         self.lost_epoch = epoch if epoch < self.tail.epoch else 0
 

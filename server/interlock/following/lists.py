@@ -1,12 +1,12 @@
-"""Lists of runs that a client follows: which runs are on them, and what is told of each change.
+"""Lists of runs that a client follows: which runs are on them, and the messages for each change.
 
 Laws:
-- Whether somebody sees a run is asked of `may()`, for the current list and for each change.
-- First comes the current list, or what was missed since a cursor; then each change, in the order of the feed. Between
-  them there is no seam: the list says as of which seq it is.
-- A run is told of as it is by now. Of several changes that are told together, the newest stands for all of a run's.
-- No run is remembered: whether one may have left a list is seen from its row alone.
-- What is told at once is bounded: a page of changes, or a list of `limit` runs. It is read when there is room for it.
+- `may()` says who sees a run, for the current list and for each change.
+- A client first gets the current list, or the changes since its cursor; then each change, in the order of the feed.
+  Nothing is lost or repeated in between, because the list says as of which seq it is.
+- A message shows a run's current state. If one page has several changes of a run, only the newest is sent.
+- No run is remembered: a run's row alone shows whether the run may have left a list.
+- Each delivery is bounded: a page of changes, or a list of `limit` runs. It is read when there is room for it.
 
 Source: `docs/protocol.md`, "Lists of runs".
 """
@@ -34,8 +34,8 @@ MAX_LISTS = 8
 """How many lists a connection may follow."""
 
 MAX_BEHIND = KEPT
-"""How many changes a cursor may be behind: beyond, the current list is the shorter answer, and the database is spared
-when everybody comes back at once."""
+"""How many changes a cursor may be behind. Beyond that the client gets the current list, which is shorter, and costs
+the database less when many clients come back at once."""
 
 _ANY = frozenset(RunStatus)
 _WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
@@ -44,12 +44,12 @@ _NOWHERE = ""
 
 
 class Listed(Runs, Waiting, ChangeFeed, Protocol):
-    """What is asked of the store here."""
+    """The parts of the store that this module reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """A run, as `may` has to know it."""
+    """The facts of a run that `may` needs."""
 
     account: str
     namespace: str
@@ -59,13 +59,13 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A requirement, as `may` has to know it."""
+    """The facts of a requirement that `may` needs."""
 
     assignees: Sequence[str] | None
 
 
 def check_may_list(principal: Principal) -> None:
-    """Return if the principal may list runs.
+    """Check that the principal may list runs.
 
     Raises:
         Refusal: `forbidden`.
@@ -75,7 +75,7 @@ def check_may_list(principal: Principal) -> None:
 
 
 def seen_by(principal: Principal) -> RunFilter:
-    """The runs that a principal may read, as the store finds them."""
+    """The store's filter for the runs that a principal may read."""
     account = principal.account
     if may(principal, Verb.READ, _Facts(account, _NOWHERE, _NOBODY, ())):
         return RunFilter(account)
@@ -95,9 +95,9 @@ def may_read_in(principal: Principal, namespace: str) -> bool:
 
 
 def waiting_for(principal: Principal) -> WaitingFilter:
-    """The runs that wait for a decision which a principal may make, as the store finds them.
+    """The store's filter for the runs that wait for a decision by a principal.
 
-    Where all that names nobody is the principal's to decide, what waits for others comes along: it is to be left out.
+    If the principal may decide everything that names nobody, the result includes what waits for others: filter it out.
     """
     account, names = principal.account, principal.names
     anybodys, own = (_Facts(account, _NOWHERE, user_id, names) for user_id in (_NOBODY, principal.user_id))
@@ -117,7 +117,7 @@ def waiting_for(principal: Principal) -> WaitingFilter:
 
 
 def summary(run: ListedRun) -> dict[str, Any]:
-    """What a list says of a run."""
+    """The fields of a run in a list."""
     return {
         "run_id": run.run_id,
         "workflow_id": run.workflow_id,
@@ -137,7 +137,7 @@ class FollowedList:
     """One list that one client follows.
 
     Attributes:
-        principal: whose list it is, as of their latest token.
+        principal: the client, as of its latest token.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class FollowedList:
 
     @property
     def has_news(self) -> bool:
-        """Whether there may be something to tell now."""
+        """True if there may be something to deliver now."""
         if self._is_closed or self._rest.is_on:
             return False
         return not self._has_begun or self._missed_until is not None or self._place.is_behind
@@ -171,7 +171,7 @@ class FollowedList:
         self._place.close()
 
     async def deliver(self, sink: Sink) -> None:
-        """Tell what is next; what can't be read now is asked for again after a while."""
+        """Deliver what is next; if it can't be read now, try again later."""
         await sink.room()
         try:
             news = await self.news()
@@ -183,10 +183,10 @@ class FollowedList:
             await sink.send([sink.codec.encode(message) for message in news])
 
     async def news(self) -> list[dict[str, Any]]:
-        """What is to be told next: nothing, a page of changes, or the current list.
+        """Return the next messages: none, those of a page of changes, or the current list.
 
         Raises:
-            StoreUnavailable: nothing is lost; ask again.
+            StoreUnavailable: nothing is lost; call it again.
         """
         if not self._has_begun:
             ends = await self._store.feed_ends()
@@ -204,7 +204,7 @@ class FollowedList:
         return told
 
     def _resumes(self, ends: FeedEnds) -> bool:
-        """Whether the cursor says where to go on."""
+        """Return True if the client's cursor is valid and recent enough to continue from."""
         cursor = self._asked.cursor or 0
         return cursor > 0 and max(ends.first - 1, ends.last - MAX_BEHIND) <= cursor <= ends.last
 
@@ -217,7 +217,7 @@ class FollowedList:
         return [*told, self._listed(len(told), more=len(runs) > len(told), resumed=False)]
 
     async def _select(self) -> tuple[list[ListedRun], int]:
-        """The runs of the list, newest first, with one too many if there is one; and as of which seq."""
+        """Return the list's runs, newest first, at most about one more than `limit`, and as of which seq they are."""
         page = await self._page(None)
         found, seq = self._matching(page.runs), page.seq
         while len(found) <= self._asked.limit and page.next_cursor is not None:
@@ -245,7 +245,7 @@ class FollowedList:
     # ── Changes ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _told(self, changes: Sequence[Change]) -> list[dict[str, Any]]:
-        """What to tell of them, in the order of seq: a client that is cut off goes on behind the last that it got."""
+        """Return the messages for these changes in the order of seq, so that a client can resume after the last one."""
         newest: dict[str, Change] = {}
         for change in reversed(changes):
             newest.setdefault(change.run.run_id, change)
@@ -258,7 +258,7 @@ class FollowedList:
         return told
 
     def _concerns(self, run: ListedRun) -> bool:
-        """Whether the run can be on the list at any time."""
+        """Return True if the run can ever be on the list."""
         asked = self._asked.filter
         is_asked_for = (
             asked.workflow_id in (None, run.workflow_id)
@@ -271,12 +271,15 @@ class FollowedList:
         return run.status in self._statuses and (not self._waiting or self._waits(run))
 
     def _waits(self, run: ListedRun) -> bool:
-        """Whether it waits for a decision that this user may make."""
+        """Return True if the run waits for a decision that this user may make."""
         asked = (_Asked(each.get("assignees")) for each in run.pending)  # type: ignore[arg-type]  # as rows have it
         return any(may(self.principal, Verb.DECIDE, run, each) for each in asked)
 
     def _may_have_matched(self, run: ListedRun) -> bool:
-        """Whether a run that doesn't match may have: none has been anything before PENDING, nor after its end."""
+        """Return True if a run that doesn't match may have matched before.
+
+        It can't have if it is PENDING, the first status, or if the list has only final statuses, which never change.
+        """
         return run.status is not RunStatus.PENDING and not self._statuses <= FINAL_STATUSES
 
     # ── Messages ────────────────────────────────────────────────────────────────────────────────────────
@@ -300,7 +303,7 @@ class Lists:
     """The lists that one connection follows, by name.
 
     Args:
-        wake: called, on the loop, when one of them may have something new. It must not block.
+        wake: called on the event loop when one of them may have something new. It must not block.
     """
 
     __slots__ = ("_feed", "_followed", "_store", "_wake")
@@ -312,10 +315,10 @@ class Lists:
         self._followed: dict[str, FollowedList] = {}
 
     def follow(self, principal: Principal, asked: FollowRuns) -> None:
-        """Follow a list, in place of the one of this name.
+        """Follow a list, in place of the one that has this name now.
 
         Raises:
-            Refusal: `forbidden`, or `invalid_message` when there are too many.
+            Refusal: `forbidden`, or `invalid_message` if there are too many.
         """
         check_may_list(principal)
         if asked.list not in self._followed and len(self._followed) >= MAX_LISTS:
@@ -326,21 +329,21 @@ class Lists:
         self._wake()
 
     def unfollow(self, name: str) -> None:
-        """Let go of a list, if there is one of this name."""
+        """Stop following the list of this name, if there is one."""
         followed = self._followed.pop(name, None)
         if followed is not None:
             followed.close()
 
     def clear(self) -> None:
-        """Let go of all lists."""
+        """Stop following all lists."""
         for name in list(self._followed):
             self.unfollow(name)
 
     def renew(self, principal: Principal) -> None:
-        """Go on with a fresh token: what it doesn't let its bearer read isn't told any more.
+        """Switch to a fresh token; runs that its bearer may not read are no longer delivered.
 
         Raises:
-            Refusal: `forbidden`: it lists nothing, and nothing is followed.
+            Refusal: `forbidden`: its bearer may not list runs; all lists are closed.
         """
         try:
             if self._followed:
@@ -352,5 +355,5 @@ class Lists:
             followed.principal = principal
 
     def with_news(self) -> list[FollowedList]:
-        """Those that may have something to tell."""
+        """The lists that may have something to deliver."""
         return [followed for followed in self._followed.values() if followed.has_news]

@@ -1,6 +1,6 @@
-"""Not asking, for a while, for what couldn't be given.
+"""A follower's back-off after a failed read.
 
-Law: whoever follows waits for the log or the database by themselves; what else their connection follows goes on.
+Law: each follower waits for the log or the database by itself; the other followers of its connection go on.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import asyncio
 from collections.abc import Callable
 
 AWAY_SECONDS = 0.25
-"""How long a follower waits before it asks again for what the log or the database couldn't give."""
+"""How long a follower waits before it reads again."""
 
 
 class Rest:
-    """One follower's.
+    """The back-off of one follower.
 
     Args:
-        wake: called, on the loop, when it is over.
+        wake: called on the event loop when the back-off is over.
 
     Attributes:
-        is_on: whether nothing is to be asked for now.
+        is_on: True while the follower must not read.
     """
 
     __slots__ = ("_timer", "_wake", "is_on")
@@ -30,13 +30,13 @@ class Rest:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
-        """Ask for nothing for `AWAY_SECONDS`."""
+        """Start a back-off of `AWAY_SECONDS`."""
         self.end()
         self.is_on = True
         self._timer = asyncio.get_running_loop().call_later(AWAY_SECONDS, self._is_over)
 
     def end(self) -> None:
-        """Wake nobody any more; again is fine."""
+        """End the back-off without calling `wake`. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self.is_on = None, False

@@ -1,9 +1,10 @@
-"""What a client that comes back to a run is told, and where its events go on.
+"""The answer to a client that comes back to a run, and the index at which its events continue.
 
 Laws:
-- Whoever asks has a cursor on the run already: who watches before looking misses nothing after.
-- What is told stands before the events, but for `subscribed`: that stands where replay ends and live begins.
-- Whoever comes back to a finished run is sent its last event: in its place, or, had they it already, once more.
+- The caller already has a cursor on the run: it watches before it reads the head, so that it misses nothing after.
+- The answer comes before the events, except `subscribed`, which comes where replay ends and live delivery begins.
+- A client that comes back to a finished run gets the run's last event: at its index, or, if the client already had it,
+  once more.
 
 Source: protocol spec, "Server control messages"; the guide, section 6.
 """
@@ -24,7 +25,7 @@ from interlock_protocol.messages import Reconnect
 from interlock_protocol.types import RunStatus
 
 MAX_INDEX = 2**63 - 1
-"""What the wire can say of an index; a client's may be as large as the wire's largest number."""
+"""The cap of a client's index, which may be as large as the wire's largest integer, 2**64 - 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,10 @@ class Resumption:
     """The answer to a `reconnect`.
 
     Attributes:
-        says: control messages and the snapshot, in order, to be sent at once.
-        first: the index of the first event to deliver; None when nothing follows.
-        subscribed: to be said once everything before `subscribed_at` is delivered, unless the run has ended by then.
+        says: control messages and the snapshot, in order, to send at once.
+        first: the index of the first event to deliver; None if nothing follows.
+        subscribed: the message to send once everything before `subscribed_at` is delivered, unless the run has ended by
+            then.
     """
 
     says: tuple[dict[str, Any], ...]
@@ -44,7 +46,7 @@ class Resumption:
 
 
 async def resumable(engine: Engine, principal: Principal, message: Reconnect) -> Facts:
-    """The facts of the run that is meant.
+    """Return the facts of the run that the message names.
 
     Raises:
         Refusal: `run_not_found`, `workflow_mismatch` or `unavailable`.
@@ -63,7 +65,7 @@ async def resumable(engine: Engine, principal: Principal, message: Reconnect) ->
 
 
 async def resume(engine: Engine, message: Reconnect, cursor: Cursor) -> Resumption:
-    """What to tell on coming back to the cursor's run; the cursor learns where the log ends.
+    """Return the answer for a client that comes back to the cursor's run; the cursor learns where the log ends.
 
     Raises:
         Refusal: `unavailable`.
@@ -89,7 +91,7 @@ async def resume(engine: Engine, message: Reconnect, cursor: Cursor) -> Resumpti
 
 
 async def _end_again(engine: Engine, head: Head) -> tuple[dict[str, Any], ...]:
-    """The end of a run for a client that has it already, and may wait for it all the same; nothing where it is gone."""
+    """Return the run's last event for a client that already has it but may still wait for it; empty if it is gone."""
     event = await engine.runs.last_event(head)
     return () if event is None else (control.again(event, index=head.next_index - 1, epoch=head.epoch),)
 

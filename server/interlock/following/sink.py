@@ -1,4 +1,4 @@
-"""Where followers take what they tell: all that they know of a transport."""
+"""The sink: all that followers know of a transport."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from interlock_protocol.codec import Codec, Frame
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where a transport takes what followers tell.
+    """The functions of a transport that followers use.
 
     Attributes:
-        codec: what makes its frames.
-        say: sends a control message before any event that isn't sent yet; it doesn't wait.
-        room: returns when there is room for more.
-        send: sends frames of `codec`, in this order; it may wait until they are taken.
+        codec: encodes the transport's frames.
+        say: sends a control message before any event that isn't sent yet; doesn't wait.
+        room: waits until there is room for more.
+        send: sends frames of `codec`, in this order; may wait until they are taken.
     """
 
     codec: Codec

@@ -1,9 +1,9 @@
-"""How a batch is packed into one blob, the same in every adapter: MessagePack `[version, bodies, {offset: private}]`.
+"""The encoding of a batch as one blob, shared by all adapters: MessagePack `[version, bodies, {offset: private}]`.
 
 Laws:
-- The place of a batch (run, epoch, first index) is not in its blob: the store knows it.
-- Few entries have a private part, so it costs nothing where there is none.
-- A version that this code doesn't know is an error, never a guess.
+- A batch's position (run, epoch, first index) is not in its blob; the adapter stores it separately.
+- Few entries have a private part, so entries without one take no space for it.
+- An unknown version is an error, never a guess.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from interlock.log.port import Batch, Entry
 _VERSION = 1
 
 
-# Without a Python call per entry: this is paid for each entry that is replayed.
+# Avoids a Python call per entry, because it runs for each entry that is replayed.
 _entry: Callable[[tuple[bytes, bytes | None]], Entry] = partial(tuple.__new__, Entry)
 
 
 def pack(entries: Sequence[Entry]) -> bytes:
-    """The blob of these entries."""
+    """Encode entries as a blob."""
     bodies, privates = zip(*entries, strict=True)
     kept = {}
     if privates.count(None) < len(privates):
@@ -34,10 +34,10 @@ def pack(entries: Sequence[Entry]) -> bytes:
 
 
 def unpack(blob: bytes) -> tuple[Entry, ...]:
-    """The entries of a blob.
+    """Decode a blob's entries.
 
     Raises:
-        ValueError: a blob of a version that isn't known.
+        ValueError: the blob has an unknown version.
     """
     version, bodies, privates = msgpack.unpackb(blob, strict_map_key=False)
     if version != _VERSION:
@@ -47,7 +47,7 @@ def unpack(blob: bytes) -> tuple[Entry, ...]:
 
 
 def page(epoch: int, rows: Iterable[tuple[int, bytes]], first_index: int) -> list[Batch]:
-    """The batches of (first index, blob), in order; of the first one only what stands from `first_index` on."""
+    """Decode rows of (first index, blob) into batches; entries of the first batch before `first_index` are left out."""
     batches = [Batch(epoch, begins, unpack(blob)) for begins, blob in rows]
     if batches:
         batches[0] = batches[0].since(first_index)

@@ -1,15 +1,15 @@
-"""The log of a run, as everybody above the adapters sees it.
+"""The port of the log: the interface that everything above the adapters uses.
 
 Laws:
-- One head per run decides. Every append passes it, atomically; what the head refuses did not happen.
-- The owner's append carries its generation. Anybody else's carries its condition instead: "these requirements
-  are still pending", "the run has not ended"; it lands at the tail at once, also while an owner writes.
-- Appends are idempotent: the same append id again returns the first result (`owned` as it is now) and writes
-  nothing, whatever happened since. This holds for the last append of owners and for the last `REMEMBERED_APPENDS`
-  of others. An older one of the owner's, which the network held up, is refused by its `known_next`.
-- A refused append names its reason; the first reason that applies, in the order of `Reason`, is the one given.
+- One head per run decides. Every append is checked against it, atomically; an append that it refuses did not happen.
+- The owner's append carries the owner's generation. Any other writer's append carries a condition instead: "these
+  requirements are still pending", "the run has not ended". It lands at the tail at once, even while an owner writes.
+- Appends are idempotent: repeating an append id returns the first result (with the current `owned`) and writes nothing,
+  whatever happened since. This holds for the owner's last append and for the last `REMEMBERED_APPENDS` of others. An
+  older append of the owner, delayed by the network, is refused by its `known_next`.
+- A refused append names its reason: the first one that applies, in the order of `Reason`.
 - Within an epoch (1, 2, …) indexes count 0, 1, 2, … and an entry, once read, never changes.
-- An append that was begun is finished and told, also when the caller is cancelled meanwhile.
+- An append that has begun is finished and reported to listeners, even if its caller is cancelled meanwhile.
 
 Source: `docs/architecture.md`, "Laws" 3 and 4.
 """
@@ -28,11 +28,11 @@ PAGE_BYTES = 256 * 1024
 
 
 class Entry(NamedTuple):
-    """One event of a run as it is stored. (A tuple: a page of them is made in half the time of a dataclass's.)
+    """One stored event of a run. (It's a tuple because creating a page of tuples takes half the time of dataclasses.)
 
     Args:
-        body: the public part: the event as UTF-8 JSON, without `event_index` and `epoch`, which its place gives.
-        private: what is folded into the state but never sent, as JSON.
+        body: the public part: the event as UTF-8 JSON, without `event_index` and `epoch`, which its position gives.
+        private: the part that is folded into the state but never sent, as JSON.
     """
 
     body: bytes
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries that were appended together, and where they stand. `entries[i]` has index `first_index + i`."""
+    """Entries that were appended together, and their position. `entries[i]` has index `first_index + i`."""
 
     epoch: int
     first_index: int
@@ -60,9 +60,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What decides over appends. `owner` is None when nobody works on the run (or a lease ran out).
+    """The head of a run, which decides over appends. `owner` is None if nobody owns the run, or its lease has expired.
 
-    What stands before `first_index` is gone: in this epoch the log begins there.
+    Entries before `first_index` are gone: in this epoch the log begins there.
     """
 
     run_id: str
@@ -77,19 +77,19 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """A batch to write, the condition under which it may be, and what it changes in the head.
+    """A batch to write, its condition, and its changes to the head.
 
     Args:
         append_id: the same for every retry of the same append.
-        entries: what to write; at least one.
-        generation: the owner's, from its claim; None for everybody else.
+        entries: the entries to write; at least one.
+        generation: the owner's, from its claim; None for any other writer.
         expect_next: refuse unless the log's next index is this one.
-        known_next: the owner's: up to where (not including) it knows the log. Refused as `TAIL_MOVED` when an owner's
-            append stands beyond: then this one comes late a second time.
-        resolves: requirement ids that must all be pending, and are no longer after it.
-        withdraws: requirement ids that are no longer pending after it, whether they were or not.
-        opens: requirement ids that are pending after it.
-        status: the head's status after it; None leaves it. A final one clears `pending`.
+        known_next: for an owner: the index after the last entry that it knows. If an append by an owner lies beyond it,
+            this append is a delayed duplicate, and refused as `TAIL_MOVED`.
+        resolves: requirement ids that must all be pending before the append, and aren't pending after it.
+        withdraws: requirement ids that aren't pending after the append, whether or not they were before.
+        opens: requirement ids that are pending after the append.
+        status: the head's status after the append; None leaves it. A final status clears `pending`.
     """
 
     run_id: str
@@ -106,7 +106,7 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where the batch stands, and whether somebody owns the run, who will see it and go on."""
+    """The batch's position, and whether the run has an owner, which will see the batch and go on."""
 
     epoch: int
     first_index: int
@@ -115,12 +115,12 @@ class Appended:
 
 
 def first_generation(epoch: int) -> int:
-    """What generations of an epoch come after: an owner of an earlier epoch never has one of a later."""
+    """The number that an epoch's generations start after, so that owners of different epochs never share one."""
     return (epoch - 1) << 32
 
 
 class Reason(StrEnum):
-    """Why the head refused, in the order in which the conditions are tried."""
+    """Why the head refused, in the order in which the conditions are checked."""
 
     NO_RUN = "no_run"
     NOT_OWNER = "not_owner"
@@ -132,7 +132,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was written. `head` is what the condition was held against (None: there is no such run)."""
+    """Nothing was written. `head` is the one that the condition was checked against (None: there is no such run)."""
 
     reason: Reason
     head: Head | None = None
@@ -143,7 +143,7 @@ class Claimed:
     """The caller owns the run: `generation` goes into each of its appends.
 
     Args:
-        abandoned: the owner before didn't let go of it.
+        abandoned: the previous owner didn't release the run.
     """
 
     generation: int
@@ -152,18 +152,18 @@ class Claimed:
 
 
 Listener = Callable[[str, Batch], None]
-"""Called with (run id, batch) after each append that this process made, in the order of the run's log.
+"""Called with (run id, batch) after each append by this process, in the order of the run's log.
 
-It runs on the event loop and must not block; it is called before `append` returns to its caller. A batch that begins
-beyond what it was told before means that the log grew otherwise meanwhile (another process, or an append whose reply
-was lost): what is missing is in the log already, to be read.
+It runs on the event loop and must not block; it is called before `append` returns to its caller. A gap before a batch
+means that the log has also grown otherwise (through another process, or an append whose reply was lost); the missing
+entries are already in the log, and the listener has to read them.
 """
 
 
 Hint = Callable[[int, int], None]
 """Called with (epoch, next index) when a run's log may have grown up to there; it runs as a `Listener` does.
 
-What is there, is to be read. A hint may come late, twice, or for what is known already.
+The receiver has to read the log. A hint may come late, twice, or for entries that are already known.
 """
 
 
@@ -171,27 +171,27 @@ class Log(Protocol):
     """The port. Both adapters pass `tests/contract/test_log.py`."""
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` for each batch appended from here on."""
+        """Call `listener` for each batch that this process appends from now on."""
 
     def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
-        """Call `hint` when other processes append to this run, until the function that is returned is called.
+        """Call `hint` when other processes append to this run, until the returned function is called.
 
-        Once it has been called for the first time, nothing appended since `watch` remains without a hint.
+        From its first call on, every append made since `watch` gets a hint.
         """
 
     @property
     def is_away(self) -> bool:
-        """Whether the log's store didn't answer whoever asked last. Asking this costs nothing."""
+        """True if the last call didn't get an answer from the log's store. Reading this property does no I/O."""
 
     def on_ready(self, call: Callable[[], None]) -> None:
-        """Call `call`, on the loop, when another process says that a run needs an owner: see `ownerless`."""
+        """Call `call`, on the event loop, when another process announces that a run needs an owner: see `ownerless`."""
 
     async def claim(self, run_id: str, owner: str, *, create_epoch: int | None = None) -> Claimed | Refused:
-        """Become the owner of a run that nobody owns, that `owner` itself owns, or whose owner's lease ran out.
+        """Become the owner of a run that has no owner, that `owner` already owns, or whose owner's lease has expired.
 
         Args:
-            owner: the name of this process, unique among processes, new at each start.
-            create_epoch: make the head (status PENDING, index 0, this epoch, at least 1) when there is none.
+            owner: the name of this process, unique among processes; a new one at each start.
+            create_epoch: if there is no head, create it (status PENDING, index 0, this epoch, at least 1).
 
         Returns:
             Claimed with a generation higher than any before, or Refused: `NO_RUN`, `OWNED`, or `ENDED`.
@@ -200,80 +200,84 @@ class Log(Protocol):
     async def begin(
         self, run_id: str, *, epoch: int, first_index: int, status: RunStatus, pending: Sequence[str]
     ) -> bool:
-        """Begin an epoch of a run whose log is lost, or a part of it: a head that nobody owns, and no entries.
+        """Begin an epoch of a run whose log is lost, wholly or in part: create a head without owner, and no entries.
 
-        What is left of the log is dropped, and whoever owned the run owns it no longer. False, and nothing is changed,
-        when the head is of this epoch or a later one already.
+        The rest of the old log is dropped, and the run's owner loses it. If the head is already of this epoch or a
+        later one, nothing changes, and the result is False.
 
         Args:
-            first_index: where the log begins.
+            first_index: the index at which the log begins.
             pending: the requirement ids that are pending.
         """
 
     async def renew(self, owner: str) -> None:
-        """Prolong the leases of everything `owner` owns; call it several times within a lease.
+        """Renew the leases of everything that `owner` owns; call it several times within a lease.
 
-        While the event loop is blocked, leases are prolonged all the same, up to a bound. Nothing to do where leases
-        don't end.
+        While the event loop is blocked, leases are renewed nevertheless, up to a bound. An adapter whose leases don't
+        expire does nothing.
         """
 
     async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
-        """Give the run up, unless the log has grown since: None, or Refused `NO_RUN`, `NOT_OWNER` or `TAIL_MOVED`.
+        """Release the run, unless its log has grown past `expect_next`.
 
-        Releasing an ended run is fine, and so is releasing again what nobody claimed since.
+        Releasing an ended run is allowed, and so is a repeated release, as long as nobody has claimed the run since.
+
+        Returns:
+            None, or Refused: `NO_RUN`, `NOT_OWNER` or `TAIL_MOVED`.
         """
 
     async def append(self, append: Append) -> Appended | Refused:
-        """Write a batch, all of it or nothing, as `Append` and this module's laws say."""
+        """Write a batch, whole or not at all, as `Append` and this module's laws say."""
 
     async def head(self, run_id: str) -> Head | None:
-        """The head as it is now; also of an ended, archived run."""
+        """Return the current head, also of an ended and archived run."""
 
     async def read(self, run_id: str, first_index: int, *, max_bytes: int = PAGE_BYTES) -> list[Batch]:
-        """What stands from `first_index` on, in order and without a hole, up to about `max_bytes` (at least one batch).
+        """Return the entries from `first_index` on, in order and gapless, up to about `max_bytes` (at least one batch).
 
-        The first batch begins at exactly `first_index`. Empty at the tail, beyond it, or when there is no such run.
+        The first batch begins exactly at `first_index`. The result is empty at the tail, beyond it, or if there is no
+        such run.
         """
 
     async def ownerless(self, limit: int = 1000) -> list[str]:
-        """Runs that need an owner, the longest waiting first.
+        """Return the runs that need an owner, the longest waiting first.
 
-        They are PENDING or RUNNING and nobody owns them; or their owner's lease ran out; or they have ended and their
-        log isn't archived yet, where there is an archive.
+        A run needs one if it is PENDING or RUNNING and has none; if its owner's lease has expired; or if it has ended
+        and the adapter has an archive to which its log hasn't been moved yet.
         """
 
     async def offer(self, run_id: str, *, create_epoch: int) -> None:
-        """Have some process that has room own this run, which begins: see `ownerless`. Again is fine."""
+        """Announce a run that hasn't begun, so that a process with room claims it: see `ownerless`. Idempotent."""
 
     async def archive(self, run_id: str) -> bool:
-        """Move the log of a run that has ended, or waits, to where it is kept for good.
+        """Move the log of a run that has ended, or waits, to the archive.
 
-        False when it does neither, is owned, or there is no such place. Reading it stays as it was, and a run that goes
-        on does so where the archive ends. Again is fine.
+        The result is False if the run has not ended and doesn't wait, is owned, or there is no archive. Reads work as
+        before, and a run that goes on continues at the index where the archive ends. Idempotent.
         """
 
     async def trim(self, run_id: str, before: int) -> int:
-        """Drop what stands before an index, by whole batches; where the log begins now (0: there is no such run).
+        """Drop the entries before an index, in whole batches, and return where the log begins now (0: no such run).
 
-        What is read from before there is nothing. Nobody may need it any more: there has to be a snapshot.
+        A read before that index returns nothing. The caller must have made a snapshot that covers the dropped entries.
         """
 
     async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
-        """Runs that have been waiting for so long, and whose log isn't archived though there is an archive."""
+        """Return runs that have waited for `for_ms`, and whose log isn't archived yet; empty without an archive."""
 
     async def start(self) -> None:
-        """Connect and check that the store of the log is fit for use. Raises `LogUnfit` with a sentence."""
+        """Connect and check that the log's store is fit for use. Raises `LogUnfit`, which says what to change."""
 
     async def close(self) -> None:
-        """Let go of connections. Runs that are owned stay owned until their lease ends or their owner's next start."""
+        """Close the connections. Owned runs stay owned until their lease expires, or until the process's next start."""
 
 
-class LogUnavailable(Exception):  # noqa: N818 - a state of the world, not a programming error
-    """The log's store can't be reached; whether the last append happened is unknown: send it again by its id."""
+class LogUnavailable(Exception):  # noqa: N818 - a condition, not a programming error
+    """The log's store can't be reached. Whether the last append happened is unknown: send it again with its id."""
 
 
-class LogUnfit(Exception):  # noqa: N818 - a state of the world, not a programming error
-    """The log's store must not be used as it is configured."""
+class LogUnfit(Exception):  # noqa: N818 - a condition, not a programming error
+    """The configuration of the log's store makes it unsafe to use."""
 
 
 @dataclass(slots=True)

@@ -1,25 +1,25 @@
 """The log on Redis Streams, for many processes.
 
 Laws:
-- A script, atomic, does what the port calls atomic. All keys of a shard share a hash tag, so it is atomic on a
-  Cluster, too. Every process must agree on the number of shards: it is kept in Redis, and compared at start.
+- What the port calls atomic is one atomic script. All keys of a shard share a hash tag, so it is atomic on a Cluster,
+  too. All processes must use the same number of shards: it is stored in Redis, and checked at start.
 - A stream entry is a batch; its id is `<epoch>-<first index>`. (Redis has no id 0-0: epochs begin at 1.)
-- A lease is an owner's, per shard, and ends by Redis's clock. The generation in the head is what fences; a lease only
-  says when another may claim. Nobody claims a lease as expired before having been in touch with the shard, without a
-  gap of half a lease, for a whole lease: while it is away nobody can renew, and that dispossesses nobody.
-- Each shard stands for itself: where a master of a Cluster is away, the shards of the others go on as ever.
-- A claim that comes when its sender may have given it up claims nothing: an owner knows what it owns.
-- The log of an ended run moves to the archive; its head stays, small, and refuses.
+- An owner has one lease per shard, which expires by Redis's clock. The generation in the head does the fencing; a lease
+  only says when another process may claim. A process treats a lease as expired only after a whole lease of contact with
+  the shard without a gap of half a lease: while the shard is away nobody can renew, and no owner may lose its runs.
+- Shards are independent: if a master of a Cluster is away, the shards of the other masters work as before.
+- A claim that arrives so late that its sender may have given up claims nothing, so an owner always knows what it owns.
+- The log of an ended run moves to the archive; its small head stays, and refuses appends.
 
 Keys of shard N, each beginning with `<prefix>:{sN}:`:
 
     head:<run id>   hash: epoch, first (index), next, status, owner, generation, pending, last (append of the owner),
                     recent (appends of others)
     log:<run id>    stream: the batches
-    ready           sorted set: runs that need an owner and have none, and since when; ended ones, until archived
-    owned           hash: runs that somebody owns, and who
-    leases          sorted set: owners, and when their lease ends
-    paused          sorted set: runs that wait, nobody owns and aren't archived, and since when
+    ready           sorted set: runs that need an owner and have none, by the time since when; ended runs until archived
+    owned           hash: owned runs, and their owners
+    leases          sorted set: owners, by the time when their lease expires
+    paused          sorted set: runs that wait, have no owner and aren't archived, by the time since when
 """
 
 from __future__ import annotations
@@ -61,38 +61,37 @@ _OLDEST = (6, 2)
 _COPY_BYTES = 1024 * 1024
 _LATE_MS = round(REPLY_SECONDS * 1000)
 _CLAIMS = 3
-"""How often a claim is sent that comes late, by what this process last knew of Redis's clock."""
+"""How often a claim is sent that arrives late, compared to the last time of Redis's clock that this process knows."""
 
 _INDEXES = ("ready", "owned", "leases", "paused")
 
 
 class Archive(Protocol):
-    """Where the logs of ended runs are kept for good."""
+    """The permanent store for logs of runs that have ended or wait long."""
 
     async def write(self, run_id: str, head: Head, batches: Sequence[Batch]) -> None:
-        """Keep these; what is kept already stays as it is, and so does a head that is further."""
+        """Store a head and batches; batches that are already stored stay as they are, and so does a later head."""
 
     async def head(self, run_id: str) -> Head | None:
-        """The head as it was when it was written."""
+        """Return the head as it was last written."""
 
     async def trim(self, run_id: str, before: int) -> int:
-        """As `Log.trim`, of what is here."""
+        """Like `Log.trim`, for the archived part of the log."""
 
     async def end(self, run_id: str, epoch: int) -> int:
-        """The index up to which (not including) entries of this epoch are kept."""
+        """Return the index after the last archived entry of this epoch."""
 
     async def read(self, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
-        """As `Log.read`."""
+        """Like `Log.read`."""
 
 
 class RedisLog:
     """The log on a Redis (6.2 or later), single or Cluster.
 
     Args:
-        shards: how many hash tags the keys spread over; can't be changed later.
-        lease_ms: how long an owner that renews nothing stays one. Renew, and ask for `ownerless` runs, several
-            times within it.
-        allow_volatile: use a Redis that may lose what it acknowledged.
+        shards: the number of hash tags over which the keys are spread; it can't be changed later.
+        lease_ms: the length of a lease. Call `renew` and `ownerless` several times within it.
+        allow_volatile: accept a Redis that may lose acknowledged writes.
     """
 
     def __init__(
@@ -122,7 +121,7 @@ class RedisLog:
         self._turns.listen(listener)
 
     def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
-        # What this process itself appends is hinted at, too. It is told of that first, and needs no hint.
+        # This process's own appends cause hints, too. They are delayed until listeners have got the batch itself.
         return self._hints.watch(
             run_id, lambda epoch, next_index: self._turns.after(run_id, partial(hint, epoch, next_index))
         )
@@ -224,7 +223,7 @@ class RedisLog:
         return _head(run_id, fields) if fields else await self._tombstone(run_id)
 
     async def _tombstone(self, run_id: str) -> Head | None:
-        """The head of an ended run, of which Redis knows nothing any more."""
+        """Return the head of an ended run that Redis no longer has."""
         head = await self._archive.head(run_id)
         return head if head is not None and head.status.is_final else None
 
@@ -241,7 +240,10 @@ class RedisLog:
     async def _read_stream(
         self, run_id: str, first_index: int | None, max_bytes: int
     ) -> tuple[Head | None, list[Batch]]:
-        """The head, and a page from an index, or from the log's beginning; empty when the stream doesn't hold it."""
+        """Return the head, and a page from an index, or from the log's beginning.
+
+        The page is empty if the stream doesn't have that index.
+        """
         keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "leases")
         fields, *rows = await self._link.run("read", keys, (first_index, max_bytes))
         if not fields:
@@ -252,7 +254,7 @@ class RedisLog:
         return head, page(head.epoch, zip(places, blobs, strict=True), first_index)
 
     async def _places(self, run_ids: Sequence[str]) -> dict[str, tuple[int, int] | None]:
-        """Epoch and next index of each run that can be reached; None of one without a head."""
+        """Return (epoch, next index) of each run that can be reached, or None for a run without a head."""
         calls = {run_id: (self._keys(run_id, f"head:{run_id}", "leases"), ()) for run_id in run_ids}
         heads = await self._link.run_all("head", calls)
         return {run_id: (head[0], head[1]) if head else None for run_id, head in heads.items()}
@@ -262,7 +264,7 @@ class RedisLog:
         await self._link.run("offer", keys, (run_id, create_epoch, self._hints.every))
 
     async def ownerless(self, limit: int = 1000) -> list[str]:
-        # From another shard each time: runs that nobody here can take must not hide those of the last shards.
+        # Start at a different shard each time, so that runs this process can't take don't hide those of later shards.
         self._first_shard = (self._first_shard + 1) % self._shards
         shards = [(self._first_shard + number) % self._shards for number in range(self._shards)]
         calls = {
@@ -290,7 +292,7 @@ class RedisLog:
             elif (kept := await self._archive.end(run_id, head.epoch)) > index:
                 index = kept
             else:
-                return False  # it was begun anew meanwhile
+                return False  # a new epoch has begun meanwhile
             if index < head.next_index:
                 _, batches = await self._read_stream(run_id, index, _COPY_BYTES)
         keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", "ready", "owned", "paused")
@@ -301,7 +303,7 @@ class RedisLog:
         if not fields:
             return await self._archive.trim(run_id, before)
         head = _head(run_id, fields)
-        # What is archived begins where its batches do; then what is left in the stream.
+        # The archive is trimmed first, by whole batches; the stream only if `before` lies beyond the archive.
         archived = await self._archive.end(run_id, head.epoch)
         begins = await self._archive.trim(run_id, before) if archived > head.first_index else head.first_index
         if archived > before:
@@ -330,7 +332,7 @@ class RedisLog:
 
 
 class _Contact:
-    """Since when this process has been in touch with a shard without a gap, and when it last was, by Redis's clock."""
+    """The start of this process's uninterrupted contact with a shard, and the last contact, by Redis's clock."""
 
     def __init__(self, lease_ms: int) -> None:
         self._longest_gap = lease_ms / 2
@@ -348,10 +350,10 @@ class _Contact:
 
 
 def refuse_unfit(info: Mapping[str, str], *, allow_volatile: bool = False) -> None:
-    """Refuse a Redis, by what it says of itself, that is too old or may lose what it acknowledged.
+    """Check a Redis's INFO, and refuse it if it is too old or may lose acknowledged writes.
 
     Raises:
-        LogUnfit: with a sentence that says what to change.
+        LogUnfit: says what to change.
     """
     version = info["redis_version"]
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
@@ -383,6 +385,6 @@ def _head(run_id: str, fields: Sequence[Any]) -> Head:
 
 
 def _refused(run_id: str, reply: Sequence[Any]) -> Refused:
-    """Of (reason) or (reason, head)."""
+    """Convert a reply of (reason) or (reason, head)."""
     head = _head(run_id, reply[1]) if len(reply) > 1 else None
     return Refused(Reason(reply[0].decode()), head)

@@ -1,11 +1,11 @@
-"""Leases while the event loop is blocked: a process beside this one renews them in its place.
+"""Renewing leases while the event loop is blocked, through a helper process.
 
 Laws:
-- Code that computes for some seconds doesn't cost the leases of everything else that its process owns, also where it
-  holds the interpreter's lock: whoever renews needs neither the loop nor the lock.
-- A loop that is stuck past a bound does cost them: its runs go on elsewhere. So does a process that is stopped or dead,
-  after a lease.
-- Nothing depends on the helper. Where there is none that is ready, a thread renews; it starts another.
+- Code that computes for some seconds doesn't cost its process the leases of its other runs, even if it holds the GIL:
+  the helper needs neither the event loop nor the GIL.
+- An event loop that is blocked past a bound loses its leases, and its runs go on elsewhere. A process that is stopped
+  or dead loses them after the length of a lease.
+- Nothing depends on the helper. While no helper is ready, a thread renews the leases; it also starts a new helper.
 
 Source: `docs/architecture.md`, "On many nodes".
 """
@@ -32,21 +32,21 @@ from interlock.log.redis_renewer import Renewer
 logger = structlog.get_logger(__name__)
 
 STUCK_SECONDS = 15.0
-"""How long an event loop may be blocked before its process is taken for dead."""
+"""How long an event loop may be blocked before its process counts as dead."""
 
 _AGAIN_SECONDS = (1.0, 5.0, 30.0)
-"""How long after it has ended another helper is started: the first time, the second, and each further one."""
+"""The delays before an ended helper is replaced: the first time, the second time, and each further time."""
 
 _LASTING_SECONDS = 60.0
-"""A helper that lasted for so long ended for a reason of its own, not for one that the next would end for, too."""
+"""A helper that ran longer than this resets the delays: the cause of its end probably won't end the next one, too."""
 
 
 class LeaseKeeper:
-    """Has leases renewed when the loop hasn't for a while.
+    """Renews leases when the event loop hasn't done so for a while.
 
     Args:
         keys: the sorted sets that hold the leases.
-        stuck_seconds: how long the loop may be blocked.
+        stuck_seconds: how long the event loop may be blocked.
     """
 
     def __init__(self, url: str, keys: Sequence[str], lease_ms: int, *, stuck_seconds: float = STUCK_SECONDS) -> None:
@@ -62,7 +62,7 @@ class LeaseKeeper:
         self._helper: _Helper | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop, *, is_cluster: bool) -> None:
-        """Watch over the loop, the one that runs, from here on."""
+        """Start to watch `loop`, which must be the running one."""
         settings = {
             "access": access_of(self._url),
             "keys": list(self._keys),
@@ -76,31 +76,31 @@ class LeaseKeeper:
         self._thread.start()
 
     def keep_for(self, owner: str) -> None:
-        """Whose leases they are from here on: nobody's at first."""
+        """Set the owner whose leases are renewed from now on; initially there is none."""
         if owner != self._owner:
             self._owner = owner
             self._tell()
 
     def stop(self) -> None:
-        """End the thread, and the helper."""
+        """End the thread and the helper."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
 
     @property
     def helper_pid(self) -> int | None:
-        """The helper's process; None while there is none."""
+        """The helper's process id; None while there is no helper."""
         helper = self._helper
         return None if helper is None else helper.pid
 
     @property
     def is_helped(self) -> bool:
-        """Whether a helper is there, and has a way to Redis."""
+        """True if there is a helper, and it has reached Redis."""
         helper = self._helper
         return helper is not None and helper.is_ready
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The loop is alive."""
+        """Note that the event loop is alive."""
         self._beat_at = time.monotonic()
         self._tell()
         if not self._stopped.is_set():
@@ -112,7 +112,7 @@ class LeaseKeeper:
             helper.tell(self._owner, self._beat_at)
 
     def _run(self, settings: dict[str, Any]) -> None:
-        """Keep a helper, and stand in for it."""
+        """Keep a helper running, and renew the leases while none is ready."""
         start_at, ended = 0.0, 0
         renewer = Renewer(**settings)
         while not self._stopped.is_set():
@@ -150,7 +150,7 @@ class LeaseKeeper:
 
 
 class _Helper:
-    """The process.
+    """The helper process.
 
     Raises:
         OSError: it can't be started.
@@ -160,9 +160,9 @@ class _Helper:
         self._since = time.monotonic()
         self._lock = threading.Lock()
         self._is_ready = False
-        # Isolated: nothing but the standard library, and that at once. What is secret doesn't stand in its arguments.
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, on a file of ours
-            [sys.executable or "", "-I", "-S", redis_renewer.__file__],  # none where Python is embedded: an OSError
+        # `-I -S`: only the standard library, for a fast start. Secrets go over stdin, not into the arguments.
+        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with a file of this package
+            [sys.executable or "", "-I", "-S", redis_renewer.__file__],  # an embedded Python has none: OSError
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -185,39 +185,42 @@ class _Helper:
 
     @property
     def code(self) -> int | None:
-        """What it ended with; None while it runs."""
+        """The exit code; None while it runs."""
         return self._process.poll()
 
     @property
     def seconds(self) -> float:
-        """Since when it is there."""
+        """The seconds since its start."""
         return time.monotonic() - self._since
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has said so."""
+        """True if the helper has written its ready line."""
         with self._lock:
             if not self._is_ready and not self._word.closed:
                 self._is_ready = bool(self._word.read())
         return self._is_ready
 
     def tell(self, owner: str, beat_at: float) -> None:
-        """The loop was alive then. A helper that doesn't read is gone, or has enough to read."""
+        """Tell the helper that the event loop was alive at `beat_at`.
+
+        A failed write is ignored: the helper has ended, or its pipe is full.
+        """
         with self._lock, contextlib.suppress(OSError):
             if not self._pipe.closed:
                 os.write(self._pipe.fileno(), json.dumps((owner, beat_at)).encode() + b"\n")
 
     def end(self) -> None:
-        """Kill it: it has nothing to lose."""
+        """Kill the helper; it has no state to save."""
         self._process.kill()
-        with self._lock:  # no beat may go to whatever has the same number next
+        with self._lock:  # no beat may go to another file that reuses the descriptor
             self._pipe.close()
             self._word.close()
         self._process.wait()
 
 
 def access_of(url: str) -> dict[str, Any]:
-    """What a `Renewer` needs of a Redis's URL."""
+    """Extract from a Redis URL what a `Renewer` needs."""
     found = parse_url(url)  # type: ignore[no-untyped-call]
     connection = found.pop("connection_class", None)
     kept = ("host", "port", "path", "username", "password", "db")

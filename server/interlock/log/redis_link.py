@@ -1,12 +1,13 @@
-"""The way to Redis, single or Cluster: scripts, a bounded number of connections, nothing tried twice.
+"""Access to Redis, single or Cluster: runs scripts over a bounded number of connections, without retries.
 
 Laws:
-- Whatever can't be known to have been done is `LogUnavailable`; whoever asked decides about asking again. The
-  client's own retries are off. (A script that Redis doesn't know wasn't run: it is sent again, with its source.)
-- All keys of a call are of one shard, that is of one slot of a Cluster.
-- A few connections to each master are enough, whatever the runs: while all are busy, calls pile up, and go together.
-- A master of a Cluster that is away holds up nothing that is another's: calls, connections and waiting are its own.
-  What is asked of all is answered by those that answer.
+- If it is unknown whether a call was executed, the call raises `LogUnavailable`, and its caller decides about a retry.
+  The client's own retries are off. (A script unknown to Redis wasn't run, so it is sent again, with its source.)
+- All keys of a call belong to one shard, and so to one slot of a Cluster.
+- A few connections per master are enough for any number of runs: while all are busy, calls queue up and are then sent
+  in one pipeline.
+- A master of a Cluster that is away delays no other master's calls: each has its own connections and queue. A call to
+  all masters returns the replies of those that answer.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     ClusterError,
-    ConnectionError,  # noqa: A004 - Redis's, which isn't an OSError
+    ConnectionError,  # noqa: A004 - Redis's own, which isn't an OSError
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
@@ -65,25 +66,25 @@ _SCRIPTS = (
 _GROUP = 64
 _CONNECT_SECONDS = 2.0
 REPLY_SECONDS = 2.0
-"""How long a reply is waited for. What was sent may be done later all the same."""
+"""How long to wait for a reply. Redis may still execute the call after that."""
 
 _SLOWER_SECONDS = 0.5
-"""How much longer than the first the other masters may take: no lease is to end because one of them is silent."""
+"""How much longer than the first master the others may take: one silent master must not let leases expire."""
 
 _LOOK_SECONDS = 1.0
-"""How often, at most, a Cluster is asked where its slots are now."""
+"""The minimum time between two lookups of a Cluster's slots."""
 
 _SPARE_CONNECTIONS = 3
-"""Beside those for calls: one for hints, and what asking a Cluster for its slots takes."""
+"""Connections in addition to those for calls: one for hints, the others for looking up a Cluster's slots."""
 
 _LOST = (ConnectionError, TimeoutError, OSError)
 
-# How Redis begins a refusal that says how it is, not what was asked.
+# The prefixes of errors that are due to Redis's condition, not to the call.
 _UNAVAILABLE = ("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN")
 
 
 class RedisLink:
-    """Scripts on a Redis. It connects when first used; `find_cluster` before that, if it may be one."""
+    """Runs scripts on Redis. It connects on first use; if Redis may be a Cluster, call `find_cluster` before that."""
 
     def __init__(self, url: str, *, connections: int = 4) -> None:
         self._url = url
@@ -105,7 +106,7 @@ class RedisLink:
         self._looking: asyncio.Task[None] | None = None
 
     async def find_cluster(self) -> None:
-        """Ask whether it is a Cluster, and talk to it as such from here on."""
+        """Ask Redis whether it is a Cluster, and if so, use a Cluster client from now on."""
         (info,) = await self.info()
         if info.get("cluster_enabled") == "1" and isinstance(self._client, Redis):
             await self._client.aclose()
@@ -116,7 +117,7 @@ class RedisLink:
         return isinstance(self._client, RedisCluster)
 
     async def info(self) -> list[dict[str, str]]:
-        """What each node that writes says of itself, as text."""
+        """Return the INFO of each master, with values as text."""
         nodes = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(self._client, RedisCluster) else {}
         with _translating():
             raw = await self._client.execute_command("INFO", **nodes)
@@ -125,11 +126,11 @@ class RedisLink:
 
     @property
     def is_away(self) -> bool:
-        """Whether whoever asked last was told nothing; of a Cluster, by none of its masters."""
+        """True if the last call got no answer; on a Cluster, if this holds for every master."""
         return bool(self._lanes) and all(lane.outage.is_away for lane in self._lanes.values())
 
     def subscription(self) -> PubSub:
-        """A subscription on a connection of its own, of which there may be one; on a Cluster, on whichever master."""
+        """Return a subscription on its own connection, on a Cluster to a random master; there may be only one."""
         if isinstance(self._client, Redis):
             return self._client.pubsub()
         masters = self._client.get_primaries()
@@ -147,10 +148,10 @@ class RedisLink:
         return await self._lane(keys).run(Call(self._scripts[script], keys, args, blob))
 
     async def run_all(self, script: str, calls: Mapping[K, tuple[Sequence[str], Args]]) -> dict[K, Any]:
-        """Run one script for each of these keys and arguments, independently; the replies of those that gave one.
+        """Run one script for each of these keys and arguments, independently, and return the replies that came.
 
         Raises:
-            LogUnavailable: none did.
+            LogUnavailable: no reply came.
         """
         lanes: dict[_Lane, dict[K, Call]] = {}
         for key, (keys, args) in calls.items():
@@ -167,7 +168,7 @@ class RedisLink:
         return given
 
     async def _answered(self, questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-        """What those come to that don't take much longer than the first. The others are left to themselves."""
+        """Return the results of those that don't take much longer than the first; the others keep running."""
         asked = [asyncio.create_task(question) for question in questions]
         for task in asked:
             self._asked.add(task)
@@ -179,7 +180,7 @@ class RedisLink:
         return [task.result() for task in asked if task.done()]
 
     def _lane(self, keys: Sequence[str]) -> _Lane:
-        """The way to whoever has these keys."""
+        """Return the lane to the master that has these keys."""
         name = ""
         if isinstance(self._client, RedisCluster):
             with _translating():
@@ -191,12 +192,12 @@ class RedisLink:
         return lane
 
     def _lost(self, name: str) -> None:
-        """This master of a Cluster can't be reached: another may have its slots by now."""
+        """Look up a Cluster's slots, because a lost master's slots may have moved to another one."""
         if self.is_cluster and (self._looking is None or self._looking.done()):
             self._looking = asyncio.create_task(self._look_for_masters(name), name="masters")
 
     async def _look_for_masters(self, lost: str) -> None:
-        """Ask who has which slots, the one that is lost last: it may be silent."""
+        """Look up which master has which slots. The lost master is asked last, because it may be silent."""
         assert isinstance(self._client, RedisCluster)
         with contextlib.suppress(RedisError, OSError, RuntimeError):
             await self._client.nodes_manager.initialize(last_failed_node_name=lost)
@@ -210,7 +211,7 @@ class RedisLink:
 
 
 class _Lane:
-    """The way to one Redis: to the only one, or to a master of a Cluster.
+    """The connections to one Redis: the only one, or a master of a Cluster.
 
     Args:
         on_lost: called when it can't be reached.
@@ -220,20 +221,20 @@ class _Lane:
         self._client = client
         self._on_lost = on_lost
         self.outage = Outage(_CONNECT_SECONDS + REPLY_SECONDS)
-        self._room = asyncio.Semaphore(connections)  # the client's pool has a bound, but no queue
+        self._room = asyncio.Semaphore(connections)  # the client's pool is bounded, but has no queue
         self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
 
     async def run(self, call: Call) -> Any:
-        """The reply to one call."""
-        if self._room.locked():  # what piles up meanwhile goes together, for a fraction of the work
+        """Send one call and return its reply."""
+        if self._room.locked():  # queued calls go out in one pipeline, at a fraction of the cost
             return await self._run_with_others(call)
         async with self._room:
             with self._asking():
                 return await self._send(call)
 
     async def run_all(self, calls: Sequence[Call]) -> list[Any]:
-        """A reply or an exception for each."""
+        """Send the calls in one pipeline; return a reply or an exception for each."""
         async with self._room:
             try:
                 with self._asking():
@@ -261,15 +262,15 @@ class _Lane:
     async def _execute(self, *command: str | int | bytes) -> Any:
         if isinstance(self._client, Redis):
             return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-        # A single command that fails would have the client look for all masters, the silent one among them, before it
-        # does anything for anybody.
+        # If a single command fails, the client looks for all masters, including the silent one, before it serves any
+        # other call; a pipeline doesn't.
         (reply,) = await self._send_together([command])
         if isinstance(reply, Exception):
             raise reply
         return reply
 
     async def _send_together(self, commands: Sequence[tuple[str | int | bytes, ...]]) -> list[Any]:
-        """A reply or an exception for each; raises when the connection was lost before the first."""
+        """Return a reply or an exception for each; raise if the connection was lost before the first reply."""
         pipeline: Any = self._client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
@@ -311,7 +312,7 @@ class _Lane:
 
 @dataclass(slots=True)
 class Call:
-    """A script with its keys and arguments. One packed argument instead of many spares the client much of its time."""
+    """A script with its keys and arguments. The arguments are packed into one, which saves the client much time."""
 
     script: _Script
     keys: Sequence[str]
@@ -324,12 +325,12 @@ class Call:
 
 
 async def _replies(lane: _Lane, calls: Mapping[K, Call]) -> dict[K, Any]:
-    """A reply or an exception for each."""
+    """Return a reply or an exception for each call."""
     return dict(zip(calls, await lane.run_all(list(calls.values())), strict=True))
 
 
 class _Script:
-    """A file of `lua/`, with what all of them share before it."""
+    """A script from `lua/`, prefixed with the code that all scripts share."""
 
     def __init__(self, name: str) -> None:
         folder = files("interlock.log") / "lua"
@@ -344,7 +345,7 @@ def _translating() -> Iterator[None]:
     except (ConnectionError, TimeoutError, OSError, ReadOnlyError, OutOfMemoryError) as error:
         raise LogUnavailable(f"Redis can't be reached or can't write: {error}") from error
     except RuntimeError as error:
-        if "closed" not in str(error):  # uvloop's word for a connection that was reset, when it is written to
+        if "closed" not in str(error):  # uvloop raises this when it writes to a connection that was reset
             raise
         raise LogUnavailable(f"The connection to Redis is gone: {error}") from error
     except (ClusterError, RedisClusterException) as error:
@@ -352,17 +353,17 @@ def _translating() -> Iterator[None]:
     except NoPermissionError as error:
         raise LogUnavailable(f"Redis doesn't allow what is needed: {error}") from error
     except ResponseError as error:
-        if not _says_how_it_is(str(error)):
+        if not _is_server_condition(str(error)):
             raise
         raise LogUnavailable(f"Redis can't do it now: {error}") from error
 
 
 def _packed(args: Args) -> bytes:
-    """For `cmsgpack`: nil would be a hole in a Lua list, so what isn't given is false."""
+    """Pack arguments for `cmsgpack`. None becomes false, because nil would leave a hole in a Lua list."""
     packed: bytes = msgpack.packb([False if arg is None else arg for arg in args])
     return packed
 
 
-def _says_how_it_is(message: str) -> bool:
-    """Also when a script met it: then Redis wraps the words in its own."""
+def _is_server_condition(message: str) -> bool:
+    """Return True if an error is due to Redis's condition; inside a script, Redis wraps it in a message of its own."""
     return message.startswith(_UNAVAILABLE) or any(f"-{word}" in message for word in (*_UNAVAILABLE, "OOM"))

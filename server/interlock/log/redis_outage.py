@@ -1,10 +1,10 @@
-"""Whether Redis answers: what spares everybody the wait for one that doesn't.
+"""A circuit breaker for Redis: callers don't all wait for a Redis that doesn't answer.
 
 Laws:
-- A Redis that refuses costs nobody any time, so it is asked each time.
-- For one that is silent only one waits at a time: the others are told at once. It is asked again after a moment, for as
-  long as it takes.
-- On a Cluster each master has an outage of its own: one's silence isn't the others'.
+- A Redis that refuses connections or calls costs no time, so every call is sent.
+- While a Redis is silent, only one caller at a time waits for it; the others fail at once. After a short pause the next
+  caller tries, until Redis answers.
+- On a Cluster each master has its own `Outage`, so one silent master doesn't affect the others.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from interlock.log.port import LogUnavailable
 
 PAUSE_SECONDS = 0.1
-"""How long nobody asks after somebody has waited in vain."""
+"""How long no call is sent after one has timed out."""
 
 
 class Outage:
-    """What is known of one Redis.
+    """The state of one Redis.
 
     Args:
-        patience: for how many seconds somebody waits for an answer, at most.
+        patience: the maximum number of seconds that a caller waits for an answer.
 
     Attributes:
-        is_away: whether the last that asked was told nothing.
+        is_away: True if the last call got no answer.
     """
 
     def __init__(self, patience: float) -> None:
@@ -39,10 +39,10 @@ class Outage:
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[None]:
-        """Ask within this block.
+        """Call Redis within this block.
 
         Raises:
-            LogUnavailable: at once, while somebody else waits in vain; or what the block raises.
+            LogUnavailable: at once, while another caller waits for a silent Redis; or raised by the block.
         """
         if self._is_silent:
             self._take_turn()

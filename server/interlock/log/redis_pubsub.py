@@ -1,12 +1,12 @@
-"""What other processes did: hints that logs have grown, on one connection of pub/sub.
+"""Hints that other processes have appended to logs, over one pub/sub connection.
 
 Laws:
-- A hint says where to look, never what is there; whoever gets one reads the log. So a lost hint loses nothing.
-- A subscription that is new, or new again after a reconnect, is followed by a look at the head: what was appended
-  before it began to count isn't missed.
-- One connection, however many runs are watched. On a Cluster any node will do: it hands on to all. While that one is
-  away, it is another; a head that can't be looked at is looked at again, and holds up no other.
-- Whatever goes wrong, it goes on.
+- A hint says where to look, never what is there; its receiver reads the log. So a lost hint loses no data.
+- After each new subscription, also after a reconnect, the run's head is read, so that appends made before the
+  subscription took effect aren't missed.
+- One connection serves all watched runs. On a Cluster it may be to any node, because nodes forward messages to all; if
+  the node is away, another one is used. A head that can't be read is read again later, and delays no other.
+- The module survives any error and goes on.
 
 Source: `docs/architecture.md`, "On many nodes".
 """
@@ -29,34 +29,35 @@ from interlock.log.port import Hint, LogUnavailable
 logger = structlog.get_logger(__name__)
 
 _SILENCE_SECONDS = 5.0
-"""A connection on which nothing is heard for so long is asked for a sign of life; after twice that it is dead."""
+"""A connection that is silent for this long is pinged; one that is silent for twice as long counts as dead."""
 
 _TOGETHER_SECONDS = 0.05
-"""How long changes wait for others: many runs are subscribed to at once, and brief ones not at all."""
+"""How long subscription changes are collected: many runs are then subscribed at once, and brief ones not at all."""
 
 _RECONNECT_SECONDS = (0.05, 0.5)
 
 _GONE = (RedisError, OSError, LogUnavailable, RuntimeError, AttributeError)
-"""What a connection that is gone comes to: RuntimeError is uvloop's word for it, when it is written to, AttributeError
-redis-py's, whose connection has neither a reader nor a writer by then."""
+"""The errors of a lost connection. uvloop raises RuntimeError when it writes to one; redis-py raises AttributeError,
+because its connection then has neither a reader nor a writer."""
 
 _AGAIN_SECONDS = 0.5
-"""How long heads that couldn't be looked at are left alone."""
+"""The delay before heads that couldn't be read are read again."""
 
 _GROUP = 256
 
 
 class Hints:
-    """Calls hints of watched runs, for as long as `run` runs.
+    """Calls the hints of watched runs while `run` is running.
 
     Args:
-        connect: a subscription of its own on a new connection.
-        look: (epoch, next index) of the heads of these runs, or None without one, as far as they can be reached.
-        prefix: what keys and channels begin with.
+        connect: creates a subscription on a new connection.
+        look: returns (epoch, next index) of each run's head, or None for a run without one; it leaves out runs that
+            can't be reached.
+        prefix: the prefix of keys and channels.
 
     Attributes:
-        every: the channel on which it is said that a run needs an owner.
-        grown: what the channel of a run's growth begins with, before the run's id. Messages are `<epoch>-<next index>`.
+        every: the channel that announces that a run needs an owner.
+        grown: the prefix, before the run's id, of the channel for a log's growth. Messages are `<epoch>-<next index>`.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Hints:
         self._to_see = asyncio.Event()
 
     def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
-        """Call `hint` whenever the run's log may have grown; the returned function ends it."""
+        """Call `hint` whenever the run's log may have grown, until the returned function is called."""
         hints = self._hints.setdefault(run_id, [])
         hints.append(hint)
         if len(hints) == 1:
@@ -94,7 +95,7 @@ class Hints:
         return unwatch
 
     def on_ready(self, call: Callable[[], None]) -> None:
-        """Call it whenever some process says that a run needs an owner."""
+        """Call `call` whenever a process announces that a run needs an owner."""
         self._ready.append(call)
 
     def _change(self, run_id: str) -> None:
@@ -102,7 +103,7 @@ class Hints:
         self._woken.set()
 
     async def run(self) -> None:
-        """Keep a subscription, for ever."""
+        """Keep a subscription open, forever."""
         while True:
             try:
                 async with self._connect() as subscription:
@@ -181,7 +182,10 @@ class Hints:
                 asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._to_see.set)
 
     async def _look_at(self, run_ids: Sequence[str]) -> list[str]:
-        """Hint at where these are, unless more was heard of them meanwhile; returns those that couldn't be reached."""
+        """Read the heads of these runs and hint at them, except for runs that got a message meanwhile.
+
+        Returns the runs that couldn't be reached.
+        """
         self._heard.clear()
         try:
             places = await self._look(run_ids)
@@ -198,7 +202,7 @@ class Hints:
 
 
 def _some(waiting: dict[str, None]) -> list[str]:
-    """The first of them, which are taken out."""
+    """Remove and return the first ones, up to `_GROUP`."""
     taken = list(islice(waiting, _GROUP))
     for each in taken:
         del waiting[each]

@@ -1,14 +1,14 @@
-"""Renews leases on Redis in place of an event loop that is blocked: a program of its own, and a part of `LeaseKeeper`.
+"""Renews leases on Redis in place of a blocked event loop. `LeaseKeeper` uses this module, and runs it as a program.
 
 Laws:
-- Only the standard library is imported, and of that little: a process with this program takes some 10 MB, and is up in
-  a moment. It is started by its path, so that nothing of the server comes along.
-- It acts only when the loop has been silent for a while, and not for longer than its bound. Nothing is renewed for a
-  process that is stopped or gone: it looks before each time.
-- It never makes a lease, and never shortens one. (`XX`, `GT`.)
-- What it is told comes over its standard input; that this ends is the end of it. No signal but SIGKILL and SIGSTOP is.
-- Each master of a Cluster stands for itself, and leases there go by its own clock. One that is silent is let be for a
-  while: the others' leases don't wait for it.
+- It imports little, and only from the standard library, so its process takes some 10 MB and starts fast. It is started
+  by its path, so that it imports nothing of the server.
+- It acts only after the event loop has been silent for a while, and only up to a bound. Before each renewal it checks
+  that the parent process is neither stopped nor gone.
+- It never creates a lease, and never shortens one (`XX`, `GT`).
+- It gets its orders over its standard input, and ends when that closes. It ignores signals meant for the server.
+- Masters of a Cluster are independent, and each one's leases use its own clock. A silent master is skipped for a while,
+  so that the other masters' leases don't wait for it.
 
 Source: `docs/architecture.md`, "On many nodes"; https://redis.io/docs/latest/develop/reference/protocol-spec/ (RESP2)
 and https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/ (slots).
@@ -42,13 +42,13 @@ class Renewer:
     """Renews an owner's leases.
 
     Args:
-        access: how to get to Redis: host and port, or path; username, password and db; whether to use tls, and the
+        access: how to connect to Redis: host and port, or path; username, password and db; whether to use TLS, and the
             `ssl_` options of redis-py.
         keys: the sorted sets that hold the leases.
-        lease_ms: how long a lease is.
-        is_cluster: whether the server is a part of a Cluster.
-        every: how often to look, and how long to wait for an answer, in seconds.
-        stuck: how long a loop may be silent, in seconds.
+        lease_ms: the length of a lease.
+        is_cluster: whether Redis is part of a Cluster.
+        every: the interval between two looks, and the timeout of an answer, in seconds.
+        stuck: how long an event loop may be silent, in seconds.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Renewer:
         self._silent_until: dict[Address, float] = {}
 
     def look(self, owner: str, silent: float) -> bool:
-        """Renew if it is time to, by how long the loop has been silent; whether it was.
+        """Renew the leases if the event loop has been silent long enough but not too long; return whether it was.
 
-        Otherwise only see to it that there are connections, and that a Cluster has said who has what before a master is
-        away.
+        In any case, make sure that there is a connection, and that the masters of a Cluster are known before one of
+        them is away.
         """
         if not self._masters:
             self._find_masters()
@@ -85,13 +85,13 @@ class Renewer:
         if not owner or not 2 * self._every < silent < self._stuck:
             return False
         done = [self._renew_at(address, owner, keys) for address, keys in self._masters.items()]
-        if self._is_cluster and not all(done):  # another may have its keys by now
+        if self._is_cluster and not all(done):  # another master may have its keys by now
             self._find_masters()
         return True
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is a way to Redis."""
+        """True if there is a connection to Redis."""
         return bool(self._links)
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class Renewer:
             self._drop(address)
 
     def _renew_at(self, address: Address, owner: str, keys: Sequence[str]) -> bool:
-        """Whether all of them are there, and were renewed if they needed it."""
+        """Renew the leases at one master. Return True if the master accepted all commands."""
         answers = self._ask(address, [("TIME",)])
         if answers is None or not isinstance(answers[0], list):
             return False
@@ -110,7 +110,7 @@ class Renewer:
         return renewed is not None and not any(isinstance(each, _RefusalError) for each in renewed)
 
     def _find_masters(self) -> None:
-        """Ask whoever answers who has which keys."""
+        """Ask the first node that answers which master has which keys."""
         for address in (*self._masters, self._door):
             answers = self._ask(address, [("CLUSTER", "SLOTS")])
             if answers is not None and isinstance(answers[0], list):
@@ -119,11 +119,11 @@ class Renewer:
                 return
 
     def _ask(self, address: Address, commands: Sequence[Sequence[str]]) -> list[Any] | None:
-        """An answer to each; None when there is nobody, or nobody who says anything."""
+        """Return an answer to each command, or None if the node can't be reached, refuses the login, or is silent."""
         if time.monotonic() < self._silent_until.get(address, 0.0):
             return None
         try:
-            with contextlib.suppress(ConnectionError):  # one that was idle for long may have been closed meanwhile
+            with contextlib.suppress(ConnectionError):  # Redis may have closed an idle connection
                 if address in self._links:
                     return self._links[address].ask(commands)
             self._drop(address)
@@ -142,15 +142,15 @@ class Renewer:
 
 
 class _RefusalError(Exception):
-    """What Redis says when it doesn't do what it was asked."""
+    """An error reply from Redis."""
 
 
 class _Link:
     """One connection to a Redis.
 
     Raises:
-        OSError: there is none, or no answer in time.
-        _RefusalError: it doesn't let us in.
+        OSError: Redis can't be reached, or doesn't answer in time.
+        _RefusalError: Redis refuses the login.
     """
 
     def __init__(self, access: dict[str, Any], address: Address, seconds: float, is_cluster: bool) -> None:
@@ -166,13 +166,13 @@ class _Link:
             for answer in self.ask(hello):
                 if isinstance(answer, _RefusalError):
                     raise answer
-            self.ask([("CLIENT", "SETNAME", "interlock-leases")])  # for whoever looks at CLIENT LIST; may be refused
+            self.ask([("CLIENT", "SETNAME", "interlock-leases")])  # shown in CLIENT LIST; may be refused
         except BaseException:
             self.close()
             raise
 
     def ask(self, commands: Sequence[Sequence[str]]) -> list[Any]:
-        """Commands together; what each is answered with."""
+        """Send the commands together, and return an answer to each."""
         if commands:
             self._socket.sendall(b"".join(map(_packed, commands)))
         return [_reply(self._replies) for _ in commands]
@@ -201,8 +201,8 @@ def _connected(access: dict[str, Any], address: Address, seconds: float) -> sock
 
 
 def _tls(access: dict[str, Any]) -> Any:
-    """What redis-py makes of the same options."""
-    import ssl  # some 5 MB, for those who need it
+    """Create the same context that redis-py creates from these options."""
+    import ssl  # some 5 MB, so only if needed
 
     context = ssl.create_default_context()
     verify = access.get("ssl_cert_reqs", "required")
@@ -230,7 +230,7 @@ def _packed(command: Sequence[str]) -> bytes:
 
 
 def _reply(replies: IO[bytes]) -> Any:
-    """One answer; a refusal is returned, not raised."""
+    """Read one answer; an error reply is returned, not raised."""
     line = replies.readline()
     if not line.endswith(b"\r\n"):
         raise ConnectionError("the connection was closed")
@@ -248,7 +248,7 @@ def _reply(replies: IO[bytes]) -> Any:
 
 
 def _by_master(keys: Sequence[str], slots: list[Any], asked: str) -> dict[Address, list[str]]:
-    """Keys by who has them. A master that doesn't know its own name is where it was asked."""
+    """Group keys by master. A master that doesn't know its own host name gets the one that was asked."""
     masters: dict[Address, list[str]] = {}
     for key in keys:
         slot = slot_of(key)
@@ -259,7 +259,7 @@ def _by_master(keys: Sequence[str], slots: list[Any], asked: str) -> dict[Addres
 
 
 def slot_of(key: str) -> int:
-    """The slot of a key that has a hash tag, in braces."""
+    """The slot of a key that has a hash tag in braces."""
     return binascii.crc_hqx(key.partition("{")[2].partition("}")[0].encode(), 0) % _SLOTS
 
 
@@ -267,12 +267,12 @@ def slot_of(key: str) -> int:
 
 
 def is_standing(pid: int) -> bool:
-    """Whether this process is stopped (SIGSTOP), or dead: it isn't blocked then, it does nothing at all.
+    """Return True if this process is stopped (SIGSTOP) or dead, and so not just blocked.
 
-    False where that isn't told, without `/proc`.
+    Without `/proc` that is unknown, and the result is False.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - `pathlib` would be the largest part of it
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - `pathlib` would be the largest import
             stat = file.read()
     except OSError:
         return False
@@ -280,11 +280,12 @@ def is_standing(pid: int) -> bool:
 
 
 def main() -> None:
-    """Told by the first line what to renew, and by each further one whose leases they are and when its loop was alive.
+    """Run the program: read the settings from the first line, and the owner and its event loop's last beat from each
+    further line.
 
-    Says a line when it is ready.
+    It writes one line when it is ready.
     """
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # meant for the server, which may work on for a while
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # meant for the server, which may go on for a while
         signal.signal(each, signal.SIG_IGN)
     lines = _Lines(sys.stdin.fileno())
     first = lines.wait(None)
@@ -314,7 +315,7 @@ class _Lines:
         self._rest = b""
 
     def wait(self, seconds: float | None) -> list[bytes] | None:
-        """What has come after at most so many seconds, or a first line; None when nothing comes any more."""
+        """Return the lines that arrive, or none after `seconds`; None if the pipe is closed."""
         while select.select([self._fd], [], [], seconds)[0]:
             data = os.read(self._fd, 65536)
             if not data:

@@ -1,10 +1,10 @@
-"""The log in SQLite or PostgreSQL, for one process; and the archive of a log that is elsewhere.
+"""The log in SQLite or PostgreSQL, for one process; and the archive for a log in Redis.
 
 Laws:
-- An append is one transaction of at most three statements. The row of the head is what appends to a run wait for.
-- There is no lease: this process is the only one, so an owner that isn't this process's is a dead one's. At start
-  nobody owns anything; whoever claims gets the run, and the generation fences.
-- Statements go to the driver as text: on this path SQLAlchemy would take longer than SQLite does.
+- An append is one transaction of at most three statements. Appends to the same run wait for the lock on its head's row.
+- There are no leases: this process is the only one, so any other owner is a dead process. At start all runs lose their
+  owner; every claim succeeds, and the generation does the fencing.
+- Statements go to the driver as text, because SQLAlchemy would take longer than SQLite on this path.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _MOVE_BEGINNING = "UPDATE log_heads SET first_index = ? WHERE run_id = ?"
 _DROP_BATCHES_BEFORE = "DELETE FROM log_batches WHERE run_id = ? AND next_index <= ?"
 _DROP_BATCHES = "DELETE FROM log_batches WHERE run_id = ?"
 _CHANGE_OWNER = "UPDATE log_heads SET owner = ?, generation = ? WHERE run_id = ?"
-_ABANDON_ALL = "UPDATE log_heads SET owner = '' WHERE owner IS NOT NULL"  # '' is nobody who let go of it
+_ABANDON_ALL = "UPDATE log_heads SET owner = '' WHERE owner IS NOT NULL"  # '': a dead owner that didn't release it
 _MOVE_TAIL = "UPDATE log_heads SET next_index = ?, recent = ? WHERE run_id = ?"
 _CHANGE_HEAD = "UPDATE log_heads SET next_index = ?, recent = ?, status = ?, pending = ? WHERE run_id = ?"
 _FIND_OWNERLESS = """
@@ -82,7 +82,7 @@ _ARCHIVE_AT_ONCE = f"""
     INSERT INTO log_batches (run_id, epoch, first_index, next_index, entries)
     SELECT CAST(? AS text), *
     FROM unnest(CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS bigint[]), CAST(? AS bytea[]))
-    ON CONFLICT DO NOTHING"""  # noqa: S608 - of constants
+    ON CONFLICT DO NOTHING"""  # noqa: S608 - built from constants
 _FIRST_OF_PAGE = """
     SELECT first_index, entries FROM log_batches WHERE run_id = ? AND epoch = ? AND first_index <= ?
     ORDER BY first_index DESC LIMIT 1"""
@@ -103,22 +103,22 @@ class SqlLog:
         self._turns.listen(listener)
 
     def watch(self, run_id: str, hint: Hint) -> Callable[[], None]:
-        """Nothing: no other process appends."""
+        """Do nothing: no other process appends."""
         return _nothing
 
     @property
     def is_away(self) -> bool:
-        """False: what needs to know finds out from the store, which is in the same database."""
+        """Always False: callers learn of an outage from the store, which is in the same database."""
         return False
 
     def on_ready(self, call: Callable[[], None]) -> None:
-        """Nothing: there is no other process."""
+        """Do nothing: there is no other process."""
 
     async def start(self) -> None:
         await self._change(lambda connection: self._run(connection, _ABANDON_ALL))
 
     async def close(self) -> None:
-        """The database stays open: it is whoever's opened it."""
+        """Wait for appends. The database stays open; its opener closes it."""
         await self._turns.idle()
 
     async def append(self, append: Append) -> Appended | Refused:
@@ -140,7 +140,7 @@ class SqlLog:
         return await self._change(lambda connection: _begin(self._run, connection, run_id, epoch, place))
 
     async def renew(self, owner: str) -> None:
-        """Nothing: there are no leases."""
+        """Do nothing: there are no leases."""
 
     async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
         return await self._change(lambda connection: _release(self._run, connection, run_id, generation, expect_next))
@@ -160,14 +160,14 @@ class SqlLog:
         return [run_id for (run_id,) in rows]
 
     async def archive(self, run_id: str) -> bool:
-        """False: a log is kept for good where it is."""
+        """Return False: there is no archive, the log already is in the permanent store."""
         return False
 
     async def trim(self, run_id: str, before: int) -> int:
         return await self._change(lambda connection: _trim(self._run, connection, run_id, before))
 
     async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
-        """None: there is no archive."""
+        """Return no runs: there is no archive."""
         return []
 
     async def _change(self, work: Callable[[Connection], T]) -> T:
@@ -180,31 +180,31 @@ class SqlLog:
 
 
 class SqlArchive:
-    """Logs of ended runs, copied from elsewhere into the same tables."""
+    """Logs copied from Redis into the same tables, of runs that have ended or wait long."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._run = _runner(database.dialect)
 
     async def write(self, run_id: str, head: Head, batches: Sequence[Batch]) -> None:
-        """Keep these; what is kept already stays as it is."""
+        """Store a head and batches; batches that are already stored stay as they are."""
         rows = [(batch.epoch, batch.first_index, batch.next_index, pack(batch.entries)) for batch in batches]
         with _translating():
             await self._database.write(lambda connection: self._keep(connection, head, rows), one_statement=True)
 
     async def head(self, run_id: str) -> Head | None:
-        """The head as it was when it was written."""
+        """Return the head as it was last written."""
         with _translating():
             row = await self._database.read(lambda connection: _find(self._run, connection, run_id), one_statement=True)
         return None if row is None else row.head
 
     async def trim(self, run_id: str, before: int) -> int:
-        """As `Log.trim`, of what is here."""
+        """Like `Log.trim`, for the archived part of the log."""
         with _translating():
             return await self._database.write(lambda connection: _trim(self._run, connection, run_id, before))
 
     async def end(self, run_id: str, epoch: int) -> int:
-        """The index up to which (not including) entries of this epoch are kept."""
+        """Return the index after the last archived entry of this epoch."""
         with _translating():
             rows = await self._database.read(
                 lambda connection: self._run(connection, _END_OF_BATCHES, run_id, epoch), one_statement=True
@@ -212,7 +212,7 @@ class SqlArchive:
         return rows[0][0] if rows else 0
 
     async def read(self, run_id: str, first_index: int, max_bytes: int) -> list[Batch]:
-        """As `Log.read`."""
+        """Like `Log.read`."""
         with _translating():
             return await self._database.read(
                 lambda connection: _read(self._run, connection, run_id, first_index, max_bytes)
@@ -221,7 +221,7 @@ class SqlArchive:
     def _keep(self, connection: Connection, head: Head, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
         pending = _json(sorted(head.pending))
         place = (head.epoch, head.next_index, head.status.value, pending, head.generation, head.first_index)
-        if connection.dialect.name == "postgresql":  # where each statement is a round trip
+        if connection.dialect.name == "postgresql":  # each statement is a round trip there
             columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
             self._run(connection, _ARCHIVE_AT_ONCE, head.run_id, *place, head.run_id, *columns)
             return
@@ -233,19 +233,19 @@ class SqlArchive:
 def _nothing() -> None: ...
 
 
-# --- how both dialects are spoken to ---
+# --- running statements on both dialects ---
 
 Rows: TypeAlias = list[Any]
 Run: TypeAlias = Callable[..., Rows]
 
 
 def _runner(dialect: str) -> Run:
-    """`run(connection, statement, *parameters)` returns rows, for statements written with `?`."""
+    """Return `run(connection, statement, *parameters)`, which takes `?` placeholders and returns rows."""
     return _run_on_sqlite if dialect == "sqlite" else _run_on_postgresql
 
 
 def _run_on_sqlite(connection: Connection, statement: str, *parameters: Any) -> Rows:
-    # Past SQLAlchemy altogether: what it adds to a statement takes three times as long as the statement.
+    # Bypasses SQLAlchemy, whose overhead per statement is three times the statement's own time.
     raw: Any = connection.connection.driver_connection
     rows: Rows = raw.execute(statement, parameters).fetchall()
     return rows
@@ -274,15 +274,15 @@ def _translating() -> Iterator[None]:
         raise LogUnavailable(str(error)) from error
 
 
-# --- what is done in a transaction ---
+# --- the bodies of transactions ---
 
 
 @dataclass(slots=True)
 class _Row:
-    """A head, and where remembered appends stand: (append id, first index, next index).
+    """A head, and the positions of remembered appends: (append id, first index, next index).
 
     Args:
-        abandoned: somebody owns it, or did and didn't let go of it.
+        abandoned: the run is owned, or its owner died without releasing it.
     """
 
     head: Head
@@ -291,12 +291,12 @@ class _Row:
     recent_of_others: list[list[Any]]
 
     def place_of(self, append: Append) -> list[Any] | None:
-        """Where this very append was written before."""
+        """Return the position of this append if it was written before."""
         places = self.recent_of_others if append.generation is None else [self.last_of_owner or [None]]
         return next((place for place in places if place[0] == append.append_id), None)
 
     def is_overtaken(self, append: Append) -> bool:
-        """Whether its owner has appended since, and knew of that."""
+        """Return True if an owner's append lies beyond what this one knows, so that this is a delayed duplicate."""
         if append.generation is None or append.known_next is None or self.last_of_owner is None:
             return False
         return bool(self.last_of_owner[2] > append.known_next)
@@ -311,7 +311,7 @@ class _Row:
 
 
 def _find(run: Run, connection: Connection, run_id: str, *, lock: bool = False) -> _Row | None:
-    # SQLite has one writer anyhow.
+    # SQLite has only one writer, and needs no lock.
     locking = " FOR UPDATE" if lock and connection.dialect.name == "postgresql" else ""
     rows = run(connection, _FIND_HEAD + locking, run_id)
     if not rows:
@@ -430,7 +430,7 @@ def _read(run: Run, connection: Connection, run_id: str, first_index: int, max_b
     rows = run(connection, _FIRST_OF_PAGE, run_id, epoch, first_index)
     if not rows:
         return []
-    # How many batches fill the page isn't known: ask for a few, then for as many as the size of those promises.
+    # The number of batches that fill the page is unknown: fetch a few, then estimate the number from their size.
     size, count = len(rows[0][1]), 3
     while size < max_bytes and count > 0:
         more = run(connection, _REST_OF_PAGE, run_id, epoch, rows[-1][0], count)
@@ -444,6 +444,6 @@ def _read(run: Run, connection: Connection, run_id: str, first_index: int, max_b
 
 
 def _fitting(rows: Sequence[tuple[int, bytes]], size: int) -> Sequence[tuple[int, bytes]]:
-    """As many of the first ones as fit."""
+    """Return as many of the first rows as fit into `size`."""
     sizes = accumulate(len(blob) for _, blob in rows)
     return [row for row, upto in zip(rows, sizes, strict=True) if upto <= size]

@@ -1,11 +1,11 @@
-"""Appends of this process, in turn per run, and told to its listeners.
+"""Serializes this process's appends per run, and reports them to listeners.
 
 Laws:
-- Appends to one run are written one after the other: replies on several connections can't overtake each other, so
+- Appends to one run are written one after the other, so replies on several connections can't overtake each other, and
   listeners see batches in the order of the log. Different runs don't wait for each other.
-- Each batch is told once. A repeat is told only when its first reply was lost and nothing stands behind it yet;
-  with something behind it, a listener has seen, or will see, the hole, and reads.
-- An append that was begun is finished and told, also when its caller is cancelled meanwhile.
+- Each batch is reported once. A repeated append is reported only if its first reply was lost and its batch is still the
+  last one; otherwise a listener has seen, or will see, the gap, and reads the log.
+- An append that has begun is finished and reported, even if its caller is cancelled meanwhile.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import NamedTuple, TypeAlias
 from interlock.log.port import Append, Appended, Batch, Listener, Listeners, Refused
 
 _REMEMBERED_LOSSES = 1024
-"""Callers send an append again until it is answered; one that gave up must not be remembered forever."""
+"""How many appends without a reply are remembered. Callers repeat an append until it is answered, but may give up."""
 
 
 class Written(NamedTuple):
-    """What a store did. `next_index` is the log's, after it."""
+    """What a store did with an append. `next_index` is the log's next index afterwards."""
 
     result: Appended | Refused
     repeated: bool = False
@@ -32,7 +32,7 @@ Write: TypeAlias = Callable[[Append], Awaitable[Written]]
 
 
 class Turns:
-    """Calls `write` for each append in its run's turn."""
+    """Calls `write` for each append, one at a time per run."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -52,14 +52,14 @@ class Turns:
         return await asyncio.shield(turn)
 
     def after(self, run_id: str, call: Callable[[], None]) -> None:
-        """Call it now; while this process appends to the run, when that is told."""
+        """Call `call` now, or, while this process appends to the run, after those appends are reported."""
         if run_id in self._last:
             self._later.setdefault(run_id, []).append(call)
         else:
             call()
 
     async def idle(self) -> None:
-        """Until every append that was begun is finished."""
+        """Wait until every append that has begun is finished."""
         while self._last:
             await asyncio.wait(self._last.values())
 

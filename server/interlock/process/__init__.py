@@ -1,1 +1,1 @@
-"""A process that is a server: its connections, and its files."""
+"""The server's process: startup, connections, logging, and open files."""

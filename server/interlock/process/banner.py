@@ -1,6 +1,6 @@
-"""What whoever starts a server from a terminal is told: where it is, and what to type next.
+"""The banner for the person who starts a server in a terminal: the server's address, and what to type next.
 
-Law: what is printed works when it is pasted, in this folder, with this environment.
+Law: a printed command works when it is pasted, in this folder, with this environment.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from interlock.socket.endpoint import SOCKET_PATH
 
 
 def banner(workflows: Sequence[str], settings: Settings, port: int, token: str | None) -> str:
-    """What to know and what to do next, for whoever started the server.
+    """Return the banner's text.
 
     Args:
-        workflows: the ids of those that are served.
-        port: where the server listens.
-        token: the one that was made up, None where others are configured.
+        workflows: the ids of the served workflows.
+        port: the port on which the server listens.
+        token: the generated token; None if tokens are configured.
     """
     address = f"{_bracketed(settings.host)}:{port}"
     lines = [
@@ -47,7 +47,7 @@ def banner(workflows: Sequence[str], settings: Settings, port: int, token: str |
 
 
 def _command_line() -> list[str]:
-    """How to call this very installation's command line from a shell in this folder."""
+    """Return how to call this installation's command line from a shell in this folder."""
     script = shutil.which("interlock", path=sysconfig.get_path("scripts"))
     if script is None:
         return [sys.executable, "-m", "interlock.cli"]
@@ -60,7 +60,7 @@ def _command_line() -> list[str]:
 
 
 def _address_option(host: str, port: int) -> list[str]:
-    """What tells the command line where the server is, if it wouldn't look there by itself."""
+    """Return the option that tells the command line the server's address, if its default would be wrong."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
     if (reached, port) == ("127.0.0.1", 7777) and not os.environ.get("INTERLOCK_URL"):
         return []
@@ -68,7 +68,7 @@ def _address_option(host: str, port: int) -> list[str]:
 
 
 def _variables(settings: Settings, token: str | None) -> list[str]:
-    """What lets the command line find the token that was made up, if it would look elsewhere."""
+    """Return the variables with which the command line finds the generated token, if it would look elsewhere."""
     found: list[str] = []
     if token is not None and os.environ.get("INTERLOCK_TOKEN"):
         found.append("INTERLOCK_TOKEN= ")
@@ -78,5 +78,5 @@ def _variables(settings: Settings, token: str | None) -> list[str]:
 
 
 def _bracketed(host: str) -> str:
-    """A host as it stands in an address."""
+    """A host in the form that it has in a URL."""
     return f"[{host}]" if ":" in host else host

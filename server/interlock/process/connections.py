@@ -1,15 +1,18 @@
-"""The connections of a server: how many it holds, and what one of them may cost the others.
+"""The connections of a server: how many it holds, and how much of the server one connection may use.
 
 Laws:
-- What a peer sends is looked at in slices. When the protocol above has enough, or a slice more would keep the others
-  waiting for longer than `TURN_SECONDS`, the rest waits, and nothing more is read.
-- Who owes a request has a time for it, and so has a socket that owes us who it is. When every place is taken, the one
-  that has owed it longest gives up its place; whoever is being answered, or is known on its socket, keeps it.
-- A peer that takes nothing of what is on its way to it is let go: in its time, and sooner when the connection closes.
-- A head of a request has a bound in bytes, in lines and for each line. Beyond it the peer is told so, and let go.
-  So has what comes with a body and is none of it: trailers, which nobody reads, and extensions of chunks.
+- Incoming data is processed in slices. If the protocol above pauses reading, or has used the event loop for
+  `TURN_SECONDS`, the rest waits, and nothing more is read meanwhile.
+- A peer has a limited time to send a request, and a new socket has one to authenticate. If all places are taken, the
+  connection that has been waited for longest loses its place. A connection whose request is being answered, or whose
+  socket is authenticated, keeps it.
+- A peer that doesn't read what is sent to it is disconnected after a timeout, which is shorter once the connection is
+  closing.
+- The head of a request is bounded in bytes, in number of lines and per line. Beyond a bound the peer gets an error, and
+  is disconnected. The same holds for what comes with a body but isn't part of it: trailers, which nobody reads, and
+  chunk extensions.
 
-Between the event loop and uvicorn's protocols stands a `Connection`: a protocol to the one, a transport to the others.
+A `Connection` sits between the event loop and uvicorn's protocols: a protocol to the one, a transport to the others.
 
 Source: `docs/operations.md`, "Connections"; RFC 9110, section 15.5.
 """
@@ -34,18 +37,18 @@ from interlock.socket.transport import LAST_WORDS_SECONDS, Below
 logger = structlog.get_logger(__name__)
 
 SLICE_BYTES: Final = 4096
-"""How much of what was read is looked at without asking how long it took."""
+"""How much data is processed between two looks at the time."""
 
 TURN_SECONDS: Final = 0.002
-"""How long what one peer sent is looked at before the others get their turn."""
+"""How long one peer's data is processed before other connections get their turn."""
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_LINE_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 128
-"""What the head of a request may have; of a WebSocket's handshake, the library below takes no more."""
+"""The bounds of a request's head; for a WebSocket's handshake, the library's own bounds are no larger."""
 
 SPARE_PLACES: Final = 256
-"""Connections beyond those of sockets and streams: for requests, and to tell who comes too much."""
+"""Connections in addition to those of sockets and streams: for requests, and for refusals of sockets over the limit."""
 
 _NEAR, _FAR_AGAIN = 0.9, 0.8
 
@@ -54,9 +57,9 @@ class Connections:
     """The connections of one server.
 
     Attributes:
-        limit: how many it holds at most: a socket and a stream for each place that the settings give, and some to
-            spare, as far as there are files for them.
-        refused: how many weren't taken or were let go, by reason.
+        limit: the maximum number of connections: one socket and one stream per `max_connections`, and some to spare, as
+            far as the process may open files for them.
+        refused: how many connections were refused or closed, by reason.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -68,16 +71,16 @@ class Connections:
         self.stall_seconds = 3 * settings.heartbeat_seconds
         self.refused: Counter[str] = Counter()
         self._open: set[Connection] = set()
-        self._owing: dict[Connection, None] = {}  # in the order in which they began to
+        self._owing: dict[Connection, None] = {}  # in the order in which the wait for them began
         self._is_near = False
 
     @property
     def count(self) -> int:
-        """How many there are now."""
+        """The number of open connections."""
         return len(self._open)
 
     def check(self) -> None:
-        """Say so, when this process may not open as many files as the settings want sockets."""
+        """Log a warning if this process may not open as many files as the settings want sockets."""
         if self.limit < self._wanted:
             logger.warning(
                 "too_few_files",
@@ -87,7 +90,7 @@ class Connections:
             )
 
     def admit(self, connection: Connection) -> bool:
-        """Give a new connection a place, if there is one, or if one can be had."""
+        """Give a new connection a place, if one is free or can be freed. Return whether it got one."""
         if len(self._open) >= self.limit and not self._displace():
             self.refused["no_room"] += 1
             return False
@@ -96,23 +99,23 @@ class Connections:
         return True
 
     def owes(self, connection: Connection) -> None:
-        """It is waited for, from now on."""
+        """Note that the server now waits for this connection's peer."""
         if connection in self._open:
             self._owing.pop(connection, None)
             self._owing[connection] = None
 
     def owes_nothing(self, connection: Connection) -> None:
-        """It isn't waited for any more; again is fine."""
+        """Note that the server no longer waits for this connection's peer. Idempotent."""
         self._owing.pop(connection, None)
 
     def lost(self, connection: Connection) -> None:
-        """It is gone; again is fine."""
+        """Free the place of a connection that is gone. Idempotent."""
         self._owing.pop(connection, None)
         self._open.discard(connection)
         self._look()
 
     def _displace(self) -> bool:
-        """Take its place from the one that has been waited for longest; False where nobody is waited for."""
+        """Abort the connection that has been waited for longest; return False if there is none."""
         longest = next(iter(self._owing), None)
         if longest is None:
             return False
@@ -122,7 +125,7 @@ class Connections:
         return True
 
     def _look(self) -> None:
-        """Tell once when most places are taken, and once when they aren't any more."""
+        """Log once when most places are taken, and once when enough are free again."""
         taken = len(self._open)
         if self._is_near:
             if taken < _FAR_AGAIN * self.limit:
@@ -134,11 +137,11 @@ class Connections:
 
 
 class Connection(Below, asyncio.Protocol):
-    """One connection: a protocol for the event loop, a transport for the protocol that speaks on it.
+    """One connection: a protocol for the event loop, and a transport for the protocol above.
 
     Args:
-        connections: all of them.
-        options: what uvicorn makes its protocols with.
+        connections: all connections of the server.
+        options: the arguments with which uvicorn creates its protocols.
     """
 
     __slots__ = (
@@ -175,7 +178,7 @@ class Connection(Below, asyncio.Protocol):
     # ── For the event loop ──────────────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._below = cast("asyncio.Transport", transport)  # uvloop's is one in all but its base
+        self._below = cast("asyncio.Transport", transport)  # uvloop's transport has the methods, but not the base class
         if self.connections.admit(self):
             self._above.connection_made(self)
             return
@@ -199,7 +202,7 @@ class Connection(Below, asyncio.Protocol):
         self._look()
 
     def _look(self) -> None:
-        """Hand up what was read, until the protocol above has enough or it is others' turn."""
+        """Pass data to the protocol above, until that pauses reading or its turn is over."""
         self._turn = None
         until = perf_counter() + TURN_SECONDS
         while self._rest is not None and not self._has_enough and not self.is_closing():
@@ -214,7 +217,7 @@ class Connection(Below, asyncio.Protocol):
         self._read_or_wait()
 
     def _read_or_wait(self) -> None:
-        """Read on when all that was read has been handed up and more is wanted; else see to the rest when it can be."""
+        """Resume reading if all data was passed on and the protocol wants more; else pause, and schedule the rest."""
         if self.is_closing():
             self._rest = None
             return
@@ -241,7 +244,7 @@ class Connection(Below, asyncio.Protocol):
     # ── For the protocol above ──────────────────────────────────────────────────────────────────────────
 
     def write(self, data: Any) -> None:
-        if not self._below.is_closing():  # where uvloop would raise
+        if not self._below.is_closing():  # uvloop would raise
             self._below.write(data)
 
     def pause_reading(self) -> None:
@@ -259,14 +262,14 @@ class Connection(Below, asyncio.Protocol):
         return self._below.is_closing()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """It is a WebSocket from here on, and owes us who it is. Nobody waits long for one that closes unread."""
+        """Switch to a WebSocket, which must authenticate in time, and whose close doesn't wait long for its peer."""
         assert isinstance(protocol, asyncio.Protocol)
         self._above = protocol
         self._close_seconds = LAST_WORDS_SECONDS
         self.connections.owes(self)
 
     def close(self) -> None:
-        """Send what is on its way, for as long as the peer takes any of it, and end."""
+        """Send what is buffered, as long as the peer keeps reading, and close."""
         if not self.is_closing():
             self._below.close()
             self.expect_end()
@@ -275,16 +278,16 @@ class Connection(Below, asyncio.Protocol):
     def abort(self) -> None:
         self._below.abort()
 
-    # ── Whom it doesn't wait for any longer ─────────────────────────────────────────────────────────────
+    # ── Timeouts ────────────────────────────────────────────────────────────────────────────────────────
 
     def expect(self, late: Callable[[], None]) -> None:
-        """The peer is to send something, of which there is `expect_nothing`; if it doesn't in its time, call `late`."""
+        """Wait for data from the peer until `expect_nothing` is called; call `late` if that takes too long."""
         self.expect_nothing()
         self.connections.owes(self)
         self._due = self._loop.call_later(self.connections.request_seconds, late)
 
     def expect_nothing(self) -> None:
-        """It is there; again is fine."""
+        """Stop waiting, because the data has come. Idempotent."""
         if self._due is not None:
             self._due.cancel()
             self._due = None
@@ -292,17 +295,17 @@ class Connection(Below, asyncio.Protocol):
             self.connections.owes_nothing(self)
 
     def expect_end(self) -> None:
-        """The peer was told that this is the end, and owes it."""
+        """Wait for the peer to close; it was told that the connection ends."""
         self.connections.owes(self)
 
     def hurry(self) -> None:
-        """The server stops: from here on, nobody is waited for long."""
+        """Shorten the timeouts, because the server stops."""
         self._close_seconds = LAST_WORDS_SECONDS
         if self._stalled is not None:
             self._await_reading(LAST_WORDS_SECONDS)
 
     def _await_reading(self, seconds: float) -> None:
-        """Let go of the peer unless it takes something within that time, and again within that time, …"""
+        """Abort the connection unless the peer reads something within `seconds`, and again within `seconds`, …"""
         if self._stalled is not None:
             self._stalled.cancel()
         self._stalled_at = self._below.get_write_buffer_size()
@@ -317,15 +320,15 @@ class Connection(Below, asyncio.Protocol):
 
 
 _CHUNK_BYTES: Final = 12
-"""What a chunk has beside what is in it: its length, and two ends of lines."""
+"""The overhead of a chunk beside its data: its length, and two line ends."""
 
 
-class _Unfit(Exception):  # noqa: N818 - what a request is, not what went wrong here
+class _Unfit(Exception):  # noqa: N818 - describes the request, not an error of the server
     """The head of a request is beyond a bound."""
 
 
 class HttpConnection(HttpToolsProtocol):
-    """uvicorn's, but heads are bounded, requests have a time to arrive in, and few are read ahead."""
+    """uvicorn's protocol with bounded heads, a timeout for requests, and little read-ahead."""
 
     transport: Connection
 
@@ -344,7 +347,7 @@ class HttpConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         if self._answered is not None and not self._answered.response_complete:
-            self._answered.disconnected = True  # uvicorn tells the request that was read last, not this one
+            self._answered.disconnected = True  # uvicorn tells only the request that was read last
             self._answered.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -383,7 +386,7 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._beside_bytes is None:
-            super().on_header(name, value)  # a trailer says nothing that anybody here listens to
+            super().on_header(name, value)  # trailers are ignored
         if len(name) + len(value) + 2 > MAX_LINE_BYTES:
             sentence = f"A header has more than {MAX_LINE_BYTES} bytes; if it is a cookie, clear it and come again."
         elif len(self.headers) > MAX_HEADERS:
@@ -413,9 +416,9 @@ class HttpConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.pipeline:
-            self.flow.pause_reading()  # what has been read is answered first
+            self.flow.pause_reading()  # requests already read are answered first
         elif self._is_idle and not self.transport.is_closing():
-            self.transport.expect(self._late)  # another request, and not just something
+            self.transport.expect(self._late)  # a whole request, not just any data
 
     def handle_websocket_upgrade(self) -> None:
         self.transport.expect_nothing()
@@ -433,12 +436,12 @@ class HttpConnection(HttpToolsProtocol):
 
     @property
     def _is_idle(self) -> bool:
-        """Whether all that has begun is done: every request was read, and answered."""
+        """True if every request that has begun was read and answered."""
         has_answered = self.cycle is None or (self.cycle.response_complete and not self.cycle.more_body)
         return has_answered and self._head_bytes is None
 
     def _late(self) -> None:
-        """What is expected hasn't come."""
+        """Handle a timeout: the expected data hasn't come."""
         self.transport.connections.refused["late"] += 1
         if self._is_idle:
             self.transport.close()
@@ -446,7 +449,7 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request didn't arrive in time; send it again.")
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
-        """Say why the request that is being read is refused, unless an answer is under way already, and end."""
+        """Answer the request that is being read with a refusal, unless an answer has already begun, and close."""
         cycle = self.cycle
         is_reading_head = cycle is None or (cycle.response_complete and not cycle.more_body)
         if is_reading_head or (cycle.more_body and not cycle.response_started and not self.pipeline):
@@ -455,7 +458,7 @@ class HttpConnection(HttpToolsProtocol):
 
 
 def _answer(status: HTTPStatus, sentence: str) -> bytes:
-    """A whole response that ends its connection."""
+    """A complete response that closes its connection."""
     body = f"{sentence}\n".encode()
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"

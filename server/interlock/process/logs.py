@@ -1,11 +1,11 @@
-"""What the server's log lines look like, and where they go.
+"""The format and the destination of the server's log lines.
 
 Laws:
-- Logging is set up by a process that is a server and nothing else, never by importing or mounting the application.
-- A line has what it is about, where that exists: `run_id`, `request_id`, `connection_id`, `node`; and the trace.
-- No secret is logged, and nothing that somebody said: nothing of what travels on connections is written, tracebacks
-  come without local variables, errors without their words unless these are the server's own, and what is left that is
-  a secret, or looks like one, is taken out.
+- Only a process that is nothing but a server sets up logging; importing or mounting the application never does.
+- A line has its context, as far as it exists: `run_id`, `request_id`, `connection_id`, `node`; and the trace.
+- No secret is logged, and nothing that somebody wrote: no data of connections; tracebacks without local variables;
+  errors without their messages, unless these are the server's own. Anything left that is a secret, or looks like one,
+  is redacted.
 
 Source: `docs/operations.md`, "Logs".
 """
@@ -43,7 +43,7 @@ _OWN_WORDS: Final = (
     SharedCountsUnavailable,
     StoreUnavailable,
 )
-"""Errors whose words are the server's or the machine's: they quote nobody."""
+"""Errors whose messages are the server's or the machine's, and quote nobody."""
 
 
 def configure_logging(
@@ -53,12 +53,12 @@ def configure_logging(
     node: str | None = None,
     redact: Redactor | None = None,
 ) -> None:
-    """Log to standard error what is as important as `level`, a name such as `info`.
+    """Log lines of `level` (a name such as `info`) and above to standard error.
 
     Args:
         style: lines for people, or JSON objects for programs.
-        node: the name of this process, said in each line.
-        redact: takes out what is secret.
+        node: the name of this process, added to each line.
+        redact: takes secrets out of texts.
     """
     about = _About(node, with_words=level == "debug", redact=redact or Redactor())
     shared: list[Processor] = [
@@ -83,7 +83,7 @@ def _renderer(style: str) -> Processor:
 
 
 def _configure_others(shared: Sequence[Processor], renderer: Processor) -> None:
-    """Have what libraries log look the same: the web server's lines, and others' that nobody else handles."""
+    """Give the lines of libraries the same format: the web server's, and others' that have no handler."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         ProcessorFormatter(
@@ -93,7 +93,7 @@ def _configure_others(shared: Sequence[Processor], renderer: Processor) -> None:
     )
     server = logging.getLogger("uvicorn")
     server.handlers, server.propagate = [handler], False
-    # Filters aren't inherited: this one is of the logger that quotes what travels.
+    # Filters aren't inherited, so this one goes on the logger that quotes connection data.
     traffic = logging.getLogger("uvicorn.error")
     if _is_no_traffic not in traffic.filters:
         traffic.addFilter(_is_no_traffic)
@@ -102,12 +102,12 @@ def _configure_others(shared: Sequence[Processor], renderer: Processor) -> None:
 
 
 def _is_no_traffic(record: logging.LogRecord) -> bool:
-    """Whether a message of the web server quotes no frame, header or address: tokens travel in all of these."""
+    """Return True if a web server's message quotes no frame, header or address; all of these may contain tokens."""
     return record.levelno > logging.INFO or not {"websockets", "protocols"} & {*Path(record.pathname).parts}
 
 
 class _About:
-    """Completes a line: whose it is, in which trace, what error it tells of; and takes out what is secret."""
+    """Adds the node, the trace and the error to a line, and redacts secrets."""
 
     def __init__(self, node: str | None, *, with_words: bool, redact: Redactor) -> None:
         self._node = node
@@ -125,7 +125,7 @@ class _About:
         if error is not None:
             event["exception"] = told(error, with_words=self._with_words)
         for name, value in event.items():
-            if not name.startswith("_"):  # what the standard library's records bring along for the formatter
+            if not name.startswith("_"):  # attributes of the standard library's records, for the formatter
                 event[name] = self._concealed(value)
         return event
 
@@ -148,10 +148,10 @@ def _error_in(exc_info: Any) -> BaseException | None:
 
 
 def told(error: BaseException, *, with_words: bool = False) -> str:
-    """The traceback of an error and of what led to it, without local variables.
+    """Return the traceback of an error and of its causes, without local variables.
 
     Args:
-        with_words: what it says too, also where that may quote somebody's message.
+        with_words: include the messages of all errors, even if they may quote what somebody wrote.
     """
     return "\n\n".join(
         "".join(["Traceback (most recent call last):\n", *traceback.format_tb(each.__traceback__)])
@@ -168,7 +168,7 @@ def _named(error: BaseException, *, with_words: bool) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it came from, and what that came from; of a group, each that is in it."""
+    """Yield the error, its causes in turn, and the members of exception groups."""
     seen: set[int] = set()
     pending = [error]
     while pending:

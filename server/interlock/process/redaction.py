@@ -1,11 +1,10 @@
-"""What must not be read, taken out of what is written.
+"""Redacting secrets in texts that are about to be written.
 
 Laws:
-- What the settings say is secret is taken out wherever it stands: tokens, keys, passwords in addresses, as they are and
-  as they are written in an address.
-- What looks like a secret is taken out too, whosever it is: a password in an address, a bearer's token, a JSON Web
-  Token.
-- It is the last defence, not the first: nothing that is secret should come here.
+- Secrets from the settings are redacted wherever they appear: tokens, keys, and passwords in URLs, both plain and
+  URL-encoded.
+- Whatever looks like a secret is redacted, too: a password in a URL, a bearer token, a JSON Web Token.
+- This is the last line of defence, not the first: no secret should get here.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from interlock.settings import Settings
 CONCEALED: Final = "***"
 
 _SHORTEST: Final = 4
-"""What is shorter is found in any text, and can't have been meant to keep anybody out."""
+"""The minimum length of a secret that is redacted: a shorter one would match in any text, and protects nothing."""
 
 _LIKE_SECRETS: Final = (
-    (re.compile(r"(?<=://)[^\s/@]*:[^\s/]*@"), f"{CONCEALED}@"),  # to the last @: a password may have one in it
+    (re.compile(r"(?<=://)[^\s/@]*:[^\s/]*@"), f"{CONCEALED}@"),  # up to the last @: a password may contain one
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), CONCEALED),
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"), rf"\1{CONCEALED}"),
     (re.compile(r"(?i)([?&](?:token|access_token|ticket|password|secret)=)[^\s&#\"']+"), rf"\1{CONCEALED}"),
@@ -32,27 +31,27 @@ _LIKE_SECRETS: Final = (
 
 
 class Redactor:
-    """Takes out of texts what is secret.
+    """Redacts secrets in texts.
 
     Args:
-        secrets: these, besides what looks like one.
+        secrets: known secrets, in addition to whatever looks like one.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        # The longest first: one may be a part of another.
+        # The longest first, because one may be part of another.
         known = sorted({each for each in secrets if len(each) >= _SHORTEST}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     @classmethod
     def of(cls, settings: Settings) -> Redactor:
-        """For a server with these settings."""
+        """Return the redactor for a server with these settings."""
         return cls(_secrets(settings))
 
     def __repr__(self) -> str:
         return "<Redactor>"
 
     def __call__(self, text: str) -> str:
-        """The text without what is secret."""
+        """Return the text without secrets."""
         for pattern, instead in _LIKE_SECRETS:
             text = pattern.sub(instead, text)
         return text if self._known is None else self._known.sub(CONCEALED, text)
@@ -72,7 +71,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
 
 
 def _passwords(url: str) -> Iterator[str]:
-    """What an address holds that opens something, as it stands there and as it is meant."""
+    """Yield the passwords in a URL: as written, decoded, and encoded."""
     parts = urlsplit(url)
     given = [parts.password, *(value for name, value in parse_qsl(parts.query) if "password" in name)]
     for password in filter(None, given):

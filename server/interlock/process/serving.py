@@ -1,9 +1,9 @@
-"""A process that is a server: the application under uvicorn, from its start to its last goodbye.
+"""The server's process: the application under uvicorn, from its start to its shutdown.
 
 Laws:
-- What keeps the server from starting is one sentence, which names the setting, and exit code 1.
-- Who is told to stop isn't ready from that moment. Sockets and streams hear 4503, and steps end, before the listener
-  closes; parts are stopped before the process goes.
+- If the server can't start, it prints one sentence that names the setting, and exits with code 1.
+- A server that is told to stop isn't ready from that moment. Sockets and streams get 4503, and steps end, before the
+  listener closes; the application's parts are stopped before the process ends.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from interlock.workflow.declare.nodes import Workflow
 
 
 def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None) -> None:
-    """Serve these workflows until the process is told to stop. Prints where, and the token if one was made up."""
+    """Serve these workflows until the process is told to stop. Prints the address, and the token if it made one."""
     settings = settings or Settings()
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(listed(workflows), settings, authenticator)
@@ -47,15 +47,15 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     interlock.metrics.watch(connections)
     app = _with_short_way(app_of(interlock), interlock)
     config = uvicorn_config(app, settings, connections, lifespan="off")
-    gc.freeze()  # what is loaded by now stays: collections needn't look at it again and again
+    gc.freeze()  # spares the garbage collector everything loaded so far, which stays anyway
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_serve(interlock, _Server(config, interlock, connections, token)))
 
 
 def _with_short_way(app: ASGIApp, interlock: Interlock) -> ASGIApp:
-    """The application, but sockets don't go through its layers: each would keep a frame of each as long as it lives.
+    """Let sockets bypass the application's middleware: each would keep a frame of every layer for its lifetime.
 
-    Where AgentOS is spoken, one of the layers is who speaks it.
+    With AgentOS on, sockets don't bypass it, because one of the layers implements AgentOS.
     """
     if interlock.settings.agentos != "off":
         return app
@@ -74,14 +74,14 @@ def uvicorn_config(
     *,
     lifespan: Literal["on", "off"] = "on",
 ) -> uvicorn.Config:
-    """How uvicorn serves the application, so that the socket keeps what the protocol promises.
+    """Return the uvicorn configuration with which the socket keeps the protocol's promises.
 
     Args:
-        connections: those of the server, where somebody else looks at them too.
-        lifespan: `off` when the caller starts and stops the application's parts itself, and sets up logging.
+        connections: the server's connections, if the caller uses them, too; new ones by default.
+        lifespan: `off` if the caller starts and stops the application's parts itself, and sets up logging.
     """
     connections = connections or Connections(settings)
-    # What makes protocols is all that uvicorn asks of what it calls their classes.
+    # uvicorn calls these "classes", but only needs a callable that creates a protocol.
     http, ws = partial(Connection, connections), partial(WebSocketTransport, refused=connections.refused)
     return uvicorn.Config(
         app,
@@ -118,15 +118,15 @@ async def _serve(interlock: Interlock, server: _Server) -> None:
         sys.exit(1)
 
 
-class NoAddress(Exception):  # noqa: N818 - a state of the world, not a programming error
-    """The server can't listen where it is to."""
+class NoAddress(Exception):  # noqa: N818 - a condition, not a programming error
+    """The server can't listen at its address."""
 
 
 async def check_address(settings: Settings) -> None:
-    """Return if the server can listen where it is to: uvicorn would end the process without saying what to do.
+    """Check that the server can listen at its address; uvicorn would end the process without saying what to do.
 
     Raises:
-        NoAddress: it can't, with a sentence that says what to do.
+        NoAddress: it can't; the message says what to do.
     """
     host, port = settings.host, settings.port
     try:
@@ -146,7 +146,7 @@ async def check_address(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that greets when it listens, and says 4503 before it closes."""
+    """A uvicorn server that prints the banner when it listens, and closes sockets with 4503 before it shuts down."""
 
     def __init__(
         self, config: uvicorn.Config, interlock: Interlock, connections: Connections, token: str | None
@@ -165,12 +165,12 @@ class _Server(uvicorn.Server):
             print(banner(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called when the process is signalled: from here on nobody is to send it work."""
+        """Handle a signal: from now on the server isn't ready."""
         self._interlock.readiness.drain()
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         await self._interlock.drain()
         await super().shutdown(sockets=sockets)
-        # Here, not after serve(): that ends by raising the captured signal again, and SIGTERM ends the process.
+        # Not after serve(), which ends by raising the captured signal again, so that SIGTERM ends the process.
         await self._interlock.stop()

@@ -1,7 +1,7 @@
-"""Why a server can't start: sentences for whoever has set it up.
+"""Why a server can't start: sentences for the person who configured it.
 
 Laws:
-- A sentence says what is wrong, which setting it comes from, and what to do. It has no password in it.
+- A sentence says what is wrong, which setting causes it, and what to do. It contains no password.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REASONS: Final = (
     SharedCountsUnavailable,
     StoreUnavailable,
 )
-"""What keeps a server from starting, and isn't a bug."""
+"""The errors that prevent a start and aren't bugs."""
 
 _REDIS = "Check INTERLOCK_REDIS_URL (redis://USER:PASSWORD@HOST:PORT/NUMBER), and that this Redis runs and lets you in."
 _POSTGRES = (
@@ -41,7 +41,7 @@ _SCHEMA = "INTERLOCK_DATABASE_URL says which database it is."
 
 
 def why_not(error: Exception, settings: Settings) -> str:
-    """The sentences for one of `REASONS`."""
+    """Return the sentences for one of `REASONS`."""
     sentence = " ".join(str(error).split()).rstrip(".")
     return f"{sentence}. {_advice(error, settings)}".rstrip()
 
@@ -52,7 +52,7 @@ def _advice(error: Exception, settings: Settings) -> str:
     if isinstance(error, SchemaOutdated):
         return _SCHEMA
     if isinstance(error, DatabaseInUse):
-        return ""  # it says so itself
+        return ""  # its own message says what to do
     if isinstance(error, SharedCountsUnavailable):
         return _REDIS
     if isinstance(error, LogUnavailable) and settings.redis_url is not None:

@@ -1,4 +1,4 @@
-"""How much a user, and a connection, may ask for: asked in one place, as `may()` is for permission."""
+"""Rate limits of users and connections, checked in one place, as `may()` checks permission."""
 
 from interlock.ratelimit.connection import Pace
 from interlock.ratelimit.limiter import RateLimits

@@ -1,8 +1,8 @@
-"""What holds one connection to its limit.
+"""The rate limit of one connection.
 
 Laws:
-- Everything a connection sends counts for the connection; for its user, only what makes the server work.
-- A connection that was told to wait, and goes on regardless, is closed: `MAX_REFUSALS` in a minute are enough.
+- Every message counts for the connection; for the user, only messages that cause work do.
+- A connection that keeps sending after it was told to wait is closed, after `MAX_REFUSALS` refusals in a minute.
 
 Source: `docs/protocol.md`, "Rate limits".
 """
@@ -27,18 +27,18 @@ MAX_REFUSALS = 100
 
 _REFUSALS = RateLimitItemPerMinute(MAX_REFUSALS)
 _LIGHT = (Authenticate, Ping, Unfollow, UnfollowRuns)
-"""What costs the user nothing."""
+"""Messages that don't count for the user."""
 
 
 class Pace:
-    """One connection's.
+    """The rate limit of one connection.
 
     Args:
         admit: counts an action of a user, as `RateLimits.admit`.
-        limit: the connection's; None holds it to nothing.
+        limit: the connection's limit; None means no limit.
 
     Attributes:
-        is_flooding: whether the connection went on although it was told to wait.
+        is_flooding: True if the connection kept sending although it was told to wait.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Pace:
         self.is_flooding = False
 
     async def admit(self, message: AnyClientMessage, person: Person | None) -> None:
-        """Count a message, of a user where the connection has one.
+        """Count a message, also for the user, if the connection has one.
 
         Raises:
             Refusal: `rate_limited`.

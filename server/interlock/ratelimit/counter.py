@@ -1,9 +1,9 @@
-"""Counts what was done, in memory or in what all nodes share.
+"""Counts hits on limits, in memory or in a storage that all nodes share.
 
 Laws:
-- While what is shared can't be reached, each node counts for itself: nobody is refused, and nothing held up, because
-  Redis is away.
-- Waiting for it is bounded, by `SHARED_SECONDS`, and only one in `AWAY_SECONDS` tries again.
+- While the shared storage can't be reached, each node counts for itself: an outage of Redis neither refuses nor delays
+  anything.
+- A call waits at most `SHARED_SECONDS` for the storage, and during an outage only one call in `AWAY_SECONDS` tries it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ SHARED_SECONDS = 0.5
 """How long an answer may take."""
 
 AWAY_SECONDS = 2.0
-"""How long nobody asks after there was none."""
+"""How long the storage isn't asked after a failure."""
 
 ROOM = 4
-"""How many ask at a time; it is as many as there are connections."""
+"""How many calls ask at a time; also the number of connections."""
 
 
 class Counter:
-    """Hits on limits.
+    """Counts hits on limits.
 
     Args:
-        shared: where all nodes count; None when there is one node.
+        shared: the storage that all nodes share; None if there is one node.
     """
 
     def __init__(self, shared: Storage | None = None) -> None:
@@ -47,43 +47,44 @@ class Counter:
         self._is_away = False
 
     async def hit_here(self, item: RateLimitItem, *key: str) -> float | None:
-        """Count what only this node has to know of: as `hit`."""
+        """Like `hit`, but only for this node."""
         return await _hit(self._own, item, key)
 
     async def hit(self, item: RateLimitItem, *key: str) -> float | None:
-        """Count one of what the limit is for.
+        """Count one hit on a limit.
 
         Returns:
-            None when it is within the limit; else, and nothing was counted, after how many seconds there may be room.
+            None if the hit is within the limit. Otherwise nothing was counted, and the result is the number of seconds
+            after which there may be room.
         """
-        if self._shared is None or self._is_out():
+        if self._shared is None or self._is_suspended():
             return await self.hit_here(item, *key)
         name = item.key_for(*key)
         if self._permits.use(name):
             return None
         async with self._room:
-            if self._permits.use(name):  # who waited for room may find what others have taken,
+            if self._permits.use(name):  # another call may have taken a block meanwhile
                 return None
-            if not self._is_out():  # or has heard meanwhile
+            if not self._is_suspended():  # or found the storage unavailable
                 try:
                     return await self._hit_shared(self._shared, item, key)
                 except Exception as error:
-                    # Whatever it is: a limit is no reason to refuse a service that could be given.
+                    # Any error: a failing rate limiter must not refuse service.
                     self._lost(error)
         return await self.hit_here(item, *key)
 
     async def forget_here(self, item: RateLimitItem, *key: str) -> None:
-        """Forget what was counted by `hit_here`."""
+        """Forget the hits counted by `hit_here`."""
         await self._own.clear(item, *key)
 
-    def _is_out(self) -> bool:
+    def _is_suspended(self) -> bool:
         return time.monotonic() < self._ask_again_at
 
     async def _hit_shared(
         self, shared: SlidingWindowCounterRateLimiter, item: RateLimitItem, key: tuple[str, ...]
     ) -> float | None:
         if self._is_away:
-            self._ask_again_at = time.monotonic() + AWAY_SECONDS  # the others needn't wait for this try
+            self._ask_again_at = time.monotonic() + AWAY_SECONDS  # other calls don't wait for this try
         async with asyncio.timeout(SHARED_SECONDS):
             wait = await self._take(shared, item, key)
         if self._is_away:
@@ -94,7 +95,7 @@ class Counter:
     async def _take(
         self, shared: SlidingWindowCounterRateLimiter, item: RateLimitItem, key: tuple[str, ...]
     ) -> float | None:
-        """One, and a block of them where there is one to be had."""
+        """Take a block of permits if the limit has room for one, otherwise a single one."""
         block = block_of(item)
         if block > 1 and await shared.hit(item, *key, cost=block):
             self._permits.hold(item.key_for(*key), block - 1)

@@ -1,9 +1,9 @@
-"""The limits of a server, and the one question that is asked of them: may this go on now?
+"""The rate limits of a server.
 
 Laws:
-- It is asked once for each action and each request, before anything else is done; never for an event.
-- What is refused was not counted, and nothing was done of it. The refusal says when to come again.
-- A user's limit is theirs in their account. It holds across nodes, a connection's where the connection is.
+- The limits are checked once per action and per request, before anything else is done; never per event.
+- A refused action isn't counted, and has no effect. The refusal says when to retry.
+- A user's limit belongs to the user in their account, and holds across nodes; a connection's holds on its own node.
 
 Source: `docs/protocol.md`, "Rate limits".
 """
@@ -23,12 +23,12 @@ OFF = "off"
 
 
 class RateLimits:
-    """What users and connections may do in a time.
+    """The limits of users and connections.
 
     Args:
-        per_user: a limit as `limits` writes it, such as `100/minute`, or `off`.
+        per_user: a limit in the notation of `limits`, such as `100/minute`, or `off`.
         per_connection: the same, for one socket.
-        shared: where all nodes count what users do; None when there is one node.
+        shared: the storage in which all nodes count users' actions; None if there is one node.
     """
 
     def __init__(self, per_user: str, per_connection: str, shared: Storage | None = None) -> None:
@@ -48,12 +48,12 @@ class RateLimits:
                 raise refusal(self._per_user, "user", wait)
 
     def pace(self, connection_id: str) -> Pace:
-        """What holds one connection to its limit; to be closed with the connection."""
+        """Return the limiter of one connection; close it with the connection."""
         return Pace(self.admit, self._counter, self._per_connection, connection_id)
 
 
 def limit_of(text: str) -> RateLimitItem | None:
-    """A limit from a setting; None when it is `off`.
+    """Parse a limit from a setting; return None if it is `off`.
 
     Raises:
         ValueError: it isn't a limit.
@@ -67,5 +67,5 @@ def limit_of(text: str) -> RateLimitItem | None:
 
 
 def _short(person: Person) -> str:
-    """A key of a fixed size that doesn't say who it is. (No name has what parts them.)"""
+    """Return a key of a fixed size that doesn't reveal the user."""
     return hashlib.blake2b("\0".join(person).encode(), digest_size=16).hexdigest()

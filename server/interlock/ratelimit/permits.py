@@ -1,10 +1,10 @@
-"""Permits that a node has taken in advance, so that a user who does much doesn't cost a question each time.
+"""Permits that a node takes in advance, so that a busy user doesn't cost a round trip per action.
 
 Laws:
-- What was taken counts as done, in what all nodes share: nobody ever does more than the limit.
-- A limit may therefore refuse a little early, by what other nodes hold; a block is a thousandth of the limit, so that
-  small limits have none. Near the limit, where a block isn't to be had, permits are taken one by one.
-- What isn't used within `HELD_SECONDS` is forfeited.
+- Permits count as used in the shared storage when they are taken, so no user ever exceeds the limit.
+- A limit may therefore refuse slightly early, by the permits that other nodes hold. A block is a thousandth of the
+  limit, so small limits have no blocks. Near the limit, where no block is left, permits are taken one by one.
+- Permits that aren't used within `HELD_SECONDS` are forfeited.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections import OrderedDict
 from limits import RateLimitItem
 
 HELD_SECONDS = 1.0
-"""How long permits are good for."""
+"""How long permits are valid."""
 
 KEPT = 4096
-"""Of how many keys permits are held; beyond, those that were taken first are forfeited."""
+"""For how many keys permits are held; beyond that the oldest are forfeited."""
 
 
 def block_of(item: RateLimitItem) -> int:
-    """How many permits are taken at a time."""
+    """Return how many permits are taken at a time."""
     return max(1, item.amount // 1000)
 
 
@@ -33,7 +33,7 @@ class Permits:
         self._held: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def hold(self, key: str, count: int) -> None:
-        """Keep permits that were taken, beside what is left of earlier ones."""
+        """Add permits that were taken to those left from before."""
         left, _ = self._held.get(key, (0, 0.0))
         self._held[key] = (left + count, time.monotonic() + HELD_SECONDS)
         self._held.move_to_end(key)
@@ -41,7 +41,7 @@ class Permits:
             self._held.popitem(last=False)
 
     def use(self, key: str) -> bool:
-        """Use one; False when there is none."""
+        """Use one permit; return False if there is none."""
         count, until = self._held.get(key, (0, 0.0))
         if not count or time.monotonic() >= until:
             self._held.pop(key, None)

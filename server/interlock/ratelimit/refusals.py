@@ -1,4 +1,4 @@
-"""What is said of too much at once."""
+"""The refusal `rate_limited`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from interlock_protocol.errors import ErrorCode, Refusal
 
 
 def refusal(limit: RateLimitItem, of: str, wait: float) -> Refusal:
-    """The refusal `rate_limited`. Its `details` say which limit, and when to come again, in seconds (never 0).
+    """Return the refusal `rate_limited`. Its `details` name the limit, and the seconds until a retry (never 0).
 
     Args:
         of: whose limit it is: `user` or `connection`.
-        wait: in how many seconds there may be room.
+        wait: the number of seconds after which there may be room.
     """
     retry_after = max(math.ceil(wait * 1000) / 1000, 0.001)
     sentence = f"Too much at once: one {of} may do {limit}; send it again in {math.ceil(retry_after)} s."

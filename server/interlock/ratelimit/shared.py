@@ -1,9 +1,9 @@
-"""Where all nodes count together: Redis, single or Cluster, by the storages of the library `limits`.
+"""The storage that all nodes share: Redis, single or Cluster, through the library `limits`.
 
 Laws:
-- Connections of its own, few, that give up soon and try nothing twice: the limits never wait behind the log, or it
-  behind them.
-- Windows are by Redis's clock.
+- It has its own few connections, with short timeouts and no retries, so that the limits and the log never wait for each
+  other.
+- Windows use Redis's clock.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from redis.exceptions import RedisError
 from interlock.ratelimit.counter import ROOM, SHARED_SECONDS
 
 PREFIX = "interlock:pace"
-"""How the names of its keys begin. (`limits` puts the hash tag around the rest.)"""
+"""The prefix of its keys. (`limits` puts the rest into a hash tag.)"""
 
 
-class SharedCountsUnavailable(Exception):  # noqa: N818 - a state of the world, not a programming error
-    """At the start of a server: where all nodes count together can't be reached."""
+class SharedCountsUnavailable(Exception):  # noqa: N818 - a condition, not a programming error
+    """The shared storage can't be reached at the server's start."""
 
 
 @asynccontextmanager
 async def shared_windows(url: str) -> AsyncIterator[RedisStorage]:
-    """The storage at a Redis, for as long as the block lasts.
+    """Open the storage on a Redis for the duration of the block.
 
     Raises:
-        SharedCountsUnavailable: it can't be reached to be asked whether it is a Cluster.
+        SharedCountsUnavailable: Redis can't be reached to ask whether it is a Cluster.
     """
     options: dict[str, Any] = {
         "retry": Retry(NoBackoff(), 0),
@@ -62,7 +62,7 @@ async def _is_cluster(url: str) -> bool:
 
 
 def _single(url: str, options: dict[str, Any]) -> RedisStorage:
-    # Of the library's own reading of addresses, nothing is used: it knows fewer than redis-py does.
+    # redis-py parses the address, because it understands more forms than the library does.
     client: dict[str, Any] = {"connection_pool": ConnectionPool.from_url(url, **options)}
     return RedisStorage("async+redis://", implementation="redispy", key_prefix=PREFIX, **client)
 

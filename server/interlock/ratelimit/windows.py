@@ -1,9 +1,9 @@
 """Sliding windows in memory, for the strategies of the library `limits`.
 
 Laws:
-- A hit costs the same however many keys there are; the library's own memory looks at all of them at each hit.
-- A key's first window begins with its first hit, as it does in Redis.
-- What is over is forgotten: memory is in proportion to the keys that were used within two windows.
+- The cost of a hit doesn't depend on the number of keys; the library's own memory storage scans all keys at each hit.
+- A key's first window begins with its first hit, as in Redis.
+- Expired windows are removed: memory is proportional to the keys used within two windows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from math import floor
 from limits.aio.storage import MemoryStorage
 
 SWEPT_FROM = 1024
-"""How many keys there have to be before anybody looks for those that are over."""
+"""The number of keys from which on expired ones are searched for."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class _Window:
     current: int = 0
 
     def move_to(self, now: float) -> None:
-        """Let time pass."""
+        """Move on to the window that contains `now`."""
         passed = now - self.start
         if passed < self.expiry:
             return
@@ -35,7 +35,7 @@ class _Window:
         self.current = 0
 
     def left_of_previous(self, now: float) -> float:
-        """For how many seconds the window before still counts, a little less with each."""
+        """For how many seconds the previous window still counts, with a weight that shrinks."""
         return max(self.start + self.expiry - now, 0.0) if self.previous else 0.0
 
 
@@ -48,11 +48,11 @@ class Windows(MemoryStorage):
         self._sweep_at = SWEPT_FROM
 
     def __len__(self) -> int:
-        """How many keys are kept."""
+        """The number of keys."""
         return len(self._windows)
 
     async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count a hit, if there is room for it: `limits.aio.storage.SlidingWindowCounterSupport`."""
+        """Count a hit if there is room for it: see `limits.aio.storage.SlidingWindowCounterSupport`."""
         now = time.monotonic()
         window = self._windows.get(key)
         if window is None:
@@ -65,7 +65,7 @@ class Windows(MemoryStorage):
         return True
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """The hits of the window before and of this one, and for how many seconds each still counts."""
+        """Return the hits of the previous window and of this one, each with the seconds for which it still counts."""
         now = time.monotonic()
         window = self._windows.get(key)
         if window is None:

@@ -1,1 +1,1 @@
-"""What is kept where nobody can read it: see `port`."""
+"""Sealed secrets, keys, and private files: see `port`."""

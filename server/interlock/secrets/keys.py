@@ -1,8 +1,8 @@
-"""Where a server has its keys from, and whether it needs any.
+"""Finding a server's keys, and deciding whether it needs any.
 
 Laws:
-- A key stands outside of the database, and is made up only for a server that is alone with it.
-- Whoever asks for no secret needs no key.
+- A key is kept outside the database, and generated only for a server that is alone.
+- A server whose workflows ask for no secret needs no key.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEY_FILE: Final = "secrets_key"
 
 
 class KeySettings(Protocol):
-    """The settings that say where keys are (`settings.py`)."""
+    """The settings that say where the keys are (`settings.py`)."""
 
     @property
     def secrets_keys(self) -> SecretStr | None: ...
@@ -31,10 +31,10 @@ class KeySettings(Protocol):
 
 
 def vault_of(settings: KeySettings, asks: str | None) -> KeyedVault | None:
-    """The vault of a server with these settings; None when it has no key, and needs none.
+    """Return the vault of a server with these settings, or None if it has no key and needs none.
 
     Args:
-        asks: the id of a workflow that asks for a secret; None when none does.
+        asks: the id of a workflow that asks for a secret; None if none does.
 
     Raises:
         SettingsError: a form asks for a secret, and there is no key to seal it with.

@@ -1,9 +1,9 @@
-"""Secrets that people type into forms: what seals them, and opens them again.
+"""Sealing and opening the secrets that people type into forms.
 
 Laws:
-- What is sealed says nothing of the secret to whoever has no key: neither what it is, nor whether two are the same.
-- A seal is good only for what it was made for (`about`): copied elsewhere, it doesn't open.
-- Where a secret stood, `STRUCK` stands: in events, requirements, audits and snapshots.
+- Without a key, a sealed secret reveals nothing: neither its value, nor whether two secrets are equal.
+- A sealed secret is bound to one purpose (`about`): used elsewhere, it doesn't open.
+- Events, requirements, audits and snapshots have `STRUCK` in place of a secret.
 
 Source: `docs/workflows.md`, "Secrets".
 """
@@ -16,42 +16,42 @@ from typing import Final, Protocol, TypedDict
 from interlock_protocol.types import JsonValue
 
 STRUCK: Final = "••••"
-"""What is shown in place of a secret."""
+"""The text shown in place of a secret."""
 
 SHORTEST: Final = 4
-"""What is shorter is found in any text, and isn't struck out of it."""
+"""The minimum length of a secret that is struck out: a shorter one would match in any text."""
 
 
 class Sealed(TypedDict):
-    """A secret, sealed. `value` opens with the key; `tag` tells only whether another one is the same."""
+    """A sealed secret. `value` opens with the key; `tag` only tells, to the key's holder, whether another is equal."""
 
     value: str
     tag: str
 
 
-class SecretUnreadable(Exception):  # noqa: N818 - the name is what clients see
+class SecretUnreadable(Exception):  # noqa: N818 - clients see this name
     """A sealed secret can't be opened with the keys that the server has."""
 
 
 class Vault(Protocol):
-    """Seals secrets, and opens them."""
+    """Seals and opens secrets."""
 
     def seal(self, value: JsonValue, about: str) -> Sealed:
-        """A secret, sealed for one purpose."""
+        """Seal a secret for one purpose."""
 
     def is_same(self, value: JsonValue, about: str, tag: str) -> bool:
-        """Whether `value` is what was sealed with this tag."""
+        """Return True if `value` equals the secret with this tag."""
 
     def opened(self, sealed: str, about: str) -> JsonValue:
-        """What was sealed.
+        """Open a sealed secret.
 
         Raises:
-            SecretUnreadable: it was sealed with another key, or for something else.
+            SecretUnreadable: it was sealed with another key, or for another purpose.
         """
 
 
 def struck(value: JsonValue, secrets: Iterable[str]) -> JsonValue:
-    """`value` without these secrets, at any depth."""
+    """Return `value` with these secrets replaced by `STRUCK`, at any depth."""
     known = sorted({each for each in secrets if len(each) >= SHORTEST}, key=len, reverse=True)
     return _struck(value, known) if known else value
 

@@ -1,9 +1,9 @@
-"""A text in a file that only its owner may read: made once, and kept.
+"""A text in a file that only its owner may read: generated once, and kept.
 
 Laws:
-- It is never in a file that others may read, not for a moment: it is written under another name, born with mode 0600,
-  and then renamed.
-- A text that is there is kept.
+- Others can't read the file at any moment: the text is written to a temporary file, created with mode 0600, which is
+  then renamed.
+- An existing text is kept.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 MAX_BYTES = 16 * 1024
-"""How much of a file is read; a longer one is none of ours."""
+"""How much of a file is read; a longer file wasn't written by this module."""
 
 
 def kept(path: Path, make: Callable[[], str]) -> str:
-    """The text in the file, made when there is none.
+    """Return the text in the file; if there is none, generate it with `make`.
 
     Raises:
         OSError, UnicodeDecodeError: the file can't be read, written or protected.
@@ -29,10 +29,10 @@ def kept(path: Path, make: Callable[[], str]) -> str:
 
 
 def read(path: Path) -> str:
-    """The text in the file.
+    """Return the text in the file.
 
     Raises:
-        OSError, UnicodeDecodeError: there is none that could be read.
+        OSError, UnicodeDecodeError: the file can't be read.
     """
     with path.open("rb") as file:
         return file.read(MAX_BYTES).decode("ascii").strip()
@@ -51,7 +51,7 @@ def _existing(path: Path) -> str:
 def _protect(path: Path) -> None:
     found = path.stat()
     if found.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
-        # A folder that others may write to: whoever put the file there knows what is in it.
+        # Another user put the file into a folder that others may write to, and so knows its content.
         raise PermissionError(0, "it belongs to another user")
     if stat.S_IMODE(found.st_mode) & 0o077:
         path.chmod(0o600)

@@ -1,8 +1,8 @@
-"""The vault that a server has: keys that stand outside of its database.
+"""The server's vault, with keys kept outside the database.
 
 Laws:
-- The first key seals; each of them opens, so that keys can be changed while sealed secrets wait.
-- What can't be a key is refused without being repeated.
+- The first key seals, and every key opens, so that keys can be rotated while sealed secrets exist.
+- The message about an invalid key doesn't repeat it.
 
 Source: https://github.com/fernet/spec; `docs/settings.md`, `INTERLOCK_SECRETS_KEYS`.
 """
@@ -23,13 +23,13 @@ _TAGS = b"interlock: whether two secrets are the same"
 
 
 class KeyedVault:
-    """Seals with the first of these keys, and opens with any.
+    """Seals with the first key, and opens with any key.
 
     Args:
-        keys: Fernet keys, 32 bytes in URL-safe base64 each.
+        keys: Fernet keys, each 32 bytes in URL-safe base64.
 
     Raises:
-        ValueError: one can't be a key, or there is none.
+        ValueError: there is no key, or one isn't valid.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -64,12 +64,12 @@ class KeyedVault:
 
 
 def new_key() -> str:
-    """A key, drawn at random."""
+    """Generate a random key."""
     return Fernet.generate_key().decode()
 
 
 def is_key(text: str) -> bool:
-    """Whether a text can be a key."""
+    """Return True if a text is a valid key."""
     try:
         Fernet(text)
     except ValueError:

@@ -1,1 +1,1 @@
-"""What a server says of itself to operators: the context of log lines, counters, traces."""
+"""Telemetry for operators: the context of log lines, counters, and traces."""

@@ -1,9 +1,9 @@
-"""What this process counts, for its metrics: plain numbers, added to where things happen.
+"""The counters behind this process's metrics: plain numbers, incremented where things happen.
 
 Laws:
-- To count is to add: no lock, no name to look up, once for a batch, a page or an action and never for an event.
-- Numbers only grow. What can be looked at when somebody asks (sockets, cursors, rows) isn't counted here.
-- What a number is told apart by is one of few: a status, a reason, a code. Never a run, a user or a client's words.
+- Counting is an addition, without a lock or a lookup by name; once per batch, page or action, never per event.
+- Counters only grow. Values that can be read on demand (sockets, cursors, rows) aren't counted here.
+- Labels have few values: a status, a reason, a code. Never a run, a user or a client's words.
 
 Source: `docs/operations.md`, "Metrics".
 """
@@ -19,28 +19,28 @@ from typing import Any, Final, cast
 from interlock.log.port import Append, Appended, Log, LogUnavailable, Refused
 
 APPEND_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Upper bounds, in seconds, of the histogram of how long appends take; beyond the last is a bucket of its own."""
+"""The upper bounds, in seconds, of the histogram of append durations; one more bucket is for longer ones."""
 
 _REFUSALS: Final = frozenset({"error", "auth_error", "auth_required"})
 
 
 class Counters:
-    """The numbers of one server.
+    """The counters of one server.
 
     Attributes:
-        begun: runs whose log this process began.
+        begun: runs whose first event this process appended.
         ended: runs whose end this process appended, by status.
-        entries: entries that were appended.
-        durations: how many appends took how long, by the bucket of `APPEND_BOUNDS`.
-        seconds: how long appends took, in all.
+        entries: appended entries.
+        durations: the number of appends per bucket of `APPEND_BOUNDS`.
+        seconds: the total duration of appends.
         refused_appends: appends that the head refused, by reason.
-        lost_appends: appends of which nobody can say whether they happened.
-        delivered: entries that were handed to followers.
-        claims: runs that were claimed.
-        takeovers: of these, runs whose owner before didn't let go of them.
-        opened: requirements that were opened.
-        resolved: requirements that were resolved.
-        refused: what clients were refused, by the protocol's code.
+        lost_appends: appends whose outcome is unknown.
+        delivered: entries handed to followers.
+        claims: claimed runs.
+        takeovers: claimed runs whose previous owner hadn't released them.
+        opened: opened requirements.
+        resolved: resolved requirements.
+        refused: refusals sent to clients, by the protocol's code.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Counters:
         self.refused: Counter[str] = Counter()
 
     def appended(self, append: Append, result: Appended | Refused, seconds: float) -> None:
-        """An append was answered, after so many seconds."""
+        """Count an append that was answered after `seconds`."""
         if isinstance(result, Refused):
             self.refused_appends[result.reason.value] += 1
             return
@@ -74,18 +74,18 @@ class Counters:
             self.ended[append.status.value] += 1
 
     def claimed(self, *, cut_off: bool) -> None:
-        """A run was claimed; `cut_off` when its owner before didn't let go of it."""
+        """Count a claimed run; `cut_off` if its previous owner hadn't released it."""
         self.claims += 1
         self.takeovers += cut_off
 
     def said(self, message: Mapping[str, Any]) -> None:
-        """A control message was sent; those that refuse something are counted."""
+        """Count a control message that was sent, if it is a refusal."""
         if message["event"] in _REFUSALS:
             self.refused[message["code"]] += 1
 
 
 class _CountedLog:
-    """A log whose appends are counted. All else is the log's own, also what its port gets one day."""
+    """A log whose appends are counted. It passes everything else on, including later additions to the port."""
 
     def __init__(self, log: Log, counters: Counters) -> None:
         self._log = log
@@ -106,5 +106,5 @@ class _CountedLog:
 
 
 def counted(log: Log, counters: Counters) -> Log:
-    """The same log, counting what is appended to it."""
+    """Wrap a log so that its appends are counted."""
     return cast("Log", _CountedLog(log, counters))

@@ -1,8 +1,8 @@
-"""What log lines are about: bound to the task that does something, said by each line that comes of it.
+"""The context of log lines: ids bound to a task, and added to each line that it logs.
 
 Laws:
-- A task that is made goes on being about what its maker was about, but for a run's: that one is about its run alone.
-- Only ids are bound, never what somebody said.
+- A new task inherits its creator's context, except a run's task, whose context is its run alone.
+- Only ids are bound, never what somebody wrote.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from structlog.contextvars import bind_contextvars, bound_contextvars, clear_con
 
 
 def run(run_id: str) -> None:
-    """What this task logs from here on is about a run, and about nothing that it was about before."""
+    """Bind this task's log lines to a run, and drop the earlier context."""
     clear_contextvars()
     bind_contextvars(run_id=run_id)
 
 
 def connection(connection_id: str) -> None:
-    """What this task and those that it makes log from here on is about a connection."""
+    """Bind the log lines of this task, and of tasks that it creates, to a connection."""
     bind_contextvars(connection_id=connection_id)
 
 
 def request(message: Any) -> AbstractContextManager[None]:
-    """What is logged in the block is about a client's message."""
+    """Bind the log lines within the block to a client's message."""
     return bound_contextvars(**_of(message))
 
 
 def this_request(message: Any) -> None:
-    """What this task logs from here on is about a client's message."""
+    """Bind this task's log lines to a client's message."""
     bind_contextvars(**_of(message))
 
 

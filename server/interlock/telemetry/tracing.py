@@ -1,9 +1,9 @@
-"""Traces of what the server does, by OpenTelemetry: from the action of a client to the step that it set going.
+"""OpenTelemetry traces, from a client's action to the steps that it triggers.
 
 Laws:
-- Without an SDK in the process, nothing is traced, and next to nothing is spent on it.
-- A span tells what was done, where and for how long; never what somebody said. Errors are told by code or by type.
-- A step is in the trace of the action that its run last got on this node: its start, or a decision.
+- Without an SDK in the process nothing is traced, at almost no cost.
+- A span says what was done, where and for how long; never what somebody wrote. Errors appear as a code or a type.
+- A step belongs to the trace of the last action that its run got on this node: its start, or a decision.
 
 Source: `docs/operations.md`, "Traces".
 """
@@ -30,7 +30,7 @@ from opentelemetry.trace import (
 from interlock_protocol.errors import ErrorCode, Refusal
 
 REMEMBERED: Final = 4096
-"""Of how many runs it is remembered which trace they are in."""
+"""For how many runs the trace is remembered."""
 
 _OFF: Final = (ProxyTracerProvider, NoOpTracerProvider)
 _NOTHING: Final = nullcontext()
@@ -38,7 +38,7 @@ _FAULTS: Final = frozenset({ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE})
 
 
 def is_on() -> bool:
-    """Whether this process has an SDK that takes spans."""
+    """Return True if this process has an SDK that records spans."""
     return not isinstance(trace.get_tracer_provider(), _OFF)
 
 
@@ -52,9 +52,9 @@ def _tracer_of(provider: TracerProvider) -> Tracer:
 
 
 def adopt(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Go on in the trace that a request's headers name (`traceparent`), for as long as its task lasts.
+    """Continue, in this task, the trace that a request's headers name (`traceparent`).
 
-    A trace that is under way already, begun by whoever instruments the application, counts more.
+    If a trace is already active, because the application is instrumented, that one is kept.
     """
     if not is_on() or trace.get_current_span().get_span_context().is_valid:
         return
@@ -64,7 +64,7 @@ def adopt(headers: Iterable[tuple[bytes, bytes]]) -> None:
 
 
 def action(message: Any, connection_id: str | None = None) -> AbstractContextManager[None]:
-    """The span of a client's action, for a `with` block that carries it out."""
+    """The span of a client's action; use it as a `with` block around the action."""
     return _action(message, connection_id) if is_on() else _NOTHING
 
 
@@ -86,13 +86,13 @@ def _action(message: Any, connection_id: str | None) -> Iterator[None]:
 
 
 class Traces:
-    """Which trace each run is in."""
+    """The traces of runs."""
 
     def __init__(self) -> None:
         self._contexts: OrderedDict[str, context.Context] = OrderedDict()
 
     def remember(self, run_id: str) -> None:
-        """What this run does from now on is done for the action that is being carried out."""
+        """Put this run's work from now on into the trace of the current action."""
         if not is_on():
             return
         span = trace.get_current_span()
@@ -103,7 +103,7 @@ class Traces:
             self._contexts.popitem(last=False)
 
     def step(self, run_id: str, workflow_id: str, task: str, name: str, attempt: int) -> AbstractContextManager[None]:
-        """The span of a piece of a run's work, for a `with` block that does it; it is current in the step's own code.
+        """The span of a piece of a run's work, as a `with` block; it is the current span in the step's own code.
 
         Args:
             task: `execute`, or what is evaluated: `condition`, `end_condition`, `selector`, `review`.
@@ -133,7 +133,7 @@ class Traces:
 def _span(
     name: str, kind: SpanKind, attributes: Mapping[str, Any], parent: context.Context | None = None
 ) -> AbstractContextManager[Span]:
-    """A current span, that says nothing of errors by itself: their words may be somebody's message."""
+    """Start a current span that doesn't record exceptions itself, because their text may quote a user's message."""
     return _tracer().start_as_current_span(
         name, parent, kind, attributes, record_exception=False, set_status_on_exception=False
     )

@@ -1,4 +1,4 @@
-"""What clients and the clock ask of a run: start, decide, expire, cancel.
+"""The commands of clients and of the clock on a run: start, decide, expire, cancel.
 
-Law: what is acknowledged is durable.
+Law: an acknowledged command is durable.
 """

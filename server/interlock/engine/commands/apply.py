@@ -1,12 +1,12 @@
-"""How a command is carried out on a run, the same way for all: look, propose, append, have follow what follows, record.
+"""Applies any command to a run in the same steps: load the state, propose, append, follow up, record.
 
 Laws:
-- A command proposes on a state that it only looks at. What it proposes is appended whole, under the head's conditions,
-  or not at all; when others were faster, it proposes anew on what the log has by then.
-- Nobody is refused for what the log doesn't say: a state that is kept here may be behind it, where another process
-  drives the run.
-- What is acknowledged is in the log first, and then in the audit, with its idempotency key.
-- A repetition appends nothing, but mends what a process that died after its append left undone.
+- A command makes its proposal from a state that it doesn't change. The proposal is appended whole, under the head's
+  conditions, or not at all. If another writer was faster, the command makes a new proposal from the log's new state.
+- No command is refused because of a stale state: the cached state may be behind the log when another process drives
+  the run, so a refusal counts only on a state that is as new as the log.
+- Before a command is acknowledged it is in the log, and then in the audit, with its idempotency key.
+- A repeated command appends nothing, but completes what a process left undone that died after its append.
 
 Source: `docs/architecture.md`, "A decision, from room to room" and "Order of writes".
 """
@@ -29,12 +29,12 @@ from interlock_protocol.errors import Refusal
 from interlock_protocol.types import RunStatus
 
 RACES = 5
-"""How often a command is proposed anew because others appended meanwhile, before it is given up."""
+"""How often a command is proposed, because others keep appending, before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An action that is durable. `first_index` is where its own events begin, None when it caused none."""
+    """A durable action. `first_index` is the index of its first event; None if it caused none."""
 
     run_id: str
     session_id: str
@@ -44,12 +44,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a command comes to in a state; nothing is to be appended when it was done before.
+    """The effect of a command on a state; without drafts, the command was already done before.
 
     Attributes:
-        drafts: what is to be appended: the events of `decided` first, in their order.
-        decided: what is to be recorded in the audit.
-        expect_next: the only index at which the drafts may come to stand; None when any will do.
+        drafts: the events to append: first those of `decided`, in its order.
+        decided: the decisions to record in the audit.
+        expect_next: the only index at which the drafts may be appended; None allows any.
     """
 
     drafts: Sequence[Draft] = ()
@@ -58,11 +58,11 @@ class Proposal:
 
 
 class Command(ABC):
-    """What is to be done to one run.
+    """A command on one run.
 
     Attributes:
-        reads_log: it is proposed on what the log has from the start; otherwise on what is kept here, which is quicker.
-        key: what the command was sent with, so that it counts once.
+        reads_log: the first proposal loads the state from the log; otherwise it uses the cached state, which is faster.
+        key: the idempotency key of the command's message, if it has one.
     """
 
     reads_log: ClassVar[bool] = False
@@ -70,32 +70,32 @@ class Command(ABC):
 
     @abstractmethod
     async def propose(self, served: Program | None, state: RunState) -> Proposal:
-        """What the command comes to in this state; changes nothing.
+        """Return the command's effect on this state; change nothing.
 
         Args:
-            served: what is served for runs of its workflow and version, whether this one can go on in it or not.
+            served: the definition served for the run's workflow and version, whether or not this run can go on in it.
 
         Raises:
-            Refusal: it may not be done, or can't be.
+            Refusal: the command is forbidden or impossible.
         """
 
-    async def prepare(self, state: RunState) -> None:  # noqa: B027 - most have nothing to prepare
-        """Do what has to be done before something is appended."""
+    async def prepare(self, state: RunState) -> None:  # noqa: B027 - most commands have nothing to prepare
+        """Do what must be done before the append."""
 
     @abstractmethod
     async def follow_up(self, state: RunState, appended: Appended | None) -> None:
-        """Have happen what follows from it: the run is driven, or its row is written.
+        """Trigger the consequences: drive the run, or write its row.
 
         Args:
-            appended: None when it was done before.
+            appended: None if the command was already done before.
         """
 
 
 async def apply(context: Context, run_id: str, command: Command) -> Accepted | None:
-    """Carry out a command; None when others were faster `RACES` times, or its log was lost meanwhile.
+    """Apply a command. Return None if others were faster `RACES` times, or if the run's log was lost meanwhile.
 
     Raises:
-        Refusal: what the command is refused with, `run_not_found` or `unavailable`.
+        Refusal: the command's own refusal, `run_not_found` or `unavailable`.
     """
     is_fresh = command.reads_log
     for _ in range(RACES):
@@ -110,7 +110,7 @@ async def apply(context: Context, run_id: str, command: Command) -> Accepted | N
 
 
 async def _proposal(context: Context, command: Command, state: RunState, *, is_fresh: bool) -> Proposal | None:
-    """What the command proposes; None when it was refused on a state that is behind the log."""
+    """Return the command's proposal, or None if it was refused on a state that is behind the log."""
     served = await or_unavailable(context.definitions.program_of(state.workflow_id, state.version))
     try:
         return await command.propose(served, state)
@@ -126,7 +126,7 @@ async def _is_behind(context: Context, state: RunState) -> bool:
 
 
 async def _carry_out(context: Context, command: Command, state: RunState, proposal: Proposal) -> Accepted | None:
-    """Append and record what was proposed; None when others were faster."""
+    """Append and record a proposal. Return None if others were faster."""
     run_id = state.run_id
     if not proposal.drafts:
         await command.follow_up(state, None)
@@ -143,11 +143,11 @@ async def _carry_out(context: Context, command: Command, state: RunState, propos
 
 async def _append(context: Context, command: Command, state: RunState, proposal: Proposal) -> Appended | None:
     await command.prepare(state)
-    key = command.key if proposal.decided else None  # a decision's is as durable as the decision
+    key = command.key if proposal.decided else None  # makes a decision's key as durable as the decision
     appended = await context.runs.append(state, proposal.drafts, expect_next=proposal.expect_next, key=key)
     if isinstance(appended, Appended):
         return appended
-    if appended.reason is Reason.NO_RUN and state.status is RunStatus.PENDING:  # it still waits for its turn
+    if appended.reason is Reason.NO_RUN and state.status is RunStatus.PENDING:  # the run still waits for its turn
         await or_unavailable(context.pool.make_head(state.run_id))
     return None
 
@@ -155,15 +155,18 @@ async def _append(context: Context, command: Command, state: RunState, proposal:
 async def _record(
     context: Context, run_id: str, epoch: int, decisions: Sequence[Decision], key: IdempotencyKey | None
 ) -> bool:
-    """Write down what was done in an epoch; False when that epoch was lost with it, and another has begun since."""
+    """Record decisions and the key in the store. Return False if their epoch was lost, and a later one has begun."""
     if await or_unavailable(context.store.record(run_id, epoch, decisions, key)):
         return True
-    await or_unavailable(context.runs.begin_anew(run_id))  # if whoever was about to has died
+    await or_unavailable(context.runs.begin_anew(run_id))  # in case the process that began the epoch has died
     return False
 
 
 async def settle_ended(context: Context, run_id: str) -> None:
-    """Write the row of a run that a command ended: here, or, when it is driven here or storage is away, in its turn."""
+    """Write the row of a run that a command ended.
+
+    If the run is driven here, or storage is unavailable, dispatch the run instead; its row is written in its turn.
+    """
     if run_id in context.pool.working_on:
         context.pool.dispatch(run_id)
         return

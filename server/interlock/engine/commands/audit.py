@@ -1,7 +1,7 @@
-"""The audit: decisions as rows of the store, and rows as the decisions that a state no longer keeps.
+"""The audit: converts decisions to rows of the store, and rows back to decisions that a state no longer has.
 
-Law: what was decided is answered from the audit, whenever it is asked again; what was asked, from the log, if it is
-there still.
+Law: for a decision that is sent again, the earlier decision comes from the audit, and its question from the log, if the
+log still has it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from interlock_protocol.codec import read_body
 from interlock_protocol.types import JsonObject
 
 LOOKED_BACK = 4096
-"""How many events before a late click's decision its pause is looked for; beyond, it isn't found."""
+"""How many events before an earlier decision its pause is searched for; an older pause isn't found."""
 
 
 def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appended) -> list[Decision]:
-    """What is written down of decisions that were appended: a row for each requirement, and for each tool."""
+    """The audit rows of appended decisions: one per requirement, or per tool."""
     return [
         Decision(
             run_id=draft.event["run_id"],
@@ -39,7 +39,7 @@ def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appende
 
 
 def by_requirement(audited: Sequence[Decision]) -> dict[str, list[Decision]]:
-    """The audited decisions on agents' requirements, in order, by id: of its tools, or of it as a whole."""
+    """Group audited decisions by requirement id, in order. A tool's decision is also under its requirement's id."""
     made: dict[str, list[Decision]] = {}
     for each in sorted(audited, key=lambda each: each.event_index):
         for id_ in {each.requirement_id, each.requirement_id.rpartition(".")[0]}:
@@ -48,7 +48,7 @@ def by_requirement(audited: Sequence[Decision]) -> dict[str, list[Decision]]:
 
 
 def paused_in(batches: Sequence[Batch], requirement_id: str) -> Requirement | None:
-    """The requirement as it was asked, if these hold the pause of an agent that asked it."""
+    """Return an agent's requirement as it was asked, if these batches contain its pause."""
     for batch in batches:
         for index, entry in enumerate(batch.entries, batch.first_index):
             if entry.private is None or requirement_id.encode() not in entry.body:
@@ -61,7 +61,7 @@ def paused_in(batches: Sequence[Batch], requirement_id: str) -> Requirement | No
 
 
 def resolved_tools(requirement: Requirement, made: Sequence[Decision]) -> Resolution:
-    """An agent's requirement as it was resolved, tool by tool."""
+    """Rebuild the resolution of an agent's requirement from the decisions on its tools."""
     last = made[-1]
     tools = {each.requirement_id: each for each in made if each.requirement_id != requirement.id}
     for id_, each in tools.items():
@@ -72,7 +72,7 @@ def resolved_tools(requirement: Requirement, made: Sequence[Decision]) -> Resolu
 
 
 def resolution_of(program: Program, state: RunState, decision: Decision, logged: Sequence[Batch]) -> Resolution | None:
-    """An audited decision as the state would keep it, if the log still has its event."""
+    """Rebuild the resolution of an audited decision, if the log still has its event."""
     event = read_body(logged[0].entries[0].body) if logged else {}
     if event.get("requirement_id") != decision.requirement_id or event["event"] != "StepContinued":
         return None
@@ -86,7 +86,7 @@ def resolution_of(program: Program, state: RunState, decision: Decision, logged:
 async def audited(
     log: Log, store: Decisions, program: Program, state: RunState, ids: Sequence[str]
 ) -> dict[str, Resolution]:
-    """The resolutions of these requirements that the state no longer keeps, by id.
+    """Return the resolutions of those requirements that the state no longer has, by id.
 
     Raises:
         LogUnavailable, StoreUnavailable: they can't be looked up now.
@@ -95,7 +95,7 @@ async def audited(
     found: dict[str, Resolution] = {}
     made: Mapping[str, Sequence[Decision]] | None = None
     for id_ in dict.fromkeys(ids):
-        # PostgreSQL's text holds no NUL; no id of ours has one.
+        # PostgreSQL's text can't hold a NUL, and no id of this server has one.
         if id_ in known or "\x00" in id_:
             continue
         decision = await store.decision(state.run_id, id_)
@@ -112,7 +112,7 @@ async def audited(
 
 
 async def _audited_tools(log: Log, run_id: str, requirement_id: str, made: Sequence[Decision]) -> Resolution | None:
-    """The resolution of an agent's requirement, whose tools were decided one by one, so."""
+    """Return the resolution of an agent's requirement from its audited decisions, if its pause is found in the log."""
     if not made:
         return None
     place, end = max(0, made[0].event_index - LOOKED_BACK), made[0].event_index

@@ -1,8 +1,8 @@
 """Cancelling a run.
 
 Laws:
-- A cancelled run that is cancelled again stays as it is.
-- A run that hasn't begun is begun with its end.
+- Cancelling a cancelled run again changes nothing.
+- A run that hasn't begun yet gets its end as its first event.
 
 Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions".
 """
@@ -44,9 +44,9 @@ async def cancel_run(context: Context, principal: Principal, message: CancelWork
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Command):
-    """The end that one message gives to a run."""
+    """The cancellation that one message asks for."""
 
-    reads_log: ClassVar[bool] = True  # a driver's state may be ahead of it
+    reads_log: ClassVar[bool] = True  # a driver's state may be ahead of the log
 
     context: Context
     principal: Principal
@@ -54,16 +54,16 @@ class Cancel(Command):
     key: IdempotencyKey | None
 
     async def propose(self, served: Program | None, state: RunState) -> Proposal:
-        """The end; nothing when the run is cancelled already."""
+        """Propose the run's end; nothing if the run is already cancelled."""
         program = served or unserved(state.workflow_id)
         drafts = program.cancel(state, reason=self.message.reason, cancelled_by=self.principal.user_id)
-        # If a run that hasn't begun has begun meanwhile, this is refused.
+        # Index 0 is refused if a pending run has begun meanwhile.
         return Proposal(drafts, expect_next=0 if state.status is RunStatus.PENDING else None)
 
     async def prepare(self, state: RunState) -> None:
-        """Have the row of a run that waits say that something is under way."""
+        """Set the row of a waiting run to RUNNING, so that a restart looks at the run again."""
         await or_unavailable(self.context.pool.mark_unsettled(state))
 
     async def follow_up(self, state: RunState, appended: Appended | None) -> None:
-        """Have the run's row say that it has ended."""
+        """Write the end into the run's row."""
         await settle_ended(self.context, state.run_id)

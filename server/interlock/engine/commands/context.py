@@ -1,6 +1,6 @@
-"""What all commands share: the storage, the runs, and what is served.
+"""What all commands share: storage, runs and definitions.
 
-Law: a command that was begun is finished, also when whoever gave it is gone meanwhile.
+Law: a command that has begun is finished, even if its caller is gone meanwhile.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Context:
     """What a command works with.
 
     Attributes:
-        definitions: what is served.
-        vault: seals the secrets that people type into forms; None where there is no key.
-        is_alone: no other server works on these runs: a definition that isn't here is nowhere.
-        one_at_a_time: has commands of one idempotency key wait for each other.
-        under_way: the commands that were begun and aren't finished.
+        definitions: the workflow definitions that this server serves.
+        vault: seals the secrets that people type into forms; None if there is no key.
+        is_alone: no other server drives these runs, so a definition that is missing here is missing everywhere.
+        one_at_a_time: makes commands with the same idempotency key wait for each other.
+        under_way: the commands that have begun and aren't finished.
     """
 
     log: Log
@@ -48,7 +48,7 @@ class Context:
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def in_full(self, command: Coroutine[Any, Any, T]) -> T:
-        """Carry out a command to its end, whatever becomes of the caller."""
+        """Run a command to its end, even if the caller is cancelled."""
         task = asyncio.create_task(command)
         self.under_way.add(task)
         task.add_done_callback(self._finished)
@@ -57,4 +57,4 @@ class Context:
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self.under_way.discard(task)
         if not task.cancelled():
-            task.exception()  # retrieved, also when whoever gave the command is gone and doesn't ask
+            task.exception()  # retrieved, in case the caller is gone and doesn't ask

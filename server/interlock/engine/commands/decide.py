@@ -1,9 +1,9 @@
-"""Deciding what a run waits for.
+"""Applying people's decisions on a run's requirements.
 
 Laws:
 - A message is applied whole, or not at all.
-- Who may decide is asked of `may()`, requirement by requirement.
-- In a run whose definition isn't here, only what becomes of it can be decided.
+- `may()` says who may decide, per requirement.
+- In a run whose definition is missing, the only decision is what becomes of the run (`definition_changed`).
 
 Source: `docs/protocol.md`, "Decisions"; `docs/workflows.md`, "Changing a workflow".
 """
@@ -34,10 +34,10 @@ async def continue_run(context: Context, principal: Principal, message: Continue
     """Apply the decisions of a message.
 
     Args:
-        seen: on a connection that follows the run, the index up to (not including) which it was sent events.
+        seen: on a connection that follows the run, the index after the last event that it was sent.
 
     Raises:
-        Refusal: as `decide` says, or `run_not_found`, `workflow_mismatch`, `conflict`, `unavailable`.
+        Refusal: those of `Program.decide`, or `run_not_found`, `workflow_mismatch`, `conflict`, `unavailable`.
     """
     facts = await run_named_by(context, principal, message)
     served = await or_unavailable(context.definitions.program_of(facts.workflow_id, facts.version))
@@ -65,7 +65,7 @@ class Decide(Command):
     key: IdempotencyKey | None
 
     async def propose(self, served: Program | None, state: RunState) -> Proposal:
-        """The events of what is decided; none when all of it was decided so before."""
+        """Propose the events of the decisions; none if all of them were already taken before."""
         program = self._definition(served, state)
         if self.key is not None and self.key.digest in state.applied_keys:
             return Proposal()
@@ -77,7 +77,7 @@ class Decide(Command):
         if served is not None and served.fits(state):
             return served
         if asks_about_definition(state) and self.message.error_requirements and not self.message.step_requirements:
-            return unserved(state.workflow_id)  # whatever else is answered is refused as not found
+            return unserved(state.workflow_id)  # refuses any other requirement as not found
         raise DefinitionGone(state.run_id)
 
     async def _decided(self, program: Program, state: RunState) -> tuple[Decided, ...]:
@@ -98,11 +98,11 @@ class Decide(Command):
         return may(self.principal, Verb.DECIDE, self.facts, _Named(requirement.get("assignees")))
 
     async def prepare(self, state: RunState) -> None:
-        """Have what the run does next be in the trace of this message."""
+        """Put the run's next work into this message's trace."""
         self.context.traces.remember(state.run_id)
 
     async def follow_up(self, state: RunState, appended: Appended | None) -> None:
-        """Have the run driven on, unless its owner does."""
+        """Dispatch the run, unless it has an owner that goes on."""
         goes_on = state.status is RunStatus.RUNNING if appended is None else not appended.owned
         if goes_on:
             self.context.pool.dispatch(state.run_id)
@@ -110,6 +110,6 @@ class Decide(Command):
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What `may` has to know of a requirement."""
+    """The part of a requirement that `may` needs."""
 
     assignees: Sequence[str] | None

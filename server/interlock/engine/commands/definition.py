@@ -1,8 +1,8 @@
-"""Asking what becomes of a run whose place in its workflow is gone (`definition_changed`).
+"""Asking a person what becomes of a run whose position no longer exists in its workflow (`definition_changed`).
 
 Laws:
-- It is asked by a server that is alone: elsewhere another may have the definition.
-- It is asked once; where the run stands stays as it is, and its timers wait with it.
+- Only a server that is alone asks: with several servers, another one may have the definition.
+- The question is asked once; the run keeps its position, and its timers don't fire meanwhile.
 
 Source: `docs/workflows.md`, "Changing a workflow".
 """
@@ -23,7 +23,7 @@ from interlock_protocol.types import RunStatus
 
 
 class DefinitionGone(Refusal):
-    """The definition that a run can go on in isn't here."""
+    """This server has no definition in which the run can go on."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(
@@ -35,10 +35,10 @@ class DefinitionGone(Refusal):
 
 
 async def ask_about_definition(context: Context, run_id: str) -> None:
-    """Have a person say what becomes of a run that can't go on in what is served.
+    """Ask a person what becomes of a run that can't go on in the served definition.
 
     Raises:
-        LogUnavailable, StoreUnavailable, Refusal: it couldn't be asked now.
+        LogUnavailable, StoreUnavailable, Refusal: the question couldn't be asked now.
     """
     if context.is_alone:
         await apply(context, run_id, AskAboutDefinition(context))
@@ -46,25 +46,25 @@ async def ask_about_definition(context: Context, run_id: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AskAboutDefinition(Command):
-    """The question what becomes of a run."""
+    """The question of what becomes of a run."""
 
     reads_log: ClassVar[bool] = True
 
     context: Context
 
     async def propose(self, served: Program | None, state: RunState) -> Proposal:
-        """The question; nothing where it is asked already, or no more or not yet of any use."""
+        """Propose the question; nothing if it is already asked, or the run has ended or hasn't begun."""
         if state.status.is_final or state.status is RunStatus.PENDING or asks_about_definition(state) is not None:
             return Proposal()
         drafts = definition_changed(served, state, self.context.clock.now_ms())
         return Proposal(drafts, expect_next=state.next_index)
 
     async def prepare(self, state: RunState) -> None:
-        """Save what the run's steps changed in its session, before its snapshot stands for it."""
+        """Save the session changes of the run's steps, before a snapshot replaces them."""
         await Sessions(self.context.store, state).save(state)
 
     async def follow_up(self, state: RunState, appended: Appended | None) -> None:
-        """Have the run's row say that it waits for this answer alone."""
+        """Write a row that says that the run waits, and without a timer: it waits for this answer alone."""
         if appended is not None:
             state = await self.context.runs.state(state.run_id, fresh=True)
         if asks_about_definition(state) is not None:

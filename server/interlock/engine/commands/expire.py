@@ -1,6 +1,6 @@
-"""Deciding what nobody has decided in time.
+"""Resolving requirements that nobody decided in time.
 
-Law: a timeout is a command like a person's: it carries its condition, so that it fires once, whoever tries.
+Law: a timeout is a command like a person's decision: its append has a condition, so it fires once, however many try.
 
 Source: `docs/workflows.md`, "Timeouts".
 """
@@ -17,7 +17,7 @@ from interlock.workflow.program import TIMEOUT, Program, RunState
 
 
 async def expire(context: Context, run_id: str) -> bool:
-    """Resolve what is due in a run; False when others were faster each time, and it is to be looked at again.
+    """Resolve a run's due timeouts. Return False if others were faster each time; the caller looks again later.
 
     Raises:
         Refusal: `run_not_found` or `unavailable`.
@@ -31,12 +31,13 @@ async def expire(context: Context, run_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Expire(Command):
-    """What the timeouts of a run resolve now."""
+    """The resolution of a run's due timeouts."""
 
     context: Context
 
     async def propose(self, served: Program | None, state: RunState) -> Proposal:
-        """The events of what is due; none when nothing is: by an earlier look, perhaps, that couldn't record it."""
+        """Propose the events of the due timeouts; none if nothing is due, perhaps because an earlier try resolved it
+        but couldn't record it."""
         if served is None or not served.fits(state):
             raise DefinitionGone(state.run_id)
         now = self.context.clock.now_ms()
@@ -44,5 +45,5 @@ class Expire(Command):
         return Proposal(served.continued(state, decided, resolved_by=TIMEOUT, now=now), decided)
 
     async def follow_up(self, state: RunState, appended: Appended | None) -> None:
-        """Have the run driven, to go on, or to have its row say when the next timer is due."""
+        """Dispatch the run, so that it goes on, or its row gets the next timer."""
         self.context.pool.dispatch(state.run_id)

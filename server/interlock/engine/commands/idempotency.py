@@ -1,9 +1,9 @@
-"""Idempotency keys: the same command again is the first one's outcome.
+"""Idempotency keys: a repeated command gets the outcome of the first.
 
 Laws:
-- A key is its user's own, in their account, and stands for one message, whatever its `request_id`.
-- Commands of one key that come here at the same time wait for each other. Elsewhere the log and the store tell the
-  second what became of the first.
+- A key belongs to one user of one account, and stands for one message, whatever the message's `request_id`.
+- Concurrent commands with the same key on one node wait for each other. Across nodes, the second learns from the log
+  and the store what became of the first.
 
 Source: `docs/protocol.md`, "Frames".
 """
@@ -25,7 +25,7 @@ from interlock.store.ports.keys import IdempotencyKey
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
 Keyed: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow
-"""What may have a key."""
+"""The messages that may have a key."""
 
 _NOT_ASKED = {"request_id", "idempotency_key"}
 
@@ -34,7 +34,8 @@ def key_of(principal: Principal, message: Keyed, vault: Vault | None = None) -> 
     """The key that a message was sent with.
 
     Args:
-        vault: where there may be a secret in the message: a hash that anybody can make tells a short one.
+        vault: given if the message may contain a secret. It seals the fingerprint, because a short secret could be
+            guessed from a plain hash.
     """
     if message.idempotency_key is None:
         return None
@@ -45,13 +46,13 @@ def key_of(principal: Principal, message: Keyed, vault: Vault | None = None) -> 
 
 
 def is_of(fingerprint: str, message: Keyed, vault: Vault | None = None) -> bool:
-    """Whether this is the fingerprint of that message, sealed by `vault` or not."""
+    """Return True if this is the message's fingerprint, sealed by `vault` or plain."""
     own = fingerprint_of(message)
     return fingerprint == own or (vault is not None and vault.is_same(own, _PURPOSE, fingerprint))
 
 
 def fingerprint_of(message: Keyed) -> str:
-    """A hash of what a message asks for: all of it but its correlation id, and without nulls, as it travels."""
+    """A hash of what a message asks for: its fields without `request_id`, the key itself, and nulls."""
     fields = type(message).model_fields.keys() - _NOT_ASKED
     body = {name: value for name, value in message if name in fields and value is not None}
     return hashlib.blake2b(to_json(body), digest_size=16).hexdigest()
@@ -62,7 +63,7 @@ _PURPOSE = "idempotency"
 
 @dataclass(slots=True)
 class _Turn:
-    """The commands of one key that are under way, and how many they are."""
+    """The lock of one key, and the number of commands that hold it or wait for it."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
@@ -76,7 +77,7 @@ class OneAtATime:
 
     @contextlib.asynccontextmanager
     async def __call__(self, key: IdempotencyKey | None) -> AsyncIterator[None]:
-        """Wait for whoever has the same key; commands without one wait for nobody."""
+        """Wait until no other command with this key is under way; without a key, don't wait."""
         if key is None:
             yield
             return

@@ -1,4 +1,4 @@
-"""What commands are refused with, and how a storage that is away becomes a refusal."""
+"""The refusals of commands, and the translation of unavailable storage into a refusal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 async def or_unavailable(awaitable: Awaitable[T]) -> T:
-    """The result.
+    """Await and return the result.
 
     Raises:
-        Refusal: `unavailable`, when the log or the database can't be reached.
+        Refusal: `unavailable`, if the log or the database can't be reached.
     """
     try:
         return await awaitable
@@ -25,22 +25,22 @@ async def or_unavailable(awaitable: Awaitable[T]) -> T:
 
 
 def forbidden(sentence: str, run_id: str | None = None) -> Refusal:
-    """What may not be done."""
+    """The refusal of something that the caller may not do."""
     return Refusal(ErrorCode.FORBIDDEN, sentence, run_id=run_id)
 
 
 def unavailable(sentence: str, run_id: str | None = None) -> Refusal:
-    """What can't be done now."""
+    """The refusal of something that can't be done now."""
     return Refusal(ErrorCode.UNAVAILABLE, sentence, run_id=run_id)
 
 
 def no_run(run_id: str) -> Refusal:
-    """A run that doesn't exist, or not for whoever asks."""
+    """The refusal for a run that doesn't exist, or that the caller may not know of."""
     return Refusal(ErrorCode.RUN_NOT_FOUND, "There is no such run; check run_id (and session_id).", run_id=run_id)
 
 
 def no_workflow(workflow_id: str, served: Iterable[str]) -> Refusal:
-    """A workflow that isn't served."""
+    """The refusal for a workflow that isn't served."""
     known = ", ".join(sorted(served))
     return Refusal(
         ErrorCode.WORKFLOW_NOT_FOUND, f"There is no workflow {workflow_id!r} here; this server has: {known}."

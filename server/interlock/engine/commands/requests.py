@@ -1,9 +1,10 @@
-"""What the requests of clients have in common: the run that they name, and the answer when they come again.
+"""What client requests share: finding the run that they name, and answering repeats.
 
 Laws:
-- For whoever may not read a run it doesn't exist; nor does it under another session than its own.
-- A request that comes again with its idempotency key gets what the first one got; another one with that key a conflict.
-- Of one key there is one request at a time on a node.
+- To a caller who may not read a run, the run doesn't exist; neither does it under another session than its own.
+- A request repeated with its idempotency key gets the first one's answer; a different request with that key gets a
+  conflict.
+- A node handles one request per key at a time.
 
 Source: `docs/protocol.md`, "Frames" and "Actions".
 """
@@ -22,7 +23,7 @@ from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow
 
 
 async def run_named_by(context: Context, principal: Principal, message: ContinueWorkflow | CancelWorkflow) -> Facts:
-    """The run that a message names, if the principal may know of it, and the message means that run.
+    """Return the run that a message names, if the principal may read it and its workflow and session match.
 
     Raises:
         Refusal: `run_not_found`, `workflow_mismatch` or `unavailable`.
@@ -42,7 +43,7 @@ async def run_named_by(context: Context, principal: Principal, message: Continue
 async def apply_once(
     context: Context, run_id: str, principal: Principal, message: Keyed, command: Command
 ) -> Accepted | None:
-    """Carry out a command, unless this was done under its key before; None and refusals as `apply`, and `conflict`."""
+    """Apply a command, unless its key was used before. Returns and raises as `apply`, and raises `conflict`."""
     key = command.key
     async with context.one_at_a_time(key):
         if key is not None:
@@ -53,10 +54,10 @@ async def apply_once(
 
 
 async def as_before(context: Context, earlier: Outcome, principal: Principal, message: Keyed) -> Accepted:
-    """The first outcome of an idempotency key.
+    """Return the first outcome of an idempotency key.
 
     Raises:
-        Refusal: `conflict`, when the key was used for something else; `unavailable`.
+        Refusal: `conflict`, if the key was used for a different message; `unavailable`.
     """
     if not is_of(earlier.fingerprint, message, context.vault):
         raise Refusal(

@@ -1,9 +1,9 @@
-"""What is known of runs, and what is appended to them beside their owner.
+"""Access to runs: their facts, states and events, and appends by others than their owner.
 
 Laws:
-- For whoever may not read a run it doesn't exist.
-- A state is to be looked at, and not to be changed; who wants it as the log has it says `fresh`.
-- A log that seems to have lost something is looked after before anything is said of it: see `loss`.
+- To a caller who may not read a run, the run doesn't exist.
+- A state is read-only; a caller that needs it as new as the log passes `fresh`.
+- If a log seems to have lost entries, that is checked and repaired before anything is said of it: see `lost_log`.
 
 Source: `docs/architecture.md`, "Order of writes" and "On many nodes".
 """
@@ -37,7 +37,7 @@ CACHED_FACTS = 4096
 
 @dataclass(slots=True)
 class Facts:
-    """What has to be known of a run to say who may do what, and with what; it doesn't change, but for who was named."""
+    """What the checks of permission and of a message's ids need to know of a run. Only `assignees` may change."""
 
     run_id: str
     workflow_id: str
@@ -55,12 +55,12 @@ class Facts:
 
 
 class Runs:
-    """The runs there are.
+    """All runs.
 
     Args:
-        pool: has the states of those that are worked on here.
-        on_lost: begins another epoch of a run if its log is lost, and says whether it was.
-        is_alone: no other process appends: a head that is there is right.
+        pool: has the states of the runs that are driven here.
+        on_lost: begins a new epoch of a run if its log is lost, and returns whether it was.
+        is_alone: no other process appends, so a head that exists is right.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class Runs:
     # ── Facts ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def readable(self, principal: Principal, run_id: str) -> Facts:
-        """The facts of a run that the principal may read.
+        """Return the facts of a run that the principal may read.
 
         Raises:
-            Refusal: `run_not_found`, also for a run that isn't the principal's to see; `unavailable`.
+            Refusal: `run_not_found`, also for a run that the principal may not read; `unavailable`.
         """
         facts = await self.facts(run_id)
         if may(principal, Verb.READ, facts):
             return facts
-        # Somebody may have been named since: in the run's pending requirements, or in its row.
+        # The principal may have become an assignee since: in a pending requirement, or in the run's row.
         named = await self._named(facts)
         if not may(principal, Verb.READ, named):
             raise no_run(run_id)
@@ -123,7 +123,7 @@ class Runs:
         return self.remember(Facts(*of_run, row.account, row.namespace))
 
     def remember(self, facts: Facts) -> Facts:
-        """Keep the facts of a run at hand."""
+        """Cache the facts of a run."""
         self._facts[facts.run_id] = facts
         if len(self._facts) > CACHED_FACTS:
             self._facts.popitem(last=False)
@@ -132,7 +132,7 @@ class Runs:
     # ── States ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def state(self, run_id: str, *, fresh: bool = False) -> RunState:
-        """The state of a run, to look at and not to change; when `fresh`, as the log has it.
+        """Return a run's state, read-only; with `fresh`, loaded from the log.
 
         Raises:
             Refusal: `run_not_found` or `unavailable`.
@@ -143,11 +143,11 @@ class Runs:
         return state
 
     async def logged(self, run_id: str) -> RunState:
-        """The state of a run as its log has it: `state`, when fresh."""
+        """Return a run's state, loaded from its log: `state` with `fresh`."""
         return await self.state(run_id, fresh=True)
 
     async def snapshot(self, run_id: str) -> dict[str, Any]:
-        """A `WorkflowRunOutput` that stands for everything in the log so far; its `as_of` says how far that is."""
+        """Return a `WorkflowRunOutput` that covers everything in the log so far; its `as_of` says how far that is."""
         state = await self.state(run_id, fresh=True)
         program = await or_unavailable(self._definitions.program_of(state.workflow_id, state.version))
         return snapshot(state.workflow_id if program is None else program.name, state, self._clock.now_ms())
@@ -155,7 +155,7 @@ class Runs:
     # ── Events ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def logged_from(self, run_id: str, index: int) -> list[Batch]:
-        """A page of a run's log that begins with `index`, or no later; empty at its end.
+        """Return a page of a run's log that begins at `index` or before; empty at the log's end.
 
         Raises:
             LogUnavailable: the log is away.
@@ -163,7 +163,7 @@ class Runs:
         return await self._log.read(run_id, index)
 
     async def last_event(self, head: Head) -> dict[str, Any] | None:
-        """The last event of a run, without its index and epoch; None where it isn't kept any more.
+        """Return the last event of a run, without its index and epoch, or None if the log no longer has it.
 
         Raises:
             LogUnavailable: the log is away.
@@ -177,13 +177,13 @@ class Runs:
     # ── Loss ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def head(self, run_id: str) -> Head:
-        """The head of a run that exists, also of one that waits to begin and has none yet.
+        """Return the head of a run that exists; a pending run that has none yet gets a default one.
 
-        A log that has lost what the store knows of begins another epoch first. An end is doubted like anything else: it
-        may have been appended to a log that had lost something before it.
+        If the log has lost entries that the store knows of, a new epoch begins first. That applies to ended runs, too:
+        the end may have been appended to a log that had lost entries before it.
 
         Raises:
-            LogUnavailable, StoreUnavailable: neither is known now.
+            LogUnavailable, StoreUnavailable: the head, or what the store knows, can't be read now.
         """
         head = await self._log.head(run_id)
         if (head is None or not self._is_alone) and await self.begin_anew(run_id):
@@ -191,24 +191,24 @@ class Runs:
         return head or Head(run_id, FIRST_EPOCH, 0, RunStatus.PENDING, frozenset(), None, 0)
 
     def suspect(self, run_id: str, epoch: int, next_index: int) -> None:
-        """Entries that were told of don't seem to be in the log any more: look, and see to it."""
+        """Check in the background a log that seems to have lost entries this process knew of, and recover the run."""
         if run_id in self._suspected:
             return
-        task = asyncio.create_task(self._look_after(run_id, Seen(epoch, next_index)), name=f"suspect {run_id}")
+        task = asyncio.create_task(self._check_loss(run_id, Seen(epoch, next_index)), name=f"suspect {run_id}")
         self._suspected[run_id] = task
         task.add_done_callback(lambda _: self._suspected.pop(run_id))
 
-    async def _look_after(self, run_id: str, seen: Seen) -> None:
-        with contextlib.suppress(LogUnavailable, StoreUnavailable, Refusal):  # whoever asks for it next looks again
+    async def _check_loss(self, run_id: str, seen: Seen) -> None:
+        with contextlib.suppress(LogUnavailable, StoreUnavailable, Refusal):  # the next request checks again
             await self.begin_anew(run_id, seen)
 
     @property
     def suspicions(self) -> Sequence[asyncio.Task[None]]:
-        """What is being looked after at the moment."""
+        """The checks that are under way."""
         return tuple(self._suspected.values())
 
     async def begin_anew(self, run_id: str, seen: Seen = NOTHING_SEEN) -> bool:
-        """Have a run whose log is lost go on in another epoch; whether it was lost."""
+        """If the run's log is lost, begin a new epoch and drive the run in it. Return whether it was lost."""
         if not await self._on_lost(run_id, seen):
             return False
         self._pool.forget(run_id)
@@ -225,14 +225,14 @@ class Runs:
         expect_next: int | None = None,
         key: IdempotencyKey | None = None,
     ) -> Appended | Refused:
-        """Append what isn't the owner's, under the head's conditions; sent again once when the reply was lost.
+        """Append events of others than the owner, under the head's conditions; retried once if the reply is lost.
 
-        What comes to stand before what is known of the log is as good as refused: the log has lost something, and this
-        goes with it.
+        If the events land before an index that is known to be taken, they count as refused: the log has lost entries,
+        and the new epoch drops these events, too.
 
         Args:
-            state: what it was decided on.
-            key: goes with the entries, so that it is as durable as what was done under it.
+            state: the state that the events were proposed on.
+            key: is logged with the entries, so that it is as durable as they are.
         """
         for draft in drafts:
             draft.event["created_at"] = self._clock.now_ms()

@@ -2,7 +2,7 @@
 
 Laws:
 - A start is durable before it is acknowledged.
-- The process that takes it drives the run itself when it has room, else whoever has: see `takeover`.
+- The process that accepts a start drives the run if it has room; otherwise a process that has room does (`takeover`).
 
 Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions".
 """
@@ -31,7 +31,7 @@ from interlock_protocol.namespaces import home_of
 
 
 async def start(context: Context, principal: Principal, message: StartWorkflow) -> Accepted:
-    """Accept a run durably, and drive it.
+    """Accept a run durably and drive it.
 
     Raises:
         Refusal: `forbidden`, `workflow_not_found`, `workflow_mismatch`, `invalid_input`, `conflict` or `unavailable`.
@@ -41,7 +41,7 @@ async def start(context: Context, principal: Principal, message: StartWorkflow) 
     if not may(principal, Verb.START, place):
         raise forbidden(_why_not_started(principal, place.namespace))
     program = await or_unavailable(_asked_for(context, message))
-    if context.log.is_away:  # it could be kept, but nobody knows until when it wouldn't begin
+    if context.log.is_away:  # the store could keep it, but nobody knows when it would begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
     run = _new_run(context, place, message, program)
     earlier = await or_unavailable(context.store.create_run(run, key_of(principal, message)))
@@ -69,7 +69,7 @@ async def start(context: Context, principal: Principal, message: StartWorkflow) 
 
 
 async def _asked_for(context: Context, message: StartWorkflow) -> Program:
-    """The workflow that a message names, in the version that it names."""
+    """Return the workflow that a message names, in the version that it names."""
     definitions, wanted = context.definitions, message.version
     current = await definitions.program_of(message.workflow_id, None)
     if current is None:
@@ -102,7 +102,7 @@ def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Pr
 
 
 def _user_of(principal: Principal, message: StartWorkflow) -> str:
-    """Whose run it is: the principal's, or, when an admin says so, another user's."""
+    """Return the run's user: the principal, or the user that an admin names."""
     if message.user_id is None or not may(principal, Verb.ACT_FOR):
         return principal.user_id
     try:

@@ -99,7 +99,7 @@ class Pool:
         """Have the run driven, now or when there is room.
 
         Args:
-            found: a sweep found the run, no command named it. The process that took a decision on it may have died
+            found: a sweep found the run; no command asked for it. The process that took a decision on it may have died
                 before it wrote the audit.
         """
         if self._stopping:

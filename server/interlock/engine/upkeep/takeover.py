@@ -72,7 +72,7 @@ class Takeover:
     async def renew(self, every: float) -> None:
         """Renew this process's leases every `every` seconds, forever, independently of the other loops."""
         while True:
-            with self._going_on():
+            with self._logging_errors():
                 await self._log.renew(self._pool.owner)
             await asyncio.sleep(every)
 
@@ -88,7 +88,7 @@ class Takeover:
             offered = loop.time() < look_at
             if not offered:
                 look_at = loop.time() + every
-            with self._going_on():
+            with self._logging_errors():
                 await self._take(offered=offered)
                 if not self._is_alone and not offered:  # this process hears its own offers
                     await self._offer()
@@ -98,13 +98,13 @@ class Takeover:
         while not self._is_alone:
             await asyncio.sleep(every)
             for status in self._compared_to:
-                with self._going_on():
+                with self._logging_errors():
                     await self._compare(status)
-            with self._going_on():
+            with self._logging_errors():
                 await self._archive()
 
     @contextlib.contextmanager
-    def _going_on(self) -> Iterator[None]:
+    def _logging_errors(self) -> Iterator[None]:
         try:
             yield
         except (LogUnavailable, StoreUnavailable):
@@ -127,7 +127,9 @@ class Takeover:
             await self._log.offer(run_id, create_epoch=FIRST_EPOCH)
 
     async def _compare(self, status: RunStatus) -> None:
-        """Compare one page of the store's runs of this status with their logs, and dispatch those that never began.
+        """Compare a page of the store's runs of this status with their logs, and dispatch those that never began.
+
+        Reading the head begins a new epoch for a run whose log is lost.
 
         Pending runs have a page of their own: they are few, and must not wait behind all the running ones.
         """
@@ -135,7 +137,7 @@ class Takeover:
         page = await self._store.lingering(status, LINGERING_MS, after=after, limit=COMPARED)
         self._compared_to[status] = page[-1] if len(page) == COMPARED else ""
         for run_id in page:
-            with self._going_on():  # a run that can't be reached now delays no other
+            with self._logging_errors():  # a run that can't be reached now delays no other
                 if self._is_free(run_id) and self._pool.room:
                     head = await self._head(run_id)
                     if head.generation == 0 and head.status is RunStatus.PENDING:

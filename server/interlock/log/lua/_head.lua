@@ -1,5 +1,5 @@
--- What the scripts share (it is put before each): a run's head, and the indexes of its shard that follow from it.
--- ARGV[1] is a MessagePack list of a script's arguments; what isn't given is false there.
+-- The code that all scripts share, put before each: a run's head, and the indexes of its shard that derive from it.
+-- ARGV[1] is a MessagePack list of a script's arguments; a missing argument is false.
 
 local FINAL = { COMPLETED = true, CANCELLED = true, ERROR = true }
 
@@ -34,15 +34,15 @@ local function dump_head(head, leases)
   return { head.epoch, head.next, head.status, owner, head.generation, head.pending, head.first }
 end
 
--- A lease counts as expired only for a caller that has been in touch with Redis, without a gap, for one whole lease:
--- owners who couldn't renew because Redis was away have then had the time to do so.
+-- A lease counts as expired only for a caller that has been in contact with Redis, without a gap, for a whole lease.
+-- By then, owners that couldn't renew because Redis was away have had the time to renew.
 local function may_expire(now, lease_ms, since, seen)
   return now - seen <= lease_ms / 2 and now - since >= lease_ms
 end
 
--- `ready` holds the runs that need an owner and have none (score: since when): to work on, or, ended, to archive.
--- `owned` holds the runs that have one, whatever their status: an owner may die before it has written down a pause or an
--- end. Whoever is in `owned` is in `leases`, if only as expired: that is how a run whose owner is gone is found.
+-- `ready` has the runs that need an owner and have none (score: since when): to drive, or, if ended, to archive.
+-- `owned` has the runs with an owner, whatever their status: an owner may die before it has written a pause or an end.
+-- Every owner in `owned` is also in `leases`, at least as expired, so that a run whose owner is gone is found.
 local function index(head, run_id, ready, owned, leases, paused)
   if head.owner == '' and head.status ~= 'PAUSED' then
     redis.call('ZADD', ready, 'NX', now_ms(), run_id)

@@ -1,4 +1,4 @@
--- Write a batch at the tail if the head allows it; the same append id again only answers where it was written.
+-- Write a batch at the tail if the head allows it; a repeated append id only returns where it was written.
 -- KEYS head, log, ready, owned, leases, paused
 -- ARGV [run id, append id, count of entries, generation?, expected next?, known next?, status?, resolves, withdraws,
 --       opens, how many appends of others to remember, the channel of its growth before the run id], entries
@@ -9,7 +9,7 @@ local entries = ARGV[2]
 local head = load_head(KEYS[1])
 if not head then return { 'no_run' } end
 
--- An owner's append is looked for where owners' are, anybody else's among anybody else's.
+-- Owners' appends are remembered separately from other writers' appends.
 local recent = generation and { unpacked(head.last) } or unpacked(head.recent)
 
 local function is_owned()
@@ -30,14 +30,14 @@ local function refusal()
     if not is_pending[id] then return 'not_pending' end
   end
   if expect_next and head.next ~= expect_next then return 'tail_moved' end
-  -- The owner has appended since, and knew of that: this is a request that was given up, and comes late.
+  -- An owner's append lies beyond what this one knows, so this is a delayed duplicate that its sender gave up.
   if generation and known_next and (recent[1][3] or 0) > known_next then return 'tail_moved' end
 end
 
 local reason = refusal()
 if reason then return { reason, dump_head(head, KEYS[5]) } end
 
--- First, as it is what Redis refuses when its memory is full; a script that has written is never stopped midway.
+-- This write comes first, because Redis refuses it when its memory is full; after a write, no script is stopped midway.
 local first = head.next
 redis.call('XADD', KEYS[2], string.format('%d-%d', head.epoch, first), 'e', entries)
 head.next = first + count

@@ -1,4 +1,4 @@
--- Delete a run's log, if its head is still what was copied; the head stays.
+-- Delete a run's log if its head is still the one that was copied; the head stays.
 -- KEYS head, log, ready, owned, paused
 -- ARGV [run id, epoch, next, status]
 local run_id, epoch, next_index, status = unpack(cmsgpack.unpack(ARGV[1]))

@@ -1,4 +1,4 @@
--- Begin an epoch: a head that nobody owns, and no entries, in place of what is left of an earlier one.
+-- Begin an epoch: create a head without an owner, and no entries, in place of what is left of an earlier epoch.
 -- KEYS head, log, ready, owned, leases, paused
 -- ARGV [run id, epoch, first index, status, generation, pending, the channel of its growth before the run id]
 local run_id, epoch, first, status, generation, pending, grown = unpack(cmsgpack.unpack(ARGV[1]))

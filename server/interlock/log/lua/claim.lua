@@ -1,9 +1,9 @@
--- Make the caller the owner, under a new generation, of a run that nobody else owns; make the head if it is told to.
+-- Make the caller the owner, under a new generation, of a run that has no other owner; create the head if requested.
 -- KEYS head, ready, owned, leases, paused
 -- ARGV [run id, owner, epoch to create?, lease in ms, how late it may come in ms, in touch since, last seen]
 local run_id, owner, epoch, lease_ms, late_ms, since, seen = unpack(cmsgpack.unpack(ARGV[1]))
 local now = now_ms()
--- Who sent it may have given it up by now, and would own a run without knowing it.
+-- The sender may have given up by now, and would own a run without knowing it.
 if now - seen > late_ms then return { now, 'late' } end
 
 local head = load_head(KEYS[1])

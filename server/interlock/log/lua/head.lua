@@ -1,4 +1,4 @@
--- The head of a run.
+-- Return the head of a run.
 -- KEYS head, leases
 local head = load_head(KEYS[1])
 return head and dump_head(head, KEYS[2])

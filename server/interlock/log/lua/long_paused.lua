@@ -1,4 +1,4 @@
--- Runs that have been waiting for so long, the longest waiting first.
+-- Return the runs that have waited for the given time, the longest waiting first.
 -- KEYS paused
 -- ARGV [milliseconds, how many]
 local for_ms, limit = unpack(cmsgpack.unpack(ARGV[1]))

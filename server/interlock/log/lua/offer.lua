@@ -1,6 +1,6 @@
--- Say that a run needs an owner, if it has none; make its head if it is about to begin.
+-- Announce that a run needs an owner, if it has none; create its head if it is about to begin.
 -- KEYS head, ready, owned, leases, paused
--- ARGV [run id, epoch, the channel that says so]
+-- ARGV [run id, epoch, the channel for announcements]
 local run_id, epoch, channel = unpack(cmsgpack.unpack(ARGV[1]))
 local head = load_head(KEYS[1])
 if head and head.owner ~= '' then return end

@@ -1,4 +1,4 @@
--- Active runs that nobody owns, longest waiting first, then those whose owner's lease ran out.
+-- Return the runs that need an owner, the longest waiting first, then those whose owner's lease has expired.
 -- KEYS ready, owned, leases
 -- ARGV [how many, lease in ms, in touch since, last seen]
 local limit, lease_ms, since, seen = unpack(cmsgpack.unpack(ARGV[1]))
@@ -16,7 +16,7 @@ if may_expire(now, lease_ms, since, seen) then
         if #runs < limit then table.insert(runs, owned[i]) end
       end
     end
-    -- A lease that isn't there has run out, too. Without it, nobody looks through `owned` again and again.
+    -- A missing lease counts as expired. Removing it saves scanning `owned` again and again.
     for _, owner in ipairs(expired) do
       if runs_of[owner] == 0 then redis.call('ZREM', KEYS[3], owner) end
     end

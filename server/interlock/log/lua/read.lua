@@ -1,4 +1,4 @@
--- A run's head, and a page of its log: batches as (id, entries), the first one being that which holds the index asked for.
+-- Return a run's head, and a page of its log: batches as (id, entries), from the one that contains the requested index.
 -- KEYS head, log, leases
 -- ARGV [first index (else that which the log begins with), bytes]
 local first, budget = unpack(cmsgpack.unpack(ARGV[1]))
@@ -12,7 +12,7 @@ local asked = string.format('%d-%d', head.epoch, first)
 local holding = redis.call('XREVRANGE', KEYS[2], asked, head.epoch .. '-0', 'COUNT', 1)
 if #holding == 0 then return reply end
 
--- How many batches fill the page isn't known: ask for a few, then for as many as the size of those promises.
+-- The number of batches that fill the page is unknown: fetch a few, then estimate the number from their size.
 local from, count, bytes, batches = holding[1][1], 4, 0, 0
 while count > 0 do
   local page = redis.call('XRANGE', KEYS[2], from, head.epoch, 'COUNT', count)

@@ -1,4 +1,4 @@
--- Give a run up, unless its log has grown since the owner last looked.
+-- Release a run, unless its log has grown since the owner last looked.
 -- KEYS head, ready, owned, leases, paused
 -- ARGV [run id, generation, expected next]
 local run_id, generation, expect_next = unpack(cmsgpack.unpack(ARGV[1]))

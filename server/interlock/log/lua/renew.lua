@@ -1,4 +1,4 @@
--- Prolong an owner's lease on everything it owns in this shard.
+-- Renew an owner's lease on everything that it owns in this shard.
 -- KEYS leases
 -- ARGV [owner, lease in ms]
 local owner, lease_ms = unpack(cmsgpack.unpack(ARGV[1]))

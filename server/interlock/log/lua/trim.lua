@@ -1,4 +1,4 @@
--- Drop what stands before an index, by whole batches; what is archived is dropped where it is.
+-- Drop the entries before an index, in whole batches; archived entries are dropped in the archive.
 -- KEYS head, log
 -- ARGV [epoch, index, is it known that a batch begins there]
 local epoch, before, is_beginning = unpack(cmsgpack.unpack(ARGV[1]))
