@@ -70,8 +70,9 @@ def _tool(event: Fields, _: History) -> Fields:
     return {**told, "error": tool.get("result")} if event["event"] == "ToolCallError" else told
 
 
-def _recovered(_: Fields, __: History) -> Fields:
-    return {"name": "WorkflowRecovered"}
+def _unknown_there(event: Fields, _: History) -> Fields:
+    """An event that AgentOS doesn't have: to its clients it is a custom one of that name."""
+    return {"name": event["event"]}
 
 
 def _run_output(event: Fields, history: History) -> Fields:
@@ -117,9 +118,6 @@ _UNCHANGED = (
     "LoopExecutionCompleted",
     "ParallelExecutionStarted",
     "ParallelExecutionCompleted",
-    "RaceExecutionStarted",
-    "RaceExecutionCompleted",
-    "StepsWithdrawn",
     "ConditionExecutionStarted",
     "ConditionExecutionCompleted",
     "RouterExecutionStarted",
@@ -143,7 +141,10 @@ EVENTS: dict[str, Row] = {
     "ToolCallStarted": Row("ToolCallStarted", _tool),
     "ToolCallCompleted": Row("ToolCallCompleted", _tool),
     "ToolCallError": Row("ToolCallError", _tool),
-    "WorkflowRecovered": Row("CustomEvent", _recovered),
+    **dict.fromkeys(
+        ("RaceExecutionStarted", "RaceExecutionCompleted", "StepsWithdrawn", "WorkflowRecovered"),
+        Row("CustomEvent", _unknown_there),
+    ),
     "WorkflowCompleted": Row("WorkflowCompleted", _completed, repeats=True),
     "auth_error": Row("auth_error", _auth_error),
 }
