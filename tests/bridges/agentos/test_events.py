@@ -59,6 +59,9 @@ NAMES = {
     "StepSkipped": "StepCompleted",
     "WorkflowRunOutput": "WorkflowPaused",
     "WorkflowRecovered": "CustomEvent",
+    "RaceExecutionStarted": "CustomEvent",
+    "RaceExecutionCompleted": "CustomEvent",
+    "StepsWithdrawn": "CustomEvent",
 }
 """Those that are called otherwise."""
 
