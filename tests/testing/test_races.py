@@ -73,11 +73,18 @@ async def test_losers_are_cancelled_and_what_they_ask_is_withdrawn() -> None:
 
 async def test_run_goes_on_past_a_race_while_what_was_withdrawn_can_t_be_decided() -> None:
     branches = Branches()
-    race = Race("first", [Step("ask", lambda _: "asked", human_review=Confirm("Well?")), branches.quick])
+    asks = Step("ask", lambda _: "asked", human_review=Confirm("Well?"))
+    race = Race("first", [asks, Step("slow", branches.slow), branches.quick])
     async with running(Workflow("racing", steps=[race, Step("last", lambda _: "end", human_review=Confirm())])) as run:
         late = await run.paused("ask")
+        await run.until("RunResponseContentEvent", step="slow")
         branches.go.set()
         last = await run.paused("last")
+        await run.until("WorkflowRunOutput")
+        await asyncio.wait_for(branches.cancelled.wait(), 10)
+        head = await run._server._services.engine.log.head(run.run_id)
+        assert head is not None
+        assert head.pending == {last.id}, "the head knows too what can't be decided any more"
         with pytest.raises(Refusal, match="isn't asked any more") as refused:
             await late.confirm()
         assert refused.value.code is ErrorCode.REQUIREMENT_NOT_FOUND
