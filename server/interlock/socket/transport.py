@@ -154,16 +154,16 @@ def _is_small(event: Any) -> bool:
 
 
 class Below(asyncio.Transport):
-    """The connection below a WebSocket, which times out while a peer is expected to authenticate, or to end it."""
+    """The connection below a WebSocket, which tracks whether the peer owes something: at first, authentication."""
 
     __slots__ = ()
 
     def expect_nothing(self) -> None:
-        """Stop the timeout: the peer has authenticated."""
+        """Note that the peer owes nothing, because it has authenticated."""
         raise NotImplementedError
 
     def expect_end(self) -> None:
-        """Start a timeout for the peer to end the connection."""
+        """Note that the peer owes the end of the connection."""
         raise NotImplementedError
 
 
