@@ -108,7 +108,7 @@ class JwksKeys:
         return keys[0] if len(keys) == 1 or (keys and kid is not None) else None
 
     async def _fetch(self) -> bool:
-        """Return True if the keys were fetched now, by the current fetch or a new one. No fetch begins if the last one is
+        """Return True if the keys were fetched now, by a running fetch or a new one. No fetch begins if the last one is
         too recent. Never raises."""
         if self._fetching is None or self._fetching.done():
             if self._clock() - self._tried_at < self._cooldown:

@@ -67,7 +67,7 @@ class StaticTokens:
     """A fixed set of tokens."""
 
     def __init__(self, tokens: Mapping[str, Principal]) -> None:
-        # The hash is keyed, so that the order of hashes is unknown outside of this process.
+        # The hash is keyed, so that nobody outside of this process knows which tokens have similar hashes.
         self._hash_key = secrets.token_bytes(32)
         self._principals = [(self._hash(token_bytes(token)), who) for token, who in tokens.items()]
 

@@ -59,7 +59,7 @@ class ExpiredDuring(Exception):  # noqa: N818 - a state of the world, not a prog
 
 
 class _SseCodec:
-    """Encodes messages as server-sent events, once in the hub for all such followers."""
+    """Encodes messages as server-sent events; the hub encodes each message once for all such followers."""
 
     subprotocol = "text/event-stream"
 

@@ -1,12 +1,12 @@
-"""uvicorn's WebSocket transport, with additions of the socket's own beyond ASGI.
+"""uvicorn's WebSocket transport, with the socket's additions to ASGI.
 
 Laws:
 - The socket runs on any ASGI server. This module only saves work, and frees places held by dead peers.
 - A frame gets its RFC 6455 header once, for all recipients; a page of frames is one write.
 - An idle socket keeps nothing of its handshake.
 - Fragments, pings and pongs, which are no messages by themselves, have a budget, by number. The received part of a
-  message is bounded by bytes, with a lower bound until the peer is known. After the message of an unknown peer, nothing
-  more is read until that message was processed, as it may have been the token.
+  message is limited in bytes, more strictly until the peer is known. After a message of an unknown peer, nothing is
+  read until that message was processed, as it may have been the token.
 - A peer whose pong is due counts as alive while it sends anything, `LIVE_BYTES` in the time of a pong: on a slow line,
   a large message holds up the pong behind it. While nothing is read from a peer, it counts as alive.
 - What waits for a peer is bounded: of its pings, only the latest is answered when it reads again.

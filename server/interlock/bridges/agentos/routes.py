@@ -2,8 +2,8 @@
 
 Laws:
 - Each is answered by the server's own routes, called with the client's own headers: their rights, limits and refusals
-  apply. Only runs that these routes have let this client read are read from the log, and one for each request that they
-  counted: a list of runs counts several times.
+  apply. The log is read only for runs that these routes have let this client read, one for each request that they
+  counted: a list of runs counts as several requests.
 - Of a body, no more is read or parsed than the server would: a larger one is passed on for the server to refuse.
 - Agents, teams and models, which Interlock doesn't have, are empty lists; other paths of AgentOS don't exist.
 

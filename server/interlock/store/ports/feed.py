@@ -19,7 +19,7 @@ CHANGES_KEPT_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row of the change feed: what changed, and the current run."""
+    """One row of the change feed: the change, and the run as it is now."""
 
     seq: int
     status: RunStatus

@@ -111,7 +111,7 @@ def _end(state: RunState, node: NodeState, event: typed.StepEvent, happening: Ha
 
 
 def _forget_secrets(state: RunState, node: NodeState) -> None:
-    """Drop the secrets of a step that has ended; it can still be told whether another secret is the same."""
+    """Drop the secrets of a step that has ended; whether another secret is the same can still be told."""
     if node.form.sealed:
         node.form = replace(node.form, sealed={})
         for kind in ("requires_user_input", "requires_error_decision"):

@@ -100,7 +100,7 @@ def _part(requirement: dict[str, Any]) -> None:
 
 
 def _note_else(nodes: dict[str, Any], requirement: dict[str, Any]) -> None:
-    """Keep it in the condition if its question offered its other branch."""
+    """Note in the condition that its question offered its other branch."""
     node = None
     for part in requirement["path"]:
         if isinstance(part, str):

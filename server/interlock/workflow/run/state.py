@@ -26,7 +26,7 @@ from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 3
 OLDEST_READABLE = 2
-"""Snapshots from this version on can be loaded; of older runs, the log is complete."""
+"""Snapshots from this version on can be loaded; of runs with older ones, the log is complete."""
 
 GATES = ("requires_confirmation", "requires_user_input", "requires_route_selection")
 """The kinds of pauses before a node runs."""
