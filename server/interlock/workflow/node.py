@@ -260,7 +260,7 @@ class NodeState:
         self.phase = phase
 
     def begin_anew(self) -> None:
-        """Make the nodes inside the previous pass, without the skipped ones: those that have an output are kept."""
+        """Move the nodes inside to the previous pass, except skipped ones: an output of an earlier pass stays."""
         kept = {name: child for name, child in self.children.items() if child.phase not in _WITHOUT}
         self.earlier |= kept
         self.children = {}

@@ -79,7 +79,7 @@ class Session:
     """The conversation that a run belongs to.
 
     Args:
-        id: shared by its runs, together with their owner.
+        id: shared by its runs, which also share an owner.
         state: values that steps keep for later steps and later runs. Change it in place; the change is saved with this
             step's `StepCompleted`, and merged with what other runs of the session have changed meanwhile.
         runs: the session's latest runs that have ended, oldest first.

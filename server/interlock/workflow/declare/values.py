@@ -1,7 +1,7 @@
 """The border: an author's values become JSON of the wire here, and JSON becomes an author's models again.
 
 Laws:
-- Every value of an author's (declared, returned by a step, kept in a session) crosses here, once, at its source: it
+- Every value of an author (declared, returned by a step, kept in a session) crosses here, once, at its source: it
   becomes plain JSON that every client can read, or raises `NotWire`.
 - A model that code makes is written as `model_dump(mode="json")` dumps it, everywhere: alone, in a list, in a session,
   in an expression's data. So is everything else that pydantic can write: enums, dates, decimals, sets.
@@ -120,7 +120,7 @@ def said(error: BaseException, secrets: Iterable[str] = ()) -> str:
 def _dumped(value: Any) -> Any:
     """Dump a value that isn't plain JSON with pydantic. Serializers are the author's: they may raise anything.
 
-    The sentence has the full message of the exception: its user redacts secrets first, and cuts it then.
+    The error has the full message of the exception: code that reports it redacts secrets first, and then cuts it.
     """
     try:
         return _as_json(value, _ANY.dump_python)

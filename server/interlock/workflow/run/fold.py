@@ -5,7 +5,8 @@ Laws:
   and changes it in place; a caller that needs the earlier state keeps a copy.
 - Entries are folded in the order of the log. Only a decision may be folded after entries that it precedes in the log,
   with the same resulting state: it touches only the node that waited for it.
-- What the fold doesn't need isn't kept: streamed content changes nothing, and only a loop's last iteration is kept.
+- What the fold doesn't need isn't kept: streamed content changes nothing, and of a loop's earlier iterations
+  only each node's latest visit is kept.
 
 Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 """
