@@ -1,8 +1,8 @@
 """The wiring: settings and workflows in, an ASGI application out. The only module that knows the adapters.
 
 Laws:
-- Everything that is opened is closed, in the reverse order, also when a start fails half-way.
-- A server that stops says 4503 to its sockets and leaves every run as its log has it.
+- Everything that is opened is closed, in the reverse order, even if a start fails half-way.
+- A server that stops closes its sockets with 4503 and leaves every run as its log has it.
 """
 
 from __future__ import annotations
@@ -57,25 +57,25 @@ from interlock.telemetry.counters import Counters, counted
 from interlock.workflow.declare.nodes import Workflow
 
 TIDY_SECONDS = 2.0
-"""How often the store is compared with the log, and it is looked for logs that may go."""
+"""How often the store is compared with the log, and logs that may be archived are looked for."""
 
 NOTICE_SECONDS = 5.0
-"""How often pauses are looked for that the application wasn't told of; those of this process are told at once."""
+"""How often unreported pauses of other processes are looked for; those of this process are reported at once."""
 
 RETENTION_SECONDS = 24 * 60 * 60.0
-"""How often it is looked for logs that are older than they are kept."""
+"""How often logs beyond their retention are looked for."""
 
 TIMER_SECONDS = 0.25
-"""How often timeouts are looked at; they fire within a second of their time."""
+"""How often timeouts are checked; they fire within a second of their time."""
 
 FEED_SECONDS = 0.5
-"""How often it is looked which runs other servers have changed, while somebody follows a list."""
+"""How often changes of runs by other servers are looked for, while a client follows a list."""
 
 CHORES_SECONDS = 600.0
-"""How often it is looked for what can be forgotten: idempotency keys after 24 hours, changes of runs after 7 days."""
+"""How often expired data is deleted: idempotency keys after 24 hours, changes of runs after 7 days."""
 
 SWEEP_SECONDS = 0.5
-"""How often leases are prolonged, and runs looked for that nobody owns."""
+"""How often leases are renewed, and runs without an owner looked for."""
 
 
 class Interlock:
@@ -106,13 +106,13 @@ class Interlock:
         self.metrics = Metrics(self.services, self.counters, self.sockets, self.streams, self.readiness)
 
     def services(self) -> Services:
-        """The parts of a server that has started."""
+        """The parts of a started server."""
         if self._services is None:
             raise RuntimeError("the server hasn't started; run the application with its lifespan")
         return self._services
 
     async def start(self) -> None:
-        """Open the database and the log, and take up the runs that were cut off."""
+        """Open the database and the log, and take over interrupted runs."""
         try:
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
@@ -170,7 +170,7 @@ class Interlock:
         return log
 
     async def _open_limits(self) -> RateLimits:
-        """What users and connections may do; users on all nodes together, where there are several."""
+        """Open the limits of users and connections; if there are several nodes, of users on all nodes together."""
         redis_url, per_user = self.settings.redis_url, self.settings.rate_limit_per_user
         shared = None
         if redis_url is not None and per_user != OFF:
@@ -178,15 +178,15 @@ class Interlock:
         return RateLimits(per_user, self.settings.rate_limit_per_connection, shared)
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Have something done as long as the server runs."""
+        """Run a coroutine for as long as the server runs."""
         task = asyncio.create_task(work, name=name)
 
         self._stack.push_async_callback(end, (task,))
 
     async def drain(self) -> None:
-        """Say that no more work is wanted; end what goes on until somebody ends it, sockets and streams; stop working.
+        """Refuse further work, end sockets and streams, which would go on forever, and stop driving runs.
 
-        Whoever asks meanwhile is told that the server isn't ready. Again is fine.
+        Meanwhile the server isn't ready. Idempotent.
         """
         self.readiness.drain()
         await asyncio.gather(self.sockets.drain(), self.streams.drain())
@@ -194,7 +194,7 @@ class Interlock:
             await self._services.engine.stop(self.settings.shutdown_grace_seconds)
 
     async def stop(self) -> None:
-        """Say goodbye to the sockets and streams, stop working, and close what was opened."""
+        """Close the sockets and streams, stop driving runs, and close what was opened."""
         await self.drain()
         await self._stack.aclose()
 
@@ -202,18 +202,18 @@ class Interlock:
 def create_app(
     workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None, *, on_pause: OnPause | None = None
 ) -> FastAPI:
-    """The ASGI application that serves these workflows, to run or to mount elsewhere.
+    """Make the ASGI application that serves these workflows, to run or to mount elsewhere.
 
     Args:
         workflows: one workflow, or several with different ids.
         settings: from the environment by default.
-        on_pause: called with a `PauseNotice` for each pause, so that nobody has to watch a socket to learn that they
-            are waited for; once, and after a crash at least once.
+        on_pause: called with a `PauseNotice` for each pause, so that people who are waited for learn of it without
+            following a socket; called once, and after a crash at least once.
 
     Raises:
-        SettingsError: settings that can't be used, nothing guards a server that others can reach, or a form asks for a
+        SettingsError: settings are invalid, a server that others can reach has no authentication, or a form asks for a
             secret and several nodes have no key for it.
-        ValueError: two workflows of one id.
+        ValueError: two workflows have the same id.
     """
     settings = settings or Settings()
     authenticator, _ = authenticator_from(settings)
@@ -221,7 +221,7 @@ def create_app(
 
 
 class _Application(FastAPI):
-    """The routes, and around all of them, errors included, what browsers and HTTP ask for."""
+    """The routes, and around all of them, including errors, the additions for browsers and HTTP."""
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
@@ -262,7 +262,7 @@ def app_of(interlock: Interlock) -> FastAPI:
 
 
 async def _schema(database: Database) -> None:
-    """SQLite migrates itself at start; PostgreSQL is migrated by command, and checked here."""
+    """Check the tables: SQLite is migrated at start; PostgreSQL is migrated by command, and only checked here."""
     if database.dialect == "sqlite":
         await migrate(database)
     else:
@@ -270,5 +270,5 @@ async def _schema(database: Database) -> None:
 
 
 def listed(workflows: Sequence[Workflow] | Workflow) -> Sequence[Workflow]:
-    """One workflow as a list of one."""
+    """Return a single workflow as a list of one."""
     return [workflows] if isinstance(workflows, Workflow) else list(workflows)

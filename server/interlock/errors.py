@@ -1,7 +1,7 @@
-"""What keeps a server from being what its settings say.
+"""The errors that keep a server from starting with its settings.
 
 InterlockError
-└── SettingsError    raised by whoever reads a setting, at the start: correct the environment and start again
+└── SettingsError    raised where a setting is read, at the start: correct the environment and start again
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a running server has, for the shells around it: the socket and HTTP."""
+"""The parts of a running server that the socket and HTTP use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from interlock.store.port import Store
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts that the socket and HTTP talk to."""
+    """The parts that the socket and HTTP use."""
 
     engine: Engine
     definitions: Definitions

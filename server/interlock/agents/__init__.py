@@ -1,4 +1,4 @@
-"""Agents in steps: the protocol that an agent of one's own implements, and what adapters to frameworks have in common.
+"""Agents in steps: the protocol for your own agents, and the common parts of adapters to frameworks.
 
     class Greeter:
         id = name = "greeter"

@@ -1,4 +1,4 @@
-"""What a step's input is, as text for a model."""
+"""A step's input as text for a model."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from interlock.workflow.declare.values import wire
 
 
 def prompt_of(step_input: StepInput) -> str:
-    """What an agent is asked: the content before its step, or else the run's message.
+    """The prompt of an agent: the content before its step, or else the run's message.
 
-    What isn't text is written as JSON, models as they are written everywhere. What a person has filled in for the step
-    follows, and, where they have sent the agent's output back, that output and what they said of it.
+    Content that isn't text is written as JSON, models as everywhere else. After it come a person's input for the step
+    and, if the agent's output was sent back, that output and the feedback.
     """
     before = step_input.previous_step_content
     prompt = _text(step_input.input if before is None else before)

@@ -8,11 +8,11 @@
     Step("clean up", agent=PydanticAgent(agent))
 
 Laws:
-- What a person is asked is what the framework defers: a tool that requires approval is confirmed, an external one is
-  executed elsewhere. A tool with a mark of this module waits for a person whether it also says so or not.
+- A person is asked about the calls that the framework defers: a tool that requires approval is confirmed, an external
+  one is executed elsewhere. A tool marked by this module waits for a person even if it isn't declared to.
 - The state of a pause is the framework's own message history; the agent is built anew from the code.
-- What runs after a pause are the arguments of its decision; the framework validates them like the model's.
-- A tool's events tell what happened: begun, succeeded, failed (refused, or with arguments that don't fit, included).
+- After a pause, the arguments of the decision are executed; the framework validates them like the model's.
+- A tool's events report what happened: begun, succeeded, failed (including refused calls, and invalid arguments).
 
 Source: https://ai.pydantic.dev/deferred-tools/; `docs/agents.md`.
 """
@@ -70,13 +70,13 @@ Prompt = Callable[[StepInput], str | Sequence[UserContent]]
 def user_input(*names: str) -> dict[str, Any]:
     """The `metadata` of a tool whose arguments a person fills in: those of these names, or all.
 
-    What the model has given for them is proposed.
+    The model's values are the defaults.
     """
     return {_MARK: {"user_input": names}}
 
 
 def editable() -> dict[str, Any]:
-    """The `metadata` of a tool whose arguments may be changed by whoever approves it."""
+    """The `metadata` of a tool whose arguments may be changed by the person who approves it."""
     return {_MARK: {"editable": True}}
 
 
@@ -95,17 +95,17 @@ def user_feedback(*questions: JsonObject) -> dict[str, Any]:
 class PydanticAgent:
     """An agent of Pydantic AI: `Step(name, agent=PydanticAgent(agent))`.
 
-    Its output is the step's: text, or what its `output_type` says; a pydantic model's name becomes the content type.
-    (An agent with output validators names `DeferredToolRequests` in its `output_type` itself; the framework says so.)
+    Its output is the step's: text, or its `output_type`; a pydantic model's name becomes the content type. (The
+    framework requires that an agent with output validators names `DeferredToolRequests` in its `output_type` itself.)
 
     Args:
         agent: the agent, with its model, instructions and tools.
-        id: what it is called on the wire; by default its name.
-        name: for people; by default its name.
+        id: its id on the wire; by default its name.
+        name: the name shown to people; by default the agent's.
         deps: its dependencies, the same in every run.
-        deps_of: its dependencies in one run, made of the step's input; for tools that need, say, the
-            `idempotency_key` or the session. Called again when a pause is over.
-        prompt: what it is asked; by default `prompt_of`: the content before the step, or the run's message.
+        deps_of: returns its dependencies in one run, from the step's input; for tools that need, say, the
+            `idempotency_key` or the session. Called again after a pause.
+        prompt: returns its prompt; by default `prompt_of`: the content before the step, or the run's message.
         usage_limits: bounds on its requests and tokens, over all pauses of a step.
     """
 
@@ -130,13 +130,13 @@ class PydanticAgent:
         self._usage_limits = usage_limits
 
     async def run(self, step_input: StepInput, stream: AgentStream) -> Any:
-        """The agent's output on the step's input, or its pause."""
+        """Return the agent's output for the step's input, or its pause."""
         return await self._run(step_input, stream, prompt=self._prompt(step_input))
 
     async def resume(
         self, state: JsonValue, decisions: Sequence[ToolDecision], step_input: StepInput, stream: AgentStream
     ) -> Any:
-        """Its output, or its next pause, after these decisions on the tools of the pause before."""
+        """Return its output, or its next pause, after these decisions on the tools of the last pause."""
         paused = _Paused.load(state)
         for decision in decisions:
             if decision.tool.call_id in paused.elsewhere:
@@ -171,11 +171,11 @@ class PydanticAgent:
 
 
 def _with_deferrals(agent: AbstractAgent[Any, Any]) -> Any:
-    """The agent's output type with room for a pause; None where it is to be left alone."""
+    """The agent's output type, extended by a pause; None if it must not be changed."""
     declared = agent.output_type
     types = list(declared) if isinstance(declared, Sequence) else [declared]
     has_room = any(DeferredToolRequests in (each, *get_args(each)) for each in types)
-    # The framework takes no other output type in the place of one that has validators.
+    # The framework allows no other output type for an agent that has output validators.
     if has_room or getattr(agent, "_output_validators", None):
         return None
     return [*types, DeferredToolRequests]
@@ -190,7 +190,7 @@ def _in_order(result: AgentRunResult[Any]) -> list[ToolCallPart]:
 def _request(
     call: ToolCallPart, requests: DeferredToolRequests, definitions: Mapping[str, ToolDefinition]
 ) -> ToolRequest:
-    """A deferred call, as a person is asked about it."""
+    """A deferred call, as a request to a person."""
     tool, definition = _tool(call), definitions[call.tool_name]
     mark = {**_mark(definition.metadata), **_mark(requests.metadata.get(call.tool_call_id))}
     if requests.kind(call.tool_call_id) != "approval":
@@ -218,11 +218,11 @@ def _tool(call: ToolCallPart) -> Tool:
 
 @dataclass
 class _Paused:
-    """What an agent goes on from.
+    """What an agent resumes from.
 
     Args:
-        messages: the message history, as the JSON that the framework writes.
-        usage: what it has used so far.
+        messages: the message history, as the framework's JSON.
+        usage: its usage so far.
         elsewhere: ids of the calls whose results come from outside.
     """
 
@@ -262,7 +262,7 @@ _STATE = TypeAdapter(_Paused)
 
 
 def _result_of(decision: ToolDecision) -> Any:
-    """What came from outside as the tool's result: of an execution, or answers to questions."""
+    """The tool's result from outside: of an execution, or answers to questions."""
     return decision.result if decision.user_feedback is None else list(decision.user_feedback)
 
 
@@ -271,7 +271,7 @@ def _result_of(decision: ToolDecision) -> Any:
 
 @dataclass
 class _Watch(AbstractCapability[Any]):
-    """Passes on what an agent says and does, and notes which tools it has."""
+    """Streams an agent's text and tool calls, and notes which tools it has."""
 
     stream: AgentStream
     definitions: dict[str, ToolDefinition] = field(default_factory=dict)
@@ -279,7 +279,7 @@ class _Watch(AbstractCapability[Any]):
     _executed: set[str] = field(default_factory=set)
 
     async def prepare_tools(self, ctx: RunContext[Any], tool_defs: list[ToolDefinition]) -> list[ToolDefinition]:
-        """The tools of a turn; one that is marked waits for a person."""
+        """The tools of a turn; a marked tool waits for a person."""
         prepared = [_deferred(each) for each in tool_defs]
         self.definitions.update((each.name, each) for each in prepared)
         return prepared
@@ -287,7 +287,7 @@ class _Watch(AbstractCapability[Any]):
     async def wrap_run_event_stream(
         self, ctx: RunContext[Any], *, stream: AsyncIterable[AgentStreamEvent]
     ) -> AsyncIterable[AgentStreamEvent]:
-        """Text as it comes, and calls that failed without being executed."""
+        """Stream text as it comes, and report calls that failed without being executed."""
         try:
             async for event in stream:
                 self._heard(event)
@@ -314,13 +314,13 @@ class _Watch(AbstractCapability[Any]):
     async def wrap_tool_execute(
         self, ctx: RunContext[Any], *, call: ToolCallPart, tool_def: ToolDefinition, args: Any, handler: Any
     ) -> Any:
-        """A tool's execution."""
+        """Execute a tool, and report it."""
         tool = _tool(call)
         self._executed.add(tool.call_id)
         self.stream.tool_started(tool)
         try:
             result = await handler(args)
-        except (ApprovalRequired, CallDeferred):  # it has looked at its arguments, and asks
+        except (ApprovalRequired, CallDeferred):  # the tool has seen its arguments, and asks
             raise
         except Exception as error:
             self.stream.tool_failed(tool, str(error) or type(error).__name__)
@@ -330,14 +330,14 @@ class _Watch(AbstractCapability[Any]):
 
 
 def _deferred(definition: ToolDefinition) -> ToolDefinition:
-    """A marked tool requires approval, whether it was declared so or not."""
+    """Make a marked tool require approval, even if it wasn't declared so."""
     if definition.kind == "function" and _mark(definition.metadata).keys() & {"user_input", "editable"}:
         return replace(definition, kind="unapproved")
     return definition
 
 
 def _loggable(result: Any) -> JsonValue:
-    """A tool's result as JSON, whatever it is: it is shown, and nothing goes on from it."""
+    """A tool's result as JSON, of any type: it is only shown, and not used further."""
     data = to_json(result, inf_nan_mode="strings", bytes_mode="base64", serialize_unknown=True)
     shown: JsonValue = from_json(data)
     return shown

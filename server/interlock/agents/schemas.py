@@ -1,9 +1,9 @@
 """From the JSON schema of a tool's arguments to a form for a person.
 
 Laws:
-- What a form can't express (formats, patterns, bounds, nested fields) isn't checked here; the framework's own
-  validation still comes.
-- What the model has put into a field is proposed as its default, unless the field wouldn't take it.
+- What a form can't express (formats, patterns, bounds, nested fields) isn't checked here; the framework validates it
+  later.
+- The model's value of a field becomes its default, unless the field doesn't accept it.
 
 Source: protocol spec, "Requirements" (`user_input_schema`); https://json-schema.org/draft/2020-12.
 """
@@ -28,7 +28,7 @@ def form_of(
     Args:
         schema: the JSON schema of the arguments: an object.
         names: the arguments that a person fills in; all by default.
-        proposed: the arguments as the model has given them.
+        proposed: the arguments as given by the model.
 
     Raises:
         DeclarationError: the tool has no such argument.

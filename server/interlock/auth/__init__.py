@@ -1,12 +1,12 @@
-"""Who is asking, and what they may do.
+"""Authentication and authorization: who is asking, and what they may do.
 
 Laws:
 - A `Principal` comes from an authenticator (`interlock.auth.tokens`) and from nowhere else.
-- `may()` is the only place that decides; nobody compares scopes or owners on the side.
+- Only `may()` decides; no other code compares scopes or owners.
 - Nothing here knows a web framework.
 
-The names below import nothing but the protocol, so that `interlock.settings` can use them; what needs the
-settings lives in `interlock.auth.tokens` and `interlock.auth.local_token`.
+The modules imported below import nothing but the protocol, so that `interlock.settings` can use them; code that needs
+the settings is in `interlock.auth.tokens` and `interlock.auth.local_token`.
 """
 
 from interlock.auth.errors import AuthError, AuthUnavailable, ExpiredToken, InvalidToken

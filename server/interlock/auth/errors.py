@@ -2,13 +2,13 @@
 
     InterlockError
     └── AuthError
-        ├── InvalidToken       this token will never be accepted here
-        ├── ExpiredToken       it was, and no longer is
-        └── AuthUnavailable    nobody can say at the moment: the token may be good
+        ├── InvalidToken       the token will never be accepted here
+        ├── ExpiredToken       the token was valid, and has expired
+        └── AuthUnavailable    tokens can't be checked at the moment: the token may be valid
 
 Laws:
-- The message is for whoever holds the token: it says what to do, and never repeats the token.
-- "Can't tell" is never reported as "no".
+- The message is for the holder of the token: it says what to do, and never repeats the token.
+- A token that can't be checked is never reported as invalid.
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 Laws:
 - The event loop never waits for the network: the document is fetched in a thread of its own, one fetch at a
   time, and a fetch survives the caller that caused it.
-- A `kid` nobody knows causes a fetch, because keys rotate; but there is at most one fetch per `cooldown`,
-  whatever clients invent.
-- Keys are refetched after `max_age`. While the provider is down they serve on until `max_stale`, then
-  nobody gets in: a provider's outage isn't ours, and a withdrawn key isn't accepted for ever.
-- "Nobody could ask the provider about this key" is `AuthUnavailable`, never `InvalidToken`, be the provider away or
-  the last fetch too recent: the key may have been published since.
-- A symmetric or private key in the document is ignored: whoever can read it could sign with it.
+- An unknown `kid` causes a fetch, because keys rotate; but there is at most one fetch per `cooldown`, whatever clients
+  send.
+- Keys are refetched after `max_age`. While the provider is down they stay valid until `max_stale`, and after that no
+  token is accepted: an outage of the provider doesn't stop us at once, and a withdrawn key isn't accepted forever.
+- If the provider couldn't be asked about a key, because it is down or the last fetch is too recent, the result is
+  `AuthUnavailable`, never `InvalidToken`: the key may have been published since.
+- A symmetric or private key in the document is ignored: anyone who can read it could sign with it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Clock = Callable[[], float]
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A key set is fetched from where the operator said, not from where that place points to."""
+    """A key set is fetched only from the configured address; redirects are refused."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
@@ -49,12 +49,12 @@ class JwksKeys:
     """The keys behind one JWKS URL.
 
     Args:
-        url: where the provider publishes them (`http` or `https`).
+        url: the address where the provider publishes them (`http` or `https`).
         max_age: seconds after which they are fetched again.
-        max_stale: seconds they serve on while fetching fails.
-        cooldown: least seconds between two fetches.
+        max_stale: seconds for which they stay valid while fetching fails.
+        cooldown: minimum seconds between two fetches.
         timeout: seconds to wait for the provider.
-        clock: what tells the time.
+        clock: returns the time.
     """
 
     algorithms: Final = PUBLIC_KEY_ALGORITHMS
@@ -82,11 +82,11 @@ class JwksKeys:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="interlock-jwks")
 
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey:
-        """The key named `kid` that has this algorithm; without a name, the only one that has it.
+        """Return the key named `kid` that has this algorithm; without a name, the only key that has it.
 
         Raises:
-            InvalidToken: the provider, asked since this was called, doesn't have that key.
-            AuthUnavailable: the provider couldn't be asked since.
+            InvalidToken: the provider, asked after this call began, doesn't have that key.
+            AuthUnavailable: the provider couldn't be asked since then.
         """
         is_new = self._age > self._max_age and await self._fetch()
         if key := self._find(kid, algorithm):
@@ -108,8 +108,8 @@ class JwksKeys:
         return keys[0] if len(keys) == 1 or (keys and kid is not None) else None
 
     async def _fetch(self) -> bool:
-        """Whether the keys were fetched now, by the fetch under way or a new one; there is none where the last is too
-        recent. Never fails."""
+        """Return True if the keys were fetched now, by a running fetch or a new one. No fetch begins if the last one is
+        too recent. Never raises."""
         if self._fetching is None or self._fetching.done():
             if self._clock() - self._tried_at < self._cooldown:
                 return False
@@ -142,10 +142,10 @@ class JwksKeys:
 
 
 def check_jwks_url(url: str) -> str:
-    """The URL itself.
+    """Return the URL, if keys can be fetched from it.
 
     Raises:
-        ValueError: it isn't one to fetch keys from; the message completes "INTERLOCK_JWT_JWKS_URL …".
+        ValueError: they can't; the message completes "INTERLOCK_JWT_JWKS_URL …".
     """
     problem = (
         "must be an address that starts with https:// (or http://, in a network you trust), without a user name in it."
@@ -174,7 +174,7 @@ def _usable_key(entry: Any) -> VerifyingKey | None:
     try:
         key = jwt.PyJWK(entry).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):
-        return None  # encryption keys, kinds from the future: other people's business
+        return None  # encryption keys, unknown kinds: not for us
     algorithms = algorithms_for(key)  # none for a symmetric or a private one
     if entry.get("alg"):
         algorithms &= {entry["alg"]}

@@ -1,11 +1,11 @@
-"""What verifies a signature, and with which algorithms.
+"""The keys that verify signatures, and the algorithms of each.
 
 Laws:
-- The key decides the algorithms, never the token: a shared secret verifies HS* only, an RSA key RS* and PS*
-  only, a curve its one ES*. So a public key can't be used as a secret, and `none` is nobody's algorithm.
-- A key too weak for an algorithm doesn't have that algorithm (RFC 7518: an HMAC key is as long as its
+- The key determines the algorithms, never the token: a shared secret verifies HS* only, an RSA key RS* and PS*
+  only, an elliptic curve its one ES*. So a public key can't be used as a secret, and no key allows `none`.
+- A key too weak for an algorithm doesn't have that algorithm (RFC 7518: an HMAC key is at least as long as its
   hash).
-- Only public keys are kept; a private key is refused, it has no business on a server that only verifies.
+- Only public keys are kept; a private key is refused, because a server that only verifies shouldn't have one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MIN_RSA_BITS: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """A key and the algorithms it may be used with; never empty."""
+    """A key and the algorithms it may be used with, at least one."""
 
     key: Any = field(repr=False)
     algorithms: frozenset[str]
@@ -36,7 +36,7 @@ class VerifyingKey:
 
 
 def key_from_secret(secret: str) -> VerifyingKey:
-    """The key that a configured secret is: a PEM public key or certificate, or a shared secret.
+    """The key for a configured secret: a PEM public key or certificate, or a shared secret.
 
     Raises:
         ValueError: it is neither, or too weak; the message completes "INTERLOCK_JWT_SECRET …".
@@ -63,7 +63,7 @@ def algorithms_for(key: object) -> frozenset[str]:
 def _shared_secret(secret: str) -> VerifyingKey:
     key = secret.encode()
     try:
-        # Refuses what is really a public key in some other spelling (OpenSSH, DER).
+        # Refuses a public key in another format (OpenSSH, DER).
         jwt.get_algorithm_by_name("HS256").prepare_key(key)
     except jwt.InvalidKeyError:
         raise ValueError("is a key in a form that isn't understood: give a public key in PEM form.") from None
@@ -73,14 +73,14 @@ def _shared_secret(secret: str) -> VerifyingKey:
 def _pem_key(text: str) -> VerifyingKey:
     if "PRIVATE KEY-----" in text:
         raise ValueError("is a private key: keep that where tokens are made, and give the public key here.")
-    # A PEM travels through one-line environment files with its line ends written as \n.
+    # In one-line environment files, the line ends of a PEM are written as \n.
     pem = text.replace("\\n", "\n").strip().encode()
     try:
         if b"BEGIN CERTIFICATE" in pem:
             key: object = x509.load_pem_x509_certificate(pem).public_key()
         else:
             key = load_pem_public_key(pem)
-    except Exception:  # the loader's errors are many, and may quote the key
+    except Exception:  # the loader raises many errors, which may quote the key
         raise ValueError("is not a readable PEM: give a public key or a certificate in PEM form.") from None
     if not (algorithms := algorithms_for(key)):
         raise ValueError(

@@ -1,9 +1,9 @@
-"""The token that the server makes for itself when nothing else guards it, and how the command line finds it.
+"""The token that the server generates if no other is configured, and how the command line finds it.
 
 Laws:
-- The token is never in a file that others may read, not for a moment.
-- A token that is there is kept: links and open pages survive a restart.
-- A made-up token is for one person on one machine; `interlock.auth.tokens` refuses it anywhere but on
+- The token is never in a file that others may read, not even for a moment.
+- An existing token is kept: links and open pages survive a restart.
+- A generated token is for one person on one machine; `interlock.auth.tokens` refuses it anywhere but on
   loopback.
 """
 
@@ -23,7 +23,7 @@ TOKEN_FILE: Final = "token"  # noqa: S105 - a name, not a secret
 
 
 def local_token(data_dir: Path) -> str:
-    """The token in `data_dir`, made when there is none.
+    """Return the token in `data_dir`, generated if there is none.
 
     Raises:
         SettingsError: the file can't be read, written or protected.
@@ -40,7 +40,7 @@ def local_token(data_dir: Path) -> str:
 
 
 def find_token(data_dir: Path | str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The command line's token: `INTERLOCK_TOKEN`, the server's own file, or a plain `INTERLOCK_TOKENS`."""
+    """Find the command line's token: `INTERLOCK_TOKEN`, the server's own file, or a plain `INTERLOCK_TOKENS`."""
     if given := environ.get("INTERLOCK_TOKEN", "").strip():
         return given
     return _readable(Path(data_dir) / TOKEN_FILE) or _plain(environ.get("INTERLOCK_TOKENS", "")) or None

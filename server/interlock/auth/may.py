@@ -1,12 +1,12 @@
 """The one function that decides who may do what: `may(principal, verb, run, requirement)`.
 
 Laws:
-- The account comes first: what is of another doesn't exist, for admins neither.
-- Everything that is allowed is a line of `RULES`, or done by an admin. What has no line is refused.
+- The account comes first: nothing of another account exists, not even for admins.
+- Everything that is allowed is a line of `RULES`, or done by an admin. Everything else is refused.
 - A line is a scope *and* a standing; more scopes and more standings never take anything away.
-- Whoever owns a run's namespace stands to it as its owner does.
-- A requirement that names assignees is theirs: the run's owner decides it only when named among them.
-- For whoever may not `read` a run it does not exist; the caller answers `run_not_found`, not `forbidden`.
+- The owner of a run's namespace has the standing of the run's owner.
+- A requirement that names assignees is theirs: the run's owner decides it only if named among them.
+- To a principal that may not `read` a run, the run does not exist; the caller answers `run_not_found`, not `forbidden`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ class Verb(StrEnum):
     """What a principal asks to do."""
 
     START = "start"
-    """Start the run, which isn't there yet; without one, any in a namespace of one's own."""
+    """Start the run, which doesn't exist yet; without a run, any in a namespace of one's own."""
     LIST = "list"
-    """See a list of runs; which runs are in it is asked with `READ`, run by run."""
+    """See a list of runs; for each run in it, `READ` is asked."""
     READ = "read"
     DECIDE = "decide"
     CANCEL = "cancel"
     ACT_FOR = "act_for"
     """Give another user's `user_id` in a message."""
     OPERATE = "operate"
-    """See how the server itself does, for all accounts: its metrics."""
+    """See the state of the server itself, across all accounts: its metrics."""
 
 
 class Standing(StrEnum):
-    """What a principal is to a run, or to one requirement of it."""
+    """The relation of a principal to a run, or to one requirement of it."""
 
     ANYONE = "anyone"
     RESIDENT = "owner of the run's namespace, if it has one yet"
@@ -84,23 +84,23 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
 
 
 OPERATORS: Final = DEFAULT_ACCOUNT
-"""The account whose admins see how the server itself does."""
+"""The account whose admins see the state of the server itself."""
 
 
 class RunFacts(Protocol):
-    """What has to be known of a run."""
+    """The facts about a run that a decision needs."""
 
     @property
     def account(self) -> str:
-        """The account that it is of."""
+        """The run's account."""
 
     @property
     def namespace(self) -> str:
-        """Where it is in that account."""
+        """The run's namespace in that account."""
 
     @property
     def user_id(self) -> str:
-        """Who started it."""
+        """The user who started it."""
 
     @property
     def assignees(self) -> Collection[str]:
@@ -108,7 +108,7 @@ class RunFacts(Protocol):
 
 
 class RequirementFacts(Protocol):
-    """What has to be known of a requirement."""
+    """The facts about a requirement that a decision needs."""
 
     @property
     def assignees(self) -> Sequence[str] | None:
@@ -121,9 +121,9 @@ def may(
     run: RunFacts | None = None,
     requirement: RequirementFacts | None = None,
 ) -> bool:
-    """Whether `principal` may do `verb` to `run`, or to `requirement` of it.
+    """Return True if `principal` may do `verb` to `run`, or to `requirement` of it.
 
-    Without a requirement, `Verb.DECIDE` is asked as for one that names nobody. Without a run, a verb that
+    Without a requirement, `Verb.DECIDE` is checked as for one that names nobody. Without a run, a verb that
     needs one is refused to all but admins.
     """
     if run is not None and run.account != principal.account:

@@ -1,18 +1,18 @@
 """Which web pages may talk to the server.
 
-A browser lets every page on the internet open a WebSocket to a server on the visitor's own machine; the
-`Origin` header, which a page can't forge, is what tells the server's own pages from the others'.
+A browser lets every page on the internet open a WebSocket to a server on the visitor's own machine; by the
+`Origin` header, which a page can't forge, the server tells its own pages from others.
 
 Laws:
-- No `Origin` is a program, not a page: it is allowed, and its token decides.
-- A list that someone wrote is the whole truth: exactly these origins, or `*` for all of them.
-- Without a list, a page may talk to the server that served it, and one on this machine to a server on this
+- A request without `Origin` comes from a program, not a page: it is allowed, and its token decides.
+- A configured list is complete: exactly these origins, or `*` for all of them.
+- Without a list, a page may talk to the server that served it, and a page on this machine to a server on this
   machine.
 - Without a list, a server that is bound to loopback answers only pages that reached it under a loopback
   name. A page of evil.example whose name was made to resolve to 127.0.0.1 (DNS rebinding) sends `Host:
-  evil.example` and is then same-origin with it: the agreement of the two headers proves nothing. Whoever
-  puts a proxy in front of a loopback server has to list the origins.
-- What can't be parsed is refused. `null` (sandboxed frames, files, of any site) is allowed by `*` only.
+  evil.example` and so is same-origin with the server: matching headers prove nothing. An operator who puts a
+  proxy in front of a loopback server has to list the origins.
+- An origin that can't be parsed is refused. `null` (sandboxed frames, files, of any site) is allowed by `*` only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ORIGIN: Final = re.compile(rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://{_HOST}")
 
 
 class Origin(NamedTuple):
-    """A parsed origin; two are the same exactly when they are equal."""
+    """A parsed origin; equal tuples are the same origin."""
 
     scheme: str
     host: str
@@ -44,12 +44,12 @@ class Origin(NamedTuple):
 def origin_allowed(
     origin: str | None, host: str | None, allowed: Sequence[str] = (), *, bound: str = "127.0.0.1"
 ) -> bool:
-    """Whether a request with these `Origin` and `Host` headers may be served.
+    """Return True if a request with these `Origin` and `Host` headers may be served.
 
     Args:
         origin: the `Origin` header.
         host: the `Host` header.
-        allowed: the origins that are listed (`INTERLOCK_ALLOWED_ORIGINS`), or none.
+        allowed: the configured origins (`INTERLOCK_ALLOWED_ORIGINS`), or none.
         bound: the address that the server is bound to (`INTERLOCK_HOST`).
     """
     if origin is None or "*" in allowed:
@@ -63,7 +63,7 @@ def origin_allowed(
 
 
 def parse_origin(text: str) -> Origin | None:
-    """`scheme://host[:port]` in its one canonical form; `None` for anything else."""
+    """Parse `scheme://host[:port]` to its canonical form; `None` for anything else."""
     if not (match := _ORIGIN.fullmatch(text)):
         return None
     scheme = match["scheme"].lower()
@@ -73,7 +73,7 @@ def parse_origin(text: str) -> Origin | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` (a name or an address, IPv6 with or without brackets) never leaves this machine."""
+    """Return True if `host` (a name or an address, IPv6 with or without brackets) is always this machine."""
     name = _canonical_host(host) or host
     if name == "localhost":
         return True
@@ -93,13 +93,13 @@ def _is_near(page: Origin, host: str | None, bound: str) -> bool:
         return is_loopback(page.host)
     if is_loopback(bound):
         return False
-    # The Host header has no scheme, and a proxy may have ended TLS: the page's scheme says the default port.
+    # The Host header has no scheme, and a proxy may have ended TLS: the page's scheme gives the default port.
     port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[page.scheme]
     return (page.host, page.port) == (name, port)
 
 
 def _canonical_host(host: str) -> str | None:
-    """Lower case, and IPv6 without brackets in its shortest spelling; `None` for a malformed address."""
+    """Lower case, and IPv6 without brackets in its shortest form; `None` for a malformed address."""
     if not (host.startswith("[") or ":" in host):
         return host.lower()
     try:

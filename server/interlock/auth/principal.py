@@ -1,10 +1,10 @@
-"""Whoever sent a message, once their token was checked.
+"""The principal: the authenticated sender of a message.
 
 Laws:
-- A principal is a value: it carries no token and no claims, and nothing about it changes.
-- User ids, groups and the server's own voices never meet: an assignee `group:NAME` means the group, and what
-  `timeout` or `system:…` did, nobody did. No user is called so, nor what reads like it.
-- A principal is of one account, and all that it is, has and is called holds in that account only.
+- A principal is an immutable value: it carries no token and no claims.
+- User ids, groups and the server's own names are disjoint: an assignee `group:NAME` means the group, and `timeout` or
+  `system:…` means an action without a user. No user may have such an id, or one that looks like it.
+- A principal belongs to one account; its ids, scopes and namespaces apply in that account only.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ ADMIN: Final = "admin"
 
 ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, ADMIN})
 USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ})
-"""What a person who works with workflows needs: the scopes of a configured token that names none."""
+"""The scopes for working with workflows: those of a configured token that lists none."""
 
 GROUP_PREFIX: Final = "group:"
 SYSTEM_PREFIX: Final = "system:"
 RESERVED: Final = frozenset({"timeout"})
-"""Names by which the server says what it did itself: in `resolved_by` and `cancelled_by`."""
+"""Names for the server's own actions: in `resolved_by` and `cancelled_by`."""
 
 MAX_USER_ID_LENGTH: Final = 255
 
 
 class UnusableUserId(ValueError):  # noqa: N818 - says what it is about
-    """A user can't be called so."""
+    """The id is not allowed for a user."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -47,10 +47,10 @@ class UnusableUserId(ValueError):  # noqa: N818 - says what it is about
 
 
 def check_user_id(text: str) -> str:
-    """The text, if it can name a user: 1 to 255 printable characters that don't pass for a group or the server.
+    """Return the text if it can be a user id: 1 to 255 printable characters that don't look like a group or the server.
 
     Raises:
-        UnusableUserId: it can't.
+        UnusableUserId: it isn't.
     """
     if not (0 < len(text) <= MAX_USER_ID_LENGTH and text.isprintable()):
         raise UnusableUserId
@@ -61,24 +61,24 @@ def check_user_id(text: str) -> str:
 
 
 class Kind(StrEnum):
-    """What a principal is."""
+    """The kind of a principal."""
 
     USER = "user"
     SERVICE = "service"
-    """A program that works for its whole account, whose namespaces are all its own."""
+    """A program that works for its whole account, and owns all of its namespaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user with scopes; `expires_at` is when their token stops counting.
+    """A user with scopes; `expires_at` is when their token expires.
 
     Attributes:
-        namespaces: those that were given to it, beside those that are its own by its name and its groups.
+        namespaces: those that were granted to it, besides its own and those of its groups.
         owned: both.
 
     Raises:
         UnusableUserId: the user id can't be one (see `check_user_id`).
-        UnusableName: the account or a namespace can't be called so.
+        UnusableName: the name of the account or a namespace is not allowed.
     """
 
     user_id: str
@@ -98,7 +98,7 @@ class Principal:
 
     @property
     def person(self) -> tuple[str, str]:
-        """Who it is, among those of all accounts."""
+        """Its identity among the users of all accounts."""
         return self.account, self.user_id
 
     @property
@@ -107,14 +107,14 @@ class Principal:
 
     @property
     def owns_all(self) -> bool:
-        """Whether all namespaces of its account are its own."""
+        """Whether it owns all namespaces of its account."""
         return self.kind is Kind.SERVICE or self.is_admin
 
     def owns(self, namespace: str) -> bool:
-        """Whether a namespace of its account is its own."""
+        """Return True if it owns this namespace of its account."""
         return self.owns_all or namespace in self.owned
 
     @property
     def names(self) -> frozenset[str]:
-        """Every name under which an assignee list may mean this principal."""
+        """Every name by which an assignee list may refer to this principal."""
         return frozenset({self.user_id, *(GROUP_PREFIX + group for group in self.groups)})

@@ -1,9 +1,8 @@
-"""How `INTERLOCK_TOKENS` is read: one plain token, or a JSON list of several.
+"""The parser of `INTERLOCK_TOKENS`: one plain token, or a JSON list of several.
 
 Laws:
-- Nothing that was written is repeated in an error: any part of it may be a token that got into the wrong
-  place.
-- What looks like JSON is JSON; a list with a typing error never becomes a token.
+- No error quotes the setting: any part of it may be a misplaced token.
+- Text that looks like JSON is parsed as JSON; a list with a typing error never becomes a token.
 - The messages complete "INTERLOCK_TOKENS …".
 """
 
@@ -22,20 +21,20 @@ _KEYS: Final = ("token", "user_id", "scopes", "groups", "account", "namespaces",
 
 
 def token_bytes(token: str) -> bytes:
-    """The token as bytes, whatever a client sent: lone surrogates included."""
+    """The token as bytes, for any string that a client may send: lone surrogates included."""
     return token.encode("utf-8", "surrogatepass")
 
 
 def is_plain(text: str) -> bool:
-    """Whether the setting is one token rather than a list."""
+    """Return True if the setting is one token rather than a list."""
     return not text.lstrip().startswith(("[", "{"))
 
 
 def parse_tokens(text: str) -> dict[str, Principal]:
-    """Who each token stands for.
+    """Map each token to its principal.
 
     Raises:
-        ValueError: the text isn't a token nor a list of tokens.
+        ValueError: the text is neither a token nor a list of tokens.
     """
     if is_plain(text):
         return {_checked_token(text.strip(), "its value"): Principal(DEFAULT_USER, ALL_SCOPES)}
@@ -49,17 +48,17 @@ def parse_tokens(text: str) -> dict[str, Principal]:
 
 
 def parse_scopes(value: Any) -> frozenset[str]:
-    """Scopes as OAuth writes them (one string with spaces) or as a list of strings."""
+    """Parse scopes, either as OAuth writes them (one string with spaces) or as a list of strings."""
     if isinstance(value, str):
         return frozenset(value.split())
     return parse_strings(value)
 
 
 def parse_strings(value: Any) -> frozenset[str]:
-    """The set of a list of strings.
+    """Parse a list of strings to a set.
 
     Raises:
-        TypeError: it is anything else, or one of them has half a surrogate pair.
+        TypeError: it is not a list of strings, or one of them has a lone surrogate.
     """
     if not isinstance(value, list) or not all(isinstance(item, str) and is_text(item) for item in value):
         raise TypeError("not a list of strings")
@@ -67,12 +66,12 @@ def parse_strings(value: Any) -> frozenset[str]:
 
 
 def parse_account(value: Any) -> str:
-    """The name of an account; raises `UnusableName`, also where it isn't a string."""
+    """Parse the name of an account; raise `UnusableName` if it is invalid, or not a string."""
     return check_account(value if isinstance(value, str) else "")
 
 
 def parse_kind(value: Any) -> Kind:
-    """What a principal is said to be; raises `UnusableName` where there is no such kind."""
+    """Parse the kind of a principal; raise `UnusableName` if there is no such kind."""
     if value not in list(Kind):
         raise UnusableName(f"A kind is {' or '.join(Kind)}.")
     return Kind(value)

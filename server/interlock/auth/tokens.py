@@ -1,18 +1,17 @@
-"""From a token to a `Principal`: the authenticators, and which of them the settings call for.
+"""From a token to a `Principal`: the authenticators, and their choice by the settings.
 
 Laws:
 - A token is never stored, logged or repeated: static ones are kept as keyed hashes, and no repr shows one.
-- How long a refusal takes says nothing about which tokens exist.
-- A JWT counts only as its key allows (`interlock.auth.keys`); its header proposes, and is never believed.
-- A JWT without `exp`, or with one that isn't a number, is refused: what never ends can't be withdrawn. `exp` is exact;
-  only for a `nbf` or `iat` that lies ahead is a provider's clock allowed to be a little fast.
-- What a JWT says of its bearer's account, namespaces and kind counts only as far as its issuer is trusted with that
-  (`Trust`); what it isn't trusted with isn't read.
-- With an audience configured, a JWT has to name it; without one, a JWT that names any is meant for somebody else.
-- A token that couldn't be good anyway (malformed, over-long, wrong algorithm) never causes a request to
-  anybody.
-- A server without any authentication doesn't exist: with nothing configured it makes a token and stays on
-  loopback.
+- The time that a refusal takes reveals nothing about which tokens exist.
+- A JWT is verified only as its key allows (`interlock.auth.keys`); its header is never trusted.
+- A JWT without `exp`, or with one that isn't a number, is refused: a token that never expires can't be withdrawn. `exp`
+  is exact; only `nbf` and `iat` may lie a little ahead, as a provider's clock may be fast.
+- A JWT's claims of account, namespaces and kind count only as far as its issuer is trusted with them (`Trust`); other
+  claims aren't read.
+- If an audience is configured, a JWT has to name it; if not, a JWT that names any is refused as meant for another
+  server.
+- A token that can't be valid (malformed, too long, wrong algorithm) never causes a request to a provider.
+- A server always has authentication: if none is configured, it generates a token and stays on loopback.
 """
 
 from __future__ import annotations
@@ -52,15 +51,15 @@ CLOCK_SKEW_SECONDS: Final = 30
 
 
 class Authenticator(Protocol):
-    """Tells whose a token is."""
+    """Finds the principal of a token."""
 
     async def authenticate(self, token: str) -> Principal:
-        """Who holds this token.
+        """Return the holder of this token.
 
         Raises:
-            InvalidToken: not a token of ours.
-            ExpiredToken: it was one.
-            AuthUnavailable: nobody can tell at the moment.
+            InvalidToken: this server never accepts the token.
+            ExpiredToken: the token has expired.
+            AuthUnavailable: the token can't be checked at the moment.
         """
 
 
@@ -68,7 +67,7 @@ class StaticTokens:
     """A fixed set of tokens."""
 
     def __init__(self, tokens: Mapping[str, Principal]) -> None:
-        # The hash is keyed, so that nobody outside can tell which tokens have like hashes.
+        # The hash is keyed, so that nobody outside of this process knows which tokens have similar hashes.
         self._hash_key = secrets.token_bytes(32)
         self._principals = [(self._hash(token_bytes(token)), who) for token, who in tokens.items()]
 
@@ -78,7 +77,7 @@ class StaticTokens:
     async def authenticate(self, token: str) -> Principal:
         given = self._hash(_checked(token))
         found = None
-        for known, principal in self._principals:  # all of them, always: the time taken must not tell
+        for known, principal in self._principals:  # always all of them: the time taken must not reveal which
             if hmac.compare_digest(known, given):
                 found = principal
         if found is None:
@@ -90,18 +89,18 @@ class StaticTokens:
 
 
 class Keys(Protocol):
-    """Where the keys that verify JWTs come from."""
+    """The source of the keys that verify JWTs."""
 
     @property
     def algorithms(self) -> frozenset[str]:
         """Every algorithm that any of the keys could have."""
 
     async def key_for(self, kid: str | None, algorithm: str) -> VerifyingKey:
-        """The key of that name for that algorithm; raises `InvalidToken` or `AuthUnavailable`."""
+        """Return the key of that name for that algorithm; raise `InvalidToken` or `AuthUnavailable`."""
 
 
 class OneKey:
-    """A key that was configured. Whatever a token calls it, it is this one."""
+    """A configured key. It is used whatever name a token gives."""
 
     def __init__(self, key: VerifyingKey) -> None:
         self._key = key
@@ -113,10 +112,10 @@ class OneKey:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What the operator has settled for an issuer.
+    """What the operator trusts an issuer with.
 
     Args:
-        account: the account of its users; if it may choose, of those whose token names none.
+        account: the account of its users; if the issuer may choose, of users whose token names none.
         claims: which of `account`, `namespaces` and `kind` it may choose.
     """
 
@@ -124,7 +123,7 @@ class Trust:
     claims: frozenset[str] = frozenset()
 
     def place(self, claims: Mapping[str, Any]) -> dict[str, Any]:
-        """Account, namespaces and kind of a bearer; raises `UnusableName` or `TypeError`."""
+        """Return a bearer's account, namespaces and kind; raise `UnusableName` or `TypeError`."""
         said = {name: claims[name] for name in self.claims if claims.get(name) is not None}
         return {
             "account": parse_account(said.get("account", self.account)),
@@ -137,10 +136,10 @@ class JwtTokens:
     """JSON Web Tokens with the claims `sub`, `exp`, `scope` or `scopes`, and `groups`.
 
     Args:
-        keys: what verifies the signature.
-        audience: what `aud` has to contain. Without one, a token that has an `aud` is meant for someone else.
-        issuer: what `iss` has to be; any, when none is given.
-        trust: what it is trusted with.
+        keys: the keys that verify the signature.
+        audience: what `aud` has to contain. Without it, a token that has an `aud` is refused as meant for others.
+        issuer: the required `iss`; any, if None.
+        trust: the claims that the issuer is trusted with.
     """
 
     def __init__(
@@ -189,11 +188,11 @@ class JwtTokens:
         except jwt.PyJWTError as error:
             raise InvalidToken(_advice(error)) from None
         except (ValueError, TypeError, OverflowError, RecursionError):
-            raise InvalidToken from None  # claims of the wrong type, where the library doesn't look
+            raise InvalidToken from None  # claims of the wrong type, where the library doesn't check
 
 
 class FirstMatch:
-    """Several authenticators; the first that knows the token answers."""
+    """Several authenticators; the first that recognizes the token answers."""
 
     def __init__(self, authenticators: Sequence[Authenticator]) -> None:
         self._authenticators = tuple(authenticators)
@@ -207,7 +206,7 @@ class FirstMatch:
             try:
                 return await authenticator.authenticate(token)
             except ExpiredToken:
-                raise  # it was one of theirs, and so nobody else's
+                raise  # this authenticator recognized the token, so no other can
             except AuthError as error:
                 refusals.append(error)
         raise _most_telling(refusals)
@@ -237,10 +236,10 @@ class TokenSettings(Protocol):
 
 
 def authenticator_from(settings: TokenSettings) -> tuple[Authenticator, str | None]:
-    """What checks tokens under these settings, and the token that was made up if they name none.
+    """Return the authenticator for these settings, and the token that was generated if they configure none.
 
     Raises:
-        SettingsError: nothing guards a server that others can reach.
+        SettingsError: a server that others can reach would have no authentication.
     """
     configured = tuple(_configured(settings))
     if not configured:
@@ -273,7 +272,7 @@ def _made_up(settings: TokenSettings) -> tuple[Authenticator, str]:
 
 
 def _checked(token: str) -> bytes:
-    # The characters first: counting bytes copies the whole token.
+    # Characters are counted first: counting bytes copies the whole token.
     if len(token) > MAX_TOKEN_BYTES or len(encoded := token_bytes(token)) > MAX_TOKEN_BYTES:
         raise InvalidToken(f"A token has at most {MAX_TOKEN_BYTES} bytes; check what was sent as one.")
     return encoded
@@ -300,7 +299,7 @@ def _principal(claims: Mapping[str, Any], trust: Trust) -> Principal:
 
 
 def _number(value: Any) -> int:
-    """A time as it stands in a claim (RFC 7519: a number, not the text of one), in whole seconds."""
+    """A time from a claim (RFC 7519: a number, not the text of one), in whole seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("not a number")
     return int(value)

@@ -1,4 +1,4 @@
-"""What is served: the definitions of workflows, wherever they come from.
+"""The definitions of the served workflows, from any source.
 
-Law: whoever asks for one knows the port alone; only the wiring knows which providers there are.
+Law: code that uses definitions knows only the port; only the wiring knows the providers.
 """

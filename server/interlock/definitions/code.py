@@ -1,9 +1,9 @@
-"""Definitions in Python: what `serve` was given.
+"""Definitions in Python: the workflows given to `serve`.
 
 Laws:
-- There is one definition of each workflow, the one that this process was started with. It is the answer for whichever
-  version: a run of an earlier one goes on in it where it can (`fits`), so that a deploy leaves nobody behind.
-- What is made once of a definition is made before the first run needs it.
+- There is one definition of each workflow, the one that this process was started with. It is returned for every
+  version: a run of an earlier version goes on under it if it can (`fits`), so that a deploy leaves no run behind.
+- Whatever is built once per definition is built before the first run needs it.
 
 Source: `docs/workflows.md`, "Changing a workflow".
 """
@@ -19,10 +19,10 @@ from interlock.workflow.program import Program
 
 
 class CodeDefinitions:
-    """The workflows that a process was given.
+    """The workflows of a process.
 
     Raises:
-        ValueError: there are none, or two of one id.
+        ValueError: there are none, or two have the same id.
     """
 
     def __init__(self, workflows: Sequence[Workflow]) -> None:
@@ -37,11 +37,11 @@ class CodeDefinitions:
 
     @property
     def first_with_secrets(self) -> str | None:
-        """The id of the first workflow that has a form with a secret in it; None where none has."""
+        """The id of the first workflow that has a form with a secret; None if there is none."""
         return next((each.id for each in self._programs.values() if each.asks_secrets), None)
 
     async def program_of(self, workflow_id: str, version: str | None) -> Program | None:
-        """The workflow of this id, whatever its version."""
+        """The workflow with this id, whatever its version."""
         return self._programs.get(workflow_id)
 
     async def served(self) -> Sequence[Served]:

@@ -1,10 +1,10 @@
-"""The port of definitions: in what a run goes on, and what can be started.
+"""The port of definitions: the one under which a run goes on, and those that can be started.
 
 Laws:
-- A run is pinned to the version that its row and its state keep. What a provider answers for that version is the only
-  definition that the run may go on in; whether it can is another question, see `workflow.run.changed_definition`.
-- Only what is known not to be there is None. Where that can't be looked up now, it is an error.
-- What was looked up is kept: asking again for the version of a run that is driven costs no I/O.
+- A run is pinned to the version that its row and its state keep. The provider's definition for that version is the only
+  one under which the run may go on; `workflow.run.changed_definition` decides whether it can.
+- None means that the definition is known not to exist. If it can't be looked up now, that is an error.
+- Results are cached: looking up the version of a run that is being driven costs no I/O.
 
 Source: `docs/architecture.md`, "Definitions".
 """
@@ -21,7 +21,7 @@ from interlock_protocol.types import JsonObject, StepType
 
 @dataclass(frozen=True, slots=True)
 class ServedStep:
-    """A step at the top of a workflow."""
+    """A top-level step of a workflow."""
 
     name: str
     kind: StepType
@@ -32,8 +32,8 @@ class Served:
     """A workflow that can be started, as lists show it.
 
     Attributes:
-        version: the one that a run gets which is started now; None where the workflow has no label.
-        input_schema: the JSON Schema of `message`, `{}` when it takes anything.
+        version: the version of a run that is started now; None if the workflow has no label.
+        input_schema: the JSON Schema of `message`, `{}` if it accepts anything.
     """
 
     id: str
@@ -48,17 +48,17 @@ class Definitions(Protocol):
     """Finds definitions."""
 
     async def program_of(self, workflow_id: str, version: str | None) -> Program | None:
-        """The definition for runs of a workflow that have this version; None where there is none.
+        """Return the definition for runs of a workflow that have this version; None if there is none.
 
         Args:
-            version: what the run keeps, or what a start asks for; None asks for what a start gets that names none.
+            version: the version kept by the run, or requested by a start; None is the version of a start without one.
 
         Raises:
             StoreUnavailable: it can't be looked up now.
         """
 
     async def served(self) -> Sequence[Served]:
-        """What can be started, in the order in which it is listed.
+        """The workflows that can be started, in the order of lists.
 
         Raises:
             StoreUnavailable: it can't be looked up now.

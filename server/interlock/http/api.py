@@ -37,11 +37,11 @@ RUN_LIST = answers(RunList, *ANSWERED, ErrorCode.FORBIDDEN, ErrorCode.INVALID_ME
 
 
 MAX_STATUSES: Final = 50
-"""How many values of `status` a list may be asked for; there are six."""
+"""How many values of `status` a list may filter by; there are six."""
 
 
 def make_router(services: Callable[[], Services]) -> APIRouter:
-    """The routes, on the services of a server that has started."""
+    """Make the routes, on the services of a started server."""
     router = APIRouter(tags=["runs"])
     who = Annotated[Principal, Depends(principal_of(services))]
 
@@ -142,11 +142,11 @@ _NOT_ROUTED = {
     404: "There is no such path here; /openapi.json lists those that there are.",
     405: "There is no {method} on this path; /openapi.json lists what there is.",
 }
-"""What is said of a request for which there is no route, by its HTTP status."""
+"""The answer to a request without a route, by its HTTP status."""
 
 
 def answer_errors(app: FastAPI, counters: Counters) -> None:
-    """Every refusal as the error object of the protocol, with its HTTP status; and counted."""
+    """Answer every refusal with the protocol's error object and its HTTP status, and count it."""
 
     def answer(body: dict[str, Any], status: int, headers: Mapping[str, str] | None = None) -> Response:
         counters.said(body)
@@ -205,5 +205,5 @@ def answer_errors(app: FastAPI, counters: Counters) -> None:
 
 
 async def _gone(_: Request, __: Exception) -> Response:
-    """What nobody gets: the client left before its request was whole."""
+    """An answer that nobody gets: the client left before its request was complete."""
     return Response()

@@ -1,10 +1,10 @@
-"""What a request over HTTP asks for, as the message that says the same on the socket.
+"""Requests over HTTP, converted to the equivalent messages of the socket.
 
 Laws:
-- The same fields, read as strictly, with the same faults; what the path says isn't said again otherwise.
-- A body is read up to the size of a message and no further, and only for whoever sent a token or may yet send one:
-  of those, up to the size of a message before authentication.
-- What is text in a form is text; requirements are JSON in it.
+- The fields are the same, validated as strictly, with the same faults; the body may not contradict the path.
+- A body is read up to the size of a message and no further, and only if the client sent a token or may still send one
+  in it: without one, up to the size of a message before authentication.
+- Text fields are text in a form; requirements are JSON in it.
 
 Source: protocol spec, "The SSE twin".
 """
@@ -35,10 +35,10 @@ M = TypeVar("M", StartWorkflow, ContinueWorkflow, CancelWorkflow)
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 JSON_FIELDS = ("step_requirements", "error_requirements")
-"""What a form carries as a JSON string."""
+"""The fields that a form carries as a JSON string."""
 
 MAX_FIELDS = 100
-"""How many fields a form may have; no message has as many."""
+"""How many fields a form may have; no message has that many."""
 
 _UNKNOWN = " without the header `Authorization`"
 
@@ -48,7 +48,7 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[M]):
-    """A request: who asks, for what, and whether to stream what comes of it."""
+    """A request: its sender, its message, and whether to stream the results."""
 
     principal: Principal
     message: M
@@ -56,14 +56,14 @@ class Asked(Generic[M]):
 
 
 async def asked(request: Request, services: Services, limit: int, model: type[M], **path: str) -> Asked[M]:
-    """Read a request, if whoever sent it may ask for something now.
+    """Read a request, if its sender may request something now.
 
     Args:
         limit: the largest body, in bytes.
-        path: fields of the message that the path has.
+        path: fields of the message that are in the path.
 
     Raises:
-        Unauthorized: no token, or one that isn't accepted.
+        Unauthorized: there is no token, or it isn't accepted.
         Refusal, RefusedRequest: `message_too_large`, `invalid_json`, `invalid_message` or `rate_limited`.
     """
     authenticator = services.authenticator
@@ -90,13 +90,13 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
 
 
 async def fields_of(request: Request, limit: int) -> dict[str, Any]:
-    """The fields of a body in JSON, of at most so many bytes; raises the refusals of `asked`."""
+    """Return the fields of a JSON body of at most `limit` bytes; raise the refusals of `asked`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return await _fields(_bounded(request, limit, ""), kind)
 
 
 def _bounded(request: Request, limit: int, of_whom: str) -> Request:
-    """The request, but its body ends in a refusal when it is too large."""
+    """The request, with a body that ends in a refusal if it is too large."""
     sentence = f"the body is too large; at most {limit} bytes are accepted{of_whom}"
     refusal = Refusal(ErrorCode.MESSAGE_TOO_LARGE, sentence)
     said = request.headers.get("content-length", "")
@@ -120,7 +120,7 @@ def _counted(receive: Receive, limit: int, refusal: Refusal) -> Receive:
 
 
 async def _fields(request: Request, kind: str) -> dict[str, Any]:
-    """The fields of a body, as the socket's codec would read them."""
+    """The fields of a body, decoded as by the socket's codec."""
     if kind in FORMS:
         return await _form(request)
     if kind and kind != "application/json" and not kind.endswith("+json"):
@@ -143,9 +143,9 @@ async def _form(request: Request) -> dict[str, Any]:
             fields: dict[str, Any] = dict(form)
     except HTTPException as error:
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"this form can't be read: {error.detail}") from None
-    if not all(is_text(text) for field in fields.items() for text in field):  # its charset is the sender's to name
+    if not all(is_text(text) for field in fields.items() for text in field):  # the sender chooses its charset
         raise Refusal(ErrorCode.INVALID_JSON, f"this form can't be read: {SURROGATE}")
-    # A field that was left blank wasn't given; an empty message is one.
+    # A field that was left blank counts as not given; but an empty message is a message.
     fields = {name: value for name, value in fields.items() if value != "" or name == "message"}
     for name in JSON_FIELDS:
         if name in fields:
@@ -154,7 +154,7 @@ async def _form(request: Request) -> dict[str, Any]:
 
 
 def _check_form(content_type: str, body: bytes) -> None:
-    """Look, before a form is read, that reading it is no work: some encodings take the square of a text's length."""
+    """Check, before a form is parsed, that this is cheap: some encodings take the square of a text's length."""
     kind, options = parse_options_header(content_type)
     if options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
         raise Refusal(ErrorCode.INVALID_MESSAGE, "this form can't be read: send it in UTF-8, or without a charset")
@@ -165,7 +165,7 @@ def _check_form(content_type: str, body: bytes) -> None:
 def _json(name: str, text: str) -> Any:
     check_values(text, MAX_VALUES)
     try:
-        # There and back, because the codec knows what the wire can carry, and how deep.
+        # Decoded and encoded again, because the codec knows what the wire can carry, and how deeply nested.
         whole = {name: from_json(text, allow_inf_nan=False)}
         return JSON.decode(str(JSON.encode(whole)), max_depth=MAX_CLIENT_DEPTH)[name]
     except (ValueError, TypeError) as error:
@@ -181,7 +181,7 @@ def _flag(value: Any, *, in_form: bool) -> bool:
 
 
 def _agreeing(fields: dict[str, Any], key: str | None, said: dict[str, str]) -> dict[str, Any]:
-    """The fields with those that the path and the headers say, which the body may only repeat."""
+    """Add the fields from the path and the headers, which the body may only repeat."""
     if key is not None:
         said = {**said, "idempotency_key": key}
     for name, value in said.items():

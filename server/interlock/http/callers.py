@@ -1,4 +1,4 @@
-"""Who sent a request over HTTP."""
+"""The sender of a request over HTTP."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from interlock_protocol.errors import AuthErrorCode
 
 
 def bearer(request: Request) -> str | None:
-    """The token in the header `Authorization`, None where there is none."""
+    """The token in the header `Authorization`; None if there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 async def authenticated(authenticator: Authenticator, token: str) -> Principal:
-    """Whose token it is; raises `Unauthorized`."""
+    """Return the principal of the token; raise `Unauthorized` if it isn't accepted."""
     try:
         return await authenticator.authenticate(token)
     except AuthError as error:
@@ -28,7 +28,7 @@ async def authenticated(authenticator: Authenticator, token: str) -> Principal:
 
 
 def principal_of(services: Callable[[], Services]) -> Callable[[Request], Awaitable[Principal]]:
-    """A dependency: who sent a request with a header `Authorization`, if they may ask for something now.
+    """Make a dependency: the sender of a request with a header `Authorization`, if they may request something now.
 
     Raises (when called): `Unauthorized`, or the refusal `rate_limited`.
     """

@@ -1,7 +1,7 @@
-"""What a request over HTTP can be refused with; `interlock.http.api` answers it.
+"""The exceptions that refuse a request over HTTP; `interlock.http.api` turns them into answers.
 
-Unauthorized      no token, or one that isn't accepted
-RefusedRequest    a refusal, and the `request_id` of what was refused
+Unauthorized      there is no token, or it isn't accepted
+RefusedRequest    a refusal, with the `request_id` of the refused request
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ STATUS_OF = {
 
 
 def headers_of(refusal: Refusal) -> dict[str, str]:
-    """What HTTP has a header for: `Retry-After`, in whole seconds (RFC 9110, section 10.2.3)."""
+    """The headers for a refusal: `Retry-After`, in whole seconds (RFC 9110, section 10.2.3)."""
     if refusal.code is not ErrorCode.RATE_LIMITED or not isinstance(refusal.details, dict):
         return {}
     return {"Retry-After": str(math.ceil(refusal.details["retry_after"]))}
 
 
 class Unauthorized(Exception):  # noqa: N818 - turned into an answer
-    """There is no token, or it isn't accepted; answered with 401, or 503 when nobody can tell."""
+    """There is no token, or it isn't accepted; answered with 401, or 503 if it can't be checked."""
 
     def __init__(self, code: AuthErrorCode, error: str) -> None:
         super().__init__(error)
@@ -61,7 +61,7 @@ class RefusedRequest(Exception):  # noqa: N818 - turned into an answer
 
 @contextlib.contextmanager
 def about(request_id: object) -> Iterator[None]:
-    """A refusal in the block says which request it is about, where that is something to be said."""
+    """Add the `request_id`, if there is one, to a refusal raised in the block."""
     try:
         yield
     except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""What HTTP itself asks of every route: HEAD wherever there is GET, and `Allow` where a method isn't there.
+"""Requirements of HTTP for every route: HEAD wherever there is GET, and `Allow` if the method isn't supported.
 
 Source: RFC 9110, sections 9.3.2 "HEAD" and 10.2.1 "Allow".
 """
@@ -16,7 +16,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Heads:
-    """Answers HEAD with the status and the headers that GET would have; of a stream, nothing is read beyond them."""
+    """Answers HEAD with the status and the headers of GET; of a stream, nothing is read beyond them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -37,12 +37,12 @@ class Heads:
 
 
 def allowed(routes: Iterable[BaseRoute], scope: Scope) -> str:
-    """What `Allow` says of the path of this request."""
+    """The value of `Allow` for the path of this request."""
     found = {method for route in routes for method in _methods_of(route, scope)}
     return ", ".join(method for method in ("GET", "HEAD", *METHODS[1:]) if method in found)
 
 
 def _methods_of(route: BaseRoute, scope: Scope) -> set[str]:
-    methods = METHODS[:1] if isinstance(route, Mount) else METHODS  # what is mounted are files
+    methods = METHODS[:1] if isinstance(route, Mount) else METHODS  # mounts serve files
     found = {method for method in methods if route.matches({**scope, "method": method})[0] is Match.FULL}
     return found | {"HEAD"} if "GET" in found else found

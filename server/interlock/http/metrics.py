@@ -1,11 +1,11 @@
 """The metrics of one server, as Prometheus reads them.
 
 Laws:
-- Each server has a registry of its own: several in one process don't meet.
-- What happens is counted in `telemetry`, and only read here. What stands (sockets, cursors, rows) is looked at
-  when somebody asks, rows at most every `CENSUS_SECONDS`.
-- A store that is away costs the metrics that come from it, never the others, and nobody waits for it for long.
-- Labels are few and known beforehand.
+- Each server has a registry of its own, so that several in one process stay separate.
+- Events are counted in `telemetry`, and only read here. Current values (sockets, cursors, rows) are read on each
+  request, rows at most every `CENSUS_SECONDS`.
+- If the store is unavailable, only its own metrics are missing, and a request doesn't wait for it for long.
+- Labels are few and known in advance.
 
 Source: `docs/operations.md`, "Metrics".
 """
@@ -41,33 +41,33 @@ from interlock_protocol.errors import AuthErrorCode, ErrorCode
 from interlock_protocol.types import FINAL_STATUSES
 
 CENSUS_SECONDS: Final = 10.0
-"""For how long the counts of the store's rows are used again."""
+"""For how many seconds the counts of the store's rows are reused."""
 
 CENSUS_PATIENCE: Final = 2.0
-"""How long whoever asks waits for these counts."""
+"""How long a request waits for these counts."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 PAUSE_AGES: Final = (_MINUTE, 10 * _MINUTE, _HOUR, 6 * _HOUR, _DAY, 7 * _DAY)
-"""Bounds, in seconds, between the ages that pauses are told apart by."""
+"""The bounds, in seconds, of the ranges by which pauses are grouped by age."""
 
 AGE_LABELS: Final = ("0-1m", "1m-10m", "10m-1h", "1h-6h", "6h-1d", "1d-7d", "7d+")
-"""What lies between these bounds, as a label."""
+"""The ranges between these bounds, as labels."""
 
 
 class Countable(Protocol):
-    """What holds connections."""
+    """Has a number of connections."""
 
     @property
     def count(self) -> int:
-        """How many there are now."""
+        """The current number."""
 
 
 class Connected(Countable, Protocol):
-    """The connections that a server holds, of whatever kind.
+    """The connections of a server, of any kind.
 
     Attributes:
-        limit: how many it holds at most.
-        refused: how many weren't taken or were let go, by one of `LET_GO`.
+        limit: the maximum number of connections.
+        refused: how many were refused or dropped, by one of `LET_GO`.
     """
 
     limit: int
@@ -79,7 +79,7 @@ LET_GO: Final = ("displaced", "flood", "late", "no_room", "not_reading")
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What had to be waited for: what the store counts (None when it is away), and which parts fail."""
+    """Values that had to be awaited: the store's counts (None if it is unavailable), and the failing parts."""
 
     census: Census | None
     failing: frozenset[str]
@@ -87,14 +87,14 @@ class Looked:
 
 
 class Metrics:
-    """What `GET /metrics` answers.
+    """The answer of `GET /metrics`.
 
     Args:
-        services: those of a server that has started.
-        counters: what this process counts.
-        sockets: the WebSockets that are open.
+        services: returns the services of a started server.
+        counters: the counters of this process.
+        sockets: the open WebSockets.
         streams: the requests that follow a run.
-        readiness: how the server's parts do.
+        readiness: the state of the server's parts.
     """
 
     def __init__(
@@ -115,15 +115,15 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def watch(self, connections: Connected) -> None:
-        """Tell of the connections of the process too, which only a process that is a server has."""
+        """Include the connections of the process, which only a server process has."""
         self.registry.register(_Connections(connections))
 
     async def exposition(self, accept: str | None) -> tuple[bytes, str]:
-        """All metrics, and the content type they are in: OpenMetrics for who accepts it, else Prometheus's text."""
+        """All metrics, and their content type: OpenMetrics for clients that accept it, else Prometheus's text."""
         failing = frozenset(problem.part for problem in await self._readiness.problems())
         try:
             census = await self._census.get()
-        except Exception:  # the store is away: `interlock_up` says so
+        except Exception:  # the store is unavailable: `interlock_up` reports it
             census = None
         self._standing.looked = Looked(census, failing, self._services().engine.clock.now_ms())
         encode, content_type = choose_encoder(accept or "")
@@ -136,7 +136,7 @@ class Metrics:
 
 
 class _Counted(Collector):
-    """What this process has counted."""
+    """Collects the counters of this process."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -162,7 +162,7 @@ class _Counted(Collector):
 
 
 class _Connections(Collector):
-    """The connections of this process."""
+    """Collects the connections of this process."""
 
     def __init__(self, connections: Connected) -> None:
         self._connections = connections
@@ -179,7 +179,7 @@ class _Connections(Collector):
 
 
 class _Standing(Collector):
-    """How things stand at the moment."""
+    """Collects current values."""
 
     def __init__(
         self, services: Callable[[], Services], sockets: Countable, streams: Countable, readiness: Readiness
@@ -268,5 +268,5 @@ def _labelled(family: Any, values: Numbers) -> Metric:
 def _version() -> str:
     try:
         return version("interlock")
-    except PackageNotFoundError:  # run from its sources
+    except PackageNotFoundError:  # run from a source checkout
         return "unknown"

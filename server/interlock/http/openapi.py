@@ -4,8 +4,8 @@
     python -m interlock.http.openapi --check    changes nothing; exits with 1 where it isn't current
 
 Laws:
-- Nothing that can be read from a route or a model is written by hand elsewhere.
-- What the protocol has a model for is described as in `docs/schema/interlock.schema.json`.
+- Everything that routes or models define is generated from them.
+- Types of the protocol have the schemas of `docs/schema/interlock.schema.json`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _BODIES: dict[str, tuple[type[Any], bool]] = {
     "ContinueRun": (ContinueWorkflow, True),
     "CancelRun": (CancelWorkflow, False),
 }
-"""The bodies of requests: the message each stands for, and whether it may be answered with a stream."""
+"""The bodies of requests: the message of each, and whether it may be answered with a stream."""
 
 
 _TOO_LONG = {
@@ -61,10 +61,10 @@ _TOO_LONG = {
 
 
 def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
-    """The OpenAPI document of an application that has these routes.
+    """The OpenAPI document of an application with these routes.
 
     Args:
-        server: where it is reached; by default where the document comes from.
+        server: the server's address; by default that of the document.
     """
     made = get_openapi(
         title="Interlock", version=PROTOCOL_VERSION, description=ABOUT, routes=app.routes, servers=[{"url": server}]
@@ -80,13 +80,13 @@ def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
         if path == STREAM:
             operation["security"] = [{"bearer": []}, {"ticket": []}]
         if method == "post" and path != TICKETS:
-            operation["security"] = [{"bearer": []}, {}]  # a form may have the token in it
+            operation["security"] = [{"bearer": []}, {}]  # the token may be in the form
             operation["parameters"].append(_key_parameter())
     return made
 
 
 def describe(app: FastAPI, server: str | None) -> None:
-    """Have the application answer `/openapi.json` with that document, as `document` does."""
+    """Have the application serve that document at `/openapi.json`, with the arguments of `document`."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -101,18 +101,18 @@ def _operations(made: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def _definitions() -> dict[str, Any]:
-    """The protocol's schemas, referring to each other where OpenAPI has them."""
+    """The protocol's schemas, with references to their places in OpenAPI."""
     text = json.dumps(json_schema()["$defs"]).replace("#/$defs/", SCHEMAS)
     definitions: dict[str, Any] = json.loads(text, object_hook=_may_be_left_out)
-    # That it is either an event or a snapshot is more than programs that write clients can make a type of.
+    # Generators of clients can't make a type of the alternative "either an event or a snapshot".
     del definitions["WorkflowRunOutput"]["oneOf"]
     return definitions
 
 
 def _may_be_left_out(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without a null default, which says no more than that it isn't required.
+    """The schema without a null default, which only means that the field isn't required.
 
-    Programs that write clients take what has a default for something that is always there.
+    Generators of clients treat a field with a default as one that is always present.
     """
     return {name: value for name, value in schema.items() if not (name == "default" and value is None)}
 
@@ -157,9 +157,9 @@ def _key_parameter() -> dict[str, Any]:
 
 
 def whole() -> dict[str, Any]:
-    """The document of the server, without one that runs."""
+    """The document of the server, built without a running one."""
     app = FastAPI()
-    nothing: Any = None  # what these routes would answer with isn't there, and isn't asked for
+    nothing: Any = None  # the routes are only described, and never called
     app.include_router(make_operations_router(_no_services, Settings(), nothing, nothing))
     app.include_router(make_router(_no_services))
     app.include_router(make_runs_router(_no_services, Streams(Settings())))
@@ -172,12 +172,12 @@ def _no_services() -> Any:
 
 
 def documents(root: Path) -> dict[Path, str]:
-    """Every generated file of the checkout at `root`, as it should be."""
+    """Every generated file of the checkout at `root`, with its expected content."""
     return {root / DOCUMENT: json_text(whole())}
 
 
 def main(arguments: list[str] | None = None, *, say: Callable[[str], object] = sys.stdout.write) -> int:
-    """Writes the document, or checks it. Returns the exit status."""
+    """Write the document, or check it. Return the exit status."""
     return keep_current("interlock.http.openapi", (__doc__ or "").split("\n")[0], documents, arguments, say)
 
 

@@ -1,8 +1,8 @@
-"""What those who run the server ask it: whether it lives, whether it is ready, how it does.
+"""Routes for operators: whether the server is alive, whether it is ready, and its metrics.
 
 Laws:
-- Health is for anybody to ask, and tells nothing that isn't for anybody to hear.
-- Metrics tell who works how much: they are for admins, unless the settings say otherwise.
+- Health is public, and reveals nothing that isn't.
+- Metrics reveal who works how much: they are for admins, unless the settings say otherwise.
 
 Source: `docs/operations.md`.
 """
@@ -36,7 +36,7 @@ _METRICS: Answers = {
 def make_operations_router(
     services: Callable[[], Services], settings: Settings, readiness: Readiness, metrics: Metrics
 ) -> APIRouter:
-    """The routes, on the services of a server that has started."""
+    """Make the routes, on the services of a started server."""
     router, principal = APIRouter(tags=["operations"]), principal_of(services)
 
     @router.get("/health/live", operation_id="isLive", responses=answers(Live))

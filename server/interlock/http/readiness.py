@@ -1,12 +1,12 @@
-"""Whether a server should be sent work: its database takes writes, its log answers, and it isn't on its way out.
+"""Readiness: whether the database accepts writes, the log answers, and the server isn't shutting down.
 
 Laws:
-- Looking is cheap, and looked at often: an answer counts for a second, and one question is under way at a time.
-- What is told is for anybody to hear: which part, and how it fails; no address, no name, nothing that a driver said.
-  That is for the log.
-- The database has to take a write: one that only answers, because its disk is full or its file is gone, isn't ready.
-- A log of which a part is away is ready: no other server would know more of it.
-- A server that stops isn't ready from that moment on, whatever else is well.
+- Checks are cheap, because they are frequent: a result is reused for a second, and a part has one check at a time.
+- The answer is public: the failing part, and how it fails; no address, no name, no driver's message. Those go to the
+  process's own log.
+- The database has to accept a write: one that only answers, because its disk is full or its file is gone, isn't ready.
+- A log of which some shards are unavailable is ready: no other server would have more of it.
+- A server that is shutting down isn't ready from the start of that on, whatever the state of its parts.
 
 Source: `docs/operations.md`, "Health".
 """
@@ -25,10 +25,10 @@ from interlock.services import Services
 logger = structlog.get_logger(__name__)
 
 KEEP_SECONDS: Final = 1.0
-"""For how long the answer of a part counts."""
+"""For how long the result of a check is reused, in seconds."""
 
 PATIENCE_SECONDS: Final = 2.0
-"""How long a part may take to answer."""
+"""How long a part may take to answer, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class Problem:
 
 
 _HOW: Final = {"database": "can't be reached, or can't be written to", "log": "can't be reached"}
-"""How a part fails."""
+"""The sentences about each kind of failure."""
 
 DRAINING: Final = Problem("server", "The server is shutting down.")
 
 
 class Readiness:
-    """Looks at the parts of a server.
+    """Checks the parts of a server.
 
     Args:
-        services: those of a server that has started.
-        keep: for how many seconds an answer counts.
+        services: returns the services of a started server.
+        keep: for how many seconds a result is reused.
         patience: how long a part may take to answer, in seconds.
     """
 
@@ -62,14 +62,14 @@ class Readiness:
 
         self._parts = {
             "database": remembered(lambda: services().store.check()),
-            "log": remembered(lambda: services().engine.log.ownerless(limit=1)),  # which asks every shard
+            "log": remembered(lambda: services().engine.log.ownerless(limit=1)),  # it queries every shard
         }
         self._patience = patience
         self._known: dict[str, str] = {}
         self._draining = False
 
     def drain(self) -> None:
-        """From now on the server isn't ready: it is about to stop."""
+        """Make the server not ready from now on: it is about to stop."""
         self._draining = True
 
     @property
@@ -78,11 +78,11 @@ class Readiness:
         return self._draining
 
     async def problems(self) -> tuple[Problem, ...]:
-        """Why the server shouldn't be sent work; nothing, when it should."""
+        """Why the server shouldn't be sent work; empty if it should."""
         if self._draining:
             return (DRAINING,)
         found = [problem for part in self._parts if (problem := await self._look(part)) is not None]
-        # It may have begun to stop meanwhile.
+        # The server may have begun to stop meanwhile.
         return (DRAINING,) if self._draining else tuple(found)
 
     async def _look(self, part: str) -> Problem | None:
@@ -97,7 +97,7 @@ class Readiness:
         return None
 
     def _noted(self, part: str, why: str, sentence: str, **more: str) -> Problem:
-        """A problem, logged when it is new."""
+        """A problem, logged if it is new."""
         if self._known.get(part) != why:
             self._known[part] = why
             logger.warning("part_fails", part=part, why=why, **more)

@@ -1,8 +1,8 @@
-"""The page about the routes, for people: `/docs`, made by Swagger UI from `/openapi.json`.
+"""The reference of the routes, for people: `/docs`, rendered by Swagger UI from `/openapi.json`.
 
 Laws:
-- All that the page needs comes from this server, and from a package that is installed with it: the origin that it runs
-  on is the one where the web app keeps its token.
+- Everything that the page needs comes from this server, from an installed package: the page's origin is the one where
+  the web app keeps its token.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from starlette.routing import BaseRoute, Route
 from interlock.http.web import HEADERS, one_file
 
 FOLDER: Final = Path(str(files("fastapi_offline") / "static"))
-"""Swagger UI, as it was released. Of that package nothing else is used."""
+"""The released files of Swagger UI. Nothing else of that package is used."""
 
 _ASSETS: Final = ("swagger-ui-bundle.js", "swagger-ui.css")
 _HEADERS: Final = {**HEADERS, "Cache-Control": "no-cache"}
 
-# Addresses are relative, so that the page also works where the application is mounted in another one.
+# Addresses are relative, so that the page also works if the application is mounted in another one.
 _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Interlock over HTTP</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="docs/swagger-ui.css"><div id="page"></div>
 <script src="docs/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></html>"""
@@ -31,7 +31,7 @@ _START: Final = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#page", validato
 
 
 def reference_routes() -> list[BaseRoute]:
-    """The page at `/docs`, and what it loads."""
+    """The page at `/docs`, and the files that it loads."""
     assets = [Route(f"/docs/{name}", one_file(FOLDER, name, HEADERS)) for name in _ASSETS]
     return [Route("/docs", _page), Route("/docs/start.js", _start), *assets]
 

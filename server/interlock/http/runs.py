@@ -2,8 +2,9 @@
 
 Laws:
 - A request is a message of the socket: the same engine carries it out, under the same rules, with the same refusals.
-- Who watches before looking misses nothing; a refused request has followed nothing.
-- What was accepted is done, also when whoever asked for it is gone.
+- A request begins watching its run before it reads the run's state, so it misses no event; a refused request follows
+  nothing.
+- An accepted action is carried out, even if its client has left.
 
 Source: protocol spec, "The SSE twin".
 """
@@ -55,11 +56,11 @@ RESUME: Answers = {
 }
 
 Begin = Callable[[RunRequest, Asked[Any]], Awaitable[None]]
-"""Carries out what is asked for, and follows from where its events begin."""
+"""Carries out an action, and begins following the run where its events begin."""
 
 
 def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIRouter:
-    """The routes that change and follow runs, on the services of a server that has started."""
+    """Make the routes that change and follow runs, on the services of a started server."""
     router, runs = APIRouter(tags=["runs"]), _Runs(services, streams)
 
     @router.post(RUNS, operation_id="startRun", responses=START, openapi_extra=body("StartRun"))
@@ -105,7 +106,7 @@ def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIR
 
 
 class _Runs:
-    """What the routes do."""
+    """The implementation of the routes."""
 
     def __init__(self, services: Callable[[], Services], streams: Streams) -> None:
         self._services = services
@@ -118,14 +119,14 @@ class _Runs:
         return order
 
     async def carry_out(self, request: Request, order: Asked[Any], begin: Begin) -> Response:
-        """Do what is asked for, and answer with what comes of it: as a stream, or once it is settled."""
+        """Carry out an action, and answer with its events as a stream, or with the state once the run settles."""
         with about(order.message.request_id), contextlib.ExitStack() as stack:
             follows = stack.enter_context(self._streams.request(self._services(), order.principal))
             with tracing.action(order.message):
                 await begin(follows, order)
             if order.stream:
                 return EventStream(follows, stack.pop_all())
-            # None is for nobody: the client has left.
+            # The body is None if the client has left.
             return JSONResponse(await while_there(request.receive, self._outcome(follows)))
 
     async def begin_start(self, follows: RunRequest, order: Asked[StartWorkflow]) -> None:
@@ -149,7 +150,7 @@ class _Runs:
         if accepted.first_index is not None:
             follower.begin(accepted.first_index)
             return
-        # It was decided before, and causes no events of its own: where the run stands stands for them.
+        # It was decided before, and causes no events of its own: a snapshot of the run replaces them.
         snapshot = await engine.runs.snapshot(accepted.run_id)
         follows.begin_with_snapshot(snapshot)
 
@@ -179,13 +180,13 @@ class _Runs:
             follows = stack.enter_context(self._streams.request(services, principal))
             answer = await resume(services.engine, message, follows.watch(facts.run_id).cursor)
             if answer.first is None and answer.says[0]["event"] == "replay":
-                return Response(status_code=204)  # which tells an EventSource not to come back again
+                return Response(status_code=204)  # it tells an EventSource not to reconnect
             follows.begin_with(answer)
             return EventStream(follows, stack.pop_all())
 
 
 def _place(last_event_id: str) -> tuple[int, int]:
-    """Epoch and index of a header `Last-Event-ID`."""
+    """The epoch and index of a header `Last-Event-ID`."""
     if _LAST_EVENT_ID.fullmatch(last_event_id) is None:
         error = "must be <epoch>-<event_index>, as `id` of an event is"
         details = [{"field": "Last-Event-ID", "error": error}]

@@ -1,8 +1,8 @@
-"""What the routes answer with, for the OpenAPI document.
+"""The answers of the routes, for the OpenAPI document.
 
 Laws:
-- What the protocol has a model for is that model; here is only what HTTP adds.
-- Every refusal is the protocol's `error`; a route lists the codes that it may have.
+- If the protocol has a model for an answer, that model is used; this module has only what HTTP adds.
+- Every refusal is the protocol's `error`; a route lists its possible codes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from interlock_protocol.types import JsonValue, StepType
 Answers = dict[int | str, dict[str, Any]]
 
 ANSWERED = (ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL)
-"""What any request with a token may be refused with."""
+"""The possible refusals of any request with a token."""
 
 SCHEMAS = "#/components/schemas/"
 
 FORMS = {"application/x-www-form-urlencoded": "Form", "multipart/form-data": "Multipart"}
-"""What a body may be besides JSON, and how its schema's name ends, by which clients' writers tell them apart."""
+"""The content types of a body besides JSON, with the suffix of their schemas' names for generators of clients."""
 
 EVENT_ID = r"^[0-9]{1,18}-[0-9]{1,18}$"
 """The `id` of an event, `<epoch>-<event_index>`."""
@@ -45,7 +45,7 @@ STREAMED_EVENT: dict[str, Any] = {
     },
     "required": ["event", "data"],
 }
-"""What comes on a stream, as its media type's schema describes each event of it."""
+"""The media type of a stream, with the schema of each of its events."""
 
 
 class Live(BaseModel):
@@ -99,12 +99,12 @@ class RunDetail(RunSummary):
 
 
 def answers(model: type[BaseModel], *codes: ErrorCode) -> Answers:
-    """The answers of a route that gives an object, or refuses with one of these codes."""
+    """The answers of a route that returns an object, or refuses with one of these codes."""
     return {200: {"model": model, "description": _summary(model)}, **refusals(*codes)}
 
 
 def refusals(*codes: ErrorCode) -> Answers:
-    """The answers that are an `error`, by status; with them, those of a token that isn't accepted."""
+    """The answers that are an `error`, by status; including those for a token that isn't accepted."""
     if not codes:
         return {}
     by_status: dict[int, list[ErrorCode]] = {}
@@ -125,7 +125,7 @@ def stream(*codes: ErrorCode, settled: str | None = None) -> Answers:
     """The answers of a route that streams.
 
     Args:
-        settled: what it answers with when it isn't to stream.
+        settled: the model of the answer if the client doesn't ask for a stream.
     """
     content: dict[str, Any] = {"text/event-stream": {"schema": {"$ref": f"{SCHEMAS}StreamedEvent"}}}
     description = "The run's events, until it ends or waits for people."
@@ -136,7 +136,7 @@ def stream(*codes: ErrorCode, settled: str | None = None) -> Answers:
 
 
 def json_of(name: str) -> dict[str, Any]:
-    """The content that is one JSON object of the protocol."""
+    """The content of an answer that is one JSON object of the protocol."""
     return {"application/json": {"schema": {"$ref": f"{SCHEMAS}{name}"}}}
 
 

@@ -1,11 +1,11 @@
 """Following a run over HTTP: the events of the socket as server-sent events.
 
 Laws:
-- `data` is byte by byte the frame that the socket sends; `id` is `<epoch>-<event_index>`, and what isn't an event of
-  the run has none, but for a snapshot, which stands for everything up to its `as_of`.
-- Delivery is by a follower, as on a socket: a slow reader costs one page, and whoever left nothing.
-- A stream ends after the run's last event, after a `WorkflowRunOutput` that says PAUSED when nothing came after it,
-  after the `auth_required` of a token that ran out, and when the server stops. Where it ended is where it resumes.
+- `data` is byte for byte the frame that the socket sends; `id` is `<epoch>-<event_index>`. Only events of the run have
+  one, and a snapshot, which replaces everything up to its `as_of`.
+- Delivery is by a follower, as on a socket: a slow reader costs one page, and a client that has left costs nothing.
+- A stream ends after the run's last event, after a `WorkflowRunOutput` with PAUSED that nothing follows, after the
+  `auth_required` of an expired token, and when the server stops. A client resumes from where it ended.
 
 Source: protocol spec, "The SSE twin"; the HTML standard, section 9.2 "Server-sent events".
 """
@@ -40,10 +40,10 @@ from interlock_protocol.types import RunStatus
 T = TypeVar("T")
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-"""No cache keeps a stream, and no proxy collects it."""
+"""Headers that keep caches from storing a stream, and proxies from buffering it."""
 
 HEARTBEAT = b":\n"
-"""A comment: it tells proxies and clients that the connection lives. No blank line: that would end an event."""
+"""A comment: it tells proxies and clients that the connection lives. A blank line would end an event."""
 
 SHUTTING_DOWN = "The server is shutting down; send it again in a while."
 
@@ -52,14 +52,14 @@ _MAX_ID = 64
 
 
 class ExpiredDuring(Exception):  # noqa: N818 - a state of the world, not a programming error
-    """The token ran out while its bearer followed a run."""
+    """The token expired while its bearer followed a run."""
 
     code = AuthErrorCode.EXPIRED_TOKEN
     sentence = "The token has expired; send the request again with a new one."
 
 
 class _SseCodec:
-    """Messages as events of a stream, for the hub to encode once for all who follow this way."""
+    """Encodes messages as server-sent events; the hub encodes each message once for all such followers."""
 
     subprotocol = "text/event-stream"
 
@@ -84,7 +84,7 @@ SSE = _SseCodec()
 
 
 def _is_pause(message: Mapping[str, Any]) -> bool:
-    """Whether this is the state of a run that waits for people."""
+    """Return True if this is the state of a run that waits for people."""
     return message["event"] == "WorkflowRunOutput" and RunStatus(message["status"]) is RunStatus.PAUSED
 
 
@@ -92,7 +92,7 @@ class RunRequest:
     """One request that follows one run.
 
     Args:
-        principal: whose token it came with; it ends when that does.
+        principal: the owner of the request's token; the request ends when the token expires.
         heartbeat: seconds of silence after which a comment is sent.
     """
 
@@ -106,10 +106,10 @@ class RunRequest:
         self._waits = False
         self._follower: Follower | None = None
 
-    # ── Where it begins ─────────────────────────────────────────────────────────────────────────────────
+    # ── Beginning ───────────────────────────────────────────────────────────────────────────────────────
 
     def watch(self, run_id: str) -> Follower:
-        """A follower of the run, which tells nothing yet. Who watches before looking misses nothing after."""
+        """Make a follower of the run, which sends nothing yet. Call this before reading the state, to miss no event."""
         self.close()
         sink = Sink(SSE, self.say, _always_room, self._send)
         self._follower = Follower(self._services.engine, self._services.hub, sink, run_id, self._awake.set)
@@ -121,23 +121,23 @@ class RunRequest:
         return self._follower
 
     def close(self) -> None:
-        """Let go of the run; again is fine."""
+        """Stop following the run. Idempotent."""
         if self._follower is not None:
             self._follower.close()
 
     def stop(self) -> None:
-        """End what is being sent: the server stops."""
+        """End the stream, because the server stops."""
         self._stopped = True
         self._awake.set()
 
     def acknowledge(self, message: StartWorkflow | ContinueWorkflow, accepted: Accepted) -> None:
-        """Say that an action is durable, to whoever asked for it by a `request_id`."""
+        """Acknowledge that an action is durable, if it was requested with a `request_id`."""
         if message.request_id is not None:
             run_id, session_id = accepted.run_id, accepted.session_id
             self.say(control.ack(message.action, message.request_id, run_id=run_id, session_id=session_id))
 
     def begin_with(self, answer: Resumption) -> None:
-        """Deliver what answers a client that came back, and what follows."""
+        """Deliver the answer to a client that has reconnected, and what follows."""
         self.follower.begin_with(answer)
 
     def begin_with_snapshot(self, snapshot: dict[str, Any]) -> None:
@@ -146,14 +146,14 @@ class RunRequest:
         self.say(snapshot)
 
     def go_on_after(self, snapshot: Mapping[str, Any]) -> None:
-        """Deliver what comes after a snapshot, which stands for what was delivered."""
+        """Deliver what comes after a snapshot, which replaces what was before."""
         self._waits = False
         self.follower.begin_after(snapshot)
 
-    # ── What it is told ─────────────────────────────────────────────────────────────────────────────────
+    # ── Control messages ────────────────────────────────────────────────────────────────────────────────
 
     def say(self, message: dict[str, Any]) -> None:
-        """Send a control message or a snapshot behind what was told."""
+        """Send a control message or a snapshot, after what was sent before."""
         self._waits = _is_pause(message)
         self._pieces.append(SSE.encode(message))
 
@@ -177,11 +177,11 @@ class RunRequest:
             return
 
     async def pages(self) -> AsyncGenerator[bytes, None]:
-        """What is told, until the run ends or waits; and what keeps the connection alive.
+        """The frames to send, until the run ends or waits; and the comments that keep the connection alive.
 
         Raises:
-            ExpiredDuring: the token ran out.
-            Refusal: `unavailable`: the server stops.
+            ExpiredDuring: the token expired.
+            Refusal: `unavailable`, because the server stops.
         """
         follower = self.follower
         while True:
@@ -200,7 +200,7 @@ class RunRequest:
                 yield HEARTBEAT
 
     async def _woken(self, seconds: float) -> bool:
-        """Whether something happened within that time."""
+        """Wait this long; return True if something happened within that time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 return await self._awake.wait()
@@ -219,11 +219,11 @@ class RunRequest:
 
 
 async def _always_room() -> None:
-    """A page is asked for when the one before was taken: see `RunRequest.pages`."""
+    """There is always room: the next page is requested when the last was sent, see `RunRequest.pages`."""
 
 
 class EventStream(StreamingResponse):
-    """The answer that goes on until there is nothing more to say."""
+    """The answer that streams until there is nothing more to send."""
 
     media_type = "text/event-stream"
 
@@ -236,13 +236,13 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
-        # A generator that is left half-way, because the client is gone, ends here and not when it is collected.
+        # If the client leaves, the unfinished generator is closed here, and not when it is garbage-collected.
         async with aclosing(self.body_iterator):  # type: ignore[type-var]  # it is the generator that was given
             await super().stream_response(send)
 
 
 async def while_there(receive: Receive, work: Awaitable[T]) -> T | None:
-    """What `work` returns; None, and the work is cancelled, when the client leaves before."""
+    """Return the result of `work`; if the client leaves before, cancel it and return None."""
     task, left = asyncio.ensure_future(work), asyncio.ensure_future(_left(receive))
     try:
         await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
@@ -259,7 +259,7 @@ async def _left(receive: Receive) -> None:
 
 
 class Streams:
-    """Who follows over HTTP: how many may, and that they are let go when the server stops.
+    """The requests that follow runs: it bounds their number, and ends them when the server stops.
 
     Args:
         settings: a node holds as many of these as sockets, and as many of one user.
@@ -274,10 +274,10 @@ class Streams:
 
     @contextlib.contextmanager
     def request(self, services: Services, principal: Principal) -> Iterator[RunRequest]:
-        """A request that may follow a run, for as long as the block lasts.
+        """Make a request that may follow a run, for as long as the block lasts.
 
         Raises:
-            Refusal: `rate_limited` where there is no room for another, `unavailable` when the server stops.
+            Refusal: `rate_limited` if there is no room for another, `unavailable` when the server stops.
         """
         self._admit(principal.person)
         request = RunRequest(services, principal, self._settings.heartbeat_seconds)
@@ -299,11 +299,11 @@ class Streams:
 
     @property
     def count(self) -> int:
-        """How many requests follow a run."""
+        """The number of requests that follow a run."""
         return len(self._open)
 
     async def drain(self) -> None:
-        """End every stream, and take no more."""
+        """End every stream, and accept no more."""
         self._draining = True
         for request in list(self._open):
             request.stop()

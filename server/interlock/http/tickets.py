@@ -1,11 +1,11 @@
-"""Tickets: how a page follows a run with `EventSource`, which can send no token but in the address.
+"""Tickets: a page follows a run with `EventSource`, which can send a token only in the address.
 
 Laws:
-- A ticket opens one stream, as the user who asked for it, for 10 minutes or until the token it was asked with ends.
+- A ticket opens one stream, as the user who requested it, for 10 minutes or until the token of that request expires.
   A stream that it opened ends with it.
-- It is good for as often as one likes until then, on every node, and may be revoked. What its user may do is asked
-  again each time.
-- It is kept as a hash, and never logged. What stands in an address isn't worth more than that.
+- Until then it may be used any number of times, on every node, and may be revoked. Its user's rights are checked again
+  each time.
+- It is stored as a hash, and never logged. As a part of an address, it must not be worth more than that.
 
 Source: `docs/http.md`, "EventSource".
 """
@@ -41,7 +41,7 @@ LIFE: Final = timedelta(minutes=10)
 
 _STREAM_PATH: Final = r"^/workflows/[^/?#]+/runs/[^/?#]+/resume$"
 _SIZE: Final = 64
-"""How long what is sent as a ticket may be."""
+"""The maximum length of what is sent as a ticket."""
 
 _C = ErrorCode
 _ASKED = (_C.INVALID_JSON, _C.INVALID_MESSAGE, _C.MESSAGE_TOO_LARGE, _C.RUN_NOT_FOUND, _C.WORKFLOW_MISMATCH)
@@ -68,7 +68,7 @@ REVOKE: Answers = {204: {"description": "It counts no more, if it was one of one
 
 
 def make_tickets_router(services: Callable[[], Services], settings: Settings) -> APIRouter:
-    """The routes, on the services of a server that has started."""
+    """Make the routes, on the services of a started server."""
     router = APIRouter(tags=["runs"])
     who = Annotated[Principal, Depends(principal_of(services))]
 
@@ -92,12 +92,12 @@ def make_tickets_router(services: Callable[[], Services], settings: Settings) ->
 
 
 def _kept(services: Callable[[], Services]) -> Tickets:
-    """All that is asked of the store here."""
+    """The port of the store that is used here."""
     return services().store
 
 
 def holder_of(services: Callable[[], Services]) -> Callable[..., Awaitable[Principal]]:
-    """A dependency: who sent a request for a stream, with a header `Authorization` or, without it, a ticket.
+    """Make a dependency: the sender of a request for a stream, by a header `Authorization` or, without it, a ticket.
 
     Raises (when called): `Unauthorized`, or the refusal `rate_limited`.
     """
@@ -128,7 +128,7 @@ def _asked(fields: dict[str, Any]) -> str:
 
 
 def _followed(path: str) -> Reconnect:
-    """What whoever opens the stream at this path asks for."""
+    """The message that is equivalent to opening the stream at this path."""
     _, _, workflow_id, _, run_id, _ = map(unquote, path.split("/"))
     message = validated(Reconnect, {"action": "reconnect", "workflow_id": workflow_id, "run_id": run_id})
     assert isinstance(message, Reconnect)
@@ -136,7 +136,7 @@ def _followed(path: str) -> Reconnect:
 
 
 def _made(principal: Principal, path: str) -> tuple[str, StreamTicket]:
-    """A new ticket: what its holder gets, and what is kept of it."""
+    """Make a new ticket: the secret for its holder, and the record to store."""
     value = secrets.token_urlsafe(32)
     ends = datetime.now(UTC) + LIFE
     if principal.expires_at is not None:
@@ -156,7 +156,7 @@ def _made(principal: Principal, path: str) -> tuple[str, StreamTicket]:
 
 
 def _honoured(ticket: StreamTicket | None, path: str) -> Principal:
-    """Whoever a ticket is of, if it is one for this path and time."""
+    """The user of a ticket, if it is valid for this path now."""
     if ticket is None or ticket.path != path:
         raise Unauthorized(
             AuthErrorCode.INVALID_TOKEN, "The ticket isn't one for this path, or was revoked; get another one."

@@ -1,11 +1,11 @@
-"""The web app, as files, and the client for pages of others: built from `clients/web`, and part of the package.
+"""The web app, as files, and the client for other pages: built from `clients/web`, and part of the package.
 
 Laws:
-- All that the page needs comes from this server. A Content-Security-Policy forbids everything else: what a run says is
-  shown, and never run.
-- Assets are named by their content, and browsers keep them for good. The page itself is asked for each time.
-- The page holds no secret. Whoever opens it gives a token, and gets what that token may see.
-- The client, `/client.js`, is public code, which any page may load. Whether a page may connect is asked when it does.
+- Everything that the page needs comes from this server. A Content-Security-Policy forbids everything else: a run's
+  content is shown, and never executed.
+- Assets are named by their content, and browsers keep them for good. The page itself is requested each time.
+- The page holds no secret. Its user enters a token, and sees what that token may see.
+- The client, `/client.js`, is public code, which any page may load. Whether a page may connect is checked when it does.
 
 Source: `docs/settings.md`, `docs/embedding.md`.
 """
@@ -24,13 +24,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 FOLDER = Path(str(files("interlock") / "web"))
-"""Where the build puts it."""
+"""The output folder of the build."""
 
 POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",  # where things are, which is computed; no style can send or run anything
+        "style-src 'self' 'unsafe-inline'",  # for computed positions; no style can send or execute anything
         "img-src 'self' data:",
         "font-src 'self'",
         "connect-src 'self'",
@@ -46,10 +46,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-"""What goes with each file."""
+"""The headers of each file."""
 
 CLIENT_HEADERS = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
-"""What goes with the client."""
+"""The headers of the client."""
 
 _ASKED_EACH_TIME = "no-cache"
 _KEPT_FOR_GOOD = "public, max-age=31536000, immutable"
@@ -63,7 +63,7 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class _Files(StaticFiles):
-    """The files of a folder, each with these headers; one that the browser has already isn't sent again."""
+    """The files of a folder, each with these headers; one that the browser already has isn't sent again."""
 
     def __init__(self, folder: Path, headers: Mapping[str, str]) -> None:
         super().__init__(directory=folder)
@@ -76,12 +76,12 @@ class _Files(StaticFiles):
 
 
 def is_built(folder: Path = FOLDER) -> bool:
-    """Whether there is a web app to serve."""
+    """Return True if there is a web app to serve."""
     return (folder / "index.html").is_file()
 
 
 def web_routes(folder: Path = FOLDER) -> list[BaseRoute]:
-    """The page at `/`, its assets, and `/client.js`; answers that say what to do where they aren't built."""
+    """The page at `/`, its assets, and `/client.js`; if they aren't built, answers that say what to do."""
     has_client = (folder / "client.js").is_file()
     client = Route("/client.js", one_file(folder, "client.js", CLIENT_HEADERS) if has_client else _no_client)
     if not is_built(folder):
@@ -91,7 +91,7 @@ def web_routes(folder: Path = FOLDER) -> list[BaseRoute]:
 
 
 def one_file(folder: Path, name: str, headers: Mapping[str, str]) -> Endpoint:
-    """The route of one file, which browsers ask for each time."""
+    """The route of one file, which browsers request each time."""
     files_of = _Files(folder, {**headers, "Cache-Control": _ASKED_EACH_TIME})
 
     async def answer(request: Request) -> Response:

@@ -1,1 +1,1 @@
-"""WebSockets: who may open one, its life, its actions, and how its frames leave."""
+"""WebSockets: who may open one, its life cycle, its actions, and how its frames are sent."""

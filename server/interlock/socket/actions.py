@@ -1,10 +1,10 @@
-"""What each action of a client does: a table of message models and handlers. Another action is a function and a row.
+"""The actions of clients: a table of message models and handlers. A new action is a function and a row.
 
 Laws:
 - An `ack` comes before the events that it acknowledges: while an action changes a run that its connection follows, the
-  run's events wait.
-- Who follows a run because of an action watched it before looking at it.
-- What is refused has changed nothing, and is followed by nobody because of it.
+  run's events are held back.
+- An action that makes its connection follow a run begins watching the run before it reads its state.
+- A refused action has changed nothing, and makes its connection follow no run.
 
 Source: `docs/protocol.md`, "Actions" and "Reconnecting".
 """
@@ -36,7 +36,7 @@ from interlock_protocol.messages import (
 
 
 class Peer(Protocol):
-    """The connection that an action came on, as far as actions go."""
+    """The connection that an action came on, as actions see it."""
 
     engine: Engine
     followers: Followers
@@ -44,20 +44,20 @@ class Peer(Protocol):
 
     @property
     def who(self) -> Principal:
-        """Whose it is; there is none before `authenticate`, and then no other action either."""
+        """The connection's user; before `authenticate` there is none, and no other action either."""
 
     @property
     def may_follow(self) -> bool:
-        """Whether what is followed may be told: the token may have run out while an action was carried out."""
+        """Whether followed events may be sent: the token may have expired while an action was carried out."""
 
     def say(self, message: dict[str, Any]) -> None:
         """Send a control message before any event that isn't sent yet."""
 
     def wake(self) -> None:
-        """Look whether there is something to tell."""
+        """Check whether there is something to send."""
 
     async def authenticate(self, message: Authenticate) -> None:
-        """Take a token, which may change who this is, or close the connection."""
+        """Accept a token, which may change the connection's user, or close the connection."""
 
 
 async def authenticate(peer: Peer, message: Authenticate) -> None:
@@ -78,7 +78,7 @@ async def start(peer: Peer, message: StartWorkflow) -> None:
             _ack(peer, message, accepted)
             _follow(peer, follower, 0)
             return
-        # Its key was used before: the run may be anywhere by now.
+        # Its key was used before: the run may have gone on since.
         head = await peer.engine.runs.head(accepted.run_id)
         follower.cursor.told(head.epoch, head.next_index)
         _ack(peer, message, accepted)
@@ -106,7 +106,7 @@ async def cancel(peer: Peer, message: CancelWorkflow) -> None:
 
 
 async def reconnect(peer: Peer, message: Reconnect) -> None:
-    """Move the cursor to where the client left off, and say what is to come."""
+    """Move the cursor to where the client left off, and announce what follows."""
     facts = await resumable(peer.engine, peer.who, message)
     with peer.followers.watching(facts.run_id) as follower:
         answer = await resume(peer.engine, message, follower.cursor)
@@ -137,7 +137,7 @@ async def unfollow_runs(peer: Peer, message: UnfollowRuns) -> None:
     _ack(peer, message)
 
 
-# ── What they share ─────────────────────────────────────────────────────────────────────────────────────
+# ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _ack(peer: Peer, message: AnyClientMessage, accepted: Accepted | None = None) -> None:
@@ -147,7 +147,7 @@ def _ack(peer: Peer, message: AnyClientMessage, accepted: Accepted | None = None
 
 
 def _follow(peer: Peer, follower: Follower, first: int) -> None:
-    """Tell the events from `first` on, if there is still somebody who may hear them."""
+    """Send the events from `first` on, if the connection's token is still valid."""
     follower.begin(first)
     if peer.may_follow:
         peer.followers.follow(follower)
@@ -155,7 +155,7 @@ def _follow(peer: Peer, follower: Follower, first: int) -> None:
 
 @contextlib.contextmanager
 def _holding(peer: Peer, follower: Follower | None) -> Iterator[None]:
-    """The events of a followed run wait within this block."""
+    """Hold back the events of a followed run within this block."""
     if follower is not None:
         follower.cursor.held = True
     try:
@@ -179,4 +179,4 @@ ACTIONS: Final[dict[type[AnyClientMessage], Handler]] = {
     UnfollowRuns: unfollow_runs,
     Ping: ping,
 }
-"""Who carries out which message."""
+"""The handler of each message."""

@@ -1,6 +1,6 @@
-"""What is said on one connection beside events: it goes before any event that isn't sent yet.
+"""The control messages of one connection, which are sent before any event that isn't sent yet.
 
-Law: it is bounded in bytes; while more waits, nothing more is taken from the client.
+Law: they are bounded in bytes; while more are waiting, no further message is read from the client.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from interlock.telemetry.counters import Counters
 from interlock_protocol.codec import Frame
 
 MAX_WAITING_BYTES = 256 * 1024
-"""How much may wait to be sent in answers and errors before nothing more is taken from the client. If it doesn't read
-within a heartbeat, it is closed (4508).
+"""How many bytes of answers and errors may wait to be sent before no further message is read from the client. A client
+that doesn't read them within a heartbeat is closed (4508).
 """
 
 
@@ -24,7 +24,7 @@ class Answers:
     """The control messages that wait to be sent.
 
     Args:
-        wake: called when there is one.
+        wake: called when a message is added.
     """
 
     __slots__ = ("_counters", "_frames", "_is_read", "_outlet", "_waiting_bytes", "_wake")
@@ -39,7 +39,7 @@ class Answers:
 
     @property
     def are_waiting(self) -> bool:
-        """Whether there is one to be sent."""
+        """Whether a message waits to be sent."""
         return bool(self._frames)
 
     def say(self, message: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ class Answers:
         self._wake()
 
     async def send(self) -> None:
-        """Send what waits."""
+        """Send the waiting messages."""
         while self._frames:
             frames, self._frames = self._frames, []
             await self._outlet.send(frames)
@@ -62,7 +62,7 @@ class Answers:
         """Return when there is room for more.
 
         Raises:
-            TimeoutError: the client hasn't taken enough within `patience` seconds.
+            TimeoutError: the client hasn't read enough within `patience` seconds.
         """
         if self._waiting_bytes <= MAX_WAITING_BYTES:
             return

@@ -1,12 +1,12 @@
-"""The life of one WebSocket: the protocol's connection on one side, actions, followed runs and lists on the other.
+"""The life of one WebSocket: it connects the protocol's connection with actions, followed runs and lists.
 
 Laws:
 - One task reads and acts, one task sends; neither is made per event.
 - Actions of one connection are carried out one after the other. An `ack` comes before the events it acknowledges.
-- What waits to be sent is bounded: while too many answers wait, nothing more is taken from the client (`answers.py`);
-  run events and changes of lists are read only when there is room.
-- Between two messages of one connection, the others get their turn.
-- Whatever a client sends, it gets an answer, and the connection lives; the exceptions are the close codes.
+- What waits to be sent is bounded: while too many answers wait, no further message is read from the client
+  (`answers.py`); run events and changes of lists are read only when there is room.
+- Between two messages of one connection, other connections can run.
+- Every message of a client gets an answer, and the connection stays open; the exceptions are the close codes.
 
 Source: `docs/protocol.md`, "Frames", "Connecting and authentication" and "Close codes"; `docs/architecture.md`,
 "Delivery".
@@ -54,7 +54,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """What a socket is held to. Times are in seconds, sizes in bytes."""
+    """The limits of a socket. Times are in seconds, sizes in bytes."""
 
     max_message_bytes: int
     auth_timeout: float
@@ -109,7 +109,7 @@ class Socket:
             async with asyncio.timeout(None) as self._sending:
                 await self._send_all()
         except OSError:
-            pass  # the client is gone, or doesn't take what was said in time (`_has_read_all`)
+            pass  # the client is gone, or doesn't read the answers in time (`_has_read_all`)
         except Exception:
             logger.exception("socket_broke_off")
         finally:
@@ -124,14 +124,14 @@ class Socket:
                 )
 
     def _has_read_all(self, reader: asyncio.Task[None]) -> None:
-        """The client is gone, and so sending ends; unless the connection is to be closed, which has its time."""
+        """The client is gone, so sending ends; unless the connection is being closed, which has its own time limit."""
         if not reader.cancelled() and (error := reader.exception()) is not None and not isinstance(error, OSError):
             logger.error("socket_broke_off", exc_info=error)
         if not reader.cancelled() and self._close_code is None:
             self._send_for(0.0)
 
     def _send_for(self, seconds: float) -> None:
-        """Send for so long, and no longer."""
+        """Limit further sending to this many seconds."""
         if self._sending is not None:
             self._sending.reschedule(asyncio.get_running_loop().time() + seconds)
 
@@ -144,7 +144,7 @@ class Socket:
         self.places.leave(self)
 
     def close(self, code: CloseCode) -> None:
-        """Close the connection, once what was said is sent, or the client has had time to take it."""
+        """Close the connection, once the answers are sent, or the client has had time to read them."""
         if self._close_code is None:
             self._close_code = code
             self._send_for(LAST_WORDS_SECONDS)
@@ -201,8 +201,8 @@ class Socket:
                 self.close(CloseCode.NOT_READING)
 
     async def _take(self, message: MutableMapping[str, Any]) -> bool:
-        """Do what a message asks for; False when it says that the client is gone. (While a socket waits for the next
-        one, nothing of this one is kept.)
+        """Carry out a message; return False if it reports that the client is gone. (The message isn't kept while the
+        socket waits for the next one.)
         """
         if message["type"] == "websocket.disconnect":
             return False
@@ -242,7 +242,7 @@ class Socket:
         self.say(control.error(refusal, request_id=message.request_id))
 
     async def authenticate(self, message: Authenticate) -> None:
-        """Take a token: the first says whose connection this is, a later one goes on for as long as it is good."""
+        """Accept a token: the first determines the connection's user, a later one prolongs the connection."""
         try:
             principal = await self.authenticator.authenticate(message.token)
         except AuthError as error:
@@ -271,7 +271,7 @@ class Socket:
         )
 
     async def _drop_forbidden(self, principal: Principal) -> None:
-        """Nothing more is sent of a run that a fresh token doesn't let its bearer read."""
+        """Unfollow the runs that the bearer of a fresh token may not read."""
         for run_id in self.followers.run_ids():
             try:
                 await self.engine.runs.readable(principal, run_id)
@@ -291,7 +291,7 @@ class Socket:
             self._call_at(max(left, 0.0), self._expired)
 
     def _expired(self) -> None:
-        """The token ran out: nothing more is sent of any run until a fresh one comes, in time."""
+        """The token has expired: no run's events are sent until a fresh one comes, in time."""
         self.followers.clear()
         self.lists.clear()
         self.say(self.connection.expired())
@@ -299,11 +299,11 @@ class Socket:
 
     @property
     def who(self) -> Principal:
-        """Whose connection this is."""
+        """The connection's user."""
         assert self.principal is not None
         return self.principal
 
     @property
     def may_follow(self) -> bool:
-        """Whether the token is good, as far as is known."""
+        """Whether the token is valid, as far as is known."""
         return self.connection.state is ServerState.AUTHENTICATED

@@ -1,8 +1,8 @@
-"""The ASGI application behind the socket's path: who may open a socket, and which are open.
+"""The ASGI application at the socket's path: it decides who may open a socket, and keeps the open ones.
 
 Laws:
-- Every connection is accepted first, and refused by a close code: a browser's page can read that.
-- A server that stops closes every socket with 4503, and takes no more.
+- Every connection is accepted first, and refused by a close code, which a browser's page can read.
+- A server that stops closes every socket with 4503, and accepts no more.
 
 Source: `docs/protocol.md`, "Close codes".
 """
@@ -23,11 +23,11 @@ from interlock_protocol.close_codes import CloseCode
 from interlock_protocol.codec import choose_subprotocol, codec_for
 
 SOCKET_PATH = "/workflows/ws"
-"""Where the socket is."""
+"""The path of the socket."""
 
 
 class SocketEndpoint:
-    """Opens sockets, and knows those that are open."""
+    """Opens sockets, and keeps track of the open ones."""
 
     def __init__(self, services: Callable[[], Services], settings: Settings) -> None:
         self._services = services
@@ -60,7 +60,7 @@ class SocketEndpoint:
             self._open.discard(socket)
 
     def _refusal(self, scope: Scope) -> CloseCode | None:
-        """Why this connection is closed at once, if it is. Said by a close code, which a browser's page can read."""
+        """The code to close this connection with at once, which a browser's page can read; None if it is accepted."""
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
         settings = self._settings
         if not origin_allowed(
@@ -75,11 +75,11 @@ class SocketEndpoint:
 
     @property
     def count(self) -> int:
-        """How many sockets are open."""
+        """The number of open sockets."""
         return len(self._open)
 
     async def drain(self) -> None:
-        """Close every socket with 4503, and take no more."""
+        """Close every socket with 4503, and accept no more."""
         self._draining = True
         for socket in list(self._open):
             socket.close(CloseCode.SHUTTING_DOWN)

@@ -1,9 +1,9 @@
-"""Who has a place on a server's socket: how many do, and who gives theirs up.
+"""The places for sockets on a server: how many there are, and which socket loses its place.
 
 Laws:
-- Whoever has authenticated keeps its place. Where all are taken, the stranger that has held one for longest gives it
-  up: who says who they are gets in, also while somebody opens sockets and says nothing.
-- A user has a number of places, and a socket that isn't given one of them isn't let in.
+- An authenticated socket keeps its place. If all places are taken, the oldest unauthenticated socket (a stranger) loses
+  its place to a new one: users can connect even while somebody opens sockets without authenticating.
+- A user has a limited number of places; further sockets of theirs are closed.
 
 Source: `docs/operations.md`, "Connections".
 """
@@ -16,33 +16,33 @@ from typing import Protocol, TypeAlias
 from interlock_protocol.close_codes import CloseCode
 
 Person: TypeAlias = tuple[str, str]
-"""A user of an account: its name, and theirs."""
+"""A user: the name of the account, and the user id."""
 
 
 class Holder(Protocol):
-    """What holds a place: a socket."""
+    """The holder of a place: a socket."""
 
     def close(self, code: CloseCode) -> None:
-        """End it."""
+        """Close it."""
 
 
 class Places:
     """The places of one server.
 
     Args:
-        most: how many there are.
+        most: the number of places.
         per_user: how many of them one user may have.
     """
 
     def __init__(self, most: int, per_user: int) -> None:
         self._most = most
         self._per_user = per_user
-        self._strangers: dict[Holder, None] = {}  # in the order in which they came
+        self._strangers: dict[Holder, None] = {}  # the oldest first
         self._known: dict[Holder, Person] = {}
         self._of_user: Counter[Person] = Counter()
 
     def has_room(self) -> bool:
-        """Whether there is a place for one more; a stranger is let go for it, if it has to be."""
+        """Return True if there is a place for one more, after closing the oldest stranger if necessary."""
         if len(self._known) + len(self._strangers) < self._most:
             return True
         longest = next(iter(self._strangers), None)
@@ -53,11 +53,11 @@ class Places:
         return True
 
     def take(self, socket: Holder) -> None:
-        """It has a place from now on, as a stranger."""
+        """Give it a place, as a stranger."""
         self._strangers[socket] = None
 
     def keep(self, socket: Holder, person: Person) -> bool:
-        """It is this user's, and keeps its place; False when the user has too many, or it has none to keep any more."""
+        """Assign its place to this user; return False if the user has too many, or the socket has lost its place."""
         if socket not in self._strangers or self._of_user[person] >= self._per_user:
             return False
         del self._strangers[socket]
@@ -66,7 +66,7 @@ class Places:
         return True
 
     def leave(self, socket: Holder) -> None:
-        """It is gone; again is fine."""
+        """Free its place; calling this again has no effect."""
         self._strangers.pop(socket, None)
         person = self._known.pop(socket, None)
         if person is not None:

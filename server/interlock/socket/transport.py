@@ -1,16 +1,16 @@
-"""uvicorn's WebSocket transport, with what the socket needs beyond ASGI.
+"""uvicorn's WebSocket transport, with the socket's additions to ASGI.
 
 Laws:
-- The socket runs on any ASGI server. What is here only spares work, and a place that a dead peer would hold.
-- A frame gets its RFC 6455 header once, for all who are sent it; a page of frames is one write.
-- A socket at rest keeps nothing of how it came to be.
-- What a peer sends that is no message of its own (fragments, pings, pongs) has a budget, by number; what of a message
-  has come is bounded by bytes, and by less until the peer is known. What comes behind a stranger's message waits until
-  that was looked at: it may have been the token.
-- A peer that has a pong to send lives as long as it sends anything, `LIVE_BYTES` in the time of a pong: a large message
-  on a slow line holds up the pong behind it. While it isn't read, nobody can tell.
-- What waits for a peer is bounded: of its pings, the latest is answered when it reads again.
-- Whatever a peer sends is an answer or a close, and one line in the log at most.
+- The socket runs on any ASGI server. This module only saves work, and frees places held by dead peers.
+- A frame gets its RFC 6455 header once, for all recipients; a page of frames is one write.
+- An idle socket keeps nothing of its handshake.
+- Fragments, pings and pongs, which are no messages by themselves, have a budget, by number. The received part of a
+  message is limited in bytes, more strictly until the peer is known. After a message of an unknown peer, nothing is
+  read until that message was processed, as it may have been the token.
+- A peer whose pong is due counts as alive while it sends anything, `LIVE_BYTES` in the time of a pong: on a slow line,
+  a large message holds up the pong behind it. While nothing is read from a peer, it counts as alive.
+- What waits for a peer is bounded: of its pings, only the latest is answered when it reads again.
+- Anything that a peer sends leads to an answer or a close, and to one line in the log at most.
 
 Source: `docs/architecture.md`, "How an event travels".
 """
@@ -47,21 +47,21 @@ KNOWN = "interlock.known"
 """Another ASGI extension, and its message type: the peer has authenticated."""
 
 LAST_WORDS_SECONDS = 1.0
-"""How long a silent peer is given to take its close frame."""
+"""How long an unresponsive peer has to read its close frame."""
 
 SMALL_BYTES = 512
 SMALL_FRAMES = 1000
 SMALL_FRAMES_PER_SECOND = 50
-"""How many frames of less than `SMALL_BYTES` a peer may send that aren't messages of their own: at once, and then. A
+"""How many frames under `SMALL_BYTES` that are no messages by themselves a peer may send: at once, and per second. A
 client that pings every second needs a fiftieth of this.
 """
 
 STRANGERS_BYTES = 4 * MAX_UNAUTHENTICATED_BYTES
-"""How much of one message is taken from a peer that isn't `KNOWN` yet; afterwards it is what the settings say."""
+"""The bound of one message of a peer that isn't `KNOWN` yet; after that, the settings' bound applies."""
 
 LIVE_BYTES = 16 * 1024
-"""How much has to come from a peer in the time of a pong, when the pong doesn't: so that also the largest message that
-comes bit by bit has an end.
+"""How much a peer whose pong is missing has to send in the time of a pong: so even the largest message that arrives in
+small pieces must come to an end.
 """
 
 _TEXT, _BINARY = 0x81, 0x82
@@ -78,7 +78,7 @@ def framed(payload: Frame) -> bytes:
 
 
 class _FramedCodec:
-    """What a codec writes, as frames. Reading is the codec's own."""
+    """Turns a codec's output into frames. Reading is the codec's own."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
@@ -96,10 +96,10 @@ _FRAMED: dict[Codec, Codec] = {JSON: _FramedCodec(JSON), MSGPACK: _FramedCodec(M
 
 
 class Outlet:
-    """How frames leave on one connection: in whole pages where the server below can, else one by one.
+    """Sends frames on one connection: in whole pages if the server below can, else one by one.
 
     Attributes:
-        codec: what makes frames for this outlet.
+        codec: makes the frames of this outlet.
     """
 
     def __init__(self, scope: Mapping[str, Any], codec: Codec, send: Any) -> None:
@@ -116,12 +116,12 @@ class Outlet:
             await self._send({"type": KNOWN})
 
     async def room(self) -> None:
-        """Return when the peer has room for more: until then, nothing is prepared for it."""
+        """Return when the peer has room for more: no frame is prepared for it before that."""
         if self._in_pages:
             await self._send({"type": FRAMES, "data": b""})
 
     async def send(self, frames: Iterable[Frame]) -> None:
-        """Send frames of `codec`, when the peer has room for more."""
+        """Send frames of `codec`, once the peer has room for more."""
         if self._in_pages:
             await self._send({"type": FRAMES, "data": b"".join(frames)})  # type: ignore[arg-type]  # see `framed`
             return
@@ -130,7 +130,7 @@ class Outlet:
 
 
 class _Budget:
-    """How many small frames a peer may send: `SMALL_FRAMES` at once, and then `SMALL_FRAMES_PER_SECOND`."""
+    """The budget of small frames of a peer: `SMALL_FRAMES` at once, and then `SMALL_FRAMES_PER_SECOND`."""
 
     __slots__ = ("_at", "_left")
 
@@ -139,7 +139,7 @@ class _Budget:
         self._at = monotonic()
 
     def allows(self, frames: int) -> bool:
-        """Whether the peer may send so many more, by now."""
+        """Return True if the peer may send this many more now."""
         now = monotonic()
         self._left = min(SMALL_FRAMES, self._left + (now - self._at) * SMALL_FRAMES_PER_SECOND) - frames
         self._at = now
@@ -147,31 +147,31 @@ class _Budget:
 
 
 def _is_small(event: Any) -> bool:
-    """Whether this is a frame that is next to nothing, and no message of its own."""
+    """Return True if this is a small frame that is no message by itself."""
     if not isinstance(event, Received) or len(event.data) >= SMALL_BYTES:
         return False
     return not event.fin or event.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CLOSE)
 
 
 class Below(asyncio.Transport):
-    """The connection that a WebSocket is on. It knows who is waited for: a peer is, until it is known."""
+    """The connection below a WebSocket, which tracks whether the peer owes something: at first, authentication."""
 
     __slots__ = ()
 
     def expect_nothing(self) -> None:
-        """The peer isn't waited for any more."""
+        """Note that the peer owes nothing, because it has authenticated."""
         raise NotImplementedError
 
     def expect_end(self) -> None:
-        """It is, to end the connection."""
+        """Note that the peer owes the end of the connection."""
         raise NotImplementedError
 
 
 class WebSocketTransport(WebSocketsSansIOProtocol):
-    """uvicorn's, but it takes pages, and a peer can't make it work or keep more than it should.
+    """uvicorn's transport, extended by pages, and by bounds on the work and the memory that a peer can cause.
 
     Args:
-        refused: where it is counted what peers were let go for.
+        refused: counts closed peers by reason.
     """
 
     transport: Below
@@ -187,12 +187,12 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         self._begun_bytes = 0
         self._heard_bytes = 0
 
-    # ── Coming and going ────────────────────────────────────────────────────────────────────────────────
+    # ── Connecting and closing ──────────────────────────────────────────────────────────────────────────
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         self._begun_bytes = 0
-        event.headers.clear()  # they are in the scope; the parser would keep them as long as the connection lives
+        event.headers.clear()  # the scope has them; the parser would keep them as long as the connection lives
         if self.response.status_code == 101:
             self.scope["extensions"] |= {FRAMES: {}, KNOWN: {}}
 
@@ -201,8 +201,8 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             super().shutdown()
 
     def handle_parser_exception(self) -> None:
-        """End, since what the peer sends can't be understood, or is too much."""
-        closed = self.conn.close_sent  # None where there was no socket yet to be closed
+        """Close, because what the peer sends is invalid, or too much."""
+        closed = self.conn.close_sent  # None if there was no socket to close yet
         code, reason = (1006, "") if closed is None else (closed.code, closed.reason)
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -227,7 +227,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             self._fail(RfcCode.MESSAGE_TOO_BIG, f"over {STRANGERS_BYTES} bytes before authentication")
 
     def _refuse_handshake(self) -> None:
-        """The handshake is beyond what the parser takes: it has an answer for some of that, and uvicorn none."""
+        """Refuse a handshake that the parser rejects: for some cases the parser has an answer, and uvicorn none."""
         self.handshake_initiated = True
         answer = b"".join(self.conn.data_to_send())
         self.transport.write(answer or b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -255,7 +255,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             self.send_receive_event_to_app()
 
     def handle_cont(self, event: Received) -> None:
-        self.frames[0] += event.data  # one buffer, however many pieces
+        self.frames[0] += event.data  # one buffer, however many pieces there are
         if event.fin:
             self.send_receive_event_to_app()
 
@@ -286,7 +286,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
     def _read_on(self) -> None:
         if self.read_paused and self.queue.empty():
             self.read_paused = False
-            self._heard_bytes += LIVE_BYTES  # its pong may have come while nobody listened
+            self._heard_bytes += LIVE_BYTES  # its pong may have come while nothing was read
             self.transport.resume_reading()
 
     def send_keepalive_ping(self) -> None:
@@ -306,7 +306,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
         if self.writable.is_set() or self.conn.state is not State.OPEN:
             self.transport.write(b"".join(pongs))
         elif pongs:
-            self._pong = pongs[-1]  # RFC 6455, section 5.5.3: it stands for those before
+            self._pong = pongs[-1]  # RFC 6455, section 5.5.3: it also answers the earlier ones
 
     # ── Sending ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -339,7 +339,7 @@ class WebSocketTransport(WebSocketsSansIOProtocol):
             raise ClientDisconnected
 
     async def _close(self, message: Any) -> None:
-        """Close, if the peer has room for it by and by: whoever doesn't read needn't be told."""
+        """Close, if the peer makes room for the close frame in time; a peer that doesn't read is dropped."""
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 await self.writable.wait()

@@ -1,6 +1,6 @@
-"""Statements that run with every run, past SQLAlchemy where that is the most of their time.
+"""Statements that run with every run, without SQLAlchemy where it would take most of their time.
 
-Law: to SQLite they go as text, compiled once; what SQLAlchemy adds to each execution there takes longer than the
+Law: SQLite gets them as text, compiled once; there, SQLAlchemy's work for each execution takes longer than the
 statement does. Their results are what the driver returns: no column may need a conversion.
 """
 
@@ -14,10 +14,10 @@ from sqlalchemy.dialects import sqlite
 
 
 class Compiled:
-    """A statement, in the text of SQLite and as SQLAlchemy knows it.
+    """A statement, as SQLite's text and as an SQLAlchemy object.
 
     Args:
-        columns: those that an INSERT without values of its own fills.
+        columns: the columns that an INSERT without values of its own fills.
     """
 
     def __init__(self, statement: Any, columns: Sequence[str] | None = None) -> None:
@@ -28,7 +28,7 @@ class Compiled:
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
 
     def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """Run it, and return the rows that it returns."""
+        """Execute it, and return its rows."""
         if connection.dialect.name != "sqlite":
             return connection.execute(self._statement, parameters).all()
         raw: Any = connection.connection.driver_connection
@@ -36,6 +36,6 @@ class Compiled:
         return rows
 
     def each(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run it once for each of the rows: a statement of SQLite's that has no constants, and returns nothing."""
+        """Execute it once for each row, on SQLite only: a statement without constants that returns nothing."""
         raw: Any = connection.connection.driver_connection
         raw.executemany(self._text, rows)

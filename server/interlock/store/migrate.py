@@ -1,9 +1,9 @@
-"""Brings a database to today's tables, or says that somebody must.
+"""Migrates a database to the current tables, or reports that an operator has to.
 
 Laws:
-- One transaction: a database is at a revision, never between two. Two processes may try at once.
-- SQLite is migrated when a server starts; PostgreSQL only by command, for other servers may be using it.
-- A database from a newer Interlock is left alone.
+- One transaction: a database is at a revision, never between two. Two processes may migrate at once.
+- SQLite is migrated when a server starts; PostgreSQL only by command, because other servers may be using it.
+- A database from a newer Interlock is not changed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _LOCK = text("SELECT pg_advisory_xact_lock(7777001)")  # any number, the same fo
 
 
 class SchemaOutdated(Exception):  # noqa: N818 - a state of the world, not a programming error
-    """The tables and this version of Interlock don't belong together."""
+    """The tables don't match this version of Interlock."""
 
 
 async def migrate(database: Database | str) -> None:
-    """Make today's tables, from nothing or from any older revision. A URL is opened and closed again.
+    """Create the current tables, from an empty database or any older revision. A URL is opened and closed again.
 
     Raises:
         SchemaOutdated: the database is from a newer Interlock.
@@ -43,7 +43,7 @@ async def migrate(database: Database | str) -> None:
 
 
 async def check_current(database: Database) -> None:
-    """Return if the tables are today's.
+    """Check that the tables are current.
 
     Raises:
         SchemaOutdated: they aren't, with a sentence that says what to do.

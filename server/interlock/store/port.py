@@ -1,6 +1,6 @@
-"""What is kept in SQL beside the log: the sum of the ports in `ports/`, each of which states its laws.
+"""The data kept in SQL beside the log: the sum of the ports in `ports/`, each of which states its laws.
 
-A method is one transaction, whichever port it is of.
+Every method of every port is one transaction.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ __all__ = [
 
 
 class Store(Runs, Waiting, Decisions, IdempotencyKeys, ChangeFeed, Timers, Sessions, Outbox, Tickets, Protocol):
-    """All of it, in one database. Both dialects pass `tests/contract/store/`."""
+    """All ports, in one database. Both dialects pass `tests/contract/store/`."""
 
     async def check(self) -> None:
-        """Return when the database has taken a write, which changes nothing.
+        """Return if the database accepts a write, which changes nothing.
 
         Raises:
-            StoreUnavailable: it can't be reached, or can't be written to.
+            StoreUnavailable: it is unreachable, or read-only.
         """
 
 
 class StoreUnavailable(Exception):  # noqa: N818 - a state of the world, not a programming error
-    """The database can't be reached or refused to commit; nothing was changed."""
+    """The database is unreachable, or refused to commit; nothing was changed."""

@@ -1,13 +1,13 @@
-"""The state of a session: what a step changed in it, and how changes of several runs come together.
+"""The state of a session: how a step's changes are expressed, and how the changes of several runs are merged.
 
 A change is a list: `["set", path, value]`, `["delete", path]` or `["extend", path, items]`. A path is a list of keys,
 into objects within objects.
 
 Laws:
-- `patched(before, difference(before, after))` is `after`, to the types: True is not 1, and 1 is not 1.0.
-- A change names the least that it can: one that was made beside it, to another key or at the end of the same list,
-  survives in either order. So what is new is told key by key, and a new list as the end of one that isn't there.
-- Nothing that is returned shares an object or a list with what was given.
+- `patched(before, difference(before, after))` equals `after`, including types: True is not 1, and 1 is not 1.0.
+- A change covers as little as it can: a concurrent change of another key, or at the end of the same list, survives in
+  either order. So a new object is expressed key by key, and a new list as an extension of a missing one.
+- No returned value shares an object or a list with a given one.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from interlock_protocol.types import JsonObject, JsonValue
 
 
 def difference(before: JsonObject, after: JsonObject) -> list[JsonValue]:
-    """The changes that turn `before` into `after`: none when they are the same."""
+    """The changes that turn `before` into `after`: none if they are equal."""
     return list(_changes(before, after, []))
 
 
 def patched(state: JsonObject, changes: Sequence[JsonValue]) -> JsonObject:
-    """The state after the changes, in their order.
+    """The state after the changes, applied in order.
 
     Raises:
-        ValueError: one of them isn't a change.
+        ValueError: one of them is not a valid change.
     """
     result = {key: _copied(value) for key, value in state.items()}
     for change in changes:
@@ -34,7 +34,7 @@ def patched(state: JsonObject, changes: Sequence[JsonValue]) -> JsonObject:
     return result
 
 
-# --- what changed ---
+# --- the difference ---
 
 
 def _changes(before: JsonObject, after: JsonObject, path: list[JsonValue]) -> Iterator[JsonValue]:
@@ -94,7 +94,7 @@ def _apply(change: JsonValue, state: JsonObject) -> None:
 
 
 def _object_at(path: Sequence[JsonValue], state: JsonObject) -> JsonObject:
-    """The object at `path`: made, with those on the way, where there is none."""
+    """The object at `path`: created, with those on the way, if there is none."""
     for name in path:
         key = _key(name)
         below = state.get(key)

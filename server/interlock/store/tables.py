@@ -1,9 +1,9 @@
-"""The tables, as today's code knows them. The revisions in `migrations/` make them; a test compares both.
+"""The current tables. The revisions in `migrations/` create them; a test compares both.
 
 Laws:
-- JSON is kept as TEXT, times as milliseconds since 1970, in both dialects.
-- No foreign keys: rows of a run are only ever written by code that knows the run, and a check (in PostgreSQL
-  a lock on the run's row) for each would be paid on the hot path.
+- JSON is stored as TEXT, times as milliseconds since 1970, in both dialects.
+- No foreign keys: only code that knows a run writes its rows, and a check for each (in PostgreSQL, a lock on the
+  run's row) would slow the hot path.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
-# Runs that aren't in their owner's own namespace (and, which does no harm, those of owners that it spells otherwise).
+# Runs outside their owner's own namespace (and, harmlessly, those whose owner's namespace is spelled differently).
 ELSEWHERE = "namespace <> 'user_' || user_id"
-# The same of what waits for nobody by name.
+# The same for what waits for nobody by name.
 UNNAMED_ELSEWHERE = "assignee = '' AND namespace <> 'user_' || owner"
 WAITING = "pending <> '[]'"
 UNINDEXED = "changed < 2 AND pending <> '[]'"
 UNNAMED = "assignee = ''"
 
-# SQLite makes only an INTEGER PRIMARY KEY the row's own number.
+# In SQLite, only an INTEGER PRIMARY KEY is the row's own number.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _account() -> Column[str]:
-    """Servers of the release before write without it, while some of both are there."""
+    """The account. Servers of the previous release write without it during an update."""
     return Column("account", Text, nullable=False, server_default=DEFAULT_ACCOUNT)
 
 
@@ -64,19 +64,19 @@ runs = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("pending", Text, nullable=False),
-    # What the last settlement changed, so that one UPDATE can tell by what it returns: 2, and 1 more if the change feed
-    # must hear of it, and 2 more if what stands in `waiting` isn't what is pending any more. Less than 2 was written by
-    # an Interlock that didn't know of `waiting`, as others may while nodes are updated one after the other.
+    # What the last settlement changed, so that one UPDATE can return it: 2, plus 1 if the change feed needs a row, plus
+    # 2 if `waiting` no longer matches what is pending. Less than 2 was written by a release without the table
+    # `waiting`, which may happen during an update.
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
     _account(),
-    # '' is the owner's own: a server of the release before has written it.
+    # '' is the owner's own: written by a server of the previous release.
     Column("namespace", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
 )
 Index("ix_runs_account", runs.c.account, runs.c.created_at, runs.c.run_id)
 Index("ix_runs_namespace", runs.c.account, runs.c.namespace, runs.c.created_at, runs.c.run_id)
-# The next two are partial, so that creating a run costs nothing more: few runs are elsewhere, and all end once.
+# The next two are partial, so that creating a run costs no more: few runs are elsewhere, and every run ends once.
 Index(
     "ix_runs_elsewhere",
     runs.c.account,
@@ -101,9 +101,9 @@ Index(
     sqlite_where=text(TIMED),
     postgresql_where=text(TIMED),
 )
-# How many wait, and for how long, is asked often, and must not take longer the more have ended.
+# The number and age of paused runs are queried often, and this must not take longer as more runs end.
 Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql_where=text(PAUSED))
-# What waits for anybody: an admin's inbox.
+# All that waits: an admin's inbox.
 Index(
     "ix_runs_waiting",
     runs.c.account,
@@ -118,7 +118,7 @@ Index(
     sqlite_where=text(UNINDEXED),
     postgresql_where=text(UNINDEXED),
 )
-# Partial, so that creating a run costs nothing more: a run comes into it when it ends.
+# Partial, so that creating a run costs no more: a run enters it when it ends.
 Index(
     "ix_runs_session",
     runs.c.account,
@@ -141,7 +141,7 @@ run_assignees = Table(
 )
 Index("ix_run_assignees_assignee", run_assignees.c.account, run_assignees.c.assignee, run_assignees.c.run_id)
 
-# The pending summary of each run, by whom it waits for: a row for each assignee of a requirement, or one with '' where
+# The pending summary of each run, by the user it waits for: a row for each assignee of a requirement, or one with '' if
 # it names nobody and waits for the run's owner. `created_at` is the run's, by which lists are ordered.
 waiting = Table(
     "waiting",
@@ -203,7 +203,7 @@ decisions = Table(
     PrimaryKeyConstraint("run_id", "requirement_id", name="pk_decisions"),
 )
 
-# `user_id` says whose a key is, among the users of all accounts: see `sql.keys.holder`.
+# `user_id` identifies the owner of a key among the users of all accounts: see `sql.keys.holder`.
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -217,7 +217,7 @@ idempotency_keys = Table(
 )
 Index("ix_idempotency_keys_created", idempotency_keys.c.created_at)
 
-# A change is written without a `seq`; whoever reads the feed first numbers what has been committed by then.
+# A change is written without a `seq`; the next reader of the feed numbers what has been committed by then.
 changes = Table(
     "changes",
     metadata,
@@ -232,7 +232,7 @@ changes = Table(
 Index("ix_changes_seq", changes.c.seq, unique=True)
 Index("ix_changes_unnumbered", changes.c.id, sqlite_where=text(UNNUMBERED), postgresql_where=text(UNNUMBERED))
 
-# One row: the last `seq` that was given.
+# One row: the last `seq` that was assigned.
 feed = Table(
     "feed",
     metadata,
@@ -252,7 +252,7 @@ sessions = Table(
     PrimaryKeyConstraint("account", "user_id", "session_id", name="pk_sessions"),
 )
 
-# The index of the last event of each run whose patch its session's state has.
+# For each run, the index of its last event whose patch was applied to the session's state.
 session_marks = Table(
     "session_marks",
     metadata,
@@ -262,12 +262,12 @@ session_marks = Table(
     sqlite_with_rowid=False,
 )
 
-# Messages to others, each about a run: `topic` says what they are about, `subject` what in the run. One that was never
-# taken is taken until 0; `done` is 1 when it was delivered.
+# Messages to other systems, each about a run: `topic` is their kind, `subject` the part of the run. `taken_until` is 0
+# for a message that was never taken; `done` is 1 after its delivery.
 outbox = Table(
     "outbox",
     metadata,
-    # As those have it who still write to `pause_notices`, a view of this: nodes of the version before.
+    # The default is for nodes of the previous release, which write to `pause_notices`, a view of this table.
     Column("topic", Text, nullable=False, server_default="pause"),
     Column("run_id", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -285,7 +285,7 @@ Index(
     postgresql_where=text(NOT_DONE),
 )
 
-# What opens one stream for one user, for some minutes: known by a hash of it, so that nobody who reads this has one.
+# Each opens one stream for one user, for some minutes; only its hash is stored, so reading this table yields no ticket.
 stream_tickets = Table(
     "stream_tickets",
     metadata,

@@ -1,7 +1,7 @@
-"""Workflows: how they are declared, and what follows from their state. PURE: no asyncio, no clock, no I/O.
+"""Workflows: their declaration, and what follows from a run's state. PURE: no asyncio, no clock, no I/O.
 
 Laws:
-- `fold(state, event)` is the only way a state changes; `advance(workflow, state)` and `decide(workflow, state, …)`
-  look at it and say what is to be appended.
-- Nothing here knows how an event is stored, who watches, or which process runs what.
+- Only `fold(state, event)` changes a state; `advance(workflow, state)` and `decide(workflow, state, …)` read it and
+  return what to append.
+- Nothing here knows how an event is stored, who follows a run, or which process drives it.
 """

@@ -1,9 +1,9 @@
-"""What a run has the engine do: each activity is data, and the engine has one runner for each kind.
+"""The activities that a run asks of the engine: each is plain data, and the engine has one runner for each kind.
 
 Laws:
-- An activity says what is to be called and what it is given; how (on the loop, in a thread, in another process), how
-  long, and what is streamed meanwhile, is the runner's.
-- What a runner needs of the border between a run and its author's code is named here, and nothing else of `declare`.
+- An activity states what to call and with which arguments. The runner decides how (on the loop, in a thread, in another
+  process), for how long, and what is streamed meanwhile.
+- Runners get the names that they need from `declare` here, and import nothing else of it.
 
 Source: `docs/architecture.md`, "The pure core".
 """
@@ -63,15 +63,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class SessionRead:
-    """Read the session of the run, as it is now. Its result is a `Session` that one step may change."""
+    """Read the current session of the run. Its result is a `Session` that one step may change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """Run a step's function to its end, and stream what it yields. Its result is a `Content`.
+    """Run a step's function to completion, and stream what it yields. Its result is a `Content`.
 
     Args:
-        time_limit: how long it may take, in seconds; None for as long as it likes.
+        time_limit: how long it may take, in seconds; None means no limit.
     """
 
     function: Callable[[StepInput], Any]
@@ -81,7 +81,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class AgentTurn:
-    """Run an agent, or resume it where it `paused`. Its result is a `Content`, or an `AgentPause`."""
+    """Run an agent, or resume it from `paused`. Its result is a `Content`, or an `AgentPause`."""
 
     agent: AgentExecutor
     paused: AgentState | None
@@ -91,7 +91,7 @@ class AgentTurn:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Ask a function, or an expression in CEL, about the run or an output. Its result is whatever that returns."""
+    """Ask a function, or a CEL expression, about the run or an output. Its result is the value returned."""
 
     evaluator: Callable[[Any], Any]
     given: StepInput | StepOutput
@@ -99,7 +99,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class ThreadEnd:
-    """Wait until no thread is at work any more for an earlier try of the step, `time_limit` seconds at most."""
+    """Wait until no thread is still running an earlier try of the step, `time_limit` seconds at most."""
 
     time_limit: float | None = None
 

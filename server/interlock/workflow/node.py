@@ -1,11 +1,10 @@
-"""The life of a node: one visit of a step or a container, as far as it has come.
+"""The life cycle of a node: the state of one visit of a step or a container.
 
 Laws:
-- What stands here is folded from the log, and from nothing else.
-- A node moves only as `LIFE` says: phases x what happens -> phase. What isn't in it can't happen. The diagram in the
-  documents and the tests are made from the table.
-- The parts of a node are values: who changes one puts another in its place, so that all nodes of which there is nothing
-  to say share one.
+- Everything here is folded from the log, and from nothing else.
+- A node moves only as `LIFE` says: phase x happening -> phase. A move that isn't in it can't happen. The diagram in the
+  documents and the tests are generated from the table.
+- The parts of a node are values: a change replaces the part, so that all nodes with an empty part share one.
 
 Source: `docs/architecture.md`, "The pure core".
 """
@@ -20,21 +19,21 @@ from typing import Any, Literal
 
 from interlock_protocol.types import JsonObject, JsonValue, OnReject, StepType
 
-# ── Where it stands ─────────────────────────────────────────────────────────────────────────────────────
+# ── Its phase ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Phase(StrEnum):
-    """Where a node stands."""
+    """The phase of a node's life."""
 
     ENTERED = "entered"
     RUNNING = "running"
     WAITING = "waiting"
-    """Begun, and in need of a person: about its output, or about an agent's tools."""
+    """Begun, and waiting for a person: about its output, or about an agent's tools."""
     COMPLETED = "completed"
     SKIPPED = "skipped"
     FAILED = "failed"
     WITHDRAWN = "withdrawn"
-    """Given up by the container around it, before it came to an end."""
+    """Given up by the container around it, before it ended."""
 
     @property
     def is_over(self) -> bool:
@@ -46,7 +45,7 @@ _OVER = frozenset({Phase.COMPLETED, Phase.SKIPPED, Phase.FAILED, Phase.WITHDRAWN
 
 
 class Happening(StrEnum):
-    """What moves a node."""
+    """An event that moves a node."""
 
     STARTED = "started"
     ASKED = "its output or its agent's tools wait for a person"
@@ -100,7 +99,7 @@ LIFE: Mapping[Phase, Mapping[Happening, Phase]] = MappingProxyType(
 
 
 class ImpossibleEventError(AssertionError):
-    """A log says of a node what can't happen where it stands."""
+    """A log reports of a node what can't happen in its phase."""
 
 
 # ── Its parts ───────────────────────────────────────────────────────────────────────────────────────────
@@ -108,8 +107,8 @@ class ImpossibleEventError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a person filled in for it. `sealed` are the secrets in that, until the step has ended; `inputs` counts how
-    often other input was given after an error."""
+    """The values that a person filled in for it. `sealed` are the secrets among them, until the step has ended;
+    `inputs` counts how often new input was given after an error."""
 
     user_input: JsonObject | None = None
     sealed: Mapping[str, str] = field(default_factory=dict)
@@ -118,12 +117,12 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """How often its work was tried: `attempt` counts all tries, `in_a_row` those since a person last had a say, `turn`
-    the pauses of its agent; `asked_errors` how often a person had it tried again since a try began: the next one may
+    """The tries of its work: `attempt` counts all of them, `in_a_row` those since a person last intervened, `turn` the
+    pauses of its agent; `asked_errors` counts how often a person had it retried since a try began: the next try may
     fail before it begins.
 
-    `retry_at` is when it is tried again, in milliseconds since 1970; `at_work` says that a try that is over has yet to
-    end in its thread.
+    `retry_at` is the time of the next try, in milliseconds since 1970; `at_work` is True if a try that is over is still
+    running in its thread.
     """
 
     attempt: int = 0
@@ -136,8 +135,8 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What it gave, from the review of that on. `model` is where the class stands that it was an instance of; `success`
-    and `error` are what the step itself says of it; `stop` says that the run ends after it, `overruled` that a person
+    """Its output, from the review of the output on. `model` is the path of the class that it was an instance of;
+    `success` and `error` are the step's own report on it; `stop` ends the run after it; `overruled` is True if a person
     wrote it."""
 
     content: JsonValue = None
@@ -151,10 +150,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What people said of it.
+    """What people decided about it.
 
-    `given` is what they said of its output, and `round` how often that was sent back, with this `feedback` and to
-    improve on this `previous_output`. `rejected` is what a rejection comes to that ends the node, `rejected_by` whose.
+    `given` is the decision on its output, and `round` how often that was sent back, with this `feedback` and this
+    `previous_output` to improve on. `rejected` is how a rejection ends the node, `rejected_by` who made it.
     """
 
     round: int = 0
@@ -167,8 +166,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Its latest error; `asks` says that a person is to be asked about it, whatever is declared, and `step_id` whose
-    it is, where the node only passes it on."""
+    """Its latest error; `asks` has a person asked about it, whatever is declared; `step_id` is the step that failed, if
+    the node only passes the error on."""
 
     error: str | None = None
     error_type: str | None = None
@@ -177,22 +176,22 @@ class Failure:
 
 
 class Own:
-    """What a container keeps of itself. Those of a kind are a dataclass that can be written as JSON."""
+    """A container's own state. Each kind has its dataclass, which can be written as JSON."""
 
     __slots__ = ()
 
     @property
     def part(self) -> int | None:
-        """What the paths of the nodes inside have after the container's name: a loop's iteration."""
+        """The part of a path between the container's name and a node inside: a loop's iteration."""
         return None
 
 
 @dataclass(slots=True)
 class AgentState:
-    """What an agent goes on from: its own state, its requests, and the decisions on them once there are all.
+    """What an agent resumes from: its own state, its requests, and the decisions on them so far.
 
     A request is an `executor_requirements[]` object; a decision is the client's part of one, by the request's id.
-    `schemas` are the JSON schemas of tools' arguments, by the same.
+    `schemas` are the JSON schemas of the tools' arguments, by the same id.
     """
 
     state: JsonValue
@@ -212,10 +211,10 @@ NO_FORM, NO_TRIES, NO_OUTPUT, NO_VERDICT, NO_FAILURE = Form(), Tries(), Output()
 class NodeState:
     """One visit of a node.
 
-    `kind` is what the node was when it was entered, None where nothing told. `gates_passed` counts the reviews before
-    execution that are done with; `pending` is the id of the requirement it waits for. `session_changes` came with an
+    `kind` is the node's kind when it was entered, None if no event told it. `gates_passed` counts the reviews before
+    execution that are passed; `pending` is the id of the requirement it waits for. `session_changes` came with an
     output or a pause that waits for a person. `own` is a container's own state, an `Own` of its kind. `children` are
-    the nodes inside that were entered, `earlier` those of the time before, where a container begins anew (a loop).
+    the nodes inside that were entered, `earlier` those of the previous pass, if a container begins anew (a loop).
     """
 
     step_id: str
@@ -240,20 +239,20 @@ class NodeState:
 
     @property
     def part(self) -> int | None:
-        """What the paths of the nodes inside have after this one's name."""
+        """The part of a path between this node's name and a node inside."""
         part: int | None = None if self.own is None else self.own.part
         return part
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can happen to it any more."""
+        """Return True if nothing more can happen to it."""
         return not LIFE[self.phase]
 
     def go(self, happening: Happening) -> None:
-        """Move to where this leads.
+        """Move to the phase that this leads to.
 
         Raises:
-            ImpossibleEventError: it can't happen where the node stands.
+            ImpossibleEventError: it can't happen in the node's phase.
         """
         phase = LIFE[self.phase].get(happening)
         if phase is None:
@@ -261,7 +260,7 @@ class NodeState:
         self.phase = phase
 
     def begin_anew(self) -> None:
-        """What is inside is the time before's, of which what was skipped is passed over: what has an output stays."""
+        """Move the nodes inside to the previous pass, except skipped ones: an output of an earlier pass stays."""
         kept = {name: child for name, child in self.children.items() if child.phase not in _WITHOUT}
         self.earlier |= kept
         self.children = {}

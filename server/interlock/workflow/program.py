@@ -1,8 +1,8 @@
-"""The waist between the engine and workflows: all that the engine knows of a workflow, and the words for it.
+"""The interface between the engine and workflows: everything that the engine knows of a workflow.
 
 Laws:
-- Whatever follows from a run's state is asked of its program; the engine reads no declaration, and decides nothing.
-- Everything here is pure: what is to happen comes back as drafts of events, as work, or as a refusal.
+- Whatever follows from a run's state, its program decides; the engine reads no declaration, and decides nothing.
+- Everything here is pure: results are drafts of events, work, or a refusal.
 - A program is immutable, and shared by all its runs.
 
 Source: `docs/architecture.md`, "The pure core".
@@ -110,9 +110,9 @@ class Program:
     """A workflow, as the engine sees it.
 
     Attributes:
-        id, name, version: as its author gave them.
-        fingerprint: a hash of its structure: where it is the same, a run that waits goes on.
-        asks_secrets: whether a form of it has a secret in it.
+        id, name, version: as declared.
+        fingerprint: a hash of its structure: if it is unchanged, a waiting run goes on.
+        asks_secrets: whether one of its forms has a secret.
     """
 
     def __init__(self, workflow: Workflow) -> None:
@@ -124,10 +124,10 @@ class Program:
         self.fingerprint = workflow.fingerprint
         self.asks_secrets = workflow.asks_secrets
 
-    # ── Before ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── Starting ────────────────────────────────────────────────────────────────────────────────────────
 
     def checked_input(self, message: JsonValue) -> JsonValue:
-        """The input of a run: the message, checked against what the workflow declares, with its defaults.
+        """Return a run's input: the message, checked against what the workflow declares, with its defaults.
 
         Raises:
             Refusal: `invalid_message`.
@@ -135,7 +135,7 @@ class Program:
         return checked_input(self.workflow, message)
 
     def fits(self, state: RunState) -> bool:
-        """Whether a run that another definition of this workflow began can go on in this one."""
+        """Return True if a run that began under another definition of this workflow can go on under this one."""
         return changed_definition.fits(self.workflow, state)
 
     # ── Driving ─────────────────────────────────────────────────────────────────────────────────────────
@@ -149,15 +149,15 @@ class Program:
         most: int | None = None,
         begin: Path | None = None,
     ) -> Advance:
-        """What happens next in a run that hasn't ended: see `run.advance.advance`."""
+        """Return what happens next in a run that hasn't ended: see `run.advance.advance`."""
         return rules.advance(self.workflow, state, now, held, most=most, begin=begin)
 
     def calls(self, state: RunState, work: Work, environment: Environment) -> Calls[Any]:
-        """The activities of a piece of work, one after the other, and in the end its result: see `run.calls`."""
+        """Yield the activities of a piece of work in order, and return its result: see `run.calls`."""
         return calls_of(self.workflow, state, work, environment)
 
     def concluded(self, state: RunState, work: Work, result: Any, now: int) -> tuple[Draft, ...]:
-        """The events of a piece of work that came to `result`."""
+        """The events of a piece of work that returned `result`."""
         return rules.concluded(self.workflow, state, work, result, now)
 
     def failed(
@@ -171,15 +171,15 @@ class Program:
         at_work: bool = False,
         secrets: Iterable[str] = (),
     ) -> Draft:
-        """The event of a piece of work that raised, and whether it is tried again: see `run.advance.failed`."""
+        """The event of a piece of work that raised, with the time of a retry: see `run.advance.failed`."""
         return rules.failed(self.workflow, state, work, error, now, jitter=jitter, at_work=at_work, secrets=secrets)
 
     def ends_run(self, state: RunState, work: Work) -> bool:
-        """Whether what a piece of work came to ends the run."""
+        """Return True if the result of a piece of work ends the run."""
         return ends_run(state, work)
 
     def is_given_up(self, state: RunState, work: Work) -> bool:
-        """Whether nobody needs a piece of work any more: its node, or one around it, has ended."""
+        """Return True if a piece of work is no longer needed: its node, or one around it, has ended."""
         return is_given_up(state, work.path)
 
     def recovered(
@@ -191,21 +191,21 @@ class Program:
         was_let_go: bool = False,
         held: Collection[str] = (),
     ) -> tuple[Draft, ...]:
-        """What a new owner says of a run that was cut off: see `run.advance.recovered`."""
+        """The events with which a new owner resumes a run that was interrupted: see `run.advance.recovered`."""
         return rules.recovered(
             self.workflow, state, evaluating=evaluating, is_handover=is_handover, was_let_go=was_let_go, held=held
         )
 
     def paused(self, state: RunState) -> Draft:
-        """The event that says that nothing goes on without people."""
+        """The event of a run in which nothing can go on without a person."""
         return snapshots.paused(self.workflow, state)
 
     def unwritable(self, state: RunState, error: Exception) -> tuple[Draft, ...]:
-        """The end of a run of which something can't be written."""
+        """The events that end a run because something in it can't be written."""
         return rules.unwritable(self.workflow, state, error)
 
     def streamed(self, state: RunState, work: Work) -> tuple[JsonObject, JsonObject]:
-        """What all that a step streams has in common; and what, beside it, its text says of the agent."""
+        """The fields shared by everything that a step streams, and those that its text has in addition."""
         base = step_event(state, self.name, work.place, work.path, work.visit, "")
         del base["created_at"]
         step = work.place.node
@@ -226,7 +226,7 @@ class Program:
         audited: Mapping[str, Resolution] | None = None,
         vault: Vault | None = None,
     ) -> tuple[Decided, ...]:
-        """What a `continue-workflow` resolves; empty when all of it was resolved so before.
+        """What a `continue-workflow` resolves; empty if all of it was resolved in the same way before.
 
         Raises:
             Refusal: nothing of it may be applied: see `decide.decide`.
@@ -238,12 +238,12 @@ class Program:
     def continued(
         self, state: RunState, decided: Sequence[Decided], *, resolved_by: str, now: int
     ) -> tuple[Draft, ...]:
-        """The events of these decisions, one each, in their order; and the run's end, if that was decided."""
+        """The events of these decisions, one each, in order; and the run's end, if that was decided."""
         drafts = decisions.continued(self.workflow, state, decided, resolved_by=resolved_by, now=now)
         return drafts + decisions.ended_with(self.workflow, state, decided, resolved_by)
 
     def asked_again(self, state: RunState, event: dict[str, Any], index: int) -> Requirement | None:
-        """What the decision in `event`, at `index` of the log, was about; None where nothing asks that any more."""
+        """What the decision in `event`, at `index` of the log, was about; None if nothing asks that any more."""
         return asked_again(self.workflow, state, event, index)
 
     def expired(self, state: RunState, now: int) -> tuple[Decided, ...]:
@@ -251,7 +251,7 @@ class Program:
         return decisions.expired(self.workflow, state, now)
 
     def cancel(self, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:
-        """The events of a cancellation; none when the run is cancelled already.
+        """The events of a cancellation; none if the run is already cancelled.
 
         Raises:
             Refusal: `run_finished`.
@@ -260,7 +260,7 @@ class Program:
 
 
 def definition_changed(program: Program | None, state: RunState, now: int) -> tuple[Draft, ...]:
-    """What is said of a run that can't go on in what is served, if anything is: an error, and the question about it."""
+    """The events of a run that can't go on under the served definition: an error, and the question about it."""
     return changed_definition.definition_changed(None if program is None else program.workflow, state, now)
 
 

@@ -1,8 +1,8 @@
 """Agno AgentOS: its HTTP routes and its WebSocket, for clients that were written for it.
 
-`middleware` chooses who is spoken to so; `socket` and `routes` carry over one connection and one request. `events`,
-`outputs` and `actions` are the translation itself, and pure; `history` reads from a run's log what our events leave
-out.
+`middleware` recognizes these clients; `socket` and `routes` translate one connection and one request. `events`,
+`outputs` and `actions` are the translation itself, and pure; `history` reads from a run's log what Interlock's events
+leave out.
 
 Source: `docs/agentos.md`.
 """

@@ -1,8 +1,8 @@
-"""Each action of a client of AgentOS as one of ours. `ACTIONS` is the whole mapping.
+"""Translates each action of an AgentOS client to one of Interlock's. `ACTIONS` is the whole mapping.
 
 Laws:
-- Pure. What isn't understood is passed on as it is: the server refuses it, in its own words.
-- Nothing is made up: a decision is the client's, or there is none.
+- Pure. An action that isn't understood is passed on unchanged: the server refuses it, in its own words.
+- Nothing is made up: there is no decision but the client's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NAMES = ("session_id", "user_id")
 
 
 def started(action: Fields) -> Fields:
-    """`start-workflow`: versions are numbers there, and text here."""
+    """`start-workflow`: AgentOS's versions are numbers, Interlock's are text."""
     version = action.get("version")
     return {**action, "version": str(version)} if isinstance(version, int) else action
 
@@ -30,7 +30,7 @@ def continued(action: Fields) -> Fields:
 
 
 def decided(echoed: Any) -> Any:
-    """A requirement as it comes back: of a loop, a review of the output may be one of an iteration."""
+    """A requirement that the client returned: in a loop, a review of the output may be one of an iteration."""
     if not isinstance(echoed, dict):
         return echoed
     if echoed.get("step_type") == "Loop" and echoed.get("requires_output_review") is True:
@@ -39,13 +39,13 @@ def decided(echoed: Any) -> Any:
 
 
 def reconnected(action: Fields) -> Fields:
-    """`reconnect`: an index below 0 is none."""
+    """`reconnect`: an index below 0 means none."""
     last = action.get("last_event_index")
     return without_index(action) if isinstance(last, int) and last < 0 else action
 
 
 def without_index(action: Mapping[str, Any]) -> Fields:
-    """The same from the run's start: of a finished run, AgentOS replays everything."""
+    """The same from the run's start, because AgentOS replays all of a finished run."""
     return {name: value for name, value in action.items() if name != "last_event_index"}
 
 
@@ -54,11 +54,11 @@ ACTIONS: dict[str, Callable[[Fields], Fields]] = {
     "continue-workflow": continued,
     "reconnect": reconnected,
 }
-"""The actions that AgentOS has otherwise; all others are the same."""
+"""The actions that differ in AgentOS; all others are the same."""
 
 
 def own(action: Fields) -> Fields:
-    """An action of a client of AgentOS, as the server takes it. Names that are empty weren't given."""
+    """Translate an action of an AgentOS client. Empty names count as not given."""
     kind = action.get("action")
     given = {name: value for name, value in action.items() if name not in _NAMES or value != ""}
     return ACTIONS[kind](given) if isinstance(kind, str) and kind in ACTIONS else given

@@ -1,8 +1,8 @@
-"""Each message of the server as AgentOS would have sent it. `EVENTS` is the whole mapping.
+"""Translates each message of the server to AgentOS's form. `EVENTS` is the whole mapping.
 
 Laws:
-- Pure. One message becomes one message, and keeps its index: clients of AgentOS count without gaps too.
-- Times are in seconds. What AgentOS has no field for stays under its own name; its clients pass it over.
+- Pure. One message becomes one message, and keeps its index: clients of AgentOS also expect indexes without gaps.
+- Times are in seconds. A field that AgentOS doesn't have keeps its own name; AgentOS's clients ignore it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from interlock.bridges.agentos.history import History
 from interlock.bridges.agentos.outputs import Fields, flags, requirement, seconds, step_output
 
 Shape: TypeAlias = Callable[[Fields, History], Fields]
-"""From a message to the fields that AgentOS has otherwise, or beside."""
+"""Returns a message's fields that differ in AgentOS, or are added."""
 
 _TIMES = ("created_at", "resolved_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One message: what AgentOS calls it, and what it tells otherwise.
+    """The translation of one message: its name in AgentOS, and the fields that differ.
 
     Attributes:
-        repeats: whether it repeats what earlier events have told, which is in the run's log.
+        repeats: whether it repeats the content of earlier events, which is in the run's log.
     """
 
     name: str
@@ -89,7 +89,7 @@ def _completed(event: Fields, history: History) -> Fields:
 
 
 def metrics(event: Mapping[str, Any], history: History) -> Fields:
-    """What AgentOS measures of a run that ended well."""
+    """AgentOS's metrics of a run that was completed."""
     return {"steps": history.steps, "duration": event.get("metrics", {}).get("duration_ms", 0) / 1000}
 
 
@@ -103,7 +103,7 @@ _SNAPSHOTS = {
     "CANCELLED": "WorkflowCancelled",
     "ERROR": "WorkflowError",
 }
-"""What a snapshot is called, by the status of its run. One of a run that goes on has no like in AgentOS."""
+"""The name of a snapshot, by the status of its run. AgentOS has none for a run that goes on."""
 
 _UNCHANGED = (
     "WorkflowStarted",
@@ -148,20 +148,20 @@ EVENTS: dict[str, Row] = {
     "WorkflowCompleted": Row("WorkflowCompleted", _completed, repeats=True),
     "auth_error": Row("auth_error", _auth_error),
 }
-"""Every event of a run, and the control messages that AgentOS has otherwise."""
+"""All events of a run, and the control messages that differ in AgentOS."""
 
 
 def repeats(message: Mapping[str, Any]) -> bool:
-    """Whether AgentOS tells with this message what earlier ones have told."""
+    """Return True if AgentOS repeats the content of earlier messages in this one."""
     row = EVENTS.get(message["event"])
     return row is not None and row.repeats
 
 
 def translated(message: Fields, history: History | None = None) -> Fields:
-    """A message of the server, as AgentOS would have sent it.
+    """Translate a message of the server to AgentOS's form.
 
     Args:
-        history: what is known of the run, where the message `repeats`.
+        history: the history of the run, if the message `repeats`.
     """
     row = EVENTS.get(message["event"])
     if row is None:
@@ -173,7 +173,7 @@ def translated(message: Fields, history: History | None = None) -> Fields:
 
 
 def as_run_output(output: Fields, history: History) -> Fields:
-    """A `WorkflowRunOutput` of ours, of a run by now, as AgentOS's class of that name has it."""
+    """Translate Interlock's `WorkflowRunOutput` of a run's current state to AgentOS's class of that name."""
     told = translated(output, history)
     told.pop("event")
     started, completed = history.started, history.completed

@@ -1,8 +1,8 @@
-"""One request, carried out by the server's own routes, and the answer translated on its way back.
+"""One request: the server's own routes carry it out, and the answer is translated.
 
 Laws:
-- A stream is translated event by event, as it comes. Any other answer is one JSON object, and is read whole.
-- The status is the server's, and an error keeps its own fields beside AgentOS's `detail`.
+- A stream is translated event by event, as it arrives. Any other answer is one JSON object, and is read whole.
+- The status is the server's, and an error keeps its own fields besides AgentOS's `detail`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LENGTH = b"content-length"
 
 @dataclass(slots=True)
 class Answer:
-    """An answer that was read whole: its status, and its JSON (None where it has none)."""
+    """An answer that was read whole: its status, and its JSON (None if it has none)."""
 
     status: int = 500
     content: Any = None
@@ -34,7 +34,7 @@ class Answer:
         return self.status < 400
 
     async def send(self, send: Send) -> None:
-        """Answer the client with it."""
+        """Send it to the client."""
         body = b"" if self.content is None and self.status == 204 else to_json(_with_detail(self.content, self.status))
         kept = [(name, value) for name, value in self.headers if name.lower() not in (_LENGTH, b"content-type")]
         headers = [*kept, (b"content-type", b"application/json"), (_LENGTH, str(len(body)).encode())]
@@ -49,7 +49,7 @@ def _with_detail(content: Any, status: int) -> Any:
 
 
 def asking(scope: Scope, path: str, *, method: str | None = None, query: bytes | None = None) -> Scope:
-    """The scope of the request that the server's own routes are to answer."""
+    """The scope of the request for the server's own routes."""
     root: str = scope.get("root_path", "")
     asked = {**scope, "path": root + path, "raw_path": quote(root + path).encode()}
     if method is not None:
@@ -60,12 +60,12 @@ def asking(scope: Scope, path: str, *, method: str | None = None, query: bytes |
 
 
 async def nothing() -> Message:
-    """The body of a request that has none."""
+    """The body of a request without one."""
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def read(app: ASGIApp, scope: Scope, receive: Receive = nothing) -> Answer:
-    """What the server answers to a request."""
+    """Read the server's answer to a request."""
     answer, body = Answer(), bytearray()
 
     async def send(message: Message) -> None:
@@ -83,8 +83,8 @@ class Translating:
     """The `send` of a request whose answer is translated: an object by `whole`, or a stream event by event.
 
     Args:
-        whole: from the content of an answer that isn't an error.
-        each: from one event.
+        whole: translates the content of an answer that isn't an error.
+        each: translates one event.
     """
 
     def __init__(self, send: Send, whole: Translate, each: Translate) -> None:
@@ -113,7 +113,7 @@ class Translating:
             await self._answer.send(self._send)
 
     async def _translated(self) -> bytes:
-        """Of what came so far, the events that are whole."""
+        """Translate the complete events received so far."""
         *whole, rest = bytes(self._body).split(b"\n\n")
         self._body = bytearray(rest)
         return b"".join([await self._event(each) for each in whole])
@@ -124,13 +124,13 @@ class Translating:
             if line.startswith(b"data: "):
                 data = await self._each(from_json(line[6:]))
             elif not line.startswith(b"event: "):
-                lines.append(line)  # the id, and comments that came before
+                lines.append(line)  # the id, and comments before the event
         if data is not None:
             lines += [b"event: " + str(data["event"]).encode(), b"data: " + to_json(data)]
         return b"\n".join(lines) + b"\n\n"
 
 
 def header(scope: Scope | Mapping[str, Any], name: bytes) -> str | None:
-    """A header of a request; None where there is none."""
+    """A header of a request; None if there is none."""
     found = next((value for key, value in scope["headers"] if key.lower() == name), None)
     return None if found is None else str(found.decode("latin-1"))

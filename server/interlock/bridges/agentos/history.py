@@ -1,8 +1,8 @@
-"""What AgentOS repeats at a pause and at the end of a run, read from the run's log.
+"""The content that AgentOS repeats at a pause and at the end of a run, read from the run's log.
 
 Laws:
-- Read when it is told. Of the log, only the few entries that say something are decoded.
-- It is bounded: outputs beyond `MAX_RESULTS_BYTES` in all are told without their content, and marked.
+- It is read when it is needed. Of the log, only the few relevant entries are decoded.
+- It is bounded: outputs beyond `MAX_RESULTS_BYTES` in total are repeated without their content, and marked.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from interlock_protocol.codec import read_body
 from interlock_protocol.errors import Refusal
 
 MAX_RESULTS_BYTES = 1024 * 1024
-"""How much of outputs is told once more, by the size of their events."""
+"""The size of the outputs that are repeated, by the size of their events."""
 
 _TELLING = tuple(f'{{"event":"{name}"'.encode() for name in ("WorkflowStarted", "StepCompleted", "WorkflowCompleted"))
 
 
 @dataclass(slots=True)
 class History:
-    """A run as its log tells it.
+    """The history of a run, from its log.
 
     Attributes:
-        started, completed: its first event, and its last where it ended well; without their places.
-        results: what its steps came to, in the order in which they ended.
-        steps: how long the latest try of each step took, by its name, as AgentOS's metrics have it.
+        started, completed: its first event, and its last if it was completed; without their positions.
+        results: the results of its steps, in the order in which they ended.
+        steps: the duration of the latest try of each step, by name, as in AgentOS's metrics.
     """
 
     started: Fields = field(default_factory=dict)
@@ -39,7 +39,7 @@ class History:
     _size: int = 0
 
     def take(self, body: bytes) -> None:
-        """Take in the next entry of the log, if it says something."""
+        """Add the next entry of the log, if it is relevant."""
         if not body.startswith(_TELLING):
             return
         event = read_body(body)
@@ -65,7 +65,7 @@ class History:
 
 
 class Reader:
-    """Reads the logs of runs for one client. Of one that is told from its start to its end, each entry is read once."""
+    """Reads the logs of runs for one client. If a run is followed from start to end, each entry is read once."""
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
@@ -74,9 +74,9 @@ class Reader:
         self._history = History()
 
     async def until(self, run_id: str, index: int | None = None) -> History:
-        """What the log tells of a run, up to (not including) `index`, as far as it can be read now.
+        """Return the history of a run up to (not including) `index`, as far as it can be read now.
 
-        It is to be used at once: it grows when more is read.
+        Use it at once: it grows with later reads.
         """
         try:
             head = await self._runs.head(run_id)
@@ -85,7 +85,7 @@ class Reader:
                 self._of, self._next, self._history = (run_id, head.epoch), head.first_index, History()
             await self._read(run_id, index)
         except (LogUnavailable, StoreUnavailable, Refusal):
-            pass  # what it has is told; the event itself has come, and waits for nothing
+            pass  # the partial history is used, because the event must not wait
         return self._history if run_id == self._of[0] else History()
 
     async def _read(self, run_id: str, index: int) -> None:

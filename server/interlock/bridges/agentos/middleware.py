@@ -1,9 +1,9 @@
-"""Who is spoken to as AgentOS would: by the path, the query, the subprotocol, or because nobody says otherwise.
+"""Recognizes clients of AgentOS: by the path, the query, the subprotocol, or, if so configured, by default.
 
 Laws:
-- Off by default. Whoever isn't spoken to so meets the server as if the bridge weren't there.
-- In the open mode only what comes straight from this machine is let in: to a loopback name, from no page of elsewhere,
-  and through no proxy. Everybody else needs a token.
+- Off by default. For all other clients, the server behaves as without the bridge.
+- In the open mode, a client needs no token only if it connects directly from this machine: to a loopback name, from no
+  page of another origin, and through no proxy.
 
 Source: `docs/agentos.md`, "Turning it on".
 """
@@ -27,22 +27,22 @@ from interlock.settings import Settings
 from interlock.socket.endpoint import SOCKET_PATH
 
 PREFIX = "/agentos"
-"""Where AgentOS's paths are, beside the server's own."""
+"""The prefix of AgentOS's paths, beside the server's own."""
 
 OWN = "application/vnd.interlock+json"
-"""What a client accepts that wants the server's own answers, where AgentOS's are at the root."""
+"""The `Accept` of a client that wants the server's own answers, if AgentOS's paths are at the root."""
 
 _PROXIED = (b"x-forwarded", b"forwarded", b"x-real-ip", b"via", b"cf-", b"true-client-ip")
-"""How the headers begin that proxies send, whatever is in them."""
+"""The prefixes of headers that proxies send, whatever their values."""
 
 
 class AgentOS:
     """The application, as clients of AgentOS see it.
 
     Args:
-        app: the server's own.
-        services: the parts of a server that has started.
-        token: in the open mode, the token of whoever has none.
+        app: the server's own application.
+        services: returns the services of a started server.
+        token: in the open mode, the token for clients without one.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, services: Callable[[], Services], token: str | None) -> None:
@@ -64,7 +64,7 @@ class AgentOS:
     # ── Sockets ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _spoken(self, scope: Scope) -> str | None:
-        """The path of the socket, for a client of AgentOS."""
+        """The path of the socket, if this is a client of AgentOS."""
         path = _path(scope)
         if path == PREFIX + SOCKET_PATH:
             return SOCKET_PATH
@@ -82,7 +82,7 @@ class AgentOS:
     # ── Requests ────────────────────────────────────────────────────────────────────────────────────────
 
     def _routed(self, scope: Scope) -> Callable[[Receive, Send], Any] | None:
-        """What answers a request of a client of AgentOS."""
+        """The handler of the request, if this is a client of AgentOS."""
         path = _path(scope)
         is_ours = path == PREFIX or path.startswith(PREFIX + "/")
         if not is_ours and (not self._is_at_root or OWN in (header(scope, b"accept") or "")):
@@ -104,7 +104,7 @@ class AgentOS:
         return {**scope, "headers": [*scope["headers"], (b"authorization", f"Bearer {self._token}".encode())]}
 
     def _is_let_in(self, scope: Scope) -> bool:
-        """Whether somebody without a token comes straight from this machine."""
+        """Return True if this client needs no token, because it connects directly from this machine."""
         host = header(scope, b"host") or ""
         name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
         site = header(scope, b"sec-fetch-site")
@@ -117,7 +117,7 @@ class AgentOS:
 
 
 def _is_direct(scope: Scope) -> bool:
-    """Whether nothing says that this came through a proxy: its peer, its version of HTTP, its headers."""
+    """Return True if nothing indicates a proxy: the peer, the version of HTTP, the headers."""
     names = [name.lower() for name, _ in scope["headers"]]
     peer = scope.get("client")
     return (

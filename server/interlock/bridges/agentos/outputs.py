@@ -1,8 +1,8 @@
-"""Outputs and requirements of steps, as AgentOS has them.
+"""Outputs and requirements of steps, in AgentOS's form.
 
 Laws:
 - Pure: objects in, objects out.
-- What AgentOS's own classes can't read isn't written: an output is an object, never bare content.
+- Only what AgentOS's own classes can read is written: an output is an object, never bare content.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ def seconds(ms: int) -> int:
 
 
 def place_of(message: Mapping[str, Any]) -> int:
-    """How far a message reaches into its run's log: its own index, or, of a snapshot, that of the last event in it."""
+    """How far a message reaches in its run's log: its own index, or, for a snapshot, that of its last event."""
     place: int = message.get("event_index", message.get("as_of", -1))
     return place
 
 
 def step_output(step: Mapping[str, Any], content: Any, response: Mapping[str, Any] | None = None) -> Fields:
-    """What a step came to.
+    """The result of a step.
 
     Args:
-        step: what names the step; an event of it, or its requirement.
+        step: identifies the step: an event of it, or its requirement.
         response: `success`, `error` and `stop`, as far as they are known.
     """
     said = response or {}
@@ -47,7 +47,7 @@ def step_output(step: Mapping[str, Any], content: Any, response: Mapping[str, An
 
 
 def requirement(own: Mapping[str, Any]) -> Fields:
-    """A requirement of a run. AgentOS knows no review of an iteration: it is one of the loop's output."""
+    """A requirement of a run. AgentOS has no review of an iteration: it becomes one of the loop's output."""
     told = {**own, **flags(own)}
     if told.get("requires_output_review"):
         response = {"success": own.get("success", True), "error": own.get("error")}
@@ -59,5 +59,5 @@ def requirement(own: Mapping[str, Any]) -> Fields:
 
 
 def flags(own: Mapping[str, Any]) -> Fields:
-    """The flags of a pause that AgentOS has otherwise."""
+    """The flags of a pause that differ in AgentOS."""
     return {"requires_output_review": True} if own.get("requires_iteration_review") else {}

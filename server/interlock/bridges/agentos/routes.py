@@ -1,11 +1,11 @@
 """AgentOS's HTTP routes. `ROUTES` is the whole mapping.
 
 Laws:
-- Each is answered by the server's own routes, asked with the client's own headers: rights, limits and refusals are
-  theirs. What is read beside is of runs that they have let this client read, and of one for each request that they
-  counted: a list of runs counts as so many.
-- Of a body no more is read or parsed than the server would: what is beyond its bounds is passed on for it to refuse.
-- What Interlock hasn't (agents, teams, models) is told as empty lists; other paths of AgentOS aren't there.
+- Each is answered by the server's own routes, called with the client's own headers: their rights, limits and refusals
+  apply. The log is read only for runs that these routes have let this client read, one for each request that they
+  counted: a list of runs counts as several requests.
+- Of a body, no more is read or parsed than the server would: a larger one is passed on for the server to refuse.
+- Agents, teams and models, which Interlock doesn't have, are empty lists; other paths of AgentOS don't exist.
 
 Source: `docs/agentos.md`, "HTTP".
 """
@@ -33,7 +33,7 @@ from interlock_protocol.errors import Refusal
 from interlock_protocol.limits import MAX_UNAUTHENTICATED_BYTES, MAX_VALUES
 
 LISTED = 50
-"""How many runs of a session are told at most, the newest."""
+"""The maximum number of runs of a session that are listed, the newest."""
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -44,9 +44,9 @@ class Request:
 
     Attributes:
         app: the server's own routes.
-        log: what is read beside.
-        of: what its path names.
-        limit: the largest body that is looked at, in bytes.
+        log: the reader of runs' logs.
+        of: the parameters of its path.
+        limit: the largest body that is parsed, in bytes.
     """
 
     app: ASGIApp
@@ -62,11 +62,11 @@ class Request:
         return dict(parse_qsl(self.scope["query_string"].decode("latin-1")))
 
     async def ask(self, path: str, **query: str) -> Answer:
-        """What the server's own route answers to a GET."""
+        """Return the answer of the server's own route to a GET."""
         return await read(self.app, asking(self.scope, path, method="GET", query=urlencode(query).encode()))
 
     async def forward(self, path: str, receive: Receive | None = None, **changes: Any) -> None:
-        """Have the server's own route answer, with its runs and events translated."""
+        """Let the server's own route answer, and translate its runs and events."""
         scope = asking(self.scope, path, **changes)
         await self.app(scope, receive or self.receive, Translating(self.send, self._output, self._event))
 
@@ -171,7 +171,7 @@ async def cancel(request: Request) -> None:
 
 
 async def resume(request: Request) -> None:
-    """`POST` and `GET …/runs/{run_id}/resume`: what was missed, and what follows. A finished run is replayed whole."""
+    """`POST` and `GET …/runs/{run_id}/resume`: missed events, and what follows. A finished run is replayed whole."""
     asked = request.query
     if request.scope["method"] == "POST":
         form = await _body(request)
@@ -225,7 +225,7 @@ async def _list(request: Request, path: str, asked: dict[str, str]) -> None:
 
 
 async def _listed(request: Request, own: Fields) -> Fields:
-    """A run as AgentOS's lists have it: whole, with texts where Interlock has values."""
+    """A run in AgentOS's lists: complete, with text where Interlock has values."""
     answer = await request.ask(f"/workflows/{own['workflow_id']}/runs/{own['run_id']}")
     if not answer.is_fine:
         return {**own, "created_at": _iso(own["created_at"])}
@@ -242,7 +242,7 @@ def _iso(ms: int) -> str:
 
 
 def not_found(detail: str) -> Answer:
-    """There is no such thing, or no such path."""
+    """The answer for something, or a path, that doesn't exist."""
     return Answer(404, {"detail": detail})
 
 
@@ -267,7 +267,7 @@ def _kind(scope: Scope) -> str:
 
 
 async def _body(request: Request) -> bytes:
-    """The body, up to what the server would read: it refuses what is larger."""
+    """The body, up to what the server would read, which refuses a larger one."""
     is_stranger = header(request.scope, b"authorization") is None
     limit = min(request.limit, MAX_UNAUTHENTICATED_BYTES) if is_stranger else request.limit
     body = bytearray()
@@ -284,7 +284,7 @@ def _has_too_many(form: bytes) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """What a text in JSON holds; None where it can't be read, or holds more values than the server would take."""
+    """Parse a JSON text; return None if it is invalid, or has more values than the server would accept."""
     try:
         check_values(text, MAX_VALUES)
         return json.loads(text)
@@ -314,7 +314,7 @@ def _object_with_decisions(body: bytes) -> bytes:
 
 
 def _once(body: bytes, then: Receive) -> Receive:
-    """A request's body that was read already; what comes after it is the client's leave."""
+    """Replay a request's body that was already read; after it, only the client's disconnection can come."""
     parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
@@ -328,14 +328,14 @@ def _once(body: bytes, then: Receive) -> Receive:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of AgentOS, and what answers it."""
+    """A path of AgentOS, and its handler."""
 
     methods: frozenset[str]
     path: str
     respond: Respond
 
     def match(self, path: str) -> dict[str, str] | None:
-        """What a path names, if it is of this route."""
+        """The parameters of a path, if it matches this route."""
         found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
         return None if found is None else found.groupdict()
 
@@ -366,7 +366,7 @@ ROUTES: Sequence[Route] = (
 
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-    """The route of a request, and what its path names."""
+    """The route of a request, and the parameters of its path."""
     for route in ROUTES:
         of = route.match(path) if method in route.methods else None
         if of is not None:

@@ -1,11 +1,11 @@
-"""One WebSocket of a client of AgentOS: its frames translated between it and the server's own socket.
+"""One WebSocket of an AgentOS client: translates its frames to and from the server's own socket.
 
 Laws:
-- The server's socket doesn't know of it: it is given another `receive` and another `send`.
-- A frame that can't be read, or is too much in any way for what the server knows of its client by then, is passed on as
-  it is: the server refuses it as it refuses any.
-- Frames leave one by one, each when the one before was taken: what a client doesn't read stays in the log.
-- In the open mode the bridge authenticates for the client, who is told that nobody has to.
+- The server's socket doesn't know of the bridge: it is given another `receive` and another `send`.
+- A frame that is invalid, or exceeds a limit for this client in its present state, is passed on unchanged: the server
+  refuses it like any other.
+- Frames are sent one by one, each after the client has taken the last one: unread events stay in the log.
+- In the open mode, the bridge authenticates for the client, which is told that no authentication is needed.
 
 Source: `docs/agentos.md`, "The WebSocket".
 """
@@ -38,7 +38,7 @@ from interlock_protocol.limits import (
 )
 
 SUBPROTOCOL = "agentos.v1"
-"""What a client may offer to be spoken to so."""
+"""The subprotocol that a client of AgentOS may offer."""
 
 Message = MutableMapping[str, Any]
 
@@ -47,8 +47,8 @@ class Conversation:
     """One connection.
 
     Args:
-        token: what to authenticate with for the client, in the open mode.
-        limit: the largest frame that is looked at, in bytes.
+        token: in the open mode, the token to authenticate the client with.
+        limit: the largest frame that is parsed, in bytes.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class Conversation:
         self._is_announced = token is None
 
     async def serve(self, app: ASGIApp) -> None:
-        """Have the server's own socket serve it, to the end."""
+        """Serve the client by the server's own socket, until it closes."""
         await app(self._scope, self.receive, self.send)
 
     # ── From the client ─────────────────────────────────────────────────────────────────────────────────
 
     async def receive(self) -> Message:
-        """What the server is to read next."""
+        """The next message for the server to read."""
         if self._first:
             return self._first.popleft()
         message = await self._receive()
@@ -84,7 +84,7 @@ class Conversation:
         return message if action is None else _frame(await self._own(action))
 
     def _read(self, text: str) -> dict[str, Any] | None:
-        """What a frame holds; None where the server wouldn't look at it."""
+        """Parse a frame; return None if the server wouldn't."""
         limit, depth = self._limit, MAX_CLIENT_DEPTH
         if not self._is_known:
             limit, depth = min(limit, MAX_UNAUTHENTICATED_BYTES), MAX_UNAUTHENTICATED_DEPTH
@@ -95,13 +95,13 @@ class Conversation:
 
     async def _own(self, action: dict[str, Any]) -> dict[str, Any]:
         if action.get("action") == "authenticate" and self._token is not None:
-            return {**action, "token": self._token}  # where nobody has to authenticate, any token does
+            return {**action, "token": self._token}  # if no authentication is needed, any token is accepted
         if action.get("action") == "reconnect" and await self._is_over(action.get("run_id")):
             return actions.own(actions.without_index(action))
         return actions.own(action)
 
     async def _is_over(self, run_id: Any) -> bool:
-        """Whether this is a finished run. Whether it may be read, the server says."""
+        """Return True if this is a finished run. The server checks whether it may be read."""
         if not isinstance(run_id, str) or not run_id or not self._is_known or "\0" in run_id:
             return False
         try:
@@ -112,7 +112,7 @@ class Conversation:
     # ── To the client ───────────────────────────────────────────────────────────────────────────────────
 
     async def send(self, message: Message) -> None:
-        """Send what the server sends."""
+        """Translate and send a message of the server."""
         if message["type"] == "websocket.accept" and self._offered:
             message = {**message, "subprotocol": SUBPROTOCOL}
         text = message.get("text")
@@ -121,12 +121,12 @@ class Conversation:
             return
         said: dict[str, Any] = from_json(text)
         if said["event"] == "auth_required":
-            self._is_known = False  # its token has run out, if it had one
+            self._is_known = False  # its token has expired, if it had one
         if said["event"] == "authenticated":
             self._is_known = True
             if not self._is_announced:
                 self._is_announced = True
-                return  # it was the bridge that has authenticated
+                return  # it was the bridge that authenticated
         if said["event"] == "connected" and self._token is not None:
             said |= {"requires_auth": False, "message": "Connected."}
         await self._send({"type": "websocket.send", "text": JSON.encode(await self._translated(said))})
@@ -142,5 +142,5 @@ def _frame(action: dict[str, Any]) -> Message:
 
 
 def _without_pages(scope: Scope) -> dict[str, Any]:
-    """The extensions of the connection, but for whole pages of ready frames: each frame is to be translated."""
+    """The extensions of the connection, except whole pages of encoded frames: each frame has to be translated."""
     return {name: value for name, value in (scope.get("extensions") or {}).items() if name != FRAMES}

@@ -1,13 +1,13 @@
 """The driver: one owned run, from its claim to its pause or end.
 
 Laws:
-- It asks `advance` what happens next, appends what it says, runs the work it names, and asks again.
-- Before user code runs, everything that led to it is in the log.
-- Whoever works on the run has its generation. When the head refuses that, the driver stops where it stands and says
-  nothing more about the run.
-- A run of many branches takes its work in slices, between which others have their turn.
-- It lets go only of a run whose row is written and whose log hasn't grown since. When the process stops, it lets the
-  steps that run end, begins no other, and hands the run over.
+- It calls `advance` for what happens next, appends the events, runs the work, and calls again.
+- Before user code runs, all events that led to it are in the log.
+- Every append carries the run's generation. If the head refuses it, the driver stops at once and writes nothing more
+  about the run.
+- A run of many branches is processed in slices, between which other tasks can run.
+- It releases a run only after writing its row, and only if its log hasn't grown since. When the process stops, the
+  driver lets running steps end, begins no others, and hands the run over.
 
 Source: `docs/architecture.md`, "Laws" 3 and "Order of writes".
 """
@@ -43,37 +43,37 @@ from interlock_protocol.values import NotWire
 logger = structlog.get_logger(__name__)
 
 STUBBORN_SECONDS = 5.0
-"""How long a cancelled step may take to clean up before its run's place goes to another."""
+"""How long a cancelled step may take to clean up before its run's place is freed for another run."""
 
 HAND_OVER_SECONDS = 2.0
-"""How long the log may take when a stopping process hands its runs over; then their leases end by themselves."""
+"""How long the log may take when a stopping process hands its runs over; after that, the leases expire."""
 
 AWAY_SECONDS = 0.5
-"""How long the store is left alone when it can't be reached."""
+"""How long to wait before using an unreachable store again."""
 
 SLICE = 256
-"""How many events are made, or pieces of work begun, before others have their turn."""
+"""How many events are made, or pieces of work begun, before other tasks can run."""
 
 SOON_SECONDS = 0.25
-"""How long a run must have been running before its row, and the change feed, say RUNNING, or what waits meanwhile."""
+"""How long a run must be running before its row, and the change feed, show RUNNING, or its pending requirements."""
 
 
-_JITTER = random.SystemRandom()  # no state of `random` is touched: a workflow may have seeded it
+_JITTER = random.SystemRandom()  # its own state: a workflow may have seeded `random`
 
 
 class Outbox(Protocol):
-    """Where pauses are written down that somebody is to be told of."""
+    """Records pauses that the application is to be notified of."""
 
     async def add(self, run_id: str, requirement_ids: Sequence[str]) -> None:
-        """Write these down, before they are in the log."""
+        """Record these requirements, before they are in the log."""
 
     def logged(self) -> None:
-        """What was written down is in the log by now."""
+        """Note that the recorded requirements are now in the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the engine stands on."""
+    """The ports that the engine uses."""
 
     log: Log
     store: Store
@@ -136,10 +136,10 @@ class Driver:
     # ── The loop ────────────────────────────────────────────────────────────────────────────────────────
 
     async def drive(self) -> None:
-        """Work on the run until it waits for people or has ended.
+        """Drive the run until it waits for people or has ended.
 
         Raises:
-            OwnershipLost: another process owns the run; whatever was not in the log did not happen.
+            OwnershipLost: another process owns the run; whatever is not in the log did not happen.
         """
         self._settle_in(SOON_SECONDS)
         try:
@@ -147,7 +147,8 @@ class Driver:
         except OwnershipLost as lost:
             if lost.reason is not Reason.ENDED:
                 raise
-            # Somebody cancelled it under our hands: the end stands in the log, and it is ours to write the row.
+            # Another client cancelled the run meanwhile: its end is in the log, and this owner still has to write the
+            # row.
             self._interrupt()
             self.writer = await self._reread()
             await self._let_go()
@@ -160,17 +161,17 @@ class Driver:
             await self._stop_work()
 
     def drain(self) -> None:
-        """Begin nothing more; `drive` returns when the steps that run have ended."""
+        """Begin nothing more; `drive` returns when the running steps have ended."""
         self._draining = True
         self._awake.set()
 
     def hinted(self, epoch: int, next_index: int) -> None:
-        """Another process may have appended up to there."""
+        """Note that another process may have appended entries up to this index."""
         if epoch == self.state.epoch:
             self.writer.hinted(next_index)
 
     def wake(self) -> None:
-        """Look again: what a step waits for before it is tried again may have come."""
+        """Advance again: a step that waits to be retried may be ready."""
         self._awake.set()
 
     async def _drive(self) -> None:
@@ -178,7 +179,7 @@ class Driver:
             await self._begin()
             await self._go_on()
         except NotWire as fault:
-            # Whatever it is, it can't be written the next time either: the run says so, and has ended.
+            # The value can't be written on a retry either: the run reports this, and ends.
             logger.warning("run_unwritable", why=str(fault))
             self.writer.emit(*self.program.unwritable(self.state, fault))
             await self._go_on()
@@ -201,7 +202,7 @@ class Driver:
                 self._interrupt()
             await self._write()
             if self.state.status.is_final:
-                # What was emitted while somebody else's end was read isn't in the log: the next write finds that out.
+                # What was emitted while another writer's end was read isn't in the log: the next write finds out.
                 if not self.writer.has_drafts and await self._let_go():
                     return
             elif not self._awake.is_set():
@@ -212,17 +213,17 @@ class Driver:
                 await self._wait(look.wake_at)
 
     def _look_at_fault(self) -> None:
-        """Raise what a piece of work came to that couldn't be told as its error."""
+        """Raise the failure of a piece of work that couldn't be logged as its error."""
         fault, self._fault = self._fault, None
         if fault is not None and not self.state.status.is_final:
             raise fault
 
     def _is_stuck(self, look: Advance) -> bool:
-        """Whether nothing can go on without a person."""
+        """Return True if nothing can go on without a person."""
         return not (self.state.status.is_final or look.work or self._tasks or look.wake_at is not None)
 
     async def _write(self) -> None:
-        """Everything that was emitted, in one append: what is to begin next stands beside what led to it."""
+        """Append everything that was emitted, in one batch: what begins next together with what led to it."""
         await self.writer.flush()
         self._told_of_pauses()
         self._note_pending()
@@ -231,12 +232,12 @@ class Driver:
             self._awake.set()
 
     async def _announce(self) -> None:
-        """Have the application told of pauses: written down before they are in the log."""
+        """Have the application notified of pauses, which are recorded before they are in the log."""
         if self._outbox is None or self.state.requirements.keys() <= self._announced:
             return
         new = sorted(self.state.requirements.keys() - self._announced)
         while not await self._is_noted(self._outbox, new):  # noqa: ASYNC110 - nothing tells when it is back
-            await asyncio.sleep(AWAY_SECONDS)  # what runs goes on meanwhile
+            await asyncio.sleep(AWAY_SECONDS)  # running work goes on meanwhile
         self._announced.update(self.state.requirements)
         self._untold = True
 
@@ -248,13 +249,13 @@ class Driver:
         return True
 
     def _told_of_pauses(self) -> None:
-        """What was announced is in the log by now."""
+        """Report that the announced pauses are in the log."""
         if self._outbox is not None and self._untold:
             self._outbox.logged()
         self._untold = False
 
     async def _drain(self) -> None:
-        """Let what runs end, begin nothing else, and hand the run over."""
+        """Let running steps end, begin no others, and hand the run over."""
         while self._tasks:
             await self._awake.wait()
             self._awake.clear()
@@ -262,7 +263,7 @@ class Driver:
         await self._hand_over()
 
     async def _wait(self, wake_at: int | None) -> None:
-        """Wait for news, or for the time at which a step is to be tried again."""
+        """Wait for news, or until a step is to be tried again."""
         seconds = None if wake_at is None else max(0, wake_at - self.clock.now_ms()) / 1000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -279,13 +280,13 @@ class Driver:
         self.writer.emit(*self.program.recovered(self.state, evaluating=evaluating, was_let_go=not self._cut_off))
 
     async def _mend_audit(self) -> None:
-        """Whoever was cut off may have appended decisions, and not come to write their audit."""
+        """Write the audit of decisions that an interrupted writer may have appended without their audit."""
         await self.store.record(self.state.run_id, self.state.epoch, audit_of(self.state))
 
     async def _advance(self) -> Advance:
         """Emit all that follows from the state, and return what is needed now: work, or a time to wait for.
 
-        Nothing happens between the last look, which is a whole one, and the return.
+        The last walk is a whole one, and nothing happens between it and the return.
         """
         begin: Path | None = None
         while not self.state.status.is_final:
@@ -301,16 +302,16 @@ class Driver:
                 await asyncio.sleep(0)
         return Advance()
 
-    # ── Letting go ──────────────────────────────────────────────────────────────────────────────────────
+    # ── Releasing the run ───────────────────────────────────────────────────────────────────────────────
 
     async def _pause(self) -> bool:
-        """Say that nothing can go on without a person, and let go of the run; False when something can after all."""
+        """Write that nothing can go on without a person, and release the run. Return False if something can."""
         if self.state.next_index == self._paused_at:
             return await self._let_go()
         if self.sessions.is_unsaved(self.state):
             await self.writer.flush()
             await self.sessions.save(self.state)
-            return False  # what others decided may have come to stand before it: look again
+            return False  # others' decisions may precede it in the log: advance again
         if self.writer.is_long:
             await self.writer.flush()
             return False
@@ -323,7 +324,7 @@ class Driver:
         return await self._let_go()
 
     async def _let_go(self) -> bool:
-        """Write the row, then release; False when the log has grown meanwhile and the run goes on here."""
+        """Write the row, then release; return False if the log has grown meanwhile and the run goes on here."""
         self._settle_no_more()
         if self._settling is not None:
             await self._settling
@@ -331,7 +332,7 @@ class Driver:
         await self.sessions.save(self.state)
         settlement = settlement_of(self.state, self.clock.now_ms(), with_snapshot=True)
         await self.store.settle(settlement)
-        if settlement.snapshot is None:  # the log is all there is
+        if settlement.snapshot is None:  # only the log has the state: don't trim it
             pass
         elif self._max_log_events is not None and self.state.next_index > self._max_log_events:
             await self.log.trim(self.state.run_id, self.state.next_index - self._max_log_events)
@@ -347,7 +348,7 @@ class Driver:
         return False
 
     async def _hand_over(self) -> None:
-        """The process stops: say which steps are broken off, and let whoever comes next own the run."""
+        """On shutdown, write which steps are interrupted, and release the run to its next owner."""
         with contextlib.suppress(TimeoutError, LogUnavailable, OwnershipLost):
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 if not self.state.status.is_final:
@@ -359,7 +360,7 @@ class Driver:
                     await self.log.release(self.state.run_id, self.writer.generation, expect_next=head.next_index)
 
     def _note_pending(self) -> None:
-        """Have the row say before long what people may decide while the rest of the run goes on."""
+        """Have the row show soon what people may decide while the rest of the run goes on."""
         pending = frozenset(self.state.requirements)
         if pending != self._noted:
             self._noted = pending
@@ -375,7 +376,7 @@ class Driver:
             self._timer = None
 
     def _settle_soon(self) -> None:
-        """Write the row while the run goes on. A run that pauses or ends at once is spared it."""
+        """Write the row while the run goes on. A run that pauses or ends at once doesn't need it."""
         self._timer = None
         if self._settling is not None and not self._settling.done():
             self._settle_in(SOON_SECONDS)
@@ -398,10 +399,10 @@ class Driver:
     # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _start(self, work: tuple[Work, ...]) -> None:
-        """Begin what is to run and doesn't yet, in slices; nothing more once the run is ending.
+        """Begin the work that isn't running yet, in slices; nothing more once the run is ending.
 
-        What others appended may end it. Whatever else is news waits until all have begun: in a wide run a look costs
-        more than a slice.
+        Others' appends may end it. All other news waits until everything has begun: in a wide run a walk costs more
+        than a slice.
         """
         begun = 0
         for each in work:
@@ -415,7 +416,7 @@ class Driver:
             begun += 1
 
     async def _run(self, work: Work) -> None:
-        """One piece of work, to the events it comes to."""
+        """Run one piece of work, and emit its events."""
         try:
             run = self.state
             with self._traces.step(run.run_id, run.workflow_id, work.task, work.name, work.attempt):
@@ -426,7 +427,7 @@ class Driver:
                 raise
             self._fail(work, error)
         except BaseException as error:
-            # SystemExit and KeyboardInterrupt too: a step that wants to go must not take everybody else's runs along.
+            # SystemExit and KeyboardInterrupt too: a step that exits must not end other runs.
             self._fail(work, error)
 
     def _fail(self, work: Work, error: BaseException) -> None:
@@ -441,13 +442,13 @@ class Driver:
                 secrets=self._worker.secrets,
             )
             self._finish(work, (draft,))
-        except Exception as fault:  # nobody waits for this task: who drives the run has to hear of it
+        except Exception as fault:  # nothing awaits this task, so the driver must be told
             self._fault = fault
             self._tasks.pop(work, None)
             self._awake.set()
 
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
-        """Emit what the work came to, unless it was given up; what can't be encoded raises, and nothing was emitted."""
+        """Emit the events of finished work, unless it was given up; if one can't be encoded, raise and emit nothing."""
         if work not in self._tasks:
             return
         self.writer.emit(*drafts)
@@ -456,7 +457,7 @@ class Driver:
         self._awake.set()
 
     def _give_up_work(self) -> None:
-        """Cancel what runs for steps that were withdrawn just now: whatever it comes to isn't told."""
+        """Cancel the work of steps that were just withdrawn: its result isn't logged."""
         for work in [each for each in self._tasks if self.program.is_given_up(self.state, each)]:
             task = self._tasks.pop(work)
             self._given_up.add(task)
@@ -464,13 +465,13 @@ class Driver:
             task.cancel()
 
     def _interrupt(self) -> None:
-        """Cancel what still runs; threads are told by `is_cancelled()`. The end of a run doesn't wait for it."""
+        """Cancel running work; threads see it by `is_cancelled()`. The end of a run doesn't wait for it."""
         self._worker.is_cancelled = True
         for task in self._tasks.values():
             task.cancel()
 
     async def _stop_work(self) -> None:
-        """Cancel what still runs, and wait for it a while; threads, and steps that won't go, are left behind."""
+        """Cancel running work, and wait a while for it; threads, and steps that don't stop, are left behind."""
         self._interrupt()
         tasks = [*self._tasks.values(), *self._given_up]
         self._tasks.clear()

@@ -1,8 +1,9 @@
-"""A piece of a run's work, done: its activities, each by the runner of its kind.
+"""Runs a piece of a run's work: each of its activities, with the runner of its kind.
 
 Laws:
-- What is called, with what, and what comes of it, says the program; how it is run, and for how long, is said here.
-- A run that was cancelled tells its threads so when they ask; what they return is nobody's any more.
+- The program decides what is called, with which arguments, and what follows from the result; the worker decides how it
+  is run, and for how long.
+- A cancelled run tells its threads so when they ask; the results of these threads are dropped.
 
 Source: `docs/workflows.md`, "Steps".
 """
@@ -37,14 +38,14 @@ from interlock.workflow.program import (
 
 
 class Worker:
-    """Does the work of one run.
+    """Runs the work of one run.
 
     Args:
         vault: opens the secrets that people typed into forms.
 
     Attributes:
-        is_cancelled: what a step in a thread is told when it asks.
-        secrets: those that the run's steps were given: what they say is logged without them.
+        is_cancelled: the answer for a step in a thread that asks whether it is cancelled.
+        secrets: the secrets that the run's steps were given, redacted from what they log.
     """
 
     def __init__(
@@ -66,10 +67,10 @@ class Worker:
         self._environment = Environment(vault, self.secrets, lambda: self.is_cancelled)
 
     async def result(self, work: Work) -> Any:
-        """What a piece of work comes to: what `Program.concluded` takes.
+        """Run a piece of work, and return its result: what `Program.concluded` takes.
 
         Raises:
-            BaseException: whatever the code raised, and `OutputError` for what can't be a result.
+            BaseException: whatever the code raised, and `OutputError` for a value that can't be a result.
         """
         calls = self._program.calls(self._writer.state, work, self._environment)
         came_to = None
@@ -81,7 +82,7 @@ class Worker:
             came_to = await self._run(activity, work)
 
     def is_at_work(self, work: Work) -> bool:
-        """Whether a thread is at work for a step, also if nobody waits for it any more."""
+        """Return True if a thread is running a step, even if nothing waits for it any more."""
         return work.step_id in self._threads.of(self._writer.state.run_id)
 
     async def _run(self, activity: Activity, work: Work) -> Any:
@@ -113,7 +114,7 @@ class Worker:
         return partial(self._threads.begin, self._writer.state.run_id, work.step_id)
 
     async def _thread_ended(self, activity: ThreadEnd, work: Work) -> None:
-        """Return when no thread is at work any more for an earlier try of the step.
+        """Return when no thread is still running an earlier try of the step.
 
         Raises:
             TimeLimitExceeded: it takes longer than a try may take.

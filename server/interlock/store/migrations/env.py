@@ -1,4 +1,4 @@
-"""Alembic's way in: it works on the connection, and in the transaction, that `migrate` hands it."""
+"""Alembic's entry point: it uses the connection and the transaction that `migrate` passes to it."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""The store's ports, one for each aggregate: what changes together, and the words for it.
+"""The store's ports, one for each aggregate: the data that changes together, with its types.
 
-`store/port.py` has their sum. Who needs one aggregate asks for that one.
+`store/port.py` has their sum. Code that needs one aggregate depends on its port only.
 """

@@ -1,9 +1,9 @@
-"""The audit: which requirement was resolved by whom, when and how.
+"""The audit: who resolved which requirement, when and how.
 
 Laws:
-- A decision is here before it is acknowledged; recording it again is a no-op.
-- Once the row is of a later epoch, nothing that was decided in an earlier one is recorded any more: whoever has moved
-  the row on reads all of it.
+- A decision is recorded here before it is acknowledged; recording it again is a no-op.
+- Once the row is at a later epoch, decisions of an earlier one are no longer recorded: the process that moved the row
+  on has read all of that epoch.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Decisions(Protocol):
     async def record(
         self, run_id: str, epoch: int, decisions: Sequence[Decision], key: IdempotencyKey | None = None
     ) -> bool:
-        """Write the audit of decisions (what is known stays, unless a later epoch decides), and remember the key.
+        """Write the audit of decisions, and remember the key. A known decision stays, unless a later epoch decides.
 
         Args:
-            epoch: the one that they were made in.
+            epoch: the epoch that they were made in.
 
         Returns:
-            False, and nothing is written, when the row is of a later epoch: what was made in this one is lost.
+            False, with nothing written, if the row is at a later epoch: decisions of this one are lost.
         """
 
     async def decision(self, run_id: str, requirement_id: str) -> Decision | None:

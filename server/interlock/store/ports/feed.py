@@ -1,6 +1,6 @@
-"""The change feed: each change of a run's status or of what it waits for, in one order.
+"""The change feed: each change of a run's status or of its pending requirements, in one order.
 
-Law: whoever reads the feed up to a `seq` will never find a lower one added later. Only its beginning is forgotten.
+Law: after a reader has read the feed up to a `seq`, no lower one is ever added. Only its beginning is forgotten.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHANGES_KEPT_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row of the change feed: what changed then, and the run as it is by now."""
+    """One row of the change feed: the change, and the run as it is now."""
 
     seq: int
     status: RunStatus
@@ -30,27 +30,27 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class FeedEnds:
-    """The oldest change that is kept has the seq `first`, the newest `last`; of none, `first` is behind `last`."""
+    """The oldest kept change has the seq `first`, the newest `last`; if there is none, `first` is behind `last`."""
 
     first: int
     last: int
 
 
 class ChangeFeed(Protocol):
-    """The feed, to read. It is written with the runs."""
+    """The feed, for reading. It is written with the runs."""
 
     async def changes(self, after_seq: int, limit: int = 1000) -> Sequence[Change]:
-        """The change feed after `after_seq`, in order; nothing only at its end."""
+        """The changes after `after_seq`, in order; none only at the end of the feed."""
 
     async def feed_ends(self) -> FeedEnds:
-        """Where the change feed begins and ends, with everything in it that is committed."""
+        """The first and last seq of the feed, counting everything that is committed."""
 
     async def forget_changes(self, limit: int = 1000) -> int:
-        """Delete at most so many of the feed's oldest changes, as long as they are older than they are kept.
+        """Delete at most this many of the oldest changes, if they are older than `CHANGES_KEPT_SECONDS`.
 
         Returns:
-            How many they were.
+            How many were deleted.
         """
 
     def listen(self, changed: Callable[[], None]) -> None:
-        """Call `changed`, on the loop, when this process may have written to the change feed. It must not block."""
+        """Call `changed`, on the loop, whenever this process may have written to the change feed. It must not block."""

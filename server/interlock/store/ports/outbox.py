@@ -1,8 +1,8 @@
-"""The outbox: messages to others (hooks, notifiers), each about something in a run.
+"""The outbox: messages to other systems (hooks, notifiers), each about a subject in a run.
 
 Laws:
-- A message is handed out, to one at a time, until somebody says that it was delivered: at least once, then.
-- It is left once, by its topic, run and subject; leaving it again changes nothing, also after it was delivered.
+- A message is handed out, to one caller at a time, until it is reported as delivered: so at least once.
+- A message is identified by its topic, run and subject; adding it again changes nothing, even after its delivery.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ class Outbox(Protocol):
     """The messages of every topic."""
 
     async def leave_messages(self, topic: str, run_id: str, subjects: Sequence[str]) -> None:
-        """Leave a message about each of these; those left before stay as they are.
+        """Add a message about each of these; existing messages stay unchanged.
 
         Args:
-            topic: what they are about, and so who takes them.
-            subjects: what of the run, such as a requirement's id.
+            topic: the kind of messages, which determines who takes them.
+            subjects: the subjects in the run, such as a requirement's id.
         """
 
     async def take_messages(self, topic: str, now: int, hold_ms: int, limit: int = 100) -> Sequence[tuple[str, str]]:
-        """Take messages, as (run id, subject), oldest first: nobody else gets them for `hold_ms` after `now`."""
+        """Take messages, as (run id, subject), oldest first. No other caller gets them for `hold_ms` after `now`."""
 
     async def message_delivered(self, topic: str, run_id: str, subject: str) -> None:
-        """It isn't handed out any more."""
+        """Mark a message as delivered, so that it isn't handed out any more."""

@@ -1,10 +1,10 @@
-"""Runs: their rows, to list and find them by, and the snapshots of their states.
+"""Runs: their rows, for listing and finding them, and the snapshots of their states.
 
 Laws:
-- A row follows its log: a settlement with an older (epoch, next index) than the row's is ignored, never an
-  error. A final status stays.
-- Every change of a run's status or pending summary writes a row of the change feed, in the same transaction.
-  So it does to what waits for whom: see `Waiting`.
+- A row follows its log: a settlement with an older (epoch, next index) than the row's is ignored, and isn't an error. A
+  final status stays.
+- Every change of a run's status or pending summary writes a row of the change feed, in the same transaction. It also
+  updates what waits for whom: see `Waiting`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .keys import IdempotencyKey, Outcome
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run that was accepted and not begun. `created_at` is in milliseconds since 1970.
+    """An accepted run that has not begun. `created_at` is in milliseconds since 1970.
 
-    `namespace` is where in its account it is; '' is its owner's own.
+    `namespace` is the run's namespace in its account; '' is its owner's own.
     """
 
     run_id: str
@@ -40,7 +40,7 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class ListedRun:
-    """What a list says of a run. `pending` sums up what it waits for; `assignees` are all ever named, sorted.
+    """A run as lists show it. `pending` sums up what it waits for; `assignees` are all it ever named, sorted.
 
     `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none).
     """
@@ -65,14 +65,14 @@ class ListedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(ListedRun):
-    """The row of a run: with its input, which may be large."""
+    """The row of a run, including its input, which may be large."""
 
     input: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The folded state of a run up to (not including) `next_index`, as its reducer's version dumps it."""
+    """The folded state of a run up to (not including) `next_index`, in the format of its reducer's version."""
 
     run_id: str
     epoch: int
@@ -83,9 +83,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a run stands when its owner lets go of it, or starts on it.
+    """The state of a run's row when its owner releases it, or while it drives it.
 
-    `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none, or no more).
+    `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none, or no longer).
     """
 
     run_id: str
@@ -101,11 +101,11 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs of an account to list, newest first. `cursor` is the page before's `next_cursor`; None doesn't filter.
+    """Which runs of an account to list, newest first. None is no filter. `cursor` is the previous page's `next_cursor`.
 
     Args:
-        user_id, or_namespaces, or_assignees: runs of this owner, in one of these namespaces, or that ever named one of
-            these; without any of the three, all runs of the account.
+        user_id, or_namespaces, or_assignees: list runs of this owner, in one of these namespaces, or that ever named
+            one of these; without any of the three, all runs of the account.
     """
 
     account: str = DEFAULT_ACCOUNT
@@ -124,7 +124,7 @@ class RunFilter:
 class RunPage:
     """A page of runs, and the cursor of the next one (None: this was the last).
 
-    Whatever changes of them later has a seq above `seq` in the change feed.
+    Any later change of these runs has a seq above `seq` in the change feed.
     """
 
     runs: tuple[ListedRun, ...]
@@ -134,13 +134,13 @@ class RunPage:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """How many runs there are that haven't ended.
+    """The number of runs that haven't ended.
 
     Args:
-        unfinished: PENDING, RUNNING and PAUSED ones.
-        paused_by_age: PAUSED ones by when they were last settled: how many between each two of the times that were
-            asked for, from those after the first to those before the last.
-        paused_since: when the PAUSED one was last settled that has stood longest, in milliseconds since 1970.
+        unfinished: PENDING, RUNNING and PAUSED runs.
+        paused_by_age: PAUSED runs by the time of their last settlement: one count for each interval between the given
+            times, preceded by those after the first time, and followed by those before the last.
+        paused_since: the last settlement of the run that has been PAUSED longest, in milliseconds since 1970.
     """
 
     unfinished: Mapping[RunStatus, int]
@@ -149,26 +149,26 @@ class Census:
 
 
 class Runs(Protocol):
-    """Every run there is."""
+    """All runs."""
 
     async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
-        """Commit a PENDING run; or, when the key was used within 24 hours, only return its `Outcome`."""
+        """Commit a PENDING run; or, if the key was used within 24 hours, only return its `Outcome`."""
 
     async def run(self, run_id: str) -> Run | None:
         """The row of one run."""
 
     async def runs(self, which: RunFilter) -> RunPage:
-        """The runs of an account that a filter is for.
+        """The runs of an account that match a filter.
 
         Raises:
-            ValueError: a cursor that this store didn't make.
+            ValueError: the cursor is not from this store.
         """
 
     async def settle(self, settlement: Settlement) -> None:
-        """Write status, place, pending summary, assignees (added to those known), snapshot and next timer.
+        """Write status, log position, pending summary, assignees (added to those known), snapshot and next timer.
 
         A run that has ended has no timer and waits for nothing, whatever the settlement says.
-        Unless the row is ahead, or has another, final status, or there is no such run: then nothing happens.
+        Nothing happens if the row is ahead, or has a different final status, or there is no such run.
         """
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
@@ -177,7 +177,7 @@ class Runs(Protocol):
     async def lingering(
         self, status: RunStatus, older_than_ms: int, *, after: str = "", limit: int = 100
     ) -> Sequence[str]:
-        """Ids of the runs that were created so long ago and whose row says so: in order, after one.
+        """Ids of the runs created at least this long ago whose row has this status: in order, after the id `after`.
 
         Args:
             status: PENDING or RUNNING.
@@ -186,18 +186,18 @@ class Runs(Protocol):
     async def ended(
         self, before: int, *, after: tuple[int, str] = (0, ""), limit: int = 100
     ) -> Sequence[tuple[str, tuple[int, str]]]:
-        """Runs that ended at a time (ms since 1970) or before, oldest first: ids, each with the place it has in order.
+        """Runs that ended at `before` (ms since 1970) or earlier, oldest first: ids, each with its position in order.
 
         Args:
-            after: the place to go on from.
+            after: the position to continue from.
         """
 
     async def unfinished(self) -> Sequence[str]:
-        """Ids of the runs whose row says PENDING or RUNNING, oldest first."""
+        """Ids of the runs whose row is PENDING or RUNNING, oldest first."""
 
     async def census(self, before: Sequence[int]) -> Census:
-        """Count the runs that haven't ended, at little cost however many have.
+        """Count the runs that haven't ended, at a low cost however many have ended.
 
         Args:
-            before: times in milliseconds since 1970, the latest first, that the ages of PAUSED runs are told apart by.
+            before: times in milliseconds since 1970, the latest first, which divide PAUSED runs by age.
         """

@@ -1,7 +1,7 @@
-"""Sessions: the state that the runs of a conversation share.
+"""Sessions: the state shared by the runs of a conversation.
 
-Law: a session's state takes each patch of a run once, in the order of the run's events; patches of several runs come
-one after the other, and none is lost.
+Law: each patch of a run is applied to the session's state once, in the order of the run's events; patches of several
+runs are applied one after the other, and none is lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Sessions(Protocol):
     """The state of each session of a user of an account, and the runs that ended in it."""
 
     async def session_state(self, user_id: str, session_id: str, *, account: str = DEFAULT_ACCOUNT) -> JsonObject:
-        """The state of a session; {} when there is none."""
+        """The state of a session; {} if there is none."""
 
     async def patch_session(
         self,
@@ -28,19 +28,19 @@ class Sessions(Protocol):
         *,
         account: str = DEFAULT_ACCOUNT,
     ) -> JsonObject:
-        """Apply a run's patches that weren't applied yet, and return the state of its session after it.
+        """Apply a run's patches that weren't applied yet, and return the resulting state of its session.
 
         Args:
             patches: the index of the event that each came with, ascending, and its changes: see `workflow.sessions`.
 
         Raises:
-            ValueError: a patch holds what isn't a change; none of them was applied.
+            ValueError: a patch contains an invalid change; none of them was applied.
         """
 
     async def session(
         self, user_id: str, session_id: str, limit: int = 20, *, account: str = DEFAULT_ACCOUNT
     ) -> tuple[JsonObject, Sequence[tuple[str, JsonValue, bytes]]]:
-        """The state of a session as `session_state`, and what ran in it.
+        """The state of a session as `session_state`, and its runs.
 
-        That is its latest runs that have ended and have a snapshot, oldest first: run id, input, snapshot's state.
+        These are its latest runs that have ended and have a snapshot, oldest first: run id, input, snapshot's state.
         """

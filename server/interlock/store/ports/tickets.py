@@ -1,4 +1,4 @@
-"""Stream tickets: what lets a browser open one stream without a token in its address."""
+"""Stream tickets: they let a browser open one stream without a token in its address."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 @dataclass(frozen=True, slots=True)
 class StreamTicket:
-    """What lets its holder open one stream as one user, until it expires or is revoked.
+    """Lets its holder open one stream as one user, until it expires or is revoked.
 
     Args:
-        digest: a hash of what the holder has; that itself isn't kept.
-        ticket_id: what it is revoked by.
-        path: of the stream, from the application's root, without percent-encoding.
+        digest: a hash of the secret that the holder has; the secret itself isn't kept.
+        ticket_id: the id for revoking it.
+        path: the path of the stream, from the application's root, without percent-encoding.
         expires_at: in milliseconds since 1970.
     """
 
@@ -32,16 +32,16 @@ class StreamTicket:
 
 
 class Tickets(Protocol):
-    """The tickets that are honoured."""
+    """The valid tickets."""
 
     async def keep_ticket(self, ticket: StreamTicket) -> None:
-        """Commit a ticket, for all nodes to honour."""
+        """Commit a ticket, so that all nodes accept it."""
 
     async def ticket(self, digest: str) -> StreamTicket | None:
-        """The ticket of this hash; also one that has expired, as long as it isn't forgotten."""
+        """The ticket with this hash; an expired one too, until it is forgotten."""
 
     async def revoke_ticket(self, ticket_id: str, user_id: str, *, account: str = DEFAULT_ACCOUNT) -> None:
-        """Have a ticket of this user count no more; of another's, or where there is none, nothing happens."""
+        """Make a ticket of this user invalid; another user's, or an unknown one, is left unchanged."""
 
     async def forget_tickets(self, limit: int = 1000) -> int:
-        """Delete at most so many of the tickets that have expired; return how many they were."""
+        """Delete at most this many of the expired tickets; return how many were deleted."""

@@ -1,7 +1,7 @@
 """What waits for whom: the inbox of each user, and of each group.
 
-Law: what waits is what the rows of runs have as pending, to the transaction: a requirement that was resolved or
-withdrawn, or whose run has ended, waits for nobody any more.
+Law: it always equals what the rows of runs have as pending, within the same transaction: a requirement that was
+resolved or withdrawn, or whose run has ended, no longer waits for anyone.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from .runs import RunPage
 
 @dataclass(frozen=True, slots=True)
 class WaitingFilter:
-    """Which of the runs of an account that wait to list. What is None, or an empty `statuses`, doesn't filter.
+    """Which waiting runs of an account to list. None, or an empty `statuses`, doesn't filter.
 
     Args:
-        anybody: those that wait for anybody; the next four don't matter then.
-        unnamed_of: those that wait for whoever owns the run, as this user does: a requirement names nobody.
-        assignees: those that wait for one of these names, by what a requirement says.
-        owned_by: of the latter, only those that this user owns.
-        namespaces: whose runs the two users own beside those that they started.
-        namespace: those in there only.
-        cursor: the page before's `next_cursor`.
+        anybody: list all waiting runs; the next four are ignored then.
+        unnamed_of: list runs owned by this user with a requirement that names nobody, and so waits for the owner.
+        assignees: list runs with a requirement that names one of these.
+        owned_by: restrict `assignees` to runs owned by this user.
+        namespaces: the runs in these namespaces are also owned by the two users, in addition to those they started.
+        namespace: restrict the list to this namespace.
+        cursor: the previous page's `next_cursor`.
     """
 
     account: str = DEFAULT_ACCOUNT
@@ -44,11 +44,11 @@ class WaitingFilter:
 
 
 class Waiting(Protocol):
-    """What waits. It is written with the runs."""
+    """The waiting runs. They are written with the runs."""
 
     async def waiting(self, which: WaitingFilter) -> RunPage:
-        """Runs that wait for those who are asked about, newest first. What others wait for costs nothing.
+        """Waiting runs that match the filter, newest first, at no cost for the runs that wait for others.
 
         Raises:
-            ValueError: a cursor that this store didn't make.
+            ValueError: the cursor is not from this store.
         """

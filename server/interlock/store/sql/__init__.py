@@ -1,4 +1,4 @@
-"""The store in SQL, for both dialects: a file for each of its ports, and one for what a transaction is."""
+"""The store in SQL, for both dialects: a file for each of its ports, and one for transactions."""
 
 from __future__ import annotations
 

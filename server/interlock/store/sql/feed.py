@@ -1,12 +1,12 @@
 """The change feed in SQL.
 
 Laws:
-- The change feed is numbered by its readers. A writer leaves its row without a `seq`; a reader first gives the
-  committed ones their numbers, under a lock that it holds until it commits. So numbers become visible in their
-  order, without holes, and writers never wait for each other. (Numbers given by the writers, from a sequence,
-  would become visible in the order of commits: a reader could pass over one for good.)
-- Rows of one run are numbered in the order of their settlements: they wait for each other on the run's row before
-  they get their `id`.
+- Readers number the change feed. A writer leaves its row without a `seq`; a reader first numbers the committed
+  ones, under a lock that it holds until it commits. So numbers become visible in their order, without gaps, and
+  writers never wait for each other. (If writers took numbers from a sequence, these would become visible in the
+  order of commits, and a reader could miss one for good.)
+- Rows of one run are numbered in the order of their settlements: settlements wait for each other on the run's row
+  before their feed row gets its `id`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .rows import assignees_of, listed_values, pending_of
 from .transactions import SqlTransactions
 
 NUMBERED = 1000
-"""How many changes get their numbers in one transaction."""
+"""How many changes are numbered in one transaction."""
 
 
 class SqlChangeFeed(SqlTransactions):
@@ -43,14 +43,14 @@ class SqlChangeFeed(SqlTransactions):
         return await self._read(_feed_ends)
 
     async def forget_changes(self, limit: int = 1000) -> int:
-        await self._number_all()  # where nobody reads the feed, nobody else does
+        await self._number_all()  # needed if the feed has no readers
         return await self._write(partial(_forget_changes, self._clock() - CHANGES_KEPT_SECONDS * 1000, limit))
 
     def listen(self, changed: Callable[[], None]) -> None:
         self._listeners.append(changed)
 
     async def _number_all(self) -> None:
-        """Give numbers to all that was committed before the call."""
+        """Number all changes that were committed before the call."""
         if await self._read(_has_unnumbered, one_statement=True):
             while await self._write(_number) == NUMBERED:
                 pass
@@ -61,7 +61,7 @@ def _has_unnumbered(connection: Connection) -> bool:
 
 
 def _number(connection: Connection) -> int:
-    """How many were numbered."""
+    """Number the next changes, and return how many."""
     last = connection.execute(sql.LOCK_FEED).scalar_one()
     count = connection.execute(sql.NUMBER_CHANGES, {"last_seq_given": last, "at_most": NUMBERED}).rowcount
     connection.execute(sql.ADVANCE_FEED, {"new_last_seq": last + count})
@@ -80,7 +80,7 @@ def _feed_ends(connection: Connection) -> FeedEnds:
 
 
 def _forget_changes(cutoff: int, limit: int, connection: Connection) -> int:
-    """Those at the beginning, up to the first that isn't old: so the feed gets no holes."""
+    """Delete changes from the beginning, up to the first that isn't old: so the feed gets no gaps."""
     connection.execute(sql.LOCK_FEED)
     oldest = connection.execute(sql.OLDEST_CHANGES, {"at_most": limit}).all()
     old = [seq for seq, _ in takewhile(lambda row: row[1] < cutoff, oldest)]

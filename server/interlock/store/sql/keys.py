@@ -25,9 +25,9 @@ class SqlKeys(SqlTransactions):
 
 
 def holder(account: str, user_id: str) -> str:
-    """Whose a key is: the user, and behind an account's name where it isn't `default`. No user id has what parts them.
+    """The owner of a key: the user, after the account's name unless that is `default`. No user id has the separator.
 
-    (Not a column of its own: servers of the release before tell the rows apart by user and key, and by nothing else.)
+    (It isn't a column of its own, because servers of the previous release identify rows by user and key only.)
     """
     return user_id if account == DEFAULT_ACCOUNT else f"{account}\x1f{user_id}"
 
@@ -45,7 +45,7 @@ def key_row(key: IdempotencyKey, run_id: str, now: int) -> Parameters:
 
 
 def outcome(account: str, user_id: str, key: str, now: int, connection: Connection) -> Outcome | None:
-    """What the key led to, if it is remembered."""
+    """The outcome of the key, if it is remembered."""
     parameters = {"of_user": holder(account, user_id), "of_key": key, "cutoff": _cutoff(now)}
     row = connection.execute(sql.OUTCOME, parameters).one_or_none()
     return Outcome(*row) if row else None
@@ -56,5 +56,5 @@ def _forget_keys(now: int, limit: int, connection: Connection) -> int:
 
 
 def _cutoff(now: int) -> int:
-    """Keys that are older are over."""
+    """The time before which keys have expired."""
     return now - IDEMPOTENCY_SECONDS * 1000

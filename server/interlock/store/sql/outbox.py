@@ -26,7 +26,7 @@ class SqlOutbox(SqlTransactions):
         await self._write(partial(_done, topic, run_id, subject), one_statement=True)
 
     def _leave(self, topic: str, run_id: str, subjects: Sequence[str], connection: Connection) -> None:
-        # Sorted: two who insert the same rows wait for each other, and in one order that ends.
+        # Sorted: transactions that insert the same rows wait for each other, and with one order they can't deadlock.
         each = {"topic": topic, "run_id": run_id, "created_at": self._clock(), "taken_until": 0, "done": 0}
         self._writes.leave_messages(connection, [{**each, "subject": one} for one in sorted(set(subjects))])
 

@@ -1,4 +1,4 @@
-"""Pages of lists, and cursors: where a page ended, for nobody but this store to read."""
+"""Pages of lists, and their cursors, which only this store can read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MAX_MILLISECONDS = 2**63 - 1
 
 
 def page_of(statement: Select[Any], parameters: Parameters, limit: int, connection: Connection) -> RunPage:
-    """The page of a list.
+    """A page of a list.
 
     Args:
-        statement: asks for one run more than the limit: that one tells that there is another page.
+        statement: selects one run more than the limit: if it returns that one, there is another page.
     """
     rows = connection.execute(statement, parameters).mappings().all()
     page = rows[:limit]
@@ -32,15 +32,15 @@ def page_of(statement: Select[Any], parameters: Parameters, limit: int, connecti
 
 
 def cursor_of(last: ListedRun) -> str:
-    """Where the page ends whose last run this is."""
+    """The cursor of a page that ends with this run."""
     return base64.urlsafe_b64encode(to_json((last.created_at, last.run_id))).decode().rstrip("=")
 
 
 def place_of(cursor: str | None) -> tuple[int, str] | None:
-    """The run behind which the page begins: when it was created, and its id; None of the first page.
+    """The run after which the page begins: its creation time and id; None for the first page.
 
     Raises:
-        ValueError: a cursor that no page ended with.
+        ValueError: the cursor is not from this store.
     """
     if cursor is None:
         return None

@@ -1,4 +1,4 @@
-"""Rows and their values, as several aggregates read them."""
+"""Rows and their values, as read by several aggregates."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from interlock_protocol.types import JsonObject, RunStatus
 
 
 def text_of(value: object) -> str:
-    """A value as a column has it."""
+    """A value as its column stores it."""
     return to_json(value).decode()
 
 
 def pending_of(text: str) -> tuple[JsonObject, ...]:
-    """A pending summary, of the text in its column."""
+    """The pending summary in the text of its column."""
     return () if text == NOTHING_PENDING else tuple(from_json(text))
 
 
 def listed_values(row: Mapping[Any, Any], assignees: tuple[str, ...]) -> dict[str, Any]:
-    """The values of a run's row, in Python's types."""
+    """The values of a run's row, as Python types."""
     status, pending = RunStatus(row["status"]), pending_of(row["pending"])
     namespace = row["namespace"] or home_of(row["user_id"])
     return {**row, "status": status, "pending": pending, "assignees": assignees, "namespace": namespace}
 
 
 def assignees_of(run_ids: list[str], connection: Connection) -> dict[str, tuple[str, ...]]:
-    """Everybody that the runs have named, by run."""
+    """All assignees that the runs have named, by run."""
     rows = connection.execute(ASSIGNEES, {"of_runs": run_ids}).all() if run_ids else []
     return {run_id: tuple(row[1] for row in of_run) for run_id, of_run in groupby(rows, lambda row: row[0])}

@@ -1,6 +1,6 @@
 """Sessions in SQL.
 
-Law: a session's patches are applied to its row while it is locked, and so is the mark that says which they were.
+Law: a session's patches are applied to its row while it is locked, together with the mark that says which they were.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SqlSessions(SqlTransactions):
             self._writes.open_session(connection, row)
             text = connection.execute(sql.LOCK_SESSION, of_session).scalar_one()
         state: JsonObject = from_json(text)
-        # Not before the lock, nor in its statement: that one doesn't see what was committed while it waited.
+        # Not before the lock, nor in its statement, which doesn't see what was committed while it waited.
         mark = connection.execute(sql.SESSION_MARK, {"of_run": run_id}).scalar()
         new = [patch for patch in patches if mark is None or patch[0] > mark]
         if not new:

@@ -20,7 +20,7 @@ from .waiting import SqlWaiting
 class SqlStore(
     SqlRuns, SqlWaiting, SqlDecisions, SqlKeys, SqlChangeFeed, SqlTimers, SqlSessions, SqlOutbox, SqlTickets
 ):
-    """`Store`: see `SqlTransactions` for what it is made with."""
+    """`Store`: see `SqlTransactions` for its arguments."""
 
     async def check(self) -> None:
         await self._write(_touch, one_statement=True)

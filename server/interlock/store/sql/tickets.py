@@ -15,7 +15,7 @@ from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from .transactions import SqlTransactions
 
 _SETS = ("scopes", "groups", "namespaces")
-"""The columns that are sets, in JSON."""
+"""The columns that hold sets, as JSON."""
 
 
 class SqlTickets(SqlTransactions):

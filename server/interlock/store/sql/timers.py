@@ -1,4 +1,4 @@
-"""Timers in SQL. On SQLite, the clock that all share is the machine's."""
+"""Timers in SQL. On SQLite, the shared clock is the machine's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SqlTimers(SqlTransactions):
         return await self._read(_postgres_now, one_statement=True)
 
     async def take_due(self, now: int, hold_ms: int, limit: int = 1000) -> Sequence[str]:
-        if not await self._read(partial(_has_due, now), one_statement=True):  # as it is nearly always
+        if not await self._read(partial(_has_due, now), one_statement=True):  # nearly always, none is due
             return ()
         return await self._write(partial(_take_due, now, hold_ms, limit), one_statement=True)
 

@@ -1,6 +1,6 @@
-"""The database, in the store's words: how each aggregate reads and writes.
+"""Access to the database: how each aggregate reads and writes.
 
-Law: each method of a port is one transaction; what it is made of stands in `statements` and `writes`.
+Law: each method of a port is one transaction; its statements are in `statements` and `writes`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ T = TypeVar("T")
 
 
 def machine_ms() -> int:
-    """The time by this machine, in milliseconds since 1970."""
+    """The time by this machine's clock, in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
 class SqlTransactions:
-    """A database that has today's tables.
+    """A database that has the current tables.
 
     Args:
-        clock: what rows are stamped with, and what is compared with these stamps, in milliseconds since 1970: the time
-            as `now_ms` has it, on every node.
+        clock: the time for stamping rows, and for comparisons with these stamps, in milliseconds since 1970: the same
+            as `now_ms`, on every node.
     """
 
     def __init__(self, database: Database, *, clock: Callable[[], int] = machine_ms) -> None:
@@ -38,7 +38,7 @@ class SqlTransactions:
         self._listeners: list[Callable[[], None]] = []
 
     def _tell(self) -> None:
-        """The change feed may have a new row."""
+        """Tell the listeners that the change feed may have a new row."""
         for changed in self._listeners:
             changed()
 

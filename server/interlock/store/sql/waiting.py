@@ -1,7 +1,7 @@
-"""What waits, in SQL.
+"""Waiting runs, in SQL.
 
-Law: what was settled by an Interlock that didn't know of `waiting` is put right by whoever comes across it. There
-may be such nodes while others are updated already.
+Law: the first reader that comes across a settlement by a release without the table `waiting` corrects the table.
+There may be such nodes during an update.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .rows import pending_of
 from .transactions import SqlTransactions
 
 INDEXED = 200
-"""How many runs are put right in one transaction."""
+"""How many runs are corrected in one transaction."""
 
 
 class SqlWaiting(SqlTransactions):
@@ -48,7 +48,7 @@ class SqlWaiting(SqlTransactions):
 
 
 def rows_of(pending: Sequence[JsonObject]) -> Sequence[Parameters]:
-    """The rows of a pending summary, as far as it tells: what is said of the run comes from its own row."""
+    """The rows of a pending summary, except for the columns about the run, which come from the run's own row."""
     return [
         {"requirement_id": each["id"], "assignee": name, "kind": each.get("kind", ""), "due": _due(each)}
         for each in pending
@@ -68,7 +68,7 @@ def _due(requirement: JsonObject) -> int | None:
 
 
 def _index(locked: Select[Any], parameters: Parameters, connection: Connection) -> int:
-    """Have the rows of these runs say what is pending; how many runs they were."""
+    """Replace the rows of these runs by what is pending; return the number of runs."""
     runs = [row._asdict() for row in connection.execute(locked, parameters)]
     of_runs = {"of_runs": [run["run_id"] for run in runs]}
     connection.execute(sql.DELETE_ROWS, of_runs)
@@ -85,7 +85,7 @@ def _of_run(run: Parameters) -> Parameters:
 
 
 def _waiting(which: WaitingFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage | None:
-    """None where something isn't in the table yet."""
+    """The page, or None if the table isn't complete yet."""
     if connection.execute(sql.HAS_UNINDEXED).scalar_one():
         return None
     limit = max(1, which.limit)

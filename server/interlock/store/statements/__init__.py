@@ -1,6 +1,6 @@
-"""The store's SQL as far as both dialects share it, by aggregate; what writes on the hot path is in `writes`.
+"""The SQL statements that both dialects share, by aggregate; the writes of the hot path are in `writes`.
 
 Laws:
-- Statements are built once, here or in `writes`; on the hot path they only get parameters. (`list_runs` isn't.)
-- A condition that two processes could race for stands in the statement that writes, not in a read before it.
+- Statements are built once, here or in `writes`; on the hot path they only get parameters. (Except `list_runs`.)
+- A condition for which two processes could race is in the statement that writes, not in a read before it.
 """

@@ -24,7 +24,8 @@ DECISIONS = (
     .order_by(decisions.c.epoch, decisions.c.event_index, decisions.c.requirement_id)
 )
 DECISION = DECISIONS.where(decisions.c.requirement_id == OF_REQUIREMENT)
-# Until what is recorded beside it is committed, the row isn't moved on to a later epoch. (In SQLite nothing else is.)
+# Until the decisions recorded with it are committed, the row can't move to a later epoch. (SQLite has one writer
+# anyway.)
 IS_IN_EPOCH: Select[Any] = (
     select(literal_column("1").label("one"))
     .where(runs.c.run_id == OF_RUN, runs.c.epoch <= bindparam("made_in", type_=Integer))

@@ -30,13 +30,13 @@ OLDEST_CHANGES = (
 FORGET_CHANGES = delete(changes).where(changes.c.seq <= bindparam("upto", type_=BigInteger))
 HAS_UNNUMBERED = select(exists(select(changes.c.id).where(text(UNNUMBERED))))
 TOUCH = update(feed).values(last_seq=feed.c.last_seq)
-# Also the lock: who holds this row numbers, and what others number is visible to whoever gets it next.
+# Also the lock: the transaction that holds this row numbers changes, and its numbers are visible to the next holder.
 LOCK_FEED = update(feed).values(last_seq=feed.c.last_seq).returning(feed.c.last_seq)
 ADVANCE_FEED = update(feed).values(last_seq=bindparam("new_last_seq", type_=BigInteger))
 
 
 def _number_changes() -> Update:
-    """The oldest first, and not all at once: where nobody has read the feed for long, there may be many."""
+    """The oldest first, and not all at once: if nobody has read the feed for long, there may be many."""
     waiting = (
         select(changes.c.id, func.row_number().over(order_by=changes.c.id).label("place"))
         .where(text(UNNUMBERED))

@@ -19,7 +19,7 @@ OUTCOME = select(idempotency_keys.c.fingerprint, idempotency_keys.c.run_id).wher
 
 
 def _forget_keys() -> ReturningDelete[Any]:
-    """The oldest first; what another forgets at the same time is left to it. Returns a row for each."""
+    """The oldest first, skipping those that another transaction is deleting. Returns a row for each."""
     old = (
         select(idempotency_keys.c.user_id, idempotency_keys.c.key)
         .where(idempotency_keys.c.created_at <= bindparam("cutoff", type_=BigInteger))

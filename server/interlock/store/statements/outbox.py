@@ -15,7 +15,7 @@ _OF_TOPIC = bindparam("of_topic", type_=Text)
 
 
 def _take() -> ReturningUpdate[Any]:
-    """Those never taken first. In PostgreSQL a table expression that locks is evaluated once, whatever the plan."""
+    """Messages never taken first. PostgreSQL evaluates a table expression that locks once, whatever the plan."""
     free = (
         select(outbox.c.topic, outbox.c.run_id, outbox.c.subject)
         .where(text(NOT_DONE), outbox.c.topic == _OF_TOPIC, outbox.c.taken_until <= NOW)

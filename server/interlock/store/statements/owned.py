@@ -1,4 +1,4 @@
-"""What is somebody's: what they own, and what is in their namespaces, each by an index of its own."""
+"""Rows that belong to a user: those they own, and those in their namespaces, each found by an index of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Table, and_, text
 
 APART = 64
-"""In how many parts namespaces are looked up at most: of each, no more rows are read than the page has."""
+"""The most lookups by namespace: for each one, no more rows are read than the page has."""
 
 
 def owned(
@@ -21,15 +21,15 @@ def owned(
     home: Any,
     namespaces: Iterable[Any],
 ) -> Iterator[ColumnElement[bool]]:
-    """The conditions of which one holds for each row that is theirs. What is given is a value or a parameter.
+    """Yield conditions, one of which holds for each row that belongs to the user. Values may also be parameters.
 
     Args:
         table: has an `account` and a `namespace`.
-        owner: the column that says whose a row is.
-        elsewhere: the condition of the index of those that aren't in their owner's own namespace.
-        user_id: whose rows; None asks for those of the namespaces only.
-        home: the owner's own namespace, where that isn't one of these: see `home_beside`.
-        namespaces: in each, some names: see `parted`.
+        owner: the column with a row's owner.
+        elsewhere: the condition of the index of rows outside their owner's own namespace.
+        user_id: the owner of the rows; None selects only by namespace.
+        home: the owner's own namespace, unless it is one of these: see `home_beside`.
+        namespaces: lists of names: see `parted`.
     """
     of_account = table.c.account == account
     if user_id is not None:
@@ -41,12 +41,12 @@ def owned(
 
 
 def home_beside(user_id: str | None, namespaces: frozenset[str]) -> str | None:
-    """The namespace of a user's rows that the index of those elsewhere leaves out; None if it is asked for anyway."""
+    """The namespace of a user's rows that the index of rows elsewhere leaves out; None if it is selected anyway."""
     home = f"user_{user_id}"
     return None if user_id is None or home in namespaces else home
 
 
 def parted(namespaces: frozenset[str]) -> Sequence[list[str]]:
-    """The names in `APART` parts at most: each by itself, where there are no more."""
+    """Split the names into at most `APART` lists: one name each, if there are no more."""
     names = sorted(namespaces)
     return [names[first::APART] for first in range(min(APART, len(names)))]

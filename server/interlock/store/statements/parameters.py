@@ -1,4 +1,4 @@
-"""Parameters that many statements take."""
+"""Parameters shared by many statements."""
 
 from __future__ import annotations
 

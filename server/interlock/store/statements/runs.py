@@ -102,11 +102,11 @@ _IS_MOVED_ON = (
 SETTLED = 2
 FED = 1
 WAITING_CHANGED = 2
-"""What `SETTLE` returns as `changed` is the sum of these that hold; see the column."""
+"""`SETTLE` returns the sum of those that apply as `changed`; see the column."""
 
 
 def _settle() -> ReturningUpdate[Any]:
-    """Move the row on, unless it is ahead or has ended; return what changed, as the column has it, and whose run."""
+    """Move the row on, unless it is ahead or has ended; return `changed`, and the columns that identify the run."""
     status, pending = _NEW_STATUS, _NEW_PENDING
     return (
         update(runs)
@@ -136,7 +136,7 @@ def _settle() -> ReturningUpdate[Any]:
 
 SETTLE = _settle()
 IS_MOVED_ON: Select[Any] = select(literal_column("1")).where(*_IS_MOVED_ON)
-"""Whether `SETTLE` moves the row on."""
+"""Returns a row if `SETTLE` would move the run's row on."""
 
 
 def list_runs(
@@ -170,7 +170,7 @@ def list_runs(
         parts.append(runs.c.run_id.in_(_named(account, or_assignees)))
     if len(parts) < 2:
         return newest(filtered.where(*(parts or [runs.c.account == account])), limit)
-    # Each part by its own index: an OR across them would scan everybody's runs.
+    # Each part by its own index: an OR across them would scan all users' runs.
     pages = [newest(filtered.where(part), limit).subquery() for part in parts]
     ids = union(*(select(page.c.run_id) for page in pages))
     return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
@@ -183,5 +183,5 @@ def _named(account: str, assignees: frozenset[str]) -> Select[Any]:
 
 
 def newest(statement: Select[Any], limit: int | BindParameter[int]) -> Select[Any]:
-    """So many of the runs that were created last."""
+    """The newest runs, up to this number."""
     return statement.order_by(runs.c.created_at.desc(), runs.c.run_id.desc()).limit(limit)

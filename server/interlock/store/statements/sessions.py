@@ -1,4 +1,4 @@
-"""Sessions. Whoever holds the session's row may read and write it and the marks of its runs."""
+"""Sessions. The transaction that locks the session's row may read and write it and the marks of its runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EARLIER_RUNS = (
     .subquery("earlier")
 )
 SESSION_AND_RUNS = Compiled(
-    # The session's state is the row that names no run: one statement, and so one round trip.
+    # The session's state is the row without a run: one statement, and so one round trip.
     union_all(
         _SESSION.with_only_columns(
             null().label("run_id"), sessions.c.state, null().label("folded"), literal_column("0")

@@ -21,7 +21,7 @@ REVOKE_TICKET = delete(stream_tickets).where(
 
 
 def _forget_tickets() -> ReturningDelete[Any]:
-    """As keys are forgotten."""
+    """Like `_forget_keys` for keys."""
     old = (
         select(stream_tickets.c.digest)
         .where(stream_tickets.c.expires_at <= NOW)

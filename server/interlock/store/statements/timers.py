@@ -17,7 +17,7 @@ POSTGRES_NOW: Select[Any] = select(func.floor(func.extract("epoch", func.clock_t
 
 
 def _take_due() -> ReturningUpdate[Any]:
-    """Those that were due first; what another takes at the same time is left to it."""
+    """The earliest timers first, skipping those that another transaction is taking."""
     due = _DUE.order_by(runs.c.next_timer, runs.c.run_id).limit(AT_MOST).with_for_update(skip_locked=True).cte("due")
     return (
         update(runs)

@@ -1,4 +1,4 @@
-"""What runs wait for, and lists of those that wait for somebody."""
+"""What runs wait for, and lists of the runs that wait for given users."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .parameters import AT_MOST, OF_ACCOUNT, OF_RUN, OF_SESSION
 from .runs import LISTED_COLUMNS, SETTLED, newest
 
 APART = 50
-"""How many names are looked up each for itself: of each, no more rows are read than the page has."""
+"""How many names are looked up separately: for each, no more rows are read than the page has."""
 
 _ELSEWHERE = "waiting.namespace <> 'user_' || waiting.owner"
 _OF_RUNS: BindParameter[Any] = bindparam("of_runs", expanding=True)
@@ -38,7 +38,7 @@ _OF_NAMESPACE = bindparam("of_namespace", type_=Text)
 _OF_WORKFLOW = bindparam("of_workflow", type_=Text)
 _PLACE = tuple_(bindparam("before_time", type_=BigInteger), bindparam("before_run", type_=Text))
 
-# What an Interlock has settled that didn't know of `waiting`.
+# Settlements by a release without the table `waiting`.
 HAS_UNINDEXED = select(exists(select(runs.c.run_id).where(text(UNINDEXED))))
 _ROW = (
     runs.c.run_id,
@@ -62,7 +62,7 @@ ROWS_OF_RUN = select(waiting.c.requirement_id, waiting.c.assignee, waiting.c.kin
 
 @lru_cache
 def list_all(*, workflow: bool, session: bool, place: bool, statuses: bool, paged: bool) -> Select[Any]:
-    """Runs that wait for anybody, the newest first; narrowed by what is true, which is then a parameter."""
+    """All waiting runs, newest first; each flag that is True adds a filter, whose value is a parameter."""
     of_run = _of_run(session=session, statuses=statuses)
     listed = select(*LISTED_COLUMNS).where(text(WAITING), runs.c.account == OF_ACCOUNT, *of_run)
     if workflow:
@@ -89,14 +89,14 @@ def list_waiting(
     statuses: bool,
     paged: bool,
 ) -> Select[Any]:
-    """Runs that wait for some, of whom there is one at least; as `list_all`.
+    """Runs that wait for at least one of the given users; the other flags are those of `list_all`.
 
     Args:
-        apart, rest: for how many names, `name_0` and on, and whether for others, `names`.
-        owned: of these, only those of the owner `owned_by`, or in one of the `namespaces`.
-        unnamed: for the owner `unnamed_of`, too, where a requirement names nobody.
-        home: and that in its own namespace `home`, where that isn't one of the following.
-        places: in how many parts the namespaces are whose runs are such an owner's too, `place_0` and on.
+        apart, rest: the number of names looked up separately, `name_0` and on, and whether there are more, `names`.
+        owned: restricts these to runs of the owner `owned_by`, or in one of the `namespaces`.
+        unnamed: also find requirements that name nobody, in runs of the owner `unnamed_of`.
+        home: also look into this owner's own namespace `home`, unless it is one of the following.
+        places: the number of parts of the namespaces whose runs are such an owner's too, `place_0` and on.
     """
     found = select(waiting.c.created_at, waiting.c.run_id).distinct()
     if workflow:
@@ -111,7 +111,7 @@ def list_waiting(
     each = _named(apart, rest=rest, owned=owned)
     if unnamed:
         each += _unnamed(places, home=home)
-    # Each by an index that has it in the order of the list (but for the rest).
+    # Each by an index in the order of the list (except for the rest).
     parts = [found.where(one).subquery() for one in each]
     ids = union(*(select(part.c.run_id) for part in parts))
     return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), AT_MOST)

@@ -1,10 +1,10 @@
-"""What the store writes on its hot path, for each dialect as it is cheapest.
+"""The store's writes on the hot path, in the cheapest form for each dialect.
 
 Laws:
-- SQLite executes a statement after the other, in the transaction around them: a statement costs microseconds.
+- SQLite executes one statement after the other, in the transaction around them: a statement costs microseconds.
 - PostgreSQL gets each whole write as one statement, which is its own transaction: a round trip costs more than
   the work.
-- Both take the same parameters and leave the same rows; one suite holds them to it.
+- Both take the same parameters and leave the same rows; one test suite checks both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The writes, as the store asks for them."""
+"""The interface of the writes, as the store calls them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING_PENDING = "[]"
 
 
 class Writes(Protocol):
-    """Rows come as parameters, by the columns' names except for `key`, `settled` and `snapshot`.
+    """Rows are passed as parameters, named as the columns except for `key`, `settled` and `snapshot`.
 
     - `key`: `key_user`, `key_name`, `key_fingerprint`, `key_run`, `key_at`; `cutoff`: older keys have expired.
     - `settled`: `of_run`, and `new_` before the columns' names.
@@ -24,7 +24,7 @@ class Writes(Protocol):
         """Insert the run and its first change."""
 
     def create_run_once(self, connection: Connection, run: Parameters, key: Parameters) -> bool:
-        """The same and remember the key; or, when the key is in use, write nothing and return False."""
+        """As `create_run`, and remember the key; or, if the key is in use, write nothing and return False."""
 
     def settle(
         self,
@@ -37,20 +37,20 @@ class Writes(Protocol):
         """Move the row on if `statements.runs.SETTLE` does, and only then write the rest.
 
         Args:
-            waiting: what waits by then; what doesn't any more is deleted.
+            waiting: what waits now; any other row of the run is deleted.
         """
 
     def record(
         self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None
     ) -> bool:
         """If `statements.decisions.IS_IN_EPOCH` finds the run: insert the decisions that are new or of a later epoch,
-        and remember the key unless it is in use. Whether it did."""
+        remember the key unless it is in use, and return True."""
 
     def open_session(self, connection: Connection, session: Parameters) -> None:
         """Insert the session unless it is there."""
 
     def mark_session(self, connection: Connection, mark: Parameters) -> None:
-        """Insert the mark, or put it in place of the run's mark before."""
+        """Insert the mark, or replace the run's earlier one."""
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         """Insert the messages that are new."""

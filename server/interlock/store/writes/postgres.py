@@ -1,8 +1,8 @@
 """The writes for PostgreSQL: each is one statement, whose parts are common table expressions.
 
 Laws:
-- All parts of a statement see the same rows, those from before it; they hand each other what they wrote by
-  `RETURNING`. The part that decides comes first, and no other writes unless it returned a row.
+- All parts of a statement see the rows from before it; they pass on to each other what they wrote by `RETURNING`.
+  The part that decides comes first, and no other part writes unless it returned a row.
 - A change is inserted from the row that the settlement returned: its `id` is drawn after the run's row is locked.
 """
 
@@ -70,7 +70,7 @@ def _insert_first_change(created: CTE) -> Insert:
 
 
 def _remember_key(source: FromClause | None) -> CTE:
-    """A row if the key is new or had expired; no row, and nothing written, if it is in use."""
+    """Return a row if the key is new or had expired; no row, and nothing written, if it is in use."""
     types: dict[str, Any] = {"user": Text, "name": Text, "fingerprint": Text, "run": Text, "at": BigInteger}
     row = select(*(bindparam(f"key_{name}", type_=type_) for name, type_ in types.items()))
     names = ["user_id", "key", "fingerprint", "run_id", "created_at"]
@@ -88,12 +88,12 @@ def _remember_key(source: FromClause | None) -> CTE:
 
 
 def _insert_new(table: Table) -> Any:
-    """Insert the given rows, each column of theirs an array, except those that are there."""
+    """Insert the given rows, each of whose columns is an array, except those that exist."""
     return upsert(table).from_select([c.name for c in table.columns], _given(table)).on_conflict_do_nothing()
 
 
 def _insert_decisions(source: FromClause) -> Any:
-    """What was decided first in an epoch stays; what a later epoch decides takes its place."""
+    """The first decision in an epoch stays; one of a later epoch replaces it."""
     rows = _given(decisions).where(exists(select(source.c.one)))
     statement = upsert(decisions).from_select([c.name for c in decisions.columns], rows)
     new = statement.excluded
@@ -174,7 +174,8 @@ class PostgresWrites:
         statement = settle(
             with_assignees=bool(assignees), with_waiting=bool(waiting), with_snapshot=snapshot is not None
         )
-        # Until it settles or isn't to: each time that it is neither, another one has settled.
+        # Repeat until it settles or mustn't: each time that it does neither, another settlement was committed
+        # meanwhile.
         while connection.execute(statement, parameters).scalar() is None:
             if connection.execute(IS_MOVED_ON, settled).scalar() is None:
                 return
@@ -184,7 +185,7 @@ class PostgresWrites:
     ) -> bool:
         parameters = made if key is None else made | key
         if decisions:
-            # One statement changes a row once.
+            # A statement can change a row only once.
             first = {(row["run_id"], row["requirement_id"]): row for row in reversed(decisions)}
             parameters = parameters | _arrays(list(first.values()))
         statement = _record(with_decisions=bool(decisions), with_key=key is not None)
@@ -201,5 +202,5 @@ class PostgresWrites:
 
 
 def _arrays(rows: Sequence[Parameters]) -> Parameters:
-    """The rows, of which there are some, as `_insert_new` takes them."""
+    """The rows, at least one, as arguments of `_insert_new`."""
     return {f"all_{name}": [row[name] for row in rows] for name in rows[0]}

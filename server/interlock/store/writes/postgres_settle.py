@@ -1,7 +1,7 @@
-"""The settlement for PostgreSQL, whose parts follow from what became of the run's row.
+"""The settlement for PostgreSQL, whose parts depend on the result of updating the run's row.
 
-Law: all that is to be deleted is seen. What another wrote since the statement began isn't; so a statement that has
-waited for the run's row, and finds it changed, does nothing, and is to be executed again.
+Law: a deletion must see all rows that it has to delete. A statement doesn't see what others wrote since it began; so a
+statement that has waited for the run's row, and finds it changed, does nothing, and has to be executed again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FED = tuple(literal_column(f"{SETTLED + FED + more}", Integer) for more in (0, 
 
 @cache
 def settle(*, with_assignees: bool, with_waiting: bool, with_snapshot: bool) -> Select[Any]:
-    """The statement: it returns a row if the run's was moved on."""
+    """Build the statement: it returns a row if the run's row was moved on."""
     settled = _settle_as_seen().cte("settled")
     given = _given_waiting() if with_waiting else None
     parts = [_insert_change(settled), _resolve(settled, given)]
@@ -76,9 +76,9 @@ def _add_assignees(settled: CTE) -> CTE:
 
 
 def _settle_as_seen() -> Any:
-    """`SETTLE`, unless another has settled while the row's lock was waited for: then it returns no row.
+    """`SETTLE`, unless another settlement was committed while this waited for the row's lock: then it returns no row.
 
-    What the other has written is not among the rows that this statement sees, and some of it is to be deleted.
+    The rows written by the other are invisible to this statement, and some of them have to be deleted.
     """
     seen = runs.alias("seen")
     is_as_seen = literal_column("seen.xmin") == literal_column("runs.xmin")
@@ -92,7 +92,7 @@ def _given_waiting() -> CTE:
 
 
 def _resolve(settled: CTE, given: CTE | None) -> CTE:
-    """Delete what doesn't wait any more."""
+    """Delete what no longer waits."""
     gone = delete(waiting_rows).where(
         waiting_rows.c.run_id == settled.c.run_id,
         settled.c.changed >= _WAITING_CHANGED,
@@ -106,7 +106,7 @@ def _resolve(settled: CTE, given: CTE | None) -> CTE:
 
 
 def _wait(settled: CTE, given: CTE) -> CTE:
-    """Insert what is new; what waits already stays, or is corrected."""
+    """Insert what is new; existing rows stay, or are corrected."""
     names = ["run_id", "owner", "workflow_id", "created_at", "account", "namespace", *given.c.keys()]
     of_run = (settled.c[name if name != "owner" else "user_id"] for name in names[:6])
     row = (
@@ -129,7 +129,7 @@ def _wait(settled: CTE, given: CTE) -> CTE:
 
 
 def _keep_snapshot(settled: CTE) -> CTE:
-    """Never backwards; at the same place it may be replaced, by a newer reducer."""
+    """Never go backwards; at the same index, a newer reducer may replace the snapshot."""
     row = select(
         bindparam("snapshot_run", type_=Text),
         bindparam("snapshot_epoch", type_=Integer),

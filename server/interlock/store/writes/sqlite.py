@@ -33,7 +33,7 @@ _LEAVE_MESSAGES = sqlite.insert(outbox).on_conflict_do_nothing()
 
 
 def _remember_key() -> Any:
-    """A row if the key is new or had expired; no row, and nothing written, if it is in use."""
+    """Return a row if the key is new or had expired; no row, and nothing written, if it is in use."""
     statement = sqlite.insert(idempotency_keys).values(
         user_id=bindparam("key_user"),
         key=bindparam("key_name"),
@@ -50,7 +50,7 @@ def _remember_key() -> Any:
 
 
 def _keep_snapshot() -> Any:
-    """Never backwards; at the same place it may be replaced, by a newer reducer."""
+    """Never go backwards; at the same index, a newer reducer may replace the snapshot."""
     statement = sqlite.insert(snapshots).values(
         run_id=bindparam("snapshot_run"),
         epoch=bindparam("snapshot_epoch"),
@@ -72,7 +72,7 @@ def _keep_snapshot() -> Any:
 
 
 def _record_decision() -> Any:
-    """What was decided first in an epoch stays; what a later epoch decides takes its place."""
+    """The first decision in an epoch stays; one of a later epoch replaces it."""
     statement = sqlite.insert(decisions)
     new = statement.excluded
     return statement.on_conflict_do_update(
@@ -112,7 +112,7 @@ _MARK_SESSION = _mark_session()
 
 
 def _keep_waiting(connection: Connection, of_run: Parameters, waiting: Sequence[Parameters]) -> None:
-    """Have these rows be all that the run waits for. Those that stay aren't touched: they may be very many."""
+    """Make these rows all that the run waits for. Unchanged rows aren't touched, as there may be very many."""
     if not waiting:
         _NOTHING_WAITS.rows(connection, of_run)
         return

@@ -1,4 +1,4 @@
-"""Steps that run when a condition holds, and others that run when it doesn't."""
+"""Steps that run if a condition holds, and others that run if it doesn't."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from interlock_protocol.types import JsonObject, StepType
 
 @dataclass(slots=True)
 class Branching(Own):
-    """`branch` is the one that was taken, None where there is none. `offers_else` says that there was another branch
-    for a rejection to lead to when that was asked, `turned` that one did."""
+    """`branch` is the branch taken, or None. `offers_else` is True if, when a person was asked, there was another
+    branch that a rejection could lead to; `turned` is True if a rejection led there."""
 
     branch: str | None = None
     offers_else: bool = False
@@ -38,13 +38,13 @@ def _decided(own: Branching, node: NodeState, event: Mapping[str, Any], private:
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
 class Condition(Node, Container[Branching]):
-    """Steps that run when a condition holds, and others that run when it doesn't.
+    """Steps that run if a condition holds, and others that run if it doesn't.
 
     Args:
         name: unique among its siblings.
         evaluator: a function (or coroutine function) of a `StepInput` that returns a bool, or an expression in CEL.
-        steps: what runs when it is true.
-        else_steps: what runs when it is false; without them, nothing does.
+        steps: the steps that run if it is true.
+        else_steps: the steps that run if it is false; without them, nothing runs.
         human_review: Confirm, whose `on_reject` may also be `else`.
     """
 

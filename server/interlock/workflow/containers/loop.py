@@ -1,4 +1,4 @@
-"""Steps that run again and again."""
+"""Steps that run repeatedly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from interlock_protocol.types import OnReject, StepType
 
 @dataclass(slots=True)
 class Iterations(Own):
-    """The iteration that runs, or ran last, from 1; and whether another one follows."""
+    """The number of the current or latest iteration, from 1, and whether another iteration follows."""
 
     iteration: int = 0
     iterating: bool = False
@@ -49,22 +49,22 @@ def _iteration_completed(
     own: Iterations, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]
 ) -> None:
     own.iterating, own.should_continue = False, event["should_continue"]
-    # Only the iteration after a review has to do with it.
+    # The feedback of a review applies only to the iteration that follows it.
     node.verdict = replace(node.verdict, given=None) if node.verdict.given == "retry" else NO_VERDICT
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
 class Loop(Node, Container[Iterations]):
-    """Steps that run again and again.
+    """Steps that run repeatedly.
 
     Args:
         name: unique among its siblings.
-        steps: what one iteration runs.
+        steps: the steps of one iteration.
         max_iterations: the bound, at least 1.
-        end_condition: a function of a `StepInput`, or an expression in CEL, asked after each iteration; true ends the
-            loop. Its `previous_step_content` is the iteration's output, `iteration` its number.
-        human_review: Confirm, and Review of each iteration: approval ends the loop. Where an end condition is there as
-            well, it is asked after the iterations that `when` doesn't send to a person.
+        end_condition: a function of a `StepInput`, or an expression in CEL, evaluated after each iteration; true ends
+            the loop. Its `previous_step_content` is the iteration's output, `iteration` its number.
+        human_review: Confirm, and Review of each iteration: approval ends the loop. If there is also an end condition,
+            it is evaluated after the iterations that `when` doesn't send to a person.
     """
 
     kind: ClassVar[StepType] = "Loop"
@@ -125,7 +125,7 @@ class Loop(Node, Container[Iterations]):
         return Say(self.ENDED, {"total_iterations": own.iteration, "max_iterations": self.max_iterations})
 
     def _after(self, own: Iterations, approved: bool | None) -> Move:
-        """After an iteration, of which a person may have said something."""
+        """Return the move after an iteration, which a person may have reviewed."""
         review = self.asks(Review)
         if approved is not None:
             return self._iterated(own, ends=approved)
@@ -147,13 +147,13 @@ class Loop(Node, Container[Iterations]):
     def _is_last(self, own: Iterations) -> bool:
         return own.iteration >= self.max_iterations
 
-    # ── What it is to others ────────────────────────────────────────────────────────────────────────────
+    # ── For other modules ───────────────────────────────────────────────────────────────────────────────
 
     def scope(self, own: Iterations, given: Scope, earlier: Any) -> Scope:
         return replace(given.after(earlier), iteration=own.iteration, max_iterations=self.max_iterations)
 
     def gone(self, own: Iterations, node: NodeState) -> str | None:
-        """The iterations that it has begun, and the next, where that is decided, must be as many as it may have."""
+        """The iterations begun, plus the next one if it is already decided, must not exceed `max_iterations`."""
         is_decided = node.verdict.given == "retry" or (own.should_continue and not own.iterating and own.iteration > 0)
         count = own.iteration + is_decided
         if count <= self.max_iterations:
@@ -167,7 +167,7 @@ class Loop(Node, Container[Iterations]):
         return Iterations(number)
 
     def rejections(self, own: Iterations, allowed: Sequence[OnReject]) -> Sequence[OnReject]:
-        """After the last iteration there is no next one."""
+        """After the last iteration, a rejection can't lead to a next one."""
         if not self._is_last(own):
             return allowed
         return [each for each in allowed if each != "retry"] or ["cancel"]

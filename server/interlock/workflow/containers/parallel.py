@@ -1,4 +1,4 @@
-"""Branches that run at once, all of which count."""
+"""Branches that run at once, whose outputs all count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from interlock_protocol.types import JsonValue, StepType
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
 class Parallel(Node, Container[Own]):
-    """Branches that run at once; a branch that waits for a person doesn't hold up the others.
+    """Branches that run at once; a branch that waits for a person doesn't block the others.
 
     Args:
         name: unique among its siblings.

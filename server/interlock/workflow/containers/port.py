@@ -1,11 +1,11 @@
-"""What a container is: it looks at what has become of the nodes inside it, and says what comes next.
+"""The interface of a container: given the outcomes of the nodes inside it, it decides what comes next.
 
 Laws:
 - A container is a pure function of its declaration, its own state, and the outcomes of the nodes inside. It knows no
-  event's place, no path, no clock.
-- To look at a node inside is to enter it: `Inside` begins and goes on with whatever is looked at.
-- What becomes of a node is an outcome that its container may take. What it gives back is its own outcome.
-- Its own state changes by `FOLDS` only, which need no declaration: a log is folded where nobody knows the workflow.
+  position in the log, no path, no clock.
+- To look at a node inside is to enter it: `Inside` begins each node that is looked at, or goes on with it.
+- Each node inside has an outcome, which its container may handle. What the container returns is its own outcome.
+- Its own state changes only by `FOLDS`, which need no declaration: a log is also folded where the workflow is unknown.
 
 Source: `docs/workflows.md`, "Containers"; `docs/architecture.md`, "The pure core".
 """
@@ -29,14 +29,14 @@ from interlock_protocol.types import JsonObject, JsonValue, OnReject, StepType
 
 O = TypeVar("O", bound=Own)  # noqa: E741 - the own state
 Fold: TypeAlias = Callable[[Any, NodeState, Mapping[str, Any], Mapping[str, Any]], None]
-"""How an event changes a container's own state. It gets that, the node, the event, and what is folded with it."""
+"""How an event changes a container's own state. Called with that state, the node, the event, and its private part."""
 
 Task: TypeAlias = Literal["condition", "selector", "end_condition", "review", "input"]
-"""What code is asked for: `review` is whether a person is to look at the output, and after that, if it comes with an
-evaluator, what that says; `input` is what a nested workflow is given, as its schema makes it."""
+"""What the evaluator is asked for. `review`: whether a person is to review the output and, if not, the evaluator's own
+answer, where there is an evaluator; `input`: the input of a nested workflow, as its schema makes it."""
 
 
-# ── What becomes of a node ──────────────────────────────────────────────────────────────────────────────
+# ── The outcome of a node ───────────────────────────────────────────────────────────────────────────────
 
 
 class Ending(Enum):
@@ -53,20 +53,20 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a node, as its container sees it. `culprit` is where the run is ended from: who has failed, or was
-    rejected."""
+    """The outcome of a node, as its container sees it. `culprit` is the node that ends the run: the one that failed or
+    was rejected."""
 
     ending: Ending
     culprit: tuple[Place, NodeState] | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether the node has ended, and what comes after it may begin."""
+        """Return True if the node has ended and the next one may begin."""
         return self.ending in _DONE
 
     @property
     def ends_all(self) -> bool:
-        """Whether it ends whatever is around it, unless a container takes it."""
+        """Return True if it ends everything around it, unless a container handles it."""
         return self.ending in _ENDS_ALL
 
 
@@ -78,32 +78,32 @@ WITHDRAWN, STOPPED = Outcome(Ending.WITHDRAWN), Outcome(Ending.STOPPED)
 
 
 class Inside(Protocol):
-    """The nodes inside a container, as it looks at them."""
+    """The nodes inside a container, as the container sees them."""
 
     @property
     def approved(self) -> bool | None:
-        """What a person said of the container's output: None while nobody has."""
+        """A person's verdict on the container's output; None before there is one."""
 
     def sequence(self, names: Iterable[str] | None = None) -> Outcome:
-        """Go through these (None: all) one after the other: the first outcome of those that don't let the next begin,
-        else COMPLETED."""
+        """Run these nodes (None: all) in order. Return the first outcome that doesn't let the next node begin, else
+        COMPLETED."""
 
     def each(self) -> Mapping[str, Outcome]:
-        """Go through all at once: what became of each, in their order."""
+        """Run all nodes at once. Return the outcome of each, in their order."""
 
     def has_entered(self, name: str) -> bool:
-        """Whether this one was entered before."""
+        """Return True if this node was entered before."""
 
     def ended(self, name: str) -> int | None:
-        """When this one ended, as an index in the log; None while it hasn't."""
+        """The index in the log at which this node ended; None if it hasn't ended."""
 
 
-# ── What a container says ───────────────────────────────────────────────────────────────────────────────
+# ── The moves of a container ────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """An event of the container. `private` is folded with it and never sent; one that `takes_time` tells how long."""
+    """An event of the container. `private` is folded with it and never sent; `takes_time` adds the duration."""
 
     event: str
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """An author's code is to be asked; `concluded` says what its answer comes to."""
+    """Ask the author's code; `concluded` turns its answer into the next move."""
 
     task: Task
     evaluator: Evaluator | None = None
@@ -121,20 +121,20 @@ class Evaluate:
 
 @dataclass(frozen=True, slots=True)
 class AskAboutOutput:
-    """A person is to look at the content."""
+    """Ask a person to review the content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """The container ends without a result."""
+    """End the container without a result."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """These nodes inside are given up, with all that is in them: `lost` to another, or because something in them has
-    `failed`, with this outcome. What else this look at the container came to isn't said."""
+    """Give up these nodes inside, and everything in them, with this outcome: they `lost` to another, or something in
+    them has `failed`. Everything else that this look at the container found is dropped."""
 
     names: Sequence[str]
     reason: Literal["lost", "failed"]
@@ -142,22 +142,22 @@ class Withdraw:
 
 
 Move: TypeAlias = Say | Evaluate | AskAboutOutput | Skip | Withdraw | Outcome
-"""What comes next in a container. An outcome is its own: open, or what it passes on."""
+"""What comes next in a container. An outcome is the container's own: open, or one that it passes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Whether a person is to look at a container's output, and, if not, what the evaluator says that came along."""
+    """Whether a person is to review a container's output and, if not, the answer of the evaluator that came along."""
 
     reviewed: bool
     ends: bool = False
 
 
-# ── What the nodes inside are given, and what they give ─────────────────────────────────────────────────
+# ── What the nodes inside are given, and what they return ───────────────────────────────────────────────
 
 
 class _Missing:
-    """No content, which isn't the content None."""
+    """No content, which differs from the content None."""
 
     def __repr__(self) -> str:
         return "MISSING"
@@ -168,8 +168,8 @@ MISSING: Final = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a node at a place of a run is given. `schema` is the model that `input` is of, where one is declared;
-    `feedback` and `previous_output` come with an output sent back."""
+    """The input of a node at a place of a run. `schema` is the model that `input` is an instance of, if one is
+    declared; `feedback` and `previous_output` are set when an output was sent back."""
 
     input: JsonValue
     schema: type[BaseModel] | None = None
@@ -180,21 +180,21 @@ class Scope:
     previous_output: JsonValue = None
 
     def after(self, content: Any) -> Scope:
-        """The same with a content before it, unless that is MISSING."""
+        """The same scope after a node with this content; unchanged if the content is MISSING."""
         return self if content is MISSING else replace(self, previous=content)
 
 
 class Told(Protocol):
-    """What the nodes inside a container tell: the contents of those that have one, in their order."""
+    """The contents of the nodes inside a container, for those that have one, in their order."""
 
     def last(self) -> Mapping[str, JsonValue]:
-        """The last one; of a container that has begun anew, that of the time before where there is none yet."""
+        """The last content; in a container that has begun anew and has none yet, that of the previous pass."""
 
     def all(self) -> Mapping[str, JsonValue]:
-        """All of them."""
+        """All contents."""
 
     def of(self, name: str) -> Mapping[str, JsonValue]:
-        """That of this one, if it has a content."""
+        """The content of this node, if it has one."""
 
 
 # ── Containers ──────────────────────────────────────────────────────────────────────────────────────────
@@ -207,101 +207,101 @@ class Container(Generic[O]):
 
     kind: ClassVar[StepType]
     OWN: ClassVar[type[Own]] = Own
-    """Its own state, as it begins."""
+    """The initial own state."""
     FOLDS: ClassVar[Mapping[str, Fold]] = {}
-    """How its own state changes, by the event."""
+    """How each event changes the own state, by event name."""
     STARTED: ClassVar[str]
     ENDED: ClassVar[str]
-    """The events with which it begins and ends."""
+    """The names of its first and last events."""
     IN_ORDER: ClassVar[bool] = True
-    """Whether the nodes inside run one after the other, and see what those before them gave."""
+    """Whether the nodes inside run one after the other, each seeing the contents of those before it."""
     TAKES_FAILURES: ClassVar[bool] = False
-    """Whether it may go on when a node inside has failed."""
+    """Whether the container may go on after a node inside has failed."""
     ASKS_AGAIN: ClassVar[bool] = False
-    """Whether what is asked before it runs may be asked once more after it has begun."""
+    """Whether the reviews before it runs may be asked again after it has begun."""
     LOOKS_FROM_INSIDE: ClassVar[bool] = False
-    """Whether its code sees what a node after the last one inside would."""
+    """Whether its evaluator sees what a node after the last one inside would see."""
 
     def own_of(self, node: NodeState) -> O:
-        """Its own state at this node."""
+        """The container's own state at this node."""
         own: Any = self.OWN() if node.own is None else node.own
         return own  # type: ignore[no-any-return]
 
     @property
     def branches(self) -> tuple[tuple[Node, ...], ...]:
-        """The nodes inside, as they are declared."""
+        """The nodes inside, as declared."""
         raise NotImplementedError
 
     @property
     def inner(self) -> Workflow | None:
-        """The workflow that it is, whose input comes from outside."""
+        """The nested workflow, whose input comes from outside; None for other containers."""
         return None
 
     def begin(self, own: O) -> Move:
-        """How it begins, once nothing is asked before it any more."""
+        """Return the first move, once all reviews before it are passed."""
         raise NotImplementedError
 
     def next(self, own: O, inside: Inside) -> Move:
-        """What comes next, of one that has begun."""
+        """Return the next move of a container that has begun."""
         raise NotImplementedError
 
     def concluded(self, own: O, task: str, result: Any) -> Move:
-        """What the answer of its author's code comes to.
+        """Return the move that follows from the answer of its author's code.
 
         Raises:
-            OutputError: it is none.
+            OutputError: the answer is not valid.
         """
         raise NotImplementedError
 
     def scope(self, own: O, given: Scope, earlier: Any) -> Scope:
-        """What the first node inside is given: what the container is, where it says nothing else.
+        """The input of the first node inside: by default, the container's own.
 
         Args:
-            earlier: the content of the time before, if it has begun anew, or MISSING.
+            earlier: the content of the previous pass, if the container has begun anew, or MISSING.
         """
         return given
 
     def tells(self, own: O, told: Told) -> Mapping[str, JsonValue]:
-        """The nodes inside that make up its content, and theirs."""
+        """The nodes inside that make up its content, with their contents."""
         return told.last()
 
     def content(self, contents: Mapping[str, JsonValue]) -> Any:
-        """Its content, of those, or MISSING."""
+        """Combine these contents into its own, or MISSING."""
         return next(iter(contents.values()), MISSING)
 
     def order(self, own: O) -> Sequence[str]:
-        """The names of the nodes inside that run, or may yet."""
+        """The names of the nodes inside that run, or may still run."""
         return [node.name for branch in self.branches for node in branch]
 
     def gone(self, own: O, node: NodeState) -> str | None:
-        """What of a changed declaration a run can't go on with that stands here, as a part of a sentence."""
+        """What a run relies on here that is gone from a changed declaration, as a part of a sentence; else None."""
         return None
 
     def round(self, own: O) -> int | None:
-        """Which time its output is reviewed; None where that is how often it was sent back."""
+        """The number of its output's review; None if that equals the number of times it was sent back."""
         return None
 
     def in_round(self, number: int) -> O:
-        """Its own state when its output is reviewed for the `number`th time, where it counts that itself."""
+        """Its own state when its output is reviewed for the `number`th time, if it counts reviews itself."""
         own: Any = self.OWN()
         return own  # type: ignore[no-any-return]
 
     def rejections(self, own: O, allowed: Sequence[OnReject]) -> Sequence[OnReject]:
-        """Which of these a rejection of its output may come to where it stands."""
+        """The `on_reject` values among these that are possible in its current state."""
         return allowed
 
     def kept(self, facts: Mapping[str, Any]) -> JsonObject:
-        """What is to be folded of a question besides its facts."""
+        """What to fold of a question besides its facts."""
         return {}
 
 
 def reviewed(review: Review, evaluator: Evaluator | None = None) -> Move:
-    """A container whose nodes are done: a person looks at its output, if `when` says so."""
+    """The move when the nodes of a container are done: a person reviews its output, if `when` says so."""
     return AskAboutOutput() if review.when is None else Evaluate("review", evaluator)
 
 
 def truth(value: Any, who: str) -> bool:
-    """What code has answered that is asked for a yes or no.
+    """Check the answer of code that was asked for a yes or no.
 
     Raises:
         OutputError: it is neither.

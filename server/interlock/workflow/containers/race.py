@@ -1,4 +1,4 @@
-"""Branches that run at once, of which the first one counts."""
+"""Branches that run at once, of which the first to complete counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from interlock_protocol.types import JsonValue, StepType
 
 @dataclass(slots=True)
 class Won(Own):
-    """The branch that was first; None where all were skipped."""
+    """The branch that was first; None if all were skipped."""
 
     winner: str | None = None
 
@@ -29,7 +29,7 @@ def _completed(own: Won, node: NodeState, event: Mapping[str, Any], private: Map
 class Race(Node, Container[Won]):
     """Branches that run at once: the first that completes wins, and the others are withdrawn.
 
-    A branch that fails leaves the race; when none is left, the race fails with the first one's error.
+    A branch that fails leaves the race; when none is left, the race fails with the first branch's error.
 
     Args:
         name: unique among its siblings.
@@ -83,10 +83,10 @@ class Race(Node, Container[Won]):
 
 
 def _those(outcomes: Mapping[str, Outcome], ending: Ending) -> list[str]:
-    """The branches with this ending."""
+    """The names of the branches with this ending."""
     return [name for name, outcome in outcomes.items() if outcome.ending is ending]
 
 
 def _first(names: Sequence[str], inside: Inside) -> str:
-    """Of branches that have ended, the one that did first."""
+    """The branch that ended first, of branches that have ended."""
     return min(names, key=lambda name: inside.ended(name) or 0)

@@ -30,7 +30,7 @@ KINDS: Mapping[str, type[Container[Any]]] = {kind.kind: kind for kind in CONTAIN
 
 
 def container_of(node: Node) -> Container[Any] | None:
-    """What a node does with those inside it; None of one that has none, but work of its own."""
+    """The container that a node is; None for a node that contains no others."""
     if isinstance(node, Container):
         return node
     return nested_in(node) if isinstance(node, Step) else None
@@ -41,11 +41,11 @@ _NONE: Mapping[str, Fold] = {}
 
 
 def folds_of(kind: str | None) -> Mapping[str, Fold]:
-    """How the own state of a node of this kind changes, by the event."""
+    """How each event changes the own state of a node of this kind."""
     return _FOLDS.get(kind, _NONE)
 
 
 def own_of(kind: str | None) -> Own:
-    """The own state of a node of this kind as it begins."""
+    """The initial own state of a node of this kind."""
     container = KINDS.get(kind or "")
     return Own() if container is None else container.OWN()

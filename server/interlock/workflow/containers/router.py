@@ -1,4 +1,4 @@
-"""Routes, of which a selector, or else a person, selects one or more."""
+"""Routes, of which a selector or a person selects one or more."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from interlock_protocol.types import StepType
 
 @dataclass(slots=True)
 class Selection(Own):
-    """The routes that were selected; `chosen` says that a person did."""
+    """The selected routes; `chosen` is True if a person selected them."""
 
     selected: list[str] = field(default_factory=list)
     chosen: bool = False
@@ -42,20 +42,20 @@ def _decided(own: Selection, node: NodeState, event: Mapping[str, Any], private:
     if "selected_choices" in decision:
         own.selected, own.chosen = list(decision["selected_choices"]), True
     elif own.chosen and node.verdict.given == "retry":
-        # They choose again, and choosing is the last that is asked before.
+        # The person chooses again, and the choice is the last review before the node runs.
         own.chosen = False
         node.gates_passed -= 1
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
 class Router(Node, Container[Selection]):
-    """Routes, of which a selector, or else a person, selects one or more.
+    """Routes, of which a selector or a person selects one or more.
 
     Args:
         name: unique among its siblings.
         choices: the routes: nodes or functions. The selected ones run in this order.
         selector: a function of a `StepInput`, or an expression in CEL, that returns a route's name, or a list of them.
-        human_review: Confirm, Choose (without a selector; the default then), and Review of what the routes came to.
+        human_review: Confirm, Choose (without a selector; the default then), and Review of the routes' output.
     """
 
     kind: ClassVar[StepType] = "Router"
@@ -123,7 +123,7 @@ def _routes(value: Any, available: Sequence[str]) -> list[str]:
     """The selected names, in order of declaration.
 
     Raises:
-        OutputError: none, or one that there isn't.
+        OutputError: there are none, or one is unknown.
     """
     listed = list(value) if isinstance(value, list | tuple | set) else [value]
     names = [each if isinstance(each, str) else getattr(each, "name", None) for each in listed]

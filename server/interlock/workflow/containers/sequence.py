@@ -1,4 +1,4 @@
-"""Steps one after the other: as a node of their own, or as a workflow in a workflow."""
+"""Steps one after the other: as a node, or as a nested workflow."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Steps(Node, Container[Own]):
 
 @dataclass(slots=True)
 class Given(Own):
-    """What a nested workflow was given, as its `input_schema` makes it."""
+    """The input of a nested workflow, as its `input_schema` makes it."""
 
     input: JsonValue = None
 
@@ -62,7 +62,7 @@ def _started(own: Given, node: NodeState, event: Mapping[str, Any], private: Map
 
 @dataclass(frozen=True, slots=True)
 class Nested(Container[Given]):
-    """The workflow that a step has: the step's own events say that it begins and ends."""
+    """The nested workflow of a step: the step's own events mark its begin and end."""
 
     kind: ClassVar[StepType] = "Workflow"
     OWN = Given
@@ -87,12 +87,12 @@ class Nested(Container[Given]):
 
     def next(self, own: Given, inside: Inside) -> Move:
         outcome = inside.sequence()
-        # Its content is its last step's, which has travelled already (docs/architecture.md, law 7).
+        # Its content is its last step's, which was already sent (docs/architecture.md, law 7).
         return Say(self.ENDED, {"content_type": "json"}, takes_time=True) if outcome is COMPLETED else outcome
 
     def scope(self, own: Given, given: Scope, earlier: Any) -> Scope:
-        """The content before it is its input, as its schema says. What that made of it when it began stays its input,
-        whatever is declared since."""
+        """The content before it becomes its input, as its schema makes it. The input made when it began is kept, even
+        if the declaration changes later."""
         schema = self.workflow.input_schema
         if own.input is not None:
             return replace(given, input=own.input, schema=schema, previous=None)
@@ -107,5 +107,5 @@ class Nested(Container[Given]):
 
 
 def nested_in(step: Step) -> Nested | None:
-    """The workflow of a step that has one."""
+    """The nested workflow of a step, if it has one."""
     return None if step.workflow is None else Nested(step.workflow)

@@ -1,1 +1,1 @@
-"""Decisions: pure functions from a state and what a person sent to events, or a refusal."""
+"""Decisions: pure functions from a state and a client's command to events, or to a refusal."""

@@ -1,9 +1,9 @@
-"""Commands of people, decided by pure functions: events to append, a repetition, or a refusal.
+"""People's commands, decided by pure functions: events to append, a repetition, or a refusal.
 
 Laws:
-- Decisions are merged, never trusted: of an echoed requirement only what finds it and the client's fields are read.
-- A command is decided whole: one wrong part refuses all of it.
-- A requirement is resolved once. The same decision again changes nothing; another one gets the winner.
+- Decisions are merged, never trusted: of an echoed requirement, only its identity and the client's fields are read.
+- A command is decided as a whole: one wrong part refuses all of it.
+- A requirement is resolved once. The same decision again changes nothing; a different one is refused with the winner.
 
 Source: `docs/protocol.md`, "Decisions".
 """
@@ -46,12 +46,12 @@ from interlock_protocol.values import NotWire, encoded
 ERROR = "requires_error_decision"
 
 _EXECUTOR = ("executor_id", "executor_name", "executor_type", "executor_run_id")
-"""What tells whose tools were decided."""
+"""The fields that tell whose tools were decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One requirement and the decision on it, after defaults; `private` is what is logged with it, and never sent."""
+    """One requirement and the decision on it, after defaults; `private` is logged with it, and never sent."""
 
     requirement: Requirement
     decision: JsonObject
@@ -59,7 +59,7 @@ class Decided:
 
     @property
     def by_id(self) -> dict[str, JsonObject]:
-        """What is resolved, and how: the requirement, or each tool of it that is decided."""
+        """The decision by the id it resolves: the requirement's, or that of each tool of it that is decided."""
         tools = self.decision.get("executor_requirements")
         if not isinstance(tools, list):
             return {self.requirement.id: self.decision}
@@ -80,16 +80,16 @@ def decide(
     audited: Mapping[str, Resolution] | None = None,
     vault: Vault | None = None,
 ) -> tuple[Decided, ...]:
-    """What a `continue-workflow` resolves; empty when all of it was resolved so before.
+    """What a `continue-workflow` resolves; empty if all of it was resolved in the same way before.
 
     Args:
-        echoed: the requirements as they came back.
-        seen: on a connection that follows the run, the index up to (not including) which it was sent events.
+        echoed: the requirements as the client returned them.
+        seen: on a connection that follows the run, the index up to (not including) which events were sent on it.
         audited: resolutions by requirement id that the state no longer keeps.
-        vault: seals the secrets in forms; where there are none, it isn't needed.
+        vault: seals the secrets in forms; not needed without secrets.
 
     Raises:
-        Refusal: nothing of it may be applied; see `protocol.md` for the codes and their order.
+        Refusal: nothing of it may be applied; see `docs/protocol.md` for the codes and their order.
     """
     if not echoed:
         raise _nothing_asked(state)
@@ -124,7 +124,7 @@ def decide(
 def continued(
     workflow: Workflow, state: RunState, decided: Sequence[Decided], *, resolved_by: str, now: int
 ) -> tuple[Draft, ...]:
-    """The events of these decisions, each under the condition that what it resolves is still pending."""
+    """The events of these decisions, each on the condition that what it resolves is still pending."""
     drafts = []
     for each in decided:
         requirement = each.requirement
@@ -142,7 +142,7 @@ def continued(
 
 
 def _named(workflow: Workflow, requirement: Requirement) -> JsonObject:
-    """What names the step of a requirement; of one about the definition, as it was then."""
+    """The fields that identify the step of a requirement; if it is about the definition, as they were then."""
     if is_about_definition(requirement):
         return {key: requirement.facts[key] for key in ("step_id", "step_name", "step_index", "step_path", "visit")}
     path = tuple(requirement.path)
@@ -150,7 +150,7 @@ def _named(workflow: Workflow, requirement: Requirement) -> JsonObject:
 
 
 def ended_with(workflow: Workflow, state: RunState, decided: Sequence[Decided], by: str) -> tuple[Draft, ...]:
-    """The end of a run whose definition is gone, if that is what was decided."""
+    """The end of a run whose definition is gone, if that was decided."""
     if not any(is_about_definition(each.requirement) and each.decision["decision"] == "cancel" for each in decided):
         return ()
     reason = "The workflow was changed while the run was under way"
@@ -158,7 +158,7 @@ def ended_with(workflow: Workflow, state: RunState, decided: Sequence[Decided], 
 
 
 def _resolved_ids(decided: Decided) -> tuple[str, ...]:
-    """What the head calls pending until this is decided: its parts, and, once the policy is content, all that wait."""
+    """The ids pending in the head that this resolves: its parts and, once the policy is met, all others that wait."""
     requirement = decided.requirement
     if not requirement.parts:
         return tuple(decided.by_id)
@@ -168,7 +168,7 @@ def _resolved_ids(decided: Decided) -> tuple[str, ...]:
 
 
 def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...]:
-    """What a timeout resolves now.
+    """What timeouts resolve now.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
@@ -178,14 +178,14 @@ def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...
 
 
 def next_timer(state: RunState) -> int | None:
-    """When the first timeout of a run fires, in milliseconds since 1970; None when there is none."""
+    """When the first timeout of a run fires, in milliseconds since 1970; None if there is none."""
     return min((each.due for each in state.requirements.values() if each.due is not None), default=None)
 
 
 def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled_by: str) -> tuple[Draft, ...]:
-    """The events of a cancellation; none when the run is cancelled already.
+    """The events of a cancellation; none if the run is already cancelled.
 
-    A run that has not begun begins, to be cancelled: they are good only at the very start of its log.
+    A run that has not begun begins in order to be cancelled: its events are valid only at the very start of its log.
 
     Raises:
         Refusal: `run_finished`.
@@ -199,10 +199,10 @@ def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled
 
 
 def _carried(state: RunState, given: dict[str, Any]) -> dict[str, Any]:
-    """What was given, if the wire carries it: what was decided in this process came through no codec.
+    """Return `given` if the wire can carry it: a decision made in this process came through no codec.
 
     Raises:
-        Refusal: `invalid_json`, as of a client's frame.
+        Refusal: `invalid_json`, as for a client's frame.
     """
     try:
         encoded(given, depth=MAX_CLIENT_DEPTH)
@@ -212,12 +212,12 @@ def _carried(state: RunState, given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-# ── Finding it ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Finding the requirement ─────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
 class _Pauses:
-    """What a run waits for and what was resolved, to be looked up for each requirement that came back."""
+    """What a run waits for and what was resolved, for looking up each requirement that came back."""
 
     state: RunState
     resolved: Mapping[str, Resolution]
@@ -226,7 +226,7 @@ class _Pauses:
 
     @classmethod
     def of(cls, state: RunState, audited: Mapping[str, Resolution]) -> _Pauses:
-        """Those of a run; `audited` are resolutions that its state no longer keeps, by id."""
+        """The pauses of a run; `audited` are resolutions that its state no longer keeps, by id."""
         kept = state.resolved.values()
         pending_of: defaultdict[str, list[Requirement]] = defaultdict(list)
         for requirement in state.requirements.values():
@@ -269,7 +269,7 @@ def _find(pauses: _Pauses, echoed: Echoed, seen: int | None) -> Requirement | Re
 
 
 def _by_step(pauses: _Pauses, echoed: Echoed, seen: int | None) -> Requirement | Resolution | None:
-    """The pending requirement of the step that agrees with the echoed kind; else the latest resolved one."""
+    """The step's pending requirement that matches the echoed kind; else the latest resolved one."""
     if not echoed.step_id:
         sentence = "A requirement needs its `id`, or at least its `step_id`."
         raise _invalid(pauses.state, "step_requirements", sentence)
@@ -292,7 +292,7 @@ def _kinds(echoed: Echoed) -> frozenset[str]:
 
 
 def _is_that_visit(requirement: Requirement, visit: JsonValue) -> bool:
-    """An echoed visit tells a late click on an earlier iteration from one on this; not echoed, it says nothing."""
+    """An echoed visit tells a late click on an earlier iteration from one on this; without it, nothing is known."""
     return not isinstance(visit, int) or isinstance(visit, bool) or visit == requirement.facts["visit"]
 
 
@@ -306,10 +306,10 @@ def _was_seen(requirement: Requirement, seen: int | None) -> bool:
 def _sealed(
     state: RunState, requirement: Requirement, sent: JsonObject, decision: JsonObject, vault: Vault | None
 ) -> Decided:
-    """A decision as it is logged: what may be seen of it, and beside it what may not.
+    """A decision as it is logged: its public part, and beside it the private one.
 
     Args:
-        sent: the decision as it was sent. Where it differs, its digest is kept: whoever sends it again repeats it.
+        sent: the decision as it was sent. If it differs, its digest is kept, so that sending it again is a repetition.
     """
     private: JsonObject = {}
     if not is_same(sent, decision):
@@ -342,7 +342,7 @@ def _is_equal(
     private: JsonObject,
     vault: Vault | None,
 ) -> bool:
-    """Whether a decision that was just made is the one that is known as it was logged."""
+    """Return True if a new decision equals a known one, which is given as it was logged."""
     secrets = secrets_in(requirement, decision)
     shown = _struck(decision, secrets)
     is_equal = is_same(shown, known) or digest(shown) == private.get("sent")
@@ -366,10 +366,10 @@ def _is_equal(
 def _is_given_again(
     state: RunState, requirement: Requirement, given: Mapping[str, Any], given_to: dict[str, Mapping[str, Any]]
 ) -> bool:
-    """Whether this message decides the same requirement before, and so: then there is nothing more to do.
+    """Return True if an earlier part of this message makes the same decision, so there is nothing more to do.
 
     Raises:
-        Refusal: it decides it otherwise.
+        Refusal: the earlier part decides the same requirement otherwise.
     """
     earlier = given_to.setdefault(requirement.id, given)
     if earlier is given:
@@ -380,7 +380,7 @@ def _is_given_again(
 
 
 def _without_repeats(state: RunState, requirement: Requirement, decision: JsonObject) -> JsonObject | None:
-    """The responses in a decision that aren't there yet; None when all are, and so."""
+    """The responses of a decision that are new; None if all of them were given before, with the same content."""
     if not requirement.parts:
         return decision
     fresh: list[JsonValue] = []
@@ -396,14 +396,14 @@ def _without_repeats(state: RunState, requirement: Requirement, decision: JsonOb
 
 
 def _is_response(part: Part, given: Mapping[str, JsonValue]) -> bool:
-    """Whether a response is the one that was given to this part."""
+    """Return True if this part was given the same response."""
     return is_same({"id": given["id"], **(part.decision or {})}, dict(given))
 
 
 def _repeat(
     workflow: Workflow, state: RunState, resolution: Resolution, given: Mapping[str, Any], vault: Vault | None
 ) -> None:
-    """The same decision again changes nothing; another one is refused with the one that won."""
+    """The same decision again changes nothing; a different one is refused with the one that was made."""
     try:
         decision = merge(workflow, state, resolution.requirement, given)
     except Refusal:
@@ -423,7 +423,7 @@ def _repeat(
 
 
 def _who_won(resolution: Resolution, decision: JsonObject | None) -> str:
-    """Who decided it; of several parts, the first that was decided otherwise than now."""
+    """Who decided it; of several parts, the first one that was decided differently."""
     given: Any = (decision or {}).get("executor_requirements") or ()
     responses = resolution.requirement.responses
     others = (responses[each["id"]].by for each in given if not _is_as_before(responses, each))
@@ -435,7 +435,7 @@ def _is_as_before(responses: Mapping[str, Part], given: Mapping[str, Any]) -> bo
 
 
 def _is_repeated(decision: JsonObject, known: JsonObject) -> bool:
-    """Whether a decision on an agent's tools is a part of the one that is known."""
+    """Return True if a decision on an agent's tools is contained in the known one."""
     tools, known_tools = decision.get("executor_requirements"), known.get("executor_requirements")
     if isinstance(tools, list) and isinstance(known_tools, list):
         known_by_id = {each["id"]: each for each in known_tools}  # type: ignore[call-overload, index]

@@ -1,12 +1,13 @@
-"""The client's part of an echoed requirement, checked and with its defaults: the decision.
+"""The decision: the client's part of an echoed requirement, checked and completed with defaults.
 
 Laws:
-- Of what comes back only the client's fields are read; what the server owns is what was stored with the pause.
-- Every wrong field is reported, as many as an answer names. Input is checked against the stored form, without coercion.
-- What is logged is what a model makes of what was sent (`made`); a repetition is compared with what was sent, too.
-- Two decisions are equal when they are after defaults; in one message, when they are as they were sent.
-- No work grows with the square of what a client sends: what is asked for is looked up, and checked once.
-- Null means "not given", but where it is a value: an edited output, and the result of an external execution.
+- Of an echoed requirement, only the client's fields are read; the server's fields come from the stored pause.
+- Every wrong field is reported, up to the limit of an answer. Input is checked against the stored form, without
+  coercion.
+- What is logged is what a model makes of the input (`made`); a repetition is also compared with what was sent.
+- Two decisions are equal if they are equal after defaults; within one message, if they were sent equal.
+- No work grows with the square of what a client sends: each question is looked up, and checked once.
+- Null means "not given", except where it is a value: an edited output, and the result of an external execution.
 
 Source: protocol spec, "Requirements" ("Merging it").
 """
@@ -49,7 +50,7 @@ DECISION_FIELDS: dict[str, tuple[str, ...]] = {
     "requires_executor_input": ("executor_requirements",),
     "requires_error_decision": ("decision", "user_input"),
 }
-"""Which of the client's fields decide a requirement, by its kind."""
+"""The client's fields that decide a requirement, by its kind."""
 
 _CLIENT_FIELDS = tuple(dict.fromkeys(field for fields in DECISION_FIELDS.values() for field in fields))
 
@@ -59,7 +60,7 @@ Merged = tuple[JsonObject, list[Any]]
 
 
 def given_in(echoed: Echoed) -> dict[str, Any]:
-    """The client's fields that were given. A schema without a single value was only echoed, and so were tools."""
+    """The client's fields that were given. A schema without any value was only echoed, and so were tools."""
     given = {name: value for name in _CLIENT_FIELDS if (value := getattr(echoed, name, None)) is not None}
     if given.get("confirmed") and "edited_output" in echoed.model_fields_set:
         given.setdefault("edited_output", None)
@@ -73,12 +74,12 @@ def given_in(echoed: Echoed) -> dict[str, Any]:
     if tools:
         given["executor_requirements"] = tools
     if "confirmed" not in given:
-        given.pop("on_reject", None)  # it was echoed with the rest: alone it decides nothing
+        given.pop("on_reject", None)  # it was echoed with the rest: alone, it decides nothing
     return given
 
 
 def meant_by(requirement: Requirement, given: Given) -> dict[str, Any]:
-    """What of these fields was given, knowing what was asked: a null elsewhere than where it is a value wasn't."""
+    """The given fields, for this requirement: a null counts as not given, unless null is a value there."""
     meant = {
         name: value for name, value in given.items() if value is not None or name in DECISION_FIELDS[requirement.kind]
     }
@@ -103,7 +104,7 @@ def kinds_of(given: Given) -> frozenset[str]:
 
 
 def merge(workflow: Workflow, state: RunState, requirement: Requirement, given: Given) -> JsonObject:
-    """The decision on `requirement`, checked and with its defaults.
+    """The decision on `requirement`, checked and completed with defaults.
 
     Raises:
         Refusal: `invalid_decision`, with each wrong field in its details.
@@ -123,10 +124,10 @@ def merge(workflow: Workflow, state: RunState, requirement: Requirement, given: 
 
 
 def made(workflow: Workflow, state: RunState, requirement: Requirement, decision: JsonObject) -> JsonObject:
-    """A decision as it is logged: models have made theirs of what was sent, and have drawn what they draw, once.
+    """A decision as it is logged: models have processed what was sent, once, including any generated values.
 
     Raises:
-        Refusal: `invalid_decision`; a model doesn't take any more what it has just taken.
+        Refusal: `invalid_decision`; a model rejects what it has just accepted.
     """
     try:
         if "edited_output" in decision:
@@ -141,7 +142,7 @@ def made(workflow: Workflow, state: RunState, requirement: Requirement, decision
 
 
 def _model_asked(workflow: Workflow, requirement: Requirement) -> type[BaseModel] | None:
-    """The model of the form that a step asks with."""
+    """The model of the form that a step asks for."""
     ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
     return None if ask is None else ask.model
 
@@ -157,7 +158,7 @@ def _merge_confirmation(_: Workflow, state: RunState, requirement: Requirement, 
 
 
 def _merge_approval(state: RunState, requirement: Requirement, given: Given) -> Merged:
-    # A whole requirement is echoed with the declared `on_reject` in it: that alone decides nothing.
+    # A whole requirement is echoed with the declared `on_reject` in it: alone, it decides nothing.
     wrong = [
         {"field": name, "error": "This belongs to a rejection, and `confirmed` is true; leave it out."}
         for name in given
@@ -171,7 +172,7 @@ def _merge_approval(state: RunState, requirement: Requirement, given: Given) -> 
 
 
 def _faults_of_edit(state: RunState, requirement: Requirement, edited: JsonValue) -> list[Any]:
-    """What keeps an edited output from taking the place of the output."""
+    """The reasons why an edited output can't replace the output."""
     if len(to_json(edited)) > MAX_EDITED_OUTPUT_BYTES:
         return [_of_edit(f"This is over {MAX_EDITED_OUTPUT_BYTES // 1024} KiB; shorten it.")]
     output = requirement.facts.get("step_output")
@@ -186,10 +187,10 @@ def _faults_of_edit(state: RunState, requirement: Requirement, edited: JsonValue
 
 
 def _made_of_edit(state: RunState, requirement: Requirement, edited: JsonValue) -> JsonValue:
-    """An edited output as the step would have returned it: as its model writes what it makes of it.
+    """An edited output as the step would have returned it: as its model writes it.
 
     Raises:
-        Misfit: the model doesn't take it, or can't write it.
+        Misfit: the model doesn't accept it, or can't write it.
     """
     judge = judge_of(_model_of(state, requirement), requirement.facts.get("step_output"))
     if judge is None:
@@ -206,13 +207,13 @@ def _of_edit(sentence: str, path: str = "") -> dict[str, JsonValue]:
 
 
 def _model_of(state: RunState, requirement: Requirement) -> str | None:
-    """Where the model stands that the output under review was an instance of."""
+    """The path of the model that the output under review is an instance of."""
     node = node_at(state, requirement.path)
     return None if node is None or node.pending != requirement.id else node.output.model
 
 
 def type_of_edit(state: RunState, requirement: Requirement, edited: JsonValue) -> str:
-    """The content type of an edited output: the model's name, where the model has taken it."""
+    """The content type of an edited output: the model's name, if the model accepts it."""
     node = node_at(state, requirement.path)
     if node is not None and judge_of(_model_of(state, requirement), requirement.facts.get("step_output")) is not None:
         return node.output.content_type
@@ -251,13 +252,13 @@ def _merge_input(workflow: Workflow, _: RunState, requirement: Requirement, give
 
 
 def _checked_form(workflow: Workflow, requirement: Requirement, values: Mapping[str, JsonValue]) -> Merged:
-    """The form of a step, filled in."""
+    """The filled-in form of a step, checked."""
     accepted, wrong = check_input(requirement.facts["user_input_schema"], values, _model_asked(workflow, requirement))
     return accepted, list(wrong)
 
 
 def secrets_in(requirement: Requirement, decision: JsonObject) -> dict[str, JsonValue]:
-    """The secrets that were filled in, by their fields."""
+    """The secrets that were filled in, by field."""
     values = decision.get("user_input")
     if not isinstance(values, dict):
         return {}
@@ -302,7 +303,7 @@ def _merge_error(workflow: Workflow, _: RunState, requirement: Requirement, give
 
 
 def _tool_given(echoed: DecidedExecutorRequirement) -> dict[str, Any]:
-    """What was decided about one tool; nothing when it was only echoed."""
+    """What was decided about one tool; empty if it was only echoed."""
     given: dict[str, Any] = {}
     if echoed.confirmation is not None:
         given["confirmation"] = echoed.confirmation
@@ -366,7 +367,7 @@ def _merge_tool(asked: Mapping[str, Any], given: Given) -> Merged:
 
 
 def _faults_of_tool(agent: AgentState | None, asked: Mapping[str, Any], decision: JsonObject) -> list[Any]:
-    """What keeps a tool from being called with what a person has put into its arguments."""
+    """The reasons why a tool can't be called with a person's edits to its arguments."""
     schema = None if agent is None else agent.schemas.get(asked["id"])
     if schema is None:
         return []
@@ -447,7 +448,7 @@ def timed_out(workflow: Workflow, state: RunState, requirement: Requirement) -> 
     if requirement.kind == "requires_user_input":
         accepted, _ = check_input(requirement.facts["user_input_schema"], {}, None)
         decision: JsonObject = {"user_input": accepted}
-        with contextlib.suppress(Refusal):  # what the model doesn't take is the step's to fail at
+        with contextlib.suppress(Refusal):  # what the model rejects is for the step to fail at
             decision = made(workflow, state, requirement, decision)
         return decision
     return {"confirmed": True}

@@ -1,9 +1,10 @@
-"""What an agent is to a step: something that runs or resumes, streams, and ends in an output or in a pause.
+"""The interface of an agent in a step: it runs or resumes, streams, and ends in an output or in a pause.
 
 Laws:
-- An agent keeps nothing between `run` and `resume`: all that it needs again is in the pause's `state`, which is logged.
-- The arguments that run are those of the pause, not what a client sent back (edited ones, where the tool allows that).
-- "Approved" and "succeeded" are two facts: what a tool came to is told by its own event.
+- An agent keeps nothing between `run` and `resume`: everything that it needs again is in the pause's `state`, which is
+  logged.
+- The arguments that run are those of the pause, not those a client sent back (edited ones, where the tool allows that).
+- "Approved" and "succeeded" are two facts: a tool's result is reported by its own event.
 
 Source: engine spec, "Agents"; the guide, section 5g.
 """
@@ -37,18 +38,18 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
-    """A tool call that waits for a person. One of the four is asked for; by default a confirmation.
+    """A tool call that waits for a person, in one of four ways; by default for a confirmation.
 
     Args:
         tool: the call.
         user_input: fields of the arguments that a person fills in.
         user_feedback: questions, as `{"question", "header", "options": [{"label", "description"}], "multi_select"}`.
-        external_execution: the tool is executed elsewhere, and its result is handed in.
-        editable: whether whoever confirms may change the arguments.
-        args_schema: the JSON schema of the arguments: what a person puts into them has to fit it.
+        external_execution: the tool is executed elsewhere, and its result is submitted.
+        editable: whether the person who confirms may change the arguments.
+        args_schema: the JSON schema of the arguments: a person's edits have to fit it.
 
     Raises:
-        DeclarationError: a field is a secret; the arguments of a tool are logged.
+        DeclarationError: a field is a secret, though the arguments of a tool are logged.
     """
 
     tool: Tool
@@ -73,12 +74,12 @@ class ToolDecision:
     """What a person decided about a tool call.
 
     Args:
-        tool: the call, with the arguments that are to run.
-        approved: whether it may run; for what isn't a confirmation, True.
+        tool: the call, with the arguments to run it with.
+        approved: whether it may run; True for anything but a confirmation.
         note: why, or why not.
-        user_input: what was filled in, by field.
+        user_input: the values filled in, by field.
         user_feedback: the questions, each with its `selected_options`.
-        result: what an external execution came to.
+        result: the result of an external execution.
     """
 
     tool: Tool
@@ -94,9 +95,9 @@ class AgentPause:
     """An agent can't go on without a person.
 
     Args:
-        requests: what it waits for: all tool calls of its turn that do.
-        state: whatever `resume` needs again; JSON, never shown to a client.
-        run_id, session_id: the framework's own, for those who look there.
+        requests: all tool calls of this turn that wait for a person.
+        state: everything `resume` needs again; JSON, never shown to a client.
+        run_id, session_id: the framework's own ids, for looking things up there.
     """
 
     requests: Sequence[ToolRequest]
@@ -107,22 +108,22 @@ class AgentPause:
 
 
 class AgentStream(Protocol):
-    """Where an agent's events go while it runs."""
+    """The destination of an agent's events while it runs."""
 
     def content(self, text: str) -> None:
-        """A piece of its answer."""
+        """Send a piece of the agent's answer."""
 
     def tool_started(self, tool: Tool) -> None:
-        """A tool begins."""
+        """Report that a tool call begins."""
 
     def tool_completed(self, tool: Tool, result: Any) -> None:
-        """A tool has succeeded."""
+        """Report that a tool has succeeded."""
 
     def tool_failed(self, tool: Tool, error: str) -> None:
-        """A tool has failed, or was refused."""
+        """Report that a tool has failed, or was refused."""
 
     async def room(self) -> None:
-        """Return when there is room for more; to be awaited after each piece."""
+        """Return when there is room for more; await this after each piece."""
 
 
 @runtime_checkable
@@ -134,25 +135,25 @@ class AgentExecutor(Protocol):
 
     @property
     def id(self) -> str:
-        """What the agent is called on the wire (`executor_id`)."""
+        """The agent's id on the wire (`executor_id`)."""
 
     @property
     def name(self) -> str:
-        """For people (`executor_name`)."""
+        """The name shown to people (`executor_name`)."""
 
     @property
     def type(self) -> Literal["agent", "team"]:
         """`executor_type`."""
 
     async def run(self, step_input: StepInput, stream: AgentStream) -> Any:
-        """Work on the input."""
+        """Process the input."""
 
     async def resume(
         self, state: JsonValue, decisions: Sequence[ToolDecision], step_input: StepInput, stream: AgentStream
     ) -> Any:
-        """Go on after a pause: `state` is its own, `decisions` are those on all its requests, in their order."""
+        """Go on after a pause: `state` is the pause's, `decisions` those on all its requests, in their order."""
 
 
 def is_agent(value: Any) -> bool:
-    """Whether a value is an `AgentExecutor`, as far as can be seen."""
+    """Return True if a value is an `AgentExecutor`, as far as its attributes tell."""
     return isinstance(value, AgentExecutor) and callable(value.run) and callable(value.resume)

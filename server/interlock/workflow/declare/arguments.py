@@ -1,11 +1,12 @@
 """The arguments of an agent's tool, checked against the tool's JSON schema before it is called with them.
 
 Laws:
-- Nothing is fetched: what a schema refers to elsewhere isn't checked.
-- A schema that can't be read checks nothing; the agent's framework still does.
-- No keyword's work grows with the square of what a client sends: where the library's does, it is done here, or bounded.
-- A schema that refers to itself may be gone through once more for each of its branches with every level of the
-  arguments: how often in all is bounded by `MAX_REFERENCES`.
+- Nothing is fetched: external references of a schema aren't checked.
+- A schema that can't be read checks nothing; the agent's framework still checks.
+- No keyword's work grows with the square of what a client sends: where the library's would, the check is done here, or
+  bounded.
+- A schema that refers to itself may be traversed once more for each of its branches at every level of the arguments:
+  `MAX_REFERENCES` bounds the total.
 
 Source: https://json-schema.org/draft/2020-12.
 """
@@ -26,15 +27,15 @@ from interlock_protocol.limits import MAX_FAULTS, MAX_LIST
 from interlock_protocol.types import JsonValue
 
 MAX_REFERENCES = 5000
-"""How many references of a schema are followed in one check; one about something large counts for several."""
+"""How many references of a schema are followed in one check; a reference for a large part counts several times."""
 
 WEIGHT = 4096
-"""How many characters or values are as much work as a reference: whatever doesn't fit, the library quotes whole."""
+"""How many characters or values count as one reference: the library quotes any misfit in full."""
 
 
 def faults_of_arguments(schema: Mapping[str, Any], args: Mapping[str, JsonValue]) -> list[WrongField]:
-    """What is wrong with the arguments: `{"field": path, "error": sentence}` each."""
-    # Here, because only deciding needs it, and the extra `server` brings it.
+    """Return what is wrong with the arguments: `{"field": path, "error": sentence}` each."""
+    # Imported here, because only decisions need it, and only the extra `server` installs it.
     from referencing import Registry
 
     _work.set(_Work())
@@ -42,7 +43,7 @@ def faults_of_arguments(schema: Mapping[str, Any], args: Mapping[str, JsonValue]
         errors = list(islice(_validator()(schema, registry=Registry()).iter_errors(args), MAX_FAULTS))
     except _TooMuch:
         return [{"field": "", "error": "These are too many or too deep to check; shorten them."}]
-    except Exception:  # of the many ways in which a schema can't be used, none is a fault of the arguments
+    except Exception:  # a schema can be unusable in many ways, none of them a fault of the arguments
         return []
     return [{"field": ".".join(map(str, each.absolute_path)), "error": _said(each.message)} for each in errors]
 
@@ -62,33 +63,33 @@ def _validator() -> Any:
     extended: Any = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator, {"uniqueItems": _unique, **bounded, **counted}
     )
-    extended.evolve = attrs.evolve  # the library's turns to a class of its own wherever a `$schema` stands
+    extended.evolve = attrs.evolve  # the library's would switch to its own class at every `$schema`
     return extended
 
 
 _LISTING = ("unevaluatedItems", "unevaluatedProperties")
-"""Keywords for which the library looks up each element in a list of those that were evaluated."""
+"""Keywords for which the library searches a list of the evaluated elements for each element."""
 
 
 _REFERRING = ("$ref", "$dynamicRef")
 
 
 class _TooMuch(Exception):  # noqa: N818 - what the arguments are, not what went wrong here
-    """A check has cost what it may."""
+    """A check has exceeded its bound."""
 
 
 class _Work:
-    """What one check has cost."""
+    """The work done so far by one check."""
 
     def __init__(self) -> None:
         self._left = MAX_REFERENCES
         self._sizes: dict[int, int] = {}
 
     def follow(self, instance: JsonValue) -> None:
-        """A reference is followed, for a part of the arguments.
+        """Count a reference that is followed for a part of the arguments.
 
         Raises:
-            _TooMuch: it is one too many.
+            _TooMuch: the bound is exceeded.
         """
         self._left -= 1 + self._size(instance) // WEIGHT
         if self._left < 0:

@@ -1,4 +1,4 @@
-"""What can be wrong with a workflow.
+"""The errors of workflows.
 
 InterlockError
 ├── DeclarationError   the workflow is misdeclared: raised at construction, with a sentence that names the place

@@ -2,9 +2,9 @@
 
 Laws:
 - An expression that doesn't compile is refused where it is declared, with the column.
-- One that fails when it is evaluated raises: a step error, never a silent false.
-- How long one may take is bounded beforehand, by its text and the data it speaks of. Whether that is little enough to
-  be evaluated at once is the caller's to ask.
+- An expression that fails when it is evaluated raises: a step error, never a silent false.
+- How long one may take is bounded in advance, by its text and its data. The caller checks whether that is little enough
+  to evaluate it at once.
 
 Source: engine spec, rule 13; https://cel.dev for the language.
 """
@@ -29,26 +29,26 @@ NAMES = (
     "max_iterations",
     "last_step_content",
 )
-"""What an expression may speak of; the last three are null outside of loops."""
+"""The names that an expression may use; the last three are null outside of loops."""
 
 
 _MACROS = r"(?:all|exists|exists_one|existsOne|map|filter)"
 
 _MACRO = re.compile(rf"\.\s*{_MACROS}\s*\(\s*(\w+)")
-"""What a macro binds, as `x` in `input.items.exists(x, x > 3)`."""
+"""The variables that macros bind, as `x` in `input.items.exists(x, x > 3)`."""
 
 _REPEATS = re.compile(rf"\b{_MACROS}\b")
-"""What may be done once for each item, however it is written."""
+"""The operations that may repeat once per item, in any notation."""
 
 SMALL_STEPS = 10_000
-"""How many steps are few: one takes some microseconds at the most."""
+"""How many steps count as few: one takes some microseconds at most."""
 
 _STEP_CHARACTERS = 64
-"""How much text is looked at in a step."""
+"""How much text counts as one step."""
 
 
 class Expression:
-    """A compiled expression, to be called like the function it stands for.
+    """A compiled expression, called like the function that it replaces.
 
     Raises:
         DeclarationError: it doesn't compile, or the extra that brings CEL isn't installed.
@@ -58,7 +58,7 @@ class Expression:
         self.text = text
         self._program = _compiled(text, place)
         self._names = frozenset(self._program.variables())
-        # A pattern of a few characters may take long, and what is to match may be a pattern of the user's.
+        # A pattern of a few characters may take long, and the pattern may come from the user's data.
         self._is_boundless = "matches" in self._program.functions()
         self._repeats = len(_REPEATS.findall(text))
         self._uses = max(1, sum(word in NAMES for word in re.findall(r"\w+", text)))
@@ -70,10 +70,10 @@ class Expression:
         return self.evaluate(self.values(step_input))
 
     def evaluate(self, values: dict[str, Any]) -> Any:
-        """What it comes to.
+        """Return its value.
 
         Raises:
-            OutputError: it fails.
+            OutputError: the evaluation fails.
         """
         try:
             return self._program.execute(values)
@@ -81,7 +81,7 @@ class Expression:
             raise OutputError(f"the expression {self.text!r} failed: {error}") from error
 
     def values(self, step_input: StepInput) -> dict[str, Any]:
-        """What it speaks of, as plain data."""
+        """The data that it may use, as plain JSON values."""
         looping = step_input.iteration is not None
         given: dict[str, Callable[[], Any]] = {
             "input": lambda: wire(step_input.input),
@@ -96,11 +96,11 @@ class Expression:
         return {name: value() for name, value in given.items() if name in self._names}
 
     def is_small(self, values: dict[str, Any]) -> bool:
-        """Whether it takes few steps, whatever it does.
+        """Return True if it takes few steps in every case.
 
-        Without a repetition, each thing that it speaks of is looked at once, in as many steps as there are items in
-        it. A repetition does all that once for each item; and what it makes may be as large as that was long. So one
-        more multiplies, nested or not.
+        Without a repetition, each value that it uses is looked at once, in as many steps as the value has items. A
+        repetition does all that once per item, and its result may be as large as the steps it took. So each further
+        repetition multiplies the steps, nested or not.
         """
         most = (SMALL_STEPS / self._uses) ** (1 / (self._repeats + 1))
         in_text = self.text.count(",") + len(self.text) // _STEP_CHARACTERS
@@ -108,7 +108,7 @@ class Expression:
 
 
 def _is_within(steps: int, values: Any) -> bool:
-    """Whether looking at all of these takes at most so many steps. No more of them is looked at than that."""
+    """Return True if looking at all of these takes at most this many steps. The check itself stops there."""
     left = [values]
     while left and steps >= 0:
         value = left.pop()
@@ -141,7 +141,7 @@ def _compiled(text: str, place: str) -> Any:
 
 
 def _where(message: str) -> str:
-    """The first thing that is wrong, and its column (from 1)."""
+    """The first error, and its column (from 1)."""
     found = re.search(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n]+)", message)
     if found is None:
         return message.splitlines()[0]

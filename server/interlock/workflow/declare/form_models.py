@@ -1,12 +1,12 @@
-"""Pydantic models as forms: what is asked for, and what a model says of an answer.
+"""Pydantic models as forms: the fields to ask for, and the model's verdict on an answer.
 
 Laws:
-- A model is asked for as its own JSON schema describes it, and reads an answer as JSON, wherever that is: strict models
-  take a date as text, as the form does.
-- What no answer could ever fit is refused when it is declared, with the field.
-- Whatever a validator raises is a fault of the answer, at its field; nothing but `Misfit` gets out.
-- Secrets are struck out of what it says before that is cut.
-- A default that can't be written as JSON and read back isn't shown: left out, the model fills it in itself.
+- A form asks for a model as its own JSON schema describes it, and the model always reads an answer as JSON: strict
+  models accept a date as text, as the form does.
+- A field that no answer could ever fit is refused when it is declared, by name.
+- Whatever a validator raises is a fault of the answer, at its field; only `Misfit` is raised to callers.
+- Secrets are redacted from a validator's message before it is cut.
+- A default that can't be written as JSON and read back isn't shown: if left out, the model fills it in itself.
 
 Source: `docs/workflows.md`, "Ask".
 """
@@ -37,7 +37,7 @@ Model = type[BaseModel]
 WrongField = dict[str, JsonValue]
 
 MAX_SENTENCE = 1000
-"""How much is told of what a validator says."""
+"""How much of a validator's message is reported."""
 
 _SECRETS = (SecretStr, SecretBytes, Secret)
 _UNASKABLE = "x-unaskable"
@@ -58,7 +58,7 @@ class ModelField:
 
 
 class Misfit(ValueError):  # noqa: N818 - what doesn't fit is the answer
-    """A model doesn't take an answer.
+    """A model doesn't accept an answer.
 
     Attributes:
         wrong: `{"field": path, "error": sentence}` each; the path is empty for the answer as a whole.
@@ -74,10 +74,10 @@ class Misfit(ValueError):  # noqa: N818 - what doesn't fit is the answer
 
 @lru_cache(256)
 def fields_of_model(model: Model) -> tuple[ModelField, ...]:
-    """What a form asks for to make an instance of `model`.
+    """The fields that a form asks for to make an instance of `model`.
 
     Raises:
-        DeclarationError: no answer could ever fit a field, or it can't be told.
+        DeclarationError: no answer could ever fit a field, or this can't be determined.
     """
     place = f"The form {model.__name__}"
     if model is BaseModel:
@@ -97,18 +97,18 @@ def fields_of_model(model: Model) -> tuple[ModelField, ...]:
 
 
 def _shapes_of(model: Model, place: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The JSON schemas of its fields, by their names, and the definitions that these refer to."""
+    """The JSON schemas of a model's fields, by their names, and the definitions that these refer to."""
     try:
         model.model_rebuild()
         schema = model.model_json_schema(by_alias=False, schema_generator=_Schemas)
-    except Exception as error:  # whatever keeps it from being described keeps it from being asked for
+    except Exception as error:  # a model that can't be described can't be asked for
         raise DeclarationError(f"{place} can't be asked for: {sentence(str(error).splitlines()[0])}") from error
     defs = schema.get("$defs", {})
     return resolved(schema, defs).get("properties", {}), defs
 
 
 class _Schemas(GenerateJsonSchema):
-    """Marks what JSON has no way to say, instead of failing at it or passing over it."""
+    """Marks what JSON can't express, instead of failing or leaving it out."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default", "skipped-discriminator"}  # noqa: RUF012
 
@@ -153,7 +153,7 @@ def _field(name: str, info: FieldInfo, shape: Mapping[str, Any], defs: Mapping[s
 
 
 def _why_unaskable(shape: Any, defs: Mapping[str, Any], seen: frozenset[str] = frozenset()) -> str | None:
-    """Why no answer could fit, where something in it is no JSON; of several ways to fit it, one is enough."""
+    """Why no answer could fit, if a part of it isn't JSON; of several alternatives, one that fits is enough."""
     if not isinstance(shape, Mapping):
         return None
     if _UNASKABLE in shape:
@@ -172,7 +172,7 @@ def _why_unaskable(shape: Any, defs: Mapping[str, Any], seen: frozenset[str] = f
 
 
 def _askable(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema without the ways to fit it that no answer could go."""
+    """The schema without the alternatives that no answer could fit."""
     for keyword in ("anyOf", "oneOf"):
         if keyword in shape:
             return {**shape, keyword: [each for each in shape[keyword] if _why_unaskable(each, defs) is None]}
@@ -180,7 +180,7 @@ def _askable(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, 
 
 
 def _needed(shape: Mapping[str, Any]) -> Iterator[Any]:
-    """The schemas of what has to be in a value of this one."""
+    """The schemas of the parts that every value of this schema must have."""
     properties = shape.get("properties", {})
     yield from (properties[name] for name in shape.get("required", ()) if name in properties)
     yield shape.get("items")
@@ -189,10 +189,10 @@ def _needed(shape: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _shown_default(info: FieldInfo, field_type: FieldType, allowed: list[JsonValue] | None) -> JsonValue:
-    """The default as JSON, if the field would read the same out of that; else None."""
+    """The default as JSON, if the field would read the same back from it; else None."""
     if info.default is PydanticUndefined or info.default is None:
         return None
-    with contextlib.suppress(Exception):  # whatever an author's type does here, it can do without being shown
+    with contextlib.suppress(Exception):  # whatever an author's type does here, the default need not be shown
         adapter = _adapter(info)
         data = adapter.dump_json(info.default, by_alias=True, warnings=False)
         value: JsonValue = from_json(data)
@@ -202,7 +202,7 @@ def _shown_default(info: FieldInfo, field_type: FieldType, allowed: list[JsonVal
 
 
 def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
-    """What reads and writes one field by itself."""
+    """The adapter that reads and writes one field by itself."""
     annotation: Any = info.annotation
     return TypeAdapter(Annotated[annotation, *info.metadata] if info.metadata else annotation)
 
@@ -217,7 +217,7 @@ def _fits(value: JsonValue, field_type: FieldType, allowed: list[JsonValue] | No
 
 
 def _taken_by(model: Model) -> tuple[bool, bool]:
-    """Whether the model takes values by their aliases, and by the names of its fields."""
+    """Return whether the model accepts values by their aliases, and by the names of its fields."""
     config = model.model_config
     by_alias = config.get("validate_by_alias")
     by_name = config.get("validate_by_name") or config.get("populate_by_name")
@@ -225,7 +225,7 @@ def _taken_by(model: Model) -> tuple[bool, bool]:
 
 
 def _wire_name(name: str, info: FieldInfo, *, by_alias: bool, by_name: bool) -> str | None:
-    """The name under which the model takes the value: its alias, where it has one; None where a form has no such."""
+    """The name under which the model accepts the value: its alias, if it has one; None if a form can't express it."""
     alias = info.validation_alias
     if alias is None or not by_alias:
         return name
@@ -245,7 +245,7 @@ def _plain_alias(alias: str | AliasPath) -> str | None:
 
 
 def _ways(annotation: Any) -> Iterator[Any]:
-    """The types of which a value may be one."""
+    """The types that a value may have."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from _ways(get_args(annotation)[0])
@@ -264,7 +264,7 @@ def _is_secret(annotation: Any) -> bool:
 
 
 def _holds_secret(annotation: Any, seen: set[Any]) -> bool:
-    """Whether there is a secret anywhere in a value of this type."""
+    """Return True if a value of this type may contain a secret."""
     for each in _ways(annotation):
         if _is_secret(each):
             return True
@@ -289,27 +289,27 @@ def _types_of_fields(found: Any) -> list[Any]:
 
 
 def instance_of(model: Model, values: JsonValue, secrets: Collection[str] = ()) -> BaseModel:
-    """What `model` makes of an answer, whose values may have the names of fields, or their aliases.
+    """Make an instance of `model` from an answer, whose values may be under the names of fields, or their aliases.
 
     Args:
-        secrets: those among the values, which no fault repeats.
+        secrets: the secrets among the values, which no fault repeats.
 
     Raises:
-        Misfit: it doesn't take it, or one of its validators raised, whatever that was.
+        Misfit: the model doesn't accept it, or one of its validators raised anything.
     """
     try:
         return read(model, values)
-    except BaseException as error:  # SystemExit too: what checks an answer ends nobody else's work
+    except BaseException as error:  # SystemExit too: code that checks an answer must not end other runs' work
         raise misfit_of(model, values, error, secrets) from None
 
 
 def written_of(instance: BaseModel, given: Mapping[str, JsonValue], *, by_alias: bool) -> dict[str, JsonValue]:
-    """The values of an instance under the names that its form has for them, as JSON.
+    """The values of an instance as JSON, under the names that its form uses.
 
-    What wasn't given, and is as it is declared, is left out; so are secrets.
+    Values that weren't given and equal their default are left out; so are secrets.
 
     Raises:
-        NotWire: it can't be written.
+        NotWire: the instance can't be written.
     """
     dumped: Any = wire(dumped_as(instance, by_alias=by_alias))
     found = {}
@@ -322,17 +322,17 @@ def written_of(instance: BaseModel, given: Mapping[str, JsonValue], *, by_alias:
 
 
 def misfit_of(model: Model, values: JsonValue, error: BaseException, secrets: Collection[str] = ()) -> Misfit:
-    """What is said of values that `model` doesn't take, wherever they come from.
+    """The fault of values that `model` doesn't accept, wherever they come from.
 
     Args:
-        error: what it raised.
-        secrets: what isn't repeated of it.
+        error: the exception that the model raised.
+        secrets: values to redact.
     """
     if not isinstance(error, Invalid):
         return Misfit([{"field": _culprit(model, values, error), "error": _broke(error, secrets)}])
     try:
         found = first_errors(error)
-    except Exception:  # what an author raised can't say what it is
+    except Exception:  # an author's exception may fail to describe itself
         return Misfit([{"field": "", "error": "This isn't accepted."}])
     return Misfit(
         [{"field": _field_at(each["loc"], secrets), "error": sentence(each["msg"], secrets)} for each in found]
@@ -345,10 +345,10 @@ def _field_at(location: Iterable[int | str], secrets: Collection[str]) -> str:
 
 
 def sentence(said: str, secrets: Collection[str] = ()) -> str:
-    """What a model said is wrong, without the name of the exception that its author raised.
+    """The message of a model's fault, without the name of the exception that its author raised.
 
     Args:
-        secrets: what is struck out of it, before it is cut: of half a secret nobody could say that it is one.
+        secrets: values to redact before the message is cut: half a secret couldn't be recognized.
     """
     said = said.removeprefix("Value error, ").removeprefix("Assertion failed, ") or "This isn't accepted"
     said = legible(str(struck(said, secrets)), MAX_SENTENCE)
@@ -356,14 +356,14 @@ def sentence(said: str, secrets: Collection[str] = ()) -> str:
 
 
 def _broke(error: BaseException, secrets: Collection[str]) -> str:
-    """What a check says that didn't come to an end."""
+    """The message for a check that broke down."""
     name, text = type(error).__name__, told(error)
     what = str(struck(name if text == name else f"{name}: {text}", secrets))
     return sentence(f"This can't be checked ({what[: MAX_SENTENCE // 2]}); give another value")
 
 
 def _culprit(model: Model, values: JsonValue, error: BaseException) -> str:
-    """The field whose validator raised: found by whose function it was, else by asking each field alone."""
+    """The field whose validator raised: found by its function, else by checking each field alone."""
     if not isinstance(values, Mapping):
         return ""
     raised_in = _functions_in(error)
@@ -390,7 +390,7 @@ def _culprit(model: Model, values: JsonValue, error: BaseException) -> str:
 
 
 def _functions_in(error: BaseException) -> dict[types.CodeType | None, Mapping[str, Any]]:
-    """The functions that an exception came through, each with what it had at hand."""
+    """The functions that an exception passed through, each with its local variables."""
     found: dict[types.CodeType | None, Mapping[str, Any]] = {}
     trace = error.__traceback__
     while trace is not None:

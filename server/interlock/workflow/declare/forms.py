@@ -1,11 +1,11 @@
-"""Forms: the fields a person fills in, and the check of what was filled in.
+"""Forms: the fields a person fills in, and the check of the values.
 
 Laws:
-- No coercion: an int passes for a float, a bool never passes for an int, and nothing else passes for anything.
-- Every wrong field is reported, not only the first; of unknown names, as many as an answer names.
-- The check is against the stored schema; a pydantic model's own validators are asked as well, last.
-- What a model makes of an answer is logged (`made_of`): whatever it draws by itself, it draws once.
-- A secret has no default and no allowed values: nothing of it is ever shown.
+- No coercion: an int passes for a float, a bool never passes for an int, and no other type passes for another.
+- Every wrong field is reported, not only the first; unknown names only up to the limit of an answer.
+- Values are checked against the stored schema; the validators of a pydantic model run last.
+- What a model makes of an answer is logged (`made_of`): any value that it generates is generated once.
+- A secret has no default and no allowed values: no part of it is ever shown.
 
 Source: `docs/protocol.md`, "Decisions".
 """
@@ -46,12 +46,12 @@ class UserInputField:
     Args:
         name: the key of its value in `step_input.user_input`.
         field_type: one of str, int, float, bool, list, dict.
-        description: what to tell the person.
+        description: the explanation shown to the person.
         required: whether a value must be given (a default counts as given).
-        allowed_values: the only values that are accepted, where given.
-        default: the value when none is given.
-        secret: what is typed is shown to nobody, and kept sealed until the step has used it, which gets it as a
-            `SecretStr`. It is a str.
+        allowed_values: the only accepted values, if given.
+        default: the value if none is given.
+        secret: the value is shown to nobody, and stays sealed until the step, which gets it as a `SecretStr`, has used
+            it. The field's type is str.
     """
 
     name: str
@@ -88,7 +88,7 @@ class UserInputField:
             raise DeclarationError(f"Field {self.name!r}: the default {self.default!r} isn't an allowed value.")
 
     def to_wire(self) -> dict[str, Any]:
-        """The field as it travels, nulls included."""
+        """The field's form on the wire, nulls included."""
         return {
             "name": self.name,
             "field_type": self.field_type,
@@ -105,7 +105,7 @@ def fields_of(schema: type[BaseModel] | Sequence[UserInputField]) -> tuple[UserI
     """The fields of a form declared as a pydantic model or as a list.
 
     Raises:
-        DeclarationError: two fields of one name, what nobody could answer, or something that is neither.
+        DeclarationError: two fields have one name, no answer could fit, or it is neither a model nor a list.
     """
     fields = _fields_of(schema)
     names = [field.name for field in fields]
@@ -151,7 +151,7 @@ def check_input(
     Args:
         schema: the requirement's `user_input_schema`.
         values: the given values; null means "not given".
-        model: the pydantic model that was asked for, whose validators are asked last.
+        model: the form's pydantic model, whose validators run last.
 
     Returns:
         The values with defaults filled in, and what is wrong: `{"field": name, "error": sentence}` each.
@@ -182,13 +182,13 @@ def check_input(
 def made_of(
     schema: Sequence[Mapping[str, Any]], accepted: dict[str, JsonValue], model: type[BaseModel]
 ) -> dict[str, JsonValue]:
-    """What is logged of an answer that was accepted: what its model has made of it, with what that has drawn by itself.
+    """What is logged of an accepted answer: what its model makes of it, including any values that the model generates.
 
-    Whoever reads it gets the same, whenever that is. Where a part of it can't be written and read back, that part is
-    left as it was given, and the model makes it anew.
+    Every later read gets the same. A part that can't be written and read back stays as it was given, and the model
+    processes it again on each read.
 
     Raises:
-        Misfit: the model doesn't take it.
+        Misfit: the model doesn't accept it.
     """
     instance = instance_of(model, accepted, secrets_among(schema, accepted))
     for spared in ((), accepted):
@@ -202,21 +202,21 @@ def made_of(
 
 
 def secrets_among(schema: Sequence[Mapping[str, Any]], values: Mapping[str, JsonValue]) -> list[str]:
-    """The secrets in what was filled in."""
+    """The secrets among the values filled in."""
     return [str(values[field["name"]]) for field in schema if field.get("secret") and field["name"] in values]
 
 
 def answer_of(
     model: type[BaseModel] | None, values: Mapping[str, JsonValue], secrets: Mapping[str, JsonValue]
 ) -> BaseModel | dict[str, Any]:
-    """What a step gets of a form that was filled in: an instance of its model, or a dict.
+    """The value that a step gets for a filled-in form: an instance of its model, or a dict.
 
     Args:
-        values: what was accepted.
+        values: the accepted values.
         secrets: the secrets among them, as they were given.
 
     Raises:
-        Misfit: the model doesn't take it any more.
+        Misfit: the model no longer accepts it.
     """
     if model is not None:
         return instance_of(model, {**values, **secrets}, [str(each) for each in secrets.values()])
@@ -239,7 +239,7 @@ def _is_allowed(value: JsonValue, allowed: Sequence[JsonValue] | None) -> bool:
 
 
 def is_same(one: JsonValue, other: JsonValue) -> bool:
-    """Equality as JSON has it, at every depth: without Python's `True == 1`."""
+    """Equality in JSON's sense, at every depth: without Python's `True == 1`."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(is_same(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
@@ -248,7 +248,7 @@ def is_same(one: JsonValue, other: JsonValue) -> bool:
 
 
 def canonical(value: JsonValue) -> JsonValue:
-    """The one value whose JSON all that are the same share: keys sorted, whole numbers as integers."""
+    """The normal form of a value, equal for all values that are the same: keys sorted, whole numbers as integers."""
     if isinstance(value, dict):
         return {key: canonical(value[key]) for key in sorted(value)}
     if isinstance(value, list):
@@ -257,7 +257,7 @@ def canonical(value: JsonValue) -> JsonValue:
 
 
 def digest(value: JsonValue) -> str:
-    """What all values that are the same have in common, and no others."""
+    """A hash that is equal for all values that are the same, and only for those."""
     return hashlib.blake2b(to_json(canonical(value)), digest_size=16).hexdigest()
 
 

@@ -1,10 +1,10 @@
-"""A workflow's input: what starts a run, or comes to a nested workflow, checked against what is declared for it.
+"""A workflow's input: the message that starts a run, or the content given to a nested workflow, checked as declared.
 
 Laws:
-- What is kept of an input is what its model makes of it, defaults included; code is given what is read from that.
-- Whatever a model's validators raise is a refusal, of the field where there is one and in the words of forms, never a
+- An input is kept as its model makes it, defaults included; code gets an instance read from that.
+- Anything a model's validators raise is a refusal, of the field if there is one and in the words of forms, never a
   failure of the server.
-- No model breaks the list of workflows: one that has no JSON Schema is listed as taking anything.
+- No model breaks the list of workflows: one without a JSON Schema is listed as accepting anything.
 
 Source: `docs/workflows.md`, "What a run is started with" and "Nested workflows".
 """
@@ -46,10 +46,10 @@ def checked_input(workflow: Workflow, message: JsonValue) -> JsonValue:
 
 
 def nested_input(workflow: Workflow, content: JsonValue) -> JsonValue:
-    """The input of a nested workflow: the content before it, in the same way.
+    """The input of a nested workflow: the content before it, checked in the same way.
 
     Raises:
-        OutputError: it doesn't fit.
+        OutputError: the content doesn't fit.
     """
     try:
         return _kept(workflow.input_schema, content, "input")
@@ -75,27 +75,27 @@ def _kept(model: type[BaseModel] | None, given: JsonValue, name: str) -> JsonVal
         return kept(model, given, "an input")
     except NotWire:
         raise
-    except BaseException as error:  # SystemExit too: what checks an input ends nobody else's work
+    except BaseException as error:  # SystemExit too: code that checks an input must not end other runs' work
         raise _Unfit(misfit_of(model, given, error), name) from None
 
 
-# ── What is listed ──────────────────────────────────────────────────────────────────────────────────────
+# ── Listing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @cache
 def message_schema(model: type[BaseModel] | None) -> JsonObject:
-    """The JSON Schema of a message; `{}` where it may be anything, or nobody can say what."""
+    """The JSON Schema of a message; `{}` if it may be anything, or has no schema."""
     if model is None:
         return {}
     try:
         schema: Any = wire(model.model_json_schema(schema_generator=_Schema))
-    except Exception:  # a model may have types that no schema describes, and hooks of its author's
+    except Exception:  # a model may have types that no schema describes, and its author's hooks
         return {}
     return schema if isinstance(schema, dict) else {}
 
 
 class _Schema(GenerateJsonSchema):
-    """Leaves out defaults that JSON can't carry."""
+    """Leaves out defaults that JSON can't express."""
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - as it is declared there
 

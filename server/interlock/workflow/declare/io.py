@@ -1,9 +1,9 @@
-"""What a step is given and what it gives back.
+"""A step's input and output.
 
 Laws:
 - Content keeps its JSON type. A pydantic model becomes the object it dumps to, and its name the content type.
-- What can't cross the border (`values`) is refused where it is produced, as an error of that step. So is what is nested
-  so deep, or so large, that it would not fit into the events that later carry it.
+- A value that can't cross the border (`values`) is refused where it is produced, as an error of that step. So is one
+  that is nested too deeply, or is too large, for the events that later carry it.
 
 Source: `docs/workflows.md`, "What a step is given" and "What a step gives back".
 """
@@ -33,7 +33,7 @@ class StepOutput:
     Args:
         content: str, dict, list, another JSON value, or a pydantic model.
         success: False marks an output that the next step should look at twice; the workflow goes on.
-        error: a sentence about what went wrong, where `success` is False.
+        error: a sentence about what went wrong, if `success` is False.
         stop: end the run here, as COMPLETED.
     """
 
@@ -46,7 +46,7 @@ class StepOutput:
 
 @dataclass(frozen=True, slots=True)
 class CustomEvent:
-    """An event of the step's own, for those who watch: yield it from a generator.
+    """A step's own event for the run's followers: yield it from a generator.
 
     Args:
         name: what kind of event it is.
@@ -59,12 +59,12 @@ class CustomEvent:
 
 @dataclass(frozen=True, slots=True)
 class EarlierRun:
-    """A run of the same session that has ended.
+    """An earlier run of the same session that has ended.
 
     Args:
-        content: what it came to; None of one that was cancelled or failed.
+        content: its result; None if it was cancelled or failed.
         status: COMPLETED, CANCELLED or ERROR.
-        error: why it failed or was cancelled, where it was said.
+        error: why it failed or was cancelled, if known.
     """
 
     run_id: str
@@ -79,8 +79,8 @@ class Session:
     """The conversation that a run belongs to.
 
     Args:
-        id: what its runs have in common, besides their owner.
-        state: what steps keep for later ones and for later runs. Change it in place; the change is saved with this
+        id: shared by its runs, which also share an owner.
+        state: values that steps keep for later steps and later runs. Change it in place; the change is saved with this
             step's `StepCompleted`, and merged with what other runs of the session have changed meanwhile.
         runs: the session's latest runs that have ended, oldest first.
     """
@@ -92,24 +92,24 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class StepInput:
-    """What a step, a condition, a selector or an end condition is given.
+    """The input of a step, a condition, a selector or an end condition.
 
     Args:
         input: the run's message; in a nested workflow, the content before it.
         previous_step_content: the output of the step before, None for the first.
-        user_input: what a person filled in: a dict, or the pydantic model that was asked for.
-        rejection_feedback: what a person said who sent the previous output back.
+        user_input: the values a person filled in: a dict, or an instance of the form's pydantic model.
+        rejection_feedback: the comment of the person who sent the previous output back.
         previous_output: the output that was sent back.
         session: the conversation: its id, its state, its earlier runs.
         run_id: the run.
         user_id: the run's owner.
-        account: whose user that is.
-        namespace: where the run is in that account.
+        account: the account of that user.
+        namespace: the run's namespace in that account.
         attempt: counts the tries of this step, from 1.
-        iteration: of the nearest loop around, from 1; None outside of loops.
-        max_iterations: of the nearest loop around.
+        iteration: the iteration of the nearest enclosing loop, from 1; None outside of loops.
+        max_iterations: the bound of the nearest enclosing loop.
         idempotency_key: the same for every try of this step's visit and review round, so that a side effect can be
-            made once.
+            applied once.
     """
 
     input: Any
@@ -131,11 +131,11 @@ class StepInput:
 
     @property
     def session_id(self) -> str:
-        """The session of the run."""
+        """The id of the run's session."""
         return self.session.id
 
     def get_step_content(self, name: str) -> Any:
-        """The newest output of the step called `name`, or None when it has none."""
+        """The newest output of the step called `name`, or None if it has none."""
         return self._contents().get(name)
 
     def all_step_contents(self) -> dict[str, Any]:
@@ -143,16 +143,16 @@ class StepInput:
         return dict(self._contents())
 
     def is_cancelled(self) -> bool:
-        """Whether the run was cancelled: for steps that run in a thread, to look at now and then."""
+        """Return True if the run was cancelled: steps that run in a thread should check this now and then."""
         return self._cancelled()
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A step's output: JSON-ready, but for its error, which is all that was said.
+    """A step's output, JSON-ready except for its error, which is the full text.
 
     Attributes:
-        model: where the model stands that it was an instance of.
+        model: the path of the model that it was an instance of.
     """
 
     content: JsonValue
@@ -164,7 +164,7 @@ class Content:
 
 
 def content_of(returned: Any) -> Content:
-    """What a step returned, as it is logged.
+    """A step's return value, as it is logged.
 
     Raises:
         OutputError: it can't be written as JSON.
@@ -187,7 +187,7 @@ def _error_of(output: StepOutput) -> str | None:
 
 
 def json_ready(value: Any, what: str = "a step's output") -> tuple[JsonValue, str]:
-    """`value` as JSON sees it, and its content type: `str`, `json`, or a model's name.
+    """`value` as JSON, and its content type: `str`, `json`, or a model's name.
 
     Raises:
         OutputError: it can't be written as JSON.
@@ -208,14 +208,14 @@ def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int, round_:
     """The `idempotency_key` of one visit and review round of a step: the same in every try and after every crash.
 
     Args:
-        inputs: how often a person has given other input after an error: what is done then is another thing.
+        inputs: how often a person has given new input after an error: new input makes a new side effect.
     """
     text = "\x1f".join((run_id, *map(str, path), str(visit), str(round_), *([str(inputs)] if inputs else ())))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def cut(value: JsonValue, limit: int) -> JsonValue:
-    """`value`, or as much of it, as text, as fits into `limit` bytes."""
+    """`value`, or as much of its text as fits into `limit` bytes."""
     text = value if isinstance(value, str) else to_json(value).decode()
     data = text.encode()
     if len(data) <= limit:

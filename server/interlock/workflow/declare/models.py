@@ -1,8 +1,8 @@
-"""The pydantic models that outputs were instances of, found again by where they stand.
+"""The pydantic models that outputs were instances of, looked up by module and name.
 
 Laws:
-- A model is found among what is loaded already: looking for one imports nothing.
-- One that doesn't take back its own output judges nobody else's.
+- A model is looked up among the loaded modules: a look-up imports nothing.
+- A model that rejects its own output isn't used to judge another.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from interlock.workflow.declare.form_models import Misfit, instance_of
 from interlock_protocol.types import JsonValue
 
 _seen: WeakValueDictionary[str, type[BaseModel]] = WeakValueDictionary()
-"""Those that can't be found by their names: they were made within a function."""
+"""Models that can't be found by name, because they were made within a function."""
 
 
 def path_of(model: type[BaseModel]) -> str:
-    """Where a model stands, for `model_at`."""
+    """The path of a model, for `model_at`."""
     path = f"{model.__module__}:{model.__qualname__}"
     _seen[path] = model
     return path
 
 
 def model_at(path: str) -> type[BaseModel] | None:
-    """The model that stands there; None when it isn't loaded here."""
+    """The model at this path; None if it isn't loaded here."""
     module, _, names = path.partition(":")
     found: Any = sys.modules.get(module)
     for name in names.split("."):
@@ -39,7 +39,7 @@ def model_at(path: str) -> type[BaseModel] | None:
 
 
 def judge_of(path: str | None, output: JsonValue) -> type[BaseModel] | None:
-    """The model that says what may take the place of an output of it; None when none can say."""
+    """The model that judges replacements of an output of it; None if no model can."""
     model = None if path is None else model_at(path)
     if model is None:
         return None

@@ -1,4 +1,4 @@
-"""What all nodes have in common: a name, and what people are asked about them.
+"""The base of all nodes: a name, and the reviews of the node.
 
 Law: a declaration is immutable; running it never changes it, and any number of runs share it.
 
@@ -21,13 +21,13 @@ R = TypeVar("R", bound=AnyReview)
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
 class Node:
-    """What may stand in a workflow."""
+    """Anything that a workflow may contain."""
 
     kind: ClassVar[StepType]
 
     name: str
     reviews: Reviews
-    """What it asks, by the review's class, in the order in which it is asked."""
+    """Its reviews by class, in the order in which they are asked."""
 
     def _declare(self, **values: Any) -> None:
         for name, value in values.items():
@@ -46,19 +46,19 @@ class Node:
 
     @property
     def relied_on(self) -> list[Any]:
-        """What else of its own a run may rely on: its bound, who works in it, and what a workflow inside takes."""
+        """Everything else of it that a run may rely on: its bound, its executor, and the input of a nested workflow."""
         return [None, None, None]
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        """What is asked before it runs, in order."""
+        """The reviews before it runs, in order."""
         return tuple(each for each in self.reviews.values() if isinstance(each, Confirm | Ask | Choose))
 
     def asks(self, review: type[R]) -> R | None:
-        """The review of this class, where it has one."""
+        """The review of this class, if it has one."""
         return next((each for each in self.reviews.values() if isinstance(each, review)), None)
 
 
 def quoted(name: str) -> str:
-    """A name, or its beginning, as a sentence quotes it."""
+    """A name, or its beginning, quoted for a sentence."""
     return repr(name) if len(name) <= MAX_QUOTED else f"{name[:MAX_QUOTED]!r}…"

@@ -1,9 +1,9 @@
-"""Workflows as they are declared: nodes, steps, and the workflow itself. The containers have files of their own.
+"""Declared workflows: nodes, steps, and the workflow itself. The containers have files of their own.
 
 Laws:
 - A declaration is immutable; running it never changes it, and any number of runs share it.
 - A misdeclared workflow fails at construction, with a sentence that names the place.
-- What a node is, is here; where it stands is in `places`.
+- This file defines what a node is; `places` defines where it is.
 
 Source: `docs/workflows.md`, "Containers" and "Names".
 """
@@ -55,16 +55,18 @@ class Step(Node):
         agent: an agent to run here instead: an `AgentExecutor`, such as an adapter to a framework's agent.
         workflow: a workflow to run here instead, as steps of this run.
         human_review: Confirm, Ask, Review, ErrorReview; with an agent ToolReview (a nested workflow: only Confirm).
-        on_error: what an error comes to that is not retried: the run `fail`s, the step is `skip`ped, or the run
-            `pause`s for a person to say: retry, skip or cancel.
-        retries: how often an error is retried by itself, with exponential backoff (0.1 s doubling to 30 s, and jitter).
-        time_limit: how long one try may take, in seconds; beyond it, it is an error like any other. A thread can't be
-            ended: the next try begins when it has, or, if it hasn't after so many seconds more, never.
-        restart: what happens to this step when the process ends while it runs: it runs `again`, or a person is `ask`ed,
-            for side effects that must not happen twice.
+        on_error: what happens after an error that is not retried: the run `fail`s, the step is `skip`ped, or the run
+            `pause`s for a person to decide: retry, skip or cancel.
+        retries: how often an error is retried automatically, with exponential backoff (0.1 s doubling to 30 s, and
+            jitter).
+        time_limit: how long one try may take, in seconds; exceeding it is an error like any other. A thread can't be
+            stopped: the next try begins when the thread has ended or, if it is still running after the same time
+            again, never.
+        restart: what happens if the process ends while this step runs: it runs `again`, or a person is `ask`ed, for
+            side effects that must not happen twice.
 
     Raises:
-        DeclarationError: not exactly one of executor, agent and workflow, or something this kind doesn't have.
+        DeclarationError: not exactly one of executor, agent and workflow, or an option that this kind doesn't have.
     """
 
     executor: Executor | None
@@ -153,15 +155,15 @@ class Workflow:
     """A workflow: what `interlock serve` serves.
 
     Args:
-        id: what clients start it by.
+        id: the id by which clients start it.
         steps: nodes or functions, run one after the other.
-        name: for people; the id by default.
-        description: for people.
+        name: the name shown to people; the id by default.
+        description: the description shown to people.
         version: a label that runs keep.
-        input_schema: what `message` must be; each step gets it as an instance of this model.
+        input_schema: the model of `message`; each step gets the message as an instance of it.
 
     Raises:
-        DeclarationError: a misdeclared workflow.
+        DeclarationError: the workflow is misdeclared.
     """
 
     id: str
@@ -207,7 +209,7 @@ class Workflow:
             raise DeclarationError(f"Workflow {id!r}: containers stand in each other more than {MAX_NESTING} deep.")
 
     def prepare(self) -> None:
-        """Make what is made once now, so that no run waits for it."""
+        """Build everything that is built once, so that no run waits for it."""
         _ = self.by_step_id, self.fingerprint
 
     @cached_property
@@ -222,18 +224,18 @@ class Workflow:
 
     @cached_property
     def asks_secrets(self) -> bool:
-        """Whether a form of it has a secret in it."""
+        """Return True if one of its forms has a secret."""
         asks = (place.node.asks(Ask) for place in self.by_step_id.values())
         return any(field.secret for ask in asks if ask is not None for field in ask.fields)
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the workflow's structure: what a run that waits for weeks must find again."""
+        """A hash of the workflow's structure, which a run that waits for weeks must find unchanged."""
         return fingerprint_of(self.steps, self.input_schema)
 
 
 def _depth_of(nodes: Sequence[Node]) -> int:
-    """How deep the containers among these nodes stand in each other."""
+    """How deeply the containers among these nodes are nested."""
     inner = [branch for node in nodes for branch in node.branches]
     return 1 + max(map(_depth_of, inner)) if inner else 0
 
@@ -242,7 +244,7 @@ def nodes_of(steps: Sequence[Declared], *, place: str) -> tuple[Node, ...]:
     """Declared steps as nodes: a function stands for `Step(function.__name__, function)`.
 
     Raises:
-        DeclarationError: none, something that is no step, or two of one name.
+        DeclarationError: there are none, one is not a step, or two have one name.
     """
     given: object = steps
     if isinstance(given, str) or not isinstance(given, Sequence):
@@ -266,7 +268,7 @@ def _node_of(step: object, *, place: str) -> Node:
 
 
 def evaluator_of(given: Any, what: str, *, place: str) -> Evaluator:
-    """A function, or an expression in CEL as one."""
+    """Return a function as it is, or an expression in CEL as a callable."""
     if isinstance(given, str):
         return Expression(given, place=f"{place}: {what}")
     if not callable(given):
@@ -276,10 +278,10 @@ def evaluator_of(given: Any, what: str, *, place: str) -> Evaluator:
 
 
 def check_names(nodes: Sequence[Node], *, place: str) -> None:
-    """See that no two of these have one name.
+    """Check that no two nodes have the same name.
 
     Raises:
-        DeclarationError: two have.
+        DeclarationError: two have the same name.
     """
     for name, count in Counter(node.name for node in nodes).items():
         if count > 1:

@@ -1,7 +1,7 @@
-"""Where the nodes of a workflow stand, and by what a paused run finds its place again.
+"""The places of nodes in a workflow, and how a paused run finds its place again.
 
 Laws:
-- A node may stand in several places. What depends on the place (`step_id`, index, depth) is the place's.
+- A node may be in several places. What depends on the place (`step_id`, index, depth) belongs to the place.
 - `step_id` is a pure function of the workflow's id and the names from its root: the same on every node of a cluster,
   in every iteration, after every restart.
 
@@ -25,12 +25,12 @@ from interlock.workflow.declare.reviews import AnyReview, Ask, kind_of
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node where it stands in a workflow.
+    """A node at its place in a workflow.
 
     Args:
         step_id: a pure function of the workflow's id and the names from its root.
         index: the position among its siblings, from 0.
-        depth: how many nodes are around it.
+        depth: how many nodes enclose it.
         children: the places inside, by name, in order of declaration.
     """
 
@@ -43,10 +43,10 @@ class Place:
 
 
 def places_of(branches: Sequence[Sequence[Node]], *, parent: Place | None, names: tuple[str, ...]) -> dict[str, Place]:
-    """The places of the nodes of a container, by name; each branch counts its positions for itself.
+    """The places of the nodes of a container, by name; each branch counts its positions separately.
 
     Args:
-        names: those from the workflow's id down to the container.
+        names: the names from the workflow's id down to the container.
     """
     places: dict[str, Place] = {}
     for index, node in (each for branch in branches for each in enumerate(branch)):
@@ -62,14 +62,14 @@ def _step_id(path: tuple[str, ...]) -> str:
 
 
 def walk_places(places: Mapping[str, Place]) -> Iterator[Place]:
-    """These places, and all inside."""
+    """Yield these places, and all places inside."""
     for place in places.values():
         yield place
         yield from walk_places(place.children)
 
 
 def fingerprint_of(nodes: Sequence[Node], input_schema: type[BaseModel] | None = None) -> str:
-    """A hash of all that a run may rely on: where it is the same, nothing has to be compared (`definitions`)."""
+    """A hash of everything that a run may rely on: if it is unchanged, nothing has to be compared (`definitions`)."""
     shape = [[_shape(node) for node in nodes], schema_of(input_schema)]
     return hashlib.blake2b(to_json(shape, fallback=repr), digest_size=16).hexdigest()
 
@@ -81,7 +81,7 @@ def _shape(node: Node) -> list[Any]:
 
 
 def _asked(review: AnyReview, node: Node) -> list[Any]:
-    """Of a review, the kind of question, which answers it takes, from whom, and what becomes of it without one."""
+    """The parts of a review that count: the kind, the possible answers, who may give them, and what happens without."""
     answers = [getattr(review, name, None) for name in ("allowed_on_reject", "max_retries", "multiple")]
     form = None
     if isinstance(review, Ask):
@@ -90,11 +90,11 @@ def _asked(review: AnyReview, node: Node) -> list[Any]:
 
 
 def schema_of(model: type[BaseModel] | None) -> Any:
-    """What a model takes, as far as can be told; not its own code."""
+    """What a model accepts, as far as its schema tells; its code is not included."""
     if model is None:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a default that JSON can't say
+        warnings.simplefilter("ignore")  # about a default that JSON can't express
         try:
             return model.model_json_schema()
         except Exception:  # a type that has no schema

@@ -1,8 +1,8 @@
-"""What a step may ask of a person: the declarations that become requirements.
+"""What a step may ask of a person: declarations that become requirements.
 
 Laws:
 - A review is a value: immutable, and the same for every run.
-- What a review can't mean is refused when it is declared, with a sentence, never when it is reached.
+- An impossible review is refused when it is declared, with a sentence, never when it is reached.
 - The tables here are the rules: which kind may ask what, and which ways a rejection may go.
 
 Source: engine spec, "What each kind may ask of a person", and rules 1, 3, 5, 7, 8.
@@ -24,7 +24,7 @@ from interlock_protocol.types import OnReject, OnTimeout, StepType
 from interlock_protocol.values import END_INT
 
 When: TypeAlias = Callable[[StepOutput], bool]
-"""Whether an output is to be reviewed."""
+"""A predicate: whether an output is to be reviewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Confirm:
 
     Args:
         message: the question.
-        on_reject: what a rejection does when the person doesn't choose: `skip`, `cancel`, or `else` (Condition).
+        on_reject: what a rejection does if the person doesn't choose: `skip`, `cancel`, or `else` (Condition).
         allowed_on_reject: what the person may choose from; by default everything the node's kind allows.
-        timeout: how long to wait, in seconds; None is for ever.
+        timeout: how long to wait, in seconds; None means forever.
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
@@ -54,10 +54,10 @@ class Ask:
     """Ask a person to fill in a form before the step runs; the answer is `step_input.user_input`.
 
     Args:
-        schema: a pydantic model, whose instance the step gets, or a list of `UserInputField`s, for a dict.
-        message: what to say above the form.
-        timeout: how long to wait, in seconds; None is for ever.
-        on_timeout: `cancel`, `skip`, or `approve`: go on with the defaults, which every required field must have then.
+        schema: a pydantic model, of which the step gets an instance, or a list of `UserInputField`s, for a dict.
+        message: the text above the form.
+        timeout: how long to wait, in seconds; None means forever.
+        on_timeout: `cancel`, `skip`, or `approve`: go on with the defaults; every required field must then have one.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
 
@@ -79,7 +79,7 @@ class Ask:
 
     @property
     def model(self) -> type[BaseModel] | None:
-        """The pydantic model the answer becomes, where one was given."""
+        """The pydantic model of the answer, if one was given."""
         return self.schema if isinstance(self.schema, type) else None
 
 
@@ -90,7 +90,7 @@ class Choose:
     Args:
         message: the question.
         multiple: whether more than one route may be selected.
-        timeout: how long to wait, in seconds; None is for ever.
+        timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
@@ -105,16 +105,16 @@ class Choose:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Ask a person about the output: of a Step or a Router, or of each iteration of a Loop.
+    """Ask a person about an output: of a Step or a Router, or of each iteration of a Loop.
 
     Args:
         message: the question.
         when: a predicate of the `StepOutput`; without one, every output is reviewed.
-        on_reject: what a rejection does when the person doesn't choose: `skip`, `cancel`, or `retry`: run again, with
+        on_reject: what a rejection does if the person doesn't choose: `skip`, `cancel`, or `retry`: run again, with
             `rejection_feedback` and `previous_output` (a Router: choose again; a Loop: the next iteration).
         allowed_on_reject: what the person may choose from; by default everything.
         max_retries: how often a rejection may be a `retry`; one more cancels the run. A Loop has `max_iterations`.
-        timeout: how long to wait, in seconds; None is for ever.
+        timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel`, `skip`, or `approve` the output as it is.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
@@ -134,10 +134,10 @@ class Review:
 class ToolReview:
     """Who decides on the tools that a step's agent asks about, and how long that may take.
 
-    An agent asks without it too: its run's owner, and for as long as it takes.
+    Without it, an agent asks its run's owner, without a timeout.
 
     Args:
-        timeout: how long to wait, in seconds; None is for ever.
+        timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` or `skip`; tools are never approved by a clock.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
@@ -150,10 +150,10 @@ class ToolReview:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReview:
-    """Who decides what becomes of a step that failed (`on_error="pause"`), and how long that may take.
+    """Who decides about a step that failed (`on_error="pause"`), and how long that may take.
 
     Args:
-        timeout: how long to wait, in seconds; None is for ever.
+        timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
@@ -165,10 +165,10 @@ class ErrorReview:
 
 
 Gate: TypeAlias = Confirm | Ask | Choose
-"""What is asked before a node runs."""
+"""The reviews before a node runs."""
 
 AnyReview: TypeAlias = Confirm | Ask | Choose | Review | ToolReview | ErrorReview
-"""Everything a node may ask."""
+"""All reviews that a node may have."""
 
 REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Step": (Confirm, Ask, ToolReview, Review, ErrorReview),
@@ -180,7 +180,7 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Race": (Confirm,),
     "Workflow": (Confirm,),
 }
-"""What each kind of node may ask, in the order in which it is asked (rule 1)."""
+"""The reviews that each kind of node may have, in the order in which they are asked (rule 1)."""
 
 ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Step": ("skip", "cancel"),
@@ -192,18 +192,18 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Race": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),
 }
-"""Which `on_reject` a rejected confirmation may have, by the kind of the node."""
+"""The `on_reject` values that a confirmation may have, by the kind of the node."""
 
 ON_REVIEW: dict[StepType, tuple[OnReject, ...]] = {
     "Step": ("skip", "cancel", "retry"),
     "Router": ("skip", "cancel", "retry"),
     "Loop": ("retry", "skip", "cancel"),
 }
-"""Which `on_reject` a rejected review may have. On a Loop's last iteration there is no `retry`."""
+"""The `on_reject` values that a review may have. On a Loop's last iteration there is no `retry`."""
 
 
 def kind_of(review: AnyReview, kind: StepType) -> str:
-    """The `requires_*` flag of what `review` asks on a node of `kind`."""
+    """The `requires_*` flag of `review` on a node of `kind`."""
     match review:
         case Confirm():
             return "requires_confirmation"
@@ -220,7 +220,7 @@ def kind_of(review: AnyReview, kind: StepType) -> str:
 
 
 def allowed_on_reject(kind: StepType, review: Confirm | Review) -> tuple[OnReject, ...]:
-    """What a person may choose when rejecting `review` on a node of `kind`, in the table's order."""
+    """What a person who rejects `review` on a node of `kind` may choose, in the table's order."""
     table = ON_CONFIRM if isinstance(review, Confirm) else ON_REVIEW
     declared = review.allowed_on_reject
     return tuple(each for each in table[kind] if declared is None or each in declared)
@@ -236,7 +236,7 @@ class HumanReview:
         requires_route_selection: as `Choose(user_input_message, multiple=allow_multiple_selections)`.
         requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
         requires_iteration_review: the same, on a Loop.
-        on_reject, max_retries, timeout, on_timeout, assignees: of all that it expands into and that has them.
+        on_reject, max_retries, timeout, on_timeout, assignees: for every expanded review that has them.
     """
 
     _: KW_ONLY
@@ -257,7 +257,7 @@ class HumanReview:
     assignees: Sequence[str] | None = None
 
     def expand(self) -> tuple[AnyReview, ...]:
-        """The reviews this stands for."""
+        """The reviews that this stands for."""
         reviewed = self.requires_output_review or self.requires_iteration_review
         common: dict[str, Any] = {
             "timeout": self.timeout,
@@ -266,7 +266,7 @@ class HumanReview:
         }
         reviews: list[AnyReview] = []
         if self.requires_confirmation:
-            # `retry` belongs to the review of the output; before there is one, a rejection skips.
+            # `retry` belongs to the review of the output; before there is an output, a rejection skips.
             on_reject = "skip" if self.on_reject == "retry" and reviewed else self.on_reject
             reviews.append(Confirm(self.confirmation_message, on_reject=on_reject, **common))
         if self.requires_user_input:
@@ -302,8 +302,8 @@ def reviews_of(kind: StepType, declared: HumanReviews, *, place: str) -> Reviews
     """The reviews of a node of `kind`, expanded, checked, and in the order in which they are asked.
 
     Raises:
-        DeclarationError: a review the kind doesn't have, two of one kind, an `on_reject` it doesn't allow, or a timeout
-            that can't be.
+        DeclarationError: a review the kind doesn't have, two of one kind, an `on_reject` it doesn't allow, or an
+            impossible timeout.
     """
     allowed = REVIEWS_OF[kind]
     found: Reviews = {}
@@ -401,7 +401,7 @@ def _check_timeout(review: AnyReview, *, place: str) -> None:
 
 
 def is_count(given: Any, least: int) -> bool:
-    """Whether this is a whole number from `least` on, and none that the wire can't carry."""
+    """Return True if this is a whole number, at least `least`, that the wire can carry."""
     return isinstance(given, int) and not isinstance(given, bool) and least <= given < END_INT
 
 

@@ -1,8 +1,8 @@
-"""JSON schemas, as far as a form can say them: the nearest type of the wire, and the only values that are allowed.
+"""JSON schemas reduced to what a form can express: the nearest type of the wire, and the only allowed values.
 
 Laws:
-- "Something or null" is something that may be left out: a form has no way to write null.
-- What can't be told in one type is told in the one that text fits, else in the first that there is.
+- "Something or null" means that it may be left out: a form can't write null.
+- A value that may have several types gets the type that accepts text if there is one, else the first.
 
 Source: https://json-schema.org/draft/2020-12; `docs/protocol.md`, "Requirements" (`user_input_schema`).
 """
@@ -38,7 +38,7 @@ def resolved(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, 
 
 
 def type_of(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> FieldType | None:
-    """The nearest type of the wire; None where only null fits."""
+    """The nearest type of the wire; None if only null fits."""
     shape = resolved(shape, defs)
     if members := _members(shape):
         return _common([type_of(each, defs) for each in members])
@@ -51,17 +51,17 @@ def type_of(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> FieldType | No
 
 
 def allowed_in(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> list[JsonValue] | None:
-    """The only values that fit, null left out; None where others do."""
+    """The only values that fit, except null; None if others fit too."""
     return _values(resolved(shape, defs))
 
 
 def is_secret(shape: Mapping[str, Any]) -> bool:
-    """Whether it is a password: written, and never shown."""
+    """Return True if it is a password: accepted, and never shown."""
     return bool(shape.get("writeOnly")) and shape.get("format") == "password"
 
 
 def type_of_values(values: Sequence[JsonValue]) -> FieldType | None:
-    """The type that all of these have; None of none, or of several types."""
+    """The common type of these values; None if there are none, or they have several types."""
     kinds = {_TYPE_OF_VALUES.get(type(value), "str") for value in values}
     return kinds.pop() if len(kinds) == 1 else None
 
@@ -74,7 +74,7 @@ def _values(shape: Mapping[str, Any]) -> list[JsonValue] | None:
 
 
 def _members(shape: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The ways to fit it, but for null."""
+    """The alternatives of the schema, except null."""
     return [each for each in shape.get("anyOf", shape.get("oneOf", ())) if each.get("type") != "null"]
 
 

@@ -1,17 +1,17 @@
-"""The border: where an author's values become JSON of the wire, and JSON becomes an author's models again.
+"""The border: an author's values become JSON of the wire here, and JSON becomes an author's models again.
 
 Laws:
-- Every value of an author's (what is declared, what a step gives back, what a session keeps) crosses here, once, where
-  it comes from: it becomes plain JSON that every client can read, or is `NotWire`.
-- A model that code makes is written as it dumps itself, `model_dump(mode="json")`, wherever it stands: alone, in a
-  list, in a session, as an expression sees it. So is what pydantic knows how to write: enums, dates, decimals, sets.
-- What clients fill in (`kept`) stands under the names that clients know: the aliases.
-- A model is read in one way: from JSON, by its aliases and by its names, so that it takes what was written of it, and
-  that strict ones take their dates and enums as JSON has them. What code is given is read from what was logged, also
+- Every value of an author (declared, returned by a step, kept in a session) crosses here, once, at its source: it
+  becomes plain JSON that every client can read, or raises `NotWire`.
+- A model that code makes is written as `model_dump(mode="json")` dumps it, everywhere: alone, in a list, in a session,
+  in an expression's data. So is everything else that pydantic can write: enums, dates, decimals, sets.
+- What clients fill in (`kept`) is under the names that clients know: the aliases.
+- A model is always read in the same way: from JSON, by its aliases and by its names. So it accepts what was written of
+  it, and strict models accept dates and enums in their JSON form. The value that code gets is read from the log, even
   the first time: it is the same after a restart.
-- An iterator is refused, and not asked for anything: what it does is its author's, and may never end. So is what stands
-  in so many places that JSON, which repeats it in each, would grow beyond all bounds.
-- Nothing that is returned shares an object with what was given.
+- An iterator is refused without being iterated: its code is the author's, and may never end. Also refused is a value
+  that is shared in so many places that JSON, which repeats it in each, would grow beyond all bounds.
+- No returned value shares an object with the given one.
 
 Source: `docs/workflows.md`, "What crosses the border".
 """
@@ -51,15 +51,15 @@ MAX_ERROR_CHARACTERS = 8192
 
 _ANY = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
 _ESCAPED = 6
-"""How many bytes of JSON a character may become: a control character, as an escape."""
+"""How many bytes of JSON a character may become: a control character's escape."""
 
 
 def wire(value: Any, what: str = "a value", *, depth: int = MAX_CLIENT_DEPTH) -> JsonValue:
-    """A value as plain JSON.
+    """Convert a value to plain JSON.
 
     Args:
-        what: what it is, for the sentence about one that is too large.
-        depth: how deep it may be nested.
+        what: the value's name in the sentence about one that is too large.
+        depth: how deeply it may be nested.
 
     Raises:
         NotWire: JSON can't carry it, or it is over `MAX_OUTPUT_BYTES`.
@@ -81,7 +81,7 @@ def wire(value: Any, what: str = "a value", *, depth: int = MAX_CLIENT_DEPTH) ->
 
 
 def text(value: str, what: str = "a text") -> str:
-    """A text as it is: the quick way of `wire`, for what is streamed.
+    """Return a text unchanged after a check: the fast path of `wire`, for streamed text.
 
     Raises:
         NotWire: it has a lone surrogate, or is over `MAX_OUTPUT_BYTES`.
@@ -96,31 +96,31 @@ def text(value: str, what: str = "a text") -> str:
 
 
 def legible(given: str, most: int = MAX_ERROR_CHARACTERS) -> str:
-    """A text of whoever's, as it may be told: cut, and without lone surrogates."""
+    """A text from any source, made presentable: cut, and without lone surrogates."""
     return given[:most].encode(errors="replace").decode()
 
 
 def told(error: BaseException) -> str:
-    """What an exception says, all of it; its name, where it says nothing or can't."""
+    """An exception's full message; its name, if the message is empty or fails."""
     try:
         return str(error) or type(error).__name__
-    except BaseException:  # whoever can't say what went wrong has still gone wrong
+    except BaseException:  # an exception that can't describe itself is still an error
         return type(error).__name__
 
 
 def said(error: BaseException, secrets: Iterable[str] = ()) -> str:
-    """What an exception says, as it may be told.
+    """An exception's message, made presentable.
 
     Args:
-        secrets: what is struck out of it, before it is cut: a part of a secret is none that could be found.
+        secrets: values to redact before the message is cut: a part of a secret couldn't be found.
     """
     return legible(str(struck(told(error), secrets)))
 
 
 def _dumped(value: Any) -> Any:
-    """What pydantic makes of a value that isn't plain JSON. A serializer is its author's: it may raise anything.
+    """Dump a value that isn't plain JSON with pydantic. Serializers are the author's: they may raise anything.
 
-    What an exception says stays whole in the sentence: whoever tells it strikes secrets out of it, and cuts it then.
+    The error has the full message of the exception: code that reports it redacts secrets first, and then cuts it.
     """
     try:
         return _as_json(value, _ANY.dump_python)
@@ -131,23 +131,23 @@ def _dumped(value: Any) -> Any:
 
 
 def _as_json(value: Any, dump: Callable[..., Any]) -> Any:
-    """A value dumped as JSON, after a look at what would get lost on the way, or never come to an end.
+    """Dump a value as JSON, after checking for what would be lost on the way, or never end.
 
     Raises:
-        NotWire: there is such.
-        Exception: whatever a serializer of its author's raises.
+        NotWire: the check found something.
+        Exception: whatever an author's serializer raises.
     """
     _look_for_losses(dump(value, mode="python"))
     return dump(value, mode="json")
 
 
 def _look_for_losses(value: Any) -> None:
-    """Of two keys that are one as text, JSON would have one; of NaN in some fields of a model, null: nobody were told.
+    """Refuse what JSON would lose silently: two keys that are equal as text would become one, a model's NaN null.
 
-    An iterator is its author's code, which may block, or never end: it isn't asked for what it gives.
+    An iterator is the author's code, which may block, or never end, so it isn't iterated.
 
     Args:
-        value: what pydantic makes of it for Python: dicts for models, but their keys and numbers as they are.
+        value: pydantic's dump of it for Python: dicts for models, but with the original keys and numbers.
     """
     if isinstance(value, enum.Enum):
         value = value.value
@@ -166,7 +166,7 @@ def _look_for_losses(value: Any) -> None:
 
 
 def _parts(value: Any) -> Collection[Any] | None:
-    """The values in what pydantic can write, besides lists and dicts."""
+    """The elements of a value that pydantic can write, other than a list or a dict."""
     if isinstance(value, set | frozenset | deque):
         return value
     if isinstance(value, BaseModel):
@@ -179,7 +179,7 @@ def _parts(value: Any) -> Collection[Any] | None:
 def _have_twins(keys: Collection[Any]) -> bool:
     try:
         return len(_ANY.dump_python(dict.fromkeys(keys), mode="json")) < len(keys)
-    except Exception:  # keys that can't be text are told of when all is dumped
+    except Exception:  # the dump of the whole reports keys that can't be text
         return False
 
 
@@ -190,7 +190,7 @@ def _items(value: Any) -> Iterator[tuple[PathPart, Any]]:
 
 
 def _path_to_fault(value: Any, depth: int) -> Iterable[PathPart]:
-    """The keys and indexes that lead to what can't be dumped."""
+    """The keys and indexes that lead to the part that can't be dumped."""
     if depth == 0:
         return ()
     for key, each in _items(value):
@@ -205,27 +205,27 @@ def _path_to_fault(value: Any, depth: int) -> Iterable[PathPart]:
 
 
 def read(model: type[M], value: JsonValue, *, extra: Literal["forbid"] | None = None) -> M:
-    """A model's instance of what was logged for it.
+    """Read a model's instance from what was logged for it.
 
     Args:
-        extra: refuse what the model has no field for, whatever its own configuration says.
+        extra: refuse values without a field in the model, whatever the model's own configuration says.
 
     Raises:
         ValidationError: it doesn't fit.
-        Exception: whatever a validator of the model's raises.
+        Exception: whatever a validator of the model raises.
     """
     return model.model_validate_json(to_json(value), by_alias=True, by_name=True, extra=extra)
 
 
 def kept(model: type[BaseModel], value: JsonValue, what: str) -> JsonValue:
-    """What is logged of a value that a model takes: with the model's defaults, and such that `read` gives it again.
+    """What is logged of a value that a model accepts: with the model's defaults, and such that `read` restores it.
 
-    It is written by the model's aliases; by its names where those aren't what it is read by.
+    It is written by the model's aliases, or by its names if the model isn't read by its aliases.
 
     Raises:
-        NotWire: it can't be written, or not so that it can be read again.
+        NotWire: it can't be written, or not in a form that can be read again.
         ValidationError: it doesn't fit.
-        Exception: whatever a validator of the model's raises.
+        Exception: whatever a validator of the model raises.
     """
     given = read(model, value)
     for by_alias in (True, False):
@@ -236,7 +236,7 @@ def kept(model: type[BaseModel], value: JsonValue, what: str) -> JsonValue:
 
 
 def dumped_as(given: BaseModel, *, by_alias: bool) -> Any:
-    """What can be read as a model again, under its aliases or its names.
+    """Dump a model so that it can be read again, by its aliases or its names.
 
     Raises:
         NotWire: it can't be written as JSON.
@@ -250,7 +250,7 @@ def dumped_as(given: BaseModel, *, by_alias: bool) -> Any:
 
 
 def leads_back(model: type[M], plain: JsonValue, given: M, *, extra: Literal["forbid"] | None = None) -> bool:
-    """Whether what is written of a model reads as the same again."""
+    """Return True if what is written of a model reads back as an equal one."""
     try:
         return bool(read(model, plain, extra=extra) == given)
     except Exception:  # its validators, or its comparison
@@ -261,7 +261,7 @@ def leads_back(model: type[M], plain: JsonValue, given: M, *, extra: Literal["fo
 
 
 def declared(value: Any, what: str) -> JsonValue:
-    """A value that is declared, as plain JSON.
+    """Convert a declared value to plain JSON.
 
     Raises:
         DeclarationError: JSON can't carry it.
@@ -273,10 +273,10 @@ def declared(value: Any, what: str) -> JsonValue:
 
 
 def check_text(given: Any, what: str) -> None:
-    """See that what is declared for people is a text, and not one that writes itself later; None is none.
+    """Check that a declared text for people is a str, and not one that is rendered later; None means no text.
 
     Raises:
-        DeclarationError: it isn't, or it is longer than `MAX_TEXT_BYTES`.
+        DeclarationError: it isn't a str, or it is longer than `MAX_TEXT_BYTES`.
     """
     if given is None:
         return
@@ -289,10 +289,10 @@ def check_text(given: Any, what: str) -> None:
 
 
 def check_name(name: str, what: str) -> None:
-    """See that a name can be joined with others to ids, and travels.
+    """Check that a name can be joined with others to ids, and can be sent.
 
     Raises:
-        DeclarationError: it is longer than `MAX_NAME`, or has characters that aren't shown.
+        DeclarationError: it is longer than `MAX_NAME`, or has invisible characters.
     """
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise DeclarationError(f"{what} has a control character or half a surrogate pair in it; leave it out.")

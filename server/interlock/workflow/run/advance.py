@@ -1,9 +1,9 @@
-"""What happens next in a run, what work came to, and what a new owner says first: pure functions of the state.
+"""What happens next in a run, the events of finished work, and those of a new owner: pure functions of the state.
 
 Laws:
-- `advance` looks; it changes nothing. It returns events to append, work to run, and nothing else.
-- Asked again of the same state it says the same. Work that is still needed is named each time; whoever runs it
-  knows by its key that it runs already.
+- `advance` only reads the state. It returns events to append, work to run, and nothing else.
+- Called again for the same state, it returns the same. It names work each time while the work is needed; the caller
+  recognizes by its key that it is already running.
 
 Source: `docs/architecture.md`, "The pure core", "Order of writes" and "Pauses"; `docs/workflows.md`, "Containers".
 """
@@ -30,17 +30,17 @@ from interlock.workflow.run.walk import Advance, Walk, Work, completion
 from interlock_protocol.types import JsonValue, RunStatus
 
 MAX_RECOVERIES = 2
-"""A run that takes its process down once more than this, without progress, ends in `WorkflowError`."""
+"""A run that crashes its process more often than this, without progress, ends in `WorkflowError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """What a step's execution came to.
+    """The result of a step's execution.
 
     Args:
         output: its output, or a pause of its agent.
-        reviewed: whether a person is to look at the output.
-        session: the changes to the session's state.
+        reviewed: whether a person is to review the output.
+        session: the changes of the session's state.
     """
 
     output: Content | AgentPause
@@ -57,14 +57,14 @@ def advance(
     most: int | None = None,
     begin: Path | None = None,
 ) -> Advance:
-    """What happens next in a run that hasn't ended.
+    """Return what happens next in a run that hasn't ended.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970: for durations, timeouts and backoff.
-        held: ids of the steps that an earlier try is still at work for, in a thread that can't be ended: they begin
-            after it.
-        most: after how many drafts the look is cut short, so that others have their turn.
-        begin: where the look before was cut short. This one goes on from there.
+        held: ids of the steps for which an earlier try is still running in a thread that can't be stopped: their next
+            try begins after it.
+        most: the number of drafts after which the walk is cut short, so that other tasks can run.
+        begin: where the previous walk was cut short; this one continues from there.
     """
     if state.status is RunStatus.PENDING:
         return Advance((started(workflow, state),))
@@ -86,18 +86,18 @@ def started(workflow: Workflow, state: RunState) -> Draft:
     )
 
 
-# ── What work came to ───────────────────────────────────────────────────────────────────────────────────
+# ── The results of work ─────────────────────────────────────────────────────────────────────────────────
 
 
 def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now: int) -> tuple[Draft, ...]:
     """The events of a piece of work that returned `result`.
 
     Args:
-        result: a step's `Executed`; what a container's code has answered, `Judged` where that was a review; the input
-            of a nested workflow.
+        result: a step's `Executed`; the answer of a container's code, `Judged` if that was a review; the input of a
+            nested workflow.
 
     Raises:
-        OutputError: that is no answer.
+        OutputError: the answer is not valid.
     """
     look = Walk(workflow, state, now)
     node = _node_of(state, work)
@@ -123,7 +123,7 @@ def _executed(look: Walk, work: Work, node: NodeState, result: Executed) -> None
 
 
 def _keep_session(look: Walk, result: Executed) -> None:
-    """The session's changes are logged with the output that they came with."""
+    """Log the session's changes with the output that they came with."""
     if result.session:
         first = look.drafts[0]
         look.drafts[0] = Draft(first.event, {**(first.private or {}), "session": result.session})
@@ -153,7 +153,7 @@ def _tools_asked(look: Walk, work: Work, node: NodeState, pause: AgentPause) -> 
     }
     look.drafts.append(Draft(event, {"state": pause.state, **({"schemas": schemas} if schemas else {})}))
     look.pause(work.place, node, work.path, review, **executor)
-    # Clients may read the tools off the pause itself; in the requirement they are folded from the event before.
+    # Clients may read the tools from the pause itself; in the requirement they are folded from the event before.
     look.drafts[-1].event.update(executor_requirements=requests, **_without_nulls(executor))
 
 
@@ -162,7 +162,7 @@ def _without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _request(requirement: str, number: int, request: ToolRequest) -> dict[str, Any]:
-    """A tool call that waits, as an `executor_requirements[]` object."""
+    """A tool call that waits for a person, as an `executor_requirements[]` object."""
     tool: dict[str, Any] = {
         "tool_call_id": request.tool.call_id,
         "tool_name": request.tool.name,
@@ -194,13 +194,13 @@ def failed(
     at_work: bool = False,
     secrets: Iterable[str] = (),
 ) -> Draft:
-    """The event of a piece of work that raised; a step that has retries left says when it is tried again (rule 8).
+    """The event of a piece of work that raised; for a step with retries left, with the time of the next (rule 8).
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
-        jitter: by what the wait before the next try is shortened, from 0.5 to 1, so that not all come at once.
-        at_work: its thread has yet to end.
-        secrets: what it mustn't repeat.
+        jitter: the factor that shortens the wait before the next try, from 0.5 to 1, so that retries are spread.
+        at_work: whether its thread is still running.
+        secrets: values that the error must not repeat.
     """
     retry_at = _retry_at(state, work, now, jitter)
     private = None if retry_at is None else {"retry_at": retry_at, **({"at_work": True} if at_work else {})}
@@ -218,7 +218,7 @@ def failed(
 
 
 def _retry_at(state: RunState, work: Work, now: int, jitter: float) -> int | None:
-    """When a step that failed is tried again; None when it isn't."""
+    """The time of a failed step's next try; None if it isn't retried."""
     step, node = work.place.node, node_at(state, list(work.path))
     if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries.in_a_row > step.retries:
         return None
@@ -226,7 +226,7 @@ def _retry_at(state: RunState, work: Work, now: int, jitter: float) -> int | Non
 
 
 def backoff(tries: int) -> float:
-    """How long to wait after so many tries at most, in seconds: 0.1 doubling to 30."""
+    """The longest wait after this many tries, in seconds: 0.1 doubling to 30."""
     longest: float = min(30.0, 0.1 * 2 ** min(tries - 1, 10))
     return longest
 
@@ -257,7 +257,7 @@ def _node_of(state: RunState, work: Work) -> NodeState:
 
 
 def unwritable(workflow: Workflow, state: RunState, error: Exception) -> tuple[Draft, ...]:
-    """The end of a run of which something can't be written; it begins first, if it has yet to, without its input."""
+    """The end of a run in which something can't be written; if it has yet to begin, it begins first, without input."""
     fields = {"error": said(error), "error_type": legible(type(error).__name__)}
     end = Draft(run_event(state, workflow.name, "WorkflowError", **fields))
     if state.status is not RunStatus.PENDING:
@@ -279,17 +279,17 @@ def recovered(
     was_let_go: bool = False,
     held: Collection[str] = (),
 ) -> tuple[Draft, ...]:
-    """What is said of a run that was cut off: which steps begin again; nothing when none was running.
+    """The events of a run that was interrupted: which steps begin again; none if no step was running.
 
-    A step that asks (`restart="ask"`) doesn't begin again, but fails, for a person to decide. A run that has taken its
-    process down too often ends instead (rule 12).
+    A step that asks (`restart="ask"`) doesn't begin again, but fails, for a person to decide. A run that has crashed
+    its process too often ends instead (rule 12).
 
     Args:
         evaluating: conditions, selectors and end conditions that may have been running: they leave no trace in the log.
-        is_handover: the process stops in good order, and says so itself: that doesn't count.
-        was_let_go: whoever drove the run let go of it while it waited. An agent whose tools were decided since has yet
-            to go on, and wasn't broken off.
-        held: of a handover, the ids of the steps that a thread is still at work for.
+        is_handover: the process stops in an orderly way, and reports this itself: that doesn't count as a crash.
+        was_let_go: the previous owner released the run while it waited. An agent whose tools were decided since then
+            has yet to resume, and wasn't interrupted.
+        held: in a handover, the ids of the steps that are still running in a thread.
     """
     interrupted = [
         (path, place, node)
@@ -323,7 +323,7 @@ def recovered(
 
 
 def walk_live(workflow: Workflow, state: RunState) -> Iterator[tuple[Path, Place, NodeState]]:
-    """Every live node with its place and path; those of a loop are those of its current iteration."""
+    """Yield every live node with its path and place; of a loop, the nodes of its current iteration."""
     yield from _walk_live(workflow.places, state.nodes, ())
 
 

@@ -1,11 +1,11 @@
-"""What a piece of work calls, one activity after the other, and what comes of their results.
+"""The activities that a piece of work calls, one after the other, and the use of their results.
 
 Laws:
-- A piece of work is a generator: it yields activities, is sent their results, and returns what `concluded` takes. What
-  an activity raises ends it. It does nothing itself: whoever runs the activities, an engine or a test, is its world.
-- What code is given is its own copy: the state is the fold of the log, and nobody else's.
+- A piece of work is a generator: it yields activities, is sent their results, and returns what `concluded` takes. An
+  exception of an activity ends it. It does nothing itself; its caller, an engine or a test, runs the activities.
+- Code gets its own copy of the data: the state is the fold of the log, which no one else may change.
 - What code returns is checked before it becomes an event.
-- A secret is opened for the step that asked for it, and for nobody else; what a step comes to doesn't repeat it.
+- A secret is opened only for the step that asked for it, and the step's result doesn't repeat it.
 
 Source: `docs/workflows.md`, "What a step is given" and "Secrets".
 """
@@ -51,7 +51,7 @@ from interlock_protocol.types import JsonObject, JsonValue
 T = TypeVar("T")
 
 Calls: TypeAlias = Generator[Activity, Any, T]
-"""A piece of work: what it yields is to be run, what it returns is what it came to."""
+"""A piece of work: it yields activities to run, and returns its result."""
 
 
 def _no() -> bool:
@@ -60,12 +60,12 @@ def _no() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the code of one run has around it.
+    """The environment of the code of one run.
 
     Args:
         vault: opens the secrets that people typed into forms.
-        secrets: those that the run's steps were given so far: what they say is logged without them.
-        is_cancelled: what a step in a thread is told when it asks.
+        secrets: the secrets that the run's steps were given so far, redacted from what they log.
+        is_cancelled: the answer for a step in a thread that asks whether it is cancelled.
     """
 
     vault: Vault | None = None
@@ -74,11 +74,11 @@ class Environment:
 
 
 def calls_of(workflow: Workflow, state: RunState, work: Work, environment: Environment) -> Calls[Any]:
-    """The activities of a piece of work, and in the end its result: what `concluded` takes.
+    """Yield the activities of a piece of work, and return its result: what `concluded` takes.
 
     Raises:
         OutputError: what code returned can't be a result.
-        Misfit, SecretUnreadable: what a person filled in can't be given to the step any more.
+        Misfit, SecretUnreadable: a person's input can no longer be given to the step.
     """
     return _TASKS[work.task](_Piece(workflow, state, work, environment))
 
@@ -127,7 +127,7 @@ class _Piece:
         yield ThreadEnd(self._step.time_limit)
 
     def nested_input(self) -> Calls[JsonValue]:
-        yield from ()  # it calls nothing, and is a piece of work all the same
+        yield from ()  # it calls nothing, but still has to be a generator
         container = container_of(self._work.place.node)
         nested = None if container is None else container.inner
         assert nested is not None
@@ -135,7 +135,7 @@ class _Piece:
         return nested_input(nested, scope.input if scope.previous is None else scope.previous)
 
     def evaluation(self) -> Calls[Any]:
-        """What a container's code, or expression, makes of the run as it is."""
+        """Ask a container's function, or expression, about the current state of the run."""
         evaluator = self._work.evaluator
         assert evaluator is not None
         given = yield from self._input()
@@ -147,7 +147,7 @@ class _Piece:
             return Judged(reviewed=True)
         return Judged(reviewed=False, ends=self._work.evaluator is not None and (yield from self.evaluation()))
 
-    # ── What is asked of code ───────────────────────────────────────────────────────────────────────────
+    # ── The code to call ────────────────────────────────────────────────────────────────────────────────
 
     def _is_reviewed(self, output: Content) -> Calls[bool]:
         node: Node = self._work.place.node
@@ -157,7 +157,7 @@ class _Piece:
         shown = StepOutput(_copy_of(output.content), success=output.success, error=output.error, stop=output.stop)
         return truth((yield Evaluation(review.when, shown)), "a Review's `when`")
 
-    # ── What code is given ──────────────────────────────────────────────────────────────────────────────
+    # ── Its input ───────────────────────────────────────────────────────────────────────────────────────
 
     def _input(self) -> Calls[StepInput]:
         work, node = self._work, self._node
@@ -189,7 +189,7 @@ class _Piece:
         )
 
     def _user_input(self, node: NodeState | None) -> Any:
-        """What was filled in for a step; code that looks where a run goes sees what was filled in last."""
+        """The values filled in for a step; the code of a container sees those filled in last."""
         looks = node is None or self._work.task != "execute"
         filled = newest_filled_in(self._state) if looks else node
         if filled is None or filled.form.user_input is None:
@@ -199,17 +199,17 @@ class _Piece:
         except Misfit:
             if not looks:
                 raise
-            # What stands for a secret that is gone may be none of the model's type.
+            # The placeholder of a secret that is gone may not fit the model's type.
             return _copy_of(filled.form.user_input)
 
     def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
-        """What a person filled in: a dict, or an instance of the model that was asked for.
+        """The values that a person filled in: a dict, or an instance of the form's model.
 
         Args:
-            opens: whether the secrets in it are opened: for the step that asked for them, and for nobody else.
+            opens: whether to open the secrets among them, which only the step that asked for them may see.
 
         Raises:
-            Misfit: the model doesn't take it.
+            Misfit: the model doesn't accept it.
         """
         place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
@@ -240,10 +240,10 @@ _TASKS: dict[str, Callable[[_Piece], Calls[Any]]] = {
 
 
 def _refuse_secrets(pause: AgentPause, secrets: Set[str]) -> None:
-    """See that an agent's pause, all of which is logged, repeats no secret. Struck arguments would be those that run.
+    """Check that an agent's pause, all of which is logged, repeats no secret: redacted arguments would be executed.
 
     Raises:
-        OutputError: it does.
+        OutputError: it repeats one.
     """
     if not secrets:
         return
@@ -256,7 +256,7 @@ def _refuse_secrets(pause: AgentPause, secrets: Set[str]) -> None:
 
 
 def _without(output: Content, secrets: Set[str]) -> Content:
-    """An output that doesn't repeat the secrets that its step was given. Its error is cut after that, not before."""
+    """An output without the secrets that its step was given. Its error is cut after the redaction, not before."""
     if not secrets and output.error is None:
         return output
     error = None if output.error is None else legible(str(struck(output.error, secrets)))
@@ -264,12 +264,12 @@ def _without(output: Content, secrets: Set[str]) -> Content:
 
 
 def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:
-    """A value as code is given it: of the model that is declared for it, where one is."""
+    """A value as code gets it: an instance of its declared model, if there is one."""
     return _copy_of(value) if model is None else read(model, value)
 
 
 def _kept_in(session: Session) -> JsonObject:
-    """A session's state as a step leaves it.
+    """The session's state after a step.
 
     Raises:
         OutputError: it can't be written as JSON.
@@ -280,5 +280,5 @@ def _kept_in(session: Session) -> JsonObject:
 
 
 def _copy_of(value: JsonValue) -> Any:
-    """A copy for a step to do with as it likes: the state is the fold of the log, and nobody else's."""
+    """Return a copy for a step to use freely: the state is the fold of the log, which no one else may change."""
     return from_json(to_json(value)) if isinstance(value, dict | list) else value

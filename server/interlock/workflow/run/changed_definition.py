@@ -1,13 +1,13 @@
-"""A run whose workflow was changed since it began: whether it can go on in the new one, and what is said when not.
+"""A run whose workflow has changed since it began: whether it can go on, and the question to a person if it can't.
 
 Laws:
-- A run goes on in a changed definition when all that it relies on is still so: the places that it has entered and what
-  kind they are, in their order; the routes that were offered and chosen; every question that it waits for, with all
-  the answers that it was asked with, and who may give them; what it was given, as input and in forms.
-- What it hasn't come to yet may be whatever it is by then. What has ended counts by its content alone, and what was
-  skipped not at all. Code, texts, times and what becomes of errors are no part of it.
-- Otherwise a person is asked (`definition_changed`): to look again, once the definition is back, or to cancel. That
-  touches no node: where the run stands stays as it is.
+- A run goes on under a changed definition if everything it relies on is unchanged: the places that it has entered,
+  their kinds and their order; the routes that were offered and chosen; every question that it waits for, with all the
+  answers that were offered, and who may give them; and its input and filled-in forms, which must still be valid.
+- Nodes that it hasn't entered may change freely. Of an ended node only the content counts, and of a skipped one
+  nothing. Code, texts, times and error handling don't count.
+- Otherwise a person is asked (`definition_changed`): to check again, once the definition is restored, or to cancel.
+  This touches no node: the run stays where it is.
 
 Source: `docs/workflows.md`, "Changing a workflow".
 """
@@ -51,12 +51,12 @@ DEFINITION_CHANGED = "definition_changed"
 
 
 def fits(workflow: Workflow, state: RunState) -> bool:
-    """Whether a run can go on in this definition."""
+    """Return True if a run can go on under this definition."""
     return misfit(workflow, state) is None
 
 
 def misfit(workflow: Workflow, state: RunState) -> str | None:
-    """Why a run can't go on in this definition, as a part of a sentence; None when it can."""
+    """Why a run can't go on under this definition, as a part of a sentence; None if it can."""
     if workflow.fingerprint == state.fingerprint:
         return None
     return next(_misfits(workflow, state), None)
@@ -71,11 +71,11 @@ def _misfits(workflow: Workflow, state: RunState) -> Iterator[str]:
             yield from _of_requirement(workflow, state, requirement)
 
 
-# ── What it was given ───────────────────────────────────────────────────────────────────────────────────
+# ── Its input ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _takes_input(workflow: Workflow, given: JsonValue) -> bool:
-    """Whether the workflow takes this input, and all of it."""
+    """Return True if the workflow accepts this input, and all of it."""
     try:
         return _holds(checked_input(workflow, given), given)
     except Exception:  # a refusal, or whatever an author's validator raises
@@ -83,7 +83,7 @@ def _takes_input(workflow: Workflow, given: JsonValue) -> bool:
 
 
 def _holds(value: JsonValue, part: JsonValue) -> bool:
-    """Whether all of `part` is in `value`, which may have more keys."""
+    """Return True if all of `part` is in `value`, which may have more keys."""
     if isinstance(value, dict) and isinstance(part, dict):
         return all(key in value and _holds(value[key], each) for key, each in part.items())
     if isinstance(value, list) and isinstance(part, list):
@@ -92,9 +92,9 @@ def _holds(value: JsonValue, part: JsonValue) -> bool:
 
 
 def _takes_form(ask: Ask, given: Mapping[str, JsonValue], sealed: Collection[str]) -> bool:
-    """Whether the form takes what was filled in, and has those of its fields for secrets that are `sealed`.
+    """Return True if the form accepts what was filled in, and has the secret fields that are `sealed`.
 
-    What stands for a secret says nothing of it, so that a model that asks for some can't judge what was filled in.
+    A secret's placeholder tells nothing about the secret, so a model with secrets can't judge what was filled in.
     """
     secrets = {field.name for field in ask.fields if field.secret}
     if secrets & given.keys() != set(sealed):
@@ -106,7 +106,7 @@ def _takes_form(ask: Ask, given: Mapping[str, JsonValue], sealed: Collection[str
     return not wrong
 
 
-# ── Where it stands ─────────────────────────────────────────────────────────────────────────────────────
+# ── Its nodes ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _of_nodes(
@@ -117,10 +117,10 @@ def _of_nodes(
     prefix: Path,
     order: Sequence[str] | None,
 ) -> Iterator[str]:
-    """What is wrong with the nodes of a container that were entered.
+    """Yield what is wrong with the nodes of a container that were entered.
 
     Args:
-        order: the names of those inside that run one after the other; None where their order is nothing.
+        order: the names of those inside that run one after the other; None if their order doesn't matter.
     """
     entered = {name: node for name, node in nodes.items() if node.phase is not Phase.SKIPPED}
     for name, node in entered.items():
@@ -150,9 +150,9 @@ def _of_node(workflow: Workflow, state: RunState, place: Place, node: NodeState,
 
 
 def _is_of_kind(node: NodeState, kind: StepType) -> bool:
-    """Whether a node was of this kind when it was entered, as far as its events tell.
+    """Return True if a node was of this kind when it was entered, as far as its events tell.
 
-    Those of older releases don't tell a nested workflow that has just begun from any other step.
+    In older releases, the events of a nested workflow that has just begun are the same as any other step's.
     """
     has_just_begun = node.phase is Phase.RUNNING and not node.children and node.agent is None
     untold = node.kind is None or (node.kind == "Step" and kind == "Workflow" and has_just_begun)
@@ -160,7 +160,7 @@ def _is_of_kind(node: NodeState, kind: StepType) -> bool:
 
 
 def _order(place: Place, node: NodeState) -> Sequence[str] | None:
-    """The names of those inside a node that run one after the other; None where their order is nothing."""
+    """The names of those inside a node that run one after the other; None if their order doesn't matter."""
     container = container_of(place.node)
     if container is None:
         return ()
@@ -168,14 +168,14 @@ def _order(place: Place, node: NodeState) -> Sequence[str] | None:
 
 
 def _as_before(place: Place, nodes: Mapping[str, NodeState]) -> Sequence[str] | None:
-    """As `_order`, where nothing runs any more: only the content of the last of them is anything."""
+    """As `_order`, for nodes that no longer run: only the content of the last of them matters."""
     container = container_of(place.node)
     is_in_order = container is None or container.IN_ORDER
     return [name for name in place.children if name in nodes] if is_in_order else None
 
 
 def _of_live(workflow: Workflow, state: RunState, place: Place, node: NodeState, path: Path) -> Iterator[str]:
-    """What is wrong with a node that hasn't ended."""
+    """Yield what is wrong with a node that hasn't ended."""
     if _begins_again(place, node) and not _has_passed(state, place, node, path):
         yield "other questions come first than those that were answered"
     container = container_of(place.node)
@@ -193,13 +193,13 @@ def _of_live(workflow: Workflow, state: RunState, place: Place, node: NodeState,
 
 
 def _begins_again(place: Place, node: NodeState) -> bool:
-    """Whether a node may yet ask what comes before it runs: it hasn't begun, or may begin once more."""
+    """Return True if a node may still ask what comes before it runs: it hasn't begun, or may begin again."""
     container = container_of(place.node)
     return node.phase is Phase.ENTERED or container is None or container.ASKS_AGAIN
 
 
 def _has_passed(state: RunState, place: Place, node: NodeState, path: Path) -> bool:
-    """Whether what was answered before a node ran is what it asks first."""
+    """Return True if the reviews that were answered before a node ran are the first ones that it declares."""
     passed = [
         each.requirement.kind
         for each in (state.resolved.get(resolution_key(node.step_id, kind)) for kind in GATES)
@@ -221,7 +221,7 @@ def _of_step(state: RunState, step: Node, node: NodeState, path: Path) -> Iterat
 
 
 def _is_agent(step: Node, requirement: Requirement | None) -> bool:
-    """Whether the step has the agent that asked this: only that one can go on from where it paused."""
+    """Return True if the step has the agent that asked this: only the same agent can resume from its pause."""
     agent = step.agent if isinstance(step, Step) else None
     if agent is None or requirement is None:
         return agent is not None
@@ -229,11 +229,11 @@ def _is_agent(step: Node, requirement: Requirement | None) -> bool:
     return who == (agent.id, agent.type)
 
 
-# ── What it waits for ───────────────────────────────────────────────────────────────────────────────────
+# ── Its requirements ────────────────────────────────────────────────────────────────────────────────────
 
 
 def _of_requirement(workflow: Workflow, state: RunState, requirement: Requirement) -> Iterator[str]:
-    """What is wrong with a question: every answer that it was asked with must still be one, from the same people."""
+    """Yield what is wrong with a question: every answer that it offered must still be possible, by the same people."""
     place, node = _place_of(workflow, requirement), node_at(state, requirement.path)
     review = None if place is None or node is None else _review_of(place, node, requirement)
     named = repr(requirement.facts["step_name"])
@@ -259,7 +259,7 @@ def _place_of(workflow: Workflow, requirement: Requirement) -> Place | None:
 
 
 def _review_of(place: Place, node: NodeState, requirement: Requirement) -> AnyReview | None:
-    """The review that asks this now, if the node asks it where it stands."""
+    """The review that asks this now, if the node asks it in its current state."""
     kind, step = requirement.kind, place.node
     if kind in GATES:
         gates = step.gates[node.gates_passed : node.gates_passed + 1]
@@ -294,13 +294,13 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
 
 
 def _is_form_shown(place: Place, shown: Sequence[Mapping[str, Any]] | None) -> bool:
-    """Whether a node has the form that was shown, in a question about it or about an error; None: none was."""
+    """Return True if a node has the form that was shown, in a question about it or about an error; None: no form."""
     ask = place.node.asks(Ask)
     return shown is None or (ask is not None and _form(shown) == _form([field.to_wire() for field in ask.fields]))
 
 
 def _form(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What of a form its answers depend on, by field: type, required, allowed values, whether it is a secret."""
+    """The parts of a form that its answers depend on, by field: type, required, allowed values, and secrecy."""
     return {
         field["name"]: (
             field["field_type"],
@@ -312,24 +312,24 @@ def _form(fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-# ── Asking about it ─────────────────────────────────────────────────────────────────────────────────────
+# ── The question about the definition ───────────────────────────────────────────────────────────────────
 
 
 def is_about_definition(requirement: Requirement) -> bool:
-    """Whether a requirement is about the definition, and not about a step."""
+    """Return True if a requirement is about the definition, and not about a step."""
     return requirement.facts.get("error_type") == DEFINITION_CHANGED
 
 
 def asks_about_definition(state: RunState) -> Requirement | None:
-    """The requirement about the definition that a run waits with."""
+    """The requirement about the definition that a run waits for; None if there is none."""
     return next((each for each in state.requirements.values() if is_about_definition(each)), None)
 
 
 def definition_changed(workflow: Workflow | None, state: RunState, now: int) -> tuple[Draft, ...]:
-    """What is said of a run that can't go on: an error, the question about it, and that the run is paused.
+    """The events of a run that can't go on: an error, the question about it, and the pause.
 
     Args:
-        workflow: the definition that there is now; None when there is none.
+        workflow: the current definition; None if there is none.
         now: milliseconds since 1970.
     """
     named = _where(state)
@@ -365,7 +365,7 @@ def definition_changed(workflow: Workflow | None, state: RunState, now: int) -> 
 
 
 def _where(state: RunState) -> dict[str, Any]:
-    """What names the place at which a run stands: of what it waits for, or of the node that it entered last."""
+    """The fields that identify where a run is: what it waits for, or the node that it entered last."""
     keys = ("step_id", "step_name", "step_index", "step_path", "visit")
     if state.requirements:
         facts = next(iter(state.requirements.values())).facts

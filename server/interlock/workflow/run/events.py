@@ -1,9 +1,9 @@
-"""Drafts of events: what is to be appended, before its place in the log is known.
+"""Drafts of events: what is to be appended, before its index in the log is known.
 
 Laws:
-- A draft has no clock of its own; whoever appends stamps it.
-- Fields that are null are left out, but for the flags of a pause and inside `user_input_schema[]`.
-- What an append does to the head follows from its events alone (`effects`).
+- A draft has no time of its own; the writer that appends it adds one.
+- Fields that are null are left out, except the flags of a pause and inside `user_input_schema[]`.
+- The effect of an append on the head is a function of its events alone (`effects`).
 
 Source: `docs/protocol.md`, "Run events".
 """
@@ -24,7 +24,7 @@ Path = tuple[PathPart, ...]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event, what is folded with it but never sent, and what must still be pending for it to be true."""
+    """An event, its private part, which is never sent, and the requirements that must still be pending."""
 
     event: dict[str, Any]
     private: dict[str, Any] | None = None
@@ -55,7 +55,7 @@ def step_event(
 
 
 def step_facts(place: Place, path: Path, visit: int) -> dict[str, Any]:
-    """What names a step: in its events and in its requirements."""
+    """The fields that identify a step, in its events and in its requirements."""
     facts: dict[str, Any] = {
         "step_id": place.step_id,
         "step_name": place.node.name,
@@ -71,7 +71,7 @@ def step_facts(place: Place, path: Path, visit: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a batch of events does to the head of its run."""
+    """The effect of a batch of events on the head of its run."""
 
     opens: tuple[str, ...]
     withdraws: tuple[str, ...]
@@ -89,12 +89,12 @@ _STATUS_AFTER: dict[str, RunStatus] = {
 
 
 def effects(events: Iterable[dict[str, Any]]) -> Effects:
-    """What these events, appended together, do to the head."""
+    """The effect on the head of these events, appended together."""
     opens: list[str] = []
     withdraws: list[str] = []
     status: RunStatus | None = None
     for event in cast("Iterable[typed.Event]", events):
-        if event["event"] == "StepExecutorPaused":  # each tool is decided for itself
+        if event["event"] == "StepExecutorPaused":  # each tool is decided separately
             opens += [each["id"] for each in event["executor_requirements"]]
         elif event["event"] == "StepPaused" and not event["requires_executor_input"]:
             opens.append(event["requirement_id"])

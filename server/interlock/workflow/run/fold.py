@@ -2,10 +2,11 @@
 
 Laws:
 - `fold` is a pure function of the state and an entry: no clock, no I/O, no randomness. It owns the state it is given
-  and changes it in place; whoever needs the state before keeps a copy.
-- The order of folding is the order of the log. Only a decision may be folded after entries that it stood before,
-  and to the same state: it touches nothing but the node that waited for it.
-- What the fold doesn't need isn't kept: streamed content passes through, an older iteration than the last is dropped.
+  and changes it in place; a caller that needs the earlier state keeps a copy.
+- Entries are folded in the order of the log. Only a decision may be folded after entries that it precedes in the log,
+  with the same resulting state: it touches only the node that waited for it.
+- What the fold doesn't need isn't kept: streamed content changes nothing, and of a loop's earlier iterations
+  only each node's latest visit is kept.
 
 Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 """
@@ -38,14 +39,14 @@ from interlock_protocol import typed
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
 
 MAY_COME_LATE = frozenset({"StepContinued", "StepExecutorContinued", "WorkflowCancelled"})
-"""What others than its owner append to a run that goes on. After an end, whatever the owner had folded is void."""
+"""What others than its owner append to a run that goes on. After an end, everything the owner had folded is void."""
 
 
 Decision: TypeAlias = typed.StepContinued | typed.StepExecutorContinued
 
 
 def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
-    """Take in the entry at `state.next_index`. An event that changes nothing, or is of a later time, passes through."""
+    """Fold the entry at `state.next_index`. An event that changes nothing, or is of a newer release, passes through."""
     folder = _FOLDERS.get(event["event"])
     if folder is not None:
         folder(state, event, private or {})
@@ -53,10 +54,10 @@ def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None
 
 
 def fold_late(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
-    """Take in an entry at `state.next_index` that the owner's next ones were folded before.
+    """Fold an entry at `state.next_index` that precedes entries of the owner which are already folded.
 
     Raises:
-        AssertionError: it is neither a decision nor the end of the run: the state would be another than the log's.
+        AssertionError: it is neither a decision nor the end of the run: the state would differ from the log's.
     """
     if event["event"] not in MAY_COME_LATE:
         raise AssertionError(f"{event['event']} of run {state.run_id} was appended by somebody who doesn't own it")
@@ -64,7 +65,7 @@ def fold_late(state: RunState, event: Event, private: Mapping[str, Any] | None =
 
 
 def shift(state: RunState, first: int, by: int) -> None:
-    """Move what was folded at indexes from `first` on by `by` places: others' entries came to stand before it."""
+    """Move what was folded at indexes from `first` on by `by` places: others' entries precede it in the log."""
     state.next_index += by
     for requirement in (*state.requirements.values(), *state.withdrawn.values()):
         if requirement.paused_index >= first:
@@ -80,7 +81,7 @@ def shift(state: RunState, first: int, by: int) -> None:
 
 
 def _node(state: RunState, event: typed.StepEvent) -> NodeState:
-    """The node of a step event, entered now if it wasn't."""
+    """The node of a step event, entered now if it is new."""
     path: list[PathPart] = event["step_path"]
     node = node_at(state, path)
     if node is None:
@@ -89,13 +90,13 @@ def _node(state: RunState, event: typed.StepEvent) -> NodeState:
         siblings = state.nodes if parent is None else parent.children
         siblings[str(path[-1])] = node
         if parent is not None and parent.kind == "Step":
-            parent.kind = "Workflow"  # in logs of older releases its start looks like any step's
+            parent.kind = "Workflow"  # in logs of older releases, its start is the same as any step's
         state.visits[node.step_id] = node.visit
     return node
 
 
 def _fold_own(node: NodeState, event: Mapping[str, object], private: Mapping[str, Any]) -> None:
-    """What an event does to a container's own state."""
+    """Apply an event to a container's own state."""
     change = folds_of(node.kind).get(str(event["event"]))
     if change is not None:
         if node.own is None:
@@ -111,7 +112,7 @@ def _end(state: RunState, node: NodeState, event: typed.StepEvent, happening: Ha
 
 
 def _forget_secrets(state: RunState, node: NodeState) -> None:
-    """A step that has ended needs its secrets no more; whether another one is the same can still be told."""
+    """Drop the secrets of a step that has ended; whether another secret is the same can still be told."""
     if node.form.sealed:
         node.form = replace(node.form, sealed={})
         for kind in ("requires_user_input", "requires_error_decision"):
@@ -164,7 +165,7 @@ def _step_completed(state: RunState, event: typed.StepCompleted, private: Mappin
 
 
 def _session_changed(state: RunState, node: NodeState, private: Mapping[str, Any]) -> None:
-    """What a step has changed in its session counts with its output: those that waited for a review came before."""
+    """Count a step's changes of its session from its output on: those that waited for a review came before."""
     changes = private.get("session") or node.session_changes
     node.session_changes = []
     if changes:
@@ -189,7 +190,7 @@ def _step_error(state: RunState, event: typed.StepError, private: Mapping[str, A
 
 
 def _output_review(state: RunState, event: typed.StepOutputReview, private: Mapping[str, Any]) -> None:
-    """An output that waits for its review is durable from here on, and what came with it."""
+    """An output that waits for its review is durable from here on, with its private part."""
     node = _node(state, event)
     _nothing_said(node)
     content, output = event.get("step_output"), private.get("output")
@@ -210,7 +211,7 @@ def _output_review(state: RunState, event: typed.StepOutputReview, private: Mapp
 
 
 def _nothing_said(node: NodeState) -> None:
-    """Nobody has said anything yet of its next output."""
+    """Clear the verdict: the next output hasn't been reviewed yet."""
     if node.verdict.given is not None:
         node.verdict = replace(node.verdict, given=None)
 
@@ -236,7 +237,7 @@ def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str,
     node.pending = requirement.id
     node.kind = facts.get("step_type") or node.kind
     if kind in REVIEWS:
-        facts["step_output"] = node.output.content  # these were logged just before, and aren't twice
+        facts["step_output"] = node.output.content  # these were logged just before, and aren't repeated
     elif kind == TOOLS and node.agent is not None:
         facts["executor_requirements"] = node.agent.requests
         requirement.parts = parts_of(each["id"] for each in node.agent.requests)
@@ -262,7 +263,7 @@ def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> 
         _resumed(state, event)
     decision = dict(event["decision"])
     if "executor_requirements" in decision and not _is_resolved_by(requirement, event):
-        return  # it is on parts of it; a timeout's is on the whole
+        return  # only some parts are decided; a timeout decides the whole
     if requirement.responses:
         decision["executor_requirements"] = requirement.responses_on_wire
     asked.pop(requirement.id)
@@ -289,7 +290,7 @@ def _resumed(state: RunState, event: Decision) -> None:
 
 
 def _is_resolved_by(requirement: Requirement, event: Decision) -> bool:
-    """Take in the responses to some parts of a requirement; whether that resolves it."""
+    """Fold the responses to some parts of a requirement; return True if they resolve it."""
     given: Mapping[str, Any] = event["decision"]
     for each in given["executor_requirements"]:
         response = {key: value for key, value in each.items() if key != "id"}
@@ -304,7 +305,7 @@ def _is_resolved_by(requirement: Requirement, event: Decision) -> bool:
 
 
 def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
-    """A tool's request with the decision on it; an answer stands in its question."""
+    """A tool's request with the decision on it; an answer is put into its question."""
     shown = {**request, **decision}
     for schema, name in (("user_input_schema", "name"), ("user_feedback_schema", "question")):
         answers: Any = decision.get(schema)
@@ -317,7 +318,7 @@ def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
 def _decided(
     state: RunState, node: NodeState, requirement: Requirement, event: Decision, private: Mapping[str, Any]
 ) -> None:
-    """What a decision does to the node that waited for it."""
+    """Apply a decision to the node that waited for it."""
     decision: JsonObject = event["decision"]
     if decision.get("confirmed") is False:
         _rejected(node, requirement, event)
@@ -326,7 +327,7 @@ def _decided(
     elif requirement.kind == TOOLS and node.agent is not None:
         node.agent.decisions = {id_: part.decision or {} for id_, part in requirement.responses.items()}
         node.go(Happening.RESUMED)
-        node.started_index = state.next_index  # what it said before the pause stands
+        node.started_index = state.next_index  # what it streamed before the pause stays valid
     elif requirement.kind == "requires_error_decision":
         _error_decided(node, event, private)
     else:
@@ -345,7 +346,7 @@ def _approved(node: NodeState, decision: JsonObject, private: Mapping[str, Any])
 
 
 def _filled(node: NodeState, decision: Mapping[str, Any], private: Mapping[str, Any], *, again: bool = False) -> None:
-    """A form was filled in, `again` or for the first time."""
+    """Fold a filled-in form, `again` or for the first time."""
     if "user_input" in decision:
         sealed = {name: each["value"] for name, each in private.get("sealed", {}).items()}
         node.form = Form(decision["user_input"], sealed, node.form.inputs + again)
@@ -367,7 +368,7 @@ def _rejected(node: NodeState, requirement: Requirement, event: Decision) -> Non
 
 
 def _run_again(node: NodeState) -> None:
-    """An output was sent back: the next round begins where the node's execution does."""
+    """An output was sent back: the next round begins where the node's execution begins."""
     node.go(Happening.SENT_BACK)
     node.verdict = replace(node.verdict, round=node.verdict.round + 1)
     node.tries = replace(node.tries, in_a_row=0)
@@ -385,7 +386,7 @@ def _error_decided(node: NodeState, event: Decision, private: Mapping[str, Any])
         node.tries = replace(node.tries, in_a_row=0, asked_errors=node.tries.asked_errors + 1)
         _filled(node, decision, private, again=True)
     else:
-        # What was said before was about an output, and isn't why.
+        # The earlier feedback was about an output, and isn't the reason.
         node.verdict = replace(node.verdict, rejected=what, rejected_by=event["resolved_by"], feedback=None)
 
 
@@ -405,12 +406,12 @@ def _container_completed(state: RunState, event: typed.StepEvent, private: Mappi
 
 
 def _container_told(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
-    """An event that changes a container's own state, and nothing of its life."""
+    """Fold an event that changes only a container's own state, not its phase."""
     _fold_own(_node(state, event), event, private)
 
 
 def _steps_withdrawn(state: RunState, event: typed.StepsWithdrawn, _: Mapping[str, Any]) -> None:
-    """Nodes that their container gives up. A decision on them that is folded late finds nothing to change."""
+    """Fold that a container gives up nodes. A decision on them that is folded late finds nothing to change."""
     for id_ in event["requirement_ids"]:
         if id_ in state.requirements:
             state.withdrawn[id_] = state.requirements.pop(id_)
@@ -423,7 +424,7 @@ def _steps_withdrawn(state: RunState, event: typed.StepsWithdrawn, _: Mapping[st
 
 
 def _give_up(state: RunState, node: NodeState, event: typed.StepsWithdrawn) -> None:
-    """Of a node that is given up, nothing is left but how it ended."""
+    """Keep nothing of a node that is given up but how it ended."""
     left = NodeState(node.step_id, node.visit, node.kind, node.phase, ended_index=state.next_index)
     left.go(Happening.FAILED if "error" in event else Happening.WITHDRAWN)
     if "error" in event:
@@ -440,9 +441,9 @@ def _recovered(state: RunState, event: typed.WorkflowRecovered, private: Mapping
         if node.step_id not in interrupted:
             continue
         node.tries = replace(node.tries, at_work=False)
-        if node.phase is Phase.RUNNING and node.tries.attempt:  # not a loop that asks itself
+        if node.phase is Phase.RUNNING and node.tries.attempt:  # not a loop that asks for its own review
             node.go(Happening.INTERRUPTED)
-            node.tries = replace(node.tries, in_a_row=node.tries.in_a_row - 1)  # it is no fault of the step's
+            node.tries = replace(node.tries, in_a_row=node.tries.in_a_row - 1)  # not the step's fault
 
 
 def _ended(status: RunStatus) -> _Folder:
@@ -462,7 +463,7 @@ def _ended(status: RunStatus) -> _Folder:
 
 
 _Folder: TypeAlias = Callable[[RunState, Any, Mapping[str, Any]], None]
-"""Takes in an event of one name, of the type that `typed` has for it."""
+"""Folds an event of one name, of its type in `typed`."""
 
 _OF_STEPS: dict[str, _Folder] = {
     "WorkflowStarted": _workflow_started,

@@ -1,10 +1,10 @@
-"""States that older versions of the fold have dumped, as this version has them.
+"""Conversion of states that older versions of the fold have dumped.
 
 Laws:
-- A snapshot may be all that is left of its log's beginning: it is converted, and never ignored.
-- What is converted is plain JSON: the classes of the older version are gone.
+- A snapshot may be all that is left of the beginning of its log: it is converted, and never ignored.
+- The input of a conversion is plain JSON: the classes of the older version are gone.
 
-Version 2 had all that is known of a node in one flat list of fields, and in the requirement what a
+Version 2 kept everything about a node in one flat list of fields, and kept in the requirement what a
 condition's question offers, and the decisions on tools.
 """
 
@@ -41,7 +41,7 @@ _PARTS: Mapping[str, Mapping[str, str]] = {
     },
     "failure": {"error": "error", "error_type": "error_type", "asks": "asks"},
 }
-"""The parts of a node, and which of the older fields each has, by what it is called there."""
+"""The parts of a node, and the older fields of each, by their names there."""
 
 _OWN: Mapping[str, Mapping[str, str]] = {
     "Condition": {"branch": "branch"},
@@ -49,11 +49,11 @@ _OWN: Mapping[str, Mapping[str, str]] = {
     "Loop": {"iteration": "iteration", "iterating": "iterating", "should_continue": "should_continue"},
     "Workflow": {"input": "input"},
 }
-"""The same, of a container's own state."""
+"""The same for a container's own state."""
 
 
 def convert(raw: dict[str, Any]) -> Generator[None, None, None]:
-    """Make a state of version 2 one of version 3, in place, one node after the other."""
+    """Convert a state of version 2 to version 3, in place, one node after the other."""
     yield from _convert_nodes(raw["nodes"])
     asked = [*raw["requirements"].values(), *raw["withdrawn"].values()]
     asked += [each["requirement"] for each in raw["resolved"].values()]
@@ -90,7 +90,7 @@ def _convert_node(node: dict[str, Any]) -> None:
 
 
 def _part(requirement: dict[str, Any]) -> None:
-    """Of an agent's tools, each has a part of the requirement."""
+    """Make each of an agent's tools a part of the requirement."""
     decisions, decided_by = requirement.pop("decisions"), requirement.pop("decided_by")
     tools = requirement["facts"].get("executor_requirements") or ()
     waiting = [each["id"] for each in tools if each["id"] not in decisions]
@@ -100,7 +100,7 @@ def _part(requirement: dict[str, Any]) -> None:
 
 
 def _note_else(nodes: dict[str, Any], requirement: dict[str, Any]) -> None:
-    """A condition's question offered its other branch: that is kept by the condition."""
+    """Note in the condition that its question offered its other branch."""
     node = None
     for part in requirement["path"]:
         if isinstance(part, str):

@@ -1,10 +1,9 @@
-"""What the responses to a requirement come to: its parts, and the policy that turns them into a resolution.
+"""The parts of a requirement, and the policy that turns the responses to them into a resolution.
 
 Laws:
 - A requirement asks for one response or for several: each is a part, with an id of its own under which it is decided.
-- A part is decided once. Whether the requirement is resolved is a function of which parts are decided, not of the
-  order in which they were.
-- What a policy no longer waits for is withdrawn with the resolution.
+- A part is decided once. Whether the requirement is resolved depends on which parts are decided, not on their order.
+- Parts that a policy no longer waits for are withdrawn with the resolution.
 
 Source: `docs/architecture.md`, "Pauses".
 """
@@ -18,12 +17,12 @@ from typing import Literal, TypeAlias
 from interlock_protocol.types import JsonObject
 
 Policy: TypeAlias = Literal["all", "first"]
-"""`all`: it is resolved when every part is decided; `first`: when one is."""
+"""When a requirement is resolved. `all`: when every part is decided; `first`: when one is."""
 
 
 @dataclass(slots=True)
 class Part:
-    """One response that a requirement waits for; once it is there, what was decided, and by whom."""
+    """One response that a requirement waits for; after it arrives, the decision, and who made it."""
 
     decision: JsonObject | None = None
     by: str = ""
@@ -33,7 +32,7 @@ Parts: TypeAlias = dict[str, Part]
 
 
 def parts_of(ids: Iterable[str]) -> Parts:
-    """Parts that wait, by id."""
+    """Open parts, by id."""
     return {id_: Part() for id_ in ids}
 
 
@@ -43,7 +42,7 @@ def open_parts(parts: Mapping[str, Part]) -> list[str]:
 
 
 def is_resolved(policy: Policy, parts: Mapping[str, Part]) -> bool:
-    """Whether the responses so far resolve the requirement."""
+    """Return True if the responses so far resolve the requirement."""
     return _POLICIES[policy](len(parts), len(open_parts(parts)))
 
 
@@ -51,4 +50,4 @@ _POLICIES: dict[Policy, Callable[[int, int], bool]] = {
     "all": lambda _, waiting: waiting == 0,
     "first": lambda asked, waiting: waiting < asked,
 }
-"""Of how many parts, how many may still wait."""
+"""Whether it is resolved, by the number of its parts and of those still open."""

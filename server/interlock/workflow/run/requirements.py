@@ -1,9 +1,9 @@
 """From a declared review to the requirement that a person sees.
 
 Laws:
-- A requirement's id is a pure function of the run, the visit, the review and its round: drawing it up again gives the
-  same one, and no other requirement of the run has it.
-- The whole requirement is stored with the pause; what is validated later is what was shown.
+- A requirement's id is a pure function of the run, the visit, the review and its round: building it again yields the
+  same id, and no other requirement of the run has it.
+- The whole requirement is stored with the pause; later, input is validated against what was shown.
 
 Source: `docs/protocol.md`, "Requirements".
 """
@@ -53,7 +53,7 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A requirement that is about to be asked: `facts` is the whole of it, `due` when its timeout fires (ms), `kept`
+    """A requirement that is about to be asked: `facts` is the whole of it, `due` the time of its timeout (ms), `kept`
     what a container keeps of it."""
 
     kind: str
@@ -68,13 +68,13 @@ class Asked:
 
     @property
     def private(self) -> JsonObject:
-        """What is folded of it and not sent with `StepPaused`."""
+        """The part that is folded, but not sent with `StepPaused`."""
         due = {} if self.due is None else {"due": self.due}
         return {"requirement": self.facts, **due, **self.kept}
 
     @property
     def shown(self) -> dict[str, Any]:
-        """What of it stands in its `StepPaused`."""
+        """The part that is in its `StepPaused`."""
         shown: dict[str, Any] = {"requirement_id": self.id}
         shown.update((flag, flag == self.kind) for flag in FLAGS)
         if self.kind not in FLAGS:
@@ -86,11 +86,10 @@ class Asked:
 def asked(
     run_id: str, place: Place, path: Path, node: NodeState, review: AnyReview, scope: Scope, now: int, **own: Any
 ) -> Asked:
-    """The requirement of a review of the node at `path`.
+    """Build the requirement of a review of the node at `path`.
 
-    Args:
-        now: the time by the store's clock, in milliseconds since 1970; a timeout counts from it.
-        own: what the review's kind adds.
+    now: the time by the store's clock, in milliseconds since 1970; a timeout counts from it.
+    own: fields of the review's kind.
     """
     kind = kind_of(review, place.node.kind)
     due = None if review.timeout is None else now + round(review.timeout * 1000)
@@ -123,10 +122,10 @@ def asked(
 
 
 def round_of(place: Place, node: NodeState, review: AnyReview) -> tuple[int, ...]:
-    """Which time this is that a visit of a node asks the same: a requirement each.
+    """The round of a review: how often a visit of a node has asked it; each round is a requirement of its own.
 
-    An error is asked about once for each try, and again when the next one fails before it begins: the thread of the
-    one before is still at work.
+    An error is asked about once for each try, and again if the next try fails before it begins, because the thread of
+    the previous one is still running.
     """
     match review:
         case Review() | Choose():
@@ -142,13 +141,13 @@ def round_of(place: Place, node: NodeState, review: AnyReview) -> tuple[int, ...
 
 
 def _own_round(place: Place, node: NodeState) -> int | None:
-    """Which time a container's output is reviewed, where it counts that itself."""
+    """The round of a container's review, if the container counts rounds itself."""
     container = container_of(place.node)
     return None if container is None else container.round(container.own_of(node))
 
 
 def node_in_round(place: Place, visit: int, number: int) -> NodeState:
-    """A node as it is when whatever it may ask several times is asked for the `number`th time."""
+    """The state of a node whose repeatable reviews are in round `number`."""
     node = NodeState(place.step_id, visit, verdict=Verdict(round=number), tries=Tries(attempt=number, turn=number))
     container = container_of(place.node)
     if container is not None:
@@ -157,13 +156,13 @@ def node_in_round(place: Place, visit: int, number: int) -> NodeState:
 
 
 def requirement_id(run_id: str, path: Path, visit: int, kind: str, round_: tuple[int, ...]) -> str:
-    """The id of the requirement that a visit of a node has for one kind of review, in one round of it (`round_of`)."""
+    """The id of the requirement for one kind of review of a visit of a node, in one round (`round_of`)."""
     text = "\x1f".join((run_id, *map(str, path), str(visit), kind, ".".join(map(str, round_))))
     return "req-" + hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def purpose_of(run_id: str, facts: Mapping[str, Any], field_name: str) -> str:
-    """What a secret is sealed for: one field, of one visit of one step."""
+    """The purpose that a secret is sealed for: one field, of one visit of one step."""
     return "\x1f".join((run_id, facts["step_id"], str(facts["visit"]), field_name))
 
 
@@ -173,7 +172,7 @@ def iso_time(ms: int) -> str:
 
 
 def rejections(place: Place, node: NodeState, review: Confirm | Review) -> tuple[OnReject, list[OnReject]]:
-    """What a rejection does by default, and what it may do. After a loop's last iteration there is no next one."""
+    """A rejection's default, and its options. After a loop's last iteration it can't lead to a next one."""
     allowed = list(allowed_on_reject(place.node.kind, review))
     container = container_of(place.node)
     if isinstance(review, Review) and container is not None:
@@ -182,7 +181,7 @@ def rejections(place: Place, node: NodeState, review: Confirm | Review) -> tuple
 
 
 def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
-    """The form that a step had asked for, with what was given; None where it had asked for none."""
+    """The form that a step had asked for, with the given values; None if it had asked for none."""
     ask, given = place.node.asks(Ask), node.form.user_input
     if ask is None or given is None:
         return None

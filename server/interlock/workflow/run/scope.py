@@ -1,9 +1,9 @@
-"""What a node sees: the input, and the content before it.
+"""The input of a node: the run's input, and the content before it.
 
 Laws:
-- All of it is read from the state; nothing is remembered beside it.
+- All of it is read from the state; nothing is stored in addition.
 - A skipped node is passed over. A parallel's content is `{name: content}`, a loop's is its last iteration's, any
-  other container's its last node's; an output that a person replaced is what they wrote.
+  other container's its last node's; a person's replacement of an output takes its place.
 
 Source: `docs/workflows.md`, "What a step is given" and "Containers".
 """
@@ -25,7 +25,7 @@ from interlock_protocol.types import JsonValue
 
 
 class _Told:
-    """What the nodes inside a container tell, as far as they have come; `nodes` are those that were asked, by name."""
+    """The contents of the nodes inside a container so far; `nodes` are those that were requested, by name."""
 
     __slots__ = ("node", "nodes", "place")
 
@@ -62,7 +62,7 @@ class _Told:
 
 
 def content_of_node(place: Place, node: NodeState | None) -> Any:
-    """The node's content as far as it has come, or MISSING."""
+    """The node's content so far, or MISSING."""
     if node is None or node.phase in _WITHOUT:
         return MISSING
     container = container_of(place.node)
@@ -77,7 +77,7 @@ _WITHOUT = frozenset({Phase.SKIPPED, Phase.WITHDRAWN})
 
 
 def last_content(places: Mapping[str, Place], nodes: Mapping[str, NodeState], before: str | None = None) -> Any:
-    """The content of the last of these that has one (of those before `before`, where given), or MISSING."""
+    """The content of the last of these that has one (before `before`, if given), or MISSING."""
     names = iter(reversed(tuple(places)))
     if before is not None:
         next(name for name in names if name == before)
@@ -89,7 +89,7 @@ def last_content(places: Mapping[str, Place], nodes: Mapping[str, NodeState], be
 
 
 def success_of_node(place: Place, node: NodeState) -> tuple[bool, str | None]:
-    """Whether the steps whose content `content_of_node` gives call it a success, and what they say where not."""
+    """Whether the steps behind `content_of_node` call it a success, and their error if not."""
     if node.output.overruled:
         return True, None
     container = container_of(place.node)
@@ -103,14 +103,14 @@ def success_of_node(place: Place, node: NodeState) -> tuple[bool, str | None]:
 
 
 def content_type_of(place: Place, node: NodeState, content: JsonValue) -> str:
-    """The content type of what `content_of_node` gave."""
+    """The content type of the result of `content_of_node`."""
     if container_of(place.node) is None:
         return node.output.content_type
     return "str" if isinstance(content, str) else "json"
 
 
 def scope_at(workflow: Workflow, state: RunState, path: Path) -> Scope:
-    """What the node at `path` is given."""
+    """The input of the node at `path`."""
     scope = Scope(state.input, workflow.input_schema)
     places: Mapping[str, Place] = workflow.places
     nodes: Mapping[str, NodeState] = state.nodes
@@ -123,21 +123,21 @@ def scope_at(workflow: Workflow, state: RunState, path: Path) -> Scope:
 
 
 def scope_of_first(workflow: Workflow, state: RunState, path: Path) -> Scope:
-    """What the first node inside the container at `path` is given."""
+    """The input of the first node inside the container at `path`."""
     place, node = place_at(workflow, path), node_at(state, list(path))
     assert node is not None
     return _inside(place, node, scope_at(workflow, state, path))
 
 
 def scope_inside(workflow: Workflow, state: RunState, path: Path) -> Scope:
-    """What a node after the last one inside the container at `path` would be given."""
+    """The input that a node after the last one inside the container at `path` would get."""
     place, node = place_at(workflow, path), node_at(state, list(path))
     assert node is not None
     return scope_of_first(workflow, state, path).after(last_content(place.children, node.children))
 
 
 def scope_of_work(workflow: Workflow, state: RunState, path: Path) -> Scope:
-    """What the code of the node at `path` is given: a step's, or that which a container asks."""
+    """The input of the code of the node at `path`: a step's, or a container's."""
     container, node = container_of(place_at(workflow, path).node), node_at(state, list(path))
     looks_inside = container is not None and container.LOOKS_FROM_INSIDE
     scope = (scope_inside if looks_inside else scope_at)(workflow, state, path)
@@ -153,7 +153,7 @@ def _after_siblings(places: Mapping[str, Place], nodes: Mapping[str, NodeState],
 
 
 def place_at(workflow: Workflow, path: Path) -> Place:
-    """The place in the definition that a path of names and visits leads to."""
+    """The place in the definition at a path of names and visits."""
     names = [part for part in path if isinstance(part, str)]
     place = workflow.places[names[0]]
     for name in names[1:]:
@@ -162,7 +162,7 @@ def place_at(workflow: Workflow, path: Path) -> Place:
 
 
 def _inside(place: Place, node: NodeState, scope: Scope) -> Scope:
-    """What the first node inside a container is given."""
+    """The input of the first node inside a container."""
     container = container_of(place.node)
     assert container is not None
     earlier = last_content(place.children, node.earlier) if node.earlier else MISSING
@@ -170,9 +170,9 @@ def _inside(place: Place, node: NodeState, scope: Scope) -> Scope:
 
 
 def sent_back(scope: Scope, node: NodeState) -> Scope:
-    """What a node, or whatever runs inside of it, is given after its output was sent back.
+    """The input of a node, or of any node inside it, after its output was sent back.
 
-    What was said with the rejection that led a Condition to its other branch isn't about an output.
+    The feedback of a rejection that led a Condition to its other branch isn't about an output.
     """
     said = node.verdict
     if said.rejected is not None or (said.previous_output is None and said.feedback is None):
@@ -181,7 +181,7 @@ def sent_back(scope: Scope, node: NodeState) -> Scope:
 
 
 def newest_contents(workflow: Workflow, state: RunState) -> dict[str, JsonValue]:
-    """The newest output of each step that has one, by name, wherever it stands."""
+    """The newest output of each step that has one, by name, at any place."""
     newest: dict[str, NodeState] = {}
     for node in walk(state.nodes):
         place = workflow.by_step_id.get(node.step_id)
@@ -195,6 +195,6 @@ def newest_contents(workflow: Workflow, state: RunState) -> dict[str, JsonValue]
 
 
 def newest_filled_in(state: RunState) -> NodeState | None:
-    """The node for which something was filled in last, of those that have begun."""
+    """The node for which a form was filled in last, of those that have begun."""
     filled = [node for node in walk(state.nodes) if node.form.user_input is not None]
     return max(filled, key=lambda node: node.started_index, default=None)

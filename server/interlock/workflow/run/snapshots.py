@@ -41,7 +41,7 @@ def paused(workflow: Workflow, state: RunState) -> Draft:
 
 
 def snapshot(workflow_name: str, state: RunState, now: int) -> dict[str, Any]:
-    """The frame that stands for everything up to `as_of`, drawn up at `now` (in milliseconds since 1970)."""
+    """The frame that replaces everything up to `as_of`, built at `now` (in milliseconds since 1970)."""
     return run_output(
         workflow_name,
         state,

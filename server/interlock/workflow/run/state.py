@@ -1,9 +1,9 @@
-"""The state of a run: what `fold` makes of its log, and snapshots keep.
+"""The state of a run: the fold of its log, as snapshots keep it.
 
 Laws:
-- Nothing but the fold changes a state.
-- A change of what these classes mean, or of how they begin, raises `REDUCER_VERSION`; older snapshots are converted
-  (`older_states`): the log that they stand for may be gone.
+- Only the fold changes a state.
+- A change in the meaning of these classes, or in their defaults, raises `REDUCER_VERSION`; older snapshots are
+  converted (`older_states`), because the log that they summarize may be gone.
 
 Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 """
@@ -26,19 +26,19 @@ from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 3
 OLDEST_READABLE = 2
-"""Snapshots from this version on can be loaded; the logs of older ones are whole."""
+"""Snapshots from this version on can be loaded; of runs with older ones, the log is complete."""
 
 GATES = ("requires_confirmation", "requires_user_input", "requires_route_selection")
-"""The kinds of pause that come before a node runs."""
+"""The kinds of pauses before a node runs."""
 
 REVIEWS = ("requires_output_review", "requires_iteration_review")
-"""The kinds of pause that are about an output."""
+"""The kinds of pauses about an output."""
 
 TOOLS = "requires_executor_input"
-"""The kind of pause that is about an agent's tools."""
+"""The kind of pause about an agent's tools."""
 
 KEPT_KEYS = 32
-"""How many idempotency keys of decisions a state remembers; the store has the others."""
+"""How many idempotency keys of decisions a state keeps; the store has the others."""
 
 Event = Mapping[str, Any]
 
@@ -47,8 +47,8 @@ Event = Mapping[str, Any]
 class Requirement:
     """A requirement that waits: `facts` is the whole object on the wire, `paused_index` its event's index.
 
-    `due` is when its timeout fires, in milliseconds since 1970. `parts` are the responses that it asks for, by their
-    ids, where it asks for several (of an agent's tools, one for each), and `policy` is what resolves it then.
+    `due` is the time of its timeout, in milliseconds since 1970. `parts` are the responses that it asks for, by their
+    ids, if it asks for several (of an agent's tools, one for each), and `policy` decides when they resolve it.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Requirement:
 
     @property
     def waiting_ids(self) -> list[str]:
-        """The ids under which it can be decided now: its own, or those of the parts that wait."""
+        """The ids under which it can be decided now: its own, or those of its open parts."""
         return open_parts(self.parts) if self.parts else [self.id]
 
     @property
@@ -71,7 +71,7 @@ class Requirement:
         return {id_: part for id_, part in self.parts.items() if part.decision is not None}
 
     def respond(self, id_: str, decision: JsonObject, by: str) -> None:
-        """Take in the response to a part. Those that there are stand in the order in which they came."""
+        """Store the response to a part. Responses are kept in the order in which they came."""
         self.parts.pop(id_, None)
         self.parts[id_] = Part(decision, by)
 
@@ -83,9 +83,9 @@ class Requirement:
 
 @dataclass(slots=True)
 class Resolution:
-    """A requirement that was resolved, and how; `index` is that of the event that says so.
+    """A resolved requirement, and its decision; `index` is the index of the event that resolved it.
 
-    `private` is what was logged with it and not sent: of sealed secrets, once the step has ended, only the tags.
+    `private` was logged with it and not sent: of sealed secrets, once the step has ended, only the tags.
     """
 
     requirement: Requirement
@@ -96,14 +96,14 @@ class Resolution:
     private: JsonObject = field(default_factory=dict)
 
     def decided_by(self, id_: str) -> str:
-        """Who decided it, or the part of it that has this id."""
+        """Who decided it, or its part with this id."""
         part = self.requirement.responses.get(id_)
         return self.resolved_by if part is None else part.by
 
 
 @dataclass(slots=True)
 class SessionPatch:
-    """A step's change to the state of its session, and the index of the event that it came with."""
+    """A step's change of the state of its session, and the index of the event that it came with."""
 
     index: int
     changes: list[JsonValue]
@@ -114,10 +114,10 @@ class RunState:
     """The state of a run up to (not including) `next_index`.
 
     `withdrawn` are the requirements that waited when the run ended, or when what they are about was given up.
-    `resolved` keeps the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
+    `resolved` has the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
     `applied_keys` are the idempotency keys of the latest decisions.
-    `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes to the session's
-    state since then: they are saved before the run pauses or ends. Times are in milliseconds.
+    `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes of the session's
+    state since then, which are saved before the run pauses or ends. Times are in milliseconds.
     """
 
     run_id: str
@@ -158,21 +158,21 @@ _MANY: dict[str, TypeAdapter[Any]] = {
     "withdrawn": TypeAdapter(Requirement),
     "resolved": TypeAdapter(Resolution),
 }
-"""Of what there may be as many as there are nodes."""
+"""The fields that may have as many items as there are nodes."""
 
 
 def is_readable(version: int) -> bool:
-    """Whether a state that this version of the fold has dumped can be loaded."""
+    """Return True if a state that was dumped by this version of the fold can be loaded."""
     return OLDEST_READABLE <= version <= REDUCER_VERSION
 
 
 def dump(state: RunState) -> bytes:
-    """The state as JSON, without what is as it begins, to be loaded by the same `REDUCER_VERSION` or a later one."""
+    """The state as JSON, without default values, for `load` of the same `REDUCER_VERSION` or a later one."""
     return _STATE.dump_json(state, exclude_defaults=True)
 
 
 def load(data: bytes, version: int = REDUCER_VERSION) -> RunState:
-    """What `dump` wrote at that version."""
+    """Load what `dump` wrote at that version."""
     parts = load_parts(data, version)
     while True:
         try:
@@ -183,13 +183,13 @@ def load(data: bytes, version: int = REDUCER_VERSION) -> RunState:
 
 
 def result_in(data: bytes) -> tuple[JsonValue, RunStatus, str | None]:
-    """Of a run that has ended, what `dump` wrote of how: its content, its status, and its error."""
+    """The content, status and error of a run that has ended, from what `dump` wrote."""
     raw = from_json(data)
     return raw.get("content"), RunStatus(raw["status"]), raw.get("error")
 
 
 def load_parts(data: bytes, version: int = REDUCER_VERSION) -> Generator[None, None, RunState]:
-    """As `load`, one small part after the other: between them, others may have their turn."""
+    """As `load`, in small parts: the caller may run other tasks between them."""
     raw = from_json(data)
     if version < REDUCER_VERSION:
         yield from convert(raw)
@@ -221,17 +221,17 @@ def _load_nodes(raw: dict[str, Any]) -> Generator[None, None, dict[str, NodeStat
 
 
 def elapsed(since: int, now: int) -> int:
-    """How long it took, in milliseconds. Two nodes know the store's clock to within what asking it took, not better."""
+    """The elapsed milliseconds. Two nodes' clocks agree only to within the time that asking the store's clock takes."""
     return max(0, now - since)
 
 
 def resolution_key(step_id: str, kind: str) -> str:
-    """Where the latest resolution of a step and a kind of pause is kept."""
+    """The key of the latest resolution for a step and a kind of pause."""
     return f"{step_id}:{kind}"
 
 
 def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:
-    """The live node at a path of names and visits, or None when it wasn't entered (or is of an older iteration)."""
+    """The live node at a path of names and visits, or None if it wasn't entered (or is of an older iteration)."""
     node: NodeState | None = None
     children = state.nodes
     for part in path:
@@ -247,7 +247,7 @@ def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:
 
 
 def is_given_up(state: RunState, path: Sequence[PathPart]) -> bool:
-    """Whether the node at a path, or one around it, has ended: what runs there is needed by nobody."""
+    """Return True if the node at a path, or one around it, has ended, so that its work is no longer needed."""
     children = state.nodes
     for part in path:
         if isinstance(part, str):
@@ -261,14 +261,14 @@ def is_given_up(state: RunState, path: Sequence[PathPart]) -> bool:
 
 
 def pending_in(state: RunState, nodes: Mapping[str, NodeState]) -> list[str]:
-    """The ids of what these nodes and those in them wait for: of requirements, and of the parts of each."""
+    """The ids pending for these nodes and those inside: of requirements, and of the parts of each."""
     asked = [state.requirements[node.pending] for node in walk(nodes) if node.pending in state.requirements]
     return [id_ for each in asked for id_ in dict.fromkeys((each.id, *each.waiting_ids))]
 
 
 def walk(nodes: Mapping[str, NodeState]) -> Iterator[NodeState]:
-    """Every node that was entered, those of a loop's iteration before the last included."""
-    for node in tuple(nodes.values()):  # a step in a thread may look while the run goes on
+    """Yield every node that was entered, including those of a loop's previous iteration."""
+    for node in tuple(nodes.values()):  # a step in a thread may read while the run goes on
         yield node
         yield from walk(node.earlier)
         yield from walk(node.children)

@@ -1,11 +1,11 @@
-"""One look at a run: from its root down to what isn't over, and what happens there next.
+"""One walk over a run: from its root down to the nodes that aren't over, and what happens there next.
 
 Laws:
-- Looking changes nothing. It collects events to append and work to run.
-- A look may be cut short between two branches, and another goes on from there: a wide run is looked at in slices. What
-  was looked at in part is taken for open, and only a whole look says what work there is.
-- What comes next in a container is the container's to say (`containers/port.py`); here its moves become events and
-  work. A node's failure, rejection or stop is an outcome that its container may take.
+- A walk changes nothing. It collects events to append and work to run.
+- A walk may be cut short between two branches, and the next one continues from there: a wide run is walked in slices. A
+  branch that was walked in part counts as open, and only a whole walk returns work.
+- A container decides what comes next in it (`containers/port.py`); here its moves become events and work. A node's
+  failure, rejection or stop is an outcome that its container may handle.
 
 Source: engine spec, "Rules" 1 to 9, 11.
 """
@@ -47,17 +47,17 @@ from interlock.workflow.run.state import RunState, elapsed, node_at, pending_in
 from interlock_protocol.types import JsonObject
 
 TIMEOUT = "timeout"
-"""Who has resolved a requirement whose timeout fired."""
+"""The user who resolves a requirement whose timeout fired."""
 
 Task: TypeAlias = port.Task | Literal["execute", "thread"]
-"""What a container asks of its author's code, or to run a step; `thread` is to wait for an earlier try of a step, still
-at work in its thread."""
+"""A task for a container's code, or to run a step; `thread` waits for an earlier try of a step that is still running in
+its thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """User code that is to run now: a step, or the `evaluator` of a container. `key` tells one piece of work from any
-    other of the run."""
+    """User code to run now: a step, or the `evaluator` of a container. `key` identifies a piece of work within the
+    run."""
 
     task: Task
     place: Place = field(compare=False)
@@ -69,17 +69,17 @@ class Work:
 
     @property
     def step_id(self) -> str:
-        """The id of the node whose code it is."""
+        """The id of the node that the code belongs to."""
         return self.place.step_id
 
     @property
     def name(self) -> str:
-        """The name of the node whose code it is."""
+        """The name of the node that the code belongs to."""
         return self.place.node.name
 
     @property
     def is_execution(self) -> bool:
-        """Whether it is the work of a step, and not code that looks where a run goes."""
+        """Return True if it is the work of a step, and not code that decides where a run goes."""
         return self.task == "execute"
 
     @property
@@ -89,10 +89,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What happens next. With `drafts`, append and fold them and ask again; with nothing, the run waits for people.
+    """What happens next. With `drafts`, append and fold them and call again; if empty, the run waits for people.
 
-    `wake_at` is when to ask again, by the clock that `now` is from: a step is to be tried again then. `cut` is the
-    branch before which the look was cut short, to ask again from there.
+    `wake_at` is when to call again for a step's next try, by the same clock as `now`. `cut` is the branch before which
+    the walk was cut short, to continue from there.
     """
 
     drafts: tuple[Draft, ...] = ()
@@ -102,12 +102,12 @@ class Advance:
 
 
 class Walk:
-    """One look at a run, from the root down to what isn't over.
+    """One walk over a run, from the root down to the nodes that aren't over.
 
     Args:
-        held: ids of the steps that an earlier try is still at work for.
-        most: after how many drafts it is cut short.
-        begin: where an earlier one was cut short.
+        held: ids of the steps for which an earlier try is still running.
+        most: the number of drafts after which it is cut short.
+        begin: where the previous walk was cut short.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class Walk:
     # ── Nodes ───────────────────────────────────────────────────────────────────────────────────────────
 
     def sequence(self, places: Iterable[Place], nodes: Mapping[str, NodeState], prefix: Path) -> Outcome:
-        """These nodes one after the other."""
+        """Walk these nodes one after the other."""
         for place in places:
             outcome = self.node(place, nodes.get(place.node.name), (*prefix, place.node.name))
             if not outcome.is_done:
@@ -190,7 +190,7 @@ class Walk:
         return STOPPED if node.output.stop else COMPLETED
 
     def failed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        """A node that failed for good: its step says what that comes to (rule 8)."""
+        """A node that failed for good: its step decides what follows (rule 8)."""
         turned = self.turned_down(place, node, path, skipped_because="error")
         if turned is not None:
             return turned
@@ -204,7 +204,7 @@ class Walk:
     def turned_down(
         self, place: Place, node: NodeState, path: Path, *, skipped_because: str = "rejected"
     ) -> Outcome | None:
-        """What a rejection comes to, and a pause that is open; None when neither holds the node up."""
+        """The outcome of a rejection, or of an open pause; None if neither holds the node up."""
         rejected = node.verdict.rejected
         if rejected == "cancel":
             return Outcome(Ending.REJECTED, (place, node))
@@ -214,7 +214,7 @@ class Walk:
         return None if node.pending is None else OPEN
 
     def entered(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        """A node before its execution: rejected, waiting, about to ask, or ready."""
+        """The outcome of a node before its execution: rejected, waiting, about to ask, or ready."""
         turned = self.turned_down(place, node, path)
         if turned is not None:
             return turned
@@ -248,7 +248,7 @@ class Walk:
         return inside.carry_out(container.next(container.own_of(node), inside))
 
     def waiting(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        """A step that has begun and needs a person: about its output, or about its agent's tools."""
+        """The outcome of a step that has begun and needs a person: about its output, or about its agent's tools."""
         turned = self.turned_down(place, node, path)
         if turned is not None:
             return turned
@@ -257,10 +257,10 @@ class Walk:
         output = Content(said.content, said.content_type, said.success, said.error, said.stop)
         return self.say(place, node, path, "StepCompleted", **completion(output, elapsed(node.started_at, self.now)))
 
-    # ── What people are asked ───────────────────────────────────────────────────────────────────────────
+    # ── Questions to people ─────────────────────────────────────────────────────────────────────────────
 
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
-        """Ask a person: the kind's own event where it has one, then `StepPaused`."""
+        """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
         scope = scope_at(self.workflow, self.state, path)
         asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
         if isinstance(review, Choose):
@@ -269,7 +269,7 @@ class Walk:
         return OPEN
 
     def ask_about_output(self, place: Place, node: NodeState, path: Path, output: Content | None = None) -> Outcome:
-        """The output, and the question about it. That of a step is durable from here on; a container's is already."""
+        """Append the output, and ask about it. A step's output is durable from here on; a container's already is."""
         review = place.node.asks(Review)
         assert review is not None
         content = content_of_node(place, node) if output is None else output.content
@@ -286,7 +286,7 @@ class Walk:
     # ── Containers ──────────────────────────────────────────────────────────────────────────────────────
 
     def do(self, move: Move, place: Place, node: NodeState, path: Path) -> Outcome:
-        """Make events, or work, of what a container says."""
+        """Turn a container's move into events, or work."""
         match move:
             case Outcome():
                 return move
@@ -302,7 +302,7 @@ class Walk:
         raise AssertionError(move)
 
     def branches(self, place: Place, path: Path) -> Iterator[tuple[str, Place]]:
-        """The nodes inside at which this look arrives: from where it begins, to where it is cut short."""
+        """Yield the nodes inside that this walk covers: from where it begins, to where it is cut short."""
         branches = iter(place.children.items())
         begin, depth = self.begins_at, len(path)
         if begin is not None and len(begin) > depth and begin[:depth] == path:
@@ -314,7 +314,7 @@ class Walk:
             yield name, child
 
     def conclude(self, work: Work, node: NodeState, result: Any) -> None:
-        """What the answer of a container's code comes to."""
+        """Turn the answer of a container's code into its next move."""
         container = container_of(work.place.node)
         assert container is not None
         self.do(container.concluded(container.own_of(node), work.task, result), work.place, node, work.path)
@@ -351,11 +351,11 @@ _BY_PHASE = {
     Phase.WITHDRAWN: lambda *_: WITHDRAWN,
     Phase.FAILED: Walk.failed_node,
 }
-"""What comes next of a node, by where it stands."""
+"""The walk of a node, by its phase."""
 
 
 class _Inside:
-    """The nodes inside a container, as it looks at them in a walk."""
+    """The nodes inside a container, as the container sees them in a walk."""
 
     def __init__(self, walk: Walk, place: Place, node: NodeState, path: Path) -> None:
         self.before = (len(walk.drafts), len(walk.work), walk.wake_at)
@@ -396,7 +396,7 @@ class _Inside:
         return self.walk.do(move, self.place, self.node, self.path)
 
     def withdraw(self, move: Withdraw) -> Outcome:
-        """Give up nodes inside; nothing else that was found out here is said, as it may be about them."""
+        """Give up nodes inside; drop everything else found in this container, as it may be about them."""
         walk = self.walk
         drafts, work, walk.wake_at = self.before
         del walk.drafts[drafts:], walk.work[work:]
@@ -414,7 +414,7 @@ class _Inside:
 
 
 def ends_run(state: RunState, work: Work) -> bool:
-    """Whether what a piece of work came to ends the run, and with it whatever runs beside its node."""
+    """Return True if the result of a piece of work ends the run, and with it everything that runs beside its node."""
     node = node_at(state, list(work.path))
     if node is None or node.phase is not Phase.FAILED:
         return node is not None and node.phase is Phase.COMPLETED and node.output.stop
@@ -422,7 +422,7 @@ def ends_run(state: RunState, work: Work) -> bool:
 
 
 def _takes_failures(place: Place) -> bool:
-    """Whether a container around a node may go on when the node fails."""
+    """Return True if a container around a node may go on when the node fails."""
     around = place.parent
     if around is None:
         return False
@@ -431,14 +431,14 @@ def _takes_failures(place: Place) -> bool:
 
 
 def _on_error(place: Place, node: NodeState) -> OnError:
-    """What becomes of a node that failed for good (rule 8)."""
+    """What follows when a node has failed for good (rule 8)."""
     if node.failure.asks:
         return "pause"
     return place.node.on_error if isinstance(place.node, Step) else "fail"
 
 
 def completion(output: Content, duration_ms: int) -> dict[str, Any]:
-    """What a `StepCompleted` says of an output."""
+    """The fields of a `StepCompleted` about an output."""
     response = judgement((output.success, output.error))
     if output.stop:
         response["stop"] = True
@@ -451,13 +451,13 @@ def completion(output: Content, duration_ms: int) -> dict[str, Any]:
 
 
 def judgement(said: tuple[bool, str | None]) -> dict[str, Any]:
-    """Whether a step itself calls its output a success, and what it says where not, as it travels."""
+    """The wire fields for whether a step calls its output a success, and its error if not."""
     success, error = said
     return {"success": success} if error is None else {"success": success, "error": error}
 
 
 def kept_of(output: Content) -> dict[str, Any]:
-    """What is folded of an output under review besides its content."""
+    """What is folded of an output under review, besides its content."""
     kept = {"content_type": output.content_type, "success": output.success, "stop": output.stop}
     more = {"error": output.error, "model": output.model}
     return kept | {key: value for key, value in more.items() if value is not None}

@@ -1,4 +1,4 @@
-"""An index of the runs that wait, for counting them."""
+"""An index of the paused runs, for counting them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a log begins: what stood before is gone."""
+"""The first index of a log: the entries before it are gone."""
 
 from __future__ import annotations
 

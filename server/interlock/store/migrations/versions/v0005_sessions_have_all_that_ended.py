@@ -1,4 +1,4 @@
-"""A session's runs: those that were cancelled and those that failed, too."""
+"""A session's ended runs, including those that were cancelled or failed."""
 
 from __future__ import annotations
 

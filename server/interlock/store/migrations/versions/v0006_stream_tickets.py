@@ -1,4 +1,4 @@
-"""Tickets, by which a stream is opened without a token."""
+"""Tickets, which open a stream without a token."""
 
 from __future__ import annotations
 

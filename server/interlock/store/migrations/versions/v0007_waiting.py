@@ -1,4 +1,4 @@
-"""What waits for whom, of what the rows of runs have as pending."""
+"""What waits for whom, derived from the pending summaries of runs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def upgrade() -> None:
 
 
 def _pages(connection: sa.Connection) -> Iterator[list[Any]]:
-    """All runs that wait, some at a time: what a run waits for may be large."""
+    """Yield all waiting runs in pages: the pending summary of a run may be large."""
     place = {"created_at": -1, "run_id": ""}
     while page := list(connection.execute(_RUNS, {**place, "page": _PAGE})):
         yield page

@@ -1,6 +1,6 @@
 """One outbox, in place of the table of pause notices.
 
-Nodes of the version before may still be running: for them, `pause_notices` is a view of it.
+Nodes of the previous release may still be running: for them, `pause_notices` is a view of the outbox.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VIEW = (
 def upgrade() -> None:
     is_shared = op.get_bind().dialect.name == "postgresql"
     if is_shared:
-        op.execute("LOCK TABLE pause_notices IN ACCESS EXCLUSIVE MODE")  # so that none is left behind
+        op.execute("LOCK TABLE pause_notices IN ACCESS EXCLUSIVE MODE")  # so that no row is left behind
     op.create_table(
         "outbox",
         sa.Column("topic", sa.Text, nullable=False, server_default="pause"),

@@ -1,7 +1,7 @@
-"""Accounts and namespaces: what there is becomes the account `default`'s, each run in its owner's own namespace.
+"""Accounts and namespaces: existing rows go to the account `default`, each run to its owner's own namespace.
 
-What a server of the release before goes on to write, while some are still there, gets the account by the columns'
-defaults; the namespace '' of its runs is read as their owner's own.
+Servers of the previous release may still be writing: their rows get the account by the columns' defaults, and their
+runs' namespace '' is read as the owner's own.
 """
 
 from __future__ import annotations
