@@ -19,6 +19,7 @@ import contextlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Protocol
 
 import structlog
@@ -120,6 +121,8 @@ class Driver:
         self.writer = Writer(self.log, self.clock, state, claimed.generation, self._awake.set)
         self._tasks: dict[Work, asyncio.Task[None]] = {}
         self._given_up: set[asyncio.Task[None]] = set()
+        self._withdrawn = asyncio.Event()
+        self._withdrawn.set()
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
         self._threads = ports.threads
@@ -194,6 +197,7 @@ class Driver:
             self._awake.clear()
             self._is_ending = False
             await self._announce()
+            self._give_up_work(look)
             if self._is_stuck(look):
                 if await self._pause():
                     return
@@ -210,6 +214,7 @@ class Driver:
                     self._on_pause(self.state)
                 await self.sessions.save(self.state)
                 await self._start(look.work)
+                self._give_up_work(look)
                 await self._wait(look.wake_at)
 
     def _look_at_fault(self) -> None:
@@ -294,9 +299,12 @@ class Driver:
             look = self.program.advance(self.state, self.clock.now_ms(), held, most=SLICE, begin=begin)
             if not look.drafts and begin is None:
                 return look
-            self.writer.emit(*look.drafts)
-            if any(draft.event["event"] == "StepsWithdrawn" for draft in look.drafts):
-                self._give_up_work()
+            emitted = list(takewhile(lambda draft: not draft.withdraws, look.drafts))
+            self.writer.emit(*emitted)
+            if len(emitted) < len(look.drafts):
+                await self._withdraw(look.drafts[len(emitted)])
+                begin = None
+                continue
             begin = look.cut
             if begin is not None:
                 await asyncio.sleep(0)
@@ -421,14 +429,26 @@ class Driver:
             run = self.state
             with self._traces.step(run.run_id, run.workflow_id, work.task, work.name, work.attempt):
                 result = await self._worker.result(work)
-            self._finish(work, self.program.concluded(self.state, work, result, self.clock.now_ms()))
+            await self._withdrawn.wait()
+            if not self._is_given_up(work):
+                self._finish(work, self.program.concluded(self.state, work, result, self.clock.now_ms()))
         except asyncio.CancelledError as error:
             if self._worker.is_cancelled or work not in self._tasks:
                 raise
             self._fail(work, error)
         except BaseException as error:
             # SystemExit and KeyboardInterrupt too: a step that exits must not end other runs.
-            self._fail(work, error)
+            await self._withdrawn.wait()
+            if not self._is_given_up(work):
+                self._fail(work, error)
+
+    def _is_given_up(self, work: Work) -> bool:
+        """Return True if what the work came to isn't needed any more; the driver looks at the run again."""
+        if work in self._tasks and not self.program.is_given_up(self.state, work):
+            return False
+        self._tasks.pop(work, None)
+        self._awake.set()
+        return True
 
     def _fail(self, work: Work, error: BaseException) -> None:
         try:
@@ -449,17 +469,30 @@ class Driver:
 
     def _finish(self, work: Work, drafts: tuple[Draft, ...]) -> None:
         """Emit the events of finished work, unless it was given up; if one can't be encoded, raise and emit nothing."""
-        if work not in self._tasks:
-            return
         self.writer.emit(*drafts)
         self._is_ending = self._is_ending or self.program.ends_run(self.state, work)
         self._tasks.pop(work, None)
         self._awake.set()
 
-    def _give_up_work(self) -> None:
-        """Cancel the work of steps that were just withdrawn: its result isn't logged."""
-        for work in [each for each in self._tasks if self.program.is_given_up(self.state, each)]:
+    async def _withdraw(self, draft: Draft) -> None:
+        """Append a withdrawal, unless somebody has appended: what they decided may be about what is withdrawn.
+
+        Results of work wait for it: they may be of what is withdrawn.
+        """
+        self._withdrawn.clear()
+        try:
+            await self.writer.append_alone(draft)
+        finally:
+            self._withdrawn.set()
+
+    def _give_up_work(self, look: Advance) -> None:
+        """Cancel work that isn't needed any more: its result isn't logged."""
+        if len(self._tasks) <= len(look.work):
+            return
+        needed = set(look.work)
+        for work in [each for each in self._tasks if each not in needed]:
             task = self._tasks.pop(work)
+            self._worker.give_up(work)
             self._given_up.add(task)
             task.add_done_callback(self._given_up.discard)
             task.cancel()

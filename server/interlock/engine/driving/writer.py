@@ -214,6 +214,33 @@ class Writer:
         await self._account(appended, len(batch))
         return True
 
+    async def append_alone(self, draft: Draft) -> bool:
+        """Append one event by itself, if nobody else has appended meanwhile; if somebody has, return False.
+
+        It is folded only after it is in the log, at its place: what was emitted meanwhile stands after it, and has to
+        be streamed text, which changes no state.
+
+        Raises:
+            NotWire: `draft` can't be written; nothing has happened.
+        """
+        await self.flush()
+        entry = self._entry(draft)
+        appended = await self._append([(entry, draft.event)], expect_next=self.durable_next)
+        if isinstance(appended, Refused):
+            if appended.reason is not Reason.TAIL_MOVED:
+                raise OwnershipLost(appended)
+            await self.catch_up()
+            return False
+        shift(self.state, appended.first_index, 1)
+        self._fold_at(appended.first_index, draft)
+        self.durable_next = appended.next_index
+        return True
+
+    def _fold_at(self, index: int, draft: Draft) -> None:
+        place, self.state.next_index = self.state.next_index, index
+        fold(self.state, draft.event, draft.private)
+        self.state.next_index = place
+
     def _take(self) -> list[tuple[Entry, dict[str, Any]]]:
         drafts, self._drafts = self._drafts[:APPEND_EVENTS], self._drafts[APPEND_EVENTS:]
         self._bytes = sum(len(entry.body) for entry, _ in self._drafts)

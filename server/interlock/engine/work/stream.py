@@ -44,8 +44,15 @@ class StepStream:
         self._base, executor = program.streamed(writer.state, work)
         content = {**self._base, "event": "RunResponseContentEvent", "content_type": "str", **executor}
         self._prefix = event_body(content)[:-1] + b',"content":'
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Drop what is still to come: the step was given up."""
+        self._is_closed = True
 
     def content(self, text: str) -> None:
+        if self._is_closed:
+            return
         if self._secrets:
             text = str(struck(text, self._secrets))
         try:
@@ -63,6 +70,8 @@ class StepStream:
         self._say(event, tool=tool)
 
     def _say(self, event: str, **fields: JsonValue) -> None:
+        if self._is_closed:
+            return
         shown = {name: struck(value, self._secrets) for name, value in fields.items()}
         body = {**self._base, "event": event, **shown, "created_at": self._writer.clock.now_ms()}
         self._writer.emit_streamed(event, event_body(body))

@@ -10,7 +10,6 @@ Source: `docs/workflows.md`, "Steps".
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -64,6 +63,8 @@ class Worker:
         self._expressions = expressions
         self.is_cancelled = False
         self.secrets: set[str] = set()
+        self._streams: dict[Work, StepStream] = {}
+        self._given_up: set[Work] = set()
         self._environment = Environment(vault, self.secrets, lambda: self.is_cancelled)
 
     async def result(self, work: Work) -> Any:
@@ -85,6 +86,13 @@ class Worker:
         """Return True if a thread is running a step, even if nothing waits for it any more."""
         return work.step_id in self._threads.of(self._writer.state.run_id)
 
+    def give_up(self, work: Work) -> None:
+        """Close the stream of work that isn't needed any more, and tell its thread, if it asks."""
+        self._given_up.add(work)
+        stream = self._streams.get(work)
+        if stream is not None:
+            stream.close()
+
     async def _run(self, activity: Activity, work: Work) -> Any:
         match activity:
             case SessionRead():
@@ -93,22 +101,26 @@ class Worker:
                 return await self._limited(activity, work)
             case Evaluation(Expression() as expression, StepInput() as given):
                 return await self._expressions.value(expression, given)
+            case Evaluation(function, StepInput() as given):
+                return await call(function, replace(given, _cancelled=lambda: self._is_cancelled(work)))
             case Evaluation(function, given):
                 return await call(function, given)
             case ThreadEnd():
                 return await self._thread_ended(activity, work)
 
     async def _limited(self, activity: Function | AgentTurn, work: Work) -> Any:
-        stream = StepStream(self._writer, self._program, work, self.secrets)
-        task = asyncio.current_task()
-        assert task is not None
-        async with time_limited(activity.time_limit) as limit:
-            given = replace(
-                activity.given, _cancelled=lambda: self.is_cancelled or limit.expired() or task.cancelling() > 0
-            )
-            if isinstance(activity, Function):
-                return await execute(activity.function, given, stream, begin=self._begin(work))
-            return await run_agent(activity.agent, activity.paused, given, stream)
+        stream = self._streams[work] = StepStream(self._writer, self._program, work, self.secrets)
+        try:
+            async with time_limited(activity.time_limit) as limit:
+                given = replace(activity.given, _cancelled=lambda: self._is_cancelled(work) or limit.expired())
+                if isinstance(activity, Function):
+                    return await execute(activity.function, given, stream, begin=self._begin(work))
+                return await run_agent(activity.agent, activity.paused, given, stream)
+        finally:
+            del self._streams[work]
+
+    def _is_cancelled(self, work: Work) -> bool:
+        return self.is_cancelled or work in self._given_up
 
     def _begin(self, work: Work) -> Callable[[], Callable[[], None]]:
         return partial(self._threads.begin, self._writer.state.run_id, work.step_id)

@@ -79,7 +79,7 @@ class Race(Node, Container[Won]):
         return Say(self.ENDED, {"winner": winner})
 
     def tells(self, own: Won, told: Told) -> Mapping[str, JsonValue]:
-        return {} if own.winner is None else told.of(own.winner)
+        return told.last() if own.winner is None else told.of(own.winner)  # without one, a branch may have stopped
 
 
 def _those(outcomes: Mapping[str, Outcome], ending: Ending) -> list[str]:

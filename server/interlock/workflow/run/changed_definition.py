@@ -122,7 +122,7 @@ def _of_nodes(
     Args:
         order: the names of those inside that run one after the other; None if their order doesn't matter.
     """
-    entered = {name: node for name, node in nodes.items() if node.phase is not Phase.SKIPPED}
+    entered = {name: node for name, node in nodes.items() if node.phase not in (Phase.SKIPPED, Phase.WITHDRAWN)}
     for name, node in entered.items():
         if name not in places:
             yield f"{name!r} is no longer there"

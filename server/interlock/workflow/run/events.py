@@ -30,6 +30,11 @@ class Draft:
     private: dict[str, Any] | None = None
     resolves: tuple[str, ...] = ()
 
+    @property
+    def withdraws(self) -> bool:
+        """Return True if it gives up a part of the run: it is true only if nothing was decided there meanwhile."""
+        return bool(self.event["event"] == "StepsWithdrawn")
+
 
 def run_event(state: RunState, workflow_name: str, name: str, **fields: Any) -> dict[str, Any]:
     """An event of the run as a whole."""

@@ -87,6 +87,8 @@ def _node(state: RunState, event: typed.StepEvent) -> NodeState:
     if node is None:
         parent = node_at(state, path[:-1])
         node = NodeState(event["step_id"], event["visit"])
+        if parent is None and any(isinstance(part, str) for part in path[:-1]):
+            return node  # it was in what is gone by now: nothing is left that this event could change
         siblings = state.nodes if parent is None else parent.children
         siblings[str(path[-1])] = node
         if parent is not None and parent.kind == "Step":

@@ -247,16 +247,20 @@ def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:
 
 
 def is_given_up(state: RunState, path: Sequence[PathPart]) -> bool:
-    """Return True if the node at a path, or one around it, has ended, so that its work is no longer needed."""
-    children = state.nodes
-    for part in path:
-        if isinstance(part, str):
-            node = children.get(part)
-            if node is None:
-                return False
-            if node.phase.is_over:
+    """Return True if the node at a path, or one around it, has ended or is gone, so that its work isn't needed."""
+    node: NodeState | None = None
+    children: Mapping[str, NodeState] = state.nodes
+    for place, part in enumerate(path):
+        if isinstance(part, int):
+            if node is None or node.part != part:
                 return True
-            children = node.children
+            continue
+        node = children.get(part)
+        if node is None:
+            return place < len(path) - 1  # it hasn't been entered yet; those around it have
+        if node.phase.is_over:
+            return True
+        children = node.children
     return False
 
 

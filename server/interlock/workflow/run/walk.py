@@ -376,12 +376,21 @@ class _Inside:
         return self.walk.sequence(places, self.node.children, self.prefix)
 
     def each(self) -> Mapping[str, Outcome]:
-        outcomes = dict.fromkeys(self.place.children, OPEN)
+        walked: dict[str, Outcome] = {}
         for name, child in self.walk.branches(self.place, self.prefix):
-            outcomes[name] = self.walk.node(child, self.node.children.get(name), (*self.prefix, name))
+            walked[name] = self.walk.node(child, self.node.children.get(name), (*self.prefix, name))
             if self.walk.cut is not None:
                 break
-        return outcomes
+        outcomes = dict.fromkeys(self.place.children, OPEN)
+        if len(walked) < len(outcomes):
+            outcomes |= self._closed()
+        return outcomes | walked
+
+    def _closed(self) -> Mapping[str, Outcome]:
+        """The outcomes of nodes to which nothing can happen any more, known without walking them."""
+        entered = ((name, node) for name, node in self.node.children.items() if node.is_closed)
+        inside = self.place.children
+        return {name: self.walk.node(inside[name], node, self.prefix) for name, node in entered if name in inside}
 
     def has_entered(self, name: str) -> bool:
         return name in self.node.children
