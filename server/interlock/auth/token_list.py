@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from interlock.auth.principal import ALL_SCOPES, USER_SCOPES, Kind, Principal
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT, UnusableName, check_account
-from interlock_protocol.values import is_text
 
 MAX_TOKEN_BYTES: Final = 16 * 1024
 DEFAULT_USER: Final = "admin"
@@ -58,9 +57,9 @@ def parse_strings(value: Any) -> frozenset[str]:
     """Parse a list of strings to a set.
 
     Raises:
-        TypeError: it is not a list of strings, or one of them has a lone surrogate.
+        TypeError: it is not a list of strings, or one of them has a character that can't be printed.
     """
-    if not isinstance(value, list) or not all(isinstance(item, str) and is_text(item) for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
         raise TypeError("not a list of strings")
     return frozenset(value)
 

@@ -133,6 +133,11 @@ def summary(run: ListedRun) -> dict[str, Any]:
     }
 
 
+def _rights(principal: Principal) -> tuple[object, ...]:
+    """What it depends on which runs a principal sees."""
+    return principal.names, principal.owned, principal.scopes, principal.kind
+
+
 class FollowedList:
     """One list that one client follows.
 
@@ -145,6 +150,7 @@ class FollowedList:
     ) -> None:
         self.principal = principal
         self.name = asked.list
+        self._wake = wake
         self._store = store
         self._asked = asked
         self._waiting = bool(asked.filter.waiting_for_me)
@@ -156,6 +162,15 @@ class FollowedList:
         self._has_begun = False
         self._missed_until: int | None = None
         self._count = 0
+
+    def renew(self, principal: Principal) -> None:
+        """Switch to a fresh token. If its bearer sees other runs than before, the list begins anew."""
+        before, self.principal = self.principal, principal
+        if _rights(before) == _rights(principal):
+            return
+        self._asked = self._asked.model_copy(update={"cursor": None})
+        self._has_begun, self._missed_until = False, None
+        self._wake()
 
     @property
     def has_news(self) -> bool:
@@ -352,7 +367,7 @@ class Lists:
             self.clear()
             raise
         for followed in self._followed.values():
-            followed.principal = principal
+            followed.renew(principal)
 
     def with_news(self) -> list[FollowedList]:
         """The lists that may have something to deliver."""

@@ -46,6 +46,7 @@ from interlock.workflow.run.scope import (
 )
 from interlock.workflow.run.state import RunState, node_at
 from interlock.workflow.run.walk import Work
+from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, JsonValue
 
 T = TypeVar("T")
@@ -179,7 +180,7 @@ class _Piece:
             run_id=self._state.run_id,
             user_id=self._state.user_id,
             account=self._state.account,
-            namespace=self._state.namespace,
+            namespace=self._state.namespace or home_of(self._state.user_id),
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
