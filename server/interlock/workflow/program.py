@@ -39,6 +39,7 @@ from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
 from interlock.workflow.run.events import Draft, Effects, Path, effects, step_event
 from interlock.workflow.run.fold import fold, fold_late, shift
+from interlock.workflow.run.policy import Part
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
     TOOLS,
@@ -73,6 +74,7 @@ __all__ = [
     "Function",
     "MayDecide",
     "OutputError",
+    "Part",
     "Path",
     "Program",
     "Requirement",

@@ -394,7 +394,7 @@ async def test_decision_whose_process_died_before_it_was_written_down_is_audited
     await storage.log.append(_confirmed(CONFIRMED, state))
     assert await storage.store.decisions(run_id) == []
 
-    pool.dispatch(run_id, found=True)
+    pool.dispatch(run_id, unaudited=True)
     await idle(pool)
     (audited,) = await storage.store.decisions(run_id)
     assert (audited.requirement_id, audited.resolved_by) == (asked, "bob")

@@ -6,7 +6,8 @@ Laws:
 - No command is refused because of a stale state: the cached state may be behind the log when another process drives
   the run, so a refusal counts only on a state that is as new as the log.
 - Before a command is acknowledged it is in the log, and then in the audit, with its idempotency key.
-- A repeated command appends nothing, but completes what a process left undone that died after its append.
+- A repeated command appends nothing, but completes what a process left undone that died after its append. If only the
+  store failed then, the process itself completes the audit as soon as it can.
 
 Source: `docs/architecture.md`, "A decision, from room to room" and "Order of writes".
 """
@@ -130,14 +131,14 @@ async def _carry_out(context: Context, command: Command, state: RunState, propos
     run_id = state.run_id
     if not proposal.drafts:
         await command.follow_up(state, None)
-        is_recorded = await _record(context, run_id, state.epoch, audit_of(state), command.key)
+        is_recorded = await or_unavailable(_record(context, run_id, state.epoch, audit_of(state), command.key))
         return Accepted(run_id, state.session_id) if is_recorded else None
     appended = await _append(context, command, state, proposal)
     if appended is None:
         return None
     await command.follow_up(state, appended)
     rows = audit(proposal.decided, proposal.drafts[: len(proposal.decided)], appended)
-    is_recorded = await _record(context, run_id, appended.epoch, rows, command.key)
+    is_recorded = await or_unavailable(_record(context, run_id, appended.epoch, rows, command.key))
     return Accepted(run_id, state.session_id, appended.epoch, appended.first_index) if is_recorded else None
 
 
@@ -156,7 +157,12 @@ async def _record(
     context: Context, run_id: str, epoch: int, decisions: Sequence[Decision], key: IdempotencyKey | None
 ) -> bool:
     """Record decisions and the key in the store. Return False if their epoch was lost, and a later one has begun."""
-    if await or_unavailable(context.store.record(run_id, epoch, decisions, key)):
+    try:
+        is_recorded = await context.store.record(run_id, epoch, decisions, key)
+    except StoreUnavailable:
+        context.pool.dispatch(run_id, unaudited=True)  # nobody may ever send the command again
+        raise
+    if is_recorded:
         return True
     await or_unavailable(context.runs.begin_anew(run_id))  # in case the process that began the epoch has died
     return False

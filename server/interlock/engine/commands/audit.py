@@ -65,7 +65,8 @@ def resolved_tools(requirement: Requirement, made: Sequence[Decision]) -> Resolu
     last = made[-1]
     tools = {each.requirement_id: each for each in made if each.requirement_id != requirement.id}
     for id_, each in tools.items():
-        requirement.respond(id_, {key: value for key, value in each.decision.items() if key != "id"}, each.resolved_by)
+        response = {key: value for key, value in each.decision.items() if key != "id"}
+        requirement.respond(id_, response, each.resolved_by, at=each.decided_at, index=each.event_index)
     by_tool: JsonObject = {"executor_requirements": [each.decision for each in tools.values()]}
     decision = by_tool if tools else last.decision
     return Resolution(requirement, decision, last.resolved_by, last.decided_at, last.event_index)

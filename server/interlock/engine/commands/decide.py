@@ -19,8 +19,8 @@ from interlock.engine.commands.apply import Accepted, Command, Proposal
 from interlock.engine.commands.audit import audited
 from interlock.engine.commands.context import Context
 from interlock.engine.commands.definition import DefinitionGone, ask_about_definition
-from interlock.engine.commands.idempotency import key_of
-from interlock.engine.commands.refusals import or_unavailable, unavailable
+from interlock.engine.commands.idempotency import is_of, key_of
+from interlock.engine.commands.refusals import or_unavailable, unavailable, used_otherwise
 from interlock.engine.commands.requests import apply_once, run_named_by
 from interlock.engine.commands.runs import Facts
 from interlock.log.port import Appended
@@ -67,11 +67,22 @@ class Decide(Command):
     async def propose(self, served: Program | None, state: RunState) -> Proposal:
         """Propose the events of the decisions; none if all of them were already taken before."""
         program = self._definition(served, state)
-        if self.key is not None and self.key.digest in state.applied_keys:
+        if self._was_applied(state):
             return Proposal()
         decided = await self._decided(program, state)
         by, now = self.principal.user_id, self.context.clock.now_ms()
         return Proposal(program.continued(state, decided, resolved_by=by, now=now), decided)
+
+    def _was_applied(self, state: RunState) -> bool:
+        """Return True if the log has this message, by its key.
+
+        Raises:
+            Refusal: `conflict`; it has another message with this key.
+        """
+        fingerprint = None if self.key is None else self.key.fingerprint_in(state.applied_keys)
+        if fingerprint and not is_of(fingerprint, self.message, self.context.vault):
+            raise used_otherwise(state.run_id)
+        return fingerprint is not None
 
     def _definition(self, served: Program | None, state: RunState) -> Program:
         if served is not None and served.fits(state):

@@ -34,6 +34,15 @@ def unavailable(sentence: str, run_id: str | None = None) -> Refusal:
     return Refusal(ErrorCode.UNAVAILABLE, sentence, run_id=run_id)
 
 
+def used_otherwise(run_id: str) -> Refusal:
+    """The refusal of an idempotency key that another message had."""
+    return Refusal(
+        ErrorCode.CONFLICT,
+        "This idempotency_key was used with another message; use a new key for a new request.",
+        run_id=run_id,
+    )
+
+
 def no_run(run_id: str) -> Refusal:
     """The refusal for a run that doesn't exist, or that the caller may not know of."""
     return Refusal(ErrorCode.RUN_NOT_FOUND, "There is no such run; check run_id (and session_id).", run_id=run_id)

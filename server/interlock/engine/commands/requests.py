@@ -15,7 +15,7 @@ from interlock.auth import Principal
 from interlock.engine.commands.apply import Accepted, Command, apply
 from interlock.engine.commands.context import Context
 from interlock.engine.commands.idempotency import Keyed, is_of
-from interlock.engine.commands.refusals import no_run, or_unavailable
+from interlock.engine.commands.refusals import no_run, or_unavailable, used_otherwise
 from interlock.engine.commands.runs import Facts
 from interlock.store.port import Outcome
 from interlock_protocol.errors import ErrorCode, Refusal
@@ -60,10 +60,6 @@ async def as_before(context: Context, earlier: Outcome, principal: Principal, me
         Refusal: `conflict`, if the key was used for a different message; `unavailable`.
     """
     if not is_of(earlier.fingerprint, message, context.vault):
-        raise Refusal(
-            ErrorCode.CONFLICT,
-            "This idempotency_key was used with another message; use a new key for a new request.",
-            run_id=earlier.run_id,
-        )
+        raise used_otherwise(earlier.run_id)
     facts = await context.runs.readable(principal, earlier.run_id)
     return Accepted(facts.run_id, facts.session_id)

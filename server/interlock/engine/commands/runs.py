@@ -260,5 +260,5 @@ class Runs:
 
 
 def _private(draft: Draft, key: IdempotencyKey | None) -> bytes | None:
-    private = {**(draft.private or {}), **({} if key is None else {"key": key.digest})}
+    private = {**(draft.private or {}), **({} if key is None else {"key": key.logged})}
     return to_json(private) if private else None

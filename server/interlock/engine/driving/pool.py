@@ -85,7 +85,7 @@ class Pool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, None] = {}
         self._again: set[str] = set()
-        self._found: set[str] = set()
+        self._unaudited: set[str] = set()
         self._lost: dict[str, Seen] = {}
         self._left: OrderedDict[str, float] = OrderedDict()
         self._kept: OrderedDict[str, RunState] = OrderedDict()
@@ -95,17 +95,17 @@ class Pool:
 
     # ── Dispatch ────────────────────────────────────────────────────────────────────────────────────────
 
-    def dispatch(self, run_id: str, *, found: bool = False) -> None:
+    def dispatch(self, run_id: str, *, unaudited: bool = False) -> None:
         """Have the run driven, now or when there is room.
 
         Args:
-            found: a sweep found the run; no command asked for it. The process that took a decision on it may have died
-                before it wrote the audit.
+            unaudited: decisions on the run may lack their audit: a sweep found the run, and the process that took one
+                may have died before it wrote it; or the store failed here when it was to be written.
         """
         if self._stopping:
             return
-        if found:
-            self._found.add(run_id)
+        if unaudited:
+            self._unaudited.add(run_id)
         if run_id in self._tasks:
             self._again.add(run_id)
         elif len(self._tasks) < self._most:
@@ -182,7 +182,6 @@ class Pool:
             logger.exception("run_broke_off")
             asyncio.get_running_loop().call_later(BROKE_OFF_SECONDS, self.dispatch, run_id)
         finally:
-            self._found.discard(run_id)
             self._tasks.pop(run_id, None)
             self._next(run_id)
 
@@ -204,7 +203,11 @@ class Pool:
         if run_id in self._lost:
             await self._begin_anew(run_id, self._lost[run_id])
             del self._lost[run_id]
-        state = self._kept.pop(run_id, None) or await load_state(self.log, self.store, run_id)
+        kept = self._kept.pop(run_id, None)
+        if run_id in self._unaudited:
+            state = await self._load_and_audit(run_id)
+        else:
+            state = kept or await load_state(self.log, self.store, run_id)
         program = None if state is None else await self._program_of(state)
         if state is None or program is None:
             self._leave(run_id)
@@ -219,6 +222,18 @@ class Pool:
             await self._own(program, state, claimed)
         elif claimed is not None and claimed.reason is Reason.ENDED:
             await self.settle_ended(run_id)
+
+    async def _load_and_audit(self, run_id: str) -> RunState | None:
+        """Load a run as its log has it now, and write the audit of its decisions, in case they lack it."""
+        self._unaudited.discard(run_id)  # first: it may be said again of a later decision
+        try:
+            state = await load_state(self.log, self.store, run_id)
+            if state is not None:
+                await self.store.record(run_id, state.epoch, audit_of(state))
+        except BaseException:
+            self._unaudited.add(run_id)
+            raise
+        return state
 
     async def _claim(self, run_id: str) -> Claimed | Refused | None:
         """Claim the run, and create its head if it is new. Return None if it began a new epoch; it is then driven
@@ -246,8 +261,6 @@ class Pool:
         self.ports.counters.claimed(cut_off=claimed.abandoned)
         try:
             state = await self._as_claimed(state, claimed)
-            if run_id in self._found:
-                await self.store.record(run_id, state.epoch, audit_of(state))
             await self._drive_on(Driver(program, state, self.ports, claimed, on_pause=self._on_pause))
         except LogShorter:
             self._look_for_loss(run_id, claimed.head.epoch)

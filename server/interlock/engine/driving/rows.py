@@ -6,7 +6,17 @@ from typing import Any
 
 from interlock.store.ports.decisions import Decision
 from interlock.store.ports.runs import Settlement, Snapshot
-from interlock.workflow.program import REDUCER_VERSION, Decided, Requirement, RunState, dump, next_timer, said
+from interlock.workflow.program import (
+    REDUCER_VERSION,
+    Decided,
+    Part,
+    Requirement,
+    Resolution,
+    RunState,
+    dump,
+    next_timer,
+    said,
+)
 from interlock_protocol.limits import MAX_STATE_BYTES
 from interlock_protocol.types import JsonObject
 from interlock_protocol.values import NotWire, too_large
@@ -28,18 +38,44 @@ def parted(audited: JsonObject) -> tuple[JsonObject, JsonObject]:
 
 def audit_of(state: RunState) -> list[Decision]:
     """The audit rows of the decisions that a state still has: one per tool, as when they were made."""
+    unresolved = [*state.requirements.values(), *state.withdrawn.values()]
+    parts = [
+        _of_part(state, id_, part, part.at, part.index)
+        for requirement in unresolved
+        for id_, part in requirement.responses.items()
+        if part.index is not None
+    ]
+    return [*parts, *(row for each in state.resolved.values() for row in _of_resolution(state, each))]
+
+
+def _of_part(state: RunState, id_: str, part: Part, at: int, index: int) -> Decision:
+    return Decision(state.run_id, id_, {"id": id_, **(part.decision or {})}, part.by, at, state.epoch, index)
+
+
+def _of_resolution(state: RunState, each: Resolution) -> list[Decision]:
+    """The rows of a resolution's parts, and its own if another event resolved it (a timeout) or it has no parts."""
+    parts = [
+        # Of a part that an older version folded, only the resolution is known.
+        _of_part(state, id_, part, *((each.resolved_at, each.index) if part.index is None else (part.at, part.index)))
+        for id_, part in each.requirement.responses.items()
+    ]
+    if any(row.event_index == each.index for row in parts):
+        return parts
+    decision = {key: value for key, value in each.decision.items() if not (parts and key == "executor_requirements")}
     return [
-        Decision(
-            run_id=state.run_id,
-            requirement_id=id_,
-            decision=with_private(decision, each.private),
-            resolved_by=each.decided_by(id_),
-            decided_at=each.resolved_at,
-            epoch=state.epoch,
-            event_index=each.index,
-        )
-        for each in state.resolved.values()
-        for id_, decision in Decided(each.requirement, each.decision).by_id.items()
+        *parts,
+        *(
+            Decision(
+                run_id=state.run_id,
+                requirement_id=id_,
+                decision=with_private(made, each.private),
+                resolved_by=each.resolved_by,
+                decided_at=each.resolved_at,
+                epoch=state.epoch,
+                event_index=each.index,
+            )
+            for id_, made in Decided(each.requirement, decision).by_id.items()
+        ),
     ]
 
 

@@ -117,7 +117,7 @@ class Takeover:
         ownerless = [run_id for run_id in found if self._is_free(run_id)]
         for run_id in ownerless:
             if self._pool.room and (offered or run_id in self._before):
-                self._pool.dispatch(run_id, found=True)
+                self._pool.dispatch(run_id, unaudited=True)
         if not offered:
             self._before = set(ownerless)
 

@@ -6,6 +6,7 @@ Law: a key belongs to one user of one account, and is kept 24 hours.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,8 +25,18 @@ class IdempotencyKey:
     account: str = DEFAULT_ACCOUNT
 
     @property
-    def digest(self) -> str:
-        """The key as it is in the log of a run: short, and unique within the run's account."""
+    def logged(self) -> str:
+        """The key as it is in the log of a run, with the fingerprint of the request it was sent with."""
+        return f"{self._digest}:{self.fingerprint}"
+
+    def fingerprint_in(self, logged: Iterable[str]) -> str | None:
+        """The fingerprint that this key was logged with; "" if an older version kept none; None if it wasn't logged."""
+        found = (each.partition(":") for each in logged)
+        return next((fingerprint for digest, _, fingerprint in found if digest == self._digest), None)
+
+    @property
+    def _digest(self) -> str:
+        """A short name of the key that is unique within the run's account."""
         return hashlib.blake2b(f"{self.user_id}\x1f{self.key}".encode(), digest_size=12).hexdigest()
 
 

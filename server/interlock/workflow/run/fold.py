@@ -264,7 +264,7 @@ def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> 
     if not state.status.is_final:
         _resumed(state, event)
     decision = dict(event["decision"])
-    if "executor_requirements" in decision and not _is_resolved_by(requirement, event):
+    if "executor_requirements" in decision and not _is_resolved_by(requirement, event, state.next_index):
         return  # only some parts are decided; a timeout decides the whole
     if requirement.responses:
         decision["executor_requirements"] = requirement.responses_on_wire
@@ -291,12 +291,13 @@ def _resumed(state: RunState, event: Decision) -> None:
     state.status = RunStatus.RUNNING
 
 
-def _is_resolved_by(requirement: Requirement, event: Decision) -> bool:
+def _is_resolved_by(requirement: Requirement, event: Decision, index: int) -> bool:
     """Fold the responses to some parts of a requirement; return True if they resolve it."""
+    by, at = event["resolved_by"], event["resolved_at"]
     given: Mapping[str, Any] = event["decision"]
     for each in given["executor_requirements"]:
         response = {key: value for key, value in each.items() if key != "id"}
-        requirement.respond(each["id"], response, event["resolved_by"])
+        requirement.respond(each["id"], response, by, at=at, index=index)
     responses = requirement.responses
     shown = [
         _answered(each, responses[each["id"]].decision or {}) if each["id"] in responses else each

@@ -22,10 +22,16 @@ Policy: TypeAlias = Literal["all", "first"]
 
 @dataclass(slots=True)
 class Part:
-    """One response that a requirement waits for; after it arrives, the decision, and who made it."""
+    """One response that a requirement waits for; after it arrives, the decision, who made it, and when.
+
+    `at` is in milliseconds since 1970. `index` is the index of the event that decided it; None if an older version
+    folded it.
+    """
 
     decision: JsonObject | None = None
     by: str = ""
+    at: int = 0
+    index: int | None = None
 
 
 Parts: TypeAlias = dict[str, Part]

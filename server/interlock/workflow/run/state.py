@@ -70,10 +70,10 @@ class Requirement:
         """The parts that are decided, by id."""
         return {id_: part for id_, part in self.parts.items() if part.decision is not None}
 
-    def respond(self, id_: str, decision: JsonObject, by: str) -> None:
+    def respond(self, id_: str, decision: JsonObject, by: str, *, at: int, index: int) -> None:
         """Store the response to a part. Responses are kept in the order in which they came."""
         self.parts.pop(id_, None)
-        self.parts[id_] = Part(decision, by)
+        self.parts[id_] = Part(decision, by, at, index)
 
     @property
     def responses_on_wire(self) -> list[JsonValue]:
@@ -95,11 +95,6 @@ class Resolution:
     index: int
     private: JsonObject = field(default_factory=dict)
 
-    def decided_by(self, id_: str) -> str:
-        """Who decided it, or its part with this id."""
-        part = self.requirement.responses.get(id_)
-        return self.resolved_by if part is None else part.by
-
 
 @dataclass(slots=True)
 class SessionPatch:
@@ -115,7 +110,7 @@ class RunState:
 
     `withdrawn` are the requirements that waited when the run ended, or when what they are about was given up.
     `resolved` has the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
-    `applied_keys` are the idempotency keys of the latest decisions.
+    `applied_keys` are the idempotency keys of the latest decisions, each with its message's fingerprint.
     `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes of the session's
     state since then, which are saved before the run pauses or ends. Times are in milliseconds.
     """
