@@ -67,6 +67,8 @@ async def test_each_claim_is_trusted_for_itself(claim: str) -> None:
         {"account": "a" * 65},
         {"account": ["acme"]},
         {"account": 7},
+        {"groups": ["a\0b"]},
+        {"groups": ["a\nb"]},
         {"namespaces": "project.x"},
         {"namespaces": ["a b"]},
         {"namespaces": [""]},
@@ -81,6 +83,12 @@ async def test_each_claim_is_trusted_for_itself(claim: str) -> None:
 async def test_a_place_that_cannot_be_one_is_refused_rather_than_left_out(said: dict[str, Any]) -> None:
     with pytest.raises(InvalidToken):
         await who(Trust(claims=ALL), **said)
+
+
+async def test_the_account_whose_admins_run_the_server_is_nobodys_to_choose() -> None:
+    with pytest.raises(InvalidToken):
+        await who(Trust("acme", ALL), account="default")
+    assert (await who(Trust("acme", ALL), account="umbrella")).account == "umbrella"
 
 
 def listed(**more: Any) -> Principal:

@@ -361,6 +361,20 @@ async def test_fresh_token_that_lets_one_see_less_is_held_to_at_once(live: Live)
         assert "run_changed" not in names_of(await page.settled())
 
 
+async def test_list_begins_anew_for_a_fresh_token_that_lets_one_see_other_runs(live: Live) -> None:
+    user, owner = User(), User()
+    async with live.talk(user.token()) as page, live.talk(owner.token()) as talk:
+        mine = {"workflow_id": "grouped", "waiting_for_me": True}
+        assert run_ids(await follow(page, filter=mine)) == []
+        run_id = (await paused(talk, "grouped"))["run_id"]
+        for groups, seen in ((["reviewers"], [run_id]), ([], [])):
+            user._claims["groups"] = groups
+            await page.send(action="authenticate", token=user.token())
+            anew = await page.until("runs_listed")
+            assert not anew[-1]["resumed"]
+            assert [each for each in run_ids(anew) if each == run_id] == seen
+
+
 # ── Several lists ───────────────────────────────────────────────────────────────────────────────────────
 
 

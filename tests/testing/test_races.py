@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.support.live import eventually
 
-from interlock import Ask, Confirm, Race, Step, StepInput, Steps, UserInputField, Workflow
+from interlock import Ask, Condition, Confirm, Loop, Race, Step, StepInput, Steps, UserInputField, Workflow
 from interlock.testing import running
 from interlock_protocol.errors import ErrorCode, Refusal
 
@@ -101,3 +101,50 @@ async def test_branch_that_a_person_lets_go_first_wins_also_after_a_restart() ->
         await run.restart()
         await (await run.paused("ask")).confirm()
         assert await run.completed() == "asked"
+
+
+async def test_loser_that_only_looked_is_cancelled_and_never_heard() -> None:
+    """A condition whose evaluator runs hasn't begun; what it finds later is about a race that is gone."""
+    looking, told = asyncio.Event(), asyncio.Event()
+
+    async def looks(_: StepInput) -> bool:
+        looking.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            told.set()
+        return True
+
+    async def quick(_: StepInput) -> str:
+        await looking.wait()
+        return "quick"
+
+    race = Race("first", [Condition("deploy", looks, steps=[Step("inner", lambda _: "x")]), quick])
+    deploy = Step("deploy", lambda _: "deployed", human_review=Confirm("Deploy?"))
+    async with running(Workflow("w", steps=[Loop("l", [race], max_iterations=2), deploy])) as run:
+        await run.paused("deploy")
+        assert told.is_set()
+        assert not [each for each in run.events if each["event"] == "ConditionExecutionStarted"]
+
+
+async def test_loser_that_goes_on_streaming_is_not_heard() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(_: StepInput) -> AsyncIterator[str]:
+        try:
+            yield "hello"
+            begun.set()
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            yield "still here"
+        finally:
+            ended.set()
+
+    async def quick(_: StepInput) -> str:
+        await begun.wait()
+        return "quick"
+
+    async with running(Workflow("w", steps=[Race("first", [Step("s", stubborn), quick])])) as run:
+        await run.completed()
+        await eventually(ended.is_set)
+        assert [each["content"] for each in run.events if each["event"] == "RunResponseContentEvent"] == ["hello"]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from interlock.engine.work.agents import run_agent
 from interlock.secrets.port import Vault
-from interlock.workflow.activities import Activity, AgentTurn, Evaluation, Function, SessionRead, content_of
+from interlock.workflow.activities import Activity, AgentTurn, Evaluation, Function, SessionRead, ThreadEnd, content_of
 from interlock.workflow.decide.decide import Decided
 from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
 from interlock.workflow.declare.expressions import Expression
@@ -264,6 +264,8 @@ class Simulation:
 def called(activity: Activity) -> Any:
     """What an activity comes to, at once."""
     match activity:
+        case ThreadEnd():
+            return None
         case SessionRead():
             return Session("session-1")
         case Function(function, given):

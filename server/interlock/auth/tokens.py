@@ -124,7 +124,7 @@ class Trust:
 
     def place(self, claims: Mapping[str, Any]) -> dict[str, Any]:
         """Return a bearer's account, namespaces and kind; raise `UnusableName` or `TypeError`."""
-        said = {name: claims[name] for name in self.claims if name in claims}
+        said = {name: claims[name] for name in self.claims if claims.get(name) is not None}
         if said.get("account") == DEFAULT_ACCOUNT != self.account:
             raise UnusableName(f"The account {DEFAULT_ACCOUNT!r}, whose admins run the server, is nobody's to choose.")
         return {

@@ -75,3 +75,11 @@ def test_what_was_broken_off_is_not_broken_off_again() -> None:
     assert not run.state.nodes["work"].tries.at_work
     assert recovered(run.workflow, load(dump(run.state))) == ()
     assert run.run().last["content"] == "done"
+
+
+def test_step_begins_when_its_thread_has_ended() -> None:
+    run = out_of_time()
+    (work,) = advance(run.workflow, run.state, run.clock, {step_id(run)}).work
+    run.running[work.key] = work
+    run.finish(work)
+    assert run.run().last["content"] == "done"

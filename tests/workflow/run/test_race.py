@@ -8,6 +8,7 @@ import pytest
 from tests.workflow.simulation import Simulation, says, tells
 
 from interlock import Confirm, Loop, Parallel, Race, Review, Step, StepInput, StepOutput, Steps, Workflow
+from interlock.workflow.run.changed_definition import fits
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.state import dump, load
 from interlock.workflow.run.walk import Work
@@ -200,3 +201,61 @@ def test_slice_that_finds_a_winner_gives_up_the_branches_beyond_it() -> None:
     finish(run, "quick")
     assert len(run.of("StepsWithdrawn")[0]["step_paths"]) == 40
     assert run.last["content"] == "quick"
+
+
+# ── Looks that see a part of it ─────────────────────────────────────────────────────────────────────────
+
+
+def twelve(*, first_is_skipped: bool = False) -> Simulation:
+    ends = Step("b0", breaks, on_error="skip") if first_is_skipped else Step("b0", says("b0"))
+    branches = [ends, *(Step(f"b{number}", says("x"), human_review=Confirm()) for number in range(1, 11))]
+    run = Simulation(Workflow("w", steps=[Race("first", [*branches, Step("b11", says("b11"))])]), most=3)
+    run.settle()
+    return run
+
+
+@pytest.mark.parametrize("first_is_skipped", [True, False])
+@pytest.mark.parametrize("order", [("b0", "b11"), ("b11", "b0")])
+def test_what_has_ended_is_not_withdrawn_by_a_look_that_does_not_get_to_it(
+    order: tuple[str, str], first_is_skipped: bool
+) -> None:
+    run = twelve(first_is_skipped=first_is_skipped)
+    for name in order:
+        run.finish(working(run, name))
+    run.settle()
+    (event,) = run.of("StepsWithdrawn")
+    assert {path[-1] for path in event["step_paths"]} - {"b0"} == {f"b{number}" for number in range(1, 11)}
+    winner = "b11" if first_is_skipped else order[0]
+    assert run.of("RaceExecutionCompleted")[0]["winner"] == winner
+
+
+# ── Around it ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_branch_that_stops_the_run_gives_it_its_content() -> None:
+    run = race(Step("enough", lambda _: StepOutput("enough", stop=True)), ASKING)
+    finish(run, "enough")
+    assert (run.last["event"], run.last["content"]) == ("WorkflowCompleted", "enough")
+
+
+@pytest.mark.parametrize("loser", [None, Step("ask", says("x")), Parallel("ask", [Step("in", says("x"))])])
+def test_definition_may_lose_or_change_a_branch_that_was_withdrawn(loser: Any) -> None:
+    after = Step("after", tells, human_review=Confirm())
+    run = Simulation(Workflow("w", steps=[Race("first", [Step("quick", says("q")), ASKING]), after]))
+    run.run()
+    branches = [Step("quick", says("q")), *([] if loser is None else [loser])]
+    assert fits(Workflow("w", steps=[Race("first", branches), after]), run.state)
+
+
+def test_event_of_what_is_gone_changes_nothing() -> None:
+    again = Loop("l", [Race("first", [Step("deploy", says("x")), Step("quick", says("q"))])], max_iterations=2)
+    run = Simulation(Workflow("w", steps=[again, Step("deploy", says("x"), human_review=Confirm())]))
+    run.settle()
+    late = {**run.of("StepStarted")[0], "event": "StepSkipped", "reason": "error"}
+    for _ in range(2):
+        finish(run, "quick")
+    before = dump(run.state)
+    fold(run.state, {**late, "step_path": ["l", 1, "first", "deploy"]})
+    run.state.next_index -= 1
+    run.state.ended_steps.pop()
+    assert dump(run.state) == before
