@@ -274,7 +274,7 @@ async def test_replica_that_takes_a_master_s_place_is_found(masters: Masters, sq
                     return None if head is None else head.owner
                 return None
 
-            await eventually(owner, lambda name: name == one.name, 30)
+            await eventually(owner, lambda name: name == one.name, 90)
             await one.write(owned[lost], 1)
 
 
