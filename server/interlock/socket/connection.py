@@ -131,8 +131,8 @@ class Socket:
             self._send_for(0.0)
 
     def _send_for(self, seconds: float) -> None:
-        """Limit further sending to this many seconds."""
-        if self._sending is not None:
+        """Limit further sending to this many seconds, unless its time is up already."""
+        if self._sending is not None and not self._sending.expired():
             self._sending.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def _end(self, reader: asyncio.Task[None]) -> None:
