@@ -37,7 +37,7 @@ from interlock.workflow.declare.values import legible, said
 from interlock.workflow.run import advance as rules
 from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
-from interlock.workflow.run.events import Draft, Effects, Path, effects, step_event
+from interlock.workflow.run.events import Draft, Path, effects, step_event
 from interlock.workflow.run.fold import fold, fold_late, shift
 from interlock.workflow.run.policy import Part
 from interlock.workflow.run.state import (
@@ -67,12 +67,10 @@ __all__ = [
     "Draft",
     "EarlierRun",
     "Echoed",
-    "Effects",
     "Environment",
     "Evaluation",
     "Expression",
     "Function",
-    "MayDecide",
     "OutputError",
     "Part",
     "Path",

@@ -300,6 +300,44 @@ async def test_only_a_decision_or_an_end_may_come_to_stand_before_what_was_folde
         await run.writer.flush()
 
 
+# ── Alone ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("is_piled_up", [True, False])
+@pytest.mark.parametrize("listening", [True, False])
+async def test_nothing_is_appended_alone_that_was_made_without_what_others_decided(
+    storage: Storage, listening: bool, is_piled_up: bool
+) -> None:
+    """Also if their decision is only found by writing what had piled up."""
+    run = await owned(storage, listening=listening)
+    await run.waiting()
+    alone = custom(run.state, 7)
+    if is_piled_up:
+        run.writer.emit(custom(run.state))
+    await storage.confirm(FORK, RUN, "left")
+    assert not await run.writer.append_alone(alone)
+    assert (await storage.names(RUN))[4:] == ["StepContinued", *["CustomEvent"] * is_piled_up]
+    await run.agrees()
+    assert await run.writer.append_alone(custom(run.state, 7))
+    await run.agrees()
+
+
+async def test_what_is_streamed_meanwhile_stands_after_what_is_appended_alone(storage: Storage) -> None:
+    run = await owned(storage)
+    await run.waiting()
+    storage.log.begun.clear()
+    storage.log.way.clear()
+    appending = asyncio.create_task(run.writer.append_alone(custom(run.state, 1)))
+    await storage.log.begun.wait()
+    run.writer.emit_streamed("CustomEvent", event_body(custom(run.state, 2).event))
+    storage.log.way.set()
+    assert await appending
+    await run.writer.flush()
+    bodies = [entry.body for batch in await storage.batches(RUN) for entry in batch.entries]
+    assert [b'"1 "' in bodies[-2], b'"2 "' in bodies[-1]] == [True, True]
+    await run.agrees()
+
+
 # ── Pausing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -435,12 +435,16 @@ class Driver:
         except asyncio.CancelledError as error:
             if self._worker.is_cancelled or work not in self._tasks:
                 raise
-            self._fail(work, error)
+            await self._failed(work, error)
         except BaseException as error:
             # SystemExit and KeyboardInterrupt too: a step that exits must not end other runs.
-            await self._withdrawn.wait()
-            if not self._is_given_up(work):
-                self._fail(work, error)
+            await self._failed(work, error)
+
+    async def _failed(self, work: Work, error: BaseException) -> None:
+        """Emit the error of work, unless the work was given up."""
+        await self._withdrawn.wait()
+        if not self._is_given_up(work):
+            self._fail(work, error)
 
     def _is_given_up(self, work: Work) -> bool:
         """Return True if what the work came to isn't needed any more; the driver looks at the run again."""

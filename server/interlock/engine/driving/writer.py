@@ -92,6 +92,7 @@ class Writer:
         self._oldest = 0.0
         self._waiting: list[asyncio.Future[None]] = []
         self._known: dict[int, Batch] = {}
+        self._others = 0  # how many entries of other writers were folded
         self._is_appending = False
         self.tail = state.next_index
         self._pending_bytes = MAX_PENDING_BYTES  # not counted yet
@@ -223,7 +224,10 @@ class Writer:
         Raises:
             NotWire: `draft` can't be written; nothing has happened.
         """
+        others = self._others
         await self.flush()
+        if self._others != others:
+            return False  # the draft was made without these
         entry = self._entry(draft)
         appended = await self._append([(entry, draft.event)], expect_next=self.durable_next)
         if isinstance(appended, Refused):
@@ -284,6 +288,7 @@ class Writer:
             raise LogShorter(self.state.run_id)
         self.durable_next = appended.next_index
         if foreign:
+            self._others += foreign
             shift(self.state, expected, foreign)
             await self._fold_between(expected, appended.first_index)
             self._wake()  # the driver hasn't seen these entries
@@ -323,6 +328,7 @@ class Writer:
         if tail <= self.durable_next:
             return
         first = self.durable_next
+        self._others += tail - first
         shift(self.state, first, tail - first)
         self.durable_next = tail
         await self._fold_between(first, tail)

@@ -164,10 +164,10 @@ def is_readable(version: int) -> bool:
 def dump(state: RunState) -> bytes:
     """The state as JSON, without default values, for `load` of the same `REDUCER_VERSION` or a later one."""
     data = _STATE.dump_json(state, exclude_defaults=True)
-    return data if not state.status.is_final else b"{" + _told_by_absence(state) + data[1:]
+    return data if not state.status.is_final else b"{" + _nulls_of_ended(state) + data[1:]
 
 
-def _told_by_absence(state: RunState) -> bytes:
+def _nulls_of_ended(state: RunState) -> bytes:
     """The nulls of a run that has ended: nodes of 0.1.0, which may serve beside this one, look for them."""
     nulls = {"content": state.content, "error": state.error}
     return b"".join(b'"%b":null,' % name.encode() for name, value in nulls.items() if value is None)
