@@ -23,17 +23,20 @@ from interlock import Transition as To
 from interlock.workflow.activities import HttpCall, Script
 from interlock.workflow.declare.errors import LogicError
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.types import RunStatus
+from interlock_protocol.types import JsonObject, RunStatus
 
 END = State(is_terminal=True)
-FORM = {"type": "form", "fields": [{"name": "approved", "type": "boolean", "label": "Go?", "required": True}]}
+FORM: JsonObject = {
+    "type": "form",
+    "fields": [{"name": "approved", "type": "boolean", "label": "Go?", "required": True}],
+}
 ON_APPROVED = [
     To("end", {"field": "approved", "equals": True}),
     To("no", {"field": "amount", "equals": 9}),
 ]
 
 
-def run_of(states: dict[str, State], input: Any = None, *, first: str = "a", **logic: Any) -> Simulation:  # noqa: A002
+def run_of(states: dict[str, State], input: Any = None, *, first: Any = "a", **logic: Any) -> Simulation:  # noqa: A002
     """A run until only people can go on. Logic returns the value with the name of its code or URL, or raises it."""
 
     def called(activity: Script | HttpCall) -> Any:
@@ -54,6 +57,12 @@ def waiting(simulation: Simulation) -> Any:
 def answered(simulation: Simulation, **values: Any) -> Simulation:
     simulation.decide({"id": waiting(simulation).id, "user_input": values})
     return simulation.run()
+
+
+def kept(seen: list[Any], value: Any, returned: Any) -> Any:
+    """Keep what was called with, and return this."""
+    seen.append(value)
+    return returned
 
 
 def names(simulation: Simulation) -> list[str]:
@@ -117,7 +126,7 @@ def test_a_request_gets_the_data_with_its_types_and_keeps_secrets_unexpanded() -
     states = {"s": State(Js("one"), [To("a")]), "a": State(logic, [To("end")]), "end": END}
     url = "http://x/a%2Fb"
     run_of(
-        states, {"who": "a/b"}, first="s", one={"amount": 5}, **{url: lambda call: seen.append(call) or {"status": 200}}
+        states, {"who": "a/b"}, first="s", one={"amount": 5}, **{url: lambda call: kept(seen, call, {"status": 200})}
     )
     assert seen[0].body == {"amount": 5, "text": "for a/b"}
     assert seen[0].headers == {"Authorization": "Bearer ${secrets.KEY}"}
@@ -284,7 +293,7 @@ def test_a_halt_without_a_state_for_it_cancels_the_run_when_nobody_answers() -> 
 def test_scripts_after_a_halt_see_its_input() -> None:
     seen: list[Any] = []
     states = {**halting(ways=[To("b")]), "b": State(Js("two"), [To("end")])}
-    run = run_of(states, {"from": "start"}, two=lambda script: seen.append(script.input["input"]) or {})
+    run = run_of(states, {"from": "start"}, two=lambda script: kept(seen, script.input["input"], {}))
     answered(run, approved=True)
     assert seen == [{"approved": True}]
 
