@@ -57,6 +57,6 @@ def _served(workflow: Workflow) -> Served:
         workflow.name,
         workflow.description,
         workflow.version,
-        message_schema(workflow.input_schema),
+        message_schema(workflow),
         tuple(ServedStep(node.name, node.kind) for node in workflow.steps),
     )
