@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "jwt_account": "default",
     "jwt_trusted_claims": (),
     "allowed_origins": (),
+    "http_allow": (),
     "max_message_bytes": 1024 * 1024,
     "max_connections": 20_000,
     "max_connections_per_user": 20_000,
