@@ -36,7 +36,8 @@ ELSEWHERE = "namespace <> 'user_' || user_id"
 # The same for what waits for nobody by name.
 UNNAMED_ELSEWHERE = "assignee = '' AND namespace <> 'user_' || owner"
 WAITING = "pending <> '[]'"
-UNINDEXED = "changed < 2 AND pending <> '[]'"
+# Rows of earlier releases, to be put right: settled without the table `waiting`, or created without a namespace.
+OLDER = "changed < 2 AND pending <> '[]' OR namespace = ''"
 UNNAMED = "assignee = ''"
 
 # In SQLite, only an INTEGER PRIMARY KEY is the row's own number.
@@ -70,7 +71,7 @@ runs = Table(
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
     _account(),
-    # '' is the owner's own: written by a server of the previous release.
+    # '' is the owner's own: written by a server of the previous release, and put right by the next reader of a list.
     Column("namespace", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
 )
@@ -113,10 +114,10 @@ Index(
     postgresql_where=text(WAITING),
 )
 Index(
-    "ix_runs_unindexed",
+    "ix_runs_older",
     runs.c.run_id,
-    sqlite_where=text(UNINDEXED),
-    postgresql_where=text(UNINDEXED),
+    sqlite_where=text(OLDER),
+    postgresql_where=text(OLDER),
 )
 # Partial, so that creating a run costs no more: a run enters it when it ends.
 Index(
