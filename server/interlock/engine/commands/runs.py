@@ -22,7 +22,7 @@ from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
 from interlock.definitions.port import Definitions
-from interlock.engine.commands.refusals import no_run, or_unavailable
+from interlock.engine.commands.refusals import needs_newer, no_run, or_unavailable
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Append, Appended, Batch, Entry, Head, LogUnavailable, Reason, Refused
@@ -233,6 +233,9 @@ class Runs:
         Args:
             state: the state that the events were proposed on.
             key: is logged with the entries, so that it is as durable as they are.
+
+        Raises:
+            Refusal: `unavailable`.
         """
         for draft in drafts:
             draft.event["created_at"] = self._clock.now_ms()
@@ -246,11 +249,14 @@ class Runs:
             resolves=[id_ for draft in drafts for id_ in draft.resolves],
             opens=change.opens,
             status=change.status,
+            reducer=change.reducer,
         )
         try:
             appended = await self._log.append(append)
         except LogUnavailable:
             appended = await or_unavailable(self._log.append(append))
+        if isinstance(appended, Refused) and appended.reason is Reason.TOO_NEW:
+            raise needs_newer(run_id)
         if isinstance(appended, Refused) and appended.reason in (Reason.NO_RUN, Reason.NOT_PENDING):
             await or_unavailable(self.begin_anew(run_id))
         if isinstance(appended, Appended) and Seen(appended.epoch, appended.first_index) < known:

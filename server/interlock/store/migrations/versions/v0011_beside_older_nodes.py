@@ -1,4 +1,8 @@
-"""One index of all rows that nodes of an earlier release leave to be put right."""
+"""What nodes of two versions need beside each other.
+
+One index has all rows that nodes of an earlier release leave to be put right, and a log's head says which version of
+the reducer may drive its run.
+"""
 
 from __future__ import annotations
 
@@ -16,3 +20,4 @@ _OLDER = sa.text("changed < 2 AND pending <> '[]' OR namespace = ''")
 def upgrade() -> None:
     op.drop_index("ix_runs_unindexed", "runs")
     op.create_index("ix_runs_older", "runs", ["run_id"], sqlite_where=_OLDER, postgresql_where=_OLDER)
+    op.add_column("log_heads", sa.Column("reducer", sa.Integer, nullable=False, server_default="0"))
