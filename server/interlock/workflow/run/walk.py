@@ -7,7 +7,7 @@ Laws:
 - A container decides what comes next in it (`containers/port.py`); here its moves become events and work. A node's
   failure, rejection or stop is an outcome that its container may handle.
 
-Source: engine spec, "Rules" 1 to 9, 11.
+Source: `docs/workflows.md`, "Containers", "Asking people" and "Errors"; `docs/architecture.md`, "The pure core".
 """
 
 from __future__ import annotations
