@@ -23,6 +23,7 @@ from interlock.workflow.node import NodeState, Own
 from interlock.workflow.run.older_states import OF_FLAT_NODES, convert
 from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
+from interlock_protocol.requirements import FLAGS
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 3
@@ -241,6 +242,12 @@ def elapsed(since: int, now: int) -> int:
 def resolution_key(step_id: str, kind: str) -> str:
     """The key of the latest resolution for a step and a kind of pause."""
     return f"{step_id}:{kind}"
+
+
+def decided_at(state: RunState, step_id: str) -> int:
+    """The index of the latest decision on a step; 0 if there is none."""
+    decided = (state.resolved.get(resolution_key(step_id, kind)) for kind in (*FLAGS, "requires_error_decision"))
+    return max((each.index for each in decided if each is not None), default=0)
 
 
 def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:
