@@ -59,6 +59,7 @@ from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
 from interlock.workflow.declare.checks import Fault
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.program import REDUCER_VERSION
 from interlock_protocol.types import JsonObject
 
 TIDY_SECONDS = 2.0
@@ -173,12 +174,13 @@ class Interlock:
     async def _open_log(self, database: Database) -> Log:
         log: Log
         if self.settings.redis_url is None:
-            log = SqlLog(database)
+            log = SqlLog(database, reducer=REDUCER_VERSION)
         else:
             log = RedisLog(
                 self.settings.redis_url,
                 SqlArchive(database),
                 allow_volatile=self.settings.allow_volatile_redis,
+                reducer=REDUCER_VERSION,
             )
         self._stack.push_async_callback(log.close)
         await log.start()

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from tests.support.services import Master
 
 from interlock.database import Database, DatabaseUnavailable, open_database
-from interlock.log.port import Log
+from interlock.log.port import ANY_REDUCER, Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
 
@@ -40,7 +40,7 @@ class Rig:
     log: Log
     has_leases: bool = False
     has_archive: bool = False
-    another: Callable[[], Awaitable[Log]]
+    another: Callable[..., Awaitable[Log]]
     losing_a_reply: Callable[[], AbstractContextManager[None]]
 
     async def let_lease_end(self, owner: str) -> None:
@@ -106,8 +106,8 @@ async def open_sql_rig(url: str) -> AsyncIterator[Rig]:
         stack.push_async_callback(database.close)
         await database.write(_empty)
 
-        async def another() -> Log:
-            log = SqlLog(database)
+        async def another(*, reducer: int = ANY_REDUCER) -> Log:
+            log = SqlLog(database, reducer=reducer)
             stack.push_async_callback(log.close)
             await log.start()
             return log
@@ -129,9 +129,11 @@ async def open_redis_rig(servers: Sequence[Master], archive_url: str, *, shards:
         archive = SqlArchive(database)
         direct = f"redis://127.0.0.1:{servers[0].port}/0" if len(servers) == 1 else proxy.url
 
-        async def another(lease_ms: int = LONG_LEASE_MS, through: str = proxy.url) -> RedisLog:
+        async def another(
+            lease_ms: int = LONG_LEASE_MS, through: str = proxy.url, *, reducer: int = ANY_REDUCER
+        ) -> RedisLog:
             # Few shards, as many waits here ask all of them.
-            log = RedisLog(through, archive, shards=shards, lease_ms=lease_ms)
+            log = RedisLog(through, archive, shards=shards, lease_ms=lease_ms, reducer=reducer)
             stack.push_async_callback(log.close)
             await log.start()
             return log

@@ -1,6 +1,6 @@
 """A Redis that comes back empty, or shorter: the loss is told, and the run goes on from what SQL knows.
 
-Source: architecture spec, "On many nodes", *Loss*; protocol spec, "Guarantees".
+Source: `docs/architecture.md`, "On many nodes", *Loss*; `docs/protocol.md`, "Guarantees".
 """
 
 from __future__ import annotations

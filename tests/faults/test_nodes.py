@@ -1,6 +1,6 @@
 """Two nodes on one Redis and one PostgreSQL: any of them takes any action, follows any run, and takes over the other's.
 
-Source: architecture spec, "On many nodes"; protocol spec, "Guarantees".
+Source: `docs/architecture.md`, "On many nodes"; `docs/protocol.md`, "Guarantees".
 """
 
 from __future__ import annotations

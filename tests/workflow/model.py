@@ -2,7 +2,7 @@
 
 It reads declarations and decisions, and goes through the workflow once from the start, as far as the decisions lead.
 
-Source: engine spec, "Rules" 1 to 9, and "What each kind may ask of a person".
+Source: `docs/workflows.md`, "Containers", "Asking people" and "Errors".
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Laws:
   later.
 - The model's value of a field becomes its default, unless the field doesn't accept it.
 
-Source: protocol spec, "Requirements" (`user_input_schema`); https://json-schema.org/draft/2020-12.
+Source: `docs/protocol.md`, "Requirements" (`user_input_schema`); https://json-schema.org/draft/2020-12.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Laws:
 - The time never goes backwards. If the store's clock turns out to be behind the time already given out, the time
   advances at half speed until the store has caught up, so a wait for a time takes at most twice as long.
 
-Source: engine spec, rule 7.
+Source: `docs/architecture.md`, "The pure core"; `docs/workflows.md`, "Timeouts".
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Laws:
 - A client that comes back to a finished run gets the run's last event: at its index, or, if the client already had it,
   once more.
 
-Source: protocol spec, "Server control messages"; the guide, section 6.
+Source: `docs/protocol.md`, "Answers and control messages" and "Reconnecting".
 """
 
 from __future__ import annotations

@@ -59,11 +59,12 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
             return {"workflows": []}
         return {"workflows": [_workflow(each) for each in await services().definitions.served(principal.account)]}
 
-    _add_runs(router, services, who)
+    _add_lists(router, services, who)
+    _add_run(router, services, who)
     return router
 
 
-def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> None:
+def _add_lists(router: APIRouter, services: Callable[[], Services], who: Any) -> None:
     @router.get("/runs", operation_id="listRuns", responses=RUN_LIST)
     async def runs(
         principal: who,
@@ -79,7 +80,7 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
         An admin's are all of the account.
         """
         of = RunFilter(workflow_id=workflow_id, session_id=session_id, namespace=namespace)
-        return await listed(principal, status, limit, cursor, of)
+        return await _listed(services(), principal, status, replace(of, cursor=cursor, limit=limit))
 
     @router.get("/workflows/{workflow_id}/runs", operation_id="listRunsOfWorkflow", responses=RUN_LIST)
     async def runs_of(
@@ -93,27 +94,31 @@ def _add_runs(router: APIRouter, services: Callable[[], Services], who: Any) -> 
     ) -> dict[str, Any]:
         """The same, of one workflow."""
         of = RunFilter(workflow_id=workflow_id, session_id=session_id, namespace=namespace)
-        return await listed(principal, status, limit, cursor, of)
+        return await _listed(services(), principal, status, replace(of, cursor=cursor, limit=limit))
 
-    async def listed(
-        principal: Principal, status: list[RunStatus] | None, limit: int, cursor: str | None, of: RunFilter
-    ) -> dict[str, Any]:
-        check_may_list(principal)
-        which = replace(
-            seen_by(principal),
-            workflow_id=of.workflow_id,
-            session_id=of.session_id,
-            namespace=of.namespace,
-            statuses=frozenset(status or ()),
-            cursor=cursor,
-            limit=limit,
-        )
-        try:
-            page = await services().store.runs(which)
-        except ValueError as error:
-            raise Refusal(ErrorCode.INVALID_MESSAGE, "This `cursor` isn't one of ours; begin without it.") from error
-        return {"runs": [summary(each) for each in page.runs], "next_cursor": page.next_cursor}
 
+async def _listed(
+    services: Services, principal: Principal, status: list[RunStatus] | None, of: RunFilter
+) -> dict[str, Any]:
+    """A page of the runs that somebody sees, of those that are asked for."""
+    check_may_list(principal)
+    which = replace(
+        seen_by(principal),
+        workflow_id=of.workflow_id,
+        session_id=of.session_id,
+        namespace=of.namespace,
+        statuses=frozenset(status or ()),
+        cursor=of.cursor,
+        limit=of.limit,
+    )
+    try:
+        page = await services.store.runs(which)
+    except ValueError as error:
+        raise Refusal(ErrorCode.INVALID_MESSAGE, "This `cursor` isn't one of ours; begin without it.") from error
+    return {"runs": [summary(each) for each in page.runs], "next_cursor": page.next_cursor}
+
+
+def _add_run(router: APIRouter, services: Callable[[], Services], who: Any) -> None:
     @router.get(
         "/workflows/{workflow_id}/runs/{run_id}",
         operation_id="getRun",

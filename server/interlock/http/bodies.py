@@ -6,7 +6,7 @@ Laws:
   in it: without one, up to the size of a message before authentication.
 - Text fields are text in a form; requirements are JSON in it.
 
-Source: protocol spec, "The SSE twin".
+Source: `docs/http.md`, "Requests".
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Laws:
   nothing.
 - An accepted action is carried out, even if its client has left.
 
-Source: protocol spec, "The SSE twin".
+Source: `docs/http.md`, "Requests"; `docs/protocol.md`, "The same over HTTP".
 """
 
 import contextlib

@@ -8,6 +8,8 @@ Laws:
   whatever happened since. This holds for the owner's last append and for the last `REMEMBERED_APPENDS` of others. An
   older append of the owner, delayed by the network, is refused by its `known_next`.
 - A refused append names its reason: the first one that applies, in the order of `Reason`.
+- A head carries the least version of the reducer that may drive its run. It rises with an append that an older version
+  couldn't fold, and never falls. Claims and appends by processes of a lower version are refused.
 - Within an epoch (1, 2, …) indexes count 0, 1, 2, … and an entry, once read, never changes.
 - An append that has begun is finished and reported to listeners, even if its caller is cancelled meanwhile.
 
@@ -25,6 +27,9 @@ from interlock_protocol.types import RunStatus
 
 REMEMBERED_APPENDS = 16
 PAGE_BYTES = 256 * 1024
+
+ANY_REDUCER = 2**31 - 1
+"""The version of a reducer that may drive whatever there is."""
 
 
 class Entry(NamedTuple):
@@ -62,7 +67,8 @@ class Batch:
 class Head:
     """The head of a run, which decides over appends. `owner` is None if nobody owns the run, or its lease has expired.
 
-    Entries before `first_index` are gone: in this epoch the log begins there.
+    Entries before `first_index` are gone: in this epoch the log begins there. `reducer` is the least version of the
+    reducer that may drive the run (0: any).
     """
 
     run_id: str
@@ -73,6 +79,7 @@ class Head:
     owner: str | None
     generation: int
     first_index: int = 0
+    reducer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ class Append:
         withdraws: requirement ids that aren't pending after the append, whether or not they were before.
         opens: requirement ids that are pending after the append.
         status: the head's status after the append; None leaves it. A final status clears `pending`.
+        reducer: the least version of the reducer that can fold the entries (0: any).
     """
 
     run_id: str
@@ -102,6 +110,7 @@ class Append:
     withdraws: Sequence[str] = ()
     opens: Sequence[str] = ()
     status: RunStatus | None = None
+    reducer: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,8 @@ class Reason(StrEnum):
     """Why the head refused, in the order in which the conditions are checked."""
 
     NO_RUN = "no_run"
+    TOO_NEW = "too_new"
+    """A newer version of the reducer is needed than this process has."""
     NOT_OWNER = "not_owner"
     ENDED = "ended"
     NOT_PENDING = "not_pending"
@@ -194,11 +205,18 @@ class Log(Protocol):
             create_epoch: if there is no head, create it (status PENDING, index 0, this epoch, at least 1).
 
         Returns:
-            Claimed with a generation higher than any before, or Refused: `NO_RUN`, `OWNED`, or `ENDED`.
+            Claimed with a generation higher than any before, or Refused: `NO_RUN`, `TOO_NEW`, `OWNED`, or `ENDED`.
         """
 
     async def begin(
-        self, run_id: str, *, epoch: int, first_index: int, status: RunStatus, pending: Sequence[str]
+        self,
+        run_id: str,
+        *,
+        epoch: int,
+        first_index: int,
+        status: RunStatus,
+        pending: Sequence[str],
+        reducer: int = 0,
     ) -> bool:
         """Begin an epoch of a run whose log is lost, wholly or in part: create a head without owner, and no entries.
 
@@ -208,6 +226,7 @@ class Log(Protocol):
         Args:
             first_index: the index at which the log begins.
             pending: the requirement ids that are pending.
+            reducer: the least version of the reducer that can read the snapshot after which the log begins.
         """
 
     async def renew(self, owner: str) -> None:

@@ -14,7 +14,7 @@ Laws:
 Keys of shard N, each beginning with `<prefix>:{sN}:`:
 
     head:<run id>   hash: epoch, first (index), next, status, owner, generation, pending, last (append of the owner),
-                    recent (appends of others)
+                    recent (appends of others), reducer (the least that may drive the run; absent: any)
     log:<run id>    stream: the batches
     ready           sorted set: runs that need an owner and have none, by the time since when; ended runs until archived
     owned           hash: owned runs, and their owners
@@ -36,6 +36,7 @@ import msgpack
 from interlock.aio.tasks import end
 from interlock.log.batches import pack, page
 from interlock.log.port import (
+    ANY_REDUCER,
     PAGE_BYTES,
     REMEMBERED_APPENDS,
     Append,
@@ -92,6 +93,7 @@ class RedisLog:
         shards: the number of hash tags over which the keys are spread; it can't be changed later.
         lease_ms: the length of a lease. Call `renew` and `ownerless` several times within it.
         allow_volatile: accept a Redis that may lose acknowledged writes.
+        reducer: the version of this process's reducer.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class RedisLog:
         lease_ms: int = 3000,
         allow_volatile: bool = False,
         prefix: str = "interlock",
+        reducer: int = ANY_REDUCER,
     ) -> None:
         self._link = RedisLink(url)
         self._archive = archive
@@ -110,6 +113,7 @@ class RedisLog:
         self._lease_ms = lease_ms
         self._allow_volatile = allow_volatile
         self._prefix = prefix
+        self._reducer = reducer
         self._turns = Turns(self._write)
         self._contacts = [_Contact(lease_ms) for _ in range(shards)]
         self._leases = LeaseKeeper(url, [self._key(shard, "leases") for shard in range(shards)], lease_ms)
@@ -172,6 +176,8 @@ class RedisLog:
                 append.opens,
                 REMEMBERED_APPENDS,
                 self._hints.grown,
+                self._reducer,
+                append.reducer,
             ),
             pack(append.entries),
         )
@@ -188,7 +194,7 @@ class RedisLog:
         keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
         contact = self._contacts[self._shard(run_id)]
         for _ in range(_CLAIMS):
-            args = (run_id, owner, create_epoch, self._lease_ms, _LATE_MS, *contact.times)
+            args = (run_id, owner, create_epoch, self._lease_ms, _LATE_MS, *contact.times, self._reducer)
             now, *reply = await self._link.run("claim", keys, args)
             contact.seen(now)
             if reply[0] != b"late":
@@ -201,10 +207,18 @@ class RedisLog:
         return Claimed(head.generation, head, bool(reply[2]))
 
     async def begin(
-        self, run_id: str, *, epoch: int, first_index: int, status: RunStatus, pending: Sequence[str]
+        self,
+        run_id: str,
+        *,
+        epoch: int,
+        first_index: int,
+        status: RunStatus,
+        pending: Sequence[str],
+        reducer: int = 0,
     ) -> bool:
         keys = self._keys(run_id, f"head:{run_id}", f"log:{run_id}", *_INDEXES)
-        args = (run_id, epoch, first_index, status, first_generation(epoch), sorted(pending), self._hints.grown)
+        generation, grown = first_generation(epoch), self._hints.grown
+        args = (run_id, epoch, first_index, status, generation, sorted(pending), grown, reducer)
         return bool(await self._link.run("begin", keys, args))
 
     async def renew(self, owner: str) -> None:
@@ -371,7 +385,7 @@ def refuse_unfit(info: Mapping[str, str], *, allow_volatile: bool = False) -> No
 
 
 def _head(run_id: str, fields: Sequence[Any]) -> Head:
-    epoch, next_index, status, owner, generation, pending, first_index = fields
+    epoch, next_index, status, owner, generation, pending, first_index, reducer = fields
     return Head(
         run_id=run_id,
         epoch=epoch,
@@ -381,6 +395,7 @@ def _head(run_id: str, fields: Sequence[Any]) -> Head:
         owner=owner.decode() or None,
         generation=generation,
         first_index=first_index,
+        reducer=reducer,
     )
 
 

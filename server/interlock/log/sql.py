@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from interlock.database import Database, DatabaseUnavailable
 from interlock.log.batches import pack, page
 from interlock.log.port import (
+    ANY_REDUCER,
     PAGE_BYTES,
     REMEMBERED_APPENDS,
     Append,
@@ -44,22 +45,23 @@ T = TypeVar("T")
 _MOST_ROWS = 256
 
 _FIND_HEAD = """
-    SELECT epoch, next_index, status, pending, owner, generation, first_index, recent FROM log_heads WHERE run_id = ?"""
+    SELECT epoch, next_index, status, pending, owner, generation, first_index, reducer, recent FROM log_heads
+    WHERE run_id = ?"""
 _CREATE_HEAD = """
     INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
     VALUES (?, ?, 0, 'PENDING', '[]', ?, ?, '[null, []]')
     ON CONFLICT DO NOTHING RETURNING 1"""
 _ARCHIVE_HEAD = """
-    INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, first_index, recent)
-    VALUES (?, ?, ?, ?, ?, NULL, ?, ?, '[null, []]')
+    INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, first_index, reducer, recent)
+    VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?, '[null, []]')
     ON CONFLICT (run_id) DO UPDATE SET
         epoch = excluded.epoch, next_index = excluded.next_index, status = excluded.status, pending = excluded.pending,
-        generation = excluded.generation, first_index = excluded.first_index
+        generation = excluded.generation, first_index = excluded.first_index, reducer = excluded.reducer
     WHERE log_heads.epoch < excluded.epoch
         OR (log_heads.epoch = excluded.epoch AND log_heads.next_index <= excluded.next_index)"""
 _BEGIN_EPOCH = """
     UPDATE log_heads SET epoch = ?, first_index = ?, next_index = ?, status = ?, pending = ?, owner = NULL,
-        generation = ?, recent = '[null, []]'
+        generation = ?, reducer = ?, recent = '[null, []]'
     WHERE run_id = ?"""
 _END_OF_BATCHES = """
     SELECT next_index FROM log_batches WHERE run_id = ? AND epoch = ? ORDER BY first_index DESC LIMIT 1"""
@@ -70,7 +72,7 @@ _DROP_BATCHES = "DELETE FROM log_batches WHERE run_id = ?"
 _CHANGE_OWNER = "UPDATE log_heads SET owner = ?, generation = ? WHERE run_id = ?"
 _ABANDON_ALL = "UPDATE log_heads SET owner = '' WHERE owner IS NOT NULL"  # '': a dead owner that didn't release it
 _MOVE_TAIL = "UPDATE log_heads SET next_index = ?, recent = ? WHERE run_id = ?"
-_CHANGE_HEAD = "UPDATE log_heads SET next_index = ?, recent = ?, status = ?, pending = ? WHERE run_id = ?"
+_CHANGE_HEAD = "UPDATE log_heads SET next_index = ?, recent = ?, status = ?, pending = ?, reducer = ? WHERE run_id = ?"
 _FIND_OWNERLESS = """
     SELECT run_id FROM log_heads WHERE status IN ('PENDING', 'RUNNING') AND (owner IS NULL OR owner = '') LIMIT ?"""
 
@@ -92,10 +94,15 @@ _REST_OF_PAGE = """
 
 
 class SqlLog:
-    """The log in a database that no other process writes to."""
+    """The log in a database that no other process writes to.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        reducer: the version of this process's reducer.
+    """
+
+    def __init__(self, database: Database, *, reducer: int = ANY_REDUCER) -> None:
         self._database = database
+        self._reducer = reducer
         self._run = _runner(database.dialect)
         self._turns = Turns(self._write)
 
@@ -126,17 +133,27 @@ class SqlLog:
 
     async def _write(self, append: Append) -> Written:
         blob = pack(append.entries)
-        return await self._change(lambda connection: _append(self._run, connection, append, blob))
+        return await self._change(lambda connection: _append(self._run, connection, append, blob, self._reducer))
 
     async def claim(self, run_id: str, owner: str, *, create_epoch: int | None = None) -> Claimed | Refused:
         if create_epoch is not None and create_epoch < 1:
             raise ValueError("Epochs begin at 1.")
-        return await self._change(lambda connection: _claim(self._run, connection, run_id, owner, create_epoch))
+        return await self._change(
+            lambda connection: _claim(self._run, connection, run_id, owner, create_epoch, self._reducer)
+        )
 
     async def begin(
-        self, run_id: str, *, epoch: int, first_index: int, status: RunStatus, pending: Sequence[str]
+        self,
+        run_id: str,
+        *,
+        epoch: int,
+        first_index: int,
+        status: RunStatus,
+        pending: Sequence[str],
+        reducer: int = 0,
     ) -> bool:
-        place = (epoch, first_index, first_index, status.value, _json(sorted(pending)), first_generation(epoch))
+        named = _json(sorted(pending))
+        place = (epoch, first_index, first_index, status.value, named, first_generation(epoch), reducer)
         return await self._change(lambda connection: _begin(self._run, connection, run_id, epoch, place))
 
     async def renew(self, owner: str) -> None:
@@ -220,7 +237,8 @@ class SqlArchive:
 
     def _keep(self, connection: Connection, head: Head, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
         pending = _json(sorted(head.pending))
-        place = (head.epoch, head.next_index, head.status.value, pending, head.generation, head.first_index)
+        status, first = head.status.value, head.first_index
+        place = (head.epoch, head.next_index, status, pending, head.generation, first, head.reducer)
         if connection.dialect.name == "postgresql":  # each statement is a round trip there
             columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
             self._run(connection, _ARCHIVE_AT_ONCE, head.run_id, *place, head.run_id, *columns)
@@ -316,13 +334,14 @@ def _find(run: Run, connection: Connection, run_id: str, *, lock: bool = False) 
     rows = run(connection, _FIND_HEAD + locking, run_id)
     if not rows:
         return None
-    epoch, next_index, status, pending, owner, generation, first_index, recent = rows[0]
+    epoch, next_index, status, pending, owner, generation, first_index, reducer, recent = rows[0]
     waiting = frozenset(from_json(pending))
-    head = Head(run_id, epoch, next_index, RunStatus(status), waiting, owner or None, generation, first_index)
+    status = RunStatus(status)
+    head = Head(run_id, epoch, next_index, status, waiting, owner or None, generation, first_index, reducer)
     return _Row(head, owner is not None, *from_json(recent))
 
 
-def _append(run: Run, connection: Connection, append: Append, blob: bytes) -> Written:
+def _append(run: Run, connection: Connection, append: Append, blob: bytes, reducer: int) -> Written:
     run_id = append.run_id
     row = _find(run, connection, run_id, lock=True)
     if row is None:
@@ -331,23 +350,26 @@ def _append(run: Run, connection: Connection, append: Append, blob: bytes) -> Wr
     if place := row.place_of(append):
         again = Appended(head.epoch, place[1], place[2], owned=head.owner is not None)
         return Written(again, repeated=True, next_index=head.next_index)
-    if reason := _refusal(row, append):
+    if reason := _refusal(row, append, reducer):
         return Written(Refused(reason, head))
 
     first, after = head.next_index, head.next_index + len(append.entries)
     recent = row.remember(append, after)
     run(connection, _INSERT_BATCH, run_id, head.epoch, first, after, blob)
-    if append.status or append.resolves or append.withdraws or append.opens:
+    needed = max(head.reducer, append.reducer)
+    if append.status or append.resolves or append.withdraws or append.opens or needed > head.reducer:
         status = append.status or head.status
         pending = _json(sorted(_pending_after(head, append)))
-        run(connection, _CHANGE_HEAD, after, recent, status.value, pending, run_id)
+        run(connection, _CHANGE_HEAD, after, recent, status.value, pending, needed, run_id)
     else:
         run(connection, _MOVE_TAIL, after, recent, run_id)
     return Written(Appended(head.epoch, first, after, owned=head.owner is not None), next_index=after)
 
 
-def _refusal(row: _Row, append: Append) -> Reason | None:
+def _refusal(row: _Row, append: Append, reducer: int) -> Reason | None:
     head = row.head
+    if head.reducer > reducer:
+        return Reason.TOO_NEW
     if append.generation is not None and not _is_owners(head, append.generation):
         return Reason.NOT_OWNER
     if head.status.is_final:
@@ -369,7 +391,9 @@ def _pending_after(head: Head, append: Append) -> frozenset[str]:
     return head.pending.difference(append.resolves, append.withdraws).union(append.opens)
 
 
-def _claim(run: Run, connection: Connection, run_id: str, owner: str, create_epoch: int | None) -> Claimed | Refused:
+def _claim(
+    run: Run, connection: Connection, run_id: str, owner: str, create_epoch: int | None, reducer: int
+) -> Claimed | Refused:
     row = _find(run, connection, run_id, lock=True)
     if row is None and create_epoch is not None:
         if run(connection, _CREATE_HEAD, run_id, create_epoch, owner, 1):
@@ -378,6 +402,8 @@ def _claim(run: Run, connection: Connection, run_id: str, owner: str, create_epo
     if row is None:
         return Refused(Reason.NO_RUN)
     head = row.head
+    if head.reducer > reducer:
+        return Refused(Reason.TOO_NEW, head)
     if head.status.is_final:
         return Refused(Reason.ENDED, head)
     generation = head.generation + 1

@@ -36,8 +36,9 @@ ELSEWHERE = "namespace <> 'user_' || user_id"
 # The same for what waits for nobody by name.
 UNNAMED_ELSEWHERE = "assignee = '' AND namespace <> 'user_' || owner"
 WAITING = "pending <> '[]'"
-UNINDEXED = "changed < 2 AND pending <> '[]'"
 HAS_CURRENT = "current_version IS NOT NULL"
+# Rows of earlier releases, to be put right: settled without the table `waiting`, or created without a namespace.
+OLDER = "changed < 2 AND pending <> '[]' OR namespace = ''"
 UNNAMED = "assignee = ''"
 
 # In SQLite, only an INTEGER PRIMARY KEY is the row's own number.
@@ -71,7 +72,7 @@ runs = Table(
     Column("changed", Integer, nullable=False),
     Column("next_timer", BigInteger),
     _account(),
-    # '' is the owner's own: written by a server of the previous release.
+    # '' is the owner's own: written by a server of the previous release, and put right by the next reader of a list.
     Column("namespace", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
 )
@@ -114,10 +115,10 @@ Index(
     postgresql_where=text(WAITING),
 )
 Index(
-    "ix_runs_unindexed",
+    "ix_runs_older",
     runs.c.run_id,
-    sqlite_where=text(UNINDEXED),
-    postgresql_where=text(UNINDEXED),
+    sqlite_where=text(OLDER),
+    postgresql_where=text(OLDER),
 )
 # Partial, so that creating a run costs no more: a run enters it when it ends.
 Index(
@@ -373,6 +374,8 @@ log_heads = Table(
     Column("owner", Text),
     Column("generation", BigInteger, nullable=False),
     Column("first_index", BigInteger, nullable=False, server_default="0"),
+    # The least version of the reducer that may drive the run. 0 is any, as in all that earlier releases wrote.
+    Column("reducer", Integer, nullable=False, server_default="0"),
     Column("recent", Text, nullable=False),
     PrimaryKeyConstraint("run_id", name="pk_log_heads"),
     sqlite_with_rowid=False,

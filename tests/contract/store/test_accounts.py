@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.contract.store.samples import ALICE, BOB, COMPLETED, PAUSED, key, new
 
 from interlock.database import Database, open_database
 from interlock.store.migrate import _config, migrate
-from interlock.store.port import NewRun, Outcome, RunFilter, Store, StreamTicket
+from interlock.store.port import NewRun, Outcome, RunFilter, Store, StreamTicket, WaitingFilter
 from interlock.store.sql import SqlStore
 from interlock.store.statements.runs import list_runs
 
@@ -207,6 +208,68 @@ async def test_a_server_of_before_goes_on_writing_after_the_tables_were_moved(da
     assert await listed(store, "default", user_id="ada@x") == ["late"]
     assert await listed(store, "default", or_assignees=frozenset({BOB})) == ["late"]
     assert await store.outcome(ALICE, "k") == Outcome("body", "late")
+
+
+NAMESPACED = [
+    {"or_namespaces": frozenset({"user_ada:40x"})},
+    {"user_id": "ada@x", "or_namespaces": frozenset({"user_ada:40x"}), "namespace": "user_ada:40x"},
+    {"or_assignees": frozenset({BOB}), "namespace": "user_ada:40x"},
+    {"namespace": "user_ada:40x"},
+]
+
+
+def beside(connection: Connection) -> None:
+    """A server of before creates a run that waits and one that ended, after the tables were moved."""
+    for statement in (
+        OLD_RUN.format(run="late", user="ada@x", status="PAUSED", at=2).replace("'[]', 1)", '\'[{"id":"r1"}]\', 1)'),
+        OLD_RUN.format(run="over", user="ada@x", status="COMPLETED", at=1),
+        "INSERT INTO run_assignees (run_id, assignee) VALUES ('late', 'bob'), ('over', 'bob')",
+    ):
+        connection.exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize("which", NAMESPACED)
+async def test_lists_by_namespace_have_the_runs_that_a_server_of_before_creates(
+    store: Store, database: Database, which: dict[str, Any]
+) -> None:
+    await database.write(beside)
+    assert await listed(store, "default", **which) == ["late", "over"]
+    assert await listed(store, "default", **which) == ["late", "over"]
+
+
+HOME = frozenset({"user_ada:40x"})
+INBOXES = [
+    WaitingFilter(namespaces=HOME, unnamed_of="bob"),
+    WaitingFilter(unnamed_of="ada@x", namespace="user_ada:40x"),
+    WaitingFilter(anybody=True, namespace="user_ada:40x"),
+]
+
+
+@pytest.mark.parametrize("which", INBOXES)
+@pytest.mark.parametrize("settled_here", [False, True])
+async def test_inboxes_by_namespace_have_them_also_if_a_server_of_this_version_settled_them(
+    store: Store, database: Database, which: WaitingFilter, settled_here: bool
+) -> None:
+    await database.write(beside)
+    if settled_here:
+        await store.settle(replace(settlement("late", PAUSED, 10), pending=({"id": "r2"},)))
+    for _ in range(2):
+        assert [run.run_id for run in (await store.waiting(which)).runs] == ["late"]
+
+
+async def test_more_of_them_than_are_put_right_at_a_time_are_all_found_once(
+    store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.store.sql.older.AT_A_TIME", 3)
+    names = [f"run{number}" for number in range(10)]
+
+    def writes(connection: Connection) -> None:
+        for at, name in enumerate(names):
+            connection.exec_driver_sql(OLD_RUN.format(run=name, user=ALICE, status="COMPLETED", at=at))
+
+    await database.write(writes)
+    pages = await asyncio.gather(*(listed(store, "default", namespace="user_alice") for _ in range(3)))
+    assert pages == [names[::-1]] * 3
 
 
 # ── What it costs ───────────────────────────────────────────────────────────────────────────────────────

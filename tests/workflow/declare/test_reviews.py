@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.workflow.simulation import Agent
@@ -28,6 +28,7 @@ from interlock import (
     UserInputField,
     Workflow,
 )
+from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import allowed_on_reject, kind_of
 from interlock_protocol.requirements import FLAGS
 
@@ -236,9 +237,21 @@ def test_router_that_a_person_chooses_for_is_asked_to_choose_before_its_review()
 
 
 def test_each_review_has_a_flag_of_its_own() -> None:
-    kinds = [kind_of(REVIEWS[name](), "Router" if name == "Choose" else "Step") for name in REVIEWS]
-    kinds.append(kind_of(Review(), "Loop"))
+    kinds = [kind_of(REVIEWS[name](), Router if name == "Choose" else Step) for name in REVIEWS]
+    kinds.append(kind_of(Review(), Loop))
     assert sorted(kinds) == sorted([*FLAGS, "requires_error_decision"])
+
+
+class Strange(Node):
+    """A kind of node that nobody knows of here."""
+
+    kind: ClassVar[Any] = "Strange"
+    REVIEW_FLAG: ClassVar[str] = "requires_strange_review"
+
+
+def test_kind_of_node_says_itself_which_flag_its_review_raises() -> None:
+    assert kind_of(Review(), Strange) == "requires_strange_review"
+    assert kind_of(Confirm(), Strange) == "requires_confirmation"
 
 
 # --- HumanReview ---

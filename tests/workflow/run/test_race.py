@@ -152,6 +152,68 @@ def test_stop_and_cancel_end_the_run_as_anywhere(way: str) -> None:
     assert run.last["event"] == ("WorkflowCompleted" if way == "stop" else "WorkflowCancelled")
 
 
+STOPS = Step("ends", lambda _: StepOutput("enough", stop=True))
+ASKED = Step("ends", says("x"), human_review=Confirm())
+ENDS = [
+    pytest.param(STOPS, {}, "WorkflowCompleted", id="stop"),
+    pytest.param(Steps("deep", [STOPS, ASKING]), {}, "WorkflowCompleted", id="stop inside"),
+    pytest.param(ASKED, {"confirmed": False}, "WorkflowCancelled", id="cancel"),
+    pytest.param(Parallel("deep", [ASKED, ASKING]), {"confirmed": False}, "WorkflowCancelled", id="cancel inside"),
+]
+
+
+def end(run: Simulation, answer: dict[str, Any]) -> None:
+    """Let the branch that ends the run do so, without anybody looking at it."""
+    if answer:
+        run.decide({"id": run.pending("ends").id, "on_reject": "cancel", **answer})
+    else:
+        run.finish(working(run, "ends"))
+
+
+@pytest.mark.parametrize(("branch", "answer", "last"), ENDS)
+@pytest.mark.parametrize("place", [0, 1])
+def test_branch_that_completed_before_another_ends_the_run_wins(
+    branch: Any, answer: dict[str, Any], last: str, place: int
+) -> None:
+    branches = [Step("quick", says("quick"))]
+    branches.insert(place, branch)
+    run = race(*branches)
+    run.finish(working(run, "quick"))
+    end(run, answer)
+    run.run()
+    assert run.of("RaceExecutionCompleted")[0]["winner"] == "quick"
+    assert (run.last["event"], run.last["content"]["previous"]) == ("WorkflowCompleted", "quick")
+    assert run.pending_by_head() == set()
+    assert dump(run.refolded()) == dump(run.state)
+
+
+@pytest.mark.parametrize(("branch", "answer", "last"), ENDS)
+@pytest.mark.parametrize("place", [0, 1])
+def test_branch_that_ends_the_run_before_another_completes_does_so(
+    branch: Any, answer: dict[str, Any], last: str, place: int
+) -> None:
+    branches = [Step("quick", says("quick"))]
+    branches.insert(place, branch)
+    run = race(*branches)
+    end(run, answer)
+    run.finish(working(run, "quick"))
+    run.run()
+    assert run.last["event"] == last
+    assert run.of("RaceExecutionCompleted") == []
+
+
+@pytest.mark.parametrize("stop_first", [True, False])
+def test_of_a_stop_and_a_cancel_the_first_in_the_log_counts(stop_first: bool) -> None:
+    run = race(STOPS, ASKING)
+    if stop_first:
+        run.finish(working(run, "ends"))
+    run.decide({"id": run.pending("ask").id, "confirmed": False, "on_reject": "cancel"})
+    if not stop_first:
+        run.finish(working(run, "ends"))
+    run.run()
+    assert run.last["event"] == ("WorkflowCompleted" if stop_first else "WorkflowCancelled")
+
+
 def test_branches_dont_see_each_other_and_see_what_came_before() -> None:
     steps = [Step("before", says("before")), Race("first", [Step("one", tells), ASKING])]
     run = Simulation(Workflow("w", steps=steps)).run()

@@ -47,7 +47,7 @@ def simulation(*nodes: Any) -> Simulation:
 def test_event_that_changes_nothing_passes_through() -> None:
     run = simulation(step("a", Confirm())).run()
     before = dump(run.state)
-    for name in ("RunResponseContentEvent", "CustomEvent", "OfALaterTime"):
+    for name in ("RunResponseContentEvent", "CustomEvent", "ToolCallStarted"):
         fold(run.state, {"event": name, "content": "x" * 1000})
     assert run.state.next_index == len(run.log) + 3
     run.state.next_index -= 3

@@ -26,7 +26,7 @@ from interlock.engine.commands.refusals import or_unavailable
 from interlock.engine.driving.rows import audit_of
 from interlock.log.port import Appended, LogUnavailable, Reason
 from interlock.store.port import Decision, IdempotencyKey, StoreUnavailable
-from interlock.workflow.program import Decided, Draft, Program, RunState
+from interlock.workflow.program import Decided, Draft, Program, RunState, UnreadableRun
 from interlock_protocol.errors import Refusal
 from interlock_protocol.types import RunStatus
 
@@ -179,5 +179,5 @@ async def settle_ended(context: Context, run_id: str) -> None:
         return
     try:
         await context.pool.settle_ended(run_id)
-    except (LogUnavailable, StoreUnavailable):
+    except (LogUnavailable, StoreUnavailable, UnreadableRun):
         context.pool.dispatch(run_id)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from interlock.log.port import LogUnavailable
 from interlock.store.port import StoreUnavailable
+from interlock.workflow.program import UnreadableRun
 from interlock_protocol.errors import ErrorCode, Refusal
 
 T = TypeVar("T")
@@ -19,12 +20,14 @@ async def or_unavailable(awaitable: Awaitable[T]) -> T:
     """Await and return the result.
 
     Raises:
-        Refusal: `unavailable`, if the log or the database can't be reached.
+        Refusal: `unavailable`, if the log or the database can't be reached, or if the run needs a newer node.
     """
     try:
         return await awaitable
     except (LogUnavailable, StoreUnavailable) as error:
         raise unavailable("The server can't reach its storage at the moment; send it again in a while.") from error
+    except UnreadableRun as error:
+        raise needs_newer() from error
 
 
 def forbidden(sentence: str, run_id: str | None = None) -> Refusal:
@@ -35,6 +38,13 @@ def forbidden(sentence: str, run_id: str | None = None) -> Refusal:
 def unavailable(sentence: str, run_id: str | None = None) -> Refusal:
     """The refusal of something that can't be done now."""
     return Refusal(ErrorCode.UNAVAILABLE, sentence, run_id=run_id)
+
+
+def needs_newer(run_id: str | None = None) -> Refusal:
+    """The refusal of what only a node with a newer version of the reducer can do."""
+    return unavailable(
+        "The server is being updated, and this run needs a node of the newer version; send it again in a while.", run_id
+    )
 
 
 def used_otherwise(run_id: str) -> Refusal:

@@ -15,14 +15,14 @@ import contextlib
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
 from interlock.definitions.port import Definitions, program_of_run
-from interlock.engine.commands.refusals import no_run, or_unavailable
+from interlock.engine.commands.refusals import needs_newer, no_run, or_unavailable
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
 from interlock.log.port import Append, Appended, Batch, Entry, Head, LogUnavailable, Reason, Refused
@@ -92,20 +92,30 @@ class Runs:
         facts = await self.facts(run_id)
         if may(principal, Verb.READ, facts):
             return facts
-        # The principal may have become an assignee since: in a pending requirement, or in the run's row.
-        named = await self._named(facts)
-        if not may(principal, Verb.READ, named):
-            raise no_run(run_id)
-        return named
+        # It is readable for those it names, and may have come to name the principal since.
+        may_be_named = may(principal, Verb.READ, replace(facts, assignees=principal.names))
+        if may_be_named and await self._names(principal, facts):
+            return facts
+        raise no_run(run_id)
 
-    async def _named(self, facts: Facts) -> Facts:
+    async def _names(self, principal: Principal, facts: Facts) -> bool:
+        """Return True if the run names the principal by now, so that they may read it.
+
+        A state may be large; it is loaded only if the log is ahead of the run's row.
+        """
         row = await or_unavailable(self._store.run(facts.run_id))
-        assignees = set(facts.assignees) | set(row.assignees if row else ())
+        if row is None:
+            return False
+        facts.assignees |= frozenset(row.assignees)
+        if may(principal, Verb.READ, facts):
+            return True
+        head = await or_unavailable(self._log.head(facts.run_id))
+        if head is None or (head.epoch, head.next_index) == (row.epoch, row.next_index):
+            return False
         state = await self.state(facts.run_id)
-        for requirement in state.requirements.values():
-            assignees.update(requirement.facts.get("assignees") or ())
-        facts.assignees = frozenset(assignees)
-        return facts
+        named = (each.facts.get("assignees") or () for each in state.requirements.values())
+        facts.assignees = facts.assignees.union(*named)
+        return may(principal, Verb.READ, facts)
 
     async def facts(self, run_id: str) -> Facts:
         """The facts of a run.
@@ -233,6 +243,9 @@ class Runs:
         Args:
             state: the state that the events were proposed on.
             key: is logged with the entries, so that it is as durable as they are.
+
+        Raises:
+            Refusal: `unavailable`.
         """
         for draft in drafts:
             draft.event["created_at"] = self._clock.now_ms()
@@ -246,11 +259,14 @@ class Runs:
             resolves=[id_ for draft in drafts for id_ in draft.resolves],
             opens=change.opens,
             status=change.status,
+            reducer=change.reducer,
         )
         try:
             appended = await self._log.append(append)
         except LogUnavailable:
             appended = await or_unavailable(self._log.append(append))
+        if isinstance(appended, Refused) and appended.reason is Reason.TOO_NEW:
+            raise needs_newer(run_id)
         if isinstance(appended, Refused) and appended.reason in (Reason.NO_RUN, Reason.NOT_PENDING):
             await or_unavailable(self.begin_anew(run_id))
         if isinstance(appended, Appended) and Seen(appended.epoch, appended.first_index) < known:

@@ -9,7 +9,7 @@ from typing import cast
 from interlock.engine.driving.writer import fold_entry
 from interlock.log.port import Log
 from interlock.store.ports.runs import Run, Runs, Snapshot
-from interlock.workflow.program import RunState, is_readable, load_parts
+from interlock.workflow.program import RunState, UnreadableRun, is_readable, load_parts
 
 SLICE = 256
 """How many entries are folded, or snapshot parts loaded, before the event loop gets its turn."""
@@ -19,6 +19,9 @@ async def load_state(log: Log, store: Runs, run_id: str) -> RunState | None:
     """Return the run's state as its log has it now, or None if there is no such run.
 
     A snapshot of an unreadable reducer version is ignored; the log is then folded from its start.
+
+    Raises:
+        UnreadableRun: the log no longer has its start, or has an event that only a newer version can fold.
     """
     snapshot = await store.snapshot(run_id)
     if snapshot is not None and is_readable(snapshot.reducer_version):
@@ -29,7 +32,14 @@ async def load_state(log: Log, store: Runs, run_id: str) -> RunState | None:
             return None
         state = first_state(row)
     await catch_up(log, state)
+    if state.next_index == 0 and await _has_lost_its_start(log, run_id):
+        raise UnreadableRun(f"The log of run {run_id} no longer has its start, and there is no snapshot to read here.")
     return state
+
+
+async def _has_lost_its_start(log: Log, run_id: str) -> bool:
+    head = await log.head(run_id)
+    return head is not None and head.first_index > 0
 
 
 async def _loaded(snapshot: Snapshot) -> RunState:

@@ -15,6 +15,7 @@ Laws:
   So a decision was either written before 1, and is in the state at 4 before anybody can decide otherwise; or it was
   not acknowledged. A process that dies before 4 leaves a row that is ahead of its head. That is again a loss, and it
   is looked for, because the row says RUNNING (unless the run only waits). After 4, the head says what to drive.
+- What a newer version of the reducer wrote stays for a node of that version; here such a run isn't begun anew.
 - A decision is applied again only to the question that it answered, and only if the snapshot has that question as
   pending. Questions asked after the snapshot are asked again, because the work that led to them is done again.
 
@@ -35,7 +36,7 @@ from interlock.engine.driving.rows import parted, settlement_of
 from interlock.log.port import Head, Log
 from interlock.store.ports.decisions import Decision, Decisions
 from interlock.store.ports.runs import Run, Runs, Settlement
-from interlock.workflow.program import TOOLS, Requirement, RunState, fold, is_readable, load
+from interlock.workflow.program import REDUCER_VERSION, TOOLS, Requirement, RunState, fold, is_readable, load
 from interlock_protocol.types import JsonObject, RunStatus
 
 logger = structlog.get_logger(__name__)
@@ -85,7 +86,14 @@ async def begin_anew(log: Log, store: Known, clock: Clock, run_id: str, seen: Se
     state.session_patches = []  # a snapshot's session patches are saved before the snapshot
     await store.settle(settlement_of(state, clock.now_ms(), with_snapshot=True))
     pending = [id_ for each in state.requirements.values() for id_ in each.waiting_ids]
-    if await log.begin(run_id, epoch=epoch, first_index=state.next_index, status=state.status, pending=pending):
+    if await log.begin(
+        run_id,
+        epoch=epoch,
+        first_index=state.next_index,
+        status=state.status,
+        pending=pending,
+        reducer=REDUCER_VERSION,
+    ):
         logger.warning("log_lost", run_id=run_id, epoch=epoch, goes_on_at=state.next_index)
     return True
 
@@ -99,10 +107,15 @@ def _is_lost(row: Run, head: Head | None, seen: Seen) -> bool:
 
 
 async def _known(store: Runs, row: Run) -> RunState | None:
-    """Return the run as the store knows it, or None if it has ended and left no readable snapshot."""
+    """Return the run as the store knows it, or None if nobody knows it here.
+
+    That is if the run has ended and left no readable snapshot, or if a newer version of the reducer wrote the snapshot.
+    """
     snapshot = await store.snapshot(row.run_id)
     if snapshot is not None and is_readable(snapshot.reducer_version):
         return load(snapshot.state, snapshot.reducer_version)
+    if snapshot is not None and snapshot.reducer_version > REDUCER_VERSION:
+        return None
     return None if row.status.is_final else first_state(row)
 
 

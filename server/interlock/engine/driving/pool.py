@@ -28,7 +28,7 @@ from interlock.engine.work.sessions import Sessions
 from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
 from interlock.store.port import StoreUnavailable
 from interlock.telemetry import log_context as about
-from interlock.workflow.program import Program, RunState
+from interlock.workflow.program import REDUCER_VERSION, Program, RunState, UnreadableRun
 from interlock_protocol.types import RunStatus
 
 logger = structlog.get_logger(__name__)
@@ -138,7 +138,8 @@ class Pool:
         return 0 if self._stopping else max(0, self._most - len(self._tasks) - len(self._waiting))
 
     def was_left(self, run_id: str) -> bool:
-        """Return True if this process left the run recently: its definition is missing here, or driving it failed."""
+        """Return True if this process left the run recently: its definition is missing here, a newer version is needed,
+        or driving it failed."""
         return self._left.get(run_id, 0.0) > time.monotonic()
 
     def wake(self) -> None:
@@ -171,6 +172,9 @@ class Pool:
             logger.warning("run_delayed", why="the log or the database can't be reached")
             await asyncio.sleep(RETRY_SECONDS)
             self._again.add(run_id)
+        except UnreadableRun as unreadable:
+            self._kept.pop(run_id, None)
+            self._leave_to_newer(run_id, str(unreadable))
         except OwnershipLost as lost:
             self._kept.pop(run_id, None)
             if lost.head is not None and lost.head.owner == self.owner:  # to a later claim by this process
@@ -220,6 +224,8 @@ class Pool:
             if _is_behind(claimed, state) and await self._begin_anew(run_id, Seen(state.epoch, state.next_index)):
                 return
             await self._own(program, state, claimed)
+        elif claimed is not None and claimed.reason is Reason.TOO_NEW:
+            self._leave_to_newer(run_id, "its log has events of a newer version")
         elif claimed is not None and claimed.reason is Reason.ENDED:
             await self.settle_ended(run_id)
 
@@ -267,6 +273,8 @@ class Pool:
         except OwnershipLost as lost:
             if lost.reason is Reason.NO_RUN:  # the head existed at the claim
                 self._look_for_loss(run_id, claimed.head.epoch)
+            elif lost.reason is Reason.TOO_NEW:  # a newer node has appended what only its like can fold
+                await self._give_up(run_id, claimed.generation)
             raise
         except (LogUnavailable, StoreUnavailable):
             raise
@@ -323,6 +331,10 @@ class Pool:
         if len(self._left) > MOST_LEFT:
             self._left.popitem(last=False)
 
+    def _leave_to_newer(self, run_id: str, why: str) -> None:
+        self._leave(run_id)
+        logger.info("run_left_to_newer", why=why)
+
     async def _program_of(self, state: RunState) -> Program | None:
         """Return the definition in which the run can go on, or None."""
         program = await program_of_run(self._definitions, state)
@@ -334,8 +346,15 @@ class Pool:
         self.dispatch(run_id)
 
     async def mark_unsettled(self, state: RunState) -> None:
-        """Set the row of a waiting run to RUNNING before a change, so that a restart looks at the run again."""
+        """Set the row of a waiting run to RUNNING before a change, so that a restart looks at the run again.
+
+        Raises:
+            UnreadableRun: a newer version is needed to change the run.
+        """
         if state.status is RunStatus.PAUSED:
+            head = await self.log.head(state.run_id)
+            if head is not None and head.reducer > REDUCER_VERSION:
+                raise UnreadableRun(f"Run {state.run_id} needs version {head.reducer} of the reducer.")
             waits = settlement_of(state, self.ports.clock.now_ms(), with_snapshot=False)
             await self.store.settle(replace(waits, status=RunStatus.RUNNING))
 

@@ -269,6 +269,7 @@ class Writer:
             opens=change.opens,
             withdraws=change.withdraws,
             status=change.status,
+            reducer=change.reducer,
         )
         self._is_appending = True
         try:

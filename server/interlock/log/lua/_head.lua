@@ -14,11 +14,13 @@ local function unpacked(text)
 end
 
 local function load_head(key)
-  local f = redis.call('HMGET', key, 'epoch', 'next', 'status', 'owner', 'generation', 'pending', 'last', 'recent', 'first')
+  local f = redis.call('HMGET', key, 'epoch', 'next', 'status', 'owner', 'generation', 'pending', 'last', 'recent', 'first',
+    'reducer')
   if not f[1] then return nil end
   return {
     epoch = tonumber(f[1]), next = tonumber(f[2]), status = f[3], owner = f[4], generation = tonumber(f[5]),
     pending = f[6] or '', last = f[7], recent = f[8], first = tonumber(f[9] or 0),
+    reducer = tonumber(f[10] or 0),
   }
 end
 
@@ -31,7 +33,7 @@ end
 
 local function dump_head(head, leases)
   local owner = is_live(head.owner, leases, now_ms()) and head.owner or ''
-  return { head.epoch, head.next, head.status, owner, head.generation, head.pending, head.first }
+  return { head.epoch, head.next, head.status, owner, head.generation, head.pending, head.first, head.reducer }
 end
 
 -- A lease counts as expired only for a caller that has been in contact with Redis, without a gap, for a whole lease.

@@ -1,9 +1,10 @@
 -- Write a batch at the tail if the head allows it; a repeated append id only returns where it was written.
 -- KEYS head, log, ready, owned, leases, paused
 -- ARGV [run id, append id, count of entries, generation?, expected next?, known next?, status?, resolves, withdraws,
---       opens, how many appends of others to remember, the channel of its growth before the run id], entries
+--       opens, how many appends of others to remember, the channel of its growth before the run id, the caller's
+--       reducer, the least reducer that can fold the entries], entries
 local run_id, append_id, count, generation, expect_next, known_next, status, resolves, withdraws, opens, remembered,
-  grown = unpack(cmsgpack.unpack(ARGV[1]))
+  grown, reducer, needed = unpack(cmsgpack.unpack(ARGV[1]))
 local entries = ARGV[2]
 
 local head = load_head(KEYS[1])
@@ -24,6 +25,7 @@ local pending, is_pending = unpacked(head.pending), {}
 for _, id in ipairs(pending) do is_pending[id] = true end
 
 local function refusal()
+  if head.reducer > reducer then return 'too_new' end
   if generation and (head.owner == '' or head.generation ~= generation) then return 'not_owner' end
   if FINAL[head.status] then return 'ended' end
   for _, id in ipairs(resolves) do
@@ -42,6 +44,7 @@ local first = head.next
 redis.call('XADD', KEYS[2], string.format('%d-%d', head.epoch, first), 'e', entries)
 head.next = first + count
 redis.call('HSET', KEYS[1], 'next', head.next)
+if needed > head.reducer then redis.call('HSET', KEYS[1], 'reducer', needed) end
 
 if generation then
   redis.call('HSET', KEYS[1], 'last', cmsgpack.pack({ append_id, first, head.next }))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
 
 from interlock.store.statements.runs import ASSIGNEES
-from interlock.store.writes import NOTHING_PENDING
+from interlock.store.writes import NOTHING_PENDING, Parameters
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, RunStatus
 
@@ -36,3 +37,23 @@ def assignees_of(run_ids: list[str], connection: Connection) -> dict[str, tuple[
     """All assignees that the runs have named, by run."""
     rows = connection.execute(ASSIGNEES, {"of_runs": run_ids}).all() if run_ids else []
     return {run_id: tuple(row[1] for row in of_run) for run_id, of_run in groupby(rows, lambda row: row[0])}
+
+
+def rows_of(pending: Sequence[JsonObject]) -> Sequence[Parameters]:
+    """The rows of a pending summary, except for the columns about the run, which come from the run's own row."""
+    return [
+        {"requirement_id": each["id"], "assignee": name, "kind": each.get("kind", ""), "due": _due(each)}
+        for each in pending
+        for name in sorted(set(_assignees(each))) or ("",)
+    ]
+
+
+def _assignees(requirement: JsonObject) -> Sequence[Any]:
+    named = requirement.get("assignees")
+    return named if isinstance(named, list | tuple) else ()
+
+
+def _due(requirement: JsonObject) -> int | None:
+    """When it times out, in milliseconds since 1970."""
+    at = requirement.get("timeout_at")
+    return round(datetime.fromisoformat(at).timestamp() * 1000) if isinstance(at, str) else None

@@ -17,13 +17,12 @@ from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import RunStatus
 
 from .keys import key_row, outcome
+from .older import SqlOlderRows
 from .pages import page_of, place_of
-from .rows import listed_values, text_of
-from .transactions import SqlTransactions
-from .waiting import rows_of
+from .rows import listed_values, rows_of, text_of
 
 
-class SqlRuns(SqlTransactions):
+class SqlRuns(SqlOlderRows):
     """`Runs`."""
 
     async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
@@ -36,7 +35,10 @@ class SqlRuns(SqlTransactions):
 
     async def runs(self, which: RunFilter) -> RunPage:
         filters = which.workflow_id or which.session_id or which.namespace or which.statuses or which.or_assignees
-        return await self._read(partial(_page, which, place_of(which.cursor)), long=bool(filters))
+        read = partial(_page, which, place_of(which.cursor))
+        if which.namespace or which.or_namespaces:
+            return await self._listed(read, long=bool(filters))
+        return await self._read(read, long=bool(filters))
 
     async def lingering(
         self, status: RunStatus, older_than_ms: int, *, after: str = "", limit: int = 100

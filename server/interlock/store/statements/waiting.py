@@ -7,53 +7,30 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     ColumnElement,
     Select,
     Text,
     bindparam,
-    delete,
-    exists,
-    insert,
     or_,
     select,
     text,
     tuple_,
     union,
-    update,
 )
 
-from interlock.store.tables import UNINDEXED, UNNAMED, WAITING, runs, waiting
+from interlock.store.tables import UNNAMED, WAITING, runs, waiting
 
 from .owned import owned as owned_by
 from .parameters import AT_MOST, OF_ACCOUNT, OF_RUN, OF_SESSION
-from .runs import LISTED_COLUMNS, SETTLED, newest
+from .runs import LISTED_COLUMNS, newest
 
 APART = 50
 """How many names are looked up separately: for each, no more rows are read than the page has."""
 
 _ELSEWHERE = "waiting.namespace <> 'user_' || waiting.owner"
-_OF_RUNS: BindParameter[Any] = bindparam("of_runs", expanding=True)
 _OF_NAMESPACE = bindparam("of_namespace", type_=Text)
 _OF_WORKFLOW = bindparam("of_workflow", type_=Text)
 _PLACE = tuple_(bindparam("before_time", type_=BigInteger), bindparam("before_run", type_=Text))
-
-# Settlements by a release without the table `waiting`.
-HAS_UNINDEXED = select(exists(select(runs.c.run_id).where(text(UNINDEXED))))
-_ROW = (
-    runs.c.run_id,
-    runs.c.user_id,
-    runs.c.workflow_id,
-    runs.c.created_at,
-    runs.c.account,
-    runs.c.namespace,
-    runs.c.pending,
-)
-LOCK_UNINDEXED = select(*_ROW).where(text(UNINDEXED)).order_by(runs.c.run_id).limit(AT_MOST).with_for_update()
-LOCK_RUNS = select(*_ROW).where(runs.c.run_id.in_(_OF_RUNS)).order_by(runs.c.run_id).with_for_update()
-DELETE_ROWS = delete(waiting).where(waiting.c.run_id.in_(_OF_RUNS))
-INSERT_ROWS = insert(waiting)
-INDEXED = update(runs).where(runs.c.run_id.in_(_OF_RUNS)).values(changed=SETTLED)
 
 ROWS_OF_RUN = select(waiting.c.requirement_id, waiting.c.assignee, waiting.c.kind, waiting.c.due).where(
     waiting.c.run_id == OF_RUN

@@ -68,6 +68,7 @@ class Loop(Node, Container[Iterations]):
     """
 
     kind: ClassVar[StepType] = "Loop"
+    REVIEW_FLAG: ClassVar[str] = "requires_iteration_review"
     OWN = Iterations
     STARTED = "LoopExecutionStarted"
     ENDED = "LoopExecutionCompleted"

@@ -54,11 +54,15 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of a node, as its container sees it. `culprit` is the node that ends the run: the one that failed or
-    was rejected."""
+    """The outcome of a node, as its container sees it.
+
+    `culprit` is the node that ends the run: the one that failed, was rejected or stopped; `since` is the index in the
+    log at which it was rejected or stopped.
+    """
 
     ending: Ending
     culprit: tuple[Place, NodeState] | None = None
+    since: int = 0
 
     @property
     def is_done(self) -> bool:
@@ -75,7 +79,7 @@ _DONE = frozenset({Ending.COMPLETED, Ending.SKIPPED, Ending.WITHDRAWN})
 _ENDS_ALL = frozenset({Ending.FAILED, Ending.REJECTED, Ending.STOPPED})
 
 OPEN, COMPLETED, SKIPPED = Outcome(Ending.OPEN), Outcome(Ending.COMPLETED), Outcome(Ending.SKIPPED)
-WITHDRAWN, STOPPED = Outcome(Ending.WITHDRAWN), Outcome(Ending.STOPPED)
+WITHDRAWN = Outcome(Ending.WITHDRAWN)
 
 
 class Inside(Protocol):

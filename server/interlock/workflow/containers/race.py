@@ -29,7 +29,8 @@ def _completed(own: Won, node: NodeState, event: Mapping[str, Any], private: Map
 class Race(Node, Container[Won]):
     """Branches that run at once: the first that completes wins, and the others are withdrawn.
 
-    A branch that fails leaves the race; when none is left, the race fails with the first branch's error.
+    A branch that fails leaves the race; when none is left, the race fails with the first branch's error. A branch that
+    stops or cancels the run does so unless another has completed before: what stands first in the log counts.
 
     Args:
         name: unique among its siblings.
@@ -60,16 +61,19 @@ class Race(Node, Container[Won]):
 
     def next(self, own: Won, inside: Inside) -> Move:
         outcomes = inside.each()
-        ends = next((each for each in outcomes.values() if each.ends_all and each.ending is not Ending.FAILED), None)
-        if ends is not None:
-            return ends
+        completed = _those(outcomes, Ending.COMPLETED)
+        ends = _those(outcomes, Ending.REJECTED, Ending.STOPPED)
+        if ends:
+            first = min((outcomes[name] for name in ends), key=lambda each: each.since)
+            if not completed or first.since < _ended(_first(completed, inside), inside):
+                return first
         failed = _those(outcomes, Ending.FAILED)
         broken = next((name for name in failed if inside.ended(name) is None), None)
         if broken is not None:
             return Withdraw([broken], "failed", outcomes[broken])
-        completed = _those(outcomes, Ending.COMPLETED)
         if completed:
-            losers = [name for name in _those(outcomes, Ending.OPEN) if inside.has_entered(name)]
+            left = [*_those(outcomes, Ending.OPEN), *ends]
+            losers = [name for name in left if inside.has_entered(name) and inside.ended(name) is None]
             return Withdraw(losers, "lost") if losers else self._won(_first(completed, inside))
         if OPEN in outcomes.values():
             return OPEN
@@ -82,11 +86,16 @@ class Race(Node, Container[Won]):
         return told.last() if own.winner is None else told.of(own.winner)  # without one, a branch may have stopped
 
 
-def _those(outcomes: Mapping[str, Outcome], ending: Ending) -> list[str]:
-    """The names of the branches with this ending."""
-    return [name for name, outcome in outcomes.items() if outcome.ending is ending]
+def _those(outcomes: Mapping[str, Outcome], *endings: Ending) -> list[str]:
+    """The names of the branches with one of these endings."""
+    return [name for name, outcome in outcomes.items() if outcome.ending in endings]
 
 
 def _first(names: Sequence[str], inside: Inside) -> str:
     """The branch that ended first, of branches that have ended."""
-    return min(names, key=lambda name: inside.ended(name) or 0)
+    return min(names, key=lambda name: _ended(name, inside))
+
+
+def _ended(name: str, inside: Inside) -> int:
+    """The index in the log at which a branch ended that has."""
+    return inside.ended(name) or 0

@@ -9,7 +9,7 @@ Laws:
 - No work grows with the square of what a client sends: each question is looked up, and checked once.
 - Null means "not given", except where it is a value: an edited output, and the result of an external execution.
 
-Source: protocol spec, "Requirements" ("Merging it").
+Source: `docs/protocol.md`, "Decisions".
 """
 
 from __future__ import annotations

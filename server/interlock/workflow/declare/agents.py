@@ -6,7 +6,7 @@ Laws:
 - The arguments that run are those of the pause, not those a client sent back (edited ones, where the tool allows that).
 - "Approved" and "succeeded" are two facts: a tool's result is reported by its own event.
 
-Source: engine spec, "Agents"; the guide, section 5g.
+Source: `docs/agents.md`, "An agent of your own" and "What is durable, and when".
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Laws:
 - How long one may take is bounded in advance, by its text and its data. The caller checks whether that is little enough
   to evaluate it at once.
 
-Source: engine spec, rule 13; https://cel.dev for the language.
+Source: `docs/workflows.md`, "Expressions"; https://cel.dev for the language.
 """
 
 from __future__ import annotations

@@ -34,6 +34,8 @@ class Node:
     """Anything that a workflow may contain."""
 
     kind: ClassVar[StepType]
+    REVIEW_FLAG: ClassVar[str] = "requires_output_review"
+    """The flag that a `Review` of it raises."""
 
     name: str
     reviews: Reviews

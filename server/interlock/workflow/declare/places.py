@@ -5,7 +5,7 @@ Laws:
 - `step_id` is a pure function of the workflow's id and the names from its root: the same on every node of a cluster,
   in every iteration, after every restart.
 
-Source: protocol spec, "Run events" (base fields); engine spec, rule 14.
+Source: `docs/protocol.md`, "Run events"; `docs/workflows.md`, "Names".
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _asked(review: AnyReview, node: Node) -> list[Any]:
     form = None
     if isinstance(review, Ask):
         form = [[field.to_wire() for field in review.fields], schema_of(review.model)]
-    return [kind_of(review, node.kind), answers, review.assignees, review.on_timeout, form]
+    return [kind_of(review, node), answers, review.assignees, review.on_timeout, form]
 
 
 def schema_of(model: type[BaseModel] | None) -> Any:

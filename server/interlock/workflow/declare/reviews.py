@@ -5,14 +5,14 @@ Laws:
 - An impossible review is refused when it is declared, with a sentence, never when it is reached.
 - The tables here are the rules: which kind may ask what, and which ways a rejection may go.
 
-Source: engine spec, "What each kind may ask of a person", and rules 1, 3, 5, 7, 8.
+Source: `docs/workflows.md`, "Asking people" and "Timeouts".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
@@ -222,8 +222,14 @@ ON_REVIEW: dict[StepType, tuple[OnReject, ...]] = {
 """The `on_reject` values that a review may have. On a Loop's last iteration there is no `retry`."""
 
 
-def kind_of(review: AnyReview, kind: StepType) -> str:
-    """The `requires_*` flag of `review` on a node of `kind`."""
+class Reviewed(Protocol):
+    """The part of a node that `kind_of` needs: `REVIEW_FLAG` is the flag that a `Review` of it raises."""
+
+    REVIEW_FLAG: ClassVar[str]
+
+
+def kind_of(review: AnyReview, node: Reviewed | type[Reviewed]) -> str:
+    """The `requires_*` flag of `review` on a node."""
     match review:
         case Confirm():
             return "requires_confirmation"
@@ -232,7 +238,7 @@ def kind_of(review: AnyReview, kind: StepType) -> str:
         case Choose():
             return "requires_route_selection"
         case Review():
-            return "requires_iteration_review" if kind == "Loop" else "requires_output_review"
+            return node.REVIEW_FLAG
         case ToolReview():
             return "requires_executor_input"
         case ErrorReview():

@@ -205,7 +205,7 @@ def _has_passed(state: RunState, place: Place, node: NodeState, path: Path) -> b
         for each in (state.resolved.get(resolution_key(node.step_id, kind)) for kind in GATES)
         if each is not None and each.requirement.facts["visit"] == node.visit and each.requirement.path == list(path)
     ][: node.gates_passed]
-    asked = [kind_of(gate, place.node.kind) for gate in place.node.gates]
+    asked = [kind_of(gate, place.node) for gate in place.node.gates]
     return passed[: len(asked)] == asked[: len(passed)]
 
 
@@ -263,7 +263,7 @@ def _review_of(place: Place, node: NodeState, requirement: Requirement) -> AnyRe
     kind, step = requirement.kind, place.node
     if kind in GATES:
         gates = step.gates[node.gates_passed : node.gates_passed + 1]
-        return next((gate for gate in gates if kind_of(gate, step.kind) == kind), None)
+        return next((gate for gate in gates if kind_of(gate, step) == kind), None)
     if kind in REVIEWS:
         return step.asks(Review)
     if not isinstance(step, Step) or container_of(step) is not None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from interlock.workflow.declare.places import Place
-from interlock.workflow.run.state import RunState
+from interlock.workflow.run.state import SINCE, RunState
 from interlock_protocol import typed
 from interlock_protocol.types import PathPart, RunStatus
 
@@ -76,11 +76,12 @@ def step_facts(place: Place, path: Path, visit: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """The effect of a batch of events on the head of its run."""
+    """The effect of a batch of events on the head of its run. `reducer` is the least version that can fold them."""
 
     opens: tuple[str, ...]
     withdraws: tuple[str, ...]
     status: RunStatus | None
+    reducer: int
 
 
 _STATUS_AFTER: dict[str, RunStatus] = {
@@ -98,7 +99,9 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
     opens: list[str] = []
     withdraws: list[str] = []
     status: RunStatus | None = None
+    reducer = 0
     for event in cast("Iterable[typed.Event]", events):
+        reducer = max(reducer, SINCE.get(event["event"], 0))
         if event["event"] == "StepExecutorPaused":  # each tool is decided separately
             opens += [each["id"] for each in event["executor_requirements"]]
         elif event["event"] == "StepPaused" and not event["requires_executor_input"]:
@@ -109,4 +112,4 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
             status = RunStatus(event["status"])
         status = _STATUS_AFTER.get(event["event"], status)
     gone = frozenset(withdraws)
-    return Effects(tuple(each for each in opens if each not in gone), tuple(withdraws), status)
+    return Effects(tuple(each for each in opens if each not in gone), tuple(withdraws), status, reducer)

@@ -30,12 +30,14 @@ from interlock.workflow.run.state import (
     Resolution,
     RunState,
     SessionPatch,
+    UnreadableRun,
     elapsed,
     node_at,
     resolution_key,
     walk,
 )
 from interlock_protocol import typed
+from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
 
 MAY_COME_LATE = frozenset({"StepContinued", "StepExecutorContinued", "WorkflowCancelled"})
@@ -46,10 +48,16 @@ Decision: TypeAlias = typed.StepContinued | typed.StepExecutorContinued
 
 
 def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
-    """Fold the entry at `state.next_index`. An event that changes nothing, or is of a newer release, passes through."""
+    """Fold the entry at `state.next_index`.
+
+    Raises:
+        UnreadableRun: the event isn't known; the state is as it was.
+    """
     folder = _FOLDERS.get(event["event"])
     if folder is not None:
         folder(state, event, private or {})
+    elif event["event"] not in RUN_EVENTS:
+        raise UnreadableRun(f"The log of run {state.run_id} has {event['event']}, which this version doesn't know.")
     state.next_index += 1
 
 

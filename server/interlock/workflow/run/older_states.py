@@ -13,6 +13,9 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
+OF_FLAT_NODES = 2
+"""The version whose states `convert` takes."""
+
 _PARTS: Mapping[str, Mapping[str, str]] = {
     "form": {"user_input": "user_input", "sealed": "sealed", "inputs": "inputs"},
     "tries": {

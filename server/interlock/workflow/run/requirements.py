@@ -98,7 +98,7 @@ def asked(
     now: the time by the store's clock, in milliseconds since 1970; a timeout counts from it.
     own: fields of the review's kind.
     """
-    kind = kind_of(review, place.node.kind)
+    kind = kind_of(review, place.node)
     due = None if review.timeout is None else now + round(review.timeout * 1000)
     facts: dict[str, Any] = {"id": requirement_id(run_id, path, node.visit, kind, round_of(place, node, review))}
     named = step_facts(place, path, node.visit)

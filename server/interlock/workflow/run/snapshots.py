@@ -1,6 +1,6 @@
 """The state of a run as one frame: the `WorkflowRunOutput` of a pause, and the snapshot.
 
-Source: protocol spec, "Run events" and "Requirements".
+Source: `docs/protocol.md`, "Run events" and "Requirements".
 """
 
 from __future__ import annotations

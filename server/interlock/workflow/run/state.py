@@ -4,6 +4,7 @@ Laws:
 - Only the fold changes a state.
 - A change in the meaning of these classes, or in their defaults, raises `REDUCER_VERSION`; older snapshots are
   converted (`older_states`), because the log that they summarize may be gone.
+- An event that earlier versions can't fold stands in `SINCE`, so that they leave the run alone.
 
 Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 """
@@ -19,14 +20,21 @@ from pydantic_core import from_json
 
 from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.node import NodeState, Own
-from interlock.workflow.run.older_states import convert
+from interlock.workflow.run.older_states import OF_FLAT_NODES, convert
 from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
+from interlock_protocol.requirements import FLAGS
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 3
 OLDEST_READABLE = 2
 """Snapshots from this version on can be loaded; of runs with older ones, the log is complete."""
+
+SINCE: Mapping[str, int] = {"RaceExecutionStarted": 3, "RaceExecutionCompleted": 3, "StepsWithdrawn": 3}
+"""The `REDUCER_VERSION` that brought an event, or a new meaning of it, so that earlier versions can't fold it.
+
+A run that has none of these may be driven by nodes of every version.
+"""
 
 GATES = ("requires_confirmation", "requires_user_input", "requires_route_selection")
 """The kinds of pauses before a node runs."""
@@ -156,6 +164,10 @@ _MANY: dict[str, TypeAdapter[Any]] = {
 """The fields that may have as many items as there are nodes."""
 
 
+class UnreadableRun(Exception):  # noqa: N818 - a state of the world, not a programming error
+    """This version of the reducer can't tell the state of a run from what there is of it: a newer one wrote that."""
+
+
 def is_readable(version: int) -> bool:
     """Return True if a state that was dumped by this version of the fold can be loaded."""
     return OLDEST_READABLE <= version <= REDUCER_VERSION
@@ -193,7 +205,7 @@ def result_in(data: bytes) -> tuple[JsonValue, RunStatus, str | None]:
 def load_parts(data: bytes, version: int = REDUCER_VERSION) -> Generator[None, None, RunState]:
     """As `load`, in small parts: the caller may run other tasks between them."""
     raw = from_json(data)
-    if version < REDUCER_VERSION:
+    if version == OF_FLAT_NODES:
         yield from convert(raw)
     many = {name: raw.pop(name, {}) for name in _MANY}
     nodes = raw.pop("nodes", {})
@@ -230,6 +242,12 @@ def elapsed(since: int, now: int) -> int:
 def resolution_key(step_id: str, kind: str) -> str:
     """The key of the latest resolution for a step and a kind of pause."""
     return f"{step_id}:{kind}"
+
+
+def decided_at(state: RunState, step_id: str) -> int:
+    """The index of the latest decision on a step; 0 if there is none."""
+    decided = (state.resolved.get(resolution_key(step_id, kind)) for kind in (*FLAGS, "requires_error_decision"))
+    return max((each.index for each in decided if each is not None), default=0)
 
 
 def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:

@@ -7,7 +7,7 @@ Laws:
 - A container decides what comes next in it (`containers/port.py`); here its moves become events and work. A node's
   failure, rejection or stop is an outcome that its container may handle.
 
-Source: engine spec, "Rules" 1 to 9, 11.
+Source: `docs/workflows.md`, "Containers", "Asking people" and "Errors"; `docs/architecture.md`, "The pure core".
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from interlock.workflow.containers.port import (
     MISSING,
     OPEN,
     SKIPPED,
-    STOPPED,
     WITHDRAWN,
     AskAboutOutput,
     Ending,
@@ -45,7 +44,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
-from interlock.workflow.run.state import RunState, elapsed, node_at, pending_in
+from interlock.workflow.run.state import RunState, decided_at, elapsed, node_at, pending_in
 from interlock_protocol.types import JsonObject
 
 TIMEOUT = "timeout"
@@ -189,7 +188,7 @@ class Walk:
         return _BY_PHASE[node.phase](self, place, node, path)
 
     def completed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
-        return STOPPED if node.output.stop else COMPLETED
+        return Outcome(Ending.STOPPED, (place, node), node.ended_index) if node.output.stop else COMPLETED
 
     def failed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """A node that failed for good: its step decides what follows (rule 8)."""
@@ -209,11 +208,15 @@ class Walk:
         """The outcome of a rejection, or of an open pause; None if neither holds the node up."""
         rejected = node.verdict.rejected
         if rejected == "cancel":
-            return Outcome(Ending.REJECTED, (place, node))
+            return self.turned_away(place, node)
         if rejected == "skip":
             reason = "timeout" if node.verdict.rejected_by == TIMEOUT else skipped_because
             return self.say(place, node, path, "StepSkipped", reason=reason)
         return None if node.pending is None else OPEN
+
+    def turned_away(self, place: Place, node: NodeState) -> Outcome:
+        """The outcome of a rejection that ends everything."""
+        return Outcome(Ending.REJECTED, (place, node), decided_at(self.state, node.step_id))
 
     def entered(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """The outcome of a node before its execution: rejected, waiting, about to ask, or ready."""
@@ -222,7 +225,7 @@ class Walk:
             return turned
         review = place.node.asks(Review)
         if review is not None and node.verdict.round > review.max_retries:
-            return Outcome(Ending.REJECTED, (place, node))
+            return self.turned_away(place, node)
         if node.gates_passed < len(place.node.gates):
             return self.pause(place, node, path, place.node.gates[node.gates_passed])
         retry_at = node.tries.retry_at
