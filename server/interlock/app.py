@@ -8,6 +8,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,6 +32,9 @@ from interlock.engine.engine import Engine
 from interlock.engine.upkeep.outbox import OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
+from interlock.engine.work.http_call import HttpCalls
+from interlock.engine.work.logic import LogicRunners
+from interlock.engine.work.script import Scripts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
@@ -50,6 +54,7 @@ from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
 from interlock.ratelimit.limiter import OFF, RateLimits
 from interlock.ratelimit.shared import shared_windows
+from interlock.secrets.environment import EnvironmentSecrets
 from interlock.secrets.keys import vault_of
 from interlock.services import Services
 from interlock.settings import Settings
@@ -104,6 +109,7 @@ class Interlock:
             () if settings.definitions is None else definitions_in(settings.definitions, check, self._code.is_in_code)
         )
         self._vault = vault_of(settings, self._code.first_with_secrets)
+        self._secrets = EnvironmentSecrets(os.environ)
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
@@ -132,6 +138,7 @@ class Interlock:
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
             stored = StoredDefinitions(store, compiled)
+            scripts = Scripts()
             definitions = EveryDefinition(self._code, stored)
             engine = Engine(
                 definitions,
@@ -145,6 +152,7 @@ class Interlock:
                 on_pause=self._on_pause,
                 counters=self.counters,
                 vault=self._vault,
+                logic=LogicRunners(scripts, HttpCalls(self.settings.http_allow, counters=self.counters), self._secrets),
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             limits = await self._open_limits()

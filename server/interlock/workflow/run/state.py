@@ -30,7 +30,12 @@ REDUCER_VERSION = 3
 OLDEST_READABLE = 2
 """Snapshots from this version on can be loaded; of runs with older ones, the log is complete."""
 
-SINCE: Mapping[str, int] = {"RaceExecutionStarted": 3, "RaceExecutionCompleted": 3, "StepsWithdrawn": 3}
+SINCE: Mapping[str, int] = {
+    "RaceExecutionStarted": 3,
+    "RaceExecutionCompleted": 3,
+    "StepsWithdrawn": 3,
+    "MachineExecutionStarted": 3,
+}
 """The `REDUCER_VERSION` that brought an event, or a new meaning of it, so that earlier versions can't fold it.
 
 A run that has none of these may be driven by nodes of every version.
