@@ -19,7 +19,7 @@ _TEXT = r"(?:[\w .,\-⏸⏱↗…]|#\d+;)+"
 _ID = r"(?:\[\*\]|[sr]\d+)"
 LINES = {
     "head": re.compile(r"stateDiagram-v2"),
-    "state": re.compile(rf'state "({_TEXT})?" as ([sr]\d+)( {{)?'),
+    "state": re.compile(rf'state "({_TEXT})" as ([sr]\d+)( {{)?'),
     "arrow": re.compile(rf"({_ID}) --> ({_ID})(?: : ({_TEXT}))?"),
     "end": re.compile(r"}"),
     "border": re.compile(r"--"),
@@ -111,6 +111,7 @@ def test_what_another_thread_has_is_referred_to() -> None:
 
 
 NASTY = (
+    "",
     '"',
     '" as x',
     "a --> b",

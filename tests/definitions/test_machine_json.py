@@ -270,14 +270,14 @@ def test_the_fingerprint_is_the_same_on_every_node(name: str) -> None:
     assert workflow(name).fingerprint == workflow(name).fingerprint
 
 
-@given(data=st.data(), name=st.sampled_from(NAMES))
+@given(data=st.data(), before=st.sampled_from(NAMES).map(fixture) | definitions())
 @MANY
-def test_whatever_changes_what_a_run_does_changes_the_fingerprint(data: st.DataObject, name: str) -> None:
-    before = fixture(name)
+def test_whatever_changes_what_a_run_does_changes_the_fingerprint(data: st.DataObject, before: Any) -> None:
     places = [path for path in places_in(before) if not SAID_ONLY & set(path)]
     path = data.draw(st.sampled_from(places))
     states = st.sampled_from(list(before["states"]))
-    after = changed(before, path, data.draw(st.just(GONE) | states | st.integers(1, 9) | json_values(3)))
+    others = st.sampled_from(["halting", "http_error", "any", "none", "linear", "a.b", "${input.z}", "return {a: 1}"])
+    after = changed(before, path, data.draw(st.just(GONE) | states | others | st.integers(1, 9) | json_values(3)))
     if _is_valid(after) and _essence(after) != _essence(before):
         event("still valid")
         one, other = (compiled(each, version_id=None).fingerprint for each in (before, after))
@@ -317,7 +317,9 @@ def test_what_is_still_valid_after_a_change_compiles(data: st.DataObject, defini
 def test_what_is_valid_runs_without_a_step_that_nobody_foresaw(data: st.DataObject, definition: Any) -> None:
     """It halts, ends, or fails by one of the errors of machines."""
     run = Simulation(compiled(definition, version_id="v_1"), {"a": 1}, logic=failing("script_error", times=2)).run()
-    while run.waiting and data.draw(st.booleans()):
+    while run.waiting:
+        if not data.draw(st.booleans()):
+            break
         asked = run.pending(run.waiting[0]).facts
         selects = asked.get("halted_options", {}).get("transition_mode") == "selection"
         resume(run, **({"choice": "k0"} if selects else {"a": 1}))

@@ -59,8 +59,13 @@ def places_in(value: Any, path: Steps = ()) -> Iterator[Steps]:
 
 # ── Random definitions ──────────────────────────────────────────────────────────────────────────────────
 
-SCRIPT: Final = {"type": "script", "code": "return {}"}
-CALL: Final = {"type": "http", "method": "PUT", "url": "https://example.com/${input.a}", "body": ["${secrets.A}"]}
+SCRIPT: Final[dict[str, Any]] = {"type": "script", "code": "return {}"}
+CALL: Final[dict[str, Any]] = {
+    "type": "http",
+    "method": "PUT",
+    "url": "https://example.com/${input.a}",
+    "body": ["${secrets.A}"],
+}
 FORM: Final = {"type": "form", "fields": [{"name": "a", "type": "number", "label": "A", "required": True}]}
 
 
@@ -91,8 +96,10 @@ def _state(draw: st.DrawFn, name: str, later: list[str]) -> dict[str, Any]:
     )
     kind = draw(st.sampled_from(("action", "halting", "selection", "parallel")))
     retry = {"attempts": 3, "backoff": "linear", "delay_ms": 10}
-    logic = {**draw(st.sampled_from((SCRIPT, CALL))), **draw(_some(retry=retry))}
-    timed = draw(st.sampled_from(({}, {"timeout": 9}, {"timeout": 9, "on_timeout": {"target": draw(target)}})))
+    logic: dict[str, Any] = {**draw(st.sampled_from((SCRIPT, CALL))), **draw(_some(retry=retry))}
+    timed: dict[str, Any] = draw(
+        st.sampled_from(({}, {"timeout": 9}, {"timeout": 9, "on_timeout": {"target": draw(target)}}))
+    )
     asked = draw(_some(presentation=FORM) | _some(halting_instructions={"instruction": "?", "include_data": ["a.b"]}))
     of_kind: dict[str, dict[str, Any]] = {
         "action": {"type": "action", **draw(_some(logic=logic))},

@@ -87,7 +87,7 @@ class _Drawing:
                 self.drawn.add(name)
                 claimed.append(name)
                 left.extend(edge.target for edge in reversed(self._ways[name]))
-        return claimed
+        return sorted(claimed, key=lambda name: int(self.ids[name][1:]))
 
     def _region(self, names: Sequence[str], indent: str, begin: str | None, label: str) -> Iterator[str]:
         """Yield the lines of states that stand together, and of the ways out of them."""
@@ -109,13 +109,13 @@ class _Drawing:
         if name not in ids:
             ids[name] = f"r{self.references}"
             self.references += 1
-            yield f'{indent}state "↗ {_escaped(name)}" as {ids[name]}'
+            yield f'{indent}state "↗ {_named(name)}" as {ids[name]}'
 
     def _state(self, name: str, indent: str) -> Iterator[str]:
         state = self.states[name]
         type_ = state.get("type")
         mark = _MARKS.get(type_, "") if isinstance(type_, str) else ""
-        head = f'{indent}state "{mark}{_escaped(name)}{_join_of(state)}" as {self.ids[name]}'
+        head = f'{indent}state "{mark}{_named(name)}{_join_of(state)}" as {self.ids[name]}'
         threads = self._threads_of(state)
         if not threads:
             yield head
@@ -150,6 +150,10 @@ def _escaped(text: str) -> str:
     words = " ".join("".join(each if each.isprintable() else " " for each in text[: 2 * _LONGEST]).split())
     shown = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
     return "".join(each if each.isalnum() or each in _BARE else f"#{ord(each)};" for each in shown)
+
+
+def _named(name: str) -> str:
+    return _escaped(name) or "unnamed"
 
 
 def _label_of(edge: Edge) -> str:
