@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from .ports.decisions import Decision, Decisions
+from .ports.definitions import DefinitionStore
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, Outcome
 from .ports.outbox import Outbox
@@ -25,6 +26,7 @@ __all__ = [
     "ChangeFeed",
     "Decision",
     "Decisions",
+    "DefinitionStore",
     "FeedEnds",
     "IdempotencyKey",
     "IdempotencyKeys",
@@ -50,7 +52,19 @@ __all__ = [
 ]
 
 
-class Store(Runs, Waiting, Decisions, IdempotencyKeys, ChangeFeed, Timers, Sessions, Outbox, Tickets, Protocol):
+class Store(
+    Runs,
+    Waiting,
+    Decisions,
+    IdempotencyKeys,
+    ChangeFeed,
+    Timers,
+    Sessions,
+    Outbox,
+    Tickets,
+    DefinitionStore,
+    Protocol,
+):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""
 
     async def check(self) -> None:

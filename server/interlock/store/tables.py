@@ -37,6 +37,7 @@ ELSEWHERE = "namespace <> 'user_' || user_id"
 UNNAMED_ELSEWHERE = "assignee = '' AND namespace <> 'user_' || owner"
 WAITING = "pending <> '[]'"
 UNINDEXED = "changed < 2 AND pending <> '[]'"
+HAS_CURRENT = "current_version IS NOT NULL"
 UNNAMED = "assignee = ''"
 
 # In SQLite, only an INTEGER PRIMARY KEY is the row's own number.
@@ -304,6 +305,62 @@ stream_tickets = Table(
 )
 Index("ix_stream_tickets_ticket", stream_tickets.c.ticket_id, unique=True)
 Index("ix_stream_tickets_expires", stream_tickets.c.expires_at)
+
+# The names of stored workflows. `current_version` is the published version that runs begin under, `revision` the number
+# of its publication, 0 before the first.
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Column("current_version", Text),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account", "name", name="pk_definitions"),
+)
+Index("ix_definitions_created", definitions.c.account, definitions.c.created_at, definitions.c.name)
+Index(
+    "ix_definitions_revision",
+    definitions.c.revision,
+    sqlite_where=text(HAS_CURRENT),
+    postgresql_where=text(HAS_CURRENT),
+)
+
+# `digest` is a hash of the text, by which a version with the same definition is found.
+definition_versions = Table(
+    "definition_versions",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("version_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("published_at", BigInteger),
+    Column("published_by", Text),
+    PrimaryKeyConstraint("account", "name", "version_id", name="pk_definition_versions"),
+)
+Index(
+    "ix_definition_versions_number",
+    definition_versions.c.account,
+    definition_versions.c.name,
+    definition_versions.c.number,
+    unique=True,
+)
+
+# One row: the revision of the last publication. Whoever publishes holds it until the commit, so that revisions become
+# visible in their order.
+publications = Table(
+    "publications",
+    metadata,
+    Column("only", Integer, autoincrement=False, nullable=False),
+    Column("last_revision", BigInteger, nullable=False),
+    PrimaryKeyConstraint("only", name="pk_publications"),
+)
 
 log_heads = Table(
     "log_heads",

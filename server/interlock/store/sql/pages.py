@@ -28,16 +28,16 @@ def page_of(statement: Select[Any], parameters: Parameters, limit: int, connecti
     assignees = assignees_of([row["run_id"] for row in page], connection)
     runs = tuple(ListedRun(**listed_values(row, assignees.get(row["run_id"], ()))) for row in page)
     seq = connection.execute(LAST_SEQ).scalar_one()
-    return RunPage(runs, cursor_of(runs[-1]) if len(rows) > limit else None, seq)
+    return RunPage(runs, cursor_of(runs[-1].created_at, runs[-1].run_id) if len(rows) > limit else None, seq)
 
 
-def cursor_of(last: ListedRun) -> str:
-    """The cursor of a page that ends with this run."""
-    return base64.urlsafe_b64encode(to_json((last.created_at, last.run_id))).decode().rstrip("=")
+def cursor_of(order: int, id_: str) -> str:
+    """The cursor of a page that ends with this row: what rows are ordered by, first its creation time or number."""
+    return base64.urlsafe_b64encode(to_json((order, id_))).decode().rstrip("=")
 
 
 def place_of(cursor: str | None) -> tuple[int, str] | None:
-    """The run after which the page begins: its creation time and id; None for the first page.
+    """The row after which the page begins, as `cursor_of` got it; None for the first page.
 
     Raises:
         ValueError: the cursor is not from this store.

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from interlock.store.statements.feed import TOUCH
 
 from .decisions import SqlDecisions
+from .definitions import SqlDefinitions
 from .feed import SqlChangeFeed
 from .keys import SqlKeys
 from .outbox import SqlOutbox
@@ -18,7 +19,16 @@ from .waiting import SqlWaiting
 
 
 class SqlStore(
-    SqlRuns, SqlWaiting, SqlDecisions, SqlKeys, SqlChangeFeed, SqlTimers, SqlSessions, SqlOutbox, SqlTickets
+    SqlRuns,
+    SqlWaiting,
+    SqlDecisions,
+    SqlKeys,
+    SqlChangeFeed,
+    SqlTimers,
+    SqlSessions,
+    SqlOutbox,
+    SqlTickets,
+    SqlDefinitions,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

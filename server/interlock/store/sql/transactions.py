@@ -36,6 +36,7 @@ class SqlTransactions:
         self._writes = WRITES[database.dialect]
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
+        self._publication_listeners: list[Callable[[], None]] = []
 
     def _tell(self) -> None:
         """Tell the listeners that the change feed may have a new row."""

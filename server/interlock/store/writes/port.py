@@ -54,3 +54,9 @@ class Writes(Protocol):
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         """Insert the messages that are new."""
+
+    def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
+        """Insert the name, whose `last_number` is 1, or raise the `last_number` of the one that is there; return it.
+
+        The name's row is locked from then on. With `only_new`, return None if the name is there.
+        """

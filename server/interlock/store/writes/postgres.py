@@ -38,6 +38,7 @@ from interlock.store.statements.runs import IS_MOVED_ON
 from interlock.store.tables import (
     changes,
     decisions,
+    definitions,
     idempotency_keys,
     outbox,
     runs,
@@ -147,6 +148,12 @@ _CREATE_RUN_ONCE = _create_run_once()
 _OPEN_SESSION = upsert(sessions).on_conflict_do_nothing()
 _MARK_SESSION = _mark_session()
 _LEAVE_MESSAGES = _insert_new(outbox)
+_NUMBER_VERSION = (
+    upsert(definitions)
+    .on_conflict_do_update(index_elements=["account", "name"], set_={"last_number": definitions.c.last_number + 1})
+    .returning(definitions.c.last_number)
+)
+_NUMBER_FIRST = upsert(definitions).on_conflict_do_nothing().returning(definitions.c.last_number)
 
 
 class PostgresWrites:
@@ -199,6 +206,10 @@ class PostgresWrites:
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         connection.execute(_LEAVE_MESSAGES, _arrays(messages))
+
+    def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
+        number: int | None = connection.execute(_NUMBER_FIRST if only_new else _NUMBER_VERSION, name).scalar()
+        return number
 
 
 def _arrays(rows: Sequence[Parameters]) -> Parameters:

@@ -15,6 +15,7 @@ from interlock.store.statements.waiting import ROWS_OF_RUN
 from interlock.store.tables import (
     changes,
     decisions,
+    definitions,
     idempotency_keys,
     outbox,
     run_assignees,
@@ -30,6 +31,12 @@ from .port import NOTHING_PENDING, Parameters
 _ADD_ASSIGNEE = sqlite.insert(run_assignees).on_conflict_do_nothing()
 _OPEN_SESSION = sqlite.insert(sessions).on_conflict_do_nothing()
 _LEAVE_MESSAGES = sqlite.insert(outbox).on_conflict_do_nothing()
+_NUMBER_VERSION = (
+    sqlite.insert(definitions)
+    .on_conflict_do_update(index_elements=["account", "name"], set_={"last_number": definitions.c.last_number + 1})
+    .returning(definitions.c.last_number)
+)
+_NUMBER_FIRST = sqlite.insert(definitions).on_conflict_do_nothing().returning(definitions.c.last_number)
 
 
 def _remember_key() -> Any:
@@ -198,3 +205,7 @@ class SqliteWrites:
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         connection.execute(_LEAVE_MESSAGES, messages)
+
+    def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
+        number: int | None = connection.execute(_NUMBER_FIRST if only_new else _NUMBER_VERSION, name).scalar()
+        return number
