@@ -26,14 +26,14 @@ LOGIN = Workflow("login", steps=[Step("ask", a_step, human_review=Ask([UserInput
 @pytest.mark.parametrize("version", [None, "2", "1"])
 async def test_the_one_definition_of_a_workflow_is_the_answer_for_whichever_version(version: str | None) -> None:
     definitions = CodeDefinitions([ORDER, PLAIN])
-    program = await definitions.program_of("order", version)
+    program = await definitions.program_of("order", version, "acme")
     assert program is not None
     assert program.workflow is ORDER
-    assert await definitions.program_of("unknown", version) is None
+    assert await definitions.program_of("unknown", version, "acme") is None
 
 
 async def test_what_is_served_is_listed_in_its_order_with_all_that_a_list_shows() -> None:
-    order, plain = await CodeDefinitions([ORDER, PLAIN]).served()
+    order, plain = await CodeDefinitions([ORDER, PLAIN]).served("acme")
     schema = order.input_schema
     assert order == Served("order", "An order", "Of apples", "2", schema, (ServedStep("a_step", "Step"),))
     assert list(schema["properties"]) == ["crates"]  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from interlock.definitions.port import Served, ServedStep
-from interlock.workflow.declare.inputs import message_schema
+from interlock.definitions.port import Served
+from interlock.definitions.served import served_of
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.program import Program
 
@@ -40,23 +40,16 @@ class CodeDefinitions:
         """The id of the first workflow that has a form with a secret; None if there is none."""
         return next((each.id for each in self._programs.values() if each.asks_secrets), None)
 
-    async def program_of(self, workflow_id: str, version: str | None) -> Program | None:
+    async def program_of(self, workflow_id: str, version: str | None, account: str) -> Program | None:
         """The workflow with this id, whatever its version."""
         return self._programs.get(workflow_id)
 
-    async def served(self) -> Sequence[Served]:
+    async def served(self, account: str) -> Sequence[Served]:
         """All of them, in the order in which they were given."""
         if self._served is None:
-            self._served = tuple(_served(each.workflow) for each in self._programs.values())
+            self._served = tuple(served_of(each.workflow) for each in self._programs.values())
         return self._served
 
-
-def _served(workflow: Workflow) -> Served:
-    return Served(
-        workflow.id,
-        workflow.name,
-        workflow.description,
-        workflow.version,
-        message_schema(workflow.input_schema),
-        tuple(ServedStep(node.name, node.kind) for node in workflow.steps),
-    )
+    def is_in_code(self, workflow_id: str) -> bool:
+        """Return True if one of them has this id."""
+        return workflow_id in self._programs

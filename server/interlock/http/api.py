@@ -54,7 +54,7 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
             raise Refusal(ErrorCode.FORBIDDEN, "Listing workflows needs a token with a workflows: scope.")
         if namespace is not None and not may_read_in(principal, namespace):
             return {"workflows": []}
-        return {"workflows": [_workflow(each) for each in await services().definitions.served()]}
+        return {"workflows": [_workflow(each) for each in await services().definitions.served(principal.account)]}
 
     _add_runs(router, services, who)
     return router

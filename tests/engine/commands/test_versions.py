@@ -38,15 +38,18 @@ class Several:
         self.versions = {each: version(each) for each in versions}
         self.is_away = False
 
-    async def program_of(self, workflow_id: str, version: str | None) -> Program | None:
+    async def program_of(self, workflow_id: str, version: str | None, account: str) -> Program | None:
         if self.is_away:
             raise StoreUnavailable("It can't be reached.")
         if workflow_id != "w":
             return None
         return self.versions.get(version or max(self.versions))
 
-    async def served(self) -> Sequence[Served]:
+    async def served(self, account: str) -> Sequence[Served]:
         return [Served("w", "W", None, max(self.versions), {}, ())]
+
+    def is_in_code(self, workflow_id: str) -> bool:
+        return workflow_id == "w"
 
 
 @pytest.fixture

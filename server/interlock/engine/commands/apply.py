@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from interlock.definitions.port import program_of_run
 from interlock.engine.commands.audit import audit
 from interlock.engine.commands.context import Context
 from interlock.engine.commands.refusals import or_unavailable
@@ -112,7 +113,7 @@ async def apply(context: Context, run_id: str, command: Command) -> Accepted | N
 
 async def _proposal(context: Context, command: Command, state: RunState, *, is_fresh: bool) -> Proposal | None:
     """Return the command's proposal, or None if it was refused on a state that is behind the log."""
-    served = await or_unavailable(context.definitions.program_of(state.workflow_id, state.version))
+    served = await or_unavailable(program_of_run(context.definitions, state))
     try:
         return await command.propose(served, state)
     except Refusal:

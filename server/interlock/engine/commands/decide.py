@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.auth import Principal, Verb, may
+from interlock.definitions.port import program_of_run
 from interlock.engine.commands.apply import Accepted, Command, Proposal
 from interlock.engine.commands.audit import audited
 from interlock.engine.commands.context import Context
@@ -47,7 +48,7 @@ async def continue_run(
         Refusal: those of `Program.decide`, or `run_not_found`, `workflow_mismatch`, `conflict`, `unavailable`.
     """
     facts = await run_named_by(context, principal, message)
-    served = await or_unavailable(context.definitions.program_of(facts.workflow_id, facts.version))
+    served = await or_unavailable(program_of_run(context.definitions, facts))
     vault = context.vault if served is not None and served.asks_secrets else None
     command = Decide(context, facts, principal, message, seen, key or key_of(principal, message, vault))
     try:

@@ -11,6 +11,9 @@ from interlock_protocol.errors import ErrorCode, Refusal
 
 T = TypeVar("T")
 
+MOST_NAMED = 50
+"""How many workflows a refusal names."""
+
 
 async def or_unavailable(awaitable: Awaitable[T]) -> T:
     """Await and return the result.
@@ -50,7 +53,8 @@ def no_run(run_id: str) -> Refusal:
 
 def no_workflow(workflow_id: str, served: Iterable[str]) -> Refusal:
     """The refusal for a workflow that isn't served."""
-    known = ", ".join(sorted(served))
+    names = sorted(served)
+    known = ", ".join(names[:MOST_NAMED]) + (f", and {len(names) - MOST_NAMED} more" if names[MOST_NAMED:] else "")
     return Refusal(
         ErrorCode.WORKFLOW_NOT_FOUND, f"There is no workflow {workflow_id!r} here; this server has: {known}."
     )

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from interlock.auth import Principal, Verb, may
-from interlock.definitions.port import Definitions
+from interlock.definitions.port import Definitions, program_of_run
 from interlock.engine.commands.refusals import no_run, or_unavailable
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
 from interlock.engine.driving.pool import FIRST_EPOCH, Pool
@@ -149,7 +149,7 @@ class Runs:
     async def snapshot(self, run_id: str) -> dict[str, Any]:
         """Return a `WorkflowRunOutput` that covers everything in the log so far; its `as_of` says how far that is."""
         state = await self.state(run_id, fresh=True)
-        program = await or_unavailable(self._definitions.program_of(state.workflow_id, state.version))
+        program = await or_unavailable(program_of_run(self._definitions, state))
         return snapshot(state.workflow_id if program is None else program.name, state, self._clock.now_ms())
 
     # ── Events ──────────────────────────────────────────────────────────────────────────────────────────

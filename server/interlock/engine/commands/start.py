@@ -45,7 +45,7 @@ async def start(
     place = Facts.of_new(principal.account, message.namespace or home_of(owner), owner)
     if not may(principal, Verb.START, place):
         raise forbidden(_why_not_started(principal, place.namespace))
-    program = await or_unavailable(_asked_for(context, message))
+    program = await or_unavailable(_asked_for(context, message, principal.account))
     if context.log.is_away:  # the store could keep it, but nobody knows when it would begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
     run = _new_run(context, place, message, program)
@@ -74,21 +74,19 @@ async def start(
     return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)
 
 
-async def _asked_for(context: Context, message: StartWorkflow) -> Program:
-    """Return the workflow that a message names, in the version that it names."""
+async def _asked_for(context: Context, message: StartWorkflow, account: str) -> Program:
+    """Return the account's workflow that a message names, in the version that it names."""
     definitions, wanted = context.definitions, message.version
-    current = await definitions.program_of(message.workflow_id, None)
+    found = await definitions.program_of(message.workflow_id, wanted, account)
+    if found is not None and wanted in (None, found.version):
+        return found
+    current = await definitions.program_of(message.workflow_id, None, account)
     if current is None:
-        raise no_workflow(message.workflow_id, [each.id for each in await definitions.served()])
-    if wanted is None:
-        return current
-    found = await definitions.program_of(message.workflow_id, wanted)
-    if found is None or found.version != wanted:
-        raise Refusal(
-            ErrorCode.WORKFLOW_MISMATCH,
-            f"Version {wanted!r} isn't served; leave `version` out, or ask for {current.version!r}.",
-        )
-    return found
+        raise no_workflow(message.workflow_id, [each.id for each in await definitions.served(account)])
+    raise Refusal(
+        ErrorCode.WORKFLOW_MISMATCH,
+        f"Version {wanted!r} isn't served; leave `version` out, or ask for {current.version!r}.",
+    )
 
 
 def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program) -> NewRun:

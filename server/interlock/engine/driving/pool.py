@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import structlog
 
-from interlock.definitions.port import Definitions
+from interlock.definitions.port import Definitions, program_of_run
 from interlock.engine.driving.driver import Driver, Ports
 from interlock.engine.driving.loading import catch_up, load_state
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
@@ -325,7 +325,7 @@ class Pool:
 
     async def _program_of(self, state: RunState) -> Program | None:
         """Return the definition in which the run can go on, or None."""
-        program = await self._definitions.program_of(state.workflow_id, state.version)
+        program = await program_of_run(self._definitions, state)
         return None if program is None or not program.fits(state) else program
 
     async def make_head(self, run_id: str) -> None:

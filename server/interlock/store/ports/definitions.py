@@ -53,7 +53,7 @@ class ListedVersion:
 
     Attributes:
         version_id: `v_` and 20 hexadecimal digits; unique among all accounts.
-        number: 1, 2, 3, … in the order in which the versions of the name were made.
+        number: 1 for the first version of the name, and higher for each later one.
         published_at: when it was last published; None for a draft.
     """
 

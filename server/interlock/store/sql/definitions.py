@@ -40,9 +40,6 @@ from .transactions import SqlTransactions
 
 T = TypeVar("T")
 
-_IS_CURRENT = object()
-"""What `_publish` returns if the version is the current one."""
-
 
 class SqlDefinitions(SqlTransactions):
     """`DefinitionStore`."""
@@ -64,8 +61,8 @@ class SqlDefinitions(SqlTransactions):
         of_version = _of_version(account, name, version_id)
         published = await self._write(partial(_publish, of_version, at, by))
         self._tell_published()
-        if published is _IS_CURRENT:
-            raise AlreadyPublished(f"Version {version_id!r} of {name!r} is the current one already.")
+        if isinstance(published, AlreadyPublished):
+            raise published
         return published
 
     async def delete_draft(self, account: str, name: str, version_id: str) -> bool:
@@ -179,11 +176,11 @@ def _of_version(account: str, name: str, version_id: str) -> Parameters:
     return {"of_account": account, "of_name": name, "of_version": version_id}
 
 
-def _publish(of_version: Parameters, at: int, by: str, connection: Connection) -> Any:
-    """The published version, None if there is no such version, or `_IS_CURRENT`."""
+def _publish(of_version: Parameters, at: int, by: str, connection: Connection) -> VersionRow | AlreadyPublished | None:
+    """The published version, or why it isn't published; None if there is no such version."""
     current = connection.execute(sql.LOCK_NAME, of_version).scalar()
     if current == of_version["of_version"]:
-        return _IS_CURRENT
+        return AlreadyPublished(f"Version {current!r} of {of_version['of_name']!r} is the current one already.")
     if connection.execute(sql.VERSION, of_version).first() is None:
         return None
     return _make_current(of_version, at, by, connection)

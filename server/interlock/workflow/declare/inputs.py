@@ -11,7 +11,7 @@ Source: `docs/workflows.md`, "What a run is started with" and "Nested workflows"
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -82,7 +82,7 @@ def _kept(model: type[BaseModel] | None, given: JsonValue, name: str) -> JsonVal
 # ── Listing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@cache
+@lru_cache(maxsize=1024)  # stored definitions come with models of their own
 def message_schema(model: type[BaseModel] | None) -> JsonObject:
     """The JSON Schema of a message; `{}` if it may be anything, or has no schema."""
     if model is None:

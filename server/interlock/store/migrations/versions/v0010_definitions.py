@@ -16,13 +16,13 @@ _PUBLISHED = sa.text("current_version IS NOT NULL")
 def upgrade() -> None:
     _names()
     _versions()
-    op.create_table(
+    publications = op.create_table(
         "publications",
         sa.Column("only", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("last_revision", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("only", name="pk_publications"),
     )
-    op.execute("INSERT INTO publications (only, last_revision) VALUES (1, 0)")
+    op.bulk_insert(publications, [{"only": 1, "last_revision": 0}])
 
 
 def _names() -> None:
