@@ -23,6 +23,9 @@ from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
 from interlock.definitions.code import CodeDefinitions
+from interlock.definitions.every import EveryDefinition
+from interlock.definitions.folder import definitions_in, publish_all
+from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.upkeep.outbox import OnPause
@@ -55,7 +58,9 @@ from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
+from interlock.workflow.declare.checks import Fault
 from interlock.workflow.declare.nodes import Workflow
+from interlock_protocol.types import JsonObject
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and logs that may be archived are looked for."""
@@ -71,6 +76,9 @@ TIMER_SECONDS = 0.25
 
 FEED_SECONDS = 0.5
 """How often changes of runs by other servers are looked for, while a client follows a list."""
+
+PUBLICATION_SECONDS = 0.5
+"""How often definitions that other servers published are looked for."""
 
 CHORES_SECONDS = 600.0
 """How often expired data is deleted: idempotency keys after 24 hours, changes of runs after 7 days."""
@@ -91,8 +99,11 @@ class Interlock:
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
     ) -> None:
-        self._definitions = CodeDefinitions(workflows)
-        self._vault = vault_of(settings, self._definitions.first_with_secrets)
+        self._code = CodeDefinitions(workflows)
+        self._in_files = (
+            () if settings.definitions is None else definitions_in(settings.definitions, check, self._code.is_in_code)
+        )
+        self._vault = vault_of(settings, self._code.first_with_secrets)
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
@@ -120,8 +131,10 @@ class Interlock:
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
+            stored = StoredDefinitions(store, compiled)
+            definitions = EveryDefinition(self._code, stored)
             engine = Engine(
-                self._definitions,
+                definitions,
                 log,
                 store,
                 owner=self.node,
@@ -137,15 +150,17 @@ class Interlock:
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            self._services = Services(engine, self._definitions, hub, feed, store, self._authenticator, limits)
+            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
+            await publish_all(store, self._in_files, engine.clock.now_ms())
             await engine.takeover.resume()
             self._keep(engine.takeover.renew(SWEEP_SECONDS), "renew")
             self._keep(engine.takeover.run(SWEEP_SECONDS), "takeover")
             self._keep(engine.takeover.tidy(TIDY_SECONDS), "tidy")
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
             self._keep(feed.run(FEED_SECONDS), "feed")
+            self._keep(stored.run(PUBLICATION_SECONDS), "publications")
             self._keep(purge_regularly(store, CHORES_SECONDS), "chores")
             if self.settings.keep_logs_days is not None:
                 retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)
@@ -212,14 +227,14 @@ def create_app(
     """Make the ASGI application that serves these workflows, to run or to mount elsewhere.
 
     Args:
-        workflows: one workflow, or several with different ids.
+        workflows: one workflow, or several with different ids; none for a server that only has stored definitions.
         settings: from the environment by default.
         on_pause: called with a `PauseNotice` for each pause, so that people who are waited for learn of it without
             following a socket; called once, and after a crash at least once.
 
     Raises:
-        SettingsError: settings are invalid, a server that others can reach has no authentication, or a form asks for a
-            secret and several nodes have no key for it.
+        SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
+            secret and several nodes have no key for it, or a file of definitions has faults.
         ValueError: two workflows have the same id.
     """
     settings = settings or Settings()
@@ -267,6 +282,14 @@ def app_of(interlock: Interlock) -> FastAPI:
     answer_errors(app, interlock.counters)
     describe(app, interlock.settings.public_url)
     return app
+
+
+def check(definition: object) -> Sequence[Fault]:
+    raise NotImplementedError
+
+
+def compiled(definition: JsonObject, *, version_id: str) -> Workflow:
+    raise NotImplementedError
 
 
 async def _schema(database: Database) -> None:

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         "Where people reach this server; the links that `on_pause` gets begin with it.",
         "a URL such as https://interlock.example.com",
     )
+    definitions: Path | None = _setting(
+        None,
+        "A folder of definitions in JSON or YAML; at its start the server publishes those that have changed.",
+        "the path of a folder",
+    )
     web_app: bool = _setting(True, "Serve the web app at `/`.", "true or false")
     allow_volatile_redis: bool = _setting(
         False, "Serve even with a Redis that may forget (no AOF, or it evicts keys).", "true or false"
@@ -266,10 +271,10 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "definitions")
     @classmethod
-    def _at_home(cls, value: Path) -> Path:
-        return value.expanduser()
+    def _at_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
 
     @field_validator("database_url")
     @classmethod

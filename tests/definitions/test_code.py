@@ -41,11 +41,10 @@ async def test_what_is_served_is_listed_in_its_order_with_all_that_a_list_shows(
     assert plain == Served("plain", "plain", None, None, {}, steps)
 
 
-def test_workflows_that_cannot_be_told_apart_or_are_none_are_refused() -> None:
+async def test_workflows_that_cannot_be_told_apart_are_refused_and_there_may_be_none() -> None:
     with pytest.raises(ValueError, match="Two workflows have the id 'order'"):
         CodeDefinitions([ORDER, PLAIN, ORDER])
-    with pytest.raises(ValueError, match="nothing to serve"):
-        CodeDefinitions([])
+    assert await CodeDefinitions([]).served("acme") == ()
 
 
 def test_the_first_workflow_that_asks_for_a_secret_is_known() -> None:

@@ -1,4 +1,4 @@
-"""`interlock serve MODULE:ATTR`: serves the workflows that a module declares.
+"""`interlock serve [MODULE:ATTR]`: serves the workflows that a module declares, and those that are published.
 
 Laws:
 - The flags are generated from `Settings`, one per setting, so they can't disagree. A flag wins over the environment.
@@ -83,9 +83,9 @@ def _unusable(sentence: str) -> Failure:
     return Failure(sentence, ExitCode.USAGE)
 
 
-def serve(target: str, **flags: str | None) -> None:
-    """Serve the workflows of a Python module: MODULE:ATTR, a workflow or a list of them."""
-    workflows = load(target)
+def serve(target: str | None, **flags: str | None) -> None:
+    """Serve published workflows, and those of a Python module: MODULE:ATTR, a workflow or a list of them."""
+    workflows = [] if target is None else load(target)
     given = {name: value for name, value in flags.items() if value is not None}
     with importing():
         from interlock.process.serving import serve as serve_workflows  # only this command imports the server
@@ -111,7 +111,8 @@ def _flag(name: str) -> str:
 
 def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with one flag per setting."""
-    parameters = [inspect.Parameter("target", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=_TARGET)]
+    kind_of_target = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter("target", kind_of_target, default=None, annotation=_TARGET)]
     for name, field in Settings.model_fields.items():
         option = typer.Option(
             _flag(name), help=field.description, metavar="VALUE", show_default=False, rich_help_panel="Settings"
@@ -120,7 +121,7 @@ def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(name, kind, default=None, annotation=annotation))
 
-    def with_flags(target: str, **flags: str | None) -> None:
+    def with_flags(target: str | None, **flags: str | None) -> None:
         command(target, **flags)
 
     with_flags.__doc__ = command.__doc__
@@ -129,6 +130,13 @@ def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
     return with_flags
 
 
-_TARGET = Annotated[str, typer.Argument(metavar="MODULE:ATTR", help="Where the workflows are, e.g. flows:workflows.")]
+_TARGET = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODULE:ATTR]",
+        help="Where workflows in Python are, e.g. flows:workflows. Without it, only published definitions are served.",
+        show_default=False,
+    ),
+]
 
 command = _with_flags(serve)

@@ -22,12 +22,10 @@ class CodeDefinitions:
     """The workflows of a process.
 
     Raises:
-        ValueError: there are none, or two have the same id.
+        ValueError: two have the same id.
     """
 
     def __init__(self, workflows: Sequence[Workflow]) -> None:
-        if not workflows:
-            raise ValueError("There is nothing to serve: give at least one workflow.")
         self._programs: dict[str, Program] = {}
         for workflow in workflows:
             if workflow.id in self._programs:

@@ -17,18 +17,21 @@ from interlock.http.web import is_built
 from interlock.settings import DEFAULT_DATA_DIR, Settings
 from interlock.socket.endpoint import SOCKET_PATH
 
+MOST_NAMED = 20
+"""How many workflows are named."""
+
 
 def banner(workflows: Sequence[str], settings: Settings, port: int, token: str | None) -> str:
     """Return the banner's text.
 
     Args:
-        workflows: the ids of the served workflows.
+        workflows: the ids of the served workflows; there may be none, as long as none is published.
         port: the port on which the server listens.
         token: the generated token; None if tokens are configured.
     """
     address = f"{_bracketed(settings.host)}:{port}"
     lines = [
-        f"Interlock serves {', '.join(workflows)} on ws://{address}{SOCKET_PATH}",
+        f"Interlock serves {_named(workflows)} on ws://{address}{SOCKET_PATH}",
         f"  Health: http://{address}/health/live   Workflows: http://{address}/workflows",
     ]
     if settings.web_app and is_built():
@@ -37,13 +40,20 @@ def banner(workflows: Sequence[str], settings: Settings, port: int, token: str |
     if token is not None:
         lines += [f"  Token:  {token}", f"  (kept in {settings.data_dir / 'token'}; the command line finds it there)"]
         where = "in another terminal, in this folder"
-    command = [*_command_line(), "chat", *_address_option(settings.host, port), workflows[0], "--message"]
+    command = [*_command_line(), "chat" if workflows else "publish", *_address_option(settings.host, port)]
+    command += [workflows[0], "--message"] if workflows else []
     lines += [
         f"Next, {where}:",
-        f"  {''.join(_variables(settings, token))}{shlex.join(command)} TEXT",
+        f"  {''.join(_variables(settings, token))}{shlex.join(command)} {'TEXT' if workflows else 'FILE'}",
         "Ctrl-C stops the server; runs go on when it is back.",
     ]
     return "\n".join(lines)
+
+
+def _named(workflows: Sequence[str]) -> str:
+    """The workflows, or the first of them, as a part of a sentence."""
+    more = f" and {len(workflows) - MOST_NAMED} more" if len(workflows) > MOST_NAMED else ""
+    return ", ".join(workflows[:MOST_NAMED]) + more or "no workflows yet"
 
 
 def _command_line() -> list[str]:

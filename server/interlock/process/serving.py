@@ -33,6 +33,7 @@ from interlock.settings import Settings
 from interlock.socket.endpoint import SOCKET_PATH
 from interlock.socket.transport import WebSocketTransport
 from interlock.workflow.declare.nodes import Workflow
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
 def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None) -> None:
@@ -161,7 +162,7 @@ class _Server(uvicorn.Server):
         if self.started:
             self._connections.check()
             port = self.servers[0].sockets[0].getsockname()[1]
-            workflows = tuple(each.id for each in await self._interlock.services().definitions.served())
+            workflows = tuple(each.id for each in await self._interlock.services().definitions.served(DEFAULT_ACCOUNT))
             print(banner(workflows, self._interlock.settings, port, self._token), flush=True)  # noqa: T201
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

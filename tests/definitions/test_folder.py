@@ -1,0 +1,101 @@
+"""A folder of definitions, published by servers that start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.definitions.test_stored import node_on
+from tests.support.storage import Storage
+from tests.support.stored import definition
+
+from interlock.definitions.folder import definitions_in, publish_all
+from interlock.errors import SettingsError
+from interlock.store.ports.definitions import Page
+from interlock.workflow.declare.checks import Fault
+
+
+def check(given: Any) -> Sequence[Fault]:
+    """Two kinds of faults, and a warning."""
+    faults = [Fault("states", "Write some states.", is_warning=True)]
+    if not isinstance(given.get("name"), str):
+        faults.append(Fault("name", "Give it a name."))
+    if not given.get("steps"):
+        faults.append(Fault("steps[0]", "Write a step."))
+    return faults
+
+
+def in_folder(folder: Path, **files: Any) -> Path:
+    for name, value in files.items():
+        (folder / f"{name}.json").write_text(value if isinstance(value, str) else json.dumps(value))
+    return folder
+
+
+def read(folder: Path) -> Any:
+    return definitions_in(folder, check, lambda name: name == "letters")
+
+
+async def versions(storage: Storage, name: str) -> list[str]:
+    store = node_on(storage)[1]
+    return [each.version_id for each in (await store.versions("default", name, Page())).versions]
+
+
+def test_all_that_is_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
+    in_folder(
+        tmp_path,
+        a={"name": 1},
+        b="{",
+        c=definition("letters", "x"),
+        d=definition("fine", "x"),
+        e=definition("fine", "y"),
+    )
+    with pytest.raises(SettingsError) as refused:
+        read(tmp_path)
+    first, *lines = str(refused.value).splitlines()
+    assert first.startswith("INTERLOCK_DEFINITIONS ")
+    a, b, c, e = (tmp_path / f"{name}.json" for name in "abce")
+    assert lines == [
+        f"{a}: name: Give it a name.",
+        f"{a}: steps[0]: Write a step.",
+        f"{b}: It isn't JSON: Expecting property name enclosed in double quotes, in line 1, column 2.",
+        f"{c}: name: A workflow in Python has the name 'letters'; give one of them another name.",
+        f"{e}: name: {tmp_path / 'd.json'} has the name 'fine' too; give one of them another name.",
+    ]
+
+
+@pytest.mark.parametrize("name", ["nothing", "file"])
+def test_a_folder_that_can_not_be_read_is_a_fault_of_its_setting(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="INTERLOCK_DEFINITIONS must be the path of a folder"):
+        read(tmp_path / name)
+
+
+async def test_what_differs_from_the_current_version_is_published_and_nothing_else(
+    storage: Storage, tmp_path: Path
+) -> None:
+    node, store = node_on(storage)
+    in_folder(tmp_path, one=definition("orders", "one"), two=definition("notes", "one"))
+    await publish_all(store, read(tmp_path), 1000)
+    assert [await node.says(name=name, account="default") for name in ("orders", "notes")] == ["one", "one"]
+    assert await node.says(account="acme") is None
+    await publish_all(store, read(tmp_path), 2000)
+    in_folder(tmp_path, one=definition("orders", "two"))
+    await publish_all(store, read(tmp_path), 3000)
+    assert [await node.says(name=name, account="default") for name in ("orders", "notes")] == ["two", "one"]
+    in_folder(tmp_path, one=definition("orders", "one"))
+    await publish_all(store, read(tmp_path), 4000)
+    assert await node.says(account="default") == "one"
+    assert len(await versions(storage, "orders")) == 2  # the earlier one is the current one again
+    (tmp_path / "two.json").unlink()
+    await publish_all(store, read(tmp_path), 5000)
+    assert await node.says(name="notes", account="default") == "one"
+
+
+async def test_of_several_servers_that_start_at_once_one_publishes(storage: Storage, tmp_path: Path) -> None:
+    in_folder(tmp_path, one=definition("orders", "one"), two=definition("notes", "one"))
+    await asyncio.gather(*(publish_all(node_on(storage)[1], read(tmp_path), 1000) for _ in range(4)))
+    assert [len(await versions(storage, name)) for name in ("orders", "notes")] == [1, 1]
