@@ -372,7 +372,7 @@ def fits(field: dict[str, Any], value: Any) -> bool:
     """The rules, said another way."""
     match field["type"], value:
         case "string", str():
-            return len(value) <= field.get("maxLength", 1000)
+            return bool(len(value) <= field.get("maxLength", 1000))
         case "boolean", bool():
             return True
         case "number", bool():
