@@ -272,7 +272,9 @@ def app_of(interlock: Interlock) -> FastAPI:
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
     app.include_router(make_tickets_router(interlock.services, interlock.settings))
-    app.router.routes.append(v1_route(interlock.services, interlock.counters, interlock.settings.public_url))
+    app.router.routes.append(
+        v1_route(interlock.services, interlock.streams, interlock.counters, interlock.settings.public_url)
+    )
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
         app.router.routes.extend(web_routes())

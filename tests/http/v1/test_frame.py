@@ -23,7 +23,7 @@ from interlock.store.port import StoreUnavailable
 from interlock.telemetry.counters import Counters
 
 
-def error_in(response: httpx.Response) -> dict[str, Any]:
+def error_in(response: Any) -> dict[str, Any]:
     body = response.json()
     assert list(body) == ["error"]
     error: dict[str, Any] = body["error"]
@@ -41,9 +41,9 @@ def test_every_code_has_a_status() -> None:
     [
         ("GET", "/api/v1/nothing", 404, "not_found"),
         ("GET", "/api/v1/workflows/x/y/z", 404, "not_found"),
-        ("PATCH", "/api/v1/workflows", 405, "method_not_allowed"),
-        ("GET", "/api/v1/workflows", 401, "unauthorized"),
-        ("POST", "/api/v1/workflows", 401, "unauthorized"),
+        ("PATCH", "/api/v1/workflows/instances", 405, "method_not_allowed"),
+        ("GET", "/api/v1/workflows/instances", 401, "unauthorized"),
+        ("POST", "/api/v1/workflows/x/instances", 401, "unauthorized"),
     ],
 )
 async def test_whatever_goes_wrong_is_told_in_one_shape(
@@ -81,9 +81,10 @@ async def test_caller_s_own_request_id_is_kept_if_it_is_sane(live: Live, given: 
 async def test_missing_scope_is_named(live: Live) -> None:
     async with httpx.AsyncClient(base_url=live.http_url, headers={"Authorization": f"Bearer {NOBODY}"}) as nobody:
         for method, path, scope in (
-            ("GET", "/api/v1/workflows", "workflows:read"),
-            ("POST", "/api/v1/workflows/validate", "workflows:read"),
-            ("POST", "/api/v1/workflows", "workflows:write"),
+            ("GET", "/api/v1/workflows/instances", "workflows:read"),
+            ("GET", "/api/v1/workflows/instances/x/history", "workflows:read"),
+            ("POST", "/api/v1/workflows/x/instances", "workflows:execute"),
+            ("POST", "/api/v1/workflows/instances/x/resume", "workflows:execute"),
         ):
             answer = await nobody.request(method, path)
             error = error_in(answer)
@@ -97,27 +98,29 @@ async def test_missing_scope_is_named(live: Live) -> None:
 
 async def test_request_that_is_not_right_names_each_field(live: Live) -> None:
     async with httpx.AsyncClient(base_url=live.http_url, headers={"Authorization": f"Bearer {ALICE}"}) as alice:
-        answer = await alice.get("/api/v1/workflows", params={"limit": 0, "cursor": ""})
+        answer = await alice.get("/api/v1/workflows/instances", params={"limit": 0, "cursor": ""})
     error = error_in(answer)
     assert (answer.status_code, error["code"]) == (400, "invalid_request")
     assert [each["field"] for each in error["details"]] == ["limit", "cursor"]
 
 
 async def test_limits_are_told_on_every_answer_and_refuse_beyond_them(tmp_path: Path) -> None:
-    limits = {"limit_reads": "3/minute", "limit_writes": "1/minute"}
+    limits = {"limit_reads": "3/minute", "limit_writes": "1/minute", "limit_creations": "2/minute"}
     headers = {"Authorization": f"Bearer {NOBODY}"}
     with live_server(workflows, data_dir=tmp_path, **limits) as small:
         async with httpx.AsyncClient(base_url=small.http_url, headers=headers) as nobody:
-            left = [await nobody.get("/api/v1/workflows") for _ in range(4)]
+            left = [await nobody.get("/api/v1/workflows/instances") for _ in range(4)]
             assert [each.headers["X-RateLimit-Limit"] for each in left] == ["3"] * 4
             assert [each.headers["X-RateLimit-Remaining"] for each in left] == ["2", "1", "0", "0"]
             assert all(int(each.headers["X-RateLimit-Reset"]) > 1_700_000_000 for each in left)
             assert [each.status_code for each in left] == [403, 403, 403, 429]
             assert error_in(left[3])["code"] == "rate_limited"
             assert int(left[3].headers["Retry-After"]) >= 1
-            # Another budget; and `validate` reads.
-            assert (await nobody.post("/api/v1/workflows")).headers["X-RateLimit-Limit"] == "1"
-            assert (await nobody.post("/api/v1/workflows/validate")).status_code == 429
+            # Budgets of their own.
+            resumed = await nobody.post("/api/v1/workflows/instances/x/resume")
+            assert (resumed.status_code, resumed.headers["X-RateLimit-Limit"]) == (403, "1")
+            created = await nobody.post("/api/v1/workflows/x/instances")
+            assert (created.status_code, created.headers["X-RateLimit-Limit"]) == (403, "2")
 
 
 def frame_with(failure: Exception | None) -> TestClient:
@@ -166,18 +169,18 @@ def test_body_that_can_not_be_taken_is_refused(body: str, kind: str, status: int
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
-        (None, 30),
+        (None, None),
         ("wait=5", 5),
         ("wait=0", 0),
         ("respond-async, wait=10", 10),
         ("wait=10; x, return=minimal", 10),
         ("Wait = 7", 7),
         ("wait=99999", 30),
-        ("wait=-1", 30),
-        ("wait=soon", 30),
-        ("await=3", 30),
-        ("", 30),
+        ("wait=-1", None),
+        ("wait=soon", None),
+        ("await=3", None),
+        ("", None),
     ],
 )
-def test_wait_is_taken_from_the_preferences(header: str | None, seconds: int) -> None:
+def test_wait_is_taken_from_the_preferences(header: str | None, seconds: int | None) -> None:
     assert wait_of(header) == seconds

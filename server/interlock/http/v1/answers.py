@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, create_model
 from pydantic_core import to_json
 
 from interlock.http.shapes import Answers, json_of
@@ -76,7 +76,5 @@ def failures(*codes: Code) -> Answers:
 
 
 def _enveloped(model: type[BaseModel]) -> type[BaseModel]:
-    made: type[BaseModel] = create_model(
-        f"{model.__name__}Answer", __config__=ConfigDict(extra="allow"), __doc__=model.__doc__, data=(model, ...)
-    )
+    made: type[BaseModel] = create_model(f"{model.__name__}Answer", __doc__=model.__doc__, data=(model, ...))
     return made

@@ -19,13 +19,17 @@ from interlock.http.v1.answers import ErrorAnswer
 from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import WorkflowDefinition
 from interlock.http.v1.frame import PREFIX
+from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance
 from interlock.http.v1.request_ids import HEADER, SANE
 from interlock_protocol.types import PROTOCOL_VERSION
 
 ABOUT: Final = """State machines as JSON: definitions with versions, instances that halt for people, their threads and
 their history. Every answer is `{"data": …}` or `{"error": …}`."""
 
-_BODIES: Final[tuple[type[BaseModel], ...]] = (ErrorAnswer, WorkflowDefinition)
+_BODIES: Final[tuple[type[BaseModel], ...]] = (
+    *(ErrorAnswer, WorkflowDefinition),
+    *(CreateInstance, ResumeInstance, CancelInstance),
+)
 """The models that routes name only by reference."""
 
 _REQUEST_ID: Final = {"schema": {"type": "string", "pattern": SANE}, "description": "the id of this request"}
