@@ -49,7 +49,10 @@ def make_router(services: Callable[[], Services]) -> APIRouter:
         "/workflows", operation_id="listWorkflows", responses=answers(WorkflowList, *ANSWERED, ErrorCode.FORBIDDEN)
     )
     async def workflows(principal: who, namespace: Namespace | None = None) -> dict[str, Any]:
-        """The workflows this server has, and what their `message` must be: all, in each `namespace` of one's own."""
+        """The workflows one can start, and what their `message` must be: all, in each `namespace` of one's own.
+
+        They are those that this server has in Python, and the published definitions of one's account.
+        """
         if not may(principal, Verb.LIST):
             raise Refusal(ErrorCode.FORBIDDEN, "Listing workflows needs a token with a workflows: scope.")
         if namespace is not None and not may_read_in(principal, namespace):
