@@ -251,7 +251,7 @@ def check_readable(run: Run) -> None:
 
 def check_listed(workflow: Workflow) -> None:
     """What is listed of the workflow can be sent."""
-    schema = message_schema(workflow.input_schema)
+    schema = message_schema(workflow)
     JSON.encode({"schema": schema, "name": workflow.name, "about": workflow.description, "version": workflow.version})
 
 

@@ -14,6 +14,6 @@ def served_of(workflow: Workflow) -> Served:
         workflow.name,
         workflow.description,
         workflow.version,
-        message_schema(workflow.input_schema),
+        message_schema(workflow),
         tuple(ServedStep(node.name, node.kind) for node in workflow.steps),
     )

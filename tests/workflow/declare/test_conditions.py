@@ -271,7 +271,8 @@ def test_what_is_known_judges_a_resume_as_the_whole_data_would(
 )
 def test_a_resume_hides_what_it_gives_in_the_data_and_the_input_and_nothing_else(field: str, value: Any) -> None:
     before: dict[str, Any] = {"amount": 1, "other": 1, "order": {"lines": [1], "other": 1}}
-    predicate = {"field": field, "exists": False} if value is None else {"field": field, "equals": value}
+    test: dict[str, Any] = {"exists": False} if value is None else {"equals": value}
+    predicate = {"field": field, **test}
     facts = known([predicate], before, input=before, context=before, response=before)
     assert holds_known(predicate, facts, {"amount": 2, "order": {"lines": [3]}})
 

@@ -7,10 +7,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from interlock import Halting, Handler, ScriptLogic, State, Transition
+from interlock_protocol.types import JsonObject
 
 VALUES = st.integers(0, 2)
 CODES = ("script_error", "script_timeout")
-FORM = {"type": "form", "fields": [{"name": "x", "type": "number", "label": "x", "required": True}]}
+FORM: JsonObject = {"type": "form", "fields": [{"name": "x", "type": "number", "label": "x", "required": True}]}
 
 
 @st.composite

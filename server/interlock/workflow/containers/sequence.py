@@ -77,7 +77,7 @@ class Nested(Container[Given]):
         return (self.workflow.steps,)
 
     def begin(self, own: Given) -> Move:
-        return self._started({}) if self.workflow.input_schema is None else Evaluate("input")
+        return Evaluate("input") if self.workflow.checks_input else self._started({})
 
     def concluded(self, own: Given, task: str, result: Any) -> Move:
         return self._started({"input": result})

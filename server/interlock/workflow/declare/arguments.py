@@ -13,7 +13,7 @@ Source: https://json-schema.org/draft/2020-12.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache
 from itertools import islice
@@ -38,31 +38,41 @@ def faults_of_arguments(schema: Mapping[str, Any], args: Mapping[str, JsonValue]
     # Imported here, because only decisions need it, and only the extra `server` installs it.
     from referencing import Registry
 
-    _work.set(_Work())
+    begin_work(MAX_REFERENCES)
     try:
         errors = list(islice(_validator()(schema, registry=Registry()).iter_errors(args), MAX_FAULTS))
-    except _TooMuch:
+    except TooMuch:
         return [{"field": "", "error": "These are too many or too deep to check; shorten them."}]
     except Exception:  # a schema can be unusable in many ways, none of them a fault of the arguments
         return []
-    return [{"field": ".".join(map(str, each.absolute_path)), "error": _said(each.message)} for each in errors]
+    return [wrong_field(each) for each in errors]
 
 
-def _said(message: str) -> str:
-    return sentence(message[:1].upper() + message[1:])
+def wrong_field(error: Any) -> WrongField:
+    """A fault that the library found, in the words of forms."""
+    message = error.message
+    return {"field": ".".join(map(str, error.absolute_path)), "error": sentence(message[:1].upper() + message[1:])}
 
 
 @cache
 def _validator() -> Any:
-    """The library's validator of the draft, with bounded work in the keywords that compare elements with each other."""
+    return validator_with({}, counted=_REFERRING)
+
+
+def validator_with(keywords: Mapping[str, Any], *, counted: Collection[str]) -> Any:
+    """The library's validator of the draft, with bounded work in the keywords that compare elements with each other.
+
+    Args:
+        keywords: functions of keywords, instead of the library's.
+        counted: the keywords that count as work (`begin_work`) whenever they are checked.
+    """
     import attrs
     from jsonschema import Draft202012Validator, validators
 
     bounded = {name: _bounded(Draft202012Validator.VALIDATORS[name]) for name in _LISTING}
-    counted = {name: _counted(Draft202012Validator.VALIDATORS[name]) for name in _REFERRING}
-    extended: Any = validators.extend(  # type: ignore[no-untyped-call]
-        Draft202012Validator, {"uniqueItems": _unique, **bounded, **counted}
-    )
+    functions = {**Draft202012Validator.VALIDATORS, "uniqueItems": _unique, **bounded, **keywords}
+    functions.update({name: _counted(functions[name]) for name in counted})
+    extended: Any = validators.extend(Draft202012Validator, functions)  # type: ignore[no-untyped-call]
     extended.evolve = attrs.evolve  # the library's would switch to its own class at every `$schema`
     return extended
 
@@ -74,26 +84,26 @@ _LISTING = ("unevaluatedItems", "unevaluatedProperties")
 _REFERRING = ("$ref", "$dynamicRef")
 
 
-class _TooMuch(Exception):  # noqa: N818 - what the arguments are, not what went wrong here
+class TooMuch(Exception):  # noqa: N818 - what the arguments are, not what went wrong here
     """A check has exceeded its bound."""
 
 
 class _Work:
-    """The work done so far by one check."""
+    """The work that one check may still do."""
 
-    def __init__(self) -> None:
-        self._left = MAX_REFERENCES
+    def __init__(self, most: int) -> None:
+        self._left = most
         self._sizes: dict[int, int] = {}
 
     def follow(self, instance: JsonValue) -> None:
         """Count a reference that is followed for a part of the arguments.
 
         Raises:
-            _TooMuch: the bound is exceeded.
+            TooMuch: the bound is exceeded.
         """
         self._left -= 1 + self._size(instance) // WEIGHT
         if self._left < 0:
-            raise _TooMuch
+            raise TooMuch
 
     def _size(self, value: JsonValue) -> int:
         if isinstance(value, str):
@@ -106,7 +116,12 @@ class _Work:
         return self._sizes[id(value)]
 
 
-_work: ContextVar[_Work] = ContextVar("what this check has cost")
+_work: ContextVar[_Work] = ContextVar("what this check may still cost")
+
+
+def begin_work(most: int) -> None:
+    """Begin a check in this context, in which the counted keywords may be checked `most` times."""
+    _work.set(_Work(most))
 
 
 def _counted(keyword: Any) -> Any:

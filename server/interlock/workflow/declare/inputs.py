@@ -1,7 +1,8 @@
 """A workflow's input: the message that starts a run, or the content given to a nested workflow, checked as declared.
 
 Laws:
-- An input is kept as its model makes it, defaults included; code gets an instance read from that.
+- An input is kept as its model makes it, defaults included; code gets an instance read from that. What fits a JSON
+  Schema is kept as it is.
 - Anything a model's validators raise is a refusal, of the field if there is one and in the words of forms, never a
   failure of the server.
 - No model breaks the list of workflows: one without a JSON Schema is listed as accepting anything.
@@ -11,20 +12,26 @@ Source: `docs/workflows.md`, "What a run is started with" and "Nested workflows"
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from interlock.workflow.declare.errors import OutputError
-from interlock.workflow.declare.form_models import Misfit, misfit_of
+from interlock.workflow.declare.form_models import WrongField, misfit_of
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.declare.schemas import faults_of_value
 from interlock.workflow.declare.values import kept, legible, wire
 from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.limits import KIB
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import NotWire
+
+MAX_INPUT_BYTES = 64 * KIB
+"""The largest input that a JSON Schema accepts."""
 
 
 def checked_input(workflow: Workflow, message: JsonValue) -> JsonValue:
@@ -34,7 +41,7 @@ def checked_input(workflow: Workflow, message: JsonValue) -> JsonValue:
         Refusal: `invalid_message`.
     """
     try:
-        return _kept(workflow.input_schema, wire(message, "a message"), "message")
+        return _kept(workflow, wire(message, "a message"), "message")
     except _Unfit as unfit:
         sentence = f"`message` isn't what workflow {workflow.id!r} needs: {unfit}"
         raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=unfit.details) from None
@@ -52,23 +59,26 @@ def nested_input(workflow: Workflow, content: JsonValue) -> JsonValue:
         OutputError: the content doesn't fit.
     """
     try:
-        return _kept(workflow.input_schema, content, "input")
+        return _kept(workflow, content, "input")
     except (_Unfit, NotWire) as fault:
         raise OutputError(f"what comes to workflow {workflow.id!r} isn't what it needs: {fault}") from None
 
 
 class _Unfit(Exception):  # noqa: N818 - what the input is
-    """An input doesn't fit its model. `details` has each wrong field: `{"field", "error"}`."""
+    """An input doesn't fit what is declared. `details` has each wrong field: `{"field", "error"}`."""
 
-    def __init__(self, misfit: Misfit, name: str) -> None:
+    def __init__(self, wrong: Sequence[WrongField], name: str) -> None:
         self.details: list[dict[str, str]] = [
             {"field": ".".join(filter(None, (name, str(each["field"])))), "error": str(each["error"])}
-            for each in misfit.wrong
+            for each in wrong
         ]
         super().__init__(f"{self.details[0]['field']}: {self.details[0]['error']}")
 
 
-def _kept(model: type[BaseModel] | None, given: JsonValue, name: str) -> JsonValue:
+def _kept(workflow: Workflow, given: JsonValue, name: str) -> JsonValue:
+    model = workflow.input_schema
+    if workflow.accepts is not None and (wrong := _misfits(workflow.accepts, given)):
+        raise _Unfit(wrong, name)
     if model is None:
         return given
     try:
@@ -76,15 +86,26 @@ def _kept(model: type[BaseModel] | None, given: JsonValue, name: str) -> JsonVal
     except NotWire:
         raise
     except BaseException as error:  # SystemExit too: code that checks an input must not end other runs' work
-        raise _Unfit(misfit_of(model, given, error), name) from None
+        raise _Unfit(misfit_of(model, given, error).wrong, name) from None
+
+
+def _misfits(schema: JsonObject, given: JsonValue) -> list[WrongField]:
+    """What of an input doesn't fit a JSON Schema. Its size is bounded, for all of it is kept with the run."""
+    if (size := len(to_json(given))) > MAX_INPUT_BYTES:
+        return [{"field": "", "error": f"It has {size:,} bytes; at most {MAX_INPUT_BYTES // KIB} KB are allowed."}]
+    return faults_of_value(schema, given)
 
 
 # ── Listing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@lru_cache(maxsize=1024)  # stored definitions come with models of their own
-def message_schema(model: type[BaseModel] | None) -> JsonObject:
+def message_schema(workflow: Workflow) -> JsonObject:
     """The JSON Schema of a message; `{}` if it may be anything, or has no schema."""
+    return _schema_of(workflow.input_schema) if workflow.accepts is None else workflow.accepts
+
+
+@lru_cache(maxsize=1024)  # stored definitions come with models of their own
+def _schema_of(model: type[BaseModel] | None) -> JsonObject:
     if model is None:
         return {}
     try:

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel
 
+from interlock.workflow.declare import schemas
 from interlock.workflow.declare.agents import AgentExecutor, is_agent
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.expressions import Expression
@@ -33,9 +34,9 @@ from interlock.workflow.declare.reviews import (
     ToolReview,
     is_count,
 )
-from interlock.workflow.declare.values import check_name, check_text
+from interlock.workflow.declare.values import check_name, check_text, declared
 from interlock_protocol.limits import MAX_NESTING
-from interlock_protocol.types import StepType
+from interlock_protocol.types import JsonObject, StepType
 
 Executor: TypeAlias = Callable[[StepInput], Any]
 Evaluator: TypeAlias = Callable[[StepInput], Any]
@@ -127,7 +128,7 @@ class Step(Node):
         agent = None if self.agent is None else [self.agent.id, self.agent.type]
         if self.logic is not None:
             return [None, [type(self.logic).__name__, asdict(self.logic)], None]
-        return [None, agent, None if self.workflow is None else schema_of(self.workflow.input_schema)]
+        return [None, agent, None if self.workflow is None else self.workflow.relied_on]
 
 
 def _check_agent(agent: Any, *, place: str) -> None:
@@ -175,6 +176,7 @@ class Workflow:
         description: the description shown to people.
         version: a label that runs keep.
         input_schema: the model of `message`; each step gets the message as an instance of it.
+        accepts: the JSON Schema of `message` instead, an object; each step gets the message as it is.
 
     Raises:
         DeclarationError: the workflow is misdeclared.
@@ -187,6 +189,7 @@ class Workflow:
     description: str | None
     version: str | None
     input_schema: type[BaseModel] | None
+    accepts: JsonObject | None
 
     def __init__(
         self,
@@ -197,6 +200,7 @@ class Workflow:
         description: str | None = None,
         version: str | None = None,
         input_schema: type[BaseModel] | None = None,
+        accepts: JsonObject | None = None,
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
@@ -205,6 +209,10 @@ class Workflow:
             raise DeclarationError(f"{id!r} is reserved; give the workflow another id.")
         if input_schema is not None and not (isinstance(input_schema, type) and issubclass(input_schema, BaseModel)):
             raise DeclarationError(f"Workflow {id!r}: input_schema is a pydantic model, not {input_schema!r}.")
+        if accepts is not None and input_schema is not None:
+            raise DeclarationError(f"Workflow {id!r}: input_schema and accepts both say what a message is; keep one.")
+        for fault in () if accepts is None else schemas.faults_in(accepts, "accepts"):
+            raise DeclarationError(f"Workflow {id!r}, {fault.path}: {fault.message}")
         for what, given in (("name", name), ("description", description), ("version", version)):
             check_text(given, f"Workflow {id!r}: the {what}")
         for what, given in (("name", name), ("version", version)):
@@ -216,6 +224,7 @@ class Workflow:
             "description": description,
             "version": version,
             "input_schema": input_schema,
+            "accepts": None if accepts is None else declared(accepts, f"Workflow {id!r}: accepts"),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -225,6 +234,11 @@ class Workflow:
     def prepare(self) -> None:
         """Build everything that is built once, so that no run waits for it."""
         _ = self.by_step_id, self.fingerprint
+
+    @property
+    def checks_input(self) -> bool:
+        """Return True if not every message will do."""
+        return self.input_schema is not None or self.accepts is not None
 
     @cached_property
     def places(self) -> dict[str, Place]:
@@ -242,10 +256,15 @@ class Workflow:
         asks = (place.node.asks(Ask) for place in self.by_step_id.values())
         return any(field.secret for ask in asks if ask is not None for field in ask.fields)
 
+    @property
+    def relied_on(self) -> Any:
+        """What a run may rely on of its message."""
+        return schema_of(self.input_schema) if self.accepts is None else self.accepts
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the workflow's structure, which a run that waits for weeks must find unchanged."""
-        return fingerprint_of(self.steps, self.input_schema)
+        return fingerprint_of(self.steps, self.relied_on)
 
 
 def _depth_of(nodes: Sequence[Node]) -> int:

@@ -68,9 +68,13 @@ def walk_places(places: Mapping[str, Place]) -> Iterator[Place]:
         yield from walk_places(place.children)
 
 
-def fingerprint_of(nodes: Sequence[Node], input_schema: type[BaseModel] | None = None) -> str:
-    """A hash of everything that a run may rely on: if it is unchanged, nothing has to be compared (`definitions`)."""
-    shape = [[_shape(node) for node in nodes], schema_of(input_schema)]
+def fingerprint_of(nodes: Sequence[Node], message: Any = None) -> str:
+    """A hash of everything that a run may rely on: if it is unchanged, nothing has to be compared (`definitions`).
+
+    Args:
+        message: the schema of the run's message.
+    """
+    shape = [[_shape(node) for node in nodes], message]
     return hashlib.blake2b(to_json(shape, fallback=repr), digest_size=16).hexdigest()
 
 

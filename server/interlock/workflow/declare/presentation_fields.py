@@ -1,11 +1,11 @@
 """The fields of a presentation's form: the six types, their properties, and what fits them.
 
 Laws:
-- No coercion: a field takes values of its own type only, and true isn't a number. A file alone is two things: the id of
-  one, or a list of ids, which is what is kept.
-- Numbers are judged exactly, as they are written in decimals: 0.3 is three steps of 0.1. Steps count from `min`, or 0.
-- A date is a real one of the calendar, as `YYYY-MM-DD`. Characters are Unicode's code points.
-- A property that doesn't fit its kind limits nothing, so that judging a value never raises.
+- No coercion: a field takes values of its own type only, and true isn't a number. Files may be given as one id or as a
+  list of ids; a list is kept.
+- Numbers are judged exactly, as their decimals are written: 0.3 is three steps of 0.1. Steps count from `min`, or 0.
+- A date is a day that the calendar has, written `YYYY-MM-DD`. Characters are Unicode's code points.
+- Judging a value never raises: a property that doesn't fit its kind is as if it weren't there.
 
 Source: machines, "Halting".
 """
@@ -43,7 +43,8 @@ class Kind:
     """What a property may be.
 
     Attributes:
-        words: the same as the end of a sentence: `This must be {words}.`
+        words: what that is, in the sentence `This must be {words}.`
+        fits: whether a value is that.
     """
 
     words: str

@@ -6,8 +6,8 @@ Laws:
 - An answer has only the fields of the form, each of its own type. Every wrong field is reported, not only the first;
   unknown ones up to the limit of an answer. Null means that a field isn't given; then its default counts.
 - A required text isn't empty.
-- Templates may stand for any property but `type` and `name`. What they come to is made to fit when it is shown: a text
-  becomes one, and anything else that doesn't fit its property or its field is left out.
+- A template may stand for any property but `type`, `name` and `fields`. Its value is made to fit: where a text belongs,
+  it becomes one; any other value that doesn't fit its property, or a default that doesn't fit its field, is left out.
 
 Source: machines, "Halting"; `docs/protocol.md`, "Requirements" (`user_input_schema`).
 """
@@ -90,7 +90,12 @@ class WrongInput(InterlockError, ValueError):  # noqa: N818 - what is wrong is t
 
 
 def shown(presentation: JsonObject, roots: Mapping[str, JsonValue]) -> JsonObject:
-    """A presentation without faults, with its templates filled in: what a client shows, and an answer is checked by."""
+    """A presentation with its templates filled in: what a client shows, and what an answer is checked by.
+
+    Args:
+        presentation: one without faults.
+        roots: what the first names of templates stand for.
+    """
     filled = templates.expand(presentation, roots)
     if not isinstance(filled, dict):
         return {}

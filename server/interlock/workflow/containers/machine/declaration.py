@@ -88,6 +88,7 @@ class State:
         work: a step, a function, a script or a request. The object it returns is merged into the machine's data.
         transitions: the ways out, in order: the first that holds is taken.
         on_enter: a function, a script or a request that runs before the rest of the state.
+        on_enter_retry: how often that is tried, if it is a script or a request.
         on_error: where it goes on if its logic fails: the first that fits.
         retry: how often `work` is tried, if it is a script or a request.
         halt: what is asked of a person.
@@ -100,6 +101,7 @@ class State:
     work: Work | None = None
     transitions: Sequence[Transition] = ()
     on_enter: Work | None = None
+    on_enter_retry: Retry | None = None
     on_error: Sequence[Handler] = ()
     retry: Retry | None = None
     halt: Halting | None = None

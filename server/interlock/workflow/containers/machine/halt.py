@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 from interlock.workflow.containers.machine.declaration import Halting, Transition
 from interlock.workflow.containers.port import COMPLETED, Container, Fold, Move, Scope, Told
 from interlock.workflow.declare import conditions, presentations, templates
-from interlock.workflow.declare.arguments import faults_of_arguments
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import Resume
+from interlock.workflow.declare.schemas import faults_of_value
 from interlock.workflow.node import NodeState, Own
-from interlock_protocol.types import JsonObject, JsonValue, StepType
+from interlock_protocol.types import JsonObject, JsonValue, OnTimeout, StepType
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Halt(Node, Container[Answer]):
 
     def __init__(self, name: str, halting: Halting, transitions: Sequence[Transition]) -> None:
         self._declare(halting=halting, transitions=tuple(transitions))
-        then = "cancel" if halting.on_timeout is None else "approve"
+        then: OnTimeout = "cancel" if halting.on_timeout is None else "approve"
         self._begin(name, Resume(timeout=halting.timeout, on_timeout=then, assignees=halting.assignees))
 
     @property
@@ -71,7 +71,8 @@ class Halt(Node, Container[Answer]):
     def relied_on(self) -> list[Any]:
         asked = self.halting
         ways = [[each.target, each.condition, each.key] for each in self.transitions]
-        return [ways, [asked.presentation, asked.selects, asked.accepts, asked.on_timeout], None]
+        said = [asked.presentation, asked.instruction, asked.selects, asked.accepts]
+        return [ways, [*said, asked.timeout, asked.on_timeout], None]
 
     def begin(self, own: Answer) -> Move:
         return COMPLETED
@@ -87,13 +88,13 @@ class Halt(Node, Container[Answer]):
             return {
                 "presentation": shown,
                 "user_input_message": _sentence_of(shown),
-                "user_input_schema": presentations.schema_of(shown),
+                "user_input_schema": [*presentations.schema_of(shown)],
             }
         facts: JsonObject = {"halted_options": self._options(roots)}
         instruction: Any = facts["halted_options"]
         facts["user_input_message"] = instruction["instruction"]
         if self.halting.selects:
-            facts["user_input_schema"] = presentations.schema_of(_choice_of(self.transitions))
+            facts["user_input_schema"] = [*presentations.schema_of(_choice_of(self.transitions))]
         if self.halting.accepts is not None:
             facts["accepts"] = self.halting.accepts
         return facts
@@ -122,11 +123,12 @@ class Halt(Node, Container[Answer]):
     def checked(self, facts: Mapping[str, Any], values: JsonObject) -> tuple[JsonObject, list[JsonObject]]:
         if self.halting.selects:
             return _checked_by(_choice_of(self.transitions), values)
+        wrong: list[JsonObject] = []
         if "presentation" in facts:
-            return _checked_by(facts["presentation"], values)
-        if self.halting.accepts is not None:
-            return values, list(faults_of_arguments(self.halting.accepts, values))
-        return values, []
+            values, wrong = _checked_by(facts["presentation"], values)
+        if self.halting.accepts is not None and not wrong:
+            wrong = [{**each} for each in faults_of_value(self.halting.accepts, values)]
+        return values, wrong
 
     def judged(self, own: Answer, values: JsonObject) -> JsonObject | None:
         target = next((each.target for each in self.transitions if self._takes(each, own, values)), None)

@@ -14,7 +14,7 @@ Source: `docs/machines.md`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 from pydantic_core import to_json
@@ -126,11 +126,7 @@ class Machine(Node, Container[Progress]):
 
     @property
     def relied_on(self) -> list[Any]:
-        ways = [
-            [name, [[each.target, each.condition, each.key] for each in state.transitions], state.join, state.threads]
-            for name, state in self.states.items()
-        ]
-        return [[self.initial_state, ways], None, None]
+        return [[self.initial_state, [[name, *_relied_on(state)] for name, state in self.states.items()]], None, None]
 
     # ── What comes next ─────────────────────────────────────────────────────────────────────────────────
 
@@ -316,6 +312,14 @@ class Machine(Node, Container[Progress]):
 
     def tells(self, own: Progress, told: Told) -> Mapping[str, JsonValue]:
         return {self.name: own.data}
+
+
+def _relied_on(state: State) -> list[Any]:
+    """What a run relies on of a state, besides the nodes in it."""
+    ways = [[each.target, each.condition, each.key] for each in state.transitions]
+    handlers = [[each.target, None if each.codes is None else sorted(each.codes)] for each in state.on_error]
+    tries = [None if each is None else asdict(each) for each in (state.retry, state.on_enter_retry)]
+    return [ways, handlers, tries, state.join, state.threads, state.is_terminal]
 
 
 # ── Pure helpers ────────────────────────────────────────────────────────────────────────────────────────

@@ -87,7 +87,7 @@ def stages_of(name: str, state: State) -> tuple[Node, ...]:
     """The nodes of a state, in the order in which they run."""
     stages: list[Node] = []
     if state.on_enter is not None:
-        stages.append(_node_of(name + ENTER, state.on_enter, None))
+        stages.append(_node_of(name + ENTER, state.on_enter, state.on_enter_retry))
     if state.halt is not None:
         stages.append(Halt(name, state.halt, state.transitions))
     elif state.work is not None:
