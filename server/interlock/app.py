@@ -50,11 +50,12 @@ from interlock.http.reference import reference_routes
 from interlock.http.runs import make_runs_router
 from interlock.http.sse import Streams
 from interlock.http.tickets import make_tickets_router
+from interlock.http.v1.app import v1_route
 from interlock.http.web import web_routes
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
-from interlock.ratelimit.limiter import OFF, RateLimits
+from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.environment import EnvironmentSecrets
 from interlock.secrets.keys import vault_of
@@ -196,11 +197,17 @@ class Interlock:
 
     async def _open_limits(self) -> RateLimits:
         """Open the limits of users and connections; if there are several nodes, of users on all nodes together."""
-        redis_url, per_user = self.settings.redis_url, self.settings.rate_limit_per_user
+        settings = self.settings
+        redis_url, per_user = settings.redis_url, settings.rate_limit_per_user
+        budgets = {
+            Budget.READS: settings.limit_reads,
+            Budget.WRITES: settings.limit_writes,
+            Budget.CREATIONS: settings.limit_creations,
+        }
         shared = None
-        if redis_url is not None and per_user != OFF:
+        if redis_url is not None and {per_user, *budgets.values()} != {OFF}:
             shared = await self._stack.enter_async_context(shared_windows(redis_url))
-        return RateLimits(per_user, self.settings.rate_limit_per_connection, shared)
+        return RateLimits(per_user, settings.rate_limit_per_connection, shared, budgets)
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a coroutine for as long as the server runs."""
@@ -275,6 +282,9 @@ def app_of(interlock: Interlock) -> FastAPI:
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
     app.include_router(make_tickets_router(interlock.services, interlock.settings))
+    app.router.routes.append(
+        v1_route(interlock.services, interlock.streams, interlock.counters, interlock.settings.public_url)
+    )
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
         app.router.routes.extend(web_routes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from interlock.auth.tokens import Authenticator
@@ -15,7 +16,11 @@ from interlock.store.port import Store
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts that the socket and HTTP use."""
+    """The parts that the socket and HTTP use.
+
+    Attributes:
+        check_script: says what is wrong with a script; None if this server runs no scripts.
+    """
 
     engine: Engine
     definitions: Definitions
@@ -24,3 +29,4 @@ class Services:
     store: Store
     authenticator: Authenticator
     rate_limits: RateLimits
+    check_script: Callable[[str], Awaitable[str | None]] | None = None

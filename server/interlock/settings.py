@@ -199,6 +199,11 @@ class Settings(BaseSettings):
     rate_limit_per_connection: str = _setting(
         "10000/minute", "What a socket may send in a time; over it, actions are refused.", _LIMIT
     )
+    limit_reads: str = _setting(
+        "1000/minute", "How often a user may read under `/api/v1` in a time, on all nodes together.", _LIMIT
+    )
+    limit_writes: str = _setting("100/minute", "The same for what changes something, but for new instances.", _LIMIT)
+    limit_creations: str = _setting("50/minute", "The same for new instances.", _LIMIT)
     max_concurrent_runs: int = _count(
         1_000, "How many runs a node works on at a time; others wait their turn, paused ones don't count."
     )
@@ -255,6 +260,9 @@ class Settings(BaseSettings):
         "jwt_account",
         "rate_limit_per_user",
         "rate_limit_per_connection",
+        "limit_reads",
+        "limit_writes",
+        "limit_creations",
         mode="before",
     )
     @classmethod
@@ -295,7 +303,9 @@ class Settings(BaseSettings):
             ) from None
         return value
 
-    @field_validator("rate_limit_per_user", "rate_limit_per_connection")
+    @field_validator(
+        "rate_limit_per_user", "rate_limit_per_connection", "limit_reads", "limit_writes", "limit_creations"
+    )
     @classmethod
     def _countable(cls, value: str) -> str:
         try:

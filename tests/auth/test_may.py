@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from interlock.auth.may import RULES, Standing, Verb, may
+from interlock.auth.may import RULES, Standing, Verb, may, scopes_for
 from interlock.auth.principal import ALL_SCOPES, Principal
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT, home_of
 
@@ -79,12 +79,22 @@ the user's name as a group  | a     | xdr.a | a     | a      | a      | a       
 """
 
 
+# The same for what no run has a say in.
+ANYWHERE = """
+read_definitions  | r.a
+write_definitions | w.a
+read_instances    | r.a
+execute_instances | x.a
+"""
+
+
 def read_matrix() -> dict[tuple[str, Verb], frozenset[str]]:
     header, *rows = ([cell.strip() for cell in line.split("|")] for line in MATRIX.strip("\n").splitlines())
+    anywhere = [[cell.strip() for cell in line.split("|")] for line in ANYWHERE.strip("\n").splitlines()]
     return {
         (row[0], Verb(verb)): frozenset(SCOPES[letter] for letter in cell if letter != ".")
         for row in rows
-        for verb, cell in zip(header[1:], row[1:], strict=True)
+        for verb, cell in [*zip(header[1:], row[1:], strict=True), *anywhere]
     }
 
 
@@ -110,6 +120,15 @@ def test_a_principal_may_do_what_one_of_their_scopes_allows_and_nothing_else(sit
 
 def test_every_verb_has_its_rules() -> None:
     assert RULES.keys() == set(Verb)
+
+
+def test_a_refusal_can_name_the_scope_that_would_do() -> None:
+    assert {verb: list(scopes_for(verb)) for verb in Verb if verb.value.endswith(("definitions", "instances"))} == {
+        Verb.READ_DEFINITIONS: ["workflows:read"],
+        Verb.WRITE_DEFINITIONS: ["workflows:write"],
+        Verb.READ_INSTANCES: ["workflows:read"],
+        Verb.EXECUTE_INSTANCES: ["workflows:execute"],
+    }
 
 
 def test_every_rule_is_made_of_scopes_that_exist_and_standings_that_are_used() -> None:

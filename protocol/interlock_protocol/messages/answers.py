@@ -119,6 +119,7 @@ class PendingSummary(Tolerant):
     step_name: str
     kind: str
     step_type: Open[StepType] | None = None
+    thread_id: str | None = None
     assignees: list[str] | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None

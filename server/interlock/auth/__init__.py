@@ -10,7 +10,7 @@ the settings is in `interlock.auth.tokens` and `interlock.auth.local_token`.
 """
 
 from interlock.auth.errors import AuthError, AuthUnavailable, ExpiredToken, InvalidToken
-from interlock.auth.may import RequirementFacts, RunFacts, Verb, may
+from interlock.auth.may import RequirementFacts, RunFacts, Verb, may, scopes_for
 from interlock.auth.origins import is_loopback, origin_allowed
 from interlock.auth.principal import ALL_SCOPES, Kind, Principal
 
@@ -28,4 +28,5 @@ __all__ = [
     "is_loopback",
     "may",
     "origin_allowed",
+    "scopes_for",
 ]

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
-from interlock.auth.principal import DECIDE, EXECUTE, READ, Principal
+from interlock.auth.principal import DECIDE, EXECUTE, READ, WRITE, Principal
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
@@ -33,6 +33,14 @@ class Verb(StrEnum):
     """Give another user's `user_id` in a message."""
     OPERATE = "operate"
     """See the state of the server itself, across all accounts: its metrics."""
+    READ_DEFINITIONS = "read_definitions"
+    """See the stored definitions of one's account, and check new ones."""
+    WRITE_DEFINITIONS = "write_definitions"
+    """Store, publish and delete definitions of one's account."""
+    READ_INSTANCES = "read_instances"
+    """Ask for instances of machines; for each of them, `READ` is asked too."""
+    EXECUTE_INSTANCES = "execute_instances"
+    """Create, resume or cancel instances of machines; for each, `START`, `DECIDE` or `CANCEL` is asked too."""
 
 
 class Standing(StrEnum):
@@ -80,6 +88,26 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     ),
     Verb.ACT_FOR: frozenset(),
     Verb.OPERATE: frozenset(),
+    Verb.READ_DEFINITIONS: frozenset(
+        {
+            (READ, Standing.ANYONE),
+        }
+    ),
+    Verb.WRITE_DEFINITIONS: frozenset(
+        {
+            (WRITE, Standing.ANYONE),
+        }
+    ),
+    Verb.READ_INSTANCES: frozenset(
+        {
+            (READ, Standing.ANYONE),
+        }
+    ),
+    Verb.EXECUTE_INSTANCES: frozenset(
+        {
+            (EXECUTE, Standing.ANYONE),
+        }
+    ),
 }
 
 
@@ -132,6 +160,11 @@ def may(
         return verb is not Verb.OPERATE or principal.account == OPERATORS
     standings = frozenset(_standings(principal, run, requirement))
     return any(scope in principal.scopes and standing in standings for scope, standing in RULES[verb])
+
+
+def scopes_for(verb: Verb) -> Sequence[str]:
+    """The scopes that allow a verb to somebody, besides admin: for a refusal, which names what is missing."""
+    return sorted({scope for scope, _ in RULES[verb]})
 
 
 def _standings(principal: Principal, run: RunFacts | None, requirement: RequirementFacts | None) -> Iterator[Standing]:

@@ -32,7 +32,7 @@ from interlock.engine.upkeep.timers import Timers
 from interlock.engine.work.logic import LogicRunners
 from interlock.log.port import Log
 from interlock.secrets.port import Vault
-from interlock.store.port import Store
+from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
 from interlock.workflow.program import RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
@@ -128,19 +128,31 @@ class Engine:
 
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def start(self, principal: Principal, message: StartWorkflow) -> Accepted:
-        """Accept a run durably and drive it. For the refusals see `commands.start`."""
-        return await self._context.in_full(start(self._context, principal, message))
+    async def start(
+        self, principal: Principal, message: StartWorkflow, *, key: IdempotencyKey | None = None
+    ) -> Accepted:
+        """Accept a run durably and drive it. For the refusals see `commands.start`.
+
+        Args:
+            key: instead of the message's own.
+        """
+        return await self._context.in_full(start(self._context, principal, message, key))
 
     async def continue_run(
-        self, principal: Principal, message: ContinueWorkflow, *, seen: int | None = None
+        self,
+        principal: Principal,
+        message: ContinueWorkflow,
+        *,
+        seen: int | None = None,
+        key: IdempotencyKey | None = None,
     ) -> Accepted:
         """Apply a message's decisions, all or none. For the refusals see `commands.decide`.
 
         Args:
             seen: on a connection that follows the run, the index after the last event that it was sent.
+            key: instead of the message's own.
         """
-        return await self._context.in_full(continue_run(self._context, principal, message, seen))
+        return await self._context.in_full(continue_run(self._context, principal, message, seen, key))
 
     async def cancel_run(self, principal: Principal, message: CancelWorkflow) -> Accepted:
         """End a run as CANCELLED; a run that is already cancelled stays as it is. For the refusals see

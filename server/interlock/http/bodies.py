@@ -89,10 +89,10 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
     return Asked(principal, message, stream)
 
 
-async def fields_of(request: Request, limit: int) -> dict[str, Any]:
+async def fields_of(request: Request, limit: int, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """Return the fields of a JSON body of at most `limit` bytes; raise the refusals of `asked`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return await _fields(_bounded(request, limit, ""), kind)
+    return await _fields(_bounded(request, limit, ""), kind, max_values)
 
 
 def _bounded(request: Request, limit: int, of_whom: str) -> Request:
@@ -119,7 +119,7 @@ def _counted(receive: Receive, limit: int, refusal: Refusal) -> Receive:
     return counted
 
 
-async def _fields(request: Request, kind: str) -> dict[str, Any]:
+async def _fields(request: Request, kind: str, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """The fields of a body, decoded as by the socket's codec."""
     if kind in FORMS:
         return await _form(request)
@@ -127,7 +127,7 @@ async def _fields(request: Request, kind: str) -> dict[str, Any]:
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"send JSON (application/json) or a form ({' or '.join(FORMS)})")
     body = await request.body()
     try:
-        return JSON.decode(body.decode() or "{}", max_depth=MAX_CLIENT_DEPTH, max_values=MAX_VALUES)
+        return JSON.decode(body.decode() or "{}", max_depth=MAX_CLIENT_DEPTH, max_values=max_values)
     except UnicodeDecodeError:
         raise Refusal(ErrorCode.INVALID_JSON, "this isn't JSON: it isn't UTF-8") from None
 

@@ -17,13 +17,17 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from interlock.auth import is_loopback, origin_allowed
+from interlock.http.v1.callers import RATE_HEADERS
 from interlock.settings import Settings
 
 METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
-ASKED: Final = ("Authorization", "Idempotency-Key", "Last-Event-ID", "traceparent", "tracestate")
+ASKED: Final = (
+    *("Authorization", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", "X-Request-Id"),
+    *("traceparent", "tracestate"),
+)
 """The headers that a page may send, besides those that are always allowed."""
 
-TOLD: Final = ("Allow", "Retry-After", "WWW-Authenticate")
+TOLD: Final = ("Allow", "Retry-After", "WWW-Authenticate", "Preference-Applied", "X-Request-Id", *RATE_HEADERS)
 """The headers of an answer that a page may read, besides those that are always readable."""
 
 

@@ -1,7 +1,7 @@
 """The OpenAPI document of the routes, with the protocol's own schemas.
 
-    python -m interlock.http.openapi            writes docs/openapi.json, unless it is current
-    python -m interlock.http.openapi --check    changes nothing; exits with 1 where it isn't current
+    python -m interlock.http.openapi            writes docs/openapi.json and docs/openapi-v1.json, unless current
+    python -m interlock.http.openapi --check    changes nothing; exits with 1 where one isn't current
 
 Laws:
 - Everything that routes or models define is generated from them.
@@ -27,12 +27,14 @@ from interlock.http.runs import make_runs_router
 from interlock.http.shapes import FORMS, SCHEMAS, STREAMED_EVENT
 from interlock.http.sse import Streams
 from interlock.http.tickets import STREAM, TICKETS, StreamTicketRequest, make_tickets_router
+from interlock.http.v1 import app as v1
 from interlock.settings import Settings
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, Key, StartWorkflow
 from interlock_protocol.schema import json_schema, json_text, keep_current
 from interlock_protocol.types import PROTOCOL_VERSION
 
 DOCUMENT = Path("docs/openapi.json")
+DOCUMENT_V1 = Path("docs/openapi-v1.json")
 
 ABOUT = """Start, decide, cancel and follow runs of workflows over HTTP; the same objects travel on the WebSocket at
 /workflows/ws, which asyncapi.json describes. A refusal is an `error` object with an HTTP status."""
@@ -173,7 +175,7 @@ def _no_services() -> Any:
 
 def documents(root: Path) -> dict[Path, str]:
     """Every generated file of the checkout at `root`, with its expected content."""
-    return {root / DOCUMENT: json_text(whole())}
+    return {root / DOCUMENT: json_text(whole()), root / DOCUMENT_V1: json_text(v1.whole())}
 
 
 def main(arguments: list[str] | None = None, *, say: Callable[[str], object] = sys.stdout.write) -> int:

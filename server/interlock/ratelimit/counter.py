@@ -73,6 +73,17 @@ class Counter:
                     self._lost(error)
         return await self.hit_here(item, *key)
 
+    async def left(self, item: RateLimitItem, *key: str) -> tuple[int, float]:
+        """How many hits there is still room for, and when there will be more room, in seconds since 1970."""
+        if self._shared is not None and not self._is_suspended():
+            try:
+                async with self._room, asyncio.timeout(SHARED_SECONDS):
+                    return await _left(self._shared, item, key)
+            except Exception as error:
+                # Any error, as in `hit`.
+                self._lost(error)
+        return await _left(self._own, item, key)
+
     async def forget_here(self, item: RateLimitItem, *key: str) -> None:
         """Forget the hits counted by `hit_here`."""
         await self._own.clear(item, *key)
@@ -114,3 +125,10 @@ async def _hit(strategy: SlidingWindowCounterRateLimiter, item: RateLimitItem, k
         return None
     stats = await strategy.get_window_stats(item, *key)
     return max(stats.reset_time - time.time(), 0.0)
+
+
+async def _left(
+    strategy: SlidingWindowCounterRateLimiter, item: RateLimitItem, key: tuple[str, ...]
+) -> tuple[int, float]:
+    stats = await strategy.get_window_stats(item, *key)
+    return stats.remaining, stats.reset_time

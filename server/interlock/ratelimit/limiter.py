@@ -11,6 +11,11 @@ Source: `docs/protocol.md`, "Rate limits".
 from __future__ import annotations
 
 import hashlib
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import Storage
@@ -18,8 +23,34 @@ from limits.aio.storage import Storage
 from interlock.ratelimit.connection import Pace, Person
 from interlock.ratelimit.counter import Counter
 from interlock.ratelimit.refusals import refusal
+from interlock_protocol.errors import Refusal
 
 OFF = "off"
+
+
+class Budget(StrEnum):
+    """What a user of `/api/v1` may ask for, each with a limit of its own."""
+
+    READS = "reads"
+    WRITES = "writes"
+    CREATIONS = "creations"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What is left of a budget after a request.
+
+    Attributes:
+        limit: how many requests it is for.
+        remaining: how many it still is for.
+        reset_at: when there will be more room, in seconds since 1970.
+        refusal: `rate_limited`, if there was no room; then nothing was counted.
+    """
+
+    limit: int
+    remaining: int
+    reset_at: int
+    refusal: Refusal | None = None
 
 
 class RateLimits:
@@ -29,11 +60,19 @@ class RateLimits:
         per_user: a limit in the notation of `limits`, such as `100/minute`, or `off`.
         per_connection: the same, for one socket.
         shared: the storage in which all nodes count users' actions; None if there is one node.
+        budgets: a limit of a user for each budget, in the same notation; one that is missing is `off`.
     """
 
-    def __init__(self, per_user: str, per_connection: str, shared: Storage | None = None) -> None:
+    def __init__(
+        self,
+        per_user: str,
+        per_connection: str,
+        shared: Storage | None = None,
+        budgets: Mapping[Budget, str] | None = None,
+    ) -> None:
         self._per_user = limit_of(per_user)
         self._per_connection = limit_of(per_connection)
+        self._budgets = {budget: limit_of(text) for budget, text in (budgets or {}).items()}
         self._counter = Counter(shared)
 
     async def admit(self, person: Person) -> None:
@@ -46,6 +85,18 @@ class RateLimits:
             wait = await self._counter.hit(self._per_user, "user", _short(person))
             if wait is not None:
                 raise refusal(self._per_user, "user", wait)
+
+    async def spend(self, budget: Budget, person: Person) -> Spent | None:
+        """Count a request of a user on one of their budgets; return what is left of it, None if it has no limit."""
+        limit = self._budgets.get(budget)
+        if limit is None:
+            return None
+        key = (budget.value, _short(person))
+        wait = await self._counter.hit(limit, *key)
+        if wait is not None:
+            return Spent(limit.amount, 0, math.ceil(time.time() + wait), refusal(limit, "user", wait))
+        remaining, reset_at = await self._counter.left(limit, *key)
+        return Spent(limit.amount, remaining, math.ceil(reset_at))
 
     def pace(self, connection_id: str) -> Pace:
         """Return the limiter of one connection; close it with the connection."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
-from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, Outcome
+from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.outbox import Outbox
 from .ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Runs, Settlement, Snapshot
 from .ports.sessions import Sessions
@@ -30,6 +30,7 @@ __all__ = [
     "FeedEnds",
     "IdempotencyKey",
     "IdempotencyKeys",
+    "KeptAnswer",
     "ListedRun",
     "NewRun",
     "Outbox",

@@ -214,6 +214,9 @@ idempotency_keys = Table(
     Column("fingerprint", Text, nullable=False),
     Column("run_id", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # The answer over HTTP, if one was kept.
+    Column("answer_status", Integer),
+    Column("answer_body", Text),
     PrimaryKeyConstraint("user_id", "key", name="pk_idempotency_keys"),
     sqlite_with_rowid=False,
 )

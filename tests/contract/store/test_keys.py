@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from tests.contract.store.samples import ALICE, BOB, Clock, all_changes, key, new_run
 
 from interlock.database import Database
-from interlock.store.port import IDEMPOTENCY_SECONDS, Outcome, RunFilter, Store
+from interlock.store.port import IDEMPOTENCY_SECONDS, KeptAnswer, Outcome, RunFilter, Store
 from interlock.store.sql import SqlStore
 
 
@@ -80,3 +81,23 @@ async def test_expired_keys_are_forgotten_and_no_others(database: Database, cloc
     assert await store.forget_keys() == 1
     assert await store.forget_keys() == 0
     assert await store.outcome(ALICE, "young") == Outcome("body", "young")
+
+
+async def test_answer_is_kept_with_its_key_until_the_key_is_over(store: Store, clock: Clock) -> None:
+    ours = key()
+    assert await store.create_run(new_run("first"), ours) is None
+    await store.keep_answer(ours, KeptAnswer(201, '{"data": 1}'))
+    await store.keep_answer(ours, KeptAnswer(201, "another"))
+    kept = Outcome("body", "first", KeptAnswer(201, '{"data": 1}'))
+    assert await store.outcome(ALICE, "k") == kept
+    assert await store.create_run(new_run("second"), key()) == kept
+    clock.now += IDEMPOTENCY_SECONDS * 1000
+    assert await store.create_run(new_run("third"), key(fingerprint="new")) is None
+    assert await store.outcome(ALICE, "k") == Outcome("new", "third")
+
+
+async def test_answer_of_another_request_is_not_kept(store: Store) -> None:
+    assert await store.create_run(new_run("first"), key()) is None
+    await store.keep_answer(key(fingerprint="other"), KeptAnswer(200, "x"))
+    await store.keep_answer(replace(key(), key="unknown"), KeptAnswer(200, "x"))
+    assert await store.outcome(ALICE, "k") == Outcome("body", "first")

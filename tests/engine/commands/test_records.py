@@ -228,6 +228,8 @@ def test_logged_key_tells_its_message_after_the_vault_s_keys_were_rotated() -> N
     assert asked is not None
     fingerprint = asked.fingerprint_in(["another", logged.logged])
     assert fingerprint is not None
-    assert is_of(fingerprint, message, KeyedVault([new, old]))
-    assert not is_of(fingerprint, message.model_copy(update={"run_id": "other"}), KeyedVault([new, old]))
+    assert is_of(fingerprint, asked, KeyedVault([new, old]))
+    other = key_of(ADA, message.model_copy(update={"run_id": "other"}))
+    assert other is not None
+    assert not is_of(fingerprint, other, KeyedVault([new, old]))
     assert asked.fingerprint_in(["another"]) is None

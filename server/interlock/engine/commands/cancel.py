@@ -35,7 +35,7 @@ async def cancel_run(context: Context, principal: Principal, message: CancelWork
     if not may(principal, Verb.CANCEL, facts):
         raise forbidden("Only the run's owner, with the scope workflows:execute, cancels it.", facts.run_id)
     command = Cancel(context, principal, message, key_of(principal, message))
-    accepted = await apply_once(context, facts.run_id, principal, message, command)
+    accepted = await apply_once(context, facts.run_id, principal, command)
     if accepted is None:
         context.pool.dispatch(facts.run_id)
         raise unavailable("The run is just beginning; send it again.", facts.run_id)

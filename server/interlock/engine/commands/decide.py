@@ -31,11 +31,18 @@ from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.types import RunStatus
 
 
-async def continue_run(context: Context, principal: Principal, message: ContinueWorkflow, seen: int | None) -> Accepted:
+async def continue_run(
+    context: Context,
+    principal: Principal,
+    message: ContinueWorkflow,
+    seen: int | None,
+    key: IdempotencyKey | None = None,
+) -> Accepted:
     """Apply the decisions of a message.
 
     Args:
         seen: on a connection that follows the run, the index after the last event that it was sent.
+        key: instead of the message's own.
 
     Raises:
         Refusal: those of `Program.decide`, or `run_not_found`, `workflow_mismatch`, `conflict`, `unavailable`.
@@ -43,9 +50,9 @@ async def continue_run(context: Context, principal: Principal, message: Continue
     facts = await run_named_by(context, principal, message)
     served = await or_unavailable(program_of_run(context.definitions, facts))
     vault = context.vault if served is not None and served.asks_secrets else None
-    command = Decide(context, facts, principal, message, seen, key_of(principal, message, vault))
+    command = Decide(context, facts, principal, message, seen, key or key_of(principal, message, vault))
     try:
-        accepted = await apply_once(context, facts.run_id, principal, message, command)
+        accepted = await apply_once(context, facts.run_id, principal, command)
     except DefinitionGone:
         await ask_about_definition(context, facts.run_id)
         raise
@@ -80,8 +87,10 @@ class Decide(Command):
         Raises:
             Refusal: `conflict`; it has another message with this key.
         """
-        fingerprint = None if self.key is None else self.key.fingerprint_in(state.applied_keys)
-        if fingerprint and not is_of(fingerprint, self.message, self.context.vault):
+        if self.key is None:
+            return False
+        fingerprint = self.key.fingerprint_in(state.applied_keys)
+        if fingerprint and not is_of(fingerprint, self.key, self.context.vault):
             raise used_otherwise(state.run_id)
         return fingerprint is not None
 

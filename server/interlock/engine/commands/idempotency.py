@@ -2,6 +2,7 @@
 
 Laws:
 - A key belongs to one user of one account, and stands for one message, whatever the message's `request_id`.
+- A door whose requests aren't messages gives a key of its own making; it stands for one request of that door.
 - Concurrent commands with the same key on one node wait for each other. Across nodes, the second learns from the log
   and the store what became of the first.
 
@@ -39,16 +40,14 @@ def key_of(principal: Principal, message: Keyed, vault: Vault | None = None) -> 
     """
     if message.idempotency_key is None:
         return None
-    fingerprint = fingerprint_of(message)
-    if vault is not None:
-        fingerprint = vault.seal(fingerprint, _PURPOSE)["tag"]
-    return IdempotencyKey(principal.user_id, message.idempotency_key, fingerprint, principal.account)
+    plain = fingerprint_of(message)
+    fingerprint = plain if vault is None else vault.seal(plain, _PURPOSE)["tag"]
+    return IdempotencyKey(principal.user_id, message.idempotency_key, fingerprint, principal.account, plain)
 
 
-def is_of(fingerprint: str, message: Keyed, vault: Vault | None = None) -> bool:
-    """Return True if this is the message's fingerprint, sealed by `vault` or plain."""
-    own = fingerprint_of(message)
-    return fingerprint == own or (vault is not None and vault.is_same(own, _PURPOSE, fingerprint))
+def is_of(fingerprint: str, key: IdempotencyKey, vault: Vault | None = None) -> bool:
+    """Return True if this is the fingerprint of the request with this key, sealed by `vault` or plain."""
+    return fingerprint == key.plain or (vault is not None and vault.is_same(key.plain, _PURPOSE, fingerprint))
 
 
 def fingerprint_of(message: Keyed) -> str:

@@ -14,10 +14,10 @@ from __future__ import annotations
 from interlock.auth import Principal
 from interlock.engine.commands.apply import Accepted, Command, apply
 from interlock.engine.commands.context import Context
-from interlock.engine.commands.idempotency import Keyed, is_of
+from interlock.engine.commands.idempotency import is_of
 from interlock.engine.commands.refusals import no_run, or_unavailable, used_otherwise
 from interlock.engine.commands.runs import Facts
-from interlock.store.port import Outcome
+from interlock.store.port import IdempotencyKey, Outcome
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow
 
@@ -40,26 +40,24 @@ async def run_named_by(context: Context, principal: Principal, message: Continue
     return facts
 
 
-async def apply_once(
-    context: Context, run_id: str, principal: Principal, message: Keyed, command: Command
-) -> Accepted | None:
+async def apply_once(context: Context, run_id: str, principal: Principal, command: Command) -> Accepted | None:
     """Apply a command, unless its key was used before. Returns and raises as `apply`, and raises `conflict`."""
     key = command.key
     async with context.one_at_a_time(key):
         if key is not None:
             earlier = await or_unavailable(context.store.outcome(key.user_id, key.key, account=key.account))
             if earlier is not None:
-                return await as_before(context, earlier, principal, message)
+                return await as_before(context, earlier, principal, key)
         return await apply(context, run_id, command)
 
 
-async def as_before(context: Context, earlier: Outcome, principal: Principal, message: Keyed) -> Accepted:
+async def as_before(context: Context, earlier: Outcome, principal: Principal, key: IdempotencyKey) -> Accepted:
     """Return the first outcome of an idempotency key.
 
     Raises:
         Refusal: `conflict`, if the key was used for a different message; `unavailable`.
     """
-    if not is_of(earlier.fingerprint, message, context.vault):
+    if not is_of(earlier.fingerprint, key, context.vault):
         raise used_otherwise(earlier.run_id)
     facts = await context.runs.readable(principal, earlier.run_id)
     return Accepted(facts.run_id, facts.session_id)

@@ -23,15 +23,20 @@ from interlock.engine.commands.requests import as_before
 from interlock.engine.commands.runs import Facts
 from interlock.engine.driving.pool import FIRST_EPOCH
 from interlock.engine.work.sessions import own_session
-from interlock.store.port import NewRun
+from interlock.store.port import IdempotencyKey, NewRun
 from interlock.workflow.program import Program, RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import StartWorkflow
 from interlock_protocol.namespaces import home_of
 
 
-async def start(context: Context, principal: Principal, message: StartWorkflow) -> Accepted:
+async def start(
+    context: Context, principal: Principal, message: StartWorkflow, key: IdempotencyKey | None = None
+) -> Accepted:
     """Accept a run durably and drive it.
+
+    Args:
+        key: instead of the message's own.
 
     Raises:
         Refusal: `forbidden`, `workflow_not_found`, `workflow_mismatch`, `invalid_input`, `conflict` or `unavailable`.
@@ -44,9 +49,10 @@ async def start(context: Context, principal: Principal, message: StartWorkflow) 
     if context.log.is_away:  # the store could keep it, but nobody knows when it would begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
     run = _new_run(context, place, message, program)
-    earlier = await or_unavailable(context.store.create_run(run, key_of(principal, message)))
-    if earlier is not None:
-        return await as_before(context, earlier, principal, message)
+    key = key or key_of(principal, message)
+    earlier = await or_unavailable(context.store.create_run(run, key))
+    if earlier is not None and key is not None:
+        return await as_before(context, earlier, principal, key)
     context.traces.remember(run.run_id)
     named: dict[str, Any] = {
         "run_id": run.run_id,

@@ -131,6 +131,7 @@ _SUMMARY = (
     "step_id",
     "step_name",
     "step_type",
+    "thread_id",
     "assignees",
     "confirmation_message",
     "user_input_message",

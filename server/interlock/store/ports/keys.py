@@ -1,13 +1,13 @@
 """Idempotency keys: the outcome of each request that was sent with one.
 
-Law: a key belongs to one user of one account, and is kept 24 hours.
+Law: a key belongs to one user of one account, and is kept 24 hours; so is the answer, if one was kept with it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
@@ -17,12 +17,18 @@ IDEMPOTENCY_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """A client's key, and the request it was sent with. `fingerprint` is a hash of the message's body."""
+    """A client's key, and the request it was sent with.
+
+    Attributes:
+        fingerprint: a hash of what the request asks for; sealed, if that may contain a secret.
+        plain: the same hash, never sealed and never stored.
+    """
 
     user_id: str
     key: str
     fingerprint: str
     account: str = DEFAULT_ACCOUNT
+    plain: str = field(default="", repr=False, compare=False)
 
     @property
     def logged(self) -> str:
@@ -41,11 +47,20 @@ class IdempotencyKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """The answer that a request with an idempotency key got: an HTTP status, and a body."""
+
+    status: int
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a request with an idempotency key."""
+    """The result of a request with an idempotency key. Without an `answer`, none was kept (yet)."""
 
     fingerprint: str
     run_id: str
+    answer: KeptAnswer | None = None
 
 
 class IdempotencyKeys(Protocol):
@@ -53,6 +68,9 @@ class IdempotencyKeys(Protocol):
 
     async def outcome(self, user_id: str, key: str, *, account: str = DEFAULT_ACCOUNT) -> Outcome | None:
         """The outcome of this key within the last 24 hours."""
+
+    async def keep_answer(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
+        """Keep the answer to the request that this key was used for; nothing, if it isn't known, or has one."""
 
     async def forget_keys(self, limit: int = 1000) -> int:
         """Delete at most this many of the idempotency keys older than 24 hours; return how many were deleted."""

@@ -116,6 +116,7 @@ class RunFilter:
     session_id: str | None = None
     namespace: str | None = None
     statuses: frozenset[RunStatus] = frozenset()
+    id_prefix: str | None = None
     cursor: str | None = None
     limit: int = 50
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, Outcome
+from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, KeptAnswer, Outcome
 from interlock.store.statements import keys as sql
 from interlock.store.writes import Parameters
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
@@ -19,6 +19,9 @@ class SqlKeys(SqlTransactions):
 
     async def outcome(self, user_id: str, key: str, *, account: str = DEFAULT_ACCOUNT) -> Outcome | None:
         return await self._read(partial(outcome, account, user_id, key, self._clock()), one_statement=True)
+
+    async def keep_answer(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
+        await self._write(partial(_keep_answer, key, answer), one_statement=True)
 
     async def forget_keys(self, limit: int = 1000) -> int:
         return await self._write(partial(_forget_keys, self._clock(), limit), one_statement=True)
@@ -48,7 +51,21 @@ def outcome(account: str, user_id: str, key: str, now: int, connection: Connecti
     """The outcome of the key, if it is remembered."""
     parameters = {"of_user": holder(account, user_id), "of_key": key, "cutoff": _cutoff(now)}
     row = connection.execute(sql.OUTCOME, parameters).one_or_none()
-    return Outcome(*row) if row else None
+    if row is None:
+        return None
+    fingerprint, run_id, status, body = row
+    return Outcome(fingerprint, run_id, None if status is None else KeptAnswer(status, body))
+
+
+def _keep_answer(key: IdempotencyKey, answer: KeptAnswer, connection: Connection) -> None:
+    parameters = {
+        "of_user": holder(key.account, key.user_id),
+        "of_key": key.key,
+        "of_fingerprint": key.fingerprint,
+        "kept_status": answer.status,
+        "kept_body": answer.body,
+    }
+    connection.execute(sql.KEEP_ANSWER, parameters)
 
 
 def _forget_keys(now: int, limit: int, connection: Connection) -> int:

@@ -104,6 +104,7 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
         session_id=which.session_id,
         namespace=which.namespace,
         statuses=frozenset(which.statuses),
+        id_prefix=which.id_prefix,
         before=before,
         limit=limit + 1,
     )

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, select, tuple_
+from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, select, tuple_, update
 from sqlalchemy.sql.dml import ReturningDelete
 
 from interlock.store.tables import idempotency_keys
 
 from .parameters import AT_MOST, OF_USER
 
-OUTCOME = select(idempotency_keys.c.fingerprint, idempotency_keys.c.run_id).where(
+_OF_KEY = bindparam("of_key", type_=Text)
+
+OUTCOME = select(
+    idempotency_keys.c.fingerprint,
+    idempotency_keys.c.run_id,
+    idempotency_keys.c.answer_status,
+    idempotency_keys.c.answer_body,
+).where(
     idempotency_keys.c.user_id == OF_USER,
-    idempotency_keys.c.key == bindparam("of_key", type_=Text),
+    idempotency_keys.c.key == _OF_KEY,
     idempotency_keys.c.created_at > bindparam("cutoff", type_=BigInteger),
+)
+KEEP_ANSWER = (
+    update(idempotency_keys)
+    .where(
+        idempotency_keys.c.user_id == OF_USER,
+        idempotency_keys.c.key == _OF_KEY,
+        idempotency_keys.c.fingerprint == bindparam("of_fingerprint", type_=Text),
+        idempotency_keys.c.answer_status.is_(None),
+    )
+    .values(
+        answer_status=bindparam("kept_status", type_=Integer),
+        answer_body=bindparam("kept_body", type_=Text),
+    )
 )
 
 

@@ -149,6 +149,7 @@ def list_runs(
     session_id: str | None,
     namespace: str | None,
     statuses: frozenset[str],
+    id_prefix: str | None,
     before: tuple[int, str] | None,
     limit: int,
 ) -> Select[Any]:
@@ -162,6 +163,8 @@ def list_runs(
         filtered = filtered.where(runs.c.namespace == namespace)
     if statuses:
         filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
+    if id_prefix is not None:
+        filtered = filtered.where(runs.c.run_id.startswith(id_prefix, autoescape=True))
     if before is not None:
         filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
     whose = {"account": account, "user_id": user_id, "home": home_beside(user_id, or_namespaces)}

@@ -80,7 +80,7 @@ def _remember_key(source: FromClause | None) -> CTE:
     return (
         statement.on_conflict_do_update(
             index_elements=["user_id", "key"],
-            set_={"fingerprint": new.fingerprint, "run_id": new.run_id, "created_at": new.created_at},
+            set_={column.name: new[column.name] for column in idempotency_keys.c if not column.primary_key},
             where=idempotency_keys.c.created_at <= bindparam("cutoff", type_=BigInteger),
         )
         .returning(_ONE)

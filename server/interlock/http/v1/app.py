@@ -1,0 +1,55 @@
+"""`/api/v1` as one application: its frame, its routes, its OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.routing import Mount
+
+from interlock.http.sse import Streams
+from interlock.http.v1.frame import PREFIX, make_frame
+from interlock.http.v1.history import make_history_router
+from interlock.http.v1.instance_work import Instances
+from interlock.http.v1.instances import make_instances_router
+from interlock.http.v1.openapi import described
+from interlock.http.v1.request_ids import RequestIds
+from interlock.services import Services
+from interlock.telemetry.counters import Counters
+
+
+def v1_route(
+    services: Callable[[], Services], streams: Streams, counters: Counters, public_url: str | None = None
+) -> Mount:
+    """Make the route below which everything is answered by `/api/v1`, on the services of a started server."""
+    return Mount(PREFIX, RequestIds(v1_app(services, streams, counters, public_url)))
+
+
+def v1_app(
+    services: Callable[[], Services], streams: Streams, counters: Counters, public_url: str | None = None
+) -> FastAPI:
+    """Make the application itself."""
+    app = make_frame(counters)
+    instances = Instances(services, streams)
+    app.include_router(make_instances_router(services, instances))  # first: no definition has these names
+    app.include_router(make_history_router(services, instances))
+
+    async def document(_: Request) -> Response:
+        if app.openapi_schema is None:
+            app.openapi_schema = described(app, public_url or "")
+        return JSONResponse(app.openapi_schema)
+
+    app.add_route("/openapi.json", document, include_in_schema=False)
+    return app
+
+
+def whole() -> dict[str, Any]:
+    """The OpenAPI document, built without a running server."""
+    nothing: Any = None  # the routes are only described, and never called
+    return described(v1_app(_no_services, nothing, Counters()))
+
+
+def _no_services() -> Any:
+    raise RuntimeError("the routes are described, not served")

@@ -1,0 +1,57 @@
+"""Who asks: the token, the limits, the scope, in this order, before anything else of a request is looked at.
+
+Laws:
+- Each route states its verb and its budget; only `may()` says whether the scope is enough.
+- A refused request has no effect, and one over the limit isn't counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fastapi import Request
+
+from interlock.auth import Principal, Verb, may, scopes_for
+from interlock.http.callers import authenticated, bearer
+from interlock.http.errors import Unauthorized
+from interlock.http.v1.errors import ApiError, Code, refused
+from interlock.http.v1.request_ids import add_header
+from interlock.ratelimit.limiter import Budget
+from interlock.services import Services
+from interlock_protocol.errors import AuthErrorCode
+
+LIMIT, REMAINING, RESET = RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+_NEEDED: Final = "This needs a token with the scope {scope}."
+
+
+def caller(services: Callable[[], Services], verb: Verb, budget: Budget) -> Callable[[Request], Awaitable[Principal]]:
+    """Make a dependency: the sender of a request, if they may ask for this at all, and now.
+
+    Raises (when called): `Unauthorized`, or `ApiError`: `rate_limited` or `forbidden`.
+    """
+
+    async def principal(request: Request) -> Principal:
+        token = bearer(request)
+        if token is None:
+            raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, "Send the header `Authorization: Bearer TOKEN`.")
+        known = await authenticated(services().authenticator, token)
+        await _spend(request, services(), known, budget)
+        if not may(known, verb):
+            scopes = scopes_for(verb)
+            sentence = _NEEDED.format(scope=" or ".join(scopes))
+            raise ApiError(Code.FORBIDDEN, sentence, {"required_scope": scopes[0]})
+        return known
+
+    return principal
+
+
+async def _spend(request: Request, services: Services, principal: Principal, budget: Budget) -> None:
+    spent = await services.rate_limits.spend(budget, principal.person)
+    if spent is None:
+        return
+    for name, value in zip(RATE_HEADERS, (spent.limit, spent.remaining, spent.reset_at), strict=True):
+        add_header(request, name, str(value))
+    if spent.refusal is not None:
+        raise refused(spent.refusal)
