@@ -169,6 +169,11 @@ class StepRequirement(Tolerant):
     executor_requirements: list[ExecutorRequirement] | None = None
     assignees: list[str] | None = None
     presentation: JsonValue = None
+    halted_options: JsonValue = None
+    accepts: JsonValue = None
+    state: str | None = None
+    thread_id: str | None = None
+    halt_id: str | None = None
     retry_count: int | None = None
     max_retries: int | None = None
     timeout_at: str | None = None

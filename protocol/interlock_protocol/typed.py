@@ -87,6 +87,11 @@ class StepRequirement(TypedDict):
     executor_requirements: NotRequired[list[ExecutorRequirement]]
     assignees: NotRequired[list[str]]
     presentation: NotRequired[JsonValue]
+    halted_options: NotRequired[JsonValue]
+    accepts: NotRequired[JsonValue]
+    state: NotRequired[str]
+    thread_id: NotRequired[str]
+    halt_id: NotRequired[str]
     retry_count: NotRequired[int]
     max_retries: NotRequired[int]
     timeout_at: NotRequired[str]
@@ -163,6 +168,7 @@ class StepCompleted(StepEvent):
     content_type: str
     step_response: NotRequired[dict[str, JsonValue]]
     duration_ms: int
+    logs: NotRequired[list[str]]
 
 
 class StepSkipped(StepEvent):
@@ -176,6 +182,7 @@ class StepError(StepEvent):
     error_type: str
     attempt: int
     will_retry: bool
+    logs: NotRequired[list[str]]
 
 
 class RouterPaused(StepEvent):
@@ -195,6 +202,12 @@ class RouterPaused(StepEvent):
     available_choices: NotRequired[list[str]]
     choices: NotRequired[list[Choice]]
     allow_multiple_selections: NotRequired[bool]
+    presentation: NotRequired[JsonValue]
+    halted_options: NotRequired[JsonValue]
+    accepts: NotRequired[JsonValue]
+    state: NotRequired[str]
+    thread_id: NotRequired[str]
+    halt_id: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -228,6 +241,12 @@ class StepOutputReview(StepEvent):
     available_choices: NotRequired[list[str]]
     choices: NotRequired[list[Choice]]
     allow_multiple_selections: NotRequired[bool]
+    presentation: NotRequired[JsonValue]
+    halted_options: NotRequired[JsonValue]
+    accepts: NotRequired[JsonValue]
+    state: NotRequired[str]
+    thread_id: NotRequired[str]
+    halt_id: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -253,6 +272,12 @@ class StepPaused(StepEvent):
     available_choices: NotRequired[list[str]]
     choices: NotRequired[list[Choice]]
     allow_multiple_selections: NotRequired[bool]
+    presentation: NotRequired[JsonValue]
+    halted_options: NotRequired[JsonValue]
+    accepts: NotRequired[JsonValue]
+    state: NotRequired[str]
+    thread_id: NotRequired[str]
+    halt_id: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -338,6 +363,44 @@ class RaceExecutionStarted(StepEvent):
 class RaceExecutionCompleted(StepEvent):
     event: Literal["RaceExecutionCompleted"]
     winner: NotRequired[str]
+
+
+class MachineExecutionStarted(StepEvent):
+    event: Literal["MachineExecutionStarted"]
+    initial_state: str
+
+
+class ThreadStarted(StepEvent):
+    event: Literal["ThreadStarted"]
+    thread_id: str
+    state: str
+
+
+class StateDataMerged(StepEvent):
+    event: Literal["StateDataMerged"]
+    thread_id: str
+    state: str
+    changes: dict[str, JsonValue]
+
+
+class StateChanged(StepEvent):
+    event: Literal["StateChanged"]
+    thread_id: str
+    from_state: str
+    to_state: str
+    trigger: str
+    changes: NotRequired[dict[str, JsonValue]]
+
+
+class ThreadCompleted(StepEvent):
+    event: Literal["ThreadCompleted"]
+    thread_id: str
+    state: str
+
+
+class MachineExecutionCompleted(StepEvent):
+    event: Literal["MachineExecutionCompleted"]
+    state: str
 
 
 class StepsWithdrawn(StepEvent):
@@ -451,6 +514,12 @@ Event: TypeAlias = (
     | ParallelExecutionCompleted
     | RaceExecutionStarted
     | RaceExecutionCompleted
+    | MachineExecutionStarted
+    | ThreadStarted
+    | StateDataMerged
+    | StateChanged
+    | ThreadCompleted
+    | MachineExecutionCompleted
     | StepsWithdrawn
     | ConditionExecutionStarted
     | ConditionExecutionCompleted

@@ -10,8 +10,8 @@ Source: `docs/architecture.md`, "The pure core".
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from interlock.workflow.declare.agents import (
@@ -21,7 +21,7 @@ from interlock.workflow.declare.agents import (
     ToolDecision,
     ToolRequest,
 )
-from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.errors import LogicError, OutputError
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import (
     Content,
@@ -34,6 +34,7 @@ from interlock.workflow.declare.io import (
     json_ready,
 )
 from interlock.workflow.node import AgentState
+from interlock_protocol.types import JsonObject, JsonValue
 
 __all__ = [
     "Activity",
@@ -47,7 +48,11 @@ __all__ = [
     "Evaluation",
     "Expression",
     "Function",
+    "HttpCall",
+    "LogicError",
     "OutputError",
+    "Returned",
+    "Script",
     "Session",
     "SessionRead",
     "StepInput",
@@ -104,4 +109,54 @@ class ThreadEnd:
     time_limit: float | None = None
 
 
-Activity: TypeAlias = SessionRead | Function | AgentTurn | Evaluation | ThreadEnd
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Run a script in a sandbox. Its result is a `Returned` whose value is an object.
+
+    Args:
+        code: the body of a function in JavaScript.
+        input: its globals: `input`, `workflow_data` and `context`.
+        account: whose secrets it may read.
+        time_limit: how long it may take, in seconds.
+    """
+
+    code: str
+    input: JsonObject
+    account: str
+    time_limit: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """Make one request over HTTP. The value of its result is `{status, headers, body}`.
+
+    Args:
+        headers, url, body: with `${secrets.NAME}` still in them: secrets are filled in when it is sent.
+        account: whose secrets they are.
+        idempotency_key: sent with a POST, PUT or PATCH, unless the headers have one.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: JsonValue
+    account: str
+    time_limit: float
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a script or a request returned.
+
+    Args:
+        logs: what a script logged.
+        secrets: the secrets that it was given, for what is logged of it.
+    """
+
+    value: JsonValue
+    logs: tuple[str, ...] = ()
+    secrets: frozenset[str] = field(default_factory=frozenset)
+
+
+Activity: TypeAlias = SessionRead | Function | AgentTurn | Evaluation | ThreadEnd | Script | HttpCall
