@@ -362,7 +362,8 @@ export class Client {
 
   #unfollow(runId: string): void {
     const watch = this.#watches.get(runId);
-    if (watch !== undefined) this.#resumeWatch(watch); // instead: whoever waits for the run is told all the same
+    if (watch !== undefined)
+      this.#resumeWatch(watch); // instead: whoever waits for the run is told all the same
     else if (this.#link.ready) this.#link.send({ action: "unfollow", run_id: runId });
   }
 

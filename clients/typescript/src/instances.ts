@@ -234,7 +234,15 @@ export class Instances {
   /** One page of what happened; `cursor` is the `next_cursor` of the page before. */
   history(
     instance: Reference,
-    { types, since, until, thread, includeData, limit, cursor }: HistoryFilter & { limit?: number; cursor?: string } = {},
+    {
+      types,
+      since,
+      until,
+      thread,
+      includeData,
+      limit,
+      cursor,
+    }: HistoryFilter & { limit?: number; cursor?: string } = {},
   ): Promise<HistoryPage> {
     const query = {
       types: types && types.length > 0 ? types.join(",") : undefined,
@@ -271,11 +279,14 @@ export class Instances {
    * `instance_not_found`; and with what ended the client.
    */
   async waitFor(instance: Reference, { status, timeout, signal }: WaitOptions = {}): Promise<Instance> {
-    const wanted = new Set<InstanceStatus>([...ENDED, ...(status === undefined ? ["halted" as const] : [status].flat())]);
+    const wanted = new Set<InstanceStatus>([
+      ...ENDED,
+      ...(status === undefined ? ["halted" as const] : [status].flat()),
+    ]);
     const watch = this.#watcher.watch(idOf(instance));
     const over = ending(timeout, signal);
     try {
-      for (let looks = 0; ; ) {
+      for (let looks = 0; ;) {
         const found = await Promise.race([this.get(instance), over.promise]);
         if (wanted.has(found.status)) return found;
         // The socket may tell of a halt just before HTTP shows it: then the next look is a moment later.
@@ -290,7 +301,11 @@ export class Instances {
     }
   }
 
-  #effect(where: string, body: JsonValue, { idempotencyKey, wait }: { [K in keyof EffectOptions]: EffectOptions[K] | undefined }): Promise<Instance> {
+  #effect(
+    where: string,
+    body: JsonValue,
+    { idempotencyKey, wait }: { [K in keyof EffectOptions]: EffectOptions[K] | undefined },
+  ): Promise<Instance> {
     const call: Call = { method: "POST", path: where, body, key: idempotencyKey ?? newKey(), wait };
     return this.#rest.send(call);
   }
@@ -304,7 +319,11 @@ function of(instance: Reference, ...parts: string[]): string {
   return path("workflows", "instances", idOf(instance), ...parts);
 }
 
-function resumption(input: InstanceInput, { expectedState }: ResumeOptions, haltId: string | null | undefined): JsonValue {
+function resumption(
+  input: InstanceInput,
+  { expectedState }: ResumeOptions,
+  haltId: string | null | undefined,
+): JsonValue {
   return {
     input,
     ...(expectedState === undefined ? {} : { expected_state: expectedState }),
@@ -327,7 +346,10 @@ function until(watch: Watch, wanted: ReadonlySet<InstanceStatus>): Promise<void>
 }
 
 /** What rejects when it is time to give up, and what ends that. */
-function ending(timeout: number | undefined, signal: AbortSignal | undefined): { promise: Promise<never>; cancel: () => void } {
+function ending(
+  timeout: number | undefined,
+  signal: AbortSignal | undefined,
+): { promise: Promise<never>; cancel: () => void } {
   let cancel: () => void = () => undefined;
   const promise = new Promise<never>((_, reject) => {
     const aborted = () => reject(signal?.reason as Error);

@@ -2,13 +2,9 @@
  * What a person is shown at a halt of a state machine, and what they may answer.
  *
  * Laws:
- * - Pure. The checks here spare a round trip. The server checks every answer itself, and says the same of it.
- * - What can't be read as a presentation is none: whoever shows it falls back on `user_input_schema`.
- * - Types are never converted: the text `"3"` is no number. A text that a field can't read stays as it is, so that it is
- *   refused and not lost.
+ * - Pure. What can't be read as a presentation is none: whoever shows it falls back on `user_input_schema`.
  */
 
-import type { FieldFault } from "./errors.js";
 import type { JsonValue } from "./protocol.js";
 
 /** What a field of a form takes. A `file` takes ids of files. */
@@ -66,14 +62,15 @@ export interface Presentation {
 /** A transition that a person may select at a halt in selection mode. */
 export interface HaltedChoice {
   key: string;
-  description?: string;
+  description?: string | null;
   to: string;
 }
 
 /** What is said at a halt that has instructions instead of a presentation. */
 export interface HaltedOptions {
+  title?: string;
   /** The message; `generated` says that a model wrote it. */
-  instruction: string;
+  instruction: string | null;
   generated?: boolean;
   include_data?: string[];
   transition_mode?: "condition" | "selection";
@@ -83,44 +80,49 @@ export interface HaltedOptions {
 
 /** The parts of a requirement that say what a halt shows. */
 export interface Halting {
-  presentation?: JsonValue;
-  halted_options?: JsonValue;
+  presentation?: JsonValue | undefined;
+  halted_options?: JsonValue | undefined;
 }
 
-/** How many files a field takes. */
-export const MAX_FILES = 5;
+/** The name of the field that answers a choice. */
+export const CHOICE = "choice";
 
-// ── Reading ───────────────────────────────────────────────────────────────────────────────────────────
-
-/** What a halt shows: its presentation, or in selection mode one made of its transitions; null where it has neither. */
-export function presentationOf({ presentation, halted_options }: Halting): Presentation | null {
-  if (isPresentation(presentation)) return presentation;
-  const options = haltedOptionsOf({ halted_options });
-  if (!options?.choices) return null;
-  return {
-    type: "choice",
-    message: options.instruction,
-    options: options.choices.map(({ key, description }) => ({ value: key, label: description ?? key })),
-  };
+/** What a halt shows: its presentation, in selection mode with its transitions to choose from; null where it has neither. */
+export function presentationOf({ presentation, halted_options: options }: Halting): Presentation | null {
+  const shown: Presentation | null = isPresentation(presentation) ? presentation : null;
+  const said = haltedOptionsOf(options);
+  const choices = said?.choices?.map(({ key, description }) => ({ value: key, label: description ?? key }));
+  if (choices === undefined) return shown;
+  if (shown?.type === "form") {
+    const choice: PresentationField = { name: CHOICE, type: "select", required: true, options: choices };
+    return { ...shown, fields: [...(shown.fields ?? []).filter(({ name }) => name !== CHOICE), choice] };
+  }
+  const message = said?.instruction ?? undefined;
+  return { title: said?.title, message, ...shown, type: "choice", options: choices };
 }
 
 /** What a halt with instructions says; null where it has none. */
-export function haltedOptionsOf({ halted_options: given }: Halting): HaltedOptions | null {
-  if (!isObject(given) || typeof given["instruction"] !== "string") return null;
-  const { choices, ...rest } = given;
+export function haltedOptionsOf(given: JsonValue | undefined): HaltedOptions | null {
+  if (!isObject(given)) return null;
+  const { title, instruction, choices, ...rest } = given;
   const known = Array.isArray(choices) ? choices.filter(isChoice) : [];
-  return { ...rest, ...(known.length > 0 ? { choices: known } : {}) } as unknown as HaltedOptions;
+  return {
+    ...rest,
+    ...(typeof title === "string" ? { title } : {}),
+    instruction: typeof instruction === "string" ? instruction : null,
+    ...(known.length > 0 ? { choices: known } : {}),
+  };
 }
 
 function isChoice(value: JsonValue): value is { key: string; to: string } {
   return isObject(value) && typeof value["key"] === "string";
 }
 
-function isPresentation(value: unknown): value is Presentation {
+function isPresentation(value: JsonValue | undefined): value is JsonValue & Presentation {
   if (!isObject(value)) return false;
   switch (value["type"]) {
     case "form":
-      return isListOf(value["fields"], (field) => isNamed(field) && FIELD_TYPES.includes(field["type"] as string));
+      return isListOf(value["fields"], isField);
     case "choice":
       return isListOf(value["options"], isOption);
     case "message":
@@ -130,24 +132,24 @@ function isPresentation(value: unknown): value is Presentation {
   }
 }
 
-function isNamed(field: Record<string, unknown>): boolean {
-  const { name, type, options } = field;
-  return typeof name === "string" && (type !== "select" || isListOf(options, isOption));
+function isField({ name, type, options }: Record<string, JsonValue>): boolean {
+  const isKnown = typeof type === "string" && FIELD_TYPES.includes(type);
+  return typeof name === "string" && isKnown && (type !== "select" || isListOf(options, isOption));
 }
 
-function isOption({ value }: Record<string, unknown>): boolean {
+function isOption({ value }: Record<string, JsonValue>): boolean {
   return typeof value === "string";
 }
 
-function isListOf(value: unknown, holds: (item: Record<string, unknown>) => boolean): boolean {
+function isListOf(value: JsonValue | undefined, holds: (item: Record<string, JsonValue>) => boolean): boolean {
   return Array.isArray(value) && value.every((item) => isObject(item) && holds(item));
 }
 
-function isObject(value: unknown): value is Record<string, JsonValue> {
+function isObject(value: JsonValue | undefined): value is Record<string, JsonValue> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What a field is called. */
-export function labelOf({ name, label }: PresentationField): string {
-  return label ?? name;
+/** What a field or an option is called. */
+export function labelOf(named: PresentationField | PresentationOption): string {
+  return named.label ?? ("name" in named ? named.name : named.value);
 }
