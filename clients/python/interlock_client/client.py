@@ -403,9 +403,12 @@ class Client:
             if (followed := self._lists.get(message.list)) is not None:
                 followed.receive(message, size)
         elif (run_id := run_of(message)) is not None:
-            for followed in filter(None, found := (self._watches.get(run_id), self._runs.get(run_id))):
-                followed.receive(message, size)
-            if not any(found) and event_index(message) is not None:
+            watch, run = self._watches.get(run_id), self._runs.get(run_id)
+            if watch is not None:
+                watch.receive(message, size)
+            if run is not None:
+                run.receive(message, size)
+            elif watch is None and event_index(message) is not None:
                 self._unwanted(run_id)
 
     async def room(self) -> None:
@@ -437,8 +440,9 @@ class Client:
 
     def _end(self, error: ConnectionEnded) -> None:
         self._ended = self._ended or error
-        for followed in (*self._runs.values(), *self._lists.values(), *self._watches.values()):
-            followed.fail(self._ended)
+        ended: list[_Followed] = [*self._runs.values(), *self._lists.values(), *self._watches.values()]
+        for each in ended:
+            each.fail(self._ended)
         self._runs, self._lists, self._watches = {}, {}, {}
         for call in self._calls.values():
             _refuse(call.answer, self._ended)

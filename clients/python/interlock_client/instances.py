@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from pydantic import Field
 
-from interlock_client.machines import Answer, listed
+from interlock_client.machines import Answer, listed, pages
 from interlock_client.rest import Call, Rest, path
 from interlock_client.watching import Watch
 from interlock_protocol.types import JsonValue, RunStatus
@@ -37,33 +38,55 @@ _STATUS_OF: Final[Mapping[RunStatus, InstanceStatus]] = {
     RunStatus.CANCELLED: "cancelled",
 }
 
+_INSTANCES: Final = path("workflows", "instances")
+_PAGE: Final = 200
+"""How many instances are asked for at a time."""
+
 _FIRST_LOOK: Final = 0.05
 _LONGEST_LOOK: Final = 2.0
 """How long to wait, in seconds, before asking again for an instance that the socket knows to be further on."""
 
 
-class Thread(Answer):
-    """One path of an instance; `halt_id` names the halt that it waits at, if it does."""
-
-    id: str
-    status: InstanceStatus | str
-    current_state: str | None = None
-    halt_id: str | None = None
-
-
 class HaltedOptions(Answer):
     """What a halt with instructions says, and in selection mode the transitions to choose from."""
 
-    instruction: str = ""
+    title: str | None = None
+    instruction: str | None = None
     generated: bool = False
     transition_mode: str | None = None
     choices: tuple[dict[str, JsonValue], ...] = ()
 
 
+class Halt(Answer):
+    """What is asked where something is halted.
+
+    Attributes:
+        halt_id: what names the halt, for `resume`.
+        halting_presentation: what a person is to be shown, templates filled in.
+        halted_options: the same for a halt with instructions.
+        accepts: the JSON Schema of the input, if there is no form.
+    """
+
+    halt_id: str | None = None
+    halted_at_state: str | None = None
+    halting_presentation: dict[str, JsonValue] | None = None
+    halted_options: HaltedOptions | None = None
+    accepts: dict[str, JsonValue] | None = None
+
+
+class Thread(Halt):
+    """One path of an instance, and what it asks."""
+
+    id: str
+    status: InstanceStatus | str
+    current_state: str | None = None
+
+
 class Visit(Answer):
-    """One visit of a state."""
+    """One visit of a state. `thread` is told of other threads than the main one."""
 
     state: str
+    thread: str | None = None
     entered_at: str
     exited_at: str | None = None
     transition: str | None = None
@@ -74,13 +97,11 @@ class Visit(Answer):
     resumed_by: str | None = None
 
 
-class Instance(Answer):
-    """An instance as it stood when the server answered. Lists and short answers leave out most of it.
+class Instance(Halt):
+    """An instance as it stood when the server answered, and what it asks. Lists and short answers leave out the most.
 
     Attributes:
         id: the id of its run, for `Client.follow` and everything else.
-        halting_presentation: what a person is to be shown at its halt, templates filled in.
-        halted_options: the same for a halt with instructions.
         error: `code: message`, if it failed.
     """
 
@@ -91,14 +112,11 @@ class Instance(Answer):
     namespace: str | None = None
     current_state: str | None = None
     workflow_data: dict[str, JsonValue] = Field(default_factory=dict)
-    halt_id: str | None = None
-    halted_at_state: str | None = None
-    halting_presentation: dict[str, JsonValue] | None = None
-    halted_options: HaltedOptions | None = None
     threads: tuple[Thread, ...] = ()
     history: tuple[Visit, ...] = ()
     error: str | None = None
     created_at: str | None = None
+    ended_at: str | None = None
     cancelled_at: str | None = None
 
     @property
@@ -126,13 +144,14 @@ class Pagination(Answer):
 
 
 class HistoryPage(Answer):
-    """One page of what happened to an instance."""
+    """One page of what happened to an instance; `gap`: the server no longer has what happened before."""
 
     instance_id: str
     workflow_id: str | None = None
     status: InstanceStatus | str | None = None
     events: tuple[HistoryEvent, ...] = ()
     pagination: Pagination = Pagination()
+    gap: bool = False
 
 
 class Watcher(Protocol):
@@ -188,15 +207,21 @@ class Instances:
         namespace: str | None = None,
         workflow_name: str | None = None,
         status: InstanceStatus | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
+        limit: int | None = 50,
     ) -> tuple[Instance, ...]:
-        """The instances that fit, without their data."""
-        query = {"namespace": namespace, "workflow_name": workflow_name, "status": status}
-        call = Call(
-            method="GET", path=path("workflows", "instances"), query={**query, "limit": limit, "cursor": cursor}
-        )
-        return tuple(Instance.model_validate(each) for each in listed(await self._rest.send(call), "instances"))
+        """The instances that fit, the newest first, without their data; at most `limit`, or all if that is None."""
+        query: dict[str, str | int | None] = {
+            "namespace": namespace,
+            "workflow_name": workflow_name,
+            "status": status,
+            "limit": _PAGE if limit is None else min(limit, _PAGE),
+        }
+        instances: deque[Instance] = deque()
+        async for each in pages(self._rest, Call(method="GET", path=_INSTANCES, query=query), "instances"):
+            instances.append(Instance.model_validate(each))
+            if len(instances) == limit:
+                break
+        return tuple(instances)
 
     async def resume(
         self,
@@ -248,13 +273,13 @@ class Instances:
         data = await self._rest.send(Call(method="GET", path=_of(instance, "threads")))
         return tuple(Thread.model_validate(each) for each in listed(data, "threads"))
 
-    async def cancel(self, instance: str | Instance) -> Instance:
+    async def cancel(self, instance: str | Instance, reason: str | None = None) -> Instance:
         """Cancels an instance.
 
         Raises:
             TooLate: `instance_not_active`: it has ended already.
         """
-        return await self._posted(_of(instance, "cancel"), None)
+        return await self._posted(_of(instance, "cancel"), {} if reason is None else {"reason": reason})
 
     # ── What happened ───────────────────────────────────────────────────────────────────────────────────
 
@@ -354,7 +379,7 @@ class Instances:
     # ── Inside ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def _posted(
-        self, where: str, body: dict[str, JsonValue] | None, *, key: str | None = None, wait: float | None = None
+        self, where: str, body: dict[str, JsonValue], *, key: str | None = None, wait: float | None = None
     ) -> Instance:
         call = Call(method="POST", path=where, body=body, key=key, wait=wait)
         return Instance.model_validate(await self._rest.send(call))

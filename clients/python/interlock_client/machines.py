@@ -7,12 +7,13 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from interlock_client.errors import Disconnected
+from interlock_client.errors import RequestFailed
 from interlock_client.rest import Call, Rest, path
 from interlock_protocol.types import JsonValue
 
@@ -53,6 +54,7 @@ class MachineSummary(Answer):
     """A machine, and which of its versions are the newest and the current one."""
 
     name: str
+    workflow_id: str | None = None
     latest_version_id: str | None = None
     published_version_id: str | None = None
     created_at: str | None = None
@@ -94,13 +96,13 @@ class Machines:
 
     async def list(self) -> tuple[MachineSummary, ...]:
         """Every machine of the account."""
-        data = await self._rest.send(Call(method="GET", path=path("workflows")))
-        return tuple(MachineSummary.model_validate(each) for each in listed(data, "workflows"))
+        found = pages(self._rest, Call(method="GET", path=path("workflows")), "workflows")
+        return tuple([MachineSummary.model_validate(each) async for each in found])
 
     async def versions(self, name: str) -> tuple[MachineVersion, ...]:
-        """The versions of a machine."""
-        data = await self._rest.send(Call(method="GET", path=path("workflows", name, "versions")))
-        return tuple(MachineVersion.model_validate(each) for each in listed(data, "versions"))
+        """The versions of a machine, the newest first."""
+        found = pages(self._rest, Call(method="GET", path=path("workflows", name, "versions")), "versions")
+        return tuple([MachineVersion.model_validate(each) async for each in found])
 
     async def publish(self, name: str, version: str | MachineVersion) -> MachineVersion:
         """Makes a version the current one: the one that new instances run.
@@ -118,5 +120,17 @@ def listed(data: JsonValue, name: str) -> list[JsonValue]:
     """The list of that name in an answer."""
     found = data.get(name) if isinstance(data, dict) else None
     if not isinstance(found, list):
-        raise Disconnected(f"The server answered without {name!r}; it doesn't keep to its API.")
+        raise RequestFailed(f"The server answered without {name!r}; it doesn't keep to its API.")
     return found
+
+
+async def pages(rest: Rest, call: Call, name: str) -> AsyncIterator[JsonValue]:
+    """What the list of that name has, page after page."""
+    cursor: str | None = None
+    while True:
+        data = await rest.send(replace(call, query={**call.query, "cursor": cursor}))
+        for each in listed(data, name):
+            yield each
+        cursor = data.get("next_cursor")
+        if cursor is None:
+            return

@@ -36,6 +36,7 @@ export {
 } from "./events.js";
 export type {
   CreateOptions,
+  Halt,
   HistoryEvent,
   HistoryEventType,
   HistoryFilter,

@@ -22,17 +22,30 @@ export type InstanceStatus = "running" | "halted" | "completed" | "failed" | "ca
 /** What a resume, a form and a machine are given: values by their names. */
 export type InstanceInput = Record<string, JsonValue>;
 
-/** One path of an instance; `halt_id` names the halt that it waits at, if it does. */
-export interface MachineThread {
-  id: string;
-  status: "running" | "halted" | "completed" | (string & {});
-  current_state: string;
-  halt_id?: string;
+/** What is asked where something is halted. */
+export interface Halt {
+  /** What names the halt, for `resume`. */
+  halt_id?: string | null;
+  halted_at_state?: string | null;
+  /** What a person is to be shown, templates filled in. */
+  halting_presentation?: Presentation | null;
+  /** The same for a halt with instructions. */
+  halted_options?: HaltedOptions | null;
+  /** The JSON Schema of the input, if there is no form. */
+  accepts?: JsonValue;
 }
 
-/** One visit of a state. */
+/** One path of an instance, and what it asks. */
+export interface MachineThread extends Halt {
+  id: string;
+  status: InstanceStatus;
+  current_state: string;
+}
+
+/** One visit of a state; `thread` is told of other threads than the main one. */
 export interface StateVisit {
   state: string;
+  thread?: string;
   entered_at: string;
   exited_at?: string;
   transition?: string;
@@ -43,27 +56,22 @@ export interface StateVisit {
   resumed_by?: string;
 }
 
-/** An instance as it stood when the server answered. Lists and short answers leave out most of it. */
-export interface Instance {
+/** An instance as it stood when the server answered, and what it asks. Lists and short answers leave out the most. */
+export interface Instance extends Halt {
   /** The id of its run, too: for `Client.follow`. */
   id: string;
   status: InstanceStatus;
   workflow_name?: string;
-  version_id?: string;
+  version_id?: string | null;
   namespace?: string;
-  current_state?: string;
+  current_state?: string | null;
   workflow_data?: Record<string, JsonValue>;
-  halt_id?: string | null;
-  halted_at_state?: string | null;
-  /** What a person is to be shown at its halt, templates filled in. */
-  halting_presentation?: Presentation | null;
-  /** The same for a halt with instructions. */
-  halted_options?: HaltedOptions | null;
   threads?: MachineThread[];
   history?: StateVisit[];
   /** `code: message`, if it failed. */
   error?: string | null;
   created_at?: string;
+  ended_at?: string | null;
   cancelled_at?: string;
 }
 
@@ -88,6 +96,8 @@ export interface HistoryPage {
   status: InstanceStatus;
   events: HistoryEvent[];
   pagination: { has_more: boolean; next_cursor: string | null };
+  /** The server no longer has what happened before. */
+  gap?: boolean | null;
 }
 
 /** What is sent, at most once. */
@@ -114,8 +124,8 @@ export interface InstanceFilter {
   namespace?: string;
   workflowName?: string;
   status?: InstanceStatus;
+  /** How many at most, the newest; 50 by default. */
   limit?: number;
-  cursor?: string;
 }
 
 /** Which events of an instance are listed. */
@@ -146,6 +156,8 @@ export interface Watcher {
 type Reference = string | Pick<Instance, "id" | "halt_id" | "threads">;
 
 const ENDED: readonly InstanceStatus[] = ["completed", "failed", "cancelled"];
+/** How many instances are asked for at a time. */
+const PAGE = 200;
 const FIRST_LOOK_MS = 50;
 const LONGEST_LOOK_MS = 2_000;
 
@@ -186,11 +198,10 @@ export class Instances {
     return this.#rest.send({ method: "GET", path: of(instance) });
   }
 
-  /** The instances that fit, without their data. */
-  async list({ namespace, workflowName, status, limit, cursor }: InstanceFilter = {}): Promise<Instance[]> {
-    const query = { namespace, workflow_name: workflowName, status, limit, cursor };
-    const call = { method: "GET", path: path("workflows", "instances"), query } as const;
-    return (await this.#rest.send<{ instances: Instance[] }>(call)).instances;
+  /** The instances that fit, the newest first, without their data. */
+  list({ namespace, workflowName, status, limit = 50 }: InstanceFilter = {}): Promise<Instance[]> {
+    const query = { namespace, workflow_name: workflowName, status, limit: Math.min(limit, PAGE) };
+    return this.#rest.list({ method: "GET", path: path("workflows", "instances"), query }, "instances", limit);
   }
 
   /**
@@ -225,8 +236,9 @@ export class Instances {
   }
 
   /** Cancels an instance. Rejects with `instance_not_active` where it has ended already. */
-  cancel(instance: Reference): Promise<Instance> {
-    return this.#rest.send({ method: "POST", path: of(instance, "cancel") });
+  cancel(instance: Reference, reason?: string): Promise<Instance> {
+    const body = reason === undefined ? {} : { reason };
+    return this.#rest.send({ method: "POST", path: of(instance, "cancel"), body });
   }
 
   // ── What happened ───────────────────────────────────────────────────────────────────────────────────

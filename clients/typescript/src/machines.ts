@@ -80,6 +80,7 @@ export interface MachineDefinition {
 /** A machine, and which of its versions are the newest and the current one. */
 export interface MachineSummary {
   name: string;
+  workflow_id: string;
   latest_version_id: string;
   published_version_id: string | null;
   created_at: string;
@@ -136,16 +137,14 @@ export class Machines {
     return this.#rest.send({ method: "POST", path: path("workflows", "validate"), body, repeatable: true });
   }
 
-  /** Every machine of the account. */
-  async list(): Promise<MachineSummary[]> {
-    const call = { method: "GET", path: path("workflows") } as const;
-    return (await this.#rest.send<{ workflows: MachineSummary[] }>(call)).workflows;
+  /** Every machine of the account, the newest first. */
+  list(): Promise<MachineSummary[]> {
+    return this.#rest.list<MachineSummary>({ method: "GET", path: path("workflows") }, "workflows");
   }
 
-  /** The versions of a machine. */
-  async versions(name: string): Promise<MachineVersion[]> {
-    const call = { method: "GET", path: path("workflows", name, "versions") } as const;
-    return (await this.#rest.send<{ versions: MachineVersion[] }>(call)).versions;
+  /** The versions of a machine, the newest first. */
+  versions(name: string): Promise<MachineVersion[]> {
+    return this.#rest.list<MachineVersion>({ method: "GET", path: path("workflows", name, "versions") }, "versions");
   }
 
   /**

@@ -92,6 +92,19 @@ export class Rest {
     }
   }
 
+  /** What the list of that name has, page after page, up to so many. */
+  async list<T>(call: Call, name: string, limit = Infinity): Promise<T[]> {
+    const found: T[] = [];
+    let cursor: string | null | undefined;
+    do {
+      const query = { ...call.query, ...(cursor ? { cursor } : {}) };
+      const page = await this.send<Record<string, T[]> & { next_cursor?: string | null }>({ ...call, query });
+      found.push(...(page[name] ?? []));
+      cursor = page.next_cursor;
+    } while (cursor && found.length < limit);
+    return found.slice(0, limit);
+  }
+
   async #try(call: Call, token: string | undefined): Promise<{ data: unknown } | InterlockError> {
     const [url, init] = this.#request(call, token);
     const what = `${call.method} ${url.split("?")[0] ?? ""}`;
