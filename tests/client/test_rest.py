@@ -206,7 +206,7 @@ async def test_names_stay_within_their_part_of_the_path(api: Api, instances: Ins
         (409, "idempotency_key_reused", Conflict),
         (400, "invalid_input", InvalidDecision),
         (400, "instance_not_active", TooLate),
-        (400, "invalid_transition", ActionRefused),
+        (400, "invalid_transition", InvalidDecision),
         (500, "script_error", ActionRefused),
         (400, "something_new", ActionRefused),
     ],

@@ -95,7 +95,8 @@ class Conflict(_Decided):
 
 
 class InvalidDecision(ActionRefused):
-    """The decision doesn't fit the requirement; `details` lists each wrong field."""
+    """The decision doesn't fit the requirement: `details` lists each wrong field. Or nothing follows from it
+    (`invalid_transition`): no transition of the state that a machine is in."""
 
 
 class Forbidden(ActionRefused):
@@ -153,6 +154,7 @@ class BrokenStream(ClientError):  # noqa: N818 - what was found
 _BY_CODE: dict[str, type[ActionRefused]] = {
     ErrorCode.CONFLICT: Conflict,
     ErrorCode.INVALID_DECISION: InvalidDecision,
+    ErrorCode.INVALID_TRANSITION: InvalidDecision,
     ErrorCode.FORBIDDEN: Forbidden,
     ErrorCode.WORKFLOW_NOT_FOUND: NotFound,
     ErrorCode.RUN_NOT_FOUND: NotFound,
