@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import interlock_client
+from interlock_client.instances import Instances
+from interlock_client.machines import Machines
 
 
 def test_public_names_are_these() -> None:
@@ -20,16 +22,24 @@ def test_public_names_are_these() -> None:
         "ConnectionEnded",
         "Disconnected",
         "Forbidden",
+        "HistoryEvent",
+        "HistoryPage",
+        "Instance",
         "InterlockError",
         "InvalidDecision",
+        "MachineSummary",
+        "MachineVersion",
         "NotFound",
         "Pause",
         "ProtocolMisuse",
         "Question",
+        "RequestFailed",
         "Run",
         "RunList",
+        "Thread",
         "TooLate",
         "ToolCall",
+        "Validation",
         "connect",
     ]
     assert all(hasattr(interlock_client, name) for name in interlock_client.__all__)
@@ -40,6 +50,9 @@ def test_methods_of_a_program_are_these() -> None:
         return {name for name in vars(kind) if not name.startswith("_")}
 
     assert {"start", "follow", "follow_runs", "close", "user_id", "scopes"} <= public(interlock_client.Client)
+    assert {"create", "validate", "list", "versions", "publish"} <= public(Machines)
+    assert {"create", "get", "list", "resume", "resume_thread", "threads", "cancel"} <= public(Instances)
+    assert {"history", "events", "event", "wait_for"} <= public(Instances)
     assert {"status", "result", "error", "pending", "last_event_index", "epoch"} <= public(interlock_client.Run)
     assert {"wait", "cancel", "unfollow"} <= public(interlock_client.Run)
     assert {"runs", "unfollow"} <= public(interlock_client.RunList)

@@ -13,13 +13,17 @@ from interlock import (
     Ask,
     Choose,
     Confirm,
+    Halting,
+    Machine,
     Parallel,
     Review,
     Router,
+    State,
     Step,
     StepInput,
     StepOutput,
     ToolReview,
+    Transition,
     UserInputField,
     Workflow,
 )
@@ -85,7 +89,21 @@ async def waits(step_input: StepInput) -> str:
     return "never"
 
 
+APPROVAL = Machine(
+    "approval",
+    {
+        "ask": State(
+            halt=Halting({"type": "form", "title": "Approve?", "fields": [{"name": "ok", "type": "boolean"}]}),
+            transitions=[Transition("done", {"field": "ok", "equals": True}), Transition("ask")],
+        ),
+        "done": State(is_terminal=True),
+    },
+    initial_state="ask",
+)
+"""Asks until somebody says yes."""
+
 workflows = [
+    Workflow("approval", steps=[APPROVAL]),
     Workflow("stream", steps=[Step("stream", stream)]),
     Workflow("flood", steps=[Step("flood", flood)]),
     Workflow("once", steps=[Step("once", once)]),

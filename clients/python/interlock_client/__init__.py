@@ -8,7 +8,8 @@ async with connect("http://127.0.0.1:7777", token=token) as client:
     print(run.status, run.result)
 """
 
-from interlock_client.client import Client, connect
+from interlock_client.client import Client
+from interlock_client.connecting import connect
 from interlock_client.errors import (
     ActionRefused,
     AuthenticationFailed,
@@ -21,9 +22,12 @@ from interlock_client.errors import (
     Forbidden,
     InvalidDecision,
     NotFound,
+    RequestFailed,
     TooLate,
 )
+from interlock_client.instances import HistoryEvent, HistoryPage, Instance, Thread
 from interlock_client.lists import RunList
+from interlock_client.machines import MachineSummary, MachineVersion, Validation
 from interlock_client.pauses import Pause
 from interlock_client.run import Run
 from interlock_client.tools import Question, ToolCall
@@ -40,15 +44,23 @@ __all__ = [
     "ConnectionEnded",
     "Disconnected",
     "Forbidden",
+    "HistoryEvent",
+    "HistoryPage",
+    "Instance",
     "InterlockError",
     "InvalidDecision",
+    "MachineSummary",
+    "MachineVersion",
     "NotFound",
     "Pause",
     "ProtocolMisuse",
     "Question",
+    "RequestFailed",
     "Run",
     "RunList",
+    "Thread",
     "TooLate",
     "ToolCall",
+    "Validation",
     "connect",
 ]

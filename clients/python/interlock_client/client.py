@@ -18,14 +18,12 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import ssl
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
-from interlock_client.address import socket_url, token_in
 from interlock_client.backoff import Backoff
 from interlock_client.cursor import Cursor, event_index, run_of
 from interlock_client.errors import (
@@ -37,11 +35,14 @@ from interlock_client.errors import (
     refusal,
 )
 from interlock_client.inbox import Inbox
-from interlock_client.link import Link, LinkOptions, Token
+from interlock_client.instances import Instances
+from interlock_client.link import Link, LinkOptions
 from interlock_client.lists import RunList
+from interlock_client.machines import Machines
 from interlock_client.pauses import Decision
+from interlock_client.rest import Rest
 from interlock_client.run import Run
-from interlock_protocol.codec import JSON, MSGPACK
+from interlock_client.watching import Watch
 from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import (
     Ack,
@@ -66,55 +67,7 @@ PATIENCE = 1.0
 """How long reading pauses for a full inbox, in seconds."""
 
 _Action: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow | Unfollow | UnfollowRuns
-
-
-def connect(
-    url: str,
-    *,
-    token: Token | None = None,
-    codec: Literal["json", "msgpack"] = "json",
-    open_timeout: float = 10.0,
-    heartbeat: float = 10.0,
-    reconnect_timeout: float | None = None,
-    max_buffered_events: int = 1000,
-    max_buffered_bytes: int = 8 * 1024 * 1024,
-    headers: Mapping[str, str] | None = None,
-    ssl: ssl.SSLContext | None = None,
-    on_disconnect: Callable[[str], object] | None = None,
-    on_reconnect: Callable[[], object] | None = None,
-) -> Client:
-    """A client for `async with`, connected and authenticated inside of it.
-
-    Args:
-        url: `ws(s)://…`, `http(s)://…` or `host[:port]`; the path is added. The link that the server prints will do.
-        token: the token, or a (coroutine) function that gets one: for each connection, and before one expires.
-        open_timeout: how long one attempt to connect may take, authentication included.
-        heartbeat: how often the server is pinged; as long without an answer, and the connection counts as lost.
-        reconnect_timeout: how long a lost connection is tried to be had again; None is for ever.
-        max_buffered_events, max_buffered_bytes: what is kept of each run for a program that is slow to take events.
-        on_disconnect, on_reconnect: told when a connection is lost (and why), and when it is there again.
-
-    Raises (on entering):
-        ConnectionEnded: there is no connection; the first one is tried once.
-        ProtocolMisuse: `url` isn't an address.
-    """
-    options = LinkOptions(
-        url=socket_url(url),
-        codec=MSGPACK if codec == "msgpack" else JSON,
-        token=token if token is not None else token_in(url),
-        open_timeout=open_timeout,
-        heartbeat=heartbeat,
-        reconnect_timeout=reconnect_timeout,
-        headers=headers,
-        ssl=ssl,
-    )
-    return Client(
-        options,
-        max_buffered_events=max_buffered_events,
-        max_buffered_bytes=max_buffered_bytes,
-        on_disconnect=on_disconnect,
-        on_reconnect=on_reconnect,
-    )
+_Followed: TypeAlias = Run | RunList | Watch
 
 
 @dataclass(eq=False)
@@ -128,12 +81,18 @@ class _Call:
 
 
 class Client:
-    """A connection to a server; made by `connect()`."""
+    """A connection to a server; made by `connect()`.
+
+    Attributes:
+        machines: definitions of state machines: created, checked, published.
+        instances: instances of state machines: started, resumed, waited for.
+    """
 
     def __init__(
         self,
         options: LinkOptions,
         *,
+        http: str,
         max_buffered_events: int,
         max_buffered_bytes: int,
         on_disconnect: Callable[[str], object] | None = None,
@@ -141,14 +100,18 @@ class Client:
         backoff: Backoff | None = None,
     ) -> None:
         self._link = Link(options, self, backoff)
+        rest = Rest(http, self._link, headers=options.headers, ssl=options.ssl)
+        self.machines = Machines(rest)
+        self.instances = Instances(rest, self)
         self._inbox_bounds = (max_buffered_events, max_buffered_bytes)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect
         self._runs: dict[str, Run] = {}
         self._calls: dict[str, _Call] = {}
-        self._asked: dict[str, tuple[Run | RunList, asyncio.Future[None]]] = {}
+        self._asked: dict[str, tuple[_Followed, asyncio.Future[None]]] = {}
         self._lists: dict[str, RunList] = {}
-        self._following: dict[Run | RunList, asyncio.Future[None]] = {}
+        self._watches: dict[str, Watch] = {}
+        self._following: dict[_Followed, asyncio.Future[None]] = {}
         self._strays: set[str] = set()
         self._full: set[Run] = set()
         self._stir = asyncio.Event()
@@ -292,6 +255,25 @@ class Client:
         await self._begin(followed)
         return followed
 
+    @contextlib.contextmanager
+    def watch(self, run_id: str) -> Iterator[Watch]:
+        """Watches where a run stands, whether the program follows it or not; for `Instances.wait_for`."""
+        self._check()
+        watch = self._watches.get(run_id)
+        if watch is None:
+            watch = self._watches[run_id] = Watch(run_id)
+            if run_id not in self._runs:
+                self.resume(watch)
+        watch.users += 1
+        try:
+            yield watch
+        finally:
+            watch.users -= 1
+            if not watch.users and self._knows(watch):
+                self.forget(watch)
+                if run_id not in self._runs:
+                    self.stop(watch)
+
     async def _begin(self, followed: Run | RunList) -> None:
         """Returns when the server has accepted to send it."""
         accepted = self._following[followed] = asyncio.get_running_loop().create_future()
@@ -316,7 +298,7 @@ class Client:
 
     # ── For runs and lists ──────────────────────────────────────────────────────────────────────────────
 
-    def resume(self, run: Run | RunList) -> None:
+    def resume(self, run: _Followed) -> None:
         if not (self._link.ready and run.wants_events):
             return  # `ready` comes back to it
         accepted = self._following.get(run) or asyncio.get_running_loop().create_future()
@@ -325,8 +307,10 @@ class Client:
         self._stir.set()
         self._link.send(run.ask(request_id))
 
-    def stop(self, run: Run | RunList) -> None:
-        if self._link.ready:
+    def stop(self, run: _Followed) -> None:
+        if (watch := self._watch_of(run)) is not None:
+            self.resume(watch)  # instead: whoever waits for the run is told all the same
+        elif self._link.ready:
             self._link.send(_leaving(run))
 
     def filled(self, run: Run) -> None:
@@ -335,13 +319,20 @@ class Client:
     def stirred(self) -> None:
         self._stir.set()
 
-    def forget(self, run: Run | RunList) -> None:
+    def forget(self, run: _Followed) -> None:
         if not self._knows(run):
             return
-        if isinstance(run, Run):
-            del self._runs[run.run_id]
-        else:
+        if isinstance(run, RunList):
             del self._lists[run.name]
+        elif isinstance(run, Watch):
+            del self._watches[run.run_id]
+        else:
+            del self._runs[run.run_id]
+            if (watch := self._watch_of(run)) is not None:
+                self.resume(watch)
+
+    def _watch_of(self, run: _Followed) -> Watch | None:
+        return self._watches.get(run.run_id) if isinstance(run, Run) else None
 
     async def decide(self, run: Run, decision: Decision) -> None:
         action = ContinueWorkflow(
@@ -367,6 +358,8 @@ class Client:
         if not self._knows(run):
             return
         self.forget(run)
+        if self._watch_of(run) is not None:
+            return
         if isinstance(run, Run):
             self._strays.add(run.run_id)
         if self._link.ready:
@@ -410,9 +403,12 @@ class Client:
             if (followed := self._lists.get(message.list)) is not None:
                 followed.receive(message, size)
         elif (run_id := run_of(message)) is not None:
-            if (run := self._runs.get(run_id)) is not None:
+            watch, run = self._watches.get(run_id), self._runs.get(run_id)
+            if watch is not None:
+                watch.receive(message, size)
+            if run is not None:
                 run.receive(message, size)
-            elif event_index(message) is not None:
+            elif watch is None and event_index(message) is not None:
                 self._unwanted(run_id)
 
     async def room(self) -> None:
@@ -444,9 +440,10 @@ class Client:
 
     def _end(self, error: ConnectionEnded) -> None:
         self._ended = self._ended or error
-        runs, self._runs, self._lists = self._all(), {}, {}
-        for run in runs:
-            run.fail(self._ended)
+        ended: list[_Followed] = [*self._runs.values(), *self._lists.values(), *self._watches.values()]
+        for each in ended:
+            each.fail(self._ended)
+        self._runs, self._lists, self._watches = {}, {}, {}
         for call in self._calls.values():
             _refuse(call.answer, self._ended)
         for accepted in self._following.values():
@@ -500,7 +497,7 @@ class Client:
         else:
             logger.info("the server says: %s (%s)", message.error, message.code)
 
-    def _not_followed(self, run: Run | RunList, accepted: asyncio.Future[None], error: ActionRefused) -> None:
+    def _not_followed(self, run: _Followed, accepted: asyncio.Future[None], error: ActionRefused) -> None:
         run.lost()
         if run in self._following:
             _refuse(accepted, error)
@@ -510,16 +507,20 @@ class Client:
             self.forget(run)
             run.fail(error)
 
-    def _resume_later(self, run: Run | RunList) -> None:
+    def _resume_later(self, run: _Followed) -> None:
         if self._knows(run) and not run.streaming:
             self.resume(run)
 
-    def _all(self) -> list[Run | RunList]:
+    def _all(self) -> list[_Followed]:
         """What is followed."""
-        return [*self._runs.values(), *self._lists.values()]
+        runs = {run.run_id for run in self._runs.values() if run.wants_events}
+        watches = (watch for watch in self._watches.values() if watch.run_id not in runs)
+        return [*self._runs.values(), *self._lists.values(), *watches]
 
-    def _knows(self, run: Run | RunList) -> bool:
-        return (self._runs.get(run.run_id) if isinstance(run, Run) else self._lists.get(run.name)) is run
+    def _knows(self, run: _Followed) -> bool:
+        if isinstance(run, RunList):
+            return self._lists.get(run.name) is run
+        return (self._runs if isinstance(run, Run) else self._watches).get(run.run_id) is run
 
     def _started(self, action: StartWorkflow, ack: Ack, *, fresh: bool, wanted: bool) -> Run:
         if ack.run_id is None:
@@ -552,8 +553,8 @@ class Client:
             self._link.send(Unfollow(run_id=run_id))
 
 
-def _leaving(run: Run | RunList) -> Unfollow | UnfollowRuns:
-    return Unfollow(run_id=run.run_id) if isinstance(run, Run) else UnfollowRuns(list=run.name)
+def _leaving(run: _Followed) -> Unfollow | UnfollowRuns:
+    return UnfollowRuns(list=run.name) if isinstance(run, RunList) else Unfollow(run_id=run.run_id)
 
 
 def _refuse(waiting: asyncio.Future[Any], error: Exception) -> None:

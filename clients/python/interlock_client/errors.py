@@ -8,6 +8,7 @@
     │   │   ├── Forbidden               not for this user
     │   │   ├── NotFound                no such workflow, run or requirement (or not for this user)
     │   │   └── TooLate                 the run has ended, or the requirement has expired
+    │   ├── RequestFailed               a request over HTTP got no answer; it may have been carried out
     │   ├── ConnectionEnded             there is no connection, and none will be made again
     │   │   ├── Disconnected            a final close code, a server out of reach, or one that isn't Interlock
     │   │   ├── AuthenticationFailed    the token was refused, has expired, or is missing
@@ -22,6 +23,7 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from interlock_protocol.errors import ErrorCode, InterlockError
@@ -41,6 +43,9 @@ class ActionRefused(ClientError):  # noqa: N818 - a refusal is an answer, not a 
         details: JSON-ready facts about it.
         run_id: the run it is about, where there is one.
         retryable: whether the same action may succeed later.
+        status: the HTTP status, if it was asked for over HTTP.
+        request_id: what the server's log calls the request, if it was asked for over HTTP.
+        retry_after: how long the server asks to wait before the next try, in seconds.
     """
 
     def __init__(
@@ -51,6 +56,9 @@ class ActionRefused(ClientError):  # noqa: N818 - a refusal is an answer, not a 
         details: Any = None,
         run_id: str | None = None,
         retryable: bool = False,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -58,6 +66,9 @@ class ActionRefused(ClientError):  # noqa: N818 - a refusal is an answer, not a 
         self.details = details
         self.run_id = run_id
         self.retryable = retryable
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
 
     def _detail(self, name: str) -> Any:
         return self.details.get(name) if isinstance(self.details, dict) else None
@@ -84,7 +95,8 @@ class Conflict(_Decided):
 
 
 class InvalidDecision(ActionRefused):
-    """The decision doesn't fit the requirement; `details` lists each wrong field."""
+    """The decision doesn't fit the requirement: `details` lists each wrong field. Or nothing follows from it
+    (`invalid_transition`): no transition of the state that a machine is in."""
 
 
 class Forbidden(ActionRefused):
@@ -97,6 +109,10 @@ class NotFound(ActionRefused):
 
 class TooLate(_Decided):
     """A timeout has decided (`requirement_expired`, with its `decision`), or the run has ended (`run_finished`)."""
+
+
+class RequestFailed(ClientError):  # noqa: N818 - what happened
+    """A request over HTTP got no answer, or none of Interlock's; nobody knows whether it was carried out."""
 
 
 class ConnectionEnded(ClientError):  # noqa: N818 - what happened, expected or not
@@ -138,12 +154,22 @@ class BrokenStream(ClientError):  # noqa: N818 - what was found
 _BY_CODE: dict[str, type[ActionRefused]] = {
     ErrorCode.CONFLICT: Conflict,
     ErrorCode.INVALID_DECISION: InvalidDecision,
+    ErrorCode.INVALID_TRANSITION: InvalidDecision,
     ErrorCode.FORBIDDEN: Forbidden,
     ErrorCode.WORKFLOW_NOT_FOUND: NotFound,
     ErrorCode.RUN_NOT_FOUND: NotFound,
     ErrorCode.REQUIREMENT_NOT_FOUND: NotFound,
     ErrorCode.RUN_FINISHED: TooLate,
     ErrorCode.REQUIREMENT_EXPIRED: TooLate,
+    # Of the HTTP API:
+    "version_not_found": NotFound,
+    "instance_not_found": NotFound,
+    "event_not_found": NotFound,
+    "workflow_exists": Conflict,
+    "concurrent_modification": Conflict,
+    "idempotency_key_reused": Conflict,
+    "invalid_input": InvalidDecision,
+    "instance_not_active": TooLate,
 }
 
 
@@ -156,4 +182,21 @@ def refusal(message: ErrorMessage) -> ActionRefused:
         details=message.details,
         run_id=message.run_id,
         retryable=message.retryable,
+    )
+
+
+def refusal_of(error: Mapping[str, Any], *, status: int, retry_after: float | None = None) -> ActionRefused:
+    """The exception that stands for the `error` of an answer over HTTP."""
+    code, details = str(error.get("code") or "internal"), error.get("details")
+    found = details.get("instance_id") if isinstance(details, dict) else None
+    request_id = error.get("request_id")
+    return _BY_CODE.get(code, ActionRefused)(
+        code,
+        str(error.get("message") or code),
+        details=details,
+        run_id=found if isinstance(found, str) else None,
+        retryable=status == 429,
+        status=status,
+        request_id=request_id if isinstance(request_id, str) else None,
+        retry_after=retry_after,
     )

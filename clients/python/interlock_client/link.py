@@ -100,6 +100,7 @@ class Link:
         self._session: _Session | None = None
         self._violations = 0
         self._renewal: asyncio.Task[None] | None = None
+        self._last_token: str | None = None
 
     @property
     def ready(self) -> bool:
@@ -115,6 +116,16 @@ class Link:
         """
         assert self._session is not None
         self._session.send(message)
+
+    async def token(self, *, fresh: bool = False) -> str | None:
+        """The token in use, for requests beside the connection; `fresh`: a new one, where one can be got.
+
+        Raises:
+            AuthenticationFailed: there is none any more.
+        """
+        if self._options.token is None:
+            return None
+        return self._last_token if self._last_token and not fresh else await self._token()
 
     async def open(self) -> None:
         """Makes the first connection, in one attempt.
@@ -192,6 +203,7 @@ class Link:
             token = await given if inspect.isawaitable(given) else given
         if not token:
             raise AuthenticationFailed("The token is empty; pass one that the server knows.")
+        self._last_token = token
         return token
 
     def _authenticated(self, session: _Session, message: ServerMessage) -> bool:

@@ -74,6 +74,12 @@ class Pause:
         max_retries: how often the output may be sent back.
         on_reject: what `reject()` does when it isn't told.
         allowed_on_reject: what `reject(on_reject=…)` may be; empty while it isn't known.
+        presentation: what the workflow wants a person to be shown; at a halt of a state machine a form, a choice or a
+            message.
+        halted_options: the instructions of such a halt that has no presentation, and the transitions to choose from.
+        accepts: the JSON Schema of what such a halt takes, if it has no form.
+        state, thread_id: where in its machine such a halt is.
+        halt_id: what names such a halt over HTTP; the same as `id`.
         timeout_at: when a timeout decides, by the server's clock; None when none does.
         on_timeout: what it decides.
     """
@@ -96,6 +102,12 @@ class Pause:
     retry_count: int = 0
     max_retries: int | None = None
     assignees: tuple[str, ...] = ()
+    presentation: JsonValue = None
+    halted_options: JsonValue = None
+    accepts: JsonValue = None
+    state: str | None = None
+    thread_id: str | None = None
+    halt_id: str | None = None
     on_reject: OnReject | None = None
     allowed_on_reject: tuple[OnReject, ...] = ()
     timeout_at: datetime | None = None
@@ -194,6 +206,12 @@ def paused(event: StepPaused, send: Send) -> Pause:
         fields=tuple(event.user_input_schema or ()),
         choices=_choices(event.choices, event.available_choices),
         multiple=bool(event.allow_multiple_selections),
+        presentation=event.presentation,
+        halted_options=event.halted_options,
+        accepts=event.accepts,
+        state=event.state,
+        thread_id=event.thread_id,
+        halt_id=event.halt_id,
         on_reject=event.on_reject,
         timeout_at=_time(event.timeout_at),
         on_timeout=event.on_timeout,
@@ -230,6 +248,12 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         retry_count=requirement.retry_count or 0,
         max_retries=requirement.max_retries,
         assignees=tuple(requirement.assignees or ()),
+        presentation=requirement.presentation,
+        halted_options=requirement.halted_options,
+        accepts=requirement.accepts,
+        state=requirement.state,
+        thread_id=requirement.thread_id,
+        halt_id=requirement.halt_id,
         on_reject=requirement.on_reject,
         allowed_on_reject=tuple(requirement.allowed_on_reject or ()),
         timeout_at=_time(requirement.timeout_at),

@@ -28,6 +28,11 @@ export function socketUrl(address: string, page: string | undefined = pageAddres
   return `${scheme}//${url.host}${prefix.endsWith(SOCKET_PATH) ? prefix : prefix + SOCKET_PATH}`;
 }
 
+/** `http(s)://HOST[:PORT][/PREFIX]`, without a slash at the end, for the same addresses. */
+export function httpUrl(address: string, page: string | undefined = pageAddress()): string {
+  return socketUrl(address, page).replace(/^ws/, "http").slice(0, -SOCKET_PATH.length);
+}
+
 /** The token of a link such as `http://127.0.0.1:7777/?token=…`, or with `#token=…`. */
 export function tokenIn(address: string): string | undefined {
   const query = /[?#&]token=([^&#]*)/.exec(address)?.[1];

@@ -9,90 +9,32 @@
  * - Of each run there is one `Run` at a time, however often it is asked for; once it has ended or was left, none.
  */
 
-import { socketUrl, tokenIn } from "./address.js";
+import { httpUrl, socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
-import { json, type Codec } from "./codec.js";
+import { json } from "./codec.js";
 import { NOBODY, type ConnectionState } from "./connection.js";
-import { Cursor, type Beginning, type Place } from "./cursor.js";
+import { Cursor, type Place } from "./cursor.js";
 import { parts, type Decided, type Decision } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
+import { Instances } from "./instances.js";
 import { Keeper } from "./keeper.js";
+import { newKey } from "./keys.js";
 import { Link, type LinkListener } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { isListMessage, RunList, type ListOptions, type ListOwner } from "./lists.js";
-import { Memory, type Remembered, type StorageLike } from "./memory.js";
+import { Machines } from "./machines.js";
+import { Memory, type Remembered } from "./memory.js";
+import type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";
 import { Outbox, type Action, type Waiting } from "./outbox.js";
-import type { Ack, ErrorMessage, JsonValue } from "./protocol.js";
+import type { Ack, ErrorMessage } from "./protocol.js";
+import { Rest } from "./rest.js";
 import { Run, suiting, unintroduced, type Owner } from "./run.js";
 import type { WebSocketConstructor } from "./socket.js";
-import { page, type Surroundings } from "./surroundings.js";
-import { Tokens, type Token } from "./tokens.js";
+import { page } from "./surroundings.js";
+import { Tokens } from "./tokens.js";
 import { initialView, type RunView, type ViewOptions } from "./view.js";
-
-/** How to connect. Times are in milliseconds. */
-export interface ConnectOptions {
-  /**
-   * The token, or a function that gets one: for each connection, before one expires, and when one was refused. A
-   * function that gets an empty one says that there is none any more; one that throws is asked again later.
-   */
-  token?: Token;
-  /** `json` by default; or `msgpack`, of `@interlock/client/msgpack`. */
-  codec?: Codec;
-  /** What makes WebSockets where there is no global one, as in Node 20: that of the package `ws`. */
-  WebSocket?: WebSocketConstructor;
-  /** Where runs are remembered over a reload: `localStorage`, say. Without it, they aren't. */
-  storage?: StorageLike;
-  /** What the keys in `storage` begin with; `interlock` by default. */
-  storagePrefix?: string;
-  /** How many events the log of each run keeps at least, or `"complete"` for all. 10,000 by default. */
-  log?: ViewOptions["log"];
-  /** How long one attempt to connect may take, authentication included; 10,000 by default. */
-  openTimeout?: number;
-  /**
-   * After how much silence the server is asked for a sign of life; 15,000 by default. Without an answer within 5,000, the
-   * connection counts as lost.
-   */
-  heartbeat?: number;
-  /** The bound of the first wait before reconnecting, and of the longest; 200 and 15,000 by default. */
-  backoff?: { first?: number; longest?: number };
-  /** How many actions may wait for an answer at a time; 100 by default. */
-  maxWaitingActions?: number;
-  /** What tells that the network or the page is back; the page itself by default. */
-  surroundings?: Surroundings;
-}
-
-/** What a run is started with. */
-export interface StartOptions {
-  message?: JsonValue;
-  sessionId?: string;
-  version?: string;
-  /** Counts only from an admin. */
-  userId?: string;
-  /** Where the run is to be; its owner's own namespace by default. */
-  namespace?: string;
-  /** The same key again, within a day and by the same user, gets the run that was started then. */
-  idempotencyKey?: string;
-}
-
-/** How a run is followed. */
-export interface FollowOptions {
-  /**
-   * Where to begin. `start`, the default: everything that happened is replayed. `snapshot`: with its present state.
-   * `stored`: where this page was before it was reloaded, with the view that it had; from the start if it isn't
-   * remembered. A place: after that event, with a view that knows nothing of what was before.
-   */
-  from?: Beginning;
-  /** Its workflow, where that is known: a run may be decided and cancelled before its first event, then. */
-  workflowId?: string;
-  log?: ViewOptions["log"];
-}
-
-/** A run that isn't followed, for `Client.decide` and `Client.cancel`. A summary of `Client.runs` is one. */
-export interface RunReference {
-  run_id: string;
-  workflow_id: string;
-}
+import { Watch } from "./watching.js";
 
 const RETRY_MS = 1000;
 const COARSENESS = 100;
@@ -108,6 +50,10 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
 /** A client. Made by `connect()`. */
 export class Client {
+  /** Definitions of state machines: created, checked, published. */
+  readonly machines: Machines;
+  /** Instances of state machines: started, resumed, waited for. */
+  readonly instances: Instances;
   readonly #options: ConnectOptions;
   readonly #link: Link;
   readonly #outbox: Outbox;
@@ -116,7 +62,9 @@ export class Client {
   readonly #changes = new Listeners();
   readonly #runs = new Map<string, Run>();
   readonly #lists = new Map<string, RunList>();
-  readonly #asked = new Map<string, Run | RunList>();
+  /** Runs that are waited for, whether the program follows them or not. */
+  readonly #watches = new Map<string, Watch>();
+  readonly #asked = new Map<string, Run | RunList | Watch>();
   /** Runs that the server sends and nobody follows; it was told so. */
   readonly #strays = new Set<string>();
   /** How many events of the past are still to come, of each run that lacks some, and of all. */
@@ -139,14 +87,17 @@ export class Client {
       ? new Memory(options.storage, { prefix: options.storagePrefix ?? "interlock" })
       : null;
     this.#keeper = this.#memory && new Keeper(this.#memory, surroundings);
-    const token = options.token ?? tokenIn(url);
+    const tokens = new Tokens(options.token ?? tokenIn(url));
+    const rest = new Rest(httpUrl(url), tokens, options.fetch);
+    this.machines = new Machines(rest);
+    this.instances = new Instances(rest, this);
     const heartbeat = options.heartbeat ?? 15_000;
     this.#state = { phase: "connecting", ...NOBODY };
     this.#link = new Link(
       {
         url: socketUrl(url),
         codec: options.codec ?? json,
-        tokens: new Tokens(token),
+        tokens,
         WebSocket: options.WebSocket ?? builtIn(),
         patience: { open: options.openTimeout ?? 10_000, heartbeat, answer: 5_000 },
         backoff: new Backoff(options.backoff),
@@ -252,6 +203,29 @@ export class Client {
   /** The run, if this client follows it. */
   run(runId: string): Run | undefined {
     return this.#runs.get(runId);
+  }
+
+  /** Watches where a run stands, whether the program follows it or not; until `unwatch`. @internal */
+  watch(runId: string): Watch {
+    const known = this.#watches.get(runId);
+    const watch = known ?? new Watch(runId);
+    watch.users += 1;
+    if (this.#ended !== null) watch.fail(this.#ended);
+    else if (known === undefined) {
+      this.#watches.set(runId, watch);
+      if (!this.#runs.has(runId)) this.#resumeWatch(watch);
+    }
+    return watch;
+  }
+
+  /** @internal */
+  unwatch(watch: Watch): void {
+    watch.users -= 1;
+    if (watch.users > 0 || this.#watches.get(watch.runId) !== watch) return;
+    this.#watches.delete(watch.runId);
+    if (this.#runs.has(watch.runId) || !watch.wantsEvents) return;
+    this.#strays.add(watch.runId);
+    this.#unfollow(watch.runId);
   }
 
   /** A live list of runs. It begins at once, and lasts until its `close()`. */
@@ -379,8 +353,18 @@ export class Client {
     this.#link.send(list.ask(requestId));
   }
 
+  #resumeWatch(watch: Watch): void {
+    if (!this.#link.ready || !watch.wantsEvents) return;
+    const requestId = this.#nextRequest();
+    this.#asked.set(requestId, watch);
+    this.#link.send(watch.ask(requestId));
+  }
+
   #unfollow(runId: string): void {
-    if (this.#link.ready) this.#link.send({ action: "unfollow", run_id: runId });
+    const watch = this.#watches.get(runId);
+    if (watch !== undefined)
+      this.#resumeWatch(watch); // instead: whoever waits for the run is told all the same
+    else if (this.#link.ready) this.#link.send({ action: "unfollow", run_id: runId });
   }
 
   #leave(run: Run): void {
@@ -451,6 +435,9 @@ export class Client {
       run.lost(); // with the connection, or with the token that had expired
       this.#resume(run);
     }
+    for (const watch of this.#watches.values()) {
+      if (this.#runs.get(watch.runId)?.wantsEvents !== true) this.#resumeWatch(watch);
+    }
     this.#isReturning = true;
     for (const list of [...this.#lists.values()]) this.#resumeList(list);
     for (const waiting of this.#outbox.all()) this.#transmit(waiting);
@@ -481,9 +468,10 @@ export class Client {
   #routed(message: Received): void {
     const runId = runOf(message);
     if (runId === undefined) return;
-    const run = this.#runs.get(runId);
+    const [run, watch] = [this.#runs.get(runId), this.#watches.get(runId)];
+    watch?.receive(message);
     if (run !== undefined) run.receive(message);
-    else if (indexOf(message) !== undefined && !this.#strays.has(runId)) {
+    else if (watch === undefined && indexOf(message) !== undefined && !this.#strays.has(runId)) {
       this.#strays.add(runId);
       this.#unfollow(runId);
     }
@@ -492,8 +480,8 @@ export class Client {
   #acknowledged(ack: Ack): void {
     const asked = this.#asked.get(ack.request_id);
     this.#asked.delete(ack.request_id);
-    if (asked instanceof Run || asked instanceof RunList) asked.acknowledged();
-    else this.#outbox.acknowledge(ack);
+    if (asked === undefined) this.#outbox.acknowledge(ack);
+    else if (!(asked instanceof Watch)) asked.acknowledged();
   }
 
   #refused(message: ErrorMessage): void {
@@ -502,6 +490,7 @@ export class Client {
     this.#asked.delete(requestId);
     if (asked instanceof Run) this.#notFollowed(asked, message);
     else if (asked instanceof RunList) this.#notListed(asked, message);
+    else if (asked instanceof Watch) this.#notWatched(asked, message);
     else if (message.request_id === undefined) this.#dropped(message);
     else this.#outbox.refuse(message);
   }
@@ -521,7 +510,14 @@ export class Client {
     this.#runs.delete(run.runId);
     this.#count(run, 0);
     run.fail(refusal(message));
+    const watch = this.#watches.get(run.runId);
+    if (watch !== undefined) this.#resumeWatch(watch);
     this.#update();
+  }
+
+  #notWatched(watch: Watch, message: ErrorMessage): void {
+    if (message.retryable) this.#later(() => this.#watches.get(watch.runId) === watch && this.#resumeWatch(watch));
+    else watch.fail(refusal(message));
   }
 
   #notListed(list: RunList, message: ErrorMessage): void {
@@ -538,13 +534,14 @@ export class Client {
 
   #end(error: InterlockError): void {
     this.#ended = error;
-    const [runs, lists] = [[...this.#runs.values()], [...this.#lists.values()]];
-    for (const each of [this.#runs, this.#lists, this.#asked, this.#strays, this.#behind]) each.clear();
+    const [runs, lists, watches] = [[...this.#runs.values()], [...this.#lists.values()], [...this.#watches.values()]];
+    for (const each of [this.#runs, this.#lists, this.#watches, this.#asked, this.#strays, this.#behind]) each.clear();
     this.#left = 0;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#keeper?.close();
     for (const run of runs) run.fail(error);
     for (const list of lists) list.fail(error);
+    for (const watch of watches) watch.fail(error);
     this.#outbox.fail(error);
   }
 
@@ -591,9 +588,4 @@ function builtIn(): WebSocketConstructor {
   const found = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
   if (found === undefined) throw misuse("there is no WebSocket here; pass that of the package 'ws' as WebSocket: …");
   return found;
-}
-
-function newKey(): string {
-  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -21,6 +21,10 @@ export type ClientErrorCode =
   | "outbox_full"
   /** The server skips events of a run, and did so again when asked. */
   | "broken_stream"
+  /** A request over HTTP got no answer, or none of Interlock's; nobody knows whether it was carried out. */
+  | "unanswered"
+  /** What was waited for didn't come in time. */
+  | "timeout"
   /** A bug of the calling program. */
   | "misuse";
 
@@ -36,6 +40,9 @@ export interface ErrorFacts {
   runId?: string | undefined;
   retryable?: boolean;
   closeCode?: number;
+  status?: number | undefined;
+  requestId?: string | undefined;
+  retryAfter?: number | undefined;
   cause?: unknown;
 }
 
@@ -54,6 +61,12 @@ export class InterlockError extends Error {
   readonly runId: string | undefined;
   /** The server's final close code, where it sent one. */
   readonly closeCode: number | undefined;
+  /** The HTTP status, where it was asked for over HTTP. */
+  readonly status: number | undefined;
+  /** What the server's log calls the request, where it was made over HTTP. */
+  readonly requestId: string | undefined;
+  /** How long the server asks to wait before the next try, in seconds. */
+  readonly retryAfter: number | undefined;
 
   constructor(code: string, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -62,9 +75,12 @@ export class InterlockError extends Error {
     this.details = facts.details;
     this.runId = facts.runId;
     this.closeCode = facts.closeCode;
+    this.status = facts.status;
+    this.requestId = facts.requestId;
+    this.retryAfter = facts.retryAfter;
   }
 
-  /** The wrong fields, of an `invalid_decision` or `invalid_message`; otherwise none. */
+  /** The wrong fields, of an `invalid_decision`, `invalid_input` or `invalid_message`; otherwise none. */
   get fields(): readonly FieldFault[] {
     return Array.isArray(this.details) ? this.details.filter(isFault) : [];
   }

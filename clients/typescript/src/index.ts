@@ -17,14 +17,8 @@
 
 export { tokenIn } from "./address.js";
 export { Backoff } from "./backoff.js";
-export {
-  connect,
-  type Client,
-  type ConnectOptions,
-  type FollowOptions,
-  type RunReference,
-  type StartOptions,
-} from "./client.js";
+export { faultOf, faultsOf } from "./answers.js";
+export { connect, type Client } from "./client.js";
 export { closing, type Closing } from "./closing.js";
 export { json, type Codec, type Frame } from "./codec.js";
 export type { ConnectionPhase, ConnectionState, Identity } from "./connection.js";
@@ -40,12 +34,54 @@ export {
   type Snapshot,
   type UnknownEvent,
 } from "./events.js";
+export type {
+  CreateOptions,
+  Halt,
+  HistoryEvent,
+  HistoryEventType,
+  HistoryFilter,
+  HistoryPage,
+  Instance,
+  InstanceFilter,
+  InstanceInput,
+  Instances,
+  InstanceStatus,
+  MachineThread,
+  ResumeOptions,
+  StateVisit,
+  WaitOptions,
+} from "./instances.js";
 export type { ListOptions, ListState, PendingItem, RunList } from "./lists.js";
 export type { EventLog } from "./log.js";
+export type {
+  ConditionDefinition,
+  DefinitionFault,
+  LogicDefinition,
+  MachineDefinition,
+  Machines,
+  MachineSummary,
+  MachineVersion,
+  StateDefinition,
+  TransitionDefinition,
+  Validation,
+} from "./machines.js";
 export { mayDecide } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";
 export { expecting } from "./optimistic.js";
+export type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";
 export type { Dict, List } from "./persistent.js";
+export {
+  haltedOptionsOf,
+  labelOf,
+  presentationOf,
+  type FormFieldType,
+  type HaltedChoice,
+  type HaltedOptions,
+  type Halting,
+  type Presentation,
+  type PresentationField,
+  type PresentationOption,
+} from "./presentations.js";
 export type * from "./protocol.js";
 export { applyEvent, applyEvents } from "./reduce.js";
 export type { Run } from "./run.js";

@@ -61,6 +61,12 @@ export type RunEvent =
   | ParallelExecutionCompleted
   | RaceExecutionStarted
   | RaceExecutionCompleted
+  | MachineExecutionStarted
+  | ThreadStarted
+  | StateDataMerged
+  | StateChanged
+  | ThreadCompleted
+  | MachineExecutionCompleted
   | StepsWithdrawn
   | ConditionExecutionStarted
   | ConditionExecutionCompleted
@@ -378,7 +384,18 @@ export interface PendingSummary {
   step_id: string;
   step_name: string;
   kind: string;
-  step_type?: "Step" | "Router" | "Loop" | "Condition" | "Steps" | "Parallel" | "Workflow" | "Race";
+  step_type?:
+    | "Step"
+    | "Router"
+    | "Loop"
+    | "Condition"
+    | "Steps"
+    | "Parallel"
+    | "Workflow"
+    | "Race"
+    | "Machine"
+    | "Thread"
+    | "Halt";
   assignees?: string[];
   confirmation_message?: string;
   user_input_message?: string;
@@ -519,6 +536,7 @@ export interface StepCompleted {
     [k: string]: JsonValue;
   };
   duration_ms: number;
+  logs?: string[];
 }
 /**
  * The step ended without an output, and the workflow goes on.
@@ -566,6 +584,7 @@ export interface StepError {
   error_type: string;
   attempt: number;
   will_retry: boolean;
+  logs?: string[];
 }
 /**
  * Just before the `StepPaused` of a route selection; it has what that has.
@@ -602,6 +621,12 @@ export interface RouterPaused {
   available_choices?: string[];
   choices?: Choice[];
   allow_multiple_selections?: boolean;
+  presentation?: JsonValue;
+  halted_options?: JsonValue;
+  accepts?: JsonValue;
+  state?: string;
+  thread_id?: string;
+  halt_id?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -745,6 +770,12 @@ export interface StepOutputReview {
   available_choices?: string[];
   choices?: Choice[];
   allow_multiple_selections?: boolean;
+  presentation?: JsonValue;
+  halted_options?: JsonValue;
+  accepts?: JsonValue;
+  state?: string;
+  thread_id?: string;
+  halt_id?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -787,6 +818,12 @@ export interface StepPaused {
   available_choices?: string[];
   choices?: Choice[];
   allow_multiple_selections?: boolean;
+  presentation?: JsonValue;
+  halted_options?: JsonValue;
+  accepts?: JsonValue;
+  state?: string;
+  thread_id?: string;
+  halt_id?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -830,7 +867,18 @@ export interface StepRequirement {
   step_index: number;
   step_path: (string | number)[];
   visit: number;
-  step_type: "Step" | "Router" | "Loop" | "Condition" | "Steps" | "Parallel" | "Workflow" | "Race";
+  step_type:
+    | "Step"
+    | "Router"
+    | "Loop"
+    | "Condition"
+    | "Steps"
+    | "Parallel"
+    | "Workflow"
+    | "Race"
+    | "Machine"
+    | "Thread"
+    | "Halt";
   requires_confirmation: boolean;
   requires_user_input: boolean;
   requires_route_selection: boolean;
@@ -856,6 +904,11 @@ export interface StepRequirement {
   executor_requirements?: ExecutorRequirement[];
   assignees?: string[];
   presentation?: JsonValue;
+  halted_options?: JsonValue;
+  accepts?: JsonValue;
+  state?: string;
+  thread_id?: string;
+  halt_id?: string;
   retry_count?: number;
   max_retries?: number;
   timeout_at?: string;
@@ -1127,6 +1180,153 @@ export interface RaceExecutionCompleted {
   parent_step_id?: string;
   nested_depth?: number;
   winner?: string;
+}
+/**
+ * A state machine began.
+ */
+export interface MachineExecutionStarted {
+  event: "MachineExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  initial_state: string;
+}
+/**
+ * A thread of a state machine began, in this state.
+ */
+export interface ThreadStarted {
+  event: "ThreadStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  thread_id: string;
+  state: string;
+}
+/**
+ * What entering a state returned was merged into the machine's data: `changes` as in `StateChanged`.
+ */
+export interface StateDataMerged {
+  event: "StateDataMerged";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  thread_id: string;
+  state: string;
+  changes: {
+    [k: string]: JsonValue;
+  };
+}
+/**
+ * A thread went on to another state. What the former one returned was merged into the machine's data.
+ *
+ * `changes` has the keys of the data that are new, `added: {key: value}`, and those that have another value, `updated:
+ * {key: {from, to}}`; it is absent if nothing has changed.
+ */
+export interface StateChanged {
+  event: "StateChanged";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  thread_id: string;
+  from_state: string;
+  to_state: string;
+  trigger: "automatic" | "resume" | "timeout" | "error";
+  changes?: {
+    [k: string]: JsonValue;
+  };
+}
+/**
+ * A thread of a state machine reached this terminal state.
+ */
+export interface ThreadCompleted {
+  event: "ThreadCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  thread_id: string;
+  state: string;
+}
+/**
+ * Every thread of a state machine has ended; `state` is the terminal one of its main thread.
+ */
+export interface MachineExecutionCompleted {
+  event: "MachineExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  state: string;
 }
 /**
  * A container gives up these steps and all in them: they were `lost` to another, or something in them has `failed`.

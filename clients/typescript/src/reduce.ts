@@ -210,6 +210,15 @@ const FOLDS: Folds = {
       ...closed(step, event.created_at),
       selected: event.winner ? [event.winner] : [],
     })),
+  MachineExecutionStarted: opens("Machine"),
+  ThreadStarted: opens("Thread", (event) => ({ selected: [event.state] })),
+  StateChanged: (view, event) => {
+    const thread = view.steps.latest([...event.step_path, event.thread_id]);
+    return thread ? { ...view, steps: view.steps.with({ ...thread, selected: [event.to_state] }) } : view;
+  },
+  ThreadCompleted: (view, event) =>
+    ending(view, event, (step) => ({ ...closed(step, event.created_at), selected: [event.state] })),
+  MachineExecutionCompleted: closes,
   StepsWithdrawn: (view, event) => {
     const gone = new Set(event.requirement_ids);
     const pending = view.pending.filter((each) => !gone.has(each.id));

@@ -27,6 +27,8 @@ export class Tokens {
   #offered: string | undefined;
   /** Handed over, and accepted. */
   #given: string | undefined;
+  /** The one that was accepted last. */
+  #good: string | undefined;
   #refusals = 0;
   #last: string | undefined;
   #fetching: Promise<string> | undefined;
@@ -69,6 +71,16 @@ export class Tokens {
     return token;
   }
 
+  /**
+   * The token for a request beside the connection: the one in use or, after one was refused, a new one where one can be
+   * got. Undefined where there is none.
+   */
+  async forRequest(refused?: string): Promise<string | undefined> {
+    if (!this.exist) return undefined;
+    if (refused !== undefined && refused === this.#good) this.#good = undefined;
+    return this.#good ?? this.#fetching ?? this.#fetch(refused === undefined ? "connecting" : "expired");
+  }
+
   async #fetch(reason: TokenReason): Promise<string> {
     const kept = this.#offered ?? this.#given;
     if (typeof this.#source !== "function") return kept ?? this.#source ?? "";
@@ -81,6 +93,7 @@ export class Tokens {
 
   /** A token was accepted. */
   accepted(token: string): void {
+    this.#good = token;
     this.#refusals = 0;
     if (token !== this.#offered) return;
     this.#given = token;

@@ -99,7 +99,7 @@ export interface StepView {
   readonly skipReason: string | null;
   /** Of a loop: the iteration that it is in, and the most that it may take. */
   readonly loop: { readonly iteration: number; readonly max: number } | null;
-  /** Of a router, the selected routes; of a condition, its branch. */
+  /** Of a router, the selected routes; of a condition, its branch; of a thread of a machine, the state that it is in. */
   readonly selected: readonly string[];
 }
 

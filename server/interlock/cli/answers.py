@@ -75,8 +75,13 @@ def field_value(field: UserInputField, text: str, *, default: JsonValue = None) 
     if not text:
         return _without_answer(field, default if default is not None else field.default)
     if field.allowed_values:
-        return _one_of(field.allowed_values, text)
+        return _one_of(field.allowed_values, _named(field, text))
     return carried(_typed(field.field_type, "" if text == EMPTY and field.field_type == "str" else text))
+
+
+def object_or_nothing(text: str) -> dict[str, JsonValue]:
+    """Parse a JSON object; an empty line is an empty one."""
+    return _object(text) if text.strip() else {}
 
 
 def is_numbered(labels: Sequence[str]) -> bool:
@@ -154,6 +159,14 @@ def _without_answer(field: UserInputField, default: JsonValue) -> JsonValue | Le
     if field.required:
         raise ValueError(f"{field.name} is required.")
     return LEFT
+
+
+def _named(field: UserInputField, text: str) -> str:
+    """The value of the option that has this label; else the text itself, which may be a value."""
+    if any(text == value for value in field.allowed_values or ()):
+        return text
+    named = [each.value for each in field.options or () if each.label and each.label.lower() == text.lower()]
+    return named[0] if len(named) == 1 else text
 
 
 def _one_of(allowed: Sequence[JsonValue], text: str) -> JsonValue:

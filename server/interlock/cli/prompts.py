@@ -27,12 +27,14 @@ from interlock.cli.answers import (
     given,
     is_numbered,
     like,
+    object_or_nothing,
     picked,
     shown,
     verdict,
     yes_or_no,
 )
 from interlock.cli.editor import EditorFailed, edited, editor_of
+from interlock.cli.halts import asked_by_schema, is_at_work, is_halt, is_message, judged, kind_of, takes_anything
 from interlock.cli.lines import Lines
 from interlock.cli.screen import Screen
 from interlock.cli.words import decision, in_short
@@ -45,6 +47,9 @@ from interlock_protocol.types import JsonValue, OnReject
 _T = TypeVar("_T")
 _Before: TypeAlias = dict[str, Any]
 """The previous answers, used as defaults."""
+
+_Judge: TypeAlias = Callable[[UserInputField, JsonValue], JsonValue]
+"""Returns the value of a field that is sent, or raises a `ValueError`."""
 
 _REJECTIONS = {
     "skip": "skip it and go on",
@@ -167,9 +172,21 @@ class Prompter:
         return allowed[index]
 
     async def _user_input(self, current: Callable[[], Pause], before: _Before) -> None:
-        values = await self.form(current().fields, before)
+        pause = current()
+        values = await (self._halt_input(pause, before) if is_halt(pause) else self.form(pause.fields, before))
         before.update(values)
         await self._send(current().submit(**values))
+
+    async def _halt_input(self, pause: Pause, before: _Before) -> dict[str, JsonValue]:
+        """Ask what a halt of a state machine asks."""
+        if is_message(pause):
+            aside = " without waiting for what is at work" if is_at_work(pause) else ""
+            await self._line(f"Press Enter to go on{aside}. ")
+            return {}
+        if takes_anything(pause):
+            return await self._until_read(object_or_nothing, "Data, as a JSON object (optional) ")
+        fields = pause.fields or asked_by_schema(pause)
+        return await self.form(fields, before, judge=lambda field, value: judged(pause, field, value), kind=kind_of)
 
     async def _route_selection(self, current: Callable[[], Pause], before: _Before) -> None:
         choices, multiple = current().choices, current().multiple
@@ -212,42 +229,56 @@ class Prompter:
     # ── Parts of questions ──────────────────────────────────────────────────────────────────────────────
 
     async def form(
-        self, fields: Sequence[UserInputField], before: Mapping[str, JsonValue] = MappingProxyType({})
+        self,
+        fields: Sequence[UserInputField],
+        before: Mapping[str, JsonValue] = MappingProxyType({}),
+        *,
+        judge: _Judge = lambda _, value: value,
+        kind: Callable[[UserInputField], str] = lambda field: field.field_type,
     ) -> dict[str, JsonValue]:
         """Ask for each field and return the values; fields that were left out are missing.
 
         Args:
             before: the previous answers, used as defaults.
+            judge: returns the value that is sent; raises a `ValueError` with a sentence for one that doesn't fit.
+            kind: what a field takes, in few words.
 
         Raises:
             EndOfInput: the input has ended.
         """
         values: dict[str, JsonValue] = {}
         for field in fields:
-            value = await self._field(field, before.get(field.name))
+            value = await self._field(field, before.get(field.name), judge, kind(field))
             if not isinstance(value, Left):
                 values[field.name] = value
         return values
 
-    async def _field(self, field: UserInputField, before: JsonValue) -> JsonValue | Left:
+    async def _field(self, field: UserInputField, before: JsonValue, judge: _Judge, kind: str) -> JsonValue | Left:
+        def read(text: str) -> JsonValue | Left:
+            value = field_value(field, text, default=before)
+            return value if isinstance(value, Left) else judge(field, value)
+
         if field.description:
             self._screen.line(field.description, "dim", indent=1)
-        if field.allowed_values:
+        if field.options:
+            choices = [Choice(**each.model_dump(exclude={"value"}), key=each.value) for each in field.options]
+            self._menu([_choice(each) for each in choices], [each.key for each in choices])
+        elif field.allowed_values:
             self._menu([shown(value) for value in field.allowed_values])
         if field.secret:
             before = None
         default = before if before is not None else field.default
-        hint = field.field_type if default is None else f"{field.field_type}, {in_short(shown(default), 60)}"
+        hint = kind if default is None else f"{kind}, {in_short(shown(default), 60)}"
         mark = "" if field.required or default is not None else ", optional"
         return await self._until_read(
-            lambda text: field_value(field, text, default=before),
+            read,
             f"{field.name} [{'secret' if field.secret else hint}{mark}] ",
             hidden=bool(field.secret),
         )
 
     async def _chosen(self, choices: Sequence[Choice], *, multiple: bool) -> list[str]:
         keys = [choice.key for choice in choices]
-        self._menu([_choice(choice) for choice in choices])
+        self._menu([_choice(choice) for choice in choices], keys)
         if multiple:
             chosen = await self._until_read(lambda text: all_picked(keys, text), "Which? (one or more, with commas) ")
         else:
@@ -315,8 +346,9 @@ class Prompter:
 
     # ── Lines ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _menu(self, labels: Sequence[str]) -> None:
-        numbered = is_numbered(labels)
+    def _menu(self, labels: Sequence[str], names: Sequence[str] | None = None) -> None:
+        """Write what can be picked, by its name or its number; `names`, if these aren't the labels."""
+        numbered = is_numbered(names or labels)
         for number, label in enumerate(labels, 1):
             self._screen.line(f"{number}) {label}" if numbered else label, indent=1)
 

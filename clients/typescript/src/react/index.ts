@@ -1,11 +1,14 @@
 /**
  * React hooks on the client: `<InterlockProvider client={client}>` around the page, and then `useRun(runId)`,
- * `usePending()`, `useRuns(filter)` and `useInterlock()`.
+ * `usePending()`, `useRuns(filter)` and `useInterlock()`; and `<WorkflowForm>`, what a state machine asks.
  *
  * @packageDocumentation
  */
 
+export type { FormDraft } from "./formDraft.js";
+export type { FormClassNames, FormPart } from "./formStyle.js";
 export { InterlockProvider, type InterlockProviderProps } from "./provider.js";
 export { useInterlock, type UseInterlock } from "./useInterlock.js";
 export { useRun, type UseRun } from "./useRun.js";
 export { usePending, useRuns, type UsePending } from "./useRuns.js";
+export { WorkflowForm, type WorkflowFormProps } from "./workflowForm.js";

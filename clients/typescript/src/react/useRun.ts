@@ -11,9 +11,10 @@
  */
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
-import type { Client, FollowOptions } from "../client.js";
+import type { Client } from "../client.js";
 import type { Decision } from "../decisions.js";
 import { misuse, type InterlockError } from "../errors.js";
+import type { FollowOptions } from "../options.js";
 import { suiting, type Run } from "../run.js";
 import { initialView, type Pending, type RunView } from "../view.js";
 import { useClient } from "./context.js";
