@@ -31,6 +31,7 @@ PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
 UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
+DELIVERED = "done = 1"
 # Runs outside their owner's own namespace (and, harmlessly, those whose owner's namespace is spelled differently).
 ELSEWHERE = "namespace <> 'user_' || user_id"
 # The same for what waits for nobody by name.
@@ -289,6 +290,7 @@ Index(
     sqlite_where=text(NOT_DONE),
     postgresql_where=text(NOT_DONE),
 )
+Index("ix_outbox_delivered", outbox.c.taken_until, sqlite_where=text(DELIVERED), postgresql_where=text(DELIVERED))
 
 # Each opens one stream for one user, for some minutes; only its hash is stored, so reading this table yields no ticket.
 stream_tickets = Table(

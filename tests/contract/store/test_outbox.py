@@ -65,3 +65,32 @@ async def test_each_topic_is_taken_and_delivered_by_itself(store: Store) -> None
     assert list(await store.take_messages("pause", 5000, hold_ms=100)) == [("run", "r1")]
     assert list(await store.take_messages("end", 5000, hold_ms=100)) == [("run", "r2")]
     assert list(await store.take_messages("other", 5000, hold_ms=100)) == []
+
+
+WEEK_MS = 7 * 24 * 3600 * 1000
+
+
+async def test_what_was_delivered_is_forgotten_after_a_week_and_nothing_else(store: Store, clock: Clock) -> None:
+    await store.leave_messages("pause", "run", [f"r{n}" for n in range(5)])
+    await store.leave_messages("pause", "another", ["r0"])
+    await store.take_messages("pause", clock.now, hold_ms=100)
+    for n in range(4):
+        await store.message_delivered("pause", "run", f"r{n}")
+    clock.now += WEEK_MS + 99
+    assert await store.forget_messages() == 0
+    await store.leave_messages("pause", "run", ["r0"])
+    assert ("run", "r0") not in await store.take_messages("pause", clock.now, hold_ms=100)
+    clock.now += 1
+    assert [await store.forget_messages(3) for _ in range(3)] == [3, 1, 0]
+    clock.now += WEEK_MS
+    assert await store.forget_messages() == 0, "two were never delivered"
+    assert list(await store.take_messages("pause", clock.now, hold_ms=100)) == [("another", "r0"), ("run", "r4")]
+
+
+async def test_many_who_forget_messages_at_once_forget_each_once(store: Store, clock: Clock) -> None:
+    subjects = [f"r{n}" for n in range(20)]
+    await store.leave_messages("pause", "run", subjects)
+    for each in subjects:
+        await store.message_delivered("pause", "run", each)
+    clock.now += WEEK_MS
+    assert sum(await asyncio.gather(*(store.forget_messages(7) for _ in range(8)))) == 20

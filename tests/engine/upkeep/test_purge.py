@@ -20,6 +20,7 @@ class Old:
         self.keys = keys
         self.changes = keys - 1
         self.tickets = keys
+        self.messages = 2 * keys
         self.away = away
         self.rounds: list[int] = []
 
@@ -42,6 +43,11 @@ class Old:
         self.tickets -= count
         return count
 
+    async def forget_messages(self, limit: int = 1) -> int:
+        count = min(limit, self.messages)
+        self.messages -= count
+        return count
+
 
 async def test_what_is_old_is_forgotten_round_by_round() -> None:
     old = Old(2 * ROUND + 3)
@@ -59,9 +65,11 @@ async def test_house_is_kept_again_and_again_also_after_an_outage() -> None:
     assert old.rounds[:3] == [5, 0, 0]
     assert old.changes == 0
     assert old.tickets == 0
+    assert old.messages == 0
 
 
 async def test_nothing_is_forgotten_of_a_store_that_has_nothing_old(storage: Storage) -> None:
     assert await forget(storage.store.forget_keys) == 0
     assert await forget(storage.store.forget_changes) == 0
     assert await forget(storage.store.forget_tickets) == 0
+    assert await forget(storage.store.forget_messages) == 0

@@ -18,6 +18,7 @@ import structlog
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.feed import ChangeFeed
 from interlock.store.ports.keys import IdempotencyKeys
+from interlock.store.ports.outbox import Outbox
 from interlock.store.ports.tickets import Tickets
 
 logger = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ async def forget(some: Callable[[int], Awaitable[int]]) -> int:
         await asyncio.sleep(BREATH_SECONDS)
 
 
-class Purged(IdempotencyKeys, ChangeFeed, Tickets, Protocol):
+class Purged(IdempotencyKeys, ChangeFeed, Tickets, Outbox, Protocol):
     """The parts of the store that are purged."""
 
 
@@ -54,8 +55,8 @@ async def purge_regularly(store: Purged, every: float) -> None:
         await asyncio.sleep(every * random.SystemRandom().uniform(0.5, 1.5))
         try:
             keys, changes = await forget(store.forget_keys), await forget(store.forget_changes)
-            tickets = await forget(store.forget_tickets)
+            tickets, messages = await forget(store.forget_tickets), await forget(store.forget_messages)
         except StoreUnavailable:
             continue
-        if keys or changes or tickets:
-            logger.info("forgotten", idempotency_keys=keys, changes=changes, stream_tickets=tickets)
+        if keys or changes or tickets or messages:
+            logger.info("forgotten", idempotency_keys=keys, changes=changes, stream_tickets=tickets, messages=messages)

@@ -2,13 +2,17 @@
 
 Laws:
 - A message is handed out, to one caller at a time, until it is reported as delivered: so at least once.
-- A message is identified by its topic, run and subject; adding it again changes nothing, even after its delivery.
+- A message is identified by its topic, run and subject; adding it again changes nothing, even after its delivery, until
+  that is forgotten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
+
+DELIVERED_KEPT_SECONDS = 7 * 24 * 3600
+"""How long a delivered message is remembered, counted from when it was last taken, at least."""
 
 
 class Outbox(Protocol):
@@ -27,3 +31,6 @@ class Outbox(Protocol):
 
     async def message_delivered(self, topic: str, run_id: str, subject: str) -> None:
         """Mark a message as delivered, so that it isn't handed out any more."""
+
+    async def forget_messages(self, limit: int = 1000) -> int:
+        """Delete at most this many of the messages delivered more than seven days ago; return how many were deleted."""

@@ -7,6 +7,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from interlock.store.ports.outbox import DELIVERED_KEPT_SECONDS
 from interlock.store.statements import outbox as sql
 
 from .transactions import SqlTransactions
@@ -25,6 +26,10 @@ class SqlOutbox(SqlTransactions):
     async def message_delivered(self, topic: str, run_id: str, subject: str) -> None:
         await self._write(partial(_done, topic, run_id, subject), one_statement=True)
 
+    async def forget_messages(self, limit: int = 1000) -> int:
+        cutoff = self._clock() - DELIVERED_KEPT_SECONDS * 1000
+        return await self._write(partial(_forget_messages, cutoff, limit), one_statement=True)
+
     def _leave(self, topic: str, run_id: str, subjects: Sequence[str], connection: Connection) -> None:
         # Sorted: transactions that insert the same rows wait for each other, and with one order they can't deadlock.
         each = {"topic": topic, "run_id": run_id, "created_at": self._clock(), "taken_until": 0, "done": 0}
@@ -39,3 +44,7 @@ def _take(topic: str, now: int, hold_ms: int, limit: int, connection: Connection
 
 def _done(topic: str, run_id: str, subject: str, connection: Connection) -> None:
     connection.execute(sql.DONE, {"of_topic": topic, "of_run": run_id, "of_subject": subject})
+
+
+def _forget_messages(cutoff: int, limit: int, connection: Connection) -> int:
+    return len(connection.execute(sql.FORGET_MESSAGES, {"cutoff": cutoff, "at_most": limit}).all())

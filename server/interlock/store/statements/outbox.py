@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, select, text, tuple_, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import BigInteger, Text, bindparam, delete, select, text, tuple_, update
+from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
-from interlock.store.tables import NOT_DONE, outbox
+from interlock.store.tables import DELIVERED, NOT_DONE, outbox
 
 from .parameters import AT_MOST, NOW, OF_RUN
 
@@ -40,3 +40,23 @@ DONE = (
     )
     .values(done=1)
 )
+
+
+def _forget_messages() -> ReturningDelete[Any]:
+    """Like `_forget_keys` for keys."""
+    old = (
+        select(outbox.c.topic, outbox.c.run_id, outbox.c.subject)
+        .where(text(DELIVERED), outbox.c.taken_until <= bindparam("cutoff", type_=BigInteger))
+        .order_by(outbox.c.taken_until)
+        .limit(AT_MOST)
+        .with_for_update(skip_locked=True)
+        .cte("old")
+    )
+    return (
+        delete(outbox)
+        .where(tuple_(outbox.c.topic, outbox.c.run_id, outbox.c.subject).in_(select(*old.c)))
+        .returning(outbox.c.subject)
+    )
+
+
+FORGET_MESSAGES = _forget_messages()

@@ -1,4 +1,4 @@
-"""What nodes of two versions need beside each other.
+"""What nodes of two versions need beside each other, and an index by which delivered messages are deleted.
 
 One index has all rows that nodes of an earlier release leave to be put right, and a log's head says which version of
 the reducer may drive its run.
@@ -14,6 +14,7 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+_DELIVERED = sa.text("done = 1")
 _OLDER = sa.text("changed < 2 AND pending <> '[]' OR namespace = ''")
 
 
@@ -21,3 +22,6 @@ def upgrade() -> None:
     op.drop_index("ix_runs_unindexed", "runs")
     op.create_index("ix_runs_older", "runs", ["run_id"], sqlite_where=_OLDER, postgresql_where=_OLDER)
     op.add_column("log_heads", sa.Column("reducer", sa.Integer, nullable=False, server_default="0"))
+    op.create_index(
+        "ix_outbox_delivered", "outbox", ["taken_until"], sqlite_where=_DELIVERED, postgresql_where=_DELIVERED
+    )
