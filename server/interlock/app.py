@@ -35,7 +35,7 @@ from interlock.engine.upkeep.outbox import OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
 from interlock.engine.work.http_call import HttpCalls
-from interlock.engine.work.logic import LogicRunners
+from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.script import Scripts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
@@ -65,6 +65,7 @@ from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
+from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.program import REDUCER_VERSION
 
@@ -153,7 +154,12 @@ class Interlock:
                 on_pause=self._on_pause,
                 counters=self.counters,
                 vault=self._vault,
-                logic=LogicRunners(scripts, HttpCalls(self.settings.http_allow, counters=self.counters), self._secrets),
+                logic=LogicRunners(
+                    scripts,
+                    HttpCalls(self.settings.http_allow, counters=self.counters),
+                    self._secrets,
+                    _writer(self.settings.ai_model),
+                ),
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             limits = await self._open_limits()
@@ -294,6 +300,21 @@ def app_of(interlock: Interlock) -> FastAPI:
     answer_errors(app, interlock.counters)
     describe(app, interlock.settings.public_url)
     return app
+
+
+def _writer(model: str | None) -> TextWriter | None:
+    """Return what has models write texts, if Pydantic AI is installed.
+
+    Raises:
+        MissingExtra: it isn't, and a model is set.
+    """
+    try:
+        from interlock.agents.instructions import PydanticWriter
+    except MissingExtra:
+        if model is not None:
+            raise
+        return None
+    return PydanticWriter(model)
 
 
 async def _schema(database: Database) -> None:

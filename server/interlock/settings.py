@@ -176,6 +176,12 @@ class Settings(BaseSettings):
         "origins such as https://app.example.com with commas between them, or *",
     )
 
+    ai_model: str | None = _setting(
+        None,
+        "The model that writes what halted state machines say, where they ask for that, as Pydantic AI names it. By"
+        " default only the model that a definition names does.",
+        "a model's name such as openai:gpt-5",
+    )
     http_allow: Annotated[tuple[str, ...], NoDecode] = _setting(
         (),
         "What HTTP calls of workflows may reach besides the public internet, with commas between them: names, addresses"

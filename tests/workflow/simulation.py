@@ -17,6 +17,7 @@ from interlock.workflow.activities import (
     Evaluation,
     Function,
     HttpCall,
+    Instruct,
     Returned,
     Script,
     SessionRead,
@@ -81,7 +82,7 @@ class Simulation:
     clock: int = 1_000
     most: int | None = None
     vault: Vault | None = None
-    logic: Callable[[Script | HttpCall], Any] | None = None
+    logic: Callable[[Any], Any] | None = None
     held: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
 
@@ -274,10 +275,10 @@ class Simulation:
         return pending
 
 
-def called(activity: Activity, logic: Callable[[Script | HttpCall], Any] | None = None) -> Any:
+def called(activity: Activity, logic: Callable[[Any], Any] | None = None) -> Any:
     """What an activity comes to, at once."""
     match activity:
-        case Script() | HttpCall():
+        case Script() | HttpCall() | Instruct():
             assert logic is not None
             returned = logic(activity)
             return returned if isinstance(returned, Returned) else Returned(returned)

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from interlock.definitions.machine_graph import target_of
 from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition
 from interlock.workflow.declare.data_paths import parts_of
-from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic
+from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
 from interlock.workflow.declare.nodes import Workflow
 from interlock_protocol.types import JsonObject
 
@@ -122,6 +122,7 @@ def _halting(name: str, state: Declared) -> Halting:
     return Halting(
         presentation=state.get("presentation"),
         instruction=_instruction(name, state),
+        text=_text(state),
         selects=state.get("transition_mode") == "selection",
         accepts=state.get("accepts"),
         assignees=state.get("assignees"),
@@ -133,8 +134,8 @@ def _halting(name: str, state: Declared) -> Halting:
 def _instruction(name: str, state: Declared) -> JsonObject | None:
     """What a person is told: `{title?, message}`, with templates.
 
-    Instructions for a model are told in a plain text until there is one: what the state is for, and the data that the
-    model would be shown.
+    Where a model is to write it, this is what is told without one: what the state is for, and the data that the model
+    would be shown.
     """
     declared = state.get("halting_instructions")
     if declared is None:
@@ -146,6 +147,17 @@ def _instruction(name: str, state: Declared) -> JsonObject | None:
     paths = config.get("include_data_paths") or declared.get("include_data") or []
     told = state.get("description") or f"{name} waits for an answer."
     return {"message": "\n".join([told, *(f"{path}: {_template_of(path)}" for path in paths)])}
+
+
+def _text(state: Declared) -> TextLogic | None:
+    """What a model is to write, if one is: with a prompt, and only the data that is named."""
+    declared = state.get("halting_instructions")
+    if declared is None or declared.get("type") == "message":
+        return None
+    config = declared.get("config") or {}
+    paths = config.get("include_data_paths") or declared.get("include_data") or []
+    prompt = config.get("prompt") or declared.get("instruction") or ""
+    return TextLogic(prompt, {path: _template_of(path) for path in paths}, config.get("model"))
 
 
 def _template_of(path: str) -> str:

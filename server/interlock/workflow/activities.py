@@ -50,6 +50,7 @@ __all__ = [
     "Expression",
     "Function",
     "HttpCall",
+    "Instruct",
     "LogicError",
     "OutputError",
     "Returned",
@@ -149,6 +150,23 @@ class HttpCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Instruct:
+    """Have a language model write a text for a person. The value of its result is the text, or None if there is no
+    model, or it failed.
+
+    Args:
+        prompt: what the text is to say.
+        data: what the model is shown, as data.
+        model: the model's name; None is the server's.
+    """
+
+    prompt: str
+    data: JsonValue
+    model: str | None
+    time_limit: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Returned:
     """What a script or a request returned.
 
@@ -162,4 +180,4 @@ class Returned:
     secrets: frozenset[str] = field(default_factory=frozenset)
 
 
-Activity: TypeAlias = SessionRead | Function | AgentTurn | Evaluation | ThreadEnd | Script | HttpCall
+Activity: TypeAlias = SessionRead | Function | AgentTurn | Evaluation | ThreadEnd | Script | HttpCall | Instruct

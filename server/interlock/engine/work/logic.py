@@ -7,11 +7,21 @@ Source: `docs/machines.md`, "Logic".
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from interlock.workflow.activities import HttpCall, LogicError, Returned, Script
+import structlog
+
+from interlock.workflow.activities import HttpCall, Instruct, LogicError, Returned, Script
+from interlock.workflow.program import legible
+from interlock_protocol.types import JsonValue
+
+logger = structlog.get_logger(__name__)
+
+MAX_TEXT = 2000
+"""The longest text of a model, in characters."""
 
 
 class ScriptRunner(Protocol):
@@ -42,6 +52,13 @@ class CallRunner(Protocol):
         """Close every connection."""
 
 
+class TextWriter(Protocol):
+    """Has a language model write texts."""
+
+    async def write(self, prompt: str, data: JsonValue, model: str | None) -> str | None:
+        """Write a text; None if there is no model."""
+
+
 class Secrets(Protocol):
     """The secrets that the logic of an account may use."""
 
@@ -56,13 +73,16 @@ class LogicRunners:
     scripts: ScriptRunner | None = None
     calls: CallRunner | None = None
     secrets: Secrets | None = None
+    writer: TextWriter | None = None
 
-    async def run(self, activity: Script | HttpCall) -> Returned:
+    async def run(self, activity: Script | HttpCall | Instruct) -> Returned:
         """Run one piece of logic.
 
         Raises:
             LogicError: it failed.
         """
+        if isinstance(activity, Instruct):
+            return Returned(await self._written(activity))
         secrets = {} if self.secrets is None else self.secrets.of(activity.account)
         if isinstance(activity, Script):
             if self.scripts is None:
@@ -71,6 +91,18 @@ class LogicRunners:
         if self.calls is None:
             raise LogicError("http_error", "This server makes no requests.")
         return await self.calls.run(activity, secrets)
+
+    async def _written(self, activity: Instruct) -> str | None:
+        """The text that a model writes. A halt waits for no model: without a text, it tells what it has."""
+        if self.writer is None:
+            return None
+        try:
+            async with asyncio.timeout(activity.time_limit):
+                text = await self.writer.write(activity.prompt, activity.data, activity.model)
+        except Exception as error:
+            logger.warning("no_instruction", error=type(error).__name__)
+            return None
+        return legible(text)[:MAX_TEXT] if text else None
 
     async def aclose(self) -> None:
         """Close the runners."""

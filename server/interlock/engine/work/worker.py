@@ -30,6 +30,7 @@ from interlock.workflow.program import (
     Expression,
     Function,
     HttpCall,
+    Instruct,
     Program,
     Script,
     SessionRead,
@@ -110,7 +111,7 @@ class Worker:
                 return await call(function, replace(given, _cancelled=lambda: self._is_cancelled(work)))
             case Evaluation(function, given):
                 return await call(function, given)
-            case Script() | HttpCall():
+            case Script() | HttpCall() | Instruct():
                 return await self._logic.run(activity)
             case ThreadEnd():
                 return await self._thread_ended(activity, work)

@@ -1,4 +1,4 @@
-"""The logic of a state in a state machine: a script, or a request over HTTP.
+"""The logic of a state in a state machine: a script, a request over HTTP, or a text that a model writes.
 
 Laws:
 - Logic is data: it names no function of this process, so a definition from a store has it as well as one in Python.
@@ -44,6 +44,21 @@ class HttpLogic:
     body: JsonValue = None
     timeout: float = 30.0
     output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextLogic:
+    """A text for a person, written by a language model when a state halts.
+
+    Args:
+        prompt: what the text is to say.
+        data: what the model is shown, with templates.
+        model: the model's name; None is the server's (`INTERLOCK_AI_MODEL`).
+    """
+
+    prompt: str
+    data: JsonValue = None
+    model: str | None = None
 
 
 Logic: TypeAlias = ScriptLogic | HttpLogic

@@ -28,6 +28,7 @@ from interlock.workflow.activities import (
     Evaluation,
     Function,
     HttpCall,
+    Instruct,
     Returned,
     Script,
     SessionRead,
@@ -43,7 +44,7 @@ from interlock.workflow.declare.form_models import Misfit
 from interlock.workflow.declare.forms import answer_of
 from interlock.workflow.declare.inputs import nested_input
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
-from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic
+from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Review
@@ -170,8 +171,8 @@ class _Piece:
 
     # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────
 
-    def _logic(self, logic: Logic, given: StepInput) -> Calls[Content]:
-        """Run a script, or make a request. What it returns is what is merged into the machine's data."""
+    def _logic(self, logic: Logic | TextLogic, given: StepInput) -> Calls[Content]:
+        """Run a script, make a request, or have a text written. What the first two return is merged into the data."""
         roots: dict[str, Any] = {
             "input": given.input,
             "workflow_data": given.workflow_data,
@@ -182,6 +183,9 @@ class _Piece:
                 "state_name": self._step.name.removesuffix(ENTER),
             },
         }
+        if isinstance(logic, TextLogic):
+            written: Returned = yield Instruct(logic.prompt, templates.expand(logic.data, roots), logic.model)
+            return Content({} if written.value is None else {"instruction": written.value}, "json")
         if isinstance(logic, ScriptLogic):
             returned: Returned = yield Script(logic.code, roots, given.account)
             content: JsonValue = returned.value

@@ -3,13 +3,14 @@
 Source: `docs/machines.md`.
 """
 
-from interlock.workflow.containers.machine.declaration import ENTER, Halting, Handler, State, Transition
+from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, Halting, Handler, State, Transition
 from interlock.workflow.containers.machine.halt import Answer, Halt
 from interlock.workflow.containers.machine.machine import MAIN, Machine, Progress, changes_of
 from interlock.workflow.containers.machine.thread import Position, Thread
 
 __all__ = [
     "ENTER",
+    "INSTRUCT",
     "MAIN",
     "Answer",
     "Halt",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.declare.logic import Logic, Retry
+from interlock.workflow.declare.logic import Logic, Retry, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
 from interlock_protocol.types import Join, JsonObject
@@ -20,7 +20,8 @@ from interlock_protocol.types import Join, JsonObject
 MAX_THREADS: Final = 10
 
 ENTER: Final = ":enter"
-"""What the name of the step that enters a state has after the state's."""
+INSTRUCT: Final = ":instruct"
+"""What the names of the steps before a state's own have after the state's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Halting:
     Args:
         presentation: a form, a choice or a message: see `docs/machines.md`, "Halting".
         instruction: what the person is told instead: `{title?, message}`.
+        text: has a model write that message; `instruction` is what is told without one.
         selects: whether the person selects a transition by its key.
         accepts: the JSON Schema of the input, if there is no form.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
@@ -70,6 +72,7 @@ class Halting:
 
     presentation: JsonObject | None = None
     instruction: JsonObject | None = None
+    text: TextLogic | None = None
     selects: bool = False
     accepts: JsonObject | None = None
     assignees: Sequence[str] | None = None
@@ -133,8 +136,8 @@ def check(states: Mapping[str, State], initial: str, *, place: str) -> None:
 
 
 def _check_state(name: str, state: State, *, place: str) -> None:
-    if not name or name.endswith(ENTER):
-        raise DeclarationError(f"{place}: a state needs a name that doesn't end with {ENTER!r}.")
+    if not name or name.endswith((ENTER, INSTRUCT)):
+        raise DeclarationError(f"{place}: a state needs a name that doesn't end with {ENTER!r} or {INSTRUCT!r}.")
     if sum(each is not None for each in (state.work, state.halt, state.threads)) + state.is_terminal > 1:
         raise DeclarationError(f"{place} is one of these: it works, halts, starts threads, or is terminal.")
     if isinstance(state.work, Node) and state.work.name != name:

@@ -90,7 +90,7 @@ class Halt(Node, Container[Answer]):
                 "user_input_message": _sentence_of(shown),
                 "user_input_schema": [*presentations.schema_of(shown)],
             }
-        facts: JsonObject = {"halted_options": self._options(roots)}
+        facts: JsonObject = {"halted_options": self._options(given, roots)}
         instruction: Any = facts["halted_options"]
         facts["user_input_message"] = instruction["instruction"]
         if self.halting.selects:
@@ -99,10 +99,11 @@ class Halt(Node, Container[Answer]):
             facts["accepts"] = self.halting.accepts
         return facts
 
-    def _options(self, roots: Mapping[str, JsonValue]) -> JsonObject:
-        """What the reference calls `halted_options`."""
+    def _options(self, given: Scope, roots: Mapping[str, JsonValue]) -> JsonObject:
+        """What a person is told, and may choose."""
         said: Mapping[str, Any] = self.halting.instruction or {}
-        message = templates.expand(said.get("message"), roots)
+        written = given.previous.get("instruction") if isinstance(given.previous, dict) else None
+        message = written or templates.expand(said.get("message"), roots)
         choices: list[JsonValue] = [
             {"key": each.key, "description": each.description, "to": each.target}
             for each in self.transitions
@@ -113,7 +114,7 @@ class Halt(Node, Container[Answer]):
             "instruction": message if isinstance(message, str) else None,
             "transition_mode": "selection" if self.halting.selects else "condition",
             **({"choices": choices} if self.halting.selects else {}),
-            "generated": False,
+            "generated": written is not None,
         }
 
     def kept(self, facts: Mapping[str, Any], given: Scope) -> JsonObject:

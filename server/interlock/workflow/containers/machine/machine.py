@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic_core import to_json
 
-from interlock.workflow.containers.machine.declaration import ENTER, Handler, State, check
+from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, Handler, State, check
 from interlock.workflow.containers.machine.halt import Answer, asides
 from interlock.workflow.containers.machine.thread import Position, Thread, stages_of, thread_of
 from interlock.workflow.containers.port import (
@@ -184,6 +184,8 @@ class Machine(Node, Container[Progress]):
         thread, stage = names
         state: str = inside.own(thread).state
         patch = _patch(output.content)
+        if stage == state + INSTRUCT:
+            return None
         if stage != state + ENTER:
             return self._go(own, inside, thread, patch, response=output.response)
         changes = changes_of(own.data, patch)

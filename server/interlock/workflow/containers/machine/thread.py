@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from interlock.workflow.containers.machine.declaration import ENTER, State, Work
+from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, State, Work
 from interlock.workflow.containers.machine.halt import Halt
 from interlock.workflow.containers.port import COMPLETED, Container, Ending, Fold, Inside, Move, Say, Scope, Told
 from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
@@ -42,7 +42,6 @@ class Thread(Node, Container[Position]):
     STARTED = "ThreadStarted"
     ENDED = "ThreadCompleted"
     FOLDS: ClassVar[Mapping[str, Fold]] = {STARTED: _thread_started}
-    IN_ORDER = False
     TAKES_FAILURES = True
 
     initial: str
@@ -76,7 +75,7 @@ class Thread(Node, Container[Position]):
         return given if own.input is None else replace(given, input=own.input, schema=None)
 
     def tells(self, own: Position, told: Told) -> Mapping[str, JsonValue]:
-        names = [name for name in self.order(own) if not name.endswith(ENTER)]
+        names = [name for name in self.order(own) if not name.endswith((ENTER, INSTRUCT))]
         return told.of(names[0]) if names else {}
 
     def gone(self, own: Position, node: NodeState) -> str | None:
@@ -89,6 +88,8 @@ def stages_of(name: str, state: State) -> tuple[Node, ...]:
     if state.on_enter is not None:
         stages.append(_node_of(name + ENTER, state.on_enter, state.on_enter_retry))
     if state.halt is not None:
+        if state.halt.text is not None:
+            stages.append(Step(name + INSTRUCT, logic=state.halt.text))
         stages.append(Halt(name, state.halt, state.transitions))
     elif state.work is not None:
         stages.append(_node_of(name, state.work, state.retry))
