@@ -192,13 +192,14 @@ MISSING: Final = _Missing()
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The input of a node at a place of a run. `schema` is the model that `input` is an instance of, if one is
-    declared, and `data` that of the state machine around; `feedback` and `previous_output` are set when an output was
+    declared, `data` that of the state machine around, and `context` what its paths may name of the run; `feedback` and `previous_output` are set when an output was
     sent back."""
 
     input: JsonValue
     schema: type[BaseModel] | None = None
     previous: JsonValue = None
     data: JsonObject | None = None
+    context: JsonObject | None = None
     iteration: int | None = None
     max_iterations: int | None = None
     feedback: str | None = None

@@ -34,7 +34,7 @@ from interlock.workflow.activities import (
     SessionRead,
     ThreadEnd,
 )
-from interlock.workflow.containers.machine import ENTER
+from interlock.workflow.containers.machine import ENTER, INSTRUCT
 from interlock.workflow.containers.port import MISSING, Judged, truth
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare import templates
@@ -54,6 +54,7 @@ from interlock.workflow.run.advance import Executed
 from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.scope import (
     content_of_node,
+    context_of,
     newest_contents,
     newest_filled_in,
     scope_at,
@@ -177,10 +178,8 @@ class _Piece:
             "input": given.input,
             "workflow_data": given.workflow_data,
             "context": {
-                "namespace": given.namespace,
-                "instance_id": given.run_id,
-                "workflow_name": self._workflow.name,
-                "state_name": self._step.name.removesuffix(ENTER),
+                **context_of(self._workflow, self._state),
+                "state_name": self._step.name.removesuffix(ENTER).removesuffix(INSTRUCT),
             },
         }
         if isinstance(logic, TextLogic):
@@ -324,7 +323,7 @@ def _request(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput) -> Ht
     return HttpCall(
         method=logic.method,
         url=filled(logic.url, lambda text: urllib.parse.quote(text, safe="")),
-        headers={name: str(value) for name, value in filled(headers).items()},
+        headers={name: templates.written(value) for name, value in filled(headers).items() if value is not None},
         body=filled(logic.body),
         account=given.account,
         time_limit=logic.timeout,

@@ -21,7 +21,8 @@ from interlock.workflow.declare.places import Place
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Path
 from interlock.workflow.run.state import RunState, node_at, walk
-from interlock_protocol.types import JsonValue
+from interlock_protocol.namespaces import home_of
+from interlock_protocol.types import JsonObject, JsonValue
 
 
 class _Told:
@@ -109,9 +110,18 @@ def content_type_of(place: Place, node: NodeState, content: JsonValue) -> str:
     return "str" if isinstance(content, str) else "json"
 
 
+def context_of(workflow: Workflow, state: RunState) -> JsonObject:
+    """What logic and conditions may know of the run itself."""
+    return {
+        "namespace": state.namespace or home_of(state.user_id),
+        "instance_id": state.run_id,
+        "workflow_name": workflow.name,
+    }
+
+
 def scope_at(workflow: Workflow, state: RunState, path: Path) -> Scope:
     """The input of the node at `path`."""
-    scope = Scope(state.input, workflow.input_schema)
+    scope = Scope(state.input, workflow.input_schema, context=context_of(workflow, state))
     places: Mapping[str, Place] = workflow.places
     nodes: Mapping[str, NodeState] = state.nodes
     names = [part for part in path if isinstance(part, str)]

@@ -21,6 +21,7 @@ from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import Resume
 from interlock.workflow.declare.schemas import faults_of_value
 from interlock.workflow.node import NodeState, Own
+from interlock_protocol.requirements import Choice
 from interlock_protocol.types import JsonObject, JsonValue, OnTimeout, StepType
 
 
@@ -81,55 +82,65 @@ class Halt(Node, Container[Answer]):
         return {} if own.input is None else {self.name: own.input}
 
     def question(self, given: Scope) -> JsonObject:
-        roots = roots_of(given)
-        presentation = self.halting.presentation
-        if presentation is not None:
-            shown = presentations.shown(presentation, roots)
-            return {
-                "presentation": shown,
-                "user_input_message": _sentence_of(shown),
-                "user_input_schema": [*presentations.schema_of(shown)],
-            }
-        facts: JsonObject = {"halted_options": self._options(given, roots)}
-        instruction: Any = facts["halted_options"]
-        facts["user_input_message"] = instruction["instruction"]
-        if self.halting.selects:
-            facts["user_input_schema"] = [*presentations.schema_of(_choice_of(self.transitions))]
+        roots = self._roots(given)
+        facts: JsonObject = {}
+        shown: JsonObject | None = None
+        if self.halting.presentation is not None:
+            shown = facts["presentation"] = presentations.shown(self.halting.presentation, roots)
+            facts["user_input_message"] = _sentence_of(shown)
+        if shown is None or self.halting.selects:
+            options = facts["halted_options"] = self._options(given, roots)
+            facts.setdefault("user_input_message", options["instruction"])
+        if fields := presentations.schema_of(shown, choices=self._choices):
+            facts["user_input_schema"] = [*fields]
         if self.halting.accepts is not None:
             facts["accepts"] = self.halting.accepts
         return facts
+
+    @property
+    def _choices(self) -> list[Choice]:
+        """The transitions that a person may select."""
+        if not self.halting.selects:
+            return []
+        return [
+            Choice(key=each.key, label=each.label, description=each.description)
+            for each in self.transitions
+            if each.key
+        ]
 
     def _options(self, given: Scope, roots: Mapping[str, JsonValue]) -> JsonObject:
         """What a person is told, and may choose."""
         said: Mapping[str, Any] = self.halting.instruction or {}
         written = given.previous.get("instruction") if isinstance(given.previous, dict) else None
-        message = written or templates.expand(said.get("message"), roots)
-        choices: list[JsonValue] = [
-            {"key": each.key, "description": each.description, "to": each.target}
-            for each in self.transitions
-            if each.key
-        ]
-        return {
-            **({"title": templates.expand(said["title"], roots)} if "title" in said else {}),
-            "instruction": message if isinstance(message, str) else None,
+        message = written or templates.written(templates.expand(said.get("message"), roots))
+        options: JsonObject = {
+            "instruction": message or None,
             "transition_mode": "selection" if self.halting.selects else "condition",
-            **({"choices": choices} if self.halting.selects else {}),
             "generated": written is not None,
         }
+        if "title" in said:
+            options["title"] = templates.written(templates.expand(said["title"], roots))
+        if self.halting.selects:
+            options["choices"] = [
+                {"key": each.key, "description": each.description, "to": each.target}
+                for each in self.transitions
+                if each.key
+            ]
+        return options
 
     def kept(self, facts: Mapping[str, Any], given: Scope) -> JsonObject:
-        named = conditions.known((each.condition for each in self.transitions), given.data or {}, **asides(given))
+        beside = asides(given, self.name)
+        named = conditions.known((each.condition for each in self.transitions), given.data or {}, **beside)
         return {"known": named} if named else {}
 
     def checked(self, facts: Mapping[str, Any], values: JsonObject) -> tuple[JsonObject, list[JsonObject]]:
-        if self.halting.selects:
-            return _checked_by(_choice_of(self.transitions), values)
-        wrong: list[JsonObject] = []
-        if "presentation" in facts:
-            values, wrong = _checked_by(facts["presentation"], values)
-        if self.halting.accepts is not None and not wrong:
-            wrong = [{**each} for each in faults_of_value(self.halting.accepts, values)]
-        return values, wrong
+        try:
+            checked = presentations.checked(facts.get("presentation"), values, choices=self._choices)
+        except presentations.WrongInput as wrong:
+            return values, list(wrong.faults)
+        if self.halting.accepts is None:
+            return checked, []
+        return checked, [{**each} for each in faults_of_value(self.halting.accepts, checked)]
 
     def judged(self, own: Answer, values: JsonObject) -> JsonObject | None:
         target = next((each.target for each in self.transitions if self._takes(each, own, values)), None)
@@ -140,29 +151,11 @@ class Halt(Node, Container[Answer]):
             return way.key is not None and way.key == values.get("choice")
         return conditions.holds_known(way.condition, own.known, values)
 
+    def _roots(self, given: Scope) -> dict[str, JsonValue]:
+        return {"workflow_data": given.data or {}, **asides(given, self.name)}
+
     def unanswered(self) -> tuple[JsonObject, JsonObject]:
         return {"user_input": {}}, {"target": self.halting.on_timeout, "late": True}
-
-
-def _checked_by(presentation: JsonObject, values: JsonObject) -> tuple[JsonObject, list[JsonObject]]:
-    try:
-        return presentations.checked(presentation, values), []
-    except presentations.WrongInput as wrong:
-        return values, list(wrong.faults)
-
-
-def _choice_of(transitions: Sequence[Transition]) -> JsonObject:
-    """The presentation of a selection: one choice among the transitions' keys."""
-    options: list[JsonValue] = [
-        _without_nulls({"value": each.key, "label": each.label or each.key, "description": each.description})
-        for each in transitions
-        if each.key is not None
-    ]
-    return {"type": "choice", "options": options}
-
-
-def _without_nulls(facts: Mapping[str, JsonValue]) -> JsonObject:
-    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _sentence_of(presentation: Mapping[str, Any]) -> str | None:
@@ -171,10 +164,6 @@ def _sentence_of(presentation: Mapping[str, Any]) -> str | None:
     return "\n\n".join(each for each in said if isinstance(each, str) and each) or None
 
 
-def asides(given: Scope) -> dict[str, JsonValue]:
+def asides(given: Scope, state: str) -> dict[str, JsonValue]:
     """What paths may name beside the data."""
-    return {"input": given.input}
-
-
-def roots_of(given: Scope) -> dict[str, JsonValue]:
-    return {"workflow_data": given.data or {}, **asides(given)}
+    return {"input": given.input, "context": {**(given.context or {}), "state_name": state}}

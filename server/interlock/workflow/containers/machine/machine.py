@@ -212,7 +212,9 @@ class Machine(Node, Container[Progress]):
         position: Position = inside.own(thread)
         data = {**own.data, **patch}
         if to is None:
-            beside_data = asides(inside.given) | ({} if position.input is None else {"input": position.input})
+            beside_data = asides(inside.given, position.state) | (
+                {} if position.input is None else {"input": position.input}
+            )
             ways = self.states[position.state].transitions
             holds = (each for each in ways if conditions.holds(each.condition, data, **beside_data, response=response))
             way = next(holds, None)
