@@ -191,9 +191,12 @@ MISSING: Final = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The input of a node at a place of a run. `schema` is the model that `input` is an instance of, if one is
-    declared, `data` that of the state machine around, and `context` what its paths may name of the run; `feedback` and `previous_output` are set when an output was
-    sent back."""
+    """The input of a node at a place of a run.
+
+    `schema` is the model that `input` is an instance of, if one is declared. In a state machine, `data` is the
+    machine's, and `context` what its paths may name of the run. `feedback` and `previous_output` are set when an output
+    was sent back.
+    """
 
     input: JsonValue
     schema: type[BaseModel] | None = None
