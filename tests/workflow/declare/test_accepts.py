@@ -46,7 +46,8 @@ def test_a_nested_workflow_checks_what_comes_to_it(content: Any, status: RunStat
 
 
 def test_a_schema_belongs_to_what_a_run_relies_on() -> None:
-    one, other = (Workflow("w", steps=[seen], accepts=each) for each in (SCHEMA, {"type": "object"}))
+    one = Workflow("w", steps=[seen], accepts=SCHEMA)
+    other = Workflow("w", steps=[seen], accepts={"type": "object"})
     assert one.fingerprint != other.fingerprint
 
 
