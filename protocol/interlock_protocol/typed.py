@@ -14,6 +14,12 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from interlock_protocol.types import JsonValue
 
 
+class FieldOption(TypedDict):
+    value: str
+    label: NotRequired[str]
+    description: NotRequired[str]
+
+
 class UserInputField(TypedDict):
     name: str
     field_type: str
@@ -23,6 +29,18 @@ class UserInputField(TypedDict):
     default: JsonValue
     value: JsonValue
     secret: NotRequired[bool]
+    format: NotRequired[str]
+    multiline: NotRequired[bool]
+    placeholder: NotRequired[str]
+    max_length: NotRequired[int]
+    min: NotRequired[float]
+    max: NotRequired[float]
+    step: NotRequired[float]
+    options: NotRequired[list[FieldOption]]
+    min_date: NotRequired[str]
+    max_date: NotRequired[str]
+    accept: NotRequired[str]
+    max_size: NotRequired[int]
 
 
 class Choice(TypedDict):

@@ -17,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
 from pydantic import JsonValue as JsonValue
@@ -51,6 +52,9 @@ Bounded: TypeAlias = Annotated[list[T], Field(max_length=MAX_LIST, fail_fast=Tru
 BoundedObject: TypeAlias = Annotated[dict[str, AnyJson], Field(max_length=MAX_LIST)]
 """An object with arbitrary values in a client's message."""
 
+Number: TypeAlias = Annotated[int | float, WithJsonSchema({"type": "number"})]
+"""A number of JSON, which stays as it is written: whole, or not."""
+
 PROTOCOL_VERSION = "1.0"
 
 SUBPROTOCOL_JSON = "interlock.v1.json"
@@ -78,6 +82,7 @@ StepType: TypeAlias = Literal[
     "Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race", "Machine", "Thread", "Halt"
 ]
 FieldType: TypeAlias = Literal["str", "int", "float", "bool", "list", "dict"]
+FieldFormat: TypeAlias = Literal["date", "file"]
 OnReject: TypeAlias = Literal["skip", "cancel", "else", "retry"]
 OnTimeout: TypeAlias = Literal["cancel", "skip", "approve"]
 WithdrawReason: TypeAlias = Literal["lost", "failed"]

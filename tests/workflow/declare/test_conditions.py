@@ -148,7 +148,7 @@ def test_what_the_documents_show_holds_as_they_say(predicate: Any, expected: boo
     ],
 )
 def test_each_operator_on_each_type(field: str, name: str, value: Any, expected: bool) -> None:
-    roots = {"input": {"amount": 1}, "response": {"status": 200}}
+    roots: dict[str, Any] = {"input": {"amount": 1}, "response": {"status": 200}}
     assert holds(of_field(field, name, value), DATA, **roots) is expected
 
 
@@ -206,7 +206,7 @@ def model(predicate: dict[str, Any], data: dict[str, Any], roots: dict[str, Any]
     if name in ("equals", "not_equals"):
         return equal is (name == "equals")
     if name == "exists":
-        return bool(there) is value
+        return bool(there) == bool(value)
     if name == "in":
         return any(same(each, one) for each in there for one in value)
     if name == "contains":
@@ -218,7 +218,7 @@ def model(predicate: dict[str, Any], data: dict[str, Any], roots: dict[str, Any]
     if not there or not is_right or len(kinds) > 1:
         return False
     is_less, is_more = there[0] < value, there[0] > value
-    return {"gt": is_more, "gte": not is_less, "lt": is_less, "lte": not is_more}[name]
+    return bool({"gt": is_more, "gte": not is_less, "lt": is_less, "lte": not is_more}[name])
 
 
 def _split(path: str) -> list[str]:
@@ -252,6 +252,29 @@ def test_what_is_known_judges_a_resume_as_the_whole_data_would(
     assert facts.keys() <= paths_in(predicate)
     merged = holds(predicate, {**data, **resume}, input={**input_, **resume}, context=context)
     assert holds_known(predicate, facts, resume) is merged
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("amount", 2),
+        ("workflow_data.amount", 2),
+        ("input.amount", 2),
+        ("context.amount", 1),
+        ("response.amount", 1),
+        ("other", 1),
+        ("workflow_data.other", 1),
+        ("input.other", 1),
+        ("order.lines[0]", 3),
+        ("order.other", None),
+    ],
+)
+def test_a_resume_hides_what_it_gives_in_the_data_and_the_input_and_nothing_else(field: str, value: Any) -> None:
+    before: dict[str, Any] = {"amount": 1, "other": 1, "order": {"lines": [1], "other": 1}}
+    test: dict[str, Any] = {"exists": False} if value is None else {"equals": value}
+    predicate = {"field": field, **test}
+    facts = known([predicate], before, input=before, context=before, response=before)
+    assert holds_known(predicate, facts, {"amount": 2, "order": {"lines": [3]}})
 
 
 def test_without_a_condition_a_resume_is_accepted() -> None:

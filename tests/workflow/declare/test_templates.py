@@ -105,7 +105,7 @@ def test_secrets_are_kept_for_later_and_nothing_becomes_one(text: str, expected:
 
 
 def test_what_is_inserted_whole_has_no_template_at_any_depth() -> None:
-    data = {"workflow_data": {"a": [{"b": "${secrets.KEY}"}]}}
+    data: dict[str, Any] = {"workflow_data": {"a": [{"b": "${secrets.KEY}"}]}}
     once = expand("${workflow_data}", data, keep=SECRETS)
     assert once == {"a": [{"b": "${$}{secrets.KEY}"}]}
     assert expand(once, {"secrets": {"KEY": "s3cret"}}) == {"a": [{"b": "${secrets.KEY}"}]}

@@ -2,9 +2,9 @@
 
 Laws:
 - A path is written as in JavaScript, from the definition's root: `states.start.transitions[0].target`.
-- A sentence quotes a name from the definition shortened, and never a value.
-- Looking for faults never raises, whatever it is given, and takes a bounded time: nobody is told of more than
-  `MAX_FAULTS_IN_PART` faults of one part, nor does anybody look for more.
+- A sentence quotes names of the definition only, shortened.
+- Looking for faults never raises, whatever the definition is, and takes a bounded time: at most `MAX_FAULTS_IN_PART`
+  faults of one part are reported, and the search ends there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from interlock_protocol.faults import shortened
 
 MAX_FAULTS_IN_PART: Final = 200
-"""How many faults are told of one part of a definition, such as a condition or a presentation."""
+"""How many faults of one part of a definition are reported, such as a condition or a presentation."""
 
 _LONGEST_MISSPELLING: Final = 64
 

@@ -9,8 +9,8 @@ Laws:
   point.
 - Types that don't compare make a test false, and so does a missing field. Only `not_equals` holds then, because what is
   missing is unequal to everything; and null isn't missing.
-- Every predicate has a value, even one with faults: judging one never raises, isn't recursive, and takes no longer than
-  reading the predicate and the data at its paths.
+- Every predicate holds or doesn't, even one with faults: judging it never raises, isn't recursive, and takes no longer
+  than reading it and the data at its paths.
 
 Source: machines, "Data".
 """

@@ -1,11 +1,10 @@
 """Paths into data, such as `order.lines[0].price`, as conditions and templates have them.
 
 Laws:
-- A path is names with dots between them; after a name, indexes in brackets, from 0. A name is of letters, digits, `_`
-  and `-`. Nothing else is a path, and nothing is ever computed.
-- A name finds a key of an object, an index an element of a list. Whatever else it meets, the path is missing there:
-  looking something up never raises.
-- What is missing is different from null.
+- A path is a row of names with dots between them; a name may be followed by indexes in brackets, from 0. Names have
+  letters, digits, `_` and `-`. Nothing else is a path, and nothing is ever computed.
+- A name leads to the value of an object's key, an index to an element of a list, and anything else to nothing: a path
+  that leads nowhere is missing, which isn't the same as null. Looking one up never raises.
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 Laws:
 - A template is a path that begins with a root, such as `input`. Nothing is evaluated, and what is filled in is never
   looked through for templates itself.
-- A text that is one template becomes the value there, with its JSON type; null if it is missing. Inside a text, a text
-  is itself, null and what is missing are nothing, and anything else is its JSON.
+- A text that is one template becomes the value at its path, with its JSON type; null if it is missing. Inside a longer
+  text, a text is inserted as it is, anything else as JSON, and nothing for null and for what is missing.
 - Roots may be kept for a second filling, as secrets are until a request is sent. Filling in twice then gives exactly
   what filling in once would: no data, whatever is in it, becomes a template in between. A `$` that would begin one is
   written `${$}`, which stands for `$`, also where an author writes it; `${}` stands for nothing.
 - What isn't a template stays as it is written. Filling in never raises, isn't recursive, and takes time in proportion
-  to the value and what is filled in. `MAX_TEMPLATES` bounds that.
+  to what comes out, which `MAX_TEMPLATES` bounds.
 
 Source: machines, "Data".
 """

@@ -303,7 +303,7 @@ class Walk:
                 return self.say(place, node, path, "StepSkipped", reason=reason)
             case Fail(code, message):
                 attempt = max(node.tries.attempt, 1)
-                said = {"error": message, "error_type": code, "attempt": attempt, "will_retry": False}
+                said: dict[str, Any] = {"error": message, "error_type": code, "attempt": attempt, "will_retry": False}
                 return self.say(place, node, path, "StepError", **said)
         raise AssertionError(move)
 

@@ -21,7 +21,7 @@ from interlock.workflow.declare.arguments import faults_of_arguments
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import Resume
 from interlock.workflow.node import NodeState, Own
-from interlock_protocol.types import JsonObject, JsonValue, StepType
+from interlock_protocol.types import JsonObject, JsonValue, OnTimeout, StepType
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Halt(Node, Container[Answer]):
 
     def __init__(self, name: str, halting: Halting, transitions: Sequence[Transition]) -> None:
         self._declare(halting=halting, transitions=tuple(transitions))
-        then = "cancel" if halting.on_timeout is None else "approve"
+        then: OnTimeout = "cancel" if halting.on_timeout is None else "approve"
         self._begin(name, Resume(timeout=halting.timeout, on_timeout=then, assignees=halting.assignees))
 
     @property
@@ -87,13 +87,13 @@ class Halt(Node, Container[Answer]):
             return {
                 "presentation": shown,
                 "user_input_message": _sentence_of(shown),
-                "user_input_schema": presentations.schema_of(shown),
+                "user_input_schema": [*presentations.schema_of(shown)],
             }
         facts: JsonObject = {"halted_options": self._options(roots)}
         instruction: Any = facts["halted_options"]
         facts["user_input_message"] = instruction["instruction"]
         if self.halting.selects:
-            facts["user_input_schema"] = presentations.schema_of(_choice_of(self.transitions))
+            facts["user_input_schema"] = [*presentations.schema_of(_choice_of(self.transitions))]
         if self.halting.accepts is not None:
             facts["accepts"] = self.halting.accepts
         return facts
