@@ -250,7 +250,8 @@ def create_app(
 
     Raises:
         SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
-            secret and several nodes have no key for it, or a file of definitions has faults.
+            secret and several nodes have no key for it, a secret in the environment can't be used, or a file of
+            definitions has faults.
         ValueError: two workflows have the same id.
     """
     settings = settings or Settings()
