@@ -25,6 +25,8 @@ from interlock.database import Database, open_database
 from interlock.definitions.code import CodeDefinitions
 from interlock.definitions.every import EveryDefinition
 from interlock.definitions.folder import definitions_in, publish_all
+from interlock.definitions.machine_checks import check
+from interlock.definitions.machine_json import compiled
 from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
@@ -58,9 +60,7 @@ from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
-from interlock.workflow.declare.checks import Fault
 from interlock.workflow.declare.nodes import Workflow
-from interlock_protocol.types import JsonObject
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and logs that may be archived are looked for."""
@@ -284,14 +284,6 @@ def app_of(interlock: Interlock) -> FastAPI:
     answer_errors(app, interlock.counters)
     describe(app, interlock.settings.public_url)
     return app
-
-
-def check(definition: object) -> Sequence[Fault]:
-    raise NotImplementedError
-
-
-def compiled(definition: JsonObject, *, version_id: str) -> Workflow:
-    raise NotImplementedError
 
 
 async def _schema(database: Database) -> None:

@@ -69,8 +69,7 @@ class _Unfit(Exception):  # noqa: N818 - what the input is
 
     def __init__(self, wrong: Sequence[WrongField], name: str) -> None:
         self.details: list[dict[str, str]] = [
-            {"field": ".".join(filter(None, (name, str(each["field"])))), "error": str(each["error"])}
-            for each in wrong
+            {"field": ".".join(filter(None, (name, str(each["field"])))), "error": str(each["error"])} for each in wrong
         ]
         super().__init__(f"{self.details[0]['field']}: {self.details[0]['error']}")
 
