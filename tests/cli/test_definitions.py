@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.cli.conftest import Cli
+from tests.cli.test_serve import serving
 from tests.support.live import ALICE, READER, ROOT, Live
 
 from interlock.cli.exits import ExitCode
@@ -147,3 +148,34 @@ def test_diagram_is_drawn_of_a_file_and_of_what_a_server_has(cli: Cli, write: An
     unreadable = cli("diagram", write("b.json", "["))
     assert unreadable.returncode == ExitCode.ERROR
     assert unreadable.stderr.startswith("b.json: It isn't JSON")
+
+
+def test_serve_publishes_a_folder_and_needs_no_python(tmp_path: Path, write: Any) -> None:
+    (tmp_path / "flows" / "more").mkdir(parents=True)
+    write("flows/orders.json", machine("orders"))
+    write("flows/more/notes.yaml", AS_YAML.format("notes"))
+    with serving(tmp_path, "--definitions", "flows", "--port", "0", target=()) as server:
+        assert server.said[0].startswith("Interlock serves notes, orders on ws://")
+    assert server.log.count("definition_published") == 2
+    with serving(tmp_path, "--port", "0", target=()) as server:
+        assert server.said[0].startswith("Interlock serves notes, orders on ws://")
+        assert any(" chat " in line and " notes " in line for line in server.said)
+    with serving(tmp_path, "--port", "0", "--data-dir", "empty", target=()) as server:
+        assert server.said[0].startswith("Interlock serves no workflows yet on ws://")
+        assert any(line.endswith(" FILE") and " publish " in line for line in server.said)
+
+
+def test_serve_says_all_that_is_wrong_in_a_folder_and_does_not_start(cli: Cli, tmp_path: Path, write: Any) -> None:
+    (tmp_path / "flows").mkdir()
+    write("flows/a.json", {"name": "orders", "initial_state": "nowhere", "states": {}})
+    write("flows/b.json", "{")
+    write("flows/c.json", machine("fine"))
+    done = cli("serve", "--definitions", "flows", "--port", "0")
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert lines[0] == "--definitions has definitions that can't be published:"
+    assert {line.split(": ")[0] for line in lines[1:]} == {"flows/a.json", "flows/b.json"}
+    assert any(line.startswith("flows/a.json: states: ") for line in lines)
+    missing = cli("serve", "--definitions", "nothing", "--port", "0")
+    assert missing.stderr.startswith("--definitions must be the path of a folder that can be read: ")
+    assert not (tmp_path / ".interlock" / "interlock.db").exists(), "nothing was begun"
