@@ -33,6 +33,7 @@ class ErrorCode(StrEnum):
     REQUIREMENT_NOT_FOUND = "requirement_not_found"
     REQUIREMENT_EXPIRED = "requirement_expired"
     INVALID_DECISION = "invalid_decision"
+    INVALID_TRANSITION = "invalid_transition"
     CONFLICT = "conflict"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"

@@ -26,8 +26,10 @@ from interlock_protocol.types import (
     AnyJson,
     Bounded,
     BoundedObject,
+    FieldFormat,
     FieldType,
     JsonValue,
+    Number,
     OnReject,
     OnTimeout,
     Open,
@@ -76,9 +78,17 @@ class Tolerant(BaseModel):
         return handler(cast("CoreSchema", fields))
 
 
+class FieldOption(Tolerant):
+    """One of the values that a field allows, as it is shown."""
+
+    value: str
+    label: str | None = None
+    description: str | None = None
+
+
 class UserInputField(Tolerant):
     """One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
-    is shown to nobody."""
+    is shown to nobody. What follows `secret` is what the forms of state machines have besides."""
 
     always: ClassVar[frozenset[str]] = frozenset({"description", "allowed_values", "default", "value"})
 
@@ -91,6 +101,18 @@ class UserInputField(Tolerant):
     default: JsonValue = None
     value: JsonValue = None
     secret: bool | None = None
+    format: Open[FieldFormat] | None = None
+    multiline: bool | None = None
+    placeholder: str | None = None
+    max_length: int | None = None
+    min: Number | None = None
+    max: Number | None = None
+    step: Number | None = None
+    options: list[FieldOption] | None = None
+    min_date: str | None = None
+    max_date: str | None = None
+    accept: str | None = None
+    max_size: int | None = None
 
 
 class Choice(Tolerant):
@@ -169,6 +191,11 @@ class StepRequirement(Tolerant):
     executor_requirements: list[ExecutorRequirement] | None = None
     assignees: list[str] | None = None
     presentation: JsonValue = None
+    halted_options: JsonValue = None
+    accepts: JsonValue = None
+    state: str | None = None
+    thread_id: str | None = None
+    halt_id: str | None = None
     retry_count: int | None = None
     max_retries: int | None = None
     timeout_at: str | None = None

@@ -53,6 +53,7 @@ from interlock_protocol.requirements import (
     EchoedRequirement,
     ErrorRequirement,
     ExecutorRequirement,
+    FieldOption,
     StepRequirement,
     Tolerant,
     ToolExecution,
@@ -72,6 +73,7 @@ _SERVER_PARTS: tuple[type[Tolerant], ...] = (
     StepRequirement,
     ErrorRequirement,
     UserInputField,
+    FieldOption,
     Choice,
     ExecutorRequirement,
     ToolExecution,
@@ -181,7 +183,9 @@ def sections() -> dict[str, str]:
         "run-events": _messages(definitions, RUN_EVENTS, "event"),
         "step-requirement": _fields(definitions[StepRequirement.__name__]),
         "error-requirement": _fields(definitions[ErrorRequirement.__name__]),
-        "parts": _parts(definitions, (UserInputField, Choice, ExecutorRequirement, ToolExecution, StepResult)),
+        "parts": _parts(
+            definitions, (UserInputField, FieldOption, Choice, ExecutorRequirement, ToolExecution, StepResult)
+        ),
         "decision": _parts(
             definitions,
             (EchoedRequirement, DecidedField, DecidedExecutorRequirement, DecidedQuestion, EchoedErrorRequirement),

@@ -14,6 +14,12 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from interlock_protocol.types import JsonValue
 
 
+class FieldOption(TypedDict):
+    value: str
+    label: NotRequired[str]
+    description: NotRequired[str]
+
+
 class UserInputField(TypedDict):
     name: str
     field_type: str
@@ -23,6 +29,18 @@ class UserInputField(TypedDict):
     default: JsonValue
     value: JsonValue
     secret: NotRequired[bool]
+    format: NotRequired[str]
+    multiline: NotRequired[bool]
+    placeholder: NotRequired[str]
+    max_length: NotRequired[int]
+    min: NotRequired[float]
+    max: NotRequired[float]
+    step: NotRequired[float]
+    options: NotRequired[list[FieldOption]]
+    min_date: NotRequired[str]
+    max_date: NotRequired[str]
+    accept: NotRequired[str]
+    max_size: NotRequired[int]
 
 
 class Choice(TypedDict):
@@ -87,6 +105,11 @@ class StepRequirement(TypedDict):
     executor_requirements: NotRequired[list[ExecutorRequirement]]
     assignees: NotRequired[list[str]]
     presentation: NotRequired[JsonValue]
+    halted_options: NotRequired[JsonValue]
+    accepts: NotRequired[JsonValue]
+    state: NotRequired[str]
+    thread_id: NotRequired[str]
+    halt_id: NotRequired[str]
     retry_count: NotRequired[int]
     max_retries: NotRequired[int]
     timeout_at: NotRequired[str]
@@ -163,6 +186,7 @@ class StepCompleted(StepEvent):
     content_type: str
     step_response: NotRequired[dict[str, JsonValue]]
     duration_ms: int
+    logs: NotRequired[list[str]]
 
 
 class StepSkipped(StepEvent):
@@ -176,6 +200,7 @@ class StepError(StepEvent):
     error_type: str
     attempt: int
     will_retry: bool
+    logs: NotRequired[list[str]]
 
 
 class RouterPaused(StepEvent):
@@ -195,6 +220,12 @@ class RouterPaused(StepEvent):
     available_choices: NotRequired[list[str]]
     choices: NotRequired[list[Choice]]
     allow_multiple_selections: NotRequired[bool]
+    presentation: NotRequired[JsonValue]
+    halted_options: NotRequired[JsonValue]
+    accepts: NotRequired[JsonValue]
+    state: NotRequired[str]
+    thread_id: NotRequired[str]
+    halt_id: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -228,6 +259,12 @@ class StepOutputReview(StepEvent):
     available_choices: NotRequired[list[str]]
     choices: NotRequired[list[Choice]]
     allow_multiple_selections: NotRequired[bool]
+    presentation: NotRequired[JsonValue]
+    halted_options: NotRequired[JsonValue]
+    accepts: NotRequired[JsonValue]
+    state: NotRequired[str]
+    thread_id: NotRequired[str]
+    halt_id: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -253,6 +290,12 @@ class StepPaused(StepEvent):
     available_choices: NotRequired[list[str]]
     choices: NotRequired[list[Choice]]
     allow_multiple_selections: NotRequired[bool]
+    presentation: NotRequired[JsonValue]
+    halted_options: NotRequired[JsonValue]
+    accepts: NotRequired[JsonValue]
+    state: NotRequired[str]
+    thread_id: NotRequired[str]
+    halt_id: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -338,6 +381,44 @@ class RaceExecutionStarted(StepEvent):
 class RaceExecutionCompleted(StepEvent):
     event: Literal["RaceExecutionCompleted"]
     winner: NotRequired[str]
+
+
+class MachineExecutionStarted(StepEvent):
+    event: Literal["MachineExecutionStarted"]
+    initial_state: str
+
+
+class ThreadStarted(StepEvent):
+    event: Literal["ThreadStarted"]
+    thread_id: str
+    state: str
+
+
+class StateDataMerged(StepEvent):
+    event: Literal["StateDataMerged"]
+    thread_id: str
+    state: str
+    changes: dict[str, JsonValue]
+
+
+class StateChanged(StepEvent):
+    event: Literal["StateChanged"]
+    thread_id: str
+    from_state: str
+    to_state: str
+    trigger: str
+    changes: NotRequired[dict[str, JsonValue]]
+
+
+class ThreadCompleted(StepEvent):
+    event: Literal["ThreadCompleted"]
+    thread_id: str
+    state: str
+
+
+class MachineExecutionCompleted(StepEvent):
+    event: Literal["MachineExecutionCompleted"]
+    state: str
 
 
 class StepsWithdrawn(StepEvent):
@@ -451,6 +532,12 @@ Event: TypeAlias = (
     | ParallelExecutionCompleted
     | RaceExecutionStarted
     | RaceExecutionCompleted
+    | MachineExecutionStarted
+    | ThreadStarted
+    | StateDataMerged
+    | StateChanged
+    | ThreadCompleted
+    | MachineExecutionCompleted
     | StepsWithdrawn
     | ConditionExecutionStarted
     | ConditionExecutionCompleted

@@ -17,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
 from pydantic import JsonValue as JsonValue
@@ -51,6 +52,9 @@ Bounded: TypeAlias = Annotated[list[T], Field(max_length=MAX_LIST, fail_fast=Tru
 BoundedObject: TypeAlias = Annotated[dict[str, AnyJson], Field(max_length=MAX_LIST)]
 """An object with arbitrary values in a client's message."""
 
+Number: TypeAlias = Annotated[int | float, WithJsonSchema({"type": "number"})]
+"""A number of JSON, which stays as it is written: whole, or not."""
+
 PROTOCOL_VERSION = "1.0"
 
 SUBPROTOCOL_JSON = "interlock.v1.json"
@@ -74,11 +78,16 @@ class RunStatus(StrEnum):
 
 FINAL_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR})
 
-StepType: TypeAlias = Literal["Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race"]
+StepType: TypeAlias = Literal[
+    "Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race", "Machine", "Thread", "Halt"
+]
 FieldType: TypeAlias = Literal["str", "int", "float", "bool", "list", "dict"]
+FieldFormat: TypeAlias = Literal["date", "file"]
 OnReject: TypeAlias = Literal["skip", "cancel", "else", "retry"]
 OnTimeout: TypeAlias = Literal["cancel", "skip", "approve"]
 WithdrawReason: TypeAlias = Literal["lost", "failed"]
+Trigger: TypeAlias = Literal["automatic", "resume", "timeout", "error"]
+Join: TypeAlias = Literal["all", "any", "none"]
 SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition"]
 PauseKind: TypeAlias = Literal["step", "executor", "error"]
 PathPart: TypeAlias = str | int

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.loop import Loop
+from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
@@ -16,6 +17,7 @@ from interlock.workflow.containers.sequence import Steps
 from interlock.workflow.declare.errors import DeclarationError, OutputError
 from interlock.workflow.declare.forms import UserInputField
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
+from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Choose, Confirm, ErrorReview, HumanReview, Review, ToolReview
 
@@ -33,19 +35,27 @@ __all__ = [
     "CustomEvent",
     "DeclarationError",
     "ErrorReview",
+    "Halting",
+    "Handler",
+    "HttpLogic",
     "HumanReview",
     "Loop",
+    "Machine",
     "OutputError",
     "Parallel",
     "PauseNotice",
     "Race",
+    "Retry",
     "Review",
     "Router",
+    "ScriptLogic",
+    "State",
     "Step",
     "StepInput",
     "StepOutput",
     "Steps",
     "ToolReview",
+    "Transition",
     "UserInputField",
     "Workflow",
     "__version__",

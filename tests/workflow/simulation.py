@@ -11,7 +11,18 @@ from typing import Any, Literal
 
 from interlock.engine.work.agents import run_agent
 from interlock.secrets.port import Vault
-from interlock.workflow.activities import Activity, AgentTurn, Evaluation, Function, SessionRead, ThreadEnd, content_of
+from interlock.workflow.activities import (
+    Activity,
+    AgentTurn,
+    Evaluation,
+    Function,
+    HttpCall,
+    Returned,
+    Script,
+    SessionRead,
+    ThreadEnd,
+    content_of,
+)
 from interlock.workflow.decide.decide import Decided
 from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
 from interlock.workflow.declare.expressions import Expression
@@ -56,6 +67,7 @@ class Simulation:
     Attributes:
         most: after how many drafts a look is cut short, as a driver does in wide runs; None for never.
         vault: seals the secrets in forms.
+        logic: what a script or a request returns, or a `Returned`.
         held: ids of the steps that a thread of an earlier try is still at work for.
         asked: ids of all that was ever asked.
     """
@@ -69,6 +81,7 @@ class Simulation:
     clock: int = 1_000
     most: int | None = None
     vault: Vault | None = None
+    logic: Callable[[Script | HttpCall], Any] | None = None
     held: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
 
@@ -151,7 +164,7 @@ class Simulation:
                 activity = calls.send(came_to)
             except StopIteration as end:
                 return end.value
-            came_to = called(activity)
+            came_to = called(activity, self.logic)
 
     def run(self) -> Simulation:
         """Go on until only people can: all work finishes, in the order in which it was begun."""
@@ -261,9 +274,13 @@ class Simulation:
         return pending
 
 
-def called(activity: Activity) -> Any:
+def called(activity: Activity, logic: Callable[[Script | HttpCall], Any] | None = None) -> Any:
     """What an activity comes to, at once."""
     match activity:
+        case Script() | HttpCall():
+            assert logic is not None
+            returned = logic(activity)
+            return returned if isinstance(returned, Returned) else Returned(returned)
         case ThreadEnd():
             return None
         case SessionRead():

@@ -608,7 +608,7 @@ export interface RouterPaused {
 }
 /**
  * One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
- * is shown to nobody.
+ * is shown to nobody. What follows `secret` is what the forms of state machines have besides.
  */
 export interface UserInputField {
   name: string;
@@ -619,6 +619,26 @@ export interface UserInputField {
   default: JsonValue;
   value: JsonValue;
   secret?: boolean;
+  format?: "date" | "file";
+  multiline?: boolean;
+  placeholder?: string;
+  max_length?: number;
+  min?: number;
+  max?: number;
+  step?: number;
+  options?: FieldOption[];
+  min_date?: string;
+  max_date?: string;
+  accept?: string;
+  max_size?: number;
+}
+/**
+ * One of the values that a field allows, as it is shown.
+ */
+export interface FieldOption {
+  value: string;
+  label?: string;
+  description?: string;
 }
 /**
  * One route a person may select.

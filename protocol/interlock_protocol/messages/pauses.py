@@ -39,6 +39,12 @@ class PauseEvent(StepEvent):
     available_choices: list[str] | None = None
     choices: list[Choice] | None = None
     allow_multiple_selections: bool | None = None
+    presentation: JsonValue = None
+    halted_options: JsonValue = None
+    accepts: JsonValue = None
+    state: str | None = None
+    thread_id: str | None = None
+    halt_id: str | None = None
     timeout_at: str | None = None
     on_timeout: Open[OnTimeout] | None = None
     on_reject: Open[OnReject] | None = None

@@ -22,7 +22,7 @@ from interlock_protocol.messages.pauses import (
     WorkflowRunOutput,
 )
 from interlock_protocol.requirements import ToolExecution
-from interlock_protocol.types import JsonValue, Open, PathPart, SkipReason, WithdrawReason
+from interlock_protocol.types import JsonValue, Open, PathPart, SkipReason, Trigger, WithdrawReason
 
 
 class WorkflowStarted(RunEvent):
@@ -61,6 +61,7 @@ class StepCompleted(StepEvent):
     content_type: str = "str"
     step_response: dict[str, JsonValue] | None = None
     duration_ms: int = 0
+    logs: list[str] | None = None
 
 
 class StepSkipped(StepEvent):
@@ -78,6 +79,7 @@ class StepError(StepEvent):
     error_type: str
     attempt: int = 1
     will_retry: bool = False
+    logs: list[str] | None = None
 
 
 class LoopExecutionStarted(StepEvent):
@@ -138,6 +140,60 @@ class RaceExecutionCompleted(StepEvent):
 
     event: Literal["RaceExecutionCompleted"] = "RaceExecutionCompleted"
     winner: str | None = None
+
+
+class MachineExecutionStarted(StepEvent):
+    """A state machine began."""
+
+    event: Literal["MachineExecutionStarted"] = "MachineExecutionStarted"
+    initial_state: str
+
+
+class ThreadStarted(StepEvent):
+    """A thread of a state machine began, in this state."""
+
+    event: Literal["ThreadStarted"] = "ThreadStarted"
+    thread_id: str
+    state: str
+
+
+class StateDataMerged(StepEvent):
+    """What entering a state returned was merged into the machine's data: `changes` as in `StateChanged`."""
+
+    event: Literal["StateDataMerged"] = "StateDataMerged"
+    thread_id: str
+    state: str
+    changes: dict[str, JsonValue]
+
+
+class StateChanged(StepEvent):
+    """A thread went on to another state. What the former one returned was merged into the machine's data.
+
+    `changes` has the keys of the data that are new, `added: {key: value}`, and those that have another value, `updated:
+    {key: {from, to}}`; it is absent if nothing has changed.
+    """
+
+    event: Literal["StateChanged"] = "StateChanged"
+    thread_id: str
+    from_state: str
+    to_state: str
+    trigger: Open[Trigger]
+    changes: dict[str, JsonValue] | None = None
+
+
+class ThreadCompleted(StepEvent):
+    """A thread of a state machine reached this terminal state."""
+
+    event: Literal["ThreadCompleted"] = "ThreadCompleted"
+    thread_id: str
+    state: str
+
+
+class MachineExecutionCompleted(StepEvent):
+    """Every thread of a state machine has ended; `state` is the terminal one of its main thread."""
+
+    event: Literal["MachineExecutionCompleted"] = "MachineExecutionCompleted"
+    state: str
 
 
 class StepsWithdrawn(StepEvent):
@@ -289,6 +345,12 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         ParallelExecutionCompleted,
         RaceExecutionStarted,
         RaceExecutionCompleted,
+        MachineExecutionStarted,
+        ThreadStarted,
+        StateDataMerged,
+        StateChanged,
+        ThreadCompleted,
+        MachineExecutionCompleted,
         StepsWithdrawn,
         ConditionExecutionStarted,
         ConditionExecutionCompleted,

@@ -29,6 +29,7 @@ from interlock.engine.driving.pool import Pool
 from interlock.engine.upkeep.outbox import OnPause, PauseRelay
 from interlock.engine.upkeep.takeover import Takeover
 from interlock.engine.upkeep.timers import Timers
+from interlock.engine.work.logic import LogicRunners
 from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import Store
@@ -52,6 +53,7 @@ class Engine:
         on_pause: called for each pause; the links that it gets start with `base_url`.
         counters: counts claims.
         vault: seals the secrets that people type into forms.
+        logic: runs the scripts and the requests of state machines.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Engine:
         is_alone: bool = False,
         counters: Counters | None = None,
         vault: Vault | None = None,
+        logic: LogicRunners | None = None,
     ) -> None:
         self.log = log
         self.store = store
@@ -76,9 +79,16 @@ class Engine:
         self.timers = Timers(store, self.clock, self._expire)
         self.relay = None if on_pause is None else PauseRelay(store, self.clock, on_pause, self._logged, base_url)
         ports = Ports(
-            log, store, self.clock, self.relay, counters or Counters(), vault=vault, max_log_events=max_log_events
+            log,
+            store,
+            self.clock,
+            self.relay,
+            counters or Counters(),
+            vault=vault,
+            max_log_events=max_log_events,
+            logic=logic or LogicRunners(),
         )
-        self._expressions = ports.expressions
+        self._expressions, self._logic = ports.expressions, ports.logic
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
             definitions,
@@ -114,6 +124,7 @@ class Engine:
             await asyncio.wait(under_way, timeout=grace)
         await self._pool.stop(grace)
         await self._expressions.close()
+        await self._logic.aclose()
 
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -159,4 +159,4 @@ class Returned:
     secrets: frozenset[str] = field(default_factory=frozenset)
 
 
-Activity: TypeAlias = SessionRead | Function | AgentTurn | Evaluation | ThreadEnd
+Activity: TypeAlias = SessionRead | Function | AgentTurn | Evaluation | ThreadEnd | Script | HttpCall

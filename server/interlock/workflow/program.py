@@ -21,12 +21,15 @@ from interlock.workflow.activities import (
     Evaluation,
     Expression,
     Function,
+    HttpCall,
     OutputError,
+    Script,
     Session,
     SessionRead,
     StepInput,
     ThreadEnd,
 )
+from interlock.workflow.containers.machine import Machine
 from interlock.workflow.decide import decide as decisions
 from interlock.workflow.decide.asked_again import asked_again
 from interlock.workflow.decide.decide import Decided, MayDecide
@@ -71,6 +74,7 @@ __all__ = [
     "Evaluation",
     "Expression",
     "Function",
+    "HttpCall",
     "OutputError",
     "Part",
     "Path",
@@ -78,6 +82,7 @@ __all__ = [
     "Requirement",
     "Resolution",
     "RunState",
+    "Script",
     "Session",
     "SessionRead",
     "StepInput",
@@ -113,6 +118,7 @@ class Program:
         id, name, version: as declared.
         fingerprint: a hash of its structure: if it is unchanged, a waiting run goes on.
         asks_secrets: whether one of its forms has a secret.
+        run_prefix: what the ids of its runs begin with: those of a machine are instances.
     """
 
     def __init__(self, workflow: Workflow) -> None:
@@ -123,6 +129,7 @@ class Program:
         self.version = workflow.version
         self.fingerprint = workflow.fingerprint
         self.asks_secrets = workflow.asks_secrets
+        self.run_prefix = "inst_" if isinstance(workflow.steps[0], Machine) and len(workflow.steps) == 1 else "run-"
 
     # ── Starting ────────────────────────────────────────────────────────────────────────────────────────
 

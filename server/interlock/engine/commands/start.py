@@ -86,7 +86,7 @@ async def _asked_for(context: Context, message: StartWorkflow) -> Program:
 
 
 def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program) -> NewRun:
-    run_id = f"run-{uuid.uuid4().hex}"
+    run_id = f"{program.run_prefix}{uuid.uuid4().hex}"
     return NewRun(
         run_id=run_id,
         workflow_id=program.id,

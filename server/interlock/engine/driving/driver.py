@@ -30,6 +30,7 @@ from interlock.engine.driving.rows import audit_of, settlement_of
 from interlock.engine.driving.writer import OwnershipLost, Writer
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads
+from interlock.engine.work.logic import LogicRunners
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
@@ -84,6 +85,7 @@ class Ports:
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
     expressions: Expressions = field(default_factory=Expressions)
+    logic: LogicRunners = field(default_factory=LogicRunners)
     max_log_events: int | None = None
     threads: Threads = field(default_factory=Threads)
 
@@ -126,7 +128,9 @@ class Driver:
         self._cut_off = claimed.abandoned
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
         self._threads = ports.threads
-        self._worker = Worker(program, self.writer, self.sessions, ports.threads, ports.expressions, ports.vault)
+        self._worker = Worker(
+            program, self.writer, self.sessions, ports.threads, ports.expressions, ports.logic, ports.vault
+        )
         self._draining = False
         self._is_ending = False
         self._settling: asyncio.Task[None] | None = None

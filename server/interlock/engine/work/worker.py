@@ -18,6 +18,7 @@ from typing import Any
 from interlock.engine.work.agents import run_agent
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads, TimeLimitExceeded, call, execute, time_limited
+from interlock.engine.work.logic import LogicRunners
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.stream import RunWriter, StepStream
 from interlock.secrets.port import Vault
@@ -28,7 +29,9 @@ from interlock.workflow.program import (
     Evaluation,
     Expression,
     Function,
+    HttpCall,
     Program,
+    Script,
     SessionRead,
     StepInput,
     ThreadEnd,
@@ -54,6 +57,7 @@ class Worker:
         sessions: Sessions,
         threads: Threads,
         expressions: Expressions,
+        logic: LogicRunners,
         vault: Vault | None = None,
     ) -> None:
         self._program = program
@@ -61,6 +65,7 @@ class Worker:
         self._writer = writer
         self._sessions = sessions
         self._expressions = expressions
+        self._logic = logic
         self.is_cancelled = False
         self.secrets: set[str] = set()
         self._streams: dict[Work, StepStream] = {}
@@ -105,6 +110,8 @@ class Worker:
                 return await call(function, replace(given, _cancelled=lambda: self._is_cancelled(work)))
             case Evaluation(function, given):
                 return await call(function, given)
+            case Script() | HttpCall():
+                return await self._logic.run(activity)
             case ThreadEnd():
                 return await self._thread_ended(activity, work)
 

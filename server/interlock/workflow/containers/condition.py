@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from interlock.workflow.containers.port import COMPLETED, Container, Evaluate, Fold, Inside, Move, Say, Skip, truth
+from interlock.workflow.containers.port import (
+    COMPLETED,
+    Container,
+    Evaluate,
+    Fold,
+    Inside,
+    Move,
+    Say,
+    Scope,
+    Skip,
+    truth,
+)
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared, Evaluator, check_names, evaluator_of, nodes_of
 from interlock.workflow.declare.reviews import HumanReviews
@@ -100,7 +111,7 @@ class Condition(Node, Container[Branching]):
     def order(self, own: Branching) -> Sequence[str]:
         return [node.name for node in (self.steps if own.branch == "if" else self.else_steps)]
 
-    def kept(self, facts: Mapping[str, Any]) -> JsonObject:
+    def kept(self, facts: Mapping[str, Any], given: Scope) -> JsonObject:
         return {"else": True} if self.else_steps and "else" in facts["allowed_on_reject"] else {}
 
     def gone(self, own: Branching, node: NodeState) -> str | None:

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeAlias, 
 from pydantic import BaseModel
 
 from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Evaluator, Workflow
 from interlock.workflow.declare.places import Place
@@ -88,14 +89,24 @@ class Inside(Protocol):
         """Run these nodes (None: all) in order. Return the first outcome that doesn't let the next node begin, else
         COMPLETED."""
 
-    def each(self) -> Mapping[str, Outcome]:
-        """Run all nodes at once. Return the outcome of each, in their order."""
+    def each(self, names: Iterable[str] | None = None) -> Mapping[str, Outcome]:
+        """Run these nodes (None: all) at once. Return the outcome of each, in their order."""
 
     def has_entered(self, name: str) -> bool:
         """Return True if this node was entered before."""
 
     def ended(self, name: str) -> int | None:
         """The index in the log at which this node ended; None if it hasn't ended."""
+
+    def own(self, *names: str) -> Any:
+        """The own state of the container at this path inside."""
+
+    @property
+    def given(self) -> Scope:
+        """The input of the first node inside."""
+
+    def content(self, name: str) -> Any:
+        """The content of this node so far, or MISSING."""
 
 
 # ── The moves of a container ────────────────────────────────────────────────────────────────────────────
@@ -132,6 +143,14 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Fail:
+    """End the container with an error of its own, and everything in it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Withdraw:
     """Give up these nodes inside, and everything in them, with this outcome: they `lost` to another, or something in
     them has `failed`. Everything else that this look at the container found is dropped."""
@@ -141,7 +160,7 @@ class Withdraw:
     outcome: Outcome = OPEN
 
 
-Move: TypeAlias = Say | Evaluate | AskAboutOutput | Skip | Withdraw | Outcome
+Move: TypeAlias = Say | Evaluate | AskAboutOutput | Skip | Fail | Withdraw | Outcome
 """What comes next in a container. An outcome is the container's own: open, or one that it passes on."""
 
 
@@ -169,11 +188,13 @@ MISSING: Final = _Missing()
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The input of a node at a place of a run. `schema` is the model that `input` is an instance of, if one is
-    declared; `feedback` and `previous_output` are set when an output was sent back."""
+    declared, and `data` that of the state machine around; `feedback` and `previous_output` are set when an output was
+    sent back."""
 
     input: JsonValue
     schema: type[BaseModel] | None = None
     previous: JsonValue = None
+    data: JsonObject | None = None
     iteration: int | None = None
     max_iterations: int | None = None
     feedback: str | None = None
@@ -290,9 +311,35 @@ class Container(Generic[O]):
         """The `on_reject` values among these that are possible in its current state."""
         return allowed
 
-    def kept(self, facts: Mapping[str, Any]) -> JsonObject:
+    def kept(self, facts: Mapping[str, Any], given: Scope) -> JsonObject:
         """What to fold of a question besides its facts."""
         return {}
+
+    # Containers that ask for input of their own, and those that act on what a node inside returns:
+
+    def question(self, given: Scope) -> JsonObject:
+        """The facts of its own question that depend on its input."""
+        return {}
+
+    def checked(self, facts: Mapping[str, Any], values: JsonObject) -> tuple[JsonObject, list[JsonObject]] | None:
+        """The input given to its own question, completed, and what is wrong with it; None if it asks for none."""
+        return None
+
+    def judged(self, own: O, values: JsonObject) -> JsonObject | None:
+        """What is logged, for this container alone, with input that is right; None if nothing can follow from it."""
+        return {}
+
+    def unanswered(self) -> tuple[JsonObject, JsonObject] | None:
+        """The decision of its question's timeout, and what is logged with it, if that approves."""
+        return None
+
+    def taken(self, own: O, inside: Inside, names: Sequence[Any], output: Content) -> Move | None:
+        """What follows at once, and is logged together, when a step inside returns an output.
+
+        Args:
+            names: the path from this container to the step.
+        """
+        return None
 
 
 def reviewed(review: Review, evaluator: Evaluator | None = None) -> Move:

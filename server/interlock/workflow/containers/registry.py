@@ -7,6 +7,7 @@ from typing import Any
 
 from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.loop import Loop
+from interlock.workflow.containers.machine import Halt, Machine, Thread
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.port import Container, Fold
 from interlock.workflow.containers.race import Race
@@ -24,6 +25,9 @@ CONTAINERS: tuple[type[Container[Any]], ...] = (
     Router,
     Loop,
     Race,
+    Machine,
+    Thread,
+    Halt,
 )
 
 KINDS: Mapping[str, type[Container[Any]]] = {kind.kind: kind for kind in CONTAINERS}

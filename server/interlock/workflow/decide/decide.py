@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.secrets.port import STRUCK, Vault
 from interlock.workflow.decide.merge import (
     Echoed,
+    container_at,
     given_in,
     kinds_of,
     made,
@@ -35,7 +36,7 @@ from interlock.workflow.run.events import Draft, run_event, step_facts
 from interlock.workflow.run.policy import Part, is_resolved
 from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.scope import place_at
-from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState
+from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState, node_at
 from interlock.workflow.run.walk import TIMEOUT
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_CLIENT_DEPTH
@@ -113,7 +114,8 @@ def decide(
             continue
         sent = _without_repeats(state, found, merge(workflow, state, found, given))
         if sent is not None:
-            decided[found.id] = _sealed(state, found, sent, made(workflow, state, found, sent), vault)
+            each_decided = _sealed(state, found, sent, made(workflow, state, found, sent), vault)
+            decided[found.id] = _judged(workflow, state, each_decided)
     if not given_to:
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
@@ -174,7 +176,7 @@ def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...
         now: the time by the store's clock, in milliseconds since 1970.
     """
     due = [each for each in state.requirements.values() if each.due is not None and each.due <= now]
-    return tuple(Decided(each, timed_out(workflow, state, each)) for each in due)
+    return tuple(Decided(each, *timed_out(workflow, state, each)) for each in due)
 
 
 def next_timer(state: RunState) -> int | None:
@@ -210,6 +212,24 @@ def _carried(state: RunState, given: dict[str, Any]) -> dict[str, Any]:
         details: Any = [{"field": fault.where, "error": fault.sentence}]
         raise Refusal(ErrorCode.INVALID_JSON, fault.sentence, details=details, run_id=state.run_id) from None
     return given
+
+
+def _judged(workflow: Workflow, state: RunState, decided: Decided) -> Decided:
+    """A decision with what a container logs with it, for which the container must be able to go on.
+
+    Raises:
+        Refusal: `invalid_transition`.
+    """
+    requirement, values = decided.requirement, decided.decision.get("user_input")
+    container = None if is_about_definition(requirement) else container_at(workflow, requirement)
+    node = node_at(state, requirement.path)
+    if container is None or node is None or not isinstance(values, dict):
+        return decided
+    private = container.judged(container.own_of(node), values)
+    if private is None:
+        sentence = "No transition fits this input, and nothing has changed; give other values, or see the conditions."
+        raise Refusal(ErrorCode.INVALID_TRANSITION, sentence, run_id=state.run_id)
+    return replace(decided, private={**decided.private, **private})
 
 
 # ── Finding the requirement ─────────────────────────────────────────────────────────────────────────────

@@ -21,6 +21,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from interlock.workflow.containers.port import Container
+from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.arguments import faults_of_arguments
 from interlock.workflow.declare.form_models import Misfit, instance_of, sentence
 from interlock.workflow.declare.forms import check_input, is_same, made_of
@@ -141,6 +143,11 @@ def made(workflow: Workflow, state: RunState, requirement: Requirement, decision
         raise refused(state, requirement, list(misfit.wrong)) from None
 
 
+def container_at(workflow: Workflow, requirement: Requirement) -> Container[Any] | None:
+    """The container that asks; None if it is a step."""
+    return container_of(place_at(workflow, tuple(requirement.path)).node)
+
+
 def _model_asked(workflow: Workflow, requirement: Requirement) -> type[BaseModel] | None:
     """The model of the form that a step asks for."""
     ask = place_at(workflow, tuple(requirement.path)).node.asks(Ask)
@@ -253,6 +260,10 @@ def _merge_input(workflow: Workflow, _: RunState, requirement: Requirement, give
 
 def _checked_form(workflow: Workflow, requirement: Requirement, values: Mapping[str, JsonValue]) -> Merged:
     """The filled-in form of a step, checked."""
+    container = container_at(workflow, requirement)
+    checked = None if container is None else container.checked(requirement.facts, dict(values))
+    if checked is not None:
+        return checked[0], list(checked[1])
     accepted, wrong = check_input(requirement.facts["user_input_schema"], values, _model_asked(workflow, requirement))
     return accepted, list(wrong)
 
@@ -438,8 +449,17 @@ _MERGERS: dict[str, Callable[[Workflow, RunState, Requirement, Given], Merged]] 
 # ── Timeouts ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def timed_out(workflow: Workflow, state: RunState, requirement: Requirement) -> JsonObject:
-    """The decision that a timeout makes (rule 7)."""
+def timed_out(workflow: Workflow, state: RunState, requirement: Requirement) -> tuple[JsonObject, JsonObject]:
+    """The decision that a timeout makes, and what is logged with it."""
+    if requirement.facts["on_timeout"] == "approve" and not is_about_definition(requirement):
+        container = container_at(workflow, requirement)
+        unanswered = None if container is None else container.unanswered()
+        if unanswered is not None:
+            return unanswered
+    return _timed_out(workflow, state, requirement), {}
+
+
+def _timed_out(workflow: Workflow, state: RunState, requirement: Requirement) -> JsonObject:
     then = requirement.facts["on_timeout"]
     if requirement.kind == "requires_error_decision":
         return {"decision": then}

@@ -239,12 +239,21 @@ def _is_allowed(value: JsonValue, allowed: Sequence[JsonValue] | None) -> bool:
 
 
 def is_same(one: JsonValue, other: JsonValue) -> bool:
-    """Equality in JSON's sense, at every depth: without Python's `True == 1`."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+    """Equality in JSON's sense, at every depth, however deep: without Python's `True == 1`."""
+    left: list[tuple[JsonValue, JsonValue]] = [(one, other)]
+    while left:
+        one, other = left.pop()
+        if isinstance(one, dict) and isinstance(other, dict):
+            if one.keys() != other.keys():
+                return False
+            left.extend((value, other[key]) for key, value in one.items())
+        elif isinstance(one, list) and isinstance(other, list):
+            if len(one) != len(other):
+                return False
+            left.extend(zip(one, other, strict=True))
+        elif one != other or isinstance(one, bool) != isinstance(other, bool):
+            return False
+    return True
 
 
 def canonical(value: JsonValue) -> JsonValue:

@@ -105,6 +105,7 @@ class StepInput:
         user_id: the run's owner.
         account: the account of that user.
         namespace: the run's namespace in that account.
+        workflow_data: inside a state machine, its data.
         attempt: counts the tries of this step, from 1.
         iteration: the iteration of the nearest enclosing loop, from 1; None outside of loops.
         max_iterations: the bound of the nearest enclosing loop.
@@ -126,6 +127,7 @@ class StepInput:
     idempotency_key: str = ""
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
+    workflow_data: Mapping[str, Any] = field(default_factory=dict)
     _contents: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
     _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
 
@@ -153,6 +155,8 @@ class Content:
 
     Attributes:
         model: the path of the model that it was an instance of.
+        logs: what a script logged.
+        response: what only the transitions of a machine's state see, and no log has.
     """
 
     content: JsonValue
@@ -161,6 +165,8 @@ class Content:
     error: str | None = None
     stop: bool = False
     model: str | None = None
+    logs: tuple[str, ...] = ()
+    response: JsonValue = None
 
 
 def content_of(returned: Any) -> Content:

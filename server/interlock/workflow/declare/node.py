@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.declare.reviews import AnyReview, Ask, Choose, Confirm, Gate, HumanReviews, Reviews, reviews_of
+from interlock.workflow.declare.reviews import (
+    AnyReview,
+    Ask,
+    Choose,
+    Confirm,
+    Gate,
+    HumanReviews,
+    Resume,
+    Reviews,
+    reviews_of,
+)
 from interlock.workflow.declare.values import check_name
 from interlock_protocol.limits import MAX_QUOTED
 from interlock_protocol.types import StepType
@@ -52,7 +62,7 @@ class Node:
     @property
     def gates(self) -> tuple[Gate, ...]:
         """The reviews before it runs, in order."""
-        return tuple(each for each in self.reviews.values() if isinstance(each, Confirm | Ask | Choose))
+        return tuple(each for each in self.reviews.values() if isinstance(each, Confirm | Ask | Choose | Resume))
 
     def asks(self, review: type[R]) -> R | None:
         """The review of this class, if it has one."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -22,6 +22,7 @@ from interlock.workflow.declare.agents import AgentExecutor, is_agent
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import StepInput
+from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic
 from interlock.workflow.declare.node import Node, quoted
 from interlock.workflow.declare.places import Place, fingerprint_of, places_of, schema_of, walk_places
 from interlock.workflow.declare.reviews import (
@@ -54,11 +55,13 @@ class Step(Node):
         executor: a function, coroutine function, generator or async generator that takes a `StepInput`.
         agent: an agent to run here instead: an `AgentExecutor`, such as an adapter to a framework's agent.
         workflow: a workflow to run here instead, as steps of this run.
+        logic: a script or a request over HTTP to run here instead: see `Machine`.
         human_review: Confirm, Ask, Review, ErrorReview; with an agent ToolReview (a nested workflow: only Confirm).
         on_error: what happens after an error that is not retried: the run `fail`s, the step is `skip`ped, or the run
             `pause`s for a person to decide: retry, skip or cancel.
         retries: how often an error is retried automatically, with exponential backoff (0.1 s doubling to 30 s, and
             jitter).
+        retry: how often and when logic is retried, instead of `retries`.
         time_limit: how long one try may take, in seconds; exceeding it is an error like any other. A thread can't be
             stopped: the next try begins when the thread has ended or, if it is still running after the same time
             again, never.
@@ -66,14 +69,17 @@ class Step(Node):
             side effects that must not happen twice.
 
     Raises:
-        DeclarationError: not exactly one of executor, agent and workflow, or an option that this kind doesn't have.
+        DeclarationError: not exactly one of executor, agent, workflow and logic, or an option that this kind doesn't
+            have.
     """
 
     executor: Executor | None
     agent: AgentExecutor | None
     workflow: Workflow | None
+    logic: Logic | None
     on_error: OnError
     retries: int
+    retry: Retry | None
     time_limit: float | None
     restart: Restart
 
@@ -84,24 +90,28 @@ class Step(Node):
         *,
         agent: Any = None,
         workflow: Workflow | None = None,
+        logic: Logic | None = None,
         human_review: HumanReviews = None,
         on_error: OnError = "fail",
         retries: int = 0,
+        retry: Retry | None = None,
         time_limit: float | None = None,
         restart: Restart = "again",
     ) -> None:
         place = f"Step {name!r}"
-        if sum(each is not None for each in (executor, agent, workflow)) != 1:
-            raise DeclarationError(f"{place} takes exactly one of executor, agent and workflow.")
+        if sum(each is not None for each in (executor, agent, workflow, logic)) != 1:
+            raise DeclarationError(f"{place} takes exactly one of executor, agent, workflow and logic.")
         if executor is not None and not callable(executor):
             raise DeclarationError(f"{place}: the executor must be a function, not {executor!r}.")
         if workflow is not None and not isinstance(workflow, Workflow):
             raise DeclarationError(f"{place}: workflow must be a Workflow, not {workflow!r}.")
         if agent is not None:
             _check_agent(agent, place=place)
-        self._declare(executor=executor, agent=agent, workflow=workflow)
+        if logic is not None and not isinstance(logic, ScriptLogic | HttpLogic):
+            raise DeclarationError(f"{place}: logic must be a ScriptLogic or an HttpLogic, not {logic!r}.")
+        self._declare(executor=executor, agent=agent, workflow=workflow, logic=logic)
         self._begin(name, human_review)
-        self._declare(on_error=on_error, retries=retries, time_limit=time_limit, restart=restart)
+        self._declare(on_error=on_error, retries=retries, retry=retry, time_limit=time_limit, restart=restart)
         _check_policies(self, place=place)
 
     @property
@@ -115,6 +125,8 @@ class Step(Node):
     @property
     def relied_on(self) -> list[Any]:
         agent = None if self.agent is None else [self.agent.id, self.agent.type]
+        if self.logic is not None:
+            return [None, [type(self.logic).__name__, asdict(self.logic)], None]
         return [None, agent, None if self.workflow is None else schema_of(self.workflow.input_schema)]
 
 
@@ -137,6 +149,8 @@ def _check_policies(step: Step, *, place: str) -> None:
     is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
     if limit is not None and not (is_number and 0 < limit <= MAX_TIMEOUT):
         raise DeclarationError(f"{place}: time_limit is a number of seconds above 0, not {limit!r}.")
+    if step.retry is not None and (step.logic is None or step.retries):
+        raise DeclarationError(f"{place}: retry is for a step with logic, instead of retries.")
     if step.restart not in ("again", "ask"):
         raise DeclarationError(f"{place}: restart is again or ask, not {step.restart!r}.")
     if step.workflow is not None and (step.on_error, step.retries, limit, step.restart) != ("fail", 0, None, "again"):

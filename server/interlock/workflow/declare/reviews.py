@@ -84,6 +84,22 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """Ask a person for the input with which a halted state machine goes on. The halt says what fits.
+
+    Args:
+        timeout: how long to wait, in seconds; None means forever.
+        on_timeout: `cancel` the run, or `approve`: go on to the state that the halt names for it.
+        assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+    """
+
+    _: KW_ONLY
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
+    assignees: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Choose:
     """Ask a person which routes of a Router to take.
 
@@ -164,10 +180,10 @@ class ErrorReview:
     assignees: Sequence[str] | None = None
 
 
-Gate: TypeAlias = Confirm | Ask | Choose
+Gate: TypeAlias = Confirm | Ask | Choose | Resume
 """The reviews before a node runs."""
 
-AnyReview: TypeAlias = Confirm | Ask | Choose | Review | ToolReview | ErrorReview
+AnyReview: TypeAlias = Confirm | Ask | Choose | Resume | Review | ToolReview | ErrorReview
 """All reviews that a node may have."""
 
 REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
@@ -179,6 +195,9 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Parallel": (Confirm,),
     "Race": (Confirm,),
     "Workflow": (Confirm,),
+    "Machine": (Confirm,),
+    "Thread": (),
+    "Halt": (Resume,),
 }
 """The reviews that each kind of node may have, in the order in which they are asked (rule 1)."""
 
@@ -190,6 +209,7 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Steps": ("skip", "cancel"),
     "Parallel": ("skip", "cancel"),
     "Race": ("skip", "cancel"),
+    "Machine": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),
 }
 """The `on_reject` values that a confirmation may have, by the kind of the node."""
@@ -207,7 +227,7 @@ def kind_of(review: AnyReview, kind: StepType) -> str:
     match review:
         case Confirm():
             return "requires_confirmation"
-        case Ask():
+        case Ask() | Resume():
             return "requires_user_input"
         case Choose():
             return "requires_route_selection"

@@ -17,7 +17,9 @@ from typing import Any
 from interlock.workflow.containers.port import Judged as Judged
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.agents import AgentPause, ToolRequest
+from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.io import Content
+from interlock.workflow.declare.logic import MAX_WAIT, HttpLogic
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import ToolReview
@@ -122,6 +124,7 @@ def _executed(look: Walk, work: Work, node: NodeState, result: Executed) -> None
     else:
         look.say(place, node, path, "StepCompleted", **completion(result.output, elapsed(node.started_at, look.now)))
         _keep_session(look, result)
+        look.taken(place, path, result.output)
 
 
 def _keep_session(look: Walk, result: Executed) -> None:
@@ -204,7 +207,7 @@ def failed(
         at_work: whether its thread is still running.
         secrets: values that the error must not repeat.
     """
-    retry_at = _retry_at(state, work, now, jitter)
+    retry_at = _retry_at(state, work, error, now, jitter)
     private = None if retry_at is None else {"retry_at": retry_at, **({"at_work": True} if at_work else {})}
     return _error(
         workflow,
@@ -213,18 +216,26 @@ def failed(
         work.path,
         _node_of(state, work),
         said(error, secrets),
-        legible(type(error).__name__),
+        error.code if isinstance(error, LogicError) else legible(type(error).__name__),
         will_retry=retry_at is not None,
         private=private,
+        logs=error.logs if isinstance(error, LogicError) else (),
     )
 
 
-def _retry_at(state: RunState, work: Work, now: int, jitter: float) -> int | None:
+def _retry_at(state: RunState, work: Work, error: BaseException, now: int, jitter: float) -> int | None:
     """The time of a failed step's next try; None if it isn't retried."""
     step, node = work.place.node, node_at(state, list(work.path))
-    if work.task != "execute" or not isinstance(step, Step) or node is None or node.tries.in_a_row > step.retries:
+    if work.task != "execute" or not isinstance(step, Step) or node is None:
         return None
-    return now + round(1000 * jitter * backoff(node.tries.in_a_row))
+    tries, retry = node.tries.in_a_row, step.retry
+    if tries > (step.retries if retry is None else retry.attempts - 1):
+        return None
+    if isinstance(error, LogicError) and isinstance(step.logic, HttpLogic) and not error.may_retry:
+        return None
+    wait = backoff(tries) if retry is None else retry.wait(tries)
+    asked = (error.retry_after or 0.0) if isinstance(error, LogicError) else 0.0
+    return now + round(1000 * max(jitter * wait, min(asked, MAX_WAIT)))
 
 
 def backoff(tries: int) -> float:
@@ -244,12 +255,14 @@ def _error(
     *,
     will_retry: bool = False,
     private: dict[str, Any] | None = None,
+    logs: Sequence[str] = (),
 ) -> Draft:
-    fields = {
+    fields: dict[str, Any] = {
         "error": sentence,
         "error_type": error_type,
         "attempt": max(node.tries.attempt, 1),
         "will_retry": will_retry,
+        "logs": list(logs) or None,
     }
     return Draft(step_event(state, workflow.name, place, path, node.visit, "StepError", **fields), private)
 

@@ -12,7 +12,8 @@ Source: `docs/workflows.md`, "What a step is given" and "Secrets".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Set
+import urllib.parse
+from collections.abc import Callable, Generator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,15 +22,28 @@ from pydantic_core import from_json, to_json
 
 from interlock.secrets.port import SecretUnreadable, Vault, struck
 from interlock.store.session_changes import difference, patched
-from interlock.workflow.activities import Activity, AgentTurn, Evaluation, Function, SessionRead, ThreadEnd
+from interlock.workflow.activities import (
+    Activity,
+    AgentTurn,
+    Evaluation,
+    Function,
+    HttpCall,
+    Returned,
+    Script,
+    SessionRead,
+    ThreadEnd,
+)
+from interlock.workflow.containers.machine import ENTER
 from interlock.workflow.containers.port import MISSING, Judged, truth
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare import templates
 from interlock.workflow.declare.agents import AgentPause
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.form_models import Misfit
 from interlock.workflow.declare.forms import answer_of
 from interlock.workflow.declare.inputs import nested_input
 from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
+from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.reviews import Ask, Review
@@ -53,6 +67,10 @@ T = TypeVar("T")
 
 Calls: TypeAlias = Generator[Activity, Any, T]
 """A piece of work: it yields activities to run, and returns its result."""
+
+
+SECRETS = frozenset({"secrets"})
+"""The root of templates that is filled in only when a request is sent."""
 
 
 def _no() -> bool:
@@ -113,6 +131,8 @@ class _Piece:
             given.session.state.update(patched(before, node.session_changes))
         if step.executor is not None:
             output = yield Function(step.executor, given, step.time_limit)
+        elif step.logic is not None:
+            output = yield from self._logic(step.logic, given)
         else:
             assert step.agent is not None
             output = yield AgentTurn(step.agent, None if node is None else node.agent, given, step.time_limit)
@@ -148,6 +168,30 @@ class _Piece:
             return Judged(reviewed=True)
         return Judged(reviewed=False, ends=self._work.evaluator is not None and (yield from self.evaluation()))
 
+    # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────
+
+    def _logic(self, logic: Logic, given: StepInput) -> Calls[Content]:
+        """Run a script, or make a request. What it returns is what is merged into the machine's data."""
+        roots: dict[str, Any] = {
+            "input": given.input,
+            "workflow_data": given.workflow_data,
+            "context": {
+                "namespace": given.namespace,
+                "instance_id": given.run_id,
+                "workflow_name": self._workflow.name,
+                "state_name": self._step.name.removesuffix(ENTER),
+            },
+        }
+        if isinstance(logic, ScriptLogic):
+            returned: Returned = yield Script(logic.code, roots, given.account)
+            content: JsonValue = returned.value
+        else:
+            returned = yield _request(logic, roots, given)
+            content = {} if logic.output is None else {logic.output: returned.value}
+        self._around.secrets.update(returned.secrets)
+        response = None if isinstance(logic, ScriptLogic) else returned.value
+        return Content(content, "json", logs=returned.logs, response=response)
+
     # ── The code to call ────────────────────────────────────────────────────────────────────────────────
 
     def _is_reviewed(self, output: Content) -> Calls[bool]:
@@ -181,6 +225,7 @@ class _Piece:
             user_id=self._state.user_id,
             account=self._state.account,
             namespace=self._state.namespace or home_of(self._state.user_id),
+            workflow_data=_copy_of(scope.data or {}),
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
@@ -261,7 +306,26 @@ def _without(output: Content, secrets: Set[str]) -> Content:
     if not secrets and output.error is None:
         return output
     error = None if output.error is None else legible(str(struck(output.error, secrets)))
-    return replace(output, content=struck(output.content, secrets), error=error)
+    logs = tuple(str(struck(each, secrets)) for each in output.logs)
+    return replace(output, content=struck(output.content, secrets), error=error, logs=logs)
+
+
+def _request(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput) -> HttpCall:
+    """The request of a state, with everything filled in but the secrets."""
+
+    def filled(value: JsonValue, quote: Callable[[str], str] | None = None) -> Any:
+        return templates.expand(value, roots, keep=SECRETS, quote=quote)
+
+    headers: dict[str, JsonValue] = dict(logic.headers)
+    return HttpCall(
+        method=logic.method,
+        url=filled(logic.url, lambda text: urllib.parse.quote(text, safe="")),
+        headers={name: str(value) for name, value in filled(headers).items()},
+        body=filled(logic.body),
+        account=given.account,
+        time_limit=logic.timeout,
+        idempotency_key=given.idempotency_key,
+    )
 
 
 def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:

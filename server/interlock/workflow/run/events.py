@@ -36,7 +36,7 @@ class Draft:
         return bool(self.event["event"] == "StepsWithdrawn")
 
 
-def run_event(state: RunState, workflow_name: str, name: str, **fields: Any) -> dict[str, Any]:
+def run_event(state: RunState, workflow_name: str, name: str, /, **fields: Any) -> dict[str, Any]:
     """An event of the run as a whole."""
     event: dict[str, Any] = {
         "event": name,
@@ -51,7 +51,7 @@ def run_event(state: RunState, workflow_name: str, name: str, **fields: Any) -> 
 
 
 def step_event(
-    state: RunState, workflow_name: str, place: Place, path: Path, visit: int, name: str, **fields: Any
+    state: RunState, workflow_name: str, place: Place, path: Path, visit: int, name: str, /, **fields: Any
 ) -> dict[str, Any]:
     """An event of one step."""
     event = run_event(state, workflow_name, name, **step_facts(place, path, visit))

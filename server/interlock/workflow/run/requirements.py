@@ -26,6 +26,7 @@ from interlock.workflow.declare.reviews import (
     Choose,
     Confirm,
     ErrorReview,
+    Resume,
     Review,
     ToolReview,
     allowed_on_reject,
@@ -42,6 +43,12 @@ _SHOWN = (
     "user_input_message",
     "output_review_message",
     "user_input_schema",
+    "presentation",
+    "halted_options",
+    "accepts",
+    "state",
+    "thread_id",
+    "halt_id",
     "available_choices",
     "choices",
     "allow_multiple_selections",
@@ -106,6 +113,8 @@ def asked(
         facts["step_type"] = place.node.kind
         facts.update((flag, flag == kind) for flag in FLAGS)
         facts.update(_own_facts(place, node, review))
+        if isinstance(review, Resume):
+            facts.update(_facts_of_halt(place, path, facts["id"], scope))
         facts["step_input"] = {
             "input": cut(scope.input, MAX_STEP_INPUT_BYTES),
             "previous_step_content": cut(scope.previous, MAX_STEP_INPUT_BYTES),
@@ -117,8 +126,15 @@ def asked(
         facts["assignees"] = list(review.assignees)
     facts.update(own)
     container = container_of(place.node)
-    kept = {} if container is None else container.kept(facts)
+    kept = {} if container is None else container.kept(facts, scope)
     return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, kept)
+
+
+def _facts_of_halt(place: Place, path: Path, halt_id: str, scope: Scope) -> JsonObject:
+    """What a halted machine asks, where it halted, and the id of this halt."""
+    container = container_of(place.node)
+    assert container is not None
+    return {**container.question(scope), "state": place.node.name, "thread_id": path[-2], "halt_id": halt_id}
 
 
 def round_of(place: Place, node: NodeState, review: AnyReview) -> tuple[int, ...]:

@@ -28,9 +28,11 @@ from interlock.workflow.containers.port import (
     AskAboutOutput,
     Ending,
     Evaluate,
+    Fail,
     Move,
     Outcome,
     Say,
+    Scope,
     Skip,
     Withdraw,
 )
@@ -42,7 +44,7 @@ from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, R
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
-from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, success_of_node
+from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
 from interlock.workflow.run.state import RunState, elapsed, node_at, pending_in
 from interlock_protocol.types import JsonObject
 
@@ -299,6 +301,10 @@ class Walk:
                 return self.ask_about_output(place, node, path)
             case Skip(reason):
                 return self.say(place, node, path, "StepSkipped", reason=reason)
+            case Fail(code, message):
+                attempt = max(node.tries.attempt, 1)
+                said: dict[str, Any] = {"error": message, "error_type": code, "attempt": attempt, "will_retry": False}
+                return self.say(place, node, path, "StepError", **said)
         raise AssertionError(move)
 
     def branches(self, place: Place, path: Path) -> Iterator[tuple[str, Place]]:
@@ -318,6 +324,21 @@ class Walk:
         container = container_of(work.place.node)
         assert container is not None
         self.do(container.concluded(container.own_of(node), work.task, result), work.place, node, work.path)
+
+    def taken(self, place: Place, path: Path, output: Content) -> None:
+        """Let the containers around a step act at once on its output."""
+        around, at = place.parent, path[:-1]
+        while around is not None:
+            at = at[:-1] if isinstance(at[-1], int) else at
+            container, node = container_of(around.node), node_at(self.state, list(at))
+            if container is None or node is None:
+                return
+            inside = _Inside(self, around, node, at)
+            move = container.taken(container.own_of(node), inside, path[len(at) :], output)
+            if move is not None:
+                inside.carry_out(move)
+                return
+            around, at = around.parent, at[:-1]
 
     # ── Events and work ─────────────────────────────────────────────────────────────────────────────────
 
@@ -375,16 +396,21 @@ class _Inside:
         places = inside.values() if names is None else [inside[name] for name in names]
         return self.walk.sequence(places, self.node.children, self.prefix)
 
-    def each(self) -> Mapping[str, Outcome]:
+    def each(self, names: Iterable[str] | None = None) -> Mapping[str, Outcome]:
+        if names is not None:
+            return {name: self._walked(name) for name in names}
         walked: dict[str, Outcome] = {}
-        for name, child in self.walk.branches(self.place, self.prefix):
-            walked[name] = self.walk.node(child, self.node.children.get(name), (*self.prefix, name))
+        for name, _ in self.walk.branches(self.place, self.prefix):
+            walked[name] = self._walked(name)
             if self.walk.cut is not None:
                 break
         outcomes = dict.fromkeys(self.place.children, OPEN)
         if len(walked) < len(outcomes):
             outcomes |= self._closed()
         return outcomes | walked
+
+    def _walked(self, name: str) -> Outcome:
+        return self.walk.node(self.place.children[name], self.node.children.get(name), (*self.prefix, name))
 
     def _closed(self) -> Mapping[str, Outcome]:
         """The outcomes of nodes to which nothing can happen any more, known without walking them."""
@@ -398,6 +424,21 @@ class _Inside:
     def ended(self, name: str) -> int | None:
         node = self.node.children.get(name)
         return node.ended_index if node is not None and node.phase.is_over else None
+
+    def own(self, *names: str) -> Any:
+        place, node = self.place, self.node
+        for name in names:
+            place, node = place.children[name], node.children[name]
+        container = container_of(place.node)
+        assert container is not None
+        return container.own_of(node)
+
+    def content(self, name: str) -> Any:
+        return content_of_node(self.place.children[name], self.node.children.get(name))
+
+    @property
+    def given(self) -> Scope:
+        return scope_of_first(self.walk.workflow, self.walk.state, self.path)
 
     def carry_out(self, move: Move) -> Outcome:
         if isinstance(move, Withdraw):
@@ -456,6 +497,7 @@ def completion(output: Content, duration_ms: int) -> dict[str, Any]:
         "content_type": output.content_type,
         "step_response": response,
         "duration_ms": duration_ms,
+        "logs": list(output.logs) or None,
     }
 
 

@@ -1,0 +1,147 @@
+"""The declaration of a state machine: its states, and the ways between them.
+
+Law: a declaration is data; it is checked when the machine is made.
+
+Source: `docs/machines.md`, "Definitions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from interlock.workflow.declare.errors import DeclarationError
+from interlock.workflow.declare.logic import Logic, Retry
+from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.nodes import Declared
+from interlock_protocol.types import Join, JsonObject
+
+MAX_THREADS: Final = 10
+
+ENTER: Final = ":enter"
+"""What the name of the step that enters a state has after the state's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A way out of a state.
+
+    Args:
+        target: the next state.
+        condition: a predicate of the data (`docs/machines.md`, "Conditions"); without one, it always holds.
+        key: the choice that selects it, where a person chooses.
+        description: what the choice is about, for that person.
+        label: what it is called in pictures.
+    """
+
+    target: str
+    condition: JsonObject | None = None
+    key: str | None = None
+    description: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Where a state goes on if its logic has failed.
+
+    Args:
+        codes: the errors that it is for; None means all.
+    """
+
+    target: str
+    codes: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halting:
+    """What a state asks of a person.
+
+    Args:
+        presentation: a form, a choice or a message: see `docs/machines.md`, "Halting".
+        instruction: what the person is told instead: `{title?, message}`.
+        selects: whether the person selects a transition by its key.
+        accepts: the JSON Schema of the input, if there is no form.
+        assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        timeout: how long to wait, in seconds; None means forever.
+        on_timeout: the state that follows then; without it, the run is cancelled.
+    """
+
+    presentation: JsonObject | None = None
+    instruction: JsonObject | None = None
+    selects: bool = False
+    accepts: JsonObject | None = None
+    assignees: Sequence[str] | None = None
+    timeout: float | None = None
+    on_timeout: str | None = None
+
+
+Work: TypeAlias = Declared | Logic
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state of a machine: one with `work`, one that halts, one that starts threads, or one that ends its thread.
+
+    Args:
+        work: a step, a function, a script or a request. The object it returns is merged into the machine's data.
+        transitions: the ways out, in order: the first that holds is taken.
+        on_enter: a function, a script or a request that runs before the rest of the state.
+        on_error: where it goes on if its logic fails: the first that fits.
+        retry: how often `work` is tried, if it is a script or a request.
+        halt: what is asked of a person.
+        threads: the threads that start here, each with its first state.
+        join: what the state waits for: that `all` threads end, the first of `any`, or `none`.
+        is_terminal: whether its thread ends here.
+        description: what the state is for.
+    """
+
+    work: Work | None = None
+    transitions: Sequence[Transition] = ()
+    on_enter: Work | None = None
+    on_error: Sequence[Handler] = ()
+    retry: Retry | None = None
+    halt: Halting | None = None
+    threads: Mapping[str, str] | None = None
+    join: Join = "all"
+    is_terminal: bool = False
+    description: str | None = None
+
+    def targets(self) -> Iterator[str]:
+        """Yield every state that may follow in the same thread."""
+        yield from (each.target for each in self.transitions)
+        yield from (each.target for each in self.on_error)
+        if self.halt is not None and self.halt.on_timeout is not None:
+            yield self.halt.on_timeout
+
+
+def check(states: Mapping[str, State], initial: str, *, place: str) -> None:
+    if initial not in states:
+        raise DeclarationError(f"{place}: there is no state {initial!r} to begin in.")
+    started = [thread for state in states.values() for thread in state.threads or ()]
+    for name, state in states.items():
+        _check_state(name, state, place=f"{place}, state {name!r}")
+        for target in (*state.targets(), *(state.threads or {}).values()):
+            if target not in states:
+                raise DeclarationError(f"{place}, state {name!r}: there is no state {target!r} to go to.")
+        for thread in state.threads or ():
+            if started.count(thread) > 1 or thread == "main":
+                raise DeclarationError(f"{place}, state {name!r}: the thread {thread!r} needs a name of its own.")
+
+
+def _check_state(name: str, state: State, *, place: str) -> None:
+    if not name or name.endswith(ENTER):
+        raise DeclarationError(f"{place}: a state needs a name that doesn't end with {ENTER!r}.")
+    if sum(each is not None for each in (state.work, state.halt, state.threads)) + state.is_terminal > 1:
+        raise DeclarationError(f"{place} is one of these: it works, halts, starts threads, or is terminal.")
+    if isinstance(state.work, Node) and state.work.name != name:
+        raise DeclarationError(f"{place}: its step is called {state.work.name!r}; give it the state's name.")
+    if isinstance(state.on_enter, Node):
+        raise DeclarationError(f"{place}: on_enter is a function, a script or a request.")
+    if state.is_terminal == bool(state.transitions):
+        raise DeclarationError(f"{place}: a state has transitions, or is terminal.")
+    if state.threads is not None and not 1 <= len(state.threads) <= MAX_THREADS:
+        raise DeclarationError(f"{place}: it may start 1 to {MAX_THREADS} threads, not {len(state.threads)}.")
+    if state.join not in ("all", "any", "none"):
+        raise DeclarationError(f"{place}: join is all, any or none, not {state.join!r}.")

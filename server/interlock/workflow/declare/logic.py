@@ -1,0 +1,75 @@
+"""The logic of a state in a state machine: a script, or a request over HTTP.
+
+Laws:
+- Logic is data: it names no function of this process, so a definition from a store has it as well as one in Python.
+- What it returns is an object, which is merged into the machine's data.
+
+Source: `docs/machines.md`, "Logic".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from interlock.workflow.declare.errors import DeclarationError
+from interlock_protocol.types import JsonValue
+
+MAX_SCRIPT_BYTES = 64 * 1024
+MAX_WAIT = 3600.0
+"""The longest wait between two tries, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptLogic:
+    """A script in JavaScript: the body of a function of `input`, `workflow_data`, `context` and `secrets`, which
+    returns an object."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLogic:
+    """A request over HTTP. Its `url`, `headers` and `body` may have templates: `${workflow_data.amount}`.
+
+    Args:
+        timeout: how long the whole call may take, in seconds.
+        output: the key of the data under which the response is kept; without it, only this state's transitions see it.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: JsonValue = None
+    timeout: float = 30.0
+    output: str | None = None
+
+
+Logic: TypeAlias = ScriptLogic | HttpLogic
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often logic that failed is tried again, and when.
+
+    Args:
+        attempts: how often it is tried in all, at least once.
+        backoff: whether the waits double, or grow by `delay` each time.
+        delay: the first wait, in seconds.
+    """
+
+    attempts: int
+    backoff: Literal["exponential", "linear"] = "exponential"
+    delay: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.attempts <= 100:
+            raise DeclarationError(f"Retry: attempts is a number from 1 to 100, not {self.attempts!r}.")
+        if self.backoff not in ("exponential", "linear"):
+            raise DeclarationError(f"Retry: backoff is exponential or linear, not {self.backoff!r}.")
+
+    def wait(self, tries: int) -> float:
+        """The wait after this many tries, in seconds."""
+        factor = 2.0 ** min(tries - 1, 32) if self.backoff == "exponential" else float(tries)
+        return min(MAX_WAIT, self.delay * factor)

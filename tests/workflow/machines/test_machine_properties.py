@@ -1,0 +1,115 @@
+"""Random machines, played against a model of them, with crashes and snapshots between any two moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.workflow.machines.model import Model
+from tests.workflow.machines.random_machines import CODES, VALUES, machines
+from tests.workflow.simulation import Simulation
+
+from interlock import Machine, State, Workflow
+from interlock.workflow.activities import HttpCall, Script
+from interlock.workflow.declare.errors import LogicError
+from interlock_protocol.errors import ErrorCode, Refusal
+
+MOVES = 40
+
+
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@given(states=machines(), data=st.data())
+def test_machine_does_what_its_model_does(states: dict[str, State], data: st.DataObject) -> None:
+    """After any move the same logic is to run, the same halts wait, and the data is the same; in the log no logic's
+    result stands twice, and it folds to the state that there is."""
+    Play(states, data).run()
+
+
+class Play:
+    """The same moves, on a run and on the model."""
+
+    def __init__(self, states: dict[str, State], data: st.DataObject) -> None:
+        self.draw = data.draw
+        self.returns: Any = None
+        self.model = Model(states, "s0", {})
+        workflow = Workflow("m", steps=[Machine("m", states, initial_state="s0")])
+        self.run_ = Simulation(workflow, {}, logic=self._logic)
+
+    def _logic(self, _: Script | HttpCall) -> Any:
+        if isinstance(self.returns, str):
+            raise LogicError(self.returns, f"{self.returns}!")
+        return self.returns
+
+    def run(self) -> None:
+        self.run_.settle()
+        for _ in range(MOVES):
+            self._compare()
+            if self.model.status != "running":
+                break
+            self._move()
+            self.run_.settle()
+        self._compare()
+        assert self.run_.refolded() == self.run_.state
+        self._assert_once()
+
+    def _move(self) -> None:
+        disturbed = self.draw(st.sampled_from([None, None, None, "crash", "reload"]), "disturbance")
+        if disturbed == "crash":
+            self.run_.crash()
+            self.run_.settle()
+        elif disturbed == "reload":
+            self.run_.reload()
+        work, halts = sorted(self.model.work()), sorted(self.model.halts())
+        thread, name = self.draw(st.sampled_from([*work, *halts]), "next")
+        if (thread, name) in halts and (thread, name) not in work:
+            self._answer(thread, name)
+        else:
+            self._finish(thread, name)
+
+    def _answer(self, thread: str, state: str) -> None:
+        x = self.draw(VALUES, "x")
+        id_ = next(id_ for id_, each in self.run_.state.requirements.items() if where(each.path) == (thread, state))
+        answer = {"id": id_, "user_input": {"x": x}}
+        if not self.model.takes(thread, {"x": x}):
+            before = self.run_.state.next_index
+            with pytest.raises(Refusal) as caught:
+                self.run_.decide(answer)
+            assert caught.value.code is ErrorCode.INVALID_TRANSITION
+            assert self.run_.state.next_index == before
+            return
+        self.run_.decide(answer)
+        self.model.resumed(thread, {"x": x})
+
+    def _finish(self, thread: str, step: str) -> None:
+        self.returns = self.draw(
+            st.one_of(st.builds(lambda x: {"x": x, step: x}, VALUES), st.sampled_from([*CODES, {}])), "returns"
+        )
+        self.run_.finish(next(each for each in self.run_.running.values() if where(each.path) == (thread, step)))
+        if isinstance(self.returns, str):
+            self.model.raised(thread, self.returns)
+        else:
+            self.model.returned(thread, self.returns)
+
+    def _compare(self) -> None:
+        state = self.run_.state
+        if self.model.status == "failed":
+            assert (state.status, self.run_.log[-1][0]["error_type"]) == ("ERROR", self.model.error)
+            return
+        assert {where(each.path) for each in self.run_.running.values()} == self.model.work()
+        assert {where(each.path) for each in state.requirements.values()} == self.model.halts()
+        if self.model.status == "completed":
+            assert (state.status, state.content) == ("COMPLETED", self.model.data)
+        else:
+            own = state.nodes["m"].own
+            assert ({} if own is None else own.data) == self.model.data
+
+    def _assert_once(self) -> None:
+        ended = [(each["step_id"], each["visit"]) for each, _, _ in self.run_.log if each["event"] == "StepCompleted"]
+        assert len(ended) == len(set(ended))
+
+
+def where(path: Any) -> tuple[str, str]:
+    """The thread and the step of a path."""
+    return path[-2], path[-1]
