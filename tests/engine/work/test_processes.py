@@ -60,8 +60,11 @@ async def test_who_leaves_the_queue_leaves_its_place() -> None:
             waiting = [asyncio.create_task(turns._take("b")) for _ in range(2)]
             await settled()
             with pytest.raises(Crowded):
-                async with turns.turn("c"):
-                    pass
+                await turns._take("b")
+            other = asyncio.create_task(turns._take("c"))
+            await settled()
+            assert not other.done(), "others have a queue of their own"
+            waiting.append(other)
             for each in waiting:
                 each.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
