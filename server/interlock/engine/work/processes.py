@@ -65,7 +65,7 @@ class Turns:
     Args:
         most: how many places there are.
         most_of_one: how many one account may have at a time.
-        most_waiting: how many may wait, in all; None means any number.
+        most_waiting: how many of one account may wait; None means any number.
     """
 
     most: int
@@ -79,7 +79,7 @@ class Turns:
         """Hold a place; wait for it first.
 
         Raises:
-            Crowded: too many wait already.
+            Crowded: too many of the account wait already.
         """
         await self._take(account)
         try:
@@ -88,7 +88,7 @@ class Turns:
             self._give_back(account)
 
     async def _take(self, account: str) -> None:
-        if self.most_waiting is not None and sum(map(len, self._waiting.values())) >= self.most_waiting:
+        if self.most_waiting is not None and len(self._waiting.get(account, ())) >= self.most_waiting:
             raise Crowded
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(account, deque()).append(place)
