@@ -48,10 +48,8 @@ function live(userId: string, account: string | null = null): void {
 }
 
 function linked(token: string): void {
-  location.hash = `token=${token}`;
-  dispatchEvent(
-    new HashChangeEvent("hashchange", { oldURL: "http://localhost/#/", newURL: `http://localhost/#token=${token}` }),
-  );
+  const [page] = location.href.split("#");
+  dispatchEvent(new HashChangeEvent("hashchange", { oldURL: `${page}#/`, newURL: `${page}#token=${token}` }));
 }
 
 function signedIn(userId: string): { session: InstanceType<typeof Session>; left: () => number } {
