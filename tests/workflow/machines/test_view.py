@@ -77,12 +77,12 @@ def test_changes_in_a_history_make_up_the_data(states: dict[str, State], data: s
     play = Play(states, data)
     play.run()
     told: dict[str, Any] = {}
-    ids = []
+    ids: list[str] = []
     for event in events_of(play.run_):
         entry = entry_of(event)
         if entry is None:
             continue
-        ids.append(entry["id"])
+        ids.append(str(entry["id"]))
         assert entry["type"] in KINDS
         changes: Any = entry.get("changes") or {}
         assert not changes.get("added", {}).keys() & told.keys()
