@@ -11,6 +11,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,10 +23,10 @@ from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
+from interlock.definitions.checking import faults_of
 from interlock.definitions.code import CodeDefinitions
 from interlock.definitions.every import EveryDefinition
-from interlock.definitions.folder import definitions_in, publish_all
-from interlock.definitions.machine_checks import check
+from interlock.definitions.folder import InFile, definitions_in, publish_all
 from interlock.definitions.machine_json import compiled
 from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
@@ -100,9 +101,6 @@ class Interlock:
         on_pause: OnPause | None = None,
     ) -> None:
         self._code = CodeDefinitions(workflows)
-        self._in_files = (
-            () if settings.definitions is None else definitions_in(settings.definitions, check, self._code.is_in_code)
-        )
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._clock = clock or Clock()
         self._on_pause = on_pause
@@ -124,8 +122,13 @@ class Interlock:
         return self._services
 
     async def start(self) -> None:
-        """Open the database and the log, and take over interrupted runs."""
+        """Open the database and the log, publish definitions in files, and take over interrupted runs.
+
+        Raises:
+            SettingsError: a file of definitions has faults.
+        """
         try:
+            in_files = await self._definitions_in_files()
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
@@ -153,7 +156,7 @@ class Interlock:
             self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
-            await publish_all(store, self._in_files, engine.clock.now_ms())
+            await publish_all(store, in_files, engine.clock.now_ms())
             await engine.takeover.resume()
             self._keep(engine.takeover.renew(SWEEP_SECONDS), "renew")
             self._keep(engine.takeover.run(SWEEP_SECONDS), "takeover")
@@ -170,6 +173,12 @@ class Interlock:
         except BaseException:
             await self._stack.aclose()
             raise
+
+    async def _definitions_in_files(self) -> Sequence[InFile]:
+        if self.settings.definitions is None:
+            return ()
+        check = partial(faults_of, check_script=None)
+        return await definitions_in(self.settings.definitions, check, self._code.is_in_code)
 
     async def _open_log(self, database: Database) -> Log:
         log: Log
@@ -233,8 +242,8 @@ def create_app(
             following a socket; called once, and after a crash at least once.
 
     Raises:
-        SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
-            secret and several nodes have no key for it, or a file of definitions has faults.
+        SettingsError: settings are invalid, a server that others can reach has no authentication, or a form asks for a
+            secret and several nodes have no key for it.
         ValueError: two workflows have the same id.
     """
     settings = settings or Settings()

@@ -1,4 +1,5 @@
-"""The command line: `interlock serve`, `chat`, `follow`, `runs`, `token`, `migrate`, `doctor`.
+"""The command line: `interlock serve`, `chat`, `follow`, `runs`, `token`, `migrate`, `doctor`,
+`validate`, `publish`, `diagram`.
 
 Laws:
 - Expected failures are one sentence on standard error and an exit code; see `interlock.cli.exits`.

@@ -7,6 +7,7 @@ Laws:
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -143,6 +144,42 @@ def doctor(
     from interlock.cli.doctor import doctor as examine
 
     raise typer.Exit(examine(Console(highlight=False), as_json=as_json))
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Definitions, in JSON or YAML.")],
+) -> None:
+    """Find all that is wrong with definitions, without a server."""
+    from interlock.cli.definitions import validate as check
+
+    raise typer.Exit(check(files, out=sys.stdout))
+
+
+@app.command()
+def publish(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Definitions, in JSON or YAML.")],
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """Publish definitions on a server, so that runs begin under them."""
+    from interlock.cli.definitions import publish as publish_files
+
+    raise typer.Exit(publish_files(Target.find(url, token), files, out=sys.stdout))
+
+
+@app.command()
+def diagram(
+    what: Annotated[
+        str, typer.Argument(metavar="FILE|NAME", help="A definition in a file, or the name of one on a server.")
+    ],
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """Draw the states and transitions of a definition, as a diagram in Mermaid."""
+    from interlock.cli.definitions import drawn
+
+    print(drawn(what, lambda: Target.find(url, token)), end="", flush=True)  # noqa: T201 - this is what a command does
 
 
 def _add_serve() -> None:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 
 from interlock.auth import Principal, Verb
+from interlock.definitions.checking import faults_of
 from interlock.definitions.diagram import diagram
 from interlock.http.shapes import Answers
 from interlock.http.v1.answers import BODY, COMMON, answer, answers, failures
@@ -25,7 +26,6 @@ from interlock.http.v1.bodies import (
     read_object,
 )
 from interlock.http.v1.callers import caller
-from interlock.http.v1.checking import faults_of
 from interlock.http.v1.definition_shapes import (
     CreatedVersion,
     Diagram,

@@ -13,7 +13,7 @@ Source: `docs/workflows.md`, "What a run is started with" and "Nested workflows"
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -103,7 +103,7 @@ def message_schema(workflow: Workflow) -> JsonObject:
     return _schema_of(workflow.input_schema) if workflow.accepts is None else workflow.accepts
 
 
-@lru_cache(maxsize=1024)  # stored definitions come with models of their own
+@cache
 def _schema_of(model: type[BaseModel] | None) -> JsonObject:
     if model is None:
         return {}

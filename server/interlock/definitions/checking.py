@@ -16,7 +16,7 @@ async def faults_of(definition: object, check_script: ScriptCheck | None) -> lis
     """All that is wrong with a definition, and what may be a mistake in it.
 
     Args:
-        check_script: None if this server runs no scripts: then none is parsed.
+        check_script: None if this process runs no scripts: then none is parsed.
     """
     if check_script is None:
         return check(definition)
