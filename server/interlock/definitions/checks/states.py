@@ -197,6 +197,7 @@ def _assignee(value: object, at: str, context: Context) -> Iterator[Fault]:
 
 def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
     yield from _needs_transitions(state, at)
+    yield from _of_responses(state, at)
     if state.get("on_timeout") is not None and state.get("timeout") is None:
         yield Fault(inside(at, "timeout"), 'There is an "on_timeout", but no "timeout"; add it, in seconds.')
     if state.get("presentation") is not None and state.get("halting_instructions") is not None:
@@ -316,11 +317,28 @@ def _of_wait(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fa
         yield Fault(at, 'A wait has "seconds" or "until"; give exactly one of them.')
 
 
+def _of_responses(state: Mapping[str, Any], at: str) -> Iterator[Fault]:
+    """Yield conditions on a response where there is none."""
+    logic = state.get("logic")
+    if isinstance(logic, dict) and logic.get("type") == "http":
+        return
+    for path, transition in _transitions_of(state, at):
+        condition = transition.get("condition")
+        named = conditions.paths_in(condition) if isinstance(condition, dict) else ()
+        if any(each.startswith("response.") for each in named):
+            yield Fault(
+                inside(path, "condition"),
+                "Only logic of the type http has a response, so there is none here; test the data instead.",
+                is_warning=True,
+            )
+
+
 # ── States ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _of_running(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
     yield from _needs_transitions(state, at)
+    yield from _of_responses(state, at)
 
 
 def _of_terminal(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
