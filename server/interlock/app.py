@@ -136,14 +136,15 @@ class Interlock:
             SettingsError: a file of definitions has faults.
         """
         try:
-            in_files = await self._definitions_in_files()
+            scripts = Scripts()
+            self._stack.push_async_callback(scripts.aclose)
+            in_files = await self._definitions_in_files(scripts)
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
             stored = StoredDefinitions(store, compiled)
-            scripts = Scripts()
             definitions = EveryDefinition(self._code, stored)
             engine = Engine(
                 definitions,
@@ -168,7 +169,7 @@ class Interlock:
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits)
+            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits, scripts.check)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
@@ -189,10 +190,10 @@ class Interlock:
             await self._stack.aclose()
             raise
 
-    async def _definitions_in_files(self) -> Sequence[InFile]:
+    async def _definitions_in_files(self, scripts: Scripts) -> Sequence[InFile]:
         if self.settings.definitions is None:
             return ()
-        check = partial(faults_of, check_script=None)
+        check = partial(faults_of, check_script=scripts.check)
         return await definitions_in(self.settings.definitions, check, self._code.is_in_code)
 
     async def _open_log(self, database: Database) -> Log:
