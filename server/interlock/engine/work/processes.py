@@ -6,8 +6,8 @@ Laws:
   more; a later question never meets a process that was lost.
 - A question that ended its process isn't asked again. If the process had ended before it began, something else ended
   it, and another process is asked, once.
-- Processes are started on demand and reused. They have nothing of the server's but two pipes: no environment, and no
-  package but those that their program imports. Their time zone is UTC.
+- Processes are started on demand and reused. They have nothing of the server's but two pipes: no package but those that
+  their program imports, and of the environment only where Python's own libraries are. Their time zone is UTC.
 - Turns are fair: all who ask take turns, and nobody has more than `most_of_one` processes at a time.
 
 The programs are in `process_main.py`, which says what crosses the pipes.
@@ -30,6 +30,9 @@ from interlock.engine.work import process_main
 
 START_SECONDS = 30.0
 """How long a process may take to start."""
+
+
+_LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class NotStarted(Exception):  # noqa: N818 - describes what happened
@@ -223,7 +226,7 @@ class Processes:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={"TZ": "UTC"},
+                env={"TZ": "UTC"} | {name: os.environ[name] for name in _LIBRARIES if name in os.environ},
                 limit=self.answer_bytes,
             )
         except OSError as error:

@@ -116,7 +116,9 @@ class Scripts:
                 answer: dict[str, Any] = from_json(await self._processes.answer(question, seconds=seconds))
                 return answer
         except Crowded:
-            raise LogicError("script_error", "too many scripts of this account are waiting", may_retry=True) from None
+            raise LogicError(
+                "script_error", "too many scripts of this account wait for their turn", may_retry=True
+            ) from None
         except NotStarted:
             raise LogicError("script_error", "no process to run scripts in could be started", may_retry=True) from None
         except Lost as lost:
