@@ -775,11 +775,13 @@ async def test_no_error_shows_a_secret(answer: bytes) -> None:
 
 
 async def test_host_that_echoes_a_secret_in_a_redirect_does_not_bring_it_into_the_error() -> None:
-    secrets = {"KEY": "abcdefgh12345678"}
-    async with foreign(redirect(302, "http://abcdefgh12345678.invalid/")) as server, calling() as calls:
+    secrets = {"KEY": "Abcdefgh12345678"}
+    host = f"{'x' * 60}.{'x' * 33}.Abcdefgh12345678.invalid"
+    async with foreign(redirect(302, f"http://{host}/")) as server, calling() as calls:
         with pytest.raises(LogicError) as failed:
             await calls.run(call(f"http://127.0.0.1:{server.port}/?k=${{secrets.KEY}}"), secrets)
-    assert secrets["KEY"] not in str(failed.value)
+    assert "redirected to" in str(failed.value)
+    assert "abcdef" not in str(failed.value).lower()
 
 
 @cases(

@@ -190,7 +190,7 @@ class _Outgoing:
         """Return the error of this request, or of the `last` to which it was redirected."""
         where = self.where
         if not self.is_host_secret and _host(last) != _host(self.request):
-            where += f", redirected to {_host(last)[:MAX_QUOTED]}"
+            where += f", redirected to {_host(last)}"
         return LogicError("http_error", f"{where}: {what}", may_retry=may_retry, retry_after=retry_after)
 
 
