@@ -81,22 +81,15 @@ class Halt(Node, Container[Answer]):
         return {} if own.input is None else {self.name: own.input}
 
     def question(self, given: Scope) -> JsonObject:
-        roots = roots_of(given)
-        presentation = self.halting.presentation
-        if presentation is not None:
-            shown = presentations.shown(presentation, roots)
-            return {
-                "presentation": shown,
-                "user_input_message": _sentence_of(shown),
-                "user_input_schema": [*presentations.schema_of(shown)],
-            }
-        facts: JsonObject = {"halted_options": self._options(roots)}
-        instruction: Any = facts["halted_options"]
-        facts["user_input_message"] = instruction["instruction"]
+        roots, presentation = roots_of(given), self.halting.presentation
+        facts = self._selection(roots) if presentation is None else _shown(presentation, roots)
+        return facts if self.halting.accepts is None else {**facts, "accepts": self.halting.accepts}
+
+    def _selection(self, roots: Mapping[str, JsonValue]) -> JsonObject:
+        options = self._options(roots)
+        facts: JsonObject = {"halted_options": options, "user_input_message": options["instruction"]}
         if self.halting.selects:
             facts["user_input_schema"] = [*presentations.schema_of(_choice_of(self.transitions))]
-        if self.halting.accepts is not None:
-            facts["accepts"] = self.halting.accepts
         return facts
 
     def _options(self, roots: Mapping[str, JsonValue]) -> JsonObject:
@@ -141,6 +134,15 @@ class Halt(Node, Container[Answer]):
 
     def unanswered(self) -> tuple[JsonObject, JsonObject]:
         return {"user_input": {}}, {"target": self.halting.on_timeout, "late": True}
+
+
+def _shown(presentation: JsonObject, roots: Mapping[str, JsonValue]) -> JsonObject:
+    shown = presentations.shown(presentation, roots)
+    return {
+        "presentation": shown,
+        "user_input_message": _sentence_of(shown),
+        "user_input_schema": [*presentations.schema_of(shown)],
+    }
 
 
 def _checked_by(presentation: JsonObject, values: JsonObject) -> tuple[JsonObject, list[JsonObject]]:
