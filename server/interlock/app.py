@@ -8,6 +8,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,6 +35,8 @@ from interlock.engine.engine import Engine
 from interlock.engine.upkeep.outbox import OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
+from interlock.engine.work.http_call import HttpCalls
+from interlock.engine.work.logic import LogicRunners
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
@@ -54,6 +57,7 @@ from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
+from interlock.secrets.environment import EnvironmentSecrets
 from interlock.secrets.keys import vault_of
 from interlock.services import Services
 from interlock.settings import Settings
@@ -102,6 +106,7 @@ class Interlock:
     ) -> None:
         self._code = CodeDefinitions(workflows)
         self._vault = vault_of(settings, self._code.first_with_secrets)
+        self._secrets = EnvironmentSecrets(os.environ)
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
@@ -148,6 +153,9 @@ class Interlock:
                 on_pause=self._on_pause,
                 counters=self.counters,
                 vault=self._vault,
+                logic=LogicRunners(
+                    calls=HttpCalls(self.settings.http_allow, counters=self.counters), secrets=self._secrets
+                ),
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             limits = await self._open_limits()
@@ -242,8 +250,8 @@ def create_app(
             following a socket; called once, and after a crash at least once.
 
     Raises:
-        SettingsError: settings are invalid, a server that others can reach has no authentication, or a form asks for a
-            secret and several nodes have no key for it.
+        SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
+            secret and several nodes have no key for it, or a secret in the environment can't be used.
         ValueError: two workflows have the same id.
     """
     settings = settings or Settings()

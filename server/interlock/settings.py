@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from interlock.addresses import Allowed
 from interlock.auth.jwks import check_jwks_url
 from interlock.auth.keys import key_from_secret
 from interlock.auth.origins import is_loopback, parse_origin
@@ -173,6 +174,13 @@ class Settings(BaseSettings):
         "The origins whose pages may connect, with commas between them, or *. By default the server's own,"
         " and pages on this machine when the server is.",
         "origins such as https://app.example.com with commas between them, or *",
+    )
+
+    http_allow: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "What HTTP calls of workflows may reach besides the public internet, with commas between them: names, addresses"
+        " and networks, each at every port or at one.",
+        "names, addresses and networks with commas between them, such as localhost:8080, 10.1.0.0/16, [fd00::1]:80",
     )
 
     max_message_bytes: int = _setting(
@@ -343,6 +351,16 @@ class Settings(BaseSettings):
     def _origins(cls, value: Any) -> tuple[str, ...]:
         return tuple(dict.fromkeys(_canonical_origin(item) for item in _listed(value, "allowed_origins")))
 
+    @field_validator("http_allow", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any) -> tuple[str, ...]:
+        hosts = tuple(dict.fromkeys(_listed(value, "http_allow")))
+        try:
+            Allowed(hosts)
+        except ValueError:
+            raise ValueError(f"must be {_write('http_allow')}.") from None
+        return hosts
+
     @field_validator("jwt_trusted_claims", mode="before")
     @classmethod
     def _claims(cls, value: Any) -> tuple[str, ...]:
@@ -417,8 +435,8 @@ def _sentence(problem: Any) -> str:
 
 
 def _listed(value: Any, name: str) -> list[str]:
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        value = _json_list(value)
+    if isinstance(value, str) and (listed := _json_list(value)) is not None:
+        value = listed
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise ValueError(f"must be {_write(name)}.")
@@ -426,8 +444,9 @@ def _listed(value: Any, name: str) -> list[str]:
 
 
 def _json_list(text: str) -> Any:
+    """Return the list that a text is in JSON, or None; an IPv6 address also begins with a bracket."""
     try:
-        return json.loads(text)
+        return json.loads(text) if text.lstrip().startswith("[") else None
     except (ValueError, RecursionError):
         return None
 

@@ -13,7 +13,7 @@ Source: `docs/operations.md`, "Metrics".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
@@ -36,7 +36,7 @@ from interlock.http.readiness import Readiness
 from interlock.log.port import Reason
 from interlock.services import Services
 from interlock.store.ports.runs import Census
-from interlock.telemetry.counters import APPEND_BOUNDS, Counters
+from interlock.telemetry.counters import APPEND_BOUNDS, CALL_BOUNDS, Counters
 from interlock_protocol.errors import AuthErrorCode, ErrorCode
 from interlock_protocol.types import FINAL_STATUSES
 
@@ -73,6 +73,8 @@ class Connected(Countable, Protocol):
     limit: int
     refused: Counter[str]
 
+
+CALL_OUTCOMES: Final = ("ok", "http_error", "http_timeout")
 
 LET_GO: Final = ("displaced", "flood", "late", "no_room", "not_reading")
 
@@ -149,7 +151,8 @@ class _Counted(Collector):
         yield _counter("interlock_runs_begun", "Runs that this node began.", counters.begun)
         yield _by("interlock_runs_ended", "Runs that ended on this node.", "status", _ended(counters))
         yield _counter("interlock_entries_appended", "Events that this node appended to logs.", counters.entries)
-        yield _histogram(counters)
+        about = "How long an append took, from the caller's side."
+        yield _histogram("interlock_append_seconds", about, APPEND_BOUNDS, counters.durations, counters.seconds)
         refused = {reason.value: counters.refused_appends[reason.value] for reason in Reason}
         yield _by("interlock_appends_refused", "Appends that a run's head refused.", "reason", refused)
         yield _counter("interlock_appends_lost", "Appends that the log's store didn't answer.", counters.lost_appends)
@@ -159,6 +162,11 @@ class _Counted(Collector):
         yield _counter("interlock_requirements_opened", "Questions that were put to people.", counters.opened)
         yield _counter("interlock_requirements_resolved", "Questions that were decided.", counters.resolved)
         yield _by("interlock_refused", "Actions and requests that were refused.", "code", _refused(counters))
+        calls = {outcome: counters.calls[outcome] for outcome in CALL_OUTCOMES}
+        yield _by("interlock_http_calls", "HTTP calls of workflows.", "outcome", calls)
+        about = "How long an HTTP call of a workflow took, redirects and all."
+        taken, seconds = counters.call_durations, counters.call_seconds
+        yield _histogram("interlock_http_call_seconds", about, CALL_BOUNDS, taken, seconds)
 
 
 class _Connections(Collector):
@@ -235,11 +243,10 @@ def _refused(counters: Counters) -> Numbers:
     return {code.value: counters.refused[code.value] for code in (*ErrorCode, *AuthErrorCode)}
 
 
-def _histogram(counters: Counters) -> Metric:
-    bounds = [*map(str, APPEND_BOUNDS), "+Inf"]
-    buckets = list(zip(bounds, map(float, accumulate(counters.durations)), strict=True))
-    about = "How long an append took, from the caller's side."
-    return HistogramMetricFamily("interlock_append_seconds", about, buckets=buckets, sum_value=counters.seconds)
+def _histogram(name: str, about: str, bounds: Sequence[float], counts: Sequence[int], seconds: float) -> Metric:
+    labels = [*map(str, bounds), "+Inf"]
+    buckets = list(zip(labels, map(float, accumulate(counts)), strict=True))
+    return HistogramMetricFamily(name, about, buckets=buckets, sum_value=seconds)
 
 
 def _counter(name: str, about: str, value: float) -> Metric:

@@ -21,6 +21,9 @@ from interlock.log.port import Append, Appended, Log, LogUnavailable, Refused
 APPEND_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """The upper bounds, in seconds, of the histogram of append durations; one more bucket is for longer ones."""
 
+CALL_BOUNDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""The same for the durations of HTTP calls."""
+
 _REFUSALS: Final = frozenset({"error", "auth_error", "auth_required"})
 
 
@@ -41,6 +44,9 @@ class Counters:
         opened: opened requirements.
         resolved: resolved requirements.
         refused: refusals sent to clients, by the protocol's code.
+        calls: HTTP calls of workflows, by outcome: `ok`, or the error's code.
+        call_durations: the number of HTTP calls per bucket of `CALL_BOUNDS`.
+        call_seconds: the total duration of HTTP calls.
     """
 
     def __init__(self) -> None:
@@ -57,6 +63,9 @@ class Counters:
         self.opened = 0
         self.resolved = 0
         self.refused: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.call_durations = [0] * (len(CALL_BOUNDS) + 1)
+        self.call_seconds = 0.0
 
     def appended(self, append: Append, result: Appended | Refused, seconds: float) -> None:
         """Count an append that was answered after `seconds`."""
@@ -77,6 +86,12 @@ class Counters:
         """Count a claimed run; `cut_off` if its previous owner hadn't released it."""
         self.claims += 1
         self.takeovers += cut_off
+
+    def called(self, outcome: str, seconds: float) -> None:
+        """Count an HTTP call of a workflow that ended after `seconds`."""
+        self.calls[outcome] += 1
+        self.call_durations[bisect_left(CALL_BOUNDS, seconds)] += 1
+        self.call_seconds += seconds
 
     def said(self, message: Mapping[str, Any]) -> None:
         """Count a control message that was sent, if it is a refusal."""

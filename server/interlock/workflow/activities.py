@@ -33,6 +33,7 @@ from interlock.workflow.declare.io import (
     content_of,
     json_ready,
 )
+from interlock.workflow.declare.templates import expand, paths_in
 from interlock.workflow.node import AgentState
 from interlock_protocol.types import JsonObject, JsonValue
 
@@ -62,7 +63,9 @@ __all__ = [
     "ToolDecision",
     "ToolRequest",
     "content_of",
+    "expand",
     "json_ready",
+    "paths_in",
 ]
 
 

@@ -13,8 +13,8 @@ import pytest
 from tests.support.services import is_alive
 
 from interlock import Condition, Step, StepInput, Workflow
-from interlock.engine.work import expressions as expressions_module
 from interlock.engine.work.expressions import Expressions
+from interlock.engine.work.processes import Processes
 from interlock.testing import running
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.expressions import Expression
@@ -94,32 +94,32 @@ async def test_what_is_evaluated_apart_comes_to_the_same(text: str, given: Any, 
 async def test_what_fails_apart_says_so_and_costs_no_process(text: str) -> None:
     async with evaluating() as expressions:
         await value(expressions, "input.matches('a')", "a")
-        (process,) = expressions._idle
+        (process,) = expressions._processes._idle
         with pytest.raises(OutputError) as error:
             await value(expressions, text, "x" if "matches" in text else ["x" * 1000] * 1000)
         assert repr(text) in str(error.value)
-        assert expressions._idle == [process]
+        assert expressions._processes._idle == [process]
 
 
 @pytest.mark.parametrize("is_noticed", [True, False])
 async def test_process_that_was_killed_while_it_had_nothing_to_do_is_no_failure(is_noticed: bool) -> None:
     async with evaluating() as expressions:
         await value(expressions, "input.matches('a')", "a")
-        (process,) = expressions._idle
+        (process,) = expressions._processes._idle
         os.kill(process.pid, signal.SIGKILL)
         if is_noticed:
             await process.wait()
         assert await value(expressions, "input.matches('a')", "a") is True
-        assert process not in expressions._idle
+        assert process not in expressions._processes._idle
 
 
 async def test_question_of_which_nothing_was_read_is_asked_of_another_process() -> None:
     async with evaluating() as expressions:
         await value(expressions, "input.matches('a')", "a")
-        (process,) = expressions._idle
+        (process,) = expressions._processes._idle
         os.kill(process.pid, signal.SIGSTOP)
         asked = asyncio.create_task(value(expressions, "input.matches('a')", "a"))
-        while expressions._idle:  # noqa: ASYNC110 - until it is given away
+        while expressions._processes._idle:  # noqa: ASYNC110 - until it is given away
             await asyncio.sleep(0)
         os.kill(process.pid, signal.SIGKILL)
         assert await asked is True
@@ -128,13 +128,13 @@ async def test_question_of_which_nothing_was_read_is_asked_of_another_process() 
 async def test_question_that_ends_its_process_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     started = 0
 
-    async def counted() -> asyncio.subprocess.Process:
+    async def counted(processes: Processes) -> asyncio.subprocess.Process:
         nonlocal started
         started += 1
-        return await start()
+        return await start(processes)
 
-    start = expressions_module._started
-    monkeypatch.setattr(expressions_module, "_started", counted)
+    start = Processes._started
+    monkeypatch.setattr(Processes, "_started", counted)
     async with evaluating() as expressions:
         with pytest.raises(OutputError):
             await value(expressions, QUADRATIC, list(range(10_000)))
@@ -145,18 +145,18 @@ async def test_question_that_ends_its_process_is_not_asked_again(monkeypatch: py
 async def test_signals_that_are_meant_for_the_server_end_no_process(number: signal.Signals) -> None:
     async with evaluating() as expressions:
         await value(expressions, "input.matches('a')", "a")
-        (process,) = expressions._idle
+        (process,) = expressions._processes._idle
         os.kill(process.pid, number)
         assert await value(expressions, "input.matches('a')", "a") is True
-        assert expressions._idle == [process]
+        assert expressions._processes._idle == [process]
 
 
 async def test_expression_that_nobody_waits_for_any_more_is_ended() -> None:
     async with evaluating() as expressions:
         await value(expressions, "input.matches('a')", "a")
-        (process,) = expressions._idle
+        (process,) = expressions._processes._idle
         asked = asyncio.create_task(value(expressions, QUADRATIC, list(range(5_000))))
-        while expressions._idle:  # noqa: ASYNC110 - until it is given away
+        while expressions._processes._idle:  # noqa: ASYNC110 - until it is given away
             await asyncio.sleep(0)
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)

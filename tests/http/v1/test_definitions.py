@@ -171,6 +171,12 @@ async def test_too_large_definition_is_invalid(machine_live: Live) -> None:
         assert (response.status_code, error_of(response)["code"]) == (400, "invalid_workflow")
 
 
+async def test_missing_definition_is_told(machine_live: Live) -> None:
+    async with api(machine_live) as alice:
+        for path in ("/workflows", "/workflows/validate"):
+            assert await alice.refused("POST", path) == (400, "invalid_request")
+
+
 # ── Who may ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

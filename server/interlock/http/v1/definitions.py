@@ -17,7 +17,14 @@ from interlock.definitions.checking import faults_of
 from interlock.definitions.diagram import diagram
 from interlock.http.shapes import Answers
 from interlock.http.v1.answers import BODY, COMMON, answer, answers, failures
-from interlock.http.v1.bodies import MAX_DEFINITION_BYTES, MAX_DEFINITION_VALUES, body, invalid, read_object
+from interlock.http.v1.bodies import (
+    MAX_DEFINITION_BYTES,
+    MAX_DEFINITION_VALUES,
+    body,
+    check_has_body,
+    invalid,
+    read_object,
+)
 from interlock.http.v1.callers import caller
 from interlock.http.v1.definition_shapes import (
     CreatedVersion,
@@ -222,6 +229,7 @@ class _Definitions:
 
     async def read(self, request: Request) -> tuple[JsonObject, list[Fault]]:
         """The definition in a body, and all that is to be said of it."""
+        check_has_body(request)
         try:
             definition = await read_object(request, MAX_DEFINITION_BYTES, MAX_DEFINITION_VALUES)
         except Refusal as refusal:
