@@ -24,7 +24,7 @@ from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
-from interlock.definitions.checking import faults_of
+from interlock.definitions.checking import ScriptCheck, faults_of
 from interlock.definitions.code import CodeDefinitions
 from interlock.definitions.every import EveryDefinition
 from interlock.definitions.folder import InFile, definitions_in, publish_all
@@ -37,6 +37,7 @@ from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
 from interlock.engine.work.http_call import HttpCalls
 from interlock.engine.work.logic import LogicRunners
+from interlock.engine.work.script import Scripts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
@@ -133,7 +134,9 @@ class Interlock:
             SettingsError: a file of definitions has faults.
         """
         try:
-            in_files = await self._definitions_in_files()
+            scripts = Scripts()
+            self._stack.push_async_callback(scripts.aclose)
+            in_files = await self._definitions_in_files(scripts.check)
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
@@ -153,15 +156,13 @@ class Interlock:
                 on_pause=self._on_pause,
                 counters=self.counters,
                 vault=self._vault,
-                logic=LogicRunners(
-                    calls=HttpCalls(self.settings.http_allow, counters=self.counters), secrets=self._secrets
-                ),
+                logic=LogicRunners(scripts, HttpCalls(self.settings.http_allow, counters=self.counters), self._secrets),
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits)
+            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits, scripts.check)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
@@ -182,10 +183,10 @@ class Interlock:
             await self._stack.aclose()
             raise
 
-    async def _definitions_in_files(self) -> Sequence[InFile]:
+    async def _definitions_in_files(self, check_script: ScriptCheck) -> Sequence[InFile]:
         if self.settings.definitions is None:
             return ()
-        check = partial(faults_of, check_script=None)
+        check = partial(faults_of, check_script=check_script)
         return await definitions_in(self.settings.definitions, check, self._code.is_in_code)
 
     async def _open_log(self, database: Database) -> Log:
