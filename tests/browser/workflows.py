@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, field_validator
 from tests.socket.workflows import first, of, stream, until_open
-from tests.support.machines import MACHINES
+from tests.support.halts import MACHINES
 
 from interlock import (
     Ask,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Literal
 
 from pydantic import BaseModel
-from tests.support.machines import MACHINES
+from tests.support.halts import MACHINES
 from tests.testing.agents import Clerk
 
 from interlock import (
