@@ -9,6 +9,7 @@ the examples. It listens on loopback only, takes what anybody on this machine se
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -102,7 +103,7 @@ def main() -> None:
     if given.command:
         arguments = ["--port", str(given.port), "--beside", str(os.getpid())]
         subprocess.Popen([sys.executable, "-m", "examples.receiver", *arguments], cwd=Path(__file__).parents[1])
-        os.execvp(given.command[0], given.command)
+        os.execvp(given.command[0], given.command)  # noqa: S606 - it is what was asked for
     try:
         server = Notifications(given.port)
     except OSError as error:
@@ -114,7 +115,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         main()
-    except KeyboardInterrupt:
-        pass

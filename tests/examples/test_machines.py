@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.receiver import PORT, Notifications
 from tests.support.live import ALICE, PATIENCE, Live, Served, live_server, served
 
-from examples.receiver import PORT, Notifications
 from interlock.definitions.machine_checks import check
 from interlock_client import Run, connect
 
@@ -214,7 +214,7 @@ async def test_papers_are_asked_for_until_they_are_complete_or_for_the_third_tim
 
 async def test_onboarding_prepares_what_the_papers_say(live: Live) -> None:
     papers = {**PAPERS, "certificates": ["file_2", "file_3"], "computer": "desktop"}
-    answers = {"papers": [papers], "review": [{"decision": "complete"}]}
+    answers: Answers = {"papers": [papers], "review": [{"decision": "complete"}]}
     play = await played(live, "onboarding", PERSON, answers)
     assert play.content["to_do"] == ["a desktop on 2030-03-04", "an introduction of 2 day(s)"]
     assert play.shown["review"]["description"] == 'They start on 2030-03-04. Contract: ["file_1"].'
@@ -244,7 +244,7 @@ ORDER = {"customer": "Ada", "items": [{"name": "pears", "price": 2.5, "count": 4
 async def test_order_is_paid_for_and_packed_at_once_and_goes_on_when_both_are_done(
     live: Live, is_paid: bool, end: str, status: str
 ) -> None:
-    answers = {"await_payment": [{"paid": is_paid}], "pack": [{"parcels": 2}]}
+    answers: Answers = {"await_payment": [{"paid": is_paid}], "pack": [{"parcels": 2}]}
     play = await played(live, "order", ORDER, answers)
     assert play.way == {
         "thread_main": ["receive", "fulfil", "ship" if is_paid else "put_back", end],

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from examples.receiver import MAX_BYTES, PATH, Notifications
 from tests.support.live import PATIENCE
 from tests.support.services import free_port
-
-from examples.receiver import MAX_BYTES, PATH, Notifications
 
 ROOT = Path(__file__).parents[2]
 
