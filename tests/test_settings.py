@@ -246,3 +246,33 @@ def test_agentos_is_open_only_on_this_machine_and_without_tokens() -> None:
         assert "INTERLOCK_AGENTOS_OPEN is for a server on this machine" in refusal(
             agentos="beside", agentos_open=True, **closed
         )
+
+
+@pytest.mark.parametrize(
+    ("given", "hosts"),
+    [
+        ("localhost:8080, 10.1.0.0/16", ("localhost:8080", "10.1.0.0/16")),
+        ("[::1]:80,fd00::/8", ("[::1]:80", "fd00::/8")),
+        ('["a.example", "a.example"]', ("a.example",)),
+        ("", ()),
+    ],
+)
+def test_hosts_that_http_calls_may_reach_are_a_list(
+    given: str, hosts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERLOCK_HTTP_ALLOW", given)
+    assert Settings().http_allow == hosts
+
+
+@pytest.mark.parametrize(
+    "given", ["http://a.example", "*", "10.0.0.1/8", "a:0", "secret value", "a,,b c", "[1]", "0x7f.1"]
+)
+def test_host_that_names_nothing_is_told_without_its_value(given: str) -> None:
+    sentence = refusal(http_allow=given)
+    assert sentence.startswith("INTERLOCK_HTTP_ALLOW must be names, addresses and networks")
+    assert given not in sentence
+
+
+def test_secrets_of_workflows_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLOCK_SECRET_API_KEY", "topsecret")
+    assert "topsecret" not in repr(Settings())

@@ -8,8 +8,7 @@ Laws:
 - There is one way to write a host: a name of ASCII labels, or an address in its usual form. What other programs read as
   an address (`127.1`, `0x7f000001`, `0177.0.0.1`, `2130706433`) is no host.
 
-Source: IANA's registries of special-purpose addresses; RFC 6052, 6761, 6890; `docs/settings.md`, "What HTTP calls may
-reach".
+Source: `docs/settings.md`, "What HTTP calls may reach"; IANA's registries of special-purpose addresses; RFC 6761, 6890.
 """
 
 from __future__ import annotations

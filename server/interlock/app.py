@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -23,10 +24,10 @@ from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
+from interlock.definitions.checking import faults_of
 from interlock.definitions.code import CodeDefinitions
 from interlock.definitions.every import EveryDefinition
-from interlock.definitions.folder import definitions_in, publish_all
-from interlock.definitions.machine_checks import check
+from interlock.definitions.folder import InFile, definitions_in, publish_all
 from interlock.definitions.machine_json import compiled
 from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
@@ -107,9 +108,6 @@ class Interlock:
         on_pause: OnPause | None = None,
     ) -> None:
         self._code = CodeDefinitions(workflows)
-        self._in_files = (
-            () if settings.definitions is None else definitions_in(settings.definitions, check, self._code.is_in_code)
-        )
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._secrets = EnvironmentSecrets(os.environ)
         self._clock = clock or Clock()
@@ -132,15 +130,21 @@ class Interlock:
         return self._services
 
     async def start(self) -> None:
-        """Open the database and the log, and take over interrupted runs."""
+        """Open the database and the log, publish definitions in files, and take over interrupted runs.
+
+        Raises:
+            SettingsError: a file of definitions has faults.
+        """
         try:
+            scripts = Scripts()
+            self._stack.push_async_callback(scripts.aclose)
+            in_files = await self._definitions_in_files(scripts)
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
             stored = StoredDefinitions(store, compiled)
-            scripts = Scripts()
             definitions = EveryDefinition(self._code, stored)
             engine = Engine(
                 definitions,
@@ -165,10 +169,10 @@ class Interlock:
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits)
+            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits, scripts.check)
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
-            await publish_all(store, self._in_files, engine.clock.now_ms())
+            await publish_all(store, in_files, engine.clock.now_ms())
             await engine.takeover.resume()
             self._keep(engine.takeover.renew(SWEEP_SECONDS), "renew")
             self._keep(engine.takeover.run(SWEEP_SECONDS), "takeover")
@@ -185,6 +189,12 @@ class Interlock:
         except BaseException:
             await self._stack.aclose()
             raise
+
+    async def _definitions_in_files(self, scripts: Scripts) -> Sequence[InFile]:
+        if self.settings.definitions is None:
+            return ()
+        check = partial(faults_of, check_script=scripts.check)
+        return await definitions_in(self.settings.definitions, check, self._code.is_in_code)
 
     async def _open_log(self, database: Database) -> Log:
         log: Log
@@ -250,7 +260,7 @@ def create_app(
 
     Raises:
         SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
-            secret and several nodes have no key for it, or a file of definitions has faults.
+            secret and several nodes have no key for it, or a secret in the environment can't be used.
         ValueError: two workflows have the same id.
     """
     settings = settings or Settings()

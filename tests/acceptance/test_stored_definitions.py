@@ -18,17 +18,22 @@ from interlock import Step, Workflow
 from interlock.database import open_database
 from interlock.store.ports.definitions import Page
 from interlock.store.sql import SqlStore
+from interlock.workflow.declare.checks import Fault
 
 STRANGER = {"token": "token-stranger", "user_id": "stranger", "account": "other"}
 PYTHON = Workflow("python", steps=[Step("say", lambda _: "Python")])
 ASKS = ("sign?", "say")
 
 
+async def no_faults(definition: object, check_script: object) -> list[Fault]:
+    return []
+
+
 @pytest.fixture(autouse=True)
 def simple_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Definitions are those of `tests.support.stored`."""
     monkeypatch.setattr("interlock.app.compiled", compiled)
-    monkeypatch.setattr("interlock.app.check", lambda definition: [])
+    monkeypatch.setattr("interlock.app.faults_of", no_faults)
 
 
 @pytest.fixture

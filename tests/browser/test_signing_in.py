@@ -46,6 +46,19 @@ async def test_link_with_a_token_signs_in_also_where_the_page_is_open_already(li
     assert BOB not in app.page.url
 
 
+async def test_draft_stays_with_a_fresh_token_of_its_author_and_goes_with_another_users(new_page: NewPage) -> None:
+    app = await new_page(ALICE)
+    message = app.message
+    await message.fill("a secret of alice's")
+    for token, kept in ((ALICE, "a secret of alice's"), (BOB, "")):
+        await app.page.evaluate("(token) => { location.hash = `token=${token}` }", token)
+        await expect(app.connection).to_have_text("Live")
+        await expect(message).to_have_value(kept)
+    await app.visit("Runs")
+    await app.visit("Chat")
+    await expect(message).to_have_value("")
+
+
 async def test_refused_token_of_a_link_gives_way_to_the_one_that_is_kept(live: Live, new_page: NewPage) -> None:
     app = await new_page()
     await app.token.fill(ALICE)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,12 +118,14 @@ class Started:
 
 
 @contextmanager
-def serving(folder: Path, *options: str, **variables: str | None) -> Iterator[Started]:
+def serving(
+    folder: Path, *options: str, target: Sequence[str] = ("flows:many",), **variables: str | None
+) -> Iterator[Started]:
     """`interlock serve` in this folder, from its banner on."""
     (folder / "flows.py").write_text(FLOWS)
     given = {"INTERLOCK_URL": None, "INTERLOCK_TOKEN": None, "PYTHONUNBUFFERED": "1", **variables}
     process = subprocess.Popen(
-        [*COMMAND, "serve", "flows:many", *options],
+        [*COMMAND, "serve", *target, *options],
         cwd=folder,
         env=environment_of("", given),
         stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import pytest
 from redis import Redis, RedisCluster
-from tests.contract.log_fixtures import eventually
+from tests.contract.log.fixtures import eventually
 from tests.support.services import Master, free_master, join_masters, redis_master
 
 from interlock.aio.tasks import end

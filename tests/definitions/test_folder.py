@@ -19,7 +19,7 @@ from interlock.store.ports.definitions import Page
 from interlock.workflow.declare.checks import Fault
 
 
-def check(given: Any) -> Sequence[Fault]:
+async def check(given: Any) -> Sequence[Fault]:
     """Two kinds of faults, and a warning."""
     faults = [Fault("states", "Write some states.", is_warning=True)]
     if not isinstance(given.get("name"), str):
@@ -35,8 +35,8 @@ def in_folder(folder: Path, **files: Any) -> Path:
     return folder
 
 
-def read(folder: Path) -> Any:
-    return definitions_in(folder, check, lambda name: name == "letters")
+async def read(folder: Path) -> Any:
+    return await definitions_in(folder, check, lambda name: name == "letters")
 
 
 async def versions(storage: Storage, name: str) -> list[str]:
@@ -44,7 +44,7 @@ async def versions(storage: Storage, name: str) -> list[str]:
     return [each.version_id for each in (await store.versions("default", name, Page())).versions]
 
 
-def test_all_that_is_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
+async def test_all_that_is_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
     in_folder(
         tmp_path,
         a={"name": 1},
@@ -54,7 +54,7 @@ def test_all_that_is_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
         e=definition("fine", "y"),
     )
     with pytest.raises(SettingsError) as refused:
-        read(tmp_path)
+        await read(tmp_path)
     first, *lines = str(refused.value).splitlines()
     assert first.startswith("INTERLOCK_DEFINITIONS ")
     a, b, c, e = (tmp_path / f"{name}.json" for name in "abce")
@@ -68,10 +68,10 @@ def test_all_that_is_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing", "file"])
-def test_a_folder_that_can_not_be_read_is_a_fault_of_its_setting(tmp_path: Path, name: str) -> None:
+async def test_a_folder_that_can_not_be_read_is_a_fault_of_its_setting(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="INTERLOCK_DEFINITIONS must be the path of a folder"):
-        read(tmp_path / name)
+        await read(tmp_path / name)
 
 
 async def test_what_differs_from_the_current_version_is_published_and_nothing_else(
@@ -79,23 +79,24 @@ async def test_what_differs_from_the_current_version_is_published_and_nothing_el
 ) -> None:
     node, store = node_on(storage)
     in_folder(tmp_path, one=definition("orders", "one"), two=definition("notes", "one"))
-    await publish_all(store, read(tmp_path), 1000)
+    await publish_all(store, await read(tmp_path), 1000)
     assert [await node.says(name=name, account="default") for name in ("orders", "notes")] == ["one", "one"]
     assert await node.says(account="acme") is None
-    await publish_all(store, read(tmp_path), 2000)
+    await publish_all(store, await read(tmp_path), 2000)
     in_folder(tmp_path, one=definition("orders", "two"))
-    await publish_all(store, read(tmp_path), 3000)
+    await publish_all(store, await read(tmp_path), 3000)
     assert [await node.says(name=name, account="default") for name in ("orders", "notes")] == ["two", "one"]
     in_folder(tmp_path, one=definition("orders", "one"))
-    await publish_all(store, read(tmp_path), 4000)
+    await publish_all(store, await read(tmp_path), 4000)
     assert await node.says(account="default") == "one"
     assert len(await versions(storage, "orders")) == 2  # the earlier one is the current one again
     (tmp_path / "two.json").unlink()
-    await publish_all(store, read(tmp_path), 5000)
+    await publish_all(store, await read(tmp_path), 5000)
     assert await node.says(name="notes", account="default") == "one"
 
 
 async def test_of_several_servers_that_start_at_once_one_publishes(storage: Storage, tmp_path: Path) -> None:
     in_folder(tmp_path, one=definition("orders", "one"), two=definition("notes", "one"))
-    await asyncio.gather(*(publish_all(node_on(storage)[1], read(tmp_path), 1000) for _ in range(4)))
+    definitions = await read(tmp_path)
+    await asyncio.gather(*(publish_all(node_on(storage)[1], definitions, 1000) for _ in range(4)))
     assert [len(await versions(storage, name)) for name in ("orders", "notes")] == [1, 1]

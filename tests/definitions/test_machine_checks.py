@@ -322,6 +322,17 @@ def test_a_transition_behind_an_unconditional_one_is_a_warning_and_leads_nowhere
     assert warnings(definition) == ["states.start.transitions[1]", "states.late"]
 
 
+@pytest.mark.parametrize(("kind", "is_known"), [("http", True), ("script", False)])
+def test_a_condition_on_a_response_that_there_is_not_is_a_warning(kind: str, is_known: bool) -> None:
+    call = {"type": "http", "method": "GET", "url": "https://example.com"}
+    logic = call if kind == "http" else SMALL["states"]["start"]["logic"]
+    ways = [{"target": "end", "condition": {"not": {"field": "response.status", "equals": 200}}}, {"target": "end"}]
+    start = {"type": "action", "logic": logic, "transitions": ways}
+    definition = changed(SMALL, "states.start", start)
+    assert errors(definition) == []
+    assert warnings(definition) == ([] if is_known else ["states.start.transitions[0].condition"])
+
+
 def test_a_handler_behind_one_of_all_errors_is_a_warning() -> None:
     handlers = [{"target": "end"}, {"codes": ["script_error"], "target": "end"}]
     assert warnings(changed(SMALL, "states.start.on_error", handlers)) == ["states.start.on_error[1]"]

@@ -199,6 +199,7 @@ def test_a_halt_takes_only_what_it_accepts(presentation: Any) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": False}
     halt = {"type": "halting", "accepts": schema, "presentation": presentation, "transitions": [{"to": "end"}]}
     run = Simulation(machine(start=halt), {}).run()
+    assert run.pending("start").facts["accepts"] == schema
     for wrong in ({"a": "x"}, {"amount": 1}):
         with pytest.raises(Refusal):
             resume(run, **wrong)

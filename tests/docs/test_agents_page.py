@@ -6,7 +6,7 @@ import json
 from typing import Any, get_args
 
 import pytest
-from tests.docs.test_documents import blocks, read, section, table, ticked
+from tests.docs.reading import blocks, read, section, table, ticked
 
 import interlock.agents.pydantic_ai
 from interlock.agents import AgentExecutor, AgentPause, ToolDecision, ToolRequest

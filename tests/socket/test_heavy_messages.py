@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.socket.test_bad_input import paused
+from tests.socket.refusals import paused
 from tests.support.live import BOB, Live, Message, Talk
 from websockets.exceptions import ConnectionClosed
 

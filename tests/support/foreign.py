@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 
 import httpcore
 
+from interlock.aio.tasks import end
+
 PUBLIC = "93.184.216.34"
 OTHER = "151.101.1.69"
 PUBLIC_V6 = "2606:2800:220:1:248:1893:25c8:1946"
@@ -77,18 +79,27 @@ async def foreign(
 ) -> AsyncIterator[Foreign]:
     """A server on a free port; `answer` may be by path."""
     server_names: list[str | None] = []
+    conversations: list[asyncio.Task[None]] = []
     if tls is not None:
         tls.sni_callback = lambda _, name, __: server_names.append(name)
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up.connections += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            request = await _request(reader, server_names[-1] if server_names else None)
-            up.received.append(request)
-            path = request.target.partition("?")[0]
-            found: Any = answer[path] if isinstance(answer, Mapping) else answer
-            await _answer(found, request, writer)
-        writer.close()
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                request = await _request(reader, server_names[-1] if server_names else None)
+                up.received.append(request)
+                path = request.target.partition("?")[0]
+                found: Any = answer[path] if isinstance(answer, Mapping) else answer
+                await _answer(found, request, writer)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
+        finally:
+            writer.close()
+
+    def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations.append(asyncio.create_task(converse(reader, writer)))
 
     server = await asyncio.start_server(handle, host, 0, ssl=tls)
     up = Foreign(server.sockets[0].getsockname()[1])
@@ -96,6 +107,8 @@ async def foreign(
         yield up
     finally:
         server.close()
+        await end(conversations)
+        await asyncio.sleep(0)  # transports are closed in a turn of their own
 
 
 async def _answer(answer: Any, request: Received, writer: asyncio.StreamWriter) -> None:

@@ -44,7 +44,7 @@ const VALIDATION = { validationBehavior: "aria" } as const;
 
 /** The whole page. */
 export function App() {
-  const { client } = useSession();
+  const { client, person } = useSession();
   return (
     <FormContext value={VALIDATION}>
       <Router hook={useHashLocation}>
@@ -53,7 +53,7 @@ export function App() {
           <SignInPage />
         ) : (
           <InterlockProvider client={client}>
-            <Shell />
+            <Shell key={person} />
           </InterlockProvider>
         )}
       </Router>

@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,9 +19,9 @@ from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.http import ApiRefused, call_api
 from interlock.cli.target import Target
 from interlock.cli.words import harmless
+from interlock.definitions.checking import faults_of
 from interlock.definitions.diagram import diagram
 from interlock.definitions.files import SUFFIXES, UnreadableFile, definition_in
-from interlock.definitions.machine_checks import check
 from interlock_protocol.types import JsonObject
 
 
@@ -84,7 +85,7 @@ def _checked(path: Path, out: IO[str]) -> JsonObject | None:
     except UnreadableFile as error:
         _say(out, f"{path}: {error}")
         return None
-    faults = check(definition)
+    faults = asyncio.run(faults_of(definition, None))
     for fault in faults:
         where = f"{fault.path}: " if fault.path else ""
         _say(out, f"{path}: {'warning: ' if fault.is_warning else ''}{where}{fault.message}")

@@ -12,7 +12,7 @@ Source: `docs/settings.md`, `INTERLOCK_DEFINITIONS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -31,7 +31,7 @@ logger = structlog.get_logger(__name__)
 PUBLISHER: Final = "system:definitions"
 """Who publishes what is in the folder."""
 
-Check: TypeAlias = Callable[[object], Sequence[Fault]]
+Check: TypeAlias = Callable[[object], Awaitable[Sequence[Fault]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class InFile:
         return str(self.definition["name"])
 
 
-def definitions_in(folder: Path, check: Check, is_in_code: Callable[[str], bool]) -> Sequence[InFile]:
+async def definitions_in(folder: Path, check: Check, is_in_code: Callable[[str], bool]) -> Sequence[InFile]:
     """Return the definitions in a folder.
 
     Args:
@@ -70,7 +70,8 @@ def definitions_in(folder: Path, check: Check, is_in_code: Callable[[str], bool]
         except UnreadableFile as error:
             faults.append(f"{path}: {error}")
             continue
-        wrong = list(_faults_of(read, check, is_in_code, found))
+        wrong = [f"{path}: {said(fault)}" for fault in await check(read.definition) if not fault.is_warning]
+        wrong = wrong or list(_taken(read, is_in_code, found))
         faults += wrong
         if not wrong:
             found.append(read)
@@ -79,13 +80,8 @@ def definitions_in(folder: Path, check: Check, is_in_code: Callable[[str], bool]
     return found
 
 
-def _faults_of(
-    read: InFile, check: Check, is_in_code: Callable[[str], bool], earlier: Sequence[InFile]
-) -> Iterator[str]:
-    faults = [f"{read.path}: {said(fault)}" for fault in check(read.definition) if not fault.is_warning]
-    yield from faults
-    if faults:
-        return
+def _taken(read: InFile, is_in_code: Callable[[str], bool], earlier: Sequence[InFile]) -> Iterator[str]:
+    """Yield what else has the name of a definition."""
     if is_in_code(read.name):
         yield f"{read.path}: name: A workflow in Python has the name {read.name!r}; give one of them another name."
     for other in earlier:

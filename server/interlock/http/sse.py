@@ -7,8 +7,8 @@ Laws:
 - A stream ends after the run's last event, after a `WorkflowRunOutput` with PAUSED that nothing follows, after the
   `auth_required` of an expired token, and when the server stops. A client resumes from where it ended.
 
-Source: the HTML standard, section 9.2 "Server-sent events"; `docs/http.md`, "Streams"; `docs/protocol.md`, "The same
-over HTTP".
+Source: the HTML standard, section 9.2 "Server-sent events"; `docs/http.md`, "Streams";
+`docs/protocol.md`, "The same over HTTP".
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ The receiver has to read the log. A hint may come late, twice, or for entries th
 
 
 class Log(Protocol):
-    """The port. Both adapters pass `tests/contract/test_log.py`."""
+    """The port. Both adapters pass `tests/contract/log/`."""
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` for each batch that this process appends from now on."""

@@ -1,4 +1,5 @@
-"""The forms in which a secret may come back from where it was sent: as it is, in a URL, in JSON, in base64."""
+"""The forms in which a secret may come back from where it was sent: as it is, in a URL or as its host, in JSON, in
+base64."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 def encodings_of(secret: str) -> frozenset[str]:
     """Return the texts that reveal a secret, and so have to be struck out (`port.struck`) where it was used."""
-    return frozenset({secret, *_in_urls(secret), *_in_json(secret), *_in_base64(secret.encode())})
+    return frozenset({secret, secret.lower(), *_in_urls(secret), *_in_json(secret), *_in_base64(secret.encode())})
 
 
 def _in_urls(secret: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.contract.log_fixtures import Rig, redis_rig, rig
+from tests.contract.log.fixtures import Rig, redis_rig, rig
 
 from interlock.database import Database
 from interlock.log.port import Append, Appended, Claimed, Entry, Log, Reason, Refused

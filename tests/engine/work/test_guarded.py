@@ -233,6 +233,22 @@ async def test_name_with_an_inner_address_among_its_addresses_is_not_reached(add
     assert internet.connected == []
 
 
+@cases("name", ["metadata.google.internal", "metadata", "instance-data", "localhost", "x.localhost", "printer.local"])
+async def test_name_that_means_this_network_is_not_even_looked_up(name: str) -> None:
+    internet = Internet({name: [PUBLIC]})
+    async with transport_on(internet) as transport:
+        for url in (f"http://{name}/", f"http://{name.upper()}./"):
+            with pytest.raises(Forbidden):
+                await text(transport, url)
+    assert (internet.asked, internet.connected) == ([], [])
+
+
+async def test_transport_that_was_never_used_has_nothing_to_close() -> None:
+    transport = GuardedTransport(Allowed())
+    await transport.aclose()
+    assert "_pool" not in vars(transport)
+
+
 @cases("addresses", [[], ["nonsense"], ["1.2.3"], [""], [PUBLIC] * 3 + ["x"]])
 async def test_name_with_an_answer_that_is_no_address_is_not_reached(addresses: list[str]) -> None:
     internet = Internet({"odd.example": [addresses]})

@@ -66,7 +66,9 @@ function Item({ item, isOpen, onToggle }: { item: PendingItem; isOpen: boolean; 
   const { run, pending } = item;
   const { nameOf } = useWorkflows();
   const { confirmation_message, user_input_message, output_review_message, error_message } = pending;
-  const message = confirmation_message ?? user_input_message ?? output_review_message ?? error_message;
+  // A halt says its title first, and what it says in full is on its card.
+  const message =
+    confirmation_message ?? user_input_message?.split("\n\n")[0] ?? output_review_message ?? error_message;
   const Chevron = isOpen ? ChevronDown : ChevronRight;
   return (
     <li className="inbox-item">

@@ -15,6 +15,7 @@ import { textOfValue } from "../ui/format.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
 import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
+import { HaltForm, isHalt, titleOf } from "./halt.tsx";
 import { InputForm } from "./input.tsx";
 import { useFocusKept } from "./focus-kept.ts";
 import { Refusal } from "./refusal.tsx";
@@ -40,6 +41,7 @@ const ICONS: Record<PauseKind, LucideIcon> = {
 /** What a question says. */
 export function messageOf(question: Question): string {
   if (question.kind === "error_decision") return "What is to be done?";
+  if (isHalt(question)) return titleOf(question) ?? "Please answer:";
   const { confirmation_message, user_input_message, output_review_message } = question.requirement;
   return confirmation_message ?? user_input_message ?? output_review_message ?? DEFAULTS[question.kind];
 }
@@ -140,7 +142,11 @@ function Body({ question, may, isBusy }: { question: Question; may: boolean; isB
     case "confirmation":
       return <ConfirmationForm question={question} isBusy={isBusy} />;
     case "user_input":
-      return <InputForm question={question} isBusy={isBusy} />;
+      return isHalt(question) ? (
+        <HaltForm question={question} isBusy={isBusy} />
+      ) : (
+        <InputForm question={question} isBusy={isBusy} />
+      );
     case "route_selection":
       return <RouteForm question={question} isBusy={isBusy} />;
     case "output_review":

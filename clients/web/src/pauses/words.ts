@@ -50,13 +50,19 @@ export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   if (Array.isArray(decision["executor_requirements"])) return toolsOf(decision["executor_requirements"]);
   if (Array.isArray(decision["selected_choices"])) return `Chose ${namesOf(decision["selected_choices"])}`;
   if (typeof decision["decision"] === "string") return errorWord(decision["decision"], decision["user_input"]);
-  if (decision["user_input"] !== undefined) return "Filled in";
+  if (decision["user_input"] !== undefined) return chosen(decision["user_input"]) ?? "Filled in";
   if (decision["confirmed"] === true)
     return decision["edited_output"] === undefined ? approved(kind) : "Approved with changes";
   const way = decision["on_reject"];
   const words =
     typeof way === "string" ? `: ${rejectionOf(way as OnReject, kind ?? "confirmation").label.toLowerCase()}` : "";
   return `Rejected${words}`;
+}
+
+/** What was chosen at a halt that asks for a choice and nothing else. */
+function chosen(input: JsonValue): string | null {
+  const { choice, ...others } = objectOf(input);
+  return typeof choice === "string" && Object.keys(others).length === 0 ? `Chose ${choice}` : null;
 }
 
 const ERRORS: Record<string, string> = { retry: "Tried again", skip: "Skipped", cancel: "Cancelled the run" };

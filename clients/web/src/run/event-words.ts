@@ -49,6 +49,12 @@ export function wordsOf(message: RunMessage): string {
       return pauseOf(message);
     case "WorkflowRunOutput":
       return message.status;
+    case "StateChanged":
+      return `${message.from_state} → ${message.to_state} · ${message.trigger}`;
+    case "ThreadStarted":
+    case "ThreadCompleted":
+    case "MachineExecutionCompleted":
+      return message.state;
     case "WorkflowCancelled":
       return [message.cancelled_by, message.reason].filter(Boolean).join(": ");
     case "CustomEvent":

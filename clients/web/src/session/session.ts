@@ -9,6 +9,7 @@
  * - Nobody is asked while another token is at hand: one that is given, here or in another tab, goes to the client at once,
  *   and where that of a link was refused, one that is kept.
  * - Who doesn't want to give another one yet isn't asked again before the old one has run out.
+ * - Where a token is another person's than the one before, nothing of that one stays: who says so is the server.
  */
 
 import { connect, tokenIn, type Client, type TokenReason } from "@interlock/client";
@@ -22,9 +23,13 @@ export interface SessionState {
   readonly client: Client | null;
   readonly token: string | null;
   readonly asking: Asking | null;
+  /** Counts the people who came, one after the other: what is on the page is one's own. */
+  readonly person: number;
 }
 
 const KEY = "interlock.token";
+/** Who was the last to be signed in in this tab, as the server says it. */
+const WHO = "interlock.user";
 /** How many events of a run the page keeps at least; the run page lists them. */
 const KEPT_EVENTS = 200_000;
 
@@ -33,11 +38,13 @@ export const base = new URL(".", globalThis.location.href).pathname;
 
 /** The session of this page. */
 export class Session {
-  #state: SessionState = { client: null, token: null, asking: "none" };
+  #state: SessionState = { client: null, token: null, asking: "none", person: 0 };
   #accepted = false;
   /** The token that was still to be used when somebody was asked for another. */
   #postponed: string | null = null;
   readonly #listeners = new Set<() => void>();
+  /** What is called when another person comes, before anything is drawn for them. */
+  whenAnotherComes: () => void = () => undefined;
 
   /** Begins with the token of the address, or one that is kept. */
   constructor() {
@@ -68,6 +75,7 @@ export class Session {
   signOut(): void {
     sessionStorage.removeItem(KEY);
     localStorage.removeItem(KEY);
+    sessionStorage.removeItem(WHO);
     this.#end(null);
   }
 
@@ -108,10 +116,22 @@ export class Session {
 
   #changed(client: Client): void {
     const { connection } = client;
-    if (connection.phase === "live") this.#accepted = true;
+    if (connection.phase === "live") {
+      this.#accepted = true;
+      this.#met(JSON.stringify([connection.account, connection.userId]));
+    }
     if (connection.phase !== "closed" || !isAboutToken(connection.error.code)) return;
     if (this.#accepted) this.#set({ asking: "expired" });
     else this.#refused();
+  }
+
+  #met(who: string): void {
+    const before = sessionStorage.getItem(WHO);
+    if (before === who) return;
+    sessionStorage.setItem(WHO, who);
+    if (before === null) return;
+    this.whenAnotherComes();
+    this.#set({ person: this.#state.person + 1 });
   }
 
   #refused(): void {

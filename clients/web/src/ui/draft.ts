@@ -3,7 +3,7 @@
  *
  * Laws:
  * - Who goes to another page and comes back finds a half-written form as it was. It is kept in memory, until it was sent
- *   or the person signs out; a reload forgets it.
+ *   or the person signs out, or another one comes; a reload forgets it.
  * - A key begins with the id of what the draft is about. Ids of questions are never used again.
  */
 

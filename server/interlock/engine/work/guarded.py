@@ -30,6 +30,7 @@ import httpx
 
 from interlock.addresses import Address, Allowed, address_in, host_of, is_inner, is_inner_name
 from interlock.engine.work.functions import in_thread
+from interlock_protocol.limits import KIB
 
 MAX_REDIRECTS: Final = 5
 MAX_LOOKUPS: Final = 32
@@ -37,6 +38,9 @@ MAX_LOOKUPS: Final = 32
 
 CONNECT_SECONDS: Final = 5.0
 """How long one of several addresses may take to answer before the next is tried."""
+
+READ_BYTES: Final = 8 * KIB
+"""How much of an answer is read at a time."""
 
 MAX_ADDRESSES: Final = 64
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -149,10 +153,10 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
         *others, last = await self._guard.addresses(host, port)
         for address in others:
             try:
-                return await self._network.connect_tcp(str(address), port, timeout=CONNECT_SECONDS)
+                return _Stream(await self._network.connect_tcp(str(address), port, timeout=CONNECT_SECONDS))
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
-        return await self._network.connect_tcp(str(last), port, timeout=timeout)
+        return _Stream(await self._network.connect_tcp(str(last), port, timeout=timeout))
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
@@ -161,6 +165,30 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection that is read in small parts: what is in one is parsed without giving others their turns."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._stream.read(min(max_bytes, READ_BYTES), timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -217,7 +245,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        if "_pool" in self.__dict__:
+            await self._pool.aclose()
 
 
 class _Content(httpx.AsyncByteStream):

@@ -28,8 +28,11 @@ MAX_ANSWER_BYTES: Final = MIB
 _FRAMING_BYTES: Final = MAX_ANSWER_BYTES // 64
 """How much longer than its content a compressed answer may be: what can't be compressed grows a little."""
 
-MAX_PIECES: Final = 64
-"""How many pieces of an answer are read before others have their turn."""
+MAX_PIECES: Final = 100_000
+"""In how many pieces an answer may come; each costs time."""
+
+PIECES_AT_A_TIME: Final = 64
+"""How many are read before others have their turn."""
 
 LONGEST_WAIT: Final = 3600.0
 """The longest wait that `Retry-After` is believed, in seconds."""
@@ -65,7 +68,9 @@ async def content_of(answer: httpx.Response) -> bytes:
         if received > most or len(content) > MAX_ANSWER_BYTES:
             raise Unreadable(f"is larger than {MAX_ANSWER_BYTES / MIB:g} MB")
         pieces += 1
-        if pieces % MAX_PIECES == 0:
+        if pieces > MAX_PIECES:
+            raise Unreadable(f"comes in more than {MAX_PIECES} pieces")
+        if pieces % PIECES_AT_A_TIME == 0:
             await asyncio.sleep(0)
     if received and inflation and not inflation.is_whole:
         raise Unreadable("broke off")

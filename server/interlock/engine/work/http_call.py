@@ -32,7 +32,7 @@ from interlock.telemetry.counters import Counters
 from interlock.workflow.activities import HttpCall, LogicError, Returned, expand, paths_in
 from interlock_protocol.limits import KIB, MAX_QUOTED, MIB
 from interlock_protocol.types import JsonValue
-from interlock_protocol.values import NotWire, written
+from interlock_protocol.values import NotWire, encoded
 
 MAX_REQUEST_BYTES: Final = 2 * MIB
 """The largest request, with all that templates insert."""
@@ -190,7 +190,7 @@ class _Outgoing:
         """Return the error of this request, or of the `last` to which it was redirected."""
         where = self.where
         if not self.is_host_secret and _host(last) != _host(self.request):
-            where += f", redirected to {_host(last)[:MAX_QUOTED]}"
+            where += f", redirected to {_host(last)}"
         return LogicError("http_error", f"{where}: {what}", may_retry=may_retry, retry_after=retry_after)
 
 
@@ -318,7 +318,7 @@ def _content(body: JsonValue, fields: _Fields) -> bytes:
     """Return a body as it is sent, and add its type to the headers if there is none."""
     _, content_type = fields.setdefault("content-type", ("Content-Type", "application/json"))
     if isinstance(body, str) and not is_json(content_type):
-        return _encoded(body)
+        return _in_utf8(body)
     return _written(body)
 
 
@@ -336,12 +336,12 @@ def _complete(fields: _Fields, method: str, key: str, passed_on: Mapping[str, st
 
 def _written(value: JsonValue) -> bytes:
     try:
-        return written(value)
+        return encoded(value)
     except NotWire as error:
         raise _refused(error.sentence) from None
 
 
-def _encoded(text: str) -> bytes:
+def _in_utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -6,8 +6,8 @@ Laws:
   more; a later question never meets a process that was lost.
 - A question that ended its process isn't asked again. If the process had ended before it began, something else ended
   it, and another process is asked, once.
-- Processes are started on demand and reused. They have nothing of the server's but two pipes: no environment, and no
-  package but those that their program imports. Their time zone is UTC.
+- Processes are started on demand and reused. They have nothing of the server's but two pipes: no package but those that
+  their program imports, and of the environment only where Python's own libraries are. Their time zone is UTC.
 - Turns are fair: all who ask take turns, and nobody has more than `most_of_one` processes at a time.
 
 The programs are in `process_main.py`, which says what crosses the pipes.
@@ -30,6 +30,9 @@ from interlock.engine.work import process_main
 
 START_SECONDS = 30.0
 """How long a process may take to start."""
+
+
+_LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class NotStarted(Exception):  # noqa: N818 - describes what happened
@@ -65,7 +68,7 @@ class Turns:
     Args:
         most: how many places there are.
         most_of_one: how many one account may have at a time.
-        most_waiting: how many may wait, in all; None means any number.
+        most_waiting: how many of one account may wait; None means any number.
     """
 
     most: int
@@ -79,7 +82,7 @@ class Turns:
         """Hold a place; wait for it first.
 
         Raises:
-            Crowded: too many wait already.
+            Crowded: too many of the account wait already.
         """
         await self._take(account)
         try:
@@ -88,7 +91,7 @@ class Turns:
             self._give_back(account)
 
     async def _take(self, account: str) -> None:
-        if self.most_waiting is not None and sum(map(len, self._waiting.values())) >= self.most_waiting:
+        if self.most_waiting is not None and len(self._waiting.get(account, ())) >= self.most_waiting:
             raise Crowded
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(account, deque()).append(place)
@@ -223,7 +226,7 @@ class Processes:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={"TZ": "UTC"},
+                env={"TZ": "UTC"} | {name: os.environ[name] for name in _LIBRARIES if name in os.environ},
                 limit=self.answer_bytes,
             )
         except OSError as error:

@@ -8,7 +8,7 @@ Laws:
   tell a secret can disguise it, and may only be given those that it may tell.
 - A script is tried once; `LogicError.may_retry` says whether another try is of any use.
 
-Source: `docs/machines.md`, "Scripts".
+Source: `docs/architecture.md`, "What is bounded".
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from interlock.engine.work import script_process
 from interlock.engine.work.processes import Crowded, Lost, NotStarted, Processes, Turns
@@ -33,7 +35,7 @@ MOST_OF_ONE: Final = 3
 """How many of one account."""
 
 MOST_WAITING: Final = 1000
-"""How many wait, of all accounts."""
+"""How many of one account wait."""
 
 CHECK_SECONDS: Final = 5.0
 """How long the compilation of a script may take."""
@@ -109,16 +111,25 @@ class Scripts:
     async def _answer(self, code: str, given: object, seconds: float, account: str) -> dict[str, Any]:
         try:
             async with self._processes.turns.turn(account):
-                text = None if given is None else json.dumps(given, separators=(",", ":"))
-                question = json.dumps([seconds + _BEYOND_SECONDS, code, text, seconds * _OF_LIMIT]).encode()
-                answer: dict[str, Any] = json.loads(await self._processes.answer(question, seconds=seconds))
+                text = None if given is None else _json(given).decode()
+                question = _json([seconds + _BEYOND_SECONDS, code, text, seconds * _OF_LIMIT])
+                answer: dict[str, Any] = from_json(await self._processes.answer(question, seconds=seconds))
                 return answer
         except Crowded:
-            raise LogicError("script_error", "too many scripts wait for their turn", may_retry=True) from None
+            raise LogicError(
+                "script_error", "too many scripts of this account wait for their turn", may_retry=True
+            ) from None
         except NotStarted:
             raise LogicError("script_error", "no process to run scripts in could be started", may_retry=True) from None
         except Lost as lost:
             raise _lost(lost, seconds) from None
+
+
+def _json(value: object) -> bytes:
+    try:
+        return to_json(value)
+    except (PydanticSerializationError, UnicodeEncodeError):  # half of a surrogate pair
+        return json.dumps(value).encode()
 
 
 def _lost(lost: Lost, seconds: float) -> LogicError:

@@ -3,8 +3,8 @@
 Laws:
 - A script gets a fresh runtime of QuickJS, with its own heap; nothing is left of an earlier one. What it finds there is
   said in `script_sandbox.js`. There is no function of Python's in it.
-- Values cross as JSON text, both ways. What is sent back can be written to a log: of bounded size and depth, numbers of
-  64 bits, texts of valid Unicode; half of a surrogate pair becomes U+FFFD.
+- Values cross as JSON text, both ways. What is sent back can be written to a log: of bounded size and depth, integers
+  only where JavaScript has them, to 2^53, texts of valid Unicode; half of a surrogate pair becomes U+FFFD.
 - Code is compiled as the body of a method. Before, it is compiled as the body of a function declaration, with a fault
   behind it, so that nothing runs. What closes either body early can't be both: behind the one comes `,` or `}`, behind
   the other a statement.
@@ -49,7 +49,7 @@ _FAULT_BEHIND: Final = "SyntaxError: unexpected token in expression: '@'"
 _PLACE = re.compile(r"<input>:(\d+):(\d+)")
 _LINE_END = re.compile("\r\n|[\n\r\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MIN_INT, _END_INT = -(2**63), 2**64
+_EXACT = 2**53
 
 _TOO_LARGE: Final = f"a script's result is at most {RESULT_BYTES >> 10} KiB as JSON; let it return less"
 _NO_MEMORY: Final = "InternalError: out of memory"
@@ -222,7 +222,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
     if isinstance(value, int):  # booleans, too
-        return value if _MIN_INT <= value < _END_INT else float(value)
+        return value if -_EXACT <= value <= _EXACT else float(value)  # which it was in JavaScript
     if not isinstance(value, (dict, list)):
         return value
     if depth == 0:

@@ -62,7 +62,7 @@
     for (let i = 0; i < arguments.length && line.length < lineLength; i += 1) {
       line += (i ? ' ' : '') + shown(arguments[i]);
     }
-    lines += (lineCount > 1 ? ',' : '') + stringify(slice(line, 0, lineLength));
+    lines += (lines ? ',' : '') + stringify(slice(line, 0, lineLength));
   }
 
   function shown(value) {
@@ -129,8 +129,9 @@
   }
 
   function told() {
-    return '{"failure":' + stringify(failure) + ',"trace":' + stringify(trace) +
+    const about = '{"failure":' + stringify(failure) + ',"trace":' + stringify(trace) +
       ',"lines":[' + lines + '],"count":' + lineCount + '}';
+    return slice(about, 0); /* in one piece: the binding takes no text that the engine keeps in several */
   }
 
   lock();

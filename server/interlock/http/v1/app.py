@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.routing import Mount
 
 from interlock.http.sse import Streams
+from interlock.http.v1.definitions import make_definitions_router
 from interlock.http.v1.frame import PREFIX, make_frame
 from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
@@ -35,6 +36,7 @@ def v1_app(
     instances = Instances(services, streams)
     app.include_router(make_instances_router(services, instances))  # first: no definition has these names
     app.include_router(make_history_router(services, instances))
+    app.include_router(make_definitions_router(services))
 
     async def document(_: Request) -> Response:
         if app.openapi_schema is None:

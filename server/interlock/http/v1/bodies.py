@@ -45,6 +45,16 @@ async def read_object(request: Request, limit: int, max_values: int = MAX_VALUES
     return await fields_of(request, limit, max_values)
 
 
+def check_has_body(request: Request) -> None:
+    """Check that a request has a body at all.
+
+    Raises:
+        ApiError: `invalid_request`.
+    """
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        raise invalid([{"field": "", "error": "is required"}])
+
+
 async def read_body(request: Request, model: type[B], limit: int = MAX_INPUT_BYTES + _AROUND) -> B:
     """Read a body as a model.
 

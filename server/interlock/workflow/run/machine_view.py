@@ -121,7 +121,7 @@ class View:
         view = cls(STATUS_OF[state.status], next_index=state.next_index)
         machine = _machine_in(state.nodes)
         if machine is not None:
-            view.data = machine.own.data
+            view.data = {} if machine.own is None else machine.own.data
             threads = ((name, node) for name, node in machine.children.items() if node.own is not None)
             view.threads = {name: Thread(name, node.own.state, _status_of(node)) for name, node in threads}
         elif isinstance(state.content, dict):
@@ -170,7 +170,10 @@ class View:
         return next((each for each in reversed(self.visits) if each.thread == thread), None)
 
     def _logic_ended(self, event: Event) -> None:
-        visit = self._visit(thread_of(event) or "")
+        name = thread_of(event) or ""
+        if event["event"] == "StepError" and not event.get("will_retry") and name in self.threads:
+            self.threads[name].status = "failed"  # unless it goes on: then another event says so
+        visit = self._visit(name)
         if visit is None:
             return
         visit.logs += event.get("logs") or ()
@@ -285,10 +288,12 @@ def halts_in(state: RunState) -> Iterator[JsonObject]:
 
 
 def _machine_in(nodes: Mapping[str, NodeState]) -> NodeState | None:
-    return next((each for each in nodes.values() if each.kind == "Machine" and each.own is not None), None)
+    return next((each for each in nodes.values() if each.kind == "Machine"), None)
 
 
 def _status_of(thread: NodeState) -> Status:
     if thread.phase is Phase.COMPLETED:
         return "completed"
-    return "cancelled" if thread.is_closed else "running"
+    if thread.is_closed:
+        return "cancelled"
+    return "failed" if any(each.phase is Phase.FAILED for each in thread.children.values()) else "running"

@@ -1,0 +1,24 @@
+"""Checking definitions: their scripts are parsed where scripts run, and everything else is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from interlock.definitions.machine_checks import check, scripts_in
+from interlock.workflow.declare.checks import Fault
+
+ScriptCheck: TypeAlias = Callable[[str], Awaitable[str | None]]
+"""Says what is wrong with a script, with its line; None if it can be parsed."""
+
+
+async def faults_of(definition: object, check_script: ScriptCheck | None) -> list[Fault]:
+    """All that is wrong with a definition, and what may be a mistake in it.
+
+    Args:
+        check_script: None if this process runs no scripts: then none is parsed.
+    """
+    if check_script is None:
+        return check(definition)
+    parsed = {code: await check_script(code) for code in sorted(scripts_in(definition))}
+    return check(definition, parses=parsed.get)

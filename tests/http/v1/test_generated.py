@@ -1,0 +1,133 @@
+"""Programs that read the OpenAPI document of /api/v1: one looks for where the server is other, one writes a client."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+from openapi_spec_validator import validate
+from tests.http.v1.conftest import FREE
+from tests.http.v1.machines import chosen, purchase
+from tests.http.v1.test_definitions import definition
+from tests.support.live import ALICE, Live, live_server
+
+from interlock.http.v1.app import whole
+from interlock.http.v1.errors import STATUS_OF, Code
+
+
+def test_document_is_valid() -> None:
+    validate(whole())
+
+
+def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, item in whole()["paths"].items()
+        for method, operation in item.items()
+    }
+    assert {each["operationId"] for each in operations.values()} == {
+        *("createWorkflow", "validateWorkflow", "listWorkflows", "getWorkflow"),
+        *("listVersions", "createVersion", "getVersion", "deleteDraft", "publishVersion", "getDiagram"),
+        *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
+        *("listThreads", "resumeThread", "listHistory", "getEvent"),
+    }
+    for name, operation in operations.items():
+        assert operation["summary"], name
+        for status, answer in operation["responses"].items():
+            assert status == "204" or answer["content"], f"{name}: {status}"
+            assert status == "414" or "X-Request-Id" in answer["headers"], f"{name}: {status}"
+
+
+def test_every_code_that_a_route_lists_stands_at_its_status() -> None:
+    for item in whole()["paths"].values():
+        for operation in item.values():
+            for status, answer in operation["responses"].items():
+                if "ErrorAnswer" not in str(answer.get("content")):
+                    continue
+                codes = [each.strip("`") for each in answer["description"].split(" or ")]
+                assert {STATUS_OF[Code(code)] for code in codes} == {int(status)}
+
+
+async def test_server_shows_the_document(machine_live: Live) -> None:
+    response = await _get(f"{machine_live.http_url}/api/v1/openapi.json")
+    assert response == whole()
+
+
+async def _get(url: str) -> Any:
+    async with httpx.AsyncClient() as client:
+        return (await client.get(url)).json()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_no_request_finds_the_server_to_be_other_than_it_says(tmp_path: Path) -> None:
+    """Schemathesis, with all of its checks but one: not all that a server refuses can be said in a schema."""
+    refusals = "[checks.negative_data_rejection]\nexpected-statuses = [400, 401, 403, 404, 409, 413, 429]\n"
+    (tmp_path / "schemathesis.toml").write_text(refusals)
+    with live_server([purchase, chosen], data_dir=tmp_path, tokens=_tokens(), **FREE) as live:
+        command = [sys.executable, "-m", "schemathesis.cli", "run", f"{live.http_url}/api/v1/openapi.json"]
+        command += ["--header", f"Authorization: Bearer {ALICE}", "--request-timeout", "40"]
+        command += ["--exclude-checks", "positive_data_acceptance"]
+        command += ["--phases", "coverage,fuzzing", "--max-examples", "3", "--seed", "1", "--no-color"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _tokens() -> str:
+    return json.dumps([{"token": ALICE, "user_id": "alice", "scopes": ["admin"]}])
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """A client that openapi-python-client has written."""
+    folder = tmp_path_factory.mktemp("generated")
+    (folder / "openapi.json").write_text(json.dumps(whole()))
+    (folder / "settings.yml").write_text("post_hooks: []\n")
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", "openapi.json", "--meta", "none"]
+    command += ["--output-path", "written_v1_client", "--config", "settings.yml", "--fail-on-warning"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module("written_v1_client")
+    finally:
+        sys.path.remove(str(folder))
+
+
+def operation(client: ModuleType, group: str, name: str) -> ModuleType:
+    return importlib.import_module(f"{client.__name__}.api.{group}.{name}")
+
+
+def test_written_client_takes_a_definition_from_its_draft_to_an_end(machine_live: Live, client: ModuleType) -> None:
+    models = importlib.import_module(f"{client.__name__}.models")
+    url = f"{machine_live.http_url}/api/v1"
+    with client.AuthenticatedClient(base_url=url, token=ALICE) as alice:
+        given = models.WorkflowDefinition.from_dict(definition("generated"))
+        assert operation(client, "definitions", "validate_workflow").sync(client=alice, body=given).data.valid
+        draft = operation(client, "definitions", "create_workflow").sync(client=alice, body=given).data
+        publish = operation(client, "definitions", "publish_version")
+        assert publish.sync("generated", draft.version_id, client=alice).data.status == "published"
+        refused = publish.sync("generated", draft.version_id, client=alice)
+        assert refused.error.code == "already_published"
+
+        create = operation(client, "instances", "create_instance")
+        body = models.CreateInstance.from_dict({"input": {"amount": 1}})
+        instance = create.sync("generated", client=alice, body=body, idempotency_key="once").data
+        again = create.sync("generated", client=alice, body=body, idempotency_key="once").data
+        assert (instance.status, again.id) == ("halted", instance.id)
+        listed = operation(client, "instances", "list_instances").sync(client=alice, workflow_name="generated")
+        assert [each.id for each in listed.data.instances] == [instance.id]
+        resume = models.ResumeInstance.from_dict({"input": {"approved": True}})
+        done = operation(client, "instances", "resume_instance").sync(instance.id, client=alice, body=resume).data
+        assert (done.status, done.current_state) == ("completed", "yes")
+        history = operation(client, "instances", "list_history").sync(instance.id, client=alice).data
+        assert history.events[-1].subtype == "completed"
+        shown = operation(client, "instances", "get_instance").sync(instance.id, client=alice).data
+        assert [each.state for each in shown.history] == ["ask", "yes"]
