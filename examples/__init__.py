@@ -1,4 +1,7 @@
-"""Workflows that run: `interlock serve examples:workflows`, from the repository's root."""
+"""Workflows that run: `interlock serve examples:workflows`, from the repository's root.
+
+Those that are definitions in JSON are in the folder `machines`: `INTERLOCK_DEFINITIONS=examples/machines` serves them.
+"""
 
 from __future__ import annotations
 
