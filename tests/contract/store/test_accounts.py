@@ -185,7 +185,8 @@ async def test_what_was_there_is_the_default_accounts_and_at_home(empty_database
 async def test_a_server_of_before_goes_on_writing_after_the_tables_were_moved(database: Database) -> None:
     store = SqlStore(database)
     old_key = (
-        "INSERT INTO idempotency_keys VALUES ('alice', 'k', 'body', 'late', 4000000000000)"
+        "INSERT INTO idempotency_keys (user_id, key, fingerprint, run_id, created_at)"
+        " VALUES ('alice', 'k', 'body', 'late', 4000000000000)"
         " ON CONFLICT (user_id, key) DO NOTHING"
     )
 
@@ -209,6 +210,8 @@ async def test_a_server_of_before_goes_on_writing_after_the_tables_were_moved(da
     assert await store.outcome(ALICE, "k") == Outcome("body", "late")
 
 
+PAUSED_INDEX = "ix_runs_paused_namespace"
+
 # ── What it costs ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -222,6 +225,17 @@ async def test_a_server_of_before_goes_on_writing_after_the_tables_were_moved(da
             {"ix_runs_elsewhere", "ix_runs_namespace"},
         ),
         ({"user_id": ALICE}, {"ix_runs_elsewhere", "ix_runs_namespace"}),
+        ({"namespace": "org_ops", "statuses": frozenset({"PAUSED"}), "id_prefix": "inst_"}, {PAUSED_INDEX}),
+        (
+            {
+                "user_id": ALICE,
+                "or_namespaces": frozenset({"user_alice", "org_ops"}),
+                "or_assignees": frozenset({ALICE}),
+                "namespace": "org_ops",
+                "statuses": frozenset({"PAUSED"}),
+            },
+            {PAUSED_INDEX},
+        ),
     ],
 )
 async def test_each_part_of_a_list_is_read_from_an_index_of_its_own(
@@ -236,6 +250,7 @@ async def test_each_part_of_a_list_is_read_from_an_index_of_its_own(
         "session_id": None,
         "namespace": None,
         "statuses": frozenset(),
+        "id_prefix": None,
         "before": (1000, "r"),
         "limit": 20,
         **which,
