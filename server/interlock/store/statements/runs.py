@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from interlock.store.tables import ELSEWHERE, ENDED, PAUSED, UNFINISHED, run_assignees, runs, snapshots
-from interlock_protocol.types import FINAL_STATUSES
+from interlock_protocol.types import FINAL_STATUSES, RunStatus
 
 from .owned import home_beside, owned, parted
 from .parameters import AT_MOST, NOW, OF_RUN
@@ -161,12 +161,16 @@ def list_runs(
         filtered = filtered.where(runs.c.session_id == session_id)
     if namespace is not None:
         filtered = filtered.where(runs.c.namespace == namespace)
-    if statuses:
+    if statuses == {RunStatus.PAUSED}:
+        filtered = filtered.where(text(f"runs.{PAUSED}"))  # as the index of paused runs has it
+    elif statuses:
         filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
     if id_prefix is not None:
         filtered = filtered.where(runs.c.run_id.startswith(id_prefix, autoescape=True))
     if before is not None:
         filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
+    if namespace is not None and namespace in or_namespaces:  # then it is all that is there
+        return newest(filtered.where(runs.c.account == account), limit)
     whose = {"account": account, "user_id": user_id, "home": home_beside(user_id, or_namespaces)}
     parts = list(owned(runs, runs.c.user_id, ELSEWHERE, **whose, namespaces=parted(or_namespaces)))
     if or_assignees:
