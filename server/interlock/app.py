@@ -24,7 +24,7 @@ from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
 from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
-from interlock.definitions.checking import faults_of
+from interlock.definitions.checking import ScriptCheck, faults_of
 from interlock.definitions.code import CodeDefinitions
 from interlock.definitions.every import EveryDefinition
 from interlock.definitions.folder import InFile, definitions_in, publish_all
@@ -138,7 +138,7 @@ class Interlock:
         try:
             scripts = Scripts()
             self._stack.push_async_callback(scripts.aclose)
-            in_files = await self._definitions_in_files(scripts)
+            in_files = await self._definitions_in_files(scripts.check)
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
@@ -190,10 +190,10 @@ class Interlock:
             await self._stack.aclose()
             raise
 
-    async def _definitions_in_files(self, scripts: Scripts) -> Sequence[InFile]:
+    async def _definitions_in_files(self, check_script: ScriptCheck) -> Sequence[InFile]:
         if self.settings.definitions is None:
             return ()
-        check = partial(faults_of, check_script=scripts.check)
+        check = partial(faults_of, check_script=check_script)
         return await definitions_in(self.settings.definitions, check, self._code.is_in_code)
 
     async def _open_log(self, database: Database) -> Log:

@@ -19,7 +19,7 @@ class Services:
     """The parts that the socket and HTTP use.
 
     Attributes:
-        check_script: says what is wrong with a script; None if this server runs no scripts.
+        check_script: says what is wrong with a script, for this account; None if this server runs no scripts.
     """
 
     engine: Engine
@@ -29,4 +29,4 @@ class Services:
     store: Store
     authenticator: Authenticator
     rate_limits: RateLimits
-    check_script: Callable[[str], Awaitable[str | None]] | None = None
+    check_script: Callable[[str, str], Awaitable[str | None]] | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, field_validator
 from tests.socket.workflows import first, of, stream, until_open
+from tests.support.halts import MACHINES
 
 from interlock import (
     Ask,
@@ -232,6 +233,7 @@ async def fails_hostile(_: StepInput) -> StepOutput:
 
 
 workflows = [
+    *MACHINES,
     Workflow("confirm", name="Confirm", steps=[first, Step("publish", told, human_review=Confirm("Publish it?"))]),
     Workflow(
         "condition",

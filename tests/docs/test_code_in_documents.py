@@ -21,7 +21,7 @@ import interlock_client
 from interlock import Ask, Choose, Confirm, Review, Step, StepInput
 from interlock.testing import Run, running
 from interlock.workflow.declare.expressions import NAMES
-from interlock.workflow.declare.reviews import ON_CONFIRM, ON_REVIEW, REVIEWS_OF
+from interlock.workflow.declare.reviews import MADE_BY_MACHINES, ON_CONFIRM, ON_REVIEW, REVIEWS_OF
 from interlock_client import connect
 
 __all__ = ["folder", "live"]
@@ -179,7 +179,7 @@ def test_workflows_page_says_what_each_kind_may_ask() -> None:
     kinds = {
         "Step with an executor or an agent": ["Step"],
         "Step with a nested workflow": ["Workflow"],
-        "Parallel, Race, Steps": ["Parallel", "Race", "Steps"],
+        "Machine, Parallel, Race, Steps": ["Machine", "Parallel", "Race", "Steps"],
     }
     in_the_table = (Confirm, Ask, Choose, Review)
     listed: dict[str, tuple[list[str], list[str], list[str]]] = {}
@@ -194,6 +194,7 @@ def test_workflows_page_says_what_each_kind_may_ask() -> None:
             list(ON_REVIEW.get(kind, ())),
         )
         for kind, reviews in REVIEWS_OF.items()
+        if kind not in MADE_BY_MACHINES
     }
 
 

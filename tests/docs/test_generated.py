@@ -15,10 +15,11 @@ from interlock.docs.diagrams import requirement_edges
 from interlock.docs.refusals import other_rows, refusal, review_rows
 from interlock.docs.transcripts import with_transcript
 from interlock.workflow.decide.merge import DECISION_FIELDS
-from interlock.workflow.declare.reviews import REVIEWS_OF
+from interlock.workflow.declare.reviews import MADE_BY_MACHINES, REVIEWS_OF
 from interlock_protocol.messages import StepPaused
 
 ROOT = Path(__file__).parents[2]
+DECLARED = {kind: reviews for kind, reviews in REVIEWS_OF.items() if kind not in MADE_BY_MACHINES}
 PAGES = sorted(path for path in (ROOT / "docs/pauses").glob("*.md") if path.stem not in ("README", "refused"))
 
 
@@ -52,7 +53,7 @@ def test_index_of_the_pauses_names_every_page_and_every_review() -> None:
     index = (ROOT / "docs/pauses/README.md").read_text("utf-8")
     for path in (ROOT / "docs/pauses").glob("*.md"):
         assert path.stem == "README" or f"]({path.name})" in index, path.name
-    for review in {review.__name__ for reviews in REVIEWS_OF.values() for review in reviews}:
+    for review in {review.__name__ for reviews in DECLARED.values() for review in reviews}:
         assert f"`{review}`" in index, review
 
 
@@ -77,9 +78,9 @@ async def test_page_whose_run_goes_otherwise_isnt_current() -> None:
 
 def test_every_review_that_a_kind_doesnt_have_is_refused() -> None:
     rows = list(review_rows())
-    for kind, reviews in REVIEWS_OF.items():
+    for kind, reviews in DECLARED.items():
         have = {review.__name__ for review in reviews}
-        for name in {each.__name__ for all_ in REVIEWS_OF.values() for each in all_} - have:
+        for name in {each.__name__ for all_ in DECLARED.values() for each in all_} - have:
             assert any(f"a {kind} can't have a" in said and f" {name};" in said for _, said in rows), (kind, name)
 
 

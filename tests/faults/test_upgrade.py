@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import redis
-from tests.support.live import Message, Served, continue_with, eventually, names_of, served, storage_settings
+from tests.support.live import Live, Message, Served, continue_with, eventually, names_of, served, storage_settings
 
 THIS, NEXT = "tests.faults.upgrades:workflows", "tests.faults.next_version:workflows"
 
@@ -64,13 +64,13 @@ def nodes(tmp_path: Path, redis_url: str, postgres_url: str) -> Iterator[Nodes]:
         yield nodes
 
 
-async def paused_on(node: Served, workflow: str) -> Message:
+async def paused_on(node: Live, workflow: str) -> Message:
     """Start a run there; it waits for a decision."""
     async with node.talk() as talk:
         return (await talk.until_pause(await talk.start(workflow)))[-1]
 
 
-async def decided_on(node: Served, paused: Message) -> list[str]:
+async def decided_on(node: Live, paused: Message) -> list[str]:
     """Confirm there, and hear the run's end."""
     async with node.talk() as talk:
         await talk.send(action="reconnect", run_id=paused["run_id"], last_event_index=paused["event_index"])

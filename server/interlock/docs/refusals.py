@@ -29,6 +29,7 @@ _NODES = {
     "Steps": 'Steps("node", [work], human_review={})',
     "Parallel": 'Parallel("node", [work], human_review={})',
     "Race": 'Race("node", [work], human_review={})',
+    "Machine": 'Machine("node", states, initial_state="end", human_review={})',
     "Condition": 'Condition("node", holds, steps=[work], human_review={})',
     "Router": 'Router("node", [work], human_review={})',
     "Router with a selector": 'Router("node", [work], selector=select, human_review={})',
@@ -117,6 +118,7 @@ _NAMES: dict[str, Any] = {
     "Demanding": _Demanding,
     "agent": _Agent(),
     "inner": interlock.Workflow("inner", steps=[work]),
+    "states": {"end": interlock.State(is_terminal=True)},
     "work": work,
     **dict.fromkeys(("holds", "select", "ends"), work),
 }

@@ -11,7 +11,7 @@ from starlette.routing import Mount
 
 from interlock.http.sse import Streams
 from interlock.http.v1.definitions import make_definitions_router
-from interlock.http.v1.frame import PREFIX, make_frame
+from interlock.http.v1.frame import PREFIX, add_routers, make_frame
 from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
 from interlock.http.v1.instances import make_instances_router
@@ -34,9 +34,12 @@ def v1_app(
     """Make the application itself."""
     app = make_frame(counters)
     instances = Instances(services, streams)
-    app.include_router(make_instances_router(services, instances))  # first: no definition has these names
-    app.include_router(make_history_router(services, instances))
-    app.include_router(make_definitions_router(services))
+    add_routers(
+        app,
+        make_instances_router(services, instances),  # before definitions, of which none has these names
+        make_history_router(services, instances),
+        make_definitions_router(services),
+    )
 
     async def document(_: Request) -> Response:
         if app.openapi_schema is None:

@@ -45,6 +45,10 @@ class WorkflowDefinition(_Open):
     description: str | None = None
 
 
+class AnyDefinition(_Open):
+    """What is to be a definition: any object."""
+
+
 class Fault(BaseModel):
     """What is wrong in a definition, and where: `states.start.transitions[0].target`."""
 

@@ -6,7 +6,8 @@ Laws:
 - A name that code serves is taken.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -27,6 +28,7 @@ from interlock.http.v1.bodies import (
 )
 from interlock.http.v1.callers import caller
 from interlock.http.v1.definition_shapes import (
+    AnyDefinition,
     CreatedVersion,
     Diagram,
     PublishedVersion,
@@ -51,6 +53,7 @@ from interlock.store.ports.definitions import (
     Page,
     VersionRow,
 )
+from interlock.workflow.activities import LogicError
 from interlock.workflow.declare.checks import Fault
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import Name
@@ -97,7 +100,7 @@ def make_definitions_router(services: Callable[[], Services]) -> APIRouter:
         if_none_match: Annotated[str | None, Header(description="`*`: only if there is no such name yet")] = None,
     ) -> Response:
         """Store a definition as a draft: the first version of its name, or the next one."""
-        found = await definitions.checked(request)
+        found = await definitions.checked(request, principal)
         only_new = if_none_match is not None and if_none_match.strip() == "*"
         return await definitions.save(principal, *found, only_new=only_new)
 
@@ -105,11 +108,11 @@ def make_definitions_router(services: Callable[[], Services]) -> APIRouter:
         "/workflows/validate",
         operation_id="validateWorkflow",
         responses=answers(Validation, *BODY),
-        openapi_extra=body(WorkflowDefinition),
+        openapi_extra=body(AnyDefinition),
     )
     async def validate(request: Request, principal: reader) -> Response:
         """Find all that is wrong with a definition, without storing it."""
-        _, faults = await definitions.read(request)
+        _, faults = await definitions.read(request, principal)
         return answer(_validation(faults))
 
     @router.get("/workflows", operation_id="listWorkflows", responses=answers(WorkflowNames))
@@ -146,7 +149,7 @@ def _add_names(router: APIRouter, definitions: "_Definitions", reader: Any, writ
     async def create_version(request: Request, principal: writer, name: Name) -> Response:
         """Store the next version of a definition as a draft."""
         await definitions.named(principal, name)
-        definition, faults = await definitions.checked(request)
+        definition, faults = await definitions.checked(request, principal)
         if definition["name"] != name:
             raise _not_valid([Fault("name", f"This is another name than that of the path, {name!r}.")])
         return await definitions.save(principal, definition, faults)
@@ -227,7 +230,7 @@ class _Definitions:
 
     # ── Checking ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def read(self, request: Request) -> tuple[JsonObject, list[Fault]]:
+    async def read(self, request: Request, principal: Principal) -> tuple[JsonObject, list[Fault]]:
         """The definition in a body, and all that is to be said of it."""
         check_has_body(request)
         try:
@@ -236,11 +239,13 @@ class _Definitions:
             if refusal.code is not ErrorCode.MESSAGE_TOO_LARGE:
                 raise
             return {}, [Fault("", _TOO_LARGE)]
-        return definition, await faults_of(definition, self._services().check_script)
+        check_script = self._services().check_script
+        for_account = None if check_script is None else partial(_checked_script, check_script, principal.account)
+        return definition, await faults_of(definition, for_account)
 
-    async def checked(self, request: Request) -> tuple[JsonObject, list[Fault]]:
+    async def checked(self, request: Request, principal: Principal) -> tuple[JsonObject, list[Fault]]:
         """The definition in a body, which has no faults, and its warnings; raises `invalid_workflow`."""
-        definition, faults = await self.read(request)
+        definition, faults = await self.read(request, principal)
         if any(not each.is_warning for each in faults):
             raise _not_valid(faults)
         return definition, faults
@@ -277,6 +282,13 @@ class _Definitions:
         if row is None:
             raise await self._no_version(principal, name, version_id)
         return {"version_id": row.version_id, "status": row.status, "published_at": shown_or_none(row.published_at)}
+
+
+async def _checked_script(check: Callable[[str, str], Awaitable[str | None]], account: str, code: str) -> str | None:
+    try:
+        return await check(code, account)
+    except LogicError as error:  # scripts can't be read just now
+        raise ApiError(Code.UNAVAILABLE, f"{error}; send it again in a while.") from None
 
 
 def _name(found: DefinitionName) -> JsonObject:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -87,9 +88,29 @@ def _unauthorized(error: Unauthorized) -> ApiError:
 def _not_routed(request: Request, status: int) -> ApiError:
     if status != 405:
         return ApiError(Code.NOT_FOUND, f"There is no such path; {PREFIX}/openapi.json lists those that there are.")
-    headers = {"Allow": allowed(request.app.routes, request.scope)}
+    headers = {"Allow": _allowed(request)}
     sentence = f"There is no {request.method} on this path; {PREFIX}/openapi.json lists what there is."
     return ApiError(Code.METHOD_NOT_ALLOWED, sentence, headers=headers)
+
+
+def add_routers(app: FastAPI, *routers: APIRouter) -> None:
+    """Add routes to the frame; the first that fits a path and a method answers."""
+    plain: dict[str, set[str]] = {}
+    for router in routers:
+        app.include_router(router)
+        for route in router.routes:
+            if isinstance(route, APIRoute) and "{" not in route.path:
+                plain.setdefault(route.path, set()).update(route.methods or ())
+    app.state.methods_of_plain_paths = plain
+
+
+def _allowed(request: Request) -> str:
+    """What there is on a path: on one that routes have as it is, not what a route with parameters would take it for."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    known = getattr(request.app.state, "methods_of_plain_paths", {}).get(path)
+    if known is None:
+        return allowed(request.app.routes, request.scope)
+    return ", ".join(sorted(known | ({"HEAD"} if "GET" in known else set())))
 
 
 def error_body(error: ApiError, request_id: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 from interlock.http.shapes import SCHEMAS
 from interlock.http.v1.answers import ErrorAnswer
 from interlock.http.v1.callers import LIMIT, REMAINING, RESET
-from interlock.http.v1.definition_shapes import WorkflowDefinition
+from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
 from interlock.http.v1.frame import PREFIX
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance
 from interlock.http.v1.request_ids import HEADER, SANE
@@ -27,7 +27,7 @@ ABOUT: Final = """State machines as JSON: definitions with versions, instances t
 their history. Every answer is `{"data": …}` or `{"error": …}`."""
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
-    *(ErrorAnswer, WorkflowDefinition),
+    *(ErrorAnswer, WorkflowDefinition, AnyDefinition),
     *(CreateInstance, ResumeInstance, CancelInstance),
 )
 """The models that routes name only by reference."""

@@ -201,6 +201,9 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
 }
 """The reviews that each kind of node may have, in the order in which they are asked (rule 1)."""
 
+MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt"})
+"""The kinds that no author declares: a state machine makes them."""
+
 ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Step": ("skip", "cancel"),
     "Router": ("skip", "cancel"),

@@ -107,6 +107,7 @@ def _node(state: RunState, event: typed.StepEvent) -> NodeState:
 
 def _fold_own(node: NodeState, event: Mapping[str, object], private: Mapping[str, Any]) -> None:
     """Apply an event to a container's own state."""
+    node.kind = node.kind or _KIND_TOLD.get(str(event["event"]))  # in snapshots of older releases it is missing
     change = folds_of(node.kind).get(str(event["event"]))
     if change is not None:
         if node.own is None:
@@ -497,6 +498,7 @@ _OF_STEPS: dict[str, _Folder] = {
 }
 
 _KIND_STARTED = {each.STARTED: each.kind for each in CONTAINERS}
+_KIND_TOLD = {event: each.kind for each in CONTAINERS for event in each.FOLDS if event not in _OF_STEPS}
 
 _FOLDERS: dict[str, _Folder] = {
     **{event: _container_told for each in CONTAINERS for event in each.FOLDS},

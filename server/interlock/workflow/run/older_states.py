@@ -5,7 +5,8 @@ Laws:
 - The input of a conversion is plain JSON: the classes of the older version are gone.
 
 Version 2 kept everything about a node in one flat list of fields, and kept in the requirement what a
-condition's question offers, and the decisions on tools.
+condition's question offers, and the decisions on tools. Its first releases didn't know all of these fields: a missing
+one has its default, and the kind of a container is told by its own state.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ _OWN: Mapping[str, Mapping[str, str]] = {
 }
 """The same for a container's own state."""
 
+_MARKS: Mapping[str, str] = {"Condition": "branch", "Router": "selected", "Loop": "iteration"}
+"""A field that is set on containers of this kind only."""
+
 
 def convert(raw: dict[str, Any]) -> Generator[None, None, None]:
     """Convert a state of version 2 to version 3, in place, one node after the other."""
@@ -61,8 +65,11 @@ def convert(raw: dict[str, Any]) -> Generator[None, None, None]:
     asked = [*raw["requirements"].values(), *raw["withdrawn"].values()]
     asked += [each["requirement"] for each in raw["resolved"].values()]
     for requirement in asked:
-        if requirement.pop("offers_else", False):
-            _note_else(raw["nodes"], requirement)
+        node = _asking(raw["nodes"], requirement)
+        if node is not None:
+            node["kind"] = node["kind"] or requirement["facts"].get("step_type")
+        if requirement.pop("offers_else", False) and node is not None:
+            node.setdefault("own", {})["offers_else"] = True
         _part(requirement)
         yield
 
@@ -76,18 +83,20 @@ def _convert_nodes(nodes: dict[str, Any]) -> Generator[None, None, None]:
 
 
 def _convert_node(node: dict[str, Any]) -> None:
-    parts = {name: {new: node[old] for old, new in fields.items()} for name, fields in _PARTS.items()}
+    parts = {name: {new: node[old] for old, new in fields.items() if old in node} for name, fields in _PARTS.items()}
     if node["error_type"] is None:
         parts["failure"]["error"] = None
     if node["success"]:
         parts["output"]["error"] = None
-    own = {new: node[old] for old, new in _OWN.get(node["kind"] or "", {}).items() if node[old] is not None}
+    kind = node.get("kind") or next((kind for kind, mark in _MARKS.items() if node[mark]), None)
+    own = {new: node[old] for old, new in _OWN.get(kind or "", {}).items() if node.get(old) is not None}
     for fields in (*_PARTS.values(), *_OWN.values()):
         for old in fields:
             node.pop(old, None)
     node.update(parts)
+    node["kind"] = kind
     if own:
-        if node["kind"] == "Condition":
+        if kind == "Condition":
             own["turned"] = parts["verdict"]["rejected"] == "else"
         node["own"] = own
 
@@ -102,12 +111,11 @@ def _part(requirement: dict[str, Any]) -> None:
     }
 
 
-def _note_else(nodes: dict[str, Any], requirement: dict[str, Any]) -> None:
-    """Note in the condition that its question offered its other branch."""
+def _asking(nodes: dict[str, Any], requirement: dict[str, Any]) -> dict[str, Any] | None:
+    """The node whose requirement this is, unless that is of an earlier visit."""
     node = None
     for part in requirement["path"]:
         if isinstance(part, str):
             node = nodes.get(part)
             nodes = {} if node is None else node["children"]
-    if node is not None and node["visit"] == requirement["facts"]["visit"]:
-        node.setdefault("own", {})["offers_else"] = True
+    return node if node is not None and node["visit"] == requirement["facts"]["visit"] else None
