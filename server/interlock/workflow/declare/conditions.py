@@ -12,7 +12,7 @@ Laws:
 - Every predicate holds or doesn't, even one with faults: judging it never raises, isn't recursive, and takes no longer
   than reading it and the data at its paths.
 
-Source: machines, "Data".
+Source: `docs/machines.md`, "Conditions".
 """
 
 from __future__ import annotations

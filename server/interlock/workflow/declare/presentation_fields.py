@@ -7,7 +7,7 @@ Laws:
 - A date is a day that the calendar has, written `YYYY-MM-DD`. Characters are Unicode's code points.
 - Judging a value never raises: a property that doesn't fit its kind is as if it weren't there.
 
-Source: machines, "Halting".
+Source: `docs/machines.md`, "Halting".
 """
 
 from __future__ import annotations

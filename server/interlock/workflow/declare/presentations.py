@@ -9,7 +9,7 @@ Laws:
 - A template may stand for any property but `type`, `name` and `fields`. Its value is made to fit: where a text belongs,
   it becomes one; any other value that doesn't fit its property, or a default that doesn't fit its field, is left out.
 
-Source: machines, "Halting"; `docs/protocol.md`, "Requirements" (`user_input_schema`).
+Source: `docs/machines.md`, "Halting"; `docs/protocol.md`, "Requirements" (`user_input_schema`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Laws:
 - What isn't a template stays as it is written. Filling in never raises, isn't recursive, and takes time in proportion
   to what comes out, which `MAX_TEMPLATES` bounds.
 
-Source: machines, "Data".
+Source: `docs/machines.md`, "Templates".
 """
 
 from __future__ import annotations
