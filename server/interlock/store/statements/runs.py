@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    ColumnElement,
     Integer,
     Select,
     Text,
@@ -154,17 +156,10 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*LISTED_COLUMNS)
-    if workflow_id is not None:
-        filtered = filtered.where(runs.c.workflow_id == workflow_id)
-    if session_id is not None:
-        filtered = filtered.where(runs.c.session_id == session_id)
-    if namespace is not None:
-        filtered = filtered.where(runs.c.namespace == namespace)
-    if statuses == {RunStatus.PAUSED}:
-        filtered = filtered.where(text(f"runs.{PAUSED}"))  # as the index of paused runs has it
-    elif statuses:
-        filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
+    filtered = select(*LISTED_COLUMNS).where(
+        *_equal({"workflow_id": workflow_id, "session_id": session_id, "namespace": namespace}),
+        *_of_status(statuses),
+    )
     if id_prefix is not None:
         filtered = filtered.where(runs.c.run_id.startswith(id_prefix, autoescape=True))
     if before is not None:
@@ -181,6 +176,19 @@ def list_runs(
     pages = [newest(filtered.where(part), limit).subquery() for part in parts]
     ids = union(*(select(page.c.run_id) for page in pages))
     return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+
+
+def _equal(wanted: Mapping[str, str | None]) -> Iterator[ColumnElement[bool]]:
+    """The conditions that these columns have these values; None means any."""
+    return (runs.c[name] == value for name, value in wanted.items() if value is not None)
+
+
+def _of_status(statuses: frozenset[str]) -> Iterator[ColumnElement[bool]]:
+    """The condition that a run has one of these statuses; none means any."""
+    if statuses == {RunStatus.PAUSED}:
+        yield literal_column(f"runs.{PAUSED}")  # as the index of paused runs has it
+    elif statuses:
+        yield runs.c.status.in_(sorted(statuses))
 
 
 def _named(account: str, assignees: frozenset[str]) -> Select[Any]:
