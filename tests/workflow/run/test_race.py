@@ -152,6 +152,16 @@ def test_stop_and_cancel_end_the_run_as_anywhere(way: str) -> None:
     assert run.last["event"] == ("WorkflowCompleted" if way == "stop" else "WorkflowCancelled")
 
 
+def test_branch_that_failed_and_asks_about_it_is_withdrawn_when_another_wins() -> None:
+    run = race(Step("bad", breaks, on_error="pause"), Step("quick", says("quick")))
+    finish(run, "bad")
+    assert run.waiting == ["bad"]
+    finish(run, "quick")
+    assert run.of("StepsWithdrawn")[0]["step_paths"] == [["first", "bad"]]
+    assert run.waiting == []
+    assert run.pending_by_head() == set()
+
+
 STOPS = Step("ends", lambda _: StepOutput("enough", stop=True))
 ASKED = Step("ends", says("x"), human_review=Confirm())
 ENDS = [

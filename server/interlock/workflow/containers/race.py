@@ -72,8 +72,8 @@ class Race(Node, Container[Won]):
         if broken is not None:
             return Withdraw([broken], "failed", outcomes[broken])
         if completed:
-            left = [*_those(outcomes, Ending.OPEN), *ends]
-            losers = [name for name in left if inside.has_entered(name) and inside.ended(name) is None]
+            losers = [name for name in _those(outcomes, Ending.OPEN) if inside.has_entered(name)]
+            losers += [name for name in ends if inside.ended(name) is None]
             return Withdraw(losers, "lost") if losers else self._won(_first(completed, inside))
         if OPEN in outcomes.values():
             return OPEN
