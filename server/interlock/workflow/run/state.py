@@ -35,6 +35,11 @@ SINCE: Mapping[str, int] = {
     "RaceExecutionCompleted": 3,
     "StepsWithdrawn": 3,
     "MachineExecutionStarted": 3,
+    "MachineExecutionCompleted": 3,
+    "StateChanged": 3,
+    "StateDataMerged": 3,
+    "ThreadStarted": 3,
+    "ThreadCompleted": 3,
 }
 """The `REDUCER_VERSION` that brought an event, or a new meaning of it, so that earlier versions can't fold it.
 
