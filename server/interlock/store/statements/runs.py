@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    ColumnElement,
     Integer,
     Select,
     Text,
+    TextClause,
     bindparam,
     case,
     func,
@@ -154,17 +156,10 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*LISTED_COLUMNS)
-    if workflow_id is not None:
-        filtered = filtered.where(runs.c.workflow_id == workflow_id)
-    if session_id is not None:
-        filtered = filtered.where(runs.c.session_id == session_id)
-    if namespace is not None:
-        filtered = filtered.where(runs.c.namespace == namespace)
-    if statuses == {RunStatus.PAUSED}:
-        filtered = filtered.where(text(f"runs.{PAUSED}"))  # as the index of paused runs has it
-    elif statuses:
-        filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
+    equal = ((runs.c.workflow_id, workflow_id), (runs.c.session_id, session_id), (runs.c.namespace, namespace))
+    filtered = select(*LISTED_COLUMNS).where(*(column == value for column, value in equal if value is not None))
+    if statuses:
+        filtered = filtered.where(_of_status(statuses))
     if id_prefix is not None:
         filtered = filtered.where(runs.c.run_id.startswith(id_prefix, autoescape=True))
     if before is not None:
@@ -181,6 +176,12 @@ def list_runs(
     pages = [newest(filtered.where(part), limit).subquery() for part in parts]
     ids = union(*(select(page.c.run_id) for page in pages))
     return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+
+
+def _of_status(statuses: frozenset[str]) -> ColumnElement[bool] | TextClause:
+    if statuses == {RunStatus.PAUSED}:
+        return text(f"runs.{PAUSED}")  # as the index of paused runs has it
+    return runs.c.status.in_(sorted(statuses))
 
 
 def _named(account: str, assignees: frozenset[str]) -> Select[Any]:
