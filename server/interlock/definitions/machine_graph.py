@@ -4,7 +4,7 @@ Laws:
 - Whatever isn't well-formed isn't part of the graph: reading one never raises, and each reader sees the same one.
 - An edge may lead nowhere: its target is as written. `is_live` is false if a transition before it always applies.
 
-Source: `docs/machines.md`, "Definition".
+Source: `docs/machines.md`, "Definitions".
 """
 
 from __future__ import annotations

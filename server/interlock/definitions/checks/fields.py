@@ -108,7 +108,7 @@ def boolean(value: object, at: str, context: Context) -> Iterator[Fault]:
 
 def number(*, least: float, most: float, above: bool = False, whole: bool = False, unit: str = "") -> Check:
     """A number within these bounds; `above`: greater than the least."""
-    said = f"a {'whole ' if whole else ''}number{unit} {'above' if above else 'from'} {least:g} {_up_to(most)}"
+    said = f"a {'whole ' if whole else ''}number{unit} {_bounds(least, most, above=above)}"
 
     def check(value: object, at: str, context: Context) -> Iterator[Fault]:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -119,8 +119,8 @@ def number(*, least: float, most: float, above: bool = False, whole: bool = Fals
     return check
 
 
-def _up_to(most: float) -> str:
-    return f"to {most:,.0f}" if most >= KIB else f"to {most:g}"
+def _bounds(least: float, most: float, *, above: bool) -> str:
+    return f"above {least:g}, at most {most:,.0f}" if above else f"from {least:g} to {most:,.0f}"
 
 
 def one_of(words: Collection[str], what: str) -> Check:
@@ -130,7 +130,7 @@ def one_of(words: Collection[str], what: str) -> Check:
         if not isinstance(value, str):
             yield Fault(at, f"{what} is {listed(words)}, not {type_in_words(value)}.")
         elif value not in words:
-            yield Fault(at, f"{what} isn't {quoted(value)}; {instead(value, words)}")
+            yield Fault(at, f"{what} can't be {quoted(value)}; {instead(value, words)}")
 
     return check
 
@@ -188,7 +188,7 @@ class Typed:
     Without a type that exists, its fields are checked as far as they mean the same in all types that have them.
 
     Args:
-        what: what it is, for sentences: "state".
+        what: what it is, for sentences: "a state".
         tables: the fields of each type, without `type` itself.
         whole: what is checked of an object of a type beyond its fields.
     """
@@ -196,10 +196,10 @@ class Typed:
     def __init__(self, what: str, tables: Mapping[str, Table], whole: Mapping[str, WholeCheck] | None = None) -> None:
         self.what = what
         self._whole = whole or {}
-        self._type = one_of(tuple(tables), f"The type of a {what}")
+        self._types = tuple(tables)
         self._shapes = {
             name: Shape(
-                f"A {what} of the type {name}", {"type": Field(anything), **table}, _elsewhere(what, tables, name)
+                _begun(f"{what} of the type {name}"), {"type": Field(anything), **table}, _elsewhere(what, tables, name)
             )
             for name, table in tables.items()
         }
@@ -207,7 +207,7 @@ class Typed:
         for each, known in (item for table in tables.values() for item in table.items()):
             is_same = each not in every or every[each].check is known.check
             every[each] = Field(known.check if is_same else anything)
-        self._untyped = Shape(f"A {what}", {"type": Field(self._type, is_required=True), **every})
+        self._untyped = Shape(_begun(what), {"type": Field(self._unknown_type, is_required=True), **every})
 
     def __call__(self, value: object, at: str, context: Context) -> Iterator[Fault]:
         """Yield what is wrong with an object of any type."""
@@ -219,6 +219,18 @@ class Typed:
         if name in self._whole:
             yield from self._whole[name](value, at, context)
 
+    def _unknown_type(self, value: object, at: str, context: Context) -> Iterator[Fault]:
+        if not isinstance(value, str):
+            yield Fault(at, f"The type of {self.what} is {listed(self._types)}, not {type_in_words(value)}.")
+        else:
+            bare = self.what.removeprefix("a ")
+            yield Fault(at, f"There is no {bare} of the type {quoted(value)}; {instead(value, self._types)}")
+
+
+def _begun(words: str) -> str:
+    """Words as a sentence begins with them."""
+    return words[0].upper() + words[1:]
+
 
 def _elsewhere(what: str, tables: Mapping[str, Table], name: str) -> dict[str, str]:
     """The fields that other types have, with what has them."""
@@ -226,9 +238,7 @@ def _elsewhere(what: str, tables: Mapping[str, Table], name: str) -> dict[str, s
     for other, table in tables.items():
         for each in table:
             having.setdefault(each, []).append(other)
-    return {
-        each: f"a {what} of the type {listed(others)}" for each, others in having.items() if each not in tables[name]
-    }
+    return {each: f"{what} of the type {listed(others)}" for each, others in having.items() if each not in tables[name]}
 
 
 def of_list(check: Check, *, what: str, most: int, least: int = 0) -> Check:

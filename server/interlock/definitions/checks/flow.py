@@ -75,7 +75,7 @@ def _of_unreachable(states: States, found: Collection[str]) -> Iterator[Fault]:
         if name not in found:
             yield Fault(
                 inside("states", name),
-                f"Nothing leads to state {quoted(name)}; lead there, or leave it out.",
+                f"Nothing leads to state {quoted(name)}; add a transition to it, or leave it out.",
                 is_warning=True,
             )
 
@@ -135,7 +135,7 @@ def _of_threads(states: States, edges: Mapping[str, list[Edge]]) -> Iterator[Fau
             if begin in leading_back:
                 yield Fault(
                     at,
-                    f"This thread can enter {quoted(state)} again, in which it began, and so without end;"
+                    f"This thread can enter {quoted(state)} again, the state that starts it, and so without end;"
                     " lead it to a terminal state instead.",
                 )
     yield from _of_second_passes(parallel, declared)

@@ -27,7 +27,6 @@ from interlock.definitions.checks.fields import (
 )
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.checks import Fault, inside, quoted, type_in_words
-from interlock_protocol.faults import shortened
 from interlock_protocol.limits import KIB, MAX_NAME
 
 MAX_SCRIPT_BYTES = 64 * KIB
@@ -94,8 +93,8 @@ def _wrong_url(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as error:
-        return f"This isn't a URL: {shortened(str(error))}; mend it."
+    except ValueError:
+        return "This isn't a URL; mend its host or its port."
     if parts.scheme not in ("http", "https"):
         return "A URL begins with https:// or http://, or with a template; write the whole URL."
     return None if parts.hostname else "This URL names no host; write it after the //."
@@ -144,7 +143,7 @@ def _task(logic: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault
         return
     if context.takes_task is None:
         yield Fault(
-            inside(at, "task"), f"There is no task {quoted(name)}, for there are none here; use script or http."
+            inside(at, "task"), f"There is no task {quoted(name)}: this server has no tasks; use script or http."
         )
     elif (wrong := context.takes_task(name, logic.get("input"))) is not None:
         yield Fault(inside(at, "task"), wrong)

@@ -117,10 +117,10 @@ _HANDLER: Table = {**_TARGETS, "description": Field(text(may_be_empty=True))}
 _CODES = of_list(one_of(CODES, "The code of an error"), what="The codes", most=len(CODES), least=1)
 
 _TRANSITIONS = Field(of_list(_TRANSITION, what="The transitions", most=MAX_TRANSITIONS))
-_ON_TIMEOUT = Field(_leading(Shape("What a timeout leads to", _HANDLER)))
-_ON_ERROR_ONE = _leading(Shape("What an error leads to", {**_HANDLER, "codes": Field(_CODES)}))
+_ON_TIMEOUT = Field(_leading(Shape("A timeout's way on", _HANDLER)))
+_ON_ERROR_ONE = _leading(Shape("A handler of errors", {**_HANDLER, "codes": Field(_CODES)}))
 _ON_ERROR = Field(
-    either(list, of_list(_ON_ERROR_ONE, what="What errors lead to", most=MAX_HANDLERS, least=1), _ON_ERROR_ONE)
+    either(list, of_list(_ON_ERROR_ONE, what="The handlers of errors", most=MAX_HANDLERS, least=1), _ON_ERROR_ONE)
 )
 
 
@@ -162,7 +162,7 @@ _CONFIGS = {
 }
 _SIMPLE = Shape("An instruction", {"instruction": Field(text(), is_required=True), "include_data": _PATHS})
 _TYPED = Typed(
-    "halting instruction", {name: {"config": Field(each, is_required=True)} for name, each in _CONFIGS.items()}
+    "a halting instruction", {name: {"config": Field(each, is_required=True)} for name, each in _CONFIGS.items()}
 )
 
 
@@ -184,13 +184,13 @@ def of_objects(value: object, at: str, context: Context) -> Iterator[Fault]:
     """A JSON Schema of objects."""
     yield from _schema(value, at, context)
     if isinstance(value, dict) and value.get("type", "object") != "object":
-        yield Fault(inside(at, "type"), "Input is always an object; let the type be object.")
+        yield Fault(inside(at, "type"), "Input is always an object; leave the type out, or write object.")
 
 
 def _assignee(value: object, at: str, context: Context) -> Iterator[Fault]:
     yield from text(most=MAX_NAME)(value, at, context)
     if isinstance(value, str) and "${" in value:
-        yield Fault(at, "Nothing is filled in in an assignee; write the id of a user, or group:NAME.")
+        yield Fault(at, "Templates aren't filled in here; write the id of a user, or group:NAME.")
     elif isinstance(value, str) and not value.isprintable():
         yield Fault(at, "An assignee has no control characters; write the id of a user, or group:NAME.")
 
@@ -381,5 +381,5 @@ _WHOLE = {
 """What is checked of a state beyond its fields, by its type."""
 
 
-state = Typed("state", TYPES, _WHOLE)
+state = Typed("a state", TYPES, _WHOLE)
 """Yields what is wrong with a state of any type."""

@@ -51,16 +51,13 @@ class SqlDefinitions(SqlTransactions):
         row = _new_row(new)
         if await self._read(partial(_current_digest, _of(row)), one_statement=True) == row["digest"]:
             return None
-        published = await self._write(partial(self._save_and_publish, row))
-        self._tell_published()
-        return published
+        return await self._published(partial(self._save_and_publish, row))
 
     async def publish(self, account: str, name: str, version_id: str, at: int, *, by: str = "") -> VersionRow | None:
         if not (is_definition_name(name) and is_version_id(version_id)):
             return None
         of_version = _of_version(account, name, version_id)
-        published = await self._write(partial(_publish, of_version, at, by))
-        self._tell_published()
+        published = await self._published(partial(_publish, of_version, at, by))
         if isinstance(published, AlreadyPublished):
             raise published
         return published
@@ -107,9 +104,13 @@ class SqlDefinitions(SqlTransactions):
     def on_publish(self, call: Callable[[], None]) -> None:
         self._publication_listeners.append(call)
 
-    def _tell_published(self) -> None:
-        for call in self._publication_listeners:
-            call()
+    async def _published(self, work: Callable[[Connection], T]) -> T:
+        """Publish, and tell the listeners, even if nobody knows any more whether it was committed."""
+        try:
+            return await self._write(work)
+        finally:
+            for call in self._publication_listeners:
+                call()
 
     async def _of_name(self, account: str, name: str, read: Callable[[Parameters, Connection], T | None]) -> T | None:
         if not is_definition_name(name):

@@ -112,7 +112,7 @@ def count_of(value: object) -> int:
 def faults_in(schema: object, at: str) -> Iterator[Fault]:
     """Yield what is wrong with a schema of a definition. The time is linear in its size, though slow: bound it."""
     if not isinstance(schema, dict):
-        yield Fault(at, "A JSON Schema is an object here; write one, such as {'type': 'object'}.")
+        yield Fault(at, 'A JSON Schema is an object here; write one, such as {"type": "object"}.')
         return
     try:
         size = len(to_json(schema))
@@ -157,7 +157,7 @@ def _wrong_pattern(pattern: str) -> str | None:
     try:
         matcher(pattern)
     except SchemaError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
+        reason = str(error).strip().splitlines()[-1].strip().removeprefix("error: ")
         return f"This pattern can't be used: {shortened(reason)}; mend it."
     except ValueError:  # half a surrogate pair
         return "This pattern isn't a text; mend it."
