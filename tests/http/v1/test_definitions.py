@@ -177,6 +177,17 @@ async def test_missing_definition_is_told(machine_live: Live) -> None:
             assert await alice.refused("POST", path) == (400, "invalid_request")
 
 
+async def test_input_that_does_not_fit_the_definition_s_schema_is_refused(machine_live: Live) -> None:
+    schema = {"type": "object", "properties": {"amount": {"type": "number"}}, "required": ["amount"]}
+    async with api(machine_live) as alice:
+        draft = await alice.post("/workflows", definition("schemed", input_schema=schema), 201)
+        await alice.post(f"/workflows/schemed/versions/{draft['version_id']}/publish")
+        response = await alice.ask("POST", "/workflows/schemed/instances", {"input": {"amount": "much"}})
+        assert (response.status_code, error_of(response)["code"]) == (400, "invalid_input")
+        assert "amount" in error_of(response)["details"][0]["field"]
+        assert (await alice.create("schemed", {"amount": 1}))["status"] == "halted"
+
+
 # ── Who may ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from interlock.telemetry import tracing
+
 HEADER: Final = "X-Request-Id"
 SANE: Final = r"^[A-Za-z0-9._-]{1,128}$"
 
@@ -43,6 +45,7 @@ class RequestIds:
                     headers[name] = value
             await send(message)
 
+        tracing.adopt(scope["headers"])
         with bound_contextvars(request_id=request_id):
             await self._app(scope, receive, with_headers)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -12,6 +11,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
+    TextClause,
     bindparam,
     case,
     func,
@@ -156,10 +156,10 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*LISTED_COLUMNS).where(
-        *_equal({"workflow_id": workflow_id, "session_id": session_id, "namespace": namespace}),
-        *_of_status(statuses),
-    )
+    equal = ((runs.c.workflow_id, workflow_id), (runs.c.session_id, session_id), (runs.c.namespace, namespace))
+    filtered = select(*LISTED_COLUMNS).where(*(column == value for column, value in equal if value is not None))
+    if statuses:
+        filtered = filtered.where(_of_status(statuses))
     if id_prefix is not None:
         filtered = filtered.where(runs.c.run_id.startswith(id_prefix, autoescape=True))
     if before is not None:
@@ -178,17 +178,10 @@ def list_runs(
     return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
 
 
-def _equal(wanted: Mapping[str, str | None]) -> Iterator[ColumnElement[bool]]:
-    """The conditions that these columns have these values; None means any."""
-    return (runs.c[name] == value for name, value in wanted.items() if value is not None)
-
-
-def _of_status(statuses: frozenset[str]) -> Iterator[ColumnElement[bool]]:
-    """The condition that a run has one of these statuses; none means any."""
+def _of_status(statuses: frozenset[str]) -> ColumnElement[bool] | TextClause:
     if statuses == {RunStatus.PAUSED}:
-        yield literal_column(f"runs.{PAUSED}")  # as the index of paused runs has it
-    elif statuses:
-        yield runs.c.status.in_(sorted(statuses))
+        return text(f"runs.{PAUSED}")  # as the index of paused runs has it
+    return runs.c.status.in_(sorted(statuses))
 
 
 def _named(account: str, assignees: frozenset[str]) -> Select[Any]:
