@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Locator, expect
 from tests.browser.conftest import NewPage
-from tests.browser.others import waiting
+from tests.browser.others import decision_in, waiting
 from tests.browser.pages import App
 from tests.browser.workflows import LONG
 from tests.support.live import ALICE, BOB, Live
@@ -65,6 +65,36 @@ async def test_main_views_have_no_serious_fault(
     await app.inbox.first.get_by_role("button").first.click()
     await expect(app.card.box).to_be_visible()
     await has_no_fault(app)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_halts_have_no_serious_fault(live: Live, new_page: NewPage, scheme: Literal["light", "dark"]) -> None:
+    halts = {name: await waiting(live, name) for name in ("journey", "which-way", "selected", "told", "described")}
+    app = await new_page(ALICE, color_scheme=scheme, reduced_motion="reduce")
+    for workflow_id, run_id in halts.items():
+        await app.open_chat(workflow_id, run_id)
+        await expect(app.card.box).to_be_visible()
+        await has_no_fault(app)
+    await app.open_chat("journey", halts["journey"])
+    await app.card.press("Submit")
+    await expect(app.card.box).to_contain_text("This field is required; give a value.")
+    await has_no_fault(app)
+
+
+async def test_halt_is_answered_with_the_keys_alone(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "journey")
+    app = await new_page(ALICE)
+    await app.open_chat("journey", run_id)
+    keys = app.page.keyboard
+    await tab_to(app, app.card.field("Where to?"))
+    await keys.type("Rome")
+    await keys.press("Enter")
+    await expect(app.card.field("people")).to_be_focused()  # which is required, and was left out
+    await keys.type("2")
+    await tab_to(app, app.card.button("Submit"))
+    await keys.press("Space")
+    await expect(app.decided).to_contain_text("by you")
+    assert (await decision_in(live, run_id))["user_input"] == {"town": "Rome", "people": 2}
 
 
 async def test_run_is_started_and_decided_with_the_keys_alone(live: Live, new_page: NewPage) -> None:
