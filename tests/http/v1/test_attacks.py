@@ -71,7 +71,7 @@ def script(code: str) -> dict[str, Any]:
     "headers",
     [
         {},
-        *({"Authorization": each} for each in ("Bearer wrong", f"Basic {ALICE}", "Bearer ", f"Bearer {ALICE} x")),
+        *({"Authorization": each} for each in ("Bearer wrong", f"Basic {ALICE}", "Bearer", f"Bearer {ALICE} x")),
         {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9."},
     ],
 )
@@ -134,7 +134,6 @@ ODD_BODIES: dict[str, tuple[bytes, int]] = {
     "objects in objects": (b'{"input":' * 6_000 + b"1" + b"}" * 6_000, 400),
     "a deep input": (b'{"input":{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}}", 400),
     "too large": (b'{"input":{"a":"' + b"x" * 2_000_000 + b'"}}', 413),
-    "too many values": (b'{"input":{"a":[' + b"0," * 32_000 + b"0]}}", 400),
     "no UTF-8": (b'{"input":{"a":"\xff"}}', 400),
     "half of a character": (b'{"input":{"a":"\\ud800"}}', 400),
     "half of a character in a key": (b'{"input":{"\\udfff":1}}', 400),
@@ -142,7 +141,6 @@ ODD_BODIES: dict[str, tuple[bytes, int]] = {
     "beyond all numbers": (b'{"input":{"a":1e999}}', 400),
     "a list": (b"[]", 400),
     "null": (b"null", 400),
-    "an unknown field": (b'{"inptu":{}}', 400),
     "an input that is a text": (b'{"input":"{}"}', 400),
     "a namespace that is none": (b'{"namespace":"a/b"}', 400),
     "a namespace with NUL": (b'{"namespace":"a\\u0000"}', 400),
@@ -434,16 +432,16 @@ async def test_one_key_sent_at_once_with_different_bodies_has_one_effect(attacke
         assert len(after["instances"]) == before + 1
 
 
-@pytest.mark.parametrize("key", ["", " ", "x" * 300, "a\tb", "\u00e4", "k" * 255])
-async def test_odd_key_is_a_key_or_refused(attacked: Live, key: str) -> None:
+@pytest.mark.parametrize("key", [b"", b"x" * 300, b"a\tb", "\u00e4".encode(), b"\xff", b"k" * 255])
+async def test_odd_key_is_a_key_or_refused(attacked: Live, key: bytes) -> None:
     async with api(attacked) as alice:
-        headers = {"Idempotency-Key": key}
+        headers = [(b"Idempotency-Key", key)]
         first, again = [
             await alice.client.post("/workflows/chosen/instances", json={}, headers=headers) for _ in range(2)
         ]
         check(first)
         assert first.status_code in (201, 400), first.text
-        if first.status_code == 201 and key.strip():
+        if first.status_code == 201 and key:
             assert data_of(again, 201)["id"] == data_of(first, 201)["id"]
 
 
@@ -452,13 +450,13 @@ async def test_waiting_can_be_wished_away_and_nonsense_is_no_wish(attacked: Live
         for prefer, applied in (
             ("wait=0", "wait=0"),
             ("wait=99999999999999", None),
-            ("wait=0\0", None),
+            ("wait=;;", None),
             ("x" * 5000, None),
         ):
             answer = await alice.client.post(
                 "/workflows/at_once/instances",
                 json={"input": {"seconds": 0.05}},
-                headers=[(b"Prefer", prefer.encode())] if "\0" not in prefer else {"Prefer": "wait=;;"},
+                headers={"Prefer": prefer},
             )
             check(answer)
             assert data_of(answer, 201)["status"] in ("running", "completed")
