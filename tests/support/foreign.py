@@ -75,9 +75,13 @@ def redirect(status: int, location: str) -> bytes:
 
 @contextlib.asynccontextmanager
 async def foreign(
-    answer: Answer | Mapping[str, Answer], *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    answer: Answer | Mapping[str, Answer],
+    *,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+    pause: Callable[[], float] = lambda: 0.0,
 ) -> AsyncIterator[Foreign]:
-    """A server on a free port; `answer` may be by path."""
+    """A server on a free port; `answer` may be by path. It takes `pause` seconds for each."""
     server_names: list[str | None] = []
     conversations: list[asyncio.Task[None]] = []
     if tls is not None:
@@ -91,6 +95,7 @@ async def foreign(
                 up.received.append(request)
                 path = request.target.partition("?")[0]
                 found: Any = answer[path] if isinstance(answer, Mapping) else answer
+                await asyncio.sleep(pause())
                 await _answer(found, request, writer)
         except asyncio.CancelledError:
             writer.transport.abort()

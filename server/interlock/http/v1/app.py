@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,9 @@ def v1_route(
     services: Callable[[], Services], streams: Streams, counters: Counters, public_url: str | None = None
 ) -> Mount:
     """Make the route below which everything is answered by `/api/v1`, on the services of a started server."""
-    return Mount(PREFIX, RequestIds(v1_app(services, streams, counters, public_url)))
+    mount = Mount(PREFIX, RequestIds(v1_app(services, streams, counters, public_url)))
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)  # also a path with a line break is below it
+    return mount
 
 
 def v1_app(

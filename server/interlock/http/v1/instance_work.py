@@ -187,6 +187,8 @@ class Instances:
     ) -> Response:
         given = asked.input if asked.choice is None else {**asked.input, "choice": asked.choice}
         _check_size(given)
+        if thread is not None and asked.thread_id not in (None, thread):
+            raise invalid([{"field": "thread_id", "error": "must be what the path says, or left out"}])
         await self.row(waiting.principal, instance_id)
         key = key_of(waiting.request, waiting.principal, waiting.key, asked)
         asked = asked.model_copy(update={"input": given})

@@ -2,7 +2,7 @@
 
 Laws:
 - A resume is for the halt that it names, by id or by state and thread; otherwise for the one that is open when it
-  arrives. It is never for a halt that begins later.
+  arrives. It is never for a halt that begins later. What it names by several of these has to be one.
 - If none is open while the instance runs, it is for the one that was answered last: the same input again gets the same
   result, another is a conflict. After the end, that needs a name.
 - Whether it fits, and who may, the engine says.
@@ -10,7 +10,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock.engine.engine import Engine
@@ -30,7 +30,10 @@ async def halt_for(engine: Engine, state: RunState, asked: ResumeInstance, threa
     Raises:
         ApiError: `instance_not_halted`, `thread_required`, `thread_not_found` or `concurrent_modification`.
     """
+    if thread is not None and thread not in View.of(state).threads and not state.status.is_final:
+        raise not_there(Code.THREAD_NOT_FOUND, f"Thread {thread!r}")
     if asked.halt_id is not None:
+        await _check_is_that(engine, state, asked.halt_id, asked.expected_state, thread)
         return asked.halt_id
     open_now = [each for each in halts_in(state) if thread in (None, each["thread_id"])]
     named = [each for each in open_now if asked.expected_state in (None, each["state"])]
@@ -38,8 +41,6 @@ async def halt_for(engine: Engine, state: RunState, asked: ResumeInstance, threa
         return str(named[0]["halt_id"])
     if named:
         raise _ambiguous(named)
-    if thread is not None and thread not in View.of(state).threads and not state.status.is_final:
-        raise not_there(Code.THREAD_NOT_FOUND, f"Thread {thread!r}")
     if asked.expected_state is None and (open_now or state.status.is_final):
         raise not_halted(View.of(state))
     found = await _answered_last(engine, state, asked.expected_state, thread)
@@ -48,6 +49,31 @@ async def halt_for(engine: Engine, state: RunState, asked: ResumeInstance, threa
     if asked.expected_state is not None:
         raise conflict(View.of(state), asked.expected_state)
     raise not_halted(View.of(state))
+
+
+async def _check_is_that(
+    engine: Engine, state: RunState, halt_id: str, expected: str | None, thread: str | None
+) -> None:
+    """Check that a halt is in the state and the thread that are named beside it, if there is such a halt at all."""
+    if expected is None and thread is None:
+        return
+    facts = await _facts_of(engine, state, halt_id)
+    if facts is not None and thread not in (None, facts["thread_id"]):
+        raise _no_halt(View.of(state), halt_id)
+    if facts is not None and expected not in (None, facts["state"]):
+        raise conflict(View.of(state), expected)
+
+
+async def _facts_of(engine: Engine, state: RunState, halt_id: str) -> Mapping[str, Any] | None:
+    """What is known of a halt; of an ended run, which keeps none, as its log has it."""
+    answered = (each.requirement.facts for each in state.resolved.values())
+    known = next((each for each in (*halts_in(state), *answered) if each.get("halt_id") == halt_id), None)
+    if known is not None or not state.status.is_final:
+        return known
+    async for event in _halts_logged(engine, await engine.runs.head(state.run_id)):
+        if event["halt_id"] == halt_id:
+            known = event
+    return known
 
 
 async def _answered_last(engine: Engine, state: RunState, expected: str | None, thread: str | None) -> str | None:
