@@ -75,6 +75,18 @@ def test_validate_says_all_that_is_wrong_in_all_files(cli: Cli, write: Any) -> N
     assert done.stderr == ""
 
 
+def test_a_script_that_does_not_parse_is_a_fault_with_its_line(cli: Cli, write: Any) -> None:
+    scripted = machine("orders")
+    logic = {"type": "script", "code": "const a = 1;\nreturn {a: };"}
+    scripted["states"]["start"] = {"type": "action", "logic": logic, "transitions": [{"target": "ask"}]}
+    scripted["initial_state"] = "start"
+    done = cli("validate", write("a.json", scripted))
+    assert done.returncode == ExitCode.ERROR
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("a.json: states.start.logic.code: ")
+    assert "line 2" in line
+
+
 def test_a_warning_is_said_and_is_no_fault(cli: Cli, write: Any) -> None:
     unreachable = machine("orders")
     unreachable["states"]["lost"] = {"type": "terminal"}

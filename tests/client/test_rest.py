@@ -248,8 +248,16 @@ async def test_each_effect_has_a_key_of_its_own_and_the_caller_s_where_there_is_
     assert given == "order-1"
 
 
-async def test_what_may_not_happen_twice_is_sent_once(api: Api, machines: Machines, instances: Instances) -> None:
-    for ask in (machines.create({}), machines.publish("m", "v"), instances.cancel("i")):
+async def test_what_makes_no_difference_is_sent_again(api: Api, machines: Machines, instances: Instances) -> None:
+    api.next.extend([HANG_UP, data({"valid": True}), HANG_UP, data(HALTED), HANG_UP, data(HALTED)])
+    assert (await machines.validate({})).valid
+    await instances.get("i")
+    await instances.cancel("i")
+    assert len(api.received) == 6
+
+
+async def test_what_may_not_happen_twice_is_sent_once(api: Api, machines: Machines) -> None:
+    for ask in (machines.create({}), machines.publish("m", "v")):
         api.received.clear()
         api.next.append(HANG_UP)
         with pytest.raises(RequestFailed, match="No answer to POST"):

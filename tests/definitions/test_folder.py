@@ -16,6 +16,7 @@ from tests.support.stored import definition
 from interlock.definitions.folder import definitions_in, publish_all
 from interlock.errors import SettingsError
 from interlock.store.ports.definitions import Page
+from interlock.workflow.activities import LogicError
 from interlock.workflow.declare.checks import Fault
 
 
@@ -72,6 +73,14 @@ async def test_a_folder_that_can_not_be_read_is_a_fault_of_its_setting(tmp_path:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="INTERLOCK_DEFINITIONS must be the path of a folder"):
         await read(tmp_path / name)
+
+
+async def test_a_server_that_can_not_check_scripts_now_says_so(tmp_path: Path) -> None:
+    async def failing(given: Any) -> Sequence[Fault]:
+        raise LogicError("script_error", "no process could be started", may_retry=True)
+
+    with pytest.raises(SettingsError, match=r"one\.json, which can't be checked now: no process"):
+        await definitions_in(in_folder(tmp_path, one=definition("orders", "one")), failing, lambda _: False)
 
 
 async def test_what_differs_from_the_current_version_is_published_and_nothing_else(

@@ -524,7 +524,9 @@ def _at(value: Any, path: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("value", [float("nan"), 2**70, "\ud800", {1: 2}, object()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [float("nan"), 2**70, "\ud800", {1: 2}, object()], ids=lambda value: type(value).__name__
+)
 def test_what_is_not_json_is_a_fault_at_its_place(value: Any) -> None:
     assert errors(changed(SMALL, "states.start.description", value)) in (
         ["states.start.description"],

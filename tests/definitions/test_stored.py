@@ -239,24 +239,23 @@ async def test_a_feed_that_was_read_before_a_publication_of_this_process_does_no
 ) -> None:
     node, store = node_on(storage)
     await node.publish("one")
-    read, way = store.last_revision, asyncio.Event()
-    way.set()
+    read, held = store.last_revision, asyncio.Semaphore(1)
+    answers: list[int] = []
 
     async def late() -> int:
         last = await read()
-        await way.wait()
+        answers.append(last)
+        await held.acquire()
         return last
 
     monkeypatch.setattr(store, "last_revision", late)
     async with learning(node, 0.01):
         assert await node.says() == "one"
-        way.clear()
-        await asyncio.sleep(0.05)  # the feed is being read
+        await eventually(lambda: len(answers) == 2)  # the feed is being read
         await node.publish("two")
-        way.set()
-        for _ in range(20):
-            assert await node.says() == "two"
-            await asyncio.sleep(0)
+        held.release()
+        await eventually(lambda: len(answers) == 3)  # and is being read again
+        assert await node.says() == "two"
 
 
 async def test_a_store_that_is_an_older_copy_of_itself_is_believed(storage: Storage, for_long: None) -> None:

@@ -274,12 +274,14 @@ class Instances:
         return tuple(Thread.model_validate(each) for each in listed(data, "threads"))
 
     async def cancel(self, instance: str | Instance, reason: str | None = None) -> Instance:
-        """Cancels an instance.
+        """Cancels an instance; one that is cancelled already stays so.
 
         Raises:
-            TooLate: `instance_not_active`: it has ended already.
+            TooLate: `instance_not_active`: it has ended otherwise.
         """
-        return await self._posted(_of(instance, "cancel"), {} if reason is None else {"reason": reason})
+        body: dict[str, JsonValue] = {} if reason is None else {"reason": reason}
+        call = Call(method="POST", path=_of(instance, "cancel"), body=body, repeatable=True)
+        return Instance.model_validate(await self._rest.send(call))
 
     # ── What happened ───────────────────────────────────────────────────────────────────────────────────
 
@@ -378,9 +380,7 @@ class Instances:
 
     # ── Inside ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _posted(
-        self, where: str, body: dict[str, JsonValue], *, key: str | None = None, wait: float | None = None
-    ) -> Instance:
+    async def _posted(self, where: str, body: dict[str, JsonValue], *, key: str, wait: float | None) -> Instance:
         call = Call(method="POST", path=where, body=body, key=key, wait=wait)
         return Instance.model_validate(await self._rest.send(call))
 

@@ -235,10 +235,10 @@ export class Instances {
     return (await this.#rest.send<{ threads: MachineThread[] }>(call)).threads;
   }
 
-  /** Cancels an instance. Rejects with `instance_not_active` where it has ended already. */
+  /** Cancels an instance; one that is cancelled already stays so. Rejects with `instance_not_active` where it ended otherwise. */
   cancel(instance: Reference, reason?: string): Promise<Instance> {
     const body = reason === undefined ? {} : { reason };
-    return this.#rest.send({ method: "POST", path: of(instance, "cancel"), body });
+    return this.#rest.send({ method: "POST", path: of(instance, "cancel"), body, repeatable: true });
   }
 
   // ── What happened ───────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 /** The small parts: addresses, backoff, close codes, tokens, the outbox, decisions, listeners. */
 
 import { describe, expect, it } from "vitest";
-import { socketUrl, tokenIn } from "../src/address.js";
+import { httpUrl, socketUrl, tokenIn } from "../src/address.js";
 import { Backoff } from "../src/backoff.js";
 import { closing } from "../src/closing.js";
 import { answeredBy, parts } from "../src/decisions.js";
@@ -25,7 +25,9 @@ describe("addresses", () => {
     ["/", "wss://page.example/workflows/ws"],
     ["/prefix", "wss://page.example/prefix/workflows/ws"],
   ])("%s is %s", (address, url) => {
-    expect(socketUrl(address, "https://page.example/some/page?x#y")).toBe(url);
+    const page = "https://page.example/some/page?x#y";
+    expect(socketUrl(address, page)).toBe(url);
+    expect(httpUrl(address, page)).toBe(url.replace(/^ws/, "http").replace("/workflows/ws", ""));
   });
 
   it.each(["", "a b", "ftp://x", "http://", "http://ada:secret@example.org"])("%j is none, and says so", (address) => {

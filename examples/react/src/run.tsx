@@ -1,7 +1,7 @@
 /** One run: its steps as they write, and what it asks. */
 
-import { textOf, type Decision, type Pending, type StepView } from "@interlock/client";
-import { useRun } from "@interlock/client/react";
+import { presentationOf, textOf, type Decision, type Pending, type StepView } from "@interlock/client";
+import { useRun, WorkflowForm } from "@interlock/client/react";
 import { memo, useState } from "react";
 
 export function RunPage({ runId }: { runId: string }) {
@@ -55,7 +55,7 @@ interface CardProps {
   onAnswer: (decision: Decision) => void;
 }
 
-/** The question, and what answers it. Forms, routes and tools are left to the server's own app here. */
+/** The question, and what answers it. Forms of steps, routes and tools are left to the server's own app here. */
 function PauseCard({ pending, onAnswer }: CardProps) {
   switch (pending.kind) {
     case "confirmation":
@@ -74,9 +74,18 @@ function PauseCard({ pending, onAnswer }: CardProps) {
           ))}
         </article>
       );
+    case "user_input": {
+      const presentation = presentationOf(pending.requirement); // of a state machine, where it halts
+      if (presentation === null) return <Elsewhere name={pending.requirement.step_name} />;
+      return <WorkflowForm presentation={presentation} onSubmit={(input) => onAnswer({ user_input: input })} />;
+    }
     default:
-      return <article>{pending.requirement.step_name}: answer it in the server’s own app</article>;
+      return <Elsewhere name={pending.requirement.step_name} />;
   }
+}
+
+function Elsewhere({ name }: { name: string }) {
+  return <article>{name}: answer it in the server’s own app</article>;
 }
 
 function YesOrNo({ question, onAnswer }: { question: string | undefined; onAnswer: CardProps["onAnswer"] }) {

@@ -19,9 +19,11 @@ from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.http import ApiRefused, call_api
 from interlock.cli.target import Target
 from interlock.cli.words import harmless
-from interlock.definitions.checking import faults_of
+from interlock.definitions.checking import ScriptCheck, faults_of
 from interlock.definitions.diagram import diagram
 from interlock.definitions.files import SUFFIXES, UnreadableFile, definition_in
+from interlock.engine.work.script import Scripts
+from interlock.workflow.activities import LogicError
 from interlock_protocol.types import JsonObject
 
 
@@ -30,7 +32,7 @@ def validate(files: Sequence[Path], *, out: IO[str]) -> ExitCode:
 
     Warnings are printed, too, and are no reason to fail.
     """
-    read = [_checked(path, out) for path in files]
+    read = asyncio.run(_read(files, out))
     for path, definition in zip(files, read, strict=True):
         if definition is not None:
             _say(out, f"{path} is valid.")
@@ -43,7 +45,7 @@ def publish(target: Target, files: Sequence[Path], *, out: IO[str]) -> ExitCode:
     Raises:
         Failure: the server can't be reached, or refuses for another reason than what is wrong with a definition.
     """
-    read = [_checked(path, out) for path in files]
+    read = asyncio.run(_read(files, out))
     definitions = [each for each in read if each is not None]
     if len(definitions) < len(files):
         return ExitCode.ERROR
@@ -78,14 +80,28 @@ def drawn(what: str, find: Callable[[], Target]) -> str:
     return diagram(call_api(find(), "GET", _path_of(what)).get("definition"))
 
 
-def _checked(path: Path, out: IO[str]) -> JsonObject | None:
-    """The definition in a file, if it can be published; what is wrong with it is printed."""
+async def _read(files: Sequence[Path], out: IO[str]) -> list[JsonObject | None]:
+    """The definitions in these files; None for each that can't be published. What is wrong with them is printed.
+
+    Raises:
+        Failure: scripts can't be read now.
+    """
+    scripts = Scripts()
+    try:
+        return [await _checked(path, scripts.check, out) for path in files]
+    except LogicError as error:
+        raise Failure(f"The scripts can't be checked: {error}. Try again.", ExitCode.ERROR) from None
+    finally:
+        await scripts.aclose()
+
+
+async def _checked(path: Path, check_script: ScriptCheck, out: IO[str]) -> JsonObject | None:
     try:
         definition = definition_in(path)
     except UnreadableFile as error:
         _say(out, f"{path}: {error}")
         return None
-    faults = asyncio.run(faults_of(definition, None))
+    faults = await faults_of(definition, check_script)
     for fault in faults:
         where = f"{fault.path}: " if fault.path else ""
         _say(out, f"{path}: {'warning: ' if fault.is_warning else ''}{where}{fault.message}")

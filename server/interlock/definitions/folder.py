@@ -22,6 +22,7 @@ import structlog
 from interlock.definitions.files import UnreadableFile, definition_in, files_in
 from interlock.errors import SettingsError
 from interlock.store.ports.definitions import DefinitionStore, NewVersion
+from interlock.workflow.activities import LogicError
 from interlock.workflow.declare.checks import Fault
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject
@@ -70,7 +71,7 @@ async def definitions_in(folder: Path, check: Check, is_in_code: Callable[[str],
         except UnreadableFile as error:
             faults.append(f"{path}: {error}")
             continue
-        wrong = [f"{path}: {said(fault)}" for fault in await check(read.definition) if not fault.is_warning]
+        wrong = [f"{path}: {said(fault)}" for fault in await _checked(read, check) if not fault.is_warning]
         wrong = wrong or list(_taken(read, is_in_code, found))
         faults += wrong
         if not wrong:
@@ -78,6 +79,13 @@ async def definitions_in(folder: Path, check: Check, is_in_code: Callable[[str],
     if faults:
         raise SettingsError("\n".join(["INTERLOCK_DEFINITIONS has definitions that can't be published:", *faults]))
     return found
+
+
+async def _checked(read: InFile, check: Check) -> Sequence[Fault]:
+    try:
+        return await check(read.definition)
+    except LogicError as error:
+        raise SettingsError(f"INTERLOCK_DEFINITIONS has {read.path}, which can't be checked now: {error}.") from None
 
 
 def _taken(read: InFile, is_in_code: Callable[[str], bool], earlier: Sequence[InFile]) -> Iterator[str]:

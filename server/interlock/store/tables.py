@@ -106,6 +106,16 @@ Index(
 )
 # The number and age of paused runs are queried often, and this must not take longer as more runs end.
 Index("ix_runs_paused", runs.c.updated_at, sqlite_where=text(PAUSED), postgresql_where=text(PAUSED))
+# Those of a namespace, in a list's order: they may be few among very many that have ended.
+Index(
+    "ix_runs_paused_namespace",
+    runs.c.account,
+    runs.c.namespace,
+    runs.c.created_at,
+    runs.c.run_id,
+    sqlite_where=text(PAUSED),
+    postgresql_where=text(PAUSED),
+)
 # All that waits: an admin's inbox.
 Index(
     "ix_runs_waiting",

@@ -186,7 +186,8 @@ async def test_what_was_there_is_the_default_accounts_and_at_home(empty_database
 async def test_a_server_of_before_goes_on_writing_after_the_tables_were_moved(database: Database) -> None:
     store = SqlStore(database)
     old_key = (
-        "INSERT INTO idempotency_keys VALUES ('alice', 'k', 'body', 'late', 4000000000000)"
+        "INSERT INTO idempotency_keys (user_id, key, fingerprint, run_id, created_at)"
+        " VALUES ('alice', 'k', 'body', 'late', 4000000000000)"
         " ON CONFLICT (user_id, key) DO NOTHING"
     )
 
@@ -272,6 +273,8 @@ async def test_more_of_them_than_are_put_right_at_a_time_are_all_found_once(
     assert pages == [names[::-1]] * 3
 
 
+PAUSED_INDEX = "ix_runs_paused_namespace"
+
 # ── What it costs ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -285,6 +288,17 @@ async def test_more_of_them_than_are_put_right_at_a_time_are_all_found_once(
             {"ix_runs_elsewhere", "ix_runs_namespace"},
         ),
         ({"user_id": ALICE}, {"ix_runs_elsewhere", "ix_runs_namespace"}),
+        ({"namespace": "org_ops", "statuses": frozenset({"PAUSED"}), "id_prefix": "inst_"}, {PAUSED_INDEX}),
+        (
+            {
+                "user_id": ALICE,
+                "or_namespaces": frozenset({"user_alice", "org_ops"}),
+                "or_assignees": frozenset({ALICE}),
+                "namespace": "org_ops",
+                "statuses": frozenset({"PAUSED"}),
+            },
+            {PAUSED_INDEX},
+        ),
     ],
 )
 async def test_each_part_of_a_list_is_read_from_an_index_of_its_own(
@@ -299,6 +313,7 @@ async def test_each_part_of_a_list_is_read_from_an_index_of_its_own(
         "session_id": None,
         "namespace": None,
         "statuses": frozenset(),
+        "id_prefix": None,
         "before": (1000, "r"),
         "limit": 20,
         **which,

@@ -11,6 +11,8 @@ test.each([
   [{ confirmed: false, on_reject: "retry" }, "Rejected: send it back"],
   [{ selected_choices: ["quick", "deep"] }, "Chose quick, deep"],
   [{ user_input: { a: 1 } }, "Filled in"],
+  [{ user_input: { choice: "approve" } }, "Chose approve"],
+  [{ user_input: { choice: "approve", a: 1 } }, "Filled in"],
   [{ decision: "skip" }, "Skipped"],
 ])("%j is told as %s", (decision, words) => {
   expect(decisionOf(decision, "confirmation")).toBe(words);

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    ColumnElement,
     Integer,
     Select,
     Text,
@@ -24,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from interlock.store.tables import ELSEWHERE, ENDED, PAUSED, UNFINISHED, run_assignees, runs, snapshots
-from interlock_protocol.types import FINAL_STATUSES
+from interlock_protocol.types import FINAL_STATUSES, RunStatus
 
 from .owned import home_beside, owned, parted
 from .parameters import AT_MOST, NOW, OF_RUN
@@ -154,19 +156,16 @@ def list_runs(
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    filtered = select(*LISTED_COLUMNS)
-    if workflow_id is not None:
-        filtered = filtered.where(runs.c.workflow_id == workflow_id)
-    if session_id is not None:
-        filtered = filtered.where(runs.c.session_id == session_id)
-    if namespace is not None:
-        filtered = filtered.where(runs.c.namespace == namespace)
-    if statuses:
-        filtered = filtered.where(runs.c.status.in_(sorted(statuses)))
+    filtered = select(*LISTED_COLUMNS).where(
+        *_equal({"workflow_id": workflow_id, "session_id": session_id, "namespace": namespace}),
+        *_of_status(statuses),
+    )
     if id_prefix is not None:
         filtered = filtered.where(runs.c.run_id.startswith(id_prefix, autoescape=True))
     if before is not None:
         filtered = filtered.where(tuple_(runs.c.created_at, runs.c.run_id) < tuple_(*before))
+    if namespace is not None and namespace in or_namespaces:  # then it is all that is there
+        return newest(filtered.where(runs.c.account == account), limit)
     whose = {"account": account, "user_id": user_id, "home": home_beside(user_id, or_namespaces)}
     parts = list(owned(runs, runs.c.user_id, ELSEWHERE, **whose, namespaces=parted(or_namespaces)))
     if or_assignees:
@@ -177,6 +176,19 @@ def list_runs(
     pages = [newest(filtered.where(part), limit).subquery() for part in parts]
     ids = union(*(select(page.c.run_id) for page in pages))
     return newest(select(*LISTED_COLUMNS).where(runs.c.run_id.in_(ids)), limit)
+
+
+def _equal(wanted: Mapping[str, str | None]) -> Iterator[ColumnElement[bool]]:
+    """The conditions that these columns have these values; None means any."""
+    return (runs.c[name] == value for name, value in wanted.items() if value is not None)
+
+
+def _of_status(statuses: frozenset[str]) -> Iterator[ColumnElement[bool]]:
+    """The condition that a run has one of these statuses; none means any."""
+    if statuses == {RunStatus.PAUSED}:
+        yield literal_column(f"runs.{PAUSED}")  # as the index of paused runs has it
+    elif statuses:
+        yield runs.c.status.in_(sorted(statuses))
 
 
 def _named(account: str, assignees: frozenset[str]) -> Select[Any]:

@@ -157,6 +157,11 @@ class RunState:
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
 
+    def decided_at(self, step_id: str) -> int:
+        """The index of the latest decision on a step; 0 if there is none."""
+        decided = (self.resolved.get(resolution_key(step_id, kind)) for kind in (*FLAGS, "requires_error_decision"))
+        return max((each.index for each in decided if each is not None), default=0)
+
 
 _STATE = TypeAdapter(RunState)
 _NODE = TypeAdapter(NodeState)
@@ -247,12 +252,6 @@ def elapsed(since: int, now: int) -> int:
 def resolution_key(step_id: str, kind: str) -> str:
     """The key of the latest resolution for a step and a kind of pause."""
     return f"{step_id}:{kind}"
-
-
-def decided_at(state: RunState, step_id: str) -> int:
-    """The index of the latest decision on a step; 0 if there is none."""
-    decided = (state.resolved.get(resolution_key(step_id, kind)) for kind in (*FLAGS, "requires_error_decision"))
-    return max((each.index for each in decided if each is not None), default=0)
 
 
 def node_at(state: RunState, path: list[PathPart]) -> NodeState | None:

@@ -44,7 +44,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
-from interlock.workflow.run.state import RunState, decided_at, elapsed, node_at, pending_in
+from interlock.workflow.run.state import RunState, elapsed, node_at, pending_in
 from interlock_protocol.types import JsonObject
 
 TIMEOUT = "timeout"
@@ -216,7 +216,7 @@ class Walk:
 
     def turned_away(self, place: Place, node: NodeState) -> Outcome:
         """The outcome of a rejection that ends everything."""
-        return Outcome(Ending.REJECTED, (place, node), decided_at(self.state, node.step_id))
+        return Outcome(Ending.REJECTED, (place, node), self.state.decided_at(node.step_id))
 
     def entered(self, place: Place, node: NodeState, path: Path) -> Outcome:
         """The outcome of a node before its execution: rejected, waiting, about to ask, or ready."""
