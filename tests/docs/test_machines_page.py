@@ -1,4 +1,4 @@
-"""The page about machines: its tutorial is what happens, its definitions are valid, and its tables have all that there is."""
+"""The page about machines: its tutorial happens, its definitions are valid, and its tables have all that there is."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from interlock.workflow.containers.machine import machine
 from interlock.workflow.declare import conditions, inputs, presentation_fields, presentations, templates
 from interlock.workflow.run import history
 from interlock_protocol.limits import KIB, MAX_LIST, MAX_NESTING, MIB
+from interlock_protocol.types import JsonObject
 
 PAGE = "docs/machines.md"
 TRIP, *FRAGMENTS = blocks(PAGE, "json")
@@ -298,8 +299,8 @@ def test_limits_are_those_of_the_code() -> None:
     }
     text = " ".join(read(PAGE).split())
     for words in (
-        f"5 seconds, {script_process.MEMORY_BYTES // MIB} MiB, a result of {script_process.RESULT_BYTES // KIB} KiB as JSON,"
-        f" nested {script_process.RESULT_DEPTH} deep",
+        f"5 seconds, {script_process.MEMORY_BYTES // MIB} MiB, a result of {script_process.RESULT_BYTES // KIB} KiB as"
+        f" JSON, nested {script_process.RESULT_DEPTH} deep",
         f"It logs {script.MOST_LINES} lines of {script.LINE_BYTES // KIB} KiB",
         f"An answer has {http_answer.MAX_ANSWER_BYTES // MIB} MB, a request {http_call.MAX_REQUEST_BYTES // MIB} MB",
         f"{CALL_MS}, and at most {logic.MAX_CALL_MS}",
@@ -316,7 +317,8 @@ async def test_machine_in_python_does_what_it_says() -> None:
     namespace: dict[str, Any] = {"__name__": "flows"}
     blocks(PAGE, "python")[0].run(namespace)
     workflow = namespace["workflow"]
-    cheap, dear = {"city": "Ghent", "nights": 1, "fare": 40}, {"city": "Porto", "nights": 5, "fare": 480}
+    cheap: JsonObject = {"city": "Ghent", "nights": 1, "fare": 40}
+    dear: JsonObject = {"city": "Porto", "nights": 5, "fare": 480}
     async with running(workflow, message=cheap) as run:
         assert await run.completed() == "Ghent: booked"
     async with running(workflow, message=dear) as run:
@@ -333,3 +335,18 @@ def test_page_names_what_python_has_for_machines() -> None:
     for name in ("Halting", "Handler", "HttpLogic", "Machine", "Retry", "ScriptLogic", "State", "Transition"):
         assert hasattr(interlock, name)
         assert f"{name}(" in text or f"`{name}`" in text, name
+
+
+# ── README.md ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("is_granted", [True, False])
+async def test_machine_of_the_readme_goes_where_it_says(is_granted: bool) -> None:
+    definition = json.loads(blocks("README.md", "json")[0].text)
+    assert check(definition) == []
+    async with running(compiled(definition, version_id="v_1"), message={"who": "Ada", "days": 3}) as run:
+        pause = await run.paused("ask")
+        assert pause.message == "3 days off for Ada?"
+        await pause.submit(granted=is_granted)
+        assert await run.completed() == {"granted": is_granted}
+        assert (await run.until("MachineExecutionCompleted"))["state"] == ("granted" if is_granted else "refused")
