@@ -81,3 +81,10 @@ def test_receiver_runs_beside_a_command_and_ends_with_it() -> None:
         said, _ = process.communicate(timeout=3 * PATIENCE)  # until nobody holds the pipe, the receiver too
     assert process.returncode == 7
     assert set(said.splitlines()) == {f"Notification: {json.dumps('hello')}", str(process.pid)}
+
+
+def test_command_runs_also_where_its_port_is_taken(receiver: Notifications) -> None:
+    port = str(receiver.server_port)
+    command = [sys.executable, "-m", "examples.receiver", "--port", port, sys.executable, "-c", "print('at work')"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3 * PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (0, "at work\n")
