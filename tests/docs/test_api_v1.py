@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.docs.test_documents import read, table, ticked
+from tests.docs.reading import read, table, ticked
 
 from interlock.http.v1.app import whole
 from interlock.http.v1.errors import STATUS_OF

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,10 @@ async def published(node: Api, number: int) -> str:
     return str(created["version_id"])
 
 
+def _are_more(begun: dict[Api, list[Message]], than: int) -> bool:
+    return sum(map(len, begun.values())) > than
+
+
 async def begins_with(node: Api, version_id: str) -> Message:
     """The first instance that begins under this version there."""
 
@@ -138,9 +143,9 @@ async def test_each_instance_that_begins_while_versions_are_published_is_of_one_
 
     beginning = [asyncio.create_task(begin(node)) for node in nodes.both]
     for number in range(1, 7):
-        before = sum(map(len, begun.values()))
+        enough = sum(map(len, begun.values())) + 2
         ids.append(await published(nodes.both[number % 2], number))
-        await eventually(lambda before=before: sum(map(len, begun.values())) > before + 2, PATIENCE)
+        await eventually(partial(_are_more, begun, enough), PATIENCE)
     is_over.set()
     await asyncio.gather(*beginning)
     number_of = {version_id: number for number, version_id in enumerate(ids)}

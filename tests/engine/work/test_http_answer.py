@@ -115,9 +115,9 @@ async def test_answer_in_chunks_is_put_together(size: int) -> None:
 # ── Sizes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def gzipped(content: bytes) -> bytes:
+def gzipped(content: bytes, level: int = 9) -> bytes:
     """The same bytes at any time: the names of tests are made of them."""
-    return gzip.compress(content, mtime=0)
+    return gzip.compress(content, level, mtime=0)
 
 
 NOISE = random.Random(1).randbytes(MAX_ANSWER_BYTES)
