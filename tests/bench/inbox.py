@@ -39,7 +39,7 @@ AT_A_TIME = 1_000
 async def inbox(system: System, sizes: Sizes) -> Figures:
     """Milliseconds for the list, with few and with many requirements in all: the median of many looks."""
     with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder, system.kind.storage(Path(folder)) as storage:
-        async with _opened(storage) as database:
+        async with opened(storage) as database:
             store = SqlStore(database)
             for number in range(MINE):
                 await _pause(store, f"mine-{number}", number, "user-0")
@@ -50,7 +50,8 @@ async def inbox(system: System, sizes: Sizes) -> Figures:
 
 
 @asynccontextmanager
-async def _opened(storage: Storage) -> AsyncIterator[Database]:
+async def opened(storage: Storage) -> AsyncIterator[Database]:
+    """The database of a storage that no server uses."""
     database = open_database(storage["INTERLOCK_DATABASE_URL"])
     try:
         if database.dialect == "sqlite":

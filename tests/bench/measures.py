@@ -1,6 +1,6 @@
 """The measurements: each does its work once, on a system that runs, and says what it measured.
 
-What is named here `B1`, `B2` … is explained in `report.py`.
+What is named here `B1`, `M1` … is explained in `report.py`.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from time import perf_counter
 from tests.bench.audience import audience
 from tests.bench.client import BenchError
 from tests.bench.inbox import inbox
+from tests.bench.machines import history, instances, scripts
+from tests.bench.many_instances import many_instances
 from tests.bench.residents import idle_runs, idle_sockets
 from tests.bench.sizes import Figures, Sizes
 from tests.bench.systems import System
@@ -101,10 +103,14 @@ MEASURES = (
     Measure(large_run, "B3", frozenset({"B3", "B6"})),
     Measure(chained_confirmations, "B6'", frozenset({"B6'"})),
     Measure(audience, "B4", frozenset({"B4"})),
+    Measure(instances, "M1", frozenset({"M1", "M2"})),
+    Measure(scripts, "M3", frozenset({"M3"})),
     Measure(idle_sockets, "B5", frozenset({"B5"}), once=True),
     Measure(takeover, "B7", frozenset({"B7"}), once=True),
     Measure(idle_runs, "B8", frozenset({"B8"}), once=True),
     Measure(inbox, "I1", frozenset({"I1"}), once=True),
+    Measure(history, "M4", frozenset({"M4"}), once=True),
+    Measure(many_instances, "M5", frozenset({"M5"}), once=True),
 )
 
 

@@ -21,10 +21,11 @@ Pass: TypeAlias = dict[str, Figures]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """To be at least `times` as good as the peer or the floor, or, `at_most`, an absolute figure."""
+    """To be at least `times` as good as the peer or the floor, or an absolute figure: `at_least` or `at_most`."""
 
     peer: float | None = None
     floor: float | None = None
+    at_least: float | None = None
     at_most: float | None = None
 
     def __str__(self) -> str:
@@ -33,6 +34,8 @@ class Target:
             parts.append(f"{self.peer:g}x the peer")
         if self.floor is not None:
             parts.append(f"{self.floor:.0%} of the floor")
+        if self.at_least is not None:
+            parts.append(f"at least {self.at_least:g}")
         if self.at_most is not None:
             parts.append(f"at most {self.at_most:g}")
         return ", ".join(parts)
@@ -85,6 +88,25 @@ ROWS = (
     Row("B8 Redis", "{paused:,} paused runs: Redis's own memory", "MB", "less"),
     Row("I1 few", "one's own inbox among 1,000 waiting requirements", "ms", "less", _both(Target(at_most=5))),
     Row("I1 many", "one's own inbox among {waiting:,} of 1,000 users", "ms", "less", _both(Target(at_most=5))),
+    Row(
+        "M1 rate",
+        "{instances} new instances to their form after a script, {at_a_time} at a time",
+        "instances/s",
+        "more",
+        _both(Target(at_least=150)),
+    ),
+    Row("M1 one", "one at a time: a new instance to its form", "ms", "less", _both(Target(at_most=12))),
+    Row(
+        "M2 rate",
+        "{instances} forms answered to completion, {at_a_time} at a time",
+        "instances/s",
+        "more",
+        _both(Target(at_least=150)),
+    ),
+    Row("M2 one", "one at a time: an answer to completion", "ms", "less", _both(Target(at_most=12))),
+    Row("M3", "a script in a warm worker, over an empty Python function", "ms", "less", _both(Target(at_most=2))),
+    Row("M4", "first page of a history of {events:,} events", "ms", "less", _both(Target(at_most=20))),
+    Row("M5", "halted instances of a namespace among {listed:,}", "ms", "less", _both(Target(at_most=10))),
 )
 
 TITLES = {"peer": "peer", "floor": "floor", "sqlite": "Interlock, SQLite", "redis": "Interlock, Redis"}
@@ -115,6 +137,8 @@ class Line:
             for wanted, ratio in ((self.target.peer, self.over_peer), (self.target.floor, self.over_floor))
             if wanted is not None
         ]
+        if self.target.at_least is not None:
+            verdicts.append(self.value >= self.target.at_least)
         if self.target.at_most is not None:
             verdicts.append(self.value <= self.target.at_most)
         return False if False in verdicts else None if None in verdicts else True
@@ -200,7 +224,7 @@ Written by `make bench` on {today}; don't edit. Absolute figures are this machin
 
 "x peer" and "x floor" say how many times *better* than the peer or the floor, for figures of which more is
 better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown,
-and B5, B7, B8 and I1 are done once.
+and B5, B7, B8, I1, M4 and M5 are done once.
 
 What the floor doesn't reach, nothing does: at B1 the floor, which only sends, says how many times the peer is possible
 with this client.
@@ -240,7 +264,7 @@ changing order, so that what disturbs the machine disturbs all of them.
 - **B5**: a server that was just started, with {sockets:,} paused runs in its storage; then with a socket for each,
   which follows it. Memory that is the process's own (USS), after a collection of garbage, in KB of 1,024 bytes. The
   peer's sockets are authenticated, and the floor's accepted; they follow nothing. Sockets' buffers in the kernel are
-  not counted. Once, not in each pass; so are B7, B8 and I1.
+  not counted. Once, not in each pass; so are B7, B8, I1, M4 and M5.
 - **B7**: two nodes on Redis and PostgreSQL. A run streams a delta each 50 ms on one of them, a client follows it at the
   other; the first is killed (`SIGKILL`); until the next event arrives that the dead node didn't send. {kills} times, in
   turns; least and most are of these.
@@ -250,6 +274,18 @@ changing order, so that what disturbs the machine disturbs all of them.
   server's own ports. Redis's memory is what it says that it uses, less what it used when it was empty.
 - **I1**: the list of the 50 runs that wait for one user, asked of the store itself 200 times, where 1,000 requirements
   wait in all, and where {waiting:,} do, for 1,000 users; medians. *Interlock, Redis* has its rows in PostgreSQL.
+- **M1**: `POST /api/v1/workflows/{{name}}/instances` of a published definition: a script, then a form. From the request
+  being sent to the answer, which says `halted`, being read. {instances} instances, {at_a_time} at a time on as many
+  connections; then {latencies} one at a time, the median. The client of the M rows is `httpx`; limits are counted and
+  never reached.
+- **M2**: the same instances, each resumed with what the form asks for, until the answer says `completed`.
+- **M3**: a machine of 20 states, each with a script that returns `{{}}`, and one with Python functions that do; the
+  difference of their medians over {latencies} instances, one at a time, divided by 20.
+- **M4**: an instance that went through its states until its history had {events:,} events; the first page, of 100,
+  asked for 50 times; the median.
+- **M5**: `GET /api/v1/workflows/instances?namespace=…&status=halted`, the first page, of 50, asked for 100 times; the
+  median. Half of {listed:,} instances are in that namespace, the others in 1,000 others; one in a hundred is halted.
+  One really ran to its halt, the others are copies of its row. A server that was just started.
 
 The machine and the versions:
 

@@ -20,6 +20,9 @@ class Sizes:
     kills: int = 5
     paused: int = 100_000
     waiting: int = 100_000
+    instances: int = 200
+    events: int = 10_000
+    listed: int = 1_000_000
 
 
 FULL = Sizes()
@@ -35,4 +38,7 @@ QUICK = Sizes(
     kills=2,
     paused=2_000,
     waiting=5_000,
+    instances=40,
+    events=1_000,
+    listed=20_000,
 )

@@ -31,6 +31,10 @@ from interlock.store.migrate import migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "benchtoken"
+LIMITS = dict.fromkeys(
+    ("INTERLOCK_LIMIT_READS", "INTERLOCK_LIMIT_WRITES", "INTERLOCK_LIMIT_CREATIONS"), "1000000/minute"
+)
+"""Limits that are counted, and out of reach."""
 
 Storage: TypeAlias = Mapping[str, str]
 """Where a system keeps its runs: what its environment says of it."""
@@ -134,6 +138,7 @@ def _interlock(kind: Kind, folder: Path, storage: Storage) -> Iterator[System]:
         "INTERLOCK_PORT": str(port),
         "INTERLOCK_TOKENS": TOKEN,
         "PYTHONPATH": str(ROOT),
+        **LIMITS,
         **storage,
     }
     about = f"Interlock {version('interlock')}, uvicorn {version('uvicorn')}, {_about(storage)}"
@@ -162,7 +167,7 @@ def without_settings() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("INTERLOCK_")}
 
 
-_OURS = frozenset({"B1", "B2", "B2'", "B3", "B4", "B5", "B6", "B6'", "B8", "I1"})
+_OURS = frozenset({"B1", "B2", "B2'", "B3", "B4", "B5", "B6", "B6'", "B8", "I1", "M1", "M3", "M4", "M5"})
 
 SYSTEMS: dict[str, Kind] = {
     kind.name: kind

@@ -1,15 +1,33 @@
-"""The work that is measured. `peer_server.py` declares the same for the peer: change both or neither."""
+"""The work that is measured. `peer_server.py` declares the same for the peer: change both or neither.
+
+Of the state machines the peer has none.
+"""
 
 import asyncio
 import gc
 import signal
 from collections.abc import AsyncIterator
+from typing import Any
 
-from interlock import Confirm, Step, StepInput, StepOutput, Workflow
+from interlock import (
+    Confirm,
+    Halting,
+    Machine,
+    ScriptLogic,
+    State,
+    Step,
+    StepInput,
+    StepOutput,
+    Transition,
+    Workflow,
+)
 
 CHAIN_LENGTH = 20
 KILOBYTE = "x" * 1024
 TICK_SECONDS = 0.05
+LOGIC_STATES = 20
+TURNS = 900
+"""How often a machine turns before it halts; it may turn a thousand times."""
 
 signal.signal(signal.SIGUSR1, lambda *_: gc.collect())  # see memory.py
 
@@ -41,6 +59,21 @@ async def kilobyte(step_input: StepInput) -> StepOutput:
     return StepOutput(KILOBYTE)
 
 
+async def nothing(step_input: StepInput) -> dict[str, int]:
+    return {}
+
+
+async def turn(step_input: StepInput) -> dict[str, int]:
+    return {"turns": step_input.workflow_data.get("turns", 0) + 1}
+
+
+def _one_after_the_other(name: str, work: Any) -> Workflow:
+    """A machine of states with the same logic, that ends without a halt."""
+    states = {f"state {number}": State(work, [Transition(f"state {number + 1}")]) for number in range(LOGIC_STATES)}
+    states[f"state {LOGIC_STATES}"] = State(is_terminal=True)
+    return Workflow(name, steps=[Machine(name, states, initial_state="state 0")])
+
+
 workflows = [
     Workflow("stream", steps=[Step("stream", stream)]),
     Workflow("broadcast", steps=[Step("broadcast", stream, human_review=Confirm("Begin?"))]),
@@ -57,5 +90,26 @@ workflows = [
     Workflow(
         "chain",
         steps=[Step(f"step {number}", kilobyte, human_review=Confirm("Go on?")) for number in range(CHAIN_LENGTH)],
+    ),
+    _one_after_the_other("scripts", ScriptLogic("return {}")),
+    _one_after_the_other("functions", nothing),
+    Workflow(
+        "turns",
+        steps=[
+            Machine(
+                "turns",
+                {
+                    "turn": State(
+                        turn,
+                        [
+                            Transition("turn", {"field": "turns", "operator": "lt", "value": TURNS}),
+                            Transition("rest"),
+                        ],
+                    ),
+                    "rest": State(halt=Halting(), transitions=[Transition("turn")]),
+                },
+                initial_state="turn",
+            )
+        ],
     ),
 ]
