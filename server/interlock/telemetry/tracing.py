@@ -3,7 +3,8 @@
 Laws:
 - Without an SDK in the process nothing is traced, at almost no cost.
 - A span says what was done, where and for how long; never what somebody wrote. Errors appear as a code or a type.
-- A step belongs to the trace of the last action that its run got on this node: its start, or a decision.
+- A step belongs to the trace of the last action that its run got on this node: its start, or a decision. What a run
+  calls by HTTP is told that action's trace, and the id of its request, whether or not anything is recorded here.
 
 Source: `docs/operations.md`, "Traces".
 """
@@ -11,10 +12,12 @@ Source: `docs/operations.md`, "Traces".
 from __future__ import annotations
 
 import functools
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Final
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.trace import (
@@ -34,6 +37,11 @@ REMEMBERED: Final = 4096
 
 _OFF: Final = (ProxyTracerProvider, NoOpTracerProvider)
 _NOTHING: Final = nullcontext()
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_CAUSE: Final[ContextVar[Mapping[str, str] | None]] = ContextVar("cause", default=None)
+"""The headers that tell of the request that is handled now."""
+
+T = TypeVar("T")
 _FAULTS: Final = frozenset({ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE})
 
 
@@ -85,22 +93,44 @@ def _action(message: Any, connection_id: str | None) -> Iterator[None]:
             raise
 
 
+@contextmanager
+def caused_by(request_id: str, headers: Iterable[tuple[bytes, bytes]]) -> Iterator[None]:
+    """Handle a request, of which the runs that it starts or resumes tell those that they call."""
+    cause = {"X-Request-Id": request_id}
+    traceparent = next((value.decode("latin-1") for name, value in headers if name.lower() == b"traceparent"), None)
+    if traceparent is not None and _TRACEPARENT.fullmatch(traceparent):
+        cause["traceparent"] = traceparent
+    token = _CAUSE.set(cause)
+    try:
+        yield
+    finally:
+        _CAUSE.reset(token)
+
+
 class Traces:
     """The traces of runs."""
 
     def __init__(self) -> None:
         self._contexts: OrderedDict[str, context.Context] = OrderedDict()
+        self._causes: OrderedDict[str, Mapping[str, str]] = OrderedDict()
+
+    def headers(self, run_id: str) -> Mapping[str, str]:
+        """The headers with which a run's calls tell what caused them."""
+        headers = dict(self._causes.get(run_id, {}))
+        if is_on():
+            propagate.inject(headers)
+        return headers
 
     def remember(self, run_id: str) -> None:
         """Put this run's work from now on into the trace of the current action."""
+        cause = _CAUSE.get()
+        if cause is not None:
+            _keep(self._causes, run_id, cause)
         if not is_on():
             return
         span = trace.get_current_span()
         span.set_attribute("interlock.run_id", run_id)
-        self._contexts[run_id] = trace.set_span_in_context(span, context.Context())
-        self._contexts.move_to_end(run_id)
-        if len(self._contexts) > REMEMBERED:
-            self._contexts.popitem(last=False)
+        _keep(self._contexts, run_id, trace.set_span_in_context(span, context.Context()))
 
     def step(self, run_id: str, workflow_id: str, task: str, name: str, attempt: int) -> AbstractContextManager[None]:
         """The span of a piece of a run's work, as a `with` block; it is the current span in the step's own code.
@@ -128,6 +158,14 @@ class Traces:
             except BaseException as error:
                 _failed(span, error)
                 raise
+
+
+def _keep(kept: OrderedDict[str, T], run_id: str, value: T) -> None:
+    """Keep a value for a run, and forget that of the run that was told longest ago."""
+    kept[run_id] = value
+    kept.move_to_end(run_id)
+    if len(kept) > REMEMBERED:
+        kept.popitem(last=False)
 
 
 def _span(

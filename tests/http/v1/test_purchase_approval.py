@@ -163,8 +163,34 @@ async def test_purchase_goes_its_way(
         assert [each["state"] for each in shown["history"]] == path
         assert shown["history"][0]["logs"] == ["got PO-1"]
         ((headers, body),) = Receiver.received
+        assert headers["X-Request-Id"].startswith("req_"), "that of the request that caused the call"
         assert body == {"email": "john@example.com", "status": status, "amount": amount}
         assert headers["Idempotency-Key"]
+
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (TRACEPARENT, TRACEPARENT),
+        ("00-1-2-3", None),
+        (None, None),
+    ],
+)
+async def test_call_tells_the_request_and_the_trace_that_caused_it(
+    purchase_live: Live, receiver: str, sent: str | None, told: str | None
+) -> None:
+    Receiver.received.clear()
+    async with api(purchase_live) as alice:
+        draft = await alice.post("/workflows", definition(receiver), 201)
+        await alice.post(f"/workflows/purchase_approval/versions/{draft['version_id']}/publish")
+        named = {"X_Request_Id": "order-7", **({} if sent is None else {"traceparent": sent})}
+        given = {"input": {"id": "PO-1", "amount": 5}}
+        await alice.post("/workflows/purchase_approval/instances", given, 201, **named)
+    ((headers, _),) = Receiver.received
+    assert (headers["X-Request-Id"], headers.get("traceparent")) == ("order-7", told)
 
 
 async def test_script_that_can_not_be_parsed_is_told_with_its_line(purchase_live: Live, receiver: str) -> None:

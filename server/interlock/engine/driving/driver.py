@@ -129,7 +129,14 @@ class Driver:
         self._paused_at = state.next_index if state.status is RunStatus.PAUSED else -1
         self._threads = ports.threads
         self._worker = Worker(
-            program, self.writer, self.sessions, ports.threads, ports.expressions, ports.logic, ports.vault
+            program,
+            self.writer,
+            self.sessions,
+            ports.threads,
+            ports.expressions,
+            ports.logic,
+            ports.traces,
+            ports.vault,
         )
         self._draining = False
         self._is_ending = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import structlog
@@ -19,6 +20,8 @@ from interlock.workflow.program import legible
 from interlock_protocol.types import JsonValue
 
 logger = structlog.get_logger(__name__)
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 MAX_TEXT = 2000
 """The longest text of a model, in characters."""
@@ -41,8 +44,11 @@ class ScriptRunner(Protocol):
 class CallRunner(Protocol):
     """Makes requests over HTTP."""
 
-    async def run(self, call: HttpCall, secrets: Mapping[str, str]) -> Returned:
+    async def run(self, call: HttpCall, secrets: Mapping[str, str], *, headers: Mapping[str, str]) -> Returned:
         """Make a request.
+
+        Args:
+            headers: sent unless the call has its own.
 
         Raises:
             LogicError: `http_error` or `http_timeout`.
@@ -75,8 +81,11 @@ class LogicRunners:
     secrets: Secrets | None = None
     writer: TextWriter | None = None
 
-    async def run(self, activity: Script | HttpCall | Instruct) -> Returned:
+    async def run(self, activity: Script | HttpCall | Instruct, headers: Mapping[str, str] = NO_HEADERS) -> Returned:
         """Run one piece of logic.
+
+        Args:
+            headers: what a call tells of its cause.
 
         Raises:
             LogicError: it failed.
@@ -90,7 +99,7 @@ class LogicRunners:
             return await self.scripts.run(activity, secrets)
         if self.calls is None:
             raise LogicError("http_error", "This server makes no requests.")
-        return await self.calls.run(activity, secrets)
+        return await self.calls.run(activity, secrets, headers=headers)
 
     async def _written(self, activity: Instruct) -> str | None:
         """The text that a model writes. A halt waits for no model: without a text, it tells what it has."""

@@ -22,6 +22,7 @@ from interlock.engine.work.logic import LogicRunners
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.stream import RunWriter, StepStream
 from interlock.secrets.port import Vault
+from interlock.telemetry.tracing import Traces
 from interlock.workflow.program import (
     Activity,
     AgentTurn,
@@ -59,6 +60,7 @@ class Worker:
         threads: Threads,
         expressions: Expressions,
         logic: LogicRunners,
+        traces: Traces,
         vault: Vault | None = None,
     ) -> None:
         self._program = program
@@ -67,6 +69,7 @@ class Worker:
         self._sessions = sessions
         self._expressions = expressions
         self._logic = logic
+        self._traces = traces
         self.is_cancelled = False
         self.secrets: set[str] = set()
         self._streams: dict[Work, StepStream] = {}
@@ -112,7 +115,7 @@ class Worker:
             case Evaluation(function, given):
                 return await call(function, given)
             case Script() | HttpCall() | Instruct():
-                return await self._logic.run(activity)
+                return await self._logic.run(activity, self._traces.headers(self._writer.state.run_id))
             case ThreadEnd():
                 return await self._thread_ended(activity, work)
 

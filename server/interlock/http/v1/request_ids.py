@@ -46,7 +46,7 @@ class RequestIds:
             await send(message)
 
         tracing.adopt(scope["headers"])
-        with bound_contextvars(request_id=request_id):
+        with bound_contextvars(request_id=request_id), tracing.caused_by(request_id, scope["headers"]):
             await self._app(scope, receive, with_headers)
 
 
