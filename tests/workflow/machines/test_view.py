@@ -14,7 +14,7 @@ from interlock import Halting, Handler, Machine, ScriptLogic, State, Transition,
 from interlock.workflow.activities import Returned
 from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.run.history import EXPIRED_BY, KINDS, entry_of, id_of, place_of
-from interlock.workflow.run.machine_view import STATUS_OF, View
+from interlock.workflow.run.machine_view import MAX_SAID, STATUS_OF, View
 from interlock_protocol.types import RunStatus
 
 
@@ -158,6 +158,24 @@ def test_history_tells_a_machine_s_story() -> None:
     assert [(each.state, each.transition) for each in visits] == [("work", "ask"), ("ask", "end"), ("end", None)]
     assert visits[0].logs == ["said", "said"]
     assert (visits[1].input_received, visits[1].resumed_by) == ({"b": 2}, "ada")
+
+
+def test_view_keeps_no_more_of_what_was_said_than_its_bound() -> None:
+    rounds, lines = 40, ("x" * 1000,) * 100
+    more = Transition("work", {"field": "n", "operator": "lt", "value": rounds})
+    states = {"work": State(ScriptLogic("work"), [more, Transition("end")]), "end": State(is_terminal=True)}
+    count = iter(range(1, rounds + 1))
+    workflow = Workflow("m", steps=[Machine("m", states, initial_state="work")])
+    run = Simulation(workflow, {}, logic=lambda _: Returned({"n": next(count)}, logs=lines))
+    run.settle()
+    while run.running:
+        run.finish(next(iter(run.running.values())))
+        run.settle()
+    view = view_of(run)
+    assert (view.status, view.current_state) == ("completed", "end")
+    said = [len(line) for visit in view.visits for line in visit.logs]
+    assert MAX_SAID - 100_000 <= sum(said) == view.said <= MAX_SAID
+    assert len(view.visits) == sum(said) // 100_000 + 1
 
 
 def test_failed_logic_is_an_error_with_its_code() -> None:

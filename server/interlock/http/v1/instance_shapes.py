@@ -98,7 +98,7 @@ class HistoryEntry(BaseModel):
 
 
 class InstanceDetail(Instance):
-    """An instance with the states that it came through, at most the last 1,000."""
+    """An instance with the states that it came through, at most the last 1,000, and a megabyte of logs."""
 
     history: list[HistoryEntry]
 

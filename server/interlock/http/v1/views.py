@@ -7,24 +7,26 @@ Laws:
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
+from interlock.definitions.lru import Lru
 from interlock.engine.engine import Engine
 from interlock.log.port import Entry, Head
 from interlock.workflow.run.machine_view import View
 from interlock_protocol.codec import read_body
+from interlock_protocol.limits import MIB
 
-KEPT = 128
-"""How many views are kept."""
+KEPT: Final = 128
+KEPT_BYTES: Final = 64 * MIB
+"""How many views are kept, and how many bytes they may have as JSON."""
 
 
 class Views:
     """The views of instances."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[int, View]] = OrderedDict()
+        self._kept: Lru[str, tuple[int, View]] = Lru(KEPT, KEPT_BYTES)
 
     async def view(self, engine: Engine, run_id: str) -> View:
         """Return the view of a run by now; read-only.
@@ -33,12 +35,12 @@ class Views:
             LogUnavailable, StoreUnavailable, Refusal: it can't be read now.
         """
         head = await engine.runs.head(run_id)
-        epoch, view = self._kept.get(run_id, (0, View()))
+        epoch, view = self._kept.get(run_id) or (0, View())
         if epoch != head.epoch:
             view = View()
         if view.next_index < head.next_index:
             view = await self._caught_up(engine, head, view)
-        self._keep(run_id, head.epoch, view)
+            self._kept.put(run_id, (head.epoch, view), view.size)
         return view
 
     async def _caught_up(self, engine: Engine, head: Head, view: View) -> View:
@@ -60,12 +62,6 @@ class Views:
             last.fold(event)
         last.data = last.data or known.data
         return last
-
-    def _keep(self, run_id: str, epoch: int, view: View) -> None:
-        self._kept[run_id] = (epoch, view)
-        self._kept.move_to_end(run_id)
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
 
 
 async def events_from(engine: Engine, head: Head, first: int) -> AsyncIterator[dict[str, Any]]:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+from pydantic_core import to_json
+
 from interlock.workflow.containers.machine import ENTER, MAIN
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.state import Requirement, RunState
@@ -35,6 +37,12 @@ STATUS_OF: Final[Mapping[RunStatus, Status]] = {
 
 MAX_VISITS: Final = 1000
 """How many visits of states a view keeps: the latest."""
+
+MAX_SAID: Final = 1024 * 1024
+"""How many characters the logs and inputs of these visits have together; older visits are dropped for it."""
+
+_VISIT_BYTES: Final = 200
+"""About what a visit has besides what was said in it."""
 
 _HALT: Final = ("presentation", "halted_options", "accepts", "state", "thread_id", "halt_id")
 
@@ -62,6 +70,8 @@ class Visit:
     input_received: JsonObject | None = None
     resumed_at: int | None = None
     resumed_by: str | None = None
+    said: int = 0
+    """The characters of its logs and its input."""
 
 
 @dataclass(slots=True)
@@ -85,6 +95,8 @@ class View:
     ended_at: int | None = None
     cancelled_by: str | None = None
     next_index: int = 0
+    said: int = 0
+    """The characters of the visits' logs and inputs."""
 
     # ── What is asked of it ─────────────────────────────────────────────────────────────────────────────
 
@@ -103,6 +115,12 @@ class View:
         """The halt to show first: the main thread's, or else the one that was there first."""
         of_main = (each for each in self.halts.values() if each.get("thread_id") == MAIN)
         return next(of_main, None) or next(iter(self.halts.values()), None)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has as JSON."""
+        halts = sum(len(to_json(each)) for each in self.halts.values())
+        return len(to_json(self.data)) + halts + self.said + _VISIT_BYTES * len(self.visits)
 
     def halt_of(self, thread: str) -> JsonObject | None:
         """What a thread waits for."""
@@ -163,7 +181,14 @@ class View:
     def _entered(self, thread: str, state: str, event: Event) -> None:
         self.visits.append(Visit(thread, state, event["created_at"]))
         if len(self.visits) > MAX_VISITS:
-            del self.visits[0]
+            self.said -= self.visits.pop(0).said
+
+    def _says(self, visit: Visit, characters: int) -> None:
+        """Note that a visit has more to tell, and drop the oldest visits if it is too much."""
+        visit.said += characters
+        self.said += characters
+        while self.said > MAX_SAID and len(self.visits) > 1:
+            self.said -= self.visits.pop(0).said
 
     def _visit(self, thread: str) -> Visit | None:
         """The latest visit of a thread."""
@@ -176,7 +201,9 @@ class View:
         visit = self._visit(name)
         if visit is None:
             return
-        visit.logs += event.get("logs") or ()
+        logs = event.get("logs") or ()
+        visit.logs += logs
+        self._says(visit, sum(map(len, logs)))
         if event["event"] == "StepCompleted" and not is_entering(event):
             visit.duration_ms = event.get("duration_ms")
 
@@ -202,6 +229,7 @@ class View:
         if visit is not None:
             visit.input_received = event["decision"].get("user_input")
             visit.resumed_at, visit.resumed_by = event.get("resolved_at"), event.get("resolved_by")
+            self._says(visit, len(to_json(visit.input_received)))
 
     def _withdrawn(self, event: Event) -> None:
         for id_ in event["requirement_ids"]:
