@@ -135,6 +135,10 @@ class Model:
         if trigger != "resume" and self.automatic >= 1000:
             self._fail("transition_limit")
             return
+        begins = {f"thread_{name}" for name in self.states[target].threads or ()}
+        if any(each.is_live and each.name in begins for each in self.beside):
+            self._fail("threads_running")
+            return
         self.data = data
         self.automatic = 0 if trigger == "resume" else self.automatic + 1
         self._arrive(line, target)

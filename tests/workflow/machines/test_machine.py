@@ -316,3 +316,17 @@ def test_scripts_after_a_halt_see_its_input() -> None:
 def test_a_machine_that_cannot_run_is_refused_when_it_is_declared(states: dict[str, State], sentence: str) -> None:
     with pytest.raises(DeclarationError, match=sentence):
         Machine("m", states, initial_state="a")
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        {"t": State(threads={"x": "ask"}, join="none", transitions=[To("t")])},
+        {"t": State(threads={"x": "ask"}, join="none", transitions=[To("b")]), "b": State(Js("b"), [To("t")])},
+    ],
+)
+def test_state_is_not_entered_again_while_threads_of_it_run_on_also_from_itself(back: dict[str, State]) -> None:
+    states = {**back, "ask": State(halt=Halting(), transitions=[To("end")]), "end": END}
+    run = run_of(states, first="t", b={})
+    assert error_of(run) == "threads_running"
+    assert names(run).count("ThreadStarted") == 2

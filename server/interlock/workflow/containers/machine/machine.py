@@ -224,7 +224,8 @@ class Machine(Node, Container[Progress]):
         if own.automatic >= MAX_AUTOMATIC and trigger in ("automatic", "error"):
             return Fail("transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt.")
         begin = self._started_by(to)
-        if any(each in own.beside and inside.ended(each) is None for each in begin):
+        running = (each for each in (*own.beside, *beside) if inside.ended(each) is None)
+        if not set(begin).isdisjoint(running):
             return Fail("threads_running", f"State {to!r} was entered again while its threads run.")
         changes = changes_of(own.data, patch)
         private: dict[str, Any] = {"beside": list(beside), "forget": [*forget, *begin]}
