@@ -607,3 +607,14 @@ def test_a_flood_of_faults_is_held_under_a_bound(flood: str) -> None:
     assert time.process_time() - began < 5
     assert 0 < len(found) <= MAX_TOLD + 300
     assert sum(len(each.message) + len(each.path) for each in found) < MAX_DEFINITION_BYTES
+
+
+@pytest.mark.parametrize("begin", ["inner", "around"])
+def test_two_threads_do_not_begin_at_once_in_a_state_that_starts_others(begin: str) -> None:
+    def parallel(**threads: str) -> Any:
+        return {"type": "parallel", "threads": threads, "transitions": [{"target": "end"}]}
+
+    inner, around = parallel(three="end"), parallel(four="inner")
+    states = {"start": parallel(one="inner", two=begin), "inner": inner, "around": around}
+    definition = {**SMALL, "states": {**states, "end": {"type": "terminal"}}}
+    assert errors(definition) == ["states.start.threads.two"]

@@ -298,6 +298,64 @@ def test_scripts_after_a_halt_see_its_input() -> None:
     assert seen == [{"approved": True}]
 
 
+# ── Threads that two threads would start ────────────────────────────────────────────────────────────────
+
+
+def shared(**more: Any) -> dict[str, State]:
+    """Two ways into the state `p`, whose thread `y` asks."""
+    return {
+        "p": State(threads={"y": "ask"}, transitions=[To("end")]),
+        "ask": State(halt=Halting(presentation=FORM), transitions=[To("end")]),
+        "end": END,
+        **more,
+    }
+
+
+def test_a_state_whose_threads_another_thread_waits_for_is_not_entered_again() -> None:
+    ways = State(threads={"one": "b", "two": "c"}, transitions=[To("end")])
+    run = run_of(shared(a=ways, b=State(transitions=[To("p")]), c=State(Js("c"), [To("p")])), c={})
+    assert error_of(run) == "threads_running"
+    assert run.refolded() == run.state
+
+
+def test_a_state_in_which_a_thread_is_about_to_begin_is_not_entered_again() -> None:
+    run = run_of(shared(a=State(threads={"one": "p"}, join="none", transitions=[To("p")])))
+    assert error_of(run) == "threads_running"
+
+
+def test_threads_of_a_state_that_a_thread_begins_in_run_on_every_pass() -> None:
+    again = [To("end", {"field": "n", "equals": 2}), To("a")]
+    states = {
+        "a": State(threads={"one": "p"}, transitions=again),
+        "p": State(threads={"y": "count"}, transitions=[To("end")]),
+        "count": State(Js("count"), [To("end")]),
+        "end": END,
+    }
+    run = run_of(states, count=lambda script: {"n": script.input["workflow_data"].get("n", 0) + 1})
+    assert run.state.status is RunStatus.COMPLETED
+    assert run.state.content == {"n": 2}
+
+
+def test_threads_inside_a_thread_that_failed_begin_again() -> None:
+    tries: list[Any] = []
+
+    def inner(_: Any) -> Any:
+        tries.append(None)
+        if len(tries) < 2:
+            raise LogicError("script_error", "no")
+        return {}
+
+    states = {
+        "a": State(threads={"one": "b"}, transitions=[To("end")], on_error=[Handler("a")]),
+        "b": State(transitions=[To("p")]),
+        "p": State(threads={"y": "work"}, transitions=[To("end")]),
+        "work": State(Js("inner"), [To("end")]),
+        "end": END,
+    }
+    run = run_of(states, inner=inner)
+    assert run.state.status is RunStatus.COMPLETED
+
+
 # ── Declarations ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -311,6 +369,15 @@ def test_scripts_after_a_halt_see_its_input() -> None:
         ({"a": State(Step("b", print), [To("a")])}, "called 'b'"),
         ({"a": State(threads={}, transitions=[To("a")])}, "1 to 10 threads"),
         ({"a": State(threads={"t": "e", "main": "e"}, transitions=[To("e")]), "e": END}, "a name of its own"),
+        (
+            {
+                "a": State(threads={"t": "p", "u": "p"}, transitions=[To("e")]),
+                "p": State(threads={"v": "e"}, transitions=[To("e")]),
+                "e": END,
+            },
+            "begin in 'p' twice",
+        ),
+        ({"a": State(threads={"t": "a"}, transitions=[To("e")]), "e": END}, "begin in 'a' twice"),
     ],
 )
 def test_a_machine_that_cannot_run_is_refused_when_it_is_declared(states: dict[str, State], sentence: str) -> None:

@@ -124,6 +124,7 @@ def _of_threads(states: States, edges: Mapping[str, list[Edge]]) -> Iterator[Fau
     declared: dict[str, str] = {}
     for state, threads in parallel.items():
         leading_back = reached([state], backwards)
+        begun: set[str] = set()
         for thread, begin in threads.items():
             at = inside("states", state, "threads", thread)
             if thread in declared:
@@ -132,6 +133,14 @@ def _of_threads(states: States, edges: Mapping[str, list[Edge]]) -> Iterator[Fau
                     f"State {quoted(declared[thread])} has a thread {quoted(thread)}, too; choose another name.",
                 )
             declared.setdefault(thread, state)
+            twice = [each for each in _begun_by(parallel, begin) if each in begun]
+            begun.update(_begun_by(parallel, begin))
+            if twice:
+                yield Fault(
+                    at,
+                    f"Another thread begins in {quoted(twice[0])} at the same time, and no thread runs twice at once;"
+                    " begin in a copy of it.",
+                )
             if begin in leading_back:
                 yield Fault(
                     at,
@@ -139,6 +148,12 @@ def _of_threads(states: States, edges: Mapping[str, list[Edge]]) -> Iterator[Fau
                     " lead it to a terminal state instead.",
                 )
     yield from _of_second_passes(parallel, declared)
+
+
+def _begun_by(parallel: Mapping[str, Mapping[str, str]], state: str) -> list[str]:
+    """The parallel states that are entered at once with this one: itself, and those that threads begin in."""
+    firsts = {name: list(threads.values()) for name, threads in parallel.items()}
+    return [each for each in reached([state], firsts) if each in parallel]
 
 
 def _of_second_passes(parallel: Mapping[str, Mapping[str, str]], declared: Collection[str]) -> Iterator[Fault]:

@@ -121,6 +121,14 @@ class State:
             yield self.halt.on_timeout
 
 
+def begun_by(states: Mapping[str, State], name: str) -> list[str]:
+    """The threads that begin when a state is entered: its own, and those of the states that these begin in."""
+    found: list[str] = []
+    for thread, first in (states[name].threads or {}).items():
+        found += [f"thread_{thread}", *begun_by(states, first)]
+    return found
+
+
 def check(states: Mapping[str, State], initial: str, *, place: str) -> None:
     if initial not in states:
         raise DeclarationError(f"{place}: there is no state {initial!r} to begin in.")
@@ -133,6 +141,23 @@ def check(states: Mapping[str, State], initial: str, *, place: str) -> None:
         for thread in state.threads or ():
             if started.count(thread) > 1 or thread == "main":
                 raise DeclarationError(f"{place}, state {name!r}: the thread {thread!r} needs a name of its own.")
+        twice = _begun_twice(states, name)
+        if twice is not None:
+            raise DeclarationError(f"{place}, state {name!r}: its threads begin in {twice!r} twice.")
+
+
+def _begun_twice(states: Mapping[str, State], name: str) -> str | None:
+    """The state with threads that would be entered twice at once when this one is; None if there is none."""
+    seen: set[str] = set()
+    left = [name]
+    while left:
+        each = left.pop()
+        if states[each].threads:
+            if each in seen:
+                return each
+            seen.add(each)
+            left += [first for first in (states[each].threads or {}).values() if first in states]
+    return None
 
 
 def _check_state(name: str, state: State, *, place: str) -> None:

@@ -13,13 +13,13 @@ Source: `docs/machines.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 from pydantic_core import to_json
 
-from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, Handler, State, check
+from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, Handler, State, begun_by, check
 from interlock.workflow.containers.machine.halt import Answer, asides
 from interlock.workflow.containers.machine.thread import Position, Thread, stages_of, thread_of
 from interlock.workflow.containers.port import (
@@ -125,6 +125,11 @@ class Machine(Node, Container[Progress]):
         return (self.threads,)
 
     @property
+    def _first(self) -> Mapping[str, str]:
+        """The state that each thread begins in."""
+        return {each.name: each.initial for each in self.threads}
+
+    @property
     def relied_on(self) -> list[Any]:
         return [[self.initial_state, [[name, *_relied_on(state)] for name, state in self.states.items()]], None, None]
 
@@ -223,9 +228,9 @@ class Machine(Node, Container[Progress]):
             to = way.target
         if own.automatic >= MAX_AUTOMATIC and trigger in ("automatic", "error"):
             return Fail("transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt.")
-        begin = self._started_by(to)
-        running = (each for each in (*own.beside, *beside) if inside.ended(each) is None)
-        if not set(begin).isdisjoint(running):
+        begin = begun_by(self.states, to)
+        left = (each for each in beside if inside.ended(each) is None)
+        if begin and not {*self._running(own, inside, without=forget), *left}.isdisjoint(begin):
             return Fail("threads_running", f"State {to!r} was entered again while its threads run.")
         changes = changes_of(own.data, patch)
         private: dict[str, Any] = {"beside": list(beside), "forget": [*forget, *begin]}
@@ -242,6 +247,18 @@ class Machine(Node, Container[Progress]):
         )
 
     # ── Threads ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _running(self, own: Progress, inside: Inside, *, without: Collection[str]) -> frozenset[str]:
+        """The threads that run, or are about to begin in a state that starts them; but for some, and those in them."""
+        found: set[str] = set()
+        names = [MAIN, *own.beside]
+        while names:
+            name = names.pop()
+            if name not in without and inside.ended(name) is None:
+                found.add(name)
+                state = inside.own(name).state if inside.has_entered(name) else self._first[name]
+                names += self._started_by(state)
+        return frozenset(found)
 
     def _joined(self, own: Progress, inside: Inside, name: str, outcomes: Mapping[str, Outcome]) -> Move | None:
         """What follows when a thread is at a state that starts others."""
