@@ -396,6 +396,7 @@ export interface PendingSummary {
     | "Machine"
     | "Thread"
     | "Halt";
+  thread_id?: string;
   assignees?: string[];
   confirmation_message?: string;
   user_input_message?: string;
