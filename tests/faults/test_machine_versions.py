@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,10 @@ async def test_publication_reaches_both_nodes_and_no_instance_changes_its_versio
         ]
 
 
+def has_grown(begun: dict[Api, list[Message]], before: int) -> bool:
+    return sum(map(len, begun.values())) > before + 2
+
+
 async def test_each_instance_that_begins_while_versions_are_published_is_of_one_version(nodes: Two) -> None:
     ids = [await published(nodes.one, 0)]
     for node in nodes.both:
@@ -140,7 +145,7 @@ async def test_each_instance_that_begins_while_versions_are_published_is_of_one_
     for number in range(1, 7):
         before = sum(map(len, begun.values()))
         ids.append(await published(nodes.both[number % 2], number))
-        await eventually(lambda before=before: sum(map(len, begun.values())) > before + 2, PATIENCE)
+        await eventually(partial(has_grown, begun, before), PATIENCE)
     is_over.set()
     await asyncio.gather(*beginning)
     number_of = {version_id: number for number, version_id in enumerate(ids)}
