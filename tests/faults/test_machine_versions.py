@@ -78,10 +78,6 @@ async def published(node: Api, number: int) -> str:
     return str(created["version_id"])
 
 
-def _are_more(begun: dict[Api, list[Message]], than: int) -> bool:
-    return sum(map(len, begun.values())) > than
-
-
 async def begins_with(node: Api, version_id: str) -> Message:
     """The first instance that begins under this version there."""
 
@@ -130,6 +126,10 @@ async def test_publication_reaches_both_nodes_and_no_instance_changes_its_versio
         ]
 
 
+def has_grown(begun: dict[Api, list[Message]], before: int) -> bool:
+    return sum(map(len, begun.values())) > before + 2
+
+
 async def test_each_instance_that_begins_while_versions_are_published_is_of_one_version(nodes: Two) -> None:
     ids = [await published(nodes.one, 0)]
     for node in nodes.both:
@@ -143,9 +143,9 @@ async def test_each_instance_that_begins_while_versions_are_published_is_of_one_
 
     beginning = [asyncio.create_task(begin(node)) for node in nodes.both]
     for number in range(1, 7):
-        enough = sum(map(len, begun.values())) + 2
+        before = sum(map(len, begun.values()))
         ids.append(await published(nodes.both[number % 2], number))
-        await eventually(partial(_are_more, begun, enough), PATIENCE)
+        await eventually(partial(has_grown, begun, before), PATIENCE)
     is_over.set()
     await asyncio.gather(*beginning)
     number_of = {version_id: number for number, version_id in enumerate(ids)}
