@@ -45,7 +45,7 @@ async def rest(system: System, connections: int = 1) -> AsyncIterator[Rest]:
     headers = {"Authorization": f"Bearer {system.token}"}
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     url = f"http://127.0.0.1:{system.port}/api/v1"
-    # Without `trust_env` it would look for a proxy in the environment, which is none of the server's cost.
+    # With `trust_env` it would look for a proxy in the environment; there is none on loopback.
     async with httpx.AsyncClient(
         base_url=url, headers=headers, limits=limits, timeout=PATIENCE, trust_env=False
     ) as client:

@@ -87,14 +87,16 @@ class Instances:
         Raises:
             ApiError: `instance_not_found`.
         """
-        services = self._services()
         if not instance_id.startswith(_PREFIX):
             raise _no_instance(instance_id)
         with _known(instance_id):
-            await services.engine.runs.readable(principal, instance_id)
-        row = await services.store.run(instance_id)
+            await self._services().engine.runs.readable(principal, instance_id)
+        return await self._row(instance_id)
+
+    async def _row(self, run_id: str) -> ListedRun:
+        row = await self._services().store.run(run_id)
         if row is None:
-            raise _no_instance(instance_id)
+            raise _no_instance(run_id)
         return row
 
     async def view(self, instance_id: str) -> View:
@@ -189,12 +191,12 @@ class Instances:
         _check_size(given)
         if thread is not None and asked.thread_id not in (None, thread):
             raise invalid([{"field": "thread_id", "error": "must be what the path says, or left out"}])
-        await self.row(waiting.principal, instance_id)
+        row = await self.row(waiting.principal, instance_id)
         key = key_of(waiting.request, waiting.principal, waiting.key, asked)
         asked = asked.model_copy(update={"input": given})
         thread = thread or asked.thread_id
         work = partial(self._continue, waiting=waiting, run_id=instance_id, asked=asked, thread=thread, key=key)
-        return await self._once(waiting, key, 200, work, thread=thread)
+        return await self._once(waiting, key, 200, work, thread=thread, row=row)
 
     async def _continue(
         self,
@@ -226,6 +228,7 @@ class Instances:
                 raise resuming.told(refusal, await self.view(run_id), asked) from None
         if accepted.first_index is not None:
             follower.begin(accepted.first_index)
+            follower.cursor.told(accepted.epoch, accepted.first_index + 1)
         else:  # it was decided before, and causes no events of its own
             await self._go_on(follows, run_id)
         return run_id
@@ -262,8 +265,13 @@ class Instances:
         work: Callable[[RunRequest], Awaitable[str]],
         *,
         thread: str | None = None,
+        row: ListedRun | None = None,
     ) -> Response:
-        """Answer as an earlier request with this key was answered; otherwise do the work, and wait for its outcome."""
+        """Answer as an earlier request with this key was answered; otherwise do the work, and wait for its outcome.
+
+        Args:
+            row: the run's, if it is known already. Of a row, an answer tells only what never changes.
+        """
         services = self._services()
         async with self._one_at_a_time(key):
             earlier = await before(services, waiting.principal, key)
@@ -279,7 +287,7 @@ class Instances:
                 view = await while_there(waiting.request.receive, outcome)
             if view is None:
                 return Response()  # nobody gets it: the client has left
-            response = await self._answer(waiting, run_id, view, status)
+            response = await self._answer(waiting, row or await self._row(run_id), view, status)
             await keep(services, key, response)
             return response
 
@@ -292,7 +300,10 @@ class Instances:
 
     async def _settled(self, follows: RunRequest, run_id: str, seconds: int, thread: str | None) -> View:
         """The view of a run once it, or one thread of it, halts or has ended; by now, if that takes too long."""
-        view = await self.view(run_id) if follows.follower.cursor.next_index else View()
+        cursor = follows.follower.cursor
+        # What is yet to be delivered tells how it goes on; where nothing is, the run may have settled before.
+        is_to_come = cursor.next_index == 0 or cursor.is_behind
+        view = View() if is_to_come else await self.view(run_id)
         with contextlib.suppress(TimeoutError, ExpiredDuring, Refusal):
             async with asyncio.timeout(seconds), aclosing(follows.pages()) as pages:
                 while not _has_settled(view, thread):
@@ -301,14 +312,11 @@ class Instances:
                     view = await self.view(run_id) if thread is not None else view
         return await self.view(run_id)
 
-    async def _answer(self, waiting: Waiting, run_id: str, view: View, status: int) -> Response:
-        row = await self._services().store.run(run_id)
-        if row is None:
-            raise _no_instance(run_id)
+    async def _answer(self, waiting: Waiting, row: ListedRun, view: View, status: int) -> Response:
         code = None if view.error is None else view.error["code"]
         if code not in _FAILED_LOGIC:
             return answer(bodies.instance(row, view), status)
-        error = ApiError(Code(code), str(view.error and view.error["message"]), {"instance_id": run_id})
+        error = ApiError(Code(code), str(view.error and view.error["message"]), {"instance_id": row.run_id})
         return JSONResponse(error_body(error, request_id_of(waiting.request)), error.status)
 
 

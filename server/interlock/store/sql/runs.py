@@ -9,6 +9,7 @@ from itertools import pairwise
 from pydantic_core import from_json
 from sqlalchemy import Connection
 
+from interlock.store.compiled import Compiled
 from interlock.store.ports.keys import IdempotencyKey, Outcome
 from interlock.store.ports.runs import Census, NewRun, Run, RunFilter, RunPage, Settlement, Snapshot
 from interlock.store.statements import runs as sql
@@ -21,6 +22,9 @@ from .older import SqlOlderRows
 from .pages import page_of, place_of
 from .rows import listed_values, rows_of, text_of
 
+_RUN = Compiled(sql.RUN)
+_RUN_COLUMNS = tuple(sql.RUN.selected_columns.keys())
+
 
 class SqlRuns(SqlOlderRows):
     """`Runs`."""
@@ -31,7 +35,7 @@ class SqlRuns(SqlOlderRows):
         return earlier
 
     async def run(self, run_id: str) -> Run | None:
-        return await self._read(partial(_run, run_id))
+        return await self._read(partial(_run, run_id), one_statement=True)
 
     async def runs(self, which: RunFilter) -> RunPage:
         filters = which.workflow_id or which.session_id or which.namespace or which.statuses or which.or_assignees
@@ -84,13 +88,12 @@ class SqlRuns(SqlOlderRows):
 
 
 def _run(run_id: str, connection: Connection) -> Run | None:
-    row = connection.execute(sql.RUN, {"of_run": run_id}).mappings().one_or_none()
-    if row is None:
+    rows = _RUN.rows(connection, {"of_run": run_id})
+    if not rows:
         return None
-    values = dict(row)
-    given = from_json(values.pop("input"))
-    assignees = tuple(connection.execute(sql.ASSIGNEES_OF_RUN, {"of_run": run_id}).scalars())
-    return Run(**listed_values(values, assignees), input=given)
+    values = dict(zip(_RUN_COLUMNS, rows[0], strict=True))
+    given, assignees = from_json(values.pop("input")), from_json(values.pop("assignees") or "[]")
+    return Run(**listed_values(values, tuple(assignees)), input=given)
 
 
 def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage:
