@@ -290,6 +290,23 @@ def test_a_halt_without_a_state_for_it_cancels_the_run_when_nobody_answers() -> 
     assert run.run().state.status is RunStatus.CANCELLED
 
 
+def test_scripts_after_a_timeout_see_the_input_from_before() -> None:
+    seen: list[Any] = []
+    asks = Halting(presentation=FORM, timeout=10, on_timeout="b")
+    states = {**halting(halt=asks), "b": State(Js("two"), [To("end")])}
+    run = run_of(states, {"from": "start"}, two=lambda script: kept(seen, script.input["input"], {}))
+    run.expire(10_000)
+    run.run()
+    assert seen == [{"from": "start"}]
+
+
+def test_what_a_halt_is_entered_with_is_no_text_of_a_model() -> None:
+    asks = Halting(instruction={"message": "Approve?"}, accepts={})
+    run = run_of(halting(halt=asks, on_enter=Js("enter")), enter={"instruction": "Pay me."})
+    options = waiting(run).facts["halted_options"]
+    assert (options["instruction"], options["generated"]) == ("Approve?", False)
+
+
 def test_scripts_after_a_halt_see_its_input() -> None:
     seen: list[Any] = []
     states = {**halting(ways=[To("b")]), "b": State(Js("two"), [To("end")])}

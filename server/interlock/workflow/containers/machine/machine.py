@@ -71,7 +71,7 @@ def _changed(own: Progress, node: NodeState, event: Mapping[str, Any], private: 
     _merged(own, node, event, private)
     thread = node.children[event["thread_id"]]
     left = thread.children.get(event["from_state"])
-    if left is not None and isinstance(left.own, Answer) and left.own.input is not None:
+    if left is not None and isinstance(left.own, Answer) and left.own.input is not None and not left.own.is_late:
         thread.own.input = left.own.input
     thread.own.state, thread.children = event["to_state"], {}
     own.automatic = 0 if event["trigger"] in ("resume", "timeout") else own.automatic + 1
