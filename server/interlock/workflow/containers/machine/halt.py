@@ -111,8 +111,10 @@ class Halt(Node, Container[Answer]):
     def _options(self, given: Scope, roots: Mapping[str, JsonValue]) -> JsonObject:
         """What a person is told, and may choose."""
         said: Mapping[str, Any] = self.halting.instruction or {}
-        is_written = self.halting.text is not None and isinstance(given.previous, dict)
-        written = given.previous.get("instruction") if is_written else None
+        text: Mapping[str, Any] = {}
+        if self.halting.text is not None and isinstance(given.previous, dict):
+            text = given.previous
+        written = text.get("instruction")
         message = written or templates.written(templates.expand(said.get("message"), roots))
         options: JsonObject = {
             "instruction": message or None,
