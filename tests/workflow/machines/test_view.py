@@ -200,3 +200,22 @@ def test_cancelled_and_expired_are_told_apart() -> None:
 def test_place_of_an_entry_is_its_id() -> None:
     assert place_of(id_of(3, 17)) == (3, 17)
     assert [place_of(each) for each in ("evt_1", "evt_1-2-3", "x_1-2", "evt_-1-2", "evt_1-" + "9" * 30)] == [None] * 5
+
+
+def test_a_thread_that_failed_has_not_stopped_while_something_handles_its_error() -> None:
+    def broken(_: Any) -> Any:
+        raise LogicError("script_error", "no")
+
+    states = {
+        "a": State(threads={"one": "b"}, transitions=[Transition("end")], on_error=[Handler("asks")]),
+        "b": State(ScriptLogic("b"), [Transition("end")]),
+        "asks": State(halt=Halting(accepts={}), transitions=[Transition("end")]),
+        "end": State(is_terminal=True),
+    }
+    run = Simulation(Workflow("m", steps=[Machine("m", states, initial_state="a")]), {}, logic=broken).run()
+    view = View()
+    for event in events_of(run):
+        view.fold(event)
+        if event["event"] == "StepError":
+            assert not view.has_stopped("thread_one")
+    assert view.status == "halted"

@@ -127,9 +127,9 @@ class View:
         return next((each for each in self.halts.values() if each.get("thread_id") == thread), None)
 
     def has_stopped(self, thread: str) -> bool:
-        """Return True if a thread halts or has ended."""
+        """Return True if a thread halts or has ended. One that has failed may go on, or what is around it."""
         known = self.threads.get(thread)
-        return self.is_over or (known is not None and known.status != "running")
+        return self.is_over or (known is not None and known.status not in ("running", "failed"))
 
     # ── Beginning with a state ──────────────────────────────────────────────────────────────────────────
 
