@@ -32,6 +32,8 @@ DEFAULTS: dict[str, Any] = {
     "jwt_trusted_claims": (),
     "allowed_origins": (),
     "http_allow": (),
+    "ai_model": None,
+    "definitions": None,
     "max_message_bytes": 1024 * 1024,
     "max_connections": 20_000,
     "max_connections_per_user": 20_000,

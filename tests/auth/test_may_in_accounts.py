@@ -65,6 +65,15 @@ def cases() -> Iterator[Case]:
         yield Case(*values)
 
 
+BY_SCOPE = {
+    Verb.READ_DEFINITIONS: "workflows:read",
+    Verb.WRITE_DEFINITIONS: "workflows:write",
+    Verb.READ_INSTANCES: "workflows:read",
+    Verb.EXECUTE_INSTANCES: "workflows:execute",
+}
+"""What is asked before it is looked for: the scope decides, whatever it is about."""
+
+
 def expected(verb: Verb, case: Case) -> bool:
     """The rules, as the documents have them: each paragraph a line."""
     can, is_admin = case.scopes.__contains__, "admin" in case.scopes
@@ -89,6 +98,8 @@ def expected(verb: Verb, case: Case) -> bool:
         return as_owner or (is_named and can("workflows:decide"))
     if verb is Verb.LIST:
         return can("workflows:execute") or can("workflows:decide") or can("workflows:read")
+    if verb in BY_SCOPE:
+        return can(BY_SCOPE[verb])
     assert verb is Verb.ACT_FOR
     return False
 

@@ -19,16 +19,20 @@ from interlock import (
     Confirm,
     CustomEvent,
     ErrorReview,
+    Halting,
     Loop,
+    Machine,
     Parallel,
     Race,
     Review,
     Router,
+    State,
     Step,
     StepInput,
     StepOutput,
     Steps,
     ToolReview,
+    Transition,
     UserInputField,
     Workflow,
 )
@@ -352,6 +356,32 @@ async def race(run: Run) -> None:
     """A race: one branch fails with something open in it, one wins after a person let it go, one is withdrawn."""
     await run.until("StepsWithdrawn")
     await (await run.paused("quick")).confirm()
+    await run.completed()
+
+
+def counted(given: StepInput) -> dict[str, int]:
+    return {"count": given.workflow_data.get("count", 0) + 1}
+
+
+@scenario(
+    Machine(
+        "machine",
+        {
+            "count": State(counted, [Transition("both")], on_enter=lambda _: {"entered": True}),
+            "both": State(threads={"one": "ask", "two": "add"}, transitions=[Transition("end")]),
+            "ask": State(
+                halt=Halting(presentation={"type": "message", "title": "Go on?", "message": "${workflow_data.count}"}),
+                transitions=[Transition("end")],
+            ),
+            "add": State(counted, [Transition("end")]),
+            "end": State(is_terminal=True),
+        },
+        initial_state="count",
+    )
+)
+async def machine(run: Run) -> None:
+    """A state machine with two threads, one of which halts."""
+    await (await run.paused("ask")).submit()
     await run.completed()
 
 

@@ -243,6 +243,20 @@ def test_a_halt_judges_on_the_data_that_it_noted() -> None:
     assert [event["to_state"] for event, _, _ in run.log if event["event"] == "StateChanged"][-1] == "no"
 
 
+def test_input_with_which_the_data_would_be_too_large_is_refused_and_nothing_has_changed() -> None:
+    """Unless it replaces what is large."""
+    notes: JsonObject = {"type": "form", "fields": [{"name": "notes", "type": "string", "label": "Notes"}]}
+    states = {"s": State(Js("big"), [To("a")]), **halting(halt=Halting(presentation=notes), ways=[To("end")])}
+    run = run_of(states, first="s", big={"other": "x" * 250 * 1024})
+    before = len(run.log)
+    with pytest.raises(Refusal) as caught:
+        answered(run, notes="y" * 20 * 1024)
+    assert (caught.value.code, len(run.log)) == (ErrorCode.MESSAGE_TOO_LARGE, before)
+    assert answered(run, notes="y").state.status is RunStatus.COMPLETED
+    run = run_of(states, first="s", big={"notes": "x" * 250 * 1024})
+    assert answered(run, notes="y" * 20 * 1024).state.content == {"notes": "y" * 20 * 1024}
+
+
 def test_the_same_answer_again_changes_nothing_and_another_gets_the_winner() -> None:
     run = run_of({**halting(ways=[To("b")]), "b": State(halt=Halting(presentation=FORM), transitions=ON_APPROVED)})
     first = waiting(run).id

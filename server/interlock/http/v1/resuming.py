@@ -108,6 +108,8 @@ def told(refusal: Refusal, view: View, asked: ResumeInstance) -> ApiError:
     match refusal.code:
         case ErrorCode.INVALID_DECISION:
             return ApiError(Code.INVALID_INPUT, refusal.message, _fields(refusal.details))
+        case ErrorCode.MESSAGE_TOO_LARGE:
+            return ApiError(Code.DATA_TOO_LARGE, refusal.message)
         case ErrorCode.INVALID_TRANSITION:
             return ApiError(Code.INVALID_TRANSITION, refusal.message)
         case ErrorCode.CONFLICT:

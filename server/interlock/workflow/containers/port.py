@@ -168,6 +168,10 @@ Move: TypeAlias = Say | Evaluate | AskAboutOutput | Skip | Fail | Withdraw | Out
 """What comes next in a container. An outcome is the container's own: open, or one that it passes on."""
 
 
+class TooMuchInput(Exception):  # noqa: N818 - what the input is
+    """With this input, a container would hold more than it may; the sentence says how much that is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Whether a person is to review a container's output and, if not, the answer of the evaluator that came along."""
@@ -334,7 +338,11 @@ class Container(Generic[O]):
         return None
 
     def judged(self, own: O, values: JsonObject) -> JsonObject | None:
-        """What is logged, for this container alone, with input that is right; None if nothing can follow from it."""
+        """What is logged, for this container alone, with input that is right; None if nothing can follow from it.
+
+        Raises:
+            TooMuchInput: the container would hold too much.
+        """
         return {}
 
     def unanswered(self) -> tuple[JsonObject, JsonObject] | None:

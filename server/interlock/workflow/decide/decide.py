@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.secrets.port import STRUCK, Vault
+from interlock.workflow.containers.port import TooMuchInput
 from interlock.workflow.decide.merge import (
     Echoed,
     container_at,
@@ -218,14 +219,17 @@ def _judged(workflow: Workflow, state: RunState, decided: Decided) -> Decided:
     """A decision with what a container logs with it, for which the container must be able to go on.
 
     Raises:
-        Refusal: `invalid_transition`.
+        Refusal: `invalid_transition`, or `message_too_large`: with this, it would hold too much.
     """
     requirement, values = decided.requirement, decided.decision.get("user_input")
     container = None if is_about_definition(requirement) else container_at(workflow, requirement)
     node = node_at(state, requirement.path)
     if container is None or node is None or not isinstance(values, dict):
         return decided
-    private = container.judged(container.own_of(node), values)
+    try:
+        private = container.judged(container.own_of(node), values)
+    except TooMuchInput as fault:
+        raise Refusal(ErrorCode.MESSAGE_TOO_LARGE, str(fault), run_id=state.run_id) from None
     if private is None:
         sentence = "No transition fits this input, and nothing has changed; give other values, or see the conditions."
         raise Refusal(ErrorCode.INVALID_TRANSITION, sentence, run_id=state.run_id)

@@ -18,6 +18,8 @@ from interlock.workflow.declare.nodes import Declared
 from interlock_protocol.types import Join, JsonObject
 
 MAX_THREADS: Final = 10
+MAX_DATA_BYTES: Final = 256 * 1024
+"""The largest data of a machine, as JSON."""
 
 ENTER: Final = ":enter"
 INSTRUCT: Final = ":instruct"

@@ -14,8 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from interlock.workflow.containers.machine.declaration import Halting, Transition
-from interlock.workflow.containers.port import COMPLETED, Container, Fold, Move, Scope, Told
+from pydantic_core import to_json
+
+from interlock.workflow.containers.machine.declaration import MAX_DATA_BYTES, Halting, Transition
+from interlock.workflow.containers.port import COMPLETED, Container, Fold, Move, Scope, Told, TooMuchInput
 from interlock.workflow.declare import conditions, presentations, templates
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import Resume
@@ -24,13 +26,18 @@ from interlock.workflow.node import NodeState, Own
 from interlock_protocol.requirements import Choice
 from interlock_protocol.types import JsonObject, JsonValue, OnTimeout, StepType
 
+LARGE_BYTES = 1024
+"""Values of this size are noted: input that replaces one makes room."""
+
 
 @dataclass(slots=True)
 class Answer(Own):
-    """What a halt noted when it asked: the values that its conditions name. And the input it was given, with the state
-    that follows."""
+    """What a halt noted when it asked: the values that its conditions name, and how many bytes the machine's data had,
+    in all and in its large values. And the input it was given, with the state that follows."""
 
     known: JsonObject = field(default_factory=dict)
+    size: int = 0
+    large: dict[str, int] = field(default_factory=dict)
     input: JsonObject | None = None
     target: str | None = None
     is_late: bool = False
@@ -38,6 +45,7 @@ class Answer(Own):
 
 def _asked(own: Answer, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
     own.known = private.get("known", {})
+    own.size, own.large = private.get("size", 0), private.get("large", {})
 
 
 def _answered(own: Answer, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
@@ -134,7 +142,10 @@ class Halt(Node, Container[Answer]):
     def kept(self, facts: Mapping[str, Any], given: Scope) -> JsonObject:
         beside = asides(given, self.name)
         named = conditions.known((each.condition for each in self.transitions), given.data or {}, **beside)
-        return {"known": named} if named else {}
+        data = given.data or {}
+        large: JsonObject = {key: size for key, value in data.items() if (size := len(to_json(value))) >= LARGE_BYTES}
+        noted: JsonObject = {"known": named, "size": len(to_json(data)), "large": large}
+        return {key: value for key, value in noted.items() if value}
 
     def checked(self, facts: Mapping[str, Any], values: JsonObject) -> tuple[JsonObject, list[JsonObject]]:
         try:
@@ -146,6 +157,9 @@ class Halt(Node, Container[Answer]):
         return checked, [{**each} for each in faults_of_value(self.halting.accepts, checked)]
 
     def judged(self, own: Answer, values: JsonObject) -> JsonObject | None:
+        replaced = sum(size for key, size in own.large.items() if key in values)
+        if own.size - replaced + len(to_json(values)) > MAX_DATA_BYTES:
+            raise TooMuchInput(f"With this input, the data would be over {MAX_DATA_BYTES // 1024} KiB; give less.")
         target = next((each.target for each in self.transitions if self._takes(each, own, values)), None)
         return None if target is None else {"target": target}
 

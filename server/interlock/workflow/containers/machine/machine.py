@@ -19,7 +19,15 @@ from typing import Any, ClassVar, Final
 
 from pydantic_core import to_json
 
-from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, Handler, State, begun_by, check
+from interlock.workflow.containers.machine.declaration import (
+    ENTER,
+    INSTRUCT,
+    MAX_DATA_BYTES,
+    Handler,
+    State,
+    begun_by,
+    check,
+)
 from interlock.workflow.containers.machine.halt import Answer, asides
 from interlock.workflow.containers.machine.thread import Position, Thread, stages_of, thread_of
 from interlock.workflow.containers.port import (
@@ -46,7 +54,6 @@ from interlock.workflow.node import NodeState, Own
 from interlock_protocol.types import JsonObject, JsonValue, StepType
 
 MAIN: Final = "thread_main"
-MAX_DATA_BYTES: Final = 256 * 1024
 MAX_AUTOMATIC: Final = 1000
 """How many transitions may follow each other without a person: more are a cycle without an end."""
 
