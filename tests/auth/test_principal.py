@@ -6,7 +6,7 @@ import pytest
 
 from interlock.auth import ALL_SCOPES, Principal
 from interlock.auth.principal import UnusableUserId
-from interlock.workflow.run.walk import TIMEOUT
+from interlock.workflow.run.state import TIMEOUT
 
 
 def test_a_principal_is_a_value() -> None:

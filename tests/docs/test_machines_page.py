@@ -28,7 +28,7 @@ from interlock.engine.work import http_answer, http_call, script, script_process
 from interlock.engine.work.logic import MAX_TEXT
 from interlock.settings import PREFIX
 from interlock.testing import running
-from interlock.workflow.containers.machine import machine
+from interlock.workflow.containers.machine import declaration, machine
 from interlock.workflow.declare import conditions, inputs, presentation_fields, presentations, templates
 from interlock.workflow.run import history
 from interlock_protocol.limits import KIB, MAX_LIST, MAX_NESTING, MIB
@@ -286,7 +286,7 @@ def test_limits_are_those_of_the_code() -> None:
         "a script": f"{logic.MAX_SCRIPT_BYTES // KIB} KB",
         "fields of a form": str(presentations.MAX_FIELDS),
         "a definition, as JSON": f"{machine_checks.MAX_DEFINITION_BYTES // MIB} MB",
-        "the data of a run": f"{machine.MAX_DATA_BYTES // KIB} KB",
+        "the data of a run": f"{declaration.MAX_DATA_BYTES // KIB} KB",
         "an input, of a run or of a halt over `/api/v1`": f"{inputs.MAX_INPUT_BYTES // KIB} KB",
         "threads of a parallel state": str(states.MAX_THREADS),
         "files of a field": str(presentation_fields.MAX_FILES),

@@ -15,8 +15,7 @@ from interlock import Step
 from interlock.workflow.decide.decide import Decided, continued, decide, expired, next_timer
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.fold import fold, shift
-from interlock.workflow.run.state import Requirement, RunState, dump, load
-from interlock.workflow.run.walk import TIMEOUT
+from interlock.workflow.run.state import TIMEOUT, Requirement, RunState, dump, load
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FINAL_EVENTS
 from interlock_protocol.requirements import FLAGS, EchoedErrorRequirement, EchoedRequirement

@@ -46,6 +46,7 @@ from interlock.workflow.run.fold import fold, fold_late, shift
 from interlock.workflow.run.policy import Part
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
+    TIMEOUT,
     TOOLS,
     Requirement,
     Resolution,
@@ -58,7 +59,7 @@ from interlock.workflow.run.state import (
     load_parts,
     result_in,
 )
-from interlock.workflow.run.walk import TIMEOUT, Advance, Work, ends_run
+from interlock.workflow.run.walk import Advance, Work, ends_run
 from interlock_protocol.types import JsonObject, JsonValue
 
 __all__ = [

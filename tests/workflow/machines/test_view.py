@@ -197,6 +197,19 @@ def test_cancelled_and_expired_are_told_apart() -> None:
         assert (found["type"], found["subtype"], found["cancelled_by"]) == ("lifecycle", subtype, by)
 
 
+def test_a_halt_that_nobody_answered_was_resumed_by_nobody() -> None:
+    halt = Halting(presentation={"type": "message", "message": "?"}, timeout=10, on_timeout="end")
+    states = {"a": State(halt=halt, transitions=[Transition("end")]), "end": State(is_terminal=True)}
+    run = Simulation(Workflow("m", steps=[Machine("m", states, initial_state="a")]), {}).run()
+    run.expire(10_000)
+    run.run()
+    entries = [found for event in events_of(run) if (found := entry_of(event)) is not None]
+    assert ("halt", "resumed") not in {(each["type"], each["subtype"]) for each in entries}
+    assert [each["trigger"] for each in entries if each["type"] == "transition"] == ["timeout"]
+    visit = view_of(run).visits[0]
+    assert (visit.state, visit.input_received, visit.resumed_by) == ("a", None, None)
+
+
 def test_place_of_an_entry_is_its_id() -> None:
     assert place_of(id_of(3, 17)) == (3, 17)
     assert [place_of(each) for each in ("evt_1", "evt_1-2-3", "x_1-2", "evt_-1-2", "evt_1-" + "9" * 30)] == [None] * 5

@@ -23,8 +23,7 @@ from interlock import (
 from interlock.workflow.decide.decide import Decided, continued, decide, expired
 from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock.workflow.run.fold import fold, shift
-from interlock.workflow.run.state import RunState, dump, load
-from interlock.workflow.run.walk import TIMEOUT
+from interlock.workflow.run.state import TIMEOUT, RunState, dump, load
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement
 from interlock_protocol.types import RunStatus
 

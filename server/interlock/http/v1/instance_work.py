@@ -212,7 +212,7 @@ class Instances:
         engine = self._services().engine
         follower = follows.watch(run_id)
         state = await self._state(run_id)
-        halt_id = await resuming.halt_for(engine, state, asked, thread)
+        halt_id = await resuming.halt_for(engine, state, partial(self.view, run_id), asked, thread)
         fields = {
             "action": "continue-workflow",
             "workflow_id": state.workflow_id,

@@ -10,8 +10,8 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from interlock.engine.engine import Engine
 from interlock.http.v1.errors import ApiError, Code, not_there, refused
@@ -23,17 +23,22 @@ from interlock.workflow.run.state import RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.types import JsonObject
 
+Look: TypeAlias = Callable[[], Awaitable[View]]
 
-async def halt_for(engine: Engine, state: RunState, asked: ResumeInstance, thread: str | None) -> str:
+
+async def halt_for(engine: Engine, state: RunState, look: Look, asked: ResumeInstance, thread: str | None) -> str:
     """The id of the halt that a resume is for.
+
+    Args:
+        look: the instance as its log has it, for what a refusal says.
 
     Raises:
         ApiError: `instance_not_halted`, `thread_required`, `thread_not_found` or `concurrent_modification`.
     """
-    if thread is not None and thread not in View.of(state).threads and not state.status.is_final:
+    if thread is not None and thread not in View.of(state).threads and thread not in (await look()).threads:
         raise not_there(Code.THREAD_NOT_FOUND, f"Thread {thread!r}")
     if asked.halt_id is not None:
-        await _check_is_that(engine, state, asked.halt_id, asked.expected_state, thread)
+        await _check_is_that(engine, state, look, asked, thread)
         return asked.halt_id
     open_now = [each for each in halts_in(state) if thread in (None, each["thread_id"])]
     named = [each for each in open_now if asked.expected_state in (None, each["state"])]
@@ -42,26 +47,27 @@ async def halt_for(engine: Engine, state: RunState, asked: ResumeInstance, threa
     if named:
         raise _ambiguous(named)
     if asked.expected_state is None and (open_now or state.status.is_final):
-        raise not_halted(View.of(state))
+        raise not_halted(await look())
     found = await _answered_last(engine, state, asked.expected_state, thread)
     if found is not None:
         return found
     if asked.expected_state is not None:
-        raise conflict(View.of(state), asked.expected_state)
-    raise not_halted(View.of(state))
+        raise conflict(await look(), asked.expected_state)
+    raise not_halted(await look())
 
 
 async def _check_is_that(
-    engine: Engine, state: RunState, halt_id: str, expected: str | None, thread: str | None
+    engine: Engine, state: RunState, look: Look, asked: ResumeInstance, thread: str | None
 ) -> None:
     """Check that a halt is in the state and the thread that are named beside it, if there is such a halt at all."""
-    if expected is None and thread is None:
+    halt_id, expected = asked.halt_id, asked.expected_state
+    if halt_id is None or (expected is None and thread is None):
         return
     facts = await _facts_of(engine, state, halt_id)
     if facts is not None and thread not in (None, facts["thread_id"]):
-        raise _no_halt(View.of(state), halt_id)
+        raise _no_halt(await look(), halt_id)
     if facts is not None and expected not in (None, facts["state"]):
-        raise conflict(View.of(state), expected)
+        raise conflict(await look(), expected)
 
 
 async def _facts_of(engine: Engine, state: RunState, halt_id: str) -> Mapping[str, Any] | None:

@@ -37,8 +37,7 @@ from interlock.workflow.run.events import Draft, run_event, step_facts
 from interlock.workflow.run.policy import Part, is_resolved
 from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.scope import place_at
-from interlock.workflow.run.state import TOOLS, Requirement, Resolution, RunState, node_at
-from interlock.workflow.run.walk import TIMEOUT
+from interlock.workflow.run.state import TIMEOUT, TOOLS, Requirement, Resolution, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_CLIENT_DEPTH
 from interlock_protocol.requirements import EchoedErrorRequirement

@@ -34,7 +34,7 @@ from interlock.workflow.activities import (
     SessionRead,
     ThreadEnd,
 )
-from interlock.workflow.containers.machine import ENTER, INSTRUCT
+from interlock.workflow.containers.machine import state_of_step
 from interlock.workflow.containers.port import MISSING, Judged, truth
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare import templates
@@ -179,7 +179,7 @@ class _Piece:
             "workflow_data": given.workflow_data,
             "context": {
                 **context_of(self._workflow, self._state),
-                "state_name": self._step.name.removesuffix(ENTER).removesuffix(INSTRUCT),
+                "state_name": state_of_step(self._step.name),
             },
         }
         if isinstance(logic, TextLogic):

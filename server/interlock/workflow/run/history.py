@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from interlock.workflow.containers.machine import MAIN
 from interlock.workflow.run.machine_view import Event, is_entering, state_of, thread_of
+from interlock.workflow.run.state import TIMEOUT
 from interlock_protocol.types import JsonObject
 
 Kind: TypeAlias = Literal["transition", "step", "halt", "error", "lifecycle"]
@@ -119,8 +120,8 @@ def _halted(event: Event) -> _Told | None:
 
 
 def _resumed(event: Event) -> _Told | None:
-    if state_of(event) is None:
-        return None
+    if state_of(event) is None or event["resolved_by"] == TIMEOUT:
+        return None  # nobody did: the transition says why it goes on
     said = {"state": state_of(event), "halt_id": event["requirement_id"]}
     given = {"input_received": event["decision"].get("user_input"), "resumed_by": event.get("resolved_by")}
     return "halt", "resumed", {**said, **given}

@@ -17,9 +17,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from pydantic_core import to_json
 
-from interlock.workflow.containers.machine import ENTER, MAIN
+from interlock.workflow.containers.machine import ENTER, MAIN, state_of_step
 from interlock.workflow.node import NodeState, Phase
-from interlock.workflow.run.state import Requirement, RunState
+from interlock.workflow.run.state import TIMEOUT, Requirement, RunState
 from interlock_protocol.types import JsonObject, RunStatus
 
 Status: TypeAlias = Literal["running", "halted", "completed", "failed", "cancelled"]
@@ -204,7 +204,7 @@ class View:
         logs = event.get("logs") or ()
         visit.logs += logs
         self._says(visit, sum(map(len, logs)))
-        if event["event"] == "StepCompleted" and not is_entering(event):
+        if event["event"] == "StepCompleted" and is_of_own_logic(event):
             visit.duration_ms = event.get("duration_ms")
 
     def _paused(self, event: Event) -> None:
@@ -226,7 +226,7 @@ class View:
         if name in self.threads:
             self.threads[name].status = "running"
         visit = self._visit(name)
-        if visit is not None:
+        if visit is not None and event["resolved_by"] != TIMEOUT:
             visit.input_received = event["decision"].get("user_input")
             visit.resumed_at, visit.resumed_by = event.get("resolved_at"), event.get("resolved_by")
             self._says(visit, len(to_json(visit.input_received)))
@@ -295,13 +295,19 @@ def thread_of(event: Event) -> str | None:
 def state_of(event: Event) -> str | None:
     """The state that an event of a step is of."""
     path: Sequence[Any] = event.get("step_path") or ()
-    return str(path[2]).removesuffix(ENTER) if len(path) > 2 else None
+    return state_of_step(str(path[2])) if len(path) > 2 else None
 
 
 def is_entering(event: Event) -> bool:
     """Return True if this is an event of what runs when a state is entered."""
     path: Sequence[Any] = event.get("step_path") or ()
     return len(path) > 2 and str(path[2]).endswith(ENTER)
+
+
+def is_of_own_logic(event: Event) -> bool:
+    """Return True if this is an event of a state's own logic, and of nothing that runs before it."""
+    path: Sequence[Any] = event.get("step_path") or ()
+    return len(path) > 2 and path[2] == state_of(event)
 
 
 def halt_of(requirement: Requirement) -> JsonObject | None:

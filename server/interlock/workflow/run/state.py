@@ -52,6 +52,9 @@ GATES = ("requires_confirmation", "requires_user_input", "requires_route_selecti
 REVIEWS = ("requires_output_review", "requires_iteration_review")
 """The kinds of pauses about an output."""
 
+TIMEOUT = "timeout"
+"""The user who resolves a requirement whose timeout fired."""
+
 TOOLS = "requires_executor_input"
 """The kind of pause about an agent's tools."""
 

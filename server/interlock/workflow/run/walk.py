@@ -44,11 +44,8 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
-from interlock.workflow.run.state import RunState, elapsed, node_at, pending_in
+from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, node_at, pending_in
 from interlock_protocol.types import JsonObject
-
-TIMEOUT = "timeout"
-"""The user who resolves a requirement whose timeout fired."""
 
 Task: TypeAlias = port.Task | Literal["execute", "thread"]
 """A task for a container's code, or to run a step; `thread` waits for an earlier try of a step that is still running in

@@ -3,7 +3,15 @@
 Source: `docs/machines.md`.
 """
 
-from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, Halting, Handler, State, Transition
+from interlock.workflow.containers.machine.declaration import (
+    ENTER,
+    INSTRUCT,
+    Halting,
+    Handler,
+    State,
+    Transition,
+    state_of_step,
+)
 from interlock.workflow.containers.machine.halt import Answer, Halt
 from interlock.workflow.containers.machine.machine import MAIN, Machine, Progress, changes_of
 from interlock.workflow.containers.machine.thread import Position, Thread
@@ -23,4 +31,5 @@ __all__ = [
     "Thread",
     "Transition",
     "changes_of",
+    "state_of_step",
 ]

@@ -26,6 +26,11 @@ INSTRUCT: Final = ":instruct"
 """What the names of the steps before a state's own have after the state's."""
 
 
+def state_of_step(name: str) -> str:
+    """The state that a step of a machine belongs to."""
+    return name.removesuffix(ENTER).removesuffix(INSTRUCT)
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """A way out of a state.
