@@ -203,8 +203,8 @@ async def test_claim_that_arrives_when_its_sender_has_given_it_up_claims_nothing
     await log.release(RUN, generation, expect_next=1)
 
     (script, keys, args), *_ = [each for each in sent if each[0] == "claim"]
-    *others, seen = args
-    await run(script, keys, (*others, seen - 3000))
+    *others, seen, reducer = args
+    await run(script, keys, (*others, seen - 3000, reducer))
 
     assert (await write(log, append(resolves=["a"], status=RunStatus.RUNNING))).owned is False
     assert await claim(log) == generation + 1

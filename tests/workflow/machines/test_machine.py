@@ -188,6 +188,21 @@ def test_an_error_without_a_handler_fails_the_run_with_its_code() -> None:
     assert (error_of(run), run.log[-1][0]["error"]) == ("script_error", "it broke")
 
 
+def test_a_state_that_starts_threads_may_be_entered_again_when_entering_it_failed() -> None:
+    """None of its threads has begun."""
+    tries = iter([LogicError("script_error", "not yet"), {}])
+
+    def entering(_: Any) -> Any:
+        value = next(tries)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    starts = State(threads={"t": "b"}, transitions=[To("end")], on_enter=Js("enter"), on_error=[Handler("a")])
+    run = run_of({"a": starts, "b": State(Js("one"), [To("end")]), "end": END}, one={"x": 1}, enter=entering)
+    assert run.state.status is RunStatus.COMPLETED
+
+
 def test_a_terminal_state_whose_entering_fails_is_reached_all_the_same() -> None:
     states = {
         "a": State(Js("one"), [To("end")]),

@@ -237,7 +237,7 @@ class Machine(Node, Container[Progress]):
             return Fail("transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt.")
         begin = begun_by(self.states, to)
         left = (each for each in beside if inside.ended(each) is None)
-        if begin and not {*self._running(own, inside, without=forget), *left}.isdisjoint(begin):
+        if begin and not {*self._running(own, inside, thread, without=forget), *left}.isdisjoint(begin):
             return Fail("threads_running", f"State {to!r} was entered again while its threads run.")
         changes = changes_of(own.data, patch)
         private: dict[str, Any] = {"beside": list(beside), "forget": [*forget, *begin]}
@@ -255,8 +255,12 @@ class Machine(Node, Container[Progress]):
 
     # ── Threads ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _running(self, own: Progress, inside: Inside, *, without: Collection[str]) -> frozenset[str]:
-        """The threads that run, or are about to begin in a state that starts them; but for some, and those in them."""
+    def _running(self, own: Progress, inside: Inside, leaving: str, *, without: Collection[str]) -> frozenset[str]:
+        """The threads that run, or are about to begin in a state that starts them; but for some, and those in them.
+
+        Args:
+            leaving: the thread that leaves its state: what that has started is over, or runs beside from now on.
+        """
         found: set[str] = set()
         names = [MAIN, *own.beside]
         while names:
@@ -264,7 +268,7 @@ class Machine(Node, Container[Progress]):
             if name not in without and inside.ended(name) is None:
                 found.add(name)
                 state = inside.own(name).state if inside.has_entered(name) else self._first[name]
-                names += self._started_by(state)
+                names += [] if name == leaving else self._started_by(state)
         return frozenset(found)
 
     def _joined(self, own: Progress, inside: Inside, name: str, outcomes: Mapping[str, Outcome]) -> Move | None:
