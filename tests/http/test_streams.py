@@ -248,7 +248,7 @@ async def test_server_that_stops_ends_its_streams(tmp_path: Path) -> None:
 
 
 async def test_stream_ends_when_the_token_does(live: Live, tmp_path: Path) -> None:
-    claims = {"sub": "dora", "scope": "workflows:execute", "exp": time.time() + 2}
+    claims = {"sub": "dora", "scope": "workflows:execute", "exp": time.time() + 6}
     token = jwt.encode(claims, JWT_SECRET, algorithm="HS256")
     gate = tmp_path / "gate"
     body = {"message": {"gate": str(gate)}}

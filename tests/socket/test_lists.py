@@ -242,8 +242,13 @@ async def test_list_has_what_http_lists_whatever_the_scopes(live: Live, scope: s
     limited._claims["sub"] = user.id
     async with live.talk(user.token()) as talk, live.talk(limited.token()) as page, http(live, limited.token()) as rest:
         await paused(talk, "confirm")
-        await paused(talk, "grouped")
-        listed = [each["run_id"] for each in (await rest.get("/runs?limit=200")).json()["runs"]]
+        latest = (await paused(talk, "grouped"))["run_id"]
+
+        async def with_the_latest() -> list[str] | None:
+            ids = [each["run_id"] for each in (await rest.get("/runs?limit=200")).json()["runs"]]
+            return ids if latest in ids else None
+
+        listed = await eventually(with_the_latest)
         assert run_ids(await follow(page, limit=200)) == listed
         seen = {False: {"workflows:decide"}, True: {"workflows:execute", "workflows:read"}}
         owns = bool({*scope.split()} & seen[True])

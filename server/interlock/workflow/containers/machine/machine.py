@@ -236,8 +236,8 @@ class Machine(Node, Container[Progress]):
         if own.automatic >= MAX_AUTOMATIC and trigger in ("automatic", "error"):
             return Fail("transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt.")
         begin = begun_by(self.states, to)
-        left = (each for each in beside if inside.ended(each) is None)
-        if begin and not {*self._running(own, inside, thread, without=forget), *left}.isdisjoint(begin):
+        running = self._running([MAIN, *own.beside, *beside], inside, thread, without=forget) if begin else frozenset()
+        if not running.isdisjoint(begin):
             return Fail("threads_running", f"State {to!r} was entered again while its threads run.")
         changes = changes_of(own.data, patch)
         private: dict[str, Any] = {"beside": list(beside), "forget": [*forget, *begin]}
@@ -255,14 +255,14 @@ class Machine(Node, Container[Progress]):
 
     # ── Threads ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _running(self, own: Progress, inside: Inside, leaving: str, *, without: Collection[str]) -> frozenset[str]:
-        """The threads that run, or are about to begin in a state that starts them; but for some, and those in them.
+    def _running(self, names: list[str], inside: Inside, leaving: str, *, without: Collection[str]) -> frozenset[str]:
+        """Those of these threads, and of the threads that they start, that run or are about to begin.
 
         Args:
-            leaving: the thread that leaves its state: what that has started is over, or runs beside from now on.
+            leaving: the thread that leaves its state: what that has started is over, or is named itself.
+            without: threads that are given up, with all that they have started.
         """
         found: set[str] = set()
-        names = [MAIN, *own.beside]
         while names:
             name = names.pop()
             if name not in without and inside.ended(name) is None:
