@@ -18,7 +18,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 # How long an example takes says something of the machine, and nothing of the claim.
-settings.register_profile("interlock", deadline=None)
+# Each run of the suite draws other examples: fewer of them at a time keep a change's cycle short.
+settings.register_profile("interlock", deadline=None, max_examples=60)
 settings.load_profile("interlock")
 
 

@@ -13,7 +13,7 @@ from tests.support.machines import GONE, NAMES, changed, definitions, fixture, j
 from interlock.definitions.diagram import diagram
 from interlock.definitions.machine_graph import edges_of, states_of
 
-MANY = settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=75, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 _TEXT = r"(?:[\w .,\-⏸⏱↗…]|#\d+;)+"
 _ID = r"(?:\[\*\]|[sr]\d+)"

@@ -15,7 +15,7 @@ from tests.support.machines import GONE, NAMES, changed, definitions, fixture, j
 from interlock.definitions.machine_checks import MAX_DEFINITION_BYTES, MAX_TOLD, check, scripts_in
 from interlock.workflow.declare.checks import Fault
 
-MANY = settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=75, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 SMALL: dict[str, Any] = {
     "name": "small",

@@ -19,7 +19,7 @@ from interlock.workflow.program import Program
 from interlock_protocol.errors import Refusal
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
-MANY = settings(max_examples=120, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 def purchase(amount: int) -> Simulation:

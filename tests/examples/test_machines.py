@@ -298,6 +298,7 @@ async def test_manager_is_told_what_is_known_where_no_model_writes(live: Live) -
     assert [each["key"] for each in told["choices"]] == ["refund", "close"]
 
 
+@pytest.mark.long
 async def test_ticket_that_nobody_looks_at_goes_up_to_its_end_by_itself(settings: Given, tmp_path: Path) -> None:
     server = served("examples:workflows", tmp_path, **settings)
     with server.start():

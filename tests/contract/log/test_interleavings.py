@@ -261,7 +261,7 @@ FIXED = [
 
 
 @pytest.mark.parametrize("rig", ["sqlite"], indirect=True)
-@settings(OF_A_RUN, max_examples=250)
+@settings(OF_A_RUN, max_examples=125)
 @given(steps=STEPS)
 async def test_any_interleaving_goes_as_the_model_says(rig: Rig, steps: list[tuple[Any, ...]]) -> None:
     await do_all(rig, steps)

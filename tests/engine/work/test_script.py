@@ -125,7 +125,7 @@ async def test_values_cross_unchanged_both_ways() -> None:
     loop = asyncio.get_running_loop()
     async with sandbox() as scripts:
 
-        @settings(max_examples=150, deadline=None)
+        @settings(max_examples=60, deadline=None)
         @given(JSON)
         def crosses(value: Any) -> None:
             run = scripts.run(script("return { a: input.a };", input={"a": value}), {})

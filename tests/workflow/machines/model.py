@@ -135,13 +135,24 @@ class Model:
         if trigger != "resume" and self.automatic >= 1000:
             self._fail("transition_limit")
             return
-        begins = {f"thread_{name}" for name in self.states[target].threads or ()}
-        if any(each.is_live and each.name in begins for each in self.beside):
+        if not self._running(line).isdisjoint(self._begins(target)):
             self._fail("threads_running")
             return
         self.data = data
         self.automatic = 0 if trigger == "resume" else self.automatic + 1
         self._arrive(line, target)
+
+    def _begins(self, state: str) -> set[str]:
+        """The threads that begin when a state is entered, and when these begin."""
+        threads = self.states[state].threads or {}
+        inner = (self._begins(first) for first in threads.values())
+        return {f"thread_{name}" for name in threads}.union(*inner)
+
+    def _running(self, leaving: Line) -> set[str]:
+        """The threads that are alive, or about to begin where another one is."""
+        alive = list(self.lines())
+        waiting = (each for each in alive if each is not leaving and each.started is None)
+        return {each.name for each in alive}.union(*(self._begins(each.state) for each in waiting))
 
     def _fail(self, code: str) -> None:
         self.status, self.error = "failed", code

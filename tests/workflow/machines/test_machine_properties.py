@@ -19,7 +19,7 @@ from interlock_protocol.errors import ErrorCode, Refusal
 MOVES = 40
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(states=machines(), data=st.data())
 def test_machine_does_what_its_model_does(states: dict[str, State], data: st.DataObject) -> None:
     """After any move the same logic is to run, the same halts wait, and the data is the same; in the log no logic's

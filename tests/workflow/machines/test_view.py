@@ -29,7 +29,7 @@ def view_of(run: Simulation) -> View:
     return view
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(states=machines(), data=st.data())
 def test_events_say_what_the_state_of_a_machine_is(states: dict[str, State], data: st.DataObject) -> None:
     """After any move, the view of the events is the view of the state, also if it begins with a state in between."""
@@ -72,7 +72,7 @@ def _ids(view: View) -> set[tuple[str, str, str]]:
     return {(each.id, each.state, each.status) for each in view.threads.values()}
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(states=machines(), data=st.data())
 def test_changes_in_a_history_make_up_the_data(states: dict[str, State], data: st.DataObject) -> None:
     play = Play(states, data)
