@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from tests.http.workflows import workflows
 from tests.support.live import ALICE, Live, live_server
+from tests.support.written_client import operation, written_client
 
 from interlock.http.openapi import whole
 
@@ -39,22 +39,7 @@ def test_no_request_finds_the_server_to_be_other_than_it_says(tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """A client that openapi-python-client has written."""
-    folder = tmp_path_factory.mktemp("generated")
-    (folder / "openapi.json").write_text(json.dumps(whole()))
-    (folder / "settings.yml").write_text("post_hooks: []\n")
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", "openapi.json", "--meta", "none"]
-    command += ["--output-path", "written_client", "--config", "settings.yml", "--fail-on-warning"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    sys.path.insert(0, str(folder))
-    try:
-        return importlib.import_module("written_client")
-    finally:
-        sys.path.remove(str(folder))
-
-
-def operation(client: ModuleType, group: str, name: str) -> ModuleType:
-    return importlib.import_module(f"{client.__name__}.api.{group}.{name}")
+    return written_client(whole(), tmp_path_factory.mktemp("generated"), "written_client")
 
 
 def test_written_client_takes_a_run_from_its_start_to_its_end(live: Live, client: ModuleType) -> None:

@@ -17,6 +17,7 @@ from tests.http.v1.conftest import FREE
 from tests.http.v1.machines import chosen, purchase
 from tests.http.v1.test_definitions import definition
 from tests.support.live import ALICE, Live, live_server
+from tests.support.written_client import operation, written_client
 
 from interlock.http.v1.app import whole
 from interlock.http.v1.errors import STATUS_OF, Code
@@ -38,17 +39,17 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
         *("listThreads", "resumeThread", "listHistory", "getEvent"),
     }
-    for name, operation in operations.items():
-        assert operation["summary"], name
-        for status, answer in operation["responses"].items():
+    for name, described in operations.items():
+        assert described["summary"], name
+        for status, answer in described["responses"].items():
             assert status == "204" or answer["content"], f"{name}: {status}"
             assert status == "414" or "X-Request-Id" in answer["headers"], f"{name}: {status}"
 
 
 def test_every_code_that_a_route_lists_stands_at_its_status() -> None:
     for item in whole()["paths"].values():
-        for operation in item.values():
-            for status, answer in operation["responses"].items():
+        for described in item.values():
+            for status, answer in described["responses"].items():
                 if "ErrorAnswer" not in str(answer.get("content")):
                     continue
                 codes = [each.strip("`") for each in answer["description"].split(" or ")]
@@ -87,22 +88,7 @@ def _tokens() -> str:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """A client that openapi-python-client has written."""
-    folder = tmp_path_factory.mktemp("generated")
-    (folder / "openapi.json").write_text(json.dumps(whole()))
-    (folder / "settings.yml").write_text("post_hooks: []\n")
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", "openapi.json", "--meta", "none"]
-    command += ["--output-path", "written_v1_client", "--config", "settings.yml", "--fail-on-warning"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    sys.path.insert(0, str(folder))
-    try:
-        return importlib.import_module("written_v1_client")
-    finally:
-        sys.path.remove(str(folder))
-
-
-def operation(client: ModuleType, group: str, name: str) -> ModuleType:
-    return importlib.import_module(f"{client.__name__}.api.{group}.{name}")
+    return written_client(whole(), tmp_path_factory.mktemp("generated"), "written_v1_client")
 
 
 def test_written_client_takes_a_definition_from_its_draft_to_an_end(machine_live: Live, client: ModuleType) -> None:

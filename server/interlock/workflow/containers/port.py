@@ -243,9 +243,9 @@ class Container(Generic[O]):
     """The initial own state."""
     FOLDS: ClassVar[Mapping[str, Fold]] = {}
     """How each event changes the own state, by event name."""
-    STARTED: ClassVar[str]
-    ENDED: ClassVar[str]
-    """The names of its first and last events."""
+    STARTED: ClassVar[str] = ""
+    ENDED: ClassVar[str] = ""
+    """The names of its first and last events; empty if it has none."""
     IN_ORDER: ClassVar[bool] = True
     """Whether the nodes inside run one after the other, each seeing the contents of those before it."""
     TAKES_FAILURES: ClassVar[bool] = False

@@ -497,12 +497,12 @@ _OF_STEPS: dict[str, _Folder] = {
     "WorkflowError": _ended(RunStatus.ERROR),
 }
 
-_KIND_STARTED = {each.STARTED: each.kind for each in CONTAINERS}
+_KIND_STARTED = {each.STARTED: each.kind for each in CONTAINERS if each.STARTED}
 _KIND_TOLD = {event: each.kind for each in CONTAINERS for event in each.FOLDS if event not in _OF_STEPS}
 
 _FOLDERS: dict[str, _Folder] = {
     **{event: _container_told for each in CONTAINERS for event in each.FOLDS},
-    **{each.STARTED: _container_started for each in CONTAINERS},
-    **{each.ENDED: _container_completed for each in CONTAINERS},
+    **dict.fromkeys(_KIND_STARTED, _container_started),
+    **{each.ENDED: _container_completed for each in CONTAINERS if each.ENDED},
     **_OF_STEPS,
 }

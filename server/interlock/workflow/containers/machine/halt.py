@@ -59,9 +59,6 @@ class Halt(Node, Container[Answer]):
 
     kind: ClassVar[StepType] = "Halt"
     OWN = Answer
-    STARTED = "HaltStarted"
-    ENDED = "HaltEnded"
-    """A halt has no events but those of its question."""
     FOLDS: ClassVar[Mapping[str, Fold]] = {"StepPaused": _asked, "StepContinued": _answered}
 
     halting: Halting
