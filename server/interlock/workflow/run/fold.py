@@ -79,9 +79,12 @@ def shift(state: RunState, first: int, by: int) -> None:
     for requirement in (*state.requirements.values(), *state.withdrawn.values()):
         if requirement.paused_index >= first:
             requirement.paused_index += by
-    for each in (*state.session_patches, *state.errors):
-        if each.index >= first:
-            each.index += by
+    for patch in state.session_patches:
+        if patch.index >= first:
+            patch.index += by
+    for error in state.errors:
+        if error.index >= first:
+            error.index += by
     for node in walk(state.nodes):
         if node.started_index >= first:
             node.started_index += by
