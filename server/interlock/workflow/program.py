@@ -43,6 +43,7 @@ from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
 from interlock.workflow.run.events import Draft, Path, effects, step_event
 from interlock.workflow.run.fold import fold, fold_late, shift
+from interlock.workflow.run.machine_view import stay_of
 from interlock.workflow.run.policy import Part
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
@@ -110,6 +111,7 @@ __all__ = [
     "said",
     "shift",
     "snapshot",
+    "stay_of",
     "unserved",
 ]
 

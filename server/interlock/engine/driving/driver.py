@@ -123,7 +123,8 @@ class Driver:
         self._untold = False
         self._fault: Exception | None = None
         self._awake = asyncio.Event()
-        self.writer = Writer(self.log, self.clock, state, claimed.generation, self._awake.set)
+        self._counters = ports.counters
+        self.writer = self._writer_of(state, claimed.generation)
         self._tasks: dict[Work, asyncio.Task[None]] = {}
         self._given_up: set[asyncio.Task[None]] = set()
         self._withdrawn = asyncio.Event()
@@ -140,6 +141,7 @@ class Driver:
             ports.logic,
             ports.traces,
             ports.vault,
+            counters=ports.counters,
         )
         self._draining = False
         self._is_ending = False
@@ -431,7 +433,10 @@ class Driver:
     async def _reread(self) -> Writer:
         state = await load_state(self.log, self.store, self.state.run_id)
         assert state is not None
-        return Writer(self.log, self.clock, state, self.writer.generation, self._awake.set)
+        return self._writer_of(state, self.writer.generation)
+
+    def _writer_of(self, state: RunState, generation: int) -> Writer:
+        return Writer(self.log, self.clock, state, generation, self._awake.set, counters=self._counters)
 
     # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
 
