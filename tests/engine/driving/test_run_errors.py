@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection
 from tests.engine.driving.test_pool import idle, make_pool
+from tests.support.live import eventually
 from tests.support.storage import Storage, fresh
 
 from interlock import Confirm, Handler, Loop, Machine, Parallel, State, Step, StepInput, Transition, Workflow
@@ -154,6 +155,34 @@ async def test_a_run_that_goes_on_tells_of_its_errors_meanwhile_and_again_when_t
     steps = [Step("pay", fails, on_error="skip"), Step("waits", waits), Step("last", works, human_review=Confirm())]
     await driven(storage, Workflow("python", steps=steps))
     assert (refused, await listed(storage)) == (3, [("pay", None, "RuntimeError", False)])
+
+
+async def test_the_next_owner_tells_of_what_the_one_before_could_not(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow, expected = CASES["a state's logic fails"]
+
+    async def away(_: Any) -> None:
+        raise StoreUnavailable("It is away.")
+
+    await storage.create(workflow, RUN)
+    pool = make_pool(storage, workflow)
+    with monkeypatch.context() as patched:
+        patched.setattr(storage.store, "settle", away)
+        pool.dispatch(RUN)
+        await eventually(lambda: ended(storage))
+        await pool.stop(0)
+    assert await listed(storage) == []
+    for owner in ("next", "and the one after that"):
+        pool = make_pool(storage, workflow, owner=owner)
+        pool.dispatch(RUN)
+        await idle(pool)
+        assert await listed(storage) == expected
+
+
+async def ended(storage: Storage) -> bool:
+    head = await storage.log.head(RUN)
+    return head is not None and head.status.is_final
 
 
 async def test_a_run_of_very_many_errors_waits_for_the_store(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
