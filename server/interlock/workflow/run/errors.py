@@ -24,9 +24,9 @@ def note_failed_step(state: RunState, event: typed.StepError) -> None:
     """Note the error of a step, before it is folded."""
     if event["will_retry"]:
         return
-    name, thread_id = _place_of(state, event["step_path"])
     error = _error(state, event)
-    error.step_id, error.state, error.thread_id = event["step_id"], name or event["step_name"], thread_id
+    error.step_id = event["step_id"]
+    error.state, error.thread_id = _place_of(state, event["step_path"]) or (event["step_name"], None)
     state.errors.append(error)
 
 
@@ -46,8 +46,8 @@ def _has_failed(node: NodeState, step_id: str | None) -> bool:
     return node.phase is Phase.FAILED and (node.failure.step_id or node.step_id) == step_id
 
 
-def _place_of(state: RunState, path: Sequence[PathPart]) -> tuple[str | None, str | None]:
-    """The state and the thread of the machine around a path; None for what it isn't in."""
+def _place_of(state: RunState, path: Sequence[PathPart]) -> tuple[str | None, str | None] | None:
+    """The state and the thread of the machine around a path, None for what isn't known; None if there is no machine."""
     nodes: Mapping[str, NodeState] = state.nodes
     for place, part in enumerate(path):
         node = nodes.get(str(part)) if isinstance(part, str) else None
@@ -56,7 +56,7 @@ def _place_of(state: RunState, path: Sequence[PathPart]) -> tuple[str | None, st
         if node is not None and node.kind == "Machine":
             return _in_machine(node, [str(each) for each in path[place + 1 :]])
         nodes = nodes if node is None else node.children
-    return None, None
+    return None
 
 
 def _in_machine(machine: NodeState, inside: Sequence[str]) -> tuple[str | None, str | None]:
