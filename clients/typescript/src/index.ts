@@ -36,6 +36,8 @@ export {
 } from "./events.js";
 export type {
   CreateOptions,
+  ErrorFilter,
+  ErrorPage,
   Halt,
   HistoryEvent,
   HistoryEventType,
@@ -46,6 +48,7 @@ export type {
   InstanceInput,
   Instances,
   InstanceStatus,
+  ListedError,
   MachineThread,
   ResumeOptions,
   StateVisit,
