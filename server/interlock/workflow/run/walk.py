@@ -192,12 +192,19 @@ class Walk:
         turned = self.turned_down(place, node, path, skipped_because="error")
         if turned is not None:
             return turned
+        if any(not each.phase.is_over for each in node.children.values()) and _takes_failures(place):
+            return self.given_up(place, node, path)
         match _on_error(place, node):
             case "pause":
                 return self.pause(place, node, path, place.node.asks(ErrorReview) or ErrorReview())
             case "skip":
                 return self.say(place, node, path, "StepSkipped", reason="error")
         return Outcome(Ending.FAILED, (place, node))
+
+    def given_up(self, place: Place, node: NodeState, path: Path) -> Outcome:
+        """Withdraw what still runs, or asks, in a container that failed by itself: what is around it may go on."""
+        live = [name for name, each in node.children.items() if not each.phase.is_over]
+        return _Inside(self, place, node, path).carry_out(Withdraw(live, "failed"))
 
     def turned_down(
         self, place: Place, node: NodeState, path: Path, *, skipped_because: str = "rejected"

@@ -15,6 +15,7 @@ from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.logic import Logic, Retry, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
+from interlock.workflow.declare.places import is_of_later_pass
 from interlock_protocol.types import Join, JsonObject
 
 MAX_THREADS: Final = 10
@@ -148,6 +149,10 @@ def check(states: Mapping[str, State], initial: str, *, place: str) -> None:
         for thread in state.threads or ():
             if started.count(thread) > 1 or thread == "main":
                 raise DeclarationError(f"{place}, state {name!r}: the thread {thread!r} needs a name of its own.")
+            if is_of_later_pass(thread, started):
+                raise DeclarationError(
+                    f"{place}, state {name!r}: another thread is called {thread!r} when it begins again; rename one."
+                )
         twice = _begun_twice(states, name)
         if twice is not None:
             raise DeclarationError(f"{place}, state {name!r}: its threads begin in {twice!r} twice.")
