@@ -449,7 +449,9 @@ async def test_waiting_can_be_wished_away_and_nonsense_is_no_wish(attacked: Live
     async with api(attacked) as alice:
         for prefer, applied in (
             ("wait=0", "wait=0"),
-            ("wait=99999999999999", None),
+            ("wait=99999999999999", "wait=30"),
+            ("wait=-1", None),
+            ("wait=abc", None),
             ("wait=;;", None),
             ("x" * 5000, None),
         ):

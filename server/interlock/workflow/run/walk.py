@@ -36,6 +36,7 @@ from interlock.workflow.containers.port import (
     Withdraw,
 )
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -271,7 +272,10 @@ class Walk:
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
         """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
         scope = scope_at(self.workflow, self.state, path)
-        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
+        try:
+            asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
+        except LogicError as error:
+            return self.do(Fail(error.code, str(error)), place, node, path)
         if isinstance(review, Choose):
             self.say(place, node, path, "RouterPaused", **asks.shown)
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))

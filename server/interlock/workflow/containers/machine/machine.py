@@ -57,17 +57,20 @@ from interlock_protocol.types import JsonObject, JsonValue, StepType
 MAIN: Final = "thread_main"
 MAX_AUTOMATIC: Final = 1000
 """How many transitions may follow each other without a person: more are a cycle without an end."""
+MAX_TRANSITIONS: Final = 50_000
+"""How many transitions a run may have in all: with what each may log at most, this bounds its log."""
 
 
 @dataclass(slots=True)
 class Progress(Own):
-    """The data of a machine; the threads that run on after the state that started them; and how many transitions
-    followed each other since a person last decided. `passes` counts how often each thread was entered, from the second
+    """The data of a machine; the threads that run on after the state that started them; how many transitions there
+    were, and how many since a person last decided. `passes` counts how often each thread was entered, from the second
     time on."""
 
     data: JsonObject = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
     automatic: int = 0
+    transitions: int = 0
     passes: dict[str, int] = field(default_factory=dict)
 
     def id_of(self, thread: str) -> str:
@@ -89,6 +92,7 @@ def _changed(own: Progress, node: NodeState, event: Mapping[str, Any], private: 
         thread.own.input = left.own.input
     thread.own.state, thread.children = event["to_state"], {}
     own.automatic = 0 if event["trigger"] in ("resume", "timeout") else own.automatic + 1
+    own.transitions += 1
     own.beside = [*own.beside, *private.get("beside", ())]
     for name in private.get("forget", ()):
         node.children.pop(name, None)
@@ -242,6 +246,8 @@ class Machine(Node, Container[Progress]):
             to = way.target
         if own.automatic >= MAX_AUTOMATIC and trigger in ("automatic", "error"):
             return Fail("transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt.")
+        if own.transitions >= MAX_TRANSITIONS:
+            return Fail("transition_limit", f"There were {MAX_TRANSITIONS:,} transitions; go on in another instance.")
         begin = [own.id_of(each) for each in begun_by(self.states, to)]
         if begin and not self._running(own, inside, thread, beside, without=forget).isdisjoint(begin):
             return Fail("threads_running", f"State {to!r} was entered again while its threads run.")
