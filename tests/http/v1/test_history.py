@@ -225,7 +225,7 @@ async def test_data_that_is_kept_for_later_pages_is_bounded_in_bytes(monkeypatch
         head = Head(f"run-{number}", 1, 200, RunStatus.RUNNING, frozenset(), None, 1)
         page = await histories.page(log, head, Wanted(limit=150, include_data=True))
         assert page.next_index == 150
-    kept = [histories._data.get(place) for place in histories._data]
+    kept = [histories._data.get(place) for place in list(histories._data)]
     assert 1 <= len(kept) < 20
     assert sum(len(json.dumps(each, separators=(",", ":"))) for each in kept) <= 5_000
 

@@ -10,7 +10,6 @@ from tests.workflow.simulation import Simulation
 from interlock import Halting, Handler, Machine, ScriptLogic, State, Transition, Workflow
 from interlock.workflow.containers.machine import halt, machine
 from interlock_protocol.limits import MAX_PENDING_BYTES
-from interlock_protocol.types import JsonObject
 
 END = State(is_terminal=True)
 TEXT = "x" * 200_000
@@ -20,7 +19,7 @@ def run_of(states: dict[str, State], **logic: Any) -> Simulation:
     return Simulation(Workflow("m", steps=[Machine("m", states, initial_state="a")]), {}, **logic).run()
 
 
-def repeating(count: int) -> list[JsonObject]:
+def repeating(count: int) -> list[dict[str, Any]]:
     """Ways to ask with a text of the data this often."""
     text = "${workflow_data.text}" * count
     return [
