@@ -26,6 +26,7 @@ SCHEMAS = "#/components/schemas/"
 FORMS = {"application/x-www-form-urlencoded": "Form", "multipart/form-data": "Multipart"}
 """The content types of a body besides JSON, with the suffix of their schemas' names for generators of clients."""
 
+
 EVENT_ID = r"^[0-9]{1,18}-[0-9]{1,18}$"
 """The `id` of an event, `<epoch>-<event_index>`."""
 
@@ -148,3 +149,11 @@ def body(name: str) -> dict[str, Any]:
 
 def _summary(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
+
+
+def may_be_left_out(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without a null default, which only means that the field isn't required.
+
+    Generators of clients treat a field with a default as one that is always present.
+    """
+    return {name: value for name, value in schema.items() if not (name == "default" and value is None)}

@@ -27,6 +27,10 @@ def test_document_is_valid() -> None:
     validate(whole())
 
 
+def test_what_may_be_left_out_has_no_default_by_which_generators_take_it_for_always_there() -> None:
+    assert '"default": null' not in json.dumps(whole())
+
+
 def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
     operations = {
         f"{method.upper()} {path}": operation
