@@ -69,7 +69,8 @@ class StepSummary(BaseModel):
 
 
 class WorkflowSummary(BaseModel):
-    """A workflow that is served. `input_schema` is the JSON Schema of `message`, `{}` when it takes anything."""
+    """A workflow that is served. `input_schema` is the JSON Schema of `message`, `{}` when it takes anything;
+    `ai_guidance`, where there is some, is for programs that choose."""
 
     id: str
     name: str
@@ -77,6 +78,7 @@ class WorkflowSummary(BaseModel):
     version: str | None
     input_schema: dict[str, JsonValue]
     steps: list[StepSummary]
+    ai_guidance: str | None = None
 
 
 class WorkflowList(BaseModel):
