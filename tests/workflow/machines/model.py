@@ -141,6 +141,10 @@ class Model:
         if not self._running(line).isdisjoint(self._begins(target)):
             self._fail("threads_running")
             return
+        begins = self._begins(target)
+        if begins and len(self._running(line) - {"main"}) + len(begins) > 10:
+            self._fail("thread_limit")
+            return
         self.data = data
         self.automatic = 0 if trigger == "resume" else self.automatic + 1
         self._arrive(line, target)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.workflow.simulation import Simulation
 
-from interlock import Halting, Handler, Machine, ScriptLogic, State, Transition, Workflow
+from interlock import DeclarationError, Halting, Handler, Machine, ScriptLogic, State, Transition, Workflow
 from interlock.workflow.containers.machine import halt, machine
 from interlock_protocol.limits import MAX_PENDING_BYTES
 
@@ -56,6 +56,38 @@ def test_a_halt_may_ask_as_much_as_its_bound_and_ten_threads_fit_into_a_frame() 
     }
     assert run_of(states, logic=lambda _: {"text": TEXT}).waiting == ["ask"]
     assert 2 * 10 * halt.MAX_ASKED_BYTES < MAX_PENDING_BYTES  # an event has it, and what is kept of it
+
+
+def many(count: int, first: str) -> dict[str, str]:
+    return {f"{first}_{number}": first for number in range(count)}
+
+
+@pytest.mark.parametrize(("beside", "error"), [(5, None), (6, "thread_limit")])
+def test_no_more_threads_run_at_once_than_an_instance_may_have(beside: int, error: str | None) -> None:
+    asks = State(halt=Halting(accepts={}), transitions=[Transition("end")])
+    states = {
+        "a": State(threads=many(beside, "ask"), join="none", transitions=[Transition("b")]),
+        "b": State(threads=many(5, "wait"), transitions=[Transition("end")]),
+        "ask": asks,
+        "wait": asks,
+        "end": END,
+    }
+    run = run_of(states)
+    assert run.last.get("error_type") == error
+    assert len(run.waiting) == (10 if error is None else 0)
+
+
+def test_no_state_may_begin_more_threads_at_once_than_an_instance_may_have() -> None:
+    def states(inner: int) -> dict[str, State]:
+        return {
+            "a": State(threads={**many(5, "end"), "p": "p"}, transitions=[Transition("end")]),
+            "p": State(threads={f"q{number}": "end" for number in range(inner)}, transitions=[Transition("end")]),
+            "end": END,
+        }
+
+    Machine("m", states(4), initial_state="a")
+    with pytest.raises(DeclarationError, match="11 threads begin at once"):
+        Machine("m", states(5), initial_state="a")
 
 
 @pytest.mark.parametrize("by", ["work", "people", "timeouts"])

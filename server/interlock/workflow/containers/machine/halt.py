@@ -136,6 +136,8 @@ class Halt(Node, Container[Answer]):
             "transition_mode": "selection" if self.halting.selects else "condition",
             "generated": written is not None,
         }
+        if self.halting.text is not None and isinstance(self.halting.text.data, dict) and self.halting.text.data:
+            options["include_data"] = [*self.halting.text.data]
         if "title" in said:
             options["title"] = templates.written(templates.expand(said["title"], roots))
         if self.halting.selects:

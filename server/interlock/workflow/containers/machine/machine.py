@@ -23,6 +23,7 @@ from interlock.workflow.containers.machine.declaration import (
     ENTER,
     INSTRUCT,
     MAX_DATA_BYTES,
+    MAX_THREADS,
     Handler,
     State,
     begun_by,
@@ -249,8 +250,11 @@ class Machine(Node, Container[Progress]):
         if own.transitions >= MAX_TRANSITIONS:
             return Fail("transition_limit", f"There were {MAX_TRANSITIONS:,} transitions; go on in another instance.")
         begin = [own.id_of(each) for each in begun_by(self.states, to)]
-        if begin and not self._running(own, inside, thread, beside, without=forget).isdisjoint(begin):
+        running = self._running(own, inside, thread, beside, without=forget) if begin else frozenset()
+        if not running.isdisjoint(begin):
             return Fail("threads_running", f"State {to!r} was entered again while its threads run.")
+        if len(running - {MAIN}) + len(begin) > MAX_THREADS:
+            return Fail("thread_limit", f"With the threads of state {to!r}, over {MAX_THREADS} would run at once.")
         changes = changes_of(own.data, patch)
         over = [each for each in (*forget, *begin) if inside.has_entered(each)]
         private: dict[str, Any] = {"beside": list(beside), "forget": over, "passes": self._passes_after(own, over)}
