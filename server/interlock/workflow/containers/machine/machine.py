@@ -98,7 +98,8 @@ def _changed(own: Progress, node: NodeState, event: Mapping[str, Any], private: 
     for name in private.get("forget", ()):
         node.children.pop(name, None)
         own.beside = [each for each in own.beside if each != name]
-    own.passes = {**own.passes, **private.get("passes", {})}
+    if "passes" in private:
+        own.passes = {**own.passes, **private["passes"]}
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -257,7 +258,9 @@ class Machine(Node, Container[Progress]):
             return Fail("thread_limit", f"With the threads of state {to!r}, over {MAX_THREADS} would run at once.")
         changes = changes_of(own.data, patch)
         over = [each for each in (*forget, *begin) if inside.has_entered(each)]
-        private: dict[str, Any] = {"beside": list(beside), "forget": over, "passes": self._passes_after(own, over)}
+        private: dict[str, Any] = {"beside": list(beside), "forget": over}
+        if over:
+            private["passes"] = self._passes_after(own, over)
         return _too_large(own.data, patch) or Say(
             "StateChanged",
             {
