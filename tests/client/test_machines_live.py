@@ -88,6 +88,12 @@ async def test_a_definition_is_validated_stored_and_published(client: Client) ->
         await client.machines.create({"name": "first"})
     assert refused.value.code == "invalid_workflow"
     draft = await client.machines.create(approval("first"), only_new=True)
+    assert (await client.machines.version("first", draft)).definition == approval("first")
+    assert (await client.machines.diagram("first", draft)).startswith("stateDiagram-v2")
+    unwanted = await client.machines.create(approval("first"))
+    await client.machines.delete_draft("first", unwanted)
+    with pytest.raises(NotFound):
+        await client.machines.version("first", unwanted)
     assert draft.status == "draft"
     with pytest.raises(Conflict):
         await client.machines.create(approval("first"), only_new=True)

@@ -54,6 +54,7 @@ class HaltedOptions(Answer):
     title: str | None = None
     instruction: str | None = None
     generated: bool = False
+    include_data: tuple[str, ...] = ()
     transition_mode: str | None = None
     choices: tuple[dict[str, JsonValue], ...] = ()
 

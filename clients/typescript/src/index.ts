@@ -67,6 +67,7 @@ export type {
   StateDefinition,
   TransitionDefinition,
   Validation,
+  VersionOf,
 } from "./machines.js";
 export { mayDecide } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";

@@ -50,6 +50,25 @@ async function errorOf(asked: Promise<unknown>): Promise<InterlockError> {
 }
 
 describe("machines", () => {
+  it("have versions that are read, drawn, and deleted while they are drafts", async () => {
+    const { api, machines } = await begun();
+    const draft = { name: "m", version_id: "v 1", status: "draft", created_at: "2026-01-20T12:00:00Z" };
+    api.next.push(data({ ...draft, definition: DEFINITION }), data({ mermaid: "stateDiagram-v2" }), {
+      status: 204,
+      body: "",
+    });
+    const found = await machines.version("m", "v 1");
+    expect(found.definition).toEqual(DEFINITION);
+    expect(await machines.diagram("m", found)).toBe("stateDiagram-v2");
+    await machines.deleteDraft("m", found);
+    const at = `${V1}/m/versions/v%201`;
+    expect(api.received.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      `GET ${at}`,
+      `GET ${at}/diagram`,
+      `DELETE ${at}`,
+    ]);
+  });
+
   it("are created, validated, listed and published", async () => {
     const { api, machines } = await begun();
     const draft = { name: "m", version_id: "v_1", status: "draft", created_at: "2026-01-20T12:00:00Z" };

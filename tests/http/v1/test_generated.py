@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from openapi_spec_validator import validate
 from tests.http.v1.conftest import FREE
 from tests.http.v1.machines import chosen, purchase
+from tests.http.v1.printed import CODES, ON_ALL, ROUTES
 from tests.http.v1.test_definitions import definition
 from tests.support.live import ALICE, Live, live_server
 from tests.support.written_client import operation, written_client
@@ -25,6 +27,10 @@ from interlock.http.v1.errors import STATUS_OF, Code
 
 def test_document_is_valid() -> None:
     validate(whole())
+
+
+def test_what_may_be_left_out_has_no_default_by_which_generators_take_it_for_always_there() -> None:
+    assert '"default": null' not in json.dumps(whole())
 
 
 def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
@@ -54,6 +60,16 @@ def test_every_code_that_a_route_lists_stands_at_its_status() -> None:
                     continue
                 codes = [each.strip("`") for each in answer["description"].split(" or ")]
                 assert {STATUS_OF[Code(code)] for code in codes} == {int(status)}
+
+
+def test_every_printed_route_succeeds_and_is_refused_with_the_printed_statuses_and_codes() -> None:
+    paths = whole()["paths"]
+    for (method, path), (_, success) in ROUTES.items():
+        answers = paths[path][method.lower()]["responses"]
+        assert [status for status in answers if status.startswith("2")] == [str(success)], path
+        codes = {status: re.findall("`(.*?)`", answer["description"]) for status, answer in answers.items()}
+        told = {code: int(status) for status, each in codes.items() for code in each}
+        assert {**ON_ALL, **CODES.get((method, path), {})}.items() <= told.items(), path
 
 
 async def test_server_shows_the_document(machine_live: Live) -> None:

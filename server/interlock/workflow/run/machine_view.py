@@ -41,6 +41,9 @@ MAX_VISITS: Final = 1000
 MAX_SAID: Final = 1024 * 1024
 """How many characters the logs and inputs of these visits have together; older visits are dropped for it."""
 
+MAX_ENDED: Final = 100
+"""How many threads that have ended a view keeps: the latest."""
+
 _VISIT_BYTES: Final = 200
 """About what a visit has besides what was said in it."""
 
@@ -161,6 +164,10 @@ class View:
 
     def _thread_started(self, event: Event) -> None:
         self.threads[event["thread_id"]] = Thread(event["thread_id"], event["state"])
+        ended = [each.id for each in self.threads.values() if each.status in ("completed", "cancelled", "failed")]
+        for name in ended[:-MAX_ENDED]:
+            if name != MAIN:
+                del self.threads[name]
         self._entered(event["thread_id"], event["state"], event)
 
     def _merged(self, event: Event) -> None:
