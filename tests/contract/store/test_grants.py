@@ -10,11 +10,12 @@ from tests.contract.store.samples import ALICE, Clock
 
 from interlock.database import Database
 from interlock.store.port import Store
-from interlock.store.ports.grants import Grant, Outcome, SigningKey
+from interlock.store.ports.grants import Grant, Outcome, SigningKey, Waits
 from interlock.store.sql import SqlStore
 
 GRACE = 20_000
 DAY = 24 * 60 * 60 * 1000
+WAITS = Waits(free=5, first=1_000, most=60_000, kept=DAY)
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ async def test_grants_that_ended_are_forgotten_with_their_tokens(
 
 async def test_after_five_wrong_ones_each_next_waits_twice_as_long_up_to_a_bound(store: Store, clock: Clock) -> None:
     async def wait(key: str = "k") -> int:
-        return await store.begin_attempt(key, clock.now, 5, 8_000, DAY)
+        return await store.begin_attempt(key, clock.now, replace(WAITS, most=8_000))
 
     assert [await wait() for _ in range(5)] == [0] * 5
     for expected in (1000, 2000, 4000, 8000, 8000):
@@ -111,17 +112,17 @@ async def test_after_five_wrong_ones_each_next_waits_twice_as_long_up_to_a_bound
 
 
 async def test_wrong_ones_count_at_once_also_when_they_come_together(store: Store, clock: Clock) -> None:
-    waits = await asyncio.gather(*(store.begin_attempt("k", clock.now, 5, 60_000, DAY) for _ in range(12)))
+    waits = await asyncio.gather(*(store.begin_attempt("k", clock.now, WAITS) for _ in range(12)))
     assert sum(each == 0 for each in waits) == 5
 
 
 async def test_wrong_ones_of_the_day_before_count_no_more_and_are_forgotten(database: Database, clock: Clock) -> None:
     store = SqlStore(database, clock=clock)
     for _ in range(5):
-        await store.begin_attempt("k", clock.now, 5, 60_000, DAY)
-    assert await store.begin_attempt("k", clock.now, 5, 60_000, DAY) == 1000
+        await store.begin_attempt("k", clock.now, WAITS)
+    assert await store.begin_attempt("k", clock.now, WAITS) == 1000
     clock.now += DAY
-    assert await store.begin_attempt("k", clock.now, 5, 60_000, DAY) == 0
+    assert await store.begin_attempt("k", clock.now, WAITS) == 0
     clock.now += DAY + 1
     assert await store.forget_attempts() == 1
 

@@ -110,7 +110,8 @@ class Edit:
     def told(self) -> JsonObject:
         """What the record of changes says of it: never a secret."""
         lists = {"scopes": self.scopes, "namespaces": self.namespaces}
-        told: JsonObject = {name: sorted(each) for name, each in lists.items() if each is not None}
+        told: JsonObject = {}
+        told.update({name: [*sorted(each)] for name, each in lists.items() if each is not None})
         if self.name is not None:
             told["name"] = self.name
         if self.secret is not None:

@@ -73,6 +73,23 @@ class SigningKey:
     ends_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long to wait after wrong passwords. Times are in milliseconds.
+
+    Args:
+        free: how many may follow each other without waiting.
+        first: the wait after that; it doubles with each that follows.
+        most: the longest wait.
+        kept: after this time without a wrong one, none counts any more.
+    """
+
+    free: int
+    first: int
+    most: int
+    kept: int
+
+
 class Grants(Protocol):
     """The grants of all accounts."""
 
@@ -102,14 +119,8 @@ class Grants(Protocol):
     async def forget_grants(self, limit: int = 1000) -> int:
         """Delete at most this many grants that ended long ago, with their tokens; return how many were deleted."""
 
-    async def begin_attempt(self, key: str, now: int, free: int, most_ms: int, kept_ms: int) -> int:
-        """Count a wrong password, in advance; or return for how many milliseconds the next one has to wait.
-
-        Args:
-            free: how many may follow each other without waiting; after that the wait doubles, from a second on.
-            most_ms: the longest wait.
-            kept_ms: after this time without a wrong one, none counts any more.
-        """
+    async def begin_attempt(self, key: str, now: int, waits: Waits) -> int:
+        """Count a wrong password, in advance; or return for how many milliseconds the next one has to wait."""
 
     async def end_attempts(self, key: str) -> None:
         """Forget the wrong ones: the last was right."""

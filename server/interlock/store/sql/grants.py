@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection
 
 from interlock.store.ports.directory import By
-from interlock.store.ports.grants import Grant, Outcome, Refreshed, SigningKey
+from interlock.store.ports.grants import Grant, Outcome, Refreshed, SigningKey, Waits
 from interlock.store.statements import grants as sql
 from interlock.store.writes import Parameters
 
@@ -50,8 +50,8 @@ class SqlGrants(SqlTransactions):
     async def forget_grants(self, limit: int = 1000) -> int:
         return await self._write(partial(_forget_grants, self._clock() - DAY_MS, limit))
 
-    async def begin_attempt(self, key: str, now: int, free: int, most_ms: int, kept_ms: int) -> int:
-        return await self._write(partial(_begin_attempt, key, now, free, most_ms, kept_ms))
+    async def begin_attempt(self, key: str, now: int, waits: Waits) -> int:
+        return await self._write(partial(_begin_attempt, key, now, waits))
 
     async def end_attempts(self, key: str) -> None:
         await self._write(partial(_end_attempts, key), one_statement=True)
@@ -136,12 +136,12 @@ def _forget_grants(before: int, limit: int, connection: Connection) -> int:
     return len(gone)
 
 
-def _begin_attempt(key: str, now: int, free: int, most_ms: int, kept_ms: int, connection: Connection) -> int:
+def _begin_attempt(key: str, now: int, waits: Waits, connection: Connection) -> int:
     connection.execute(sql.ADD_ATTEMPT, {"of_key": key})
     row = connection.execute(sql.ATTEMPT, {"of_key": key}).mappings().one()
-    count = row["count"] if now - row["last_at"] < kept_ms else 0
-    if count >= free:
-        due = row["last_at"] + min(1000 * 2 ** min(count - free, 20), most_ms)
+    count = row["count"] if now - row["last_at"] < waits.kept else 0
+    if count >= waits.free:
+        due = row["last_at"] + min(waits.first * 2 ** min(count - waits.free, 20), waits.most)
         if now < due:
             return int(due - now)
     connection.execute(sql.COUNT_ATTEMPT, {"of_key": key, "new_count": count + 1, "now": now})
@@ -162,7 +162,7 @@ def _signing_keys(now: int, connection: Connection) -> Sequence[SigningKey]:
 
 def _keep_signing_key(key: SigningKey, after: str | None, connection: Connection) -> bool:
     next_revision(connection)  # the lock
-    if connection.execute(sql.LAST_KEY).scalar() != after:
+    if connection.execute(sql.LAST_KEY, {"now": key.created_at}).scalar() != after:
         return False
     connection.execute(sql.KEEP_KEY, asdict(key))
     return True

@@ -51,7 +51,12 @@ END_ATTEMPTS = delete(sign_in_attempts).where(sign_in_attempts.c.key == _OF_KEY)
 SIGNING_KEYS = (
     select(signing_keys).where(signing_keys.c.ends_at > NOW).order_by(signing_keys.c.signs_from, signing_keys.c.kid)
 )
-LAST_KEY = select(signing_keys.c.kid).order_by(signing_keys.c.signs_from.desc(), signing_keys.c.kid.desc()).limit(1)
+LAST_KEY = (
+    select(signing_keys.c.kid)
+    .where(signing_keys.c.ends_at > NOW)
+    .order_by(signing_keys.c.signs_from.desc(), signing_keys.c.kid.desc())
+    .limit(1)
+)
 KEEP_KEY = insert(signing_keys)
 
 
