@@ -76,7 +76,7 @@ async def add(live: Live, token: str = ROOT, **fields: Any) -> Person:
 async def ask(live: Live, path: str, *, as_form: bool = False, **fields: Any) -> httpx.Response:
     """A request without a token."""
     async with httpx.AsyncClient(base_url=live.http_url, timeout=PATIENCE) as client:
-        return await client.post(path, **({"data": fields} if as_form else {"json": fields}))
+        return await (client.post(path, data=fields) if as_form else client.post(path, json=fields))
 
 
 async def sign_in(live: Live, person: Person) -> Message:

@@ -91,7 +91,7 @@ async def test_service_account_gets_a_token_by_its_secret_until_it_is_revoked(li
     async with admin(live) as root:
         robot = await root.post("/clients", {"name": new_name(), "scopes": ["workflows:read"]}, 201)
         assert robot["client_secret"] not in (await root.ask("GET", "/clients")).text
-        wanted = {"grant_type": "client_credentials"}
+        wanted: dict[str, Any] = {"grant_type": "client_credentials"}
         given = {"client_id": robot["client_id"], "client_secret": robot["client_secret"]}
         answer = await ask(live, "/oauth/token", as_form=True, **wanted, **given)
         token = answer.json()["access_token"]
@@ -112,7 +112,7 @@ async def test_service_account_gets_a_token_by_its_secret_until_it_is_revoked(li
 
 
 async def test_scope_narrows_a_token_and_never_widens_it(live: Live, alice: Person) -> None:
-    fields = {"grant_type": "password", "username": alice.username, "password": PASSWORD}
+    fields: dict[str, Any] = {"grant_type": "password", "username": alice.username, "password": PASSWORD}
     narrow = (await ask(live, "/oauth/token", **fields, scope="workflows:read")).json()
     assert narrow["scope"] == "workflows:read"
     for scope in ("workflows:execute", "admin"):
