@@ -41,6 +41,7 @@ from interlock.engine.work.script import Scripts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
+from interlock.http.app_session import app_session_routes
 from interlock.http.cors import Cors
 from interlock.http.login import make_login_router
 from interlock.http.methods import Heads
@@ -317,6 +318,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
+        app.router.routes.extend(app_session_routes(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())
     if interlock.settings.agentos != "off":
         token = local_token(interlock.settings.data_dir) if interlock.settings.agentos_open else None

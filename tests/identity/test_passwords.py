@@ -92,5 +92,5 @@ def test_names_that_look_the_same_are_the_same() -> None:
 
 @pytest.mark.parametrize("name", ["", " x", "x ", "timeout", "GROUP:x", "System:x", "a\x00b", "a\u202eb", "x" * 129])
 def test_reserved_and_invisible_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="name|id"):
+    with pytest.raises(ValueError, match=r"name|id"):
         checked_name(name)

@@ -183,12 +183,12 @@ def _add_tokens(router: APIRouter, services: Callable[[], Services]) -> None:
         """Get a token for a user name and a password."""
 
         async def signed_in(sign_in: SignIn, address: str) -> Response:
-            said = await _read(request, Credentials)
+            said = await read_fields(request, Credentials)
             made = await sign_in.by_password(said.account, said.username, said.password, address)
             answer = {"token": made.token, **_type(made), "refresh_token": made.refresh_token}
             return JSONResponse(answer, headers=_NO_STORE)
 
-        return await _answered(services, request, "sign-in", signed_in, wrong=401)
+        return await answered(services, request, "sign-in", signed_in, wrong=401)
 
     @router.post(
         TOKEN,
@@ -200,13 +200,13 @@ def _add_tokens(router: APIRouter, services: Callable[[], Services]) -> None:
         """Get a token: with `refresh_token`, `client_credentials` or `password`."""
 
         async def issued(sign_in: SignIn, address: str) -> Response:
-            made = await _issued(sign_in, await _read(request, TokenRequest), request, address)
+            made = await _issued(sign_in, await read_fields(request, TokenRequest), request, address)
             answer = {"access_token": made.token, **_type(made), "scope": " ".join(sorted(made.scopes))}
             if made.refresh_token is not None:
                 answer["refresh_token"] = made.refresh_token
             return JSONResponse(answer, headers=_NO_STORE)
 
-        return await _answered(services, request, "sign-in", issued)
+        return await answered(services, request, "sign-in", issued)
 
     @router.post(
         REVOKE,
@@ -218,10 +218,10 @@ def _add_tokens(router: APIRouter, services: Callable[[], Services]) -> None:
         """End a sign-in: the token, and all that came of it, count no more."""
 
         async def revoked(sign_in: SignIn, _: str) -> Response:
-            await sign_in.revoke((await _read(request, RevokeRequest)).token)
+            await sign_in.revoke((await read_fields(request, RevokeRequest)).token)
             return JSONResponse({}, headers=_NO_STORE)
 
-        return await _answered(services, request, "sign-in", revoked)
+        return await answered(services, request, "sign-in", revoked)
 
 
 def _type(made: Issued) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def _add_public(router: APIRouter, services: Callable[[], Services], settings: S
             found = await services().identity.keys.published()
             return JSONResponse(found, headers={"Cache-Control": "public, max-age=300"})
 
-        return await _answered(services, request, "metadata", published)
+        return await answered(services, request, "metadata", published)
 
     @router.get(METADATA, operation_id="getServerMetadata", responses=_answers(ServerMetadata, 429, 503))
     async def metadata(request: Request) -> Response:
@@ -248,7 +248,7 @@ def _add_public(router: APIRouter, services: Callable[[], Services], settings: S
             answer = _metadata(services().identity.keys.issuer, base)
             return JSONResponse(answer.model_dump(), headers={"Cache-Control": "no-cache"})
 
-        return await _answered(services, request, "metadata", described)
+        return await answered(services, request, "metadata", described)
 
 
 def _metadata(issuer: str, base: str) -> ServerMetadata:
@@ -301,7 +301,13 @@ def _given(text: str | None, name: str) -> str:
     return text
 
 
-async def _read(request: Request, model: type[M]) -> M:
+async def read_fields(request: Request, model: type[M]) -> M:
+    """Read a small body as a model.
+
+    Raises:
+        NotIssued: its fields aren't right.
+        Refusal: it can't be read, or is too large.
+    """
     try:
         return model.model_validate(await fields_of(request, MAX_BODY, _MAX_VALUES))
     except ValidationError as error:
@@ -310,7 +316,7 @@ async def _read(request: Request, model: type[M]) -> M:
         raise NotIssued(Why.INVALID_REQUEST, sentence) from None
 
 
-async def _answered(
+async def answered(
     services: Callable[[], Services],
     request: Request,
     what: str,
