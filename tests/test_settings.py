@@ -42,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "limit_reads": "1000/minute",
     "limit_writes": "100/minute",
     "limit_creations": "50/minute",
+    "limit_sign_ins": "60/minute",
     "max_concurrent_runs": 1_000,
     "keep_logs_days": None,
     "max_log_events": None,

@@ -41,7 +41,9 @@ from interlock.engine.work.script import Scripts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
+from interlock.http.app_session import app_session_routes
 from interlock.http.cors import Cors
+from interlock.http.login import make_login_router
 from interlock.http.methods import Heads
 from interlock.http.metrics import Metrics
 from interlock.http.openapi import describe
@@ -53,6 +55,7 @@ from interlock.http.sse import Streams
 from interlock.http.tickets import make_tickets_router
 from interlock.http.v1.app import v1_route
 from interlock.http.web import web_routes
+from interlock.identity.identity import Identity
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
@@ -87,6 +90,9 @@ FEED_SECONDS = 0.5
 
 PUBLICATION_SECONDS = 0.5
 """How often definitions that other servers published are looked for."""
+
+DIRECTORY_SECONDS = 0.5
+"""How often changes of the directory by other servers are looked for."""
 
 CHORES_SECONDS = 600.0
 """How often expired data is deleted: idempotency keys after 24 hours, changes of runs after 7 days."""
@@ -169,7 +175,12 @@ class Interlock:
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits, scripts.check)
+            identity = Identity(store, self.settings, self._authenticator, engine.clock.now_ms)
+            self._stack.callback(identity.close)
+            await identity.start()
+            self._services = Services(
+                engine, definitions, hub, feed, store, identity.directory, limits, identity, scripts.check
+            )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
@@ -180,6 +191,8 @@ class Interlock:
             self._keep(engine.timers.run(TIMER_SECONDS), "timers")
             self._keep(feed.run(FEED_SECONDS), "feed")
             self._keep(stored.run(PUBLICATION_SECONDS), "publications")
+            self._keep(identity.directory.run(DIRECTORY_SECONDS), "directory")
+            self._keep(identity.keys.run(CHORES_SECONDS), "signing keys")
             self._keep(purge_regularly(store, CHORES_SECONDS), "chores")
             if self.settings.keep_logs_days is not None:
                 retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)
@@ -221,9 +234,10 @@ class Interlock:
             Budget.CREATIONS: settings.limit_creations,
         }
         shared = None
-        if redis_url is not None and {per_user, *budgets.values()} != {OFF}:
+        if redis_url is not None and {per_user, settings.limit_sign_ins, *budgets.values()} != {OFF}:
             shared = await self._stack.enter_async_context(shared_windows(redis_url))
-        return RateLimits(per_user, settings.rate_limit_per_connection, shared, budgets)
+        sign_ins = settings.limit_sign_ins
+        return RateLimits(per_user, settings.rate_limit_per_connection, shared, budgets, sign_ins)
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a coroutine for as long as the server runs."""
@@ -298,11 +312,13 @@ def app_of(interlock: Interlock) -> FastAPI:
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
     app.include_router(make_tickets_router(interlock.services, interlock.settings))
+    app.include_router(make_login_router(interlock.services, interlock.settings))
     app.router.routes.append(
         v1_route(interlock.services, interlock.streams, interlock.counters, interlock.settings.public_url)
     )
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
+        app.router.routes.extend(app_session_routes(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())
     if interlock.settings.agentos != "off":
         token = local_token(interlock.settings.data_dir) if interlock.settings.agentos_open else None

@@ -10,6 +10,7 @@ from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
+from interlock.identity.identity import Identity
 from interlock.ratelimit import RateLimits
 from interlock.store.port import Store
 
@@ -29,4 +30,5 @@ class Services:
     store: Store
     authenticator: Authenticator
     rate_limits: RateLimits
+    identity: Identity
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

@@ -210,6 +210,9 @@ class Settings(BaseSettings):
     )
     limit_writes: str = _setting("100/minute", "The same for what changes something, but for new instances.", _LIMIT)
     limit_creations: str = _setting("50/minute", "The same for new instances.", _LIMIT)
+    limit_sign_ins: str = _setting(
+        "60/minute", "How often an address may sign in, or refresh or revoke a token, on all nodes together.", _LIMIT
+    )
     max_concurrent_runs: int = _count(
         1_000, "How many runs a node works on at a time; others wait their turn, paused ones don't count."
     )
@@ -310,7 +313,12 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "rate_limit_per_user", "rate_limit_per_connection", "limit_reads", "limit_writes", "limit_creations"
+        "rate_limit_per_user",
+        "rate_limit_per_connection",
+        "limit_reads",
+        "limit_writes",
+        "limit_creations",
+        "limit_sign_ins",
     )
     @classmethod
     def _countable(cls, value: str) -> str:

@@ -54,6 +54,7 @@ SCOPES = {
     "r": "workflows:read",
     "w": "workflows:write",
     "h": "webhooks:manage",
+    "u": "users:manage",
     "a": "admin",
 }
 
@@ -85,6 +86,7 @@ read_definitions  | r.a
 write_definitions | w.a
 read_instances    | r.a
 execute_instances | x.a
+manage_users      | u.a
 """
 
 
@@ -99,13 +101,13 @@ def read_matrix() -> dict[tuple[str, Verb], frozenset[str]]:
 
 
 EXPECTED = read_matrix()
-SCOPE_SETS = [frozenset(chosen) for size in range(7) for chosen in combinations(sorted(ALL_SCOPES), size)]
+SCOPE_SETS = [frozenset(chosen) for size in range(8) for chosen in combinations(sorted(ALL_SCOPES), size)]
 
 
 def test_the_matrix_is_whole() -> None:
     assert EXPECTED.keys() == {(situation, verb) for situation in SITUATIONS for verb in Verb}
     assert set(SCOPES.values()) == ALL_SCOPES
-    assert len(SCOPE_SETS) == 64
+    assert len(SCOPE_SETS) == 128
 
 
 @pytest.mark.parametrize("verb", Verb)

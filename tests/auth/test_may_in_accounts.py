@@ -70,6 +70,7 @@ BY_SCOPE = {
     Verb.WRITE_DEFINITIONS: "workflows:write",
     Verb.READ_INSTANCES: "workflows:read",
     Verb.EXECUTE_INSTANCES: "workflows:execute",
+    Verb.MANAGE_USERS: "users:manage",
 }
 """What is asked before it is looked for: the scope decides, whatever it is about."""
 

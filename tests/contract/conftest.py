@@ -21,7 +21,7 @@ from sqlalchemy import Connection, delete, update
 
 from interlock.database import Database, PostgresDatabase, SqliteDatabase, open_database
 from interlock.store.migrate import migrate
-from interlock.store.tables import feed, metadata, publications
+from interlock.store.tables import directory, feed, metadata, publications
 
 _numbers = count(1)
 
@@ -113,10 +113,11 @@ async def _opened(url: str) -> AsyncIterator[Database]:
 
 def _empty(connection: Connection) -> None:
     for table in metadata.sorted_tables:
-        if table not in (feed, publications):
+        if table not in (directory, feed, publications):
             connection.execute(delete(table))
     connection.execute(update(feed).values(last_seq=0))
     connection.execute(update(publications).values(last_revision=0))
+    connection.execute(update(directory).values(last_revision=0))
 
 
 @pytest_asyncio.fixture

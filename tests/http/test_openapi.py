@@ -81,6 +81,7 @@ def test_every_operation_has_a_name_that_reads_well() -> None:
     assert {operation["operationId"] for operation in OPERATIONS.values()} == {
         *("isLive", "isReady", "getMetrics", "listWorkflows", "listRuns", "listRunsOfWorkflow", "getRun"),
         *("startRun", "continueRun", "cancelRun", "resumeRun", "createStreamTicket", "revokeStreamTicket"),
+        *("signIn", "getToken", "revokeToken", "getKeys", "getServerMetadata"),
     }
 
 
@@ -109,9 +110,12 @@ def test_streams_are_said_to_be() -> None:
     }
 
 
-def test_only_health_needs_no_token() -> None:
+def test_only_health_and_signing_in_need_no_token() -> None:
     open_to_all = [name for name, operation in OPERATIONS.items() if operation.get("security") == []]
-    assert open_to_all == ["GET /health/live", "GET /health/ready"]
+    assert open_to_all == [
+        *("GET /health/live", "GET /health/ready", "POST /login", "POST /oauth/token", "POST /oauth/revoke"),
+        *("GET /oauth/jwks", "GET /.well-known/oauth-authorization-server"),
+    ]
     assert all("401" in operation["responses"] for name, operation in OPERATIONS.items() if name not in open_to_all)
 
 

@@ -10,7 +10,7 @@ the settings is in `interlock.auth.tokens` and `interlock.auth.local_token`.
 """
 
 from interlock.auth.errors import AuthError, AuthUnavailable, ExpiredToken, InvalidToken
-from interlock.auth.may import RequirementFacts, RunFacts, Verb, may, scopes_for
+from interlock.auth.may import RequirementFacts, RunFacts, Verb, may, may_give, scopes_for
 from interlock.auth.origins import is_loopback, origin_allowed
 from interlock.auth.principal import ALL_SCOPES, Kind, Principal
 
@@ -27,6 +27,7 @@ __all__ = [
     "Verb",
     "is_loopback",
     "may",
+    "may_give",
     "origin_allowed",
     "scopes_for",
 ]

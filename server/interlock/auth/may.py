@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
-from interlock.auth.principal import DECIDE, EXECUTE, READ, WRITE, Principal
+from interlock.auth.principal import DECIDE, EXECUTE, READ, USERS, WRITE, Kind, Principal
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
@@ -41,6 +41,8 @@ class Verb(StrEnum):
     """Ask for instances of machines; for each of them, `READ` is asked too."""
     EXECUTE_INSTANCES = "execute_instances"
     """Create, resume or cancel instances of machines; for each, `START`, `DECIDE` or `CANCEL` is asked too."""
+    MANAGE_USERS = "manage_users"
+    """See and change the people, groups and service accounts of one's account; `may_give` is asked too."""
 
 
 class Standing(StrEnum):
@@ -108,6 +110,11 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
             (EXECUTE, Standing.ANYONE),
         }
     ),
+    Verb.MANAGE_USERS: frozenset(
+        {
+            (USERS, Standing.ANYONE),
+        }
+    ),
 }
 
 
@@ -160,6 +167,39 @@ def may(
         return verb is not Verb.OPERATE or principal.account == OPERATORS
     standings = frozenset(_standings(principal, run, requirement))
     return any(scope in principal.scopes and standing in standings for scope, standing in RULES[verb])
+
+
+class Powers(Protocol):
+    """What somebody has, or is to have."""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Scopes."""
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Groups."""
+
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """Namespaces besides one's own and those of one's groups."""
+
+    @property
+    def kind(self) -> str:
+        """A `Kind`."""
+
+
+def may_give(principal: Principal, powers: Powers) -> bool:
+    """Return True if `principal` has all of these, so that they may give them, and change whoever has them.
+
+    Whoever can set a password has what its owner has: both are one question. An admin has everything in the account.
+    """
+    if principal.is_admin:
+        return True
+    if powers.kind == Kind.SERVICE and not principal.owns_all:
+        return False
+    owns = all(map(principal.owns, powers.namespaces))
+    return powers.scopes <= principal.scopes and powers.groups <= principal.groups and owns
 
 
 def scopes_for(verb: Verb) -> Sequence[str]:

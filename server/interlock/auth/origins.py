@@ -62,6 +62,31 @@ def origin_allowed(
     return _is_near(page, host, bound)
 
 
+def is_own_page(
+    origin: str | None,
+    host: str | None,
+    allowed: Sequence[str] = (),
+    *,
+    bound: str = "127.0.0.1",
+    public_url: str | None = None,
+) -> bool:
+    """Return True if a request says that it comes from a page of exactly the server's own origin.
+
+    That is the origin of `public_url`; or the host and port that the request was sent to, if such a page may talk to
+    the server at all (`origin_allowed`, with the same arguments).
+    """
+    page = None if origin is None else parse_origin(origin)
+    if page is None or page.scheme not in _DEFAULT_PORTS:
+        return False
+    if public_url is not None and (known := _ORIGIN.match(public_url)) and page == parse_origin(known[0]):
+        return True
+    if not (match := _HOST_HEADER.fullmatch(host or "")):
+        return False
+    port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[page.scheme]
+    is_exact = (page.host, page.port) == (_canonical_host(match["host"]), port)
+    return is_exact and origin_allowed(origin, host, allowed, bound=bound)
+
+
 def parse_origin(text: str) -> Origin | None:
     """Parse `scheme://host[:port]` to its canonical form; `None` for anything else."""
     if not (match := _ORIGIN.fullmatch(text)):

@@ -1,7 +1,8 @@
 """The principal: the authenticated sender of a message.
 
 Laws:
-- A principal is an immutable value: it carries no token and no claims.
+- A principal is an immutable value: it carries no token. What a token said of it (`given`) is kept only to ask the
+  directory again, and decides nothing by itself.
 - User ids, groups and the server's own names are disjoint: an assignee `group:NAME` means the group, and `timeout` or
   `system:…` means an action without a user. No user may have such an id, or one that looks like it.
 - A principal belongs to one account; its ids, scopes and namespaces apply in that account only.
@@ -22,9 +23,10 @@ DECIDE: Final = "workflows:decide"
 READ: Final = "workflows:read"
 WRITE: Final = "workflows:write"
 WEBHOOKS: Final = "webhooks:manage"
+USERS: Final = "users:manage"
 ADMIN: Final = "admin"
 
-ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, ADMIN})
+ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, USERS, ADMIN})
 USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ})
 """The scopes for working with workflows: those of a configured token that lists none."""
 
@@ -74,7 +76,9 @@ class Principal:
 
     Attributes:
         namespaces: those that were granted to it, besides its own and those of its groups.
-        owned: both.
+        issuer: who says so: the issuer that a token names ("" if it names none), or None for the operator's settings.
+        given: what the directory needs to look again at what it added, and whether the token still counts.
+        owned: the namespaces that were granted, its own and those of its groups.
 
     Raises:
         UnusableUserId: the user id can't be one (see `check_user_id`).
@@ -88,6 +92,8 @@ class Principal:
     account: str = DEFAULT_ACCOUNT
     namespaces: frozenset[str] = frozenset()
     kind: Kind = Kind.USER
+    issuer: str | None = field(default=None, compare=False)
+    given: object = field(default=None, compare=False, repr=False)
     owned: frozenset[str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

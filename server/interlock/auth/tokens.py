@@ -285,7 +285,9 @@ def _principal(claims: Mapping[str, Any], trust: Trust) -> Principal:
         expires_at = datetime.fromtimestamp(_number(claims["exp"]), UTC)
         scopes = _claim_scopes(claims, "scope") | _claim_scopes(claims, "scopes")
         groups = frozenset() if claims.get("groups") is None else parse_strings(claims["groups"])
-        who = Principal(claims["sub"], scopes & ALL_SCOPES, groups, expires_at, **trust.place(claims))
+        who = Principal(
+            claims["sub"], scopes & ALL_SCOPES, groups, expires_at, **trust.place(claims), issuer=_issuer(claims)
+        )
     except UnusableUserId as error:
         raise InvalidToken(f"The token's `sub` can't be a user. {error}") from None
     except UnusableName as error:
@@ -298,6 +300,12 @@ def _principal(claims: Mapping[str, Any], trust: Trust) -> Principal:
     if expires_at <= datetime.now(UTC):
         raise ExpiredToken
     return who
+
+
+def _issuer(claims: Mapping[str, Any]) -> str:
+    """The issuer that a token names; "" if it names none."""
+    issuer = claims.get("iss")
+    return issuer if isinstance(issuer, str) else ""
 
 
 def _number(value: Any) -> int:

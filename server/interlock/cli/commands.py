@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from interlock.cli.exits import ExitCode
+from interlock.cli.people_commands import clients, groups, users
 from interlock.cli.target import DEFAULT_URL, Target, TokenOption, UrlOption, finish
 from interlock_protocol.types import RunStatus
 
@@ -189,5 +190,8 @@ def _add_serve() -> None:
 
 
 _add_serve()
+app.add_typer(users, name="users")
+app.add_typer(groups, name="groups")
+app.add_typer(clients, name="clients")
 
 __all__ = ["ExitCode", "app"]

@@ -49,12 +49,12 @@ class ApiRefused(Failure):
         self.details = details
 
 
-_FAULTS = ("invalid_workflow", "workflow_exists")
+_FAULTS = ("invalid_workflow", "workflow_exists", "name_taken")
 """Refusals of what was sent, not of the sender."""
 
 
 def call_api(target: Target, method: str, path: str, body: JsonObject | None = None) -> dict[str, Any]:
-    """Make a request to the API below `/api/v1`, and return the `data` of the answer.
+    """Make a request to the API below `/api/v1`, and return the `data` of the answer; {} if it has none.
 
     Raises:
         ApiRefused: the server refuses.
@@ -66,6 +66,8 @@ def call_api(target: Target, method: str, path: str, body: JsonObject | None = N
         sentence = str(error.get("message"))
         advice = " Set INTERLOCK_TOKEN, or pass --token." if status == 401 else ""
         raise ApiRefused(f"{sentence}{advice}", str(error.get("code")), error.get("details"))
+    if status == 204:
+        return {}
     if status >= 400 or not isinstance(data, dict):
         raise _not_ours(http_url(target.url))
     return data
@@ -85,7 +87,8 @@ def _answered(target: Target, method: str, path: str, body: JsonObject | None = 
     request = Request(f"{base}{path}", data, headers, method=method)  # noqa: S310 - `http_url` allows http and https only
     try:
         with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - as above
-            return response.status, _object(base, response.read())
+            text = response.read()
+            return response.status, {} if response.status == 204 else _object(base, text)
     except HTTPError as error:
         with error:
             return error.code, _object(base, error.read(), {})

@@ -27,6 +27,14 @@ async def authenticated(authenticator: Authenticator, token: str) -> Principal:
         raise Unauthorized(error.code, str(error)) from error
 
 
+async def renewed(services: Services, principal: Principal) -> Principal:
+    """Return the principal as the directory has it now; raise `Unauthorized` if it is refused."""
+    try:
+        return await services.identity.directory.renewed(principal)
+    except AuthError as error:
+        raise Unauthorized(error.code, str(error)) from error
+
+
 def principal_of(services: Callable[[], Services]) -> Callable[[Request], Awaitable[Principal]]:
     """Make a dependency: the sender of a request with a header `Authorization`, if they may request something now.
 

@@ -20,7 +20,7 @@ from interlock.auth import is_loopback, origin_allowed
 from interlock.http.v1.callers import RATE_HEADERS
 from interlock.settings import Settings
 
-METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ASKED: Final = (
     *("Authorization", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", "X-Request-Id"),
     *("traceparent", "tracestate"),

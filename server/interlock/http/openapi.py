@@ -18,10 +18,11 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from interlock.http.api import make_router
 from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
+from interlock.http.login import BODIES, OPEN, make_login_router
 from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
 from interlock.http.shapes import FORMS, SCHEMAS, STREAMED_EVENT, may_be_left_out
@@ -81,7 +82,9 @@ def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
             operation["security"] = [] if path.startswith("/health") else [{"bearer": []}, {}]
         if path == STREAM:
             operation["security"] = [{"bearer": []}, {"ticket": []}]
-        if method == "post" and path != TICKETS:
+        if path in OPEN:
+            operation["security"] = []
+        elif method == "post" and path != TICKETS:
             operation["security"] = [{"bearer": []}, {}]  # the token may be in the form
             operation["parameters"].append(_key_parameter())
     return made
@@ -112,7 +115,9 @@ def _definitions() -> dict[str, Any]:
 
 
 def _beside() -> dict[str, Any]:
-    return {"StreamTicketRequest": StreamTicketRequest.model_json_schema(), "StreamedEvent": STREAMED_EVENT}
+    bodies: tuple[type[BaseModel], ...] = (StreamTicketRequest, *BODIES)
+    models = {each.__name__: each.model_json_schema() for each in bodies}
+    return {**models, "StreamedEvent": STREAMED_EVENT}
 
 
 def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
@@ -158,6 +163,7 @@ def whole() -> dict[str, Any]:
     app.include_router(make_router(_no_services))
     app.include_router(make_runs_router(_no_services, Streams(Settings())))
     app.include_router(make_tickets_router(_no_services, Settings()))
+    app.include_router(make_login_router(_no_services, Settings()))
     return document(app)
 
 

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from interlock.auth import Principal
+from interlock.auth import AuthError, AuthUnavailable, Principal
 from interlock.engine.engine import Accepted
 from interlock.following.follower import Follower
 from interlock.following.resume import Resumption
@@ -103,6 +103,7 @@ class RunRequest:
         self._heartbeat = heartbeat
         self._awake = asyncio.Event()
         self._stopped = False
+        self._is_over = False
         self._pieces: list[bytes] = []
         self._waits = False
         self._follower: Follower | None = None
@@ -125,6 +126,18 @@ class RunRequest:
         """Stop following the run. Idempotent."""
         if self._follower is not None:
             self._follower.close()
+
+    async def changed(self) -> None:
+        """The directory has something new about the user: end the stream, if their token counts no more."""
+        try:
+            renewed = await self._services.identity.directory.renewed(self._principal)
+            if self._follower is not None:
+                await self._services.engine.runs.readable(renewed, self.follower.cursor.run_id)
+        except AuthUnavailable:
+            return
+        except (AuthError, Refusal):
+            self._is_over = True
+            self._awake.set()
 
     def stop(self) -> None:
         """End the stream, because the server stops."""
@@ -211,6 +224,8 @@ class RunRequest:
         """For how many seconds this may go on."""
         if self._stopped:
             raise Refusal(ErrorCode.UNAVAILABLE, SHUTTING_DOWN, run_id=self.follower.cursor.run_id)
+        if self._is_over:
+            raise ExpiredDuring
         if self._principal.expires_at is None:
             return float("inf")
         left = (self._principal.expires_at - datetime.now(UTC)).total_seconds()
@@ -283,9 +298,11 @@ class Streams:
         self._admit(principal.person)
         request = RunRequest(services, principal, self._settings.heartbeat_seconds)
         self._open.add(request)
+        unwatch = services.identity.directory.watch(principal.person, request.changed)
         try:
             yield request
         finally:
+            unwatch()
             request.close()
             self._open.discard(request)
             self._users -= Counter((principal.person,))

@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field, ValidationError
 from interlock.auth import Kind, Principal
 from interlock.following.resume import resumable
 from interlock.http.bodies import fields_of
-from interlock.http.callers import bearer, principal_of
+from interlock.http.callers import bearer, principal_of, renewed
 from interlock.http.errors import Unauthorized
 from interlock.http.shapes import ANSWERED, Answers, answers, json_of, refusals
 from interlock.services import Services
@@ -113,6 +113,7 @@ def holder_of(services: Callable[[], Services]) -> Callable[..., Awaitable[Princ
             return await principal(request)
         path = STREAM.format(workflow_id=workflow_id, run_id=run_id)
         found = _honoured(await _kept(services).ticket(_digest(ticket)) if len(ticket) <= _SIZE else None, path)
+        found = await renewed(services(), found)
         await services().rate_limits.admit(found.person)
         return found
 

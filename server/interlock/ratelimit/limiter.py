@@ -61,6 +61,7 @@ class RateLimits:
         per_connection: the same, for one socket.
         shared: the storage in which all nodes count users' actions; None if there is one node.
         budgets: a limit of a user for each budget, in the same notation; one that is missing is `off`.
+        sign_ins: the limit of an address for what needs no token, in the same notation.
     """
 
     def __init__(
@@ -69,10 +70,12 @@ class RateLimits:
         per_connection: str,
         shared: Storage | None = None,
         budgets: Mapping[Budget, str] | None = None,
+        sign_ins: str = OFF,
     ) -> None:
         self._per_user = limit_of(per_user)
         self._per_connection = limit_of(per_connection)
         self._budgets = {budget: limit_of(text) for budget, text in (budgets or {}).items()}
+        self._sign_ins = limit_of(sign_ins)
         self._counter = Counter(shared)
 
     async def admit(self, person: Person) -> None:
@@ -85,6 +88,20 @@ class RateLimits:
             wait = await self._counter.hit(self._per_user, "user", _short(person))
             if wait is not None:
                 raise refusal(self._per_user, "user", wait)
+
+    async def admit_stranger(self, address: str, what: str) -> None:
+        """Count a request without a token from an address.
+
+        Args:
+            what: what is asked for; each has a count of its own.
+
+        Raises:
+            Refusal: `rate_limited`.
+        """
+        if self._sign_ins is not None:
+            wait = await self._counter.hit(self._sign_ins, "address", _short((what, address)))
+            if wait is not None:
+                raise refusal(self._sign_ins, "address", wait)
 
     async def spend(self, budget: Budget, person: Person) -> Spent | None:
         """Count a request of a user on one of their budgets; return what is left of it, None if it has no limit."""

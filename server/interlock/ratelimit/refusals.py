@@ -13,7 +13,7 @@ def refusal(limit: RateLimitItem, of: str, wait: float) -> Refusal:
     """Return the refusal `rate_limited`. Its `details` name the limit, and the seconds until a retry (never 0).
 
     Args:
-        of: whose limit it is: `user` or `connection`.
+        of: whose limit it is: `user`, `connection` or `address`.
         wait: the number of seconds after which there may be room.
     """
     retry_after = max(math.ceil(wait * 1000) / 1000, 0.001)

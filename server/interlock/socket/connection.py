@@ -25,7 +25,7 @@ from typing import Any
 import structlog
 
 from interlock.aio.wakeup import Wakeup
-from interlock.auth import AuthError, Principal
+from interlock.auth import AuthError, AuthUnavailable, Principal
 from interlock.following.follower import Followers
 from interlock.following.lists import Lists
 from interlock.following.sink import Sink
@@ -76,6 +76,8 @@ class Socket:
     ) -> None:
         self.engine = services.engine
         self.authenticator = services.authenticator
+        self._directory = services.identity.directory
+        self._unwatch: Callable[[], None] | None = None
         self.outlet = outlet
         self.limits = limits
         self.places = places
@@ -138,6 +140,8 @@ class Socket:
     def _end(self, reader: asyncio.Task[None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._unwatch is not None:
+            self._unwatch()
         self.followers.clear()
         self.lists.clear()
         reader.cancel()
@@ -255,6 +259,8 @@ class Socket:
         if self.principal is None and not self.places.keep(self, principal.person):
             self.close(CloseCode.TOO_MANY_CONNECTIONS)
             return
+        if self._unwatch is None:
+            self._unwatch = self._directory.watch(principal.person, self._changed)
         self.principal = principal
         await self.outlet.known()
         await self._drop_forbidden(principal)
@@ -296,6 +302,25 @@ class Socket:
         self.lists.clear()
         self.say(self.connection.expired())
         self._call_at(self.limits.auth_timeout, self._auth_timed_out)
+
+    async def _changed(self) -> None:
+        """The directory has something new about the user: their groups and scopes, or that the token counts no more."""
+        if self.principal is None or not self.may_follow:
+            return
+        before = self.principal
+        try:
+            renewed = await self._directory.renewed(before)
+        except AuthUnavailable:
+            return
+        except AuthError:
+            renewed = None
+        if self.principal is not before:  # another token came meanwhile, which was judged by what is known now
+            return
+        if renewed is None or renewed.person != before.person:
+            self._expired()
+        elif renewed != before:
+            self.principal = renewed
+            await self._drop_forbidden(renewed)
 
     @property
     def who(self) -> Principal:

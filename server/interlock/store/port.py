@@ -9,8 +9,10 @@ from typing import Protocol
 
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
+from .ports.directory import DirectoryStore
 from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedError
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
+from .ports.grants import Grants
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.outbox import Outbox
 from .ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Runs, Settlement, Snapshot
@@ -28,11 +30,13 @@ __all__ = [
     "Decision",
     "Decisions",
     "DefinitionStore",
+    "DirectoryStore",
     "ErrorFilter",
     "ErrorPage",
     "Errors",
     "FeedEnds",
     "FoundError",
+    "Grants",
     "IdempotencyKey",
     "IdempotencyKeys",
     "KeptAnswer",
@@ -71,6 +75,8 @@ class Store(
     Outbox,
     Tickets,
     DefinitionStore,
+    DirectoryStore,
+    Grants,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

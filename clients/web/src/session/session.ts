@@ -10,8 +10,11 @@
  *   and where that of a link was refused, one that is kept.
  * - Who doesn't want to give another one yet isn't asked again before the old one has run out.
  * - Where a token is another person's than the one before, nothing of that one stays: who says so is the server.
+ * - Whoever signed in with a password has a session on the server (`account.ts`): their tokens are in memory only, and the
+ *   next one is got without asking anybody, until the session has ended. A token that is given goes before that.
  */
 
+import { endSession, nextToken, type Lent } from "./account.ts";
 import { connect, tokenIn, type Client, type TokenReason } from "@interlock/client";
 
 /** Why a token is asked for: there is none, it was refused, it has run out, or it will soon. */
@@ -28,6 +31,10 @@ export interface SessionState {
 }
 
 const KEY = "interlock.token";
+/** Whether there may be a session on the server: nothing that anybody could use. */
+const HAS_SESSION = "interlock.session";
+/** How much longer, in milliseconds, a token has to count for it to be used for another connection. */
+const SPARE_MS = 30_000;
 /** Who was the last to be signed in in this tab, as the server says it. */
 const WHO = "interlock.user";
 /** How many events of a run the page keeps at least; the run page lists them. */
@@ -40,6 +47,8 @@ export const base = new URL(".", globalThis.location.href).pathname;
 export class Session {
   #state: SessionState = { client: null, token: null, asking: "none", person: 0 };
   #accepted = false;
+  /** The token of the session on the server; null where there is none, or the token was given by hand. */
+  #lent: Lent | null = null;
   /** The token that was still to be used when somebody was asked for another. */
   #postponed: string | null = null;
   readonly #listeners = new Set<() => void>();
@@ -52,6 +61,7 @@ export class Session {
     if (given !== null) sessionStorage.setItem(KEY, given);
     const token = given ?? sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY);
     if (token !== null) this.#begin(token);
+    else if (localStorage.getItem(HAS_SESSION) !== null) void this.#resume();
     addEventListener("hashchange", ({ oldURL, newURL }) => this.#linked(oldURL, newURL));
     addEventListener("storage", (event) => event.key === KEY && this.#keptElsewhere(event.newValue));
   }
@@ -63,8 +73,18 @@ export class Session {
     return () => this.#listeners.delete(listener);
   };
 
+  /** Signs in with the first token of a session on the server. */
+  enter(lent: Lent): void {
+    sessionStorage.removeItem(KEY);
+    localStorage.removeItem(KEY);
+    localStorage.setItem(HAS_SESSION, "1");
+    this.#lent = lent;
+    this.#use(lent.token);
+  }
+
   /** Signs in, or goes on with a new token. */
   give(token: string, stay: boolean): void {
+    this.#lent = null;
     sessionStorage.setItem(KEY, token);
     if (stay) localStorage.setItem(KEY, token);
     else localStorage.removeItem(KEY);
@@ -76,6 +96,9 @@ export class Session {
     sessionStorage.removeItem(KEY);
     localStorage.removeItem(KEY);
     sessionStorage.removeItem(WHO);
+    if (localStorage.getItem(HAS_SESSION) !== null) void endSession();
+    localStorage.removeItem(HAS_SESSION);
+    this.#lent = null;
     this.#end(null);
   }
 
@@ -84,6 +107,27 @@ export class Session {
     if (this.#state.asking !== "expiring") return;
     this.#postponed = this.#state.token;
     this.#set({ asking: null });
+  }
+
+  /** Goes on with the session that the server may have of this browser. */
+  async #resume(): Promise<void> {
+    const lent = await nextToken().catch(() => null);
+    if (this.#state.client !== null) return;
+    if (lent === null) return;
+    this.#lent = lent;
+    this.#begin(lent.token);
+  }
+
+  /** The next token of the session on the server; null where that has ended. Rejects where it can't be asked. */
+  async #renewed(reason: TokenReason): Promise<string | null> {
+    const lent = this.#lent;
+    if (reason === "connecting" && lent !== null && lent.until - SPARE_MS > Date.now()) return lent.token;
+    const next = await nextToken();
+    if (this.#lent !== lent) return this.#state.token;
+    this.#lent = next;
+    if (next === null) localStorage.removeItem(HAS_SESSION);
+    else this.#set({ token: next.token, asking: null });
+    return next?.token ?? null;
   }
 
   #begin(token: string): void {
@@ -103,6 +147,12 @@ export class Session {
 
   /** The token that the client asks for; where a person has to give it, it is handed over later. */
   #next(reason: TokenReason): string | Promise<string> {
+    if (this.#lent === null) return this.#asked(reason);
+    return this.#renewed(reason).then((token) => token ?? this.#asked(reason === "connecting" ? "expired" : reason));
+  }
+
+  /** The token that the page has, or that a person gives. */
+  #asked(reason: TokenReason): string | Promise<string> {
     const { token } = this.#state;
     if (reason === "connecting") return token ?? "";
     if (reason === "refused" && !this.#accepted) return "";
@@ -146,6 +196,7 @@ export class Session {
   #linked(before: string, after: string): void {
     const token = tokenIn(after);
     if (token === undefined) return;
+    this.#lent = null;
     history.replaceState(null, "", before);
     sessionStorage.setItem(KEY, token);
     const { client, asking } = this.#state;
@@ -162,6 +213,7 @@ export class Session {
 
   #keptElsewhere(token: string | null): void {
     if (token === null) return;
+    this.#lent = null;
     if (this.#state.client === null || this.#state.asking !== null) this.#use(token);
   }
 

@@ -1,4 +1,4 @@
-/** Asks for a token: as a page while nobody is signed in, or as a dialog above the page where a token ran out. */
+/** Asks for a user name and a password, or for a token: as a page while nobody is signed in, or as a dialog above the page where a token ran out. */
 
 import { useState } from "react";
 import { Button } from "../ui/button.tsx";
@@ -6,6 +6,7 @@ import { Checkbox, TextField } from "../ui/fields.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { useTitle } from "../ui/title.ts";
 import { session, useSession } from "./context.ts";
+import { beginSession } from "./account.ts";
 import { signOut } from "./leaving.ts";
 import { faultOf } from "./signing.ts";
 import type { Asking } from "./session.ts";
@@ -16,6 +17,11 @@ const SENTENCES: Record<Asking, string> = {
   expired: "Your token has run out. Give a new one to go on; nothing on this page is lost.",
   expiring: "Your token runs out soon. Give a new one to go on without a break.",
 };
+
+type Way = "token" | "password";
+
+/** The way that was used last on this device. */
+const WAY = "interlock.way";
 
 /** The page for whoever isn't signed in. */
 export function SignInPage() {
@@ -46,6 +52,79 @@ export function SignInDialog({ isOpen, onClose }: { isOpen: boolean; onClose: ()
 }
 
 function SignInForm({ asking, onDone }: { asking: Asking; onDone?: () => void }) {
+  const [way, setWay] = useState<Way>(localStorage.getItem(WAY) === "password" ? "password" : "token");
+  const choose = (next: Way) => {
+    localStorage.setItem(WAY, next);
+    setWay(next);
+  };
+  const done = onDone === undefined ? {} : { onDone };
+  return (
+    <div className="stack">
+      {way === "token" ? <TokenForm asking={asking} {...done} /> : <PasswordForm asking={asking} {...done} />}
+      <Button tone="quiet" onPress={() => choose(way === "token" ? "password" : "token")}>
+        {way === "token" ? "Use a password instead" : "Use a token instead"}
+      </Button>
+    </div>
+  );
+}
+
+function PasswordForm({ asking, onDone }: { asking: Asking; onDone?: () => void }) {
+  const [username, setUsername] = useState("");
+  const [password, setPassword] = useState("");
+  const [account, setAccount] = useState("");
+  const [stay, setStay] = useState(false);
+  const [fault, setFault] = useState<string | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const submit = async () => {
+    if (username.trim() === "" || password === "") {
+      setFault("Give a user name and a password.");
+      return;
+    }
+    setBusy(true);
+    const found = await beginSession({ username: username.trim(), password, account: account.trim(), stay });
+    setBusy(false);
+    setPassword("");
+    setFault(typeof found === "string" ? found : null);
+    if (typeof found === "string") return;
+    session.enter(found);
+    onDone?.();
+  };
+  return (
+    <form
+      className="stack"
+      aria-label="Sign in"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void submit();
+      }}
+    >
+      {asking !== "none" && <p role="alert">Sign in again to go on; nothing on this page is lost.</p>}
+      <TextField label="User name" autoComplete="username" value={username} onChange={setUsername} autoFocus />
+      <TextField
+        label="Password"
+        type="password"
+        autoComplete="current-password"
+        value={password}
+        onChange={(value) => {
+          setPassword(value);
+          setFault(null);
+        }}
+        error={fault}
+      />
+      <TextField label="Account (if you were told one)" autoComplete="off" value={account} onChange={setAccount} />
+      <Checkbox isSelected={stay} onChange={setStay}>
+        Stay signed in on this device
+      </Checkbox>
+      <div className="actions">
+        <Button type="submit" tone="primary" isPending={isBusy}>
+          Sign in
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+function TokenForm({ asking, onDone }: { asking: Asking; onDone?: () => void }) {
   const [token, setToken] = useState("");
   const [stay, setStay] = useState(false);
   const [fault, setFault] = useState<string | null>(null);

@@ -202,7 +202,7 @@ class Runs:
         return head or Head(run_id, FIRST_EPOCH, 0, RunStatus.PENDING, frozenset(), None, 0)
 
     async def head_now(self, run_id: str) -> Head:
-        """Like `head`, but a head that is there is taken as it is: for a look that a command follows which checks it."""
+        """Like `head`, but a head that is there is taken as it is; for looks before a command, which checks it."""
         return await self._log.head(run_id) or await self.head(run_id)
 
     def suspect(self, run_id: str, epoch: int, next_index: int) -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.feed import ChangeFeed
+from interlock.store.ports.grants import Grants
 from interlock.store.ports.keys import IdempotencyKeys
 from interlock.store.ports.outbox import Outbox
 from interlock.store.ports.tickets import Tickets
@@ -45,7 +46,7 @@ async def forget(some: Callable[[int], Awaitable[int]]) -> int:
         await asyncio.sleep(BREATH_SECONDS)
 
 
-class Purged(IdempotencyKeys, ChangeFeed, Tickets, Outbox, Protocol):
+class Purged(IdempotencyKeys, ChangeFeed, Tickets, Outbox, Grants, Protocol):
     """The parts of the store that are purged."""
 
 
@@ -56,7 +57,11 @@ async def purge_regularly(store: Purged, every: float) -> None:
         try:
             keys, changes = await forget(store.forget_keys), await forget(store.forget_changes)
             tickets, messages = await forget(store.forget_tickets), await forget(store.forget_messages)
+            grants = await forget(store.forget_grants)
+            await forget(store.forget_attempts)
+            await forget(store.forget_signing_keys)
         except StoreUnavailable:
             continue
-        if keys or changes or tickets or messages:
-            logger.info("forgotten", idempotency_keys=keys, changes=changes, stream_tickets=tickets, messages=messages)
+        if keys or changes or tickets or messages or grants:
+            counts = {"stream_tickets": tickets, "messages": messages, "grants": grants}
+            logger.info("forgotten", idempotency_keys=keys, changes=changes, **counts)

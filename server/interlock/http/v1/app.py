@@ -14,10 +14,12 @@ from interlock.http.sse import Streams
 from interlock.http.v1.definitions import make_definitions_router
 from interlock.http.v1.error_list import make_error_list_router
 from interlock.http.v1.frame import PREFIX, add_routers, make_frame
+from interlock.http.v1.groups import make_groups_router
 from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
 from interlock.http.v1.instances import make_instances_router
 from interlock.http.v1.openapi import described
+from interlock.http.v1.people import make_people_router
 from interlock.http.v1.request_ids import RequestIds
 from interlock.services import Services
 from interlock.telemetry.counters import Counters
@@ -44,6 +46,8 @@ def v1_app(
         make_history_router(services, instances),
         make_error_list_router(services),
         make_definitions_router(services),
+        make_people_router(services),
+        make_groups_router(services),
     )
 
     async def document(_: Request) -> Response:

@@ -26,8 +26,13 @@ LIMIT, REMAINING, RESET = RATE_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Rema
 _NEEDED: Final = "This needs a token with the scope {scope}."
 
 
-def caller(services: Callable[[], Services], verb: Verb, budget: Budget) -> Callable[[Request], Awaitable[Principal]]:
+def caller(
+    services: Callable[[], Services], verb: Verb | None, budget: Budget
+) -> Callable[[Request], Awaitable[Principal]]:
     """Make a dependency: the sender of a request, if they may ask for this at all, and now.
+
+    Args:
+        verb: what they ask for; None for what is about themselves alone.
 
     Raises (when called): `Unauthorized`, or `ApiError`: `rate_limited` or `forbidden`.
     """
@@ -38,7 +43,7 @@ def caller(services: Callable[[], Services], verb: Verb, budget: Budget) -> Call
             raise Unauthorized(AuthErrorCode.AUTH_REQUIRED, "Send the header `Authorization: Bearer TOKEN`.")
         known = await authenticated(services().authenticator, token)
         await _spend(request, services(), known, budget)
-        if not may(known, verb):
+        if verb is not None and not may(known, verb):
             scopes = scopes_for(verb)
             sentence = _NEEDED.format(scope=" or ".join(scopes))
             raise ApiError(Code.FORBIDDEN, sentence, {"required_scope": scopes[0]})

@@ -36,8 +36,12 @@ class Code(StrEnum):
     INSTANCE_NOT_FOUND = "instance_not_found"
     THREAD_NOT_FOUND = "thread_not_found"
     EVENT_NOT_FOUND = "event_not_found"
+    USER_NOT_FOUND = "user_not_found"
+    GROUP_NOT_FOUND = "group_not_found"
+    CLIENT_NOT_FOUND = "client_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
+    NAME_TAKEN = "name_taken"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
@@ -70,8 +74,12 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INSTANCE_NOT_FOUND: 404,
     Code.THREAD_NOT_FOUND: 404,
     Code.EVENT_NOT_FOUND: 404,
+    Code.USER_NOT_FOUND: 404,
+    Code.GROUP_NOT_FOUND: 404,
+    Code.CLIENT_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
+    Code.NAME_TAKEN: 409,
     Code.CONCURRENT_MODIFICATION: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,

@@ -21,6 +21,7 @@ from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
 from interlock.http.v1.frame import PREFIX
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance
+from interlock.http.v1.people_shapes import BODIES as PEOPLE
 from interlock.http.v1.request_ids import HEADER, SANE
 from interlock_protocol.types import PROTOCOL_VERSION
 
@@ -30,6 +31,7 @@ their history. Every answer is `{"data": …}` or `{"error": …}`."""
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(ErrorAnswer, WorkflowDefinition, AnyDefinition),
     *(CreateInstance, ResumeInstance, CancelInstance),
+    *PEOPLE,
 )
 """The models that routes name only by reference."""
 

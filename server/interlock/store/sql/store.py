@@ -8,8 +8,10 @@ from interlock.store.statements.feed import TOUCH
 
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
+from .directory import SqlDirectory
 from .errors import SqlErrors
 from .feed import SqlChangeFeed
+from .grants import SqlGrants
 from .keys import SqlKeys
 from .outbox import SqlOutbox
 from .runs import SqlRuns
@@ -31,6 +33,8 @@ class SqlStore(
     SqlOutbox,
     SqlTickets,
     SqlDefinitions,
+    SqlDirectory,
+    SqlGrants,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

@@ -1,0 +1,54 @@
+"""Without a token there is nothing but health, the web app, signing in and public metadata; and that is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from tests.identity.conftest import WORKFLOWS
+from tests.support.live import PATIENCE, Live, live_server
+
+from interlock.http.openapi import whole
+from interlock.http.v1.app import whole as whole_v1
+
+ROUTES = [
+    *((method, path) for path, item in whole()["paths"].items() for method in item),
+    *((method, f"/api/v1{path}") for path, item in whole_v1()["paths"].items() for method in item),
+]
+FOR_ALL = {"/health/live", "/health/ready", "/login", "/oauth/token", "/oauth/revoke", "/oauth/jwks"}
+FOR_ALL |= {"/.well-known/oauth-authorization-server"}
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with live_server(WORKFLOWS, data_dir=tmp_path_factory.mktemp("strict"), limit_sign_ins="5/minute") as server:
+        yield server
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer x", "Basic eDp4", "Bearer eyJhbGciOiJub25lIn0.e30."])
+async def test_stranger_gets_nothing_from_any_other_route(live: Live, authorization: str | None) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    async with httpx.AsyncClient(base_url=live.http_url, headers=headers, timeout=PATIENCE) as client:
+        for method, path in ROUTES:
+            if path not in FOR_ALL:
+                plain = path.replace("{", "").replace("}", "")
+                assert (await client.request(method, plain)).status_code == 401, (method, path)
+
+
+async def test_address_may_only_so_often_whatever_it_asks_for(strict: Live) -> None:
+    async with httpx.AsyncClient(base_url=strict.http_url, timeout=PATIENCE) as client:
+        requests = [
+            ("POST", "/login", {"username": "x", "password": "y"}),
+            ("POST", "/oauth/token", {"grant_type": "client_credentials", "client_id": "x", "client_secret": "y"}),
+            ("POST", "/oauth/revoke", {"token": "x"}),
+        ]
+        statuses = [(await client.request(m, path, json=body)).status_code for m, path, body in requests * 2]
+        assert statuses == [401, 401, 200, 401, 401, 429]
+        for method, path, body in requests:
+            refused = await client.request(method, path, json=body)
+            assert (refused.status_code, refused.json()["error"]) == (429, "slow_down")
+            assert int(refused.headers["retry-after"]) >= 1
+        session = await client.post("/session", json=requests[0][2], headers={"Origin": strict.http_url})
+        assert session.status_code == 429
+        assert [(await client.get("/oauth/jwks")).status_code for _ in range(6)] == [200] * 5 + [429]
