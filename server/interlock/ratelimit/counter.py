@@ -16,6 +16,7 @@ from limits import RateLimitItem
 from limits.aio.storage import Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from interlock.aio.timeouts import AnsweredWithin
 from interlock.ratelimit.permits import Permits, block_of
 from interlock.ratelimit.windows import Windows
 
@@ -77,7 +78,7 @@ class Counter:
         """How many hits there is still room for, and when there will be more room, in seconds since 1970."""
         if self._shared is not None and not self._is_suspended():
             try:
-                async with self._room, asyncio.timeout(SHARED_SECONDS):
+                async with self._room, AnsweredWithin(SHARED_SECONDS):
                     return await _left(self._shared, item, key)
             except Exception as error:
                 # Any error, as in `hit`.
@@ -96,7 +97,7 @@ class Counter:
     ) -> float | None:
         if self._is_away:
             self._ask_again_at = time.monotonic() + AWAY_SECONDS  # other calls don't wait for this try
-        async with asyncio.timeout(SHARED_SECONDS):
+        async with AnsweredWithin(SHARED_SECONDS):
             wait = await self._take(shared, item, key)
         if self._is_away:
             logger.info("rate_limits_shared_again")
