@@ -47,8 +47,8 @@ from interlock.store.migrate import migrate
 
 Message: TypeAlias = dict[str, Any]
 
-PATIENCE = 10.0
-"""Seconds until something that has to happen counts as not happening."""
+PATIENCE = 45.0
+"""Seconds until something that has to happen counts as not happening: a machine may stand still for many of them."""
 
 JWT_SECRET = "a-shared-secret-of-more-than-32-bytes-for-tests"
 MSGPACK = "interlock.v1.msgpack"

@@ -32,8 +32,8 @@ from typing import Any
 from tests.support import nursery
 
 _HOST = "127.0.0.1"
-_READY_SECONDS = 30.0
-_STOP_SECONDS = 10.0
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 30.0
 _PR_SET_PDEATHSIG = 1
 _SLOTS = 16384
 _FAILED_MS = 2000
