@@ -20,6 +20,7 @@ from limits import RateLimitItem
 from limits.aio.storage import Storage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from interlock.aio.timeouts import AnsweredWithin
 from interlock.ratelimit.permits import Permits, block_of
 from interlock.ratelimit.windows import Windows
 
@@ -103,7 +104,7 @@ class Counter:
                 known.hits = max(known.hits - 1, 0)
                 return known.hits, known.reset_at
             try:
-                async with self._room, asyncio.timeout(SHARED_SECONDS):
+                async with self._room, AnsweredWithin(SHARED_SECONDS):
                     hits, reset_at = await _left(self._shared, item, key)
                 if block_of(item) > 1:
                     self._know(name, _Left(hits, reset_at, time.monotonic() + KNOWN_SECONDS))
@@ -131,7 +132,7 @@ class Counter:
     ) -> float | None:
         if self._is_away:
             self._ask_again_at = time.monotonic() + AWAY_SECONDS  # other calls don't wait for this try
-        async with asyncio.timeout(SHARED_SECONDS):
+        async with AnsweredWithin(SHARED_SECONDS):
             wait = await self._take(shared, item, key)
         if self._is_away:
             logger.info("rate_limits_shared_again")
