@@ -7,9 +7,6 @@ MINUTES ?= 10
 NODES   ?= 3
 REDIS   ?= single
 
-# Many containers set this; without compiled files, each of the hundreds of servers that the tests start compiles everything.
-unexport PYTHONDONTWRITEBYTECODE
-
 # Node builds the web app and tests the TypeScript client. Where it isn't, `make test` takes it from a wheel.
 NPM    := $(or $(shell command -v npm 2>/dev/null),$(abspath $(BIN))/npm)
 CLIENT := clients/typescript
