@@ -109,7 +109,10 @@ class SigningKeys:
         return jwt.encode(whole, signer.key, ALGORITHM, headers={"kid": signer.kid, "typ": TYPE})
 
     def is_ours(self, token: str) -> bool:
-        """Return True if a token says that it is of this server, so that nobody else's keys count for it."""
+        """Return True if a token says that it is of this server, so that nobody else's keys count for it.
+
+        What an identity provider issues under the same name is no such token, unless it is an `at+jwt`, too.
+        """
         if not token.startswith("eyJ"):
             return False
         try:
@@ -117,7 +120,8 @@ class SigningKeys:
             claims = jwt.decode(token, options={"verify_signature": False})
         except (jwt.PyJWTError, ValueError, RecursionError):
             return False
-        return claims.get("iss") == self.issuer or (header.get("typ") == TYPE and header.get("kid") in self._public)
+        is_named = claims.get("iss") == self.issuer or header.get("kid") in self._public
+        return header.get("typ") == TYPE and is_named
 
     async def verified(self, token: str) -> dict[str, Any]:
         """Return the claims of a token of this server.
