@@ -22,7 +22,8 @@ class Given:
     """An authenticator: the token is the user's id."""
 
     async def authenticate(self, token: str) -> Principal:
-        return Principal(token, frozenset({"admin"}), account=ACME, issuer="https://idp.example")
+        issuer = None if token == "operator" else "https://idp.example"
+        return Principal(token, frozenset({"admin"}), account=ACME, issuer=issuer)
 
 
 class Kept:
@@ -132,6 +133,7 @@ async def test_who_cant_be_looked_up_is_never_called_wrong(kept: Kept) -> None:
     kept.is_away = True
     with pytest.raises(AuthUnavailable):
         await directory.authenticate("alice")
+    assert (await directory.authenticate("operator")).user_id == "operator"
 
 
 async def test_what_is_known_is_bounded(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
