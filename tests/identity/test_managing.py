@@ -196,8 +196,15 @@ async def test_open_sockets_and_streams_end_when_their_token_is_revoked(live: Li
     async with live.connect() as talk, http(live, token) as client, admin(live) as root:
         await talk.authenticate(token)
         run_id = await talk.start("held")
-        async with client.stream("GET", f"/workflows/held/runs/{run_id}/resume") as stream:
+        path = f"/workflows/held/runs/{run_id}/resume"
+        ticket = (await client.post("/stream-tickets", {"path": path})).json()["ticket"]
+        async with (
+            client.stream("GET", path) as stream,
+            http(live, None) as page,
+            page.stream("GET", path, params={"ticket": ticket}) as by_ticket,
+        ):
             await stream.next()
+            await by_ticket.next()
             if change == "revoke":
                 assert (await root.ask("POST", f"/users/{alice.id}/revoke")).status_code == 204
             elif change == "sign out":
@@ -205,7 +212,9 @@ async def test_open_sockets_and_streams_end_when_their_token_is_revoked(live: Li
             else:
                 assert (await root.ask("PATCH", f"/users/{alice.id}", change)).status_code == 200
             assert (await talk.until("auth_required"))[-1]["code"] == "expired_token"
-            assert (await stream.until("auth_required"))[-1]["code"] == "expired_token"
+            for each in (stream, by_ticket):
+                assert (await each.until("auth_required"))[-1]["code"] == "expired_token"
+            assert (await page.ask("GET", path, params={"ticket": ticket})).status_code == 401
         await talk.send(action="cancel-workflow", workflow_id="held", run_id=run_id, request_id="late")
         assert (await talk.until("auth_required", request_id="late"))[-1]
         await talk.send(action="authenticate", token=token)

@@ -35,10 +35,12 @@ class Kept:
     def __init__(self) -> None:
         self.keys: list[SigningKey] = []
         self.is_away = False
+        self.reads = 0
 
     async def signing_keys(self, now: int) -> list[SigningKey]:
         if self.is_away:
             raise StoreUnavailable
+        self.reads += 1
         return sorted((each for each in self.keys if each.ends_at > now), key=lambda each: each.signs_from)
 
     async def keep_signing_key(self, key: SigningKey, *, after: str | None) -> bool:
@@ -127,6 +129,17 @@ async def test_lost_key_of_secrets_makes_a_new_signing_key_and_old_tokens_go_on(
     new = await keys.signed({"sub": "bob"})
     assert kid_of(new) != kid_of(old)
     assert (await keys.verified(old))["sub"] == "alice"
+
+
+async def test_keys_that_nobody_knows_are_looked_for_once_for_all_who_ask(kept: Kept, clock: Clock) -> None:
+    keys = node(kept, clock)
+    real = await keys.signed({"sub": "alice"})
+    unknown = await node(Kept(), clock).signed({"sub": "alice"})
+    before = kept.reads
+    found = await asyncio.gather(*(keys.verified(unknown) for _ in range(50)), return_exceptions=True)
+    assert all(isinstance(each, InvalidToken) for each in found)
+    assert kept.reads == before + 1
+    assert await keys.verified(real)
 
 
 async def test_without_a_key_to_seal_with_nothing_is_issued(kept: Kept, clock: Clock) -> None:

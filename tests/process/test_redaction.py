@@ -20,6 +20,7 @@ from interlock.settings import Settings
         ("redis://:s3c@ret@redis/0", "redis://***@redis/0"),
         ("Authorization: Bearer s3cret-token.x", "Authorization: Bearer ***"),
         ("GET /?token=s3cret&x=1", "GET /?token=***&x=1"),
+        (f"refresh rt_{'a' * 43} or secret cs_{'-' * 43}.", "refresh *** or secret ***."),
         ("a token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln here", "a token *** here"),
         ("http://127.0.0.1:7777/health/live", "http://127.0.0.1:7777/health/live"),
         ("mail to ada@example.org: https://example.org/a@b", "mail to ada@example.org: https://example.org/a@b"),

@@ -337,7 +337,10 @@ async def answered(
         return await do(services().identity.sign_in, address)
     except NotIssued as error:
         status = wrong if error.why is Why.INVALID_GRANT else _STATUS.get(error.why, 400)
-        return refused(error.why, str(error), status, error.retry_after)
+        answer = refused(error.why, str(error), status, error.retry_after)
+        if error.why is Why.INVALID_CLIENT and "authorization" in request.headers:
+            answer.headers["WWW-Authenticate"] = 'Basic realm="interlock"'  # as it was tried; else browsers would ask
+        return answer
     except Refusal as refusal:
         if refusal.code is ErrorCode.RATE_LIMITED:
             return refused(Why.SLOW_DOWN, refusal.message, 429, refusal.details["retry_after"])
@@ -354,7 +357,7 @@ def refused(why: Why, sentence: str, status: int, retry_after: float | None = No
     if retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
     if status == 401:
-        headers["WWW-Authenticate"] = 'Basic realm="interlock"' if why is Why.INVALID_CLIENT else "Bearer"
+        headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"error": why.value, "error_description": sentence}, status, headers=headers)
 
 

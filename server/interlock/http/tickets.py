@@ -4,7 +4,7 @@ Laws:
 - A ticket opens one stream, as the user who requested it, for 10 minutes or until the token of that request expires.
   A stream that it opened ends with it.
 - Until then it may be used any number of times, on every node, and may be revoked. Its user's rights are checked again
-  each time.
+  each time, and it counts no more once the token that it was got with is revoked.
 - It is stored as a hash, and never logged. As a part of an address, it must not be worth more than that.
 
 Source: `docs/http.md`, "EventSource".
@@ -27,6 +27,7 @@ from interlock.http.bodies import fields_of
 from interlock.http.callers import bearer, principal_of, renewed
 from interlock.http.errors import Unauthorized
 from interlock.http.shapes import ANSWERED, Answers, answers, json_of, refusals
+from interlock.identity.directory import OwnToken
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.ports.tickets import StreamTicket, Tickets
@@ -142,6 +143,7 @@ def _made(principal: Principal, path: str) -> tuple[str, StreamTicket]:
     ends = datetime.now(UTC) + LIFE
     if principal.expires_at is not None:
         ends = min(ends, principal.expires_at)
+    own = principal.given if isinstance(principal.given, OwnToken) else None
     return value, StreamTicket(
         digest=_digest(value),
         ticket_id=f"ticket-{secrets.token_hex(16)}",
@@ -153,6 +155,8 @@ def _made(principal: Principal, path: str) -> tuple[str, StreamTicket]:
         account=principal.account,
         namespaces=principal.namespaces,
         kind=principal.kind.value,
+        generation=None if own is None else own.generation,
+        grant_id=None if own is None else own.grant,
     )
 
 
@@ -166,7 +170,11 @@ def _honoured(ticket: StreamTicket | None, path: str) -> Principal:
     if expires_at <= datetime.now(UTC):
         raise Unauthorized(AuthErrorCode.EXPIRED_TOKEN, "The ticket has expired; get another one.")
     place = ticket.account, ticket.namespaces, Kind(ticket.kind)
-    return Principal(ticket.user_id, ticket.scopes, ticket.groups, expires_at, *place)
+    own = None
+    if ticket.generation is not None:
+        person = ticket.account, ticket.user_id
+        own = OwnToken(person, ticket.scopes, ticket.generation, ticket.grant_id, expires_at)
+    return Principal(ticket.user_id, ticket.scopes, ticket.groups, expires_at, *place, given=own)
 
 
 def _digest(value: str) -> str:

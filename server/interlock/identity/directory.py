@@ -18,7 +18,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import structlog
@@ -96,7 +96,7 @@ class Directory:
     async def authenticate(self, token: str) -> Principal:
         """As `Authenticator.authenticate`."""
         if self._keys.is_ours(token):
-            return await self._own(_said(await self._keys.verified(token)))
+            return await self._own(_said(await self._keys.verified(token), self._clock()))
         return await self._known(await self._given.authenticate(token))
 
     async def renewed(self, principal: Principal) -> Principal:
@@ -134,6 +134,14 @@ class Directory:
         """The principal of somebody else's token, with what the directory adds."""
         if self._revision == 0:
             return given
+        try:
+            return await self._added_to(given)
+        except AuthUnavailable:
+            if given.issuer is None:
+                return given  # the operator's own word counts also while the store is away
+            raise
+
+    async def _added_to(self, given: Principal) -> Principal:
         groups, member = given.groups, await self._member_behind(given)
         if given.issuer is not None:
             sources = await self._sources(given.account)
@@ -291,8 +299,11 @@ async def _told(call: Callable[[], Awaitable[None]]) -> None:
         logger.exception("directory_watcher_failed")
 
 
-def _said(claims: Mapping[str, Any]) -> OwnToken:
+def _said(claims: Mapping[str, Any], now: int) -> OwnToken:
     """What a verified token of this server says.
+
+    Args:
+        now: the time by the clock that it was made by, which needn't be this machine's.
 
     Raises:
         InvalidToken: not what this version understands.
@@ -302,5 +313,5 @@ def _said(claims: Mapping[str, Any]) -> OwnToken:
     if not (isinstance(account, str) and isinstance(user_id, str) and isinstance(generation, int)):
         raise InvalidToken
     scopes = parse_scopes(str(claims.get("scope", "")))
-    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    expires_at = datetime.now(UTC) + timedelta(milliseconds=claims["exp"] * 1000 - now)
     return OwnToken((account, user_id), scopes, generation, grant if isinstance(grant, str) else None, expires_at)

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import ECAlgorithm
 
 from interlock.auth.errors import AuthUnavailable, ExpiredToken, InvalidToken
+from interlock.auth.token_list import MAX_TOKEN_BYTES
 from interlock.secrets.port import SecretUnreadable, Vault
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.grants import Grants, SigningKey
@@ -93,6 +94,7 @@ class SigningKeys:
         self._read_at = float("-inf")
         self._signer: _Signer | None = None
         self._lock = asyncio.Lock()
+        self._learning: asyncio.Task[None] | None = None
 
     # ── Issuing and checking ────────────────────────────────────────────────────────────────────────────
 
@@ -109,15 +111,19 @@ class SigningKeys:
         return jwt.encode(whole, signer.key, ALGORITHM, headers={"kid": signer.kid, "typ": TYPE})
 
     def is_ours(self, token: str) -> bool:
-        """Return True if a token says that it is of this server, so that nobody else's keys count for it."""
-        if not token.startswith("eyJ"):
+        """Return True if a token says that it is of this server, so that nobody else's keys count for it.
+
+        What an identity provider issues under the same name is no such token, unless it is an `at+jwt`, too.
+        """
+        if not token.startswith("eyJ") or len(token) > MAX_TOKEN_BYTES:
             return False
         try:
             header = jwt.get_unverified_header(token)
             claims = jwt.decode(token, options={"verify_signature": False})
         except (jwt.PyJWTError, ValueError, RecursionError):
             return False
-        return claims.get("iss") == self.issuer or (header.get("typ") == TYPE and header.get("kid") in self._public)
+        is_named = claims.get("iss") == self.issuer or header.get("kid") in self._public
+        return header.get("typ") == TYPE and is_named
 
     async def verified(self, token: str) -> dict[str, Any]:
         """Return the claims of a token of this server.
@@ -145,7 +151,8 @@ class SigningKeys:
     async def published(self) -> JsonObject:
         """The public keys, as a JSON Web Key Set."""
         try:
-            await self._read_again_after(COOLDOWN_SECONDS)
+            if self._seconds_left() <= 0:
+                await self._learn()
         except StoreUnavailable:
             if not self._keys:
                 raise
@@ -154,7 +161,7 @@ class SigningKeys:
     async def _key(self, kid: str) -> Any:
         if kid not in self._public or self._is_over(kid):
             try:
-                await self._read_again_after(COOLDOWN_SECONDS)
+                await self._learn()
             except StoreUnavailable:
                 raise AuthUnavailable from None
         if kid not in self._public or self._is_over(kid):
@@ -221,9 +228,20 @@ class SigningKeys:
         if await self._store.keep_signing_key(key, after=last):
             logger.info("signing_key_made", kid=key.kid)
 
-    async def _read_again_after(self, seconds: float) -> None:
-        if asyncio.get_running_loop().time() - self._read_at >= seconds:
-            await self._read()
+    async def _learn(self) -> None:
+        """Read the keys, after whoever asks now: once for all who ask meanwhile, and not too often."""
+        if self._learning is None or self._learning.done():
+            self._learning = asyncio.create_task(self._read_in_time(), name="read the signing keys")
+            self._learning.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._learning)
+
+    async def _read_in_time(self) -> None:
+        await asyncio.sleep(max(self._seconds_left(), 0.0))
+        await self._read()
+
+    def _seconds_left(self) -> float:
+        """How long the store isn't to be asked again."""
+        return self._read_at + COOLDOWN_SECONDS - asyncio.get_running_loop().time()
 
     async def _read(self) -> None:
         self._read_at = asyncio.get_running_loop().time()

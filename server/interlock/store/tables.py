@@ -321,6 +321,9 @@ stream_tickets = Table(
     _account(),
     Column("namespaces", Text, nullable=False, server_default="[]"),
     Column("kind", Text, nullable=False, server_default="user"),
+    # Of a user with a token of this server's own: what revokes the ticket together with it.
+    Column("generation", BigInteger),
+    Column("grant_id", Text),
     PrimaryKeyConstraint("digest", name="pk_stream_tickets"),
     sqlite_with_rowid=False,
 )

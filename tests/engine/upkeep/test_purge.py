@@ -21,6 +21,7 @@ class Old:
         self.changes = keys - 1
         self.tickets = keys
         self.messages = 2 * keys
+        self.of_sign_ins = {"grants": keys, "attempts": keys, "signing_keys": 1}
         self.away = away
         self.rounds: list[int] = []
 
@@ -48,6 +49,20 @@ class Old:
         self.messages -= count
         return count
 
+    async def forget_grants(self, limit: int = 1) -> int:
+        return self._forget("grants", limit)
+
+    async def forget_attempts(self, limit: int = 1) -> int:
+        return self._forget("attempts", limit)
+
+    async def forget_signing_keys(self, limit: int = 1) -> int:
+        return self._forget("signing_keys", limit)
+
+    def _forget(self, what: str, limit: int) -> int:
+        count = min(limit, self.of_sign_ins[what])
+        self.of_sign_ins[what] -= count
+        return count
+
 
 async def test_what_is_old_is_forgotten_round_by_round() -> None:
     old = Old(2 * ROUND + 3)
@@ -66,6 +81,7 @@ async def test_house_is_kept_again_and_again_also_after_an_outage() -> None:
     assert old.changes == 0
     assert old.tickets == 0
     assert old.messages == 0
+    assert set(old.of_sign_ins.values()) == {0}
 
 
 async def test_nothing_is_forgotten_of_a_store_that_has_nothing_old(storage: Storage) -> None:

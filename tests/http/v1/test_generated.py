@@ -44,6 +44,9 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("listVersions", "createVersion", "getVersion", "deleteDraft", "publishVersion", "getDiagram"),
         *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
         *("listThreads", "resumeThread", "listHistory", "getEvent", "listErrors"),
+        *("addUser", "listUsers", "getUser", "changeUser", "revokeUser", "changePassword", "listDirectoryChanges"),
+        *("addGroup", "listGroups", "listMembers", "addMember", "removeMember"),
+        *("addClient", "listClients", "revokeClient"),
     }
     for name, described in operations.items():
         assert described["summary"], name

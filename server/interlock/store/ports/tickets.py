@@ -17,6 +17,7 @@ class StreamTicket:
         ticket_id: the id for revoking it.
         path: the path of the stream, from the application's root, without percent-encoding.
         expires_at: in milliseconds since 1970.
+        generation, grant_id: of a token of this server's own that it was got with: what revokes both.
     """
 
     digest: str
@@ -29,6 +30,8 @@ class StreamTicket:
     account: str = DEFAULT_ACCOUNT
     namespaces: frozenset[str] = frozenset()
     kind: str = "user"
+    generation: int | None = None
+    grant_id: str | None = None
 
 
 class Tickets(Protocol):

@@ -20,6 +20,8 @@ def upgrade() -> None:
     _changes()
     _grants()
     _keys()
+    op.add_column("stream_tickets", sa.Column("generation", sa.BigInteger))
+    op.add_column("stream_tickets", sa.Column("grant_id", sa.Text))
 
 
 def _members() -> None:
