@@ -89,6 +89,8 @@ async def test_every_route_wants_a_scope_and_names_it_before_it_looks_at_anythin
     own_id = "asked-1"
     async with api(attacked, STRANGER) as stranger:
         for method, path in routes():
+            if path == "/password":  # everybody's own
+                continue
             answer = await stranger.client.request(
                 method, filled(path), content=b"{" * 1_000_000, headers={"X-Request-Id": own_id}
             )
