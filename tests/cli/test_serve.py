@@ -17,6 +17,7 @@ import pytest
 import structlog
 from tests.cli.conftest import COMMAND, Cli, environment_of
 from tests.cli.test_commands import FLOWS
+from tests.support import nursery
 from tests.support.live import PATIENCE
 from tests.support.services import free_port
 
@@ -124,7 +125,7 @@ def serving(
     """`interlock serve` in this folder, from its banner on."""
     (folder / "flows.py").write_text(FLOWS)
     given = {"INTERLOCK_URL": None, "INTERLOCK_TOKEN": None, "PYTHONUNBUFFERED": "1", **variables}
-    process = subprocess.Popen(
+    process = nursery.Popen(
         [*COMMAND, "serve", *target, *options],
         cwd=folder,
         env=environment_of("", given),

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from tests.docs.reading import HERE, Block, blocks, read, section, table, ticked
+from tests.support import nursery
 from tests.support.live import ROOT, Live, live_server
 
 import interlock
@@ -89,14 +90,11 @@ def without_particulars(text: str) -> list[str]:
 def said(command: str, typed: str, live: Live) -> str:
     program, *arguments = shlex.split(command)
     assert program == "interlock"
-    done = subprocess.run(
+    done = nursery.run(
         [sys.executable, "-m", "interlock.cli", *arguments],
         env={**os.environ, "INTERLOCK_URL": live.http_url, "TERM": "dumb", "COLUMNS": "200"},
         input=typed,
-        capture_output=True,
-        text=True,
         timeout=60,
-        check=False,
     )
     return done.stdout + done.stderr
 

@@ -18,7 +18,8 @@ def headers() -> Iterator[tuple[str, str]]:
     """The `Source:` paragraph of each module that has one."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            header = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            text = path.read_text("utf-8")
+            header = (ast.get_docstring(ast.parse(text)) or "") if "\nSource: " in text else ""
             if "\nSource: " in header:
                 source = header.partition("\nSource: ")[2].partition("\n\n")[0]
                 yield str(path.relative_to(ROOT)), " ".join(source.split())

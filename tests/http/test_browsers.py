@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,17 +14,19 @@ import pytest
 from fastapi import FastAPI
 from tests.http.workflows import workflows
 from tests.support.live import ALICE, Live, live_server, settings_with
+from tests.support.nursery import ROOT
 from tests.support.talk import http
 
 from interlock import create_app
 from interlock.http.cors import ASKED, METHODS, TOLD
-from interlock.http.openapi import whole
+from interlock.http.openapi import DOCUMENT
 from interlock.settings import Settings
 
 PAGE = "https://app.example.com"
 LISTED = {"allowed_origins": (PAGE,)}
-PATHS = sorted(path.format(workflow_id="confirm", run_id="run-x", ticket_id="x") for path in whole()["paths"])
-GETTABLE = [path for path, item in whole()["paths"].items() if "get" in item]
+ROUTES: dict[str, dict[str, object]] = json.loads((ROOT / DOCUMENT).read_text())["paths"]
+PATHS = sorted(path.format(workflow_id="confirm", run_id="run-x", ticket_id="x") for path in ROUTES)
+GETTABLE = [path for path, item in ROUTES.items() if "get" in item]
 
 
 @pytest.fixture(scope="module")

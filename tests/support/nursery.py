@@ -111,7 +111,9 @@ def _words(command: Any) -> dict[str, Any] | None:
 
 
 def _python(environment: Any) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+    """What is for the interpreter's start, but for what `_open_files` sees to."""
+    without = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON") and name not in without}
 
 
 # ── This process's side ─────────────────────────────────────────────────────────────────────────────────
