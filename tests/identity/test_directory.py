@@ -35,6 +35,7 @@ class Kept:
         self.asked = 0
         self.is_away = False
         self.meanwhile: Any = None
+        self.in_groups = False
 
     def change(self, user_id: str, *, disabled: bool = False) -> None:
         """Add or change a member."""
@@ -60,13 +61,18 @@ class Kept:
             raise StoreUnavailable
         self.asked += 1
         found = self.of.get(subject)
-        if self.meanwhile is not None:
-            meanwhile, self.meanwhile = self.meanwhile, None
-            await meanwhile()
+        if not self.in_groups:
+            await self._meanwhile()
         return found
 
     async def groups(self, account: str) -> list[Group]:
+        await self._meanwhile()
         return []
+
+    async def _meanwhile(self) -> None:
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
 
     async def directory_changes(self, after: int, limit: int) -> list[DirectoryChange]:
         if self.is_away:
@@ -114,8 +120,11 @@ async def test_somebody_is_asked_for_once_until_they_change(kept: Kept) -> None:
     assert kept.asked == 2
 
 
-async def test_what_was_read_before_a_change_is_neither_given_nor_kept(kept: Kept) -> None:
+@pytest.mark.parametrize("in_groups", [False, True])
+async def test_what_was_read_before_a_change_is_neither_given_nor_kept(kept: Kept, in_groups: bool) -> None:
+    """Whether it changes while somebody is read, or after that, while their groups are."""
     kept.change("bob")
+    kept.in_groups = in_groups
     directory = await made(kept)
 
     async def disable() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from tests.identity.conftest import ALL, FAR, MANAGER, PASSWORD, ROOT, add, admin, ask, new_name, sign_in, status_of
 from tests.support.api_v1 import api, error_of
 from tests.support.live import ALICE, JWT_SECRET, Live
 from tests.support.talk import http
+
+from interlock.socket.transport import Outlet
 
 
 async def test_people_are_listed_shown_and_found_by_name_without_secrets(live: Live) -> None:
@@ -342,3 +346,26 @@ async def test_many_changes_of_one_person_at_once_lose_none(live: Live) -> None:
         assert set(statuses) <= {200, 409}
         history = await root.get("/directory/changes", user_id=alice.id)
     assert statuses.count(200) == len(history["changes"]) - 1
+
+
+async def test_change_while_a_socket_authenticates_isnt_missed(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user is disabled after their token was judged, and before the socket has said so."""
+    alice = await add(live)
+    token, known, is_done = (await sign_in(live, alice))["token"], Outlet.known, threading.Event()
+
+    def disable() -> None:
+        headers = {"Authorization": f"Bearer {ROOT}"}
+        url = f"{live.http_url}/api/v1/users/{alice.id}"
+        assert httpx.patch(url, json={"disabled": True}, headers=headers, timeout=20).status_code == 200
+
+    async def late(outlet: Outlet) -> None:
+        await known(outlet)
+        if not is_done.is_set():
+            is_done.set()
+            await asyncio.to_thread(disable)
+
+    monkeypatch.setattr(Outlet, "known", late)
+    async with live.connect() as talk:
+        await talk.next()
+        await talk.send(action="authenticate", token=token)
+        assert (await talk.until("auth_required"))[-1]["code"] == "expired_token"

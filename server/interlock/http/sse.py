@@ -128,16 +128,24 @@ class RunRequest:
             self._follower.close()
 
     async def changed(self) -> None:
-        """The directory has something new about the user: end the stream, if their token counts no more."""
+        """The directory has something new about the user: end the stream, if they may not follow the run any more."""
         try:
-            renewed = await self._services.identity.directory.renewed(self._principal)
-            if self._follower is not None:
+            renewed = await self._renewed()
+            if renewed is not None and self._follower is not None:
                 await self._services.engine.runs.readable(renewed, self.follower.cursor.run_id)
-        except AuthUnavailable:
-            return
-        except (AuthError, Refusal):
+        except Refusal:
             self._is_over = True
-            self._awake.set()
+        self._awake.set()
+
+    async def _renewed(self) -> Principal | None:
+        """The user as the directory has them now; None if that isn't known, or the token counts no more."""
+        try:
+            return await self._services.identity.directory.renewed(self._principal)
+        except AuthUnavailable:
+            return None
+        except AuthError:
+            self._is_over = True
+            return None
 
     def stop(self) -> None:
         """End the stream, because the server stops."""
@@ -198,6 +206,7 @@ class RunRequest:
             Refusal: `unavailable`, because the server stops.
         """
         follower = self.follower
+        await self._renewed()  # it may have changed between the token's check and this
         while True:
             self._awake.clear()
             ends = follower.is_over or (self._waits and not follower.cursor.is_behind)

@@ -96,8 +96,10 @@ class Directory:
     async def authenticate(self, token: str) -> Principal:
         """As `Authenticator.authenticate`."""
         if self._keys.is_ours(token):
-            return await self._own(_said(await self._keys.verified(token), self._clock()))
-        return await self._known(await self._given.authenticate(token))
+            own = _said(await self._keys.verified(token), self._clock())
+            return await self._judged(lambda: self._own(own))
+        given = await self._given.authenticate(token)
+        return await self._judged(lambda: self._known(given))
 
     async def renewed(self, principal: Principal) -> Principal:
         """Return the principal as the directory has it now.
@@ -108,8 +110,17 @@ class Directory:
         """
         given = principal.given
         if isinstance(given, OwnToken):
-            return await self._own(given)
-        return await self._known(given if isinstance(given, Principal) else principal)
+            return await self._judged(lambda: self._own(given))
+        before = given if isinstance(given, Principal) else principal
+        return await self._judged(lambda: self._known(before))
+
+    async def _judged(self, judge: Callable[[], Awaitable[Principal]]) -> Principal:
+        """The principal by what is known at the moment of returning: whoever watches from then on misses nothing."""
+        while True:
+            forgotten = self._forgotten
+            principal = await judge()
+            if forgotten == self._forgotten:
+                return principal
 
     async def _own(self, token: OwnToken) -> Principal:
         account, user_id = token.person

@@ -78,6 +78,7 @@ class Socket:
         self.authenticator = services.authenticator
         self._directory = services.identity.directory
         self._unwatch: Callable[[], None] | None = None
+        self._changes = 0
         self.outlet = outlet
         self.limits = limits
         self.places = places
@@ -261,6 +262,7 @@ class Socket:
             return
         if self._unwatch is None:
             self._unwatch = self._directory.watch(principal.person, self._changed)
+        changes = self._changes
         self.principal = principal
         await self.outlet.known()
         await self._drop_forbidden(principal)
@@ -275,6 +277,8 @@ class Socket:
                 request_id=message.request_id,
             )
         )
+        if changes != self._changes:  # since the token was judged
+            await self._look_again()
 
     async def _drop_forbidden(self, principal: Principal) -> None:
         """Unfollow the runs that the bearer of a fresh token may not read."""
@@ -304,7 +308,12 @@ class Socket:
         self._call_at(self.limits.auth_timeout, self._auth_timed_out)
 
     async def _changed(self) -> None:
-        """The directory has something new about the user: their groups and scopes, or that the token counts no more."""
+        """The directory has something new about the user."""
+        self._changes += 1
+        await self._look_again()
+
+    async def _look_again(self) -> None:
+        """Go on with the groups and scopes that the user has now, or not at all, if the token counts no more."""
         if self.principal is None or not self.may_follow:
             return
         before = self.principal
