@@ -16,6 +16,7 @@ from .ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Runs
 from .ports.sessions import Sessions
 from .ports.tickets import StreamTicket, Tickets
 from .ports.timers import StoreClock, Timers
+from .ports.vault import ItemKind, VaultItem, VaultItems
 from .ports.waiting import Waiting, WaitingFilter
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "FeedEnds",
     "IdempotencyKey",
     "IdempotencyKeys",
+    "ItemKind",
     "KeptAnswer",
     "ListedRun",
     "NewRun",
@@ -48,6 +50,8 @@ __all__ = [
     "StreamTicket",
     "Tickets",
     "Timers",
+    "VaultItem",
+    "VaultItems",
     "Waiting",
     "WaitingFilter",
 ]
@@ -64,6 +68,7 @@ class Store(
     Outbox,
     Tickets,
     DefinitionStore,
+    VaultItems,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

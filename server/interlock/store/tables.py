@@ -378,6 +378,31 @@ publications = Table(
     PrimaryKeyConstraint("only", name="pk_publications"),
 )
 
+# What is kept sealed for an account. `namespace` is '' for what its whole account may use, `sealed` for what has no value.
+vault_items = Table(
+    "vault_items",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    PrimaryKeyConstraint("account", "kind", "namespace", "name", name="pk_vault_items"),
+)
+
+# For each account, how often its items were changed.
+vault_revisions = Table(
+    "vault_revisions",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account", name="pk_vault_revisions"),
+)
+
 log_heads = Table(
     "log_heads",
     metadata,

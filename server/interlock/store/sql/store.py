@@ -15,6 +15,7 @@ from .runs import SqlRuns
 from .sessions import SqlSessions
 from .tickets import SqlTickets
 from .timers import SqlTimers
+from .vault import SqlVaultItems
 from .waiting import SqlWaiting
 
 
@@ -29,6 +30,7 @@ class SqlStore(
     SqlOutbox,
     SqlTickets,
     SqlDefinitions,
+    SqlVaultItems,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 
