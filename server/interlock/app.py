@@ -12,7 +12,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -59,7 +59,11 @@ from interlock.log.sql import SqlArchive, SqlLog
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.environment import EnvironmentSecrets
-from interlock.secrets.keys import vault_of
+from interlock.secrets.every import EverySecret
+from interlock.secrets.kept import Keeper
+from interlock.secrets.keys import vault_of, vault_to_keep
+from interlock.secrets.rules import fences_in
+from interlock.secrets.stored import StoredSecrets
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
@@ -109,7 +113,7 @@ class Interlock:
     ) -> None:
         self._code = CodeDefinitions(workflows)
         self._vault = vault_of(settings, self._code.first_with_secrets)
-        self._secrets = EnvironmentSecrets(os.environ)
+        self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
@@ -144,6 +148,7 @@ class Interlock:
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
+            keeper = Keeper(store, cache(partial(vault_to_keep, self.settings)))
             stored = StoredDefinitions(store, compiled)
             definitions = EveryDefinition(self._code, stored)
             engine = Engine(
@@ -161,7 +166,7 @@ class Interlock:
                 logic=LogicRunners(
                     scripts,
                     HttpCalls(self.settings.http_allow, counters=self.counters),
-                    self._secrets,
+                    EverySecret(keeper, self._environment),
                     _writer(self.settings.ai_model),
                 ),
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
@@ -169,7 +174,17 @@ class Interlock:
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            self._services = Services(engine, definitions, hub, feed, store, self._authenticator, limits, scripts.check)
+            self._services = Services(
+                engine,
+                definitions,
+                hub,
+                feed,
+                store,
+                self._authenticator,
+                limits,
+                StoredSecrets(keeper, self._environment),
+                scripts.check,
+            )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())

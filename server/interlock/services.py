@@ -11,6 +11,7 @@ from interlock.engine.engine import Engine
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.ratelimit import RateLimits
+from interlock.secrets.stored import StoredSecrets
 from interlock.store.port import Store
 
 
@@ -29,4 +30,5 @@ class Services:
     store: Store
     authenticator: Authenticator
     rate_limits: RateLimits
+    secrets: StoredSecrets
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

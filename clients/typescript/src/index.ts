@@ -65,6 +65,7 @@ export type {
   TransitionDefinition,
   Validation,
 } from "./machines.js";
+export { type SecretInfo, type SecretOptions, Secrets } from "./secrets.js";
 export { mayDecide } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";
 export { expecting } from "./optimistic.js";

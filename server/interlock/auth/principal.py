@@ -22,9 +22,10 @@ DECIDE: Final = "workflows:decide"
 READ: Final = "workflows:read"
 WRITE: Final = "workflows:write"
 WEBHOOKS: Final = "webhooks:manage"
+SECRETS: Final = "secrets:manage"
 ADMIN: Final = "admin"
 
-ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, ADMIN})
+ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, SECRETS, ADMIN})
 USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ})
 """The scopes for working with workflows: those of a configured token that lists none."""
 

@@ -190,4 +190,13 @@ def _add_serve() -> None:
 
 _add_serve()
 
+
+def _add_secrets() -> None:
+    from interlock.cli.secrets import app as secrets
+
+    app.add_typer(secrets, name="secrets")
+
+
+_add_secrets()
+
 __all__ = ["ExitCode", "app"]

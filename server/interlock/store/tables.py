@@ -378,7 +378,8 @@ publications = Table(
     PrimaryKeyConstraint("only", name="pk_publications"),
 )
 
-# What is kept sealed for an account. `namespace` is '' for what its whole account may use, `sealed` for what has no value.
+# What is kept sealed for an account. `namespace` is '' for what its whole account may use, `sealed` is '' for what has
+# no value.
 vault_items = Table(
     "vault_items",
     metadata,

@@ -38,6 +38,7 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("listVersions", "createVersion", "getVersion", "deleteDraft", "publishVersion", "getDiagram"),
         *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
         *("listThreads", "resumeThread", "listHistory", "getEvent"),
+        *("listSecrets", "putSecret", "deleteSecret", "rotateSecrets"),
     }
     for name, described in operations.items():
         assert described["summary"], name

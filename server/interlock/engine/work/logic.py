@@ -8,6 +8,7 @@ Source: `docs/machines.md`, "Logic".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +16,8 @@ from typing import Protocol
 
 import structlog
 
+from interlock.secrets.fence import Asker, Secret, Secrets
+from interlock.store.port import StoreUnavailable
 from interlock.workflow.activities import HttpCall, Instruct, LogicError, Returned, Script
 from interlock.workflow.program import legible
 from interlock_protocol.types import JsonValue
@@ -22,6 +25,9 @@ from interlock_protocol.types import JsonValue
 logger = structlog.get_logger(__name__)
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+RETRY_SECONDS = 0.5
+"""How often secrets are asked for while the store is away."""
 
 MAX_TEXT = 2000
 """The longest text of a model, in characters."""
@@ -44,14 +50,14 @@ class ScriptRunner(Protocol):
 class CallRunner(Protocol):
     """Makes requests over HTTP."""
 
-    async def run(self, call: HttpCall, secrets: Mapping[str, str], *, headers: Mapping[str, str]) -> Returned:
+    async def run(self, call: HttpCall, secrets: Mapping[str, Secret], *, headers: Mapping[str, str]) -> Returned:
         """Make a request.
 
         Args:
             headers: sent unless the call has its own.
 
         Raises:
-            LogicError: `http_error` or `http_timeout`.
+            LogicError: `http_error`, `http_timeout` or `secret_not_allowed`.
         """
 
     async def aclose(self) -> None:
@@ -63,13 +69,6 @@ class TextWriter(Protocol):
 
     async def write(self, prompt: str, data: JsonValue, model: str | None) -> str | None:
         """Write a text; None if there is no model."""
-
-
-class Secrets(Protocol):
-    """The secrets that the logic of an account may use."""
-
-    def of(self, account: str) -> Mapping[str, str]:
-        """Return the secrets of an account, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +91,22 @@ class LogicRunners:
         """
         if isinstance(activity, Instruct):
             return Returned(await self._written(activity))
-        secrets = {} if self.secrets is None else self.secrets.of(activity.account)
+        secrets = await self._secrets_of(activity.asker)
         if isinstance(activity, Script):
             if self.scripts is None:
                 raise LogicError("script_error", "This server runs no scripts.")
-            return await self.scripts.run(activity, secrets)
+            return await self.scripts.run(activity, _for_scripts(secrets, activity.asker))
         if self.calls is None:
             raise LogicError("http_error", "This server makes no requests.")
         return await self.calls.run(activity, secrets, headers=headers)
+
+    async def _secrets_of(self, asker: Asker) -> Mapping[str, Secret]:
+        while self.secrets is not None:
+            # An unavailable store must not fail the logic: it begins when the store is back.
+            with contextlib.suppress(StoreUnavailable):
+                return await self.secrets.of(asker)
+            await asyncio.sleep(RETRY_SECONDS)
+        return {}
 
     async def _written(self, activity: Instruct) -> str | None:
         """The text that a model writes. A halt waits for no model: without a text, it tells what it has."""
@@ -118,3 +125,12 @@ class LogicRunners:
         for runner in (self.scripts, self.calls):
             if runner is not None:
                 await runner.aclose()
+
+
+def _for_scripts(secrets: Mapping[str, Secret], asker: Asker) -> Mapping[str, str]:
+    """The secrets that the scripts of a workflow are given."""
+    return {
+        name: each.value
+        for name, each in secrets.items()
+        if each.value is not None and each.fence.script and each.fence.lets_use(asker.workflow_id)
+    }

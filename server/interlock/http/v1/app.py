@@ -18,6 +18,7 @@ from interlock.http.v1.instance_work import Instances
 from interlock.http.v1.instances import make_instances_router
 from interlock.http.v1.openapi import described
 from interlock.http.v1.request_ids import RequestIds
+from interlock.http.v1.secrets import make_secrets_router
 from interlock.services import Services
 from interlock.telemetry.counters import Counters
 
@@ -42,6 +43,7 @@ def v1_app(
         make_instances_router(services, instances),  # before definitions, of which none has these names
         make_history_router(services, instances),
         make_definitions_router(services),
+        make_secrets_router(services),
     )
 
     async def document(_: Request) -> Response:

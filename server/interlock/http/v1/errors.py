@@ -36,9 +36,11 @@ class Code(StrEnum):
     INSTANCE_NOT_FOUND = "instance_not_found"
     THREAD_NOT_FOUND = "thread_not_found"
     EVENT_NOT_FOUND = "event_not_found"
+    SECRET_NOT_FOUND = "secret_not_found"  # noqa: S105 - a code
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     CONCURRENT_MODIFICATION = "concurrent_modification"
+    NO_SECRETS_KEY = "no_secrets_key"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     RATE_LIMITED = "rate_limited"
@@ -48,6 +50,7 @@ class Code(StrEnum):
     SCRIPT_TIMEOUT = "script_timeout"
     HTTP_ERROR = "http_error"
     HTTP_TIMEOUT = "http_timeout"
+    SECRET_NOT_ALLOWED = "secret_not_allowed"  # noqa: S105 - a code
     UNAVAILABLE = "unavailable"
 
 
@@ -70,9 +73,11 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INSTANCE_NOT_FOUND: 404,
     Code.THREAD_NOT_FOUND: 404,
     Code.EVENT_NOT_FOUND: 404,
+    Code.SECRET_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.CONCURRENT_MODIFICATION: 409,
+    Code.NO_SECRETS_KEY: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,
     Code.RATE_LIMITED: 429,
@@ -82,6 +87,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.SCRIPT_TIMEOUT: 500,
     Code.HTTP_ERROR: 500,
     Code.HTTP_TIMEOUT: 500,
+    Code.SECRET_NOT_ALLOWED: 500,
     Code.UNAVAILABLE: 503,
 }
 

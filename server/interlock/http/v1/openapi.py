@@ -21,6 +21,7 @@ from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinitio
 from interlock.http.v1.frame import PREFIX
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance
 from interlock.http.v1.request_ids import HEADER, SANE
+from interlock.http.v1.secret_shapes import PutSecret
 from interlock_protocol.types import PROTOCOL_VERSION
 
 ABOUT: Final = """State machines as JSON: definitions with versions, instances that halt for people, their threads and
@@ -29,6 +30,7 @@ their history. Every answer is `{"data": …}` or `{"error": …}`."""
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(ErrorAnswer, WorkflowDefinition, AnyDefinition),
     *(CreateInstance, ResumeInstance, CancelInstance),
+    PutSecret,
 )
 """The models that routes name only by reference."""
 

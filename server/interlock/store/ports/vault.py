@@ -51,7 +51,7 @@ class VaultItems(Protocol):
         """The revision of an account's items; 0 before the first."""
 
     async def vault_items(self, account: str) -> tuple[int, Sequence[VaultItem]]:
-        """All items of an account, in the order of kinds, namespaces and names, and their revision, or an earlier one."""
+        """A revision, and the account's items by then or later, in the order of kinds, namespaces and names."""
 
     async def put_vault_item(self, item: VaultItem, revision: int) -> bool:
         """Store an item, or replace it, and keep when it was created.
