@@ -62,6 +62,7 @@ from interlock.secrets.environment import EnvironmentSecrets
 from interlock.secrets.every import EverySecret
 from interlock.secrets.kept import Keeper
 from interlock.secrets.keys import vault_of, vault_to_keep
+from interlock.secrets.known import Known
 from interlock.secrets.rules import fences_in
 from interlock.secrets.stored import StoredSecrets
 from interlock.services import Services
@@ -114,6 +115,8 @@ class Interlock:
         self._code = CodeDefinitions(workflows)
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
+        self.known = Known()
+        self.known.learn(self._environment.values)
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
@@ -148,7 +151,7 @@ class Interlock:
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
-            keeper = Keeper(store, cache(partial(vault_to_keep, self.settings)))
+            keeper = Keeper(store, cache(partial(vault_to_keep, self.settings)), self.known)
             stored = StoredDefinitions(store, compiled)
             definitions = EveryDefinition(self._code, stored)
             engine = Engine(

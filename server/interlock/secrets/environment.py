@@ -53,6 +53,11 @@ class EnvironmentSecrets:
     def __repr__(self) -> str:
         return f"<EnvironmentSecrets {', '.join(sorted(self._secrets))}>"
 
+    @property
+    def values(self) -> list[str]:
+        """All values, to be struck out."""
+        return [each.value for each in self._secrets.values() if each.value is not None]
+
     def of(self, account: str) -> Mapping[str, Secret]:
         """Return the secrets that an account has here, by their names: those of the environment are for the account
         `default` only, because the environment is the operator's."""

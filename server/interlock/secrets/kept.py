@@ -11,7 +11,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Final, TypeAlias
@@ -20,7 +20,9 @@ import structlog
 from pydantic_core import to_json
 
 from interlock.errors import SettingsError
+from interlock.secrets.known import Known
 from interlock.secrets.port import SecretUnreadable
+from interlock.secrets.rules import SHORTEST
 from interlock.secrets.vault import KeyedVault
 from interlock.store.ports.vault import ItemKind, VaultItem, VaultItems
 from interlock_protocol.errors import InterlockError
@@ -71,11 +73,13 @@ class Keeper:
 
     Args:
         vault: returns what seals and opens them; raises a `SettingsError` if there is no key.
+        known: learns every value.
     """
 
-    def __init__(self, store: VaultItems, vault: Callable[[], KeyedVault]) -> None:
+    def __init__(self, store: VaultItems, vault: Callable[[], KeyedVault], known: Known | None = None) -> None:
         self._store = store
         self._vault = vault
+        self._known = known or Known()
         self._kept: dict[str, tuple[float, Kept]] = {}
         self._reading: dict[str, asyncio.Task[Kept]] = {}
 
@@ -107,6 +111,7 @@ class Keeper:
             TooMany: the account has as many as it may.
         """
         account, *which = place
+        self._known.learn(texts_in(value))
         sealed = "" if value is None else self._vault().seal(value, _purpose(place))["value"]
         while True:
             self._forget(account)
@@ -173,10 +178,21 @@ class Keeper:
         if not item.sealed:
             return Opened(item, None)
         try:
-            return Opened(item, self._vault().opened(item.sealed, _purpose(item.place)))
+            value = self._vault().opened(item.sealed, _purpose(item.place))
         except (SecretUnreadable, SettingsError) as error:
             logger.warning("secret_unreadable", kind=item.kind, name=item.name, reason=str(error))
             return Opened(item, None)
+        self._known.learn(texts_in(value))
+        return Opened(item, value)
+
+
+def texts_in(value: JsonValue) -> Iterator[str]:
+    """The texts in a value that are long enough to be told from others."""
+    if isinstance(value, str) and len(value) >= SHORTEST:
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(each)
 
 
 def _purpose(place: Place) -> str:

@@ -208,13 +208,18 @@ def _refused(what: str, code: str = "http_error") -> LogicError:
     return LogicError(code, f"the HTTP request can't be sent: {what}")
 
 
+def names_in(call: HttpCall) -> frozenset[str]:
+    """Return the names of the secrets that a call uses."""
+    return frozenset(_secrets_in([call.url, dict(call.headers), call.body]))
+
+
 def _used(call: HttpCall, secrets: Mapping[str, Secret]) -> Mapping[str, Secret]:
     """Return the secrets that a call names, by their names.
 
     Raises:
         LogicError: one of them doesn't exist, can't be opened, or isn't for this workflow.
     """
-    names = sorted(_secrets_in([call.url, dict(call.headers), call.body]))
+    names = sorted(names_in(call))
     for name in names:
         shown = repr(name[:MAX_QUOTED])
         if name not in secrets:

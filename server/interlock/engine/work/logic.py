@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
 import structlog
 
+from interlock.engine.work.http_call import names_in
+from interlock.secrets.encodings import revealing
 from interlock.secrets.fence import Asker, Secret, Secrets
 from interlock.store.port import StoreUnavailable
 from interlock.workflow.activities import HttpCall, Instruct, LogicError, Returned, Script
@@ -80,11 +82,17 @@ class LogicRunners:
     secrets: Secrets | None = None
     writer: TextWriter | None = None
 
-    async def run(self, activity: Script | HttpCall | Instruct, headers: Mapping[str, str] = NO_HEADERS) -> Returned:
+    async def run(
+        self,
+        activity: Script | HttpCall | Instruct,
+        headers: Mapping[str, str] = NO_HEADERS,
+        learn: Callable[[Collection[str]], None] = lambda _: None,
+    ) -> Returned:
         """Run one piece of logic.
 
         Args:
             headers: what a call tells of its cause.
+            learn: called with the texts that reveal what it is given, before it is given that.
 
         Raises:
             LogicError: it failed.
@@ -95,10 +103,14 @@ class LogicRunners:
         if isinstance(activity, Script):
             if self.scripts is None:
                 raise LogicError("script_error", "This server runs no scripts.")
-            return await self.scripts.run(activity, _for_scripts(secrets, activity.asker))
+            given = _for_scripts(secrets, activity.asker)
+            learn(revealing(given.values()))
+            return await self.scripts.run(activity, given)
         if self.calls is None:
             raise LogicError("http_error", "This server makes no requests.")
-        return await self.calls.run(activity, secrets, headers=headers)
+        used = {name: secrets[name] for name in names_in(activity) if name in secrets}
+        learn(revealing(each.value for each in used.values() if each.value is not None))
+        return await self.calls.run(activity, used, headers=headers)
 
     async def _secrets_of(self, asker: Asker) -> Mapping[str, Secret]:
         while self.secrets is not None:

@@ -115,7 +115,8 @@ class Worker:
             case Evaluation(function, given):
                 return await call(function, given)
             case Script() | HttpCall() | Instruct():
-                return await self._logic.run(activity, self._traces.headers(self._writer.state.run_id))
+                headers = self._traces.headers(self._writer.state.run_id)
+                return await self._logic.run(activity, headers, self.secrets.update)
             case ThreadEnd():
                 return await self._thread_ended(activity, work)
 
