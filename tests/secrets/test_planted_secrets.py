@@ -42,7 +42,6 @@ SCRIPTS = {
     "logs": "for (const n in secrets) console.log(n, secrets[n], JSON.stringify(secrets)); return {}",
     "throws": "console.log(secrets.S0); throw Error(Object.values(secrets).join(' '))",
     "keys": "return { [secrets.S1]: 1, deep: [{ [secrets.S2]: secrets.S3 }] }",
-    "late": "console.log(secrets.S4); for (;;);",
     "large": "return { big: secrets.S5.repeat(200000) }",
 }
 
