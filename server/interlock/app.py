@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
+from interlock.addresses import Allowed
 from interlock.aio.tasks import end
 from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
@@ -35,7 +36,9 @@ from interlock.engine.engine import Engine
 from interlock.engine.upkeep.outbox import OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
+from interlock.engine.work.guarded import GuardedTransport
 from interlock.engine.work.http_call import HttpCalls
+from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.script import Scripts
 from interlock.following.feed import Feed
@@ -60,6 +63,7 @@ from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.environment import EnvironmentSecrets
 from interlock.secrets.every import EverySecret
+from interlock.secrets.integrations import KeptIntegrations
 from interlock.secrets.kept import Keeper
 from interlock.secrets.keys import vault_of, vault_to_keep
 from interlock.secrets.known import Known
@@ -152,6 +156,8 @@ class Interlock:
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
             keeper = Keeper(store, cache(partial(vault_to_keep, self.settings)), self.known)
+            transport = GuardedTransport(Allowed(self.settings.http_allow))
+            integrations = Integrations(KeptIntegrations(keeper), transport)
             stored = StoredDefinitions(store, compiled)
             definitions = EveryDefinition(self._code, stored)
             engine = Engine(
@@ -168,9 +174,10 @@ class Interlock:
                 vault=self._vault,
                 logic=LogicRunners(
                     scripts,
-                    HttpCalls(self.settings.http_allow, counters=self.counters),
+                    HttpCalls(counters=self.counters, transport=transport),
                     EverySecret(keeper, self._environment),
                     _writer(self.settings.ai_model),
+                    integrations,
                 ),
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
@@ -186,6 +193,7 @@ class Interlock:
                 self._authenticator,
                 limits,
                 StoredSecrets(keeper, self._environment),
+                integrations,
                 scripts.check,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
+from interlock.engine.work.integrations import Integrations
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.ratelimit import RateLimits
@@ -31,4 +32,5 @@ class Services:
     authenticator: Authenticator
     rate_limits: RateLimits
     secrets: StoredSecrets
+    integrations: Integrations
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

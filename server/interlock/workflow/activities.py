@@ -138,6 +138,7 @@ class HttpCall:
     Args:
         headers, url, body: with `${secrets.NAME}` still in them: secrets are filled in when it is sent.
         asker: who uses secrets in it.
+        integration: the name of the credential that it is sent with.
         idempotency_key: sent with a POST, PUT or PATCH, unless the headers have one.
     """
 
@@ -148,6 +149,7 @@ class HttpCall:
     asker: Asker
     time_limit: float
     idempotency_key: str
+    integration: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def attacked(
             yield live
 
 
-OF_ONES_OWN = {("PUT", "/secrets/{name}")}
+OF_ONES_OWN = {("PUT", "/secrets/{name}"), ("PUT", "/providers/{name}")}
 """What creates something in the caller's own account, whoever has the same name."""
 
 
@@ -114,7 +114,10 @@ async def test_nothing_of_another_account_or_namespace_is_told_on_any_route(atta
         "thread_id": "thread_main",
         "event_id": event,
     }
-    gone = {"instance_not_found", "workflow_not_found", "version_not_found", "secret_not_found"}
+    gone = {
+        *("instance_not_found", "workflow_not_found", "version_not_found"),
+        *("secret_not_found", "provider_not_found", "integration_not_found"),
+    }
     for token, may_know_definitions in ((FAR, False), (BOB, True)):
         async with api(attacked, token) as other:
             for method, path in routes():

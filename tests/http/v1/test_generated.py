@@ -39,6 +39,8 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
         *("listThreads", "resumeThread", "listHistory", "getEvent"),
         *("listSecrets", "putSecret", "deleteSecret", "rotateSecrets"),
+        *("listProviders", "putProvider", "deleteProvider"),
+        *("listIntegrations", "createIntegration", "deleteIntegration", "testIntegration"),
     }
     for name, described in operations.items():
         assert described["summary"], name

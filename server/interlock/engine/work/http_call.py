@@ -20,13 +20,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from interlock.addresses import Allowed
 from interlock.engine.work.guarded import DEFAULT_PORTS, Forbidden, GuardedTransport, request_to, send
 from interlock.engine.work.http_answer import Unreadable, body_of, content_of, is_json, retry_after
+from interlock.engine.work.integrations import Authority
 from interlock.secrets.encodings import revealing
 from interlock.secrets.fence import Secret
 from interlock.secrets.port import struck
@@ -82,23 +83,29 @@ class HttpCalls:
         self._clock = clock
 
     async def run(
-        self, call: HttpCall, secrets: Mapping[str, Secret], *, headers: Mapping[str, str] = MappingProxyType({})
+        self,
+        call: HttpCall,
+        secrets: Mapping[str, Secret],
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        authority: Authority | None = None,
     ) -> Returned:
         """Make a request, and return its answer: `status`, `headers`, `body`.
 
         Args:
             secrets: the values for `${secrets.X}`.
             headers: sent unless the call has its own: `traceparent`, `X-Request-Id`.
+            authority: what it is given for its integration.
 
         Raises:
             LogicError: `http_error`, `http_timeout`, `secret_not_allowed`, or `data_too_large` for a request that is.
         """
         used: Mapping[str, Secret] = {}
-        hidden: frozenset[str] = frozenset()
+        hidden = frozenset[str]() if authority is None else revealing(authority.secrets)
         try:
             used = _used(call, secrets)
-            hidden = revealing(each.value or "" for each in used.values())
-            value = await self._answer(_outgoing(call, used, headers), call.time_limit)
+            hidden |= revealing(each.value or "" for each in used.values())
+            value = await self._answer(_outgoing(call, used, headers, authority), call.time_limit)
         except LogicError as error:
             raise LogicError(
                 error.code,
@@ -250,7 +257,9 @@ def _secrets_in(value: JsonValue) -> Iterator[str]:
             yield name
 
 
-def _outgoing(call: HttpCall, used: Mapping[str, Secret], headers: Mapping[str, str]) -> _Outgoing:
+def _outgoing(
+    call: HttpCall, used: Mapping[str, Secret], headers: Mapping[str, str], authority: Authority | None
+) -> _Outgoing:
     """Return the request of a call, with its secrets.
 
     Raises:
@@ -265,13 +274,23 @@ def _outgoing(call: HttpCall, used: Mapping[str, Secret], headers: Mapping[str, 
     body = expand(call.body, roots)
     content = None if body is None else _content(body, fields)
     _complete(fields, method, call.idempotency_key, headers)
+    private = {name.lower() for name, text in call.headers.items() if any(_secrets_in(text))}
+    url = _url(call.url, roots)
+    if authority is not None:
+        url = _authorized(url, fields, authority)
+        private.update(name.lower() for name in authority.headers)
     try:
-        request = request_to(method, _url(call.url, roots), fields.values(), content)
+        request = request_to(method, url, fields.values(), content)
     except Forbidden as error:
         raise _refused(str(error)) from None
+    if authority is not None and not _is_below(request, authority.base_url):
+        raise LogicError(
+            NOT_ALLOWED,
+            f"the HTTP request can't be sent: the integration {call.integration!r} is for {authority.base_url} only",
+        )
     outgoing = _Outgoing(
         request,
-        private=frozenset(name.lower() for name, text in call.headers.items() if any(_secrets_in(text))),
+        private=frozenset(private),
         is_content_private=any(_secrets_in(call.body)),
         is_host_secret=any(_secrets_in("/".join(call.url.split("/", 3)[:3]))),
     )
@@ -309,6 +328,25 @@ def _url(template: str, roots: Mapping[str, JsonValue]) -> str:
     if not isinstance(url, str) or len(url) > MAX_URL:
         raise _refused(f"its address is a text of at most {MAX_URL} characters")
     return url
+
+
+def _authorized(url: str, fields: _Fields, authority: Authority) -> str:
+    """Add to the headers what an integration tells of who asks, and return the whole address, with that."""
+    for name, text in authority.headers.items():
+        fields[name.lower()] = name, _field_text(name, text) or ""
+    whole = authority.base_url + url if url.startswith("/") else url
+    if not authority.query:
+        return whole
+    whole, _, _ = whole.partition("#")
+    return f"{whole}{'&' if '?' in whole else '?'}{urlencode(authority.query)}"
+
+
+def _is_below(request: httpx.Request, base_url: str) -> bool:
+    """Return True if a request goes to an integration's address, or below it."""
+    base = request_to("GET", base_url).url
+    is_origin = (request.url.scheme, request.url.host, request.url.port) == (base.scheme, base.host, base.port)
+    above = base.path.rstrip("/") + "/"
+    return is_origin and f"{request.url.path}/".startswith(above) and "/../" not in f"{request.url.path}/"
 
 
 _Fields = dict[str, tuple[str, str]]

@@ -16,7 +16,8 @@ from typing import Protocol
 
 import structlog
 
-from interlock.engine.work.http_call import names_in
+from interlock.engine.work.http_call import NOT_ALLOWED, names_in
+from interlock.engine.work.integrations import Authority, Integrations, NotAccepted
 from interlock.secrets.encodings import revealing
 from interlock.secrets.fence import Asker, Secret, Secrets
 from interlock.store.port import StoreUnavailable
@@ -52,11 +53,14 @@ class ScriptRunner(Protocol):
 class CallRunner(Protocol):
     """Makes requests over HTTP."""
 
-    async def run(self, call: HttpCall, secrets: Mapping[str, Secret], *, headers: Mapping[str, str]) -> Returned:
+    async def run(
+        self, call: HttpCall, secrets: Mapping[str, Secret], *, headers: Mapping[str, str], authority: Authority | None
+    ) -> Returned:
         """Make a request.
 
         Args:
             headers: sent unless the call has its own.
+            authority: what it is given for its integration.
 
         Raises:
             LogicError: `http_error`, `http_timeout` or `secret_not_allowed`.
@@ -81,6 +85,7 @@ class LogicRunners:
     calls: CallRunner | None = None
     secrets: Secrets | None = None
     writer: TextWriter | None = None
+    integrations: Integrations | None = None
 
     async def run(
         self,
@@ -109,8 +114,33 @@ class LogicRunners:
         if self.calls is None:
             raise LogicError("http_error", "This server makes no requests.")
         used = {name: secrets[name] for name in names_in(activity) if name in secrets}
+        authority = await self._authority(activity)
         learn(revealing(each.value for each in used.values() if each.value is not None))
-        return await self.calls.run(activity, used, headers=headers)
+        learn(revealing(authority.secrets if authority is not None else ()))
+        return await self.calls.run(activity, used, headers=headers, authority=authority)
+
+    async def _authority(self, call: HttpCall) -> Authority | None:
+        """What a call is given for its integration; None if it has none.
+
+        Raises:
+            LogicError: there is no such integration, it isn't for this workflow, or its provider doesn't accept it.
+        """
+        if call.integration is None:
+            return None
+        shown, found = repr(call.integration), None
+        while self.integrations is not None:
+            with contextlib.suppress(StoreUnavailable):
+                found = await self.integrations.named(call.asker, call.integration)
+                break
+            await asyncio.sleep(RETRY_SECONDS)
+        if self.integrations is None or found is None:
+            raise LogicError("http_error", f"the HTTP request can't be sent: there is no integration {shown}")
+        if found.is_mail or not found.lets_use(call.asker.workflow_id):
+            raise LogicError(NOT_ALLOWED, f"the HTTP request can't be sent: the integration {shown} isn't for this")
+        try:
+            return await self.integrations.authority(found)
+        except NotAccepted as error:
+            raise LogicError("http_error", f"the integration {shown} can't be used: {error}", may_retry=True) from None
 
     async def _secrets_of(self, asker: Asker) -> Mapping[str, Secret]:
         while self.secrets is not None:

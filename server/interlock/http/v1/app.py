@@ -16,6 +16,7 @@ from interlock.http.v1.frame import PREFIX, add_routers, make_frame
 from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
 from interlock.http.v1.instances import make_instances_router
+from interlock.http.v1.integrations import make_integrations_router
 from interlock.http.v1.openapi import described
 from interlock.http.v1.request_ids import RequestIds
 from interlock.http.v1.secrets import make_secrets_router
@@ -44,6 +45,7 @@ def v1_app(
         make_history_router(services, instances),
         make_definitions_router(services),
         make_secrets_router(services),
+        make_integrations_router(services),
     )
 
     async def document(_: Request) -> Response:

@@ -28,6 +28,7 @@ class Code(StrEnum):
     INSTANCE_NOT_ACTIVE = "instance_not_active"
     THREAD_REQUIRED = "thread_required"
     DATA_TOO_LARGE = "data_too_large"
+    CREDENTIAL_NOT_ACCEPTED = "credential_not_accepted"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
@@ -37,6 +38,8 @@ class Code(StrEnum):
     THREAD_NOT_FOUND = "thread_not_found"
     EVENT_NOT_FOUND = "event_not_found"
     SECRET_NOT_FOUND = "secret_not_found"  # noqa: S105 - a code
+    PROVIDER_NOT_FOUND = "provider_not_found"
+    INTEGRATION_NOT_FOUND = "integration_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     CONCURRENT_MODIFICATION = "concurrent_modification"
@@ -65,6 +68,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INSTANCE_NOT_ACTIVE: 400,
     Code.THREAD_REQUIRED: 400,
     Code.DATA_TOO_LARGE: 400,
+    Code.CREDENTIAL_NOT_ACCEPTED: 400,
     Code.UNAUTHORIZED: 401,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
@@ -74,6 +78,8 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.THREAD_NOT_FOUND: 404,
     Code.EVENT_NOT_FOUND: 404,
     Code.SECRET_NOT_FOUND: 404,
+    Code.PROVIDER_NOT_FOUND: 404,
+    Code.INTEGRATION_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.CONCURRENT_MODIFICATION: 409,

@@ -20,6 +20,7 @@ from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
 from interlock.http.v1.frame import PREFIX
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance
+from interlock.http.v1.integration_shapes import CreateIntegration, PutProvider
 from interlock.http.v1.request_ids import HEADER, SANE
 from interlock.http.v1.secret_shapes import PutSecret
 from interlock_protocol.types import PROTOCOL_VERSION
@@ -31,6 +32,8 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(ErrorAnswer, WorkflowDefinition, AnyDefinition),
     *(CreateInstance, ResumeInstance, CancelInstance),
     PutSecret,
+    PutProvider,
+    CreateIntegration,
 )
 """The models that routes name only by reference."""
 

@@ -332,6 +332,7 @@ def _request(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput, asker
         asker=asker,
         time_limit=logic.timeout,
         idempotency_key=given.idempotency_key,
+        integration=logic.integration,
     )
 
 
