@@ -18,6 +18,7 @@ from interlock.secrets.vault import new_key
 
 SHAPES = ("plain{}value", "sla/sh+{}=and?more&", 'quo"te{}\\back', "ümläut {} 日本", "MiXeD-{}-CaSe", "pass:wo@rd{}#")
 SECRETS = {f"S{n}": SHAPES[n % len(SHAPES)].format(f"{n:02}-{n * 7919:06x}") for n in range(20)}
+CREDENTIALS = {"bearer": "a bearer's/token+20", "query": "a key & more=21/ä"}
 IN_ENVIRONMENT = {"S16", "S17", "S18", "S19"}
 FOR_SCRIPTS = {"S0", "S1", "S2", "S3", "S4", "S5", "S16"}
 TOKENS = json.dumps([{"token": "token-ada", "user_id": "ada", "scopes": ["admin"]}])
@@ -90,10 +91,21 @@ async def published(who: Api, name: str, logic: dict[str, Any]) -> None:
 async def planted(who: Api) -> None:
     for name, value in {**SECRETS, "BROKEN": "broken\r\nX-Evil: 1", "FENCED": "fenced in value"}.items():
         if name not in IN_ENVIRONMENT:
-            where = {"namespace": "user_ada"} if name in ("S2", "S9", "S10") else {}
+            where: dict[str, Any] = {"namespace": "user_ada"} if name in ("S2", "S9", "S10") else {}
             fence = {"script": name in FOR_SCRIPTS, **({"hosts": ["127.0.0.1"]} if name == "FENCED" else {})}
             stored = await who.ask("PUT", f"/secrets/{name}", {"value": value, **fence}, **where)
             assert stored.status_code == 200, stored.text
+
+
+async def integrated(who: Api, port: int) -> None:
+    """Credentials that are sent with requests, and come back in answers."""
+    for name, auth in (("bearer", {"type": "bearer"}), ("query", {"type": "api_key", "place": "query", "name": "k"})):
+        given = {"token" if name == "bearer" else "key": CREDENTIALS[name]}
+        fields = {"name": name, "provider": "http", "base_url": f"http://127.0.0.1:{port}/echo", "auth": auth}
+        made = await who.ask("POST", "/integrations", {**fields, "credentials": given})
+        assert made.status_code == 201, made.text
+        call = {"method": "GET", "url": f"http://127.0.0.1:{port}/echo", "integration": name, "output": "answer"}
+        await published(who, f"integrated-{name}", {"type": "http", **call})
 
 
 async def told_of(live: Live, who: Api, name: str) -> list[str]:
@@ -135,9 +147,10 @@ async def test_no_secret_is_anywhere_in_logs_events_history_errors_traces_metric
         "http_allow": "127.0.0.1,localhost",
         "secrets_rules": rules,
         "log_level": "debug",
+        "secrets_keys": new_key(),
         **FREE,
     }
-    live = served("tests.secrets.planted:workflows", tmp_path / "data", secrets_keys=new_key(), **options)
+    live = served("tests.secrets.planted:workflows", tmp_path / "data", **options)
     said: dict[str, str] = {}
     async with foreign(answers) as there, foreign(http(200, b"{}")) as far, api(live, "token-ada") as ada:
         with live.start():
@@ -148,9 +161,12 @@ async def test_no_secret_is_anywhere_in_logs_events_history_errors_traces_metric
             for name, call in calls(there.port, far.port).items():
                 await published(ada, f"call-{name}", {"type": "http", **call})
                 said[f"call-{name}"] = "\n".join(await told_of(live, ada, f"call-{name}"))
-            said["lists"] = "".join(
-                [(await ada.ask("GET", "/secrets", **q)).text for q in ({}, {"namespace": "user_ada"})]
-            )
+            await integrated(ada, there.port)
+            for name in CREDENTIALS:
+                said[f"integrated-{name}"] = "\n".join(await told_of(live, ada, f"integrated-{name}"))
+            said["integrations"] = (await ada.ask("GET", "/integrations")).text
+            said["secrets"] = (await ada.ask("GET", "/secrets")).text
+            said["of a namespace"] = (await ada.ask("GET", "/secrets", namespace="user_ada")).text
             async with httpx.AsyncClient(headers={"Authorization": "Bearer token-ada"}) as client:
                 said["metrics"] = (await client.get(f"{live.http_url}/metrics")).text
                 said["runs"] = (await client.get(f"{live.http_url}/runs")).text
@@ -162,9 +178,11 @@ async def test_no_secret_is_anywhere_in_logs_events_history_errors_traces_metric
     assert "interlock" in said["spans"]
     for path in (tmp_path / "data").glob("interlock.db*"):
         said[path.name] = path.read_bytes().decode("utf-8", "replace")
-    hidden = revealing([*SECRETS.values(), "broken\r\nX-Evil: 1", "fenced in value"])
+    hidden = revealing([*SECRETS.values(), *CREDENTIALS.values(), "broken\r\nX-Evil: 1", "fenced in value"])
     found = {(where, each) for where, text in said.items() for each in hidden if each in text}
     assert not found
     assert "••••" in said["script-returns"]
     assert "••••" in said["call-echo"]
+    assert "••••" in said["integrated-bearer"]
+    assert "••••" in said["integrated-query"]
     assert "secret_not_allowed" in said["call-fenced"]

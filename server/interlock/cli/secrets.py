@@ -83,7 +83,7 @@ def delete_secret(
 @app.command(name="rotate")
 def rotate_secrets(url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> None:
     """Seal all stored values with the first key, so that older ones can go."""
-    done = call_api(Target.find(url, token), "POST", "/secrets/rotate")
+    done = call_api(Target.find(url, token), "POST", "/secrets/keys/rotate")
     _say(f"Sealed with the first key: {done.get('rotated')}.")
 
 

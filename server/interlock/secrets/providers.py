@@ -56,7 +56,7 @@ def _sendable(name: str) -> str:
 
 
 Address: TypeAlias = Annotated[str, Field(max_length=1024), AfterValidator(_address)]
-_Path: TypeAlias = Annotated[str, Field(max_length=1024, pattern=r"^/[!-~]*$")]
+_Path: TypeAlias = Annotated[str, Field(max_length=1024, pattern=r"^(/[!-~]*)?$")]
 
 
 class _Closed(BaseModel):
@@ -77,7 +77,7 @@ class Check(_Closed):
     """The request that tells whether a credential is accepted: if its answer is below 400 and has these fields."""
 
     method: Literal["GET", "POST"] = "GET"
-    path: _Path = "/"
+    path: _Path = ""
     expects: dict[str, bool | int | str] = {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from interlock.secrets.fence import ANY, MAX_LISTED, Fence, hosts_of
@@ -47,7 +47,7 @@ class FenceRules(BaseModel):
 
     hosts: Hosts = [ANY]
     workflows: Workflows = [ANY]
-    script: bool = False
+    script: StrictBool = False
 
     @property
     def fence(self) -> Fence:

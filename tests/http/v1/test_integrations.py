@@ -225,7 +225,7 @@ async def test_why_an_integration_cant_be_made_is_told_without_the_credential(
     server: Live, change: dict[str, Any], words: str
 ) -> None:
     asked = {"name": "x", "provider": "http", "base_url": "http://127.0.0.1:1", "auth": {"type": "bearer"}}
-    asked |= {"credentials": {"token": TOKEN}, **change}  # type: ignore[dict-item]
+    asked |= {"credentials": {"token": TOKEN}, **change}
     async with api(server, MANAGER) as ada:
         response = await ada.ask(
             "POST", "/integrations", {name: each for name, each in asked.items() if each is not None}

@@ -120,8 +120,8 @@ async def test_secrets_are_managed_by_who_has_the_scope_and_keys_rotated_by_oper
         for method, path in (("GET", "/secrets"), ("PUT", "/secrets/A"), ("DELETE", "/secrets/A")):
             response = await bob.ask(method, path, {"value": VALUE} if method == "PUT" else None)
             assert error_of(response)["details"] == {"required_scope": "secrets:manage"}
-        assert await far.refused("POST", "/secrets/rotate") == (403, "forbidden")
-        assert await root.post("/secrets/rotate") == {"rotated": 0}
+        assert await far.refused("POST", "/secrets/keys/rotate") == (403, "forbidden")
+        assert await root.post("/secrets/keys/rotate") == {"rotated": 0}
 
 
 async def test_a_secret_in_the_environment_is_listed_and_a_stored_one_comes_before_it(server: Live) -> None:

@@ -15,7 +15,7 @@ from interlock.auth import Principal, Verb
 from interlock.engine.work.integrations import SECRET_PARTS, NotAccepted
 from interlock.errors import SettingsError
 from interlock.http.v1.answers import BODY, COMMON, answer, answers, failures
-from interlock.http.v1.bodies import body, read_body
+from interlock.http.v1.bodies import body, check_has_body, read_body
 from interlock.http.v1.callers import caller
 from interlock.http.v1.errors import ApiError, Code, not_there
 from interlock.http.v1.integration_shapes import (
@@ -67,6 +67,7 @@ def _add_providers(router: APIRouter, services: Callable[[], Services], reader: 
     )
     async def put(request: Request, principal: writer, name: ItemName) -> Response:
         """Describe an outside service. What was made for it before stays as it is."""
+        check_has_body(request)
         asked = await read_body(request, PutProvider)
         now = services().engine.clock.now_ms()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from interlock.secrets.rules import LONGEST, SHORTEST, Hosts, Workflows
 
@@ -19,7 +19,7 @@ class PutSecret(BaseModel):
         None, description="where it may be sent: names, `*.` and a name, or addresses, each with or without a port"
     )
     workflows: Workflows | None = Field(None, description="the workflows that may use it")
-    script: bool | None = Field(None, description="whether scripts are given it")
+    script: StrictBool | None = Field(None, description="whether scripts are given it")
 
 
 class SecretInfo(BaseModel):

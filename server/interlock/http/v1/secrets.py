@@ -80,7 +80,7 @@ def make_secrets_router(services: Callable[[], Services]) -> APIRouter:
         return Response(status_code=204)
 
     @router.post(
-        SECRETS + "/rotate", operation_id="rotateSecrets", responses=answers(Rotated, *BODY, Code.NO_SECRETS_KEY)
+        SECRETS + "/keys/rotate", operation_id="rotateSecrets", responses=answers(Rotated, *BODY, Code.NO_SECRETS_KEY)
     )
     async def rotate(principal: operator) -> Response:
         """Seal the values of all accounts with the first key, so that the others can be taken out of the settings."""
