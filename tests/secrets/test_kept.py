@@ -17,9 +17,11 @@ from interlock.secrets import kept
 from interlock.secrets.environment import EnvironmentSecrets
 from interlock.secrets.every import EverySecret
 from interlock.secrets.fence import Asker
+from interlock.secrets.integrations import Integration, KeptIntegrations
 from interlock.secrets.kept import Keeper, Place, TooMany
 from interlock.secrets.keys import KEY_FILE, vault_to_keep
 from interlock.secrets.port import SecretUnreadable
+from interlock.secrets.providers import Auth
 from interlock.secrets.stored import StoredSecrets
 from interlock.secrets.vault import KeyedVault, new_key
 from interlock.settings import Settings
@@ -144,3 +146,21 @@ def test_a_server_that_is_alone_makes_its_key_and_several_nodes_have_to_be_given
     assert vault_to_keep(Settings(data_dir=tmp_path)).opened(sealed, "about") == "a value"
     with pytest.raises(SettingsError, match="set INTERLOCK_SECRETS_KEYS on all of them"):
         vault_to_keep(Settings(data_dir=tmp_path, redis_url="redis://127.0.0.1:1"))
+
+
+async def test_a_renewed_credential_is_kept_unless_the_integration_was_changed_or_deleted(store: SqlStore) -> None:
+    kept_integrations = KeptIntegrations(keeper(store))
+    auth = Auth(type="bearer")
+    made = Integration("x", "http", "https://a.example", auth, None, ("*",), {"token": "the first token"})
+
+    async def tokens() -> list[object]:
+        return [each.credentials for each in await kept_integrations.listed("acme")]
+
+    first = await kept_integrations.put("acme", "", made, by="ada", at=1)
+    await kept_integrations.renew(replace(first, credentials={"token": "the second token"}))
+    assert await tokens() == [{"token": "the second token"}]
+    await kept_integrations.renew(replace(first, credentials={"token": "the third token"}))
+    assert await tokens() == [{"token": "the second token"}], "it isn't what was used any more"
+    await kept_integrations.delete("acme", "", "x")
+    await kept_integrations.renew(replace(first, credentials={"token": "the third token"}))
+    assert await tokens() == []

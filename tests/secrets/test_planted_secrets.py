@@ -142,7 +142,7 @@ async def test_no_secret_is_anywhere_in_logs_events_history_errors_traces_metric
         "/elsewhere": redirect(307, "http://localhost:1/"),
     }
     rules = json.dumps({"S16": {"script": True}})
-    options = {
+    options: dict[str, Any] = {
         "tokens": TOKENS,
         "http_allow": "127.0.0.1,localhost",
         "secrets_rules": rules,

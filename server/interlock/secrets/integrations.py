@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,10 @@ from interlock_protocol.types import JsonObject
 
 class Unusable(InterlockError):  # noqa: N818 - a state of the world, not a programming error
     """What was given for an integration doesn't fit its provider."""
+
+
+class _Changed(Exception):  # noqa: N818 - a state of the world, not a programming error
+    """An integration isn't what it was any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +168,19 @@ class KeptIntegrations:
         return integration if found is None else _integration(found)
 
     async def renew(self, integration: Integration) -> None:
-        """Keep the credentials that a provider gave instead of those that were used."""
+        """Keep the credentials that a provider gave instead of those that were used, unless somebody has given others
+        meanwhile, or deleted them."""
         item = integration.item
-        if item is not None and integration.credentials is not None:
-            await self._keeper.put(item.place, lambda known: known or item, dict(integration.credentials))
+        if item is None or integration.credentials is None:
+            return
+
+        def made(known: VaultItem | None) -> VaultItem:
+            if known is None or known.sealed != item.sealed:
+                raise _Changed
+            return known
+
+        with contextlib.suppress(_Changed):
+            await self._keeper.put(item.place, made, dict(integration.credentials))
 
 
 def _integration(opened: Opened) -> Integration:

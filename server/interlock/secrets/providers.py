@@ -84,7 +84,7 @@ class Check(_Closed):
 class Provider(_Closed):
     """An outside service. Without `base_url` or `auth`, each integration states its own."""
 
-    title: Annotated[str, Field(max_length=200)] = ""
+    title: Annotated[str, Field(max_length=200)] | None = None
     base_url: Address | None = None
     auth: Auth | None = None
     check: Check | None = None

@@ -11,6 +11,7 @@ Source: RFC 6749, 4.4 and 6; `docs/secrets.md`, "Providers and integrations".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import smtplib
 import socket
 import ssl
@@ -29,6 +30,7 @@ from interlock.secrets.fence import Asker
 from interlock.secrets.integrations import Integration, KeptIntegrations
 from interlock.secrets.kept import Place
 from interlock.secrets.providers import Check
+from interlock.store.port import StoreUnavailable
 from interlock_protocol.errors import InterlockError
 
 SECONDS: Final = 15.0
@@ -36,6 +38,9 @@ SECONDS: Final = 15.0
 
 EARLY_SECONDS: Final = 30.0
 """How long before it expires an access token is replaced."""
+
+RETRY_SECONDS: Final = 0.5
+"""How often a store that is away is asked again."""
 
 DEFAULT_SECONDS: Final = 300
 """How long one counts whose provider doesn't say how long it lasts."""
@@ -125,8 +130,15 @@ class Integrations:
             given = integration.credentials
             if given is not None and float(given.get("expires_at", "0")) < self._clock():
                 integration = replace(integration, credentials=await self._asked(integration, given))
-                await self.kept.renew(integration)
+                await self._keep(integration)
             return integration
+
+    async def _keep(self, integration: Integration) -> None:
+        """Store what a provider gave. It isn't given again, so a store that is away is waited for."""
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                return await self.kept.renew(integration)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _asked(self, integration: Integration, given: Mapping[str, str]) -> Mapping[str, str]:
         """Ask for an access token, and return the credentials with it."""

@@ -127,20 +127,22 @@ class LogicRunners:
         """
         if call.integration is None:
             return None
-        shown, found = repr(call.integration), None
         while self.integrations is not None:
             with contextlib.suppress(StoreUnavailable):
-                found = await self.integrations.named(call.asker, call.integration)
-                break
+                return await self._found(self.integrations, call, call.integration)
             await asyncio.sleep(RETRY_SECONDS)
-        if self.integrations is None or found is None:
-            raise LogicError("http_error", f"the HTTP request can't be sent: there is no integration {shown}")
+        raise LogicError("http_error", "This server has no integrations.")
+
+    async def _found(self, integrations: Integrations, call: HttpCall, name: str) -> Authority:
+        found = await integrations.named(call.asker, name)
+        if found is None:
+            raise LogicError("http_error", f"the HTTP request can't be sent: there is no integration {name!r}")
         if found.is_mail or not found.lets_use(call.asker.workflow_id):
-            raise LogicError(NOT_ALLOWED, f"the HTTP request can't be sent: the integration {shown} isn't for this")
+            raise LogicError(NOT_ALLOWED, f"the HTTP request can't be sent: the integration {name!r} isn't for this")
         try:
-            return await self.integrations.authority(found)
+            return await integrations.authority(found)
         except NotAccepted as error:
-            raise LogicError("http_error", f"the integration {shown} can't be used: {error}", may_retry=True) from None
+            raise LogicError("http_error", f"the integration {name!r} can't be used: {error}", may_retry=True) from None
 
     async def _secrets_of(self, asker: Asker) -> Mapping[str, Secret]:
         while self.secrets is not None:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from interlock.secrets.fence import ANY
 from interlock.secrets.providers import NAME, Address, Auth, Check, Provider
 from interlock.secrets.rules import LONGEST, Workflows
 
@@ -35,11 +34,11 @@ class CreateIntegration(BaseModel):
 
     name: Annotated[str, Field(pattern=NAME)]
     provider: Annotated[str, Field(pattern=NAME)]
-    credentials: dict[str, Annotated[str, Field(min_length=1, max_length=LONGEST)]] = Field({}, repr=False)
+    credentials: dict[str, Annotated[str, Field(min_length=1, max_length=LONGEST)]] | None = Field(None, repr=False)
     base_url: Address | None = Field(None, description="by default the provider's")
     auth: Auth | None = Field(None, description="for a provider that leaves it to its integrations")
     check: Check | None = Field(None, description="by default the provider's")
-    workflows: Workflows = [ANY]
+    workflows: Workflows | None = Field(None, description="which may use it; by default all")
 
 
 class IntegrationInfo(BaseModel):

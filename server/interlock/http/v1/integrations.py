@@ -30,6 +30,7 @@ from interlock.http.v1.integration_shapes import (
 from interlock.http.v1.secrets import Namespace, owned, seen
 from interlock.http.v1.times import shown_or_none
 from interlock.ratelimit.limiter import Budget
+from interlock.secrets.fence import ANY
 from interlock.secrets.integrations import Integration, Unusable, Wanted
 from interlock.secrets.kept import TooMany
 from interlock.secrets.providers import BUILT_IN, NAME, Provider
@@ -144,7 +145,13 @@ class _Integrations:
         _check_lengths(asked)
         services = self._services()
         wanted = Wanted(
-            asked.name, asked.provider, asked.credentials, asked.base_url, asked.auth, asked.check, asked.workflows
+            asked.name,
+            asked.provider,
+            asked.credentials or {},
+            asked.base_url,
+            asked.auth,
+            asked.check,
+            (ANY,) if asked.workflows is None else asked.workflows,
         )
         try:
             made = await services.integrations.kept.made(principal.account, wanted)
@@ -182,7 +189,7 @@ def _check_lengths(asked: CreateIntegration) -> None:
         ApiError: `invalid_request`.
     """
     for part in SECRET_PARTS:
-        if len(asked.credentials.get(part, "x" * SHORTEST)) < SHORTEST:
+        if len((asked.credentials or {}).get(part, "x" * SHORTEST)) < SHORTEST:
             raise ApiError(Code.INVALID_REQUEST, f"credentials.{part} must have at least {SHORTEST} characters.")
 
 
