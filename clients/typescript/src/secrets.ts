@@ -50,7 +50,13 @@ export class Secrets {
    */
   set(name: string, value: string, { namespace, ...fence }: SecretOptions = {}): Promise<SecretInfo> {
     const body = { value, ...fence };
-    return this.#rest.send({ method: "PUT", path: path("secrets", name), ...within(namespace), body, repeatable: true });
+    return this.#rest.send({
+      method: "PUT",
+      path: path("secrets", name),
+      ...within(namespace),
+      body,
+      repeatable: true,
+    });
   }
 
   /** The account's secrets, or those of one namespace, without their values. */
