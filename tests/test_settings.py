@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "agentos_open": False,
     "tokens": None,
     "secrets_keys": None,
+    "secrets_rules": None,
     "jwt_secret": None,
     "jwt_jwks_url": None,
     "jwt_audience": None,

@@ -35,6 +35,7 @@ _WORDS = {
     "model_attributes_type": "must be an object",
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
+    "told": "{words}",
 }
 
 

@@ -158,9 +158,7 @@ class Allowed:
 
 
 def _entry(text: str) -> _Entry:
-    host, port = _split(text)
-    if not (port is None or 0 < port < 1 << 16):
-        raise ValueError("a port is a number from 1 to 65535")
+    host, port = host_and_port(text)
     if "/" in host:
         network = ip_network(host)
         if isinstance(network, IPv6Network) and (network.subnet_of(_MAPPED) or network.subnet_of(_NAT64)):
@@ -171,12 +169,22 @@ def _entry(text: str) -> _Entry:
     return _Entry(host, None, port) if address is None else _Entry(None, ip_network(judged(address)), port)
 
 
-def _split(text: str) -> tuple[str, int | None]:
+def host_and_port(text: str) -> tuple[str, int | None]:
+    """Return what stands for a host, and the port behind it if there is one; an IPv6 address with a port is in
+    brackets.
+
+    Raises:
+        ValueError: the port isn't one.
+    """
     if match := _BRACKETED.fullmatch(text):
-        return match[1], int(match[2]) if match[2] else None
+        return match[1], _port(match[2]) if match[2] else None
     if text.count(":") != 1:
         return text, None
     host, _, port = text.partition(":")
-    if not (port.isascii() and port.isdigit() and len(port) <= 5):
+    return host, _port(port)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 1 << 16):
         raise ValueError("a port is a number from 1 to 65535")
-    return host, int(port)
+    return int(text)

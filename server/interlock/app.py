@@ -12,13 +12,14 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
+from interlock.addresses import Allowed
 from interlock.aio.tasks import end
 from interlock.auth.local_token import local_token
 from interlock.auth.tokens import Authenticator, authenticator_from
@@ -35,7 +36,9 @@ from interlock.engine.engine import Engine
 from interlock.engine.upkeep.outbox import OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
+from interlock.engine.work.guarded import GuardedTransport
 from interlock.engine.work.http_call import HttpCalls
+from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.script import Scripts
 from interlock.following.feed import Feed
@@ -62,7 +65,13 @@ from interlock.log.sql import SqlArchive, SqlLog
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.environment import EnvironmentSecrets
-from interlock.secrets.keys import vault_of
+from interlock.secrets.every import EverySecret
+from interlock.secrets.integrations import KeptIntegrations
+from interlock.secrets.kept import Keeper
+from interlock.secrets.keys import vault_of, vault_to_keep
+from interlock.secrets.known import Known
+from interlock.secrets.rules import fences_in
+from interlock.secrets.stored import StoredSecrets
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
@@ -115,7 +124,9 @@ class Interlock:
     ) -> None:
         self._code = CodeDefinitions(workflows)
         self._vault = vault_of(settings, self._code.first_with_secrets)
-        self._secrets = EnvironmentSecrets(os.environ)
+        self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
+        self.known = Known()
+        self.known.learn(self._environment.values)
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self.settings = settings
@@ -150,6 +161,9 @@ class Interlock:
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
+            keeper = Keeper(store, cache(partial(vault_to_keep, self.settings)), self.known)
+            transport = GuardedTransport(Allowed(self.settings.http_allow))
+            integrations = Integrations(KeptIntegrations(keeper), transport)
             stored = StoredDefinitions(store, compiled)
             definitions = EveryDefinition(self._code, stored)
             engine = Engine(
@@ -166,9 +180,10 @@ class Interlock:
                 vault=self._vault,
                 logic=LogicRunners(
                     scripts,
-                    HttpCalls(self.settings.http_allow, counters=self.counters),
-                    self._secrets,
+                    HttpCalls(counters=self.counters, transport=transport),
+                    EverySecret(keeper, self._environment),
                     _writer(self.settings.ai_model),
+                    integrations,
                 ),
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
@@ -179,7 +194,17 @@ class Interlock:
             self._stack.callback(identity.close)
             await identity.start()
             self._services = Services(
-                engine, definitions, hub, feed, store, identity.directory, limits, identity, scripts.check
+                engine,
+                definitions,
+                hub,
+                feed,
+                store,
+                identity.directory,
+                limits,
+                identity,
+                StoredSecrets(keeper, self._environment),
+                integrations,
+                scripts.check,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
+from interlock.engine.work.integrations import Integrations
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.identity.identity import Identity
 from interlock.ratelimit import RateLimits
+from interlock.secrets.stored import StoredSecrets
 from interlock.store.port import Store
 
 
@@ -31,4 +33,6 @@ class Services:
     authenticator: Authenticator
     rate_limits: RateLimits
     identity: Identity
+    secrets: StoredSecrets
+    integrations: Integrations
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

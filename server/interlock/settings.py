@@ -25,6 +25,7 @@ from interlock.auth.origins import is_loopback, parse_origin
 from interlock.auth.token_list import parse_tokens
 from interlock.errors import SettingsError
 from interlock.ratelimit.limiter import limit_of
+from interlock.secrets.rules import fences_in
 from interlock.secrets.vault import is_key
 from interlock_protocol.limits import MAX_MESSAGE_BYTES
 from interlock_protocol.namespaces import ACCOUNT, DEFAULT_ACCOUNT
@@ -135,9 +136,15 @@ class Settings(BaseSettings):
     )
     secrets_keys: SecretStr | None = _setting(
         None,
-        "The keys that seal the secrets people type into forms, with commas between them: the first seals, all open."
+        "The keys that seal secrets, stored or typed into forms, with commas between them: the first seals, all open."
         " By default, on one machine, a made-up one in the data folder.",
         "keys of 32 bytes in URL-safe base64, with commas between them",
+    )
+    secrets_rules: str | None = _setting(
+        None,
+        "Where the secrets in the environment may go: a JSON object of their names, each with hosts, workflows and"
+        " script. By default they go anywhere but into scripts.",
+        'a JSON object such as {"API_KEY": {"hosts": ["api.example.com"], "script": false}}',
     )
     jwt_secret: SecretStr | None = _setting(
         None,
@@ -346,6 +353,15 @@ class Settings(BaseSettings):
         keys = [] if value is None else value.get_secret_value().replace(",", " ").split()
         if value is not None and not (keys and all(map(is_key, keys))):
             raise ValueError(f"must be {_write('secrets_keys')}.")
+        return value
+
+    @field_validator("secrets_rules")
+    @classmethod
+    def _readable_rules(cls, value: str | None) -> str | None:
+        try:
+            _ = None if value is None else fences_in(value)
+        except ValueError:
+            raise ValueError(f"must be {_write('secrets_rules')}.") from None
         return value
 
     @field_validator("jwt_secret")

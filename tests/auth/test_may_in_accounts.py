@@ -74,6 +74,9 @@ BY_SCOPE = {
 }
 """What is asked before it is looked for: the scope decides, whatever it is about."""
 
+BY_NAMESPACE = {Verb.START: "workflows:execute", Verb.MANAGE_SECRETS: "secrets:manage"}
+"""What is asked about a namespace, to whoever it belongs."""
+
 
 def expected(verb: Verb, case: Case) -> bool:
     """The rules, as the documents have them: each paragraph a line."""
@@ -87,8 +90,8 @@ def expected(verb: Verb, case: Case) -> bool:
     lives_there = case.namespace in OWN or case.kind is Kind.SERVICE
     is_its_own = lives_there or case.owner == ADA
     is_named = case.named in ("her", "her group", "another and her")
-    if verb is Verb.START:
-        return can("workflows:execute") and lives_there
+    if verb in BY_NAMESPACE:
+        return can(BY_NAMESPACE[verb]) and lives_there
     if verb is Verb.READ:
         as_owner = is_its_own and (can("workflows:execute") or can("workflows:read"))
         return as_owner or (is_named and (can("workflows:decide") or can("workflows:read")))

@@ -128,7 +128,10 @@ def entry(**more: Any) -> dict[str, Any]:
         ([entry(token="hunter2 ")], "printable characters without spaces"),
         ([entry(token="x" * 16_385)], "at most 16384 bytes"),
         ([entry(), entry(user_id="bob")], "the same token twice: give entry 2 another"),
-        ([entry(scopes=["hunter2"])], "doesn't exist: use admin, users:manage, webhooks:manage, workflows:decide"),
+        (
+            [entry(scopes=["hunter2"])],
+            "doesn't exist: use admin, secrets:manage, users:manage, webhooks",
+        ),
         ([entry(scopes=[1])], "scopes, groups and namespaces as lists of strings"),
         ([entry(scopes=None)], "scopes, groups and namespaces as lists of strings"),
         ([entry(groups="hunter2")], "scopes, groups and namespaces as lists of strings"),

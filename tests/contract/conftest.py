@@ -20,8 +20,9 @@ import pytest_asyncio
 from sqlalchemy import Connection, delete, update
 
 from interlock.database import Database, PostgresDatabase, SqliteDatabase, open_database
+from interlock.store.directory_tables import directory
 from interlock.store.migrate import migrate
-from interlock.store.tables import directory, feed, metadata, publications
+from interlock.store.tables import feed, metadata, publications
 
 _numbers = count(1)
 

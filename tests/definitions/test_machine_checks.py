@@ -322,6 +322,25 @@ def test_a_transition_behind_an_unconditional_one_is_a_warning_and_leads_nowhere
     assert warnings(definition) == ["states.start.transitions[1]", "states.late"]
 
 
+@pytest.mark.parametrize(
+    ("call", "at"),
+    [
+        ({"url": "/charges", "integration": "stripe"}, None),
+        ({"url": "https://api.stripe.com/charges", "integration": "stripe", "headers": {"X-A": "b"}}, None),
+        ({"url": "/charges"}, "url"),
+        ({"url": "//elsewhere.example", "integration": "stripe"}, "url"),
+        ({"url": "/charges", "integration": 5}, "integration"),
+        ({"url": "/charges", "integration": "stripe", "headers": {"AUTHORIZATION": "x"}}, "headers.AUTHORIZATION"),
+    ],
+)
+def test_with_an_integration_an_address_is_a_path_below_it_and_tells_nothing_else_of_who_asks(
+    call: dict[str, Any], at: str | None
+) -> None:
+    logic = {"type": "http", "method": "GET", **call}
+    faults = [fault.path for fault in check(changed(SMALL, "states.start.logic", logic))]
+    assert faults == ([] if at is None else [f"states.start.logic.{at}"])
+
+
 @pytest.mark.parametrize(("kind", "is_known"), [("http", True), ("script", False)])
 def test_a_condition_on_a_response_that_there_is_not_is_a_warning(kind: str, is_known: bool) -> None:
     call = {"type": "http", "method": "GET", "url": "https://example.com"}

@@ -204,9 +204,10 @@ def test_command_line_page_has_a_section_for_each_command() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_command_line_page_has_the_options_of_each_command(name: str) -> None:
-    commands = [COMMANDS[name], *getattr(COMMANDS[name], "commands", {}).values()]
-    params = [each for command in commands for each in command.params]
-    options = {flag for each in params for flag in each.opts if flag.startswith("-")} - {"--help"}
+    command = COMMANDS[name]
+    params = [each for part in (command, *getattr(command, "commands", {}).values()) for each in part.params]
+    flags = {flag for each in params for flag in (*each.opts, *each.secondary_opts)}
+    options = {flag for flag in flags if flag.startswith("-")} - {"--help"}
     shared = {"--url", "--token"}
     assert shared <= set(ticked(section("docs/cli.md", "Which server, and as whom")))
     text = section("docs/cli.md", f"interlock {name}")

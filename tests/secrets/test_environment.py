@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from interlock.errors import SettingsError
 from interlock.secrets.encodings import encodings_of
-from interlock.secrets.environment import LONGEST, EnvironmentSecrets
+from interlock.secrets.environment import EnvironmentSecrets
+from interlock.secrets.fence import Fence
 from interlock.secrets.port import STRUCK, struck
+from interlock.secrets.rules import LONGEST, fences_in
 
 SECRETS = st.text(st.characters(codec="utf-8"), min_size=8, max_size=40)
 
@@ -26,7 +28,9 @@ def test_secret_is_what_stands_behind_the_prefix_and_nothing_else() -> None:
         "INTERLOCK_SECRETS_KEYS": "no secret of a workflow",
         "SECRET_X": "no secret of a workflow",
     }
-    assert EnvironmentSecrets(environment).of("default") == {"API_KEY": "topsecret", "2": "also secret"}
+    found = EnvironmentSecrets(environment).of("default")
+    assert {name: each.value for name, each in found.items()} == {"API_KEY": "topsecret", "2": "also secret"}
+    assert not any(each.fence.script for each in found.values()), "scripts get only what is marked for them"
 
 
 def test_secrets_of_the_environment_are_for_the_account_default_only() -> None:
@@ -50,6 +54,14 @@ def test_what_is_wrong_is_told_all_at_once_and_without_values() -> None:
         assert f"INTERLOCK_SECRET_{name}" in sentences
     assert "GOOD" not in sentences
     assert "hidden" not in sentences
+
+
+def test_a_fence_in_the_settings_is_about_a_secret_that_is_there() -> None:
+    rules = fences_in('{"API_KEY": {"hosts": ["API.example.com"], "workflows": ["pay"], "script": true}}')
+    secrets = EnvironmentSecrets({"INTERLOCK_SECRET_API_KEY": "topsecret"}, rules)
+    assert secrets.of("default")["API_KEY"].fence == Fence(("api.example.com",), ("pay",), True)
+    with pytest.raises(SettingsError, match="'API_KEY', which isn't set"):
+        EnvironmentSecrets({}, rules)
 
 
 def test_nothing_that_is_printed_shows_a_value() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,8 +13,9 @@ from tests.support.foreign import foreign
 from interlock.addresses import Allowed
 from interlock.engine.work.guarded import GuardedTransport
 from interlock.engine.work.http_call import HttpCalls
+from interlock.secrets.fence import Asker, Secret
 from interlock.telemetry.counters import Counters
-from interlock.workflow.activities import HttpCall, LogicError
+from interlock.workflow.activities import HttpCall, LogicError, Returned
 from interlock_protocol.codec import event_body
 from interlock_protocol.types import JsonValue
 
@@ -28,14 +29,23 @@ TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def call(url: str, method: str = "GET", body: JsonValue = None, **more: Any) -> HttpCall:
-    given: dict[str, Any] = {"headers": {}, "account": "default", "time_limit": LIMIT, "idempotency_key": "inst:s:1"}
+    asker = Asker("default", "user_ada", "pay")
+    given: dict[str, Any] = {"headers": {}, "asker": asker, "time_limit": LIMIT, "idempotency_key": "inst:s:1"}
     return HttpCall(method=method, url=url, body=body, **(given | more))
 
 
+class Calls(HttpCalls):
+    """Requests with secrets that may go anywhere, where nothing else is said."""
+
+    async def run(self, call: HttpCall, secrets: Mapping[str, str | Secret], **more: Any) -> Returned:
+        fenced = {name: Secret(name, each) if isinstance(each, str) else each for name, each in secrets.items()}
+        return await super().run(call, fenced, **more)
+
+
 @asynccontextmanager
-async def calling(*allowed: str, counters: Counters | None = None) -> AsyncIterator[HttpCalls]:
+async def calling(*allowed: str, counters: Counters | None = None) -> AsyncIterator[Calls]:
     transport = GuardedTransport(Allowed(allowed or ("127.0.0.1",)), ssl_context=TRUSTS_NOBODY)
-    calls = HttpCalls(transport=transport, counters=counters, clock=lambda: NOW)
+    calls = Calls(transport=transport, counters=counters, clock=lambda: NOW)
     try:
         yield calls
     finally:

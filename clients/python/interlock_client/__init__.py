@@ -30,6 +30,7 @@ from interlock_client.lists import RunList
 from interlock_client.machines import MachineSummary, MachineVersion, Validation
 from interlock_client.pauses import Pause
 from interlock_client.run import Run
+from interlock_client.secrets import SecretInfo
 from interlock_client.tools import Question, ToolCall
 from interlock_protocol.errors import InterlockError, ProtocolMisuse
 
@@ -60,6 +61,7 @@ __all__ = [
     "RequestFailed",
     "Run",
     "RunList",
+    "SecretInfo",
     "Thread",
     "TooLate",
     "ToolCall",

@@ -42,6 +42,7 @@ from interlock_client.machines import Machines
 from interlock_client.pauses import Decision
 from interlock_client.rest import Rest
 from interlock_client.run import Run
+from interlock_client.secrets import Secrets
 from interlock_client.watching import Watch
 from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import (
@@ -86,6 +87,7 @@ class Client:
     Attributes:
         machines: definitions of state machines: created, checked, published.
         instances: instances of state machines: started, resumed, waited for.
+        secrets: the secrets of workflows: set, listed without their values, deleted.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Client:
         rest = Rest(http, self._link, headers=options.headers, ssl=options.ssl)
         self.machines = Machines(rest)
         self.instances = Instances(rest, self)
+        self.secrets = Secrets(rest)
         self._inbox_bounds = (max_buffered_events, max_buffered_bytes)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect

@@ -165,6 +165,7 @@ _BY_CODE: dict[str, type[ActionRefused]] = {
     "version_not_found": NotFound,
     "instance_not_found": NotFound,
     "event_not_found": NotFound,
+    "secret_not_found": NotFound,
     "workflow_exists": Conflict,
     "concurrent_modification": Conflict,
     "idempotency_key_reused": Conflict,

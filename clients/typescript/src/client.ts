@@ -24,6 +24,7 @@ import { Link, type LinkListener } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { isListMessage, RunList, type ListOptions, type ListOwner } from "./lists.js";
 import { Machines } from "./machines.js";
+import { Secrets } from "./secrets.js";
 import { Memory, type Remembered } from "./memory.js";
 import type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";
 import { Outbox, type Action, type Waiting } from "./outbox.js";
@@ -54,6 +55,8 @@ export class Client {
   readonly machines: Machines;
   /** Instances of state machines: started, resumed, waited for. */
   readonly instances: Instances;
+  /** The secrets of workflows: set, listed without their values, deleted. */
+  readonly secrets: Secrets;
   readonly #options: ConnectOptions;
   readonly #link: Link;
   readonly #outbox: Outbox;
@@ -91,6 +94,7 @@ export class Client {
     const rest = new Rest(httpUrl(url), tokens, options.fetch);
     this.machines = new Machines(rest);
     this.instances = new Instances(rest, this);
+    this.secrets = new Secrets(rest);
     const heartbeat = options.heartbeat ?? 15_000;
     this.#state = { phase: "connecting", ...NOBODY };
     this.#link = new Link(

@@ -69,6 +69,7 @@ export type {
   Validation,
   VersionOf,
 } from "./machines.js";
+export { type SecretInfo, type SecretOptions, Secrets } from "./secrets.js";
 export { mayDecide } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";
 export { expecting } from "./optimistic.js";

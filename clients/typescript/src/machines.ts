@@ -45,6 +45,8 @@ export interface LogicDefinition {
   timeout?: number;
   retry?: { attempts: number; backoff: "exponential" | "linear"; delay_ms?: number };
   output?: string;
+  /** The credential that it is sent with, by name; `url` may be a path below its address. */
+  integration?: string;
 }
 
 /** A state; which of these it may have depends on its type. */

@@ -30,7 +30,7 @@ const GATEWAY: readonly number[] = [502, 503, 504];
 
 /** One request. */
 export interface Call {
-  method: "GET" | "POST" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "DELETE";
   /** Below `/api/v1`; made by `path`. */
   path: string;
   /** Parameters; those that are undefined are left out. */
@@ -124,7 +124,7 @@ export class Rest {
     const asked = new URLSearchParams();
     for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) asked.set(name, `${value}`);
     const headers: Record<string, string> = { accept: "application/json", ...call.headers };
-    if (call.method === "POST") headers["content-type"] = "application/json";
+    if (sendsBody(call)) headers["content-type"] = "application/json";
     if (token !== undefined && token !== "") headers["authorization"] = `Bearer ${token}`;
     if (call.key !== undefined) headers["idempotency-key"] = call.key;
     if (call.wait !== undefined) headers["prefer"] = `wait=${Math.ceil(call.wait)}`;
@@ -134,12 +134,16 @@ export class Rest {
       {
         method: call.method,
         headers,
-        ...(call.method === "POST" ? { body: JSON.stringify(call.body ?? {}) } : {}),
+        ...(sendsBody(call) ? { body: JSON.stringify(call.body ?? {}) } : {}),
         redirect: "error", // the token goes to no other address than the one that the program named
         signal: AbortSignal.timeout(ANSWER_MS + (call.wait ?? 0) * 1000),
       },
     ];
   }
+}
+
+function sendsBody(call: Call): boolean {
+  return call.method === "POST" || call.method === "PUT";
 }
 
 function mayRepeat(call: Call, error: InterlockError): boolean {

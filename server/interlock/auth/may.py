@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
-from interlock.auth.principal import DECIDE, EXECUTE, READ, USERS, WRITE, Kind, Principal
+from interlock.auth.principal import DECIDE, EXECUTE, READ, SECRETS, USERS, WRITE, Kind, Principal
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
@@ -43,6 +43,10 @@ class Verb(StrEnum):
     """Create, resume or cancel instances of machines; for each, `START`, `DECIDE` or `CANCEL` is asked too."""
     MANAGE_USERS = "manage_users"
     """See and change the people, groups and service accounts of one's account; `may_give` is asked too."""
+
+    MANAGE_SECRETS = "manage_secrets"
+    """See, store and delete secrets, providers and integrations, but never a value: those of a namespace, or, without a
+    run, those of one's whole account."""
 
 
 class Standing(StrEnum):
@@ -103,6 +107,11 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.READ_INSTANCES: frozenset(
         {
             (READ, Standing.ANYONE),
+        }
+    ),
+    Verb.MANAGE_SECRETS: frozenset(
+        {
+            (SECRETS, Standing.RESIDENT),
         }
     ),
     Verb.EXECUTE_INSTANCES: frozenset(

@@ -23,10 +23,11 @@ DECIDE: Final = "workflows:decide"
 READ: Final = "workflows:read"
 WRITE: Final = "workflows:write"
 WEBHOOKS: Final = "webhooks:manage"
+SECRETS: Final = "secrets:manage"
 USERS: Final = "users:manage"
 ADMIN: Final = "admin"
 
-ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, USERS, ADMIN})
+ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, SECRETS, USERS, ADMIN})
 USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ})
 """The scopes for working with workflows: those of a configured token that lists none."""
 

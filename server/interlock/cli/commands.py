@@ -194,4 +194,13 @@ app.add_typer(users, name="users")
 app.add_typer(groups, name="groups")
 app.add_typer(clients, name="clients")
 
+
+def _add_secrets() -> None:
+    from interlock.cli.secrets import app as secrets
+
+    app.add_typer(secrets, name="secrets")
+
+
+_add_secrets()
+
 __all__ = ["ExitCode", "app"]

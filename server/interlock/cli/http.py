@@ -49,7 +49,7 @@ class ApiRefused(Failure):
         self.details = details
 
 
-_FAULTS = ("invalid_workflow", "workflow_exists", "name_taken")
+_FAULTS = ("invalid_request", "invalid_workflow", "workflow_exists", "name_taken")
 """Refusals of what was sent, not of the sender."""
 
 
@@ -61,7 +61,7 @@ def call_api(target: Target, method: str, path: str, body: JsonObject | None = N
         Failure: it can't be reached, or isn't an Interlock server.
     """
     status, page = _answered(target, method, f"/api/v1{path}", body)
-    error, data = page.get("error"), page.get("data")
+    error, data = page.get("error"), {} if status == 204 else page.get("data")
     if isinstance(error, dict):
         sentence = str(error.get("message"))
         advice = " Set INTERLOCK_TOKEN, or pass --token." if status == 401 else ""
@@ -87,8 +87,7 @@ def _answered(target: Target, method: str, path: str, body: JsonObject | None = 
     request = Request(f"{base}{path}", data, headers, method=method)  # noqa: S310 - `http_url` allows http and https only
     try:
         with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - as above
-            text = response.read()
-            return response.status, {} if response.status == 204 else _object(base, text)
+            return response.status, _object(base, response.read(), {} if response.status == 204 else None)
     except HTTPError as error:
         with error:
             return error.code, _object(base, error.read(), {})

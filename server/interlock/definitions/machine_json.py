@@ -102,6 +102,7 @@ def _logic(declared: Declared | None) -> Logic | None:
         declared.get("body"),
         (declared.get("timeout") or CALL_MS) / MS,
         declared.get("output"),
+        declared.get("integration"),
     )
 
 

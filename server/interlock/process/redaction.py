@@ -3,6 +3,7 @@
 Laws:
 - Secrets from the settings are redacted wherever they appear: tokens, keys, and passwords in URLs, both plain and
   URL-encoded.
+- So are the secrets of workflows that this process has opened, however they are written (`secrets/known.py`).
 - Whatever looks like a secret is redacted, too: a password in a URL, a bearer token, a JSON Web Token.
 - This is the last line of defence, not the first: no secret should get here.
 """
@@ -15,6 +16,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from interlock.auth.token_list import parse_tokens
+from interlock.secrets.known import Known
 from interlock.settings import Settings
 
 CONCEALED: Final = "***"
@@ -36,23 +38,27 @@ class Redactor:
 
     Args:
         secrets: known secrets, in addition to whatever looks like one.
+        opened: the secrets of workflows that were opened.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), opened: Known | None = None) -> None:
+        self._opened = opened
         # The longest first, because one may be part of another.
         known = sorted({each for each in secrets if len(each) >= _SHORTEST}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     @classmethod
-    def of(cls, settings: Settings) -> Redactor:
+    def of(cls, settings: Settings, opened: Known | None = None) -> Redactor:
         """Return the redactor for a server with these settings."""
-        return cls(_secrets(settings))
+        return cls(_secrets(settings), opened)
 
     def __repr__(self) -> str:
         return "<Redactor>"
 
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""
+        if self._opened is not None:
+            text = self._opened.strike(text)
         for pattern, instead in _LIKE_SECRETS:
             text = pattern.sub(instead, text)
         return text if self._known is None else self._known.sub(CONCEALED, text)

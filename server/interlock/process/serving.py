@@ -41,7 +41,7 @@ def serve(workflows: Sequence[Workflow] | Workflow, settings: Settings | None = 
     settings = settings or Settings()
     authenticator, token = authenticator_from(settings)
     interlock = Interlock(listed(workflows), settings, authenticator)
-    redact = Redactor.of(settings)
+    redact = Redactor.of(settings, interlock.known)
     configure_logging(settings.log_level, settings.log_format, node=interlock.node, redact=redact)
     raise_limit()
     connections = Connections(settings)

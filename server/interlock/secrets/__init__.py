@@ -1,1 +1,1 @@
-"""Sealed secrets, keys, and private files: see `port`."""
+"""Secrets: sealed, kept, fenced in, struck out; keys, and private files: see `port`, `fence` and `kept`."""

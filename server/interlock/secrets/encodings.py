@@ -1,12 +1,16 @@
 """The forms in which a secret may come back from where it was sent: as it is, in a URL or as its host, in JSON, in
-base64."""
+base64.
+
+Law: whatever secret it is (stored, in the environment, an integration's), and whoever was given it (a request, a
+script), these are the texts that are struck out.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 
@@ -15,8 +19,14 @@ def encodings_of(secret: str) -> frozenset[str]:
     return frozenset({secret, secret.lower(), *_in_urls(secret), *_in_json(secret), *_in_base64(secret.encode())})
 
 
+def revealing(secrets: Iterable[str]) -> frozenset[str]:
+    """Return the texts that reveal any of these secrets."""
+    return frozenset[str]().union(*map(encodings_of, secrets))
+
+
 def _in_urls(secret: str) -> Iterator[str]:
-    for text in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+    in_scripts = quote(secret, safe="!*'()")  # as `encodeURIComponent` has it
+    for text in (quote(secret, safe=""), quote(secret), quote_plus(secret), in_scripts):
         yield text
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text)
 

@@ -52,6 +52,22 @@ def vault_of(settings: KeySettings, asks: str | None) -> KeyedVault | None:
     return KeyedVault([_own_key(settings)])
 
 
+def vault_to_keep(settings: KeySettings) -> KeyedVault:
+    """Return the vault that seals what is kept for good, with a key that is made if the server is alone.
+
+    Raises:
+        SettingsError: there are several nodes, and no key that all of them have.
+    """
+    if settings.secrets_keys is None and settings.redis_url is not None:
+        raise SettingsError(
+            "Several nodes have to seal secrets with the same key, and this one has none: set INTERLOCK_SECRETS_KEYS on"
+            " all of them, to what `openssl rand -base64 32 | tr +/ -_` prints once."
+        )
+    vault = vault_of(settings, "")
+    assert vault is not None, "without a setting, a server that is alone makes a key"
+    return vault
+
+
 def _own_key(settings: KeySettings) -> str:
     path = settings.data_dir / KEY_FILE
     try:

@@ -10,7 +10,7 @@ Source: `docs/workflows.md`, "Secrets".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, TypedDict
 
 from interlock_protocol.types import JsonValue
@@ -50,19 +50,46 @@ class Vault(Protocol):
         """
 
 
+class Striker:
+    """Strikes secrets out of texts. It takes about as long for many of them as for `_FEW`.
+
+    Args:
+        secrets: what is struck out; what is shorter than `SHORTEST` isn't.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        # The longest first, because one may be part of another.
+        self._secrets = sorted({each for each in secrets if len(each) >= SHORTEST}, key=len, reverse=True)
+        self._begin = frozenset(each[:SHORTEST] for each in self._secrets) if len(self._secrets) > _FEW else None
+
+    def text(self, text: str) -> str:
+        """Return a text with `STRUCK` in place of the secrets."""
+        for each in self._found(text):
+            text = text.replace(each, STRUCK)
+        return text
+
+    def value(self, value: JsonValue) -> JsonValue:
+        """Return a value without the secrets, at any depth."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(each) for each in value]
+        if isinstance(value, dict):
+            return {self.text(key): self.value(each) for key, each in value.items()}
+        return value
+
+    def _found(self, text: str) -> Sequence[str]:
+        """The secrets that a text may have, by how they begin."""
+        if self._begin is None:
+            return self._secrets
+        begins = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)} & self._begin
+        return [each for each in self._secrets if each[:SHORTEST] in begins] if begins else ()
+
+
+_FEW: Final = 64
+"""Up to how many secrets are looked for one by one."""
+
+
 def struck(value: JsonValue, secrets: Iterable[str]) -> JsonValue:
     """Return `value` with these secrets replaced by `STRUCK`, at any depth."""
-    known = sorted({each for each in secrets if len(each) >= SHORTEST}, key=len, reverse=True)
-    return _struck(value, known) if known else value
-
-
-def _struck(value: JsonValue, secrets: list[str]) -> JsonValue:
-    if isinstance(value, str):
-        for each in secrets:
-            value = value.replace(each, STRUCK)
-        return value
-    if isinstance(value, list):
-        return [_struck(each, secrets) for each in value]
-    if isinstance(value, dict):
-        return {str(_struck(key, secrets)): _struck(each, secrets) for key, each in value.items()}
-    return value
+    return Striker(secrets).value(value) if secrets else value

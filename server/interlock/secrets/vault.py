@@ -35,6 +35,7 @@ class KeyedVault:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("there is no key")
+        self._first = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(each) for each in keys])
         self._tag_keys = [hmac.digest(each.encode(), _TAGS, hashlib.sha256) for each in keys]
 
@@ -48,6 +49,24 @@ class KeyedVault:
     def is_same(self, value: JsonValue, about: str, tag: str) -> bool:
         data = _data(value, about)
         return any(hmac.compare_digest(_tag(key, data), tag) for key in self._tag_keys)
+
+    def rotated(self, sealed: str) -> str:
+        """Return a sealed secret as the first key seals it; as it is if that key has sealed it.
+
+        Raises:
+            SecretUnreadable: it was sealed with none of the keys.
+        """
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:
+            try:
+                return self._fernet.rotate(sealed).decode()
+            except InvalidToken:
+                raise SecretUnreadable(
+                    "a stored secret was sealed with none of the keys in INTERLOCK_SECRETS_KEYS: add the one it was"
+                    " sealed with, or set the secret again"
+                ) from None
+        return sealed
 
     def opened(self, sealed: str, about: str) -> JsonValue:
         try:

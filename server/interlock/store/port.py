@@ -19,6 +19,7 @@ from .ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Runs
 from .ports.sessions import Sessions
 from .ports.tickets import StreamTicket, Tickets
 from .ports.timers import StoreClock, Timers
+from .ports.vault import ItemKind, VaultItem, VaultItems
 from .ports.waiting import Waiting, WaitingFilter
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Grants",
     "IdempotencyKey",
     "IdempotencyKeys",
+    "ItemKind",
     "KeptAnswer",
     "ListedError",
     "ListedRun",
@@ -58,6 +60,8 @@ __all__ = [
     "StreamTicket",
     "Tickets",
     "Timers",
+    "VaultItem",
+    "VaultItems",
     "Waiting",
     "WaitingFilter",
 ]
@@ -77,6 +81,7 @@ class Store(
     DefinitionStore,
     DirectoryStore,
     Grants,
+    VaultItems,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

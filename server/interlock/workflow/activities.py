@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from interlock.secrets.fence import Asker
 from interlock.workflow.declare.agents import (
     AgentExecutor,
     AgentPause,
@@ -120,13 +121,13 @@ class Script:
     Args:
         code: the body of a function in JavaScript.
         input: its globals: `input`, `workflow_data` and `context`.
-        account: whose secrets it may read.
+        asker: who reads secrets in it.
         time_limit: how long it may take, in seconds.
     """
 
     code: str
     input: JsonObject
-    account: str
+    asker: Asker
     time_limit: float = 5.0
 
 
@@ -136,7 +137,8 @@ class HttpCall:
 
     Args:
         headers, url, body: with `${secrets.NAME}` still in them: secrets are filled in when it is sent.
-        account: whose secrets they are.
+        asker: who uses secrets in it.
+        integration: the name of the credential that it is sent with.
         idempotency_key: sent with a POST, PUT or PATCH, unless the headers have one.
     """
 
@@ -144,9 +146,10 @@ class HttpCall:
     url: str
     headers: Mapping[str, str]
     body: JsonValue
-    account: str
+    asker: Asker
     time_limit: float
     idempotency_key: str
+    integration: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.calls import LIMIT, NOW, SECRETS, call, calling, chunked, failure
+from tests.support.calls import LIMIT, NOW, SECRETS, Calls, call, calling, chunked, failure
 from tests.support.foreign import Internet, Received, foreign, http, redirect
 from tests.support.live import eventually
 
@@ -20,7 +20,6 @@ from interlock.engine.work.http_answer import (
     LONGEST_WAIT,
     retry_after,
 )
-from interlock.engine.work.http_call import HttpCalls
 from interlock.secrets.port import struck
 from interlock.telemetry.counters import Counters
 from interlock.workflow.activities import LogicError
@@ -289,7 +288,7 @@ async def test_time_limit_is_for_looking_up_the_name_too() -> None:
         await asyncio.Event().wait()
         return []
 
-    calls = HttpCalls(transport=GuardedTransport(Allowed(), resolve=never))
+    calls = Calls(transport=GuardedTransport(Allowed(), resolve=never))
     with pytest.raises(LogicError) as failed:
         await calls.run(call("http://slow.example/", time_limit=0.1), {})
     assert failed.value.code == "http_timeout"
@@ -404,14 +403,14 @@ async def test_host_that_nobody_answers_at_may_be_tried_again() -> None:
 
 
 async def test_name_that_does_not_exist_may_be_tried_again() -> None:
-    calls = HttpCalls(transport=GuardedTransport(Allowed(), resolve=Internet({}).resolve))
+    calls = Calls(transport=GuardedTransport(Allowed(), resolve=Internet({}).resolve))
     with pytest.raises(LogicError, match=r"GET no.example: the name of the host can't be resolved") as failed:
         await calls.run(call("http://no.example/"), {})
     assert failed.value.may_retry
 
 
 async def test_inner_address_is_an_error_that_names_the_setting_and_not_the_address() -> None:
-    calls = HttpCalls(transport=GuardedTransport(Allowed(), resolve=Internet({"in.example": ["10.1.2.3"]}).resolve))
+    calls = Calls(transport=GuardedTransport(Allowed(), resolve=Internet({"in.example": ["10.1.2.3"]}).resolve))
     with pytest.raises(
         LogicError, match=r"GET in.example: the host isn't on the public internet.*INTERLOCK_HTTP_ALLOW"
     ) as failed:
@@ -482,7 +481,7 @@ async def test_host_that_echoes_a_secret_in_a_redirect_does_not_bring_it_into_th
 )
 async def test_host_that_is_a_secret_is_not_named(url: str) -> None:
     secrets = {"HOST": "Inner-Name.example", "URL": "https://inner-name.example/x"}
-    calls = HttpCalls(transport=GuardedTransport(Allowed(), resolve=Internet({}).resolve))
+    calls = Calls(transport=GuardedTransport(Allowed(), resolve=Internet({}).resolve))
     with pytest.raises(LogicError, match="a secret host") as failed:
         await calls.run(call(url), secrets)
     assert "inner" not in str(failed.value).lower()

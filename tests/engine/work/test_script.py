@@ -19,6 +19,7 @@ from tests.support.services import is_alive
 
 from interlock.engine.work.script import LINE_BYTES, MOST_LINES, Scripts
 from interlock.engine.work.script_process import RESULT_DEPTH, Refused, Sandbox
+from interlock.secrets.fence import Asker
 from interlock.secrets.port import STRUCK
 from interlock.workflow.activities import LogicError, Returned, Script
 from interlock_protocol.limits import MAX_DEPTH
@@ -37,7 +38,7 @@ async def sandbox() -> AsyncIterator[Scripts]:
 
 
 def script(code: str, *, time_limit: float = 30.0, **given: Any) -> Script:
-    return Script(code, {"input": {}, "workflow_data": {}, "context": {}} | given, "mine", time_limit)
+    return Script(code, {"input": {}, "workflow_data": {}, "context": {}} | given, Asker("mine"), time_limit)
 
 
 async def returned(code: str, secrets: Mapping[str, str] | None = None, **given: Any) -> Returned:

@@ -13,6 +13,7 @@ from interlock.engine.work import script as script_module
 from interlock.engine.work import script_process
 from interlock.engine.work.processes import Processes, Turns
 from interlock.engine.work.script import Scripts
+from interlock.secrets.fence import Asker
 from interlock.workflow.activities import LogicError, Script
 
 SHORT = 0.4
@@ -243,7 +244,7 @@ async def sandbox() -> AsyncIterator[tuple[Scripts, Counted]]:
 
 
 def asked(code: str, account: str = "villain", *, time_limit: float = SHORT) -> Script:
-    return Script(code, {"input": {}, "workflow_data": {}, "context": {}}, account, time_limit)
+    return Script(code, {"input": {}, "workflow_data": {}, "context": {}}, Asker(account), time_limit)
 
 
 async def is_well(scripts: Scripts) -> bool:

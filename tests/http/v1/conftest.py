@@ -12,7 +12,11 @@ from tests.support.live import STORAGES, Live, live_server, storage_settings
 
 FREE = {"limit_reads": "100000/minute", "limit_writes": "100000/minute", "limit_creations": "100000/minute"}
 TOKENS = [
-    {"token": "token-alice", "user_id": "alice", "scopes": ["workflows:read", "workflows:write", "workflows:execute"]},
+    {
+        "token": "token-alice",
+        "user_id": "alice",
+        "scopes": ["workflows:read", "workflows:write", "workflows:execute", "secrets:manage"],
+    },
     {"token": "token-bob", "user_id": "bob", "scopes": ["workflows:read", "workflows:write", "workflows:execute"]},
     {"token": "token-reader", "user_id": "alice", "scopes": ["workflows:read"]},
     {"token": "token-root", "user_id": "root", "scopes": ["admin"]},

@@ -47,6 +47,9 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("addUser", "listUsers", "getUser", "changeUser", "revokeUser", "changePassword", "listDirectoryChanges"),
         *("addGroup", "listGroups", "listMembers", "addMember", "removeMember"),
         *("addClient", "listClients", "revokeClient"),
+        *("listSecrets", "putSecret", "deleteSecret", "rotateSecrets"),
+        *("listProviders", "putProvider", "deleteProvider"),
+        *("listIntegrations", "createIntegration", "deleteIntegration", "testIntegration"),
     }
     for name, described in operations.items():
         assert described["summary"], name

@@ -84,8 +84,23 @@ def _url(value: object, at: str, context: Context) -> Iterator[Fault]:
     plain = _TEMPLATE.sub("1", value)
     if not _OF_URL.match(plain):
         yield Fault(at, "A URL has no spaces, line breaks or other control characters; percent-encode them.")
-    elif not value.startswith("${") and (wrong := _wrong_url(plain)) is not None:
+    elif not value.startswith(("${", "/")) and (wrong := _wrong_url(plain)) is not None:
         yield Fault(at, wrong)
+
+
+def _call(logic: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
+    """What is wrong with a request as a whole: with an integration its address may be a path, and its credential is
+    that."""
+    url, headers = logic.get("url"), logic.get("headers")
+    if logic.get("integration") is None:
+        if isinstance(url, str) and url.startswith("/"):
+            yield Fault(inside(at, "url"), "A path is below an integration's address; name one, or write a whole URL.")
+        return
+    if isinstance(url, str) and url.startswith("//"):
+        yield Fault(inside(at, "url"), "A path begins with one slash; write what stands behind the address.")
+    for name in headers if isinstance(headers, dict) else ():
+        if name.lower() in ("authorization", "cookie"):
+            yield Fault(inside(inside(at, "headers"), name), "The integration tells who asks; leave this header out.")
 
 
 def _wrong_url(url: str) -> str | None:
@@ -171,6 +186,7 @@ TYPES: dict[str, Table] = {
         "body": templated(HTTP_ROOTS),
         "timeout": Field(number(least=0, most=MAX_CALL_MS, above=True, unit=" of milliseconds")),
         "output": Field(_output),
+        "integration": Field(text(most=64)),
         "retry": RETRY,
     },
     "task": {
@@ -181,5 +197,5 @@ TYPES: dict[str, Table] = {
 }
 """The fields of each type of logic."""
 
-logic = Typed("logic", TYPES, {"task": _task})
+logic = Typed("logic", TYPES, {"task": _task, "http": _call})
 """Yields what is wrong with logic of any type."""

@@ -43,7 +43,7 @@ MAX_HANDLERS = 20
 MAX_PATHS = 100
 """How many paths into the data the instructions of a halt may name."""
 
-CODES = ("script_error", "script_timeout", "http_error", "http_timeout", "data_too_large")
+CODES = ("script_error", "script_timeout", "http_error", "http_timeout", "data_too_large", "secret_not_allowed")
 """The errors of logic that a state may handle."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")

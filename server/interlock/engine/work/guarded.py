@@ -209,8 +209,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         network: httpcore.AsyncNetworkBackend | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        guard = Guard(allowed, resolve or Resolver())
-        self._network = _GuardedNetwork(guard, network or httpcore.AnyIOBackend())
+        self.guard = Guard(allowed, resolve or Resolver())
+        self._network = _GuardedNetwork(self.guard, network or httpcore.AnyIOBackend())
         self._ssl_context = ssl_context
 
     @cached_property

@@ -3,7 +3,8 @@
 Laws:
 - A call is one try; whoever called decides whether there is another. An answer below 400 is a result. Everything else
   is a `LogicError`, which says whether another try may help, and how long to wait for it.
-- Secrets are inserted at the moment of sending. None stands in an error, or goes to another origin by a redirect.
+- Secrets are inserted at the moment of sending, and only where their fences let them: for these workflows, to these
+  hosts. None stands in an error, or goes to another origin by a redirect.
 - There is one time limit for everything together, and one size for answers, however they are compressed.
 - Only the guarded transport is used.
 
@@ -19,14 +20,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from interlock.addresses import Allowed
-from interlock.engine.work.guarded import Forbidden, GuardedTransport, request_to, send
+from interlock.engine.work.guarded import DEFAULT_PORTS, Forbidden, GuardedTransport, request_to, send
 from interlock.engine.work.http_answer import Unreadable, body_of, content_of, is_json, retry_after
-from interlock.secrets.encodings import encodings_of
+from interlock.engine.work.integrations import Authority
+from interlock.secrets.encodings import revealing
+from interlock.secrets.fence import Secret
 from interlock.secrets.port import struck
 from interlock.telemetry.counters import Counters
 from interlock.workflow.activities import HttpCall, LogicError, Returned, expand, paths_in
@@ -53,6 +56,9 @@ _OF_CONNECTION: Final = frozenset(
 
 _ROOT: Final = "secrets"
 
+NOT_ALLOWED: Final = "secret_not_allowed"
+"""The code of a failure where a secret would go where its fence doesn't let it."""
+
 
 class HttpCalls:
     """Makes the HTTP requests of a server's workflows. Call `aclose` at the end.
@@ -77,30 +83,37 @@ class HttpCalls:
         self._clock = clock
 
     async def run(
-        self, call: HttpCall, secrets: Mapping[str, str], *, headers: Mapping[str, str] = MappingProxyType({})
+        self,
+        call: HttpCall,
+        secrets: Mapping[str, Secret],
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        authority: Authority | None = None,
     ) -> Returned:
         """Make a request, and return its answer: `status`, `headers`, `body`.
 
         Args:
             secrets: the values for `${secrets.X}`.
             headers: sent unless the call has its own: `traceparent`, `X-Request-Id`.
+            authority: what it is given for its integration.
 
         Raises:
-            LogicError: `http_error`, `http_timeout`, or `data_too_large` for a request that is.
+            LogicError: `http_error`, `http_timeout`, `secret_not_allowed`, or `data_too_large` for a request that is.
         """
-        used: Mapping[str, str] = {}
+        used: Mapping[str, Secret] = {}
+        hidden = frozenset[str]() if authority is None else revealing(authority.secrets)
         try:
             used = _used(call, secrets)
-            value = await self._answer(_outgoing(call, used, headers), call.time_limit)
+            hidden |= revealing(each.value or "" for each in used.values())
+            value = await self._answer(_outgoing(call, used, headers, authority), call.time_limit)
         except LogicError as error:
-            hidden = _revealing(used)
             raise LogicError(
                 error.code,
                 str(struck(str(error), hidden)),
                 may_retry=error.may_retry,
                 retry_after=error.retry_after,
             ) from None
-        return Returned(value, secrets=_revealing(used))
+        return Returned(value, secrets=hidden)
 
     async def aclose(self) -> None:
         """Close the connections that are open."""
@@ -202,17 +215,39 @@ def _refused(what: str, code: str = "http_error") -> LogicError:
     return LogicError(code, f"the HTTP request can't be sent: {what}")
 
 
-def _used(call: HttpCall, secrets: Mapping[str, str]) -> Mapping[str, str]:
+def names_in(call: HttpCall) -> frozenset[str]:
+    """Return the names of the secrets that a call uses."""
+    return frozenset(_secrets_in([call.url, dict(call.headers), call.body]))
+
+
+def _used(call: HttpCall, secrets: Mapping[str, Secret]) -> Mapping[str, Secret]:
     """Return the secrets that a call names, by their names.
 
     Raises:
-        LogicError: one of them doesn't exist.
+        LogicError: one of them doesn't exist, can't be opened, or isn't for this workflow.
     """
-    names = sorted(_secrets_in([call.url, dict(call.headers), call.body]))
+    names = sorted(names_in(call))
     for name in names:
+        shown = repr(name[:MAX_QUOTED])
         if name not in secrets:
-            raise _refused(f"there is no secret {name[:MAX_QUOTED]!r} for this account")
+            raise _refused(f"there is no secret {shown} for this account")
+        if secrets[name].value is None:
+            raise _refused(f"the secret {shown} can't be opened with the keys of this server; set it again")
+        if not secrets[name].fence.lets_use(call.asker.workflow_id):
+            raise _refused(f"the secret {shown} isn't for the workflow {call.asker.workflow_id!r}", NOT_ALLOWED)
     return {name: secrets[name] for name in names}
+
+
+def _check_fences(used: Mapping[str, Secret], request: httpx.Request, where: str) -> None:
+    """Check that the secrets of a request may go to its host.
+
+    Raises:
+        LogicError: one of them may not.
+    """
+    port = request.url.port or DEFAULT_PORTS[request.url.scheme]
+    for name, secret in used.items():
+        if not secret.fence.lets_go_to(request.url.host, port):
+            raise LogicError(NOT_ALLOWED, f"{where}: the secret {name!r} may not go to this host")
 
 
 def _secrets_in(value: JsonValue) -> Iterator[str]:
@@ -222,17 +257,15 @@ def _secrets_in(value: JsonValue) -> Iterator[str]:
             yield name
 
 
-def _revealing(used: Mapping[str, str]) -> frozenset[str]:
-    return frozenset[str]().union(*map(encodings_of, used.values()))
-
-
-def _outgoing(call: HttpCall, used: Mapping[str, str], headers: Mapping[str, str]) -> _Outgoing:
+def _outgoing(
+    call: HttpCall, used: Mapping[str, Secret], headers: Mapping[str, str], authority: Authority | None
+) -> _Outgoing:
     """Return the request of a call, with its secrets.
 
     Raises:
         LogicError: it can't be sent.
     """
-    roots: dict[str, JsonValue] = {_ROOT: dict(used)}
+    roots: dict[str, JsonValue] = {_ROOT: {name: each.value for name, each in used.items()}}
     _check_size(call, roots)
     method = call.method.upper()
     if method not in METHODS:
@@ -241,16 +274,28 @@ def _outgoing(call: HttpCall, used: Mapping[str, str], headers: Mapping[str, str
     body = expand(call.body, roots)
     content = None if body is None else _content(body, fields)
     _complete(fields, method, call.idempotency_key, headers)
+    private = {name.lower() for name, text in call.headers.items() if any(_secrets_in(text))}
+    url = _url(call.url, roots)
+    if authority is not None:
+        url = _authorized(url, fields, authority)
+        private.update(name.lower() for name in authority.headers)
     try:
-        request = request_to(method, _url(call.url, roots), fields.values(), content)
+        request = request_to(method, url, fields.values(), content)
     except Forbidden as error:
         raise _refused(str(error)) from None
-    return _Outgoing(
+    if authority is not None and not _is_below(request, authority.base_url):
+        raise LogicError(
+            NOT_ALLOWED,
+            f"the HTTP request can't be sent: the integration {call.integration!r} is for {authority.base_url} only",
+        )
+    outgoing = _Outgoing(
         request,
-        private=frozenset(name.lower() for name, text in call.headers.items() if any(_secrets_in(text))),
+        private=frozenset(private),
         is_content_private=any(_secrets_in(call.body)),
         is_host_secret=any(_secrets_in("/".join(call.url.split("/", 3)[:3]))),
     )
+    _check_fences(used, request, outgoing.where)
+    return outgoing
 
 
 def _check_size(call: HttpCall, roots: Mapping[str, JsonValue]) -> None:
@@ -283,6 +328,25 @@ def _url(template: str, roots: Mapping[str, JsonValue]) -> str:
     if not isinstance(url, str) or len(url) > MAX_URL:
         raise _refused(f"its address is a text of at most {MAX_URL} characters")
     return url
+
+
+def _authorized(url: str, fields: _Fields, authority: Authority) -> str:
+    """Add to the headers what an integration tells of who asks, and return the whole address, with that."""
+    for name, text in authority.headers.items():
+        fields[name.lower()] = name, _field_text(name, text) or ""
+    whole = authority.base_url + url if url.startswith("/") else url
+    if not authority.query:
+        return whole
+    whole, _, _ = whole.partition("#")
+    return f"{whole}{'&' if '?' in whole else '?'}{urlencode(authority.query)}"
+
+
+def _is_below(request: httpx.Request, base_url: str) -> bool:
+    """Return True if a request goes to an integration's address, or below it."""
+    base = request_to("GET", base_url).url
+    is_origin = (request.url.scheme, request.url.host, request.url.port) == (base.scheme, base.host, base.port)
+    above = base.path.rstrip("/") + "/"
+    return is_origin and f"{request.url.path}/".startswith(above) and "/../" not in f"{request.url.path}/"
 
 
 _Fields = dict[str, tuple[str, str]]

@@ -8,13 +8,19 @@ Source: `docs/machines.md`, "Logic".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
 import structlog
 
+from interlock.engine.work.http_call import NOT_ALLOWED, names_in
+from interlock.engine.work.integrations import Authority, Integrations, NotAccepted
+from interlock.secrets.encodings import revealing
+from interlock.secrets.fence import Asker, Secret, Secrets
+from interlock.store.port import StoreUnavailable
 from interlock.workflow.activities import HttpCall, Instruct, LogicError, Returned, Script
 from interlock.workflow.program import legible
 from interlock_protocol.types import JsonValue
@@ -22,6 +28,9 @@ from interlock_protocol.types import JsonValue
 logger = structlog.get_logger(__name__)
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+RETRY_SECONDS = 0.5
+"""How often secrets are asked for while the store is away."""
 
 MAX_TEXT = 2000
 """The longest text of a model, in characters."""
@@ -44,14 +53,17 @@ class ScriptRunner(Protocol):
 class CallRunner(Protocol):
     """Makes requests over HTTP."""
 
-    async def run(self, call: HttpCall, secrets: Mapping[str, str], *, headers: Mapping[str, str]) -> Returned:
+    async def run(
+        self, call: HttpCall, secrets: Mapping[str, Secret], *, headers: Mapping[str, str], authority: Authority | None
+    ) -> Returned:
         """Make a request.
 
         Args:
             headers: sent unless the call has its own.
+            authority: what it is given for its integration.
 
         Raises:
-            LogicError: `http_error` or `http_timeout`.
+            LogicError: `http_error`, `http_timeout` or `secret_not_allowed`.
         """
 
     async def aclose(self) -> None:
@@ -65,13 +77,6 @@ class TextWriter(Protocol):
         """Write a text; None if there is no model."""
 
 
-class Secrets(Protocol):
-    """The secrets that the logic of an account may use."""
-
-    def of(self, account: str) -> Mapping[str, str]:
-        """Return the secrets of an account, by name."""
-
-
 @dataclass(frozen=True, slots=True)
 class LogicRunners:
     """The runners of this process. None: this server runs no such logic."""
@@ -80,26 +85,72 @@ class LogicRunners:
     calls: CallRunner | None = None
     secrets: Secrets | None = None
     writer: TextWriter | None = None
+    integrations: Integrations | None = None
 
-    async def run(self, activity: Script | HttpCall | Instruct, headers: Mapping[str, str] = NO_HEADERS) -> Returned:
+    async def run(
+        self,
+        activity: Script | HttpCall | Instruct,
+        headers: Mapping[str, str] = NO_HEADERS,
+        learn: Callable[[Collection[str]], None] = lambda _: None,
+    ) -> Returned:
         """Run one piece of logic.
 
         Args:
             headers: what a call tells of its cause.
+            learn: called with the texts that reveal what it is given, before it is given that.
 
         Raises:
             LogicError: it failed.
         """
         if isinstance(activity, Instruct):
             return Returned(await self._written(activity))
-        secrets = {} if self.secrets is None else self.secrets.of(activity.account)
+        secrets = await self._secrets_of(activity.asker)
         if isinstance(activity, Script):
             if self.scripts is None:
                 raise LogicError("script_error", "This server runs no scripts.")
-            return await self.scripts.run(activity, secrets)
+            given = _for_scripts(secrets, activity.asker)
+            learn(revealing(given.values()))
+            return await self.scripts.run(activity, given)
         if self.calls is None:
             raise LogicError("http_error", "This server makes no requests.")
-        return await self.calls.run(activity, secrets, headers=headers)
+        used = {name: secrets[name] for name in names_in(activity) if name in secrets}
+        authority = await self._authority(activity)
+        learn(revealing(each.value for each in used.values() if each.value is not None))
+        learn(revealing(authority.secrets if authority is not None else ()))
+        return await self.calls.run(activity, used, headers=headers, authority=authority)
+
+    async def _authority(self, call: HttpCall) -> Authority | None:
+        """What a call is given for its integration; None if it has none.
+
+        Raises:
+            LogicError: there is no such integration, it isn't for this workflow, or its provider doesn't accept it.
+        """
+        if call.integration is None:
+            return None
+        while self.integrations is not None:
+            with contextlib.suppress(StoreUnavailable):
+                return await self._found(self.integrations, call, call.integration)
+            await asyncio.sleep(RETRY_SECONDS)
+        raise LogicError("http_error", "This server has no integrations.")
+
+    async def _found(self, integrations: Integrations, call: HttpCall, name: str) -> Authority:
+        found = await integrations.named(call.asker, name)
+        if found is None:
+            raise LogicError("http_error", f"the HTTP request can't be sent: there is no integration {name!r}")
+        if found.is_mail or not found.lets_use(call.asker.workflow_id):
+            raise LogicError(NOT_ALLOWED, f"the HTTP request can't be sent: the integration {name!r} isn't for this")
+        try:
+            return await integrations.authority(found)
+        except NotAccepted as error:
+            raise LogicError("http_error", f"the integration {name!r} can't be used: {error}", may_retry=True) from None
+
+    async def _secrets_of(self, asker: Asker) -> Mapping[str, Secret]:
+        while self.secrets is not None:
+            # An unavailable store must not fail the logic: it begins when the store is back.
+            with contextlib.suppress(StoreUnavailable):
+                return await self.secrets.of(asker)
+            await asyncio.sleep(RETRY_SECONDS)
+        return {}
 
     async def _written(self, activity: Instruct) -> str | None:
         """The text that a model writes. A halt waits for no model: without a text, it tells what it has."""
@@ -118,3 +169,12 @@ class LogicRunners:
         for runner in (self.scripts, self.calls):
             if runner is not None:
                 await runner.aclose()
+
+
+def _for_scripts(secrets: Mapping[str, Secret], asker: Asker) -> Mapping[str, str]:
+    """The secrets that the scripts of a workflow are given."""
+    return {
+        name: each.value
+        for name, each in secrets.items()
+        if each.value is not None and each.fence.script and each.fence.lets_use(asker.workflow_id)
+    }

@@ -18,12 +18,12 @@ import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from interlock.engine.work import script_process
 from interlock.engine.work.processes import Crowded, Lost, NotStarted, Processes, Turns
+from interlock.secrets.encodings import revealing
 from interlock.secrets.port import struck
 from interlock.workflow.activities import LogicError, Returned, Script
 from interlock_protocol.limits import KIB, MIB
@@ -81,9 +81,9 @@ class Scripts:
             LogicError: it failed (`script_error`), took too long (`script_timeout`), or returned too much
                 (`data_too_large`). `logs` has what it logged before, unless its process was lost.
         """
-        known = _as_written(secrets.values())
+        known = revealing(secrets.values())
         given = {**script.input, "secrets": dict(secrets), "longest": max(map(len, known), default=0)}
-        answer = await self._answer(script.code, given, script.time_limit, script.account)
+        answer = await self._answer(script.code, given, script.time_limit, script.asker.account)
         logs = _logs(answer, known)
         if "error" in answer:
             sentence = answer["error"] or _too_long(script.time_limit)
@@ -144,12 +144,6 @@ def _lost(lost: Lost, seconds: float) -> LogicError:
 
 def _too_long(seconds: float) -> str:
     return f"the script ran for longer than {seconds:g} s; let it do less, or do it where an HTTP call asks for it"
-
-
-def _as_written(secrets: Iterable[str]) -> frozenset[str]:
-    """Return the secrets, also as they stand in JSON and in URLs."""
-    forms = ((each, json.dumps(each, ensure_ascii=False)[1:-1], quote(each, safe="!*'()")) for each in secrets)
-    return frozenset(form for each in forms for form in each)
 
 
 def _logs(answer: dict[str, Any], secrets: Iterable[str]) -> tuple[str, ...]:

@@ -129,7 +129,7 @@ class Worker:
         """Run the logic of a state, and count how long it took, whatever it came to."""
         state, counted, began = self._writer.state, self._counters.by_workflow, time.perf_counter()
         try:
-            return await self._logic.run(activity, self._traces.headers(state.run_id))
+            return await self._logic.run(activity, self._traces.headers(state.run_id), self.secrets.update)
         finally:
             if not isinstance(activity, Instruct):
                 durations = counted.scripts if isinstance(activity, Script) else counted.calls

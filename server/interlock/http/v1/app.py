@@ -18,9 +18,11 @@ from interlock.http.v1.groups import make_groups_router
 from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
 from interlock.http.v1.instances import make_instances_router
+from interlock.http.v1.integrations import make_integrations_router
 from interlock.http.v1.openapi import described
 from interlock.http.v1.people import make_people_router
 from interlock.http.v1.request_ids import RequestIds
+from interlock.http.v1.secrets import make_secrets_router
 from interlock.services import Services
 from interlock.telemetry.counters import Counters
 
@@ -48,6 +50,8 @@ def v1_app(
         make_definitions_router(services),
         make_people_router(services),
         make_groups_router(services),
+        make_secrets_router(services),
+        make_integrations_router(services),
     )
 
     async def document(_: Request) -> Response:

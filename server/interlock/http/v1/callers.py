@@ -13,6 +13,7 @@ from typing import Final
 from fastapi import Request
 
 from interlock.auth import Principal, Verb, may, scopes_for
+from interlock.auth.principal import ADMIN
 from interlock.http.callers import authenticated, bearer
 from interlock.http.errors import Unauthorized
 from interlock.http.v1.errors import ApiError, Code, refused
@@ -44,7 +45,7 @@ def caller(
         known = await authenticated(services().authenticator, token)
         await _spend(request, services(), known, budget)
         if verb is not None and not may(known, verb):
-            scopes = scopes_for(verb)
+            scopes = scopes_for(verb) or [ADMIN]
             sentence = _NEEDED.format(scope=" or ".join(scopes))
             raise ApiError(Code.FORBIDDEN, sentence, {"required_scope": scopes[0]})
         return known

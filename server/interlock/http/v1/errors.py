@@ -28,6 +28,7 @@ class Code(StrEnum):
     INSTANCE_NOT_ACTIVE = "instance_not_active"
     THREAD_REQUIRED = "thread_required"
     DATA_TOO_LARGE = "data_too_large"
+    CREDENTIAL_NOT_ACCEPTED = "credential_not_accepted"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
@@ -39,10 +40,14 @@ class Code(StrEnum):
     USER_NOT_FOUND = "user_not_found"
     GROUP_NOT_FOUND = "group_not_found"
     CLIENT_NOT_FOUND = "client_not_found"
+    SECRET_NOT_FOUND = "secret_not_found"  # noqa: S105 - a code
+    PROVIDER_NOT_FOUND = "provider_not_found"
+    INTEGRATION_NOT_FOUND = "integration_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
     CONCURRENT_MODIFICATION = "concurrent_modification"
+    NO_SECRETS_KEY = "no_secrets_key"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     RATE_LIMITED = "rate_limited"
@@ -52,6 +57,7 @@ class Code(StrEnum):
     SCRIPT_TIMEOUT = "script_timeout"
     HTTP_ERROR = "http_error"
     HTTP_TIMEOUT = "http_timeout"
+    SECRET_NOT_ALLOWED = "secret_not_allowed"  # noqa: S105 - a code
     UNAVAILABLE = "unavailable"
 
 
@@ -66,6 +72,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INSTANCE_NOT_ACTIVE: 400,
     Code.THREAD_REQUIRED: 400,
     Code.DATA_TOO_LARGE: 400,
+    Code.CREDENTIAL_NOT_ACCEPTED: 400,
     Code.UNAUTHORIZED: 401,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
@@ -77,10 +84,14 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.USER_NOT_FOUND: 404,
     Code.GROUP_NOT_FOUND: 404,
     Code.CLIENT_NOT_FOUND: 404,
+    Code.SECRET_NOT_FOUND: 404,
+    Code.PROVIDER_NOT_FOUND: 404,
+    Code.INTEGRATION_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
     Code.CONCURRENT_MODIFICATION: 409,
+    Code.NO_SECRETS_KEY: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,
     Code.RATE_LIMITED: 429,
@@ -90,6 +101,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.SCRIPT_TIMEOUT: 500,
     Code.HTTP_ERROR: 500,
     Code.HTTP_TIMEOUT: 500,
+    Code.SECRET_NOT_ALLOWED: 500,
     Code.UNAVAILABLE: 503,
 }
 

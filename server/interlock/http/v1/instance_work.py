@@ -47,7 +47,9 @@ from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 from interlock_protocol.types import JsonObject, RunStatus
 
-_FAILED_LOGIC: Final = frozenset({Code.SCRIPT_ERROR, Code.SCRIPT_TIMEOUT, Code.HTTP_ERROR, Code.HTTP_TIMEOUT})
+_FAILED_LOGIC: Final = frozenset(
+    {Code.SCRIPT_ERROR, Code.SCRIPT_TIMEOUT, Code.HTTP_ERROR, Code.HTTP_TIMEOUT, Code.SECRET_NOT_ALLOWED}
+)
 """The failures of an instance that are answered as errors."""
 
 _STATUSES: Final = {

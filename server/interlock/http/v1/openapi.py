@@ -21,8 +21,10 @@ from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
 from interlock.http.v1.frame import PREFIX
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance
+from interlock.http.v1.integration_shapes import CreateIntegration, PutProvider
 from interlock.http.v1.people_shapes import BODIES as PEOPLE
 from interlock.http.v1.request_ids import HEADER, SANE
+from interlock.http.v1.secret_shapes import PutSecret
 from interlock_protocol.types import PROTOCOL_VERSION
 
 ABOUT: Final = """State machines as JSON: definitions with versions, instances that halt for people, their threads and
@@ -32,6 +34,9 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(ErrorAnswer, WorkflowDefinition, AnyDefinition),
     *(CreateInstance, ResumeInstance, CancelInstance),
     *PEOPLE,
+    PutSecret,
+    PutProvider,
+    CreateIntegration,
 )
 """The models that routes name only by reference."""
 

@@ -18,6 +18,7 @@ from .runs import SqlRuns
 from .sessions import SqlSessions
 from .tickets import SqlTickets
 from .timers import SqlTimers
+from .vault import SqlVaultItems
 from .waiting import SqlWaiting
 
 
@@ -35,6 +36,7 @@ class SqlStore(
     SqlDefinitions,
     SqlDirectory,
     SqlGrants,
+    SqlVaultItems,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Text, bindparam, delete, exists, insert, select, tuple_, update
 
-from interlock.store.tables import directory, directory_changes, group_members, groups, members
+from interlock.store.directory_tables import directory, directory_changes, group_members, groups, members
 
 from .parameters import AT_MOST, OF_ACCOUNT, OF_USER
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Text, bindparam, delete, insert, select, text, update
 from sqlalchemy.sql.dml import ReturningDelete
 
-from interlock.store.tables import grants, refresh_tokens, sign_in_attempts, signing_keys
+from interlock.store.directory_tables import grants, refresh_tokens, sign_in_attempts, signing_keys
 
 from .parameters import AT_MOST, NOW
 

@@ -30,7 +30,8 @@ class LogicError(InterlockError):
     """The logic of a state failed.
 
     Attributes:
-        code: stable: `script_error`, `script_timeout`, `http_error`, `http_timeout` or `data_too_large`.
+        code: stable: `script_error`, `script_timeout`, `http_error`, `http_timeout`, `data_too_large` or
+            `secret_not_allowed`.
         logs: what it logged before.
         may_retry: whether another try may succeed; if it is false, there is none.
         retry_after: the least wait before it, in seconds.

@@ -35,6 +35,8 @@ class HttpLogic:
 
     Args:
         timeout: how long the whole call may take, in seconds.
+        integration: what tells the host who asks: a credential that is kept on the server. With it, `url` may be a path
+            below the integration's address, and goes nowhere else.
         output: the key of the data under which the response is kept; without it, only this state's transitions see it.
     """
 
@@ -44,6 +46,7 @@ class HttpLogic:
     body: JsonValue = None
     timeout: float = 30.0
     output: str | None = None
+    integration: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
+from interlock.secrets.fence import Asker
 from interlock.secrets.port import SecretUnreadable, Vault, struck
 from interlock.store.session_changes import difference, patched
 from interlock.workflow.activities import (
@@ -194,14 +195,17 @@ class _Piece:
             written: Returned = yield Instruct(logic.prompt, templates.expand(logic.data, roots), logic.model)
             return Content({} if written.value is None else {"instruction": written.value}, "json")
         if isinstance(logic, ScriptLogic):
-            returned: Returned = yield Script(logic.code, roots, given.account)
+            returned: Returned = yield Script(logic.code, roots, self._asker(given))
             content: JsonValue = returned.value
         else:
-            returned = yield _request(logic, roots, given)
+            returned = yield _request(logic, roots, given, self._asker(given))
             content = {} if logic.output is None else {logic.output: returned.value}
         self._around.secrets.update(returned.secrets)
         response = None if isinstance(logic, ScriptLogic) else returned.value
         return Content(content, "json", logs=returned.logs, response=response)
+
+    def _asker(self, given: StepInput) -> Asker:
+        return Asker(given.account, given.namespace, self._workflow.id)
 
     # ── The code to call ────────────────────────────────────────────────────────────────────────────────
 
@@ -326,7 +330,7 @@ def _without(output: Content, secrets: Set[str]) -> Content:
     return replace(output, content=struck(output.content, secrets), error=error, logs=logs)
 
 
-def _request(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput) -> HttpCall:
+def _request(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput, asker: Asker) -> HttpCall:
     """The request of a state, with everything filled in but the secrets."""
 
     def filled(value: JsonValue, quote: Callable[[str], str] | None = None) -> Any:
@@ -338,9 +342,10 @@ def _request(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput) -> Ht
         url=filled(logic.url, lambda text: urllib.parse.quote(text, safe="")),
         headers={name: templates.written(value) for name, value in filled(headers).items() if value is not None},
         body=filled(logic.body),
-        account=given.account,
+        asker=asker,
         time_limit=logic.timeout,
         idempotency_key=given.idempotency_key,
+        integration=logic.integration,
     )
 
 
