@@ -7,6 +7,9 @@ MINUTES ?= 10
 NODES   ?= 3
 REDIS   ?= single
 
+# Many containers set this; without compiled files, each of the hundreds of servers that the tests start compiles everything.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Node builds the web app and tests the TypeScript client. Where it isn't, `make test` takes it from a wheel.
 NPM    := $(or $(shell command -v npm 2>/dev/null),$(abspath $(BIN))/npm)
 CLIENT := clients/typescript
@@ -21,7 +24,14 @@ TEST_PARTS = test-node test-suite test-chaos test-alone
 # Parts that don't wait for each other are made side by side.
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs 3
 
-.PHONY: setup lock run web node chromium cluster test test-tools $(TEST_PARTS) browser chaos check check-python check-node bench docs clean
+# The suite starts hundreds of processes, and each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+SOURCES = protocol server clients/python tests examples
+
+# The files that have tests of a marker: to ask all others for them takes half a minute.
+marked = $(shell grep -rl --include='test_*.py' 'mark\.$(1)' tests)
+
+.PHONY: setup lock run web node chromium compiled cluster test test-tools $(TEST_PARTS) browser chaos check check-python check-node bench docs clean
 .DEFAULT_GOAL := setup
 
 $(STAMP): pyproject.toml $(wildcard requirements/*.txt)
@@ -92,17 +102,21 @@ test: test-tools  ## the whole suite, on a real SQLite, PostgreSQL, Redis and Ch
 	done; printf "\n$$said"; exit $$status
 
 test-tools:
-	@$(SIDE_BY_SIDE) setup web $(PAGE)
+	@$(SIDE_BY_SIDE) compiled web $(PAGE)
 	@$(MAKE) --no-print-directory chromium || true
+
+# What is compiled already stays as it is.
+compiled: setup
+	@$(BIN)/python -m compileall -q $(SOURCES) "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >/dev/null || true
 
 test-suite:
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not chaos"
 
 test-chaos:
-	@$(BIN)/python -m pytest -n 2 -m chaos
+	@$(BIN)/python -m pytest -n 2 -m chaos $(call marked,chaos)
 
 test-alone:
-	@$(BIN)/python -m pytest -m alone
+	@$(BIN)/python -m pytest -m alone $(call marked,alone)
 
 test-node: $(WEB)/node_modules/.package-lock.json
 	@cd $(CLIENT) && "$(NPM)" test --silent

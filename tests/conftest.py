@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import settings
 from tests.support.services import Master, free_master, free_port, postgres_server, redis_cluster, redis_server
@@ -21,6 +22,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Each run of the suite draws other examples: fewer of them at a time keep a change's cycle short.
 settings.register_profile("interlock", deadline=None, max_examples=60)
 settings.load_profile("interlock")
+
+# Nor does how long a server of ours takes to answer: the default is five seconds.
+for _of in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _of, 60.0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

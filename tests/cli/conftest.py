@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 import pytest
 from tests.cli.workflows import workflows
+from tests.support import nursery
 from tests.support.live import ALICE, PATIENCE, Live, live_server
 
 COMMAND = [sys.executable, "-W", "error", "-m", "interlock.cli"]
@@ -38,16 +39,7 @@ def cli(live: Live, tmp_path: Path) -> Cli:
 
     def run(*arguments: str, piped: str = "", **variables: str | None) -> subprocess.CompletedProcess[str]:
         environment = environment_of(live.http_url, variables)
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            input=piped,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=environment,
-            timeout=60,
-            check=False,
-        )
+        return nursery.run([*COMMAND, *arguments], input=piped, cwd=tmp_path, env=environment, timeout=60)
 
     return run
 
@@ -114,7 +106,7 @@ def terminal(live: Live, tmp_path: Path) -> OpenTerminal:
     @contextmanager
     def opened(*arguments: str, url: str = live.http_url, **variables: str | None) -> Iterator[Terminal]:
         ours, theirs = pty.openpty()
-        process = subprocess.Popen(
+        process = nursery.Popen(
             [*COMMAND, *arguments],
             stdin=theirs,
             stdout=theirs,

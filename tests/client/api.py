@@ -87,6 +87,9 @@ def api_server() -> Iterator[Api]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_DELETE(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             path, _, query = self.path.partition("?")
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))

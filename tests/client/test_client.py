@@ -210,7 +210,7 @@ async def test_pause_that_its_timeout_resolved_disappears_and_is_told_to_be_late
         soon, waits = await until_pending(run, 2)
         assert soon.on_timeout == "skip"
         assert soon.timeout_at is not None
-        assert abs(soon.timeout_at - datetime.now(UTC)) < timedelta(seconds=5)
+        assert abs(soon.timeout_at - datetime.now(UTC)) < timedelta(minutes=1)
         async with asyncio.timeout(PATIENCE):
             while len(run.pending) > 1:
                 await anext(run)

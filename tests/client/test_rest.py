@@ -100,6 +100,22 @@ async def test_a_definition_is_created_listed_and_published(api: Api, machines: 
     assert "idempotency-key" not in first.headers
 
 
+async def test_a_version_is_read_drawn_and_deleted_while_it_is_a_draft(api: Api, machines: Machines) -> None:
+    draft = {"name": "m", "version_id": "v 1", "status": "draft", "created_at": WHEN}
+    definition = {"name": "m", "initial_state": "end", "states": {"end": {"type": "terminal"}}}
+    at = f"{V1}/m/versions/v%201"
+    api.book = {
+        ("GET", at): data({**draft, "definition": definition}),
+        ("GET", f"{at}/diagram"): data({"mermaid": "stateDiagram-v2"}),
+        ("DELETE", at): Reply(204, b""),
+    }
+    found = await machines.version("m", "v 1")
+    assert (found.status, found.definition) == ("draft", definition)
+    assert await machines.diagram("m", found) == "stateDiagram-v2"
+    await machines.delete_draft("m", found)
+    assert [each.method for each in api.received] == ["GET", "GET", "DELETE"]
+
+
 async def test_faults_of_a_definition_have_their_paths(api: Api, machines: Machines) -> None:
     fault = {"path": "states.start.transitions[0].target", "message": "Target state 'nonexistent' does not exist"}
     api.next.extend([data({"valid": True}), data({"valid": False, "errors": [fault]})])

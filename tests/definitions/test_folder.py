@@ -109,3 +109,39 @@ async def test_of_several_servers_that_start_at_once_one_publishes(storage: Stor
     definitions = await read(tmp_path)
     await asyncio.gather(*(publish_all(node_on(storage)[1], definitions, 1000) for _ in range(4)))
     assert [len(await versions(storage, name)) for name in ("orders", "notes")] == [1, 1]
+
+
+async def test_what_stands_in_an_account_s_folder_is_published_for_that_account(
+    storage: Storage, tmp_path: Path
+) -> None:
+    node, store = node_on(storage)
+    acme = tmp_path / "accounts" / "acme" / "orders"
+    acme.mkdir(parents=True)
+    (tmp_path / "more").mkdir()
+    in_folder(tmp_path, one=definition("orders", "ours"))
+    in_folder(tmp_path / "more", two=definition("notes", "ours"))
+    in_folder(acme, one=definition("orders", "theirs"))
+    await publish_all(store, await read(tmp_path), 1000)
+    found = {
+        (name, account): await node.says(name=name, account=account)
+        for name in ("orders", "notes")
+        for account in ("default", "acme")
+    }
+    assert found == {
+        ("orders", "default"): "ours",
+        ("orders", "acme"): "theirs",
+        ("notes", "default"): "ours",
+        ("notes", "acme"): None,
+    }
+
+
+async def test_a_folder_that_can_be_no_account_s_is_told(tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts"
+    (accounts / "_odd").mkdir(parents=True)
+    in_folder(accounts / "_odd", one=definition("orders", "x"))
+    in_folder(accounts, two=definition("notes", "x"))
+    with pytest.raises(SettingsError) as refused:
+        await read(tmp_path)
+    _, odd, bare = str(refused.value).splitlines()
+    assert odd.startswith(f"{accounts / '_odd' / 'one.json'}: An account's name has 1 to 64")
+    assert bare.startswith(f"{accounts / 'two.json'}: It stands in the folder 'accounts' itself")

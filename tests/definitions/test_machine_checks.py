@@ -569,3 +569,14 @@ def test_two_threads_do_not_begin_at_once_in_a_state_that_starts_others(begin: s
     states = {"start": parallel(one="inner", two=begin), "inner": inner, "around": around}
     definition = {**SMALL, "states": {**states, "end": {"type": "terminal"}}}
     assert errors(definition) == ["states.start.threads.two"]
+
+
+def test_no_more_threads_begin_at_once_than_an_instance_may_have() -> None:
+    def nested(inner: int) -> Any:
+        threads = {**{f"t{number}": "end" for number in range(5)}, "p": "p"}
+        first = {"type": "parallel", "threads": threads, "transitions": [{"target": "end"}]}
+        second = {**first, "threads": {f"u{number}": "end" for number in range(inner)}}
+        return {"name": "m", "initial_state": "a", "states": {"a": first, "p": second, "end": {"type": "terminal"}}}
+
+    assert errors(nested(4)) == []
+    assert errors(nested(5)) == ["states.a.threads"]

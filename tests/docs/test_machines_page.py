@@ -28,7 +28,7 @@ from interlock.engine.work import http_answer, http_call, script, script_process
 from interlock.engine.work.logic import MAX_TEXT
 from interlock.settings import PREFIX
 from interlock.testing import running
-from interlock.workflow.containers.machine import declaration, machine
+from interlock.workflow.containers.machine import declaration, halt, machine
 from interlock.workflow.declare import conditions, inputs, presentation_fields, presentations, templates
 from interlock.workflow.run import history
 from interlock_protocol.limits import KIB, MAX_LIST, MAX_NESTING, MIB
@@ -288,10 +288,12 @@ def test_limits_are_those_of_the_code() -> None:
         "a definition, as JSON": f"{machine_checks.MAX_DEFINITION_BYTES // MIB} MB",
         "the data of a run": f"{declaration.MAX_DATA_BYTES // KIB} KB",
         "an input, of a run or of a halt over `/api/v1`": f"{inputs.MAX_INPUT_BYTES // KIB} KB",
-        "threads of a parallel state": str(states.MAX_THREADS),
+        "threads that run at once, beside the main one": str(declaration.MAX_THREADS),
         "files of a field": str(presentation_fields.MAX_FILES),
         "handlers of errors of a state": str(states.MAX_HANDLERS),
-        "transitions in a row without a person": f"{machine.MAX_AUTOMATIC:,}",
+        "transitions in a row without a person, or a timeout": f"{machine.MAX_AUTOMATIC:,}",
+        "transitions of a run in all, which bounds its log": f"{machine.MAX_TRANSITIONS:,}",
+        "what a halt asks, with its templates filled in": f"{halt.MAX_ASKED_BYTES // MIB} MB",
         "templates in the texts of one value": str(templates.MAX_TEMPLATES),
         "parts of a condition": f"{MAX_LIST:,}, nested {MAX_NESTING} deep",
         "options of a select or a choice": f"{presentation_fields.MAX_OPTIONS:,}",

@@ -102,6 +102,7 @@ async def test_failure_shows_the_ends_of_the_logs_and_leaves_no_process(tmp_path
     async def fail() -> None:
         async with cluster(tmp_path, nodes=1) as made:
             pids.extend(node.pid for node in made.nodes)
+            await eventually(lambda: "Interlock serves stream" in made.logs())  # it listens a little before it says so
             raise RuntimeError("on purpose")
 
     with pytest.raises(RuntimeError, match="on purpose") as failure:

@@ -27,7 +27,7 @@ from interlock.process.connections import SLICE_BYTES
 
 SECONDS = 2.5
 PONG_SECONDS = 1.0
-WORST_PONG_SECONDS = 3.0
+WORST_PONG_SECONDS = 15.0
 """Of the pongs of somebody else meanwhile, the median is below the first and the slowest below the second: what is
 claimed is that nobody waits for a second, and that is left for a machine that does other things too."""
 MEMORY_KIB = 60_000
@@ -144,7 +144,7 @@ def test_connection_that_has_had_its_answer_is_not_kept_by_what_is_no_request(tm
     impatient = served(TARGET, tmp_path, request_timeout_seconds=0.5)
     with impatient.start(), connected(impatient.port) as peer:
         peer.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
-        until, ended = time.monotonic() + 10, False
+        until, ended = time.monotonic() + 30, False
         while not ended and time.monotonic() < until:
             try:
                 peer.sendall(b"\r\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 from redis import Redis
+from tests.support import nursery
 from tests.support.live import settings_with, storage_settings
 from tests.support.services import free_port, postgres_server, redis_server
 
@@ -24,12 +24,10 @@ def refused(folder: Path, **settings: Any) -> str:
     """What is said by a server that doesn't start with these settings."""
     values = settings_with(port=free_port(), data_dir=folder / "data", **settings)
     names = {f"INTERLOCK_{name.upper()}": str(value) for name, value in values.items()}
-    done = subprocess.run(
+    done = nursery.run(
         [sys.executable, "-m", "tests.support.live", "tests.faults.workflows:workflows"],
         env={**os.environ, **names},
         cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
         timeout=60,
     )
     assert done.returncode == 1, done.stderr

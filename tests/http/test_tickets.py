@@ -134,7 +134,7 @@ async def test_ticket_lives_for_ten_minutes_and_no_longer_than_its_token(live: L
 
 
 async def test_stream_ends_with_the_ticket_that_opened_it(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tickets, "LIFE", timedelta(seconds=2))
+    monkeypatch.setattr(tickets, "LIFE", timedelta(seconds=6))
     async with http(live) as alice, http(live, None) as page:
         run = await paused(alice)
         issued = await ticket_for(alice, stream_of(run))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.ratelimit.test_limiter import ALICE
+from redis.asyncio import Redis
+from tests.ratelimit.test_limiter import ALICE, scripts_run
 
 from interlock.ratelimit.limiter import Budget, RateLimits, Spent
 from interlock.ratelimit.shared import shared_windows
@@ -43,3 +44,15 @@ async def test_budgets_hold_on_all_nodes_together(redis_url: str) -> None:
         left = [(await spent(nodes[n % 2], Budget.READS, "shared")).remaining for n in range(3)]
         assert left == [2, 1, 0]
         assert all([(await spent(node, Budget.READS, "shared")).refusal is not None for node in nodes])
+
+
+async def test_what_is_left_of_a_large_budget_is_asked_once_in_a_while(redis_url: str) -> None:
+    large = {Budget.READS: "100000/minute"}
+    async with shared_windows(redis_url) as one, Redis.from_url(redis_url) as redis:
+        node = RateLimits("off", "off", one, large)
+        before = await scripts_run(redis)
+        left = [(await spent(node, Budget.READS, "busy")).remaining for _ in range(150)]
+        assert left == sorted(left, reverse=True)
+        assert left[-1] <= 100_000 - 150
+        # Two blocks, and a question a second; some more, where permits are forfeited on a slow machine.
+        assert await scripts_run(redis) - before < 30

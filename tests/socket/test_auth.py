@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 from tests.socket.workflows import workflows
-from tests.support.live import ALICE, BOB, JWT_SECRET, Live, continue_with, eventually, live_server, names_of
+from tests.support.live import ALICE, BOB, JWT_SECRET, PATIENCE, Live, continue_with, eventually, live_server, names_of
 
 
 def jwt_of(user_id: str, seconds: float = 3600) -> str:
@@ -22,9 +22,9 @@ def jwt_of(user_id: str, seconds: float = 3600) -> str:
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A server that waits half a second for authentication, and admits one origin."""
+    """A server that waits five seconds for authentication, and admits one origin."""
     folder = tmp_path_factory.mktemp("strict")
-    settings = {"auth_timeout_seconds": 0.5, "allowed_origins": ("https://app.example.com",)}
+    settings = {"auth_timeout_seconds": 5, "allowed_origins": ("https://app.example.com",)}
     with live_server(workflows, data_dir=folder, **settings) as server:
         yield server
 
@@ -120,7 +120,7 @@ async def test_socket_that_does_not_authenticate_in_time_is_closed(strict: Live)
 
 async def test_frames_do_not_put_off_the_time_to_authenticate(strict: Live) -> None:
     async with strict.connect() as talk:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             while talk.socket.close_code is None:
                 try:
                     await talk.send(action="ping")
@@ -131,7 +131,7 @@ async def test_frames_do_not_put_off_the_time_to_authenticate(strict: Live) -> N
 
 
 async def test_expired_token_ends_the_stream_and_a_refresh_brings_it_back(live: Live) -> None:
-    async with live.talk(jwt_of("alice", 1.5)) as talk:
+    async with live.talk(jwt_of("alice", 6)) as talk:
         run_id = await talk.start("stream", {"count": 100_000, "pace": 0.002})
         messages = await talk.until("auth_required")
         assert messages[-1]["code"] == "expired_token"
@@ -152,19 +152,19 @@ async def test_expired_token_ends_the_stream_and_a_refresh_brings_it_back(live: 
 
 
 async def test_refresh_before_expiry_keeps_the_stream_whole(live: Live) -> None:
-    async with live.talk(jwt_of("alice", 1.5)) as talk, live.talk(ALICE) as other:
+    async with live.talk(jwt_of("alice", 6)) as talk, live.talk(ALICE) as other:
         output_of = await talk.start("confirm")
         output = (await talk.until_pause(output_of))[-1]
         await talk.send(action="authenticate", token=jwt_of("alice"))
         assert (await talk.next())["event"] == "authenticated"
         with pytest.raises(TimeoutError):
-            await talk.next(2)
+            await talk.next(7)
         await other.send(continue_with(output, confirmed=True))
         assert names_of(await talk.until_end())[0] == "StepContinued"
 
 
 async def test_expired_socket_that_is_not_refreshed_is_closed(strict: Live) -> None:
-    async with strict.talk(jwt_of("alice", 1.1)) as talk:
+    async with strict.talk(jwt_of("alice", 6)) as talk:
         assert await talk.closed() == 4501
         assert names_of(talk.heard)[-1] == "auth_required"
 

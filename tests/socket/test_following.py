@@ -234,13 +234,11 @@ async def test_follower_that_comes_at_any_moment_sees_the_end(live_on_each: Live
                 await talk.send(action="reconnect", run_id=run_id, snapshot=snapshot)
             await starter.until_end(run_id)
             for talk in (one, other):
-                messages = await talk.until(
-                    "WorkflowCompleted", "replay", "WorkflowRunOutput", run_id=run_id, seconds=5
-                )
+                messages = await talk.until("WorkflowCompleted", "replay", "WorkflowRunOutput", run_id=run_id)
                 while messages[-1]["event"] == "WorkflowRunOutput" and messages[-1]["status"] != "COMPLETED":
-                    messages = await talk.until("WorkflowCompleted", "replay", run_id=run_id, seconds=5)
+                    messages = await talk.until("WorkflowCompleted", "replay", run_id=run_id)
                 if messages[-1]["event"] == "replay" and messages[-1]["missed_events"]:
-                    await talk.until("WorkflowCompleted", run_id=run_id, seconds=5)
+                    await talk.until("WorkflowCompleted", run_id=run_id)
 
 
 async def test_continue_from_elsewhere_follows_from_its_own_event_to_the_end(live_on_each: Live) -> None:

@@ -1,4 +1,4 @@
-"""A hundred thousand frames that mean no good: the server answers or closes, never fails, and serves on."""
+"""Thirty thousand frames that mean no good: the server answers or closes, never fails, and serves on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-FRAMES = 100_000
+FRAMES = 32_000
+"""How many there are, each another, and each sent once."""
+
 CONNECTIONS = 8
 BATCH = 250
 SECONDS = 240.0
@@ -106,7 +108,7 @@ class Attacker:
         self.live = live
         self.rng = random.Random(number)
         self.packed = number % 3 == 2
-        self.frames = [frame(self.rng, valid, packed=self.packed) for _ in range(FRAMES // CONNECTIONS // 3)]
+        self.frames = [frame(self.rng, valid, packed=self.packed) for _ in range(FRAMES // CONNECTIONS)]
         self.deadline = deadline
         self.sent = 0
         self.codes: set[str] = set()
@@ -130,7 +132,7 @@ class Attacker:
     async def _batches(self, socket: Any) -> None:
         for _ in range(20):
             for _ in range(BATCH):
-                await socket.send(self.rng.choice(self.frames))
+                await socket.send(self.frames[self.sent % len(self.frames)])
                 self.sent += 1
                 if self.sent % 40 == 0:  # a good one between, or the connection wouldn't last
                     await socket.send(self._encoded({"action": "ping"}))
@@ -155,7 +157,7 @@ class Attacker:
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_hundred_thousand_bad_frames_do_no_harm(live: Live) -> None:
+async def test_thousands_of_bad_frames_do_no_harm(live: Live) -> None:
     async with live.talk() as talk:
         output = (await talk.until_pause(await talk.start("confirm")))[-1]
         asked = (await talk.until_pause(await talk.start("ask")))[-1]

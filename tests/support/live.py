@@ -26,6 +26,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -46,8 +47,8 @@ from interlock.store.migrate import migrate
 
 Message: TypeAlias = dict[str, Any]
 
-PATIENCE = 10.0
-"""Seconds until something that has to happen counts as not happening."""
+PATIENCE = 45.0
+"""Seconds until something that has to happen counts as not happening: a machine may stand still for many of them."""
 
 JWT_SECRET = "a-shared-secret-of-more-than-32-bytes-for-tests"
 MSGPACK = "interlock.v1.msgpack"
@@ -87,13 +88,20 @@ def storage_settings(storage: str, folder: Path, *, redis_url: str, postgres_url
 @contextmanager
 def _new_postgres(server: str) -> Iterator[str]:
     name = f"live_{os.getpid()}_{next(_databases)}"
-    url = f"{server.rpartition('/')[0]}/{name}"
-    _aside(_execute, server, f"CREATE DATABASE {name}")
+    _aside(_execute, server, f"CREATE DATABASE {name} TEMPLATE {_migrated(server)}")
     try:
-        _aside(migrate, url)
-        yield url
+        yield f"{server.rpartition('/')[0]}/{name}"
     finally:
         _aside(_execute, server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@cache
+def _migrated(server: str) -> str:
+    """A database of this server with today's tables, made once, of which others are copies: nobody connects to it."""
+    name = f"live_{os.getpid()}_template"
+    _aside(_execute, server, f"CREATE DATABASE {name}")
+    _aside(migrate, f"{server.rpartition('/')[0]}/{name}")
+    return name
 
 
 async def _execute(url: str, statement: str) -> None:
@@ -248,7 +256,7 @@ class Served(Live):
         names = {f"INTERLOCK_{name.upper()}": str(value) for name, value in self.settings.items()}
         command = [sys.executable, "-m", "tests.support.live", self.target]
         options = {"env": {**os.environ, **names, _CLOCK_AHEAD: str(self.clock_ahead)}}
-        with running(command, log, signal.SIGTERM, cwd=Path(__file__).parents[2], **options) as process:
+        with running(command, log, signal.SIGTERM, cwd=Path(__file__).parents[2], nursed=True, **options) as process:
             until_ready("the server", process, self._answers, log)
             self.process = process
             yield process

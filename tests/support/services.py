@@ -25,12 +25,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.support import nursery
+
 _HOST = "127.0.0.1"
-_READY_SECONDS = 30.0
-_STOP_SECONDS = 10.0
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 30.0
 _PR_SET_PDEATHSIG = 1
 _SLOTS = 16384
 _FAILED_MS = 2000
@@ -238,19 +241,24 @@ def _reachable(binaries: Path) -> Iterator[Path]:
 
 @contextmanager
 def running(
-    command: list[str], log: Path, stop_signal: signal.Signals, *, cwd: Path, **options: Any
+    command: list[str], log: Path, stop_signal: signal.Signals, *, cwd: Path, nursed: bool = False, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of ours, ended by `stop_signal` when the block is left, or killed if that takes too long."""
+    """A process of ours, ended by `stop_signal` when the block is left, or killed if that takes too long.
+
+    Args:
+        nursed: started as `tests/support/nursery.py` does.
+    """
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
     with log.open("ab") as output:
-        process = subprocess.Popen(  # a group of its own: Ctrl-C reaches us first, and we end it in order
+        options |= {"preexec_fn": (lambda: prctl(_PR_SET_PDEATHSIG, stop_signal)) if prctl else None}
+        start = partial(nursery.Popen, on_death=stop_signal) if nursed else subprocess.Popen
+        process = start(  # a group of its own: Ctrl-C reaches us first, and we end it in order
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=(lambda: prctl(_PR_SET_PDEATHSIG, stop_signal)) if prctl else None,
             **options,
         )
     try:

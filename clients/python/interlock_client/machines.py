@@ -40,6 +40,7 @@ class MachineVersion(Answer):
     Attributes:
         name: None in a list of one machine's versions.
         warnings: what the server would have written otherwise; also of a definition that it accepts.
+        definition: what it is, where one version was asked for.
     """
 
     version_id: str
@@ -48,6 +49,7 @@ class MachineVersion(Answer):
     created_at: str | None = None
     published_at: str | None = None
     warnings: tuple[DefinitionFault, ...] = ()
+    definition: dict[str, Any] | None = None
 
 
 class MachineSummary(Answer):
@@ -104,6 +106,34 @@ class Machines:
         found = pages(self._rest, Call(method="GET", path=path("workflows", name, "versions")), "versions")
         return tuple([MachineVersion.model_validate(each) async for each in found])
 
+    async def version(self, name: str, version: str | MachineVersion) -> MachineVersion:
+        """A version of a machine, with its `definition`.
+
+        Raises:
+            NotFound: `version_not_found` or `workflow_not_found`.
+        """
+        call = Call(method="GET", path=_path_of(name, version))
+        return MachineVersion.model_validate(await self._rest.send(call))
+
+    async def diagram(self, name: str, version: str | MachineVersion) -> str:
+        """The states and transitions of a version, as a diagram in Mermaid.
+
+        Raises:
+            NotFound: `version_not_found` or `workflow_not_found`.
+        """
+        data = await self._rest.send(Call(method="GET", path=_path_of(name, version, "diagram")))
+        return str(data["mermaid"])
+
+    async def delete_draft(self, name: str, version: str | MachineVersion) -> None:
+        """Deletes a version that was never published.
+
+        Raises:
+            ActionRefused: `already_published`: it was, and is kept for its instances.
+            NotFound: `version_not_found` or `workflow_not_found`; also where an earlier try had deleted it.
+            RequestFailed: there was no answer; `versions()` says whether it was deleted.
+        """
+        await self._rest.send(Call(method="DELETE", path=_path_of(name, version)))
+
     async def publish(self, name: str, version: str | MachineVersion) -> MachineVersion:
         """Makes a version the current one: the one that new instances run.
 
@@ -111,9 +141,13 @@ class Machines:
             ActionRefused: `already_published`: it is the current one.
             NotFound: `version_not_found`.
         """
-        version_id = version if isinstance(version, str) else version.version_id
-        call = Call(method="POST", path=path("workflows", name, "versions", version_id, "publish"))
+        call = Call(method="POST", path=_path_of(name, version, "publish"))
         return MachineVersion.model_validate(await self._rest.send(call))
+
+
+def _path_of(name: str, version: str | MachineVersion, *more: str) -> str:
+    version_id = version if isinstance(version, str) else version.version_id
+    return path("workflows", name, "versions", version_id, *more)
 
 
 def listed(data: JsonValue, name: str) -> list[JsonValue]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -152,7 +153,7 @@ class Rest:
         asked = urlencode({name: value for name, value in call.query.items() if value is not None})
         headers = {**self._headers, "Accept": "application/json", **call.headers}
         body = None
-        if call.method != "GET":
+        if call.method == "POST":
             body = _written(call.body)
             headers["Content-Type"] = "application/json"
         if token is not None:
@@ -160,7 +161,7 @@ class Rest:
         if call.key is not None:
             headers["Idempotency-Key"] = call.key
         if call.wait is not None:
-            headers["Prefer"] = f"wait={call.wait:g}"
+            headers["Prefer"] = f"wait={math.ceil(call.wait)}"
         url = f"{self._base}{call.path}{'?' if asked else ''}{asked}"
         return Request(url, data=body, headers=headers, method=call.method)  # noqa: S310 - `http_url` made its scheme
 

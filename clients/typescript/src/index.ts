@@ -36,6 +36,8 @@ export {
 } from "./events.js";
 export type {
   CreateOptions,
+  ErrorFilter,
+  ErrorPage,
   Halt,
   HistoryEvent,
   HistoryEventType,
@@ -46,6 +48,7 @@ export type {
   InstanceInput,
   Instances,
   InstanceStatus,
+  ListedError,
   MachineThread,
   ResumeOptions,
   StateVisit,
@@ -64,6 +67,7 @@ export type {
   StateDefinition,
   TransitionDefinition,
   Validation,
+  VersionOf,
 } from "./machines.js";
 export { mayDecide } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";

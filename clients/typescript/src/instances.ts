@@ -100,6 +100,39 @@ export interface HistoryPage {
   gap?: boolean | null;
 }
 
+/** What failed in an instance, or in a run of a workflow in Python. */
+export interface ListedError {
+  /** That of the event in the history of the instance. */
+  id: string;
+  timestamp: string;
+  instance_id: string;
+  workflow_name: string;
+  version_id: string | null;
+  namespace: string;
+  /** Where; of a workflow in Python, the name of the step. */
+  state: string | null;
+  thread_id: string | null;
+  code: string;
+  message: string;
+  /** Whether it ended the instance. */
+  fatal: boolean;
+}
+
+/** One page of what failed, the newest first. */
+export interface ErrorPage {
+  errors: ListedError[];
+  pagination: { has_more: boolean; next_cursor: string | null };
+}
+
+/** Which errors; what isn't there is no filter. Times are in ISO 8601. */
+export interface ErrorFilter {
+  since?: string;
+  until?: string;
+  workflowName?: string;
+  code?: string;
+  namespace?: string;
+}
+
 /** What is sent, at most once. */
 export interface EffectOptions {
   /** The same key again, within a day, gives the same answer. */
@@ -282,6 +315,15 @@ export class Instances {
   event(instance: Reference, eventId: string, { includeData = false } = {}): Promise<HistoryEvent> {
     const query = { include_data: includeData ? "true" : undefined };
     return this.#rest.send({ method: "GET", path: of(instance, "events", eventId), query });
+  }
+
+  /**
+   * One page of what failed in all instances, and in runs of other workflows, the newest first; `cursor` is the
+   * `next_cursor` of the page before.
+   */
+  errors({ workflowName, ...filter }: ErrorFilter & { limit?: number; cursor?: string } = {}): Promise<ErrorPage> {
+    const query = { ...filter, workflow_name: workflowName };
+    return this.#rest.send({ method: "GET", path: path("workflows", "errors"), query });
   }
 
   // ── Waiting ─────────────────────────────────────────────────────────────────────────────────────────

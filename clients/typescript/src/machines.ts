@@ -96,6 +96,8 @@ export interface MachineVersion {
   published_at?: string;
   /** Of a new one: what the server would have written otherwise. */
   warnings?: DefinitionFault[];
+  /** Where one version was asked for. */
+  definition?: MachineDefinition;
 }
 
 /** Something wrong with a definition, and where: `states.start.transitions[0].target`. */
@@ -147,15 +149,43 @@ export class Machines {
     return this.#rest.list<MachineVersion>({ method: "GET", path: path("workflows", name, "versions") }, "versions");
   }
 
+  /** A version of a machine, with its definition. Rejects with an `InterlockError`: `version_not_found`. */
+  version(name: string, version: VersionOf): Promise<MachineVersion> {
+    return this.#rest.send({ method: "GET", path: pathOf(name, version) });
+  }
+
+  /** The states and transitions of a version, as a diagram in Mermaid. */
+  async diagram(name: string, version: VersionOf): Promise<string> {
+    const drawn = await this.#rest.send<{ mermaid: string }>({ method: "GET", path: pathOf(name, version, "diagram") });
+    return drawn.mermaid;
+  }
+
+  /**
+   * Deletes a version that was never published.
+   *
+   * Rejects with an `InterlockError`: `already_published`: it was, and is kept for its instances; `version_not_found`,
+   * also where an earlier try had deleted it.
+   */
+  deleteDraft(name: string, version: VersionOf): Promise<void> {
+    return this.#rest.send({ method: "DELETE", path: pathOf(name, version) });
+  }
+
   /**
    * Makes a version the current one: the one that new instances run.
    *
    * Rejects with an `InterlockError`: `version_not_found`; `already_published`, where it is the current one.
    */
-  publish(name: string, version: string | Pick<MachineVersion, "version_id">): Promise<MachineVersion> {
-    const versionId = typeof version === "string" ? version : version.version_id;
-    return this.#rest.send({ method: "POST", path: path("workflows", name, "versions", versionId, "publish") });
+  publish(name: string, version: VersionOf): Promise<MachineVersion> {
+    return this.#rest.send({ method: "POST", path: pathOf(name, version, "publish") });
   }
+}
+
+/** A version, or its id. */
+export type VersionOf = string | Pick<MachineVersion, "version_id">;
+
+function pathOf(name: string, version: VersionOf, ...more: string[]): string {
+  const versionId = typeof version === "string" ? version : version.version_id;
+  return path("workflows", name, "versions", versionId, ...more);
 }
 
 function json(definition: MachineDefinition): JsonValue {

@@ -30,7 +30,7 @@ const GATEWAY: readonly number[] = [502, 503, 504];
 
 /** One request. */
 export interface Call {
-  method: "GET" | "POST";
+  method: "GET" | "POST" | "DELETE";
   /** Below `/api/v1`; made by `path`. */
   path: string;
   /** Parameters; those that are undefined are left out. */
@@ -127,7 +127,7 @@ export class Rest {
     if (call.method === "POST") headers["content-type"] = "application/json";
     if (token !== undefined && token !== "") headers["authorization"] = `Bearer ${token}`;
     if (call.key !== undefined) headers["idempotency-key"] = call.key;
-    if (call.wait !== undefined) headers["prefer"] = `wait=${call.wait}`;
+    if (call.wait !== undefined) headers["prefer"] = `wait=${Math.ceil(call.wait)}`;
     const query = asked.size > 0 ? `?${asked.toString()}` : "";
     return [
       `${this.#base}${call.path}${query}`,

@@ -50,6 +50,25 @@ async function errorOf(asked: Promise<unknown>): Promise<InterlockError> {
 }
 
 describe("machines", () => {
+  it("have versions that are read, drawn, and deleted while they are drafts", async () => {
+    const { api, machines } = await begun();
+    const draft = { name: "m", version_id: "v 1", status: "draft", created_at: "2026-01-20T12:00:00Z" };
+    api.next.push(data({ ...draft, definition: DEFINITION }), data({ mermaid: "stateDiagram-v2" }), {
+      status: 204,
+      body: "",
+    });
+    const found = await machines.version("m", "v 1");
+    expect(found.definition).toEqual(DEFINITION);
+    expect(await machines.diagram("m", found)).toBe("stateDiagram-v2");
+    await machines.deleteDraft("m", found);
+    const at = `${V1}/m/versions/v%201`;
+    expect(api.received.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      `GET ${at}`,
+      `GET ${at}/diagram`,
+      `DELETE ${at}`,
+    ]);
+  });
+
   it("are created, validated, listed and published", async () => {
     const { api, machines } = await begun();
     const draft = { name: "m", version_id: "v_1", status: "draft", created_at: "2026-01-20T12:00:00Z" };
@@ -131,6 +150,20 @@ describe("instances", () => {
       "types=halt%2Cerror&include_data=true&cursor=b",
     ]);
     expect((await instances.event("i", "evt_0-1")).id).toBe("evt_0-1");
+  });
+
+  it("tell what failed in all of them", async () => {
+    const { api, instances } = await begun();
+    const page = { errors: [{ id: "evt_1-4", instance_id: "i" }], pagination: { has_more: true, next_cursor: "a" } };
+    api.next.push(data(page), data({ errors: [], pagination: { has_more: false, next_cursor: null } }));
+    const first = await instances.errors();
+    expect(first.errors[0]?.id).toBe("evt_1-4");
+    const cursor = first.pagination.next_cursor ?? "";
+    await instances.errors({ since: "2026-01-20", workflowName: "m", code: "http_error", limit: 9, cursor });
+    expect(api.received.map(({ path }) => path)).toEqual([`${V1}/errors`, `${V1}/errors`]);
+    expect(new URLSearchParams(api.received[1]?.query)).toEqual(
+      new URLSearchParams({ since: "2026-01-20", code: "http_error", limit: "9", cursor: "a", workflow_name: "m" }),
+    );
   });
 });
 

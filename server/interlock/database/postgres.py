@@ -20,6 +20,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from interlock.aio.timeouts import AnsweredWithin
+
 from .port import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -96,7 +98,7 @@ class PostgresDatabase:
         After a timeout SQLAlchemy discards the connection without waiting for its peer.
         """
         with self._begun(), self._translating():
-            async with asyncio.timeout(seconds):
+            async with AnsweredWithin(seconds):
                 yield
 
     @contextlib.contextmanager

@@ -6,6 +6,7 @@ Laws:
 - A definition is published if it differs from the current version of its name. Of several servers that start with the
   same folder, one publishes it, and the others see that it is there.
 - A definition that isn't in the folder any more stays as it is.
+- What stands in `accounts/NAME/` is of the account NAME, and everything else of `default`.
 
 Source: `docs/settings.md`, `INTERLOCK_DEFINITIONS`.
 """
@@ -24,7 +25,7 @@ from interlock.errors import SettingsError
 from interlock.store.ports.definitions import DefinitionStore, NewVersion
 from interlock.workflow.activities import LogicError
 from interlock.workflow.declare.checks import Fault
-from interlock_protocol.namespaces import DEFAULT_ACCOUNT
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT, UnusableName, check_account
 from interlock_protocol.types import JsonObject
 
 logger = structlog.get_logger(__name__)
@@ -32,15 +33,19 @@ logger = structlog.get_logger(__name__)
 PUBLISHER: Final = "system:definitions"
 """Who publishes what is in the folder."""
 
+ACCOUNTS: Final = "accounts"
+"""The folder in which each folder is an account's."""
+
 Check: TypeAlias = Callable[[object], Awaitable[Sequence[Fault]]]
 
 
 @dataclass(frozen=True, slots=True)
 class InFile:
-    """A definition and its file."""
+    """A definition, its file, and the account that it is of."""
 
     path: Path
     definition: JsonObject
+    account: str = DEFAULT_ACCOUNT
 
     @property
     def name(self) -> str:
@@ -67,8 +72,8 @@ async def definitions_in(folder: Path, check: Check, is_in_code: Callable[[str],
     faults: list[str] = []
     for path in paths:
         try:
-            read = InFile(path, definition_in(path))
-        except UnreadableFile as error:
+            read = InFile(path, definition_in(path), _account_of(path.relative_to(folder)))
+        except (UnreadableFile, UnusableName) as error:
             faults.append(f"{path}: {error}")
             continue
         wrong = [f"{path}: {said(fault)}" for fault in await _checked(read, check) if not fault.is_warning]
@@ -79,6 +84,19 @@ async def definitions_in(folder: Path, check: Check, is_in_code: Callable[[str],
     if faults:
         raise SettingsError("\n".join(["INTERLOCK_DEFINITIONS has definitions that can't be published:", *faults]))
     return found
+
+
+def _account_of(path: Path) -> str:
+    """The account of a definition at this path in the folder.
+
+    Raises:
+        UnreadableFile, UnusableName: there is no account of that name.
+    """
+    if path.parts[0] != ACCOUNTS:
+        return DEFAULT_ACCOUNT
+    if len(path.parts) < 3:
+        raise UnreadableFile(f"It stands in the folder {ACCOUNTS!r} itself; put it into one with an account's name.")
+    return check_account(path.parts[1])
 
 
 async def _checked(read: InFile, check: Check) -> Sequence[Fault]:
@@ -93,7 +111,7 @@ def _taken(read: InFile, is_in_code: Callable[[str], bool], earlier: Sequence[In
     if is_in_code(read.name):
         yield f"{read.path}: name: A workflow in Python has the name {read.name!r}; give one of them another name."
     for other in earlier:
-        if other.name == read.name:
+        if (other.account, other.name) == (read.account, read.name):
             yield f"{read.path}: name: {other.path} has the name {read.name!r} too; give one of them another name."
 
 
@@ -103,7 +121,7 @@ def said(fault: Fault) -> str:
 
 
 async def publish_all(store: DefinitionStore, definitions: Sequence[InFile], now: int) -> None:
-    """Publish those that differ from the current versions, for the account `default`.
+    """Publish those that differ from the current versions of their accounts.
 
     Args:
         now: the time, in milliseconds since 1970.
@@ -112,7 +130,9 @@ async def publish_all(store: DefinitionStore, definitions: Sequence[InFile], now
         StoreUnavailable: they can't be published now.
     """
     for each in definitions:
-        new = NewVersion(DEFAULT_ACCOUNT, each.name, each.definition, now, PUBLISHER)
+        new = NewVersion(each.account, each.name, each.definition, now, PUBLISHER)
         published = await store.save_and_publish(new)
         if published is not None:
-            logger.info("definition_published", workflow_id=each.name, version=published.version_id)
+            logger.info(
+                "definition_published", workflow_id=each.name, account=each.account, version=published.version_id
+            )

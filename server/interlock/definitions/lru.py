@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -56,6 +56,9 @@ class Lru(Generic[K, V]):
 
     def __contains__(self, key: object) -> bool:
         return key in self._kept
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._kept)
 
     def __len__(self) -> int:
         return len(self._kept)

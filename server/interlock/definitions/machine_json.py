@@ -43,6 +43,7 @@ def compiled(definition: JsonObject, *, version_id: str | None) -> Workflow:
         name,
         steps=[Machine(name, states, initial_state=declared["initial_state"])],
         description=declared.get("description"),
+        ai_guidance=declared.get("ai_guidance"),
         version=version_id,
         accepts={"type": "object", **(declared.get("input_schema") or {})},
     )

@@ -38,6 +38,7 @@ class Served:
     Attributes:
         version: the version of a run that is started now; None if the workflow has no label.
         input_schema: the JSON Schema of `message`, `{}` if it accepts anything.
+        ai_guidance: what a program that chooses among workflows should know.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Served:
     version: str | None
     input_schema: JsonObject
     steps: Sequence[ServedStep]
+    ai_guidance: str | None = None
 
 
 class Definitions(Protocol):

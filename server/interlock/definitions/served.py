@@ -16,4 +16,5 @@ def served_of(workflow: Workflow) -> Served:
         workflow.version,
         message_schema(workflow),
         tuple(ServedStep(node.name, node.kind) for node in workflow.steps),
+        workflow.ai_guidance,
     )

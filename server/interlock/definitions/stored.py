@@ -109,7 +109,7 @@ class StoredDefinitions:
         if program is None:
             return None
         served = served_of(program.workflow)
-        self._served.put(key, served, _SERVED_BYTES + len(to_json(served.input_schema)))
+        self._served.put(key, served, _SERVED_BYTES + len(to_json([served.input_schema, served.ai_guidance])))
         return served
 
     async def _program(self, key: Key) -> Program | None:

@@ -223,6 +223,11 @@ class _Tail:
                 return held
         return None
 
+    def since(self, index: int) -> Iterator[Batch]:
+        """The batches in memory from the one that holds `index` on; none if that one isn't in memory."""
+        if self.find(index) is not None:
+            yield from (held.batch for held in self.batches if held.batch.next_index > index)
+
 
 class Hub:
     """Follows runs for any number of cursors.
@@ -395,6 +400,10 @@ class Cursor:
     def is_behind(self) -> bool:
         """True if there are events to deliver, or a loss to report."""
         return self.next_index < self.tail.next_index or self.lost_epoch > 0
+
+    def recent(self, first: int) -> Iterator[Batch]:
+        """The newest batches, without a gap, from the one that holds `first` on; none if the log has to be read."""
+        return self.tail.since(first)
 
     def told(self, epoch: int, next_index: int) -> None:
         """Note that the client has learned the log's epoch and next index."""

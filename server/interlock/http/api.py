@@ -143,6 +143,7 @@ def _workflow(served: Served) -> dict[str, Any]:
         "version": served.version,
         "input_schema": served.input_schema,
         "steps": [{"name": step.name, "step_type": step.kind} for step in served.steps],
+        **({} if served.ai_guidance is None else {"ai_guidance": served.ai_guidance}),
     }
 
 

@@ -25,7 +25,7 @@ from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
 from interlock.http.login import BODIES, OPEN, make_login_router
 from interlock.http.operations import make_operations_router
 from interlock.http.runs import make_runs_router
-from interlock.http.shapes import FORMS, SCHEMAS, STREAMED_EVENT
+from interlock.http.shapes import FORMS, SCHEMAS, STREAMED_EVENT, may_be_left_out
 from interlock.http.sse import Streams
 from interlock.http.tickets import STREAM, TICKETS, StreamTicketRequest, make_tickets_router
 from interlock.http.v1 import app as v1
@@ -108,18 +108,10 @@ def _operations(made: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
 def _definitions() -> dict[str, Any]:
     """The protocol's schemas, with references to their places in OpenAPI."""
     text = json.dumps(json_schema()["$defs"]).replace("#/$defs/", SCHEMAS)
-    definitions: dict[str, Any] = json.loads(text, object_hook=_may_be_left_out)
+    definitions: dict[str, Any] = json.loads(text, object_hook=may_be_left_out)
     # Generators of clients can't make a type of the alternative "either an event or a snapshot".
     del definitions["WorkflowRunOutput"]["oneOf"]
     return definitions
-
-
-def _may_be_left_out(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without a null default, which only means that the field isn't required.
-
-    Generators of clients treat a field with a default as one that is always present.
-    """
-    return {name: value for name, value in schema.items() if not (name == "default" and value is None)}
 
 
 def _beside() -> dict[str, Any]:

@@ -26,6 +26,7 @@ SCHEMAS = "#/components/schemas/"
 FORMS = {"application/x-www-form-urlencoded": "Form", "multipart/form-data": "Multipart"}
 """The content types of a body besides JSON, with the suffix of their schemas' names for generators of clients."""
 
+
 EVENT_ID = r"^[0-9]{1,18}-[0-9]{1,18}$"
 """The `id` of an event, `<epoch>-<event_index>`."""
 
@@ -68,7 +69,8 @@ class StepSummary(BaseModel):
 
 
 class WorkflowSummary(BaseModel):
-    """A workflow that is served. `input_schema` is the JSON Schema of `message`, `{}` when it takes anything."""
+    """A workflow that is served. `input_schema` is the JSON Schema of `message`, `{}` when it takes anything;
+    `ai_guidance`, where there is some, is for programs that choose."""
 
     id: str
     name: str
@@ -76,6 +78,7 @@ class WorkflowSummary(BaseModel):
     version: str | None
     input_schema: dict[str, JsonValue]
     steps: list[StepSummary]
+    ai_guidance: str | None = None
 
 
 class WorkflowList(BaseModel):
@@ -148,3 +151,11 @@ def body(name: str) -> dict[str, Any]:
 
 def _summary(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
+
+
+def may_be_left_out(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without a null default, which only means that the field isn't required.
+
+    Generators of clients treat a field with a default as one that is always present.
+    """
+    return {name: value for name, value in schema.items() if not (name == "default" and value is None)}

@@ -43,6 +43,7 @@ from redis.exceptions import (
 from interlock.aio.tasks import end
 from interlock.log.port import LogUnavailable
 from interlock.log.redis_outage import Outage
+from interlock.redis_connections import patient
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -66,7 +67,8 @@ _SCRIPTS = (
 _GROUP = 64
 _CONNECT_SECONDS = 2.0
 REPLY_SECONDS = 2.0
-"""How long to wait for a reply. Redis may still execute the call after that."""
+"""How long to wait for a reply, not counting the time in which this process stood still. Redis may still execute the
+call after that."""
 
 _SLOWER_SECONDS = 0.5
 """How much longer than the first master the others may take: one silent master must not let leases expire."""
@@ -99,7 +101,7 @@ class RedisLink:
         }
         self._most = connections + _SPARE_CONNECTIONS
         pool = ConnectionPool.from_url(url, max_connections=self._most, **self._options)
-        self._client: Redis | RedisCluster = Redis.from_pool(pool)
+        self._client: Redis | RedisCluster = patient(Redis.from_pool(pool))
         self._scripts = {name: _Script(name) for name in _SCRIPTS}
         self._lanes: dict[str, _Lane] = {}
         self._asked: set[asyncio.Task[Any]] = set()
@@ -110,7 +112,8 @@ class RedisLink:
         (info,) = await self.info()
         if info.get("cluster_enabled") == "1" and isinstance(self._client, Redis):
             await self._client.aclose()
-            self._client = RedisCluster.from_url(self._url, max_connections=self._most, **self._options)
+            cluster = RedisCluster.from_url(self._url, max_connections=self._most, **self._options)
+            self._client = patient(cluster)
 
     @property
     def is_cluster(self) -> bool:

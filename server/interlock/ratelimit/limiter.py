@@ -112,7 +112,7 @@ class RateLimits:
         wait = await self._counter.hit(limit, *key)
         if wait is not None:
             return Spent(limit.amount, 0, math.ceil(time.time() + wait), refusal(limit, "user", wait))
-        remaining, reset_at = await self._counter.left(limit, *key)
+        remaining, reset_at = await self._counter.left_after(limit, *key)
         return Spent(limit.amount, remaining, math.ceil(reset_at))
 
     def pace(self, connection_id: str) -> Pace:

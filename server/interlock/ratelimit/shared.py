@@ -22,6 +22,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from interlock.ratelimit.counter import ROOM, SHARED_SECONDS
+from interlock.redis_connections import patient
 
 PREFIX = "interlock:pace"
 """The prefix of its keys. (`limits` puts the rest into a hash tag.)"""
@@ -46,6 +47,7 @@ async def shared_windows(url: str) -> AsyncIterator[RedisStorage]:
         "max_connections": ROOM,
     }
     storage = _cluster(url, options) if await _is_cluster(url) else _single(url, options)
+    patient(_client(storage))
     try:
         yield storage
     finally:
@@ -74,9 +76,13 @@ def _cluster(url: str, options: dict[str, Any]) -> RedisStorage:
     return RedisClusterStorage("async+redis+cluster://", implementation="redispy", key_prefix=PREFIX, **options)
 
 
-async def _close(storage: RedisStorage) -> None:
+def _client(storage: RedisStorage) -> Redis | RedisCluster:
     assert isinstance(storage.bridge, RedispyBridge)
-    client = cast("Redis | RedisCluster", storage.bridge.get_connection())
+    return cast("Redis | RedisCluster", storage.bridge.get_connection())
+
+
+async def _close(storage: RedisStorage) -> None:
+    client = _client(storage)
     await client.aclose()
     if isinstance(client, Redis):
         await client.connection_pool.disconnect()

@@ -10,6 +10,7 @@ from typing import Protocol
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
 from .ports.directory import DirectoryStore
+from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedError
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.grants import Grants
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
@@ -30,11 +31,16 @@ __all__ = [
     "Decisions",
     "DefinitionStore",
     "DirectoryStore",
+    "ErrorFilter",
+    "ErrorPage",
+    "Errors",
     "FeedEnds",
+    "FoundError",
     "Grants",
     "IdempotencyKey",
     "IdempotencyKeys",
     "KeptAnswer",
+    "ListedError",
     "ListedRun",
     "NewRun",
     "Outbox",
@@ -61,6 +67,7 @@ class Store(
     Runs,
     Waiting,
     Decisions,
+    Errors,
     IdempotencyKeys,
     ChangeFeed,
     Timers,

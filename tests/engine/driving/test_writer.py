@@ -459,7 +459,7 @@ async def test_entries_that_are_gone_end_the_wait_for_them(storage: Storage) -> 
     await storage.log.trim(RUN, end)
     run.writer.hinted(end)
     with pytest.raises(LogShorter):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await run.writer.catch_up()
 
 
@@ -472,7 +472,7 @@ async def test_entries_that_are_gone_from_a_run_that_was_taken_over_are_no_loss(
     await storage.log.trim(RUN, end)
     run.writer.hinted(end)
     with pytest.raises(OwnershipLost):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await run.writer.catch_up()
 
 

@@ -121,7 +121,7 @@ async def test_pause_is_told_at_once_also_when_the_log_is_slow(tmp_path: Path, m
     monkeypatch.setattr("interlock.app.NOTICE_SECONDS", 3600)
     async with server(tmp_path, told) as engine:
         await engine.start(ADA, StartWorkflow(workflow_id="two"))
-        await eventually(lambda: told.steps == ["left", "right"], 5)
+        await eventually(lambda: told.steps == ["left", "right"])
 
 
 async def test_plain_function_is_called_in_a_thread(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from tests.http.v1.conftest import FREE, TOKENS
 from tests.http.v1.machines import machines
+from tests.http.v1.printed import EXECUTE, READ, ROUTES, WRITE
 from tests.http.v1.test_definitions import definition
 from tests.support.api_v1 import Api, api, check, data_of, error_of
 from tests.support.foreign import Received, foreign, http
@@ -92,7 +93,9 @@ async def test_every_route_wants_a_scope_and_names_it_before_it_looks_at_anythin
             )
             error = error_of(answer)
             assert (answer.status_code, error["code"]) == (403, "forbidden"), (method, path)
-            assert error["details"]["required_scope"] in ("workflows:read", "workflows:write", "workflows:execute")
+            scope = error["details"]["required_scope"]
+            assert scope in (READ, WRITE, EXECUTE)
+            assert scope == ROUTES.get((method, path), (scope,))[0]
             assert answer.headers["X-Request-Id"] == error["request_id"] == own_id
 
 
@@ -449,7 +452,9 @@ async def test_waiting_can_be_wished_away_and_nonsense_is_no_wish(attacked: Live
     async with api(attacked) as alice:
         for prefer, applied in (
             ("wait=0", "wait=0"),
-            ("wait=99999999999999", None),
+            ("wait=99999999999999", "wait=30"),
+            ("wait=-1", None),
+            ("wait=abc", None),
             ("wait=;;", None),
             ("x" * 5000, None),
         ):

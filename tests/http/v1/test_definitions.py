@@ -89,6 +89,20 @@ async def test_definitions_and_their_versions_are_listed(machine_live_on_each: L
         assert "stateDiagram-v2" in (await alice.get(f"/workflows/listed/versions/{ids[0]}/diagram"))["mermaid"]
 
 
+async def test_guidance_for_programs_is_told_with_the_definition_and_in_the_list_of_workflows(
+    machine_live: Live,
+) -> None:
+    async with api(machine_live) as alice:
+        guided = definition("guided", ai_guidance="Ask for approvals with this.")
+        version = (await alice.post("/workflows", guided, 201))["version_id"]
+        await alice.post(f"/workflows/guided/versions/{version}/publish")
+        shown = await alice.get("/workflows/guided")
+        assert shown["definition"]["ai_guidance"] == "Ask for approvals with this."
+        listed = (await alice.client.get(f"{machine_live.http_url}/workflows")).json()["workflows"]
+        told = {each["id"]: each.get("ai_guidance") for each in listed}
+        assert (told["guided"], told["purchase"]) == ("Ask for approvals with this.", None)
+
+
 async def test_draft_is_deleted_and_what_was_published_is_not(machine_live_on_each: Live) -> None:
     async with api(machine_live_on_each) as alice:
         first, second = [(await alice.post("/workflows", definition("deleted"), 201))["version_id"] for _ in range(2)]

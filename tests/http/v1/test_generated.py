@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from openapi_spec_validator import validate
 from tests.http.v1.conftest import FREE
 from tests.http.v1.machines import chosen, purchase
+from tests.http.v1.printed import CODES, ON_ALL, ROUTES
 from tests.http.v1.test_definitions import definition
 from tests.support.live import ALICE, Live, live_server
 from tests.support.written_client import operation, written_client
@@ -27,6 +29,10 @@ def test_document_is_valid() -> None:
     validate(whole())
 
 
+def test_what_may_be_left_out_has_no_default_by_which_generators_take_it_for_always_there() -> None:
+    assert '"default": null' not in json.dumps(whole())
+
+
 def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
     operations = {
         f"{method.upper()} {path}": operation
@@ -37,7 +43,7 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("createWorkflow", "validateWorkflow", "listWorkflows", "getWorkflow"),
         *("listVersions", "createVersion", "getVersion", "deleteDraft", "publishVersion", "getDiagram"),
         *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
-        *("listThreads", "resumeThread", "listHistory", "getEvent"),
+        *("listThreads", "resumeThread", "listHistory", "getEvent", "listErrors"),
         *("addUser", "listUsers", "getUser", "changeUser", "revokeUser", "changePassword", "listDirectoryChanges"),
         *("addGroup", "listGroups", "listMembers", "addMember", "removeMember"),
         *("addClient", "listClients", "revokeClient"),
@@ -57,6 +63,16 @@ def test_every_code_that_a_route_lists_stands_at_its_status() -> None:
                     continue
                 codes = [each.strip("`") for each in answer["description"].split(" or ")]
                 assert {STATUS_OF[Code(code)] for code in codes} == {int(status)}
+
+
+def test_every_printed_route_succeeds_and_is_refused_with_the_printed_statuses_and_codes() -> None:
+    paths = whole()["paths"]
+    for (method, path), (_, success) in ROUTES.items():
+        answers = paths[path][method.lower()]["responses"]
+        assert [status for status in answers if status.startswith("2")] == [str(success)], path
+        codes = {status: re.findall("`(.*?)`", answer["description"]) for status, answer in answers.items()}
+        told = {code: int(status) for status, each in codes.items() for code in each}
+        assert {**ON_ALL, **CODES.get((method, path), {})}.items() <= told.items(), path
 
 
 async def test_server_shows_the_document(machine_live: Live) -> None:

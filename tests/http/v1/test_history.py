@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.support.api_v1 import Api, api, error_of
 from tests.support.live import ROOT, Live, live_server
 
 from interlock import Machine, State, Transition, Workflow
+from interlock.http.v1 import history_pages
 from interlock.http.v1.history_pages import Histories, Wanted
 from interlock.log.port import Batch, Entry, Head
 from interlock_protocol.codec import event_body
@@ -213,6 +215,19 @@ async def test_data_of_a_later_page_begins_where_the_last_page_ended() -> None:
         assert last["workflow_data"]["k0"] == int(last["id"].partition("-")[2])
         place, is_last = page.next_index, page.next_index is None
     assert log.read <= 7_000
+
+
+async def test_data_that_is_kept_for_later_pages_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_pages, "KEPT_BYTES", 5_000)
+    histories = Histories()
+    for number in range(20):
+        log: Any = LongLog(200)
+        head = Head(f"run-{number}", 1, 200, RunStatus.RUNNING, frozenset(), None, 1)
+        page = await histories.page(log, head, Wanted(limit=150, include_data=True))
+        assert page.next_index == 150
+    kept = [histories._data.get(place) for place in list(histories._data)]
+    assert 1 <= len(kept) < 20
+    assert sum(len(json.dumps(each, separators=(",", ":"))) for each in kept) <= 5_000
 
 
 async def test_filter_that_fits_little_looks_at_a_bounded_part_at_a_time() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -107,13 +106,11 @@ async def test_failed_logic_is_an_error_that_names_the_instance(machine_live: Li
 
 async def test_caller_waits_as_long_as_they_prefer(machine_live: Live) -> None:
     async with api(machine_live) as alice:
-        body = {"input": {"seconds": 1}}
-        began = time.monotonic()
+        body = {"input": {"seconds": 4}}
         response = await alice.ask("POST", "/workflows/at_once/instances", body, {"Prefer": "wait=0"})
         instance = data_of(response, 201)
         assert instance["status"] == "running"
         assert response.headers["Preference-Applied"] == "wait=0"
-        assert time.monotonic() - began < 1
 
         async def has_ended() -> bool:
             return bool((await alice.get(path_of(instance)))["status"] == "completed")

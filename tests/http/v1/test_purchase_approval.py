@@ -165,7 +165,7 @@ async def test_purchase_goes_its_way(
         ((headers, body),) = Receiver.received
         assert headers["X-Request-Id"].startswith("req_"), "that of the request that caused the call"
         assert body == {"email": "john@example.com", "status": status, "amount": amount}
-        assert headers["Idempotency-Key"]
+        assert headers["Idempotency-Key"] == f"{instance['id']}:thread_main:notify:1:logic"
 
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -4,6 +4,7 @@ objects and no log, no walk and no containers. A test plays the same moves on bo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,9 @@ Data = dict[str, Any]
 
 @dataclass
 class Line:
-    """A thread: where it is, and what is left to do there."""
+    """A thread: where it is, and what is left to do there. The second of a declaration is `thread_…_2`."""
 
+    declared: str
     name: str
     state: str
     parent: Line | None = None
@@ -45,7 +47,8 @@ class Model:
         self.status = "running"
         self.error: str | None = None
         self.automatic = 0
-        self.main = Line("thread_main", initial)
+        self.begun: Counter[str] = Counter()
+        self.main = Line("main", "thread_main", initial)
         self.beside: list[Line] = []
         self._arrive(self.main, initial)
         self._settle()
@@ -138,6 +141,10 @@ class Model:
         if not self._running(line).isdisjoint(self._begins(target)):
             self._fail("threads_running")
             return
+        begins = self._begins(target)
+        if begins and len(self._running(line) - {"main"}) + len(begins) > 10:
+            self._fail("thread_limit")
+            return
         self.data = data
         self.automatic = 0 if trigger == "resume" else self.automatic + 1
         self._arrive(line, target)
@@ -146,13 +153,13 @@ class Model:
         """The threads that begin when a state is entered, and when these begin."""
         threads = self.states[state].threads or {}
         inner = (self._begins(first) for first in threads.values())
-        return {f"thread_{name}" for name in threads}.union(*inner)
+        return set(threads).union(*inner)
 
     def _running(self, leaving: Line) -> set[str]:
         """The threads that are alive, or about to begin where another one is."""
         alive = list(self.lines())
         waiting = (each for each in alive if each is not leaving and each.started is None)
-        return {each.name for each in alive}.union(*(self._begins(each.state) for each in waiting))
+        return {each.declared for each in alive}.union(*(self._begins(each.state) for each in waiting))
 
     def _fail(self, code: str) -> None:
         self.status, self.error = "failed", code
@@ -181,7 +188,7 @@ class Model:
     def _joined(self, line: Line, state: State) -> bool:
         assert state.threads is not None
         if line.started is None:
-            line.started = [Line(f"thread_{name}", first, line) for name, first in state.threads.items()]
+            line.started = [self._begun(name, first, line) for name, first in state.threads.items()]
             for each in line.started:
                 self._arrive(each, each.state)
             if state.join == "none":
@@ -200,6 +207,11 @@ class Model:
             self._leave(line, {}, "automatic")
             return True
         return False
+
+    def _begun(self, thread: str, first: str, parent: Line) -> Line:
+        self.begun[thread] += 1
+        number = self.begun[thread]
+        return Line(thread, f"thread_{thread}" + (f"_{number}" if number > 1 else ""), first, parent)
 
     def _failed(self, line: Line) -> bool:
         assert line.failed is not None

@@ -49,7 +49,8 @@ def _state(
         return State(halt=Halting(presentation=FORM), **common)
     if kind == "threads":
         threads = {
-            f"{name}_{number}": _group(draw, states, count, depth + 1) for number in range(draw(st.integers(1, 3)))
+            f"{name}_{number}": _group(draw, states, count, depth + 1)
+            for number in range(draw(st.integers(1, 3 - depth)))
         }
         return State(threads=threads, join=draw(st.sampled_from(["all", "all", "any", "none"])), **common)
     return State(ScriptLogic(name), **common)

@@ -56,6 +56,7 @@ def test_a_model_is_shown_only_the_data_that_is_named_and_its_text_is_told() -> 
     options, asked = halted("Order 123 is ready.")
     assert asked == [Instruct("Summarize the order.", {"order": {"id": 123}, "risk": 23}, "test")]
     assert (options["instruction"], options["generated"]) == ("Order 123 is ready.", True)
+    assert options["include_data"] == ["order", "risk"]
 
 
 def test_without_a_text_the_halt_tells_what_the_state_is_for_and_its_data() -> None:

@@ -38,6 +38,11 @@ describe.skipIf(!hasMachines)("machines", () => {
     const one = client(url, { token: ROOT });
     expect((await one.machines.validate({ ...approval("ts-whole"), initial_state: "nowhere" })).valid).toBe(false);
     const draft = await one.machines.create(approval("ts-whole"), { onlyNew: true });
+    expect((await one.machines.version("ts-whole", draft)).definition).toEqual(approval("ts-whole"));
+    expect(await one.machines.diagram("ts-whole", draft)).toMatch(/^stateDiagram-v2/);
+    const unwanted = await one.machines.create(approval("ts-whole"));
+    await one.machines.deleteDraft("ts-whole", unwanted);
+    expect(await refused(one.machines.version("ts-whole", unwanted))).toMatchObject({ code: "version_not_found" });
     const exists = await refused(one.machines.create(approval("ts-whole"), { onlyNew: true }));
     expect((exists as InterlockError).code).toBe("workflow_exists");
     expect((await one.machines.publish("ts-whole", draft)).status).toBe("published");

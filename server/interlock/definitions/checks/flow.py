@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from interlock.definitions.machine_graph import Edge, edges_of, is_unconditional, reached, threads_of
+from interlock.workflow.containers.machine.declaration import MAX_THREADS
 from interlock.workflow.declare.checks import Fault, inside, quoted
 from interlock_protocol.types import JsonObject
 
@@ -147,6 +148,13 @@ def _of_threads(states: States, edges: Mapping[str, list[Edge]]) -> Iterator[Fau
                     f"This thread can enter {quoted(state)} again, the state that starts it, and so without end;"
                     " lead it to a terminal state instead.",
                 )
+        count = sum(len(parallel[each]) for each in _begun_by(parallel, state))
+        if len(threads) <= MAX_THREADS < count:
+            yield Fault(
+                inside("states", state, "threads"),
+                f"{count} threads begin here at once, with those of the states that they begin in; at most"
+                f" {MAX_THREADS} may run.",
+            )
     yield from _of_second_passes(parallel, declared)
 
 

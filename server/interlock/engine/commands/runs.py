@@ -47,11 +47,12 @@ class Facts:
     assignees: frozenset[str]
     account: str
     namespace: str
+    created_at: int
 
     @classmethod
     def of_new(cls, account: str, namespace: str, user_id: str) -> Facts:
         """Those of a run that isn't there yet."""
-        return cls("", "", None, "", user_id, frozenset(), account, namespace)
+        return cls("", "", None, "", user_id, frozenset(), account, namespace, 0)
 
 
 class Runs:
@@ -130,7 +131,7 @@ class Runs:
         if row is None:
             raise no_run(run_id)
         of_run = row.run_id, row.workflow_id, row.version, row.session_id, row.user_id, frozenset(row.assignees)
-        return self.remember(Facts(*of_run, row.account, row.namespace))
+        return self.remember(Facts(*of_run, row.account, row.namespace, row.created_at))
 
     def remember(self, facts: Facts) -> Facts:
         """Cache the facts of a run."""
@@ -200,6 +201,10 @@ class Runs:
             head = await self._log.head(run_id)
         return head or Head(run_id, FIRST_EPOCH, 0, RunStatus.PENDING, frozenset(), None, 0)
 
+    async def head_now(self, run_id: str) -> Head:
+        """Like `head`, but a head that is there is taken as it is; for looks before a command, which checks it."""
+        return await self._log.head(run_id) or await self.head(run_id)
+
     def suspect(self, run_id: str, epoch: int, next_index: int) -> None:
         """Check in the background a log that seems to have lost entries this process knew of, and recover the run."""
         if run_id in self._suspected:
@@ -260,6 +265,7 @@ class Runs:
             opens=change.opens,
             status=change.status,
             reducer=change.reducer,
+            workflow=(state.account, state.workflow_id),
         )
         try:
             appended = await self._log.append(append)

@@ -60,7 +60,7 @@ async def start(
         "version": run.version,
         "session_id": run.session_id,
     }
-    context.runs.remember(replace(place, **named))
+    context.runs.remember(replace(place, **named, created_at=run.created_at))
     context.pool.begin(
         RunState(
             **named,

@@ -327,7 +327,7 @@ def _complete(fields: _Fields, method: str, key: str, passed_on: Mapping[str, st
     added = {"Accept": "*/*", "User-Agent": "Interlock"}
     added |= {name: text.strip() for name, text in passed_on.items() if not _CONTROL.search(text)}
     if method in _WITH_KEY:
-        added["Idempotency-Key"] = quote(key, safe="!#$&'()*+,/:;=?@[]~")
+        added["Idempotency-Key"] = quote(key, safe="!#$%&'()*+,/:;=?@[]~")
     for name, text in added.items():
         fields.setdefault(name.lower(), (name, text))
     fields["accept-encoding"] = "Accept-Encoding", "gzip"

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from interlock.auth import Principal, Verb
+from interlock.engine.commands.runs import Facts
 from interlock.http.v1.answers import answer, answers
 from interlock.http.v1.bodies import invalid
 from interlock.http.v1.callers import caller
@@ -21,7 +22,6 @@ from interlock.http.v1.instances import INSTANCE
 from interlock.http.v1.times import read
 from interlock.ratelimit.limiter import Budget
 from interlock.services import Services
-from interlock.store.port import ListedRun
 from interlock.workflow.run.history import KINDS
 from interlock.workflow.run.machine_view import STATUS_OF
 from interlock_protocol.messages import Name
@@ -57,12 +57,12 @@ def make_history_router(services: Callable[[], Services], instances: Instances) 
             limit=limit,
             cursor=index_of(cursor),
         )
-        row, engine = await instances.row(principal, instance_id), services().engine
+        facts, engine = await instances.facts(principal, instance_id), services().engine
         head = await engine.runs.head(instance_id)
         page = await histories.page(engine, head, wanted)
         told: dict[str, Any] = {
             "instance_id": instance_id,
-            "workflow_id": await _workflow_id(services(), row),
+            "workflow_id": await _workflow_id(services(), facts),
             "status": STATUS_OF[head.status],
             "events": page.entries,
             "pagination": {"has_more": page.next_index is not None, "next_cursor": cursor_of(page.next_index)},
@@ -76,7 +76,7 @@ def make_history_router(services: Callable[[], Services], instances: Instances) 
     )
     async def event(principal: reader, instance_id: Name, event_id: Name, include_data: bool = False) -> Response:
         """One thing that happened in an instance."""
-        await instances.row(principal, instance_id)
+        await instances.facts(principal, instance_id)
         engine = services().engine
         head = await engine.runs.head(instance_id)
         return answer(await histories.event(engine, head, event_id, include_data=include_data))
@@ -91,7 +91,7 @@ def _types(text: str | None) -> frozenset[str]:
     return types
 
 
-async def _workflow_id(services: Services, row: ListedRun) -> str:
+async def _workflow_id(services: Services, facts: Facts) -> str:
     """The id of the instance's definition: that of the name, or, of one in Python, the workflow's own."""
-    found = await services.store.name(row.account, row.workflow_id)
-    return row.workflow_id if found is None else found.workflow_id
+    found = await services.store.name(facts.account, facts.workflow_id)
+    return facts.workflow_id if found is None else found.workflow_id

@@ -9,13 +9,13 @@ Laws:
 from __future__ import annotations
 
 import base64
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic_core import to_json
 
+from interlock.definitions.lru import Lru
 from interlock.engine.engine import Engine
 from interlock.http.v1.bodies import invalid
 from interlock.http.v1.errors import ApiError, Code, not_there
@@ -30,7 +30,8 @@ from interlock_protocol.types import JsonObject
 MAX_LOOKED: Final = 10_000
 MAX_PAGE_BYTES: Final = MIB
 KEPT: Final = 256
-"""How many places the data is kept of."""
+KEPT_BYTES: Final = 32 * MIB
+"""How many places the data is kept of, and how many bytes it may have as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Histories:
     """Reads histories."""
 
     def __init__(self) -> None:
-        self._data: OrderedDict[tuple[str, int, int], JsonObject] = OrderedDict()
+        self._data: Lru[tuple[str, int, int], JsonObject] = Lru(KEPT, KEPT_BYTES)
 
     async def page(self, engine: Engine, head: Head, wanted: Wanted) -> Page:
         """A page of entries, the oldest first."""
@@ -116,7 +117,8 @@ class Histories:
             return View(data=known, next_index=index)
         before = [place for place in self._data if place[:2] == (head.run_id, head.epoch) and place[2] < index]
         nearest = max(before, key=lambda place: place[2], default=None)
-        view = View() if nearest is None else View(data=self._data[nearest], next_index=nearest[2])
+        kept = None if nearest is None else self._data.get(nearest)
+        view = View() if nearest is None or kept is None else View(data=kept, next_index=nearest[2])
         first = head.first_index if nearest is None else nearest[2]
         async for epoch, at, entry in entries_from(engine, head, first):
             if at >= index:
@@ -127,10 +129,7 @@ class Histories:
         return view
 
     def _keep(self, place: tuple[str, int, int], data: JsonObject) -> None:
-        self._data[place] = data
-        self._data.move_to_end(place)
-        if len(self._data) > KEPT:
-            self._data.popitem(last=False)
+        self._data.put(place, data, len(to_json(data)))
 
 
 _CHANGES_DATA: Final = tuple(

@@ -5,7 +5,7 @@ Law: everything comes from the view of the run's events, and from its row.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from interlock.http.v1.times import shown, shown_or_none
 from interlock.store.port import ListedRun
@@ -14,7 +14,22 @@ from interlock.workflow.run.machine_view import STATUS_OF, Thread, View, Visit
 from interlock_protocol.types import JsonObject
 
 
-def instance(row: ListedRun, view: View) -> JsonObject:
+class About(Protocol):
+    """What of a run never changes. `created_at` is in milliseconds since 1970."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def workflow_id(self) -> str: ...
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def created_at(self) -> int: ...
+
+
+def instance(row: About, view: View) -> JsonObject:
     """An instance as it is now."""
     ended = {"cancelled_at": shown_or_none(view.ended_at)} if view.status == "cancelled" else {}
     told = {
@@ -36,7 +51,7 @@ def instance(row: ListedRun, view: View) -> JsonObject:
     return {key: value for key, value in told.items() if value is not None or key in always}
 
 
-def detail(row: ListedRun, view: View) -> JsonObject:
+def detail(row: About, view: View) -> JsonObject:
     """An instance with the states that it came through."""
     return {**instance(row, view), "history": [_visit(each) for each in view.visits]}
 

@@ -21,6 +21,7 @@ from pydantic_core import to_json
 
 from interlock.auth import Principal
 from interlock.engine.commands.idempotency import OneAtATime
+from interlock.engine.commands.runs import Facts
 from interlock.following.lists import seen_by
 from interlock.http.sse import ExpiredDuring, RunRequest, Streams, while_there
 from interlock.http.v1 import instance_bodies as bodies
@@ -32,7 +33,7 @@ from interlock.http.v1.frame import error_body
 from interlock.http.v1.idempotency import before, keep, key_of, reused
 from interlock.http.v1.instance_shapes import CreateInstance, InstanceStatus, ResumeInstance
 from interlock.http.v1.request_ids import request_id_of
-from interlock.http.v1.times import shown
+from interlock.http.v1.times import shown_or_none
 from interlock.http.v1.views import Views
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
@@ -81,8 +82,8 @@ class Instances:
 
     # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def row(self, principal: Principal, instance_id: str) -> ListedRun:
-        """The row of an instance that the principal may read.
+    async def facts(self, principal: Principal, instance_id: str) -> Facts:
+        """The facts of an instance that the principal may read.
 
         Raises:
             ApiError: `instance_not_found`.
@@ -90,25 +91,18 @@ class Instances:
         if not instance_id.startswith(_PREFIX):
             raise _no_instance(instance_id)
         with _known(instance_id):
-            await self._services().engine.runs.readable(principal, instance_id)
-        return await self._row(instance_id)
-
-    async def _row(self, run_id: str) -> ListedRun:
-        row = await self._services().store.run(run_id)
-        if row is None:
-            raise _no_instance(run_id)
-        return row
+            return await self._services().engine.runs.readable(principal, instance_id)
 
     async def view(self, instance_id: str) -> View:
         """What it looks like now; read-only."""
         return await self._views.view(self._services().engine, instance_id)
 
     async def detail(self, principal: Principal, instance_id: str) -> JsonObject:
-        row = await self.row(principal, instance_id)
-        return bodies.detail(row, await self.view(instance_id))
+        facts = await self.facts(principal, instance_id)
+        return bodies.detail(facts, await self.view(instance_id))
 
     async def threads(self, principal: Principal, instance_id: str) -> list[Any]:
-        await self.row(principal, instance_id)
+        await self.facts(principal, instance_id)
         return bodies.threads(await self.view(instance_id))
 
     async def listed(
@@ -167,9 +161,10 @@ class Instances:
             except Refusal as refusal:
                 raise _not_created(refusal) from None
         cursor = follows.watch(accepted.run_id).cursor
-        with contextlib.suppress(LogUnavailable):  # the run may have gone on before it was watched
-            head = await engine.runs.head(accepted.run_id)
-            cursor.told(head.epoch, head.next_index)
+        if accepted.first_index is None:  # its key was used before: the run may have gone on since
+            with contextlib.suppress(LogUnavailable):
+                head = await engine.runs.head(accepted.run_id)
+                cursor.told(head.epoch, head.next_index)
         return accepted.run_id
 
     async def _check_startable(self, principal: Principal, name: str) -> None:
@@ -191,12 +186,12 @@ class Instances:
         _check_size(given)
         if thread is not None and asked.thread_id not in (None, thread):
             raise invalid([{"field": "thread_id", "error": "must be what the path says, or left out"}])
-        row = await self.row(waiting.principal, instance_id)
+        await self.facts(waiting.principal, instance_id)
         key = key_of(waiting.request, waiting.principal, waiting.key, asked)
         asked = asked.model_copy(update={"input": given})
         thread = thread or asked.thread_id
         work = partial(self._continue, waiting=waiting, run_id=instance_id, asked=asked, thread=thread, key=key)
-        return await self._once(waiting, key, 200, work, thread=thread, row=row)
+        return await self._once(waiting, key, 200, work, thread=thread)
 
     async def _continue(
         self,
@@ -236,15 +231,20 @@ class Instances:
     async def _state(self, run_id: str) -> RunState:
         """The state of a run, as new as its log."""
         runs = self._services().engine.runs
-        state, head = await runs.state(run_id), await runs.head(run_id)
+        state, head = await runs.state(run_id), await runs.head_now(run_id)
         is_behind = (state.epoch, state.next_index) < (head.epoch, head.next_index)
         return await runs.state(run_id, fresh=True) if is_behind else state
 
     # ── Cancelling ──────────────────────────────────────────────────────────────────────────────────────
 
     async def cancel(self, principal: Principal, instance_id: str, reason: str | None) -> JsonObject:
-        engine, row = self._services().engine, await self.row(principal, instance_id)
-        fields = {"action": "cancel-workflow", "workflow_id": row.workflow_id, "run_id": instance_id, "reason": reason}
+        engine, facts = self._services().engine, await self.facts(principal, instance_id)
+        fields = {
+            "action": "cancel-workflow",
+            "workflow_id": facts.workflow_id,
+            "run_id": instance_id,
+            "reason": reason,
+        }
         message = validated(CancelWorkflow, fields)
         assert isinstance(message, CancelWorkflow)
         with tracing.action(message):
@@ -253,7 +253,7 @@ class Instances:
             except Refusal as refusal:
                 raise _not_cancelled(refusal) from None
         view = await self.view(instance_id)
-        return {"id": instance_id, "status": "cancelled", "cancelled_at": shown(view.ended_at or row.updated_at)}
+        return {"id": instance_id, "status": "cancelled", "cancelled_at": shown_or_none(view.ended_at)}
 
     # ── Waiting ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -265,13 +265,8 @@ class Instances:
         work: Callable[[RunRequest], Awaitable[str]],
         *,
         thread: str | None = None,
-        row: ListedRun | None = None,
     ) -> Response:
-        """Answer as an earlier request with this key was answered; otherwise do the work, and wait for its outcome.
-
-        Args:
-            row: the run's, if it is known already. Of a row, an answer tells only what never changes.
-        """
+        """Answer as an earlier request with this key was answered; otherwise do the work, and wait for its outcome."""
         services = self._services()
         async with self._one_at_a_time(key):
             earlier = await before(services, waiting.principal, key)
@@ -287,7 +282,7 @@ class Instances:
                 view = await while_there(waiting.request.receive, outcome)
             if view is None:
                 return Response()  # nobody gets it: the client has left
-            response = await self._answer(waiting, row or await self._row(run_id), view, status)
+            response = await self._answer(waiting, await services.engine.runs.facts(run_id), view, status)
             await keep(services, key, response)
             return response
 
@@ -304,19 +299,20 @@ class Instances:
         # What is yet to be delivered tells how it goes on; where nothing is, the run may have settled before.
         is_to_come = cursor.next_index == 0 or cursor.is_behind
         view = View() if is_to_come else await self.view(run_id)
+        engine = self._services().engine
         with contextlib.suppress(TimeoutError, ExpiredDuring, Refusal):
             async with asyncio.timeout(seconds), aclosing(follows.pages()) as pages:
                 while not _has_settled(view, thread):
                     if await anext(pages, None) is None:
                         break
-                    view = await self.view(run_id) if thread is not None else view
-        return await self.view(run_id)
+                    view = await self._views.delivered(engine, cursor) if thread is not None else view
+        return await self._views.delivered(engine, cursor)
 
-    async def _answer(self, waiting: Waiting, row: ListedRun, view: View, status: int) -> Response:
+    async def _answer(self, waiting: Waiting, facts: Facts, view: View, status: int) -> Response:
         code = None if view.error is None else view.error["code"]
         if code not in _FAILED_LOGIC:
-            return answer(bodies.instance(row, view), status)
-        error = ApiError(Code(code), str(view.error and view.error["message"]), {"instance_id": row.run_id})
+            return answer(bodies.instance(facts, view), status)
+        error = ApiError(Code(code), str(view.error and view.error["message"]), {"instance_id": facts.run_id})
         return JSONResponse(error_body(error, request_id_of(waiting.request)), error.status)
 
 

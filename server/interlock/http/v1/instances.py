@@ -62,7 +62,8 @@ RESUMED: Final[Answers] = answers(Instance, *_RESUMED, Code.THREAD_REQUIRED, Cod
 CANCELLED: Final[Answers] = answers(CancelledInstance, *BODY, Code.INSTANCE_NOT_FOUND, Code.INSTANCE_NOT_ACTIVE)
 
 IdempotencyHeader = Annotated[Key | None, Header(alias="Idempotency-Key")]
-PreferHeader = Annotated[str | None, Header(alias="Prefer", description="`wait=N`: seconds, at most and by default 30")]
+_PREFER: Final = "`wait=N`: seconds, at most and by default 30; what is no whole number is ignored"
+PreferHeader = Annotated[str | None, Header(alias="Prefer", description=_PREFER)]
 
 
 def make_instances_router(services: Callable[[], Services], instances: Instances) -> APIRouter:

@@ -7,6 +7,7 @@ Laws:
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -14,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from interlock.http.shapes import SCHEMAS
+from interlock.http.shapes import SCHEMAS, may_be_left_out
 from interlock.http.v1.answers import ErrorAnswer
 from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
@@ -62,7 +63,8 @@ def described(app: FastAPI, server: str = "") -> dict[str, Any]:
         servers=[{"url": server.rstrip("/") + PREFIX}],
     )
     _, beside = models_json_schema([(model, "serialization") for model in _BODIES], ref_template=SCHEMAS + "{model}")
-    schemas = {**made.get("components", {}).get("schemas", {}), **beside["$defs"]}
+    optional = json.loads(json.dumps(beside["$defs"]), object_hook=may_be_left_out)
+    schemas = {**made.get("components", {}).get("schemas", {}), **optional}
     for name in _UNUSED:
         schemas.pop(name, None)
     security = {"bearer": {"type": "http", "scheme": "bearer", "description": "a static token, or a JSON Web Token"}}

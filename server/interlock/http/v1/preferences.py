@@ -1,8 +1,10 @@
 """The header `Prefer: wait=N`: how long a caller waits for an instance to halt or end.
 
-Law: what isn't understood is ignored, as the standard wants.
+Laws:
+- What isn't understood is ignored, as the standard wants: a preference never makes a request wrong.
+- More than the server waits is as much as it waits; `Preference-Applied` says how much that was.
 
-Source: RFC 7240, section 4.3.
+Source: RFC 7240, sections 2 and 4.3.
 """
 
 from __future__ import annotations
@@ -17,13 +19,24 @@ from interlock.http.v1.request_ids import add_header
 MAX_WAIT_SECONDS: Final = 30
 """How long an answer takes at most, and without the header."""
 
-_WAIT: Final = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?:[;,]|$)", re.IGNORECASE)
+_PREFERENCE: Final = re.compile(
+    r"""(?:^|,)\s*(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:=\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s,;"]*)\s*)?(?=[;,]|$)
+        (?:;(?:"(?:[^"\\]|\\.)*"|[^,"])*)?(?=,|$)""",
+    re.VERBOSE,
+)
+"""A preference, its value, and parameters that none of ours has."""
 
 
 def wait_of(prefer: str | None) -> int | None:
-    """How many seconds the caller waits; None if the header doesn't say it."""
-    found = _WAIT.search(prefer or "")
-    return None if found is None else min(int(found[1]), MAX_WAIT_SECONDS)
+    """How many seconds the caller waits; None if the header doesn't say it, or what it says is no number of seconds.
+
+    Of several the first counts, whatever it says.
+    """
+    found = (match for match in _PREFERENCE.finditer(prefer or "") if match["name"].lower() == "wait")
+    value = next((match["value"] or "" for match in found), "").strip('"')
+    if not (value.isascii() and value.isdecimal()):
+        return None
+    return min(int(value.lstrip("0")[:9] or "0"), MAX_WAIT_SECONDS)
 
 
 def wait(request: Request, prefer: str | None) -> int:

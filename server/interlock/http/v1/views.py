@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from interlock.definitions.lru import Lru
 from interlock.engine.engine import Engine
-from interlock.log.port import Entry, Head
+from interlock.following.hub import Cursor
+from interlock.log.port import Batch, Entry, Head
 from interlock.workflow.run.machine_view import View
 from interlock_protocol.codec import read_body
 from interlock_protocol.limits import MIB
@@ -35,13 +36,27 @@ class Views:
             LogUnavailable, StoreUnavailable, Refusal: it can't be read now.
         """
         head = await engine.runs.head(run_id)
-        epoch, view = self._kept.get(run_id) or (0, View())
-        if epoch != head.epoch:
-            view = View()
+        view = self._of_epoch(run_id, head.epoch)
         if view.next_index < head.next_index:
             view = await self._caught_up(engine, head, view)
-            self._kept.put(run_id, (head.epoch, view), view.size)
+            self._keep(run_id, head.epoch, view)
         return view
+
+    async def delivered(self, engine: Engine, cursor: Cursor) -> View:
+        """Like `view`, but as new as what a follower has been delivered, which is in memory as a rule."""
+        epoch, view = cursor.tail.epoch, self._of_epoch(cursor.run_id, cursor.tail.epoch)
+        if view.next_index < cursor.next_index:
+            for batch in cursor.recent(view.next_index):
+                _fold(view, batch)
+            self._keep(cursor.run_id, epoch, view)
+        return view if view.next_index >= cursor.next_index else await self.view(engine, cursor.run_id)
+
+    def _of_epoch(self, run_id: str, epoch: int) -> View:
+        kept_epoch, view = self._kept.get(run_id) or (0, View())
+        return view if kept_epoch == epoch else View()
+
+    def _keep(self, run_id: str, epoch: int, view: View) -> None:
+        self._kept.put(run_id, (epoch, view), view.size)
 
     async def _caught_up(self, engine: Engine, head: Head, view: View) -> View:
         async for event in events_from(engine, head, view.next_index):
@@ -62,6 +77,12 @@ class Views:
             last.fold(event)
         last.data = last.data or known.data
         return last
+
+
+def _fold(view: View, batch: Batch) -> None:
+    for index, entry in enumerate(batch.entries, batch.first_index):
+        if index == view.next_index:
+            view.fold(event_of(batch.epoch, index, entry))
 
 
 async def events_from(engine: Engine, head: Head, first: int) -> AsyncIterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from interlock.store.statements.feed import TOUCH
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
 from .directory import SqlDirectory
+from .errors import SqlErrors
 from .feed import SqlChangeFeed
 from .grants import SqlGrants
 from .keys import SqlKeys
@@ -24,6 +25,7 @@ class SqlStore(
     SqlRuns,
     SqlWaiting,
     SqlDecisions,
+    SqlErrors,
     SqlKeys,
     SqlChangeFeed,
     SqlTimers,

@@ -330,7 +330,11 @@ class Container(Generic[O]):
     # Containers that ask for input of their own, and those that act on what a node inside returns:
 
     def question(self, given: Scope) -> JsonObject:
-        """The facts of its own question that depend on its input."""
+        """The facts of its own question that depend on its input.
+
+        Raises:
+            LogicError: it can't be asked, and so fails.
+        """
         return {}
 
     def checked(self, facts: Mapping[str, Any], values: JsonObject) -> tuple[JsonObject, list[JsonObject]] | None:

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -218,6 +219,24 @@ def side_effect_key(run_id: str, path: tuple[PathPart, ...], visit: int, round_:
     """
     text = "\x1f".join((run_id, *map(str, path), str(visit), str(round_), *([str(inputs)] if inputs else ())))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def side_effect_key_of_logic(run_id: str, path: Sequence[PathPart], part: str, visit: int, again: str = "") -> str:
+    """As `side_effect_key`, of the logic of a state machine that is a whole workflow: `run:thread:state:visit:part`.
+
+    Receivers see it: it is made to be read. Names are escaped, so that no two places have the same key.
+
+    Args:
+        path: the thread, the state, and the names inside that, if there are some.
+        part: `enter` or `logic`.
+        again: which round or new input it is, after the first.
+    """
+    thread, *inside = (quote(str(each), safe=_PLAIN) for each in path)
+    return ":".join((run_id, thread, "/".join(inside), str(visit), part + again))
+
+
+_PLAIN = " !#$&'()*+,-.;<=>?@[]^_`{|}~"
+"""What stands unescaped in a key, besides letters and digits."""
 
 
 def cut(value: JsonValue, limit: int) -> JsonValue:

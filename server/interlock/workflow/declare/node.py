@@ -61,6 +61,10 @@ class Node:
         """Everything else of it that a run may rely on: its bound, its executor, and the input of a nested workflow."""
         return [None, None, None]
 
+    def renamed(self, name: str) -> Node | None:
+        """This node under another name, as which it may be entered again; None if it keeps its name."""
+        return None
+
     @property
     def gates(self) -> tuple[Gate, ...]:
         """The reviews before it runs, in order."""

@@ -177,6 +177,7 @@ class Workflow:
         version: a label that runs keep.
         input_schema: the model of `message`; each step gets the message as an instance of it.
         accepts: the JSON Schema of `message` instead, an object; each step gets the message as it is.
+        ai_guidance: what a program that chooses among workflows should know; lists tell it.
 
     Raises:
         DeclarationError: the workflow is misdeclared.
@@ -190,6 +191,7 @@ class Workflow:
     version: str | None
     input_schema: type[BaseModel] | None
     accepts: JsonObject | None
+    ai_guidance: str | None
 
     def __init__(
         self,
@@ -201,6 +203,7 @@ class Workflow:
         version: str | None = None,
         input_schema: type[BaseModel] | None = None,
         accepts: JsonObject | None = None,
+        ai_guidance: str | None = None,
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
@@ -213,7 +216,8 @@ class Workflow:
             raise DeclarationError(f"Workflow {id!r}: input_schema and accepts both say what a message is; keep one.")
         for fault in () if accepts is None else schemas.faults_in(accepts, "accepts"):
             raise DeclarationError(f"Workflow {id!r}, {fault.path}: {fault.message}")
-        for what, given in (("name", name), ("description", description), ("version", version)):
+        told = (("name", name), ("description", description), ("version", version), ("ai_guidance", ai_guidance))
+        for what, given in told:
             check_text(given, f"Workflow {id!r}: the {what}")
         for what, given in (("name", name), ("version", version)):
             check_name(given or "", f"Workflow {id!r}: the {what}")
@@ -224,6 +228,7 @@ class Workflow:
             "description": description,
             "version": version,
             "input_schema": input_schema,
+            "ai_guidance": ai_guidance,
             "accepts": None if accepts is None else declared(accepts, f"Workflow {id!r}: accepts"),
         }
         for key, value in values.items():

@@ -4,6 +4,7 @@ Laws:
 - A node may be in several places. What depends on the place (`step_id`, index, depth) belongs to the place.
 - `step_id` is a pure function of the workflow's id and the names from its root: the same on every node of a cluster,
   in every iteration, after every restart.
+- A node that is entered again under a name of its own (`name_2`, `name_3`, …) is in the same place.
 
 Source: `docs/protocol.md`, "Run events"; `docs/workflows.md`, "Names".
 """
@@ -11,9 +12,10 @@ Source: `docs/protocol.md`, "Run events"; `docs/workflows.md`, "Names".
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -39,7 +41,47 @@ class Place:
     index: int
     depth: int
     parent: Place | None = field(repr=False)
-    children: dict[str, Place] = field(default_factory=dict, repr=False)
+    children: dict[str, Place] = field(default_factory=lambda: Passes(), repr=False)
+
+
+class Passes(dict[str, Place]):
+    """Places by name, in which a node that can be renamed is also found by the names of its later passes."""
+
+    def __missing__(self, name: str) -> Place:
+        place = self._again(name)
+        if place is None:
+            raise KeyError(name)
+        return place
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and self._again(name) is not None)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        place = super().get(name)
+        return place or self._again(name) or default
+
+    def _again(self, name: str) -> Place | None:
+        base, _, number = name.rpartition("_")
+        if not _PASS.fullmatch(number) or not super().__contains__(base):
+            return None
+        place = super().__getitem__(base)
+        node = place.node.renamed(name)
+        return None if node is None else replace(place, node=node)
+
+
+_PASS = re.compile(r"[2-9]|[1-9][0-9]{1,17}")
+"""The number of a pass after the first."""
+
+
+def name_of_pass(name: str, number: int) -> str:
+    """The name of a node that is entered under a name of its own for the `number`th time."""
+    return name if number == 1 else f"{name}_{number}"
+
+
+def is_of_later_pass(name: str, names: Collection[str]) -> bool:
+    """Return True if a later pass of one of `names` is called so."""
+    base, _, number = name.rpartition("_")
+    return base in names and _PASS.fullmatch(number) is not None
 
 
 def places_of(branches: Sequence[Sequence[Node]], *, parent: Place | None, names: tuple[str, ...]) -> dict[str, Place]:
@@ -48,7 +90,7 @@ def places_of(branches: Sequence[Sequence[Node]], *, parent: Place | None, names
     Args:
         names: the names from the workflow's id down to the container.
     """
-    places: dict[str, Place] = {}
+    places: dict[str, Place] = Passes()
     for index, node in (each for branch in branches for each in enumerate(branch)):
         path = (*names, node.name)
         place = Place(node, _step_id(path), index, 0 if parent is None else parent.depth + 1, parent)

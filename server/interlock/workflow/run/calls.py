@@ -34,7 +34,7 @@ from interlock.workflow.activities import (
     SessionRead,
     ThreadEnd,
 )
-from interlock.workflow.containers.machine import state_of_step
+from interlock.workflow.containers.machine import ENTER, state_of_step
 from interlock.workflow.containers.port import MISSING, Judged, truth
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare import templates
@@ -43,7 +43,15 @@ from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.form_models import Misfit
 from interlock.workflow.declare.forms import answer_of
 from interlock.workflow.declare.inputs import nested_input
-from interlock.workflow.declare.io import Content, Session, StepInput, StepOutput, json_ready, side_effect_key
+from interlock.workflow.declare.io import (
+    Content,
+    Session,
+    StepInput,
+    StepOutput,
+    json_ready,
+    side_effect_key,
+    side_effect_key_of_logic,
+)
 from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
@@ -210,13 +218,6 @@ class _Piece:
     def _input(self) -> Calls[StepInput]:
         work, node = self._work, self._node
         scope = scope_of_work(self._workflow, self._state, work.path)
-        key = side_effect_key(
-            self._state.run_id,
-            work.path,
-            work.visit,
-            0 if node is None else node.verdict.round,
-            0 if node is None else node.form.inputs,
-        )
         return StepInput(
             input=_as_model(scope.schema, scope.input),
             previous_step_content=_copy_of(scope.previous),
@@ -232,10 +233,22 @@ class _Piece:
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
-            idempotency_key=key,
+            idempotency_key=self._side_effect_key(node),
             _contents=lambda: _copy_of(newest_contents(self._workflow, self._state)),
             _cancelled=self._around.is_cancelled,
         )
+
+    def _side_effect_key(self, node: NodeState | None) -> str:
+        work, run_id = self._work, self._state.run_id
+        round_, inputs = (0, 0) if node is None else (node.verdict.round, node.form.inputs)
+        machine, _, *inside = work.path if len(work.path) > 2 else (None, None)
+        if machine != self._workflow.id or self._workflow.places[str(machine)].node.kind != "Machine":
+            return side_effect_key(run_id, work.path, work.visit, round_, inputs)
+        stage = str(inside[0])
+        state = state_of_step(stage)
+        again = f"+{round_}.{inputs}" if round_ or inputs else ""
+        path = (work.path[1], state, *inside[1:])
+        return side_effect_key_of_logic(run_id, path, "enter" if stage.endswith(ENTER) else "logic", work.visit, again)
 
     def _user_input(self, node: NodeState | None) -> Any:
         """The values filled in for a step; the code of a container sees those filled in last."""

@@ -36,6 +36,7 @@ from interlock.workflow.containers.port import (
     Withdraw,
 )
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -192,12 +193,19 @@ class Walk:
         turned = self.turned_down(place, node, path, skipped_because="error")
         if turned is not None:
             return turned
+        if any(not each.phase.is_over for each in node.children.values()) and _takes_failures(place):
+            return self.given_up(place, node, path)
         match _on_error(place, node):
             case "pause":
                 return self.pause(place, node, path, place.node.asks(ErrorReview) or ErrorReview())
             case "skip":
                 return self.say(place, node, path, "StepSkipped", reason="error")
         return Outcome(Ending.FAILED, (place, node))
+
+    def given_up(self, place: Place, node: NodeState, path: Path) -> Outcome:
+        """Withdraw what still runs, or asks, in a container that failed by itself: what is around it may go on."""
+        live = [name for name, each in node.children.items() if not each.phase.is_over]
+        return _Inside(self, place, node, path).carry_out(Withdraw(live, "failed"))
 
     def turned_down(
         self, place: Place, node: NodeState, path: Path, *, skipped_because: str = "rejected"
@@ -264,7 +272,10 @@ class Walk:
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
         """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
         scope = scope_at(self.workflow, self.state, path)
-        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
+        try:
+            asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
+        except LogicError as error:
+            return self.do(Fail(error.code, str(error)), place, node, path)
         if isinstance(review, Choose):
             self.say(place, node, path, "RouterPaused", **asks.shown)
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))

@@ -15,9 +15,11 @@ from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.logic import Logic, Retry, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
+from interlock.workflow.declare.places import is_of_later_pass
 from interlock_protocol.types import Join, JsonObject
 
 MAX_THREADS: Final = 10
+"""How many threads may run at once beside the main one."""
 MAX_DATA_BYTES: Final = 256 * 1024
 """The largest data of a machine, as JSON."""
 
@@ -139,18 +141,32 @@ def begun_by(states: Mapping[str, State], name: str) -> list[str]:
 def check(states: Mapping[str, State], initial: str, *, place: str) -> None:
     if initial not in states:
         raise DeclarationError(f"{place}: there is no state {initial!r} to begin in.")
-    started = [thread for state in states.values() for thread in state.threads or ()]
     for name, state in states.items():
         _check_state(name, state, place=f"{place}, state {name!r}")
         for target in (*state.targets(), *(state.threads or {}).values()):
             if target not in states:
                 raise DeclarationError(f"{place}, state {name!r}: there is no state {target!r} to go to.")
+    _check_threads(states, place=place)
+
+
+def _check_threads(states: Mapping[str, State], *, place: str) -> None:
+    started = [thread for state in states.values() for thread in state.threads or ()]
+    for name, state in states.items():
         for thread in state.threads or ():
             if started.count(thread) > 1 or thread == "main":
                 raise DeclarationError(f"{place}, state {name!r}: the thread {thread!r} needs a name of its own.")
+            if is_of_later_pass(thread, started):
+                raise DeclarationError(
+                    f"{place}, state {name!r}: another thread is called {thread!r} when it begins again; rename one."
+                )
         twice = _begun_twice(states, name)
         if twice is not None:
             raise DeclarationError(f"{place}, state {name!r}: its threads begin in {twice!r} twice.")
+        count = len(begun_by(states, name))
+        if count > MAX_THREADS:
+            raise DeclarationError(
+                f"{place}, state {name!r}: {count} threads begin at once, and {MAX_THREADS} may run."
+            )
 
 
 def _begun_twice(states: Mapping[str, State], name: str) -> str | None:

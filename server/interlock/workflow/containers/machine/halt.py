@@ -12,19 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic_core import to_json
 
 from interlock.workflow.containers.machine.declaration import MAX_DATA_BYTES, Halting, Transition
 from interlock.workflow.containers.port import COMPLETED, Container, Fold, Move, Scope, Told, TooMuchInput
 from interlock.workflow.declare import conditions, presentations, templates
+from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import Resume
 from interlock.workflow.declare.schemas import faults_of_value
 from interlock.workflow.node import NodeState, Own
+from interlock_protocol.limits import MIB
 from interlock_protocol.requirements import Choice
 from interlock_protocol.types import JsonObject, JsonValue, OnTimeout, StepType
+
+MAX_ASKED_BYTES: Final = 2 * MIB
+"""The most that a halt may ask, as JSON: templates may repeat the data. Ten threads' questions fit into one frame."""
 
 LARGE_BYTES = 1024
 """Values of this size are noted: input that replaces one makes room."""
@@ -100,6 +105,11 @@ class Halt(Node, Container[Answer]):
             facts["user_input_schema"] = [*fields]
         if self.halting.accepts is not None:
             facts["accepts"] = self.halting.accepts
+        if len(to_json(facts)) > MAX_ASKED_BYTES:
+            sentence = (
+                f"What state {self.name!r} asks would be over {MAX_ASKED_BYTES // MIB} MiB; tell less of the data."
+            )
+            raise LogicError("data_too_large", sentence)
         return facts
 
     @property
@@ -126,6 +136,8 @@ class Halt(Node, Container[Answer]):
             "transition_mode": "selection" if self.halting.selects else "condition",
             "generated": written is not None,
         }
+        if self.halting.text is not None and isinstance(self.halting.text.data, dict) and self.halting.text.data:
+            options["include_data"] = [*self.halting.text.data]
         if "title" in said:
             options["title"] = templates.written(templates.expand(said["title"], roots))
         if self.halting.selects:

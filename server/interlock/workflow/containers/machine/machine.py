@@ -23,6 +23,7 @@ from interlock.workflow.containers.machine.declaration import (
     ENTER,
     INSTRUCT,
     MAX_DATA_BYTES,
+    MAX_THREADS,
     Handler,
     State,
     begun_by,
@@ -49,6 +50,7 @@ from interlock.workflow.declare import conditions
 from interlock.workflow.declare.forms import is_same
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.node import Node
+from interlock.workflow.declare.places import name_of_pass
 from interlock.workflow.declare.reviews import HumanReviews
 from interlock.workflow.node import NodeState, Own
 from interlock_protocol.types import JsonObject, JsonValue, StepType
@@ -56,16 +58,25 @@ from interlock_protocol.types import JsonObject, JsonValue, StepType
 MAIN: Final = "thread_main"
 MAX_AUTOMATIC: Final = 1000
 """How many transitions may follow each other without a person: more are a cycle without an end."""
+MAX_TRANSITIONS: Final = 50_000
+"""How many transitions a run may have in all: with what each may log at most, this bounds its log."""
 
 
 @dataclass(slots=True)
 class Progress(Own):
-    """The data of a machine; the threads that run on after the state that started them; and how many transitions
-    followed each other since a person last decided."""
+    """The data of a machine; the threads that run on after the state that started them; how many transitions there
+    were, and how many since a person last decided. `passes` counts how often each thread was entered, from the second
+    time on."""
 
     data: JsonObject = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
     automatic: int = 0
+    transitions: int = 0
+    passes: dict[str, int] = field(default_factory=dict)
+
+    def id_of(self, thread: str) -> str:
+        """The id of a declared thread on its latest pass."""
+        return name_of_pass(thread, self.passes.get(thread, 1))
 
 
 def _merged(own: Progress, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
@@ -81,11 +92,15 @@ def _changed(own: Progress, node: NodeState, event: Mapping[str, Any], private: 
     if left is not None and isinstance(left.own, Answer) and left.own.input is not None and not left.own.is_late:
         thread.own.input = left.own.input
     thread.own.state, thread.children = event["to_state"], {}
+    thread.own.entered_at = event["created_at"]
     own.automatic = 0 if event["trigger"] in ("resume", "timeout") else own.automatic + 1
+    own.transitions += 1
     own.beside = [*own.beside, *private.get("beside", ())]
     for name in private.get("forget", ()):
         node.children.pop(name, None)
         own.beside = [each for each in own.beside if each != name]
+    if "passes" in private:
+        own.passes = {**own.passes, **private["passes"]}
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -131,10 +146,9 @@ class Machine(Node, Container[Progress]):
     def branches(self) -> tuple[tuple[Node, ...], ...]:
         return (self.threads,)
 
-    @property
-    def _first(self) -> Mapping[str, str]:
-        """The state that each thread begins in."""
-        return {each.name: each.initial for each in self.threads}
+    def _by_id(self, own: Progress) -> Mapping[str, Thread]:
+        """The threads as declared, by the ids that they have on their latest pass."""
+        return {own.id_of(each.name): each for each in self.threads}
 
     @property
     def relied_on(self) -> list[Any]:
@@ -164,11 +178,11 @@ class Machine(Node, Container[Progress]):
             found = inside.each(names)
             outcomes |= found
             done = [name for name, outcome in found.items() if _is_done(inside, name, outcome)]
-            names = [each for name in done for each in self._started_by(inside.own(name).state)]
+            names = [each for name in done for each in self._started_by(own, inside.own(name).state)]
         return outcomes
 
-    def _started_by(self, state: str) -> list[str]:
-        return [f"thread_{name}" for name in self.states[state].threads or ()]
+    def _started_by(self, own: Progress, state: str) -> list[str]:
+        return [own.id_of(f"thread_{name}") for name in self.states[state].threads or ()]
 
     def _after(
         self, own: Progress, inside: Inside, name: str, outcome: Outcome, outcomes: Mapping[str, Outcome]
@@ -235,12 +249,19 @@ class Machine(Node, Container[Progress]):
             to = way.target
         if own.automatic >= MAX_AUTOMATIC and trigger in ("automatic", "error"):
             return Fail("transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt.")
-        begin = begun_by(self.states, to)
-        running = self._running([MAIN, *own.beside, *beside], inside, thread, without=forget) if begin else frozenset()
+        if own.transitions >= MAX_TRANSITIONS:
+            return Fail("transition_limit", f"There were {MAX_TRANSITIONS:,} transitions; go on in another instance.")
+        begin = [own.id_of(each) for each in begun_by(self.states, to)]
+        running = self._running(own, inside, thread, beside, without=forget) if begin else frozenset()
         if not running.isdisjoint(begin):
             return Fail("threads_running", f"State {to!r} was entered again while its threads run.")
+        if len(running - {MAIN}) + len(begin) > MAX_THREADS:
+            return Fail("thread_limit", f"With the threads of state {to!r}, over {MAX_THREADS} would run at once.")
         changes = changes_of(own.data, patch)
-        private: dict[str, Any] = {"beside": list(beside), "forget": [*forget, *begin]}
+        over = [each for each in (*forget, *begin) if inside.has_entered(each)]
+        private: dict[str, Any] = {"beside": list(beside), "forget": over}
+        if over:
+            private["passes"] = self._passes_after(own, over)
         return _too_large(own.data, patch) or Say(
             "StateChanged",
             {
@@ -255,36 +276,46 @@ class Machine(Node, Container[Progress]):
 
     # ── Threads ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def _running(self, names: list[str], inside: Inside, leaving: str, *, without: Collection[str]) -> frozenset[str]:
-        """Those of these threads, and of the threads that they start, that run or are about to begin.
+    def _passes_after(self, own: Progress, over: Iterable[str]) -> JsonObject:
+        """The numbers of the next passes of threads whose latest pass is over."""
+        threads = self._by_id(own)
+        names = (threads[each].name for each in over)
+        return {name: own.passes.get(name, 1) + 1 for name in names}
+
+    def _running(
+        self, own: Progress, inside: Inside, leaving: str, beside: Sequence[str], *, without: Collection[str]
+    ) -> frozenset[str]:
+        """The threads that run or are about to begin: the main one, those beside it, and those that these start.
 
         Args:
+            beside: what is about to run beside.
             leaving: the thread that leaves its state: what that has started is over, or is named itself.
             without: threads that are given up, with all that they have started.
         """
         found: set[str] = set()
+        names = [MAIN, *own.beside, *beside]
         while names:
             name = names.pop()
             if name not in without and inside.ended(name) is None:
                 found.add(name)
-                state = inside.own(name).state if inside.has_entered(name) else self._first[name]
-                names += [] if name == leaving else self._started_by(state)
+                state = inside.own(name).state if inside.has_entered(name) else self._by_id(own)[name].initial
+                names += [] if name == leaving else self._started_by(own, state)
         return frozenset(found)
 
     def _joined(self, own: Progress, inside: Inside, name: str, outcomes: Mapping[str, Outcome]) -> Move | None:
         """What follows when a thread is at a state that starts others."""
         state = self.states[inside.own(name).state]
-        started = self._started_by(inside.own(name).state)
+        started = self._started_by(own, inside.own(name).state)
         ended = [each for each in started if inside.ended(each) is not None and outcomes[each] is COMPLETED]
         if state.join == "none":
             all_begun = all(inside.has_entered(each) for each in started)
             return self._go(own, inside, name, {}, beside=started) if all_begun else None
         if state.join == "any" and ended:
-            others = self._live(inside, [each for each in started if each not in ended], outcomes)
+            others = self._live(own, inside, [each for each in started if each not in ended], outcomes)
             return Withdraw(others, "lost") if others else self._go(own, inside, name, {})
         return self._go(own, inside, name, {}) if len(ended) == len(started) else None
 
-    def _live(self, inside: Inside, names: Iterable[str], outcomes: Mapping[str, Outcome]) -> list[str]:
+    def _live(self, own: Progress, inside: Inside, names: Iterable[str], outcomes: Mapping[str, Outcome]) -> list[str]:
         """Those of these threads, and of the threads that they started, which haven't ended."""
         found: list[str] = []
         for name in names:
@@ -292,8 +323,8 @@ class Machine(Node, Container[Progress]):
                 continue
             if outcomes.get(name, OPEN).ending is Ending.WITHDRAWN:
                 continue
-            inner = self._started_by(inside.own(name).state)
-            found += [*self._live(inside, (each for each in inner if each in outcomes), outcomes), name]
+            inner = self._started_by(own, inside.own(name).state)
+            found += [*self._live(own, inside, (each for each in inner if each in outcomes), outcomes), name]
         return found
 
     def _failed(
@@ -316,27 +347,27 @@ class Machine(Node, Container[Progress]):
         failing = failing | {each for each, found in outcomes.items() if found.ending is Ending.FAILED}
         handler = _handler_of(self.states[position.state], why.error_type)
         if handler is not None:
-            started = self._started_by(position.state)
-            others = self._live(inside, (each for each in started if each not in failing), outcomes)
+            started = self._started_by(own, position.state)
+            others = self._live(own, inside, (each for each in started if each not in failing), outcomes)
             if others:
                 return Withdraw(others, "lost")
             error: JsonObject = {"code": why.error_type, "message": why.error, "state": position.state}
             forget = [each for each in started if each in failing]
             return self._go(own, inside, name, {"error": error}, to=handler.target, trigger="error", forget=forget)
-        parent = self._parent_of(inside, name, outcomes)
+        parent = self._parent_of(own, inside, name, outcomes)
         if parent is None:
             return outcome
         failing |= {name}
-        siblings = [each for each in self._started_by(inside.own(parent).state) if each not in failing]
-        others = self._live(inside, siblings, outcomes)
+        siblings = [each for each in self._started_by(own, inside.own(parent).state) if each not in failing]
+        others = self._live(own, inside, siblings, outcomes)
         if others and self.states[inside.own(parent).state].join == "any":
             return None
         return Withdraw(others, "lost") if others else self._failed(own, inside, parent, outcome, outcomes, failing)
 
-    def _parent_of(self, inside: Inside, name: str, outcomes: Mapping[str, Outcome]) -> str | None:
+    def _parent_of(self, own: Progress, inside: Inside, name: str, outcomes: Mapping[str, Outcome]) -> str | None:
         """The thread whose state started this one and waits for it; None if none does."""
         done = (each for each, outcome in outcomes.items() if _is_done(inside, each, outcome))
-        return next((each for each in done if name in self._started_by(inside.own(each).state)), None)
+        return next((each for each in done if name in self._started_by(own, inside.own(each).state)), None)
 
     # ── For other modules ───────────────────────────────────────────────────────────────────────────────
 

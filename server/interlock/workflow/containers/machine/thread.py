@@ -13,7 +13,18 @@ from typing import Any, ClassVar
 
 from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, State, Work
 from interlock.workflow.containers.machine.halt import Halt
-from interlock.workflow.containers.port import COMPLETED, Container, Ending, Fold, Inside, Move, Say, Scope, Told
+from interlock.workflow.containers.port import (
+    COMPLETED,
+    Container,
+    Ending,
+    Fold,
+    Inside,
+    Move,
+    Say,
+    Scope,
+    Told,
+    Withdraw,
+)
 from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step
@@ -23,14 +34,18 @@ from interlock_protocol.types import JsonObject, JsonValue, StepType
 
 @dataclass(slots=True)
 class Position(Own):
-    """The state that a thread is in, and the input that it was last given."""
+    """The state that a thread is in, and the input that it was last given.
+
+    `entered_at` is when it came into the state, in milliseconds since 1970; 0 if an earlier release brought it there.
+    """
 
     state: str = ""
     input: JsonObject | None = None
+    entered_at: int = 0
 
 
 def _thread_started(own: Position, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
-    own.state = event["state"]
+    own.state, own.entered_at = event["state"], event["created_at"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -58,11 +73,19 @@ class Thread(Node, Container[Position]):
     def branches(self) -> tuple[tuple[Node, ...], ...]:
         return (tuple(node for stages in self.stages.values() for node in stages),)
 
+    def renamed(self, name: str) -> Thread:
+        return Thread(name, self.initial, self.stages, self.ends)
+
     def begin(self, own: Position) -> Move:
         return Say(self.STARTED, {"thread_id": self.name, "state": self.initial})
 
     def next(self, own: Position, inside: Inside) -> Move:
-        outcome = inside.sequence(self.order(own))
+        stages = self.order(own)
+        outcome = inside.sequence(stages)
+        if outcome.ending is Ending.FAILED:
+            broken = next(each for each in reversed(stages) if inside.has_entered(each))
+            if inside.ended(broken) is None:  # something in it may still run, or ask
+                return Withdraw([broken], "failed", outcome)
         if own.state in self.ends and (outcome is COMPLETED or outcome.ending is Ending.FAILED):
             # What a last state was entered with may fail; that doesn't change how the thread ends.
             return Say(self.ENDED, {"thread_id": self.name, "state": own.state})
