@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import urllib.request
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from tests.support.live import ALICE, ROOT, Live
+from typer.testing import CliRunner
 
 from interlock.cli import people
+from interlock.cli.commands import app
 from interlock.cli.exits import Failure
 
 PASSWORD = "correct horse battery"
 
 
-def interlock(live: Live, *arguments: str, token: str = ROOT, said: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "interlock.cli", *arguments, "--url", live.http_url, "--token", token]
-    return subprocess.run(command, input=said, capture_output=True, text=True, timeout=60, check=False)
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def interlock(live: Live, *arguments: str, token: str = ROOT, said: str = "") -> Ended:
+    """Run a command in this process: others show that it is the same in one of its own."""
+    result = CliRunner().invoke(app, [*arguments, "--url", live.http_url, "--token", token], input=said)
+    if isinstance(result.exception, Failure):
+        return Ended(int(result.exception.code), result.stdout, f"{result.exception}\n")
+    return Ended(result.exit_code, result.stdout, result.stderr)
 
 
 def post(live: Live, path: str, **fields: Any) -> Any:

@@ -84,7 +84,8 @@ class Directory:
         self._clock = clock
         self._revision = 0
         self._forgotten = 0
-        self._members: OrderedDict[tuple[str, ...], Member | None] = OrderedDict()
+        self._members: OrderedDict[Person, Member | None] = OrderedDict()
+        self._ids: OrderedDict[tuple[str, str, str], str | None] = OrderedDict()
         self._groups: OrderedDict[str, Mapping[str, str]] = OrderedDict()
         self._revoked: dict[str, int] = {}
         self._watching: dict[Person, set[Callable[[], Awaitable[None]]]] = {}
@@ -124,7 +125,7 @@ class Directory:
 
     async def _own(self, token: OwnToken) -> Principal:
         account, user_id = token.person
-        member = await self._member("id", account, user_id)
+        member = await self._member(account, user_id)
         if member is None or member.disabled_at is not None or member.generation != token.generation:
             raise InvalidToken(_NOT_ANY_MORE)
         if token.grant is not None and token.grant in self._revoked:
@@ -173,23 +174,27 @@ class Directory:
     async def _member_behind(self, given: Principal) -> Member | None:
         """The member that a token of somebody else stands for."""
         if given.issuer:
-            member = await self._member("subject", given.account, given.issuer, given.user_id)
-            if member is not None:
-                return member
-        member = await self._member("id", given.account, given.user_id)
+            user_id = await self._id_of(given.account, given.issuer, given.user_id)
+            if user_id is not None:
+                return await self._member(given.account, user_id)
+        member = await self._member(given.account, given.user_id)
         if member is not None and given.issuer is not None:
             raise InvalidToken(_ANOTHERS)
         return member
 
     # ── What is known ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _member(self, by: str, account: str, *name: str) -> Member | None:
-        async def read() -> Member | None:
-            if by == "id":
-                return await self._store.member(account, name[0])
-            return await self._store.member_of(account, *name)
+    async def _member(self, account: str, user_id: str) -> Member | None:
+        return await self._cached(self._members, (account, user_id), lambda: self._store.member(account, user_id))
 
-        return await self._cached(self._members, (by, account, *name), read)
+    async def _id_of(self, account: str, issuer: str, subject: str) -> str | None:
+        """The id of the member whom an issuer calls so, which never changes; None if there is none yet."""
+
+        async def read() -> str | None:
+            found = await self._store.member_of(account, issuer, subject)
+            return None if found is None else found.user_id
+
+        return await self._cached(self._ids, (account, issuer, subject), read)
 
     async def _sources(self, account: str) -> Mapping[str, str]:
         """The issuer of each group that the account's directory names."""
@@ -255,7 +260,8 @@ class Directory:
         """Forget what changed; return whom that may concern, of those who are watched."""
         self._forgotten += 1
         now = self._clock()
-        self._revoked = {grant: until for grant, until in self._revoked.items() if until > now}
+        while self._revoked and next(iter(self._revoked.values())) <= now:
+            del self._revoked[next(iter(self._revoked))]
         people, accounts = set[Person](), set[str]()
         for change in changes:
             if change.what == "grant_revoked":
@@ -265,10 +271,12 @@ class Directory:
             if not change.user_id or "issuer" in change.detail:  # somebody may be another one now
                 accounts.add(change.account)
                 self._groups.pop(change.account, None)
-        for key, member in list(self._members.items()):
-            person = None if member is None else member.person
-            if member is None or person in people:
-                del self._members[key]
+        for person in people:
+            self._members.pop(person, None)
+        if not accounts:
+            return [person for person in people if person in self._watching]
+        for key in [key for key, user_id in self._ids.items() if user_id is None and key[0] in accounts]:
+            del self._ids[key]
         return [person for person in self._watching if person in people or person[0] in accounts]
 
     async def _tell(self, people: Sequence[Person]) -> None:

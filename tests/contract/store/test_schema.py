@@ -15,11 +15,10 @@ from sqlalchemy import Connection, CursorResult, inspect, select, text
 from tests.contract.store.samples import ALICE, BOB, COMPLETED, PAUSED, all_changes, new_run, settlement, the_run
 
 from interlock.database import Database, open_database
-from interlock.store.directory_tables import metadata
 from interlock.store.migrate import SchemaOutdated, _config, check_current, migrate
 from interlock.store.port import WaitingFilter
 from interlock.store.sql import SqlStore
-from interlock.store.tables import waiting
+from interlock.store.tables import metadata, waiting
 
 
 async def test_the_revisions_make_exactly_todays_tables(database: Database) -> None:
