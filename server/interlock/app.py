@@ -162,8 +162,7 @@ class Interlock:
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
             keeper = Keeper(store, cache(partial(vault_to_keep, self.settings)), self.known)
-            transport = GuardedTransport(Allowed(self.settings.http_allow))
-            integrations = Integrations(KeptIntegrations(keeper), transport)
+            integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
             stored = StoredDefinitions(store, compiled)
             definitions = EveryDefinition(self._code, stored)
             engine = Engine(
@@ -178,13 +177,7 @@ class Interlock:
                 on_pause=self._on_pause,
                 counters=self.counters,
                 vault=self._vault,
-                logic=LogicRunners(
-                    scripts,
-                    HttpCalls(counters=self.counters, transport=transport),
-                    EverySecret(keeper, self._environment),
-                    _writer(self.settings.ai_model),
-                    integrations,
-                ),
+                logic=self._runners(scripts, keeper, integrations),
                 base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
             )
             limits = await self._open_limits()
@@ -227,6 +220,11 @@ class Interlock:
         except BaseException:
             await self._stack.aclose()
             raise
+
+    def _runners(self, scripts: Scripts, keeper: Keeper, integrations: Integrations) -> LogicRunners:
+        calls = HttpCalls(counters=self.counters, transport=integrations.transport)
+        secrets = EverySecret(keeper, self._environment)
+        return LogicRunners(scripts, calls, secrets, _writer(self.settings.ai_model), integrations)
 
     async def _definitions_in_files(self, check_script: ScriptCheck) -> Sequence[InFile]:
         if self.settings.definitions is None:

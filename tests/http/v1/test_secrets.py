@@ -79,6 +79,8 @@ async def test_a_new_value_leaves_the_fence_as_it_is_and_no_fence_is_changed_wit
         {"value": "short77"},
         {"value": "x" * 16_385},
         {"value": 12345678},
+        {"value": VALUE, "script": 1},
+        {"value": VALUE, "hosts": ["x.example"] * 101},
         {"value": VALUE, "hosts": ["a b"]},
         {"value": VALUE, "hosts": ["http://a.example"]},
         {"value": VALUE, "hosts": ["*.10.0.0.1"]},
@@ -92,6 +94,14 @@ async def test_what_cant_be_kept_is_refused_and_not_repeated(server: Live, given
         response = await ada.ask("PUT", "/secrets/WRONG", given)
     assert (response.status_code, error_of(response)["code"]) == (400, "invalid_request")
     assert str(given.get("value", VALUE)) not in response.text
+
+
+@pytest.mark.parametrize("text", [r"\ud800" * 9])
+async def test_what_is_no_text_is_refused(server: Live, text: str) -> None:
+    async with api(server, MANAGER) as ada:
+        for body in (f'{{"value": "{text}"}}', f'{{"value": "{VALUE}", "workflows": ["{text}"]}}'):
+            answer = await ada.client.request("PUT", "/secrets/WRONG", content=body.encode())
+            assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_request"), answer.text
 
 
 @pytest.mark.parametrize("name", ["lower", "A-B", "A%20B", "A" * 129])

@@ -80,7 +80,7 @@ class Integrations:
         self, kept: KeptIntegrations, transport: GuardedTransport, clock: Callable[[], float] = time.time
     ) -> None:
         self.kept = kept
-        self._transport = transport
+        self.transport = transport
         self._clock = clock
         self._one_at_a_time: dict[Place, asyncio.Lock] = {}
 
@@ -169,7 +169,7 @@ class Integrations:
         fields = {"Accept": "application/json", "User-Agent": "Interlock", "Connection": "close", **headers}
         try:
             async with asyncio.timeout(SECONDS):
-                answer = await self._transport.handle_async_request(request_to(method, url, fields.items(), content))
+                answer = await self.transport.handle_async_request(request_to(method, url, fields.items(), content))
                 try:
                     found = await content_of(answer)
                 finally:
@@ -191,7 +191,7 @@ class Integrations:
         port = parts.port or (465 if parts.scheme == "smtps" else 587)
         try:
             async with asyncio.timeout(SECONDS):
-                address, *_ = await self._transport.guard.addresses(parts.hostname or "", port)
+                address, *_ = await self.transport.guard.addresses(parts.hostname or "", port)
                 server = _Mail(str(address), parts.hostname or "", port, is_tls=parts.scheme == "smtps")
                 await in_thread(lambda _: server.log_in(given["username"], given["password"]), None)
         except TimeoutError:
