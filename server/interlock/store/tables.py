@@ -391,6 +391,8 @@ log_heads = Table(
     Column("first_index", BigInteger, nullable=False, server_default="0"),
     # The least version of the reducer that may drive the run. 0 is any, as in all that earlier releases wrote.
     Column("reducer", Integer, nullable=False, server_default="0"),
+    # 1 of a run without an owner that waits for a time alone.
+    Column("asleep", Integer, nullable=False, server_default="0"),
     Column("recent", Text, nullable=False),
     PrimaryKeyConstraint("run_id", name="pk_log_heads"),
     sqlite_with_rowid=False,

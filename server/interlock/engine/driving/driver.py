@@ -6,6 +6,8 @@ Laws:
 - Every append carries the run's generation. If the head refuses it, the driver stops at once and writes nothing more
   about the run.
 - A run of many branches is processed in slices, between which other tasks can run.
+- A run that waits only for a time takes no place here: if that is more than `SHORT_WAIT_MS` away, the run is settled
+  and released, asleep, and its timer wakes it.
 - It releases a run only after writing its row, and only if its log hasn't grown since. When the process stops, the
   driver lets running steps end, begins no others, and hands the run over.
 
@@ -55,6 +57,9 @@ AWAY_SECONDS = 0.5
 
 SLICE = 256
 """How many events are made, or pieces of work begun, before other tasks can run."""
+
+SHORT_WAIT_MS = 5_000
+"""How long a wait may be that is waited for here: to settle and load a run costs more than its place for so long."""
 
 SOON_SECONDS = 0.25
 """How long a run must be running before its row, and the change feed, show RUNNING, or its pending requirements."""
@@ -220,13 +225,21 @@ class Driver:
                 # What was emitted while another writer's end was read isn't in the log: the next write finds out.
                 if not self.writer.has_drafts and await self._let_go():
                     return
-            elif not self._awake.is_set():
-                if self.state.requirements:
-                    self._on_pause(self.state)
-                await self.sessions.save(self.state)
-                await self._start(look.work)
-                self._give_up_work(look)
-                await self._wait(look.wake_at)
+            elif not self._awake.is_set() and await self._carry_on(look):
+                return
+
+    async def _carry_on(self, look: Advance) -> bool:
+        """Begin the work that is needed, and wait for news; or, if there is only a time to wait for, sleep. Return True
+        if the run was released."""
+        if self._may_sleep(look):
+            return await self._let_go(wake_at=look.wake_at)
+        if self.state.requirements:
+            self._on_pause(self.state)
+        await self.sessions.save(self.state)
+        await self._start(look.work)
+        self._give_up_work(look)
+        await self._wait(look.wake_at)
+        return False
 
     def _look_at_fault(self) -> None:
         """Raise the failure of a piece of work that couldn't be logged as its error."""
@@ -237,6 +250,11 @@ class Driver:
     def _is_stuck(self, look: Advance) -> bool:
         """Return True if nothing can go on without a person."""
         return not (self.state.status.is_final or look.work or self._tasks or look.wake_at is not None)
+
+    def _may_sleep(self, look: Advance) -> bool:
+        """Return True if the run waits for a time that is far enough away, and nothing of it is at work here."""
+        is_idle = not (look.work or self._tasks or self._given_up or self._threads.of(self.state.run_id))
+        return is_idle and look.wake_at is not None and look.wake_at - self.clock.now_ms() > SHORT_WAIT_MS
 
     async def _write(self) -> None:
         """Append everything that was emitted, in one batch: what begins next together with what led to it."""
@@ -342,14 +360,18 @@ class Driver:
         self._told_of_pauses()
         return await self._let_go()
 
-    async def _let_go(self) -> bool:
-        """Write the row, then release; return False if the log has grown meanwhile and the run goes on here."""
+    async def _let_go(self, *, wake_at: int | None = None) -> bool:
+        """Write the row, then release; return False if the log has grown meanwhile and the run goes on here.
+
+        Args:
+            wake_at: the time that the run waits for, if it sleeps.
+        """
         self._settle_no_more()
         if self._settling is not None:
             await self._settling
             self._settling = None
         await self.sessions.save(self.state)
-        settlement = settlement_of(self.state, self.clock.now_ms(), with_snapshot=True)
+        settlement = settlement_of(self.state, self.clock.now_ms(), with_snapshot=True, wake_at=wake_at)
         await self.store.settle(settlement)
         if settlement.snapshot is None:  # only the log has the state: don't trim it
             pass
@@ -358,7 +380,10 @@ class Driver:
         if self.state.status.is_final:
             return True
         refused = await self.log.release(
-            self.state.run_id, self.writer.generation, expect_next=self.writer.durable_next
+            self.state.run_id,
+            self.writer.generation,
+            expect_next=self.writer.durable_next,
+            asleep=wake_at is not None,
         )
         if refused is None or refused.reason is not Reason.TAIL_MOVED:
             return True

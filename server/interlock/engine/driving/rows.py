@@ -100,11 +100,12 @@ def snapshot_of(state: RunState) -> Snapshot | None:
     raise fault
 
 
-def settlement_of(state: RunState, now: int, *, with_snapshot: bool) -> Settlement:
+def settlement_of(state: RunState, now: int, *, with_snapshot: bool, wake_at: int | None = None) -> Settlement:
     """The run's current standing, for its row in the store.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
+        wake_at: the time that a sleeping run waits for.
 
     Raises:
         NotWire: as `snapshot_of`.
@@ -122,7 +123,7 @@ def settlement_of(state: RunState, now: int, *, with_snapshot: bool) -> Settleme
         pending=pending,
         assignees=tuple(sorted(named)),
         snapshot=snapshot,
-        next_timer=next_timer(state),
+        next_timer=min((due for due in (next_timer(state), wake_at) if due is not None), default=None),
     )
 
 
