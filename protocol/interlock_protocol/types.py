@@ -79,7 +79,7 @@ class RunStatus(StrEnum):
 FINAL_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR})
 
 StepType: TypeAlias = Literal[
-    "Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race", "Machine", "Thread", "Halt"
+    "Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race", "Machine", "Thread", "Halt", "Wait"
 ]
 FieldType: TypeAlias = Literal["str", "int", "float", "bool", "list", "dict"]
 FieldFormat: TypeAlias = Literal["date", "file"]

@@ -395,7 +395,8 @@ export interface PendingSummary {
     | "Race"
     | "Machine"
     | "Thread"
-    | "Halt";
+    | "Halt"
+    | "Wait";
   thread_id?: string;
   assignees?: string[];
   confirmation_message?: string;
@@ -464,7 +465,8 @@ export interface WorkflowStarted {
   namespace?: string;
 }
 /**
- * The step's confirmation and input are there; its executor begins.
+ * The step's confirmation and input are there; its executor begins. A state that waits does so until `wake_at`, in
+ * milliseconds since 1970.
  */
 export interface StepStarted {
   event: "StepStarted";
@@ -484,6 +486,7 @@ export interface StepStarted {
   parent_step_id?: string;
   nested_depth?: number;
   attempt: number;
+  wake_at?: number;
 }
 /**
  * A piece of streamed content: one yield of the executor.
@@ -879,7 +882,8 @@ export interface StepRequirement {
     | "Race"
     | "Machine"
     | "Thread"
-    | "Halt";
+    | "Halt"
+    | "Wait";
   requires_confirmation: boolean;
   requires_user_input: boolean;
   requires_route_selection: boolean;

@@ -7,7 +7,7 @@ from tests.engine.driving.test_pool import idle, make_pool
 from tests.support.live import eventually
 from tests.support.storage import Storage
 
-from interlock import Confirm, Parallel, Step, StepInput, Workflow
+from interlock import Confirm, Halting, Machine, Parallel, State, Step, StepInput, Transition, Wait, Workflow
 from interlock.testing import running
 from interlock.workflow.run import advance
 from interlock_protocol.types import RunStatus
@@ -92,3 +92,34 @@ async def test_timeout_of_a_question_is_due_before_the_time_that_its_run_sleeps_
         await run.until("StepSkipped", step="asked")
         await run.advance(hours=1)
         await run.completed()
+
+
+def waits() -> Workflow:
+    states = {
+        "ask": State(halt=Halting(), transitions=[Transition("cool_off")]),
+        "cool_off": State(wait=Wait(seconds=HOUR), transitions=[Transition("done")]),
+        "done": State(is_terminal=True),
+    }
+    return Workflow("m", steps=[Machine("m", states, initial_state="ask")])
+
+
+async def test_machine_that_waits_sleeps_over_a_restart_and_goes_on_at_its_time() -> None:
+    async with running(waits(), message={}) as run:
+        await (await run.paused()).submit(x=1)
+        await run.until("StepStarted", step="cool_off")
+        await eventually(lambda: not run._server.engine._pool.working_on)
+        await run.restart()
+        await run.advance(minutes=59)
+        assert run.status is RunStatus.RUNNING
+        await run.advance(minutes=2)
+        assert await run.completed() == {"x": 1}
+        assert [each["event"] for each in run.events].count("StepStarted") == 1
+
+
+async def test_machine_that_waits_is_cancelled_while_it_sleeps() -> None:
+    async with running(waits(), message={}) as run:
+        await (await run.paused()).submit()
+        await run.until("StepStarted", step="cool_off")
+        await eventually(lambda: not run._server.engine._pool.working_on)
+        await run.cancel("not needed")
+        assert await run.cancelled() == "not needed"

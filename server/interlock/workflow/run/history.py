@@ -33,7 +33,7 @@ _Told: TypeAlias = tuple[Kind, str, dict[str, Any]]
 def entry_of(event: Event) -> JsonObject | None:
     """The entry of an event in the history, without its data; None if it has none.
 
-    Its `timestamp` is in milliseconds since 1970.
+    Its `timestamp`, and `until` of a wait, are in milliseconds since 1970.
     """
     tells = _ENTRIES.get(event["event"])
     told = None if tells is None else tells(event)
@@ -98,7 +98,11 @@ def _step(event: Event) -> dict[str, Any]:
 
 
 def _step_started(event: Event) -> _Told | None:
-    return None if state_of(event) is None else ("step", "started", {**_step(event), "attempt": event.get("attempt")})
+    return (
+        None
+        if state_of(event) is None
+        else ("step", "started", {**_step(event), "attempt": event.get("attempt"), "until": event.get("wake_at")})
+    )
 
 
 def _step_completed(event: Event) -> _Told | None:

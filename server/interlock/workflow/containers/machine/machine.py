@@ -55,13 +55,13 @@ from interlock_protocol.types import JsonObject, JsonValue, StepType
 
 MAIN: Final = "thread_main"
 MAX_AUTOMATIC: Final = 1000
-"""How many transitions may follow each other without a person: more are a cycle without an end."""
+"""How many transitions may follow each other without a person or a wait: more are a cycle without an end."""
 
 
 @dataclass(slots=True)
 class Progress(Own):
     """The data of a machine; the threads that run on after the state that started them; and how many transitions
-    followed each other since a person last decided."""
+    followed each other since a person last decided, or a wait ended."""
 
     data: JsonObject = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
@@ -188,7 +188,8 @@ class Machine(Node, Container[Progress]):
             answer: Answer = inside.own(name, position.state)
             trigger = "timeout" if answer.is_late else "resume"
             return self._go(own, inside, name, answer.input or {}, to=answer.target, trigger=trigger)
-        return self._go(own, inside, name, _patch(inside.content(name)))
+        waited = state.wait is not None and inside.own(name, position.state).took_time
+        return self._go(own, inside, name, _patch(inside.content(name)), trigger="timeout" if waited else "automatic")
 
     def taken(self, own: Progress, inside: Inside, names: Sequence[Any], output: Content) -> Move | None:
         if len(names) != 2 or output.stop:
@@ -234,7 +235,9 @@ class Machine(Node, Container[Progress]):
                 return Fail("invalid_transition", f"No transition of state {position.state!r} fits its data.")
             to = way.target
         if own.automatic >= MAX_AUTOMATIC and trigger in ("automatic", "error"):
-            return Fail("transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt.")
+            return Fail(
+                "transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt or a wait."
+            )
         begin = begun_by(self.states, to)
         running = self._running([MAIN, *own.beside, *beside], inside, thread, without=forget) if begin else frozenset()
         if not running.isdisjoint(begin):
