@@ -44,6 +44,8 @@ DEFAULTS: dict[str, Any] = {
     "limit_creations": "50/minute",
     "max_concurrent_runs": 1_000,
     "keep_logs_days": None,
+    "instance_running_days": 30.0,
+    "instance_halted_days": 90.0,
     "max_log_events": None,
     "auth_timeout_seconds": 10,
     "request_timeout_seconds": 20,

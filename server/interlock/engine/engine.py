@@ -34,7 +34,7 @@ from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
-from interlock.workflow.program import RunState, next_timer
+from interlock.workflow.program import FOR_GOOD, Lifetimes, RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
 __all__ = ["Accepted", "Engine"]
@@ -48,6 +48,7 @@ class Engine:
         owner: the name under which this process owns runs; a new one at each start.
         max_concurrent: how many runs are driven at a time; the others wait their turn.
         max_log_events: how many events of a run are kept when it pauses or ends; None keeps all.
+        lifetimes: how long instances may go without a change.
         clock: the store's time; the engine creates its own by default.
         is_alone: no other server drives these runs, so a definition that is missing here is missing everywhere.
         on_pause: called for each pause; the links that it gets start with `base_url`.
@@ -65,6 +66,7 @@ class Engine:
         owner: str,
         max_concurrent: int = 1000,
         max_log_events: int | None = None,
+        lifetimes: Lifetimes = FOR_GOOD,
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
         base_url: str = "",
@@ -76,6 +78,7 @@ class Engine:
         self.log = log
         self.store = store
         self.clock = clock or Clock()
+        self.lifetimes = lifetimes
         self.timers = Timers(store, self.clock, self._expire)
         self.relay = None if on_pause is None else PauseRelay(store, self.clock, on_pause, self._logged, base_url)
         ports = Ports(
@@ -86,6 +89,7 @@ class Engine:
             counters or Counters(),
             vault=vault,
             max_log_events=max_log_events,
+            lifetimes=lifetimes,
             logic=logic or LogicRunners(),
         )
         self._expressions, self._logic = ports.expressions, ports.logic

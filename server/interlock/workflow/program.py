@@ -43,6 +43,7 @@ from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
 from interlock.workflow.run.events import Draft, Path, effects, step_event
 from interlock.workflow.run.fold import fold, fold_late, shift
+from interlock.workflow.run.lifetimes import DAY_MS, EXPIRED_BY, FOR_GOOD, INSTANCE_PREFIX, Lifetimes
 from interlock.workflow.run.policy import Part
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
@@ -63,6 +64,9 @@ from interlock.workflow.run.walk import Advance, Work, ends_run
 from interlock_protocol.types import JsonObject, JsonValue
 
 __all__ = [
+    "DAY_MS",
+    "EXPIRED_BY",
+    "FOR_GOOD",
     "REDUCER_VERSION",
     "TIMEOUT",
     "TOOLS",
@@ -79,6 +83,7 @@ __all__ = [
     "Function",
     "HttpCall",
     "Instruct",
+    "Lifetimes",
     "OutputError",
     "Part",
     "Path",
@@ -134,7 +139,8 @@ class Program:
         self.version = workflow.version
         self.fingerprint = workflow.fingerprint
         self.asks_secrets = workflow.asks_secrets
-        self.run_prefix = "inst_" if isinstance(workflow.steps[0], Machine) and len(workflow.steps) == 1 else "run-"
+        is_machine = isinstance(workflow.steps[0], Machine) and len(workflow.steps) == 1
+        self.run_prefix = INSTANCE_PREFIX if is_machine else "run-"
 
     # ── Starting ────────────────────────────────────────────────────────────────────────────────────────
 

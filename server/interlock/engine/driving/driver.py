@@ -40,7 +40,7 @@ from interlock.secrets.port import Vault
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
-from interlock.workflow.program import Advance, Draft, Path, Program, RunState, Work
+from interlock.workflow.program import FOR_GOOD, Advance, Draft, Lifetimes, Path, Program, RunState, Work
 from interlock_protocol.types import RunStatus
 from interlock_protocol.values import NotWire
 
@@ -92,6 +92,7 @@ class Ports:
     expressions: Expressions = field(default_factory=Expressions)
     logic: LogicRunners = field(default_factory=LogicRunners)
     max_log_events: int | None = None
+    lifetimes: Lifetimes = FOR_GOOD
     threads: Threads = field(default_factory=Threads)
 
 
@@ -115,7 +116,7 @@ class Driver:
         self.log = ports.log
         self.store = ports.store
         self.clock = ports.clock
-        self._max_log_events = ports.max_log_events
+        self._max_log_events, self._lifetimes = ports.max_log_events, ports.lifetimes
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
         self._outbox = ports.outbox
@@ -371,7 +372,7 @@ class Driver:
             await self._settling
             self._settling = None
         await self.sessions.save(self.state)
-        settlement = settlement_of(self.state, self.clock.now_ms(), with_snapshot=True, wake_at=wake_at)
+        settlement = self._standing(with_snapshot=True, wake_at=wake_at)
         await self.store.settle(settlement)
         if settlement.snapshot is None:  # only the log has the state: don't trim it
             pass
@@ -390,6 +391,10 @@ class Driver:
         self._settle_in(SOON_SECONDS)
         await self.writer.catch_up()
         return False
+
+    def _standing(self, *, with_snapshot: bool, wake_at: int | None = None) -> Settlement:
+        now = self.clock.now_ms()
+        return settlement_of(self.state, now, with_snapshot=with_snapshot, wake_at=wake_at, lifetimes=self._lifetimes)
 
     async def _hand_over(self) -> None:
         """On shutdown, write which steps are interrupted, and release the run to its next owner."""
@@ -425,7 +430,7 @@ class Driver:
         if self._settling is not None and not self._settling.done():
             self._settle_in(SOON_SECONDS)
         elif self.state.status is RunStatus.RUNNING:
-            stands = settlement_of(self.state, self.clock.now_ms(), with_snapshot=False)
+            stands = self._standing(with_snapshot=False)
             running = replace(stands, next_index=self.writer.durable_next)
             self._settling = asyncio.create_task(self._settle(running))
 

@@ -7,8 +7,10 @@ from typing import Any
 from interlock.store.ports.decisions import Decision
 from interlock.store.ports.runs import Settlement, Snapshot
 from interlock.workflow.program import (
+    FOR_GOOD,
     REDUCER_VERSION,
     Decided,
+    Lifetimes,
     Part,
     Requirement,
     Resolution,
@@ -100,12 +102,20 @@ def snapshot_of(state: RunState) -> Snapshot | None:
     raise fault
 
 
-def settlement_of(state: RunState, now: int, *, with_snapshot: bool, wake_at: int | None = None) -> Settlement:
+def settlement_of(
+    state: RunState,
+    now: int,
+    *,
+    with_snapshot: bool,
+    wake_at: int | None = None,
+    lifetimes: Lifetimes = FOR_GOOD,
+) -> Settlement:
     """The run's current standing, for its row in the store.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
         wake_at: the time that a sleeping run waits for.
+        lifetimes: after what time without a change it is to be looked at.
 
     Raises:
         NotWire: as `snapshot_of`.
@@ -113,6 +123,7 @@ def settlement_of(state: RunState, now: int, *, with_snapshot: bool, wake_at: in
     snapshot = snapshot_of(state) if with_snapshot else None
     waiting = list(state.requirements.values())
     pending = tuple(_summary(each) for each in waiting)
+    dues = (next_timer(state), wake_at, lifetimes.expires_at(state))
     named = {name for each in waiting for name in each.facts.get("assignees", ())}
     return Settlement(
         run_id=state.run_id,
@@ -123,7 +134,7 @@ def settlement_of(state: RunState, now: int, *, with_snapshot: bool, wake_at: in
         pending=pending,
         assignees=tuple(sorted(named)),
         snapshot=snapshot,
-        next_timer=min((due for due in (next_timer(state), wake_at) if due is not None), default=None),
+        next_timer=min((due for due in dues if due is not None), default=None),
     )
 
 

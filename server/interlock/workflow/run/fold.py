@@ -56,6 +56,7 @@ def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None
     folder = _FOLDERS.get(event["event"])
     if folder is not None:
         folder(state, event, private or {})
+        state.changed_at = max(state.changed_at, event.get("created_at", 0))
     elif event["event"] not in RUN_EVENTS:
         raise UnreadableRun(f"The log of run {state.run_id} has {event['event']}, which this version doesn't know.")
     state.next_index += 1

@@ -14,15 +14,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from interlock.workflow.containers.machine import MAIN
+from interlock.workflow.run.lifetimes import EXPIRED_BY
 from interlock.workflow.run.machine_view import Event, is_entering, state_of, thread_of
 from interlock.workflow.run.state import TIMEOUT
 from interlock_protocol.types import JsonObject
 
 Kind: TypeAlias = Literal["transition", "step", "halt", "error", "lifecycle"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-
-EXPIRED_BY: Final = "system:ttl"
-"""Who cancels an instance whose time is over."""
 
 _ID: Final = re.compile(r"evt_([0-9]{1,18})-([0-9]{1,18})")
 

@@ -133,7 +133,8 @@ class RunState:
     `resolved` has the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
     `applied_keys` are the idempotency keys of the latest decisions, each with its message's fingerprint.
     `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes of the session's
-    state since then, which are saved before the run pauses or ends. Times are in milliseconds.
+    state since then, which are saved before the run pauses or ends. `changed_at` is the time of the latest event that
+    changed it. Times are in milliseconds.
     """
 
     run_id: str
@@ -159,6 +160,7 @@ class RunState:
     applied_keys: list[str] = field(default_factory=list)
     steps_completed: int = 0
     recoveries: int = 0
+    changed_at: int = 0
     content: JsonValue = None
     content_type: str | None = None
     error: str | None = None
