@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "limit_creations": "50/minute",
     "max_concurrent_runs": 1_000,
     "keep_logs_days": None,
+    "max_active_instances": 10_000,
     "instance_running_days": 30.0,
     "instance_halted_days": 90.0,
     "max_log_events": None,

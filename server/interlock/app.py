@@ -154,6 +154,7 @@ class Interlock:
                 max_concurrent=self.settings.max_concurrent_runs,
                 max_log_events=self.settings.max_log_events,
                 lifetimes=Lifetimes.in_days(self.settings.instance_running_days, self.settings.instance_halted_days),
+                most_instances=self.settings.max_active_instances,
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,
                 on_pause=self._on_pause,

@@ -219,6 +219,10 @@ class Settings(BaseSettings):
         "a number of days above 0, such as 30",
         gt=0,
     )
+    max_active_instances: int = _count(
+        10_000,
+        "How many instances of state machines that haven't ended a namespace may have; further ones are refused.",
+    )
     instance_running_days: float = _setting(
         30.0,
         "How many days an instance of a state machine that is at work, or waits for a time, may go without a change;"

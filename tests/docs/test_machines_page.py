@@ -26,7 +26,7 @@ from interlock.definitions.machine_checks import check, scripts_in
 from interlock.definitions.machine_json import CALL_MS, compiled
 from interlock.engine.work import http_answer, http_call, script, script_process
 from interlock.engine.work.logic import MAX_TEXT
-from interlock.settings import PREFIX
+from interlock.settings import PREFIX, Settings
 from interlock.testing import running
 from interlock.workflow.containers.machine import declaration, machine
 from interlock.workflow.declare import conditions, inputs, presentation_fields, presentations, templates
@@ -292,6 +292,7 @@ def test_limits_are_those_of_the_code() -> None:
         "files of a field": str(presentation_fields.MAX_FILES),
         "handlers of errors of a state": str(states.MAX_HANDLERS),
         "transitions in a row without a person or a wait": f"{machine.MAX_AUTOMATIC:,}",
+        "active runs of a namespace": f"{Settings.model_fields['max_active_instances'].default:,}, or as [set](settings.md)",
         "templates in the texts of one value": str(templates.MAX_TEMPLATES),
         "parts of a condition": f"{MAX_LIST:,}, nested {MAX_NESTING} deep",
         "options of a select or a choice": f"{presentation_fields.MAX_OPTIONS:,}",

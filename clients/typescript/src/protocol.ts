@@ -93,7 +93,8 @@ export interface Authenticate {
   token: string;
 }
 /**
- * Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own.
+ * Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own. No two active runs of a
+ * workflow have the same `business_key`.
  */
 export interface StartWorkflow {
   action: "start-workflow";
@@ -104,6 +105,7 @@ export interface StartWorkflow {
   user_id?: string | null;
   namespace?: string | null;
   version?: string | null;
+  business_key?: string | null;
   idempotency_key?: string | null;
 }
 /**
@@ -1283,7 +1285,7 @@ export interface StateChanged {
   thread_id: string;
   from_state: string;
   to_state: string;
-  trigger: "automatic" | "resume" | "timeout" | "error";
+  trigger: "automatic" | "resume" | "timeout" | "error" | "retry";
   changes?: {
     [k: string]: JsonValue;
   };

@@ -45,6 +45,7 @@ def compiled(definition: JsonObject, *, version_id: str | None) -> Workflow:
         description=declared.get("description"),
         version=version_id,
         accepts={"type": "object", **(declared.get("input_schema") or {})},
+        business_key=declared.get("business_key"),
     )
 
 

@@ -22,7 +22,7 @@ from interlock.engine.commands.decide import continue_run
 from interlock.engine.commands.definition import ask_about_definition
 from interlock.engine.commands.expire import expire
 from interlock.engine.commands.runs import Runs
-from interlock.engine.commands.start import start
+from interlock.engine.commands.start import Origin, start
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
 from interlock.engine.driving.pool import Pool
@@ -37,7 +37,7 @@ from interlock.telemetry.counters import Counters
 from interlock.workflow.program import FOR_GOOD, Lifetimes, RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
-__all__ = ["Accepted", "Engine"]
+__all__ = ["Accepted", "Engine", "Origin"]
 
 
 class Engine:
@@ -49,6 +49,7 @@ class Engine:
         max_concurrent: how many runs are driven at a time; the others wait their turn.
         max_log_events: how many events of a run are kept when it pauses or ends; None keeps all.
         lifetimes: how long instances may go without a change.
+        most_instances: how many active instances a namespace may have; None means any number.
         clock: the store's time; the engine creates its own by default.
         is_alone: no other server drives these runs, so a definition that is missing here is missing everywhere.
         on_pause: called for each pause; the links that it gets start with `base_url`.
@@ -67,6 +68,7 @@ class Engine:
         max_concurrent: int = 1000,
         max_log_events: int | None = None,
         lifetimes: Lifetimes = FOR_GOOD,
+        most_instances: int | None = None,
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
         base_url: str = "",
@@ -116,6 +118,7 @@ class Engine:
             definitions=definitions,
             vault=vault,
             is_alone=is_alone,
+            most_instances=most_instances,
         )
 
     async def stop(self, grace: float) -> None:
@@ -133,14 +136,20 @@ class Engine:
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
 
     async def start(
-        self, principal: Principal, message: StartWorkflow, *, key: IdempotencyKey | None = None
+        self,
+        principal: Principal,
+        message: StartWorkflow,
+        *,
+        key: IdempotencyKey | None = None,
+        origin: Origin | None = None,
     ) -> Accepted:
         """Accept a run durably and drive it. For the refusals see `commands.start`.
 
         Args:
             key: instead of the message's own.
+            origin: where it begins, if it repeats another.
         """
-        return await self._context.in_full(start(self._context, principal, message, key))
+        return await self._context.in_full(start(self._context, principal, message, key, origin))
 
     async def continue_run(
         self,

@@ -35,6 +35,7 @@ from interlock.workflow.decide import decide as decisions
 from interlock.workflow.decide.asked_again import asked_again
 from interlock.workflow.decide.decide import Decided, MayDecide
 from interlock.workflow.decide.merge import Echoed
+from interlock.workflow.declare import templates
 from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.values import legible, said
@@ -61,6 +62,8 @@ from interlock.workflow.run.state import (
     result_in,
 )
 from interlock.workflow.run.walk import Advance, Work, ends_run
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.types import JsonObject, JsonValue
 
 __all__ = [
@@ -128,6 +131,7 @@ class Program:
         id, name, version: as declared.
         fingerprint: a hash of its structure: if it is unchanged, a waiting run goes on.
         asks_secrets: whether one of its forms has a secret.
+        makes_instances: whether its runs are instances of a state machine.
         run_prefix: what the ids of its runs begin with: those of a machine are instances.
     """
 
@@ -140,6 +144,7 @@ class Program:
         self.fingerprint = workflow.fingerprint
         self.asks_secrets = workflow.asks_secrets
         is_machine = isinstance(workflow.steps[0], Machine) and len(workflow.steps) == 1
+        self.makes_instances = is_machine
         self.run_prefix = INSTANCE_PREFIX if is_machine else "run-"
 
     # ── Starting ────────────────────────────────────────────────────────────────────────────────────────
@@ -151,6 +156,23 @@ class Program:
             Refusal: `invalid_message`.
         """
         return checked_input(self.workflow, message)
+
+    def business_key_of(self, given: JsonValue, namespace: str, run_id: str) -> str | None:
+        """The business key of a run with this input, if the workflow gives it one.
+
+        Raises:
+            Refusal: `invalid_message`: it is too long.
+        """
+        if self.workflow.business_key is None:
+            return None
+        context: JsonObject = {"namespace": namespace, "instance_id": run_id, "workflow_name": self.name}
+        key = templates.written(templates.expand(self.workflow.business_key, {"input": given, "context": context}))
+        if len(key) > MAX_NAME:
+            fault: JsonObject = {"field": "business_key", "error": f"has at most {MAX_NAME} characters"}
+            raise Refusal(
+                ErrorCode.INVALID_MESSAGE, "With this input the run's business key is too long.", details=[fault]
+            )
+        return key or None
 
     def fits(self, state: RunState) -> bool:
         """Return True if a run that began under another definition of this workflow can go on under this one."""

@@ -22,6 +22,8 @@ def instance(row: ListedRun, view: View) -> JsonObject:
         "workflow_name": row.workflow_id,
         "version_id": row.version,
         "namespace": row.namespace,
+        "business_key": row.business_key,
+        "retried_from": row.retried_from,
         "status": view.status,
         "current_state": view.current_state,
         "workflow_data": view.data,
@@ -43,11 +45,13 @@ def detail(row: ListedRun, view: View) -> JsonObject:
 
 def summary(row: ListedRun, current_state: str | None) -> dict[str, Any]:
     """An instance in a list."""
+    beside = (("business_key", row.business_key), ("retried_from", row.retried_from))
     return {
         "id": row.run_id,
         "workflow_name": row.workflow_id,
         "version_id": row.version,
         "namespace": row.namespace,
+        **{name: value for name, value in beside if value is not None},
         "status": STATUS_OF[row.status],
         "current_state": current_state,
         "created_at": shown(row.created_at),

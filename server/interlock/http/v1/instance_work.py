@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +21,7 @@ from pydantic_core import to_json
 
 from interlock.auth import Principal
 from interlock.engine.commands.idempotency import OneAtATime
+from interlock.engine.engine import Origin
 from interlock.following.lists import seen_by
 from interlock.http.sse import ExpiredDuring, RunRequest, Streams, while_there
 from interlock.http.v1 import instance_bodies as bodies
@@ -30,13 +31,13 @@ from interlock.http.v1.bodies import MAX_INPUT_BYTES, invalid, too_large
 from interlock.http.v1.errors import ApiError, Code, not_there, refused
 from interlock.http.v1.frame import error_body
 from interlock.http.v1.idempotency import before, keep, key_of, reused
-from interlock.http.v1.instance_shapes import CreateInstance, InstanceStatus, ResumeInstance
+from interlock.http.v1.instance_shapes import CreateInstance, InstanceStatus, ResumeInstance, RetryInstance
 from interlock.http.v1.request_ids import request_id_of
 from interlock.http.v1.times import shown
 from interlock.http.v1.views import Views
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
-from interlock.store.port import IdempotencyKey, ListedRun
+from interlock.store.port import IdempotencyKey, ListedRun, Run
 from interlock.telemetry import tracing
 from interlock.workflow.containers.machine import MAIN
 from interlock.workflow.run.machine_view import STATUS_OF, View
@@ -81,7 +82,7 @@ class Instances:
 
     # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def row(self, principal: Principal, instance_id: str) -> ListedRun:
+    async def row(self, principal: Principal, instance_id: str) -> Run:
         """The row of an instance that the principal may read.
 
         Raises:
@@ -93,7 +94,7 @@ class Instances:
             await self._services().engine.runs.readable(principal, instance_id)
         return await self._row(instance_id)
 
-    async def _row(self, run_id: str) -> ListedRun:
+    async def _row(self, run_id: str) -> Run:
         row = await self._services().store.run(run_id)
         if row is None:
             raise _no_instance(run_id)
@@ -117,6 +118,7 @@ class Instances:
         namespace: str | None,
         workflow_name: str | None,
         status: InstanceStatus | None,
+        business_key: str | None,
         limit: int,
         cursor: str | None,
     ) -> dict[str, Any]:
@@ -124,6 +126,7 @@ class Instances:
             seen_by(principal),
             workflow_id=workflow_name,
             namespace=namespace,
+            business_key=business_key,
             statuses=_STATUSES[status] if status is not None else frozenset(),
             id_prefix=_PREFIX,
             cursor=cursor,
@@ -156,14 +159,24 @@ class Instances:
         self, follows: RunRequest, waiting: Waiting, name: str, asked: CreateInstance, key: IdempotencyKey | None
     ) -> str:
         """Start the run and begin following it."""
-        engine = self._services().engine
         await self._check_startable(waiting.principal, name)
-        fields = {"action": "start-workflow", "workflow_id": name, "message": asked.input, "namespace": asked.namespace}
-        message = validated(StartWorkflow, fields)
+        fields = {"workflow_id": name, "message": asked.input, "namespace": asked.namespace}
+        return await self._start(follows, waiting, {**fields, "business_key": asked.business_key}, key)
+
+    async def _start(
+        self,
+        follows: RunRequest,
+        waiting: Waiting,
+        fields: Mapping[str, Any],
+        key: IdempotencyKey | None,
+        origin: Origin | None = None,
+    ) -> str:
+        engine = self._services().engine
+        message = validated(StartWorkflow, {"action": "start-workflow", **fields})
         assert isinstance(message, StartWorkflow)
         with tracing.action(message):
             try:
-                accepted = await engine.start(waiting.principal, message, key=key)
+                accepted = await engine.start(waiting.principal, message, key=key, origin=origin)
             except Refusal as refusal:
                 raise _not_created(refusal) from None
         cursor = follows.watch(accepted.run_id).cursor
@@ -239,6 +252,28 @@ class Instances:
         state, head = await runs.state(run_id), await runs.head(run_id)
         is_behind = (state.epoch, state.next_index) < (head.epoch, head.next_index)
         return await runs.state(run_id, fresh=True) if is_behind else state
+
+    # ── Retrying ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def retry(self, waiting: Waiting, instance_id: str, asked: RetryInstance) -> Response:
+        row = await self.row(waiting.principal, instance_id)
+        key = key_of(waiting.request, waiting.principal, waiting.key, asked)
+        return await self._once(waiting, key, 201, lambda follows: self._begin_again(follows, waiting, row, key))
+
+    async def _begin_again(self, follows: RunRequest, waiting: Waiting, row: Run, key: IdempotencyKey | None) -> str:
+        view = await self.view(row.run_id)
+        place = view.failed_at
+        if place is None:
+            sentence = "Only an instance that has failed, and whose events are kept, can be retried."
+            raise ApiError(Code.INSTANCE_NOT_FAILED, sentence)
+        fields = {
+            "workflow_id": row.workflow_id,
+            "message": row.input,
+            "namespace": row.namespace,
+            "version": row.version,
+            "business_key": row.business_key,
+        }
+        return await self._start(follows, waiting, fields, key, Origin(row.run_id, place))
 
     # ── Cancelling ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -350,6 +385,9 @@ def _not_created(refusal: Refusal) -> ApiError:
             return reused()
         case ErrorCode.INVALID_MESSAGE:
             return refused(refusal, Code.INVALID_INPUT)
+        case ErrorCode.BUSINESS_KEY_TAKEN:
+            details = None if refusal.run_id is None else {"instance_id": refusal.run_id}
+            return ApiError(Code.BUSINESS_KEY_TAKEN, refusal.message, details)
         case _:
             return refused(refusal)
 

@@ -211,7 +211,7 @@ class Scope:
 
     `schema` is the model that `input` is an instance of, if one is declared. In a state machine, `data` is the
     machine's, and `context` what its paths may name of the run. `feedback` and `previous_output` are set when an output
-    was sent back.
+    was sent back. `origin` is where a run begins that repeats another.
     """
 
     input: JsonValue
@@ -223,6 +223,7 @@ class Scope:
     max_iterations: int | None = None
     feedback: str | None = None
     previous_output: JsonValue = None
+    origin: JsonObject | None = None
 
     def after(self, content: Any) -> Scope:
         """The same scope after a node with this content; unchanged if the content is MISSING."""

@@ -177,6 +177,8 @@ class Workflow:
         version: a label that runs keep.
         input_schema: the model of `message`; each step gets the message as an instance of it.
         accepts: the JSON Schema of `message` instead, an object; each step gets the message as it is.
+        business_key: a text with templates of `input` and `context`: what a run is about. No two active runs have the
+            same.
 
     Raises:
         DeclarationError: the workflow is misdeclared.
@@ -190,6 +192,7 @@ class Workflow:
     version: str | None
     input_schema: type[BaseModel] | None
     accepts: JsonObject | None
+    business_key: str | None
 
     def __init__(
         self,
@@ -201,6 +204,7 @@ class Workflow:
         version: str | None = None,
         input_schema: type[BaseModel] | None = None,
         accepts: JsonObject | None = None,
+        business_key: str | None = None,
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
@@ -224,6 +228,7 @@ class Workflow:
             "description": description,
             "version": version,
             "input_schema": input_schema,
+            "business_key": business_key,
             "accepts": None if accepts is None else declared(accepts, f"Workflow {id!r}: accepts"),
         }
         for key, value in values.items():

@@ -421,6 +421,8 @@ def _container_completed(state: RunState, event: typed.StepEvent, private: Mappi
 def _container_told(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
     """Fold an event that changes only a container's own state, not its phase: the run has got on."""
     state.recoveries = 0
+    if private.get("origin"):
+        state.origin = None
     _fold_own(_node(state, event), event, private)
 
 

@@ -134,7 +134,8 @@ class RunState:
     `applied_keys` are the idempotency keys of the latest decisions, each with its message's fingerprint.
     `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes of the session's
     state since then, which are saved before the run pauses or ends. `changed_at` is the time of the latest event that
-    changed it. Times are in milliseconds.
+    changed it. `origin` is where a run begins that repeats another from where that failed, until it is there:
+    `{state, data, input?}`. Times are in milliseconds.
     """
 
     run_id: str
@@ -166,6 +167,7 @@ class RunState:
     error: str | None = None
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
+    origin: JsonObject | None = None
 
     def decided_at(self, step_id: str) -> int:
         """The index of the latest decision on a step; 0 if there is none."""

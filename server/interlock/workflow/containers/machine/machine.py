@@ -61,11 +61,12 @@ MAX_AUTOMATIC: Final = 1000
 @dataclass(slots=True)
 class Progress(Own):
     """The data of a machine; the threads that run on after the state that started them; and how many transitions
-    followed each other since a person last decided, or a wait ended."""
+    followed each other since a person last decided, or a wait ended. `has_moved` is True after the first of all."""
 
     data: JsonObject = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
     automatic: int = 0
+    has_moved: bool = False
 
 
 def _merged(own: Progress, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
@@ -80,8 +81,10 @@ def _changed(own: Progress, node: NodeState, event: Mapping[str, Any], private: 
     left = thread.children.get(event["from_state"])
     if left is not None and isinstance(left.own, Answer) and left.own.input is not None and not left.own.is_late:
         thread.own.input = left.own.input
+    thread.own.input = private.get("input", thread.own.input)
     thread.own.state, thread.children = event["to_state"], {}
-    own.automatic = 0 if event["trigger"] in ("resume", "timeout") else own.automatic + 1
+    own.automatic = 0 if event["trigger"] in ("resume", "timeout", "retry") else own.automatic + 1
+    own.has_moved = True
     own.beside = [*own.beside, *private.get("beside", ())]
     for name in private.get("forget", ()):
         node.children.pop(name, None)
@@ -146,6 +149,8 @@ class Machine(Node, Container[Progress]):
         return Say(self.STARTED, {"initial_state": self.initial_state})
 
     def next(self, own: Progress, inside: Inside) -> Move:
+        if not own.has_moved and inside.has_entered(MAIN) and (origin := inside.given.origin) is not None:
+            return self._again(own, origin)
         outcomes = self._look(own, inside)
         for name, outcome in outcomes.items():
             move = self._after(own, inside, name, outcome, outcomes)
@@ -154,6 +159,16 @@ class Machine(Node, Container[Progress]):
         if all(inside.ended(name) is not None for name in outcomes):
             return Say(self.ENDED, {"state": inside.own(MAIN).state})
         return OPEN
+
+    def _again(self, own: Progress, origin: Mapping[str, Any]) -> Move:
+        """Go to the state in which the run failed that this one repeats, with the data that it had."""
+        state, changes = origin["state"], changes_of(own.data, origin["data"])
+        if state not in self.threads[0].stages:
+            return Fail("invalid_transition", f"The run that this one repeats failed in {state!r}, which isn't there.")
+        moved = {"thread_id": MAIN, "from_state": self.initial_state, "to_state": state, "trigger": "retry"}
+        given = {"input": origin["input"]} if "input" in origin else {}
+        private: JsonObject = {"origin": True, "forget": [*begun_by(self.states, state)], **given}
+        return Say("StateChanged", moved | ({"changes": changes} if changes else {}), private=private)
 
     def _look(self, own: Progress, inside: Inside) -> dict[str, Outcome]:
         """The outcome of each thread that runs: the main one, those of the states that are at their threads, and those
