@@ -40,6 +40,9 @@ NOT_YET = {"task"}
 """Types of logic that this server checks, and doesn't run yet: the page is silent on them."""
 
 
+MOST_INSTANCES = Settings.model_fields["max_active_instances"].default
+
+
 def definition_of(block: Block) -> dict[str, Any]:
     """A definition of the page; of some states, one that begins with the first, with an end where they lead further."""
     given: dict[str, Any] = json.loads(block.text)
@@ -292,7 +295,7 @@ def test_limits_are_those_of_the_code() -> None:
         "files of a field": str(presentation_fields.MAX_FILES),
         "handlers of errors of a state": str(states.MAX_HANDLERS),
         "transitions in a row without a person or a wait": f"{machine.MAX_AUTOMATIC:,}",
-        "active runs of a namespace": f"{Settings.model_fields['max_active_instances'].default:,}, or as [set](settings.md)",
+        "active runs of a namespace": f"{MOST_INSTANCES:,}, or as [set](settings.md)",
         "templates in the texts of one value": str(templates.MAX_TEMPLATES),
         "parts of a condition": f"{MAX_LIST:,}, nested {MAX_NESTING} deep",
         "options of a select or a choice": f"{presentation_fields.MAX_OPTIONS:,}",

@@ -43,7 +43,8 @@ def attempt(*failing: str, origin: JsonObject | None = None) -> tuple[Attempt, l
 
     def logic(script: Any) -> Any:
         assert isinstance(script, Script)
-        ran.append(f"{script.code} {script.input['input'].get('by', '')}".strip())
+        given: Any = script.input["input"]
+        ran.append(f"{script.code} {given.get('by', '')}".strip())
         if script.code in failing:
             raise LogicError("script_error", "no")
         return {script.code: True}
@@ -55,7 +56,7 @@ def attempt(*failing: str, origin: JsonObject | None = None) -> tuple[Attempt, l
     return run, ran
 
 
-def failed_at(run: Attempt) -> JsonObject:
+def failed_at(run: Attempt) -> Any:
     place = view_of(run).failed_at
     assert place is not None
     return place
