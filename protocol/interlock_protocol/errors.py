@@ -35,6 +35,8 @@ class ErrorCode(StrEnum):
     INVALID_DECISION = "invalid_decision"
     INVALID_TRANSITION = "invalid_transition"
     CONFLICT = "conflict"
+    BUSINESS_KEY_TAKEN = "business_key_taken"
+    NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 

@@ -169,6 +169,7 @@ class WorkflowStarted(RunEvent):
 class StepStarted(StepEvent):
     event: Literal["StepStarted"]
     attempt: int
+    wake_at: NotRequired[int]
 
 
 class RunResponseContentEvent(StepEvent):

@@ -79,14 +79,14 @@ class RunStatus(StrEnum):
 FINAL_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR})
 
 StepType: TypeAlias = Literal[
-    "Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race", "Machine", "Thread", "Halt"
+    "Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race", "Machine", "Thread", "Halt", "Wait"
 ]
 FieldType: TypeAlias = Literal["str", "int", "float", "bool", "list", "dict"]
 FieldFormat: TypeAlias = Literal["date", "file"]
 OnReject: TypeAlias = Literal["skip", "cancel", "else", "retry"]
 OnTimeout: TypeAlias = Literal["cancel", "skip", "approve"]
 WithdrawReason: TypeAlias = Literal["lost", "failed"]
-Trigger: TypeAlias = Literal["automatic", "resume", "timeout", "error"]
+Trigger: TypeAlias = Literal["automatic", "resume", "timeout", "error", "retry"]
 Join: TypeAlias = Literal["all", "any", "none"]
 SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition"]
 PauseKind: TypeAlias = Literal["step", "executor", "error"]

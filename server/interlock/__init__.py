@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.loop import Loop
-from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition
+from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
@@ -57,6 +57,7 @@ __all__ = [
     "ToolReview",
     "Transition",
     "UserInputField",
+    "Wait",
     "Workflow",
     "__version__",
     "create_app",

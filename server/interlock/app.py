@@ -80,7 +80,7 @@ from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import REDUCER_VERSION
+from interlock.workflow.program import REDUCER_VERSION, Lifetimes
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and logs that may be archived are looked for."""
@@ -172,6 +172,8 @@ class Interlock:
                 owner=self.node,
                 max_concurrent=self.settings.max_concurrent_runs,
                 max_log_events=self.settings.max_log_events,
+                lifetimes=Lifetimes.in_days(self.settings.instance_running_days, self.settings.instance_halted_days),
+                most_instances=self.settings.max_active_instances,
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,
                 on_pause=self._on_pause,

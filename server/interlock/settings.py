@@ -229,6 +229,25 @@ class Settings(BaseSettings):
         "a number of days above 0, such as 30",
         gt=0,
     )
+    max_active_instances: int = _count(
+        10_000,
+        "How many instances of state machines that haven't ended a namespace may have; further ones are refused.",
+    )
+    instance_running_days: float = _setting(
+        30.0,
+        "How many days an instance of a state machine that is at work, or waits for a time, may go without a change;"
+        " then it is cancelled.",
+        "a number of days above 0, such as 30",
+        gt=0,
+        le=36_600,
+    )
+    instance_halted_days: float = _setting(
+        90.0,
+        "The same for an instance that waits for a person.",
+        "a number of days above 0, such as 90",
+        gt=0,
+        le=36_600,
+    )
     max_log_events: int | None = _setting(
         None,
         "How many of a run's latest events are kept when it pauses or ends; earlier ones are stood for by a snapshot."

@@ -405,8 +405,9 @@ class _Server:
             self.engine.clock_moved()
 
     def _has_fired(self, run: _Followed) -> bool | None:
-        due = next_timer(run.state)
-        return True if due is None or due > self._clock.now_ms() else None
+        dues = (next_timer(run.state), self.engine.lifetimes.expires_at(run.state))
+        now = self._clock.now_ms()
+        return None if any(due is not None and due <= now for due in dues) else True
 
 
 # ── A run's events ──────────────────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,7 @@ from interlock.definitions.machine_checks import check, scripts_in
 from interlock.definitions.machine_json import CALL_MS, compiled
 from interlock.engine.work import http_answer, http_call, script, script_process
 from interlock.engine.work.logic import MAX_TEXT
-from interlock.settings import PREFIX
+from interlock.settings import PREFIX, Settings
 from interlock.testing import running
 from interlock.workflow.containers.machine import declaration, halt, machine
 from interlock.workflow.declare import conditions, inputs, presentation_fields, presentations, templates
@@ -37,8 +37,11 @@ from interlock_protocol.types import JsonObject
 
 PAGE = "docs/machines.md"
 TRIP, *FRAGMENTS = blocks(PAGE, "json")
-NOT_YET = {"wait", "task"}
-"""Types of states and logic that this server checks, and doesn't run yet: the page is silent on them."""
+NOT_YET = {"task"}
+"""Types of logic that this server checks, and doesn't run yet: the page is silent on them."""
+
+
+MOST_INSTANCES = Settings.model_fields["max_active_instances"].default
 
 
 def definition_of(block: Block) -> dict[str, Any]:
@@ -208,8 +211,8 @@ def test_table_of_definitions_is_complete() -> None:
 
 
 def test_table_of_states_is_complete() -> None:
-    kinds = ["action", "halting", "parallel", "terminal"]
-    assert {*kinds} == without(states.TYPES, *NOT_YET)
+    kinds = ["action", "halting", "wait", "parallel", "terminal"]
+    assert {*kinds} == set(states.TYPES)
     listed = types_in(section(PAGE, "States"), "field", kinds)
     # A terminal state may have transitions only as an empty list.
     assert listed == {
@@ -258,7 +261,7 @@ def test_table_of_errors_is_complete() -> None:
     assert [ticked(code)[0] for code, _, handled in rows if handled == "yes"] == list(states.CODES)
     source = Path(machine.__file__).read_text()
     assert {ticked(code)[0] for code, _, handled in rows if handled == "no"} == set(
-        re.findall(r'Fail\("(\w+)"', source)
+        re.findall(r'Fail\(\s*"(\w+)"', source)
     ) - set(states.CODES)
 
 
@@ -289,9 +292,10 @@ def test_limits_are_those_of_the_code() -> None:
         "threads that run at once, beside the main one": str(declaration.MAX_THREADS),
         "files of a field": str(presentation_fields.MAX_FILES),
         "handlers of errors of a state": str(states.MAX_HANDLERS),
-        "transitions in a row without a person, or a timeout": f"{machine.MAX_AUTOMATIC:,}",
+        "transitions in a row without a person, a timeout or a wait": f"{machine.MAX_AUTOMATIC:,}",
         "transitions of a run in all, which bounds its log": f"{machine.MAX_TRANSITIONS:,}",
         "what a halt asks, with its templates filled in": f"{halt.MAX_ASKED_BYTES // MIB} MB",
+        "active runs of a namespace": f"{MOST_INSTANCES:,}, or as [set](settings.md)",
         "templates in the texts of one value": str(templates.MAX_TEMPLATES),
         "parts of a condition": f"{MAX_LIST:,}, nested {MAX_NESTING} deep",
         "options of a select or a choice": f"{presentation_fields.MAX_OPTIONS:,}",

@@ -34,6 +34,7 @@ from interlock import (
     ToolReview,
     Transition,
     UserInputField,
+    Wait,
     Workflow,
 )
 from interlock.testing import Run
@@ -382,6 +383,24 @@ def counted(given: StepInput) -> dict[str, int]:
 async def machine(run: Run) -> None:
     """A state machine with two threads, one of which halts."""
     await (await run.paused("ask")).submit()
+    await run.completed()
+
+
+@scenario(
+    Machine(
+        "machine",
+        {
+            "cool_off": State(wait=Wait(seconds=3600), transitions=[Transition("done")]),
+            "done": State(is_terminal=True),
+        },
+        initial_state="cool_off",
+    ),
+    message={},
+)
+async def machine_that_waits(run: Run) -> None:
+    """A state machine that waits an hour."""
+    await run.until("StepStarted", step="cool_off")
+    await run.advance(hours=2)
     await run.completed()
 
 

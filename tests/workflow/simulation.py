@@ -71,6 +71,7 @@ class Simulation:
         logic: what a script or a request returns, or a `Returned`.
         held: ids of the steps that a thread of an earlier try is still at work for.
         asked: ids of all that was ever asked.
+        jumps: whether the clock goes to the next time that is waited for when nothing else can go on.
     """
 
     workflow: Workflow
@@ -85,6 +86,7 @@ class Simulation:
     logic: Callable[[Any], Any] | None = None
     held: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
+    jumps: bool = True
 
     def __post_init__(self) -> None:
         self.state = self.before()
@@ -124,10 +126,10 @@ class Simulation:
             step = self.program.advance(self.state, self.clock, self.held, most=self.most, begin=begin)
             is_whole, begin = begin is None, step.cut
             if is_whole and not step.drafts:
-                if step.wake_at is not None and not step.work and not self.running:
+                if step.wake_at is not None and not step.work and not self.running and self.jumps:
                     self.clock = max(self.clock, step.wake_at)
                     continue
-                self._work_on(step.work)
+                self._work_on(step.work, may_pause=step.wake_at is None)
                 return
             for draft in step.drafts:
                 self.emit(draft)
@@ -135,13 +137,13 @@ class Simulation:
                 del self.running[each.key]
         self.running.clear()
 
-    def _work_on(self, work: tuple[Work, ...]) -> None:
+    def _work_on(self, work: tuple[Work, ...], *, may_pause: bool) -> None:
         for each in work:
             if each.key not in self.running:
                 self.running[each.key] = each
                 self.executed.append(each)
         assert set(self.running) == {each.key for each in work}, "what runs is what is needed"
-        if not work and self.state.status is not RunStatus.PAUSED:
+        if not work and may_pause and self.state.status is not RunStatus.PAUSED:
             assert self.state.requirements, "a run that waits, waits for somebody"
             self.emit(self.program.paused(self.state))
 

@@ -166,11 +166,12 @@ class Client:
         version: str | None = None,
         user_id: str | None = None,
         namespace: str | None = None,
+        business_key: str | None = None,
         idempotency_key: str | None = None,
     ) -> Run:
         """Starts a run and follows it. Returns when the server has it for certain.
 
-        It is in `namespace`, or in its owner's own.
+        It is in `namespace`, or in its owner's own. No two active runs of a workflow have the same `business_key`.
 
         With an `idempotency_key` that was used before, it is the run that was started then.
 
@@ -185,6 +186,7 @@ class Client:
             version=version,
             user_id=user_id,
             namespace=namespace,
+            business_key=business_key,
             idempotency_key=idempotency_key or _new_key(),
         )
         started: list[Run] = []

@@ -91,7 +91,8 @@ class _Decided(ActionRefused):
 
 
 class Conflict(_Decided):
-    """Another decision won, or an idempotency key was used again for something else."""
+    """Another decision won, an idempotency key was used again for something else, or an active run has the business key
+    (`business_key_taken`)."""
 
 
 class InvalidDecision(ActionRefused):
@@ -153,6 +154,7 @@ class BrokenStream(ClientError):  # noqa: N818 - what was found
 
 _BY_CODE: dict[str, type[ActionRefused]] = {
     ErrorCode.CONFLICT: Conflict,
+    ErrorCode.BUSINESS_KEY_TAKEN: Conflict,
     ErrorCode.INVALID_DECISION: InvalidDecision,
     ErrorCode.INVALID_TRANSITION: InvalidDecision,
     ErrorCode.FORBIDDEN: Forbidden,

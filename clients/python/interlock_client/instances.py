@@ -105,6 +105,7 @@ class Instance(Halt):
     Attributes:
         id: the id of its run, for `Client.follow` and everything else.
         error: `code: message`, if it failed.
+        retried_from: the failed instance that it repeats.
     """
 
     id: str
@@ -112,6 +113,8 @@ class Instance(Halt):
     workflow_name: str | None = None
     version_id: str | None = None
     namespace: str | None = None
+    business_key: str | None = None
+    retried_from: str | None = None
     current_state: str | None = None
     workflow_data: dict[str, JsonValue] = Field(default_factory=dict)
     threads: tuple[Thread, ...] = ()
@@ -205,12 +208,14 @@ class Instances:
         input: Mapping[str, JsonValue] | None = None,  # noqa: A002 - the API's own word
         *,
         namespace: str | None = None,
+        business_key: str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Instance:
         """Starts an instance of the published version. Returns when it halts or ends, or as it stands by then.
 
         Args:
+            business_key: what it is about: no two active instances of a workflow have the same.
             idempotency_key: the same key again within a day gives the instance that was started then.
             wait: how long the server waits for it, in seconds; 30 unless told otherwise.
 
@@ -218,15 +223,27 @@ class Instances:
             NotFound: `workflow_not_found`.
             ActionRefused: `workflow_not_published`, `namespace_quota_exceeded`, …; or the instance was started and
                 failed (`script_error`, `http_error`, …): `run_id` is its id then.
-            Conflict: `idempotency_key_reused`.
+            Conflict: `idempotency_key_reused`, `business_key_taken`.
             RequestFailed: there was no answer, also when asked again.
         """
         body: dict[str, JsonValue] = {"input": dict(input or {})}
         if namespace is not None:
             body["namespace"] = namespace
+        if business_key is not None:
+            body["business_key"] = business_key
         return await self._posted(
             path("workflows", workflow_name, "instances"), body, key=idempotency_key or _new_key(), wait=wait
         )
+
+    async def retry(
+        self, instance: str | Instance, *, idempotency_key: str | None = None, wait: float | None = None
+    ) -> Instance:
+        """Starts a new instance in the state in which this one failed, with the data that it had. Returns as `create`.
+
+        Raises:
+            ActionRefused: `instance_not_failed`, and what `create` raises.
+        """
+        return await self._posted(_of(instance, "retry"), {}, key=idempotency_key or _new_key(), wait=wait)
 
     async def get(self, instance: str | Instance) -> Instance:
         """An instance as it stands now."""
@@ -238,6 +255,7 @@ class Instances:
         namespace: str | None = None,
         workflow_name: str | None = None,
         status: InstanceStatus | None = None,
+        business_key: str | None = None,
         limit: int | None = 50,
     ) -> tuple[Instance, ...]:
         """The instances that fit, the newest first, without their data; at most `limit`, or all if that is None."""
@@ -245,6 +263,7 @@ class Instances:
             "namespace": namespace,
             "workflow_name": workflow_name,
             "status": status,
+            "business_key": business_key,
             "limit": _PAGE if limit is None else min(limit, _PAGE),
         }
         instances: deque[Instance] = deque()

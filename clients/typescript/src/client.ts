@@ -162,7 +162,7 @@ export class Client {
 
   /** Starts a run and follows it. Resolves when the server has it for certain. */
   async start(workflowId: string, options: StartOptions = {}): Promise<Run> {
-    const { message, sessionId, version, userId, namespace, idempotencyKey } = options;
+    const { message, sessionId, version, userId, namespace, businessKey, idempotencyKey } = options;
     const action: Action = {
       action: "start-workflow",
       workflow_id: workflowId,
@@ -172,6 +172,7 @@ export class Client {
       ...(version === undefined ? {} : { version }),
       ...(userId === undefined ? {} : { user_id: userId }),
       ...(namespace === undefined ? {} : { namespace }),
+      ...(businessKey === undefined ? {} : { business_key: businessKey }),
     };
     let started: Run | undefined;
     await this.#act(action, (ack, waiting) => {

@@ -64,6 +64,9 @@ export interface Instance extends Halt {
   workflow_name?: string;
   version_id?: string | null;
   namespace?: string;
+  business_key?: string;
+  /** The failed instance that it repeats. */
+  retried_from?: string;
   current_state?: string | null;
   workflow_data?: Record<string, JsonValue>;
   threads?: MachineThread[];
@@ -144,6 +147,8 @@ export interface EffectOptions {
 /** What an instance is started with. */
 export interface CreateOptions extends EffectOptions {
   namespace?: string;
+  /** What it is about: no two active instances of a workflow have the same. */
+  businessKey?: string;
 }
 
 /** The halt that a resume is for, and no other. */
@@ -157,6 +162,7 @@ export interface InstanceFilter {
   namespace?: string;
   workflowName?: string;
   status?: InstanceStatus;
+  businessKey?: string;
   /** How many at most, the newest; 50 by default. */
   limit?: number;
 }
@@ -221,9 +227,15 @@ export class Instances {
    * failed, `script_error`, `http_error`, …, with its id as `runId`.
    */
   create(workflowName: string, input: InstanceInput = {}, options: CreateOptions = {}): Promise<Instance> {
-    const { namespace, idempotencyKey, wait } = options;
-    const body = { ...(namespace === undefined ? {} : { namespace }), input };
+    const { namespace, businessKey, idempotencyKey, wait } = options;
+    const named = businessKey === undefined ? {} : { business_key: businessKey };
+    const body = { ...(namespace === undefined ? {} : { namespace }), ...named, input };
     return this.#effect(path("workflows", workflowName, "instances"), body, { idempotencyKey, wait });
+  }
+
+  /** Starts a new instance in the state in which this one failed, with the data that it had. Resolves as `create` does. */
+  retry(instance: Reference, options: EffectOptions = {}): Promise<Instance> {
+    return this.#effect(of(instance, "retry"), {}, options);
   }
 
   /** An instance as it stands now. */
@@ -232,8 +244,14 @@ export class Instances {
   }
 
   /** The instances that fit, the newest first, without their data. */
-  list({ namespace, workflowName, status, limit = 50 }: InstanceFilter = {}): Promise<Instance[]> {
-    const query = { namespace, workflow_name: workflowName, status, limit: Math.min(limit, PAGE) };
+  list({ namespace, workflowName, status, businessKey, limit = 50 }: InstanceFilter = {}): Promise<Instance[]> {
+    const query = {
+      namespace,
+      workflow_name: workflowName,
+      status,
+      business_key: businessKey,
+      limit: Math.min(limit, PAGE),
+    };
     return this.#rest.list({ method: "GET", path: path("workflows", "instances"), query }, "instances", limit);
   }
 

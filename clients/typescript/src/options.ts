@@ -52,6 +52,8 @@ export interface StartOptions {
   userId?: string;
   /** Where the run is to be; its owner's own namespace by default. */
   namespace?: string;
+  /** What it is about: no two active runs of a workflow have the same. */
+  businessKey?: string;
   /** The same key again, within a day and by the same user, gets the run that was started then. */
   idempotencyKey?: string;
 }

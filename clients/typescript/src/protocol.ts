@@ -93,7 +93,8 @@ export interface Authenticate {
   token: string;
 }
 /**
- * Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own.
+ * Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own. No two active runs of a
+ * workflow have the same `business_key`.
  */
 export interface StartWorkflow {
   action: "start-workflow";
@@ -104,6 +105,7 @@ export interface StartWorkflow {
   user_id?: string | null;
   namespace?: string | null;
   version?: string | null;
+  business_key?: string | null;
   idempotency_key?: string | null;
 }
 /**
@@ -395,7 +397,8 @@ export interface PendingSummary {
     | "Race"
     | "Machine"
     | "Thread"
-    | "Halt";
+    | "Halt"
+    | "Wait";
   thread_id?: string;
   assignees?: string[];
   confirmation_message?: string;
@@ -464,7 +467,8 @@ export interface WorkflowStarted {
   namespace?: string;
 }
 /**
- * The step's confirmation and input are there; its executor begins.
+ * The step's confirmation and input are there; its executor begins. A state that waits does so until `wake_at`, in
+ * milliseconds since 1970.
  */
 export interface StepStarted {
   event: "StepStarted";
@@ -484,6 +488,7 @@ export interface StepStarted {
   parent_step_id?: string;
   nested_depth?: number;
   attempt: number;
+  wake_at?: number;
 }
 /**
  * A piece of streamed content: one yield of the executor.
@@ -879,7 +884,8 @@ export interface StepRequirement {
     | "Race"
     | "Machine"
     | "Thread"
-    | "Halt";
+    | "Halt"
+    | "Wait";
   requires_confirmation: boolean;
   requires_user_input: boolean;
   requires_route_selection: boolean;
@@ -1279,7 +1285,7 @@ export interface StateChanged {
   thread_id: string;
   from_state: string;
   to_state: string;
-  trigger: "automatic" | "resume" | "timeout" | "error";
+  trigger: "automatic" | "resume" | "timeout" | "error" | "retry";
   changes?: {
     [k: string]: JsonValue;
   };

@@ -45,7 +45,8 @@ class Authenticate(ClientMessage):
 
 
 class StartWorkflow(ClientMessage):
-    """Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own."""
+    """Starts a run and follows it from index 0. Without a `namespace` it is in its owner's own. No two active runs of a
+    workflow have the same `business_key`."""
 
     nulls: ClassVar[frozenset[str]] = frozenset({"message"})
 
@@ -56,6 +57,7 @@ class StartWorkflow(ClientMessage):
     user_id: Name | None = None
     namespace: Namespace | None = None
     version: Name | None = None
+    business_key: Name | None = None
     idempotency_key: Key | None = None
 
 

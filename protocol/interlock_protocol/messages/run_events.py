@@ -36,10 +36,12 @@ class WorkflowStarted(RunEvent):
 
 
 class StepStarted(StepEvent):
-    """The step's confirmation and input are there; its executor begins."""
+    """The step's confirmation and input are there; its executor begins. A state that waits does so until `wake_at`, in
+    milliseconds since 1970."""
 
     event: Literal["StepStarted"] = "StepStarted"
     attempt: int = 1
+    wake_at: int | None = None
 
 
 class RunResponseContentEvent(StepEvent):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from interlock.definitions.machine_graph import target_of
-from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition
+from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
 from interlock.workflow.declare.data_paths import parts_of
 from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
 from interlock.workflow.declare.nodes import Workflow
@@ -46,6 +46,7 @@ def compiled(definition: JsonObject, *, version_id: str | None) -> Workflow:
         ai_guidance=declared.get("ai_guidance"),
         version=version_id,
         accepts={"type": "object", **(declared.get("input_schema") or {})},
+        business_key=declared.get("business_key"),
     )
 
 
@@ -63,6 +64,7 @@ def _state(name: str, state: Declared) -> State:
         join=state.get("join") or "all",
         is_terminal=state["type"] == "terminal",
         description=state.get("description"),
+        wait=Wait(state.get("seconds"), state.get("until")) if state["type"] == "wait" else None,
     )
 
 

@@ -22,7 +22,7 @@ from interlock.engine.commands.decide import continue_run
 from interlock.engine.commands.definition import ask_about_definition
 from interlock.engine.commands.expire import expire
 from interlock.engine.commands.runs import Runs
-from interlock.engine.commands.start import start
+from interlock.engine.commands.start import Origin, start
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
 from interlock.engine.driving.pool import Pool
@@ -34,10 +34,10 @@ from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
-from interlock.workflow.program import RunState, next_timer
+from interlock.workflow.program import FOR_GOOD, Lifetimes, RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
 
-__all__ = ["Accepted", "Engine"]
+__all__ = ["Accepted", "Engine", "Origin"]
 
 
 class Engine:
@@ -48,6 +48,8 @@ class Engine:
         owner: the name under which this process owns runs; a new one at each start.
         max_concurrent: how many runs are driven at a time; the others wait their turn.
         max_log_events: how many events of a run are kept when it pauses or ends; None keeps all.
+        lifetimes: how long instances may go without a change.
+        most_instances: how many active instances a namespace may have; None means any number.
         clock: the store's time; the engine creates its own by default.
         is_alone: no other server drives these runs, so a definition that is missing here is missing everywhere.
         on_pause: called for each pause; the links that it gets start with `base_url`.
@@ -65,6 +67,8 @@ class Engine:
         owner: str,
         max_concurrent: int = 1000,
         max_log_events: int | None = None,
+        lifetimes: Lifetimes = FOR_GOOD,
+        most_instances: int | None = None,
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
         base_url: str = "",
@@ -76,6 +80,7 @@ class Engine:
         self.log = log
         self.store = store
         self.clock = clock or Clock()
+        self.lifetimes = lifetimes
         self.timers = Timers(store, self.clock, self._expire)
         self.relay = None if on_pause is None else PauseRelay(store, self.clock, on_pause, self._logged, base_url)
         ports = Ports(
@@ -86,6 +91,7 @@ class Engine:
             counters or Counters(),
             vault=vault,
             max_log_events=max_log_events,
+            lifetimes=lifetimes,
             logic=logic or LogicRunners(),
         )
         self._expressions, self._logic = ports.expressions, ports.logic
@@ -112,6 +118,7 @@ class Engine:
             definitions=definitions,
             vault=vault,
             is_alone=is_alone,
+            most_instances=most_instances,
         )
 
     async def stop(self, grace: float) -> None:
@@ -129,14 +136,20 @@ class Engine:
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
 
     async def start(
-        self, principal: Principal, message: StartWorkflow, *, key: IdempotencyKey | None = None
+        self,
+        principal: Principal,
+        message: StartWorkflow,
+        *,
+        key: IdempotencyKey | None = None,
+        origin: Origin | None = None,
     ) -> Accepted:
         """Accept a run durably and drive it. For the refusals see `commands.start`.
 
         Args:
             key: instead of the message's own.
+            origin: where it begins, if it repeats another.
         """
-        return await self._context.in_full(start(self._context, principal, message, key))
+        return await self._context.in_full(start(self._context, principal, message, key, origin))
 
     async def continue_run(
         self,

@@ -30,6 +30,8 @@ STATUS_OF = {
     ErrorCode.INVALID_DECISION: 422,
     ErrorCode.INVALID_TRANSITION: 422,
     ErrorCode.CONFLICT: 409,
+    ErrorCode.BUSINESS_KEY_TAKEN: 409,
+    ErrorCode.NAMESPACE_QUOTA_EXCEEDED: 429,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.INTERNAL: 500,
 }

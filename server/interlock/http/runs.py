@@ -50,7 +50,8 @@ _DECISION = (
     _C.INVALID_TRANSITION,
 )
 
-START = stream(*_BODY, _C.WORKFLOW_NOT_FOUND, _C.WORKFLOW_MISMATCH, settled=STATE)
+_START = (_C.WORKFLOW_NOT_FOUND, _C.WORKFLOW_MISMATCH, _C.BUSINESS_KEY_TAKEN, _C.NAMESPACE_QUOTA_EXCEEDED)
+START = stream(*_BODY, *_START, settled=STATE)
 CONTINUE = stream(*_BODY, *_OF_A_RUN, *_DECISION, settled=STATE)
 CANCEL: Answers = {
     200: {"description": "The state of the cancelled run.", "content": json_of(STATE)},

@@ -8,6 +8,8 @@ Laws:
   whatever happened since. This holds for the owner's last append and for the last `REMEMBERED_APPENDS` of others. An
   older append of the owner, delayed by the network, is refused by its `known_next`.
 - A refused append names its reason: the first one that applies, in the order of `Reason`.
+- A run that waits for a time alone is released as asleep: it needs no owner until that time, which the store has. Any
+  append, and any claim, wakes it.
 - A head carries the least version of the reducer that may drive its run. It rises with an append that an older version
   couldn't fold, and never falls. Claims and appends by processes of a lower version are refused.
 - Within an epoch (1, 2, …) indexes count 0, 1, 2, … and an entry, once read, never changes.
@@ -68,7 +70,7 @@ class Head:
     """The head of a run, which decides over appends. `owner` is None if nobody owns the run, or its lease has expired.
 
     Entries before `first_index` are gone: in this epoch the log begins there. `reducer` is the least version of the
-    reducer that may drive the run (0: any).
+    reducer that may drive the run (0: any). `asleep` is True if the run has no owner, and waits for a time alone.
     """
 
     run_id: str
@@ -80,6 +82,12 @@ class Head:
     generation: int
     first_index: int = 0
     reducer: int = 0
+    asleep: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """True if the run has no owner and needs none: it waits for people, or for a time."""
+        return self.owner is None and (self.status is RunStatus.PAUSED or self.asleep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +246,10 @@ class Log(Protocol):
         expire does nothing.
         """
 
-    async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
+    async def release(self, run_id: str, generation: int, *, expect_next: int, asleep: bool = False) -> Refused | None:
         """Release the run, unless its log has grown past `expect_next`.
 
+        With `asleep`, nobody needs to own it until something is appended: it waits for a time, which is in its row.
         Releasing an ended run is allowed, and so is a repeated release, as long as nobody has claimed the run since.
 
         Returns:
@@ -263,8 +272,8 @@ class Log(Protocol):
     async def ownerless(self, limit: int = 1000) -> list[str]:
         """Return the runs that need an owner, the longest waiting first.
 
-        A run needs one if it is PENDING or RUNNING and has none; if its owner's lease has expired; or if it has ended
-        and the adapter has an archive to which its log hasn't been moved yet.
+        A run needs one if it is PENDING or RUNNING, has none and isn't asleep; if its owner's lease has expired; or if
+        it has ended and the adapter has an archive to which its log hasn't been moved yet.
         """
 
     async def offer(self, run_id: str, *, create_epoch: int) -> None:
@@ -284,7 +293,8 @@ class Log(Protocol):
         """
 
     async def long_paused(self, for_ms: int, limit: int = 1000) -> list[str]:
-        """Return runs that have waited for `for_ms`, and whose log isn't archived yet; empty without an archive."""
+        """Return runs that have waited for `for_ms`, for people or a time, and whose log isn't archived yet; empty
+        without an archive."""
 
     async def start(self) -> None:
         """Connect and check that the log's store is fit for use. Raises `LogUnfit`, which says what to change."""

@@ -14,7 +14,8 @@ Laws:
 Keys of shard N, each beginning with `<prefix>:{sN}:`:
 
     head:<run id>   hash: epoch, first (index), next, status, owner, generation, pending, last (append of the owner),
-                    recent (appends of others), reducer (the least that may drive the run; absent: any)
+                    recent (appends of others), reducer (the least that may drive the run; absent: any),
+                    asleep (the generation under which it was released to wait for a time)
     log:<run id>    stream: the batches
     ready           sorted set: runs that need an owner and have none, by the time since when; ended runs until archived
     owned           hash: owned runs, and their owners
@@ -227,9 +228,9 @@ class RedisLog:
         for shard, now in (await self._link.run_all("renew", calls)).items():
             self._contacts[shard].seen(now)
 
-    async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
+    async def release(self, run_id: str, generation: int, *, expect_next: int, asleep: bool = False) -> Refused | None:
         keys = self._keys(run_id, f"head:{run_id}", *_INDEXES)
-        reply = await self._link.run("release", keys, (run_id, generation, expect_next))
+        reply = await self._link.run("release", keys, (run_id, generation, expect_next, asleep))
         return None if reply[0] == b"released" else _refused(run_id, reply)
 
     async def head(self, run_id: str) -> Head | None:
@@ -296,7 +297,7 @@ class RedisLog:
 
     async def archive(self, run_id: str) -> bool:
         head, batches = await self._read_stream(run_id, None, _COPY_BYTES)
-        if head is None or not (head.status.is_final or (head.status is RunStatus.PAUSED and head.owner is None)):
+        if head is None or not (head.status.is_final or head.waits):
             return False
         index = head.first_index
         while index < head.next_index:
@@ -385,7 +386,7 @@ def refuse_unfit(info: Mapping[str, str], *, allow_volatile: bool = False) -> No
 
 
 def _head(run_id: str, fields: Sequence[Any]) -> Head:
-    epoch, next_index, status, owner, generation, pending, first_index, reducer = fields
+    epoch, next_index, status, owner, generation, pending, first_index, reducer, asleep = fields
     return Head(
         run_id=run_id,
         epoch=epoch,
@@ -396,6 +397,7 @@ def _head(run_id: str, fields: Sequence[Any]) -> Head:
         generation=generation,
         first_index=first_index,
         reducer=reducer,
+        asleep=bool(asleep),
     )
 
 

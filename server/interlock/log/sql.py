@@ -45,7 +45,7 @@ T = TypeVar("T")
 _MOST_ROWS = 256
 
 _FIND_HEAD = """
-    SELECT epoch, next_index, status, pending, owner, generation, first_index, reducer, recent FROM log_heads
+    SELECT epoch, next_index, status, pending, owner, generation, first_index, reducer, asleep, recent FROM log_heads
     WHERE run_id = ?"""
 _CREATE_HEAD = """
     INSERT INTO log_heads (run_id, epoch, next_index, status, pending, owner, generation, recent)
@@ -61,7 +61,7 @@ _ARCHIVE_HEAD = """
         OR (log_heads.epoch = excluded.epoch AND log_heads.next_index <= excluded.next_index)"""
 _BEGIN_EPOCH = """
     UPDATE log_heads SET epoch = ?, first_index = ?, next_index = ?, status = ?, pending = ?, owner = NULL,
-        generation = ?, reducer = ?, recent = '[null, []]'
+        generation = ?, reducer = ?, asleep = 0, recent = '[null, []]'
     WHERE run_id = ?"""
 _END_OF_BATCHES = """
     SELECT next_index FROM log_batches WHERE run_id = ? AND epoch = ? ORDER BY first_index DESC LIMIT 1"""
@@ -69,12 +69,15 @@ _FIRST_BATCH = "SELECT first_index FROM log_batches WHERE run_id = ? AND epoch =
 _MOVE_BEGINNING = "UPDATE log_heads SET first_index = ? WHERE run_id = ?"
 _DROP_BATCHES_BEFORE = "DELETE FROM log_batches WHERE run_id = ? AND next_index <= ?"
 _DROP_BATCHES = "DELETE FROM log_batches WHERE run_id = ?"
-_CHANGE_OWNER = "UPDATE log_heads SET owner = ?, generation = ? WHERE run_id = ?"
+_CHANGE_OWNER = "UPDATE log_heads SET owner = ?, generation = ?, asleep = ? WHERE run_id = ?"
 _ABANDON_ALL = "UPDATE log_heads SET owner = '' WHERE owner IS NOT NULL"  # '': a dead owner that didn't release it
-_MOVE_TAIL = "UPDATE log_heads SET next_index = ?, recent = ? WHERE run_id = ?"
-_CHANGE_HEAD = "UPDATE log_heads SET next_index = ?, recent = ?, status = ?, pending = ?, reducer = ? WHERE run_id = ?"
+_MOVE_TAIL = "UPDATE log_heads SET next_index = ?, recent = ?, asleep = 0 WHERE run_id = ?"
+_CHANGE_HEAD = """
+    UPDATE log_heads SET next_index = ?, recent = ?, status = ?, pending = ?, reducer = ?, asleep = 0
+    WHERE run_id = ?"""
 _FIND_OWNERLESS = """
-    SELECT run_id FROM log_heads WHERE status IN ('PENDING', 'RUNNING') AND (owner IS NULL OR owner = '') LIMIT ?"""
+    SELECT run_id FROM log_heads WHERE status IN ('PENDING', 'RUNNING') AND (owner IS NULL OR owner = '')
+        AND asleep = 0 LIMIT ?"""
 
 _INSERT_BATCH = """
     INSERT INTO log_batches (run_id, epoch, first_index, next_index, entries) VALUES (?, ?, ?, ?, ?)"""
@@ -159,8 +162,10 @@ class SqlLog:
     async def renew(self, owner: str) -> None:
         """Do nothing: there are no leases."""
 
-    async def release(self, run_id: str, generation: int, *, expect_next: int) -> Refused | None:
-        return await self._change(lambda connection: _release(self._run, connection, run_id, generation, expect_next))
+    async def release(self, run_id: str, generation: int, *, expect_next: int, asleep: bool = False) -> Refused | None:
+        return await self._change(
+            lambda connection: _release(self._run, connection, run_id, generation, expect_next, int(asleep))
+        )
 
     async def head(self, run_id: str) -> Head | None:
         row = await self._look(lambda connection: _find(self._run, connection, run_id))
@@ -334,10 +339,11 @@ def _find(run: Run, connection: Connection, run_id: str, *, lock: bool = False) 
     rows = run(connection, _FIND_HEAD + locking, run_id)
     if not rows:
         return None
-    epoch, next_index, status, pending, owner, generation, first_index, reducer, recent = rows[0]
+    epoch, next_index, status, pending, owner, generation, first_index, reducer, asleep, recent = rows[0]
     waiting = frozenset(from_json(pending))
     status = RunStatus(status)
-    head = Head(run_id, epoch, next_index, status, waiting, owner or None, generation, first_index, reducer)
+    place = (run_id, epoch, next_index, status, waiting, owner or None, generation, first_index, reducer)
+    head = Head(*place, bool(asleep) and not status.is_final)
     return _Row(head, owner is not None, *from_json(recent))
 
 
@@ -407,8 +413,8 @@ def _claim(
     if head.status.is_final:
         return Refused(Reason.ENDED, head)
     generation = head.generation + 1
-    run(connection, _CHANGE_OWNER, owner, generation, run_id)
-    owned = replace(head, owner=owner, generation=generation)
+    run(connection, _CHANGE_OWNER, owner, generation, 0, run_id)
+    owned = replace(head, owner=owner, generation=generation, asleep=False)
     return Claimed(generation, owned, row.abandoned)
 
 
@@ -433,7 +439,9 @@ def _trim(run: Run, connection: Connection, run_id: str, before: int) -> int:
     return begins
 
 
-def _release(run: Run, connection: Connection, run_id: str, generation: int, expect_next: int) -> Refused | None:
+def _release(
+    run: Run, connection: Connection, run_id: str, generation: int, expect_next: int, asleep: int
+) -> Refused | None:
     row = _find(run, connection, run_id, lock=True)
     if row is None:
         return Refused(Reason.NO_RUN)
@@ -444,7 +452,7 @@ def _release(run: Run, connection: Connection, run_id: str, generation: int, exp
         return None
     if head.next_index != expect_next:
         return Refused(Reason.TAIL_MOVED, head)
-    run(connection, _CHANGE_OWNER, None, generation, run_id)
+    run(connection, _CHANGE_OWNER, None, generation, asleep, run_id)
     return None
 
 

@@ -15,7 +15,19 @@ from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.grants import Grants
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.outbox import Outbox
-from .ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Runs, Settlement, Snapshot
+from .ports.runs import (
+    Census,
+    KeyTaken,
+    ListedRun,
+    NamespaceFull,
+    NewRun,
+    Run,
+    RunFilter,
+    RunPage,
+    Runs,
+    Settlement,
+    Snapshot,
+)
 from .ports.sessions import Sessions
 from .ports.tickets import StreamTicket, Tickets
 from .ports.timers import StoreClock, Timers
@@ -42,8 +54,10 @@ __all__ = [
     "IdempotencyKeys",
     "ItemKind",
     "KeptAnswer",
+    "KeyTaken",
     "ListedError",
     "ListedRun",
+    "NamespaceFull",
     "NewRun",
     "Outbox",
     "Outcome",

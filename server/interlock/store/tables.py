@@ -29,6 +29,11 @@ UNFINISHED = "status IN ('PENDING', 'RUNNING')"
 ENDED = "status IN ('COMPLETED', 'CANCELLED', 'ERROR')"
 PAUSED = "status = 'PAUSED'"
 TIMED = "next_timer IS NOT NULL"
+ACTIVE = "status IN ('PENDING', 'RUNNING', 'PAUSED')"
+INSTANCE = "substr(run_id, 1, 5) = 'inst_'"
+ACTIVE_INSTANCE = f"{INSTANCE} AND {ACTIVE}"
+KEYED = "business_key IS NOT NULL"
+ACTIVE_KEYED = f"{KEYED} AND {ACTIVE}"
 UNNUMBERED = "seq IS NULL"
 NOT_DONE = "done = 0"
 DELIVERED = "done = 1"
@@ -78,6 +83,10 @@ runs = Table(
     _account(),
     # '' is the owner's own: written by a server of the previous release, and put right by the next reader of a list.
     Column("namespace", Text, nullable=False, server_default=""),
+    Column("business_key", Text),
+    Column("retried_from", Text),
+    # Where a run begins that repeats another from where that failed.
+    Column("origin", Text),
     PrimaryKeyConstraint("run_id", name="pk_runs"),
 )
 Index("ix_runs_account", runs.c.account, runs.c.created_at, runs.c.run_id)
@@ -144,6 +153,34 @@ Index(
     runs.c.run_id,
     sqlite_where=text(ENDED),
     postgresql_where=text(ENDED),
+)
+
+# Few runs have a key; of those that are active, one for each key.
+Index(
+    "ix_runs_active_key",
+    runs.c.account,
+    runs.c.workflow_id,
+    runs.c.business_key,
+    unique=True,
+    sqlite_where=text(ACTIVE_KEYED),
+    postgresql_where=text(ACTIVE_KEYED),
+)
+Index(
+    "ix_runs_key",
+    runs.c.account,
+    runs.c.business_key,
+    runs.c.created_at,
+    runs.c.run_id,
+    sqlite_where=text(KEYED),
+    postgresql_where=text(KEYED),
+)
+# A namespace's active instances are counted, up to the most that there may be.
+Index(
+    "ix_runs_active_instances",
+    runs.c.account,
+    runs.c.namespace,
+    sqlite_where=text(ACTIVE_INSTANCE),
+    postgresql_where=text(ACTIVE_INSTANCE),
 )
 
 run_assignees = Table(
@@ -467,6 +504,8 @@ log_heads = Table(
     Column("first_index", BigInteger, nullable=False, server_default="0"),
     # The least version of the reducer that may drive the run. 0 is any, as in all that earlier releases wrote.
     Column("reducer", Integer, nullable=False, server_default="0"),
+    # 1 of a run without an owner that waits for a time alone.
+    Column("asleep", Integer, nullable=False, server_default="0"),
     Column("recent", Text, nullable=False),
     PrimaryKeyConstraint("run_id", name="pk_log_heads"),
     sqlite_with_rowid=False,

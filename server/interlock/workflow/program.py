@@ -35,6 +35,7 @@ from interlock.workflow.decide import decide as decisions
 from interlock.workflow.decide.asked_again import asked_again
 from interlock.workflow.decide.decide import Decided, MayDecide
 from interlock.workflow.decide.merge import Echoed
+from interlock.workflow.declare import templates
 from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.values import legible, said
@@ -43,6 +44,7 @@ from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
 from interlock.workflow.run.events import Draft, Path, effects, step_event
 from interlock.workflow.run.fold import fold, fold_late, shift
+from interlock.workflow.run.lifetimes import DAY_MS, EXPIRED_BY, FOR_GOOD, INSTANCE_PREFIX, Lifetimes
 from interlock.workflow.run.machine_view import stay_of
 from interlock.workflow.run.policy import Part
 from interlock.workflow.run.state import (
@@ -62,9 +64,14 @@ from interlock.workflow.run.state import (
     result_in,
 )
 from interlock.workflow.run.walk import Advance, Work, ends_run
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.types import JsonObject, JsonValue
 
 __all__ = [
+    "DAY_MS",
+    "EXPIRED_BY",
+    "FOR_GOOD",
     "REDUCER_VERSION",
     "TIMEOUT",
     "TOOLS",
@@ -81,6 +88,7 @@ __all__ = [
     "Function",
     "HttpCall",
     "Instruct",
+    "Lifetimes",
     "OutputError",
     "Part",
     "Path",
@@ -127,6 +135,7 @@ class Program:
         id, name, version: as declared.
         fingerprint: a hash of its structure: if it is unchanged, a waiting run goes on.
         asks_secrets: whether one of its forms has a secret.
+        makes_instances: whether its runs are instances of a state machine.
         run_prefix: what the ids of its runs begin with: those of a machine are instances.
     """
 
@@ -138,7 +147,9 @@ class Program:
         self.version = workflow.version
         self.fingerprint = workflow.fingerprint
         self.asks_secrets = workflow.asks_secrets
-        self.run_prefix = "inst_" if isinstance(workflow.steps[0], Machine) and len(workflow.steps) == 1 else "run-"
+        is_machine = isinstance(workflow.steps[0], Machine) and len(workflow.steps) == 1
+        self.makes_instances = is_machine
+        self.run_prefix = INSTANCE_PREFIX if is_machine else "run-"
 
     # ── Starting ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -149,6 +160,23 @@ class Program:
             Refusal: `invalid_message`.
         """
         return checked_input(self.workflow, message)
+
+    def business_key_of(self, given: JsonValue, namespace: str, run_id: str) -> str | None:
+        """The business key of a run with this input, if the workflow gives it one.
+
+        Raises:
+            Refusal: `invalid_message`: it is too long.
+        """
+        if self.workflow.business_key is None:
+            return None
+        context: JsonObject = {"namespace": namespace, "instance_id": run_id, "workflow_name": self.name}
+        key = templates.written(templates.expand(self.workflow.business_key, {"input": given, "context": context}))
+        if len(key) > MAX_NAME:
+            fault: JsonObject = {"field": "business_key", "error": f"has at most {MAX_NAME} characters"}
+            raise Refusal(
+                ErrorCode.INVALID_MESSAGE, "With this input the run's business key is too long.", details=[fault]
+            )
+        return key or None
 
     def fits(self, state: RunState) -> bool:
         """Return True if a run that began under another definition of this workflow can go on under this one."""

@@ -42,16 +42,18 @@ class Model:
         self.has_archive = has_archive
         self.owner: str | None = None
         self.dead: set[str] = set()
+        self.asleep = False
         self.log: list[Entry] = []
         self.owners: list[tuple[Append, int]] = []
         self.others: list[tuple[Append, int]] = []
 
     def look(self) -> Head | None:
-        return self.head and self._changed(owner=self.live_owner)
+        return self.head and self._changed(owner=self.live_owner, asleep=self.asleep)
 
     @property
     def needs_owner(self) -> bool:
-        if self.head is None or self.owner is not None:  # leases end for those who wait for it; here nobody does
+        # Leases end for those who wait for it; here nobody does.
+        if self.head is None or self.asleep or self.owner is not None:
             return False
         return self.head.status in (RunStatus.PENDING, RunStatus.RUNNING) or (
             self.has_archive and self.head.status.is_final
@@ -72,19 +74,21 @@ class Model:
             return Reason.ENDED
         if self.has_leases and self.live_owner not in (None, owner):
             return Reason.OWNED
-        self.abandoned = self.owner is not None
+        self.abandoned, self.asleep = self.owner is not None, False
         self.owner = owner
         self.dead.discard(owner)
         self.head = self._changed(generation=self.head.generation + 1)
         return self.head.generation
 
-    def release(self, generation: int, expect_next: int) -> Reason | None:
+    def release(self, generation: int, expect_next: int, asleep: bool) -> Reason | None:
         if self.head is None:
             return Reason.NO_RUN
         if self.head.generation != generation:
             return Reason.NOT_OWNER
         if self.owner is not None and self.head.next_index != expect_next:
             return Reason.TAIL_MOVED
+        if self.owner is not None:
+            self.asleep = asleep and not self.head.status.is_final
         self.owner = None
         return None
 
@@ -97,7 +101,7 @@ class Model:
                 return Appended(1, first, first + len(what.entries), owned=self.live_owner is not None)
         if reason := self._refusal(self.head, what):
             return reason
-        first = len(self.log)
+        first, self.asleep = len(self.log), False
         (self.others if what.generation is None else self.owners).append((what, first))
         self.log += what.entries
         status = what.status or self.head.status
@@ -141,7 +145,7 @@ STEPS = st.lists(
         st.tuples(st.just("decide"), REQUIREMENTS, EXPECTED),
         st.tuples(st.just("lose reply of"), REQUIREMENTS, EXPECTED),
         st.tuples(st.just("repeat"), st.integers(1, 20)),
-        st.tuples(st.just("release"), ACTORS, st.sampled_from([0, 0, 0, -1])),
+        st.tuples(st.just("release"), ACTORS, st.sampled_from([0, 0, 0, -1]), st.booleans()),
         st.tuples(st.just("crash"), ACTORS),
         st.tuples(st.sampled_from(["cancel", "look", "look"])),
     ),
@@ -176,8 +180,8 @@ class Interleaving:
             case ("repeat", back):
                 if len(self.sent) >= back:
                     await self.append(self.sent[-back])
-            case ("release", owner, off):
-                await self.release(owner, len(self.model.log) + off)
+            case ("release", owner, off, asleep):
+                await self.release(owner, len(self.model.log) + off, asleep)
             case ("crash", owner):
                 self.model.dead.add(owner)
                 await self.rig.let_lease_end(owner)
@@ -231,10 +235,11 @@ class Interleaving:
             self.sent.append(what)
             assert result == wanted
 
-    async def release(self, owner: str, expect_next: int) -> None:
+    async def release(self, owner: str, expect_next: int, asleep: bool) -> None:
         generation = self.generations[owner]
-        wanted = self.model.release(generation, expect_next)
-        assert refused(await self.log.release(self.run_id, generation, expect_next=expect_next)) == wanted
+        wanted = self.model.release(generation, expect_next, asleep)
+        result = await self.log.release(self.run_id, generation, expect_next=expect_next, asleep=asleep)
+        assert refused(result) == wanted
 
     async def check(self) -> None:
         head = self.model.look()
@@ -256,7 +261,9 @@ OF_A_RUN = settings(deadline=None, suppress_health_check=list(HealthCheck))
 FIXED = [
     [("claim", "one"), ("own", "one", 1, ["a"], [], None, None), ("decide", ["a"], None), ("decide", ["a"], None)],
     [("claim", "one"), ("crash", "one"), ("claim", "two"), ("own", "one", 1, [], [], None, None), ("repeat", 1)],
-    [("claim", "one"), ("lose reply of", [], None), ("release", "one", 0), ("cancel",), ("repeat", 1)],
+    [("claim", "one"), ("lose reply of", [], None), ("release", "one", 0, False), ("cancel",), ("repeat", 1)],
+    [("claim", "one"), ("release", "one", 0, True), ("look",), ("claim", "two"), ("release", "two", 0, False)],
+    [("claim", "one"), ("own", "one", 1, ["a"], [], None, None), ("release", "one", 0, True), ("decide", ["a"], None)],
 ]
 
 
@@ -272,6 +279,8 @@ async def test_any_interleaving_goes_as_the_model_says(rig: Rig, steps: list[tup
 @example(FIXED[0])
 @example(FIXED[1])
 @example(FIXED[2])
+@example(FIXED[3])
+@example(FIXED[4])
 @given(steps=STEPS)
 async def test_servers_go_as_the_model_says(rig: Rig, steps: list[tuple[Any, ...]]) -> None:
     await do_all(rig, steps)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from tests.contract.log.fixtures import (
+    RedisRig,
     Rig,
     redis_rig,
     rig,
 )
-from tests.contract.log.samples import RUN, append, claim, refused, write
+from tests.contract.log.samples import RUN, append, claim, entries, everything, refused, write
 
 from interlock.log.port import (
     Reason,
@@ -67,3 +68,45 @@ async def test_archive_of_a_run_that_has_not_ended_is_refused(rig: Rig) -> None:
     assert await rig.log.archive(RUN) is False
     await claim(rig.log)
     assert await rig.log.archive(RUN) is False
+
+
+async def test_sleeping_run_needs_no_owner_until_somebody_appends_or_it_was_claimed(rig: Rig) -> None:
+    generation = await claim(rig.log)
+    await write(rig.log, append(generation=generation, status=RunStatus.RUNNING, opens=["a"]))
+    assert await rig.log.release(RUN, generation, expect_next=1, asleep=True) is None
+    head = await rig.log.head(RUN)
+    assert head is not None
+    assert (head.asleep, head.status, head.waits) == (True, RunStatus.RUNNING, True)
+    assert await rig.log.ownerless() == []
+    assert not (await write(rig.log, append(resolves=["a"], status=RunStatus.RUNNING))).owned
+    assert await rig.log.ownerless() == [RUN]
+
+    generation = await claim(rig.log)
+    await rig.log.release(RUN, generation, expect_next=2, asleep=True)
+    generation = await claim(rig.log, "two")
+    await rig.log.release(RUN, generation, expect_next=2)
+    assert await rig.log.ownerless() == [RUN], "a sleep ends with the next claim"
+
+
+async def test_cancelled_sleeper_is_ended_as_any_run(rig: Rig) -> None:
+    generation = await claim(rig.log)
+    await write(rig.log, append(generation=generation, status=RunStatus.RUNNING))
+    await rig.log.release(RUN, generation, expect_next=1, asleep=True)
+    await write(rig.log, append(status=RunStatus.CANCELLED))
+    head = await rig.log.head(RUN)
+    assert head is not None
+    assert not head.asleep
+    assert await rig.log.ownerless() == ([RUN] if rig.has_archive else [])
+
+
+async def test_log_of_a_sleeping_run_may_be_archived_and_goes_on_after_that(redis_rig: RedisRig) -> None:
+    log, generation = redis_rig.log, await claim(redis_rig.log)
+    await write(log, append("first", generation=generation, status=RunStatus.RUNNING))
+    assert not await log.archive(RUN)
+    await log.release(RUN, generation, expect_next=1, asleep=True)
+    assert await log.long_paused(0) == [RUN]
+    assert await log.archive(RUN)
+    assert await log.long_paused(0) == []
+    generation = await claim(log)
+    await write(log, append("second", generation=generation))
+    assert await everything(log) == entries("first", "second")

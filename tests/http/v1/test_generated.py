@@ -43,7 +43,7 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("createWorkflow", "validateWorkflow", "listWorkflows", "getWorkflow"),
         *("listVersions", "createVersion", "getVersion", "deleteDraft", "publishVersion", "getDiagram"),
         *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
-        *("listThreads", "resumeThread", "listHistory", "getEvent", "listErrors"),
+        *("listThreads", "resumeThread", "retryInstance", "listHistory", "getEvent", "listErrors"),
         *("addUser", "listUsers", "getUser", "changeUser", "revokeUser", "changePassword", "listDirectoryChanges"),
         *("addGroup", "listGroups", "listMembers", "addMember", "removeMember"),
         *("addClient", "listClients", "revokeClient"),

@@ -69,13 +69,19 @@ class Model:
         if self.status != "running":
             return set()
         live = (line for line in self.lines() if line.todo and line.failed is None)
-        return {(line.name, line.todo[0]) for line in live if not self._asks(line)}
+        return {(line.name, line.todo[0]) for line in live if not self._asks(line) and not self._waits(line)}
 
     def halts(self) -> set[tuple[str, str]]:
         """The halts that wait, as (thread, state)."""
         if self.status != "running":
             return set()
         return {(line.name, line.state) for line in self.lines() if line.failed is None and self._asks(line)}
+
+    def waits(self) -> set[tuple[str, str]]:
+        """The states that wait for their time, as (thread, state)."""
+        if self.status != "running":
+            return set()
+        return {(line.name, line.state) for line in self.lines() if line.failed is None and self._waits(line)}
 
     # --- what happens ---
 
@@ -108,6 +114,12 @@ class Model:
         self._leave(line, given, "resume")
         self._settle()
 
+    def woken(self, thread: str) -> None:
+        line = self._line(thread)
+        line.todo.clear()
+        self._leave(line, {}, "timeout")
+        self._settle()
+
     # --- rules ---
 
     def _line(self, thread: str) -> Line:
@@ -116,11 +128,14 @@ class Model:
     def _asks(self, line: Line) -> bool:
         return self.states[line.state].halt is not None and line.todo == [line.state]
 
+    def _waits(self, line: Line) -> bool:
+        return self.states[line.state].wait is not None and line.todo == [line.state]
+
     def _arrive(self, line: Line, state: str) -> None:
         there = self.states[state]
         line.state, line.started, line.failed = state, None, None
         line.todo = [f"{state}:enter"] if there.on_enter is not None else []
-        if there.work is not None or there.halt is not None:
+        if there.work is not None or there.halt is not None or there.wait is not None:
             line.todo.append(state)
 
     def _way(self, line: Line, data: Data) -> str | None:
@@ -135,7 +150,7 @@ class Model:
         if target is None:
             self._fail("invalid_transition")
             return
-        if trigger != "resume" and self.automatic >= 1000:
+        if trigger in ("automatic", "error") and self.automatic >= 1000:
             self._fail("transition_limit")
             return
         if not self._running(line).isdisjoint(self._begins(target)):
@@ -146,7 +161,7 @@ class Model:
             self._fail("thread_limit")
             return
         self.data = data
-        self.automatic = 0 if trigger == "resume" else self.automatic + 1
+        self.automatic = 0 if trigger in ("resume", "timeout") else self.automatic + 1
         self._arrive(line, target)
 
     def _begins(self, state: str) -> set[str]:
@@ -237,6 +252,7 @@ class Model:
             self._withdraw(each)
         first = min((each for each in siblings if each.failed is not None), key=siblings.index)
         line.parent.failed = first.failed
+        self._failed(line.parent)  # at once: what handles it counts before another thread's failure
         return True
 
     def _withdraw(self, line: Line) -> None:

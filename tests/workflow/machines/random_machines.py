@@ -1,4 +1,4 @@
-"""Random machines: cycles, halts, threads in threads, errors that are handled and errors that aren't."""
+"""Random machines: cycles, halts, threads in threads, errors that are handled and errors that aren't, and waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from interlock import Halting, Handler, ScriptLogic, State, Transition
+from interlock import Halting, Handler, ScriptLogic, State, Transition, Wait
 from interlock_protocol.types import JsonObject
 
 VALUES = st.integers(0, 2)
@@ -44,9 +44,13 @@ def _state(
         "on_enter": draw(st.sampled_from([None, None, ScriptLogic(f"{name}:enter")])),
         "on_error": _handlers(draw, targets),
     }
-    kind = draw(st.sampled_from(["work", "work", "halt", "threads"] if depth < 2 else ["work", "work", "halt"]))
+    kind = draw(
+        st.sampled_from(["work", "work", "halt", "wait", "threads"] if depth < 2 else ["work", "work", "halt", "wait"])
+    )
     if kind == "halt":
         return State(halt=Halting(presentation=FORM), **common)
+    if kind == "wait":
+        return State(wait=draw(st.sampled_from([Wait(seconds=600), Wait(seconds=3601)])), **common)
     if kind == "threads":
         threads = {
             f"{name}_{number}": _group(draw, states, count, depth + 1)

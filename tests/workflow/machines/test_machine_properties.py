@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.workflow.machines.model import Model
 from tests.workflow.machines.random_machines import CODES, VALUES, machines
@@ -14,6 +14,7 @@ from tests.workflow.simulation import Simulation
 from interlock import Machine, State, Workflow
 from interlock.workflow.activities import HttpCall, Script
 from interlock.workflow.declare.errors import LogicError
+from interlock.workflow.node import Phase
 from interlock_protocol.errors import ErrorCode, Refusal
 
 MOVES = 40
@@ -35,7 +36,7 @@ class Play:
         self.returns: Any = None
         self.model = Model(states, "s0", {})
         workflow = Workflow("m", steps=[Machine("m", states, initial_state="s0")])
-        self.run_ = Simulation(workflow, {}, logic=self._logic)
+        self.run_ = Simulation(workflow, {}, logic=self._logic, jumps=False)
 
     def _logic(self, _: Script | HttpCall) -> Any:
         if isinstance(self.returns, str):
@@ -62,11 +63,34 @@ class Play:
         elif disturbed == "reload":
             self.run_.reload()
         work, halts = sorted(self.model.work()), sorted(self.model.halts())
-        thread, name = self.draw(st.sampled_from([*work, *halts]), "next")
+        waits = sorted(self.model.waits())
+        thread, name = self.draw(st.sampled_from([*work, *halts, *waits]), "next")
+        if (thread, name) in waits:
+            self._wake()
+            return
         if (thread, name) in halts and (thread, name) not in work:
             self._answer(thread, name)
         else:
             self._finish(thread, name)
+
+    def _wake(self) -> None:
+        """Let the time come that is waited for first. Another one that is as near ends the test: it would come, too."""
+        first, *others = sorted(self._waiting())
+        assume(all(time > first[0] + MOVES * MOVES for time, *_ in others))
+        self.run_.clock = max(self.run_.clock, first[0])
+        self.model.woken(first[1])
+
+    def _waiting(self) -> list[tuple[int, str, str]]:
+        """When each wait ends, and where it is."""
+        if self.run_.state.status.is_final or "m" not in self.run_.state.nodes:
+            return []
+        threads = self.run_.state.nodes["m"].children.items()
+        return [
+            (node.own.wake_at, thread, name)
+            for thread, state in threads
+            for name, node in state.children.items()
+            if node.kind == "Wait" and node.phase is Phase.RUNNING
+        ]
 
     def _answer(self, thread: str, state: str) -> None:
         x = self.draw(VALUES, "x")
@@ -99,6 +123,7 @@ class Play:
             return
         assert {where(each.path) for each in self.run_.running.values()} == self.model.work()
         assert {where(each.path) for each in state.requirements.values()} == self.model.halts()
+        assert {(thread, name) for _, thread, name in self._waiting()} == self.model.waits()
         if self.model.status == "completed":
             assert (state.status, state.content) == ("COMPLETED", self.model.data)
         else:

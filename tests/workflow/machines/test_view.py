@@ -13,7 +13,8 @@ from tests.workflow.simulation import Simulation
 from interlock import Halting, Handler, Machine, ScriptLogic, State, Transition, Workflow
 from interlock.workflow.activities import Returned
 from interlock.workflow.declare.errors import LogicError
-from interlock.workflow.run.history import EXPIRED_BY, KINDS, entry_of, id_of, place_of
+from interlock.workflow.run.history import KINDS, entry_of, id_of, place_of
+from interlock.workflow.run.lifetimes import EXPIRED_BY
 from interlock.workflow.run.machine_view import MAX_SAID, STATUS_OF, View
 from interlock_protocol.types import RunStatus
 

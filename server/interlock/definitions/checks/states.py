@@ -43,7 +43,10 @@ MAX_HANDLERS = 20
 MAX_PATHS = 100
 """How many paths into the data the instructions of a halt may name."""
 
-CODES = ("script_error", "script_timeout", "http_error", "http_timeout", "data_too_large", "secret_not_allowed")
+CODES = (
+    *("script_error", "script_timeout", "http_error", "http_timeout"),
+    *("data_too_large", "secret_not_allowed", "invalid_time"),
+)
 """The errors of logic that a state may handle."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -311,7 +314,6 @@ def _seconds(value: object, at: str, context: Context) -> Iterator[Fault]:
 
 def _of_wait(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
     yield from _needs_transitions(state, at)
-    yield Fault(inside(at, "type"), "This server has no waiting states yet; use a halting one, with a timeout.")
     given = [name for name in ("seconds", "until") if state.get(name) is not None]
     if len(given) != 1:
         yield Fault(at, 'A wait has "seconds" or "until"; give exactly one of them.')

@@ -31,6 +31,7 @@ class Context:
         definitions: the workflow definitions that this server serves.
         vault: seals the secrets that people type into forms; None if there is no key.
         is_alone: no other server drives these runs, so a definition that is missing here is missing everywhere.
+        most_instances: how many active instances a namespace may have; None means any number.
         one_at_a_time: makes commands with the same idempotency key wait for each other.
         under_way: the commands that have begun and aren't finished.
     """
@@ -44,6 +45,7 @@ class Context:
     definitions: Definitions
     vault: Vault | None
     is_alone: bool
+    most_instances: int | None = None
     one_at_a_time: OneAtATime = field(default_factory=OneAtATime)
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)
 

@@ -14,7 +14,6 @@ from typing import ClassVar
 
 from interlock.engine.commands.apply import Command, Proposal, apply
 from interlock.engine.commands.context import Context
-from interlock.engine.driving.rows import settlement_of
 from interlock.engine.work.sessions import Sessions
 from interlock.log.port import Appended
 from interlock.workflow.program import Program, RunState, asks_about_definition, definition_changed
@@ -64,9 +63,11 @@ class AskAboutDefinition(Command):
         await Sessions(self.context.store, state).save(state)
 
     async def follow_up(self, state: RunState, appended: Appended | None) -> None:
-        """Write a row that says that the run waits, and without a timer: it waits for this answer alone."""
+        """Write a row that says that the run waits, and without its timers: it waits for this answer alone, as long
+        as it may."""
         if appended is not None:
             state = await self.context.runs.state(state.run_id, fresh=True)
         if asks_about_definition(state) is not None:
-            waits = settlement_of(state, self.context.clock.now_ms(), with_snapshot=True)
-            await self.context.store.settle(replace(waits, next_timer=None))
+            pool = self.context.pool
+            waits = pool.standing_of(state, with_snapshot=True)
+            await self.context.store.settle(replace(waits, next_timer=pool.ports.lifetimes.expires_at(state)))

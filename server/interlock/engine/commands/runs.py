@@ -48,6 +48,8 @@ class Facts:
     account: str
     namespace: str
     created_at: int
+    business_key: str | None = None
+    retried_from: str | None = None
 
     @classmethod
     def of_new(cls, account: str, namespace: str, user_id: str) -> Facts:
@@ -131,7 +133,9 @@ class Runs:
         if row is None:
             raise no_run(run_id)
         of_run = row.run_id, row.workflow_id, row.version, row.session_id, row.user_id, frozenset(row.assignees)
-        return self.remember(Facts(*of_run, row.account, row.namespace, row.created_at))
+        return self.remember(
+            Facts(*of_run, row.account, row.namespace, row.created_at, row.business_key, row.retried_from)
+        )
 
     def remember(self, facts: Facts) -> Facts:
         """Cache the facts of a run."""

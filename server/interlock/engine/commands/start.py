@@ -2,6 +2,7 @@
 
 Laws:
 - A start is durable before it is acknowledged.
+- A business key is free again from the end of its run on, also if that end isn't in the run's row yet.
 - The process that accepts a start drives the run if it has room; otherwise a process that has room does (`takeover`).
 
 Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions".
@@ -10,7 +11,7 @@ Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions"
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from interlock.auth import Principal, Verb, may
@@ -23,23 +24,43 @@ from interlock.engine.commands.requests import as_before
 from interlock.engine.commands.runs import Facts
 from interlock.engine.driving.pool import FIRST_EPOCH
 from interlock.engine.work.sessions import own_session
-from interlock.store.port import IdempotencyKey, NewRun
+from interlock.store.port import IdempotencyKey, KeyTaken, NamespaceFull, NewRun, Outcome
 from interlock.workflow.program import Program, RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import StartWorkflow
 from interlock_protocol.namespaces import home_of
+from interlock_protocol.types import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a run begins that repeats another.
+
+    Args:
+        retried_from: the run that failed.
+        place: the state in which it did, with the data that it had, and the input: `{state, data, input?}`.
+    """
+
+    retried_from: str
+    place: JsonObject
 
 
 async def start(
-    context: Context, principal: Principal, message: StartWorkflow, key: IdempotencyKey | None = None
+    context: Context,
+    principal: Principal,
+    message: StartWorkflow,
+    key: IdempotencyKey | None = None,
+    origin: Origin | None = None,
 ) -> Accepted:
     """Accept a run durably and drive it.
 
     Args:
         key: instead of the message's own.
+        origin: where it begins, if it repeats another.
 
     Raises:
-        Refusal: `forbidden`, `workflow_not_found`, `workflow_mismatch`, `invalid_input`, `conflict` or `unavailable`.
+        Refusal: `forbidden`, `workflow_not_found`, `workflow_mismatch`, `invalid_input`, `conflict`,
+            `business_key_taken`, `namespace_quota_exceeded` or `unavailable`.
     """
     owner = _user_of(principal, message)
     place = Facts.of_new(principal.account, message.namespace or home_of(owner), owner)
@@ -48,9 +69,9 @@ async def start(
     program = await or_unavailable(_asked_for(context, message, principal.account))
     if context.log.is_away:  # the store could keep it, but nobody knows when it would begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
-    run = _new_run(context, place, message, program)
+    run = _new_run(context, place, message, program, origin)
     key = key or key_of(principal, message)
-    earlier = await or_unavailable(context.store.create_run(run, key))
+    earlier = await _create(context, principal, run, key)
     if earlier is not None and key is not None:
         return await as_before(context, earlier, principal, key)
     context.traces.remember(run.run_id)
@@ -60,7 +81,12 @@ async def start(
         "version": run.version,
         "session_id": run.session_id,
     }
-    context.runs.remember(replace(place, **named, created_at=run.created_at))
+    of_row: dict[str, Any] = {
+        "created_at": run.created_at,
+        "business_key": run.business_key,
+        "retried_from": run.retried_from,
+    }
+    context.runs.remember(replace(place, **named, **of_row))
     context.pool.begin(
         RunState(
             **named,
@@ -69,9 +95,43 @@ async def start(
             fingerprint=run.fingerprint,
             account=run.account,
             namespace=run.namespace,
+            origin=run.origin,
         )
     )
     return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)
+
+
+async def _create(context: Context, principal: Principal, run: NewRun, key: IdempotencyKey | None) -> Outcome | None:
+    """Commit the run; return what the key stands for, if it was used before."""
+    made = await or_unavailable(context.store.create_run(run, key))
+    if isinstance(made, KeyTaken) and await _has_ended(context, made.run_id):
+        made = await or_unavailable(context.store.create_run(run, key))
+    if isinstance(made, KeyTaken):
+        raise await _key_taken(context, principal, made.run_id)
+    if isinstance(made, NamespaceFull):
+        sentence = f"The namespace {run.namespace!r} has {made.most} active instances, the most that it may; end some."
+        raise Refusal(ErrorCode.NAMESPACE_QUOTA_EXCEEDED, sentence)
+    return made
+
+
+async def _has_ended(context: Context, run_id: str) -> bool:
+    """Return True if a run has ended, and write that into its row, in case its owner is about to, or has died."""
+    head = await or_unavailable(context.log.head(run_id))
+    if head is None or not head.status.is_final:
+        return False
+    await or_unavailable(context.pool.settle_ended(run_id))
+    return True
+
+
+async def _key_taken(context: Context, principal: Principal, run_id: str) -> Refusal:
+    sentence = "Another active run of this workflow has this business key; use that one, or wait for its end."
+    try:
+        await context.runs.readable(principal, run_id)
+    except Refusal as refusal:
+        if refusal.code is not ErrorCode.RUN_NOT_FOUND:
+            raise
+        return Refusal(ErrorCode.BUSINESS_KEY_TAKEN, sentence)
+    return Refusal(ErrorCode.BUSINESS_KEY_TAKEN, sentence, details={"run_id": run_id}, run_id=run_id)
 
 
 async def _asked_for(context: Context, message: StartWorkflow, account: str) -> Program:
@@ -89,8 +149,9 @@ async def _asked_for(context: Context, message: StartWorkflow, account: str) -> 
     )
 
 
-def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program) -> NewRun:
+def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program, origin: Origin | None) -> NewRun:
     run_id = f"{program.run_prefix}{uuid.uuid4().hex}"
+    given = program.checked_input(message.message)
     return NewRun(
         run_id=run_id,
         workflow_id=program.id,
@@ -98,10 +159,14 @@ def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Pr
         fingerprint=program.fingerprint,
         session_id=message.session_id or own_session(run_id),
         user_id=place.user_id,
-        input=program.checked_input(message.message),
+        input=given,
         created_at=context.clock.now_ms(),
         account=place.account,
         namespace=place.namespace,
+        business_key=message.business_key or program.business_key_of(given, place.namespace, run_id),
+        retried_from=None if origin is None else origin.retried_from,
+        origin=None if origin is None else origin.place,
+        most_active=context.most_instances if program.makes_instances else None,
     )
 
 

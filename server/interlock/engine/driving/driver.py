@@ -6,6 +6,8 @@ Laws:
 - Every append carries the run's generation. If the head refuses it, the driver stops at once and writes nothing more
   about the run.
 - A run of many branches is processed in slices, between which other tasks can run.
+- A run that waits only for a time takes no place here: if that is more than `SHORT_WAIT_MS` away, the run is settled
+  and released, asleep, and its timer wakes it.
 - It releases a run only after writing its row, and only if its log hasn't grown since. When the process stops, the
   driver lets running steps end, begins no others, and hands the run over.
 
@@ -38,7 +40,7 @@ from interlock.secrets.port import Vault
 from interlock.store.port import Settlement, Store, StoreUnavailable
 from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
-from interlock.workflow.program import Advance, Draft, Path, Program, RunState, Work
+from interlock.workflow.program import FOR_GOOD, Advance, Draft, Lifetimes, Path, Program, RunState, Work
 from interlock_protocol.types import RunStatus
 from interlock_protocol.values import NotWire
 
@@ -55,6 +57,9 @@ AWAY_SECONDS = 0.5
 
 SLICE = 256
 """How many events are made, or pieces of work begun, before other tasks can run."""
+
+SHORT_WAIT_MS = 5_000
+"""How long a wait may be that is waited for here: to settle and load a run costs more than its place for so long."""
 
 SOON_SECONDS = 0.25
 """How long a run must be running before its row, and the change feed, show RUNNING, what is pending, its errors."""
@@ -90,6 +95,7 @@ class Ports:
     expressions: Expressions = field(default_factory=Expressions)
     logic: LogicRunners = field(default_factory=LogicRunners)
     max_log_events: int | None = None
+    lifetimes: Lifetimes = FOR_GOOD
     threads: Threads = field(default_factory=Threads)
 
 
@@ -113,7 +119,7 @@ class Driver:
         self.log = ports.log
         self.store = ports.store
         self.clock = ports.clock
-        self._max_log_events = ports.max_log_events
+        self._max_log_events, self._lifetimes = ports.max_log_events, ports.lifetimes
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
         self._outbox = ports.outbox
@@ -225,13 +231,21 @@ class Driver:
                 # What was emitted while another writer's end was read isn't in the log: the next write finds out.
                 if not self.writer.has_drafts and await self._let_go():
                     return
-            elif not self._awake.is_set():
-                if self.state.requirements:
-                    self._on_pause(self.state)
-                await self.sessions.save(self.state)
-                await self._start(look.work)
-                self._give_up_work(look)
-                await self._wait(look.wake_at)
+            elif not self._awake.is_set() and await self._carry_on(look):
+                return
+
+    async def _carry_on(self, look: Advance) -> bool:
+        """Begin the work that is needed, and wait for news; or, if there is only a time to wait for, sleep. Return True
+        if the run was released."""
+        if self._may_sleep(look):
+            return await self._let_go(wake_at=look.wake_at)
+        if self.state.requirements:
+            self._on_pause(self.state)
+        await self.sessions.save(self.state)
+        await self._start(look.work)
+        self._give_up_work(look)
+        await self._wait(look.wake_at)
+        return False
 
     def _look_at_fault(self) -> None:
         """Raise the failure of a piece of work that couldn't be logged as its error."""
@@ -242,6 +256,11 @@ class Driver:
     def _is_stuck(self, look: Advance) -> bool:
         """Return True if nothing can go on without a person."""
         return not (self.state.status.is_final or look.work or self._tasks or look.wake_at is not None)
+
+    def _may_sleep(self, look: Advance) -> bool:
+        """Return True if the run waits for a time that is far enough away, and nothing of it is at work here."""
+        is_idle = not (look.work or self._tasks or self._given_up or self._threads.of(self.state.run_id))
+        return is_idle and look.wake_at is not None and look.wake_at - self.clock.now_ms() > SHORT_WAIT_MS
 
     async def _write(self) -> None:
         """Append everything that was emitted, in one batch: what begins next together with what led to it."""
@@ -348,14 +367,18 @@ class Driver:
         self._told_of_pauses()
         return await self._let_go()
 
-    async def _let_go(self) -> bool:
-        """Write the row, then release; return False if the log has grown meanwhile and the run goes on here."""
+    async def _let_go(self, *, wake_at: int | None = None) -> bool:
+        """Write the row, then release; return False if the log has grown meanwhile and the run goes on here.
+
+        Args:
+            wake_at: the time that the run waits for, if it sleeps.
+        """
         self._settle_no_more()
         if self._settling is not None:
             await self._settling
             self._settling = None
         await self.sessions.save(self.state)
-        settlement = settlement_of(self.state, self.clock.now_ms(), with_snapshot=True)
+        settlement = self._standing(with_snapshot=True, wake_at=wake_at)
         await self.store.settle(settlement)
         forget_told(self.state, settlement)
         if settlement.snapshot is None:  # only the log has the state: don't trim it
@@ -365,13 +388,26 @@ class Driver:
         if self.state.status.is_final:
             return True
         refused = await self.log.release(
-            self.state.run_id, self.writer.generation, expect_next=self.writer.durable_next
+            self.state.run_id,
+            self.writer.generation,
+            expect_next=self.writer.durable_next,
+            asleep=wake_at is not None,
         )
         if refused is None or refused.reason is not Reason.TAIL_MOVED:
             return True
         self._settle_in(SOON_SECONDS)
         await self.writer.catch_up()
         return False
+
+    def _standing(self, *, with_snapshot: bool, wake_at: int | None = None, logged: int | None = None) -> Settlement:
+        return settlement_of(
+            self.state,
+            self.clock.now_ms(),
+            with_snapshot=with_snapshot,
+            wake_at=wake_at,
+            lifetimes=self._lifetimes,
+            logged=logged,
+        )
 
     async def _hand_over(self) -> None:
         """On shutdown, write which steps are interrupted, and release the run to its next owner."""
@@ -419,9 +455,8 @@ class Driver:
         if self._settling is not None and not self._settling.done():
             self._settle_in(SOON_SECONDS)
         elif self.state.status is RunStatus.RUNNING:
-            state, logged = self.state, self.writer.durable_next
-            running = settlement_of(state, self.clock.now_ms(), with_snapshot=False, logged=logged)
-            self._settling = asyncio.create_task(self._settle(state, running))
+            running = self._standing(with_snapshot=False, logged=self.writer.durable_next)
+            self._settling = asyncio.create_task(self._settle(self.state, running))
 
     async def _settle(self, state: RunState, settlement: Settlement) -> None:
         try:

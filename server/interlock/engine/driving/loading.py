@@ -83,5 +83,6 @@ def first_state(row: Run) -> RunState:
         fingerprint=row.fingerprint,
         account=row.account,
         namespace=row.namespace,
+        origin=row.origin,
         epoch=max(row.epoch, 1),
     )

@@ -26,7 +26,7 @@ from interlock.engine.driving.rows import audit_of, settlement_of
 from interlock.engine.driving.writer import LogShorter, OwnershipLost, fold_batch
 from interlock.engine.work.sessions import Sessions
 from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
-from interlock.store.port import StoreUnavailable
+from interlock.store.port import Settlement, StoreUnavailable
 from interlock.telemetry import log_context as about
 from interlock.workflow.program import REDUCER_VERSION, Program, RunState, UnreadableRun
 from interlock_protocol.types import RunStatus
@@ -355,7 +355,7 @@ class Pool:
             head = await self.log.head(state.run_id)
             if head is not None and head.reducer > REDUCER_VERSION:
                 raise UnreadableRun(f"Run {state.run_id} needs version {head.reducer} of the reducer.")
-            waits = settlement_of(state, self.ports.clock.now_ms(), with_snapshot=False)
+            waits = self.standing_of(state, with_snapshot=False)
             await self.store.settle(replace(waits, status=RunStatus.RUNNING))
 
     async def settle_ended(self, run_id: str) -> None:
@@ -363,8 +363,13 @@ class Pool:
         state = await self.fresh_state(run_id)
         if state is not None and state.status.is_final:
             await Sessions(self.store, state).save(state)
-            await self.store.settle(settlement_of(state, self.ports.clock.now_ms(), with_snapshot=True))
+            await self.store.settle(self.standing_of(state, with_snapshot=True))
             await self.log.archive(run_id)
+
+    def standing_of(self, state: RunState, *, with_snapshot: bool) -> Settlement:
+        """A run's standing, for its row."""
+        now, lifetimes = self.ports.clock.now_ms(), self.ports.lifetimes
+        return settlement_of(state, now, with_snapshot=with_snapshot, lifetimes=lifetimes)
 
     # ── States ──────────────────────────────────────────────────────────────────────────────────────────
 

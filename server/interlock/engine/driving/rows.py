@@ -8,8 +8,10 @@ from interlock.store.ports.decisions import Decision
 from interlock.store.ports.errors import FoundError
 from interlock.store.ports.runs import Settlement, Snapshot
 from interlock.workflow.program import (
+    FOR_GOOD,
     REDUCER_VERSION,
     Decided,
+    Lifetimes,
     Part,
     Requirement,
     Resolution,
@@ -102,11 +104,21 @@ def snapshot_of(state: RunState) -> Snapshot | None:
     raise fault
 
 
-def settlement_of(state: RunState, now: int, *, with_snapshot: bool, logged: int | None = None) -> Settlement:
+def settlement_of(
+    state: RunState,
+    now: int,
+    *,
+    with_snapshot: bool,
+    wake_at: int | None = None,
+    lifetimes: Lifetimes = FOR_GOOD,
+    logged: int | None = None,
+) -> Settlement:
     """The run's current standing, for its row in the store.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
+        wake_at: the time that a sleeping run waits for.
+        lifetimes: after what time without a change it is to be looked at.
         logged: the index after the last event that is in the log, if not all that the state has is.
 
     Raises:
@@ -115,6 +127,7 @@ def settlement_of(state: RunState, now: int, *, with_snapshot: bool, logged: int
     snapshot = snapshot_of(state) if with_snapshot else None
     waiting = list(state.requirements.values())
     pending = tuple(_summary(each) for each in waiting)
+    dues = (next_timer(state), wake_at, lifetimes.expires_at(state))
     named = {name for each in waiting for name in each.facts.get("assignees", ())}
     return Settlement(
         run_id=state.run_id,
@@ -125,7 +138,7 @@ def settlement_of(state: RunState, now: int, *, with_snapshot: bool, logged: int
         pending=pending,
         assignees=tuple(sorted(named)),
         snapshot=snapshot,
-        next_timer=next_timer(state),
+        next_timer=min((due for due in dues if due is not None), default=None),
         errors=tuple(_found(each) for each in state.errors if logged is None or each.index < logged),
     )
 

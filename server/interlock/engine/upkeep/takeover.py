@@ -64,10 +64,12 @@ class Takeover:
         log.on_ready(self._offered.set)
 
     async def resume(self) -> None:
-        """At the start of a process that is alone: resume every unfinished run, whatever its log's head says."""
+        """At the start of a process that is alone: resume every unfinished run that isn't asleep."""
         if self._is_alone:
             for run_id in dict.fromkeys([*await self._store.unfinished(), *await self._log.ownerless()]):
-                self._pool.dispatch(run_id)
+                head = await self._log.head(run_id)
+                if head is None or not head.asleep:  # a sleeping run was settled, and its timer wakes it
+                    self._pool.dispatch(run_id)
 
     async def renew(self, every: float) -> None:
         """Renew this process's leases every `every` seconds, forever, independently of the other loops."""

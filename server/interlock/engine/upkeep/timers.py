@@ -1,4 +1,4 @@
-"""Timeouts of requirements.
+"""Timeouts of requirements, and the times that sleeping runs wait for.
 
 Laws:
 - A timer is durable: it is in the run's log with the pause, and in the run's row while nobody drives the run. This
@@ -6,6 +6,7 @@ Laws:
 - One node takes a run whose timer is due, and the others leave the run alone for `HOLD_MS`. If that node dies, or lacks
   the run's definition, the next node that looks takes the run.
 - Firing is a command like a person's decision: its append has a condition, so a timeout fires once, however many try.
+- A run that sleeps is woken in the same way: nothing is due in it then but its own going on.
 - Time is the store's.
 
 Source: `docs/workflows.md`, "Timeouts".

@@ -26,6 +26,7 @@ class Code(StrEnum):
     WORKFLOW_NOT_PUBLISHED = "workflow_not_published"
     INSTANCE_NOT_HALTED = "instance_not_halted"
     INSTANCE_NOT_ACTIVE = "instance_not_active"
+    INSTANCE_NOT_FAILED = "instance_not_failed"
     THREAD_REQUIRED = "thread_required"
     DATA_TOO_LARGE = "data_too_large"
     CREDENTIAL_NOT_ACCEPTED = "credential_not_accepted"
@@ -48,6 +49,7 @@ class Code(StrEnum):
     NAME_TAKEN = "name_taken"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     NO_SECRETS_KEY = "no_secrets_key"
+    BUSINESS_KEY_TAKEN = "business_key_taken"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     RATE_LIMITED = "rate_limited"
@@ -70,6 +72,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.WORKFLOW_NOT_PUBLISHED: 400,
     Code.INSTANCE_NOT_HALTED: 400,
     Code.INSTANCE_NOT_ACTIVE: 400,
+    Code.INSTANCE_NOT_FAILED: 400,
     Code.THREAD_REQUIRED: 400,
     Code.DATA_TOO_LARGE: 400,
     Code.CREDENTIAL_NOT_ACCEPTED: 400,
@@ -92,6 +95,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.NAME_TAKEN: 409,
     Code.CONCURRENT_MODIFICATION: 409,
     Code.NO_SECRETS_KEY: 409,
+    Code.BUSINESS_KEY_TAKEN: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,
     Code.RATE_LIMITED: 429,
@@ -122,6 +126,8 @@ _CODE_OF: Final[Mapping[ErrorCode, Code]] = {
     ErrorCode.INVALID_DECISION: Code.INVALID_INPUT,
     ErrorCode.INVALID_TRANSITION: Code.INVALID_TRANSITION,
     ErrorCode.CONFLICT: Code.CONCURRENT_MODIFICATION,
+    ErrorCode.BUSINESS_KEY_TAKEN: Code.BUSINESS_KEY_TAKEN,
+    ErrorCode.NAMESPACE_QUOTA_EXCEEDED: Code.NAMESPACE_QUOTA_EXCEEDED,
     ErrorCode.UNAVAILABLE: Code.UNAVAILABLE,
     ErrorCode.INTERNAL: Code.INTERNAL_ERROR,
 }

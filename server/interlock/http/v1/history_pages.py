@@ -150,7 +150,9 @@ def _told(epoch: int, index: int, entry: Entry) -> JsonObject | None:
 def _shown(told: JsonObject, view: View | None) -> JsonObject:
     at = told["timestamp"]
     assert isinstance(at, int)
-    return {**told, "timestamp": shown(at), **({} if view is None else {"workflow_data": view.data})}
+    until = told.get("until")
+    times: JsonObject = {"timestamp": shown(at), **({"until": shown(until)} if isinstance(until, int) else {})}
+    return {**told, **times, **({} if view is None else {"workflow_data": view.data})}
 
 
 # ── Cursors and filters ─────────────────────────────────────────────────────────────────────────────────

@@ -27,6 +27,10 @@ class About(Protocol):
     def namespace(self) -> str: ...
     @property
     def created_at(self) -> int: ...
+    @property
+    def business_key(self) -> str | None: ...
+    @property
+    def retried_from(self) -> str | None: ...
 
 
 def instance(row: About, view: View) -> JsonObject:
@@ -37,6 +41,8 @@ def instance(row: About, view: View) -> JsonObject:
         "workflow_name": row.workflow_id,
         "version_id": row.version,
         "namespace": row.namespace,
+        "business_key": row.business_key,
+        "retried_from": row.retried_from,
         "status": view.status,
         "current_state": view.current_state,
         "workflow_data": view.data,
@@ -58,11 +64,13 @@ def detail(row: About, view: View) -> JsonObject:
 
 def summary(row: ListedRun, current_state: str | None) -> dict[str, Any]:
     """An instance in a list."""
+    beside = (("business_key", row.business_key), ("retried_from", row.retried_from))
     return {
         "id": row.run_id,
         "workflow_name": row.workflow_id,
         "version_id": row.version,
         "namespace": row.namespace,
+        **{name: value for name, value in beside if value is not None},
         "status": STATUS_OF[row.status],
         "current_state": current_state,
         "created_at": shown(row.created_at),

@@ -17,9 +17,13 @@ class _Asked(BaseModel):
 
 
 class CreateInstance(_Asked):
-    """What an instance begins with. Without a `namespace` it is in its owner's own."""
+    """What an instance begins with. Without a `namespace` it is in its owner's own.
+
+    No two active instances of a workflow have the same `business_key`; the definition may give one, too.
+    """
 
     namespace: Namespace | None = None
+    business_key: Name | None = None
     input: dict[str, JsonValue] = Field(default_factory=dict)
 
 
@@ -34,6 +38,10 @@ class ResumeInstance(_Asked):
     thread_id: Name | None = None
     halt_id: Name | None = None
     expected_state: Name | None = None
+
+
+class RetryInstance(_Asked):
+    """Nothing is asked."""
 
 
 class CancelInstance(_Asked):
@@ -67,12 +75,15 @@ class ThreadList(BaseModel):
 
 
 class Instance(Halt):
-    """An instance as it is now, and what it asks. `error` is `code: message`."""
+    """An instance as it is now, and what it asks. `error` is `code: message`; `retried_from` the failed instance that
+    it repeats."""
 
     id: str
     workflow_name: str
     version_id: str | None
     namespace: str
+    business_key: str | None = None
+    retried_from: str | None = None
     status: InstanceStatus
     current_state: str | None
     workflow_data: dict[str, JsonValue]
@@ -118,6 +129,8 @@ class InstanceSummary(BaseModel):
     workflow_name: str
     version_id: str | None
     namespace: str
+    business_key: str | None = None
+    retried_from: str | None = None
     status: InstanceStatus
     current_state: str | None
     created_at: str

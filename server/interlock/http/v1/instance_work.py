@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,7 @@ from pydantic_core import to_json
 from interlock.auth import Principal
 from interlock.engine.commands.idempotency import OneAtATime
 from interlock.engine.commands.runs import Facts
+from interlock.engine.engine import Origin
 from interlock.following.lists import seen_by
 from interlock.http.sse import ExpiredDuring, RunRequest, Streams, while_there
 from interlock.http.v1 import instance_bodies as bodies
@@ -31,7 +32,7 @@ from interlock.http.v1.bodies import MAX_INPUT_BYTES, invalid, too_large
 from interlock.http.v1.errors import ApiError, Code, not_there, refused
 from interlock.http.v1.frame import error_body
 from interlock.http.v1.idempotency import before, keep, key_of, reused
-from interlock.http.v1.instance_shapes import CreateInstance, InstanceStatus, ResumeInstance
+from interlock.http.v1.instance_shapes import CreateInstance, InstanceStatus, ResumeInstance, RetryInstance
 from interlock.http.v1.request_ids import request_id_of
 from interlock.http.v1.times import shown_or_none
 from interlock.http.v1.views import Views
@@ -113,6 +114,7 @@ class Instances:
         namespace: str | None,
         workflow_name: str | None,
         status: InstanceStatus | None,
+        business_key: str | None,
         limit: int,
         cursor: str | None,
     ) -> dict[str, Any]:
@@ -120,6 +122,7 @@ class Instances:
             seen_by(principal),
             workflow_id=workflow_name,
             namespace=namespace,
+            business_key=business_key,
             statuses=_STATUSES[status] if status is not None else frozenset(),
             id_prefix=_PREFIX,
             cursor=cursor,
@@ -152,14 +155,24 @@ class Instances:
         self, follows: RunRequest, waiting: Waiting, name: str, asked: CreateInstance, key: IdempotencyKey | None
     ) -> str:
         """Start the run and begin following it."""
-        engine = self._services().engine
         await self._check_startable(waiting.principal, name)
-        fields = {"action": "start-workflow", "workflow_id": name, "message": asked.input, "namespace": asked.namespace}
-        message = validated(StartWorkflow, fields)
+        fields = {"workflow_id": name, "message": asked.input, "namespace": asked.namespace}
+        return await self._start(follows, waiting, {**fields, "business_key": asked.business_key}, key)
+
+    async def _start(
+        self,
+        follows: RunRequest,
+        waiting: Waiting,
+        fields: Mapping[str, Any],
+        key: IdempotencyKey | None,
+        origin: Origin | None = None,
+    ) -> str:
+        engine = self._services().engine
+        message = validated(StartWorkflow, {"action": "start-workflow", **fields})
         assert isinstance(message, StartWorkflow)
         with tracing.action(message):
             try:
-                accepted = await engine.start(waiting.principal, message, key=key)
+                accepted = await engine.start(waiting.principal, message, key=key, origin=origin)
             except Refusal as refusal:
                 raise _not_created(refusal) from None
         cursor = follows.watch(accepted.run_id).cursor
@@ -236,6 +249,33 @@ class Instances:
         state, head = await runs.state(run_id), await runs.head_now(run_id)
         is_behind = (state.epoch, state.next_index) < (head.epoch, head.next_index)
         return await runs.state(run_id, fresh=True) if is_behind else state
+
+    # ── Retrying ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def retry(self, waiting: Waiting, instance_id: str, asked: RetryInstance) -> Response:
+        await self.facts(waiting.principal, instance_id)
+        key = key_of(waiting.request, waiting.principal, waiting.key, asked)
+        again = partial(self._begin_again, waiting=waiting, instance_id=instance_id, key=key)
+        return await self._once(waiting, key, 201, again)
+
+    async def _begin_again(
+        self, follows: RunRequest, *, waiting: Waiting, instance_id: str, key: IdempotencyKey | None
+    ) -> str:
+        place = (await self.view(instance_id)).failed_at
+        row = await self._services().store.run(instance_id)
+        if row is None:
+            raise _no_instance(instance_id)
+        if place is None:
+            sentence = "Only an instance that has failed, and whose events are kept, can be retried."
+            raise ApiError(Code.INSTANCE_NOT_FAILED, sentence)
+        fields = {
+            "workflow_id": row.workflow_id,
+            "message": row.input,
+            "namespace": row.namespace,
+            "version": row.version,
+            "business_key": row.business_key,
+        }
+        return await self._start(follows, waiting, fields, key, Origin(row.run_id, place))
 
     # ── Cancelling ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -348,6 +388,9 @@ def _not_created(refusal: Refusal) -> ApiError:
             return reused()
         case ErrorCode.INVALID_MESSAGE:
             return refused(refusal, Code.INVALID_INPUT)
+        case ErrorCode.BUSINESS_KEY_TAKEN:
+            details = None if refusal.run_id is None else {"instance_id": refusal.run_id}
+            return ApiError(Code.BUSINESS_KEY_TAKEN, refusal.message, details)
         case _:
             return refused(refusal)
 

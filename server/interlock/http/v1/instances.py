@@ -27,6 +27,7 @@ from interlock.http.v1.instance_shapes import (
     InstanceList,
     InstanceStatus,
     ResumeInstance,
+    RetryInstance,
     ThreadList,
 )
 from interlock.http.v1.instance_work import Instances, Waiting
@@ -56,6 +57,18 @@ CREATED: Final[Answers] = answers(
     Code.WORKFLOW_NOT_FOUND,
     Code.WORKFLOW_NOT_PUBLISHED,
     Code.NAMESPACE_QUOTA_EXCEEDED,
+    Code.BUSINESS_KEY_TAKEN,
+    status=201,
+)
+RETRIED: Final[Answers] = answers(
+    Instance,
+    *_INPUT,
+    Code.INSTANCE_NOT_FOUND,
+    Code.INSTANCE_NOT_FAILED,
+    Code.VERSION_NOT_FOUND,
+    Code.WORKFLOW_NOT_FOUND,
+    Code.NAMESPACE_QUOTA_EXCEEDED,
+    Code.BUSINESS_KEY_TAKEN,
     status=201,
 )
 RESUMED: Final[Answers] = answers(Instance, *_RESUMED, Code.THREAD_REQUIRED, Code.THREAD_NOT_FOUND)
@@ -92,6 +105,24 @@ def _add_creating(router: APIRouter, instances: Instances, creator: Any) -> None
         """Begin an instance of a published workflow; the answer comes when it halts or has ended."""
         asked = await read_body(request, CreateInstance)
         return await instances.create(Waiting(request, principal, key, wait(request, prefer)), name, asked)
+
+    @router.post(
+        INSTANCE + "/retry",
+        operation_id="retryInstance",
+        status_code=201,
+        responses=RETRIED,
+        openapi_extra=body(RetryInstance, required=False),
+    )
+    async def retry(
+        request: Request,
+        principal: creator,
+        instance_id: Name,
+        key: IdempotencyHeader = None,
+        prefer: PreferHeader = None,
+    ) -> Response:
+        """Begin a new instance in the state in which one failed, with the data that it had, of the same version."""
+        asked = await read_body(request, RetryInstance)
+        return await instances.retry(Waiting(request, principal, key, wait(request, prefer)), instance_id, asked)
 
 
 def _add_resuming(router: APIRouter, instances: Instances, writer: Any) -> None:
@@ -150,11 +181,13 @@ def _add_reading(router: APIRouter, instances: Instances, reader: Any) -> None:
         namespace: Namespace | None = None,
         workflow_name: Name | None = None,
         status: InstanceStatus | None = None,
+        business_key: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> Response:
         """The instances that one may read, the newest first."""
-        return answer(await instances.listed(principal, namespace, workflow_name, status, limit, cursor))
+        which = (namespace, workflow_name, status, business_key)
+        return answer(await instances.listed(principal, *which, limit, cursor))
 
     @router.get(INSTANCE, operation_id="getInstance", responses=answers(InstanceDetail, Code.INSTANCE_NOT_FOUND))
     async def instance(principal: reader, instance_id: Name) -> Response:

@@ -54,10 +54,16 @@ else
   redis.call('HSET', KEYS[1], 'recent', cmsgpack.pack(recent))
 end
 
-local changed = status and status ~= head.status
+local woken, changed = is_asleep(head), status and status ~= head.status
+if woken then
+  head.asleep = 0
+  redis.call('HSET', KEYS[1], 'asleep', 0)
+end
 if changed then
   head.status = status
   redis.call('HSET', KEYS[1], 'status', status)
+end
+if changed or woken then
   index(head, run_id, KEYS[3], KEYS[4], KEYS[5], KEYS[6])
 end
 

@@ -7,7 +7,8 @@ local before = load_head(KEYS[1])
 if before and before.epoch >= epoch then return 0 end
 
 redis.call('DEL', KEYS[1], KEYS[2])
-local head = { epoch = epoch, first = first, next = first, status = status, owner = '', generation = generation }
+local head = { epoch = epoch, first = first, next = first, status = status, owner = '', generation = generation,
+  asleep = 0 }
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'first', first, 'next', first, 'status', status, 'owner', '',
   'generation', generation, 'pending', #pending > 0 and cmsgpack.pack(pending) or '', 'reducer', needed)
 index(head, run_id, KEYS[3], KEYS[4], KEYS[5], KEYS[6])

@@ -11,7 +11,7 @@ local head = load_head(KEYS[1])
 if not head then
   if not epoch then return { now, 'no_run' } end
   head = { epoch = epoch, next = 0, status = 'PENDING', owner = '', generation = 0, pending = '', first = 0,
-    reducer = 0 }
+    reducer = 0, asleep = 0 }
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'next', 0, 'status', head.status)
 end
 if head.reducer > reducer then return { now, 'too_new', dump_head(head, KEYS[4]) } end

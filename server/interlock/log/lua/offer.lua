@@ -8,7 +8,7 @@ if head then
   redis.call('PUBLISH', channel, run_id)
   return
 end
-head = { epoch = epoch, next = 0, status = 'PENDING', owner = '', generation = 0 }
+head = { epoch = epoch, next = 0, status = 'PENDING', owner = '', generation = 0, asleep = 0 }
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'next', 0, 'status', head.status, 'owner', '', 'generation', 0)
 index(head, run_id, KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 redis.call('PUBLISH', channel, run_id)

@@ -24,7 +24,9 @@ from .keys import IdempotencyKey, Outcome
 class NewRun:
     """An accepted run that has not begun. `created_at` is in milliseconds since 1970.
 
-    `namespace` is the run's namespace in its account; '' is its owner's own.
+    `namespace` is the run's namespace in its account; '' is its owner's own. `business_key` is what the run is about:
+    no two active runs of a workflow of an account have the same. `retried_from` is the failed run that it repeats, and
+    `origin` where it begins. `most_active` is how many active instances its namespace may have; None means any number.
     """
 
     run_id: str
@@ -37,6 +39,24 @@ class NewRun:
     created_at: int
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
+    business_key: str | None = None
+    retried_from: str | None = None
+    origin: JsonObject | None = None
+    most_active: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """A run wasn't created: another active run of its workflow has its business key."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceFull:
+    """A run wasn't created: its namespace has as many active instances as it may."""
+
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +82,16 @@ class ListedRun:
     next_timer: int | None = None
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
+    business_key: str | None = None
+    retried_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(ListedRun):
-    """The row of a run, including its input, which may be large."""
+    """The row of a run, including its input and its origin, which may be large."""
 
     input: JsonValue
+    origin: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +141,7 @@ class RunFilter:
     workflow_id: str | None = None
     session_id: str | None = None
     namespace: str | None = None
+    business_key: str | None = None
     statuses: frozenset[RunStatus] = frozenset()
     id_prefix: str | None = None
     cursor: str | None = None
@@ -155,8 +179,15 @@ class Census:
 class Runs(Protocol):
     """All runs."""
 
-    async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
-        """Commit a PENDING run; or, if the key was used within 24 hours, only return its `Outcome`."""
+    async def create_run(
+        self, run: NewRun, key: IdempotencyKey | None = None
+    ) -> Outcome | KeyTaken | NamespaceFull | None:
+        """Commit a PENDING run; or write nothing, and return why: the key's `Outcome` if it was used within 24 hours,
+        `KeyTaken`, `NamespaceFull`.
+
+        The number of active instances is counted up to the bound, no further. On several nodes at once, it may be
+        exceeded by as many as are created at the same moment; a business key is never taken twice.
+        """
 
     async def run(self, run_id: str) -> Run | None:
         """The row of one run."""

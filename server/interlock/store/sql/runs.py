@@ -8,10 +8,21 @@ from itertools import pairwise
 
 from pydantic_core import from_json
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from interlock.store.compiled import Compiled
 from interlock.store.ports.keys import IdempotencyKey, Outcome
-from interlock.store.ports.runs import Census, NewRun, Run, RunFilter, RunPage, Settlement, Snapshot
+from interlock.store.ports.runs import (
+    Census,
+    KeyTaken,
+    NamespaceFull,
+    NewRun,
+    Run,
+    RunFilter,
+    RunPage,
+    Settlement,
+    Snapshot,
+)
 from interlock.store.statements import runs as sql
 from interlock.store.writes import NOTHING_PENDING, Parameters
 from interlock_protocol.namespaces import home_of
@@ -24,22 +35,38 @@ from .pages import page_of, place_of
 from .rows import listed_values, rows_of, text_of
 
 _RUN = Compiled(sql.RUN)
+_GUARD = Compiled(sql.GUARD)
 _RUN_COLUMNS = tuple(sql.RUN.selected_columns.keys())
 
 
 class SqlRuns(SqlOlderRows):
     """`Runs`."""
 
-    async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
-        earlier = await self._write(partial(self._create_run, run, key), one_statement=True)
-        self._tell()
-        return earlier
+    async def create_run(
+        self, run: NewRun, key: IdempotencyKey | None = None
+    ) -> Outcome | KeyTaken | NamespaceFull | None:
+        while True:
+            try:
+                refused = await self._write(partial(self._create_run, run, key), one_statement=True)
+            except IntegrityError:
+                if run.business_key is None:
+                    raise
+                continue  # in PostgreSQL another one took the key meanwhile: now it is seen
+            self._tell()
+            return refused
 
     async def run(self, run_id: str) -> Run | None:
         return await self._read(partial(_run, run_id), one_statement=True)
 
     async def runs(self, which: RunFilter) -> RunPage:
-        filters = which.workflow_id or which.session_id or which.namespace or which.statuses or which.or_assignees
+        filters = (
+            which.workflow_id
+            or which.session_id
+            or which.namespace
+            or which.business_key
+            or which.statuses
+            or which.or_assignees
+        )
         read = partial(_page, which, place_of(which.cursor))
         if which.namespace or which.or_namespaces:
             return await self._listed(read, long=bool(filters))
@@ -69,8 +96,14 @@ class SqlRuns(SqlOlderRows):
     async def census(self, before: Sequence[int]) -> Census:
         return await self._read(partial(_census, before), long=True)
 
-    def _create_run(self, run: NewRun, key: IdempotencyKey | None, connection: Connection) -> Outcome | None:
+    def _create_run(
+        self, run: NewRun, key: IdempotencyKey | None, connection: Connection
+    ) -> Outcome | KeyTaken | NamespaceFull | None:
         row = _new_row(run)
+        refused = _refused(run, row, connection)
+        if refused is not None:
+            earlier = None if key is None else outcome(key.account, key.user_id, key.key, self._clock(), connection)
+            return earlier or refused
         if key is None:
             self._writes.create_run(connection, row)
         elif not self._writes.create_run_once(connection, row, key_row(key, run.run_id, self._clock())):
@@ -90,13 +123,31 @@ class SqlRuns(SqlOlderRows):
             keep_errors(self._writes, connection, settlement.run_id, settlement.errors)
 
 
+def _refused(run: NewRun, row: Parameters, connection: Connection) -> KeyTaken | NamespaceFull | None:
+    """Why a run can't be created beside those that are active."""
+    if run.business_key is None and run.most_active is None:
+        return None
+    asked = {
+        "in_account": run.account,
+        "in_namespace": row["namespace"],
+        "of_workflow": run.workflow_id,
+        "of_business_key": run.business_key,
+        "at_most": run.most_active or 0,
+    }
+    ((taken, active),) = _GUARD.rows(connection, asked)
+    if taken is not None:
+        return KeyTaken(taken)
+    return NamespaceFull(run.most_active) if run.most_active is not None and active >= run.most_active else None
+
+
 def _run(run_id: str, connection: Connection) -> Run | None:
     rows = _RUN.rows(connection, {"of_run": run_id})
     if not rows:
         return None
     values = dict(zip(_RUN_COLUMNS, rows[0], strict=True))
     given, assignees = from_json(values.pop("input")), from_json(values.pop("assignees") or "[]")
-    return Run(**listed_values(values, tuple(assignees)), input=given)
+    origin = from_json(values.pop("origin") or "null")
+    return Run(**listed_values(values, tuple(assignees)), input=given, origin=origin)
 
 
 def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connection) -> RunPage:
@@ -109,6 +160,7 @@ def _page(which: RunFilter, before: tuple[int, str] | None, connection: Connecti
         workflow_id=which.workflow_id,
         session_id=which.session_id,
         namespace=which.namespace,
+        business_key=which.business_key,
         statuses=frozenset(which.statuses),
         id_prefix=which.id_prefix,
         before=before,
@@ -170,6 +222,9 @@ def _new_row(run: NewRun) -> Parameters:
         "next_timer": None,
         "account": run.account,
         "namespace": run.namespace or home_of(run.user_id),
+        "business_key": run.business_key,
+        "retried_from": run.retried_from,
+        "origin": None if run.origin is None else text_of(run.origin),
     }
 
 

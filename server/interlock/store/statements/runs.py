@@ -28,7 +28,17 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.functions import FunctionElement
 
-from interlock.store.tables import ELSEWHERE, ENDED, PAUSED, UNFINISHED, run_assignees, runs, snapshots
+from interlock.store.tables import (
+    ACTIVE_INSTANCE,
+    ACTIVE_KEYED,
+    ELSEWHERE,
+    ENDED,
+    PAUSED,
+    UNFINISHED,
+    run_assignees,
+    runs,
+    snapshots,
+)
 from interlock_protocol.types import FINAL_STATUSES, RunStatus
 
 from .owned import home_beside, owned, parted
@@ -51,6 +61,8 @@ LISTED_COLUMNS = (
     runs.c.next_timer,
     runs.c.account,
     runs.c.namespace,
+    runs.c.business_key,
+    runs.c.retried_from,
 )
 ASSIGNEES = (
     select(run_assignees.c.run_id, run_assignees.c.assignee)
@@ -77,10 +89,32 @@ def _run() -> Select[Any]:
     named = select(run_assignees.c.assignee).where(run_assignees.c.run_id == OF_RUN)
     in_order = named.order_by(run_assignees.c.assignee).subquery()
     assignees = select(_JsonList(in_order.c.assignee)).scalar_subquery().label("assignees")
-    return select(*LISTED_COLUMNS, runs.c.input, assignees).where(runs.c.run_id == OF_RUN)
+    return select(*LISTED_COLUMNS, runs.c.input, runs.c.origin, assignees).where(runs.c.run_id == OF_RUN)
 
 
 RUN = _run()
+
+
+def _guard() -> Select[Any]:
+    """The active run with a business key, and how many active instances a namespace has, up to a number."""
+    account = runs.c.account == bindparam("in_account", type_=Text)
+    taken = select(runs.c.run_id).where(
+        account,
+        runs.c.workflow_id == bindparam("of_workflow", type_=Text),
+        runs.c.business_key == bindparam("of_business_key", type_=Text),
+        text(ACTIVE_KEYED),
+    )
+    active = (
+        select(literal_column("1"))
+        .where(account, runs.c.namespace == bindparam("in_namespace", type_=Text), text(ACTIVE_INSTANCE))
+        .limit(AT_MOST)
+        .subquery()
+    )
+    count = select(func.count()).select_from(active).scalar_subquery()
+    return select(taken.scalar_subquery().label("taken"), count.label("active"))
+
+
+GUARD = _guard()
 UNFINISHED_RUNS = select(runs.c.run_id).where(text(UNFINISHED)).order_by(runs.c.created_at, runs.c.run_id)
 ENDED_RUNS = (
     select(runs.c.created_at, runs.c.run_id)
@@ -173,13 +207,19 @@ def list_runs(
     workflow_id: str | None,
     session_id: str | None,
     namespace: str | None,
+    business_key: str | None,
     statuses: frozenset[str],
     id_prefix: str | None,
     before: tuple[int, str] | None,
     limit: int,
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the run at `before`."""
-    equal = ((runs.c.workflow_id, workflow_id), (runs.c.session_id, session_id), (runs.c.namespace, namespace))
+    equal = (
+        (runs.c.workflow_id, workflow_id),
+        (runs.c.session_id, session_id),
+        (runs.c.namespace, namespace),
+        (runs.c.business_key, business_key),
+    )
     filtered = select(*LISTED_COLUMNS).where(*(column == value for column, value in equal if value is not None))
     if statuses:
         filtered = filtered.where(_of_status(statuses))

@@ -164,7 +164,19 @@ class Withdraw:
     outcome: Outcome = OPEN
 
 
-Move: TypeAlias = Say | Evaluate | AskAboutOutput | Skip | Fail | Withdraw | Outcome
+@dataclass(frozen=True, slots=True)
+class ByTheClock:
+    """The move depends on the time, and on the container's input: ask `by_the_clock`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Wait until this time, in milliseconds since 1970; then the container has completed, without content."""
+
+    time: int
+
+
+Move: TypeAlias = Say | Evaluate | AskAboutOutput | Skip | Fail | Withdraw | ByTheClock | Until | Outcome
 """What comes next in a container. An outcome is the container's own: open, or one that it passes on."""
 
 
@@ -199,7 +211,7 @@ class Scope:
 
     `schema` is the model that `input` is an instance of, if one is declared. In a state machine, `data` is the
     machine's, and `context` what its paths may name of the run. `feedback` and `previous_output` are set when an output
-    was sent back.
+    was sent back. `origin` is where a run begins that repeats another.
     """
 
     input: JsonValue
@@ -211,6 +223,7 @@ class Scope:
     max_iterations: int | None = None
     feedback: str | None = None
     previous_output: JsonValue = None
+    origin: JsonObject | None = None
 
     def after(self, content: Any) -> Scope:
         """The same scope after a node with this content; unchanged if the content is MISSING."""
@@ -276,6 +289,10 @@ class Container(Generic[O]):
 
     def next(self, own: O, inside: Inside) -> Move:
         """Return the next move of a container that has begun."""
+        raise NotImplementedError
+
+    def by_the_clock(self, own: O, given: Scope, now: int) -> Move:
+        """Return the move that depends on the time, in milliseconds since 1970, and on the container's input."""
         raise NotImplementedError
 
     def concluded(self, own: O, task: str, result: Any) -> Move:

@@ -7,7 +7,7 @@ from typing import Any
 
 from interlock.workflow.containers.condition import Condition
 from interlock.workflow.containers.loop import Loop
-from interlock.workflow.containers.machine import Halt, Machine, Thread
+from interlock.workflow.containers.machine import Halt, Machine, Thread, Waiting
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.port import Container, Fold
 from interlock.workflow.containers.race import Race
@@ -28,6 +28,7 @@ CONTAINERS: tuple[type[Container[Any]], ...] = (
     Machine,
     Thread,
     Halt,
+    Waiting,
 )
 
 KINDS: Mapping[str, type[Container[Any]]] = {kind.kind: kind for kind in CONTAINERS}

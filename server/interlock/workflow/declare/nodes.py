@@ -178,6 +178,8 @@ class Workflow:
         input_schema: the model of `message`; each step gets the message as an instance of it.
         accepts: the JSON Schema of `message` instead, an object; each step gets the message as it is.
         ai_guidance: what a program that chooses among workflows should know; lists tell it.
+        business_key: a text with templates of `input` and `context`: what a run is about. No two active runs have the
+            same.
 
     Raises:
         DeclarationError: the workflow is misdeclared.
@@ -192,6 +194,7 @@ class Workflow:
     input_schema: type[BaseModel] | None
     accepts: JsonObject | None
     ai_guidance: str | None
+    business_key: str | None
 
     def __init__(
         self,
@@ -204,6 +207,7 @@ class Workflow:
         input_schema: type[BaseModel] | None = None,
         accepts: JsonObject | None = None,
         ai_guidance: str | None = None,
+        business_key: str | None = None,
     ) -> None:
         if not isinstance(id, str) or not id or "/" in id:
             raise DeclarationError(f"A workflow's id is a text without '/', not {id!r}.")
@@ -229,6 +233,7 @@ class Workflow:
             "version": version,
             "input_schema": input_schema,
             "ai_guidance": ai_guidance,
+            "business_key": business_key,
             "accepts": None if accepts is None else declared(accepts, f"Workflow {id!r}: accepts"),
         }
         for key, value in values.items():

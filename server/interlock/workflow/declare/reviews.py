@@ -198,10 +198,11 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Machine": (Confirm,),
     "Thread": (),
     "Halt": (Resume,),
+    "Wait": (),
 }
 """The reviews that each kind of node may have, in the order in which they are asked (rule 1)."""
 
-MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt"})
+MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt", "Wait"})
 """The kinds that no author declares: a state machine makes them."""
 
 ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {

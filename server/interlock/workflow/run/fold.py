@@ -57,6 +57,7 @@ def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None
     folder = _FOLDERS.get(event["event"])
     if folder is not None:
         folder(state, event, private or {})
+        state.changed_at = max(state.changed_at, event.get("created_at", 0))
     elif event["event"] not in RUN_EVENTS:
         raise UnreadableRun(f"The log of run {state.run_id} has {event['event']}, which this version doesn't know.")
     state.next_index += 1
@@ -425,6 +426,8 @@ def _container_completed(state: RunState, event: typed.StepEvent, private: Mappi
 def _container_told(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
     """Fold an event that changes only a container's own state, not its phase: the run has got on."""
     state.recoveries = 0
+    if private.get("origin"):
+        state.origin = None
     _fold_own(_node(state, event), event, private)
 
 

@@ -14,15 +14,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from interlock.workflow.containers.machine import MAIN
+from interlock.workflow.run.lifetimes import EXPIRED_BY
 from interlock.workflow.run.machine_view import Event, is_entering, state_of, thread_of
 from interlock.workflow.run.state import TIMEOUT
 from interlock_protocol.types import JsonObject
 
 Kind: TypeAlias = Literal["transition", "step", "halt", "error", "lifecycle"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-
-EXPIRED_BY: Final = "system:ttl"
-"""Who cancels an instance whose time is over."""
 
 _ID: Final = re.compile(r"evt_([0-9]{1,18})-([0-9]{1,18})")
 
@@ -33,7 +31,7 @@ _Told: TypeAlias = tuple[Kind, str, dict[str, Any]]
 def entry_of(event: Event) -> JsonObject | None:
     """The entry of an event in the history, without its data; None if it has none.
 
-    Its `timestamp` is in milliseconds since 1970.
+    Its `timestamp`, and `until` of a wait, are in milliseconds since 1970.
     """
     tells = _ENTRIES.get(event["event"])
     told = None if tells is None else tells(event)
@@ -98,7 +96,11 @@ def _step(event: Event) -> dict[str, Any]:
 
 
 def _step_started(event: Event) -> _Told | None:
-    return None if state_of(event) is None else ("step", "started", {**_step(event), "attempt": event.get("attempt")})
+    return (
+        None
+        if state_of(event) is None
+        else ("step", "started", {**_step(event), "attempt": event.get("attempt"), "until": event.get("wake_at")})
+    )
 
 
 def _step_completed(event: Event) -> _Told | None:

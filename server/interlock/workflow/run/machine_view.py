@@ -125,6 +125,19 @@ class View:
         halts = sum(len(to_json(each)) for each in self.halts.values())
         return len(to_json(self.data)) + halts + self.said + _VISIT_BYTES * len(self.visits)
 
+    @property
+    def failed_at(self) -> JsonObject | None:
+        """Where an instance failed, to begin there again: `{state, data, input?}`; None if it didn't, or if that isn't
+        known.
+
+        If it failed in another thread, that is the state of the main thread, which had started it.
+        """
+        if self.status != "failed" or self.current_state is None:
+            return None
+        given = (each.input_received for each in reversed(self.visits) if each.thread == MAIN and each.resumed_at)
+        last = next(given, None)
+        return {"state": self.current_state, "data": self.data, **({} if last is None else {"input": last})}
+
     def halt_of(self, thread: str) -> JsonObject | None:
         """What a thread waits for."""
         return next((each for each in self.halts.values() if each.get("thread_id") == thread), None)

@@ -121,7 +121,8 @@ def context_of(workflow: Workflow, state: RunState) -> JsonObject:
 
 def scope_at(workflow: Workflow, state: RunState, path: Path) -> Scope:
     """The input of the node at `path`."""
-    scope = Scope(state.input, workflow.input_schema, context=context_of(workflow, state))
+    context = context_of(workflow, state)
+    scope = Scope(state.input, workflow.input_schema, context=context, origin=state.origin)
     places: Mapping[str, Place] = workflow.places
     nodes: Mapping[str, NodeState] = state.nodes
     names = [part for part in path if isinstance(part, str)]

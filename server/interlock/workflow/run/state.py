@@ -157,7 +157,9 @@ class RunState:
     `applied_keys` are the idempotency keys of the latest decisions, each with its message's fingerprint.
     `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes of the session's
     state since then, which are saved before the run pauses or ends. `errors` are those that aren't in the store yet: a
-    snapshot has none, because they are written with it. Times are in milliseconds.
+    snapshot has none, because they are written with it. `changed_at` is the time of the latest event that changed it.
+    `origin` is where a run begins that repeats another from where that failed, until it is there:
+    `{state, data, input?}`. Times are in milliseconds.
     """
 
     run_id: str
@@ -183,11 +185,13 @@ class RunState:
     applied_keys: list[str] = field(default_factory=list)
     steps_completed: int = 0
     recoveries: int = 0
+    changed_at: int = 0
     content: JsonValue = None
     content_type: str | None = None
     error: str | None = None
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
+    origin: JsonObject | None = None
     errors: Annotated[list[RunError], Field(exclude=True)] = field(default_factory=list, compare=False)
 
     def decided_at(self, step_id: str) -> int:

@@ -25,6 +25,7 @@ from interlock.workflow.containers.port import (
     SKIPPED,
     WITHDRAWN,
     AskAboutOutput,
+    ByTheClock,
     Ending,
     Evaluate,
     Fail,
@@ -33,6 +34,7 @@ from interlock.workflow.containers.port import (
     Say,
     Scope,
     Skip,
+    Until,
     Withdraw,
 )
 from interlock.workflow.containers.registry import container_of
@@ -90,8 +92,8 @@ class Work:
 class Advance:
     """What happens next. With `drafts`, append and fold them and call again; if empty, the run waits for people.
 
-    `wake_at` is when to call again for a step's next try, by the same clock as `now`. `cut` is the branch before which
-    the walk was cut short, to continue from there.
+    `wake_at` is when to call again, for a next try or the end of a wait, by the same clock as `now`. `cut` is the
+    branch before which the walk was cut short, to continue from there.
     """
 
     drafts: tuple[Draft, ...] = ()
@@ -235,12 +237,15 @@ class Walk:
             return self.pause(place, node, path, place.node.gates[node.gates_passed])
         retry_at = node.tries.retry_at
         if retry_at is not None and retry_at > self.now:
-            self.wake_at = min(retry_at, self.wake_at or retry_at)
-            return OPEN
+            return self.wait_until(retry_at)
         container = container_of(place.node)
         if container is None:
             return self.begin_step(place, node, path)
         return self.do(container.begin(container.own_of(node)), place, node, path)
+
+    def wait_until(self, time: int) -> Outcome:
+        self.wake_at = min(time, self.wake_at or time)
+        return OPEN
 
     def begin_step(self, place: Place, node: NodeState, path: Path) -> Outcome:
         if place.step_id in self.held:  # one try at a time
@@ -310,6 +315,8 @@ class Walk:
                 return self.need(task, place, node, path, evaluator)
             case AskAboutOutput():
                 return self.ask_about_output(place, node, path)
+            case ByTheClock() | Until():
+                return self.timed(move, place, node, path)
             case Skip(reason):
                 return self.say(place, node, path, "StepSkipped", reason=reason)
             case Fail(code, message):
@@ -317,6 +324,17 @@ class Walk:
                 said: dict[str, Any] = {"error": message, "error_type": code, "attempt": attempt, "will_retry": False}
                 return self.say(place, node, path, "StepError", **said)
         raise AssertionError(move)
+
+    def timed(self, move: ByTheClock | Until, place: Place, node: NodeState, path: Path) -> Outcome:
+        """Carry out a move that depends on the time."""
+        if isinstance(move, ByTheClock):
+            container, scope = container_of(place.node), scope_at(self.workflow, self.state, path)
+            assert container is not None
+            return self.do(container.by_the_clock(container.own_of(node), scope, self.now), place, node, path)
+        if move.time > self.now:
+            return self.wait_until(move.time)
+        ended = completion(Content(None, "json"), elapsed(node.started_at, self.now))
+        return self.say(place, node, path, "StepCompleted", **ended)
 
     def branches(self, place: Place, path: Path) -> Iterator[tuple[str, Place]]:
         """Yield the nodes inside that this walk covers: from where it begins, to where it is cut short."""

@@ -10,11 +10,13 @@ from interlock.workflow.containers.machine.declaration import (
     Handler,
     State,
     Transition,
+    Wait,
     state_of_step,
 )
 from interlock.workflow.containers.machine.halt import Answer, Halt
 from interlock.workflow.containers.machine.machine import MAIN, Machine, Progress, changes_of
 from interlock.workflow.containers.machine.thread import Position, Thread
+from interlock.workflow.containers.machine.wait import Waiting
 
 __all__ = [
     "ENTER",
@@ -30,6 +32,8 @@ __all__ = [
     "State",
     "Thread",
     "Transition",
+    "Wait",
+    "Waiting",
     "changes_of",
     "state_of_step",
 ]

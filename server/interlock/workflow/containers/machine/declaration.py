@@ -89,12 +89,32 @@ class Halting:
     on_timeout: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a state waits: for some time, or until some time.
+
+    Args:
+        seconds: a number of seconds, or one template that gives it.
+        until: a date or a time in ISO 8601, or a template that gives it; without an offset it is in UTC.
+
+    Raises:
+        DeclarationError: neither or both are given.
+    """
+
+    seconds: float | str | None = None
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.seconds is None) == (self.until is None):
+            raise DeclarationError("Wait: give either seconds or until.")
+
+
 Work: TypeAlias = Declared | Logic
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A state of a machine: one with `work`, one that halts, one that starts threads, or one that ends its thread.
+    """A state of a machine: one with `work`, one that halts, waits or starts threads, or one that ends its thread.
 
     Args:
         work: a step, a function, a script or a request. The object it returns is merged into the machine's data.
@@ -108,6 +128,7 @@ class State:
         join: what the state waits for: that `all` threads end, the first of `any`, or `none`.
         is_terminal: whether its thread ends here.
         description: what the state is for.
+        wait: how long it waits before it goes on.
     """
 
     work: Work | None = None
@@ -121,6 +142,7 @@ class State:
     join: Join = "all"
     is_terminal: bool = False
     description: str | None = None
+    wait: Wait | None = None
 
     def targets(self) -> Iterator[str]:
         """Yield every state that may follow in the same thread."""
@@ -186,8 +208,9 @@ def _begun_twice(states: Mapping[str, State], name: str) -> str | None:
 def _check_state(name: str, state: State, *, place: str) -> None:
     if not name or name.endswith((ENTER, INSTRUCT)):
         raise DeclarationError(f"{place}: a state needs a name that doesn't end with {ENTER!r} or {INSTRUCT!r}.")
-    if sum(each is not None for each in (state.work, state.halt, state.threads)) + state.is_terminal > 1:
-        raise DeclarationError(f"{place} is one of these: it works, halts, starts threads, or is terminal.")
+    kinds = (state.work, state.halt, state.threads, state.wait)
+    if sum(each is not None for each in kinds) + state.is_terminal > 1:
+        raise DeclarationError(f"{place} is one of these: it works, halts, waits, starts threads, or is terminal.")
     if isinstance(state.work, Node) and state.work.name != name:
         raise DeclarationError(f"{place}: its step is called {state.work.name!r}; give it the state's name.")
     if isinstance(state.on_enter, Node):

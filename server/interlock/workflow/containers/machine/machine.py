@@ -57,7 +57,7 @@ from interlock_protocol.types import JsonObject, JsonValue, StepType
 
 MAIN: Final = "thread_main"
 MAX_AUTOMATIC: Final = 1000
-"""How many transitions may follow each other without a person: more are a cycle without an end."""
+"""How many transitions may follow each other without a person or a wait: more are a cycle without an end."""
 MAX_TRANSITIONS: Final = 50_000
 """How many transitions a run may have in all: with what each may log at most, this bounds its log."""
 
@@ -65,8 +65,8 @@ MAX_TRANSITIONS: Final = 50_000
 @dataclass(slots=True)
 class Progress(Own):
     """The data of a machine; the threads that run on after the state that started them; how many transitions there
-    were, and how many since a person last decided. `passes` counts how often each thread was entered, from the second
-    time on."""
+    were, and how many since a person last decided, or a wait ended. `passes` counts how often each thread was entered,
+    from the second time on."""
 
     data: JsonObject = field(default_factory=dict)
     beside: list[str] = field(default_factory=list)
@@ -91,9 +91,10 @@ def _changed(own: Progress, node: NodeState, event: Mapping[str, Any], private: 
     left = thread.children.get(event["from_state"])
     if left is not None and isinstance(left.own, Answer) and left.own.input is not None and not left.own.is_late:
         thread.own.input = left.own.input
+    thread.own.input = private.get("input", thread.own.input)
     thread.own.state, thread.children = event["to_state"], {}
     thread.own.entered_at = event["created_at"]
-    own.automatic = 0 if event["trigger"] in ("resume", "timeout") else own.automatic + 1
+    own.automatic = 0 if event["trigger"] in ("resume", "timeout", "retry") else own.automatic + 1
     own.transitions += 1
     own.beside = [*own.beside, *private.get("beside", ())]
     for name in private.get("forget", ()):
@@ -160,6 +161,8 @@ class Machine(Node, Container[Progress]):
         return Say(self.STARTED, {"initial_state": self.initial_state})
 
     def next(self, own: Progress, inside: Inside) -> Move:
+        if not own.transitions and inside.has_entered(MAIN) and (origin := inside.given.origin) is not None:
+            return self._again(own, origin)
         outcomes = self._look(own, inside)
         for name, outcome in outcomes.items():
             move = self._after(own, inside, name, outcome, outcomes)
@@ -168,6 +171,16 @@ class Machine(Node, Container[Progress]):
         if all(inside.ended(name) is not None for name in outcomes):
             return Say(self.ENDED, {"state": inside.own(MAIN).state})
         return OPEN
+
+    def _again(self, own: Progress, origin: Mapping[str, Any]) -> Move:
+        """Go to the state in which the run failed that this one repeats, with the data that it had."""
+        state, changes = origin["state"], changes_of(own.data, origin["data"])
+        if state not in self.threads[0].stages:
+            return Fail("invalid_transition", f"The run that this one repeats failed in {state!r}, which isn't there.")
+        moved = {"thread_id": MAIN, "from_state": self.initial_state, "to_state": state, "trigger": "retry"}
+        given = {"input": origin["input"]} if "input" in origin else {}
+        private: JsonObject = {"origin": True, **given}
+        return Say("StateChanged", moved | ({"changes": changes} if changes else {}), private=private)
 
     def _look(self, own: Progress, inside: Inside) -> dict[str, Outcome]:
         """The outcome of each thread that runs: the main one, those of the states that are at their threads, and those
@@ -202,7 +215,8 @@ class Machine(Node, Container[Progress]):
             answer: Answer = inside.own(name, position.state)
             trigger = "timeout" if answer.is_late else "resume"
             return self._go(own, inside, name, answer.input or {}, to=answer.target, trigger=trigger)
-        return self._go(own, inside, name, _patch(inside.content(name)))
+        waited = state.wait is not None and inside.own(name, position.state).took_time
+        return self._go(own, inside, name, _patch(inside.content(name)), trigger="timeout" if waited else "automatic")
 
     def taken(self, own: Progress, inside: Inside, names: Sequence[Any], output: Content) -> Move | None:
         if len(names) != 2 or output.stop:
@@ -248,7 +262,9 @@ class Machine(Node, Container[Progress]):
                 return Fail("invalid_transition", f"No transition of state {position.state!r} fits its data.")
             to = way.target
         if own.automatic >= MAX_AUTOMATIC and trigger in ("automatic", "error"):
-            return Fail("transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt.")
+            return Fail(
+                "transition_limit", f"{MAX_AUTOMATIC} transitions followed each other without a halt or a wait."
+            )
         if own.transitions >= MAX_TRANSITIONS:
             return Fail("transition_limit", f"There were {MAX_TRANSITIONS:,} transitions; go on in another instance.")
         begin = [own.id_of(each) for each in begun_by(self.states, to)]

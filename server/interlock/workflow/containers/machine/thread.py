@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from interlock.workflow.containers.machine.declaration import ENTER, INSTRUCT, State, Work
 from interlock.workflow.containers.machine.halt import Halt
+from interlock.workflow.containers.machine.wait import Waiting
 from interlock.workflow.containers.port import (
     COMPLETED,
     Container,
@@ -114,6 +115,8 @@ def stages_of(name: str, state: State) -> tuple[Node, ...]:
         if state.halt.text is not None:
             stages.append(Step(name + INSTRUCT, logic=state.halt.text))
         stages.append(Halt(name, state.halt, state.transitions))
+    elif state.wait is not None:
+        stages.append(Waiting(name, state.wait))
     elif state.work is not None:
         stages.append(_node_of(name, state.work, state.retry))
     return tuple(stages)
