@@ -19,7 +19,7 @@ from interlock.http.v1.answers import ErrorAnswer
 from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
 from interlock.http.v1.frame import PREFIX
-from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance
+from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance, RetryInstance
 from interlock.http.v1.request_ids import HEADER, SANE
 from interlock_protocol.types import PROTOCOL_VERSION
 
@@ -28,7 +28,7 @@ their history. Every answer is `{"data": …}` or `{"error": …}`."""
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(ErrorAnswer, WorkflowDefinition, AnyDefinition),
-    *(CreateInstance, ResumeInstance, CancelInstance),
+    *(CreateInstance, ResumeInstance, RetryInstance, CancelInstance),
 )
 """The models that routes name only by reference."""
 
