@@ -20,7 +20,7 @@ from interlock.http.v1.answers import ErrorAnswer
 from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
 from interlock.http.v1.frame import PREFIX
-from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance
+from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance, RetryInstance
 from interlock.http.v1.integration_shapes import CreateIntegration, PutProvider
 from interlock.http.v1.people_shapes import BODIES as PEOPLE
 from interlock.http.v1.request_ids import HEADER, SANE
@@ -32,7 +32,7 @@ their history. Every answer is `{"data": …}` or `{"error": …}`."""
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(ErrorAnswer, WorkflowDefinition, AnyDefinition),
-    *(CreateInstance, ResumeInstance, CancelInstance),
+    *(CreateInstance, ResumeInstance, RetryInstance, CancelInstance),
     *PEOPLE,
     PutSecret,
     PutProvider,
