@@ -37,11 +37,14 @@ export {
 export type {
   CreateOptions,
   Halt,
+  ErrorFilter,
+  ErrorPage,
   HistoryEvent,
   HistoryEventType,
   HistoryFilter,
   HistoryPage,
   Instance,
+  InstanceError,
   InstanceFilter,
   InstanceInput,
   Instances,
@@ -55,6 +58,7 @@ export type { ListOptions, ListState, PendingItem, RunList } from "./lists.js";
 export type { EventLog } from "./log.js";
 export type {
   ConditionDefinition,
+  DefinedVersion,
   DefinitionFault,
   LogicDefinition,
   MachineDefinition,

@@ -100,6 +100,37 @@ export interface HistoryPage {
   gap?: boolean | null;
 }
 
+/** An error of a state's logic. `fatal`: it ended its instance; another was handled, or tried again. */
+export interface InstanceError {
+  id: string;
+  timestamp: string;
+  instance_id: string;
+  workflow_name: string;
+  version_id?: string | null;
+  namespace: string;
+  state?: string | null;
+  thread_id?: string | null;
+  code: string;
+  message: string;
+  fatal: boolean;
+}
+
+/** Which errors are listed. */
+export interface ErrorFilter {
+  /** ISO times. */
+  since?: string | undefined;
+  until?: string | undefined;
+  workflowName?: string | undefined;
+  code?: string | undefined;
+  namespace?: string | undefined;
+}
+
+/** One page of errors, the newest first. */
+export interface ErrorPage {
+  errors: InstanceError[];
+  pagination: { has_more: boolean; next_cursor: string | null };
+}
+
 /** What is sent, at most once. */
 export interface EffectOptions {
   /** The same key again, within a day, gives the same answer. */
@@ -111,6 +142,8 @@ export interface EffectOptions {
 /** What an instance is started with. */
 export interface CreateOptions extends EffectOptions {
   namespace?: string;
+  /** Another version than the current one; a draft, to try it, where one may write definitions. */
+  versionId?: string;
 }
 
 /** The halt that a resume is for, and no other. */
@@ -182,14 +215,18 @@ export class Instances {
   }
 
   /**
-   * Starts an instance of the published version. Resolves when it halts or ends, or as it stands by then.
+   * Starts an instance of the published version, or of the one that is named. Resolves when it halts or ends, or as it stands by then.
    *
    * Rejects with an `InterlockError`: `workflow_not_found`, `workflow_not_published`, …; or, where it was started and
    * failed, `script_error`, `http_error`, …, with its id as `runId`.
    */
   create(workflowName: string, input: InstanceInput = {}, options: CreateOptions = {}): Promise<Instance> {
-    const { namespace, idempotencyKey, wait } = options;
-    const body = { ...(namespace === undefined ? {} : { namespace }), input };
+    const { namespace, versionId, idempotencyKey, wait } = options;
+    const body = {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(versionId === undefined ? {} : { version_id: versionId }),
+      input,
+    };
     return this.#effect(path("workflows", workflowName, "instances"), body, { idempotencyKey, wait });
   }
 
@@ -282,6 +319,15 @@ export class Instances {
   event(instance: Reference, eventId: string, { includeData = false } = {}): Promise<HistoryEvent> {
     const query = { include_data: includeData ? "true" : undefined };
     return this.#rest.send({ method: "GET", path: of(instance, "events", eventId), query });
+  }
+
+  /** One page of the errors of all instances; `cursor` is the `next_cursor` of the page before. */
+  errors({
+    workflowName,
+    ...rest
+  }: ErrorFilter & { limit?: number; cursor?: string | undefined } = {}): Promise<ErrorPage> {
+    const query = { ...rest, workflow_name: workflowName };
+    return this.#rest.send({ method: "GET", path: path("workflows", "errors"), query });
   }
 
   // ── Waiting ─────────────────────────────────────────────────────────────────────────────────────────

@@ -83,17 +83,25 @@ export interface MachineSummary {
   workflow_id: string;
   latest_version_id: string;
   published_version_id: string | null;
+  /** When that was published. */
+  published_at?: string | null;
+  /** How many versions were never published. */
+  drafts?: number;
   created_at: string;
 }
 
 /** One version of a machine. Published ones never change. */
 export interface MachineVersion {
   version_id: string;
+  /** 1 for the first of its name, and higher for each later one. */
+  number?: number;
   status: "draft" | "published";
   /** Left out in a list of one machine's versions, and where it was published. */
   name?: string;
   created_at?: string;
+  created_by?: string;
   published_at?: string;
+  published_by?: string;
   /** Of a new one: what the server would have written otherwise. */
   warnings?: DefinitionFault[];
 }
@@ -102,6 +110,12 @@ export interface MachineVersion {
 export interface DefinitionFault {
   path: string;
   message: string;
+}
+
+/** A version with its definition. */
+export interface DefinedVersion extends MachineVersion {
+  name: string;
+  definition: MachineDefinition;
 }
 
 /** What the server thinks of a definition. With `warnings` alone it is valid. */
@@ -145,6 +159,16 @@ export class Machines {
   /** The versions of a machine, the newest first. */
   versions(name: string): Promise<MachineVersion[]> {
     return this.#rest.list<MachineVersion>({ method: "GET", path: path("workflows", name, "versions") }, "versions");
+  }
+
+  /** A version with its definition. Rejects with `version_not_found`, `workflow_not_found`. */
+  version(name: string, version: string): Promise<DefinedVersion> {
+    return this.#rest.send({ method: "GET", path: path("workflows", name, "versions", version) });
+  }
+
+  /** Deletes a draft. Rejects with `already_published`, or `version_in_use` where an instance that tries it hasn't ended. */
+  async deleteDraft(name: string, version: string): Promise<void> {
+    await this.#rest.send({ method: "DELETE", path: path("workflows", name, "versions", version) });
   }
 
   /**

@@ -30,7 +30,7 @@ const GATEWAY: readonly number[] = [502, 503, 504];
 
 /** One request. */
 export interface Call {
-  method: "GET" | "POST";
+  method: "GET" | "POST" | "DELETE";
   /** Below `/api/v1`; made by `path`. */
   path: string;
   /** Parameters; those that are undefined are left out. */

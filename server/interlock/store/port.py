@@ -12,7 +12,7 @@ from .ports.definitions import DefinitionStore
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.outbox import Outbox
-from .ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Runs, Settlement, Snapshot
+from .ports.runs import Census, ListedRun, NewRun, Run, RunFilter, RunPage, Runs, Settlement, Snapshot, VersionGone
 from .ports.sessions import Sessions
 from .ports.tickets import StreamTicket, Tickets
 from .ports.timers import StoreClock, Timers
@@ -48,6 +48,7 @@ __all__ = [
     "StreamTicket",
     "Tickets",
     "Timers",
+    "VersionGone",
     "Waiting",
     "WaitingFilter",
 ]

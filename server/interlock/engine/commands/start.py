@@ -23,7 +23,8 @@ from interlock.engine.commands.requests import as_before
 from interlock.engine.commands.runs import Facts
 from interlock.engine.driving.pool import FIRST_EPOCH
 from interlock.engine.work.sessions import own_session
-from interlock.store.port import IdempotencyKey, NewRun
+from interlock.store.port import IdempotencyKey, NewRun, VersionGone
+from interlock.store.ports.definitions import is_version_id
 from interlock.workflow.program import Program, RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import StartWorkflow
@@ -45,12 +46,15 @@ async def start(
     place = Facts.of_new(principal.account, message.namespace or home_of(owner), owner)
     if not may(principal, Verb.START, place):
         raise forbidden(_why_not_started(principal, place.namespace))
-    program = await or_unavailable(_asked_for(context, message, principal.account))
+    program = await or_unavailable(_asked_for(context, principal, message))
     if context.log.is_away:  # the store could keep it, but nobody knows when it would begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
     run = _new_run(context, place, message, program)
     key = key or key_of(principal, message)
-    earlier = await or_unavailable(context.store.create_run(run, key))
+    try:
+        earlier = await or_unavailable(context.store.create_run(run, key))
+    except VersionGone:
+        raise _not_served(run.version, None) from None
     if earlier is not None and key is not None:
         return await as_before(context, earlier, principal, key)
     context.traces.remember(run.run_id)
@@ -74,19 +78,22 @@ async def start(
     return Accepted(run.run_id, run.session_id, FIRST_EPOCH, 0)
 
 
-async def _asked_for(context: Context, message: StartWorkflow, account: str) -> Program:
-    """Return the account's workflow that a message names, in the version that it names."""
-    definitions, wanted = context.definitions, message.version
-    found = await definitions.program_of(message.workflow_id, wanted, account)
+async def _asked_for(context: Context, principal: Principal, message: StartWorkflow) -> Program:
+    """Return the account's workflow that a message names, in the version that it names; a draft to its authors only."""
+    definitions, wanted, account = context.definitions, message.version, principal.account
+    drafts = may(principal, Verb.WRITE_DEFINITIONS)
+    found = await definitions.program_of(message.workflow_id, wanted, account, drafts=drafts)
     if found is not None and wanted in (None, found.version):
         return found
     current = await definitions.program_of(message.workflow_id, None, account)
     if current is None:
         raise no_workflow(message.workflow_id, [each.id for each in await definitions.served(account)])
-    raise Refusal(
-        ErrorCode.WORKFLOW_MISMATCH,
-        f"Version {wanted!r} isn't served; leave `version` out, or ask for {current.version!r}.",
-    )
+    raise _not_served(wanted, current.version)
+
+
+def _not_served(wanted: str | None, current: str | None) -> Refusal:
+    instead = "" if current is None else f", or ask for {current!r}"
+    return Refusal(ErrorCode.WORKFLOW_MISMATCH, f"Version {wanted!r} isn't served; leave `version` out{instead}.")
 
 
 def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program) -> NewRun:
@@ -102,6 +109,7 @@ def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Pr
         created_at=context.clock.now_ms(),
         account=place.account,
         namespace=place.namespace,
+        of_stored=message.version is not None and is_version_id(program.version),
     )
 
 

@@ -39,12 +39,16 @@ def caller(services: Callable[[], Services], verb: Verb, budget: Budget) -> Call
         known = await authenticated(services().authenticator, token)
         await _spend(request, services(), known, budget)
         if not may(known, verb):
-            scopes = scopes_for(verb)
-            sentence = _NEEDED.format(scope=" or ".join(scopes))
-            raise ApiError(Code.FORBIDDEN, sentence, {"required_scope": scopes[0]})
+            raise lacks_scope(verb)
         return known
 
     return principal
+
+
+def lacks_scope(verb: Verb) -> ApiError:
+    """The answer to whoever's token has no scope for this."""
+    scopes = scopes_for(verb)
+    return ApiError(Code.FORBIDDEN, _NEEDED.format(scope=" or ".join(scopes)), {"required_scope": scopes[0]})
 
 
 async def _spend(request: Request, services: Services, principal: Principal, budget: Budget) -> None:

@@ -38,6 +38,7 @@ class Code(StrEnum):
     EVENT_NOT_FOUND = "event_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
+    VERSION_IN_USE = "version_in_use"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
@@ -72,6 +73,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.EVENT_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
+    Code.VERSION_IN_USE: 409,
     Code.CONCURRENT_MODIFICATION: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,
@@ -148,3 +150,8 @@ def not_there(code: Code, what: str) -> ApiError:
         what: such as "Workflow 'orders'".
     """
     return ApiError(code, f"{what} not found")
+
+
+def no_version(name: str, version_id: str) -> ApiError:
+    """The answer for a version that the caller's account doesn't have."""
+    return not_there(Code.VERSION_NOT_FOUND, f"Version {version_id!r} of workflow {name!r}")

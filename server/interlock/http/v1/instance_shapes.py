@@ -17,9 +17,13 @@ class _Asked(BaseModel):
 
 
 class CreateInstance(_Asked):
-    """What an instance begins with. Without a `namespace` it is in its owner's own."""
+    """What an instance begins with. Without a `namespace` it is in its owner's own.
+
+    Without a `version_id` it has the current version. To try a draft takes the scope that writing one does.
+    """
 
     namespace: Namespace | None = None
+    version_id: Name | None = None
     input: dict[str, JsonValue] = Field(default_factory=dict)
 
 

@@ -23,7 +23,8 @@ from .keys import IdempotencyKey, Outcome
 class NewRun:
     """An accepted run that has not begun. `created_at` is in milliseconds since 1970.
 
-    `namespace` is the run's namespace in its account; '' is its owner's own.
+    `namespace` is the run's namespace in its account; '' is its owner's own. `of_stored` says that the run asks for a
+    stored version by its id, which might be a draft, and might have been deleted meanwhile.
     """
 
     run_id: str
@@ -36,6 +37,11 @@ class NewRun:
     created_at: int
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
+    of_stored: bool = False
+
+
+class VersionGone(Exception):  # noqa: N818 - a state of the world, not a programming error
+    """The stored version that a run asks for was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,12 @@ class Runs(Protocol):
     """All runs."""
 
     async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
-        """Commit a PENDING run; or, if the key was used within 24 hours, only return its `Outcome`."""
+        """Commit a PENDING run; or, if the key was used within 24 hours, only return its `Outcome`.
+
+        Raises:
+            VersionGone: the stored version that it asks for isn't there any more. Once the run is committed, its draft
+                can't be deleted before the run has ended.
+        """
 
     async def run(self, run_id: str) -> Run | None:
         """The row of one run."""

@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 
 from interlock.store.compiled import Compiled
 from interlock.store.ports.keys import IdempotencyKey, Outcome
-from interlock.store.ports.runs import Census, NewRun, Run, RunFilter, RunPage, Settlement, Snapshot
+from interlock.store.ports.runs import Census, NewRun, Run, RunFilter, RunPage, Settlement, Snapshot, VersionGone
 from interlock.store.statements import runs as sql
 from interlock.store.writes import NOTHING_PENDING, Parameters
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import RunStatus
 
+from .definitions import is_there
 from .keys import key_row, outcome
 from .older import SqlOlderRows
 from .pages import page_of, place_of
@@ -30,7 +31,9 @@ class SqlRuns(SqlOlderRows):
     """`Runs`."""
 
     async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | None:
-        earlier = await self._write(partial(self._create_run, run, key), one_statement=True)
+        earlier = await self._write(partial(self._create_run, run, key), one_statement=not run.of_stored)
+        if isinstance(earlier, VersionGone):
+            raise earlier
         self._tell()
         return earlier
 
@@ -68,8 +71,13 @@ class SqlRuns(SqlOlderRows):
     async def census(self, before: Sequence[int]) -> Census:
         return await self._read(partial(_census, before), long=True)
 
-    def _create_run(self, run: NewRun, key: IdempotencyKey | None, connection: Connection) -> Outcome | None:
+    def _create_run(
+        self, run: NewRun, key: IdempotencyKey | None, connection: Connection
+    ) -> Outcome | VersionGone | None:
         row = _new_row(run)
+        if run.of_stored and not is_there(run.account, run.workflow_id, run.version or "", connection):
+            earlier = None if key is None else outcome(key.account, key.user_id, key.key, self._clock(), connection)
+            return earlier or VersionGone(f"Version {run.version!r} of {run.workflow_id!r} was deleted.")
         if key is None:
             self._writes.create_run(connection, row)
         elif not self._writes.create_run_once(connection, row, key_row(key, run.run_id, self._clock())):
