@@ -9,9 +9,19 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from tests.client.workflows import workflows
-from tests.support.live import PATIENCE, Live, live_server
+from tests.support.live import PATIENCE, Live, eventually, live_server
 
-from interlock_client import ActionRefused, Client, Conflict, Instance, InvalidDecision, NotFound, TooLate, connect
+from interlock_client import (
+    ActionRefused,
+    Client,
+    Conflict,
+    ErrorPage,
+    Instance,
+    InvalidDecision,
+    NotFound,
+    TooLate,
+    connect,
+)
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("interlock.http.v1") is None, reason="this server has no HTTP API for machines"
@@ -120,6 +130,36 @@ async def test_an_instance_is_started_resumed_and_told_to_its_end(client: Client
     assert (await client.instances.event(done, events[-1].id, include_data=True)).workflow_data == done.workflow_data
     assert (await client.instances.threads(done))[0].status == "completed"
     assert (await client.instances.get(done)).history[-1].state == "done"
+
+
+async def test_errors_of_all_instances_are_listed(client: Client) -> None:
+    assert (await client.instances.errors(workflow_name="nothing", limit=1)).errors == ()
+    definition = {
+        "name": "breaks",
+        "initial_state": "work",
+        "states": {
+            "work": {
+                "type": "action",
+                "logic": {"type": "script", "code": "throw new Error('broken')"},
+                "transitions": [{"target": "done"}],
+                "on_error": {"target": "done"},
+            },
+            "done": {"type": "terminal"},
+        },
+    }
+    await client.machines.publish("breaks", await client.machines.create(definition))
+    instance = await client.instances.create("breaks")
+    assert instance.status == "completed"
+
+    async def listed() -> ErrorPage | None:
+        page = await client.instances.errors(workflow_name="breaks", code="script_error")
+        return page if page.errors else None
+
+    page: ErrorPage = await eventually(listed)
+    (error,) = page.errors
+    assert (error.instance_id, error.version_id, error.state) == (instance.id, instance.version_id, "work")
+    assert (error.thread_id, error.fatal, page.pagination.has_more) == ("thread_main", False, False)
+    assert (await client.instances.event(instance, error.id)).type == "error"
 
 
 async def test_the_same_key_is_the_same_instance(client: Client) -> None:

@@ -25,7 +25,7 @@ from interlock_client.errors import (
     RequestFailed,
     TooLate,
 )
-from interlock_client.instances import HistoryEvent, HistoryPage, Instance, Thread
+from interlock_client.instances import ErrorPage, HistoryEvent, HistoryPage, Instance, ListedError, Thread
 from interlock_client.lists import RunList
 from interlock_client.machines import MachineSummary, MachineVersion, Validation
 from interlock_client.pauses import Pause
@@ -43,12 +43,14 @@ __all__ = [
     "Conflict",
     "ConnectionEnded",
     "Disconnected",
+    "ErrorPage",
     "Forbidden",
     "HistoryEvent",
     "HistoryPage",
     "Instance",
     "InterlockError",
     "InvalidDecision",
+    "ListedError",
     "MachineSummary",
     "MachineVersion",
     "NotFound",

@@ -39,6 +39,7 @@ _STATUS_OF: Final[Mapping[RunStatus, InstanceStatus]] = {
 }
 
 _INSTANCES: Final = path("workflows", "instances")
+_ERRORS: Final = path("workflows", "errors")
 _PAGE: Final = 200
 """How many instances are asked for at a time."""
 
@@ -143,6 +144,28 @@ class Pagination(Answer):
     next_cursor: str | None = None
 
 
+class ListedError(Answer):
+    """What failed in an instance, or in a run of a workflow in Python.
+
+    Attributes:
+        id: that of the event in the history of the instance.
+        state: where; of a workflow in Python, the name of the step.
+        fatal: whether it ended the instance.
+    """
+
+    id: str
+    timestamp: str
+    instance_id: str
+    workflow_name: str
+    version_id: str | None = None
+    namespace: str
+    state: str | None = None
+    thread_id: str | None = None
+    code: str
+    message: str
+    fatal: bool
+
+
 class HistoryPage(Answer):
     """One page of what happened to an instance; `gap`: the server no longer has what happened before."""
 
@@ -152,6 +175,13 @@ class HistoryPage(Answer):
     events: tuple[HistoryEvent, ...] = ()
     pagination: Pagination = Pagination()
     gap: bool = False
+
+
+class ErrorPage(Answer):
+    """One page of what failed, the newest first; `pagination.next_cursor` asks for the next one."""
+
+    errors: tuple[ListedError, ...] = ()
+    pagination: Pagination = Pagination()
 
 
 class Watcher(Protocol):
@@ -351,6 +381,35 @@ class Instances:
         query = {"include_data": "true" if include_data else None}
         data = await self._rest.send(Call(method="GET", path=_of(instance, "events", event_id), query=query))
         return HistoryEvent.model_validate(data)
+
+    async def errors(
+        self,
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        workflow_name: str | None = None,
+        code: str | None = None,
+        namespace: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> ErrorPage:
+        """One page of what failed in all instances, and in runs of other workflows, the newest first.
+
+        Args:
+            since, until: ISO times.
+            limit: how many, 1,000 at most; 100 unless told otherwise.
+            cursor: `pagination.next_cursor` of the page before.
+        """
+        query: dict[str, str | int | None] = {
+            "since": since,
+            "until": until,
+            "workflow_name": workflow_name,
+            "code": code,
+            "namespace": namespace,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return ErrorPage.model_validate(await self._rest.send(Call(method="GET", path=_ERRORS, query=query)))
 
     # ── Waiting ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -100,35 +100,37 @@ export interface HistoryPage {
   gap?: boolean | null;
 }
 
-/** An error of a state's logic. `fatal`: it ended its instance; another was handled, or tried again. */
-export interface InstanceError {
+/** What failed in an instance, or in a run of a workflow in Python. */
+export interface ListedError {
+  /** That of the event in the history of the instance. */
   id: string;
   timestamp: string;
   instance_id: string;
   workflow_name: string;
-  version_id?: string | null;
+  version_id: string | null;
   namespace: string;
-  state?: string | null;
-  thread_id?: string | null;
+  /** Where; of a workflow in Python, the name of the step. */
+  state: string | null;
+  thread_id: string | null;
   code: string;
   message: string;
+  /** Whether it ended the instance. */
   fatal: boolean;
 }
 
-/** Which errors are listed. */
-export interface ErrorFilter {
-  /** ISO times. */
-  since?: string | undefined;
-  until?: string | undefined;
-  workflowName?: string | undefined;
-  code?: string | undefined;
-  namespace?: string | undefined;
+/** One page of what failed, the newest first. */
+export interface ErrorPage {
+  errors: ListedError[];
+  pagination: { has_more: boolean; next_cursor: string | null };
 }
 
-/** One page of errors, the newest first. */
-export interface ErrorPage {
-  errors: InstanceError[];
-  pagination: { has_more: boolean; next_cursor: string | null };
+/** Which errors; what isn't there is no filter. Times are in ISO 8601. */
+export interface ErrorFilter {
+  since?: string;
+  until?: string;
+  workflowName?: string;
+  code?: string;
+  namespace?: string;
 }
 
 /** What is sent, at most once. */
@@ -321,12 +323,12 @@ export class Instances {
     return this.#rest.send({ method: "GET", path: of(instance, "events", eventId), query });
   }
 
-  /** One page of the errors of all instances; `cursor` is the `next_cursor` of the page before. */
-  errors({
-    workflowName,
-    ...rest
-  }: ErrorFilter & { limit?: number; cursor?: string | undefined } = {}): Promise<ErrorPage> {
-    const query = { ...rest, workflow_name: workflowName };
+  /**
+   * One page of what failed in all instances, and in runs of other workflows, the newest first; `cursor` is the
+   * `next_cursor` of the page before.
+   */
+  errors({ workflowName, ...filter }: ErrorFilter & { limit?: number; cursor?: string } = {}): Promise<ErrorPage> {
+    const query = { ...filter, workflow_name: workflowName };
     return this.#rest.send({ method: "GET", path: path("workflows", "errors"), query });
   }
 

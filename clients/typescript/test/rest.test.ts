@@ -148,6 +148,20 @@ describe("instances", () => {
     ]);
     expect((await instances.event("i", "evt_0-1")).id).toBe("evt_0-1");
   });
+
+  it("tell what failed in all of them", async () => {
+    const { api, instances } = await begun();
+    const page = { errors: [{ id: "evt_1-4", instance_id: "i" }], pagination: { has_more: true, next_cursor: "a" } };
+    api.next.push(data(page), data({ errors: [], pagination: { has_more: false, next_cursor: null } }));
+    const first = await instances.errors();
+    expect(first.errors[0]?.id).toBe("evt_1-4");
+    const cursor = first.pagination.next_cursor ?? "";
+    await instances.errors({ since: "2026-01-20", workflowName: "m", code: "http_error", limit: 9, cursor });
+    expect(api.received.map(({ path }) => path)).toEqual([`${V1}/errors`, `${V1}/errors`]);
+    expect(new URLSearchParams(api.received[1]?.query)).toEqual(
+      new URLSearchParams({ since: "2026-01-20", code: "http_error", limit: "9", cursor: "a", workflow_name: "m" }),
+    );
+  });
 });
 
 describe("requests", () => {

@@ -22,6 +22,7 @@ from interlock.following.feed import KEPT, Feed
 from interlock.following.rest import Rest
 from interlock.following.sink import Sink
 from interlock.store.port import StoreUnavailable
+from interlock.store.ports.errors import ErrorFilter
 from interlock.store.ports.feed import Change, ChangeFeed, FeedEnds
 from interlock.store.ports.runs import ListedRun, RunFilter, RunPage, Runs
 from interlock.store.ports.waiting import Waiting, WaitingFilter
@@ -87,6 +88,12 @@ def seen_by(principal: Principal) -> RunFilter:
         or_namespaces=principal.owned if owns else frozenset(),
         or_assignees=principal.names if is_named else frozenset(),
     )
+
+
+def errors_seen_by(principal: Principal) -> ErrorFilter:
+    """The store's filter for the errors of the runs that a principal may read."""
+    seen = seen_by(principal)
+    return ErrorFilter(seen.account, seen.user_id, seen.or_namespaces, seen.or_assignees)
 
 
 def may_read_in(principal: Principal, namespace: str) -> bool:

@@ -5,7 +5,7 @@ Laws:
 - Events are counted in `telemetry`, and only read here. Current values (sockets, cursors, rows) are read on each
   request, rows at most every `CENSUS_SECONDS`.
 - If the store is unavailable, only its own metrics are missing, and a request doesn't wait for it for long.
-- Labels are few and known in advance.
+- Labels are few and known in advance, but for those by workflow, which are bounded: see `workflow_metrics`.
 
 Source: `docs/operations.md`, "Metrics".
 """
@@ -33,6 +33,7 @@ from prometheus_client.registry import Collector
 from interlock.aio.cached import Cached
 from interlock.following.hub import Hub
 from interlock.http.readiness import Readiness
+from interlock.http.workflow_metrics import WorkflowMetrics
 from interlock.log.port import Reason
 from interlock.services import Services
 from interlock.store.ports.runs import Census
@@ -113,6 +114,7 @@ class Metrics:
         self._standing = _Standing(services, sockets, streams, readiness)
         self.registry = CollectorRegistry()
         self.registry.register(_Counted(counters))
+        self.registry.register(WorkflowMetrics(counters.by_workflow))
         self.registry.register(self._standing)
         ProcessCollector(registry=self.registry)
 

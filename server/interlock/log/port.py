@@ -98,6 +98,7 @@ class Append:
         opens: requirement ids that are pending after the append.
         status: the head's status after the append; None leaves it. A final status clears `pending`.
         reducer: the least version of the reducer that can fold the entries (0: any).
+        workflow: the run's account and workflow, for who counts; no log looks at it.
     """
 
     run_id: str
@@ -111,6 +112,7 @@ class Append:
     opens: Sequence[str] = ()
     status: RunStatus | None = None
     reducer: int = 0
+    workflow: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)

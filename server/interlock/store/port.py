@@ -9,6 +9,7 @@ from typing import Protocol
 
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
+from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedError
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.outbox import Outbox
@@ -27,10 +28,15 @@ __all__ = [
     "Decision",
     "Decisions",
     "DefinitionStore",
+    "ErrorFilter",
+    "ErrorPage",
+    "Errors",
     "FeedEnds",
+    "FoundError",
     "IdempotencyKey",
     "IdempotencyKeys",
     "KeptAnswer",
+    "ListedError",
     "ListedRun",
     "NewRun",
     "Outbox",
@@ -58,6 +64,7 @@ class Store(
     Runs,
     Waiting,
     Decisions,
+    Errors,
     IdempotencyKeys,
     ChangeFeed,
     Timers,

@@ -41,6 +41,9 @@ HAS_CURRENT = "current_version IS NOT NULL"
 # Rows of earlier releases, to be put right: settled without the table `waiting`, or created without a namespace.
 OLDER = "changed < 2 AND pending <> '[]' OR namespace = ''"
 UNNAMED = "assignee = ''"
+# True of every row. SQLite, which has no statistics, would find errors by their time where it should by a filter: it
+# can't where a statement doesn't say this.
+ALL_ERRORS = "at >= 0"
 
 # In SQLite, only an INTEGER PRIMARY KEY is the row's own number.
 _RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -376,6 +379,50 @@ publications = Table(
     Column("only", Integer, autoincrement=False, nullable=False),
     Column("last_revision", BigInteger, nullable=False),
     PrimaryKeyConstraint("only", name="pk_publications"),
+)
+
+# Errors of runs, by the places of their events. What they are found by is as in the rows of their runs.
+run_errors = Table(
+    "run_errors",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("event_index", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("version", Text),
+    Column("step_id", Text),
+    Column("state", Text),
+    Column("thread_id", Text),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("fatal", Integer, nullable=False),
+    PrimaryKeyConstraint("run_id", "epoch", "event_index", name="pk_run_errors"),
+    sqlite_with_rowid=False,
+)
+# Errors are rare, so that many indexes cost little: each filter finds its rows in the order of the list.
+_ERRORS_IN_ORDER = (run_errors.c.at, run_errors.c.run_id, run_errors.c.epoch, run_errors.c.event_index)
+Index(
+    "ix_run_errors_account",
+    run_errors.c.account,
+    *_ERRORS_IN_ORDER,
+    sqlite_where=text(ALL_ERRORS),
+    postgresql_where=text(ALL_ERRORS),
+)
+Index("ix_run_errors_workflow", run_errors.c.account, run_errors.c.workflow_id, *_ERRORS_IN_ORDER)
+Index("ix_run_errors_code", run_errors.c.account, run_errors.c.code, *_ERRORS_IN_ORDER)
+Index("ix_run_errors_both", run_errors.c.account, run_errors.c.workflow_id, run_errors.c.code, *_ERRORS_IN_ORDER)
+Index("ix_run_errors_namespace", run_errors.c.account, run_errors.c.namespace, *_ERRORS_IN_ORDER)
+Index(
+    "ix_run_errors_elsewhere",
+    run_errors.c.account,
+    run_errors.c.user_id,
+    *_ERRORS_IN_ORDER,
+    sqlite_where=text(ELSEWHERE),
+    postgresql_where=text(ELSEWHERE),
 )
 
 log_heads = Table(

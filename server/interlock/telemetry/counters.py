@@ -3,7 +3,8 @@
 Laws:
 - Counting is an addition, without a lock or a lookup by name; once per batch, page or action, never per event.
 - Counters only grow. Values that can be read on demand (sockets, cursors, rows) aren't counted here.
-- Labels have few values: a status, a reason, a code. Never a run, a user or a client's words.
+- Labels have few values: a status, a reason, a code. Never a run, a user or a client's words; the names of workflows
+  only as `by_workflow` bounds them.
 
 Source: `docs/operations.md`, "Metrics".
 """
@@ -17,6 +18,7 @@ from time import perf_counter
 from typing import Any, Final, cast
 
 from interlock.log.port import Append, Appended, Log, LogUnavailable, Refused
+from interlock.telemetry.by_workflow import ByWorkflow
 
 APPEND_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """The upper bounds, in seconds, of the histogram of append durations; one more bucket is for longer ones."""
@@ -47,6 +49,7 @@ class Counters:
         calls: HTTP calls of workflows, by outcome: `ok`, or the error's code.
         call_durations: the number of HTTP calls per bucket of `CALL_BOUNDS`.
         call_seconds: the total duration of HTTP calls.
+        by_workflow: what is counted by account and workflow.
     """
 
     def __init__(self) -> None:
@@ -66,6 +69,7 @@ class Counters:
         self.calls: Counter[str] = Counter()
         self.call_durations = [0] * (len(CALL_BOUNDS) + 1)
         self.call_seconds = 0.0
+        self.by_workflow = ByWorkflow()
 
     def appended(self, append: Append, result: Appended | Refused, seconds: float) -> None:
         """Count an append that was answered after `seconds`."""
@@ -79,8 +83,10 @@ class Counters:
         self.resolved += len(append.resolves)
         if result.first_index == 0:
             self.begun += 1
+            self.by_workflow.instances.of(*append.workflow).created += 1
         if append.status is not None and append.status.is_final:
             self.ended[append.status.value] += 1
+            self.by_workflow.instances.of(*append.workflow).ended(append.status.value)
 
     def claimed(self, *, cut_off: bool) -> None:
         """Count a claimed run; `cut_off` if its previous owner hadn't released it."""

@@ -43,6 +43,7 @@ from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
 from interlock.workflow.run.events import Draft, Path, effects, step_event
 from interlock.workflow.run.fold import fold, fold_late, shift
+from interlock.workflow.run.machine_view import stay_of
 from interlock.workflow.run.policy import Part
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
@@ -50,6 +51,7 @@ from interlock.workflow.run.state import (
     TOOLS,
     Requirement,
     Resolution,
+    RunError,
     RunState,
     UnreadableRun,
     dump,
@@ -85,6 +87,7 @@ __all__ = [
     "Program",
     "Requirement",
     "Resolution",
+    "RunError",
     "RunState",
     "Script",
     "Session",
@@ -108,6 +111,7 @@ __all__ = [
     "said",
     "shift",
     "snapshot",
+    "stay_of",
     "unserved",
 ]
 

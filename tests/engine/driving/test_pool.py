@@ -63,8 +63,8 @@ async def _left(_: RunState) -> None:
     """Other servers may have it."""
 
 
-def make_pool(storage: Storage, workflow: Workflow, *, room: int = 10, owner: str = "me") -> Pool:
-    ports = Ports(storage.log, storage.store, Clock())
+def make_pool(storage: Storage, workflow: Workflow, *, room: int = 10, owner: str = "me", **more: Any) -> Pool:
+    ports = Ports(storage.log, storage.store, Clock(), **more)
     return Pool(
         CodeDefinitions([workflow]),
         ports,

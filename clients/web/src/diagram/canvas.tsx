@@ -14,7 +14,6 @@ import { useEffect, useMemo, useRef, useState, type ComponentType, type ReactNod
 import { Maximize, Minus, Plus } from "lucide-react";
 import {
   Handle,
-  Panel,
   Position,
   ReactFlow,
   ReactFlowProvider,
@@ -156,7 +155,7 @@ function Steering({ shape, height }: { shape: string; height: number }) {
     return () => cancelAnimationFrame(frame);
   }, [flow, shape, height]);
   return (
-    <Panel position="top-right" className="canvas-buttons">
+    <div className="canvas-buttons">
       <Steer label="Zoom in" onPress={() => void flow.zoomIn()}>
         <Plus size={15} aria-hidden />
       </Steer>
@@ -166,7 +165,7 @@ function Steering({ shape, height }: { shape: string; height: number }) {
       <Steer label="Show the whole diagram" onPress={() => void flow.fitView(FIT)}>
         <Maximize size={15} aria-hidden />
       </Steer>
-    </Panel>
+    </div>
   );
 }
 

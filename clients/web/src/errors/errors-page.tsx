@@ -3,9 +3,9 @@
 import { useEffect, useState } from "react";
 import { RefreshCw } from "lucide-react";
 import { Link } from "wouter";
-import type { InstanceError, InterlockError } from "@interlock/client";
+import type { ListedError, InterlockError } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
-import { machineOf } from "../machines/paths.ts";
+import { isVersionId, machineOf } from "../machines/paths.ts";
 import { Sections } from "../machines/sections.tsx";
 import { pathOf } from "../run/paths.ts";
 import { useWorkflows } from "../session/workflows.ts";
@@ -48,12 +48,11 @@ export function ErrorsPage() {
   const [namespace, setNamespace] = useDraft("errors/namespace", ANY);
   const { workflows } = useWorkflows();
   const own = useInterlock().connection.namespaces.filter((each) => each !== EVERYWHERE);
-  const any = (value: string) => (value === ANY ? undefined : value);
   const wanted: ErrorsWanted = {
     periodMs: PERIODS.find(([key]) => key === period)?.[2] ?? null,
-    workflowName: any(machine),
-    code: any(code),
-    namespace: own.includes(namespace) ? namespace : undefined,
+    ...(machine === ANY ? {} : { workflowName: machine }),
+    ...(code === ANY ? {} : { code }),
+    ...(own.includes(namespace) ? { namespace } : {}),
   };
   const options = (all: string, each: readonly string[]) => [
     { key: ANY, label: all },
@@ -74,7 +73,7 @@ export function ErrorsPage() {
           onChange={setPeriod}
         />
         <Picker
-          label="Machine"
+          label="Workflow"
           options={options(
             "All machines",
             (workflows ?? []).map(({ id }) => id),
@@ -126,7 +125,9 @@ function List({ wanted, onCode, onMachine }: ListProps) {
         </Notice>
       )}
       {errors.length === 0 ? (
-        <Empty title="Nothing has failed">Errors of the logic of states are listed here, handled or not.</Empty>
+        <Empty title="Nothing has failed">
+          What failed in instances, and in runs of other workflows, is listed here, handled or not.
+        </Empty>
       ) : (
         <>
           <Summary errors={errors} onCode={onCode} onMachine={onMachine} />
@@ -167,14 +168,14 @@ function Unlisted({ fault, again }: { fault: InterlockError; again: () => void }
   );
 }
 
-function Summary({ errors, onCode, onMachine }: { errors: readonly InstanceError[] } & Omit<ListProps, "wanted">) {
+function Summary({ errors, onCode, onMachine }: { errors: readonly ListedError[] } & Omit<ListProps, "wanted">) {
   const codes = tallied(errors.map(({ code }) => code));
   const machines = tallied(errors.map(({ workflow_name: name }) => name));
   const places = tallied(errors.map(({ workflow_name: name, state }) => (state ? `${name} · ${state}` : name)));
   return (
     <div className="tallies">
       <Tallies title="By code" tallies={codes} onSelect={onCode} />
-      <Tallies title="By machine" tallies={machines} onSelect={onMachine} />
+      <Tallies title="By workflow" tallies={machines} onSelect={onMachine} />
       <Tallies title="By state" tallies={places} />
     </div>
   );
@@ -216,7 +217,7 @@ function Tallies({
   );
 }
 
-function Table({ errors }: { errors: readonly InstanceError[] }) {
+function Table({ errors }: { errors: readonly ListedError[] }) {
   return (
     <div className="table-box">
       <table aria-label="Errors" className="cards errors">
@@ -224,7 +225,7 @@ function Table({ errors }: { errors: readonly InstanceError[] }) {
           <tr>
             <th scope="col">Error</th>
             <th scope="col">Outcome</th>
-            <th scope="col">Machine</th>
+            <th scope="col">Workflow</th>
             <th scope="col">Instance</th>
             <th scope="col">Time</th>
           </tr>
@@ -239,10 +240,11 @@ function Table({ errors }: { errors: readonly InstanceError[] }) {
   );
 }
 
-function Row({ error }: { error: InstanceError }) {
+function Row({ error }: { error: ListedError }) {
   const [isOpen, setOpen] = useState(false);
   const { code, message, fatal, workflow_name: name, state, instance_id: runId, timestamp } = error;
   const isLong = message.length > 160;
+  const isStored = isVersionId(error.version_id);
   return (
     <tr>
       <th scope="row">
@@ -258,7 +260,7 @@ function Row({ error }: { error: InstanceError }) {
         {fatal ? <span className="badge bad">Ended the instance</span> : <span className="badge calm">Handled</span>}
       </td>
       <td>
-        <Link href={machineOf(name)}>{name}</Link>
+        {isStored ? <Link href={machineOf(name)}>{name}</Link> : name}
         {state && <span className="hint about">at {state}</span>}
       </td>
       <td>

@@ -6,7 +6,7 @@
  */
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import type { Client, InstanceError, InterlockError } from "@interlock/client";
+import type { Client, ListedError, InterlockError } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
 import { errorOf } from "../ui/use-answer.ts";
 
@@ -16,13 +16,13 @@ const MOST_PAGES = 10;
 /** Which errors are wanted; a period is counted back from now. */
 export interface ErrorsWanted {
   readonly periodMs: number | null;
-  readonly workflowName: string | undefined;
-  readonly code: string | undefined;
-  readonly namespace: string | undefined;
+  readonly workflowName?: string;
+  readonly code?: string;
+  readonly namespace?: string;
 }
 
 interface Known {
-  errors: readonly InstanceError[] | null;
+  errors: readonly ListedError[] | null;
   at: number | null;
   fault: InterlockError | null;
   hasMore: boolean;
@@ -55,15 +55,18 @@ export function useErrors(wanted: ErrorsWanted) {
   return { ...known, isLoading, again, more };
 }
 
-async function listed(client: Client, { periodMs, ...filter }: ErrorsWanted, pages: number) {
-  const errors: InstanceError[] = [];
-  const since = periodMs === null ? undefined : new Date(Date.now() - periodMs).toISOString();
-  let cursor: string | undefined;
+async function listed(client: Client, { periodMs, ...rest }: ErrorsWanted, pages: number) {
+  const errors: ListedError[] = [];
+  const filter = {
+    ...rest,
+    ...(periodMs === null ? {} : { since: new Date(Date.now() - periodMs).toISOString() }),
+  };
+  let cursor: string | null = null;
   for (let page = 0; page < pages; page++) {
-    const found = await client.instances.errors({ ...filter, since, limit: PAGE, cursor });
+    const found = await client.instances.errors({ ...filter, limit: PAGE, ...(cursor === null ? {} : { cursor }) });
     errors.push(...found.errors);
-    cursor = found.pagination.next_cursor ?? undefined;
-    if (!found.pagination.has_more || cursor === undefined) return { errors, hasMore: false };
+    cursor = found.pagination.next_cursor;
+    if (!found.pagination.has_more || cursor === null) return { errors, hasMore: false };
   }
   return { errors, hasMore: true };
 }

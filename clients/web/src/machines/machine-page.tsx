@@ -9,7 +9,7 @@ import { written } from "../editor/written.ts";
 import { partOf } from "../run/paths.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { Folded } from "../ui/folded.tsx";
-import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
+import { Notice, Skeleton } from "../ui/notice.tsx";
 import { Ago } from "../ui/time.tsx";
 import { useTitle } from "../ui/title.ts";
 import { useAnswer, type Answered } from "../ui/use-answer.ts";
@@ -76,19 +76,21 @@ function Machine({ name, answered, wanted, onChanged }: MachineProps) {
   const { versions, current } = data;
   const shown = versions.find((each) => each.version_id === wanted) ?? (wanted === undefined ? first(data) : undefined);
   return (
-    <>
-      {shown === undefined ? (
-        <>
-          <h1>{name}</h1>
-          <Notice tone="fault">
-            There is no such version. <Link href={machineOf(name)}>See those that are</Link>.
-          </Notice>
-        </>
-      ) : (
-        <Version key={shown.version_id} name={name} version={shown} known={data} onChanged={onChanged} />
-      )}
+    <div className="machine">
+      <div className="stack">
+        {shown === undefined ? (
+          <>
+            <h1>{name}</h1>
+            <Notice tone="fault">
+              There is no such version. <Link href={machineOf(name)}>See those that are</Link>.
+            </Notice>
+          </>
+        ) : (
+          <Version key={shown.version_id} name={name} version={shown} known={data} onChanged={onChanged} />
+        )}
+      </div>
       <Versions name={name} versions={versions} current={current} shown={shown?.version_id} />
-    </>
+    </div>
   );
 }
 
@@ -190,71 +192,52 @@ interface VersionsProps {
 
 function Versions({ name, versions, current, shown }: VersionsProps) {
   return (
-    <section className="stack" aria-label="Versions">
+    <section className="versions" aria-label="Versions">
       <h2>Versions</h2>
       {current === null && (
-        <Empty title="No version was published yet">
-          Try the draft, then publish it: instances begin with what is published.
-        </Empty>
+        <p className="hint">
+          None was published yet. Try the draft, then publish it: instances begin with what is published.
+        </p>
       )}
-      <div className="table-box">
-        <table aria-label="Versions" className="cards versions">
-          <thead>
-            <tr>
-              <th scope="col">Version</th>
-              <th scope="col">Status</th>
-              <th scope="col">Made</th>
-              <th scope="col">Published</th>
-            </tr>
-          </thead>
-          <tbody>
-            {versions.map((version) => (
-              <VersionRow key={version.version_id} name={name} version={version} current={current} shown={shown} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <ol aria-label="Versions">
+        {versions.map((version) => (
+          <VersionItem key={version.version_id} name={name} version={version} current={current} shown={shown} />
+        ))}
+      </ol>
     </section>
   );
 }
 
-interface VersionRowProps extends Omit<VersionsProps, "versions"> {
+interface VersionItemProps extends Omit<VersionsProps, "versions"> {
   version: MachineVersion;
 }
 
-function VersionRow({ name, version, current, shown }: VersionRowProps) {
-  const id = version.version_id;
+function VersionItem({ name, version, current, shown }: VersionItemProps) {
+  const { version_id: id, created_at: made, created_by: maker, published_at: published, published_by: by } = version;
   return (
-    <tr className={id === shown ? "shown" : ""}>
-      <th scope="row">
-        <Link
-          href={machineOf(name, id)}
-          className="link"
-          {...(id === shown ? { "aria-current": "true" as const } : {})}
-        >
-          {numberOf(version)}
-        </Link>
+    <li>
+      <Link
+        href={machineOf(name, id)}
+        className={id === shown ? "version shown" : "version"}
+        {...(id === shown ? { "aria-current": "true" as const } : {})}
+      >
+        <span className="version-head">
+          <strong>{numberOf(version)}</strong> <VersionBadge version={version} isCurrent={id === current} />
+        </span>
+        <When word="Made" at={made} by={maker} />
+        <When word="Published" at={published} by={by} />
         <code className="hint id">{id}</code>
-      </th>
-      <td>
-        <VersionBadge version={version} isCurrent={id === current} />
-      </td>
-      <td>
-        <When at={version.created_at} by={version.created_by} />
-      </td>
-      <td>
-        <When at={version.published_at} by={version.published_by} />
-      </td>
-    </tr>
+      </Link>
+    </li>
   );
 }
 
-function When({ at, by }: { at: string | undefined; by: string | undefined }) {
+function When({ word, at, by }: { word: string; at: string | undefined; by: string | undefined }) {
   if (at === undefined) return null;
   return (
-    <>
-      <Ago at={Date.parse(at)} />
+    <span className="hint">
+      {word} <Ago at={Date.parse(at)} />
       {by !== undefined && ` by ${by}`}
-    </>
+    </span>
   );
 }

@@ -62,7 +62,7 @@ function List() {
         <TextField
           label="Find machines"
           bare
-          placeholder="Find by name or description"
+          placeholder="Find a machine"
           type="search"
           value={text}
           onChange={setText}

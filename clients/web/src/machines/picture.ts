@@ -19,9 +19,9 @@ export type Measure = (text: string) => number;
 
 const STATE_HEIGHT = 50;
 const NARROWEST = 112;
-const WIDEST = 250;
+const WIDEST = 280;
 /** The sign, the count, and the room around them. */
-const BESIDE = 62;
+const BESIDE = 90;
 const HEAD = 46;
 const REGION_HEAD = 24;
 const DOT = 14;

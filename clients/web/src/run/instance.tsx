@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from "react";
 import { Link } from "wouter";
 import type { Instance, JsonValue, RunView } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
-import { machineOf } from "../machines/paths.ts";
+import { isVersionId, machineOf } from "../machines/paths.ts";
 import { ProgressReader, type Progress, type StateProgress } from "../machines/progress.ts";
 import { StateDiagram } from "../machines/state-diagram.tsx";
 import { Notice, Skeleton } from "../ui/notice.tsx";
@@ -17,7 +17,7 @@ export function isInstance(view: RunView): boolean {
 
 /** Whether a run has a definition that is stored. */
 export function hasDefinition(view: RunView): boolean {
-  return view.version !== null && /^v_[0-9a-f]{20}$/.test(view.version);
+  return isVersionId(view.version);
 }
 
 /** The diagram of an instance's version, with where it is. */

@@ -260,6 +260,7 @@ class Runs:
             opens=change.opens,
             status=change.status,
             reducer=change.reducer,
+            workflow=(state.account, state.workflow_id),
         )
         try:
             appended = await self._log.append(append)

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Protocol
 
@@ -26,7 +26,7 @@ import structlog
 
 from interlock.engine.clock import Clock
 from interlock.engine.driving.loading import load_state
-from interlock.engine.driving.rows import audit_of, settlement_of
+from interlock.engine.driving.rows import audit_of, forget_told, settlement_of
 from interlock.engine.driving.writer import OwnershipLost, Writer
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads
@@ -57,7 +57,10 @@ SLICE = 256
 """How many events are made, or pieces of work begun, before other tasks can run."""
 
 SOON_SECONDS = 0.25
-"""How long a run must be running before its row, and the change feed, show RUNNING, or its pending requirements."""
+"""How long a run must be running before its row, and the change feed, show RUNNING, what is pending, its errors."""
+
+MAX_UNTOLD = 1000
+"""How many errors a run may have that aren't in the store yet; with more, it goes on when they are."""
 
 
 _JITTER = random.SystemRandom()  # its own state: a workflow may have seeded `random`
@@ -120,7 +123,8 @@ class Driver:
         self._untold = False
         self._fault: Exception | None = None
         self._awake = asyncio.Event()
-        self.writer = Writer(self.log, self.clock, state, claimed.generation, self._awake.set)
+        self._counters = ports.counters
+        self.writer = self._writer_of(state, claimed.generation)
         self._tasks: dict[Work, asyncio.Task[None]] = {}
         self._given_up: set[asyncio.Task[None]] = set()
         self._withdrawn = asyncio.Event()
@@ -137,6 +141,7 @@ class Driver:
             ports.logic,
             ports.traces,
             ports.vault,
+            counters=ports.counters,
         )
         self._draining = False
         self._is_ending = False
@@ -243,6 +248,7 @@ class Driver:
         await self.writer.flush()
         self._told_of_pauses()
         self._note_pending()
+        await self._tell_errors()
         if self.writer.is_behind:
             await self.writer.catch_up()
             self._awake.set()
@@ -351,6 +357,7 @@ class Driver:
         await self.sessions.save(self.state)
         settlement = settlement_of(self.state, self.clock.now_ms(), with_snapshot=True)
         await self.store.settle(settlement)
+        forget_told(self.state, settlement)
         if settlement.snapshot is None:  # only the log has the state: don't trim it
             pass
         elif self._max_log_events is not None and self.state.next_index > self._max_log_events:
@@ -385,6 +392,18 @@ class Driver:
             self._noted = pending
             self._settle_in(SOON_SECONDS)
 
+    async def _tell_errors(self) -> None:
+        """Have the store know soon of errors in a run that goes on."""
+        if self.state.errors:
+            self._settle_in(SOON_SECONDS)
+        while len(self.state.errors) > MAX_UNTOLD and self.state.status is RunStatus.RUNNING:
+            self._settle_no_more()
+            self._settle_soon()
+            if self._settling is not None:
+                await self._settling
+            if len(self.state.errors) > MAX_UNTOLD:
+                await asyncio.sleep(AWAY_SECONDS)
+
     def _settle_in(self, seconds: float) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._settle_soon)
@@ -400,20 +419,24 @@ class Driver:
         if self._settling is not None and not self._settling.done():
             self._settle_in(SOON_SECONDS)
         elif self.state.status is RunStatus.RUNNING:
-            stands = settlement_of(self.state, self.clock.now_ms(), with_snapshot=False)
-            running = replace(stands, next_index=self.writer.durable_next)
-            self._settling = asyncio.create_task(self._settle(running))
+            state, logged = self.state, self.writer.durable_next
+            running = settlement_of(state, self.clock.now_ms(), with_snapshot=False, logged=logged)
+            self._settling = asyncio.create_task(self._settle(state, running))
 
-    async def _settle(self, settlement: Settlement) -> None:
+    async def _settle(self, state: RunState, settlement: Settlement) -> None:
         try:
             await self.store.settle(settlement)
+            forget_told(state, settlement)
         except StoreUnavailable:
             self._settle_in(AWAY_SECONDS)
 
     async def _reread(self) -> Writer:
         state = await load_state(self.log, self.store, self.state.run_id)
         assert state is not None
-        return Writer(self.log, self.clock, state, self.writer.generation, self._awake.set)
+        return self._writer_of(state, self.writer.generation)
+
+    def _writer_of(self, state: RunState, generation: int) -> Writer:
+        return Writer(self.log, self.clock, state, generation, self._awake.set, counters=self._counters)
 
     # ── Work ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.store.ports.decisions import Decision
+from interlock.store.ports.errors import FoundError
 from interlock.store.ports.runs import Settlement, Snapshot
 from interlock.workflow.program import (
     REDUCER_VERSION,
@@ -12,6 +13,7 @@ from interlock.workflow.program import (
     Part,
     Requirement,
     Resolution,
+    RunError,
     RunState,
     dump,
     next_timer,
@@ -100,11 +102,12 @@ def snapshot_of(state: RunState) -> Snapshot | None:
     raise fault
 
 
-def settlement_of(state: RunState, now: int, *, with_snapshot: bool) -> Settlement:
+def settlement_of(state: RunState, now: int, *, with_snapshot: bool, logged: int | None = None) -> Settlement:
     """The run's current standing, for its row in the store.
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
+        logged: the index after the last event that is in the log, if not all that the state has is.
 
     Raises:
         NotWire: as `snapshot_of`.
@@ -117,12 +120,33 @@ def settlement_of(state: RunState, now: int, *, with_snapshot: bool) -> Settleme
         run_id=state.run_id,
         status=state.status,
         epoch=state.epoch,
-        next_index=state.next_index,
+        next_index=state.next_index if logged is None else logged,
         updated_at=now,
         pending=pending,
         assignees=tuple(sorted(named)),
         snapshot=snapshot,
         next_timer=next_timer(state),
+        errors=tuple(_found(each) for each in state.errors if logged is None or each.index < logged),
+    )
+
+
+def forget_told(state: RunState, settlement: Settlement) -> None:
+    """Drop the errors that the store has by this settlement of the state."""
+    del state.errors[: len(settlement.errors)]
+
+
+def _found(error: RunError) -> FoundError:
+    return FoundError(
+        epoch=error.epoch,
+        index=error.index,
+        at=error.at,
+        code=error.code,
+        message=error.message,
+        step_id=error.step_id,
+        state=error.state,
+        thread_id=error.thread_id,
+        is_fatal=error.is_fatal,
+        repeats=error.repeats,
     )
 
 

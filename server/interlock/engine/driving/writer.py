@@ -22,7 +22,8 @@ from pydantic_core import from_json, to_json
 
 from interlock.engine.clock import Clock
 from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
-from interlock.workflow.program import Draft, RunState, effects, fold, fold_late, shift
+from interlock.telemetry.counters import Counters
+from interlock.workflow.program import Draft, RunState, effects, fold, fold_late, shift, stay_of
 from interlock_protocol.codec import event_body
 from interlock_protocol.limits import MAX_PENDING_BYTES
 from interlock_protocol.types import FINAL_STATUSES
@@ -80,13 +81,23 @@ def pending_bytes(state: RunState) -> int:
 class Writer:
     """Writes one owned run. It calls `wake` on the event loop whenever the driver has something to look at."""
 
-    def __init__(self, log: Log, clock: Clock, state: RunState, generation: int, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        state: RunState,
+        generation: int,
+        wake: Callable[[], None],
+        *,
+        counters: Counters | None = None,
+    ) -> None:
         self.log = log
         self.clock = clock
         self.state = state
         self.generation = generation
         self.durable_next = state.next_index
         self._wake = wake
+        self._counters = counters
         self._drafts: list[tuple[Entry, dict[str, Any]]] = []
         self._bytes = 0
         self._oldest = 0.0
@@ -112,7 +123,18 @@ class Writer:
         for draft, entry in zip(drafts, entries, strict=True):
             if not self.state.status.is_final:
                 self._write(entry, draft.event)
+                self._count(draft)
                 fold(self.state, draft.event, draft.private)
+
+    def _count(self, draft: Draft) -> None:
+        """Count how long a machine was in a state that it leaves by this event, which isn't folded yet."""
+        if self._counters is None or draft.event["event"] != "StateChanged":
+            return
+        stay = stay_of(self.state, draft.event)
+        if stay is not None:
+            name, ms = stay
+            durations = self._counters.by_workflow.states.of(self.state.account, self.state.workflow_id, name)
+            durations.add(ms / 1000)
 
     def _entry(self, draft: Draft) -> Entry:
         """Stamp a draft with the time, and encode it and its private data as a log entry."""
@@ -270,6 +292,7 @@ class Writer:
             withdraws=change.withdraws,
             status=change.status,
             reducer=change.reducer,
+            workflow=(self.state.account, self.state.workflow_id),
         )
         self._is_appending = True
         try:

@@ -1,7 +1,8 @@
 """Log retention: logs of ended runs are kept for some days, and long runs keep a number of their latest events.
 
 Laws:
-- Only events that a snapshot covers are dropped. The run's row, its snapshot and the audit of its decisions stay.
+- Only events that a snapshot covers are dropped. The run's row, its snapshot and the audit of its decisions stay. Its
+  errors go with the events that they were.
 - A client that asks for dropped events gets `gap`, with the index at which the log begins now, and a snapshot.
 - The rows are scanned once a day, page by page; each log is trimmed once.
 
@@ -12,12 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Protocol
 
 import structlog
 
 from interlock.engine.clock import Clock
 from interlock.log.port import Log, LogUnavailable
 from interlock.store.port import StoreUnavailable
+from interlock.store.ports.errors import Errors
 from interlock.store.ports.runs import Runs
 
 logger = structlog.get_logger(__name__)
@@ -28,6 +31,10 @@ PAGE_SECONDS = 1.0
 """The pause between two pages, to spare the database."""
 
 
+class Known(Runs, Errors, Protocol):
+    """The parts of the store that are read, and cleared."""
+
+
 class Retention:
     """Drops the logs of runs that ended long ago.
 
@@ -35,7 +42,7 @@ class Retention:
         days: how long the logs are kept.
     """
 
-    def __init__(self, log: Log, store: Runs, clock: Clock, days: float) -> None:
+    def __init__(self, log: Log, store: Known, clock: Clock, days: float) -> None:
         self._log = log
         self._store = store
         self._clock = clock
@@ -65,5 +72,6 @@ class Retention:
         head = await self._log.head(run_id)
         if head is None or not head.status.is_final or head.first_index == head.next_index:
             return False
+        await self._store.forget_errors(run_id)
         await self._log.trim(run_id, head.next_index)
         return True

@@ -10,6 +10,7 @@ Source: `docs/workflows.md`, "Steps".
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,7 +23,9 @@ from interlock.engine.work.logic import LogicRunners
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.stream import RunWriter, StepStream
 from interlock.secrets.port import Vault
+from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
+from interlock.workflow.activities import Returned
 from interlock.workflow.program import (
     Activity,
     AgentTurn,
@@ -62,6 +65,8 @@ class Worker:
         logic: LogicRunners,
         traces: Traces,
         vault: Vault | None = None,
+        *,
+        counters: Counters | None = None,
     ) -> None:
         self._program = program
         self._threads = threads
@@ -70,6 +75,7 @@ class Worker:
         self._expressions = expressions
         self._logic = logic
         self._traces = traces
+        self._counters = counters or Counters()
         self.is_cancelled = False
         self.secrets: set[str] = set()
         self._streams: dict[Work, StepStream] = {}
@@ -115,9 +121,19 @@ class Worker:
             case Evaluation(function, given):
                 return await call(function, given)
             case Script() | HttpCall() | Instruct():
-                return await self._logic.run(activity, self._traces.headers(self._writer.state.run_id))
+                return await self._logic_run(activity)
             case ThreadEnd():
                 return await self._thread_ended(activity, work)
+
+    async def _logic_run(self, activity: Script | HttpCall | Instruct) -> Returned:
+        """Run the logic of a state, and count how long it took, whatever it came to."""
+        state, counted, began = self._writer.state, self._counters.by_workflow, time.perf_counter()
+        try:
+            return await self._logic.run(activity, self._traces.headers(state.run_id))
+        finally:
+            if not isinstance(activity, Instruct):
+                durations = counted.scripts if isinstance(activity, Script) else counted.calls
+                durations.of(state.account, state.workflow_id).add(time.perf_counter() - began)
 
     async def _limited(self, activity: Function | AgentTurn, work: Work) -> Any:
         stream = self._streams[work] = StepStream(self._writer, self._program, work, self.secrets)

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 
 from interlock.http.sse import Streams
 from interlock.http.v1.definitions import make_definitions_router
+from interlock.http.v1.error_list import make_error_list_router
 from interlock.http.v1.frame import PREFIX, add_routers, make_frame
 from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
@@ -41,6 +42,7 @@ def v1_app(
         app,
         make_instances_router(services, instances),  # before definitions, of which none has these names
         make_history_router(services, instances),
+        make_error_list_router(services),
         make_definitions_router(services),
     )
 

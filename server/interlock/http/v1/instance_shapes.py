@@ -163,3 +163,29 @@ class History(BaseModel):
     events: list[HistoryEvent]
     pagination: Pagination
     gap: bool | None = None
+
+
+class ListedError(BaseModel):
+    """What failed, and where. `id` is that of the event in the history; `fatal` if it ended the instance.
+
+    Of a workflow in Python, the instance is a run, and `state` the name of a step.
+    """
+
+    id: str
+    timestamp: str
+    instance_id: str
+    workflow_name: str
+    version_id: str | None
+    namespace: str
+    state: str | None
+    thread_id: str | None
+    code: str
+    message: str
+    fatal: bool
+
+
+class ErrorList(BaseModel):
+    """A page of errors, the newest first."""
+
+    errors: list[ListedError]
+    pagination: Pagination

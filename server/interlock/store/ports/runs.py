@@ -16,6 +16,7 @@ from typing import Protocol
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
+from .errors import FoundError
 from .keys import IdempotencyKey, Outcome
 
 
@@ -91,7 +92,8 @@ class Snapshot:
 class Settlement:
     """The state of a run's row when its owner releases it, or while it drives it.
 
-    `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none, or no longer).
+    `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none, or no longer). `errors`
+    are those before `next_index`, all since the latest snapshot or more: what is known of them is written once.
     """
 
     run_id: str
@@ -103,6 +105,7 @@ class Settlement:
     assignees: tuple[str, ...] = ()
     snapshot: Snapshot | None = None
     next_timer: int | None = None
+    errors: tuple[FoundError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,8 @@ class Runs(Protocol):
         """
 
     async def settle(self, settlement: Settlement) -> None:
-        """Write status, log position, pending summary, assignees (added to those known), snapshot and next timer.
+        """Write status, log position, pending summary, assignees and errors (added to those known), snapshot and next
+        timer.
 
         A run that has ended has no timer and waits for nothing, whatever the settlement says.
         Nothing happens if the row is ahead, or has a different final status, or there is no such run.

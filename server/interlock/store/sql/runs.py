@@ -18,6 +18,7 @@ from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import RunStatus
 
 from .definitions import is_there
+from .errors import keep_errors
 from .keys import key_row, outcome
 from .older import SqlOlderRows
 from .pages import page_of, place_of
@@ -62,7 +63,7 @@ class SqlRuns(SqlOlderRows):
         return await self._read(_unfinished, one_statement=True)
 
     async def settle(self, settlement: Settlement) -> None:
-        await self._write(partial(self._settle, settlement), one_statement=True)
+        await self._write(partial(self._settle, settlement), one_statement=not settlement.errors)
         self._tell()
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
@@ -86,13 +87,15 @@ class SqlRuns(SqlOlderRows):
 
     def _settle(self, settlement: Settlement, connection: Connection) -> None:
         snapshot = settlement.snapshot
-        self._writes.settle(
+        is_moved_on = self._writes.settle(
             connection,
             _settled_row(settlement),
             settlement.assignees,
             () if settlement.status.is_final else rows_of(settlement.pending),
             _snapshot_row(snapshot) if snapshot else None,
         )
+        if is_moved_on and settlement.errors:
+            keep_errors(self._writes, connection, settlement.run_id, settlement.errors)
 
 
 def _run(run_id: str, connection: Connection) -> Run | None:

@@ -8,6 +8,7 @@ from interlock.store.statements.feed import TOUCH
 
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
+from .errors import SqlErrors
 from .feed import SqlChangeFeed
 from .keys import SqlKeys
 from .outbox import SqlOutbox
@@ -22,6 +23,7 @@ class SqlStore(
     SqlRuns,
     SqlWaiting,
     SqlDecisions,
+    SqlErrors,
     SqlKeys,
     SqlChangeFeed,
     SqlTimers,

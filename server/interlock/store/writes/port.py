@@ -33,8 +33,8 @@ class Writes(Protocol):
         assignees: Sequence[str],
         waiting: Sequence[Parameters],
         snapshot: Parameters | None,
-    ) -> None:
-        """Move the row on if `statements.runs.SETTLE` does, and only then write the rest.
+    ) -> bool:
+        """Move the row on if `statements.runs.SETTLE` does, and only then write the rest, and return True.
 
         Args:
             waiting: what waits now; any other row of the run is deleted.
@@ -54,6 +54,9 @@ class Writes(Protocol):
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         """Insert the messages that are new."""
+
+    def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
+        """Insert the errors that are new; at least one is given."""
 
     def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
         """Insert the name, whose `last_number` is 1, or raise the `last_number` of the one that is there; return it.

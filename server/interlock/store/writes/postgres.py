@@ -41,6 +41,7 @@ from interlock.store.tables import (
     definitions,
     idempotency_keys,
     outbox,
+    run_errors,
     runs,
     session_marks,
     sessions,
@@ -148,6 +149,7 @@ _CREATE_RUN_ONCE = _create_run_once()
 _OPEN_SESSION = upsert(sessions).on_conflict_do_nothing()
 _MARK_SESSION = _mark_session()
 _LEAVE_MESSAGES = _insert_new(outbox)
+_KEEP_ERRORS = _insert_new(run_errors)
 _NUMBER_VERSION = (
     upsert(definitions)
     .on_conflict_do_update(index_elements=["account", "name"], set_={"last_number": definitions.c.last_number + 1})
@@ -172,7 +174,7 @@ class PostgresWrites:
         assignees: Sequence[str],
         waiting: Sequence[Parameters],
         snapshot: Parameters | None,
-    ) -> None:
+    ) -> bool:
         parameters = settled if snapshot is None else settled | snapshot
         if assignees:
             parameters = parameters | {"assignees": list(assignees)}
@@ -185,7 +187,8 @@ class PostgresWrites:
         # meanwhile.
         while connection.execute(statement, parameters).scalar() is None:
             if connection.execute(IS_MOVED_ON, settled).scalar() is None:
-                return
+                return False
+        return True
 
     def record(
         self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None
@@ -206,6 +209,9 @@ class PostgresWrites:
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         connection.execute(_LEAVE_MESSAGES, _arrays(messages))
+
+    def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
+        connection.execute(_KEEP_ERRORS, _arrays(errors))
 
     def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
         number: int | None = connection.execute(_NUMBER_FIRST if only_new else _NUMBER_VERSION, name).scalar()

@@ -19,6 +19,7 @@ from interlock.store.tables import (
     idempotency_keys,
     outbox,
     run_assignees,
+    run_errors,
     runs,
     session_marks,
     sessions,
@@ -31,6 +32,7 @@ from .port import NOTHING_PENDING, Parameters
 _ADD_ASSIGNEE = sqlite.insert(run_assignees).on_conflict_do_nothing()
 _OPEN_SESSION = sqlite.insert(sessions).on_conflict_do_nothing()
 _LEAVE_MESSAGES = sqlite.insert(outbox).on_conflict_do_nothing()
+_KEEP_ERRORS = sqlite.insert(run_errors).on_conflict_do_nothing()
 _NUMBER_VERSION = (
     sqlite.insert(definitions)
     .on_conflict_do_update(index_elements=["account", "name"], set_={"last_number": definitions.c.last_number + 1})
@@ -157,10 +159,10 @@ class SqliteWrites:
         assignees: Sequence[str],
         waiting: Sequence[Parameters],
         snapshot: Parameters | None,
-    ) -> None:
+    ) -> bool:
         rows = _SETTLE.rows(connection, settled)
         if not rows:
-            return
+            return False
         run_id, changed, owner, workflow_id, created_at, account, namespace = rows[0]
         if (changed - SETTLED) & FED:
             change = {
@@ -185,6 +187,7 @@ class SqliteWrites:
             connection.execute(_ADD_ASSIGNEE, named)
         if snapshot is not None:
             _KEEP_SNAPSHOT.rows(connection, snapshot)
+        return True
 
     def record(
         self, connection: Connection, made: Parameters, decisions: Sequence[Parameters], key: Parameters | None
@@ -205,6 +208,9 @@ class SqliteWrites:
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         connection.execute(_LEAVE_MESSAGES, messages)
+
+    def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
+        connection.execute(_KEEP_ERRORS, errors)
 
     def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
         number: int | None = connection.execute(_NUMBER_FIRST if only_new else _NUMBER_VERSION, name).scalar()

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, cast
 
 from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
 from interlock.workflow.node import AgentState, Failure, Form, Happening, NodeState, Output, Phase, Tries
+from interlock.workflow.run.errors import note_failed_run, note_failed_step
 from interlock.workflow.run.policy import is_resolved, parts_of
 from interlock.workflow.run.state import (
     GATES,
@@ -81,6 +82,9 @@ def shift(state: RunState, first: int, by: int) -> None:
     for patch in state.session_patches:
         if patch.index >= first:
             patch.index += by
+    for error in state.errors:
+        if error.index >= first:
+            error.index += by
     for node in walk(state.nodes):
         if node.started_index >= first:
             node.started_index += by
@@ -188,6 +192,7 @@ def _step_skipped(state: RunState, event: typed.StepSkipped, _: Mapping[str, Any
 
 
 def _step_error(state: RunState, event: typed.StepError, private: Mapping[str, Any]) -> None:
+    note_failed_step(state, event)
     if private.get("apart"):
         return  # it is about the run, and touches no node
     node = _node(state, event)
@@ -459,6 +464,11 @@ def _recovered(state: RunState, event: typed.WorkflowRecovered, private: Mapping
             node.tries = replace(node.tries, in_a_row=node.tries.in_a_row - 1)  # not the step's fault
 
 
+def _failed(state: RunState, event: typed.WorkflowError, private: Mapping[str, Any]) -> None:
+    note_failed_run(state, event)
+    _ended(RunStatus.ERROR)(state, event, private)
+
+
 def _ended(status: RunStatus) -> _Folder:
     def end(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
         state.status = status
@@ -494,7 +504,7 @@ _OF_STEPS: dict[str, _Folder] = {
     "WorkflowRecovered": _recovered,
     "WorkflowCompleted": _ended(RunStatus.COMPLETED),
     "WorkflowCancelled": _ended(RunStatus.CANCELLED),
-    "WorkflowError": _ended(RunStatus.ERROR),
+    "WorkflowError": _failed,
 }
 
 _KIND_STARTED = {each.STARTED: each.kind for each in CONTAINERS if each.STARTED}

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from interlock.workflow.containers.machine import ENTER, MAIN, state_of_step
 from interlock.workflow.node import NodeState, Phase
-from interlock.workflow.run.state import TIMEOUT, Requirement, RunState
+from interlock.workflow.run.state import TIMEOUT, Requirement, RunState, elapsed, node_at
 from interlock_protocol.types import JsonObject, RunStatus
 
 Status: TypeAlias = Literal["running", "halted", "completed", "failed", "cancelled"]
@@ -308,6 +308,16 @@ def is_of_own_logic(event: Event) -> bool:
     """Return True if this is an event of a state's own logic, and of nothing that runs before it."""
     path: Sequence[Any] = event.get("step_path") or ()
     return len(path) > 2 and path[2] == state_of(event)
+
+
+def stay_of(state: RunState, event: Event) -> tuple[str, int] | None:
+    """The state that a `StateChanged` leaves, which isn't folded yet, and for how many milliseconds its thread was
+    there; None if that isn't known."""
+    machine = node_at(state, list(event["step_path"]))
+    thread = None if machine is None else machine.children.get(event["thread_id"])
+    if thread is None or thread.own is None or not thread.own.entered_at:
+        return None
+    return event["from_state"], elapsed(thread.own.entered_at, event["created_at"])
 
 
 def halt_of(requirement: Requirement) -> JsonObject | None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
 
 from interlock.workflow.containers.registry import CONTAINERS
@@ -126,6 +126,29 @@ class SessionPatch:
 
 
 @dataclass(slots=True)
+class RunError:
+    """An error, and the index of its event. `at` is in milliseconds since 1970.
+
+    Attributes:
+        step_id: the step that failed; None if that was no step.
+        state: the state of a machine, or else the step's name.
+        is_fatal: it ended the run.
+        repeats: it is the latest error of that step, of which this tells that it ended the run.
+    """
+
+    index: int
+    epoch: int
+    at: int
+    code: str
+    message: str
+    step_id: str | None = None
+    state: str | None = None
+    thread_id: str | None = None
+    is_fatal: bool = False
+    repeats: bool = False
+
+
+@dataclass(slots=True)
 class RunState:
     """The state of a run up to (not including) `next_index`.
 
@@ -133,7 +156,8 @@ class RunState:
     `resolved` has the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
     `applied_keys` are the idempotency keys of the latest decisions, each with its message's fingerprint.
     `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes of the session's
-    state since then, which are saved before the run pauses or ends. Times are in milliseconds.
+    state since then, which are saved before the run pauses or ends. `errors` are those that aren't in the store yet: a
+    snapshot has none, because they are written with it. Times are in milliseconds.
     """
 
     run_id: str
@@ -164,6 +188,7 @@ class RunState:
     error: str | None = None
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
+    errors: Annotated[list[RunError], Field(exclude=True)] = field(default_factory=list, compare=False)
 
     def decided_at(self, step_id: str) -> int:
         """The index of the latest decision on a step; 0 if there is none."""

@@ -81,6 +81,7 @@ def _changed(own: Progress, node: NodeState, event: Mapping[str, Any], private: 
     if left is not None and isinstance(left.own, Answer) and left.own.input is not None and not left.own.is_late:
         thread.own.input = left.own.input
     thread.own.state, thread.children = event["to_state"], {}
+    thread.own.entered_at = event["created_at"]
     own.automatic = 0 if event["trigger"] in ("resume", "timeout") else own.automatic + 1
     own.beside = [*own.beside, *private.get("beside", ())]
     for name in private.get("forget", ()):

@@ -23,14 +23,18 @@ from interlock_protocol.types import JsonObject, JsonValue, StepType
 
 @dataclass(slots=True)
 class Position(Own):
-    """The state that a thread is in, and the input that it was last given."""
+    """The state that a thread is in, and the input that it was last given.
+
+    `entered_at` is when it came into the state, in milliseconds since 1970; 0 if an earlier release brought it there.
+    """
 
     state: str = ""
     input: JsonObject | None = None
+    entered_at: int = 0
 
 
 def _thread_started(own: Position, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
-    own.state = event["state"]
+    own.state, own.entered_at = event["state"], event["created_at"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
