@@ -75,7 +75,7 @@ export function ErrorsPage() {
         <Picker
           label="Workflow"
           options={options(
-            "All machines",
+            "All workflows",
             (workflows ?? []).map(({ id }) => id),
           )}
           value={machine}
