@@ -27,12 +27,31 @@ const OPTIONS = {
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
 };
 
-let elk: InstanceType<typeof ELK> | undefined;
+interface Placer {
+  elk: InstanceType<typeof ELK>;
+  /** Rejects if the worker can't be loaded. */
+  broken: Promise<never>;
+}
 
-/** Places a graph. */
+let placer: Placer | undefined;
+
+/** Places a graph. Rejects where that can't be done; the next one is tried anew. */
 export async function placed<N, E>(graph: Graph<N, E>): Promise<Layout> {
-  elk ??= new ELK({ workerFactory: () => new Worker(workerUrl) });
-  return layoutOf(await elk.layout(rooted(graph)));
+  placer ??= newPlacer();
+  const { elk, broken } = placer;
+  return layoutOf(await Promise.race([elk.layout(rooted(graph)), broken]));
+}
+
+function newPlacer(): Placer {
+  const worker = new Worker(workerUrl);
+  const broken = new Promise<never>((_, reject) => {
+    worker.addEventListener("error", () => {
+      placer = undefined;
+      reject(new Error("The worker that places graphs can't be loaded."));
+    });
+  });
+  broken.catch(() => undefined);
+  return { elk: new ELK({ workerFactory: () => worker }), broken };
 }
 
 function rooted<N, E>({ nodes, edges }: Graph<N, E>): ElkNode {

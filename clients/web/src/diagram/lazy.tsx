@@ -1,6 +1,7 @@
 /** The canvas, loaded when the first diagram is shown: the libraries behind it are large. */
 
 import { lazy, Suspense, type ComponentType } from "react";
+import { Boundary } from "../ui/boundary.tsx";
 import { Skeleton } from "../ui/notice.tsx";
 import type { CanvasProps } from "./canvas.tsx";
 
@@ -12,8 +13,10 @@ const Loaded = lazy(loadCanvas);
 export function Canvas<N extends object>(props: CanvasProps<N>) {
   const Drawn = Loaded as unknown as ComponentType<CanvasProps<N>>;
   return (
-    <Suspense fallback={<Skeleton label="Loading the diagram" lines={4} />}>
-      <Drawn {...props} />
-    </Suspense>
+    <Boundary>
+      <Suspense fallback={<Skeleton label="Loading the diagram" lines={4} />}>
+        <Drawn {...props} />
+      </Suspense>
+    </Boundary>
   );
 }

@@ -27,7 +27,8 @@ export interface Checked {
 
 /** The text, checked; the last one that was, while the newest is still checked. */
 export function useChecked(text: string): { checked: Checked | null; isChecking: boolean } {
-  const { client } = useInterlock();
+  const { client, connection } = useInterlock();
+  const isLive = connection.phase === "live";
   const [checked, setChecked] = useState<Checked | null>(null);
   useEffect(() => {
     let isOver = false;
@@ -36,7 +37,8 @@ export function useChecked(text: string): { checked: Checked | null; isChecking:
       isOver = true;
       clearTimeout(timer);
     };
-  }, [client, text]);
+    // Asked again when the connection is back: what couldn't be checked then can be now.
+  }, [client, text, isLive]);
   return { checked, isChecking: checked?.text !== text };
 }
 

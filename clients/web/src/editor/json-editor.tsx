@@ -112,7 +112,7 @@ function extensions(label: string, now: { current: Pick<JsonEditorProps, "onChan
     json(),
     jsonLanguage.data.of({ autocomplete: completions }),
     syntaxHighlighting(COLOURS),
-    EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false" }),
+    EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
     EditorView.updateListener.of((update) => {
       if (update.docChanged) now.current.onChange(update.state.doc.toString());
     }),

@@ -18,7 +18,7 @@ import { Empty } from "../ui/notice.tsx";
 import { modelOf, type MachineModel, type StateKind, type StateModel } from "./model.ts";
 import { nodeOf, pictureOf, stateOf, type Part } from "./picture.ts";
 import type { Progress, StateProgress } from "./progress.ts";
-import { kindWord, progressWords, stateName, wayWords } from "./words.ts";
+import { kindWord, progressWords, signWords, wayWords } from "./words.ts";
 
 /** What a `StateDiagram` takes. */
 export interface StateDiagramProps {
@@ -130,7 +130,6 @@ function StateButton({ state, progress, isSelected, onPress }: StateButtonProps)
     <button
       type="button"
       className={`node-state nopan ${state.kind} ${markOf(progress)}`}
-      aria-label={stateName(state, progress)}
       aria-pressed={isSelected}
       title={state.description ?? undefined}
       onClick={onPress}
@@ -139,6 +138,7 @@ function StateButton({ state, progress, isSelected, onPress }: StateButtonProps)
       <span className="node-words">
         <span className="node-name">{state.name}</span>
         <span className="node-does">{state.does}</span>
+        <span className="unseen">{signWords(state, progress)}</span>
       </span>
       <Sign progress={progress} />
     </button>
@@ -151,14 +151,14 @@ function Sign({ progress }: { progress: StateProgress | null }) {
   const times = entered > 1 ? `×${entered}` : "";
   if (inside > 0) {
     return (
-      <span className="node-sign">
+      <span className="node-sign" aria-hidden>
         <span className="dot" /> {times}
       </span>
     );
   }
   const Icon = failed ? X : Check;
   return (
-    <span className="node-sign">
+    <span className="node-sign" aria-hidden>
       {(failed || entered > 0) && <Icon size={14} aria-hidden />} {times}
     </span>
   );

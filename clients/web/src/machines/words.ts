@@ -29,9 +29,9 @@ export function progressWords(progress: StateProgress | null): string {
   return [now, entered === 0 ? "" : `${times} ${counted(entered, "time")}`].filter(Boolean).join(", ");
 }
 
-/** A state in one sentence, for its button. */
-export function stateName(state: StateModel, progress: StateProgress | null): string {
-  const parts = [state.name, kindWord(state.kind), state.isInitial ? "begins here" : "", progressWords(progress)];
+/** What the picture of a state says without words. */
+export function signWords(state: StateModel, progress: StateProgress | null): string {
+  const parts = [kindWord(state.kind), state.isInitial ? "begins here" : "", progressWords(progress)];
   return parts.filter(Boolean).join(", ");
 }
 
