@@ -125,7 +125,7 @@ async def test_machine_is_written_tried_published_and_followed(live: Live, new_p
     await button(app, "Try…").click()
     await app.page.get_by_role("dialog").get_by_role("button", name="Start").click()
     await expect(state(app, "ask")).to_have_accessible_name(re.compile("waits here now, entered 1 time"))
-    await app.card.field("Approve it").check()
+    await app.card.box.get_by_role("radio", name="Yes").check()
     await app.card.press("Submit")
     await expect(state(app, "done")).to_have_accessible_name(re.compile("ended here"))
     await expect(state(app, "ask")).to_have_accessible_name(re.compile("passed 1 time"))
