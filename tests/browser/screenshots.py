@@ -150,6 +150,7 @@ async def take_machines(browser: Browser, live: Live) -> None:
         await text.get_by_text('"await_payment"').first.dblclick()
         await app.page.keyboard.type("await_paymet")
         await expect(app.main.get_by_role("list", name="Faults")).to_contain_text("did you mean")
+        await expect(app.page.get_by_role("button", name=re.compile("^receive"))).to_be_visible()
         await take(app, "editor")
 
 
