@@ -71,7 +71,7 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json $(CLIENT)/dist/
 	@cd $(WEB) && "$(NPM)" ci --silent --no-fund --no-audit
 	@touch $@
 
-$(APP): $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(WEB)/vite.config.ts $(shell find $(WEB)/src -type f)
+$(APP): $(WEB)/node_modules/.package-lock.json $(WEB)/index.html $(WEB)/vite.config.ts $(wildcard examples/machines/*.json) $(shell find $(WEB)/src -type f)
 	@cd $(WEB) && "$(NPM)" run --silent build
 
 $(REACT)/node_modules/.package-lock.json: $(REACT)/package-lock.json $(CLIENT)/dist/interlock.js | node

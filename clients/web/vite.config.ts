@@ -38,9 +38,11 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
   },
   server: {
+    fs: { allow: ["../.."] }, // the examples of machines
     proxy: {
       "/workflows/ws": { target: SERVER, ws: true },
       "/workflows": { target: SERVER },
+      "/api/v1": { target: SERVER },
     },
   },
   test: {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.browser.conftest import ARGUMENTS, chromium_path
 from tests.browser.others import decide, waiting
 from tests.browser.pages import App
+from tests.support.api_v1 import api
 from tests.support.live import Live, live_server
 
 from examples import workflows
@@ -56,7 +58,11 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         desk = Path(name, "desk")
         prepare(desk)
-        settings = {"tokens": json.dumps(TOKENS), "data_dir": Path(name, "data")}
+        settings = {
+            "tokens": json.dumps(TOKENS),
+            "data_dir": Path(name, "data"),
+            "definitions": CHECKOUT / "examples" / "machines",
+        }
         with contextlib.chdir(desk), live_server(workflows, **settings) as live:
             await take_all(live)
 
@@ -79,6 +85,7 @@ async def take_all(live: Live) -> None:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         await take_chat(browser, live)
         await take_rest(browser, live)
+        await take_machines(browser, live)
         await browser.close()
 
 
@@ -123,6 +130,28 @@ async def take_rest(browser: Browser, live: Live) -> None:
         await app.open_run("incident-runbook", incident)
         await expect(app.steps).to_be_visible()
         await take(app, "run")
+
+
+async def take_machines(browser: Browser, live: Live) -> None:
+    """An order that is paid for already, and its machine, while a fault is written into it."""
+    order = {"customer": "Ada", "items": [{"name": "Lamp", "price": 20, "count": 2}]}
+    async with api(live, ALICE) as alice:
+        instance = await alice.create("order", order)
+        await alice.post(
+            f"/workflows/instances/{instance['id']}/threads/thread_payment/resume", {"input": {"paid": True}}
+        )
+    async with opened(browser, live, {**DESK, "viewport": {"width": 1200, "height": 1080}}) as app:
+        await app.open_run("order", instance["id"])
+        await expect(app.page.get_by_role("button", name=re.compile("^pack.*waits here now"))).to_be_visible()
+        await take(app, "machine")
+    async with opened(browser, live, DARK) as app:
+        await app.go(f"/editor/order/{instance['version_id']}")
+        text = app.page.get_by_role("textbox", name="Definition, as JSON")
+        await text.get_by_text('"await_payment"').first.dblclick()
+        await app.page.keyboard.type("await_paymet")
+        await expect(app.main.get_by_role("list", name="Faults")).to_contain_text("did you mean")
+        await expect(app.page.get_by_role("button", name=re.compile("^receive"))).to_be_visible()
+        await take(app, "editor")
 
 
 @asynccontextmanager

@@ -154,9 +154,11 @@ async def test_an_instance_is_created_and_read(api: Api, instances: Instances) -
         ("GET", f"{V1}/instances/inst_xyz"): data(HALTED),
         ("GET", f"{V1}/instances/inst_xyz/threads"): data({"threads": HALTED["threads"]}),
     }
-    made = await instances.create("approval_workflow", {"amount": 5000}, namespace="user_123", wait=5)
+    made = await instances.create(
+        "approval_workflow", {"amount": 5000}, namespace="user_123", version_id="v_abc123", wait=5
+    )
     assert (made.status, made.current_state, made.workflow_data["amount"]) == ("halted", "await_approval", 5000)
-    assert api.received[0].body == {"namespace": "user_123", "input": {"amount": 5000}}
+    assert api.received[0].body == {"namespace": "user_123", "version_id": "v_abc123", "input": {"amount": 5000}}
     assert api.received[0].headers["prefer"] == "wait=5"
     found = await instances.get(made)
     assert (found.history[0].transition, found.threads[0].halt_id) == ("await_approval", "halt_1")

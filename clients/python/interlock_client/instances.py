@@ -209,18 +209,20 @@ class Instances:
         *,
         namespace: str | None = None,
         business_key: str | None = None,
+        version_id: str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Instance:
-        """Starts an instance of the published version. Returns when it halts or ends, or as it stands by then.
+        """Starts an instance. Returns when it halts or ends, or as it stands by then.
 
         Args:
             business_key: what it is about: no two active instances of a workflow have the same.
+            version_id: another version than the current one; a draft, to try it, where one may write definitions.
             idempotency_key: the same key again within a day gives the instance that was started then.
             wait: how long the server waits for it, in seconds; 30 unless told otherwise.
 
         Raises:
-            NotFound: `workflow_not_found`.
+            NotFound: `workflow_not_found`, `version_not_found`.
             ActionRefused: `workflow_not_published`, `namespace_quota_exceeded`, …; or the instance was started and
                 failed (`script_error`, `http_error`, …): `run_id` is its id then.
             Conflict: `idempotency_key_reused`, `business_key_taken`.
@@ -231,6 +233,8 @@ class Instances:
             body["namespace"] = namespace
         if business_key is not None:
             body["business_key"] = business_key
+        if version_id is not None:
+            body["version_id"] = version_id
         return await self._posted(
             path("workflows", workflow_name, "instances"), body, key=idempotency_key or _new_key(), wait=wait
         )

@@ -38,6 +38,7 @@ class MachineVersion(Answer):
     """One version of a machine. Published ones never change.
 
     Attributes:
+        number: 1 for the first version of a machine, and higher for each later one.
         name: None in a list of one machine's versions.
         warnings: what the server would have written otherwise; also of a definition that it accepts.
         definition: what it is, where one version was asked for.
@@ -45,9 +46,12 @@ class MachineVersion(Answer):
 
     version_id: str
     status: Literal["draft", "published"] | str
+    number: int | None = None
     name: str | None = None
     created_at: str | None = None
+    created_by: str | None = None
     published_at: str | None = None
+    published_by: str | None = None
     warnings: tuple[DefinitionFault, ...] = ()
     definition: dict[str, Any] | None = None
 
@@ -59,6 +63,8 @@ class MachineSummary(Answer):
     workflow_id: str | None = None
     latest_version_id: str | None = None
     published_version_id: str | None = None
+    published_at: str | None = None
+    drafts: int | None = None
     created_at: str | None = None
 
 

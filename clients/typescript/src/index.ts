@@ -58,6 +58,7 @@ export type { ListOptions, ListState, PendingItem, RunList } from "./lists.js";
 export type { EventLog } from "./log.js";
 export type {
   ConditionDefinition,
+  DefinedVersion,
   DefinitionFault,
   LogicDefinition,
   MachineDefinition,

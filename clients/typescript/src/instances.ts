@@ -149,6 +149,8 @@ export interface CreateOptions extends EffectOptions {
   namespace?: string;
   /** What it is about: no two active instances of a workflow have the same. */
   businessKey?: string;
+  /** Another version than the current one; a draft, to try it, where one may write definitions. */
+  versionId?: string;
 }
 
 /** The halt that a resume is for, and no other. */
@@ -221,15 +223,19 @@ export class Instances {
   }
 
   /**
-   * Starts an instance of the published version. Resolves when it halts or ends, or as it stands by then.
+   * Starts an instance of the published version, or of the one that is named. Resolves when it halts or ends, or as it stands by then.
    *
    * Rejects with an `InterlockError`: `workflow_not_found`, `workflow_not_published`, …; or, where it was started and
    * failed, `script_error`, `http_error`, …, with its id as `runId`.
    */
   create(workflowName: string, input: InstanceInput = {}, options: CreateOptions = {}): Promise<Instance> {
-    const { namespace, businessKey, idempotencyKey, wait } = options;
-    const named = businessKey === undefined ? {} : { business_key: businessKey };
-    const body = { ...(namespace === undefined ? {} : { namespace }), ...named, input };
+    const { namespace, businessKey, versionId, idempotencyKey, wait } = options;
+    const body = {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(businessKey === undefined ? {} : { business_key: businessKey }),
+      ...(versionId === undefined ? {} : { version_id: versionId }),
+      input,
+    };
     return this.#effect(path("workflows", workflowName, "instances"), body, { idempotencyKey, wait });
   }
 

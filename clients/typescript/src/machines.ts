@@ -85,27 +85,39 @@ export interface MachineSummary {
   workflow_id: string;
   latest_version_id: string;
   published_version_id: string | null;
+  /** When that was published. */
+  published_at?: string | null;
+  /** How many versions were never published. */
+  drafts?: number;
   created_at: string;
 }
 
 /** One version of a machine. Published ones never change. */
 export interface MachineVersion {
   version_id: string;
+  /** 1 for the first of its name, and higher for each later one. */
+  number?: number;
   status: "draft" | "published";
   /** Left out in a list of one machine's versions, and where it was published. */
   name?: string;
   created_at?: string;
+  created_by?: string;
   published_at?: string;
+  published_by?: string;
   /** Of a new one: what the server would have written otherwise. */
   warnings?: DefinitionFault[];
-  /** Where one version was asked for. */
-  definition?: MachineDefinition;
 }
 
 /** Something wrong with a definition, and where: `states.start.transitions[0].target`. */
 export interface DefinitionFault {
   path: string;
   message: string;
+}
+
+/** A version with its definition. */
+export interface DefinedVersion extends MachineVersion {
+  name: string;
+  definition: MachineDefinition;
 }
 
 /** What the server thinks of a definition. With `warnings` alone it is valid. */
@@ -152,7 +164,7 @@ export class Machines {
   }
 
   /** A version of a machine, with its definition. Rejects with an `InterlockError`: `version_not_found`. */
-  version(name: string, version: VersionOf): Promise<MachineVersion> {
+  version(name: string, version: VersionOf): Promise<DefinedVersion> {
     return this.#rest.send({ method: "GET", path: pathOf(name, version) });
   }
 
@@ -165,7 +177,8 @@ export class Machines {
   /**
    * Deletes a version that was never published.
    *
-   * Rejects with an `InterlockError`: `already_published`: it was, and is kept for its instances; `version_not_found`,
+   * Rejects with an `InterlockError`: `already_published`: it was, and is kept for its instances;
+   * `version_in_use`: an instance that tries it hasn't ended; `version_not_found`,
    * also where an earlier try had deleted it.
    */
   deleteDraft(name: string, version: VersionOf): Promise<void> {

@@ -80,6 +80,8 @@ describe("machines", () => {
       data({ workflows: [{ name: "c" }], next_cursor: null }),
       data({ versions: [draft] }),
       data({ version_id: "v_1", status: "published", published_at: "2026-01-20T12:05:00Z" }),
+      data({ ...draft, definition: DEFINITION }),
+      data({}),
     );
     const made = await machines.create(DEFINITION, { onlyNew: true });
     expect(made).toEqual(draft);
@@ -87,6 +89,8 @@ describe("machines", () => {
     expect((await machines.list()).map((each) => each.name)).toEqual(["a", "b", "c"]);
     expect((await machines.versions("m")).length).toBe(1);
     expect((await machines.publish("m", made)).status).toBe("published");
+    expect((await machines.version("m", "v_1")).definition).toEqual(DEFINITION);
+    await machines.deleteDraft("m", "v_2");
     expect(api.received.map(({ method, path, query }) => `${method} ${path} ${query}`)).toEqual([
       `POST ${V1} `,
       `POST ${V1}/validate `,
@@ -94,6 +98,8 @@ describe("machines", () => {
       `GET ${V1} cursor=c+1`,
       `GET ${V1}/m/versions `,
       `POST ${V1}/m/versions/v_1/publish `,
+      `GET ${V1}/m/versions/v_1 `,
+      `DELETE ${V1}/m/versions/v_2 `,
     ]);
     expect(api.received[0]?.body).toEqual(DEFINITION);
     expect(api.received[0]?.headers).toMatchObject({ authorization: "Bearer abc", "if-none-match": "*" });
@@ -115,6 +121,16 @@ describe("instances", () => {
     expect(api.received[0]?.headers["prefer"]).toBe("wait=5");
     expect(api.received[2]?.query).toBe("namespace=user_123&status=halted&limit=2");
     expect(api.received[4]?.body).toEqual({ reason: "too late" });
+  });
+
+  it("are tried in a version that is named, and their errors are listed", async () => {
+    const { api, instances } = await begun();
+    const page = { errors: [], pagination: { has_more: false, next_cursor: null } };
+    api.next.push(data(HALTED, 201), data(page));
+    await instances.create("m", {}, { versionId: "v_1" });
+    expect(await instances.errors({ workflowName: "m", code: "http_error", limit: 5 })).toEqual(page);
+    expect(api.received[0]?.body).toEqual({ version_id: "v_1", input: {} });
+    expect(api.received[1]).toMatchObject({ path: `${V1}/errors`, query: "code=http_error&limit=5&workflow_name=m" });
   });
 
   it("are resumed at the halt that they showed", async () => {

@@ -1,7 +1,7 @@
 /** The app: who may see it, what is around its pages, and which page is at which address. */
 
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, type LucideIcon } from "lucide-react";
+import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, Workflow, type LucideIcon } from "lucide-react";
 import { FormContext } from "react-aria-components";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
 import { useHashLocation } from "wouter/use-hash-location";
@@ -24,12 +24,20 @@ import { useTitle } from "./ui/title.ts";
 const loadRun = () => import("./run/run-page.tsx");
 const loadRuns = () => import("./runs/runs-page.tsx");
 const loadInbox = () => import("./inbox/inbox-page.tsx");
+const loadMachines = () => import("./machines/machines-page.tsx");
+const loadMachine = () => import("./machines/machine-page.tsx");
+const loadEditor = () => import("./editor/editor-page.tsx");
+const loadErrors = () => import("./errors/errors-page.tsx");
 const RunPage = lazy(() => loadRun().then((found) => ({ default: found.RunPage })));
 const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPage })));
 const InboxPage = lazy(() => loadInbox().then((found) => ({ default: found.InboxPage })));
+const MachinesPage = lazy(() => loadMachines().then((found) => ({ default: found.MachinesPage })));
+const MachinePage = lazy(() => loadMachine().then((found) => ({ default: found.MachinePage })));
+const EditorPage = lazy(() => loadEditor().then((found) => ({ default: found.EditorPage })));
+const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.ErrorsPage })));
 
 /** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
-const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference];
+const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference, loadMachines, loadMachine, loadErrors];
 const LATER_MS = 2000;
 
 function useLaterParts() {
@@ -110,6 +118,12 @@ function Pages() {
       <Route path="/runs" component={RunsPage} />
       <Route path="/runs/:workflowId/:runId" component={RunPage} />
       <Route path="/inbox" component={InboxPage} />
+      <Route path="/machines" component={MachinesPage} />
+      <Route path="/machines/:name" component={MachinePage} />
+      <Route path="/machines/:name/:versionId" component={MachinePage} />
+      <Route path="/editor" component={EditorPage} />
+      <Route path="/editor/:name/:versionId" component={EditorPage} />
+      <Route path="/errors" component={ErrorsPage} />
       <Route path="/index.html">
         <Redirect to="/" />
       </Route>
@@ -124,8 +138,8 @@ function NoPage() {
     <div className="page">
       <h1>There is no such page</h1>
       <Empty title="The address isn’t one of this app">
-        Go to the <Link href="/">chat</Link>, the <Link href="/runs">runs</Link>, or your{" "}
-        <Link href="/inbox">inbox</Link>.
+        Go to the <Link href="/">chat</Link>, the <Link href="/runs">runs</Link>, the{" "}
+        <Link href="/machines">machines</Link>, or your <Link href="/inbox">inbox</Link>.
       </Empty>
     </div>
   );
@@ -144,6 +158,12 @@ function TopBar() {
         <NavLink to="/" icon={MessageSquare} label="Chat" isCurrent={isAt("/")} />
         <NavLink to="/inbox" icon={Inbox} label="Inbox" isCurrent={isAt("/inbox")} hasBadge />
         <NavLink to="/runs" icon={List} label="Runs" isCurrent={isAt("/runs")} />
+        <NavLink
+          to="/machines"
+          icon={Workflow}
+          label="Machines"
+          isCurrent={["/machines", "/editor", "/errors"].some(isAt)}
+        />
       </nav>
       <span className="spacer" />
       <ConnectionDot />

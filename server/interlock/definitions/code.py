@@ -38,7 +38,9 @@ class CodeDefinitions:
         """The id of the first workflow that has a form with a secret; None if there is none."""
         return next((each.id for each in self._programs.values() if each.asks_secrets), None)
 
-    async def program_of(self, workflow_id: str, version: str | None, account: str) -> Program | None:
+    async def program_of(
+        self, workflow_id: str, version: str | None, account: str, *, drafts: bool = False
+    ) -> Program | None:
         """The workflow with this id, whatever its version."""
         return self._programs.get(workflow_id)
 

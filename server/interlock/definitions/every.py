@@ -25,11 +25,13 @@ class EveryDefinition:
         self._code = code
         self._stored = stored
 
-    async def program_of(self, workflow_id: str, version: str | None, account: str) -> Program | None:
+    async def program_of(
+        self, workflow_id: str, version: str | None, account: str, *, drafts: bool = False
+    ) -> Program | None:
         """The workflow in Python with this id, or the stored definition; of a version id, the stored one first."""
         in_code = await self._code.program_of(workflow_id, version, account)
         if is_version_id(version):
-            return await self._stored.program_of(workflow_id, version, account) or in_code
+            return await self._stored.program_of(workflow_id, version, account, drafts=drafts) or in_code
         if in_code is not None or version is not None:
             return in_code
         return await self._stored.program_of(workflow_id, None, account)

@@ -53,7 +53,9 @@ class Served:
 class Definitions(Protocol):
     """Finds definitions."""
 
-    async def program_of(self, workflow_id: str, version: str | None, account: str) -> Program | None:
+    async def program_of(
+        self, workflow_id: str, version: str | None, account: str, *, drafts: bool = False
+    ) -> Program | None:
         """Return the definition of a workflow that has this version; None if there is none.
 
         For a run that exists, use `program_of_run`.
@@ -62,6 +64,7 @@ class Definitions(Protocol):
             version: the version that is asked for: a label, or the id of a stored version that was published; None is
                 the version of a start that asks for none: the one in Python, or else the account's current one.
             account: the account of the run, or of whoever starts one.
+            drafts: find a stored version by its id also if it was never published.
 
         Raises:
             StoreUnavailable: it can't be looked up now.
@@ -97,7 +100,7 @@ async def program_of_run(definitions: Definitions, run: Pinned) -> Program | Non
     Raises:
         StoreUnavailable: it can't be looked up now.
     """
-    found = await definitions.program_of(run.workflow_id, run.version, run.account)
+    found = await definitions.program_of(run.workflow_id, run.version, run.account, drafts=True)
     if found is None or not (is_version_id(run.version) or is_version_id(found.version)):
         return found
     return found if found.version == run.version else None

@@ -1,8 +1,8 @@
-"""Definitions in the store: the published workflows of each account.
+"""Definitions in the store: the workflows of each account.
 
 Laws:
 - A version is found by its account, its name and its id together: never another account's, never another version.
-- A draft isn't found, so no run begins under one, and no run loses its definition when a draft is deleted.
+- A draft is found only by its id, and only by who asks for drafts, too; lists have none.
 - A version is read and compiled once, whoever asks meanwhile; what is kept is bounded in number and in bytes. As
   versions never change, nothing kept becomes outdated.
 - None is what the store has proven not to be there. A store that is away raises.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
 import structlog
@@ -69,18 +69,24 @@ class StoredDefinitions:
         self._store = store
         self._compile = compile_
         self._currents = Currents(store)
-        self._programs: Lru[Key, Program] = Lru(MOST_PROGRAMS, MOST_PROGRAM_BYTES)
+        self._programs: Lru[Key, _Compiled] = Lru(MOST_PROGRAMS, MOST_PROGRAM_BYTES)
         self._served: Lru[Key, Served] = Lru(MOST_SERVED, MOST_SERVED_BYTES)
-        self._loading: dict[Key, asyncio.Task[Program | None]] = {}
+        self._loading: dict[Key, asyncio.Task[_Compiled | None]] = {}
 
-    async def program_of(self, workflow_id: str, version: str | None, account: str) -> Program | None:
+    async def program_of(
+        self, workflow_id: str, version: str | None, account: str, *, drafts: bool = False
+    ) -> Program | None:
         """The definition of this name and account that has this version id; of None, the current one."""
         if not is_definition_name(workflow_id):
             return None
         id_ = await self._currents.id_of(account, workflow_id) if version is None else version
         if id_ is None or not is_version_id(id_):
             return None
-        return await self._program((account, workflow_id, id_))
+        key = (account, workflow_id, id_)
+        found = await self._compiled_of(key)
+        if found is None or not (drafts or found.is_published or await self._was_published(key, found)):
+            return None
+        return found.program
 
     async def served(self, account: str) -> Sequence[Served]:
         """The current versions of the account's definitions, in the order of their names."""
@@ -100,19 +106,27 @@ class StoredDefinitions:
         if (kept := self._served.get(key)) is not None:
             return kept
         try:
-            program = await self._program(key)
+            compiled = await self._compiled_of(key)
         except StoreUnavailable:
             raise
         except Exception:
             logger.exception("definition_unusable", workflow_id=key[1], version=key[2])
             return None
-        if program is None:
+        if compiled is None:
             return None
-        served = served_of(program.workflow)
+        served = served_of(compiled.program.workflow)
         self._served.put(key, served, _SERVED_BYTES + len(to_json([served.input_schema, served.ai_guidance])))
         return served
 
-    async def _program(self, key: Key) -> Program | None:
+    async def _was_published(self, key: Key, compiled: _Compiled) -> bool:
+        """Whether a version that was a draft when it was read has been published since."""
+        row = await self._store.version(*key)
+        if row is None or row.status == "draft":
+            return False
+        self._programs.put(key, replace(compiled, is_published=True), compiled.size)
+        return True
+
+    async def _compiled_of(self, key: Key) -> _Compiled | None:
         if (kept := self._programs.get(key)) is not None:
             return kept
         loading = self._loading.get(key)
@@ -121,29 +135,30 @@ class StoredDefinitions:
             loading.add_done_callback(lambda task: self._loaded(key, task))
         return await asyncio.shield(loading)  # others may wait for it
 
-    def _loaded(self, key: Key, task: asyncio.Task[Program | None]) -> None:
+    def _loaded(self, key: Key, task: asyncio.Task[_Compiled | None]) -> None:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # retrieved, in case nobody waits any more
 
-    async def _load(self, key: Key) -> Program | None:
+    async def _load(self, key: Key) -> _Compiled | None:
         row = await self._store.version(*key)
-        if row is None or row.status == "draft":
+        if row is None:
             return None
         compiled = await asyncio.to_thread(self._compiled, row)
-        self._programs.put(key, compiled.program, compiled.size)
-        return compiled.program
+        self._programs.put(key, compiled, compiled.size)
+        return compiled
 
     def _compiled(self, row: VersionRow) -> _Compiled:
         program = Program(self._compile(row.definition, version_id=row.version_id))
         if (program.id, program.version) != (row.name, row.version_id):
             raise ValueError(f"{row.version_id} of {row.name!r} compiles to {program.version} of {program.id!r}")
-        return _Compiled(program, len(to_json(row.definition)))
+        return _Compiled(program, len(to_json(row.definition)), row.status == "published")
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """A program, and the bytes that its definition has as JSON."""
+    """A program, the bytes that its definition has as JSON, and whether it was published when it was read."""
 
     program: Program
     size: int
+    is_published: bool

@@ -21,12 +21,14 @@ from .ports.runs import (
     ListedRun,
     NamespaceFull,
     NewRun,
+    NotCreated,
     Run,
     RunFilter,
     RunPage,
     Runs,
     Settlement,
     Snapshot,
+    VersionGone,
 )
 from .ports.sessions import Sessions
 from .ports.tickets import StreamTicket, Tickets
@@ -59,6 +61,7 @@ __all__ = [
     "ListedRun",
     "NamespaceFull",
     "NewRun",
+    "NotCreated",
     "Outbox",
     "Outcome",
     "Run",
@@ -76,6 +79,7 @@ __all__ = [
     "Timers",
     "VaultItem",
     "VaultItems",
+    "VersionGone",
     "Waiting",
     "WaitingFilter",
 ]

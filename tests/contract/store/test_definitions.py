@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.contract.store.samples import COMPLETED, PAUSED, key, new_run, settlement
 
-from interlock.store.port import Store
+from interlock.store.port import IdempotencyKey, NewRun, Outcome, Store, VersionGone
 from interlock.store.ports.definitions import (
     MAX_DEFINITION_BYTES,
     AlreadyPublished,
@@ -183,6 +184,46 @@ async def test_a_draft_that_is_published_and_deleted_at_once_is_one_of_both(stor
     assert (made is None) == deleted
     assert (await store.current_id("acme", "orders") is None) == deleted
     assert (await store.name("acme", "orders") is None) == deleted
+
+
+def trying(row: VersionRow, run_id: str = "run", name: str = "k") -> tuple[NewRun, IdempotencyKey]:
+    """A run that asks for a version by its id."""
+    run = replace(new_run(run_id, workflow_id=row.name), version=row.version_id, account=row.account, of_stored=True)
+    return run, replace(key(name), account=row.account)
+
+
+async def test_a_draft_is_kept_until_every_run_that_tries_it_has_ended(store: Store) -> None:
+    row, other = await draft(store), await draft(store, number=2)
+    await store.create_run(*trying(row))
+    await store.settle(settlement("run", PAUSED, 2))
+    assert not await store.delete_draft("acme", "orders", row.version_id)
+    assert await store.delete_draft("acme", "orders", other.version_id)
+    await store.settle(settlement("run", COMPLETED, 3))
+    assert await store.delete_draft("acme", "orders", row.version_id)
+
+
+async def test_no_run_begins_under_a_version_that_was_deleted_but_a_repetition_gets_its_outcome(store: Store) -> None:
+    row = await draft(store)
+    await store.create_run(*trying(row))
+    await store.settle(settlement("run", COMPLETED, 3))
+    await store.delete_draft("acme", "orders", row.version_id)
+    again = await store.create_run(*trying(row, "again"))
+    assert isinstance(again, Outcome)
+    assert again.run_id == "run"
+    assert await store.create_run(*trying(row, "later", "other key")) == VersionGone(row.version_id)
+    assert await store.run("later") is None
+
+
+async def test_a_draft_that_is_tried_and_deleted_at_once_is_one_of_both(store: Store) -> None:
+    for number in range(5):
+        row, run_id = await draft(store), f"run{number}"
+        made, deleted = await asyncio.gather(
+            store.create_run(trying(row, run_id)[0]),
+            store.delete_draft("acme", "orders", row.version_id),
+            return_exceptions=True,
+        )
+        assert isinstance(made, VersionGone) == deleted
+        assert (await store.run(run_id) is None) == deleted
 
 
 async def test_what_is_of_one_account_is_neither_seen_nor_touched_by_another(store: Store) -> None:

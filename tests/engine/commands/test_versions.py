@@ -38,7 +38,9 @@ class Several:
         self.versions = {each: version(each) for each in versions}
         self.is_away = False
 
-    async def program_of(self, workflow_id: str, version: str | None, account: str) -> Program | None:
+    async def program_of(
+        self, workflow_id: str, version: str | None, account: str, *, drafts: bool = False
+    ) -> Program | None:
         if self.is_away:
             raise StoreUnavailable("It can't be reached.")
         if workflow_id != "w":

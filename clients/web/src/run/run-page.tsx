@@ -20,8 +20,10 @@ import { CancelButton } from "./cancel.tsx";
 import { DecisionsTable } from "./decisions-table.tsx";
 import { EventsTable } from "./events-table.tsx";
 import { RunFault } from "./fault.tsx";
+import { hasDefinition, InstanceDiagram, isInstance } from "./instance.tsx";
 import { chatOf, partOf } from "./paths.ts";
 import { StepsTree } from "./steps-tree.tsx";
+import { Timeline } from "./timeline.tsx";
 
 /** `#/runs/<workflow>/<run>`. */
 export function RunPage() {
@@ -125,13 +127,27 @@ function Waiting() {
 }
 
 function Parts({ view }: { view: RunView }) {
+  const [isOne, hasDiagram] = [isInstance(view), hasDefinition(view)];
+  // Which tabs there are is known with the first event; the one that is open is one of them.
   return (
-    <Tabs className="tabs">
+    <Tabs className="tabs" key={`${isOne} ${hasDiagram}`}>
       <TabList aria-label="Parts of the run" className="tab-list">
+        {hasDiagram && <Tab id="diagram">Diagram</Tab>}
+        {isOne && <Tab id="timeline">Timeline</Tab>}
         <Tab id="steps">Steps ({count(view.steps.length)})</Tab>
         <Tab id="events">Events ({count(view.log.end)})</Tab>
         <Tab id="decisions">Decisions ({count(view.decisions.length)})</Tab>
       </TabList>
+      {hasDiagram && (
+        <TabPanel id="diagram">
+          <InstanceDiagram view={view} />
+        </TabPanel>
+      )}
+      {isOne && (
+        <TabPanel id="timeline">
+          <Timeline view={view} />
+        </TabPanel>
+      )}
       <TabPanel id="steps">
         <StepsTree view={view} />
       </TabPanel>

@@ -29,7 +29,15 @@ export function draftOf<T>(key: string, initial: T): T {
   return drafts.has(key) ? (drafts.get(key) as T) : initial;
 }
 
+const droppers = new Set<() => void>();
+
+/** Calls this when all drafts are forgotten, for those that are kept elsewhere. */
+export function whenDraftsDrop(call: () => void): void {
+  droppers.add(call);
+}
+
 /** Forgets the drafts about one thing, or all. */
 export function dropDrafts(about = ""): void {
+  if (about === "") for (const call of droppers) call();
   for (const key of [...drafts.keys()]) if (key.startsWith(about)) drafts.delete(key);
 }

@@ -24,7 +24,8 @@ from interlock.engine.commands.requests import as_before
 from interlock.engine.commands.runs import Facts
 from interlock.engine.driving.pool import FIRST_EPOCH
 from interlock.engine.work.sessions import own_session
-from interlock.store.port import IdempotencyKey, KeyTaken, NamespaceFull, NewRun, Outcome
+from interlock.store.port import IdempotencyKey, KeyTaken, NamespaceFull, NewRun, Outcome, VersionGone
+from interlock.store.ports.definitions import is_version_id
 from interlock.workflow.program import Program, RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import StartWorkflow
@@ -66,7 +67,7 @@ async def start(
     place = Facts.of_new(principal.account, message.namespace or home_of(owner), owner)
     if not may(principal, Verb.START, place):
         raise forbidden(_why_not_started(principal, place.namespace))
-    program = await or_unavailable(_asked_for(context, message, principal.account))
+    program = await or_unavailable(_asked_for(context, principal, message))
     if context.log.is_away:  # the store could keep it, but nobody knows when it would begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
     run = _new_run(context, place, message, program, origin)
@@ -108,6 +109,8 @@ async def _create(context: Context, principal: Principal, run: NewRun, key: Idem
         made = await or_unavailable(context.store.create_run(run, key))
     if isinstance(made, KeyTaken):
         raise await _key_taken(context, principal, made.run_id)
+    if isinstance(made, VersionGone):
+        raise _not_served(run.version, None)
     if isinstance(made, NamespaceFull):
         sentence = f"The namespace {run.namespace!r} has {made.most} active instances, the most that it may; end some."
         raise Refusal(ErrorCode.NAMESPACE_QUOTA_EXCEEDED, sentence)
@@ -134,19 +137,22 @@ async def _key_taken(context: Context, principal: Principal, run_id: str) -> Ref
     return Refusal(ErrorCode.BUSINESS_KEY_TAKEN, sentence, details={"run_id": run_id}, run_id=run_id)
 
 
-async def _asked_for(context: Context, message: StartWorkflow, account: str) -> Program:
-    """Return the account's workflow that a message names, in the version that it names."""
-    definitions, wanted = context.definitions, message.version
-    found = await definitions.program_of(message.workflow_id, wanted, account)
+async def _asked_for(context: Context, principal: Principal, message: StartWorkflow) -> Program:
+    """Return the account's workflow that a message names, in the version that it names; a draft to its authors only."""
+    definitions, wanted, account = context.definitions, message.version, principal.account
+    drafts = may(principal, Verb.WRITE_DEFINITIONS)
+    found = await definitions.program_of(message.workflow_id, wanted, account, drafts=drafts)
     if found is not None and wanted in (None, found.version):
         return found
     current = await definitions.program_of(message.workflow_id, None, account)
     if current is None:
         raise no_workflow(message.workflow_id, [each.id for each in await definitions.served(account)])
-    raise Refusal(
-        ErrorCode.WORKFLOW_MISMATCH,
-        f"Version {wanted!r} isn't served; leave `version` out, or ask for {current.version!r}.",
-    )
+    raise _not_served(wanted, current.version)
+
+
+def _not_served(wanted: str | None, current: str | None) -> Refusal:
+    instead = "" if current is None else f", or ask for {current!r}"
+    return Refusal(ErrorCode.WORKFLOW_MISMATCH, f"Version {wanted!r} isn't served; leave `version` out{instead}.")
 
 
 def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program, origin: Origin | None) -> NewRun:
@@ -167,6 +173,7 @@ def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Pr
         retried_from=None if origin is None else origin.retried_from,
         origin=None if origin is None else origin.place,
         most_active=context.most_instances if program.makes_instances else None,
+        of_stored=message.version is not None and is_version_id(program.version),
     )
 
 

@@ -45,12 +45,16 @@ def caller(
         known = await authenticated(services().authenticator, token)
         await _spend(request, services(), known, budget)
         if verb is not None and not may(known, verb):
-            scopes = scopes_for(verb) or [ADMIN]
-            sentence = _NEEDED.format(scope=" or ".join(scopes))
-            raise ApiError(Code.FORBIDDEN, sentence, {"required_scope": scopes[0]})
+            raise lacks_scope(verb)
         return known
 
     return principal
+
+
+def lacks_scope(verb: Verb) -> ApiError:
+    """The answer to whoever's token has no scope for this."""
+    scopes = scopes_for(verb) or [ADMIN]
+    return ApiError(Code.FORBIDDEN, _NEEDED.format(scope=" or ".join(scopes)), {"required_scope": scopes[0]})
 
 
 async def _spend(request: Request, services: Services, principal: Principal, budget: Budget) -> None:

@@ -75,12 +75,15 @@ class CreatedVersion(BaseModel):
 
 
 class Version(BaseModel):
-    """A version in a list."""
+    """A version in a list. `number` counts those of its name; whoever made and published it may not be known."""
 
     version_id: str
+    number: int
     status: Literal["draft", "published"]
     created_at: str
+    created_by: str | None = None
     published_at: str | None = None
+    published_by: str | None = None
 
 
 class VersionList(BaseModel):
@@ -106,12 +109,14 @@ class PublishedVersion(BaseModel):
 
 
 class WorkflowName(BaseModel):
-    """A definition: its newest version, and the one that new instances begin with."""
+    """A definition: its newest version, and the one that new instances begin with, since when; how many are drafts."""
 
     name: str
     workflow_id: str
     latest_version_id: str
     published_version_id: str | None
+    published_at: str | None
+    drafts: int
     created_at: str
 
 

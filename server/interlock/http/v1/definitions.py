@@ -39,7 +39,7 @@ from interlock.http.v1.definition_shapes import (
     WorkflowDetail,
     WorkflowNames,
 )
-from interlock.http.v1.errors import ApiError, Code, not_there
+from interlock.http.v1.errors import ApiError, Code, no_version, not_there
 from interlock.http.v1.times import shown, shown_or_none
 from interlock.ratelimit.limiter import Budget
 from interlock.services import Services
@@ -70,7 +70,7 @@ CREATED: Final = answers(CreatedVersion, *_DEFINITION, Code.WORKFLOW_EXISTS, sta
 CREATED_NEXT: Final = answers(CreatedVersion, *_DEFINITION, Code.WORKFLOW_EXISTS, *_NAME, status=201)
 DELETED: Final[Answers] = {
     204: {"description": "It is gone."},
-    **failures(*COMMON, *_VERSION, Code.ALREADY_PUBLISHED),
+    **failures(*COMMON, *_VERSION, Code.ALREADY_PUBLISHED, Code.VERSION_IN_USE),
 }
 
 _TOO_LARGE: Final = (
@@ -164,7 +164,7 @@ def _add_versions(router: APIRouter, definitions: "_Definitions", reader: Any, w
 
     @router.delete(VERSION, operation_id="deleteDraft", status_code=204, responses=DELETED)
     async def delete(principal: writer, name: Name, version_id: Name) -> Response:
-        """Delete a draft. A version that was published is kept for the instances that it has."""
+        """Delete a draft that no instance tries. A version that was published is kept for the instances that it has."""
         await definitions.delete(principal, name, version_id)
         return Response(status_code=204)
 
@@ -226,7 +226,7 @@ class _Definitions:
 
     async def _no_version(self, principal: Principal, name: str, version_id: str) -> ApiError:
         await self.named(principal, name)
-        return not_there(Code.VERSION_NOT_FOUND, f"Version {version_id!r} of workflow {name!r}")
+        return no_version(name, version_id)
 
     # ── Checking ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -268,7 +268,10 @@ class _Definitions:
     async def delete(self, principal: Principal, name: str, version_id: str) -> None:
         if await self._store.delete_draft(principal.account, name, version_id):
             return
-        await self.version(principal, name, version_id)
+        row = await self.version(principal, name, version_id)
+        if row.status == "draft":
+            sentence = f"Instances try version {version_id!r}; cancel them, or let them end, and delete it then."
+            raise ApiError(Code.VERSION_IN_USE, sentence)
         raise ApiError(
             Code.ALREADY_PUBLISHED, f"Version {version_id!r} was published, and is kept for the instances that it has."
         )
@@ -297,18 +300,23 @@ def _name(found: DefinitionName) -> JsonObject:
         "workflow_id": found.workflow_id,
         "latest_version_id": found.latest_version_id,
         "published_version_id": found.published_version_id,
+        "published_at": shown_or_none(found.published_at),
+        "drafts": found.drafts,
         "created_at": shown(found.created_at),
     }
 
 
 def _version(row: ListedVersion) -> JsonObject:
-    published = {} if row.published_at is None else {"published_at": shown(row.published_at)}
-    return {
+    told: JsonObject = {
         "version_id": row.version_id,
+        "number": row.number,
         "status": row.status,
         "created_at": shown(row.created_at),
-        **published,
+        "created_by": row.created_by or None,
+        "published_at": shown_or_none(row.published_at),
+        "published_by": row.published_by or None,
     }
+    return {key: value for key, value in told.items() if value is not None}
 
 
 def _validation(faults: list[Fault]) -> JsonObject:

@@ -47,6 +47,7 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
+    VERSION_IN_USE = "version_in_use"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     NO_SECRETS_KEY = "no_secrets_key"
     BUSINESS_KEY_TAKEN = "business_key_taken"
@@ -93,6 +94,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
+    Code.VERSION_IN_USE: 409,
     Code.CONCURRENT_MODIFICATION: 409,
     Code.NO_SECRETS_KEY: 409,
     Code.BUSINESS_KEY_TAKEN: 409,
@@ -174,3 +176,8 @@ def not_there(code: Code, what: str) -> ApiError:
         what: such as "Workflow 'orders'".
     """
     return ApiError(code, f"{what} not found")
+
+
+def no_version(name: str, version_id: str) -> ApiError:
+    """The answer for a version that the caller's account doesn't have."""
+    return not_there(Code.VERSION_NOT_FOUND, f"Version {version_id!r} of workflow {name!r}")

@@ -19,11 +19,13 @@ class _Asked(BaseModel):
 class CreateInstance(_Asked):
     """What an instance begins with. Without a `namespace` it is in its owner's own.
 
-    No two active instances of a workflow have the same `business_key`; the definition may give one, too.
+    No two active instances of a workflow have the same `business_key`; the definition may give one, too. Without a
+    `version_id` it has the current version. To try a draft takes the scope that writing one does.
     """
 
     namespace: Namespace | None = None
     business_key: Name | None = None
+    version_id: Name | None = None
     input: dict[str, JsonValue] = Field(default_factory=dict)
 
 

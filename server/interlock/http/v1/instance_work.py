@@ -19,7 +19,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from pydantic_core import to_json
 
-from interlock.auth import Principal
+from interlock.auth import Principal, Verb, may
 from interlock.engine.commands.idempotency import OneAtATime
 from interlock.engine.commands.runs import Facts
 from interlock.engine.engine import Origin
@@ -29,7 +29,8 @@ from interlock.http.v1 import instance_bodies as bodies
 from interlock.http.v1 import resuming
 from interlock.http.v1.answers import answer
 from interlock.http.v1.bodies import MAX_INPUT_BYTES, invalid, too_large
-from interlock.http.v1.errors import ApiError, Code, not_there, refused
+from interlock.http.v1.callers import lacks_scope
+from interlock.http.v1.errors import ApiError, Code, no_version, not_there, refused
 from interlock.http.v1.frame import error_body
 from interlock.http.v1.idempotency import before, keep, key_of, reused
 from interlock.http.v1.instance_shapes import CreateInstance, InstanceStatus, ResumeInstance, RetryInstance
@@ -155,9 +156,15 @@ class Instances:
         self, follows: RunRequest, waiting: Waiting, name: str, asked: CreateInstance, key: IdempotencyKey | None
     ) -> str:
         """Start the run and begin following it."""
-        await self._check_startable(waiting.principal, name)
-        fields = {"workflow_id": name, "message": asked.input, "namespace": asked.namespace}
-        return await self._start(follows, waiting, {**fields, "business_key": asked.business_key}, key)
+        await self._check_startable(waiting.principal, name, asked.version_id)
+        fields = {
+            "workflow_id": name,
+            "version": asked.version_id,
+            "message": asked.input,
+            "namespace": asked.namespace,
+            "business_key": asked.business_key,
+        }
+        return await self._start(follows, waiting, fields, key)
 
     async def _start(
         self,
@@ -182,8 +189,11 @@ class Instances:
                 cursor.told(head.epoch, head.next_index)
         return accepted.run_id
 
-    async def _check_startable(self, principal: Principal, name: str) -> None:
+    async def _check_startable(self, principal: Principal, name: str, version_id: str | None) -> None:
         services = self._services()
+        if version_id is not None:
+            await self._check_version(principal, name, version_id)
+            return
         program = await services.definitions.program_of(name, None, principal.account)
         if program is not None and program.run_prefix == _PREFIX:
             return
@@ -191,6 +201,16 @@ class Instances:
             sentence = f"Workflow {name!r} has no published version; publish one first."
             raise ApiError(Code.WORKFLOW_NOT_PUBLISHED, sentence)
         raise not_there(Code.WORKFLOW_NOT_FOUND, f"Workflow {name!r}")
+
+    async def _check_version(self, principal: Principal, name: str, version_id: str) -> None:
+        store = self._services().store
+        row = await store.version(principal.account, name, version_id)
+        if row is None and await store.name(principal.account, name) is None:
+            raise not_there(Code.WORKFLOW_NOT_FOUND, f"Workflow {name!r}")
+        if row is None:
+            raise no_version(name, version_id)
+        if row.status == "draft" and not may(principal, Verb.WRITE_DEFINITIONS):
+            raise lacks_scope(Verb.WRITE_DEFINITIONS)
 
     # ── Resuming ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -55,6 +55,7 @@ CREATED: Final[Answers] = answers(
     Instance,
     *_INPUT,
     Code.WORKFLOW_NOT_FOUND,
+    Code.VERSION_NOT_FOUND,
     Code.WORKFLOW_NOT_PUBLISHED,
     Code.NAMESPACE_QUOTA_EXCEEDED,
     Code.BUSINESS_KEY_TAKEN,
@@ -102,7 +103,7 @@ def _add_creating(router: APIRouter, instances: Instances, creator: Any) -> None
     async def create(
         request: Request, principal: creator, name: Name, key: IdempotencyHeader = None, prefer: PreferHeader = None
     ) -> Response:
-        """Begin an instance of a published workflow; the answer comes when it halts or has ended."""
+        """Begin an instance of a published workflow, or try a draft; the answer comes when it halts or has ended."""
         asked = await read_body(request, CreateInstance)
         return await instances.create(Waiting(request, principal, key, wait(request, prefer)), name, asked)
 

@@ -2,7 +2,7 @@
 
 Laws:
 - A version's definition never changes. A version that was published is kept for good: runs are pinned to it. Only a
-  draft can be deleted, and no run begins under one.
+  draft can be deleted, and not while a run that tries it hasn't ended.
 - Every name, and every version, belongs to one account. No method returns or changes what belongs to another.
 - A name has at most one current version, the one that was published last. Publishing an older one again makes that the
   current one (a rollback).
@@ -87,6 +87,8 @@ class DefinitionName:
         workflow_id: an id that stays for as long as the name does: `wf_` and 20 hexadecimal digits.
         latest_version_id: the version that was made last, a draft or not.
         published_version_id: the current version; None if none was published.
+        drafts: how many versions were never published.
+        published_at: when the current version was published last.
     """
 
     account: str
@@ -95,6 +97,8 @@ class DefinitionName:
     latest_version_id: str
     published_version_id: str | None
     created_at: int
+    drafts: int
+    published_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class DefinitionStore(Protocol):
         """Delete a version that was never published, and with the last version its name.
 
         Returns:
-            Whether it is gone; False if there is no such version, or it was published.
+            Whether it is gone; False if there is no such version, it was published, or a run has it that hasn't ended.
         """
 
     async def version(self, account: str, name: str, version_id: str) -> VersionRow | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
@@ -27,6 +27,7 @@ class NewRun:
     `namespace` is the run's namespace in its account; '' is its owner's own. `business_key` is what the run is about:
     no two active runs of a workflow of an account have the same. `retried_from` is the failed run that it repeats, and
     `origin` where it begins. `most_active` is how many active instances its namespace may have; None means any number.
+    `of_stored` says that the run asks for a stored version by its id: it may be a draft, and be deleted meanwhile.
     """
 
     run_id: str
@@ -43,6 +44,7 @@ class NewRun:
     retried_from: str | None = None
     origin: JsonObject | None = None
     most_active: int | None = None
+    of_stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,17 @@ class NamespaceFull:
     """A run wasn't created: its namespace has as many active instances as it may."""
 
     most: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionGone:
+    """A run wasn't created: the stored version that it asks for was deleted."""
+
+    version: str
+
+
+NotCreated: TypeAlias = KeyTaken | NamespaceFull | VersionGone
+"""Why a run wasn't created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +192,13 @@ class Census:
 class Runs(Protocol):
     """All runs."""
 
-    async def create_run(
-        self, run: NewRun, key: IdempotencyKey | None = None
-    ) -> Outcome | KeyTaken | NamespaceFull | None:
+    async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | NotCreated | None:
         """Commit a PENDING run; or write nothing, and return why: the key's `Outcome` if it was used within 24 hours,
-        `KeyTaken`, `NamespaceFull`.
+        or one of `NotCreated`.
 
         The number of active instances is counted up to the bound, no further. On several nodes at once, it may be
-        exceeded by as many as are created at the same moment; a business key is never taken twice.
+        exceeded by as many as are created at the same moment; a business key is never taken twice. Once the run is
+        committed, the draft that it asks for can't be deleted before the run has ended.
         """
 
     async def run(self, run_id: str) -> Run | None:

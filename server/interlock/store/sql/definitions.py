@@ -195,6 +195,13 @@ def _make_current(of_version: Parameters, at: int, by: str, connection: Connecti
     return _version_of(connection.execute(sql.PUBLISHED, of_version | published).mappings().one())
 
 
+def is_there(account: str, name: str, version_id: str, connection: Connection) -> bool:
+    """Return True if there is such a version, which then can't be deleted before the transaction ends."""
+    of_version = _of_version(account, name, version_id)
+    connection.execute(sql.LOCK_NAME, of_version)
+    return connection.execute(sql.VERSION_NUMBER, of_version).first() is not None
+
+
 def _delete_draft(of_version: Parameters, connection: Connection) -> bool:
     connection.execute(sql.LOCK_NAME, of_version)
     if connection.execute(sql.DELETE_DRAFT, of_version).first() is None:

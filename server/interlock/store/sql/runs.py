@@ -17,17 +17,20 @@ from interlock.store.ports.runs import (
     KeyTaken,
     NamespaceFull,
     NewRun,
+    NotCreated,
     Run,
     RunFilter,
     RunPage,
     Settlement,
     Snapshot,
+    VersionGone,
 )
 from interlock.store.statements import runs as sql
 from interlock.store.writes import NOTHING_PENDING, Parameters
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import RunStatus
 
+from .definitions import is_there
 from .errors import keep_errors
 from .keys import key_row, outcome
 from .older import SqlOlderRows
@@ -42,12 +45,10 @@ _RUN_COLUMNS = tuple(sql.RUN.selected_columns.keys())
 class SqlRuns(SqlOlderRows):
     """`Runs`."""
 
-    async def create_run(
-        self, run: NewRun, key: IdempotencyKey | None = None
-    ) -> Outcome | KeyTaken | NamespaceFull | None:
+    async def create_run(self, run: NewRun, key: IdempotencyKey | None = None) -> Outcome | NotCreated | None:
         while True:
             try:
-                refused = await self._write(partial(self._create_run, run, key), one_statement=True)
+                refused = await self._write(partial(self._create_run, run, key), one_statement=not run.of_stored)
             except IntegrityError:
                 if run.business_key is None:
                     raise
@@ -98,7 +99,7 @@ class SqlRuns(SqlOlderRows):
 
     def _create_run(
         self, run: NewRun, key: IdempotencyKey | None, connection: Connection
-    ) -> Outcome | KeyTaken | NamespaceFull | None:
+    ) -> Outcome | NotCreated | None:
         row = _new_row(run)
         refused = _refused(run, row, connection)
         if refused is not None:
@@ -123,8 +124,10 @@ class SqlRuns(SqlOlderRows):
             keep_errors(self._writes, connection, settlement.run_id, settlement.errors)
 
 
-def _refused(run: NewRun, row: Parameters, connection: Connection) -> KeyTaken | NamespaceFull | None:
-    """Why a run can't be created beside those that are active."""
+def _refused(run: NewRun, row: Parameters, connection: Connection) -> NotCreated | None:
+    """Why a run can't be created: its version is gone, or those that are active leave no room for it."""
+    if run.of_stored and not is_there(run.account, run.workflow_id, run.version or "", connection):
+        return VersionGone(run.version or "")
     if run.business_key is None and run.most_active is None:
         return None
     asked = {

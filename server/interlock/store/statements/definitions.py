@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, delete, exists, insert, select, text, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
-from interlock.store.tables import HAS_CURRENT, definition_versions, definitions, publications
+from interlock.store.tables import ENDED, HAS_CURRENT, definition_versions, definitions, publications, runs
 
 from .parameters import AT_MOST, OF_ACCOUNT
 
@@ -32,6 +45,14 @@ def _latest() -> ColumnElement[str]:
     )
 
 
+def _of_row(value: ColumnElement[int], *which: ColumnElement[bool]) -> ColumnElement[int]:
+    """A value of versions of the name in the row around this."""
+    is_of_row = (definition_versions.c.account == definitions.c.account) & (
+        definition_versions.c.name == definitions.c.name
+    )
+    return select(value).where(is_of_row, *which).scalar_subquery()
+
+
 _NAME_COLUMNS = (
     definitions.c.account,
     definitions.c.name,
@@ -39,6 +60,10 @@ _NAME_COLUMNS = (
     _latest(),
     definitions.c.current_version.label("published_version_id"),
     definitions.c.created_at,
+    _of_row(func.count(), definition_versions.c.published_at.is_(None)).label("drafts"),
+    _of_row(
+        definition_versions.c.published_at, definition_versions.c.version_id == definitions.c.current_version
+    ).label("published_at"),
 )
 
 NAME = select(*_NAME_COLUMNS).where(_IS_NAME)
@@ -71,6 +96,7 @@ FORGET_EMPTY_NAME = delete(definitions).where(
 )
 
 VERSION = select(*_WHOLE).where(_IS_VERSION)
+VERSION_NUMBER = select(definition_versions.c.number).where(_IS_VERSION)
 CURRENT = (
     select(*_WHOLE)
     .join(
@@ -100,9 +126,17 @@ PUBLISHED = (
     )
     .returning(*_WHOLE)
 )
+_HAS_RUNS = exists(
+    select(runs.c.run_id).where(
+        runs.c.account == OF_ACCOUNT,
+        runs.c.workflow_id == _OF_NAME,
+        runs.c.version == _OF_VERSION,
+        text(f"NOT ({ENDED})"),
+    )
+)
 DELETE_DRAFT = (
     delete(definition_versions)
-    .where(_IS_VERSION, definition_versions.c.published_at.is_(None))
+    .where(_IS_VERSION, definition_versions.c.published_at.is_(None), ~_HAS_RUNS)
     .returning(definition_versions.c.number)
 )
 
