@@ -5,6 +5,7 @@
  * - All but the page itself is below `assets/`, named by its content: the server lets browsers keep that for good.
  * - Addresses are relative, so that the app works below a path, too.
  * - There is one React: the client's own, which it has for its tests, isn't taken.
+ * - The licenses of all that is bundled are in `licenses.md`, beside it.
  * - Beside the app is the client by itself, `client.js`, for pages of others: the file that `@interlock/client` builds.
  */
 
@@ -36,6 +37,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     chunkSizeWarningLimit: 700,
+    license: { fileName: "licenses.md" }, // of what is bundled; it goes with the package
   },
   server: {
     fs: { allow: ["../.."] }, // the examples of machines

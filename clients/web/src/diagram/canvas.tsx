@@ -125,7 +125,6 @@ function Flow<N extends object>(props: CanvasProps<N> & { drawn: Drawn<N>; shape
         deleteKeyCode={null}
         selectionKeyCode={null}
         disableKeyboardA11y
-        proOptions={{ hideAttribution: true }}
         onPaneClick={() => onSelect(null)}
       >
         <Steering shape={shape} height={height} />
