@@ -32,7 +32,7 @@ from interlock.secrets.encodings import revealing
 from interlock.secrets.fence import Secret
 from interlock.secrets.port import struck
 from interlock.telemetry.counters import Counters
-from interlock.workflow.activities import HttpCall, LogicError, Returned, expand, paths_in
+from interlock.workflow.activities import HttpCall, LogicError, Returned, expand, host_part, paths_in
 from interlock_protocol.limits import KIB, MAX_QUOTED, MIB
 from interlock_protocol.types import JsonValue
 from interlock_protocol.values import NotWire, encoded
@@ -238,16 +238,20 @@ def _used(call: HttpCall, secrets: Mapping[str, Secret]) -> Mapping[str, Secret]
     return {name: secrets[name] for name in names}
 
 
-def _check_fences(used: Mapping[str, Secret], request: httpx.Request, where: str) -> None:
+def _check_fences(call: HttpCall, used: Mapping[str, Secret], request: httpx.Request, where: str) -> None:
     """Check that the secrets of a request may go to its host.
 
     Raises:
         LogicError: one of them may not.
     """
     port = request.url.port or DEFAULT_PORTS[request.url.scheme]
+    is_elsewhere = call.is_host_data or call.url.startswith("/")  # below an integration's address
+    of_host = set(_secrets_in(host_part(call.url)))
     for name, secret in used.items():
-        if not secret.fence.lets_go_to(request.url.host, port):
-            raise LogicError(NOT_ALLOWED, f"{where}: the secret {name!r} may not go to this host")
+        is_chosen = is_elsewhere or bool(of_host - {name})
+        if not secret.fence.lets_go_to(request.url.host, port, is_chosen=is_chosen):
+            more = ", which the workflow doesn't write itself: name it in the secret's hosts" if is_chosen else ""
+            raise LogicError(NOT_ALLOWED, f"{where}: the secret {name!r} may not go to this host{more}")
 
 
 def _secrets_in(value: JsonValue) -> Iterator[str]:
@@ -294,7 +298,7 @@ def _outgoing(
         is_content_private=any(_secrets_in(call.body)),
         is_host_secret=any(_secrets_in("/".join(call.url.split("/", 3)[:3]))),
     )
-    _check_fences(used, request, outgoing.where)
+    _check_fences(call, used, request, outgoing.where)
     return outgoing
 
 
