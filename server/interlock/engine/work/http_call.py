@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import httpx
 
@@ -349,8 +349,15 @@ def _is_below(request: httpx.Request, base_url: str) -> bool:
     """Return True if a request goes to an integration's address, or below it."""
     base = request_to("GET", base_url).url
     is_origin = (request.url.scheme, request.url.host, request.url.port) == (base.scheme, base.host, base.port)
-    above = base.path.rstrip("/") + "/"
-    return is_origin and f"{request.url.path}/".startswith(above) and "/../" not in f"{request.url.path}/"
+    path = request.url.raw_path.partition(b"?")[0].decode("ascii")
+    above = base.raw_path.decode("ascii").rstrip("/") + "/"
+    return is_origin and f"{path}/".startswith(above) and not _climbs(path)
+
+
+def _climbs(path: str) -> bool:
+    """Return True if some server may take a part of a path for `..`: written with `\\` or `;`, or encoded twice."""
+    parts = re.split(r"[/\\]", unquote(unquote(path)))
+    return any(part.partition(";")[0].strip("\0\t ") == ".." for part in parts)
 
 
 _Fields = dict[str, tuple[str, str]]
