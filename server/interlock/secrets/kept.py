@@ -20,9 +20,9 @@ import structlog
 from pydantic_core import to_json
 
 from interlock.errors import SettingsError
+from interlock.secrets.encodings import SHORTEST
 from interlock.secrets.known import Known
 from interlock.secrets.port import SecretUnreadable
-from interlock.secrets.rules import SHORTEST
 from interlock.secrets.vault import KeyedVault
 from interlock.store.ports.vault import ItemKind, VaultItem, VaultItems
 from interlock_protocol.errors import InterlockError
