@@ -161,7 +161,8 @@ class Interlock:
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
             log = counted(await self._open_log(database), self.counters)
-            keeper = Keeper(store, cache(partial(vault_to_keep, self.settings)), self.known)
+            vault = cache(partial(vault_to_keep, self.settings))
+            keeper = Keeper(store, vault, self.known)
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
             stored = StoredDefinitions(store, compiled)
             definitions = EveryDefinition(self._code, stored)
@@ -185,7 +186,7 @@ class Interlock:
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            identity = Identity(store, self.settings, self._authenticator, engine.clock.now_ms)
+            identity = Identity(store, vault, self.settings.public_url, self._authenticator, engine.clock.now_ms)
             self._stack.callback(identity.close)
             await identity.start()
             self._services = Services(

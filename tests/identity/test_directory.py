@@ -12,6 +12,7 @@ from interlock.auth import AuthUnavailable, InvalidToken, Principal
 from interlock.identity import directory as module
 from interlock.identity.directory import Directory
 from interlock.identity.signing import SigningKeys
+from interlock.secrets.vault import KeyedVault, new_key
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.directory import DirectoryChange, Group, Member
 
@@ -94,7 +95,7 @@ def kept() -> Kept:
 async def made(kept: Kept) -> Directory:
     store: Any = kept
     clock = Clock()
-    directory = Directory(store, SigningKeys(store, "urn:x", lambda: None, clock), Given(), clock)
+    directory = Directory(store, SigningKeys(store, "urn:x", lambda: KeyedVault([new_key()]), clock), Given(), clock)
     await directory.start()
     return directory
 

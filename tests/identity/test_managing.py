@@ -168,6 +168,26 @@ async def test_nobody_puts_themselves_into_a_group(live: Live) -> None:
         assert await client.refused("PUT", f"/groups/finance/members/{strong.id}") == (403, "forbidden")
 
 
+async def test_nobody_changes_their_own_password_without_the_one_that_they_have(live: Live) -> None:
+    strong = await add(live, scopes=["admin"])
+    async with api(live, (await sign_in(live, strong))["token"]) as client:
+        body: dict[str, Any] = {"password": "a new good password"}
+        assert await client.refused("PATCH", f"/users/{strong.id}", body) == (403, "forbidden")
+        assert (await client.ask("PATCH", f"/users/{strong.id}", {"name": strong.username.upper()})).status_code == 200
+    assert (await sign_in(live, strong))["token"]
+
+
+async def test_nobody_is_shown_by_a_name_that_they_do_not_sign_in_with(live: Live) -> None:
+    alice, bob = await add(live), await add(live)
+    foreign = await add(live, scopes=[], issuer="https://idp.example", subject=new_name(), password=None)
+    async with admin(live) as root:
+        for person, name in ((alice, bob.username), (alice, "system:ttl"), (alice, "other"), (foreign, bob.username)):
+            body: dict[str, Any] = {"name": name}
+            assert await root.refused("PATCH", f"/users/{person.id}", body) == (400, "invalid_request"), name
+        for person, name in ((alice, alice.username.upper()), (foreign, "Somebody Else")):
+            assert (await root.ask("PATCH", f"/users/{person.id}", {"name": name})).status_code == 200
+
+
 async def test_every_change_is_recorded_with_its_author(live: Live) -> None:
     alice = await add(live)
     async with admin(live) as root:

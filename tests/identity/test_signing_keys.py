@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.contract.store.samples import Clock
 
 from interlock.auth import AuthUnavailable, ExpiredToken, InvalidToken
+from interlock.errors import SettingsError
 from interlock.identity.signing import (
     DAY_MS,
     HOUR_MS,
@@ -50,6 +52,11 @@ class Kept:
         self.keys.append(key)
         return True
 
+    async def reseal_signing_key(self, key: SigningKey, sealed: str) -> bool:
+        at = self.keys.index(key)
+        self.keys[at] = replace(key, sealed=sealed)
+        return True
+
 
 @pytest.fixture
 def kept() -> Kept:
@@ -61,10 +68,14 @@ def clock() -> Clock:
     return Clock()
 
 
-def node(kept: Kept, clock: Clock, key: str | None = KEY) -> SigningKeys:
-    vault = None if key is None else KeyedVault([key])
+def node(kept: Kept, clock: Clock, *keys: str, is_keyless: bool = False) -> SigningKeys:
+    def vault() -> KeyedVault:
+        if is_keyless:
+            raise SettingsError("There is no key.")
+        return KeyedVault(keys or (KEY,))
+
     store: Any = kept
-    return SigningKeys(store, ISSUER, lambda: vault, clock)
+    return SigningKeys(store, ISSUER, vault, clock)
 
 
 def kid_of(token: str) -> str:
@@ -143,9 +154,19 @@ async def test_keys_that_nobody_knows_are_looked_for_once_for_all_who_ask(kept: 
 
 
 async def test_without_a_key_to_seal_with_nothing_is_issued(kept: Kept, clock: Clock) -> None:
-    with pytest.raises(CannotIssue):
-        await node(kept, clock, None).signed({"sub": "alice"})
+    with pytest.raises(CannotIssue, match="no key"):
+        await node(kept, clock, is_keyless=True).signed({"sub": "alice"})
     assert not kept.keys
+
+
+async def test_resealed_keys_sign_on_when_the_older_key_is_gone(kept: Kept, clock: Clock) -> None:
+    new = new_key()
+    token = await node(kept, clock).signed({"sub": "alice"})
+    both = node(kept, clock, new, KEY)
+    assert (await both.reseal(), await both.reseal()) == (1, 0)
+    after = await node(kept, clock, new).signed({"sub": "alice"})
+    assert kid_of(after) == kid_of(token)
+    assert await node(kept, clock).reseal() == 0, "what no key opens stays as it is"
 
 
 async def test_token_ends_by_the_servers_clock_to_the_second(kept: Kept, clock: Clock) -> None:

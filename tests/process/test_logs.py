@@ -23,6 +23,8 @@ from tests.support.services import ask, redis_server, running, until_ready
 
 from interlock.process.logs import configure_logging, told
 from interlock.process.redaction import Redactor
+from interlock.secrets.known import Known
+from interlock.secrets.port import STRUCK
 from interlock.store.port import StoreUnavailable
 from interlock.telemetry import log_context as about
 from interlock_protocol.messages import CancelWorkflow
@@ -169,6 +171,17 @@ def test_secret_deep_in_a_line_is_taken_out(capsys: pytest.CaptureFixture[str]) 
     structlog.get_logger().info("line", many=[{"x": ("hidden-word", 1)}], path=Path("/hidden-word"))
     (line,) = lines(capsys.readouterr().err)
     assert (line["many"], line["path"]) == ([{"x": ["***", 1]}], "/***")
+
+
+def test_no_secret_hides_what_the_server_itself_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    known = Known()
+    known.learn(["signed_in", "critical", "node-name", "a secret value"])
+    configure_logging("info", "json", node="node-name", redact=Redactor((), known))
+    structlog.get_logger().critical("signed_in", user_id="a secret value")
+    structlog.get_logger().info("a secret value")
+    first, second = lines(capsys.readouterr().err)
+    assert (first["event"], first["level"], first["node"]) == ("signed_in", "critical", "node-name")
+    assert (first["user_id"], second["event"]) == (STRUCK, STRUCK)
 
 
 def test_error_tells_its_kind_its_place_and_its_causes_but_not_what_it_quotes() -> None:

@@ -100,6 +100,15 @@ async def test_rotating_seals_everything_with_the_first_key_and_only_that(store:
         await keeper(store, OLD).rotate()
 
 
+async def test_a_value_that_no_key_opens_keeps_no_other_from_being_rotated(store: SqlStore) -> None:
+    lost = replace(item(), name="AAA_FIRST")
+    await keeper(store, new_key()).put(lost.place, lambda _: lost, "a lost value")
+    await keeper(store, OLD).put(PLACE, item, "a secret value")
+    with pytest.raises(SecretUnreadable):
+        await keeper(store, NEW, OLD).rotate()
+    assert await value(keeper(store, NEW)) == "a secret value"
+
+
 async def test_writers_at_once_lose_nothing_of_each_others(store: SqlStore) -> None:
     one, two = (StoredSecrets(keeper(store), EnvironmentSecrets({})) for _ in range(2))
     await one.put("acme", "", "KEY", "value-one", {}, by="ada", at=1)

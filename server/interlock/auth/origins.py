@@ -73,13 +73,16 @@ def is_own_page(
     """Return True if a request says that it comes from a page of exactly the server's own origin.
 
     That is the origin of `public_url`; or the host and port that the request was sent to, if such a page may talk to
-    the server at all (`origin_allowed`, with the same arguments).
+    the server at all (`origin_allowed`, with the same arguments). Where `public_url` is of that host, it says which
+    scheme a page has: one that was changed on its way, without encryption, isn't the server's.
     """
     page = None if origin is None else parse_origin(origin)
     if page is None or page.scheme not in _DEFAULT_PORTS:
         return False
-    if public_url is not None and (known := _ORIGIN.match(public_url)) and page == parse_origin(known[0]):
-        return True
+    if public_url is not None and (known := _ORIGIN.match(public_url)):
+        public = parse_origin(known[0])
+        if page == public or (public is not None and page.host == public.host and page.scheme != public.scheme):
+            return page == public
     if not (match := _HOST_HEADER.fullmatch(host or "")):
         return False
     port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[page.scheme]

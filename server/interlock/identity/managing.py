@@ -3,7 +3,8 @@
 Laws:
 - Nobody gives scopes, groups or namespaces that they lack, nor changes anybody who has more than they do (`may_give`).
   It is judged on what is changed: where that is another state than the one judged, nothing is.
-- Nobody puts themselves into a group, not even an admin.
+- Nobody puts themselves into a group, not even an admin, nor changes their own password but by the one that they have.
+- The user name by which somebody is shown is the one that they sign in with, and nobody else's.
 - What decides who somebody is belongs to admins: an id of one's choice, an issuer's subject, a new group.
 - A password and a service account's secret are never read again; the latter is told once.
 - Every change is recorded with its author, and learnt of here before the author is answered.
@@ -38,7 +39,6 @@ from interlock.store.ports.directory import (
 from interlock_protocol.namespaces import check_namespace
 
 LONGEST_SUBJECT: Final = 255
-LONGEST_DISPLAYED: Final = 200
 
 
 class Forbidden(Exception):  # noqa: N818 - turned into an answer
@@ -235,14 +235,17 @@ class Managing:
             member.kind,
         )
         _check_powers(author, powers)
+        shown = None if name is None else await self._renamed(member, name)
         secret = None
         if password is not None:
+            if member.user_id == author.user_id and author.issuer is not None:
+                raise Forbidden("Change your own password by the one that you have, at /password.")
             if member.issuer != OWN_ISSUER or member.kind != "user":
                 raise Unusable("password", "This server signs in only its own people by password.")
             checked = _checked("password", lambda text: check_password(text, member.name), password)
             secret = await self._hashed(checked)
         edit = Edit(
-            name=None if name is None else _checked("name", _displayed, name),
+            name=shown,
             scopes=scopes,
             namespaces=namespaces,
             secret=secret,
@@ -250,6 +253,21 @@ class Managing:
             revokes=revokes,
         )
         return await self._edited(author, member, edit)
+
+    async def _renamed(self, member: Member, name: str) -> str:
+        """What a member is to be called.
+
+        Raises:
+            Unusable: it isn't what they sign in with, or it is what somebody else does.
+        """
+        checked = _checked("name", checked_name, name)
+        subject = compared(checked)
+        if member.issuer == OWN_ISSUER and member.kind == "user" and subject != member.subject:
+            raise Unusable("name", "A user name is what somebody signs in with; only how it is written may change.")
+        other = await self._store.member_of(member.account, OWN_ISSUER, subject)
+        if other is not None and other.person != member.person:
+            raise Unusable("name", "Somebody else signs in with that name; choose another one.")
+        return checked
 
     async def change_own_password(self, author: Principal, old: str, new: str, address: str) -> bool:
         """Set the author's own password; return False if the old one isn't right, or they have none here.
@@ -352,12 +370,6 @@ def _check_may_change(author: Principal, member: Member) -> None:
         raise Forbidden("Only an admin changes whom an identity provider signs in.")
     if not may_give(author, member):
         raise Forbidden("Nobody changes somebody who may do more than they may themselves.")
-
-
-def _displayed(text: str) -> str:
-    if not (0 < len(text) <= LONGEST_DISPLAYED and text.isprintable()):
-        raise ValueError(f"It has 1 to {LONGEST_DISPLAYED} printable characters.")
-    return text
 
 
 def _checked(name: str, check: Callable[[str], str], text: str) -> str:

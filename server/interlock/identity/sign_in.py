@@ -241,8 +241,8 @@ class SignIn:
             claims["sid"] = grant
         try:
             return await self._keys.signed(claims)
-        except CannotIssue:
-            logger.warning("tokens_cant_be_issued", advice="set INTERLOCK_SECRETS_KEYS on all nodes")
+        except CannotIssue as error:
+            logger.warning("tokens_cant_be_issued", reason=str(error))
             sentence = "This server can't sign anybody in yet: whoever runs it has to set INTERLOCK_SECRETS_KEYS."
             raise NotIssued(Why.TEMPORARILY_UNAVAILABLE, sentence) from None
 

@@ -14,6 +14,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -33,7 +34,9 @@ from jwt.algorithms import ECAlgorithm
 
 from interlock.auth.errors import AuthUnavailable, ExpiredToken, InvalidToken
 from interlock.auth.token_list import MAX_TOKEN_BYTES
+from interlock.errors import SettingsError
 from interlock.secrets.port import SecretUnreadable, Vault
+from interlock.secrets.vault import KeyedVault
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.grants import Grants, SigningKey
 from interlock_protocol.types import JsonObject
@@ -66,7 +69,7 @@ _CHECKED: Final[Any] = {"require": ["sub", "exp", "aud", "iss"], "verify_exp": F
 
 
 class CannotIssue(Exception):  # noqa: N818 - a state of the world, not a programming error
-    """This server can't issue tokens: several nodes have no key to seal with."""
+    """This server can't issue tokens: it has no key to seal with; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,11 @@ class SigningKeys:
 
     Args:
         issuer: what tokens name as `iss` and `aud`.
-        vault: seals private keys; None if there is no key for that.
+        vault: as `Keeper` has it; asked when it is first needed, as a server that signs nobody in needs no key.
         clock: returns the time in milliseconds since 1970.
     """
 
-    def __init__(self, store: Grants, issuer: str, vault: Callable[[], Vault | None], clock: Callable[[], int]) -> None:
+    def __init__(self, store: Grants, issuer: str, vault: Callable[[], KeyedVault], clock: Callable[[], int]) -> None:
         self.issuer = issuer
         self._store = store
         self._vault = vault
@@ -228,6 +231,21 @@ class SigningKeys:
         if await self._store.keep_signing_key(key, after=last):
             logger.info("signing_key_made", kid=key.kid)
 
+    async def reseal(self) -> int:
+        """Seal the private keys that an older key sealed with the first one; return how many those were. What none of
+        the keys opens stays as it is, and is replaced when somebody signs in.
+
+        Raises:
+            SettingsError: there is no key.
+        """
+        vault, count = self._vault(), 0
+        for key in await self._store.signing_keys(self._clock()):
+            with contextlib.suppress(SecretUnreadable):
+                sealed = vault.rotated(key.sealed)
+                if sealed != key.sealed:
+                    count += await self._store.reseal_signing_key(key, sealed)
+        return count
+
     async def _learn(self) -> None:
         """Read the keys, after whoever asks now: once for all who ask meanwhile, and not too often."""
         if self._learning is None or self._learning.done():
@@ -252,10 +270,10 @@ class SigningKeys:
         self._public = {each.kid: ECAlgorithm(ECAlgorithm.SHA256).from_jwk(each.public) for each in keys}
 
     def _sealer(self) -> Vault:
-        vault = self._vault()
-        if vault is None:
-            raise CannotIssue
-        return vault
+        try:
+            return self._vault()
+        except SettingsError as error:
+            raise CannotIssue(str(error)) from None
 
 
 def _new_key(vault: Vault, now: int, at: int | None) -> SigningKey:

@@ -13,6 +13,7 @@ Source: `docs/operations.md`, "Logs".
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -125,7 +126,7 @@ class _About:
         if error is not None:
             event["exception"] = told(error, with_words=self._with_words)
         for name, value in event.items():
-            if not name.startswith("_"):  # attributes of the standard library's records, for the formatter
+            if not _is_our_own(name, value):
                 event[name] = self._concealed(value)
         return event
 
@@ -137,6 +138,18 @@ class _About:
         if isinstance(value, list | tuple | set | frozenset):
             return [self._concealed(each) for each in value]
         return value if isinstance(value, bool | int | float | None) else self._conceal(str(value))
+
+
+def _is_our_own(name: str, value: Any) -> bool:
+    """Return True for what nobody but the server writes: else whoever stores a secret called `signed_in`, or `critical`,
+    would hide the lines of everybody."""
+    if name == "event":
+        return isinstance(value, str) and _EVENT.fullmatch(value) is not None
+    # Those with an underscore are attributes of the standard library's records, for the formatter.
+    return name in ("level", "logger", "node", "timestamp") or name.startswith("_")
+
+
+_EVENT: Final = re.compile(r"[a-z]+(?:_[a-z]+)+")
 
 
 def _error_in(exc_info: Any) -> BaseException | None:

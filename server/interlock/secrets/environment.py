@@ -16,8 +16,9 @@ from types import MappingProxyType
 from typing import Final
 
 from interlock.errors import SettingsError
+from interlock.secrets.encodings import SHORTEST
 from interlock.secrets.fence import OPEN, Fence, Secret
-from interlock.secrets.rules import LONGEST, SHORTEST, is_secret_name
+from interlock.secrets.rules import LONGEST, is_secret_name, is_too_short
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.values import is_text
 
@@ -68,7 +69,7 @@ def _problems(name: str, value: str) -> Iterator[str]:
     variable = f"{PREFIX}{name}"
     if not is_secret_name(name):
         yield f"{variable!r} has to be named with A to Z, 0 to 9 and _ only, as in {PREFIX}API_KEY."
-    if len(value) < SHORTEST:
+    if is_too_short(value):
         yield f"{variable} must have at least {SHORTEST} characters: a shorter secret can't be told from other text."
     if len(value) > LONGEST:
         yield f"{variable} must have at most {LONGEST} characters."

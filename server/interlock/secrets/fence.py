@@ -4,6 +4,8 @@ Laws:
 - Everything here is pure.
 - A secret is sent to no host, used by no workflow, and given to no script, but those that its fence names. What isn't
   named is refused, even if nothing else is wrong with it.
+- Every host (`*`) is every host that a definition writes. One that is chosen elsewhere, by data, an integration or
+  another secret, is let in only by its name: whoever starts a run, or manages other secrets, reads none of them so.
 - No repr shows a value.
 
 Source: `docs/secrets.md`, "Where a secret may go".
@@ -51,9 +53,13 @@ class Fence:
         """Return True if a workflow may use the secret."""
         return ANY in self.workflows or workflow_id in self.workflows
 
-    def lets_go_to(self, host: str, port: int) -> bool:
-        """Return True if the secret may be sent to a host, as `host_of` writes it."""
-        return any(_has(each, host, port) for each in self.hosts)
+    def lets_go_to(self, host: str, port: int, *, is_chosen: bool = False) -> bool:
+        """Return True if the secret may be sent to a host, as `host_of` writes it.
+
+        Args:
+            is_chosen: True unless the definition writes the host.
+        """
+        return any(_has(each, host, port) for each in self.hosts if each != ANY or not is_chosen)
 
 
 OPEN: Final = Fence()

@@ -20,9 +20,9 @@ import structlog
 from pydantic_core import to_json
 
 from interlock.errors import SettingsError
+from interlock.secrets.encodings import SHORTEST
 from interlock.secrets.known import Known
 from interlock.secrets.port import SecretUnreadable
-from interlock.secrets.rules import SHORTEST
 from interlock.secrets.vault import KeyedVault
 from interlock.store.ports.vault import ItemKind, VaultItem, VaultItems
 from interlock_protocol.errors import InterlockError
@@ -138,16 +138,23 @@ class Keeper:
 
         Raises:
             SettingsError: there is no key.
-            SecretUnreadable: a value was sealed with none of the keys.
+            SecretUnreadable: values were sealed with none of the keys; all others are sealed with the first one.
         """
-        vault, count = self._vault(), 0
+        vault, count, unreadable = self._vault(), 0, list[SecretUnreadable]()
         after = ("", "", "", "")
         while found := await self._store.sealed_vault_items(after):
             for item in found:
-                sealed = vault.rotated(item.sealed)
+                try:
+                    sealed = vault.rotated(item.sealed)
+                except SecretUnreadable as error:
+                    logger.warning("secret_unreadable", kind=item.kind, name=item.name, reason=str(error))
+                    unreadable.append(error)
+                    continue
                 if sealed != item.sealed:
                     count += await self._store.reseal_vault_item(item, sealed)
             after = found[-1].place
+        if unreadable:
+            raise unreadable[0]
         return count
 
     def _forget(self, account: str) -> None:

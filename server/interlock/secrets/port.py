@@ -60,6 +60,7 @@ class Striker:
     def __init__(self, secrets: Iterable[str]) -> None:
         # The longest first, because one may be part of another.
         self._secrets = sorted({each for each in secrets if len(each) >= SHORTEST}, key=len, reverse=True)
+        self._digits = [each for each in self._secrets if each.isascii() and each.isdigit()]
         self._begin = frozenset(each[:SHORTEST] for each in self._secrets) if len(self._secrets) > _FEW else None
 
     def text(self, text: str) -> str:
@@ -76,6 +77,8 @@ class Striker:
             return [self.value(each) for each in value]
         if isinstance(value, dict):
             return {self.text(key): self.value(each) for key, each in value.items()}
+        if self._digits and isinstance(value, int | float):
+            return STRUCK if any(each in str(value) for each in self._digits) else value
         return value
 
     def _found(self, text: str) -> Sequence[str]:

@@ -8,10 +8,8 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, TypeAdapter
 from pydantic_core import PydanticCustomError
 
+from interlock.secrets.encodings import SHORTEST
 from interlock.secrets.fence import ANY, MAX_LISTED, Fence, hosts_of
-
-SHORTEST: Final = 8
-"""The minimum length of a secret: a shorter one is guessed, and found by chance in what is struck out."""
 
 LONGEST: Final = 16 * 1024
 """The maximum length of a secret, for the sake of what it is inserted into."""
@@ -23,6 +21,21 @@ _NAME: Final = re.compile(r"[A-Z0-9_]{1,128}")
 def is_secret_name(text: str) -> bool:
     """Return True if a secret may have this name."""
     return _NAME.fullmatch(text) is not None
+
+
+def is_too_short(value: str) -> bool:
+    """Return True if a value is too short for a secret; white space around it doesn't count."""
+    return len(value.strip()) < SHORTEST
+
+
+def _long_enough(value: str) -> str:
+    if is_too_short(value):
+        raise PydanticCustomError("told", "{words}", {"words": f"must have at least {SHORTEST} characters"})
+    return value
+
+
+Value: TypeAlias = Annotated[str, Field(max_length=LONGEST), AfterValidator(_long_enough)]
+"""The value of a secret."""
 
 
 def _hosts(given: list[str]) -> list[str]:

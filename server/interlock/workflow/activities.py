@@ -10,9 +10,10 @@ Source: `docs/architecture.md`, "The pure core".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from interlock.secrets.fence import Asker
 from interlock.workflow.declare.agents import (
@@ -66,6 +67,7 @@ __all__ = [
     "ToolRequest",
     "content_of",
     "expand",
+    "host_part",
     "json_ready",
     "paths_in",
 ]
@@ -139,6 +141,7 @@ class HttpCall:
         headers, url, body: with `${secrets.NAME}` still in them: secrets are filled in when it is sent.
         asker: who uses secrets in it.
         integration: the name of the credential that it is sent with.
+        is_host_data: True if data stands where the definition would write the host.
         idempotency_key: sent with a POST, PUT or PATCH, unless the headers have one.
     """
 
@@ -150,6 +153,18 @@ class HttpCall:
     time_limit: float
     idempotency_key: str
     integration: str | None = None
+    is_host_data: bool = False
+
+
+def host_part(url: str) -> str:
+    """Return the part of an address, or of its template, that decides on its host: without a user name and password,
+    which can't, because what is inserted there is percent-encoded."""
+    found = _HOST_PART.match(url)
+    assert found is not None, "it matches nothing, too"
+    return found[1] + found[2].rpartition("@")[2]
+
+
+_HOST_PART: Final = re.compile(r"((?:[^/?#]*//)?)([^/?#]*)")
 
 
 @dataclass(frozen=True, slots=True)

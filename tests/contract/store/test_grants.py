@@ -141,4 +141,7 @@ async def test_of_several_new_keys_one_is_kept_and_ended_ones_go(database: Datab
     assert [each.kid for each in await store.signing_keys(clock.now)] == [first.kid, "next"]
     clock.now += DAY
     assert await store.signing_keys(clock.now) == []
+    assert await store.reseal_signing_key(first, "other")
+    assert not await store.reseal_signing_key(first, "another"), "it was sealed by somebody else meanwhile"
+    assert {each.sealed for each in await store.signing_keys(0) if each.kid == first.kid} == {"other"}
     assert await store.forget_signing_keys() == 2

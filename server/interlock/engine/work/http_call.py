@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import httpx
 
@@ -32,7 +32,7 @@ from interlock.secrets.encodings import revealing
 from interlock.secrets.fence import Secret
 from interlock.secrets.port import struck
 from interlock.telemetry.counters import Counters
-from interlock.workflow.activities import HttpCall, LogicError, Returned, expand, paths_in
+from interlock.workflow.activities import HttpCall, LogicError, Returned, expand, host_part, paths_in
 from interlock_protocol.limits import KIB, MAX_QUOTED, MIB
 from interlock_protocol.types import JsonValue
 from interlock_protocol.values import NotWire, encoded
@@ -238,16 +238,20 @@ def _used(call: HttpCall, secrets: Mapping[str, Secret]) -> Mapping[str, Secret]
     return {name: secrets[name] for name in names}
 
 
-def _check_fences(used: Mapping[str, Secret], request: httpx.Request, where: str) -> None:
+def _check_fences(call: HttpCall, used: Mapping[str, Secret], request: httpx.Request, where: str) -> None:
     """Check that the secrets of a request may go to its host.
 
     Raises:
         LogicError: one of them may not.
     """
     port = request.url.port or DEFAULT_PORTS[request.url.scheme]
+    is_elsewhere = call.is_host_data or call.url.startswith("/")  # below an integration's address
+    of_host = set(_secrets_in(host_part(call.url)))
     for name, secret in used.items():
-        if not secret.fence.lets_go_to(request.url.host, port):
-            raise LogicError(NOT_ALLOWED, f"{where}: the secret {name!r} may not go to this host")
+        is_chosen = is_elsewhere or bool(of_host - {name})
+        if not secret.fence.lets_go_to(request.url.host, port, is_chosen=is_chosen):
+            more = ", which the workflow doesn't write itself: name it in the secret's hosts" if is_chosen else ""
+            raise LogicError(NOT_ALLOWED, f"{where}: the secret {name!r} may not go to this host{more}")
 
 
 def _secrets_in(value: JsonValue) -> Iterator[str]:
@@ -294,7 +298,7 @@ def _outgoing(
         is_content_private=any(_secrets_in(call.body)),
         is_host_secret=any(_secrets_in("/".join(call.url.split("/", 3)[:3]))),
     )
-    _check_fences(used, request, outgoing.where)
+    _check_fences(call, used, request, outgoing.where)
     return outgoing
 
 
@@ -345,8 +349,15 @@ def _is_below(request: httpx.Request, base_url: str) -> bool:
     """Return True if a request goes to an integration's address, or below it."""
     base = request_to("GET", base_url).url
     is_origin = (request.url.scheme, request.url.host, request.url.port) == (base.scheme, base.host, base.port)
-    above = base.path.rstrip("/") + "/"
-    return is_origin and f"{request.url.path}/".startswith(above) and "/../" not in f"{request.url.path}/"
+    path = request.url.raw_path.partition(b"?")[0].decode("ascii")
+    above = base.raw_path.decode("ascii").rstrip("/") + "/"
+    return is_origin and f"{path}/".startswith(above) and not _climbs(path)
+
+
+def _climbs(path: str) -> bool:
+    """Return True if some server may take a part of a path for `..`: written with `\\` or `;`, or encoded twice."""
+    parts = re.split(r"[/\\]", unquote(unquote(path)))
+    return any(part.partition(";")[0].strip("\0\t ") == ".." for part in parts)
 
 
 _Fields = dict[str, tuple[str, str]]

@@ -30,11 +30,12 @@ from interlock.http.v1.integration_shapes import (
 from interlock.http.v1.secrets import Namespace, owned, seen
 from interlock.http.v1.times import shown_or_none
 from interlock.ratelimit.limiter import Budget
+from interlock.secrets.encodings import SHORTEST
 from interlock.secrets.fence import ANY
 from interlock.secrets.integrations import Integration, Unusable, Wanted
 from interlock.secrets.kept import TooMany
 from interlock.secrets.providers import BUILT_IN, NAME, Provider
-from interlock.secrets.rules import LONGEST, SHORTEST
+from interlock.secrets.rules import LONGEST, is_too_short
 from interlock.services import Services
 from interlock_protocol.types import JsonObject
 
@@ -189,7 +190,7 @@ def _check_lengths(asked: CreateIntegration) -> None:
         ApiError: `invalid_request`.
     """
     for part in SECRET_PARTS:
-        if len((asked.credentials or {}).get(part, "x" * SHORTEST)) < SHORTEST:
+        if is_too_short((asked.credentials or {}).get(part, "x" * SHORTEST)):
             raise ApiError(Code.INVALID_REQUEST, f"credentials.{part} must have at least {SHORTEST} characters.")
 
 

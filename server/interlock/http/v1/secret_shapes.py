@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from interlock.secrets.rules import LONGEST, SHORTEST, Hosts, Workflows
+from interlock.secrets.encodings import SHORTEST
+from interlock.secrets.rules import Hosts, Value, Workflows
 
 
 class PutSecret(BaseModel):
@@ -14,7 +15,7 @@ class PutSecret(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    value: Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST, repr=False, description="never shown again")]
+    value: Annotated[Value, Field(min_length=SHORTEST, repr=False, description="never shown again")]
     hosts: Hosts | None = Field(
         None, description="where it may be sent: names, `*.` and a name, or addresses, each with or without a port"
     )

@@ -134,5 +134,8 @@ class Grants(Protocol):
     async def keep_signing_key(self, key: SigningKey, *, after: str | None) -> bool:
         """Keep a key, if the last one is `after` (None if there is none); return False if others were faster."""
 
+    async def reseal_signing_key(self, key: SigningKey, sealed: str) -> bool:
+        """Replace a sealed private key, if it is still the one that `key` has; return whether it was."""
+
     async def forget_signing_keys(self, limit: int = 1000) -> int:
         """Delete at most this many keys that have ended; return how many were deleted."""

@@ -66,6 +66,10 @@ class SqlGrants(SqlTransactions):
     async def keep_signing_key(self, key: SigningKey, *, after: str | None) -> bool:
         return await self._write(partial(_keep_signing_key, key, after))
 
+    async def reseal_signing_key(self, key: SigningKey, sealed: str) -> bool:
+        parameters = {"of_kid": key.kid, "was_sealed": key.sealed, "new_sealed": sealed}
+        return await self._write(partial(_reseal_signing_key, parameters), one_statement=True)
+
     async def forget_signing_keys(self, limit: int = 1000) -> int:
         return await self._write(partial(_forget, sql.FORGET_KEYS, self._clock(), limit), one_statement=True)
 
@@ -166,3 +170,7 @@ def _keep_signing_key(key: SigningKey, after: str | None, connection: Connection
         return False
     connection.execute(sql.KEEP_KEY, asdict(key))
     return True
+
+
+def _reseal_signing_key(parameters: Parameters, connection: Connection) -> bool:
+    return connection.execute(sql.RESEAL_KEY, parameters).scalar() is not None

@@ -58,6 +58,15 @@ LAST_KEY = (
     .limit(1)
 )
 KEEP_KEY = insert(signing_keys)
+RESEAL_KEY = (
+    update(signing_keys)
+    .where(
+        signing_keys.c.kid == bindparam("of_kid", type_=Text),
+        signing_keys.c.sealed == bindparam("was_sealed", type_=Text),
+    )
+    .values(sealed=bindparam("new_sealed", type_=Text))
+    .returning(signing_keys.c.kid)
+)
 
 
 def _forget(table: Any, key: Any, at: Any) -> ReturningDelete[Any]:

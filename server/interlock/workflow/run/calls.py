@@ -34,6 +34,7 @@ from interlock.workflow.activities import (
     Script,
     SessionRead,
     ThreadEnd,
+    host_part,
 )
 from interlock.workflow.containers.machine import ENTER, state_of_step
 from interlock.workflow.containers.port import MISSING, Judged, truth
@@ -198,7 +199,7 @@ class _Piece:
             returned: Returned = yield Script(logic.code, roots, self._asker(given))
             content: JsonValue = returned.value
         else:
-            returned = yield _request(logic, roots, given, self._asker(given))
+            returned = yield request_of(logic, roots, given, self._asker(given))
             content = {} if logic.output is None else {logic.output: returned.value}
         self._around.secrets.update(returned.secrets)
         response = None if isinstance(logic, ScriptLogic) else returned.value
@@ -330,7 +331,7 @@ def _without(output: Content, secrets: Set[str]) -> Content:
     return replace(output, content=struck(output.content, secrets), error=error, logs=logs)
 
 
-def _request(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput, asker: Asker) -> HttpCall:
+def request_of(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput, asker: Asker) -> HttpCall:
     """The request of a state, with everything filled in but the secrets."""
 
     def filled(value: JsonValue, quote: Callable[[str], str] | None = None) -> Any:
@@ -346,6 +347,7 @@ def _request(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput, asker
         time_limit=logic.timeout,
         idempotency_key=given.idempotency_key,
         integration=logic.integration,
+        is_host_data=any(path.partition(".")[0] not in SECRETS for path in templates.paths_in(host_part(logic.url))),
     )
 
 
