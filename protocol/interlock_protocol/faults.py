@@ -8,12 +8,15 @@ Laws:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from interlock_protocol.limits import MAX_COUNTED_FAULTS, MAX_FAULTS, MAX_QUOTED
+
+NO_NUL: Final = r"^[^\x00]*$"
+"""The pattern of texts that may be anything that every store takes."""
 
 _WORDS = {
     "missing": "is required",
@@ -71,4 +74,6 @@ def _path(location: tuple[str | int, ...]) -> str:
 
 
 def _words(kind: str, context: dict[str, Any]) -> str:
+    if kind == "string_pattern_mismatch" and context.get("pattern") != NO_NUL:
+        return f"must match {context.get('pattern')}"
     return _WORDS.get(kind, "isn't valid").format_map(context)

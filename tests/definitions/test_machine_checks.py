@@ -426,9 +426,12 @@ def test_keys_without_selection_mode_are_a_warning() -> None:
         ({"until": "${input.day}"}, None),
         ({"seconds": -1}, "states.start.seconds"),
         ({"seconds": "soon"}, "states.start.seconds"),
+        ({"seconds": "${input.hours}${input.minutes}"}, "states.start.seconds"),
+        ({"seconds": "${$}"}, "states.start.seconds"),
         ({"until": "2030-01-31T09:00:00"}, "states.start.until"),
         ({"until": "${secrets.day}"}, "states.start.until"),
         ({}, "states.start"),
+        ({"until": "0001-01-01T00:00:00+23:59"}, "states.start.until"),
         ({"seconds": 1, "until": "2030-01-31T09:00:00Z"}, "states.start"),
     ],
 )

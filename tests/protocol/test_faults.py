@@ -6,6 +6,8 @@ from pydantic import BaseModel, ValidationError
 from interlock_protocol.faults import field_faults
 from interlock_protocol.limits import MAX_FAULTS
 from interlock_protocol.messages import CLIENT_MESSAGES
+from interlock_protocol.messages.client import Name, Namespace
+from interlock_protocol.namespaces import NAMESPACE
 
 
 class Sample(BaseModel):
@@ -37,3 +39,14 @@ def test_every_fault_of_a_client_message_has_its_own_words(model: type[BaseModel
     for fault in faults_of(model, {**fields, "request_id": 5}):
         assert fault["error"] != "isn't valid"
         assert fault["field"].split("[")[0].split(".")[0] in model.model_fields
+
+
+def test_fault_of_a_pattern_says_which() -> None:
+    class Named(BaseModel):
+        namespace: Namespace
+        name: Name
+
+    assert faults_of(Named, {"namespace": "a/b", "name": "\0"}) == [
+        {"field": "namespace", "error": f"must match {NAMESPACE}"},
+        {"field": "name", "error": "must not contain the character NUL"},
+    ]

@@ -13,14 +13,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from interlock_protocol.faults import NO_NUL
 from interlock_protocol.limits import MAX_REQUEST_ID
 from interlock_protocol.namespaces import NAMESPACE
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
 from interlock_protocol.types import AnyJson, Bounded, RunStatus
 
 # No NUL in what becomes a key of a database: PostgreSQL has none in its text.
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
-Key = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_NUL)]
+Key = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_NUL)]
 Namespace = Annotated[str, Field(pattern=NAMESPACE)]
 ListName = Annotated[str, Field(min_length=1, max_length=64)]
 

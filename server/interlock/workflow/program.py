@@ -165,17 +165,16 @@ class Program:
         """The business key of a run with this input, if the workflow gives it one.
 
         Raises:
-            Refusal: `invalid_message`: it is too long.
+            Refusal: `invalid_message`: it is too long, or has a NUL, which no store takes.
         """
         if self.workflow.business_key is None:
             return None
         context: JsonObject = {"namespace": namespace, "instance_id": run_id, "workflow_name": self.name}
         key = templates.written(templates.expand(self.workflow.business_key, {"input": given, "context": context}))
-        if len(key) > MAX_NAME:
-            fault: JsonObject = {"field": "business_key", "error": f"has at most {MAX_NAME} characters"}
-            raise Refusal(
-                ErrorCode.INVALID_MESSAGE, "With this input the run's business key is too long.", details=[fault]
-            )
+        if len(key) > MAX_NAME or "\x00" in key:
+            fault: JsonObject = {"field": "business_key", "error": f"has at most {MAX_NAME} characters, and no NUL"}
+            sentence = "With this input the run's business key is too long, or has a NUL."
+            raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=[fault])
         return key or None
 
     def fits(self, state: RunState) -> bool:

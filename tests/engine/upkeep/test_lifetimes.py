@@ -90,6 +90,19 @@ async def test_instance_that_is_resumed_while_its_timer_looks_goes_on(monkeypatc
         assert run.status is RunStatus.PAUSED
 
 
+async def test_wait_that_ended_in_time_counts_first_however_late_somebody_looks() -> None:
+    states = {
+        "wait": State(wait=Wait(seconds=20 * 24 * 3600), transitions=[Transition("done")]),
+        "done": State(is_terminal=True),
+    }
+    async with running(Workflow("m", steps=[Machine("m", states, initial_state="wait")]), message={}) as run:
+        await run.until("StepStarted")
+        await settled(run)
+        await run.advance(days=60)
+        await run.until("WorkflowCompleted")
+        assert run.status is RunStatus.COMPLETED
+
+
 async def test_other_runs_wait_for_good() -> None:
     step = Step("asked", lambda _: "yes", human_review=Confirm("Now?"))
     async with running(Workflow("w", steps=[step])) as run:

@@ -38,6 +38,15 @@ WORKFLOWS = [
             "end": END,
         },
     ),
+    machine(
+        "asks-and-pays",
+        "ask",
+        {
+            "ask": State(halt=Halting(), transitions=[Transition("charge")]),
+            "charge": State(charge, [Transition("end")]),
+            "end": END,
+        },
+    ),
     Workflow(
         "orders",
         steps=[
@@ -100,6 +109,8 @@ async def test_definition_gives_the_business_key_of_its_input(live: Live) -> Non
         assert "business_key" not in without
         too_long = {"input": {"order": "x" * 10_000}}
         assert await alice.refused("POST", "/workflows/orders/instances", too_long) == (400, "invalid_input")
+        nul = {"input": {"order": "a\x00b"}}
+        assert await alice.refused("POST", "/workflows/orders/instances", nul) == (400, "invalid_input")
         for each in (first, named, without):
             await alice.resume(each)
 
@@ -141,6 +152,17 @@ async def test_failed_instance_is_retried_from_where_it_failed(live: Live) -> No
         assert await alice.refused("POST", f"{INSTANCES}/inst_nothing/retry") == (404, "instance_not_found")
         async with api(live, "token-bob") as bob:
             assert await bob.refused("POST", retry) == (404, "instance_not_found")
+
+
+async def test_retry_of_a_retry_has_the_input_that_a_person_gave(live: Live) -> None:
+    _down[0] = True
+    async with api(live) as alice:
+        instance = await alice.create("asks-and-pays", {"amount": 1})
+        failed = await alice.ask("POST", f"{INSTANCES}/{instance['id']}/resume", {"input": {"amount": 7}})
+        failed = await alice.ask("POST", f"{INSTANCES}/{error_of(failed)['details']['instance_id']}/retry")
+        _down[0] = False
+        again = await alice.post(f"{INSTANCES}/{error_of(failed)['details']['instance_id']}/retry", None, 201)
+        assert again["workflow_data"] == {"amount": 7, "charged": 7}
 
 
 async def test_client_retries_and_names_what_an_instance_is_about(live: Live) -> None:

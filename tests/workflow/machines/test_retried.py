@@ -109,6 +109,60 @@ def test_retry_that_fails_may_be_retried_and_a_crash_before_it_began_changes_not
     assert run.state.content == {"x": 1, "pay:enter": True, "pay": True, "pack": True, "label": True}
 
 
+def retried(states: dict[str, State], failing: str, **beginning: str) -> tuple[Any, list[str]]:
+    """Where a run of these states fails, and what runs if it is repeated without failing."""
+    ran: list[str] = []
+
+    def logic(script: Any) -> Any:
+        ran.append(script.code)
+        if len(runs) == 0 and script.code == failing:
+            raise LogicError("script_error", "no")
+        return {}
+
+    runs: list[Attempt] = []
+    workflow = Workflow("m", steps=[Machine("m", states, initial_state=beginning.get("first", "fork"))])
+    run = Attempt(workflow, {}, logic=logic)
+    run.state = run.before()
+    run.run()
+    place = failed_at(run)
+    ran.clear()
+    runs.append(Attempt(workflow, {}, logic=logic))
+    runs[0].origin = place
+    runs[0].state = runs[0].before()
+    runs[0].run()
+    assert runs[0].log[-1][0]["event"] != "WorkflowError", "no thread begins twice"
+    assert runs[0].refolded() == runs[0].state
+    return place, ran
+
+
+def fork(join: Any, to: str, **threads: str) -> State:
+    return State(threads=threads, join=join, transitions=[To(to)])
+
+
+def test_thread_that_nobody_waited_for_begins_anew() -> None:
+    states = {"fork": fork("none", "end", t="work"), "work": State(Js("work"), [To("end")]), "end": END}
+    assert retried(states, "work") == ({"state": "end", "data": {}, "threads": ["thread_t"]}, ["work"])
+
+
+def test_each_thread_of_a_retry_begins_once() -> None:
+    inner = {
+        "fork": fork("none", "end", a="deeper", b="other"),
+        "deeper": fork("none", "on", c="work"),
+        "on": State(Js("on"), [To("end")]),
+        "other": State(halt=Halting(), transitions=[To("end")]),
+        "work": State(Js("work"), [To("end")]),
+        "end": END,
+    }
+    place, ran = retried(inner, "work")
+    assert (place["threads"], ran) == (["thread_b", "thread_c"], ["work"])
+    asks = {**inner, "on": inner["other"]}
+    place, ran = retried(asks, "work")
+    assert (sorted(place["threads"]), ran) == (["thread_a", "thread_b", "thread_c"], ["work"]), "a begins c by itself"
+    waited = {**inner, "fork": fork("all", "end", a="deeper", b="other")}
+    place, ran = retried(waited, "work")
+    assert (place["state"], sorted(ran)) == ("fork", ["on", "work"])
+
+
 def test_what_did_not_fail_has_no_place_to_retry_from() -> None:
     run, _ = attempt()
     assert view_of(run).failed_at is None

@@ -74,7 +74,7 @@ def test_wait_until_a_time_that_is_given_or_stands_in_the_data(until: str, milli
 @pytest.mark.parametrize(
     "wait", [Wait(until="${input.day}"), Wait(seconds="${input.day}"), Wait(seconds=-1), Wait(until="9999-12-31")]
 )
-@pytest.mark.parametrize("day", ["soon", None, [1], True, -1, 1e300])
+@pytest.mark.parametrize("day", ["soon", None, [1], True, -1, 1e300, "0001-01-01T00:00:00+23:59"])
 def test_time_that_cannot_be_told_is_an_error_that_can_be_handled(wait: Wait, day: Any) -> None:
     assert error_of(run_of(waits(wait), {"day": day})) == "invalid_time"
     handled: Any = run_of(waits(wait, on_error=[Handler("end", frozenset(["invalid_time"]))]), {"day": day})

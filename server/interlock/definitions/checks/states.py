@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from interlock.definitions.checks.fields import (
@@ -298,15 +298,16 @@ def _until(value: object, at: str, context: Context) -> Iterator[Fault]:
 
 def _is_time(text: str) -> bool:
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
+        time = datetime.fromisoformat(text)
+        return time.tzinfo is not None and time.astimezone(UTC) is not None
+    except (ValueError, OverflowError):  # in UTC, before the first year or after the last
         return False
 
 
 def _seconds(value: object, at: str, context: Context) -> Iterator[Fault]:
     if isinstance(value, str):
         yield from templates.faults_in(value, at, DATA_ROOTS)
-        if not (value.startswith("${") and value.endswith("}")):
+        if not templates.is_one(value):
             yield Fault(at, "This is a number of seconds, or one template; write one of them.")
     else:
         yield from number(least=0, most=MAX_TIMEOUT, unit=_SECONDS)(value, at, context)

@@ -2,7 +2,8 @@
 
 Laws:
 - A timeout is a command like a person's decision: its append has a condition, so it fires once, however many try.
-- An instance is cancelled only if nothing was appended since this looked: one that was just resumed goes on.
+- An instance is cancelled only if nothing was appended since this looked: one that was just resumed goes on. So does
+  one whose wait is over, however long nobody looked.
 
 Source: `docs/workflows.md`, "Timeouts"; `docs/machines.md`, "How long a run may take".
 """
@@ -16,6 +17,7 @@ from interlock.engine.commands.context import Context
 from interlock.engine.commands.definition import DefinitionGone, ask_about_definition
 from interlock.log.port import Appended
 from interlock.workflow.program import DAY_MS, EXPIRED_BY, TIMEOUT, Program, RunState, unserved
+from interlock_protocol.types import RunStatus
 
 
 async def expire(context: Context, run_id: str) -> bool:
@@ -45,6 +47,8 @@ class Expire(Command):
             decided = served.expired(state, now)
             if decided:
                 return Proposal(served.continued(state, decided, resolved_by=TIMEOUT, now=now), decided)
+            if state.status is RunStatus.RUNNING and served.advance(state, now, most=1).drafts:
+                return Proposal()  # what it waited for came first, while no server was there: it goes on
         elif not self._is_over(state):
             raise DefinitionGone(state.run_id)
         return self._end(served or unserved(state.workflow_id), state) if self._is_over(state) else Proposal()

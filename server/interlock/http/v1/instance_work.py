@@ -288,6 +288,8 @@ class Instances:
         if place is None:
             sentence = "Only an instance that has failed, and whose events are kept, can be retried."
             raise ApiError(Code.INSTANCE_NOT_FAILED, sentence)
+        earlier = row.origin or {}  # of one that is a retry itself, and that nobody has resumed since
+        place = {**{key: earlier[key] for key in ("input",) if key in earlier}, **place}
         fields = {
             "workflow_id": row.workflow_id,
             "message": row.input,

@@ -62,6 +62,12 @@ def paths_in(value: JsonValue) -> frozenset[str]:
     return frozenset(path for path in named if parts_of(path) is not None)
 
 
+def is_one(text: str) -> bool:
+    """Return True if a text is one template, and so becomes a value with its type."""
+    match = _TEMPLATE.fullmatch(text)
+    return match is not None and not _is_escape(match)
+
+
 def written(value: Found) -> str:
     """A value as it stands inside a text."""
     if value is MISSING or value is None:

@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from interlock.workflow.containers.machine import ENTER, MAIN, state_of_step
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.state import TIMEOUT, Requirement, RunState, elapsed, node_at
-from interlock_protocol.types import JsonObject, RunStatus
+from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 Status: TypeAlias = Literal["running", "halted", "completed", "failed", "cancelled"]
 Event: TypeAlias = Mapping[str, Any]
@@ -85,6 +85,7 @@ class View:
         halts: what it waits for, by the id of the halt: `presentation` or `halted_options`, `accepts`, `state`,
             `thread_id`.
         error: why it failed: {code, message}.
+        given: the input that a person last gave the main thread.
         ended_at: in milliseconds since 1970.
         next_index: the index of the event that comes next.
     """
@@ -95,6 +96,7 @@ class View:
     halts: dict[str, JsonObject] = field(default_factory=dict)
     visits: list[Visit] = field(default_factory=list)
     error: JsonObject | None = None
+    given: JsonObject | None = None
     ended_at: int | None = None
     cancelled_by: str | None = None
     next_index: int = 0
@@ -127,16 +129,22 @@ class View:
 
     @property
     def failed_at(self) -> JsonObject | None:
-        """Where an instance failed, to begin there again: `{state, data, input?}`; None if it didn't, or if that isn't
-        known.
+        """Where an instance failed, to begin there again: `{state, data, input?, threads?}`; None if it didn't, or if
+        that isn't known.
 
-        If it failed in another thread, that is the state of the main thread, which had started it.
+        The state is the main thread's, which had started the others; `threads` are those of them that hadn't ended.
         """
         if self.status != "failed" or self.current_state is None:
             return None
-        given = (each.input_received for each in reversed(self.visits) if each.thread == MAIN and each.resumed_at)
-        last = next(given, None)
-        return {"state": self.current_state, "data": self.data, **({} if last is None else {"input": last})}
+        left: list[JsonValue] = [
+            each.id for each in self.threads.values() if each.status == "failed" and each.id != MAIN
+        ]
+        return {
+            "state": self.current_state,
+            "data": self.data,
+            **({} if self.given is None else {"input": self.given}),
+            **({"threads": left} if left else {}),
+        }
 
     def halt_of(self, thread: str) -> JsonObject | None:
         """What a thread waits for."""
@@ -249,6 +257,7 @@ class View:
         if visit is not None and event["resolved_by"] != TIMEOUT:
             visit.input_received = event["decision"].get("user_input")
             visit.resumed_at, visit.resumed_by = event.get("resolved_at"), event.get("resolved_by")
+            self.given = visit.input_received if name == MAIN else self.given
             self._says(visit, len(to_json(visit.input_received)))
 
     def _withdrawn(self, event: Event) -> None:

@@ -30,6 +30,7 @@ from interlock.workflow.containers.machine.declaration import (
     check,
 )
 from interlock.workflow.containers.machine.halt import Answer, asides
+from interlock.workflow.containers.machine.retried import threads_again
 from interlock.workflow.containers.machine.thread import Position, Thread, stages_of, thread_of
 from interlock.workflow.containers.port import (
     COMPLETED,
@@ -179,7 +180,8 @@ class Machine(Node, Container[Progress]):
             return Fail("invalid_transition", f"The run that this one repeats failed in {state!r}, which isn't there.")
         moved = {"thread_id": MAIN, "from_state": self.initial_state, "to_state": state, "trigger": "retry"}
         given = {"input": origin["input"]} if "input" in origin else {}
-        private: JsonObject = {"origin": True, **given}
+        beside = threads_again(self.states, self.threads, state, origin.get("threads", ()))
+        private: JsonObject = {"origin": True, **given, **({"beside": [*beside]} if beside else {})}
         return Say("StateChanged", moved | ({"changes": changes} if changes else {}), private=private)
 
     def _look(self, own: Progress, inside: Inside) -> dict[str, Outcome]:

@@ -98,6 +98,9 @@ def _time_of(value: JsonValue) -> int | None:
     """A date or a time in ISO 8601, in milliseconds since 1970; without an offset it is in UTC."""
     try:
         time = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return None if time is None else round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+        if time is None:
+            return None
+        # In UTC it may be before the first year, or after the last: then nobody could be told it.
+        return round((time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).timestamp() * 1000)
     except (ValueError, OverflowError):
         return None
