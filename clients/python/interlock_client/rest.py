@@ -153,7 +153,7 @@ class Rest:
         asked = urlencode({name: value for name, value in call.query.items() if value is not None})
         headers = {**self._headers, "Accept": "application/json", **call.headers}
         body = None
-        if call.method == "POST":
+        if call.method in ("POST", "PUT"):
             body = _written(call.body)
             headers["Content-Type"] = "application/json"
         if token is not None:

@@ -312,6 +312,7 @@ async def test_each_part_of_a_list_is_read_from_an_index_of_its_own(
         "workflow_id": None,
         "session_id": None,
         "namespace": None,
+        "business_key": None,
         "statuses": frozenset(),
         "id_prefix": None,
         "before": (1000, "r"),

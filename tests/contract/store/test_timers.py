@@ -122,6 +122,7 @@ async def test_sweeping_and_remembering_read_no_more_than_they_need(database: Da
     def plan(connection: Connection) -> str:
         if database.dialect == "postgresql":
             connection.execute(text("SET LOCAL enable_seqscan = off"))
+            connection.execute(text("SET LOCAL enable_bitmapscan = off"))
         explain = "EXPLAIN" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
         return str(connection.execute(text(f"{explain} SELECT run_id FROM runs WHERE {query} LIMIT 20")).all())
 
