@@ -12,6 +12,7 @@ from .ports.definitions import DefinitionStore
 from .ports.directory import DirectoryStore
 from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedError
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
+from .ports.files import Files, StoredFile
 from .ports.grants import Grants
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.outbox import Outbox
@@ -35,6 +36,7 @@ __all__ = [
     "ErrorPage",
     "Errors",
     "FeedEnds",
+    "Files",
     "FoundError",
     "Grants",
     "IdempotencyKey",
@@ -55,6 +57,7 @@ __all__ = [
     "Store",
     "StoreClock",
     "StoreUnavailable",
+    "StoredFile",
     "StreamTicket",
     "Tickets",
     "Timers",
@@ -77,6 +80,7 @@ class Store(
     DefinitionStore,
     DirectoryStore,
     Grants,
+    Files,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""
