@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
+from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.identity.identity import Identity
@@ -20,6 +21,7 @@ class Services:
     """The parts that the socket and HTTP use.
 
     Attributes:
+        objects: where the bytes of files are.
         check_script: says what is wrong with a script, for this account; None if this server runs no scripts.
     """
 
@@ -31,4 +33,5 @@ class Services:
     authenticator: Authenticator
     rate_limits: RateLimits
     identity: Identity
+    objects: Objects
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

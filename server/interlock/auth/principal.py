@@ -24,10 +24,11 @@ READ: Final = "workflows:read"
 WRITE: Final = "workflows:write"
 WEBHOOKS: Final = "webhooks:manage"
 USERS: Final = "users:manage"
+FILES: Final = "files:write"
 ADMIN: Final = "admin"
 
-ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, USERS, ADMIN})
-USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ})
+ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, FILES, WEBHOOKS, USERS, ADMIN})
+USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, FILES})
 """The scopes for working with workflows: those of a configured token that lists none."""
 
 GROUP_PREFIX: Final = "group:"

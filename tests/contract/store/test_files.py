@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
-import pytest
 from tests.contract.store.samples import ALICE, Clock, new_run
 
 from interlock.store.port import Settlement, Store, StoredFile
@@ -130,19 +128,19 @@ async def test_what_a_run_uses_is_not_given_up_and_what_is_given_up_is_not_used(
     assert await exists(store, "used")
 
 
-@pytest.mark.parametrize("against", ["the same use", "a deletion"])
-async def test_uses_at_the_same_time_do_not_get_in_each_others_way(store: Store, against: str) -> None:
+async def test_same_use_twice_at_the_same_time_is_one(store: Store) -> None:
     for number in range(10):
         file_id = f"file_{number}"
         await uploaded(store, file_id)
-        other: Callable[[], Awaitable[object]] = {
-            "the same use": lambda id_=file_id: store.use_files("run", [id_]),  # type: ignore[misc]
-            "a deletion": lambda id_=file_id: store.give_up_file(id_),  # type: ignore[misc]
-        }[against]
-        used, second = await asyncio.gather(store.use_files("run", [file_id]), other())
-        if against == "a deletion":
-            assert bool(used) != second
-            assert await exists(store, file_id) == bool(used)
-        else:
-            assert used == second == {file_id}
-            assert await store.runs_using(file_id) == ("run",)
+        twice = await asyncio.gather(*(store.use_files("run", [file_id]) for _ in range(2)))
+        assert twice == [{file_id}, {file_id}]
+        assert await store.runs_using(file_id) == ("run",)
+
+
+async def test_either_a_use_or_a_deletion_at_the_same_time_finds_the_file(store: Store) -> None:
+    for number in range(10):
+        file_id = f"file_{number}"
+        await uploaded(store, file_id)
+        used, is_given_up = await asyncio.gather(store.use_files("run", [file_id]), store.give_up_file(file_id))
+        assert bool(used) is not is_given_up
+        assert await exists(store, file_id) is bool(used)

@@ -44,6 +44,7 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("listVersions", "createVersion", "getVersion", "deleteDraft", "publishVersion", "getDiagram"),
         *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
         *("listThreads", "resumeThread", "listHistory", "getEvent", "listErrors"),
+        *("uploadFile", "downloadFile", "getFile", "deleteFile"),
     }
     for name, described in operations.items():
         assert described["summary"], name

@@ -39,9 +39,11 @@ class Code(StrEnum):
     USER_NOT_FOUND = "user_not_found"
     GROUP_NOT_FOUND = "group_not_found"
     CLIENT_NOT_FOUND = "client_not_found"
+    FILE_NOT_FOUND = "file_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
+    FILE_IN_USE = "file_in_use"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
@@ -77,9 +79,11 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.USER_NOT_FOUND: 404,
     Code.GROUP_NOT_FOUND: 404,
     Code.CLIENT_NOT_FOUND: 404,
+    Code.FILE_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
+    Code.FILE_IN_USE: 409,
     Code.CONCURRENT_MODIFICATION: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,

@@ -69,10 +69,10 @@ class Files(Protocol):
         """The ids of the files that a run uses."""
 
     async def use_files(self, run_id: str, file_ids: Collection[str]) -> frozenset[str]:
-        """Commit that a run uses these files. Return those that it now uses; the others are gone, or in `MAX_USES` runs."""
+        """Commit that a run uses these files. Return those that it uses now; others are gone, or in too many."""
 
     async def give_up_file(self, file_id: str) -> bool:
-        """Begin the deletion of a file; False if it doesn't exist, or a run uses it.
+        """Begin the deletion of a file, or of one whose upload failed; False if there is none, or a run uses it.
 
         From now on it doesn't exist for others; its object is deleted next, and then `file_gone` is called.
         """

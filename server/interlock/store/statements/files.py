@@ -36,9 +36,7 @@ COMPLETE = (
     )
     .returning(*_FACTS)
 )
-FILES = select(*_FACTS).where(
-    files.c.file_id.in_(_OF_FILES), files.c.account == OF_ACCOUNT, files.c.state == EXISTS
-)
+FILES = select(*_FACTS).where(files.c.file_id.in_(_OF_FILES), files.c.account == OF_ACCOUNT, files.c.state == EXISTS)
 
 RUNS_USING = select(file_uses.c.run_id).where(file_uses.c.file_id == _OF_FILE).order_by(file_uses.c.run_id)
 USED_BY = select(file_uses.c.file_id).where(file_uses.c.run_id == OF_RUN)
@@ -57,7 +55,7 @@ KEEP_USE = insert(file_uses)
 
 GIVE_UP = (
     update(files)
-    .where(files.c.file_id == _OF_FILE, files.c.state == EXISTS, files.c.uses == 0)
+    .where(files.c.file_id == _OF_FILE, files.c.state != GOING, files.c.uses == 0)
     .values(state=GOING, due_at=_NEW_DUE)
 )
 
