@@ -88,7 +88,7 @@ async def test_no_route_answers_without_a_token_that_is_known(attacked: Live, he
 async def test_every_route_wants_a_scope_and_names_it_before_it_looks_at_anything(attacked: Live) -> None:
     own_id = "asked-1"
     async with api(attacked, STRANGER) as stranger:
-        for method, path in routes():
+        for method, path in set(routes()) - {("POST", "/password")}:  # which is about oneself alone
             answer = await stranger.client.request(
                 method, filled(path), content=b"{" * 1_000_000, headers={"X-Request-Id": own_id}
             )

@@ -44,6 +44,9 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("listVersions", "createVersion", "getVersion", "deleteDraft", "publishVersion", "getDiagram"),
         *("createInstance", "listInstances", "getInstance", "resumeInstance", "cancelInstance"),
         *("listThreads", "resumeThread", "listHistory", "getEvent", "listErrors"),
+        *("addUser", "listUsers", "getUser", "changeUser", "revokeUser"),
+        *("changePassword", "listDirectoryChanges", "addClient", "listClients", "revokeClient"),
+        *("listGroups", "addGroup", "listMembers", "addMember", "removeMember"),
         *("uploadFile", "downloadFile", "getFile", "deleteFile"),
     }
     for name, described in operations.items():

@@ -18,13 +18,14 @@ from interlock.services import Services
 from interlock_protocol.messages import Name
 
 _FILE: Final = (Code.FILE_NOT_FOUND,)
+_BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
 _HEADERS: Final = {
     "Content-Disposition": {"schema": {"type": "string"}, "description": "an attachment, with the file's name"}
 }
 _CONTENT: Final[Answers] = {
     200: {
         "description": "The content, in the type that it has.",
-        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        "content": dict.fromkeys(("application/octet-stream", "*/*"), _BYTES),
         "headers": _HEADERS,
     },
     **failures(*COMMON, *_FILE),
