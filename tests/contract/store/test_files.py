@@ -47,6 +47,7 @@ async def test_file_exists_in_its_account_once_it_is_complete(store: Store, cloc
     assert await store.files(["file_1", "file_2"], account="acme") == {"file_1": made}
     assert await store.files(["file_1"], account="other") == {}
     assert await store.files([], account="acme") == {}
+    assert await store.files(["\0", "file_1\0", "file_1"], account="acme") == {"file_1": made}
     assert await store.complete_file("file_1", 1, TYPE, HASH) is None
     assert await store.complete_file("file_2", 1, TYPE, HASH) is None
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,24 @@ async def test_upload_that_is_broken_off_leaves_nothing(desk: Live) -> None:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         await eventually(lambda: kept(desk) == before)
+
+
+async def test_upload_that_is_too_slow_is_cut_and_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+
+    async def trickles() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(600_000)
+        while True:
+            await asyncio.sleep(0.05)
+            yield b"x"
+
+    with live_server([papers], data_dir=tmp_path, request_timeout_seconds=1) as live:
+        async with api(live) as alice:
+            headers = {"Content-Type": "multipart/form-data; boundary=x"}
+            with suppress(httpx.HTTPError):  # or nothing can be written any more
+                answer = await alice.client.post("/files", content=trickles(), headers=headers)
+                assert answer.status_code == 408
+        await eventually(lambda: folder.exists() and not [*folder.iterdir()])
 
 
 async def test_who_may_not_see_a_file_is_told_that_there_is_none(desk: Live) -> None:

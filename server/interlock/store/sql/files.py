@@ -74,7 +74,8 @@ def _complete(
 
 
 def _files(file_ids: Collection[str], account: str, connection: Connection) -> dict[str, StoredFile]:
-    rows = connection.execute(sql.FILES, {"of_files": list(file_ids), "of_account": account})
+    possible = [each for each in file_ids if "\x00" not in each]  # which PostgreSQL takes in no text
+    rows = connection.execute(sql.FILES, {"of_files": possible, "of_account": account})
     return {row.file_id: StoredFile(**row._asdict()) for row in rows}
 
 
