@@ -16,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "port": 7777,
     "data_dir": Path(".interlock"),
     "database_url": "sqlite+aiosqlite:///.interlock/interlock.db",
+    "files_url": None,
     "redis_url": None,
     "public_url": None,
     "web_app": True,

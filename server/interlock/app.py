@@ -33,6 +33,7 @@ from interlock.definitions.machine_json import compiled
 from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
+from interlock.engine.upkeep.files import clear_regularly
 from interlock.engine.upkeep.outbox import OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
@@ -41,6 +42,7 @@ from interlock.engine.work.http_call import HttpCalls
 from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.script import Scripts
+from interlock.files.objects import open_objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
@@ -189,6 +191,8 @@ class Interlock:
             identity = Identity(store, vault, self.settings.public_url, self._authenticator, engine.clock.now_ms)
             self._stack.callback(identity.close)
             await identity.start()
+            settings = self.settings
+            objects = open_objects(settings.files_url, settings.data_dir / "files", is_alone=settings.redis_url is None)
             self._services = Services(
                 engine,
                 definitions,
@@ -200,6 +204,7 @@ class Interlock:
                 identity,
                 StoredSecrets(keeper, self._environment),
                 integrations,
+                objects,
                 scripts.check,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
@@ -215,6 +220,7 @@ class Interlock:
             self._keep(identity.directory.run(DIRECTORY_SECONDS), "directory")
             self._keep(identity.keys.run(CHORES_SECONDS), "signing keys")
             self._keep(purge_regularly(store, CHORES_SECONDS), "chores")
+            self._keep(clear_regularly(store, objects, CHORES_SECONDS), "files")
             if self.settings.keep_logs_days is not None:
                 retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)
                 self._keep(retention.run(RETENTION_SECONDS), "retention")

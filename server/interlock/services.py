@@ -9,6 +9,7 @@ from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
 from interlock.engine.work.integrations import Integrations
+from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.identity.identity import Identity
@@ -22,6 +23,7 @@ class Services:
     """The parts that the socket and HTTP use.
 
     Attributes:
+        objects: where the bytes of files are.
         check_script: says what is wrong with a script, for this account; None if this server runs no scripts.
     """
 
@@ -35,4 +37,5 @@ class Services:
     identity: Identity
     secrets: StoredSecrets
     integrations: Integrations
+    objects: Objects
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

@@ -93,6 +93,14 @@ class Settings(BaseSettings):
         "sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST/NAME",
         repr=False,
     )
+    files_url: str | None = _setting(
+        None,
+        "Where the bytes of uploaded files are: a folder, or a bucket of S3, which several nodes need. By default a"
+        " folder in the data folder.",
+        "file:///FOLDER or s3://BUCKET/PREFIX",
+        repr=False,
+        pattern=r"^(s3://[^\s/]|file:///[^\s])[^\s]*$",
+    )
     redis_url: str | None = _setting(
         None,
         "The Redis (6.2 or later, single or Cluster) that several nodes share.",
@@ -131,7 +139,7 @@ class Settings(BaseSettings):
     tokens: SecretStr | None = _setting(
         None,
         "One token, of user `admin` with every scope; or a JSON list of objects with token, user_id, scopes"
-        " (by default: execute, decide and read workflows), groups, account, namespaces and kind.",
+        " (by default: execute, decide and read workflows, upload files), groups, account, namespaces and kind.",
         'one token, or a JSON list such as [{"token": "…", "user_id": "…"}]',
     )
     secrets_keys: SecretStr | None = _setting(

@@ -71,11 +71,17 @@ BY_SCOPE = {
     Verb.READ_INSTANCES: "workflows:read",
     Verb.EXECUTE_INSTANCES: "workflows:execute",
     Verb.MANAGE_USERS: "users:manage",
+    Verb.WRITE_FILES: "files:write",
 }
 """What is asked before it is looked for: the scope decides, whatever it is about."""
 
 BY_NAMESPACE = {Verb.START: "workflows:execute", Verb.MANAGE_SECRETS: "secrets:manage"}
 """What is asked about a namespace, to whoever it belongs."""
+
+
+RUNS = ("workflows:execute", "workflows:decide", "workflows:read")
+WITH_ANY_OF = {Verb.LIST: RUNS, Verb.READ_FILES: (*RUNS, "files:write"), Verb.OWN_FILE: (*RUNS, "files:write")}
+"""What one of several scopes does for; a file, like a run, is somebody's own."""
 
 
 def expected(verb: Verb, case: Case) -> bool:
@@ -100,8 +106,8 @@ def expected(verb: Verb, case: Case) -> bool:
     if verb is Verb.DECIDE:
         as_owner = is_its_own and (case.named == "nobody" or is_named) and can("workflows:execute")
         return as_owner or (is_named and can("workflows:decide"))
-    if verb is Verb.LIST:
-        return can("workflows:execute") or can("workflows:decide") or can("workflows:read")
+    if verb in WITH_ANY_OF:
+        return (is_its_own or verb is not Verb.OWN_FILE) and any(map(can, WITH_ANY_OF[verb]))
     if verb in BY_SCOPE:
         return can(BY_SCOPE[verb])
     assert verb is Verb.ACT_FOR

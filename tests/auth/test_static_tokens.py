@@ -101,7 +101,7 @@ def test_a_list_is_several_users() -> None:
             {"token": "4", "user_id": "nil", "scopes": []},
         ]
     )
-    usual = frozenset({"workflows:execute", "workflows:decide", "workflows:read"})
+    usual = frozenset({"workflows:execute", "workflows:decide", "workflows:read", "files:write"})
     assert parse_tokens(text) == {
         "1": Principal("ada", usual),
         "2": Principal("bob", frozenset({"workflows:decide"}), frozenset({"ops"})),
@@ -130,7 +130,7 @@ def entry(**more: Any) -> dict[str, Any]:
         ([entry(), entry(user_id="bob")], "the same token twice: give entry 2 another"),
         (
             [entry(scopes=["hunter2"])],
-            "doesn't exist: use admin, secrets:manage, users:manage, webhooks",
+            "doesn't exist: use admin, files:write, secrets:manage, users:manage",
         ),
         ([entry(scopes=[1])], "scopes, groups and namespaces as lists of strings"),
         ([entry(scopes=None)], "scopes, groups and namespaces as lists of strings"),

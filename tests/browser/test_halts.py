@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+import httpx
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FilePayload, expect
 from tests.browser.conftest import NewPage
 from tests.browser.others import decision_in, waiting
 from tests.support.live import ALICE, Live
@@ -27,16 +30,27 @@ async def test_form_of_a_halt_takes_each_type_and_checks_it_before_it_is_sent(li
     await card.field("Refundable?").check()
     await card.field("class").select_option(label="First")
     await card.field("leaving").fill("2026-05-01")
-    await card.field("papers").fill("file_1, file_2")
+    papers = [("ticket.pdf", b"%PDF-1.7"), ("fake.pdf", b"no PDF"), ("visa.pdf", b"%PDF-1.4")]
+    files: list[FilePayload] = [{"name": name, "mimeType": "", "buffer": content} for name, content in papers]
+    await card.field("papers").set_input_files(files)
+    await expect(card.box.get_by_role("listitem")).to_have_text([re.compile(name) for name, _ in papers])
+    await expect(card.box.get_by_role("progressbar")).to_have_count(0)
+    await card.press("Submit")
+    await expect(card.box).to_contain_text("only .pdf is taken here")
+    await card.box.get_by_role("button", name="Remove fake.pdf").click()
     await card.press("Submit")
     await expect(app.decided).to_contain_text("by you")
-    assert (await decision_in(live, run_id))["user_input"] == {
+    given = (await decision_in(live, run_id))["user_input"]
+    ids = given.pop("papers")
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {ALICE}"}) as client:
+        sent = [(await client.get(f"{live.http_url}/api/v1/files/{each}")).content for each in ids]
+    assert sorted(sent) == [b"%PDF-1.4", b"%PDF-1.7"]
+    assert given == {
         "town": "Lisbon",
         "people": 3,
         "refundable": True,
         "class": "1",
         "leaving": "2026-05-01",
-        "papers": ["file_1", "file_2"],
     }
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from tests.cli.conftest import Cli
 
 
-def test_each_type_of_field_is_asked_as_what_it_is(cli: Cli) -> None:
-    done = cli("chat", "journey", piped="Lisbon\n3\ny\nfirst\n2026-05-01\nfile_1, file_2\n")
+def test_each_type_of_field_is_asked_as_what_it_is(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a ticket.pdf").write_bytes(b"%PDF-1.7")
+    piped = "Lisbon\n3\ny\nfirst\n2026-05-01\na ticket.pdf, missing.pdf\na ticket.pdf, ./a ticket.pdf\n"
+    done = cli("chat", "journey", piped=piped)
     assert done.returncode == 0, done.stdout + done.stderr
     for words in (
         "Plan the journey",
@@ -18,11 +23,22 @@ def test_each_type_of_field_is_asked_as_what_it_is(cli: Cli) -> None:
         "1: First",
         "class [one of these, optional] ",
         "leaving [date, 2026-01-01 to 2026-12-31, optional] ",
-        "papers [ids of files, with commas, .pdf, optional] ",
+        "papers [paths of files, with commas, .pdf, optional] ",
+        "missing.pdf: No such file or directory.",
     ):
         assert words in done.stdout
     assert '"people": 3' in done.stdout or "people = 3" in done.stdout
     assert "3.0" not in done.stdout
+    assert len(set(re.findall(r"file_[\w-]{24}", done.stdout))) == 2
+
+
+def test_file_that_the_field_does_not_take_is_told_by_the_server_and_asked_for_again(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "fake.pdf").write_bytes(b"hello")
+    (tmp_path / "file_1").write_bytes(b"a path that looks like an id")
+    piped = "Rome\n3\n\n\n\nfake.pdf, file_1\n" + "\n" * 5 + "file_nowhere\n"
+    done = cli("chat", "journey", piped=piped)  # and then the input ends
+    assert done.stdout.count("is of the type text/plain, and only .pdf is taken here; give another.") == 2
+    assert "There is no file 'file_nowhere' of yours" in done.stdout
 
 
 @pytest.mark.parametrize(

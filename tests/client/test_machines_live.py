@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib.util
 import json
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from tests.client.workflows import workflows
@@ -19,16 +21,18 @@ from interlock_client import (
     Instance,
     InvalidDecision,
     NotFound,
+    ProtocolMisuse,
     TooLate,
     connect,
 )
+from interlock_client.files import MAX_FILE_BYTES
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("interlock.http.v1") is None, reason="this server has no HTTP API for machines"
 )
 
 TOKEN = "token-ada"
-SCOPES = ["workflows:read", "workflows:write", "workflows:execute"]
+SCOPES = ["workflows:read", "workflows:write", "workflows:execute", "files:write"]
 
 
 def approval(name: str) -> dict[str, object]:
@@ -200,3 +204,29 @@ async def test_instances_are_listed_and_cancelled(client: Client) -> None:
     assert cancelled.status == "cancelled"
     assert (await client.instances.cancel(halted)).status == "cancelled"  # and the same again
     assert await client.instances.list(workflow_name="cancelled", status="halted") == ()
+
+
+# ── Files ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_file_goes_up_by_path_or_as_bytes_and_comes_back_as_it_was(client: Client, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 3000
+    source = tmp_path / 'a "b".bin'
+    source.write_bytes(content)
+    by_path, by_bytes = await client.files.upload(source), await client.files.upload(b"hello", name="x.txt")
+    assert (by_path.size, by_path.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (by_bytes.name, by_bytes.content_type, by_bytes.size) == ("x.txt", "text/plain", 5)
+    assert await client.files.download(by_path.id) == content
+    assert await client.files.info(by_path.id) == by_path
+    await client.files.delete(by_path.id)
+    for gone in (client.files.download(by_path.id), client.files.info(by_path.id), client.files.delete(by_path.id)):
+        with pytest.raises(ActionRefused) as refused:
+            await gone
+        assert (refused.value.code, refused.value.status) == ("file_not_found", 404)
+
+
+async def test_file_that_is_too_large_or_not_there_is_not_sent(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(ProtocolMisuse, match="at most 10485760"):
+        await client.files.upload(bytes(MAX_FILE_BYTES + 1))
+    with pytest.raises(FileNotFoundError):
+        await client.files.upload(tmp_path / "missing")

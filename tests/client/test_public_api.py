@@ -42,6 +42,7 @@ def test_public_names_are_these() -> None:
         "Thread",
         "TooLate",
         "ToolCall",
+        "UploadedFile",
         "Validation",
         "connect",
     ]

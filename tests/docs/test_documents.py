@@ -185,7 +185,7 @@ def test_settings_page_lists_the_scopes() -> None:
     rows = table(read("docs/settings.md"), "scope")
     scopes = [scope for first, *_ in rows for scope in ticked(first)]
     assert set(scopes) == ALL_SCOPES
-    assert set(scopes[:3]) == USER_SCOPES
+    assert set(scopes[:4]) == USER_SCOPES
     (useless,) = [first for first, may in rows if may == "nothing yet"]
     used = {scope for rules in RULES.values() for scope, _ in rules}
     assert set(ticked(useless)) == ALL_SCOPES - used - {"admin"}

@@ -187,7 +187,20 @@ async def test_purchase_fails_where_nobody_receives_its_notification(settings: G
 # ── Onboarding ──────────────────────────────────────────────────────────────────────────────────────────
 
 PERSON = {"name": "Ada", "earliest": "2030-03-01"}
-PAPERS = {"start_date": "2030-03-04", "contract": "file_1"}
+PAPERS = {"start_date": "2030-03-04", "contract": "CONTRACT"}
+
+
+async def with_files(live: Live, papers: Given) -> Given:
+    """These papers, with the id of a file for each name in capitals."""
+    async with connect(live.http_url, token=ALICE) as client:
+
+        async def given(value: Any) -> Any:
+            if isinstance(value, list):
+                return [await given(each) for each in value]
+            is_file = isinstance(value, str) and value.isupper()
+            return (await client.files.upload(b"%PDF-1.7", name=f"{value}.pdf")).id if is_file else value
+
+        return {name: await given(value) for name, value in papers.items()}
 
 
 @pytest.mark.parametrize(
@@ -203,21 +216,22 @@ async def test_papers_are_asked_for_until_they_are_complete_or_for_the_third_tim
     live: Live, papers: list[Given], decisions: list[str], end: str
 ) -> None:
     reviews = [{"decision": each, "note": "The second page"} for each in decisions]
+    papers = [await with_files(live, each) for each in papers]
     play = await played(live, "onboarding", PERSON, {"papers": papers, "review": reviews})
     asked = ["papers", "review"] * len(decisions)
     assert play.main == ["invite", *asked, *(["prepare"] if end == "onboarded" else []), end]
     assert play.content["rounds"] == len(decisions)
-    assert play.content["contract"] == ["file_1"]
+    assert play.content["contract"] == [papers[-1]["contract"]]
     if len(papers) > 1:
         assert play.shown["papers"]["description"] == "The second page"
 
 
 async def test_onboarding_prepares_what_the_papers_say(live: Live) -> None:
-    papers = {**PAPERS, "certificates": ["file_2", "file_3"], "computer": "desktop"}
+    papers = await with_files(live, {**PAPERS, "certificates": ["SCHOOL", "DRIVING"], "computer": "desktop"})
     answers: Answers = {"papers": [papers], "review": [{"decision": "complete"}]}
     play = await played(live, "onboarding", PERSON, answers)
     assert play.content["to_do"] == ["a desktop on 2030-03-04", "an introduction of 2 day(s)"]
-    assert play.shown["review"]["description"] == 'They start on 2030-03-04. Contract: ["file_1"].'
+    assert play.shown["review"]["description"] == 'They start on 2030-03-04. Contract: ["' + papers["contract"] + '"].'
 
 
 @pytest.mark.parametrize(

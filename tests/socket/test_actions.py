@@ -64,7 +64,7 @@ async def test_authenticated_says_who_one_is(live: Live) -> None:
     async with live.connect() as talk:
         answer = await talk.authenticate(ALICE)
     assert answer["user_id"] == "alice"
-    assert answer["scopes"] == ["workflows:decide", "workflows:execute", "workflows:read"]
+    assert answer["scopes"] == ["files:write", "workflows:decide", "workflows:execute", "workflows:read"]
     assert answer["message"]
     assert "expires_at" not in answer
 

@@ -25,6 +25,7 @@ from interlock_client.errors import (
     RequestFailed,
     TooLate,
 )
+from interlock_client.files import UploadedFile
 from interlock_client.instances import ErrorPage, HistoryEvent, HistoryPage, Instance, ListedError, Thread
 from interlock_client.lists import RunList
 from interlock_client.machines import MachineSummary, MachineVersion, Validation
@@ -65,6 +66,7 @@ __all__ = [
     "Thread",
     "TooLate",
     "ToolCall",
+    "UploadedFile",
     "Validation",
     "connect",
 ]

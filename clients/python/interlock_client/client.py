@@ -34,6 +34,7 @@ from interlock_client.errors import (
     Disconnected,
     refusal,
 )
+from interlock_client.files import Files
 from interlock_client.inbox import Inbox
 from interlock_client.instances import Instances
 from interlock_client.link import Link, LinkOptions
@@ -88,6 +89,7 @@ class Client:
         machines: definitions of state machines: created, checked, published.
         instances: instances of state machines: started, resumed, waited for.
         secrets: the secrets of workflows: set, listed without their values, deleted.
+        files: what is given for `file` fields: uploaded, downloaded, deleted.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Client:
         self.machines = Machines(rest)
         self.instances = Instances(rest, self)
         self.secrets = Secrets(rest)
+        self.files = Files(rest)
         self._inbox_bounds = (max_buffered_events, max_buffered_bytes)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect

@@ -18,7 +18,7 @@ import json
 import math
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException
@@ -56,6 +56,17 @@ class Tokens(Protocol):
         """The token in use; None if there is none. `fresh`: a new one, because the server refused that one."""
 
 
+class Upload(Protocol):
+    """A body that is sent as it is read, on each try from its start."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`Content-Type` and `Content-Length`."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One request.
@@ -66,6 +77,7 @@ class Call:
         key: its idempotency key, if the route takes one.
         repeatable: sending it again changes nothing, even if the first try was carried out.
         wait: how long the server may wait for the machine to halt or end, in seconds; None leaves that to the server.
+        upload: the body, instead of one in JSON.
     """
 
     method: str
@@ -76,6 +88,7 @@ class Call:
     repeatable: bool = False
     wait: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    upload: Upload | None = None
 
     @property
     def is_repeatable(self) -> bool:
@@ -119,11 +132,18 @@ class Rest:
             ActionRefused: the server refuses; nothing was changed, unless its code says so (a machine that failed).
             RequestFailed: there was no answer, or not one of this API.
         """
+        return await self._read(call, _data)
+
+    async def fetch(self, call: Call) -> bytes:
+        """The content that the answer is; raises as `send`."""
+        return await self._read(call, _content)
+
+    async def _read(self, call: Call, read: Callable[[_Answer], _T]) -> _T:
         backoff, renewed = self._backoff(), False
         token = await self._tokens.token()
         for tried in range(1, TRIES + 1):
             try:
-                return _data(await self._try(call, token))
+                return read(await self._try(call, token))
             except ActionRefused as refused:
                 if refused.status == 401 and not renewed and (fresh := await self._renewed(token)) is not None:
                     token, renewed = fresh, True
@@ -152,8 +172,11 @@ class Rest:
     def _request(self, call: Call, token: str | None) -> Request:
         asked = urlencode({name: value for name, value in call.query.items() if value is not None})
         headers = {**self._headers, "Accept": "application/json", **call.headers}
-        body = None
-        if call.method in ("POST", "PUT"):
+        body: bytes | Iterator[bytes] | None = None
+        if call.upload is not None:
+            body = call.upload.pieces()
+            headers.update(call.upload.headers)
+        elif call.method in ("POST", "PUT"):
             body = _written(call.body)
             headers["Content-Type"] = "application/json"
         if token is not None:
@@ -235,6 +258,14 @@ def _data(answer: _Answer) -> Any:
             f" address, and whether the server has that API."
         )
     return found["data"]
+
+
+def _content(answer: _Answer) -> bytes:
+    """The content that an answer is; raises as `_data`."""
+    if answer.status == 200:
+        return answer.body
+    _data(answer)
+    raise RequestFailed(f"{answer.what} was answered with HTTP status {answer.status}, and without content.")
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

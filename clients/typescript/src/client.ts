@@ -17,6 +17,7 @@ import { Cursor, type Place } from "./cursor.js";
 import { parts, type Decided, type Decision } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
+import { Files } from "./files.js";
 import { Instances } from "./instances.js";
 import { Keeper } from "./keeper.js";
 import { newKey } from "./keys.js";
@@ -57,6 +58,8 @@ export class Client {
   readonly instances: Instances;
   /** The secrets of workflows: set, listed without their values, deleted. */
   readonly secrets: Secrets;
+  /** What is given for `file` fields: uploaded, downloaded, deleted. */
+  readonly files: Files;
   readonly #options: ConnectOptions;
   readonly #link: Link;
   readonly #outbox: Outbox;
@@ -95,6 +98,7 @@ export class Client {
     this.machines = new Machines(rest);
     this.instances = new Instances(rest, this);
     this.secrets = new Secrets(rest);
+    this.files = new Files(rest);
     const heartbeat = options.heartbeat ?? 15_000;
     this.#state = { phase: "connecting", ...NOBODY };
     this.#link = new Link(

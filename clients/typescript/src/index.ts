@@ -34,6 +34,7 @@ export {
   type Snapshot,
   type UnknownEvent,
 } from "./events.js";
+export { MAX_FILE_BYTES, type Files, type UploadedFile, type UploadOptions } from "./files.js";
 export type {
   CreateOptions,
   ErrorFilter,

@@ -36,6 +36,12 @@ export interface Call {
   /** Parameters; those that are undefined are left out. */
   query?: Readonly<Record<string, string | number | undefined>>;
   body?: JsonValue;
+  /** The body, instead of one in JSON. */
+  form?: FormData;
+  /** The answer is no JSON, but content. */
+  asBlob?: boolean;
+  /** Gives the request up; it rejects with the signal's reason. */
+  signal?: AbortSignal;
   /** Its idempotency key, if the route takes one. */
   key?: string;
   /** Sending it again changes nothing, even if the first try was carried out. */
@@ -112,8 +118,10 @@ export class Rest {
     let text: string;
     try {
       answer = await this.#fetch(url, init);
+      if (call.asBlob && answer.ok) return { data: await answer.blob() };
       text = await answer.text();
     } catch (cause) {
+      call.signal?.throwIfAborted();
       const isLate = cause instanceof Error && cause.name === "TimeoutError";
       return unanswered(`No answer to ${what}: ${isLate ? "it took too long" : reasonOf(cause)}.`, { cause });
     }
@@ -124,19 +132,20 @@ export class Rest {
     const asked = new URLSearchParams();
     for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) asked.set(name, `${value}`);
     const headers: Record<string, string> = { accept: "application/json", ...call.headers };
-    if (sendsBody(call)) headers["content-type"] = "application/json";
+    if (sendsBody(call) && !call.form) headers["content-type"] = "application/json";
     if (token !== undefined && token !== "") headers["authorization"] = `Bearer ${token}`;
     if (call.key !== undefined) headers["idempotency-key"] = call.key;
     if (call.wait !== undefined) headers["prefer"] = `wait=${Math.ceil(call.wait)}`;
+    const late = AbortSignal.timeout(ANSWER_MS + (call.wait ?? 0) * 1000);
     const query = asked.size > 0 ? `?${asked.toString()}` : "";
     return [
       `${this.#base}${call.path}${query}`,
       {
         method: call.method,
         headers,
-        ...(sendsBody(call) ? { body: JSON.stringify(call.body ?? {}) } : {}),
+        ...(sendsBody(call) ? { body: call.form ?? JSON.stringify(call.body ?? {}) } : {}),
         redirect: "error", // the token goes to no other address than the one that the program named
-        signal: AbortSignal.timeout(ANSWER_MS + (call.wait ?? 0) * 1000),
+        signal: call.signal ? AbortSignal.any([late, call.signal]) : late,
       },
     ];
   }

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
-from interlock.auth.principal import DECIDE, EXECUTE, READ, SECRETS, USERS, WRITE, Kind, Principal
+from interlock.auth.principal import DECIDE, EXECUTE, FILES, READ, SECRETS, USERS, WRITE, Kind, Principal
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
@@ -41,6 +41,12 @@ class Verb(StrEnum):
     """Ask for instances of machines; for each of them, `READ` is asked too."""
     EXECUTE_INSTANCES = "execute_instances"
     """Create, resume or cancel instances of machines; for each, `START`, `DECIDE` or `CANCEL` is asked too."""
+    WRITE_FILES = "write_files"
+    """Upload files, or delete them; for each deletion, `OWN_FILE` is asked too."""
+    READ_FILES = "read_files"
+    """Ask for files; for each of them, `OWN_FILE` is asked, or `READ` of a run that uses it."""
+    OWN_FILE = "own_file"
+    """See a file, give it in a decision, or delete it. It stands in for the run: its uploader's, where they live."""
     MANAGE_USERS = "manage_users"
     """See and change the people, groups and service accounts of one's account; `may_give` is asked too."""
 
@@ -119,6 +125,13 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
             (EXECUTE, Standing.ANYONE),
         }
     ),
+    Verb.WRITE_FILES: frozenset(
+        {
+            (FILES, Standing.ANYONE),
+        }
+    ),
+    Verb.READ_FILES: frozenset((scope, Standing.ANYONE) for scope in (EXECUTE, DECIDE, READ, FILES)),
+    Verb.OWN_FILE: frozenset((scope, Standing.OWNER) for scope in (EXECUTE, DECIDE, READ, FILES)),
     Verb.MANAGE_USERS: frozenset(
         {
             (USERS, Standing.ANYONE),

@@ -25,10 +25,11 @@ WRITE: Final = "workflows:write"
 WEBHOOKS: Final = "webhooks:manage"
 SECRETS: Final = "secrets:manage"
 USERS: Final = "users:manage"
+FILES: Final = "files:write"
 ADMIN: Final = "admin"
 
-ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, WEBHOOKS, SECRETS, USERS, ADMIN})
-USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ})
+ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, FILES, WEBHOOKS, SECRETS, USERS, ADMIN})
+USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, FILES})
 """The scopes for working with workflows: those of a configured token that lists none."""
 
 GROUP_PREFIX: Final = "group:"

@@ -105,7 +105,7 @@ class Conversation:
         self._run = run
         self._client = client
         self._screen = screen
-        self._prompter = Prompter(screen, lines)
+        self._prompter = Prompter(screen, lines, client.files)
         self._asking: asyncio.Task[None] | None = None
         self._asked: Pause | None = None
         self._paused = asyncio.Event()

@@ -68,7 +68,7 @@ def kind_of(field: UserInputField) -> str:
     """What a field takes, in few words: `number, 0 to 100`."""
     bounds = _bounds(field.min, field.max) or _bounds(field.min_date, field.max_date)
     if field.format == "file":
-        kind = "ids of files, with commas"
+        kind = "paths of files, with commas"
         bounds = field.accept
     elif field.allowed_values:
         kind = "one of these"

@@ -34,11 +34,13 @@ from interlock.cli.answers import (
     yes_or_no,
 )
 from interlock.cli.editor import EditorFailed, edited, editor_of
+from interlock.cli.files import uploaded
 from interlock.cli.halts import asked_by_schema, is_at_work, is_halt, is_message, judged, kind_of, takes_anything
 from interlock.cli.lines import Lines
 from interlock.cli.screen import Screen
 from interlock.cli.words import decision, in_short
 from interlock_client import ActionRefused, Conflict, InvalidDecision, NotFound, Pause, Question, TooLate, ToolCall
+from interlock_client.files import Files
 from interlock_client.tools import tools_in
 from interlock_protocol.messages import ServerMessage, StepExecutorContinued
 from interlock_protocol.requirements import Choice, DecidedExecutorRequirement, UserInputField
@@ -83,12 +85,16 @@ class EndOfInput(Exception):  # noqa: N818 - not an error
 class Prompter:
     """Asks about one pause at a time.
 
+    Args:
+        files: where the files go whose paths are typed; without it, their ids are.
+
     Attributes:
         sending: True while an answer is being sent to the server.
         tool: the id of the tool that the open question is about.
     """
 
-    def __init__(self, screen: Screen, lines: Lines) -> None:
+    def __init__(self, screen: Screen, lines: Lines, files: Files | None = None) -> None:
+        self._files = files
         self.sending = False
         self.tool: str | None = None
         self._until: datetime | None = None
@@ -249,9 +255,23 @@ class Prompter:
         values: dict[str, JsonValue] = {}
         for field in fields:
             value = await self._field(field, before.get(field.name), judge, kind(field))
+            if field.format == "file" and self._files is not None:
+                value = await self._with_files(self._files, field, value, judge, kind(field))
             if not isinstance(value, Left):
                 values[field.name] = value
         return values
+
+    async def _with_files(
+        self, files: Files, field: UserInputField, value: JsonValue | Left, judge: _Judge, kind: str
+    ) -> JsonValue | Left:
+        """Upload the files of a field, and return their ids; what can't be uploaded is asked for again."""
+        while value and not isinstance(value, Left):
+            try:
+                return await uploaded(files, value)
+            except ValueError as error:
+                self._screen.line(str(error), "red")
+                value = await self._field(field, None, judge, kind)
+        return value
 
     async def _field(self, field: UserInputField, before: JsonValue, judge: _Judge, kind: str) -> JsonValue | Left:
         def read(text: str) -> JsonValue | Left:

@@ -12,6 +12,7 @@ from .ports.definitions import DefinitionStore
 from .ports.directory import DirectoryStore
 from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedError
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
+from .ports.files import Files, StoredFile
 from .ports.grants import Grants
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.outbox import Outbox
@@ -50,6 +51,7 @@ __all__ = [
     "ErrorPage",
     "Errors",
     "FeedEnds",
+    "Files",
     "FoundError",
     "Grants",
     "IdempotencyKey",
@@ -74,6 +76,7 @@ __all__ = [
     "Store",
     "StoreClock",
     "StoreUnavailable",
+    "StoredFile",
     "StreamTicket",
     "Tickets",
     "Timers",
@@ -99,6 +102,7 @@ class Store(
     DefinitionStore,
     DirectoryStore,
     Grants,
+    Files,
     VaultItems,
     Protocol,
 ):

@@ -491,6 +491,35 @@ vault_revisions = Table(
     PrimaryKeyConstraint("account", name="pk_vault_revisions"),
 )
 
+# Uploaded files. `state`: 0 is being uploaded, 1 exists, 2 is being deleted. `due_at` is when upkeep looks at it next.
+files = Table(
+    "files",
+    metadata,
+    Column("file_id", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("state", Integer, nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("file_id", name="pk_files"),
+)
+Index("ix_files_due", files.c.due_at)
+
+file_uses = Table(
+    "file_uses",
+    metadata,
+    Column("run_id", Text, nullable=False),
+    Column("file_id", Text, nullable=False),
+    PrimaryKeyConstraint("run_id", "file_id", name="pk_file_uses"),
+    sqlite_with_rowid=False,
+)
+Index("ix_file_uses_file", file_uses.c.file_id)
+
 log_heads = Table(
     "log_heads",
     metadata,

@@ -35,6 +35,7 @@ from interlock.workflow.decide import decide as decisions
 from interlock.workflow.decide.asked_again import asked_again
 from interlock.workflow.decide.decide import Decided, MayDecide
 from interlock.workflow.decide.merge import Echoed
+from interlock.workflow.decide.merge import refused as wrong_answer
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Step, Workflow
@@ -121,6 +122,7 @@ __all__ = [
     "snapshot",
     "stay_of",
     "unserved",
+    "wrong_answer",
 ]
 
 next_timer = decisions.next_timer

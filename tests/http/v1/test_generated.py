@@ -50,6 +50,7 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("listSecrets", "putSecret", "deleteSecret", "rotateSecrets"),
         *("listProviders", "putProvider", "deleteProvider"),
         *("listIntegrations", "createIntegration", "deleteIntegration", "testIntegration"),
+        *("uploadFile", "downloadFile", "getFile", "deleteFile"),
     }
     for name, described in operations.items():
         assert described["summary"], name

@@ -58,7 +58,11 @@ function numberOf(entry: string): JsonValue | undefined {
 }
 
 /** The ids of files in a text, with commas or spaces between them. */
+export function idsIn(entry: string): string[] {
+  return entry.split(/[\s,]+/).filter(Boolean);
+}
+
 function listOf(entry: string, isPreset: boolean): JsonValue | undefined {
-  const ids = entry.split(/[\s,]+/).filter(Boolean);
+  const ids = idsIn(entry);
   return ids.length === 0 && !isPreset ? undefined : ids;
 }

@@ -10,6 +10,7 @@
 import type { ComponentProps } from "react";
 import { MAX_FILES } from "../answers.js";
 import { labelOf, type PresentationField } from "../presentations.js";
+import { FilesField, sizeOf, type FormFiles } from "./formFiles.js";
 import { classOf, type FormClassNames, type FormPart } from "./formStyle.js";
 
 /** What a field takes. */
@@ -21,8 +22,14 @@ export interface FormFieldProps {
   /** What is wrong, as a sentence. */
   fault: string | undefined;
   classNames: FormClassNames | undefined;
-  onChange: (entry: string | boolean) => void;
+  /** Where files are uploaded to; without it, a field for files takes their ids as text. */
+  files?: FormFiles | undefined;
+  /** Takes what stands in it now, or what makes that of what stood in it until now. */
+  onChange: (entry: Entry) => void;
 }
+
+/** What stands in a field; or what makes it of what stood there, which may have changed since. */
+export type Entry = string | boolean | ((before: string | boolean | undefined) => string);
 
 interface ControlProps extends FormFieldProps {
   /** What all controls have alike. */
@@ -40,7 +47,7 @@ interface ControlProps extends FormFieldProps {
 export function FormField(props: FormFieldProps) {
   const { field, id, fault, classNames } = props;
   const style = (part: FormPart) => classOf(classNames, part);
-  const hint = hintOf(field);
+  const hint = hintOf(field, props.files !== undefined);
   const described = [hint && `${id}-hint`, fault && `${id}-fault`].filter(Boolean).join(" ");
   const common = {
     id,
@@ -93,7 +100,7 @@ function Label({ field }: { field: PresentationField }) {
   );
 }
 
-function Control({ field, entry, onChange, common }: ControlProps) {
+function Control({ field, entry, onChange, common, files, classNames }: ControlProps) {
   const input = {
     ...common,
     value: typeof entry === "string" ? entry : "",
@@ -110,6 +117,7 @@ function Control({ field, entry, onChange, common }: ControlProps) {
       if (field.multiline) return <textarea {...input} rows={4} placeholder={field.placeholder} />;
       return <input {...input} type="text" placeholder={field.placeholder} />;
     default:
+      if (files) return <FilesField {...{ field, entry, onChange, common, files, classNames }} />;
       return <input {...input} type="text" autoComplete="off" spellCheck={false} />;
   }
 }
@@ -171,12 +179,12 @@ function YesOrNo({ field, id, entry, classNames, onChange, common }: ControlProp
 }
 
 /** What a field takes, where its control doesn't show it. */
-export function hintOf(field: PresentationField): string | undefined {
-  const parts = [...boundsOf(field), ...presetOf(field)];
+export function hintOf(field: PresentationField, isUploaded = false): string | undefined {
+  const parts = [...boundsOf(field, isUploaded), ...presetOf(field)];
   return parts.length > 0 ? parts.join(" ") : undefined;
 }
 
-function boundsOf(field: PresentationField): string[] {
+function boundsOf(field: PresentationField, isUploaded: boolean): string[] {
   const { type, min, max, minDate, maxDate, accept, maxSize } = field;
   switch (type) {
     case "number":
@@ -186,6 +194,7 @@ function boundsOf(field: PresentationField): string[] {
     case "file": {
       const limits = [accept, maxSize === undefined ? undefined : `at most ${sizeOf(maxSize)}`].filter(Boolean);
       const which = limits.length > 0 ? ` (${limits.join(", ")})` : "";
+      if (isUploaded) return [`Up to ${MAX_FILES} files${which}.`];
       return [`The ids of up to ${MAX_FILES} files${which}, with commas between them.`];
     }
     default:
@@ -203,9 +212,4 @@ function range(from: number | string | undefined, to: number | string | undefine
 function presetOf({ type, default: preset }: PresentationField): string[] {
   const isTold = (type === "number" && typeof preset === "number") || (type === "date" && typeof preset === "string");
   return isTold ? [`Without an answer, it is ${preset}.`] : [];
-}
-
-function sizeOf(bytes: number): string {
-  const [unit, size] = bytes >= 1 << 20 ? ["MB", bytes / (1 << 20)] : ["kB", bytes / 1024];
-  return `${Math.round(size * 10) / 10} ${unit}`;
 }

@@ -6,6 +6,7 @@
  */
 
 export type { FormDraft } from "./formDraft.js";
+export type { FormFiles } from "./formFiles.js";
 export type { FormClassNames, FormPart } from "./formStyle.js";
 export { InterlockProvider, type InterlockProviderProps } from "./provider.js";
 export { useInterlock, type UseInterlock } from "./useInterlock.js";

@@ -15,7 +15,8 @@ import type { FieldFault } from "../errors.js";
 import { CHOICE, labelOf, type Presentation } from "../presentations.js";
 import type { JsonValue } from "../protocol.js";
 import { draftOf, valuesOf, type FormDraft } from "./formDraft.js";
-import { FormField } from "./formField.js";
+import { FormField, type Entry } from "./formField.js";
+import type { FormFiles } from "./formFiles.js";
 import { classOf, type FormClassNames } from "./formStyle.js";
 
 /** What a `WorkflowForm` takes. */
@@ -27,6 +28,8 @@ export interface WorkflowFormProps {
   onCancel?: (() => void) | undefined;
   /** An answer is under way. */
   isSubmitting?: boolean | undefined;
+  /** Where files are uploaded to, such as `client.files`; without it, fields for files take ids as text. */
+  files?: FormFiles | undefined;
   /** What the server says is wrong: `InterlockError.fields`. */
   faults?: readonly FieldFault[] | undefined;
   /** What was typed into it before, and what takes each change of that: to keep it while the form isn't on the page. */
@@ -98,8 +101,10 @@ function Form(props: BodyProps) {
     if (isSubmitting) return;
     const values = valuesOf(presentation, draft);
     const found = faultsOf(presentation, { ...values, ...unreadable(form.current) });
-    tell(found);
-    if (found.length === 0) onSubmit(values);
+    const busy = uploading(form.current);
+    const all = [...busy, ...found.filter(({ field }) => busy.every((each) => each.field !== field))];
+    tell(all);
+    if (all.length === 0) onSubmit(values);
   };
   const fields = presentation.fields ?? [];
   const names = new Set(fields.map(({ name }) => name));
@@ -115,8 +120,9 @@ function Form(props: BodyProps) {
             entry={draft[field.name]}
             fault={faults.find((fault) => fault.field === field.name)?.error}
             classNames={classNames}
+            files={props.files}
             onChange={(entry) => {
-              write({ ...draft, [field.name]: entry });
+              write(field.name, entry);
               drop(field.name);
             }}
           />
@@ -232,9 +238,12 @@ function useFormDraft({
   presentation,
   draft: kept,
   onDraft,
-}: WorkflowFormProps): [FormDraft, (next: FormDraft) => void] {
+}: WorkflowFormProps): [FormDraft, (name: string, entry: Entry) => void] {
   const [draft, setDraft] = useState(() => kept ?? draftOf(presentation));
-  const write = (next: FormDraft) => {
+  const latest = useRef(draft); // an upload may end between two renderings
+  const write = (name: string, entry: Entry) => {
+    const next = { ...latest.current, [name]: typeof entry === "function" ? entry(latest.current[name]) : entry };
+    latest.current = next;
     setDraft(next);
     onDraft?.(next);
   };
@@ -268,6 +277,13 @@ function unreadable(form: HTMLFormElement | null): Record<string, JsonValue> {
   const inputs = form?.querySelectorAll("input") ?? [];
   const bad = [...inputs].filter((input) => input.validity.badInput);
   return Object.fromEntries(bad.map((input) => [input.name, "?"]));
+}
+
+/** The fields whose files are still on their way. */
+function uploading(form: HTMLFormElement | null): FieldFault[] {
+  const inputs = form?.querySelectorAll<HTMLInputElement>("input[data-uploading]") ?? [];
+  const error = "A file is still being uploaded; wait a moment, or remove it.";
+  return [...inputs].map(({ name }) => ({ field: name, error }));
 }
 
 function focusFirstFault(form: HTMLFormElement | null): void {

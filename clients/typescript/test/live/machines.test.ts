@@ -81,4 +81,22 @@ describe.skipIf(!hasMachines)("machines", () => {
     expect(thread?.selected).toEqual(["done"]);
     await run.finished();
   });
+
+  it("take files, which come back as they were sent", async () => {
+    const one = client(url, { token: ROOT });
+    const content = new Uint8Array(300_000).map((_, place) => place % 251);
+    const made = await one.files.upload(new File([content], 'a "b" ü.bin'));
+    expect(made).toMatchObject({ size: content.length, content_type: "application/octet-stream" });
+    expect(made.name).toContain("ü.bin");
+    expect(await one.files.info(made.id)).toEqual(made);
+    expect(new Uint8Array(await (await one.files.download(made.id)).arrayBuffer())).toEqual(content);
+    const named = await one.files.upload(new Blob(["hello"]), { name: "x.txt" });
+    expect(named).toMatchObject({ name: "x.txt", content_type: "text/plain" });
+    await one.files.delete(made.id);
+    expect(await refused(one.files.download(made.id))).toMatchObject({ code: "file_not_found", status: 404 });
+    await expect(one.files.upload(new Blob([new Uint8Array(10 * 1024 * 1024 + 1)]))).rejects.toThrow(/at most/);
+    const gone = new AbortController();
+    gone.abort(new Error("changed my mind"));
+    await expect(one.files.upload(new Blob(["x"]), { signal: gone.signal })).rejects.toThrow("changed my mind");
+  });
 });

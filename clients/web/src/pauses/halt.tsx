@@ -10,6 +10,7 @@ import { useMemo } from "react";
 import { haltedOptionsOf, presentationOf, type JsonValue, type Presentation } from "@interlock/client";
 import { WorkflowForm, type FormClassNames, type FormDraft } from "@interlock/client/react";
 import { JsonForm } from "../forms/lazy.tsx";
+import { useSession } from "../session/context.ts";
 import type { Schema } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
 import { useDraft } from "../ui/draft.ts";
@@ -27,6 +28,9 @@ const CLASSES: FormClassNames = {
   option: "option native",
   hint: "hint",
   fault: "fault",
+  files: "files",
+  file: "file",
+  remove: "button quiet",
   actions: "actions",
   submit: "button primary",
   cancel: "button plain",
@@ -55,6 +59,7 @@ function Presented(props: { question: StepQuestion; presentation: Presentation; 
   const { question, isBusy } = props;
   const { title: _title, ...presentation } = props.presentation; // the card has it
   const { send, faults } = useDecide(question.id);
+  const { client } = useSession();
   const [draft, setDraft] = useDraft<FormDraft | undefined>(`${question.id}/halt`, undefined);
   const goOn = (input: Record<string, JsonValue>) => send({ user_input: input });
   return (
@@ -62,6 +67,7 @@ function Presented(props: { question: StepQuestion; presentation: Presentation; 
       <WorkflowForm
         presentation={presentation}
         onSubmit={goOn}
+        files={client?.files}
         isSubmitting={isBusy}
         faults={faults}
         draft={draft}

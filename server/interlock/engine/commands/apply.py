@@ -81,7 +81,7 @@ class Command(ABC):
             Refusal: the command is forbidden or impossible.
         """
 
-    async def prepare(self, state: RunState) -> None:  # noqa: B027 - most commands have nothing to prepare
+    async def prepare(self, state: RunState, proposal: Proposal) -> None:  # noqa: B027 - most have none
         """Do what must be done before the append."""
 
     @abstractmethod
@@ -144,7 +144,7 @@ async def _carry_out(context: Context, command: Command, state: RunState, propos
 
 
 async def _append(context: Context, command: Command, state: RunState, proposal: Proposal) -> Appended | None:
-    await command.prepare(state)
+    await command.prepare(state, proposal)
     key = command.key if proposal.decided else None  # makes a decision's key as durable as the decision
     appended = await context.runs.append(state, proposal.drafts, expect_next=proposal.expect_next, key=key)
     if isinstance(appended, Appended):

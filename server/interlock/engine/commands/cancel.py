@@ -60,7 +60,7 @@ class Cancel(Command):
         # Index 0 is refused if a pending run has begun meanwhile.
         return Proposal(drafts, expect_next=0 if state.status is RunStatus.PENDING else None)
 
-    async def prepare(self, state: RunState) -> None:
+    async def prepare(self, state: RunState, proposal: Proposal) -> None:
         """Set the row of a waiting run to RUNNING, so that a restart looks at the run again."""
         await or_unavailable(self.context.pool.mark_unsettled(state))
 

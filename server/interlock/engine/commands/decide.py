@@ -20,6 +20,7 @@ from interlock.engine.commands.apply import Accepted, Command, Proposal
 from interlock.engine.commands.audit import audited
 from interlock.engine.commands.context import Context
 from interlock.engine.commands.definition import DefinitionGone, ask_about_definition
+from interlock.engine.commands.files import check_files, use_files
 from interlock.engine.commands.idempotency import is_of, key_of
 from interlock.engine.commands.refusals import or_unavailable, unavailable, used_otherwise
 from interlock.engine.commands.requests import apply_once, run_named_by
@@ -78,6 +79,7 @@ class Decide(Command):
         if self._was_applied(state):
             return Proposal()
         decided = await self._decided(program, state)
+        await check_files(self.context, self.principal, state, decided)
         by, now = self.principal.user_id, self.context.clock.now_ms()
         return Proposal(program.continued(state, decided, resolved_by=by, now=now), decided)
 
@@ -118,8 +120,9 @@ class Decide(Command):
     def _may_decide(self, requirement: Mapping[str, Any]) -> bool:
         return may(self.principal, Verb.DECIDE, self.facts, _Named(requirement.get("assignees")))
 
-    async def prepare(self, state: RunState) -> None:
-        """Put the run's next work into this message's trace."""
+    async def prepare(self, state: RunState, proposal: Proposal) -> None:
+        """Note which files the run uses from now on, and put its next work into this message's trace."""
+        await use_files(self.context, state, proposal.decided)
         self.context.traces.remember(state.run_id)
 
     async def follow_up(self, state: RunState, appended: Appended | None) -> None:

@@ -58,7 +58,7 @@ class AskAboutDefinition(Command):
         drafts = definition_changed(served, state, self.context.clock.now_ms())
         return Proposal(drafts, expect_next=state.next_index)
 
-    async def prepare(self, state: RunState) -> None:
+    async def prepare(self, state: RunState, proposal: Proposal) -> None:
         """Save the session changes of the run's steps, before a snapshot replaces them."""
         await Sessions(self.context.store, state).save(state)
 

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from interlock.http.sse import Streams
 from interlock.http.v1.definitions import make_definitions_router
 from interlock.http.v1.error_list import make_error_list_router
+from interlock.http.v1.files import make_files_router
 from interlock.http.v1.frame import PREFIX, add_routers, make_frame
 from interlock.http.v1.groups import make_groups_router
 from interlock.http.v1.history import make_history_router
@@ -52,6 +53,7 @@ def v1_app(
         make_groups_router(services),
         make_secrets_router(services),
         make_integrations_router(services),
+        make_files_router(services),
     )
 
     async def document(_: Request) -> Response:

@@ -44,10 +44,12 @@ class Code(StrEnum):
     SECRET_NOT_FOUND = "secret_not_found"  # noqa: S105 - a code
     PROVIDER_NOT_FOUND = "provider_not_found"
     INTEGRATION_NOT_FOUND = "integration_not_found"
+    FILE_NOT_FOUND = "file_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
     VERSION_IN_USE = "version_in_use"
+    FILE_IN_USE = "file_in_use"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     NO_SECRETS_KEY = "no_secrets_key"
     BUSINESS_KEY_TAKEN = "business_key_taken"
@@ -91,10 +93,12 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.SECRET_NOT_FOUND: 404,
     Code.PROVIDER_NOT_FOUND: 404,
     Code.INTEGRATION_NOT_FOUND: 404,
+    Code.FILE_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
     Code.VERSION_IN_USE: 409,
+    Code.FILE_IN_USE: 409,
     Code.CONCURRENT_MODIFICATION: 409,
     Code.NO_SECRETS_KEY: 409,
     Code.BUSINESS_KEY_TAKEN: 409,

@@ -11,6 +11,7 @@ from .definitions import SqlDefinitions
 from .directory import SqlDirectory
 from .errors import SqlErrors
 from .feed import SqlChangeFeed
+from .files import SqlFiles
 from .grants import SqlGrants
 from .keys import SqlKeys
 from .outbox import SqlOutbox
@@ -36,6 +37,7 @@ class SqlStore(
     SqlDefinitions,
     SqlDirectory,
     SqlGrants,
+    SqlFiles,
     SqlVaultItems,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
