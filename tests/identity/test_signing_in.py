@@ -244,3 +244,14 @@ async def test_static_tokens_have_no_password_to_change(live: Live) -> None:
     async with httpx.AsyncClient(base_url=live.http_url + "/api/v1", headers=headers, timeout=PATIENCE) as client:
         fields = {"current_password": PASSWORD, "new_password": "another good password"}
         assert (await client.post("/password", json=fields)).status_code == 400
+
+
+@pytest.mark.parametrize("more", ["&username=", "&password=another%20one", "&grant_type=password"])
+async def test_form_with_a_field_twice_is_refused_as_others_may_read_the_first(live: Live, more: str) -> None:
+    alice = await add(live)
+    form = f"grant_type=password&username={alice.username}&password={alice.password.replace(' ', '%20')}"
+    async with httpx.AsyncClient(base_url=live.http_url, timeout=PATIENCE) as client:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert (await client.post("/oauth/token", content=form, headers=headers)).status_code == 200
+        twice = await client.post("/oauth/token", content=form + more, headers=headers)
+    assert (twice.status_code, twice.json()["error"]) == (400, "invalid_request")

@@ -89,10 +89,16 @@ async def asked(request: Request, services: Services, limit: int, model: type[M]
     return Asked(principal, message, stream)
 
 
-async def fields_of(request: Request, limit: int, max_values: int = MAX_VALUES) -> dict[str, Any]:
-    """Return the fields of a JSON body of at most `limit` bytes; raise the refusals of `asked`."""
+async def fields_of(
+    request: Request, limit: int, max_values: int = MAX_VALUES, *, is_strict: bool = False
+) -> dict[str, Any]:
+    """Return the fields of a JSON body or a form of at most `limit` bytes; raise the refusals of `asked`.
+
+    Args:
+        is_strict: refuse a form that has a field twice, of which the last counts else.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return await _fields(_bounded(request, limit, ""), kind, max_values)
+    return await _fields(_bounded(request, limit, ""), kind, max_values, is_strict=is_strict)
 
 
 def _bounded(request: Request, limit: int, of_whom: str) -> Request:
@@ -119,10 +125,12 @@ def _counted(receive: Receive, limit: int, refusal: Refusal) -> Receive:
     return counted
 
 
-async def _fields(request: Request, kind: str, max_values: int = MAX_VALUES) -> dict[str, Any]:
+async def _fields(
+    request: Request, kind: str, max_values: int = MAX_VALUES, *, is_strict: bool = False
+) -> dict[str, Any]:
     """The fields of a body, decoded as by the socket's codec."""
     if kind in FORMS:
-        return await _form(request)
+        return await _form(request, is_strict=is_strict)
     if kind and kind != "application/json" and not kind.endswith("+json"):
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"send JSON (application/json) or a form ({' or '.join(FORMS)})")
     body = await request.body()
@@ -132,7 +140,7 @@ async def _fields(request: Request, kind: str, max_values: int = MAX_VALUES) -> 
         raise Refusal(ErrorCode.INVALID_JSON, "this isn't JSON: it isn't UTF-8") from None
 
 
-async def _form(request: Request) -> dict[str, Any]:
+async def _form(request: Request, *, is_strict: bool) -> dict[str, Any]:
     body = await request.body()
     if body.lstrip().startswith(b"{"):
         sentence = "this is JSON, sent as a form; send the header `Content-Type: application/json`"
@@ -141,6 +149,8 @@ async def _form(request: Request) -> dict[str, Any]:
     try:
         async with request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=len(body)) as form:
             fields: dict[str, Any] = dict(form)
+            if is_strict and len(form.multi_items()) > len(fields):
+                raise Refusal(ErrorCode.INVALID_MESSAGE, "this form has a field twice; send each once")
     except HTTPException as error:
         raise Refusal(ErrorCode.INVALID_MESSAGE, f"this form can't be read: {error.detail}") from None
     if not all(is_text(text) for field in fields.items() for text in field):  # the sender chooses its charset

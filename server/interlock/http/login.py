@@ -309,7 +309,7 @@ async def read_fields(request: Request, model: type[M]) -> M:
         Refusal: it can't be read, or is too large.
     """
     try:
-        return model.model_validate(await fields_of(request, MAX_BODY, _MAX_VALUES))
+        return model.model_validate(await fields_of(request, MAX_BODY, _MAX_VALUES, is_strict=True))
     except ValidationError as error:
         names = sorted({str(each["loc"][0]) for each in error.errors(include_input=False) if each["loc"]})
         sentence = f"These fields are missing, too long or no text: {', '.join(names)}."

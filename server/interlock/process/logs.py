@@ -141,8 +141,8 @@ class _About:
 
 
 def _is_our_own(name: str, value: Any) -> bool:
-    """Return True for what nobody but the server writes: else whoever stores a secret `signed_in`, or `critical`, would
-    hide the lines of everybody."""
+    """Return True for what only the server writes: else whoever stores a secret such as `signed_in` would hide lines of
+    others."""
     if name == "event":
         return isinstance(value, str) and _EVENT.fullmatch(value) is not None
     # Those with an underscore are attributes of the standard library's records, for the formatter.

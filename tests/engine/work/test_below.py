@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.calls import call, calling
+from tests.support.foreign import foreign, http, redirect
 
 from interlock.engine.work.guarded import Forbidden, request_to
 from interlock.engine.work.http_call import _is_below
+from interlock.engine.work.integrations import Authority
 
 BASE = "https://api.example.com/v1/tenants/a"
 
 
 def is_below(url: str) -> bool:
     try:
-        return _is_below(request_to("GET", url), BASE)
+        return _is_below(request_to("GET", url).url, BASE)
     except Forbidden:
         return False
 
@@ -60,3 +63,13 @@ def test_address_and_what_is_below_it_is_reached(url: str) -> None:
 )
 def test_nothing_beside_it_or_above_is(url: str) -> None:
     assert not is_below(url)
+
+
+async def test_redirect_to_above_it_takes_no_credential_along() -> None:
+    answers = {"/v1/a": redirect(302, "/v1/inside"), "/v1/inside": redirect(302, "/outside"), "/outside": http()}
+    async with foreign(answers) as server, calling() as calls:
+        base = f"http://127.0.0.1:{server.port}/v1"
+        authority = Authority(base, {"X-Api-Key": "a-secret-key"}, secrets=frozenset({"a-secret-key"}))
+        await calls.run(call("/a", integration="shop"), {}, authority=authority)
+    keys = [(each.target, each.headers.get("x-api-key")) for each in server.received]
+    assert keys == [("/v1/a", "a-secret-key"), ("/v1/inside", "a-secret-key"), ("/outside", None)]

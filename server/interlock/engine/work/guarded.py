@@ -346,12 +346,14 @@ async def send(
     *,
     private: Collection[str] = (),
     is_content_private: bool = False,
+    is_home: Callable[[httpx.URL], bool] = lambda _: True,
 ) -> httpx.Response:
     """Send a request, follow redirects, and return the last answer, whose content is still to be read.
 
     Args:
         private: headers, in lower case, that are only for the origin of the request, besides its credentials.
         is_content_private: True if a redirect to another origin may not carry the content there, and so is refused.
+        is_home: returns False for what, of the same origin, is to be treated as another.
 
     Raises:
         Forbidden: the request, or a redirect, goes where it may not.
@@ -367,7 +369,12 @@ async def send(
         if target is None:
             return answer
         await answer.aclose()
-        request = _redirected(request, answer.status_code, target, CREDENTIALS.union(private), is_content_private)
+        url = _led_to(request, target)
+        if _origin(url) == _origin(request.url) and is_home(url):
+            request = _redirected(request, answer.status_code, url)
+        else:
+            left_out = CREDENTIALS.union(private)
+            request = _redirected(request, answer.status_code, url, left_out, is_content_refused=is_content_private)
     raise httpx.TooManyRedirects(f"the host redirected more than {MAX_REDIRECTS} times", request=request)
 
 
@@ -376,23 +383,35 @@ def _target(request: httpx.Request, answer: httpx.Response) -> str | None:
     return answer.headers.get("location") if answer.status_code in _REDIRECTS else None
 
 
-def _redirected(
-    request: httpx.Request, status: int, target: str, private: Collection[str], is_content_private: bool
-) -> httpx.Request:
-    """Return the request that follows a redirect: with a method and a content as browsers have them."""
+def _led_to(request: httpx.Request, target: str) -> httpx.URL:
+    """Return the address that a redirect leads to.
+
+    Raises:
+        Forbidden: nothing may be sent there.
+    """
     try:
-        url = _checked(request.url.join(target))
+        return _checked(request.url.join(target))
     except (httpx.InvalidURL, UnicodeError, ValueError):
         raise Forbidden(f"the redirect leads nowhere: {_NO_URL}", request=request) from None
     except Forbidden as error:
         raise Forbidden(f"the redirect leads nowhere: {error}", request=request) from None
+
+
+def _redirected(
+    request: httpx.Request,
+    status: int,
+    url: httpx.URL,
+    left_out: Collection[str] = (),
+    *,
+    is_content_refused: bool = False,
+) -> httpx.Request:
+    """Return the request that follows a redirect: with a method and a content as browsers have them."""
     becomes_get = (status == 303 and request.method != "HEAD") or (status in (301, 302) and request.method == "POST")
-    is_foreign = _origin(url) != _origin(request.url)
     content = b"" if becomes_get else request.content
-    if content and is_foreign and is_content_private:
+    if content and is_content_refused:
         raise Forbidden("the redirect would carry a secret to another host", request=request)
-    left_out = _OF_CONNECTION.union(_OF_CONTENT if becomes_get else (), private if is_foreign else ())
-    headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1").lower() not in left_out]
+    without = _OF_CONNECTION.union(_OF_CONTENT if becomes_get else (), left_out)
+    headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1").lower() not in without]
     return httpx.Request("GET" if becomes_get else request.method, url, headers=headers, content=content or None)
 
 

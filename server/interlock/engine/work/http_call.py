@@ -146,6 +146,7 @@ class HttpCalls:
                 outgoing.request,
                 private=outgoing.private,
                 is_content_private=outgoing.is_content_private,
+                is_home=outgoing.is_home,
             )
             try:
                 self._check_status(outgoing, answer)
@@ -184,12 +185,18 @@ class _Outgoing:
         private: the headers, in lower case, into which secrets were inserted.
         is_content_private: True if secrets were inserted into the content.
         is_host_secret: True if they were inserted into the address up to its host.
+        base_url: the integration's, above which it has no credential; None without one.
     """
 
     request: httpx.Request
     private: frozenset[str]
     is_content_private: bool
     is_host_secret: bool
+    base_url: str | None = None
+
+    def is_home(self, url: httpx.URL) -> bool:
+        """Return True if the address is one that the request is for, as long as its origin is."""
+        return self.base_url is None or _is_below(url, self.base_url)
 
     @property
     def where(self) -> str:
@@ -287,7 +294,7 @@ def _outgoing(
         request = request_to(method, url, fields.values(), content)
     except Forbidden as error:
         raise _refused(str(error)) from None
-    if authority is not None and not _is_below(request, authority.base_url):
+    if authority is not None and not _is_below(request.url, authority.base_url):
         raise LogicError(
             NOT_ALLOWED,
             f"the HTTP request can't be sent: the integration {call.integration!r} is for {authority.base_url} only",
@@ -297,6 +304,7 @@ def _outgoing(
         private=frozenset(private),
         is_content_private=any(_secrets_in(call.body)),
         is_host_secret=any(_secrets_in("/".join(call.url.split("/", 3)[:3]))),
+        base_url=None if authority is None else authority.base_url,
     )
     _check_fences(call, used, request, outgoing.where)
     return outgoing
@@ -345,11 +353,11 @@ def _authorized(url: str, fields: _Fields, authority: Authority) -> str:
     return f"{whole}{'&' if '?' in whole else '?'}{urlencode(authority.query)}"
 
 
-def _is_below(request: httpx.Request, base_url: str) -> bool:
-    """Return True if a request goes to an integration's address, or below it."""
+def _is_below(url: httpx.URL, base_url: str) -> bool:
+    """Return True if an address, of a request, is an integration's, or below it."""
     base = request_to("GET", base_url).url
-    is_origin = (request.url.scheme, request.url.host, request.url.port) == (base.scheme, base.host, base.port)
-    path = request.url.raw_path.partition(b"?")[0].decode("ascii")
+    is_origin = (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+    path = url.raw_path.partition(b"?")[0].decode("ascii")
     above = base.raw_path.decode("ascii").rstrip("/") + "/"
     return is_origin and f"{path}/".startswith(above) and not _climbs(path)
 

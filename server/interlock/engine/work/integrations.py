@@ -128,6 +128,8 @@ class Integrations:
         async with self._one_at_a_time.setdefault(place, asyncio.Lock()) if place else asyncio.Lock():
             integration = await self.kept.current(integration)
             given = integration.credentials
+            if not integration.auth.type.startswith("oauth2"):
+                return integration  # it was replaced by one of another kind meanwhile
             if given is not None and float(given.get("expires_at", "0")) < self._clock():
                 integration = replace(integration, credentials=await self._asked(integration, given))
                 await self._keep(integration)
