@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from tests.http.v1.conftest import FREE, TOKENS
 from tests.http.v1.machines import END, machine
 from tests.support.api_v1 import api, error_of
@@ -19,6 +20,10 @@ from interlock_client import ActionRefused, Conflict, connect
 INSTANCES = "/workflows/instances"
 MOST = 3
 _down = [True]
+
+
+class Order(BaseModel):
+    order: int
 
 
 def charge(step: StepInput) -> dict[str, Any]:
@@ -57,6 +62,11 @@ WORKFLOWS = [
             )
         ],
         business_key="${input.order}",
+    ),
+    Workflow(
+        "typed",
+        steps=[Machine("typed", {"end": State(is_terminal=True)}, initial_state="end")],
+        input_schema=Order,
     ),
 ]
 
@@ -113,6 +123,15 @@ async def test_definition_gives_the_business_key_of_its_input(live: Live) -> Non
         assert await alice.refused("POST", "/workflows/orders/instances", nul) == (400, "invalid_input")
         for each in (first, named, without):
             await alice.resume(each)
+
+
+async def test_input_that_does_not_fit_is_told_by_the_name_that_it_has_here(live: Live) -> None:
+    async with api(live) as alice:
+        response = await alice.ask("POST", "/workflows/typed/instances", {"input": {"order": []}})
+        error = error_of(response)
+        assert (response.status_code, error["code"]) == (400, "invalid_input")
+        assert [each["field"] for each in error["details"]] == ["input.order"]
+        assert "message" not in error["message"]
 
 
 async def test_namespace_has_no_more_active_instances_than_it_may(live: Live) -> None:

@@ -5,7 +5,7 @@ import { syntaxTree } from "@codemirror/language";
 import type { SyntaxNode } from "@lezer/common";
 
 const TYPES: Readonly<Record<string, readonly string[]>> = {
-  "states.*": ["action", "halting", "parallel", "terminal"],
+  "states.*": ["action", "halting", "wait", "parallel", "terminal"],
   "states.*.logic": ["script", "http"],
   "states.*.on_enter": ["script", "http"],
   "states.*.presentation": ["form", "choice", "message"],
@@ -13,7 +13,16 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
 };
 
 const KEYS: Readonly<Record<string, readonly string[]>> = {
-  "": ["name", "description", "initial_state", "states", "input_schema", "ai_guidance"],
+  "": [
+    "name",
+    "description",
+    "initial_state",
+    "states",
+    "input_schema",
+    "business_key",
+    "ai_guidance",
+    "schema_version",
+  ],
   "states.*": [
     "type",
     "description",
@@ -26,13 +35,15 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
     "assignees",
     "timeout",
     "on_timeout",
+    "seconds",
+    "until",
     "on_enter",
     "on_error",
     "threads",
     "join",
   ],
   "states.*.transitions": ["target", "condition", "key", "label", "description"],
-  "states.*.logic": ["type", "code", "method", "url", "headers", "body", "timeout", "retry", "output"],
+  "states.*.logic": ["type", "code", "method", "url", "headers", "body", "timeout", "retry", "output", "integration"],
   "states.*.presentation": ["type", "title", "description", "fields", "message", "options", "show_progress"],
   "states.*.presentation.fields": [
     "name",

@@ -82,6 +82,7 @@ export class ProgressReader {
       case "ThreadStarted":
         return this.#enter(event.thread_id, event.state);
       case "StateChanged": {
+        if (event.trigger === "retry") return this.#leap(event);
         const key = wayKey(event.from_state ?? "", event.to_state ?? "");
         this.#ways.set(key, (this.#ways.get(key) ?? 0) + 1);
         return this.#enter(event.thread_id, event.to_state);
@@ -111,6 +112,14 @@ export class ProgressReader {
     this.#failed.delete(state);
     this.#threads.set(thread, { state, isHalted: false, isOver: false });
     return true;
+  }
+
+  /** It begins where another failed: it never was in the state that it comes from, and took no way. */
+  #leap({ thread_id: thread, from_state: from = "", to_state: to }: Told): boolean {
+    const entered = (this.#entered.get(from) ?? 1) - 1;
+    if (entered > 0) this.#entered.set(from, entered);
+    else this.#entered.delete(from);
+    return this.#enter(thread, to);
   }
 
   #settle(thread: string | undefined, change: (thread: Thread) => void): boolean {
@@ -160,6 +169,7 @@ type Told = RunMessage & {
   readonly state?: string;
   readonly from_state?: string;
   readonly to_state?: string;
+  readonly trigger?: string;
   readonly step_path?: readonly (string | number)[];
   readonly step_paths?: readonly (readonly (string | number)[])[];
   readonly will_retry?: boolean;

@@ -1,6 +1,7 @@
 /** What happened in an instance, in words. Pure: entries as `GET …/history` tells them. */
 
 import type { HistoryEvent, JsonValue } from "@interlock/client";
+import { dateTimeOf } from "../ui/format.ts";
 
 /** How an entry looks: a colour, as `Status` has them. */
 export type Tone = "calm" | "busy" | "good" | "bad" | "ask";
@@ -57,6 +58,7 @@ const TRIGGERS: Readonly<Record<string, string>> = {
   resume: " after an answer",
   timeout: " after its timeout",
   error: " because of an error",
+  retry: ", to try again from there",
 };
 
 const WORDS: Readonly<Record<string, (entry: HistoryEvent) => string>> = {
@@ -69,7 +71,10 @@ const WORDS: Readonly<Record<string, (entry: HistoryEvent) => string>> = {
   "lifecycle.expired": () => "Expired: its time was over",
   "transition.state_change": (entry) =>
     `From ${text(entry["from_state"])} to ${text(entry["to_state"])}${TRIGGERS[text(entry["trigger"])] ?? ""}`,
-  "step.started": (entry) => `${stepWord(entry)} began${attempt(entry)}`,
+  "step.started": (entry) =>
+    typeof entry["until"] === "string"
+      ? `${stepWord(entry)} waits until ${dateTimeOf(Date.parse(entry["until"]))}`
+      : `${stepWord(entry)} began${attempt(entry)}`,
   "step.completed": (entry) => `${stepWord(entry)} is done`,
   "step.data_merged": (entry) => `Entering ${text(entry["state"])} changed the data`,
   "halt.entered": (entry) => `Waits at ${text(entry["state"])}`,

@@ -44,6 +44,15 @@ describe("how far a run has come", () => {
     expect(seen([...events, answered("m", "thread_x", "ask")])["ask"]).toMatchObject({ inside: 1, halted: 0 });
   });
 
+  it("was in no state, and took no way, before it tried again where another failed", () => {
+    const leap = { ...went("thread_main", "a", "b"), trigger: "retry" };
+    const progress = new ProgressReader().read(logOf([begun("thread_main", "a"), leap]));
+    expect([...progress.states.keys()]).toEqual(["b"]);
+    expect(progress.ways.size).toBe(0);
+    const same = { ...went("thread_main", "a", "a"), trigger: "retry" };
+    expect(seen([begun("thread_main", "a"), same])["a"]).toMatchObject({ entered: 1, inside: 1 });
+  });
+
   it("has nobody inside of what has ended or was given up", () => {
     const events = [begun("thread_main", "both"), begun("thread_x", "ask"), begun("thread_y", "work")];
     const given = seen([...events, { event: "StepsWithdrawn", step_paths: [["m", "thread_y", "work"]] }]);

@@ -3,6 +3,10 @@ import type { HistoryEvent } from "@interlock/client";
 import { tallied } from "../../src/errors/tally.ts";
 import { pathThrough } from "../../src/diagram/graph.ts";
 import { changesOf, historyTone, historyWords } from "../../src/run/history-words.ts";
+import { dateTimeOf } from "../../src/ui/format.ts";
+
+const UNTIL = "2030-01-31T09:00:00.000Z";
+const SHOWN = dateTimeOf(Date.parse(UNTIL));
 
 const entry = (type: HistoryEvent["type"], subtype: string, more: Record<string, unknown> = {}) =>
   ({ id: "evt_0-1", type, subtype, ...more }) as HistoryEvent;
@@ -21,6 +25,12 @@ describe("an entry of the history", () => {
       "From a to b after its timeout",
       "busy",
     ],
+    [
+      entry("transition", "state_change", { from_state: "a", to_state: "b", trigger: "retry" }),
+      "From a to b, to try again from there",
+      "busy",
+    ],
+    [entry("step", "started", { state: "a", attempt: 1, until: UNTIL }), `a waits until ${SHOWN}`, "calm"],
     [entry("halt", "entered", { state: "a" }), "Waits at a", "ask"],
     [entry("halt", "resumed", { state: "a", resumed_by: "ada" }), "Answered at a by ada", "good"],
     [entry("error", "will_retry", { state: "a", attempt: 2 }), "a failed, and is tried again (attempt 2)", "ask"],

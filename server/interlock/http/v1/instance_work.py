@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -409,12 +410,22 @@ def _not_created(refusal: Refusal) -> ApiError:
         case ErrorCode.CONFLICT:
             return reused()
         case ErrorCode.INVALID_MESSAGE:
-            return refused(refusal, Code.INVALID_INPUT)
+            return _wrong_input(refusal)
         case ErrorCode.BUSINESS_KEY_TAKEN:
             details = None if refusal.run_id is None else {"instance_id": refusal.run_id}
             return ApiError(Code.BUSINESS_KEY_TAKEN, refusal.message, details)
         case _:
             return refused(refusal)
+
+
+def _wrong_input(refusal: Refusal) -> ApiError:
+    """The answer to an input that doesn't fit; what the engine calls the message is the `input` here."""
+    faults = refusal.details if isinstance(refusal.details, list) else []
+    details = [{**each, "field": re.sub(r"^message\b", "input", str(each["field"]))} for each in faults]
+    if details == faults:
+        return refused(refusal, Code.INVALID_INPUT)
+    sentence = f"The input isn't what the workflow needs: {details[0]['field']}: {details[0]['error']}"
+    return ApiError(Code.INVALID_INPUT, sentence, details)
 
 
 def _not_cancelled(refusal: Refusal) -> ApiError:
