@@ -41,6 +41,30 @@ async def test_drafts_are_for_whoever_may_write_them_and_published_versions_for_
         assert await alice.refused("POST", begin, {"version_id": "v_" + "0" * 20}) == (404, "version_not_found")
 
 
+async def test_instance_of_a_draft_that_is_gone_cannot_be_retried(machine_live: Live) -> None:
+    fails = {"type": "action", "logic": {"type": "script", "code": "throw 1"}, "transitions": [{"target": "end"}]}
+    states = {"fails": fails, "end": {"type": "terminal"}}
+    async with api(machine_live) as alice:
+        gone, kept = [
+            (await alice.post("/workflows", definition("fails", initial_state="fails", states=states), 201))[
+                "version_id"
+            ]
+            for _ in range(2)
+        ]
+        begun = await alice.ask("POST", "/workflows/fails/instances", {"version_id": gone})
+        retry = f"/workflows/instances/{error_of(begun)['details']['instance_id']}/retry"
+        again = await alice.ask("POST", retry, {})
+        assert error_of(again)["code"] == "script_error"
+        await eventually(lambda: _is_gone(alice, f"/workflows/fails/versions/{gone}"))
+        error = error_of(await alice.ask("POST", retry, {}))
+        assert (error["code"], error["message"]) == (
+            "version_not_found",
+            f"Version {gone!r} of workflow 'fails' not found",
+        )
+        await alice.post(f"/workflows/fails/versions/{kept}/publish")
+        assert await alice.refused("POST", retry) == (404, "version_not_found"), "it is of no other version"
+
+
 async def test_draft_is_no_version_to_the_socket_of_who_may_not_write(machine_live: Live) -> None:
     async with api(machine_live) as alice:
         version_id = (await alice.post("/workflows", definition("by-socket"), 201))["version_id"]

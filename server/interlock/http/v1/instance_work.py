@@ -41,6 +41,7 @@ from interlock.http.v1.views import Views
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
 from interlock.store.port import IdempotencyKey, ListedRun
+from interlock.store.ports.definitions import is_version_id
 from interlock.telemetry import tracing
 from interlock.workflow.containers.machine import MAIN
 from interlock.workflow.run.machine_view import STATUS_OF, View
@@ -289,6 +290,8 @@ class Instances:
         if place is None:
             sentence = "Only an instance that has failed, and whose events are kept, can be retried."
             raise ApiError(Code.INSTANCE_NOT_FAILED, sentence)
+        if row.version is not None and is_version_id(row.version):
+            await self._check_version(waiting.principal, row.workflow_id, row.version)
         earlier = row.origin or {}  # of one that is a retry itself, and that nobody has resumed since
         place = {**{key: earlier[key] for key in ("input",) if key in earlier}, **place}
         fields = {
