@@ -5,7 +5,7 @@ Laws:
 - There is one part, `file`, and it has a name; what else there is, is refused where it begins.
 - Only a body that is complete counts: a part that breaks off is an error, not a shorter file.
 
-Source: RFC 7578; `docs/api-v1.md`, "Files".
+Source: RFC 7578; `docs/files.md`, "What is taken".
 """
 
 from __future__ import annotations
