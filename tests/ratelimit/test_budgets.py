@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
+from typing import Any
 
-from redis.asyncio import Redis
-from tests.ratelimit.test_limiter import ALICE, scripts_run
+import pytest
+from tests.ratelimit.test_limiter import ALICE
 
+from interlock.ratelimit import counter
 from interlock.ratelimit.limiter import Budget, RateLimits, Spent
 from interlock.ratelimit.shared import shared_windows
 from interlock_protocol.errors import ErrorCode
@@ -46,13 +49,20 @@ async def test_budgets_hold_on_all_nodes_together(redis_url: str) -> None:
         assert all([(await spent(node, Budget.READS, "shared")).refusal is not None for node in nodes])
 
 
-async def test_what_is_left_of_a_large_budget_is_asked_once_in_a_while(redis_url: str) -> None:
-    large = {Budget.READS: "100000/minute"}
-    async with shared_windows(redis_url) as one, Redis.from_url(redis_url) as redis:
+async def test_what_is_left_of_a_large_budget_is_asked_once_in_a_while(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, asked = {Budget.READS: "100000/minute"}, list[float]()
+    look = counter._left
+
+    async def looking(*given: Any) -> tuple[int, float]:
+        asked.append(time.monotonic())
+        return await look(*given)
+
+    monkeypatch.setattr(counter, "_left", looking)
+    async with shared_windows(redis_url) as one:
         node = RateLimits("off", "off", one, large)
-        before = await scripts_run(redis)
         left = [(await spent(node, Budget.READS, "busy")).remaining for _ in range(150)]
-        assert left == sorted(left, reverse=True)
-        assert left[-1] <= 100_000 - 150
-        # Two blocks, and a question a second; some more, where permits are forfeited on a slow machine.
-        assert await scripts_run(redis) - before < 30
+    assert left == sorted(left, reverse=True)
+    assert left[-1] <= 100_000 - 150
+    assert all(later - earlier >= counter.KNOWN_SECONDS for earlier, later in pairwise(asked))

@@ -110,7 +110,7 @@ async def test_connection_that_goes_on_regardless_is_told_apart() -> None:
         assert pace.is_flooding is (number > MAX_REFUSALS)
 
 
-async def scripts_run(redis: Redis) -> int:
+async def _scripts_run(redis: Redis) -> int:
     stats = await redis.info("commandstats")
     return int(stats.get("cmdstat_evalsha", {"calls": 0})["calls"])
 
@@ -134,9 +134,9 @@ async def test_limit_of_a_user_holds_across_nodes_at_the_same_time(redis_url: st
 
 async def test_user_who_does_much_costs_a_question_in_a_hundred(redis_url: str) -> None:
     async with two_nodes(redis_url, "100000/minute") as (one, _), Redis.from_url(redis_url) as redis:
-        before = await scripts_run(redis)
+        before = await _scripts_run(redis)
         assert await admitted(one, "busy", 150) == 150
-        assert await scripts_run(redis) - before < 15  # some more, where permits are forfeited on a slow machine
+        assert await _scripts_run(redis) - before < 15  # some more, where permits are forfeited on a slow machine
 
 
 async def test_limit_that_is_taken_in_blocks_is_never_exceeded(redis_url: str) -> None:

@@ -107,9 +107,13 @@ async def test_connections_that_break_all_the_time_miss_nothing(live: Live) -> N
             async with live.talk(token) as talk:
                 await talk.send(action="follow-runs", limit=500, cursor=page.seq or None)
                 for _ in range(chance.randrange(1, 30)):
+                    news = asyncio.ensure_future(talk.next())
+                    if not working.done():  # its end may be what is still missing
+                        await asyncio.wait((news, working), return_when=asyncio.FIRST_COMPLETED)
                     if page.runs == runs and working.done():
+                        news.cancel()
                         break
-                    page.take(await talk.next())
+                    page.take(await news)
                 talk.socket.transport.abort()
                 page._fresh.clear()
     await working

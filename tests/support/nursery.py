@@ -69,7 +69,7 @@ class Popen(subprocess.Popen[Any]):
         named = dict(zip(_ARGUMENTS, given, strict=True))
         environment = os.environ if named["env"] is None else named["env"]
         words = _words(named["args"])
-        if words is None or _python(environment) != _python(os.environ):
+        if words is None or _python(environment) != _BORN_WITH:
             super()._execute_child(*given)  # type: ignore[misc]
             return
         files = [named["p2cread"], named["c2pwrite"], named["errwrite"]]
@@ -116,10 +116,15 @@ def _python(environment: Any) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith("PYTHON") and name not in without}
 
 
+_BORN_WITH = _python(os.environ)
+
+
 # ── This process's side ─────────────────────────────────────────────────────────────────────────────────
 
 
 class _Nursery:
+    """The process that is asked. It has the environment that this one had when it was imported."""
+
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
         self._one_at_a_time = threading.Lock()
@@ -127,7 +132,12 @@ class _Nursery:
             command = [sys.executable, "-m", "tests.support.nursery", str(theirs.fileno())]
             files: dict[str, Any] = dict.fromkeys(("stdin", "stdout"), subprocess.DEVNULL)
             self._process = subprocess.Popen(
-                command, cwd=ROOT, pass_fds=[theirs.fileno()], start_new_session=True, **files
+                command,
+                cwd=ROOT,
+                env={**{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}, **_BORN_WITH},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                **files,
             )
 
     def born(self, request: dict[str, Any], files: Sequence[int]) -> int:

@@ -44,7 +44,7 @@ from interlock.workflow.run import advance as rules
 from interlock.workflow.run import changed_definition, snapshots
 from interlock.workflow.run.calls import Calls, Environment, calls_of
 from interlock.workflow.run.events import Draft, Path, effects, step_event
-from interlock.workflow.run.fold import fold, fold_late, shift
+from interlock.workflow.run.fold import NotLate, fold, fold_late, shift
 from interlock.workflow.run.lifetimes import DAY_MS, EXPIRED_BY, FOR_GOOD, INSTANCE_PREFIX, Lifetimes
 from interlock.workflow.run.machine_view import stay_of
 from interlock.workflow.run.policy import Part
@@ -90,6 +90,7 @@ __all__ = [
     "HttpCall",
     "Instruct",
     "Lifetimes",
+    "NotLate",
     "OutputError",
     "Part",
     "Path",

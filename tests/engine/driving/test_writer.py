@@ -300,6 +300,22 @@ async def test_only_a_decision_or_an_end_may_come_to_stand_before_what_was_folde
         await run.writer.flush()
 
 
+async def test_what_a_new_owner_appended_ends_the_old_one_which_has_yet_to_write(storage: Storage) -> None:
+    """A process that stood still for longer than its lease finds another's events before its own."""
+    run = await owned(storage)
+    await run.waiting()
+    run.writer.emit(custom(run.state))
+    claimed = await storage.log.claim(RUN, "another")
+    assert isinstance(claimed, Claimed)
+    theirs = Entry(event_body(run_event(run.state, "fork", "WorkflowRecovered", interrupted_steps=[])))
+    appended = await storage.log.append(Append(RUN, "theirs", [theirs], generation=claimed.generation))
+    assert isinstance(appended, Appended)
+    run.writer.hinted(appended.next_index)
+    with pytest.raises(OwnershipLost) as lost:
+        await run.writer.catch_up()
+    assert lost.value.reason is Reason.NOT_OWNER
+
+
 # ── Alone ───────────────────────────────────────────────────────────────────────────────────────────────
 
 

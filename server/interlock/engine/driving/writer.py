@@ -23,7 +23,7 @@ from pydantic_core import from_json, to_json
 from interlock.engine.clock import Clock
 from interlock.log.port import Append, Appended, Batch, Entry, Log, LogUnavailable, Reason, Refused
 from interlock.telemetry.counters import Counters
-from interlock.workflow.program import Draft, RunState, effects, fold, fold_late, shift, stay_of
+from interlock.workflow.program import Draft, NotLate, RunState, effects, fold, fold_late, shift, stay_of
 from interlock_protocol.codec import event_body
 from interlock_protocol.limits import MAX_PENDING_BYTES
 from interlock_protocol.types import FINAL_STATUSES
@@ -365,17 +365,25 @@ class Writer:
             if not batches:
                 await self._refuse_to_wait()
             for batch in batches:
-                self._fold_in_place(batch, end)
+                try:
+                    self._fold_in_place(batch, end)
+                except NotLate:
+                    await self._check_ownership()
+                    raise
                 first = batch.next_index
 
     async def _refuse_to_wait(self) -> None:
         """Raise the reason why entries are missing from the log: another owner has trimmed them, or they are lost."""
+        await self._check_ownership()
+        raise LogShorter(self.state.run_id)
+
+    async def _check_ownership(self) -> None:
+        """Raise `OwnershipLost` if another process owns the run by now."""
         head = await self.log.head(self.state.run_id)
         if head is None:
             raise OwnershipLost(Refused(Reason.NO_RUN))
         if head.generation != self.generation:
             raise OwnershipLost(Refused(Reason.NOT_OWNER, head))
-        raise LogShorter(self.state.run_id)
 
     def _fold_in_place(self, batch: Batch, end: int) -> None:
         place = self.state.next_index

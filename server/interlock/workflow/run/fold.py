@@ -63,14 +63,18 @@ def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None
     state.next_index += 1
 
 
+class NotLate(AssertionError):  # noqa: N818 - what is wrong with the event
+    """An event came late that only an owner appends: another one, or a fault."""
+
+
 def fold_late(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
     """Fold an entry at `state.next_index` that precedes entries of the owner which are already folded.
 
     Raises:
-        AssertionError: it is neither a decision nor the end of the run: the state would differ from the log's.
+        NotLate: it is neither a decision nor the end of the run: the state would differ from the log's.
     """
     if event["event"] not in MAY_COME_LATE:
-        raise AssertionError(f"{event['event']} of run {state.run_id} was appended by somebody who doesn't own it")
+        raise NotLate(f"{event['event']} of run {state.run_id} was appended by somebody who doesn't own it")
     fold(state, event, private)
 
 

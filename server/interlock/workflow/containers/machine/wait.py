@@ -44,7 +44,7 @@ class Waited(Own):
 
 
 def _began(own: Waited, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
-    own.since, own.wake_at = event["created_at"], event["wake_at"]
+    own.since, own.wake_at = private.get("since", event["created_at"]), event["wake_at"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -76,7 +76,7 @@ class Waiting(Node, Container[Waited]):
         wake_at = self._ends(given, now)
         if wake_at is None or wake_at > now + MAX_TIMEOUT * 1000:
             return Fail(INVALID_TIME, f"The time that state {self.name!r} waits for can't be told from its data.")
-        return Say("StepStarted", {"attempt": 1, "wake_at": wake_at}, private={"kind": self.kind})
+        return Say("StepStarted", {"attempt": 1, "wake_at": wake_at}, private={"kind": self.kind, "since": now})
 
     def _ends(self, given: Scope, now: int) -> int | None:
         roots = {"workflow_data": given.data or {}, **asides(given, self.name)}
