@@ -43,6 +43,7 @@ from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.script import Scripts
 from interlock.files.objects import open_objects
+from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
@@ -191,8 +192,7 @@ class Interlock:
             identity = Identity(store, vault, self.settings.public_url, self._authenticator, engine.clock.now_ms)
             self._stack.callback(identity.close)
             await identity.start()
-            settings = self.settings
-            objects = open_objects(settings.files_url, settings.data_dir / "files", is_alone=settings.redis_url is None)
+            objects = self._open_objects()
             self._services = Services(
                 engine,
                 definitions,
@@ -211,24 +211,41 @@ class Interlock:
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
             await engine.takeover.resume()
-            self._keep(engine.takeover.renew(SWEEP_SECONDS), "renew")
-            self._keep(engine.takeover.run(SWEEP_SECONDS), "takeover")
-            self._keep(engine.takeover.tidy(TIDY_SECONDS), "tidy")
-            self._keep(engine.timers.run(TIMER_SECONDS), "timers")
-            self._keep(feed.run(FEED_SECONDS), "feed")
-            self._keep(stored.run(PUBLICATION_SECONDS), "publications")
-            self._keep(identity.directory.run(DIRECTORY_SECONDS), "directory")
-            self._keep(identity.keys.run(CHORES_SECONDS), "signing keys")
-            self._keep(purge_regularly(store, CHORES_SECONDS), "chores")
-            self._keep(clear_regularly(store, objects, CHORES_SECONDS), "files")
-            if self.settings.keep_logs_days is not None:
-                retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)
-                self._keep(retention.run(RETENTION_SECONDS), "retention")
-            if engine.relay is not None:
-                self._keep(engine.relay.run(NOTICE_SECONDS), "notices")
+            self._keep_up(engine, store, log, feed, stored, identity, objects)
         except BaseException:
             await self._stack.aclose()
             raise
+
+    def _open_objects(self) -> Objects:
+        settings = self.settings
+        return open_objects(settings.files_url, settings.data_dir / "files", is_alone=settings.redis_url is None)
+
+    def _keep_up(
+        self,
+        engine: Engine,
+        store: SqlStore,
+        log: Log,
+        feed: Feed,
+        stored: StoredDefinitions,
+        identity: Identity,
+        objects: Objects,
+    ) -> None:
+        """Begin what a server does by itself, as long as it runs."""
+        self._keep(engine.takeover.renew(SWEEP_SECONDS), "renew")
+        self._keep(engine.takeover.run(SWEEP_SECONDS), "takeover")
+        self._keep(engine.takeover.tidy(TIDY_SECONDS), "tidy")
+        self._keep(engine.timers.run(TIMER_SECONDS), "timers")
+        self._keep(feed.run(FEED_SECONDS), "feed")
+        self._keep(stored.run(PUBLICATION_SECONDS), "publications")
+        self._keep(identity.directory.run(DIRECTORY_SECONDS), "directory")
+        self._keep(identity.keys.run(CHORES_SECONDS), "signing keys")
+        self._keep(purge_regularly(store, CHORES_SECONDS), "chores")
+        self._keep(clear_regularly(store, objects, CHORES_SECONDS), "files")
+        if self.settings.keep_logs_days is not None:
+            retention = Retention(log, store, engine.clock, self.settings.keep_logs_days)
+            self._keep(retention.run(RETENTION_SECONDS), "retention")
+        if engine.relay is not None:
+            self._keep(engine.relay.run(NOTICE_SECONDS), "notices")
 
     def _runners(self, scripts: Scripts, keeper: Keeper, integrations: Integrations) -> LogicRunners:
         calls = HttpCalls(counters=self.counters, transport=integrations.transport)
