@@ -1,7 +1,7 @@
 """Hosts and addresses of requests that this server sends: which are inner, and which of those may be reached anyway.
 
 Laws:
-- Everything here is pure. Looking a name up, and connecting, is `engine/work/guarded.py`.
+- Everything here is pure. Looking a name up, and connecting, is `outgoing/guarded.py`.
 - An address is outer only if it is global unicast. Whatever isn't known to be outer is inner.
 - An IPv6 address that only stands for an IPv4 address (mapped, or NAT64's) is judged as that. The addresses of tunnels
   (6to4, Teredo) are inner, whatever they carry.

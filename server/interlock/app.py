@@ -37,7 +37,6 @@ from interlock.engine.upkeep.files import clear_regularly
 from interlock.engine.upkeep.outbox import OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
-from interlock.engine.work.guarded import GuardedTransport
 from interlock.engine.work.http_call import HttpCalls
 from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
@@ -65,6 +64,7 @@ from interlock.identity.identity import Identity
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
+from interlock.outgoing.guarded import GuardedTransport
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.environment import EnvironmentSecrets

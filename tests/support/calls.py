@@ -11,8 +11,8 @@ import pytest
 from tests.support.foreign import foreign
 
 from interlock.addresses import Allowed
-from interlock.engine.work.guarded import GuardedTransport
 from interlock.engine.work.http_call import HttpCalls
+from interlock.outgoing.guarded import GuardedTransport
 from interlock.secrets.fence import Asker, Secret
 from interlock.telemetry.counters import Counters
 from interlock.workflow.activities import HttpCall, LogicError, Returned

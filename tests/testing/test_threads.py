@@ -10,7 +10,8 @@ import pytest
 from tests.support.live import PATIENCE, eventually
 
 from interlock import Loop, Step, StepInput, Workflow
-from interlock.engine.work.functions import Threads, in_thread
+from interlock.aio.threads import in_thread
+from interlock.engine.work.functions import Threads
 from interlock.testing import Run, running
 
 LIMIT = 2.0

@@ -6,9 +6,9 @@ import pytest
 from tests.support.calls import call, calling
 from tests.support.foreign import foreign, http, redirect
 
-from interlock.engine.work.guarded import Forbidden, request_to
 from interlock.engine.work.http_call import _is_below
 from interlock.engine.work.integrations import Authority
+from interlock.outgoing.guarded import Forbidden, request_to
 
 BASE = "https://api.example.com/v1/tenants/a"
 

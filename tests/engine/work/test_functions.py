@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from tests.support.live import PATIENCE, eventually
 
 from interlock import CustomEvent, StepInput, StepOutput
-from interlock.engine.work.functions import THREAD_AHEAD, execute, in_thread
+from interlock.aio.threads import in_thread
+from interlock.engine.work.functions import THREAD_AHEAD, execute
 from interlock.workflow.declare.errors import OutputError
 from interlock.workflow.declare.io import Content
 from interlock_protocol.limits import MAX_OUTPUT_BYTES

@@ -15,11 +15,11 @@ from tests.support.foreign import Internet, Received, foreign, http, redirect
 from tests.support.live import eventually
 
 from interlock.addresses import Allowed
-from interlock.engine.work.guarded import GuardedTransport
 from interlock.engine.work.http_answer import (
     LONGEST_WAIT,
     retry_after,
 )
+from interlock.outgoing.guarded import GuardedTransport
 from interlock.secrets.port import struck
 from interlock.telemetry.counters import Counters
 from interlock.workflow.activities import LogicError

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.engine.work.test_guarded import certificate, serving
+from tests.outgoing.test_guarded import certificate, serving
 
 from interlock.addresses import Allowed
-from interlock.engine.work.guarded import GuardedTransport
 from interlock.engine.work.integrations import Integrations, NotAccepted
+from interlock.outgoing.guarded import GuardedTransport
 from interlock.secrets.integrations import Integration
 from interlock.secrets.providers import Auth
 

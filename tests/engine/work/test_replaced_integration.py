@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from interlock.addresses import Allowed
-from interlock.engine.work.guarded import GuardedTransport
 from interlock.engine.work.integrations import Integrations
+from interlock.outgoing.guarded import GuardedTransport
 from interlock.secrets.integrations import Integration
 from interlock.secrets.providers import Auth
 

@@ -19,8 +19,9 @@ import inspect
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterator
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
+from interlock.aio.threads import Begin, in_thread, unseen
 from interlock.workflow.activities import (
     Content,
     CustomEvent,
@@ -55,10 +56,6 @@ class Stream(Protocol):
         """Wait until events may be added again."""
 
 
-Begin: TypeAlias = Callable[[], Callable[[], None]]
-"""Called on the event loop when a thread starts; the function that it returns is called there when the thread ends."""
-
-
 class Threads:
     """The threads of this process that work for steps, including abandoned ones whose result nobody waits for."""
 
@@ -90,12 +87,8 @@ class Threads:
             await asyncio.wait(tuple(at_work))
 
 
-def _unseen() -> Callable[[], None]:
-    return lambda: None
-
-
 async def execute(
-    executor: Callable[[StepInput], Any], step_input: StepInput, stream: Stream, *, begin: Begin = _unseen
+    executor: Callable[[StepInput], Any], step_input: StepInput, stream: Stream, *, begin: Begin = unseen
 ) -> Content:
     """Run a step's executor to its end and return its output.
 
@@ -135,7 +128,7 @@ async def time_limited(seconds: float | None) -> AsyncIterator[asyncio.Timeout]:
         raise TimeLimitExceeded(f"it took longer than its time limit of {seconds:g} s") from None
 
 
-async def call(function: Callable[[Any], Any], given: Any, *, begin: Begin = _unseen) -> Any:
+async def call(function: Callable[[Any], Any], given: Any, *, begin: Begin = unseen) -> Any:
     """Call `function` on the event loop if it is asynchronous, otherwise in a worker thread.
 
     A plain generator function is only called, which runs none of its code; `execute` iterates it in a thread.
@@ -147,40 +140,6 @@ async def call(function: Callable[[Any], Any], given: Any, *, begin: Begin = _un
     else:
         result = await in_thread(function, given, begin=begin)
     return await result if inspect.isawaitable(result) else result
-
-
-async def in_thread(function: Callable[[Any], Any], given: Any, *, begin: Begin = _unseen) -> Any:
-    """Call `function` in a new thread.
-
-    It isn't a pool's thread, because a pool's size would bound how many runs can wait in blocking code, and its threads
-    would delay the process's exit. These threads are daemons: a step that ignores its cancellation is left behind.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def deliver(result: Any, error: BaseException | None) -> None:
-        end()
-        if future.done():  # the step was cancelled
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        try:
-            outcome: tuple[Any, BaseException | None] = context.run(function, given), None
-        except StopIteration as error:  # a future doesn't accept it
-            outcome = None, RuntimeError(f"the step raised {error!r}")
-        except BaseException as error:
-            outcome = None, error
-        with contextlib.suppress(RuntimeError):  # the event loop is closed; nobody waits for the result
-            loop.call_soon_threadsafe(deliver, *outcome)
-
-    threading.Thread(target=run, daemon=True, name="interlock-step").start()
-    end = begin()  # after `start`: if the thread can't be started, it never ends
-    return await future
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

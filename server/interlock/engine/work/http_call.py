@@ -25,9 +25,9 @@ from urllib.parse import quote, unquote, urlencode
 import httpx
 
 from interlock.addresses import Allowed
-from interlock.engine.work.guarded import DEFAULT_PORTS, Forbidden, GuardedTransport, request_to, send
 from interlock.engine.work.http_answer import Unreadable, body_of, content_of, is_json, retry_after
 from interlock.engine.work.integrations import Authority
+from interlock.outgoing.guarded import DEFAULT_PORTS, Forbidden, GuardedTransport, request_to, send
 from interlock.secrets.encodings import revealing
 from interlock.secrets.fence import Secret
 from interlock.secrets.port import struck

@@ -23,9 +23,9 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from interlock.engine.work.functions import in_thread
-from interlock.engine.work.guarded import Forbidden, GuardedTransport, basic, request_to
+from interlock.aio.threads import in_thread
 from interlock.engine.work.http_answer import Unreadable, body_of, content_of
+from interlock.outgoing.guarded import Forbidden, GuardedTransport, basic, request_to
 from interlock.secrets.fence import Asker
 from interlock.secrets.integrations import Integration, KeptIntegrations
 from interlock.secrets.kept import Place

@@ -23,8 +23,8 @@ from tests.support.live import eventually
 from tests.support.spellings import SPELLINGS
 
 from interlock.addresses import Allowed
-from interlock.engine.work import guarded
-from interlock.engine.work.guarded import Forbidden, GuardedTransport, Resolver, request_to, send
+from interlock.outgoing import guarded
+from interlock.outgoing.guarded import Forbidden, GuardedTransport, Resolver, request_to, send
 
 OK = http(body=b"secret of the inside")
 cases = pytest.mark.parametrize

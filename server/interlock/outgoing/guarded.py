@@ -29,7 +29,7 @@ import httpcore
 import httpx
 
 from interlock.addresses import Address, Allowed, address_in, host_of, is_inner, is_inner_name
-from interlock.engine.work.functions import in_thread
+from interlock.aio.threads import in_thread
 from interlock_protocol.limits import KIB
 
 MAX_REDIRECTS: Final = 5

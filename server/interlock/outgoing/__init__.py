@@ -1,0 +1,1 @@
+"""Requests that leave this server, to addresses that others choose."""
