@@ -68,6 +68,27 @@ async def keep(services: Services, key: IdempotencyKey | None, response: Respons
         await services.store.keep_answer(key, KeptAnswer(response.status_code, body))
 
 
+async def done_before(services: Services, key: IdempotencyKey | None) -> Response | None:
+    """The answer to an earlier request with this key, about what is no run; None if there was none.
+
+    Raises:
+        ApiError: `idempotency_key_reused`.
+    """
+    outcome = None if key is None else await services.store.outcome(key.user_id, key.key, account=key.account)
+    if key is None or outcome is None:
+        return None
+    if outcome.fingerprint != key.fingerprint:
+        raise reused()
+    kept = outcome.answer
+    return None if kept is None else Response(kept.body, kept.status, media_type="application/json")
+
+
+async def remember(services: Services, key: IdempotencyKey | None, about: str, response: Response) -> None:
+    """Remember the answer to a request about what is no run. It has no credentials."""
+    if key is not None:
+        await services.store.remember_answer(key, about, KeptAnswer(response.status_code, bytes(response.body).decode()))
+
+
 def reused() -> ApiError:
     """The answer to a key that another request had."""
     return ApiError(
