@@ -27,7 +27,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from interlock.addresses import address_in
-from interlock.outgoing.guarded import Guard, request_to
+from interlock.outgoing.guarded import DEFAULT_PORTS, Forbidden, Guard, request_to
 from interlock_protocol.limits import KIB
 
 KEPT_SECONDS: Final = 4.0
@@ -40,6 +40,10 @@ DRAINED_BYTES: Final = 64 * KIB
 """How much of what isn't asked for is read for the sake of keeping the connection."""
 
 _NOT_SENT: Final = frozenset({"Accept-Encoding", "User-Agent"})
+
+
+LOOKUP_SECONDS: Final = 5.0
+"""How long the name of a new receiver is looked up."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - an outcome
@@ -59,6 +63,29 @@ class Answer:
 def trusted() -> ssl.SSLContext:
     """The certificates that are trusted: the public authorities', or `SSL_CERT_FILE`. To read them takes a while."""
     return httpx.create_ssl_context()
+
+
+async def checked_address(guard: Guard, url: str) -> str:
+    """Return an address, as it is to be kept, to which something may be posted.
+
+    A name that isn't found may come to be there later: it is checked for each connection anyway.
+
+    Raises:
+        Forbidden: it may not be reached.
+        ValueError: it isn't one, or has credentials in it.
+    """
+    try:
+        checked = request_to("POST", url).url
+    except Forbidden as error:
+        raise ValueError(str(error)) from None
+    if httpx.URL(url).userinfo:
+        raise ValueError("it has a user name or a password in it, which nothing keeps secret")
+    try:
+        async with asyncio.timeout(LOOKUP_SECONDS):
+            await guard.addresses(checked.raw_host.decode("ascii"), checked.port or DEFAULT_PORTS[checked.scheme])
+    except (httpx.ConnectError, TimeoutError):
+        pass
+    return str(checked.copy_with(fragment=None))
 
 
 class Poster:
@@ -90,7 +117,7 @@ class Poster:
             checked = request_to("POST", url).url
             host = checked.raw_host.decode("ascii")
             if address_in(host) is not None:  # a name is looked up, and checked, for each connection
-                self._guard.check(host, checked.port or _PORTS[checked.scheme])
+                self._guard.check(host, checked.port or DEFAULT_PORTS[checked.scheme])
             session = self._session(is_secure=checked.scheme == "https")
             return await self._posted(session, URL(str(checked), encoded=True), headers, body, seconds, most)
         except (httpx.TransportError, aiohttp.ClientError, OSError, ValueError) as error:
@@ -130,9 +157,6 @@ class Poster:
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
-
-
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(slots=True)
