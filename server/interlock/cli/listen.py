@@ -185,7 +185,7 @@ class Listener:
         try:
             request = Request(str(self._forward), body, kept, method="POST")  # noqa: S310 - the user's own address
             with urlopen(request, timeout=FORWARD_SECONDS) as answer:  # noqa: S310 - as above
-                status, words = answer.status, str(answer.status)
+                status, words = int(answer.status), str(answer.status)
         except HTTPError as error:
             error.close()
             status, words = error.code, str(error.code)

@@ -7,11 +7,9 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from interlock.store.ports.webhooks import DeliveryStatus, SubscriptionStatus
+from interlock.webhooks.service import LONGEST_DESCRIPTION, LONGEST_URL
 from interlock.webhooks.signing import LONGEST_SECRET, SHORTEST_SECRET
 from interlock_protocol.messages import Namespace
-
-LONGEST_URL: Final = 2048
-LONGEST_DESCRIPTION: Final = 500
 
 EventName = Literal[
     "workflow.instance.created",

@@ -50,6 +50,7 @@ SUBSCRIPTIONS: Final = "/webhooks/subscriptions"
 SUBSCRIPTION: Final = SUBSCRIPTIONS + "/{subscription_id}"
 DELIVERY: Final = "/webhooks/deliveries/{delivery_id}"
 MOST: Final = 100
+SUBSCRIPTION_ID: Final = "whsub_"
 
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 
@@ -72,7 +73,8 @@ def make_webhooks_router(services: Callable[[], Services]) -> APIRouter:
 
 
 def _add_subscriptions(router: APIRouter, work: "_Webhooks", reader: Any, writer: Any) -> None:
-    made = answers(NewSubscription, *_WRONG, Code.NO_SECRETS_KEY, Code.IDEMPOTENCY_KEY_REUSED, status=201)
+    refused = (*_WRONG, _GONE, Code.NO_SECRETS_KEY, Code.IDEMPOTENCY_KEY_REUSED)
+    made = answers(NewSubscription, *refused, status=201)
 
     @router.post(
         SUBSCRIPTIONS,
@@ -193,9 +195,7 @@ def _add_deliveries(router: APIRouter, work: "_Webhooks", reader: Any, writer: A
         status_code=202,
         responses=answers(DeliveryInfo, Code.DELIVERY_NOT_FOUND, *again, status=202),
     )
-    async def replay(
-        request: Request, principal: writer, delivery_id: Name, key: IdempotencyHeader = None
-    ) -> Response:
+    async def replay(request: Request, principal: writer, delivery_id: Name, key: IdempotencyHeader = None) -> Response:
         """Deliver one again, under its own id."""
         return await work.replay(_Sent(request, principal, key), delivery_id)
 
@@ -209,7 +209,7 @@ def _add_deliveries(router: APIRouter, work: "_Webhooks", reader: Any, writer: A
         request: Request,
         principal: writer,
         subscription_id: Name,
-        since: Annotated[Name, Query(description="a time in ISO 8601")],
+        since: Annotated[Name | None, Query(description="needed: a time in ISO 8601")] = None,
         key: IdempotencyHeader = None,
     ) -> Response:
         """Deliver everything again that happened since a time, in order, under the same ids."""
@@ -300,9 +300,11 @@ class _Webhooks:
 
         return await self._once(sent, _Nothing(), make, 202)
 
-    async def replay_since(self, sent: _Sent, subscription_id: str, since: str) -> Response:
-        at = read(since, "since") or 0
+    async def replay_since(self, sent: _Sent, subscription_id: str, since: str | None) -> Response:
         await self._active(sent.principal, subscription_id)
+        at = read(since, "since")
+        if at is None:
+            raise invalid([{"field": "since", "error": "is required"}])
 
         async def make() -> tuple[str, JsonObject, None]:
             count = await self.service.replay_since(sent.principal, subscription_id, at)
@@ -317,7 +319,9 @@ class _Webhooks:
             ApiError: `subscription_disabled`, `subscription_not_found`.
         """
         if (await self.one(principal, subscription_id)).status is SubscriptionStatus.DISABLED:
-            raise ApiError(Code.SUBSCRIPTION_DISABLED, 'The subscription is disabled; set its `status` to "active" first.')
+            raise ApiError(
+                Code.SUBSCRIPTION_DISABLED, 'The subscription is disabled; set its `status` to "active" first.'
+            )
 
     async def _once(
         self,
@@ -333,7 +337,9 @@ class _Webhooks:
         """
         key = key_of(sent.request, sent.principal, sent.key, asked)
         if (earlier := await done_before(self._services(), key)) is not None:
-            return earlier
+            if earlier.about.startswith(SUBSCRIPTION_ID):
+                await self.one(sent.principal, earlier.about)  # it may be gone, or another's, by now
+            return earlier.answer
         about, data, secret = await make()
         await remember(self._services(), key, about, answer(data, status))
         return answer(data if secret is None else {**data, "secret": secret}, status)

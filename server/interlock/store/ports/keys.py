@@ -73,7 +73,7 @@ class IdempotencyKeys(Protocol):
         """Keep the answer to the request that this key was used for; nothing, if it isn't known, or has one."""
 
     async def remember_answer(self, key: IdempotencyKey, about: str, answer: KeptAnswer) -> None:
-        """Remember a key that was sent for what is no run, with the answer; nothing, if it stands for something already.
+        """Remember a key that was sent for what is no run, with the answer; nothing, if it stands for something else.
 
         Args:
             about: the id of what it was sent for.
