@@ -67,7 +67,7 @@ class Delivery(Answer):
     Attributes:
         status: `pending`, `delivered`, `dead` (all attempts failed; `replay` tries again) or `dropped` (whoever made
             the subscription might not read the run any more).
-        sequence: dense per subscription and run; None for a test.
+        sequence: its number among those of its run for this subscription, from 1 on.
         next_attempt_at: None if none is due: it was delivered, is dead, or waits for an earlier event of its run.
     """
 
@@ -77,7 +77,7 @@ class Delivery(Answer):
     status: Literal["pending", "delivered", "dead", "dropped"] | str
     instance_id: str | None = None
     namespace: str | None = None
-    sequence: int | None = None
+    sequence: int = 1
     attempts: tuple[DeliveryAttempt, ...] = ()
     next_attempt_at: str | None = None
     created_at: str | None = None

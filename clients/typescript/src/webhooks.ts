@@ -56,8 +56,8 @@ export interface Delivery {
   /** Null for a test. */
   instance_id: string | null;
   namespace: string | null;
-  /** Dense per subscription and run; null for a test. */
-  sequence: number | null;
+  /** Its number among those of its run for this subscription, from 1 on. */
+  sequence: number;
   attempts: DeliveryAttempt[];
   /** Null if none is due: it was delivered, is dead, or waits for an earlier event of its run. */
   next_attempt_at: string | null;

@@ -8,7 +8,6 @@
 
 import { useEffect, useState } from "react";
 import { RefreshCw, RotateCcw } from "lucide-react";
-import { Link } from "wouter";
 import type {
   Client,
   Delivery,
@@ -209,14 +208,18 @@ function Table({ deliveries, ...rest }: TableProps) {
 }
 
 function Row({ delivery, isActive, onChanged }: { delivery: Delivery } & Omit<TableProps, "deliveries">) {
-  const { event, instance_id: run, workflow_name: workflow, sequence, attempts, next_attempt_at: next } = delivery;
+  const { event, instance_id: run, sequence, attempts, next_attempt_at: next } = delivery;
   const [word, tone] = deliveryWord(delivery);
   const note = deliveryNote(delivery);
   return (
     <tr>
       <th scope="row">
         {shortOf(event)}
-        {run !== null && <RunLink run={run} workflow={workflow ?? null} sequence={sequence} />}
+        {run !== null && (
+          <span className="hint about">
+            No. {sequence} of <code className="id">{run}</code>
+          </span>
+        )}
       </th>
       <td>
         <Badge word={word} tone={tone} />
@@ -235,20 +238,6 @@ function Row({ delivery, isActive, onChanged }: { delivery: Delivery } & Omit<Ta
       </td>
       <td className="end">{isActive && <ReplayButton delivery={delivery} onDone={onChanged} />}</td>
     </tr>
-  );
-}
-
-function RunLink({ run, workflow, sequence }: { run: string; workflow: string | null; sequence: number | null }) {
-  const id = <code className="id">{run}</code>;
-  return (
-    <span className="hint about">
-      {sequence !== null && `No. ${sequence} of `}
-      {workflow === null ? (
-        id
-      ) : (
-        <Link href={`/runs/${encodeURIComponent(workflow)}/${encodeURIComponent(run)}`}>{id}</Link>
-      )}
-    </span>
   );
 }
 

@@ -235,7 +235,7 @@ function RotateButton({ subscription, onDone }: { subscription: Subscription; on
   };
   return (
     <>
-      {until === null || until === undefined ? (
+      {until === null ? (
         <Asked
           label={<>{icon} New secret…</>}
           title="Make a new secret?"

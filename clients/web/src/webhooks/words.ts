@@ -1,6 +1,6 @@
 /** Webhooks in words. Pure. */
 
-import type { Delivery, DeliveryAttempt, DeliveryStatus, Subscription } from "@interlock/client";
+import type { Delivery, DeliveryAttempt, Subscription } from "@interlock/client";
 import { durationOf } from "../ui/format.ts";
 
 const COMMON = "workflow.instance.";
@@ -46,7 +46,7 @@ function times(failures: number): string {
   return failures === 1 ? "attempt" : `${failures} attempts`;
 }
 
-const DELIVERY: Record<DeliveryStatus, [string, string]> = {
+const DELIVERY: Readonly<Partial<Record<string, [string, string]>>> = {
   pending: ["Pending", "busy"],
   delivered: ["Delivered", "good"],
   dead: ["Dead", "bad"],
@@ -54,7 +54,7 @@ const DELIVERY: Record<DeliveryStatus, [string, string]> = {
 };
 
 /** The statuses of deliveries, with their words. */
-export const STATUSES = Object.entries(DELIVERY).map(([key, [label]]) => ({ key, label }));
+export const STATUSES = Object.entries(DELIVERY).map(([key, word]) => ({ key, label: word?.[0] ?? key }));
 
 /** A delivery's status: a word and its colour. */
 export function deliveryWord({ status }: Pick<Delivery, "status">): [string, string] {
