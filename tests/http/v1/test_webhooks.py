@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from tests.docs.reading import blocks
 from tests.http.v1.conftest import FREE
 from tests.http.v1.machines import machines
 from tests.support.api_v1 import Api, api, error_of
-from tests.support.live import Live, live_server
+from tests.support.foreign import Foreign, Received, foreign, http
+from tests.support.live import Live, eventually, live_server
 
 from interlock.http.v1.webhook_shapes import EventName
 from interlock.webhooks.events import EVENTS
 
 OWNER, ADA, EVE, FAR, READER = "token-owner", "token-ada", "token-eve", "token-far", "token-reader"
+STRANGER = "token-stranger"
+EVERYTHING = ["webhooks:manage", "workflows:read", "workflows:write", "workflows:execute"]
 TOKENS = [
     {"token": OWNER, "user_id": "robot", "scopes": ["webhooks:manage", "workflows:read"], "kind": "service"},
     {"token": ADA, "user_id": "ada", "scopes": ["webhooks:manage", "workflows:read"], "namespaces": ["shop"]},
     {"token": EVE, "user_id": "eve", "scopes": ["webhooks:manage"], "namespaces": ["shop"]},
+    {"token": STRANGER, "user_id": "user", "scopes": EVERYTHING, "namespaces": ["user_123"]},
     {"token": FAR, "user_id": "ada", "scopes": ["admin"], "account": "acme"},
     {"token": READER, "user_id": "rex", "scopes": ["workflows:read"]},
 ]
@@ -33,7 +41,7 @@ OWN_SECRET = "whsec_your_webhook_secret_min_32_chars"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    options = {"tokens": json.dumps(TOKENS), "http_allow": "127.0.0.1", **FREE}
+    options = {"tokens": json.dumps(TOKENS), "webhook_allow": "127.0.0.1", **FREE}
     with live_server(machines, data_dir=tmp_path_factory.mktemp("webhooks"), **options) as live:
         yield live
 
@@ -199,3 +207,100 @@ async def test_pages_make_up_the_whole_and_the_scope_is_named(server: Live) -> N
         assert paged == whole
         refused = await reader.ask("GET", SUBSCRIPTIONS)
         assert error_of(refused)["details"] == {"required_scope": "webhooks:manage"}
+
+
+# ── What a stranger does with it ────────────────────────────────────────────────────────────────────────
+
+APPROVAL = {
+    "name": "approval_workflow",
+    "initial_state": "await_approval",
+    "states": {
+        "await_approval": {
+            "type": "halting",
+            "presentation": {
+                "type": "form",
+                "title": "Approval Required",
+                "fields": [
+                    {"name": "approved", "type": "boolean", "label": "Approve this request?"},
+                    {"name": "comment", "type": "string", "label": "Comment"},
+                ],
+            },
+            "transitions": [{"target": "approved"}],
+        },
+        "approved": {"type": "terminal"},
+    },
+}
+VERIFIERS = Path(__file__).parents[2] / "webhooks" / "verifiers.cjs"
+
+
+def taken_by_the_reference(deliveries: list[Received], secret: str) -> list[bool]:
+    """What the verifier that the reference prints says of deliveries."""
+    if shutil.which("node") is None:
+        pytest.skip("there is no Node here")
+    names = {name.lower(): name for name in ("X-Interactor-Signature", "X-Interactor-Timestamp")}
+    lines = [
+        json.dumps(
+            {
+                "secret": secret,
+                "raw": True,
+                "headers": {names.get(name, name): value for name, value in each.headers.items()},
+                "body": each.body.decode(),
+            }
+        )
+        for each in deliveries
+    ]
+    done = subprocess.run(
+        ["node", str(VERIFIERS), "none"], input="\n".join(lines), capture_output=True, text=True, check=True, timeout=60
+    )
+    return [json.loads(line)["reference"] for line in done.stdout.splitlines()]
+
+
+async def arrived(receiver: Foreign, number: int) -> list[dict[str, Any]]:
+    """The bodies of what arrived, once there are so many."""
+
+    async def bodies() -> list[dict[str, Any]]:
+        return [json.loads(each.body) for each in receiver.received] if len(receiver.received) >= number else []
+
+    return await eventually(bodies)
+
+
+def as_printed(body: dict[str, Any], printed: dict[str, Any]) -> dict[str, Any]:
+    """A body with the ids and times of a printed one, each of which is of the kind that is printed."""
+    ids = {"delivery_id": "del_", "timestamp": "20", "instance_id": "inst_", "version_id": "v_", "halt_id": ""}
+    for place, example in ((body, printed), (body["data"], printed["data"])):
+        for name in ids.keys() & example.keys():
+            assert place[name].startswith(ids[name]), name
+            place[name] = example[name]
+    return body
+
+
+async def test_stranger_subscribes_is_told_all_in_order_as_printed_and_unsubscribes(server: Live) -> None:
+    async with foreign(http(200)) as receiver, api(server, STRANGER) as stranger:
+        url = f"http://127.0.0.1:{receiver.port}/hook"
+        ours = await made(stranger, url=url, events=list(EVENTS), secret=OWN_SECRET, namespace_filter="user_123")
+        version = await stranger.post("/workflows", APPROVAL, 201)
+        await stranger.post(f"/workflows/approval_workflow/versions/{version['version_id']}/publish")
+        given = {"request_id": "req_456", "amount": 5000}
+        instance = await stranger.create("approval_workflow", given, namespace="user_123")
+        await arrived(receiver, 2)
+        await stranger.resume(instance, {"approved": True})
+        told = await arrived(receiver, 4)
+
+        assert [each["event"].rpartition(".")[2] for each in told] == ["created", "halted", "resumed", "completed"]
+        assert [each["sequence"] for each in told] == [1, 2, 3, 4]
+        assert [each.headers["x-interlock-sequence"] for each in receiver.received] == ["1", "2", "3", "4"]
+        assert told[2]["data"]["resumed_by"] == "user"
+        assert taken_by_the_reference(receiver.received, OWN_SECRET) == [True] * 4
+        assert taken_by_the_reference(receiver.received, OWN_SECRET + "x") == [False] * 4
+        for body, block in zip((told[1], told[3]), blocks("docs/webhooks.md", "json"), strict=True):
+            printed = json.loads(block.text)
+            assert as_printed(body, printed) == printed
+
+        listed = await stranger.get(path(ours, "/deliveries"), instance_id=instance["id"])
+        assert [each["sequence"] for each in listed["deliveries"]] == [4, 3, 2, 1]
+        assert {each["status"] for each in listed["deliveries"]} == {"delivered"}
+        assert [each["code"] for each in listed["deliveries"][0]["attempts"]] == [200]
+        assert (await stranger.get(path(ours)))["last_success_at"]
+        assert (await stranger.ask("DELETE", path(ours))).status_code == 204
+        await stranger.create("approval_workflow", given, namespace="user_123")
+        assert len(receiver.received) == 4
