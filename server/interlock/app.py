@@ -81,6 +81,8 @@ from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
+from interlock.webhooks.keys import SigningKeys
+from interlock.webhooks.service import WebhookService
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.program import REDUCER_VERSION, Lifetimes
@@ -193,6 +195,13 @@ class Interlock:
             self._stack.callback(identity.close)
             await identity.start()
             objects = self._open_objects()
+            webhooks = WebhookService(
+                store,
+                SigningKeys(vault, self.known),
+                GuardedTransport(Allowed(self.settings.http_allow)).guard,
+                engine.clock.now_ms,
+                lambda: None,
+            )
             self._services = Services(
                 engine,
                 definitions,
@@ -205,6 +214,7 @@ class Interlock:
                 StoredSecrets(keeper, self._environment),
                 integrations,
                 objects,
+                webhooks,
                 scripts.check,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)

@@ -31,6 +31,7 @@ from interlock.identity.signing import HOUR_MS, SigningKeys
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.directory import OWN_ISSUER, DirectoryChange, DirectoryStore, Member
 from interlock.store.ports.grants import Grants
+from interlock_protocol.types import JsonObject
 
 logger = structlog.get_logger(__name__)
 
@@ -114,6 +115,29 @@ class Directory:
             return await self._judged(lambda: self._own(given))
         before = given if isinstance(given, Principal) else principal
         return await self._judged(lambda: self._known(before))
+
+    async def standing(self, facts: JsonObject) -> Principal:
+        """Return somebody whose facts were kept (`facts_of`) with what they may do now, whatever became of the token
+        with which they came then: it ends, but what they asked for goes on.
+
+        Nobody has more than they had then, but for what the directory has given to them.
+
+        Raises:
+            InvalidToken: they are disabled, or aren't in the directory any more.
+            AuthUnavailable: that can't be found out now.
+        """
+        given = _given_by(facts)
+        if facts["is_own"]:
+            return await self._judged(lambda: self._own_member(given))
+        return await self._judged(lambda: self._known(given))
+
+    async def _own_member(self, then: Principal) -> Principal:
+        member = await self._member(then.account, then.user_id)
+        if member is None or member.disabled_at is not None:
+            raise InvalidToken(_NOT_ANY_MORE)
+        place = then.account, member.namespaces, Kind(member.kind)
+        scopes = member.scopes & then.scopes & ALL_SCOPES
+        return Principal(then.user_id, scopes, member.groups, None, *place, issuer=OWN_ISSUER)
 
     async def _judged(self, judge: Callable[[], Awaitable[Principal]]) -> Principal:
         """The principal by what is known at the moment of returning: whoever watches from then on misses nothing."""
@@ -301,6 +325,35 @@ class Directory:
                 self._watching.pop(person, None)
 
         return undo
+
+
+def facts_of(principal: Principal) -> JsonObject:
+    """Return what is to be kept of somebody, so that `Directory.standing` knows later what they may do."""
+    given = principal.given
+    is_own = isinstance(given, OwnToken)
+    then = given if isinstance(given, Principal) else principal
+    return {
+        "user_id": then.user_id,
+        "account": then.account,
+        "scopes": [*sorted(given.scopes if isinstance(given, OwnToken) else then.scopes)],
+        "groups": [*sorted(then.groups)],
+        "namespaces": [*sorted(then.namespaces)],
+        "kind": then.kind.value,
+        "issuer": then.issuer,
+        "is_own": is_own,
+    }
+
+
+def _given_by(facts: Mapping[str, Any]) -> Principal:
+    return Principal(
+        facts["user_id"],
+        frozenset(facts["scopes"]),
+        frozenset(facts["groups"]),
+        account=facts["account"],
+        namespaces=frozenset(facts["namespaces"]),
+        kind=Kind(facts["kind"]),
+        issuer=facts["issuer"],
+    )
 
 
 def _is_source(issuer: str, source: str | None) -> bool:

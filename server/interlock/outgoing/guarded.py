@@ -66,11 +66,28 @@ class Guard:
     Args:
         allowed: the inner hosts that may be reached.
         resolve: looks names up.
+        setting: what the server's operator says that with.
     """
 
-    def __init__(self, allowed: Allowed, resolve: Resolve) -> None:
+    def __init__(self, allowed: Allowed, resolve: Resolve, setting: str = "INTERLOCK_HTTP_ALLOW") -> None:
         self._allowed = allowed
         self._resolve = resolve
+        self._inner = (
+            "the host isn't on the public internet; what else may be reached, the server's operator says with"
+            f" {setting}"
+        )
+
+    def check(self, host: str, port: int) -> None:
+        """Refuse a host that may not be reached, whatever its name resolves to.
+
+        Raises:
+            Forbidden: it may not be.
+        """
+        host = _checked_host(host)
+        literal = address_in(host)
+        is_inside = is_inner_name(host) if literal is None else is_inner(literal)
+        if is_inside and not self._allowed.has(host if literal is None else literal, port):
+            raise Forbidden(self._inner)
 
     async def addresses(self, host: str, port: int) -> Sequence[Address]:
         """Return the addresses of a host, all of which may be connected to, in the order to try them.
@@ -79,14 +96,15 @@ class Guard:
             Forbidden: it may not be reached.
             httpx.ConnectError: its name can't be resolved.
         """
+        self.check(host, port)
         host = _checked_host(host)
         literal = address_in(host)
-        is_named = literal is None and self._allowed.has(host, port)
-        if literal is None and is_inner_name(host) and not is_named:
-            raise Forbidden(_INNER)
-        addresses = await self._looked_up(host, port) if literal is None else [literal]
+        if literal is not None:
+            return [literal]
+        addresses = await self._looked_up(host, port)
+        is_named = self._allowed.has(host, port)
         if not is_named and any(is_inner(each) and not self._allowed.has(each, port) for each in addresses):
-            raise Forbidden(_INNER)
+            raise Forbidden(self._inner)
         return addresses
 
     async def _looked_up(self, host: str, port: int) -> list[Address]:
@@ -98,12 +116,6 @@ class Guard:
         if not 0 < len(addresses) <= MAX_ADDRESSES:
             raise httpx.ConnectError("the name of the host can't be resolved")
         return addresses
-
-
-_INNER: Final = (
-    "the host isn't on the public internet; what else may be reached, the server's operator says with"
-    " INTERLOCK_HTTP_ALLOW"
-)
 
 
 class Resolver:

@@ -36,6 +36,7 @@ from .ports.tickets import StreamTicket, Tickets
 from .ports.timers import StoreClock, Timers
 from .ports.vault import ItemKind, VaultItem, VaultItems
 from .ports.waiting import Waiting, WaitingFilter
+from .ports.webhooks import FoundMilestone, Webhooks
 
 __all__ = [
     "CHANGES_KEPT_SECONDS",
@@ -53,6 +54,7 @@ __all__ = [
     "FeedEnds",
     "Files",
     "FoundError",
+    "FoundMilestone",
     "Grants",
     "IdempotencyKey",
     "IdempotencyKeys",
@@ -85,6 +87,7 @@ __all__ = [
     "VersionGone",
     "Waiting",
     "WaitingFilter",
+    "Webhooks",
 ]
 
 
@@ -104,6 +107,7 @@ class Store(
     Grants,
     Files,
     VaultItems,
+    Webhooks,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

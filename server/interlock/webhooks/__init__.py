@@ -1,0 +1,1 @@
+"""Webhooks: who wants to be told of what becomes of runs, and telling them over HTTP."""
