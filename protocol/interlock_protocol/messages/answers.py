@@ -180,6 +180,7 @@ class Ack(ServerMessage):
     request_id: str
     run_id: str | None = None
     session_id: str | None = None
+    signal_id: str | None = None
 
 
 class Pong(ServerMessage):

@@ -335,10 +335,10 @@ class Driver:
             look = self.program.advance(self.state, self.clock.now_ms(), held, most=SLICE, begin=begin)
             if not look.drafts and begin is None:
                 return look
-            emitted = list(takewhile(lambda draft: not draft.withdraws, look.drafts))
+            emitted = list(takewhile(lambda draft: not draft.stands_alone, look.drafts))
             self.writer.emit(*emitted)
             if len(emitted) < len(look.drafts):
-                await self._withdraw(look.drafts[len(emitted)])
+                await self._append_alone(look.drafts[len(emitted)])
                 begin = None
                 continue
             begin = look.cut
@@ -547,8 +547,8 @@ class Driver:
         self._tasks.pop(work, None)
         self._awake.set()
 
-    async def _withdraw(self, draft: Draft) -> None:
-        """Append a withdrawal, unless somebody has appended: what they decided may be about what is withdrawn.
+    async def _append_alone(self, draft: Draft) -> None:
+        """Append a withdrawal, or what takes a signal, unless somebody has appended: what they decided may be about it.
 
         Results of work wait for it: they may be of what is withdrawn.
         """

@@ -23,10 +23,10 @@ from interlock.workflow.node import NodeState, Own
 from interlock.workflow.run.older_states import OF_FLAT_NODES, convert
 from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
-from interlock_protocol.requirements import FLAGS
+from interlock_protocol.requirements import FLAGS, SIGNAL
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
-REDUCER_VERSION = 3
+REDUCER_VERSION = 4
 OLDEST_READABLE = 2
 """Snapshots from this version on can be loaded; of runs with older ones, the log is complete."""
 
@@ -40,13 +40,22 @@ SINCE: Mapping[str, int] = {
     "StateDataMerged": 3,
     "ThreadStarted": 3,
     "ThreadCompleted": 3,
+    "SignalReceived": 4,
 }
 """The `REDUCER_VERSION` that brought an event, or a new meaning of it, so that earlier versions can't fold it.
 
 A run that has none of these may be driven by nodes of every version.
 """
 
-GATES = ("requires_confirmation", "requires_user_input", "requires_route_selection")
+_SINCE_SIGNALS = 4
+
+
+def since(event: Mapping[str, Any]) -> int:
+    """The `REDUCER_VERSION` that can fold this event; 0 if any can."""
+    return _SINCE_SIGNALS if event.get("topic") is not None else SINCE.get(event["event"], 0)
+
+
+GATES = (SIGNAL, "requires_confirmation", "requires_user_input", "requires_route_selection")
 """The kinds of pauses before a node runs."""
 
 REVIEWS = ("requires_output_review", "requires_iteration_review")
@@ -60,6 +69,8 @@ TOOLS = "requires_executor_input"
 
 KEPT_KEYS = 32
 """How many idempotency keys of decisions a state keeps; the store has the others."""
+
+_KINDS = (*FLAGS, SIGNAL, "requires_error_decision")
 
 Event = Mapping[str, Any]
 
@@ -118,6 +129,15 @@ class Resolution:
 
 
 @dataclass(slots=True)
+class Signal:
+    """A signal that nothing has taken yet: what came with it, and who sent it."""
+
+    id: str
+    payload: JsonValue
+    by: str
+
+
+@dataclass(slots=True)
 class SessionPatch:
     """A step's change of the state of its session, and the index of the event that it came with."""
 
@@ -159,7 +179,9 @@ class RunState:
     state since then, which are saved before the run pauses or ends. `errors` are those that aren't in the store yet: a
     snapshot has none, because they are written with it. `changed_at` is the time of the latest event that changed it.
     `origin` is where a run begins that repeats another from where that failed, until it is there:
-    `{state, data, input?}`. Times are in milliseconds.
+    `{state, data, input?}`. `signals` are those that nothing has taken yet, by topic, in the order in which they came;
+    `signal_ids` are the ids of all that were sent with an idempotency key, each with its fingerprint. Times are in
+    milliseconds.
     """
 
     run_id: str
@@ -192,11 +214,13 @@ class RunState:
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
     origin: JsonObject | None = None
+    signals: dict[str, list[Signal]] = field(default_factory=dict)
+    signal_ids: dict[str, str] = field(default_factory=dict)
     errors: Annotated[list[RunError], Field(exclude=True)] = field(default_factory=list, compare=False)
 
     def decided_at(self, step_id: str) -> int:
         """The index of the latest decision on a step; 0 if there is none."""
-        decided = (self.resolved.get(resolution_key(step_id, kind)) for kind in (*FLAGS, "requires_error_decision"))
+        decided = (self.resolved.get(resolution_key(step_id, kind)) for kind in _KINDS)
         return max((each.index for each in decided if each is not None), default=0)
 
 
