@@ -276,8 +276,9 @@ class Driver:
         """Have the application notified of pauses, which are recorded before they are in the log."""
         if self._outbox is None or self.state.requirements.keys() <= self._announced:
             return
-        new = sorted(self.state.requirements.keys() - self._announced)
-        while not await self._is_noted(self._outbox, new):  # noqa: ASYNC110 - nothing tells when it is back
+        of_people = {id_ for id_, each in self.state.requirements.items() if each.asks_people}
+        new = sorted(of_people - self._announced)
+        while new and not await self._is_noted(self._outbox, new):  # noqa: ASYNC110 - nothing tells when it is back
             await asyncio.sleep(AWAY_SECONDS)  # running work goes on meanwhile
         self._announced.update(self.state.requirements)
         self._untold = True

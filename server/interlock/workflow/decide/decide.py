@@ -41,7 +41,7 @@ from interlock.workflow.run.signals import matches, topic_of
 from interlock.workflow.run.state import TIMEOUT, TOOLS, Requirement, Resolution, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_CLIENT_DEPTH
-from interlock_protocol.requirements import SIGNAL, EchoedErrorRequirement
+from interlock_protocol.requirements import EchoedErrorRequirement
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 from interlock_protocol.values import NotWire, encoded
 
@@ -108,7 +108,7 @@ def decide(
                 run_id=state.run_id,
             )
         given = meant_by(requirement, _carried(state, given_in(each)))
-        if given and requirement.kind == SIGNAL:
+        if given and not requirement.asks_people:
             raise _for_a_signal(state, requirement)
         if not given or _is_given_again(state, requirement, given, given_to):
             continue
@@ -514,6 +514,6 @@ def finished(state: RunState) -> Refusal:
 def _nothing_asked(state: RunState) -> Refusal:
     if state.status.is_final:
         return finished(state)
-    if any(each.kind != SIGNAL for each in state.requirements.values()):
+    if any(each.asks_people for each in state.requirements.values()):
         return _invalid(state, "step_requirements", "The run waits for a decision; send its requirement with it.")
     return Refusal(ErrorCode.RUN_NOT_PAUSED, "The run waits for nobody; wait for its next pause.", run_id=state.run_id)

@@ -114,7 +114,7 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
             opens.append(event["requirement_id"])
         elif event["event"] == "StepsWithdrawn":
             withdraws += event["requirement_ids"]
-        elif takes_signal(event):
+        elif event["event"] == "StepContinued" and takes_signal(event):
             withdraws.append(event["requirement_id"])
         elif event["event"] == "WorkflowRunOutput":
             status = RunStatus(event["status"])

@@ -93,6 +93,11 @@ class Requirement:
     policy: Policy = "all"
 
     @property
+    def asks_people(self) -> bool:
+        """Return True if people decide it: not if it waits for a signal alone."""
+        return self.kind != SIGNAL
+
+    @property
     def waiting_ids(self) -> list[str]:
         """The ids under which it can be decided now: its own, or those of its open parts."""
         return open_parts(self.parts) if self.parts else [self.id]
