@@ -33,6 +33,7 @@ class Code(StrEnum):
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    RUN_NOT_FOUND = "run_not_found"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
     VERSION_NOT_FOUND = "version_not_found"
     INSTANCE_NOT_FOUND = "instance_not_found"
@@ -48,6 +49,7 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
+    RUN_FINISHED = "run_finished"
     VERSION_IN_USE = "version_in_use"
     FILE_IN_USE = "file_in_use"
     CONCURRENT_MODIFICATION = "concurrent_modification"
@@ -56,6 +58,7 @@ class Code(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     RATE_LIMITED = "rate_limited"
+    SIGNALS_FULL = "signals_full"
     NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"
     INTERNAL_ERROR = "internal_error"
     SCRIPT_ERROR = "script_error"
@@ -82,6 +85,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.UNAUTHORIZED: 401,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
+    Code.RUN_NOT_FOUND: 404,
     Code.WORKFLOW_NOT_FOUND: 404,
     Code.VERSION_NOT_FOUND: 404,
     Code.INSTANCE_NOT_FOUND: 404,
@@ -97,6 +101,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
+    Code.RUN_FINISHED: 409,
     Code.VERSION_IN_USE: 409,
     Code.FILE_IN_USE: 409,
     Code.CONCURRENT_MODIFICATION: 409,
@@ -105,6 +110,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,
     Code.RATE_LIMITED: 429,
+    Code.SIGNALS_FULL: 429,
     Code.NAMESPACE_QUOTA_EXCEEDED: 429,
     Code.INTERNAL_ERROR: 500,
     Code.SCRIPT_ERROR: 500,
@@ -134,6 +140,7 @@ _CODE_OF: Final[Mapping[ErrorCode, Code]] = {
     ErrorCode.CONFLICT: Code.CONCURRENT_MODIFICATION,
     ErrorCode.BUSINESS_KEY_TAKEN: Code.BUSINESS_KEY_TAKEN,
     ErrorCode.NAMESPACE_QUOTA_EXCEEDED: Code.NAMESPACE_QUOTA_EXCEEDED,
+    ErrorCode.SIGNALS_FULL: Code.SIGNALS_FULL,
     ErrorCode.UNAVAILABLE: Code.UNAVAILABLE,
     ErrorCode.INTERNAL: Code.INTERNAL_ERROR,
 }
