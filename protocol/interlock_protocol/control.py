@@ -186,9 +186,17 @@ def runs_listed(
     )
 
 
-def ack(action: str, request_id: str, *, run_id: str | None = None, session_id: str | None = None) -> dict[str, Any]:
+def ack(
+    action: str,
+    request_id: str,
+    *,
+    run_id: str | None = None,
+    session_id: str | None = None,
+    signal_id: str | None = None,
+) -> dict[str, Any]:
     """An action with a `request_id` was accepted durably."""
-    return _without_nulls(event="ack", action=action, request_id=request_id, run_id=run_id, session_id=session_id)
+    of_run = {"run_id": run_id, "session_id": session_id, "signal_id": signal_id}
+    return _without_nulls(event="ack", action=action, request_id=request_id, **of_run)
 
 
 def pong(request_id: str | None = None) -> dict[str, Any]:

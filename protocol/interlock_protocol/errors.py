@@ -37,6 +37,7 @@ class ErrorCode(StrEnum):
     CONFLICT = "conflict"
     BUSINESS_KEY_TAKEN = "business_key_taken"
     NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"
+    SIGNALS_FULL = "signals_full"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 
@@ -50,7 +51,7 @@ class AuthErrorCode(StrEnum):
     AUTH_REQUIRED = "auth_required"
 
 
-RETRYABLE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMITED})
+RETRYABLE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMITED, ErrorCode.SIGNALS_FULL})
 
 
 class InterlockError(Exception):

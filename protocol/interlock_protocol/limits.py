@@ -55,6 +55,12 @@ MAX_FEEDBACK_BYTES: Final = 64 * KIB
 MAX_EDITED_OUTPUT_BYTES: Final = 256 * KIB
 MAX_STEP_INPUT_BYTES: Final = 4 * KIB
 
+MAX_SIGNAL_BYTES: Final = 256 * KIB
+"""The largest payload of a signal, as JSON."""
+
+MAX_SIGNALS: Final = 100
+"""How many signals of one topic a run keeps that nothing in it has taken yet."""
+
 MAX_OUTPUT_BYTES: Final = 32 * MIB
 """The largest output of a step, as JSON; also of a session's state, and of a custom event's data."""
 

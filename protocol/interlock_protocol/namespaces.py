@@ -20,6 +20,8 @@ DEFAULT_ACCOUNT: Final = "default"
 
 ACCOUNT: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 NAMESPACE: Final = r"^[A-Za-z0-9_.:-]{1,128}$"
+TOPIC: Final = NAMESPACE
+"""What signals are called."""
 
 _LONGEST: Final = 123
 """What a namespace has room for behind `user_`."""
@@ -46,6 +48,11 @@ def check_namespace(text: str) -> str:
     if re.fullmatch(NAMESPACE, text) is None:
         raise UnusableName("A namespace's name has 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`.")
     return text
+
+
+def is_topic(text: str) -> bool:
+    """Return True if a signal can be called so: 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`."""
+    return re.fullmatch(TOPIC, text) is not None
 
 
 @lru_cache(maxsize=4096)

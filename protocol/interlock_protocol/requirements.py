@@ -48,6 +48,10 @@ FLAGS = (
 """Every `requires_*` flag of a requirement; a requirement has exactly one that is true."""
 
 
+SIGNAL = "requires_signal"
+"""The flag of what waits for a signal alone, which nobody decides. It is on the wire only where it is true."""
+
+
 class Tolerant(BaseModel):
     """A reader of what the other side wrote: fields it doesn't know are ignored."""
 
@@ -155,7 +159,7 @@ class ExecutorRequirement(Tolerant):
 
 
 class StepRequirement(Tolerant):
-    """One thing that a run waits for; every field of it is the server's."""
+    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it."""
 
     always: ClassVar[frozenset[str]] = frozenset(FLAGS)
 
@@ -172,6 +176,8 @@ class StepRequirement(Tolerant):
     requires_output_review: bool = False
     requires_iteration_review: bool = False
     requires_executor_input: bool = False
+    requires_signal: bool | None = None
+    topic: str | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None
@@ -206,7 +212,7 @@ class StepRequirement(Tolerant):
     @property
     def kind(self) -> str:
         """The name of the one flag that is true, e.g. `requires_confirmation`."""
-        return next(flag for flag in FLAGS if getattr(self, flag))
+        return next(flag for flag in (*FLAGS, SIGNAL) if getattr(self, flag))
 
 
 class ErrorRequirement(Tolerant):

@@ -86,6 +86,8 @@ class StepRequirement(TypedDict):
     requires_output_review: bool
     requires_iteration_review: bool
     requires_executor_input: bool
+    requires_signal: NotRequired[bool]
+    topic: NotRequired[str]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -214,6 +216,8 @@ class RouterPaused(StepEvent):
     requires_iteration_review: NotRequired[bool]
     requires_executor_input: NotRequired[bool]
     requires_error_decision: NotRequired[bool]
+    requires_signal: NotRequired[bool]
+    topic: NotRequired[str]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -253,6 +257,8 @@ class StepOutputReview(StepEvent):
     requires_iteration_review: NotRequired[bool]
     requires_executor_input: NotRequired[bool]
     requires_error_decision: NotRequired[bool]
+    requires_signal: NotRequired[bool]
+    topic: NotRequired[str]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -284,6 +290,8 @@ class StepPaused(StepEvent):
     requires_iteration_review: bool
     requires_executor_input: bool
     requires_error_decision: NotRequired[bool]
+    requires_signal: NotRequired[bool]
+    topic: NotRequired[str]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -485,6 +493,15 @@ class WorkflowRecovered(RunEvent):
     from_event_index: int
 
 
+class SignalReceived(RunEvent):
+    event: Literal["SignalReceived"]
+    signal_id: str
+    topic: str
+    payload: NotRequired[JsonValue]
+    sent_by: str
+    resumes: NotRequired[bool]
+
+
 class CustomEvent(StepEvent):
     event: Literal["CustomEvent"]
     name: str
@@ -550,6 +567,7 @@ Event: TypeAlias = (
     | ToolCallCompleted
     | ToolCallError
     | WorkflowRecovered
+    | SignalReceived
     | CustomEvent
     | WorkflowCompleted
     | WorkflowCancelled

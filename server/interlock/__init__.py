@@ -19,7 +19,16 @@ from interlock.workflow.declare.forms import UserInputField
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
 from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
 from interlock.workflow.declare.nodes import Step, Workflow
-from interlock.workflow.declare.reviews import Ask, Choose, Confirm, ErrorReview, HumanReview, Review, ToolReview
+from interlock.workflow.declare.reviews import (
+    Ask,
+    Choose,
+    Confirm,
+    ErrorReview,
+    HumanReview,
+    Review,
+    Signal,
+    ToolReview,
+)
 
 if TYPE_CHECKING:
     from interlock.app import create_app
@@ -49,6 +58,7 @@ __all__ = [
     "Review",
     "Router",
     "ScriptLogic",
+    "Signal",
     "State",
     "Step",
     "StepInput",

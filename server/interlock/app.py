@@ -53,6 +53,7 @@ from interlock.http.methods import Heads
 from interlock.http.metrics import Metrics
 from interlock.http.openapi import describe
 from interlock.http.operations import make_operations_router
+from interlock.http.projects.app import projects_route
 from interlock.http.readiness import Readiness
 from interlock.http.reference import reference_routes
 from interlock.http.runs import make_runs_router
@@ -375,6 +376,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     app.router.routes.append(
         v1_route(interlock.services, interlock.streams, interlock.counters, interlock.settings.public_url)
     )
+    app.router.routes.append(projects_route(interlock.services, interlock.counters, interlock.settings.public_url))
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
         app.router.routes.extend(app_session_routes(interlock.services, interlock.settings))

@@ -48,7 +48,7 @@ from interlock_client.pauses import Decision, Pause, Send, failed, required
 from interlock_client.tools import tools_in
 from interlock_protocol.codec import JSON
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal, StartWorkflow
 from interlock_protocol.requirements import (
     EchoedErrorRequirement,
     EchoedRequirement,
@@ -261,6 +261,18 @@ class Run:
         message = CancelWorkflow(workflow_id=state.workflow_id, run_id=state.run_id, reason=reason)
         await self._server.engine.cancel_run(self._user, message)
         await self._followed.caught_up(self._server.engine.log)
+
+    async def signal(self, topic: str, payload: JsonValue = None, *, idempotency_key: str | None = None) -> str:
+        """Send a signal to the run, as this user, and return its id.
+
+        Raises:
+            Refusal: the run has ended, this user may not, or another reason in `docs/signals.md`.
+        """
+        run_id = self._followed.state.run_id
+        message = SendSignal(run_id=run_id, topic=topic, payload=payload, idempotency_key=idempotency_key)
+        accepted = await self._server.engine.signal(self._user, message)
+        await self._followed.caught_up(self._server.engine.log)
+        return accepted.signal_id or ""
 
     async def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
         """Move the server's clock forward. On return, every timeout that is due by then, in any of its runs, has fired.

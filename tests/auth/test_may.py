@@ -94,6 +94,10 @@ read_files        | xdrf.a
 """
 
 
+ALIKE = {Verb.SIGNAL: Verb.CANCEL}
+"""Verbs that whoever may do the other one may do: to send a run signals is no smaller thing than to end it."""
+
+
 def read_matrix() -> dict[tuple[str, Verb], frozenset[str]]:
     header, *rows = ([cell.strip() for cell in line.split("|")] for line in MATRIX.strip("\n").splitlines())
     anywhere = [[cell.strip() for cell in line.split("|")] for line in ANYWHERE.strip("\n").splitlines()]
@@ -105,6 +109,7 @@ def read_matrix() -> dict[tuple[str, Verb], frozenset[str]]:
 
 
 EXPECTED = read_matrix()
+EXPECTED |= {(situation, verb): EXPECTED[situation, other] for situation in SITUATIONS for verb, other in ALIKE.items()}
 SIZES = range(len(ALL_SCOPES) + 1)
 SCOPE_SETS = [frozenset(chosen) for size in SIZES for chosen in combinations(sorted(ALL_SCOPES), size)]
 

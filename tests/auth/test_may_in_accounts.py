@@ -105,7 +105,7 @@ def expected(verb: Verb, case: Case) -> bool:
     if verb is Verb.READ:
         as_owner = is_its_own and (can("workflows:execute") or can("workflows:read"))
         return as_owner or (is_named and (can("workflows:decide") or can("workflows:read")))
-    if verb is Verb.CANCEL:
+    if verb in (Verb.CANCEL, Verb.SIGNAL):
         return is_its_own and can("workflows:execute")
     if verb is Verb.DECIDE:
         as_owner = is_its_own and (case.named == "nobody" or is_named) and can("workflows:execute")

@@ -13,7 +13,7 @@ from tests.support.talk import http
 
 from interlock import create_app
 from interlock.http.errors import STATUS_OF
-from interlock.http.openapi import DOCUMENT, DOCUMENT_V1, main, whole
+from interlock.http.openapi import DOCUMENT, DOCUMENT_PROJECTS, DOCUMENT_V1, main, whole
 from interlock.settings import Settings
 from interlock_protocol.errors import ErrorCode
 from interlock_protocol.schema import json_schema
@@ -33,9 +33,9 @@ def test_document_is_current() -> None:
 def test_check_names_what_is_stale_and_writing_makes_it_current(tmp_path: Path) -> None:
     said: list[str] = []
     assert main(["--check", "--root", str(tmp_path)], say=said.append) == 1
-    assert said == [f"not current: {each}\n" for each in (DOCUMENT, DOCUMENT_V1)]
+    assert said == [f"not current: {each}\n" for each in (DOCUMENT, DOCUMENT_V1, DOCUMENT_PROJECTS)]
     assert main(["--root", str(tmp_path)], say=said.append) == 0
-    for each in (DOCUMENT, DOCUMENT_V1):
+    for each in (DOCUMENT, DOCUMENT_V1, DOCUMENT_PROJECTS):
         assert (tmp_path / each).read_text("utf-8") == (ROOT / each).read_text("utf-8")
 
 

@@ -35,6 +35,7 @@ PUBLIC = [
     "Refusal",
     "RunEvent",
     "RunStatus",
+    "SendSignal",
     "ServerConnection",
     "ServerMessage",
     "ServerState",

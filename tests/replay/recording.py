@@ -84,7 +84,13 @@ def facts_of(state: RunState) -> dict[str, Any]:
         "next_timer": next_timer(state),
         "steps_completed": state.steps_completed,
         "steps": dict(_steps(state.nodes, ())),
+        **({"signals": _signals(state)} if state.signals or state.signal_ids else {}),
     }
+
+
+def _signals(state: RunState) -> dict[str, Any]:
+    kept = {topic: [[each.id, each.payload, each.by] for each in signals] for topic, signals in state.signals.items()}
+    return {"kept": kept, "ids": state.signal_ids}
 
 
 def _steps(nodes: dict[str, NodeState], prefix: tuple[PathPart, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -95,6 +101,7 @@ def _steps(nodes: dict[str, NodeState], prefix: tuple[PathPart, ...]) -> Iterato
             "content": node.output.content,
             "feedback": node.verdict.feedback,
             "user_input": node.form.user_input,
+            "signal": list(node.form.signal) or None,
         }
         told.update((key, value) for key, value in came_to.items() if value is not None)
         yield "/".join(map(str, path)), told

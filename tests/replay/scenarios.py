@@ -20,12 +20,14 @@ from interlock import (
     CustomEvent,
     ErrorReview,
     Halting,
+    Handler,
     Loop,
     Machine,
     Parallel,
     Race,
     Review,
     Router,
+    Signal,
     State,
     Step,
     StepInput,
@@ -401,6 +403,73 @@ async def machine_that_waits(run: Run) -> None:
     """A state machine that waits an hour."""
     await run.until("StepStarted", step="cool_off")
     await run.advance(hours=2)
+    await run.completed()
+
+
+def signalled(given: StepInput) -> Any:
+    return {"signal": given.signal}
+
+
+@scenario(
+    Step("asked", echo, human_review=Confirm("Go?")),
+    Parallel(
+        "all",
+        [
+            Step("left", signalled, human_review=Signal("paid")),
+            Step("right", signalled, human_review=[Signal("paid"), Confirm("Right?")]),
+            Step("never", signalled, human_review=Signal("other", timeout=60, on_timeout="approve")),
+        ],
+    ),
+    Loop("loop", [Step("each", signalled, human_review=Signal("next"))], max_iterations=2),
+)
+async def signals(run: Run) -> None:
+    """Signals that come early, twice with one key, to branches that wait for the same, to a loop, and too late."""
+    await run.paused("asked")
+    for number in range(2):
+        await run.signal("next", number)
+    await run.signal("paid", {"amount": 1}, idempotency_key="one")
+    await (await run.paused("asked")).confirm()
+    await run.until("StepCompleted", step="left")
+    await run.signal("paid", {"amount": 1}, idempotency_key="one")
+    await run.signal("paid", {"amount": 2}, idempotency_key="two")
+    await run.until("StepPaused", step="right", count=2)
+    await (await run.paused("right")).confirm()
+    await run.advance(minutes=2)
+    await run.completed()
+
+
+@scenario(
+    Machine(
+        "machine",
+        {
+            "new": State(
+                halt=Halting(presentation={"type": "message", "title": "Order?", "message": "Go on."}),
+                transitions=[Transition("order")],
+            ),
+            "order": State(
+                halt=Halting(signal="paid", accepts={"properties": {"amount": {"type": "number"}}}),
+                transitions=[Transition("end", {"field": "amount", "operator": "gt", "value": 5}), Transition("order")],
+                on_error=[Handler("again", frozenset({"invalid_input"}))],
+            ),
+            "again": State(
+                halt=Halting(signal="paid", presentation={"type": "message", "title": "Paid?", "message": "Again."}),
+                transitions=[Transition("order")],
+            ),
+            "end": State(is_terminal=True),
+        },
+        initial_state="new",
+    ),
+    message={},
+)
+async def machine_with_signals(run: Run) -> None:
+    """A state machine that halts for signals: one that leads back, one that doesn't fit, a person's answer instead."""
+    asked = await run.paused("new")
+    for payload in ({"amount": 1}, {"amount": "much"}):
+        await run.signal("paid", payload)
+    await asked.submit()
+    await (await run.paused("again")).submit()
+    await run.until("StepPaused", step="order", count=3)
+    await run.signal("paid", {"amount": 6})
     await run.completed()
 
 

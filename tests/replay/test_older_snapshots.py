@@ -12,7 +12,10 @@ from tests.replay.recording import LOGS, facts_of, read
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.state import REDUCER_VERSION, RunState, dump, is_readable, load
 
-OLDER = {2: json.loads((Path(__file__).parent / "snapshots_of_version_2.json").read_text("utf-8"))}
+OLDER = {
+    version: json.loads((Path(__file__).parent / f"snapshots_of_version_{version}.json").read_text("utf-8"))
+    for version in (2, 3)
+}
 """By version, and by the log that they are of: states, and after how many entries of it they were dumped."""
 
 EACH = [

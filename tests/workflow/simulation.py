@@ -38,6 +38,8 @@ from interlock.workflow.program import (
     Program,
     Requirement,
     RunState,
+    Sent,
+    Signal,
     Work,
     dump,
     effects,
@@ -217,6 +219,16 @@ class Simulation:
         for draft in self.program.continued(self.state, decided, resolved_by=TIMEOUT, now=self.clock):
             self.emit(draft)
         return decided
+
+    def signal(
+        self, topic: str, payload: JsonValue = None, *, by: str = WHO, id_: str = "", print_: str | None = None
+    ) -> Sent:
+        """Send a signal; with a fingerprint, under an idempotency key that `id_` stands for."""
+        what = Signal(id_ or f"sig-{len(self.log)}", topic, payload, by, print_)
+        sent = self.program.send(self.state, what, fits=True)
+        for draft in sent.drafts:
+            self.emit(draft)
+        return sent
 
     def answer(self, name: str, **decision: Any) -> Simulation:
         """Decide what the step called `name` waits for, and go on as far as it goes."""

@@ -56,6 +56,7 @@ from interlock_protocol.messages import (
     RunChanged,
     RunListFilter,
     RunsListed,
+    SendSignal,
     ServerMessage,
     StartWorkflow,
     Unfollow,
@@ -69,7 +70,7 @@ logger = logging.getLogger("interlock_client")
 PATIENCE = 1.0
 """How long reading pauses for a full inbox, in seconds."""
 
-_Action: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow | Unfollow | UnfollowRuns
+_Action: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Unfollow | UnfollowRuns
 _Followed: TypeAlias = Run | RunList | Watch
 
 
@@ -364,6 +365,14 @@ class Client:
             idempotency_key=_new_key(),
         )
         await self._call(action)
+
+    async def signal(
+        self, run_id: str, topic: str, payload: JsonValue = None, *, idempotency_key: str | None = None
+    ) -> str:
+        """Sends a signal to a run, followed or not; see `Run.signal`."""
+        key = idempotency_key or _new_key()
+        ack = await self._call(SendSignal(run_id=run_id, topic=topic, payload=payload, idempotency_key=key))
+        return ack.signal_id or ""
 
     async def unfollow(self, run: Run | RunList) -> None:
         if not self._knows(run):

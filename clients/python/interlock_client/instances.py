@@ -24,7 +24,7 @@ from interlock_client.watching import Watch
 from interlock_protocol.types import JsonValue, RunStatus
 
 InstanceStatus: TypeAlias = Literal["running", "halted", "completed", "failed", "cancelled"]
-EventType: TypeAlias = Literal["transition", "step", "halt", "error", "lifecycle"]
+EventType: TypeAlias = Literal["transition", "step", "halt", "signal", "error", "lifecycle"]
 
 ENDED: Final[frozenset[str]] = frozenset({"completed", "failed", "cancelled"})
 _STOPPED: Final[frozenset[str]] = ENDED | {"halted"}

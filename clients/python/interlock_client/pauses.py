@@ -21,6 +21,7 @@ from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import StepError, StepExecutorPaused, StepOutputReview, StepPaused
 from interlock_protocol.requirements import (
     FLAGS,
+    SIGNAL,
     Choice,
     DecidedExecutorRequirement,
     EchoedErrorRequirement,
@@ -39,6 +40,7 @@ Kind: TypeAlias = Literal[
     "iteration_review",
     "executor_input",
     "error_decision",
+    "signal",
 ]
 Decision: TypeAlias = EchoedRequirement | EchoedErrorRequirement
 Send: TypeAlias = Callable[[Decision], Awaitable[None]]
@@ -57,7 +59,8 @@ _REVIEWS: tuple[Kind, ...] = ("output_review", "iteration_review")
 
 @dataclass(frozen=True, kw_only=True)
 class Pause:
-    """What a person is asked, and the methods that answer.
+    """What a person is asked, and the methods that answer. One of the kind `signal` asks nobody: `Run.signal` of its
+    `topic` resolves it.
 
     Attributes:
         requirement: the server's own, whole; None until the `WorkflowRunOutput` of the pause was read, and for errors.
@@ -78,6 +81,7 @@ class Pause:
             message.
         halted_options: the instructions of such a halt that has no presentation, and the transitions to choose from.
         accepts: the JSON Schema of what such a halt takes, if it has no form.
+        topic: the topic of the signals that resolve it; at a halt of a state machine, besides an answer.
         state, thread_id: where in its machine such a halt is.
         halt_id: what names such a halt over HTTP; the same as `id`.
         timeout_at: when a timeout decides, by the server's clock; None when none does.
@@ -105,6 +109,7 @@ class Pause:
     presentation: JsonValue = None
     halted_options: JsonValue = None
     accepts: JsonValue = None
+    topic: str | None = None
     state: str | None = None
     thread_id: str | None = None
     halt_id: str | None = None
@@ -209,6 +214,7 @@ def paused(event: StepPaused, send: Send) -> Pause:
         presentation=event.presentation,
         halted_options=event.halted_options,
         accepts=event.accepts,
+        topic=event.topic,
         state=event.state,
         thread_id=event.thread_id,
         halt_id=event.halt_id,
@@ -251,6 +257,7 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         presentation=requirement.presentation,
         halted_options=requirement.halted_options,
         accepts=requirement.accepts,
+        topic=requirement.topic,
         state=requirement.state,
         thread_id=requirement.thread_id,
         halt_id=requirement.halt_id,
@@ -284,7 +291,7 @@ def failed(requirement: ErrorRequirement, send: Send) -> Pause:
 
 
 def _kind(asked: StepPaused | StepRequirement) -> Kind:
-    flag = next((flag for flag in FLAGS if getattr(asked, flag)), "requires_confirmation")
+    flag = next((flag for flag in (*FLAGS, SIGNAL) if getattr(asked, flag)), "requires_confirmation")
     kind: Kind = flag.removeprefix("requires_")  # type: ignore[assignment]
     return kind
 

@@ -52,6 +52,9 @@ class Owner(Protocol):
     async def cancel(self, run: Run, reason: str | None) -> None:
         """Cancels and waits for the ack."""
 
+    async def signal(self, run_id: str, topic: str, payload: JsonValue, *, idempotency_key: str | None) -> str:
+        """Sends a signal, waits for the ack, and returns its id."""
+
     async def unfollow(self, run: Run) -> None:
         """Stops following and waits for the ack."""
 
@@ -196,6 +199,22 @@ class Run:
     async def cancel(self, reason: str | None = None) -> None:
         """Cancels the run. Returns when that is certain; `WorkflowCancelled` is the event that says so."""
         await self._owner.cancel(self, reason)
+
+    async def signal(self, topic: str, payload: JsonValue = None, *, idempotency_key: str | None = None) -> str:
+        """Sends a signal to the run, and returns its id. Returns when the run is certain to get it: now, or when
+        something in it waits for that topic.
+
+        Args:
+            payload: what comes with it: any JSON value, up to 256 KiB.
+            idempotency_key: for as long as the run is known, the same signal with the same key is sent once.
+
+        Raises:
+            TooLate: the run has ended.
+            Conflict: the key was used for another signal.
+            InvalidDecision: what waits for it can't go on with it.
+            ActionRefused: `signals_full`, and others.
+        """
+        return await self._owner.signal(self.run_id, topic, payload, idempotency_key=idempotency_key)
 
     async def unfollow(self) -> None:
         """Stops following; the run goes on. Iterating ends at once."""

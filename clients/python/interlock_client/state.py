@@ -20,6 +20,7 @@ from interlock_protocol.messages import (
     Gap,
     Replay,
     ServerMessage,
+    SignalReceived,
     StepCompleted,
     StepContinued,
     StepError,
@@ -80,7 +81,7 @@ class RunState:
             self._replace(message)
         elif isinstance(message, StepEvent):
             self._apply_step(message)
-        elif isinstance(message, WorkflowStarted):
+        elif isinstance(message, WorkflowStarted) or (isinstance(message, SignalReceived) and message.resumes):
             self.status = RunStatus.RUNNING
         elif isinstance(message, WorkflowCompleted):
             self._end(RunStatus.COMPLETED)

@@ -125,6 +125,7 @@ class PendingSummary(Tolerant):
     user_input_message: str | None = None
     output_review_message: str | None = None
     error_message: str | None = None
+    topic: str | None = None
     timeout_at: str | None = None
 
 
@@ -180,6 +181,7 @@ class Ack(ServerMessage):
     request_id: str
     run_id: str | None = None
     session_id: str | None = None
+    signal_id: str | None = None
 
 
 class Pong(ServerMessage):

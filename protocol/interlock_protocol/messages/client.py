@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 
 from interlock_protocol.faults import NO_NUL
 from interlock_protocol.limits import MAX_REQUEST_ID
-from interlock_protocol.namespaces import NAMESPACE
+from interlock_protocol.namespaces import NAMESPACE, TOPIC
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
 from interlock_protocol.types import AnyJson, Bounded, RunStatus
 
@@ -23,6 +23,7 @@ from interlock_protocol.types import AnyJson, Bounded, RunStatus
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_NUL)]
 Key = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_NUL)]
 Namespace = Annotated[str, Field(pattern=NAMESPACE)]
+Topic = Annotated[str, Field(pattern=TOPIC)]
 ListName = Annotated[str, Field(min_length=1, max_length=64)]
 
 RUNS_LIST = "runs"
@@ -97,6 +98,18 @@ class CancelWorkflow(ClientMessage):
     idempotency_key: Key | None = None
 
 
+class SendSignal(ClientMessage):
+    """Sends a signal to a run, which takes it when something in it waits for one of that topic."""
+
+    nulls: ClassVar[frozenset[str]] = frozenset({"payload"})
+
+    action: Literal["signal"] = "signal"
+    run_id: Name
+    topic: Topic
+    payload: AnyJson = None
+    idempotency_key: Key | None = None
+
+
 class Unfollow(ClientMessage):
     """Stops following a run, which goes on."""
 
@@ -143,6 +156,7 @@ AnyClientMessage = (
     | ContinueWorkflow
     | Reconnect
     | CancelWorkflow
+    | SendSignal
     | Unfollow
     | FollowRuns
     | UnfollowRuns
@@ -157,6 +171,7 @@ CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
         ContinueWorkflow,
         Reconnect,
         CancelWorkflow,
+        SendSignal,
         Unfollow,
         FollowRuns,
         UnfollowRuns,

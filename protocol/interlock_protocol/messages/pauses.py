@@ -22,7 +22,8 @@ from interlock_protocol.types import JsonValue, OnReject, OnTimeout, Open, PathP
 
 
 class PauseEvent(StepEvent):
-    """What the events of a pause say of its requirement. Exactly one of the flags is true."""
+    """What the events of a pause say of its requirement. Exactly one of the flags is true. Where there is a `topic`, a
+    signal of that topic resolves it."""
 
     requirement_id: str
     requires_confirmation: bool | None = None
@@ -32,6 +33,8 @@ class PauseEvent(StepEvent):
     requires_iteration_review: bool | None = None
     requires_executor_input: bool | None = None
     requires_error_decision: bool | None = None
+    requires_signal: bool | None = None
+    topic: str | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None
@@ -79,7 +82,7 @@ class StepOutputReview(PauseEvent):
 
 
 class StepPaused(PauseEvent):
-    """The step waits for a person."""
+    """The step waits for a person, or for a signal."""
 
     event: Literal["StepPaused"] = "StepPaused"
     requires_confirmation: bool = False

@@ -289,6 +289,20 @@ class WorkflowRecovered(RunEvent):
     from_event_index: int
 
 
+class SignalReceived(RunEvent):
+    """Somebody sent a signal. What waits for its topic takes it: then a `StepContinued` has its `signal_id`.
+
+    `resumes` is true if the run goes on with it, where it had paused.
+    """
+
+    event: Literal["SignalReceived"] = "SignalReceived"
+    signal_id: str
+    topic: str
+    payload: JsonValue = None
+    sent_by: str
+    resumes: bool | None = None
+
+
 class CustomEvent(StepEvent):
     """What a step emits itself."""
 
@@ -364,6 +378,7 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         ToolCallCompleted,
         ToolCallError,
         WorkflowRecovered,
+        SignalReceived,
         CustomEvent,
         WorkflowCompleted,
         WorkflowCancelled,

@@ -29,6 +29,8 @@ class Verb(StrEnum):
     READ = "read"
     DECIDE = "decide"
     CANCEL = "cancel"
+    SIGNAL = "signal"
+    """Send signals to the run."""
     ACT_FOR = "act_for"
     """Give another user's `user_id` in a message."""
     OPERATE = "operate"
@@ -98,6 +100,11 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
         }
     ),
     Verb.CANCEL: frozenset(
+        {
+            (EXECUTE, Standing.OWNER),
+        }
+    ),
+    Verb.SIGNAL: frozenset(
         {
             (EXECUTE, Standing.OWNER),
         }

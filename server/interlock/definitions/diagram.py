@@ -115,7 +115,7 @@ class _Drawing:
         state = self.states[name]
         type_ = state.get("type")
         mark = _MARKS.get(type_, "") if isinstance(type_, str) else ""
-        head = f'{indent}state "{mark}{_named(name)}{_join_of(state)}" as {self.ids[name]}'
+        head = f'{indent}state "{mark}{_named(name)}{_signal_of(state)}{_join_of(state)}" as {self.ids[name]}'
         threads = self._threads_of(state)
         if not threads:
             yield head
@@ -140,6 +140,11 @@ def _arrow(indent: str, before: str, after: str, label: str) -> str:
 def _join_of(state: JsonObject) -> str:
     join = state.get("join")
     return f", join {join}" if state.get("type") == "parallel" and join in ("any", "none") else ""
+
+
+def _signal_of(state: JsonObject) -> str:
+    topic = state.get("signal")
+    return f" ⚡ {_escaped(topic)}" if state.get("type") == "halting" and isinstance(topic, str) else ""
 
 
 # ── Texts ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -132,6 +132,7 @@ def _halting(name: str, state: Declared) -> Halting:
         assignees=state.get("assignees"),
         timeout=state.get("timeout"),
         on_timeout=None if on_timeout is None else _target(on_timeout),
+        signal=state.get("signal"),
     )
 
 

@@ -29,6 +29,7 @@ def run_edges() -> list[Edge]:
             for before in _before(event, after)
             if before is not after
         ),
+        (RunStatus.PAUSED.value, RunStatus.RUNNING.value, "SignalReceived"),
         (RunStatus.RUNNING.value, RunStatus.PAUSED.value, "WorkflowRunOutput"),
     ]
 

@@ -23,6 +23,7 @@ from interlock.engine.commands.decide import continue_run
 from interlock.engine.commands.definition import ask_about_definition
 from interlock.engine.commands.expire import expire
 from interlock.engine.commands.runs import Runs
+from interlock.engine.commands.signal import signal_run
 from interlock.engine.commands.start import Origin, start
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
@@ -36,7 +37,7 @@ from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
 from interlock.workflow.program import FOR_GOOD, Lifetimes, RunState, next_timer
-from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal, StartWorkflow
 
 __all__ = ["Accepted", "Engine", "Origin"]
 
@@ -181,6 +182,10 @@ class Engine:
         """End a run as CANCELLED; a run that is already cancelled stays as it is. For the refusals see
         `commands.cancel`."""
         return await self._context.in_full(cancel_run(self._context, principal, message))
+
+    async def signal(self, principal: Principal, message: SendSignal) -> Accepted:
+        """Send a signal to a run, durably. For the refusals see `commands.signal`."""
+        return await self._context.in_full(signal_run(self._context, principal, message))
 
     def clock_moved(self) -> None:
         """Tell everything that waits for a time that a test has moved the clock."""

@@ -29,6 +29,7 @@ from interlock.store.ports.waiting import Waiting, WaitingFilter
 from interlock_protocol import control
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowRuns
+from interlock_protocol.requirements import SIGNAL
 from interlock_protocol.types import FINAL_STATUSES, RunStatus
 
 MAX_LISTS = 8
@@ -294,7 +295,8 @@ class FollowedList:
 
     def _waits(self, run: ListedRun) -> bool:
         """Return True if the run waits for a decision that this user may make."""
-        asked = (_Asked(each.get("assignees")) for each in run.pending)  # type: ignore[arg-type]  # as rows have it
+        people = (each for each in run.pending if each.get("kind") != SIGNAL)
+        asked = (_Asked(each.get("assignees")) for each in people)  # type: ignore[arg-type]  # as rows have it
         return any(may(self.principal, Verb.DECIDE, run, each) for each in asked)
 
     def _may_have_matched(self, run: ListedRun) -> bool:

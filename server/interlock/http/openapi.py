@@ -1,6 +1,6 @@
 """The OpenAPI document of the routes, with the protocol's own schemas.
 
-    python -m interlock.http.openapi            writes docs/openapi.json and docs/openapi-v1.json, unless current
+    python -m interlock.http.openapi            writes docs/openapi.json and two beside it, unless current
     python -m interlock.http.openapi --check    changes nothing; exits with 1 where one isn't current
 
 Laws:
@@ -24,6 +24,7 @@ from interlock.http.api import make_router
 from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
 from interlock.http.login import BODIES, OPEN, make_login_router
 from interlock.http.operations import make_operations_router
+from interlock.http.projects import app as projects
 from interlock.http.runs import make_runs_router
 from interlock.http.shapes import FORMS, SCHEMAS, STREAMED_EVENT, may_be_left_out
 from interlock.http.sse import Streams
@@ -36,6 +37,7 @@ from interlock_protocol.types import PROTOCOL_VERSION
 
 DOCUMENT = Path("docs/openapi.json")
 DOCUMENT_V1 = Path("docs/openapi-v1.json")
+DOCUMENT_PROJECTS = Path("docs/openapi-projects.json")
 
 ABOUT = """Start, decide, cancel and follow runs of workflows over HTTP; the same objects travel on the WebSocket at
 /workflows/ws, which asyncapi.json describes. A refusal is an `error` object with an HTTP status."""
@@ -173,7 +175,8 @@ def _no_services() -> Any:
 
 def documents(root: Path) -> dict[Path, str]:
     """Every generated file of the checkout at `root`, with its expected content."""
-    return {root / DOCUMENT: json_text(whole()), root / DOCUMENT_V1: json_text(v1.whole())}
+    made = {DOCUMENT: whole(), DOCUMENT_V1: v1.whole(), DOCUMENT_PROJECTS: projects.whole()}
+    return {root / path: json_text(described) for path, described in made.items()}
 
 
 def main(arguments: list[str] | None = None, *, say: Callable[[str], object] = sys.stdout.write) -> int:

@@ -29,6 +29,7 @@ from interlock_protocol.messages import (
     FollowRuns,
     Ping,
     Reconnect,
+    SendSignal,
     StartWorkflow,
     Unfollow,
     UnfollowRuns,
@@ -105,6 +106,11 @@ async def cancel(peer: Peer, message: CancelWorkflow) -> None:
         _ack(peer, message, await peer.engine.cancel_run(peer.who, message))
 
 
+async def signal(peer: Peer, message: SendSignal) -> None:
+    with _holding(peer, peer.followers.get(message.run_id)):
+        _ack(peer, message, await peer.engine.signal(peer.who, message))
+
+
 async def reconnect(peer: Peer, message: Reconnect) -> None:
     """Move the cursor to where the client left off, and announce what follows."""
     facts = await resumable(peer.engine, peer.who, message)
@@ -142,8 +148,12 @@ async def unfollow_runs(peer: Peer, message: UnfollowRuns) -> None:
 
 def _ack(peer: Peer, message: AnyClientMessage, accepted: Accepted | None = None) -> None:
     if message.request_id is not None:
-        of_run = {} if accepted is None else {"run_id": accepted.run_id, "session_id": accepted.session_id}
+        of_run = {} if accepted is None else _named(accepted)
         peer.say(control.ack(message.action, message.request_id, **of_run))
+
+
+def _named(accepted: Accepted) -> dict[str, str | None]:
+    return {"run_id": accepted.run_id, "session_id": accepted.session_id, "signal_id": accepted.signal_id}
 
 
 def _follow(peer: Peer, follower: Follower, first: int) -> None:
@@ -174,6 +184,7 @@ ACTIONS: Final[dict[type[AnyClientMessage], Handler]] = {
     ContinueWorkflow: continue_,
     Reconnect: reconnect,
     CancelWorkflow: cancel,
+    SendSignal: signal,
     Unfollow: unfollow,
     FollowRuns: follow_runs,
     UnfollowRuns: unfollow_runs,

@@ -108,11 +108,13 @@ class ImpossibleEventError(AssertionError):
 @dataclass(frozen=True, slots=True)
 class Form:
     """The values that a person filled in for it. `sealed` are the secrets among them, until the step has ended;
-    `inputs` counts how often new input was given after an error."""
+    `inputs` counts how often new input was given after an error. `signal` has what came with the signal that it waited
+    for, once that is there."""
 
     user_input: JsonObject | None = None
     sealed: Mapping[str, str] = field(default_factory=dict)
     inputs: int = 0
+    signal: tuple[JsonValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

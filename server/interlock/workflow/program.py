@@ -36,6 +36,7 @@ from interlock.workflow.decide.asked_again import asked_again
 from interlock.workflow.decide.decide import Decided, MayDecide
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.decide.merge import refused as wrong_answer
+from interlock.workflow.decide.signal import Sent, Signal, send
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Step, Workflow
@@ -102,8 +103,10 @@ __all__ = [
     "RunError",
     "RunState",
     "Script",
+    "Sent",
     "Session",
     "SessionRead",
+    "Signal",
     "StepInput",
     "ThreadEnd",
     "UnreadableRun",
@@ -291,6 +294,17 @@ class Program:
         """The events of these decisions, one each, in order; and the run's end, if that was decided."""
         drafts = decisions.continued(self.workflow, state, decided, resolved_by=resolved_by, now=now)
         return drafts + decisions.ended_with(self.workflow, state, decided, resolved_by)
+
+    def send(self, state: RunState, signal: Signal, *, fits: bool) -> Sent:
+        """The effect of a signal; none if it was here before.
+
+        Args:
+            fits: whether the run can go on under this definition.
+
+        Raises:
+            Refusal: it isn't taken: see `decide.signal.send`.
+        """
+        return send(self.workflow, state, signal, fits=fits)
 
     def asked_again(self, state: RunState, event: dict[str, Any], index: int) -> Requirement | None:
         """What the decision in `event`, at `index` of the log, was about; None if nothing asks that any more."""

@@ -109,4 +109,20 @@ slowly = machine(
 )
 at_once = machine("at_once", "work", {"work": State(slow, [Transition("end")]), "end": END})
 
-machines = [purchase, chosen, threads, failing, broken, slowly, at_once]
+signalled = machine(
+    "signalled",
+    "waits",
+    {
+        "waits": State(
+            halt=Halting(signal="paid", accepts={"type": "object", "properties": {"amount": {"type": "number"}}}),
+            transitions=[Transition("asks", {"field": "amount", "operator": "gt", "value": 0})],
+        ),
+        "asks": State(
+            halt=Halting(signal="paid", presentation={"type": "message", "title": "Paid?", "message": "Go on."}),
+            transitions=[Transition("end")],
+        ),
+        "end": END,
+    },
+)
+
+machines = [purchase, chosen, threads, failing, broken, slowly, at_once, signalled]

@@ -36,6 +36,7 @@ from interlock.workflow.declare.data_paths import parts_of
 from interlock.workflow.declare.reviews import MAX_TIMEOUT
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_LIST, MAX_NAME
+from interlock_protocol.namespaces import is_topic
 
 MAX_TRANSITIONS = 20
 MAX_THREADS = 10
@@ -198,6 +199,12 @@ def _assignee(value: object, at: str, context: Context) -> Iterator[Fault]:
         yield Fault(at, "An assignee has no control characters; write the id of a user, or group:NAME.")
 
 
+def _topic(value: object, at: str, context: Context) -> Iterator[Fault]:
+    if not isinstance(value, str) or not is_topic(value):
+        sentence = "A signal's topic has 1 to 128 letters and digits of ASCII, _ . : and -, and no templates."
+        yield Fault(at, sentence)
+
+
 def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
     yield from _needs_transitions(state, at)
     yield from _of_responses(state, at)
@@ -207,7 +214,15 @@ def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator
         yield Fault(
             inside(at, "halting_instructions"), "A halt has a presentation or halting instructions; keep one of them."
         )
-    if state.get("transition_mode") == "selection":
+    is_asked = any(state.get(each) is not None for each in ("presentation", "halting_instructions"))
+    selects = state.get("transition_mode") == "selection"
+    if state.get("signal") is not None and state.get("assignees") is not None and not (is_asked or selects):
+        yield Fault(
+            inside(at, "assignees"),
+            "Nobody is asked here, for only a signal leads on; leave this out, or add a presentation.",
+            is_warning=True,
+        )
+    if selects:
         yield from _of_selection(state, at)
     else:
         yield from _of_conditions(state, at)
@@ -363,6 +378,7 @@ TYPES: dict[str, Table] = {
         "timeout": Field(number(least=0, most=MAX_TIMEOUT, above=True, unit=_SECONDS)),
         "on_timeout": _ON_TIMEOUT,
         "accepts": Field(of_objects),
+        "signal": Field(_topic),
     },
     "terminal": {**_COMMON, "transitions": Field(anything)},
     "parallel": {

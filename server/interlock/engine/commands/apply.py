@@ -36,12 +36,14 @@ RACES = 5
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A durable action. `first_index` is the index of its first event; None if it caused none."""
+    """A durable action. `first_index` is the index of its first event; None if it caused none. `signal_id` is that of
+    a signal."""
 
     run_id: str
     session_id: str
     epoch: int = 1
     first_index: int | None = None
+    signal_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ class Proposal:
         drafts: the events to append: first those of `decided`, in its order.
         decided: the decisions to record in the audit.
         expect_next: the only index at which the drafts may be appended; None allows any.
+        append_id: what the log knows the append by; the same id is appended once. By default it is a new one.
     """
 
     drafts: Sequence[Draft] = ()
     decided: Sequence[Decided] = ()
     expect_next: int | None = None
+    append_id: str | None = None
 
 
 class Command(ABC):
@@ -64,10 +68,12 @@ class Command(ABC):
 
     Attributes:
         reads_log: the first proposal loads the state from the log; otherwise it uses the cached state, which is faster.
+        reads_head: every proposal is made from a state as new as the log's head.
         key: the idempotency key of the command's message, if it has one.
     """
 
     reads_log: ClassVar[bool] = False
+    reads_head: ClassVar[bool] = False
     key: IdempotencyKey | None = None
 
     @abstractmethod
@@ -102,6 +108,8 @@ async def apply(context: Context, run_id: str, command: Command) -> Accepted | N
     is_fresh = command.reads_log
     for _ in range(RACES):
         state = await context.runs.state(run_id, fresh=is_fresh)
+        if command.reads_head and not is_fresh and await context.runs.is_behind(state):
+            state = await context.runs.state(run_id, fresh=True)
         proposal = await _proposal(context, command, state, is_fresh=is_fresh)
         if proposal is not None:
             accepted = await _carry_out(context, command, state, proposal)
@@ -146,7 +154,9 @@ async def _carry_out(context: Context, command: Command, state: RunState, propos
 async def _append(context: Context, command: Command, state: RunState, proposal: Proposal) -> Appended | None:
     await command.prepare(state, proposal)
     key = command.key if proposal.decided else None  # makes a decision's key as durable as the decision
-    appended = await context.runs.append(state, proposal.drafts, expect_next=proposal.expect_next, key=key)
+    appended = await context.runs.append(
+        state, proposal.drafts, expect_next=proposal.expect_next, key=key, append_id=proposal.append_id
+    )
     if isinstance(appended, Appended):
         return appended
     if appended.reason is Reason.NO_RUN and state.status is RunStatus.PENDING:  # the run still waits for its turn

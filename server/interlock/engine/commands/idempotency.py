@@ -23,9 +23,9 @@ from pydantic_core import to_json
 from interlock.auth import Principal
 from interlock.secrets.port import Vault
 from interlock.store.ports.keys import IdempotencyKey
-from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, StartWorkflow
+from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal, StartWorkflow
 
-Keyed: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow
+Keyed: TypeAlias = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal
 """The messages that may have a key."""
 
 _NOT_ASKED = {"request_id", "idempotency_key"}
@@ -69,10 +69,10 @@ class _Turn:
 
 
 class OneAtATime:
-    """Lets one command of each key through at a time."""
+    """Lets one command of each key through at a time, and one signal to each run."""
 
     def __init__(self) -> None:
-        self._turns: dict[tuple[str, str, str], _Turn] = {}
+        self._turns: dict[tuple[str, ...], _Turn] = {}
 
     @contextlib.asynccontextmanager
     async def __call__(self, key: IdempotencyKey | None) -> AsyncIterator[None]:
@@ -80,7 +80,15 @@ class OneAtATime:
         if key is None:
             yield
             return
-        name = key.account, key.user_id, key.key
+        async with self._alone((key.account, key.user_id, key.key)):
+            yield
+
+    def to(self, run_id: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """Wait until no other command of this kind is under way on the run."""
+        return self._alone((run_id,))
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, name: tuple[str, ...]) -> AsyncIterator[None]:
         turn = self._turns.setdefault(name, _Turn())
         turn.waiting += 1
         try:

@@ -157,6 +157,15 @@ class Runs:
             raise no_run(run_id)
         return state
 
+    async def is_behind(self, state: RunState) -> bool:
+        """Return True if the log has entries that this state lacks; what its driver hasn't written yet doesn't count.
+
+        Raises:
+            Refusal: `unavailable`.
+        """
+        head, known = await or_unavailable(self._log.head(state.run_id)), self._pool.known(state)
+        return head is not None and known < Seen(head.epoch, head.next_index)
+
     async def logged(self, run_id: str) -> RunState:
         """Return a run's state, loaded from its log: `state` with `fresh`."""
         return await self.state(run_id, fresh=True)
@@ -243,6 +252,7 @@ class Runs:
         *,
         expect_next: int | None = None,
         key: IdempotencyKey | None = None,
+        append_id: str | None = None,
     ) -> Appended | Refused:
         """Append events of others than the owner, under the head's conditions; retried once if the reply is lost.
 
@@ -252,6 +262,7 @@ class Runs:
         Args:
             state: the state that the events were proposed on.
             key: is logged with the entries, so that it is as durable as they are.
+            append_id: what the log knows this append by, if it isn't a new one.
 
         Raises:
             Refusal: `unavailable`.
@@ -262,7 +273,7 @@ class Runs:
         run_id, known = state.run_id, self._pool.known(state)
         append = Append(
             run_id=run_id,
-            append_id=uuid.uuid4().hex,
+            append_id=append_id or uuid.uuid4().hex,
             entries=[Entry(event_body(draft.event), _private(draft, key)) for draft in drafts],
             expect_next=expect_next,
             resolves=[id_ for draft in drafts for id_ in draft.resolves],

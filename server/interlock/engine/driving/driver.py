@@ -282,8 +282,9 @@ class Driver:
         """Have the application notified of pauses, which are recorded before they are in the log."""
         if self._outbox is None or self.state.requirements.keys() <= self._announced:
             return
-        new = sorted(self.state.requirements.keys() - self._announced)
-        while not await self._is_noted(self._outbox, new):  # noqa: ASYNC110 - nothing tells when it is back
+        of_people = {id_ for id_, each in self.state.requirements.items() if each.asks_people}
+        new = sorted(of_people - self._announced)
+        while new and not await self._is_noted(self._outbox, new):  # noqa: ASYNC110 - nothing tells when it is back
             await asyncio.sleep(AWAY_SECONDS)  # running work goes on meanwhile
         self._announced.update(self.state.requirements)
         self._untold = True
@@ -341,10 +342,10 @@ class Driver:
             look = self.program.advance(self.state, self.clock.now_ms(), held, most=SLICE, begin=begin)
             if not look.drafts and begin is None:
                 return look
-            emitted = list(takewhile(lambda draft: not draft.withdraws, look.drafts))
+            emitted = list(takewhile(lambda draft: not draft.stands_alone, look.drafts))
             self.writer.emit(*emitted)
             if len(emitted) < len(look.drafts):
-                await self._withdraw(look.drafts[len(emitted)])
+                await self._append_alone(look.drafts[len(emitted)])
                 begin = None
                 continue
             begin = look.cut
@@ -551,8 +552,8 @@ class Driver:
         self._tasks.pop(work, None)
         self._awake.set()
 
-    async def _withdraw(self, draft: Draft) -> None:
-        """Append a withdrawal, unless somebody has appended: what they decided may be about what is withdrawn.
+    async def _append_alone(self, draft: Draft) -> None:
+        """Append a withdrawal, or what takes a signal, unless somebody has appended: what they decided may be about it.
 
         Results of work wait for it: they may be of what is withdrawn.
         """

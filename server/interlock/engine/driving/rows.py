@@ -64,7 +64,12 @@ def _of_part(state: RunState, id_: str, part: Part, at: int, index: int) -> Deci
 
 
 def _of_resolution(state: RunState, each: Resolution) -> list[Decision]:
-    """The rows of a resolution's parts, and its own if another event resolved it (a timeout) or it has no parts."""
+    """The rows of a resolution's parts, and its own if another event resolved it (a timeout) or it has no parts.
+
+    What took a signal was decided by nobody, and isn't audited.
+    """
+    if "signal_id" in each.decision:
+        return []
     parts = [
         # Of a part that an older version folded, only the resolution is known.
         _of_part(state, id_, part, *((each.resolved_at, each.index) if part.index is None else (part.at, part.index)))
@@ -184,6 +189,7 @@ _SUMMARY = (
     "user_input_message",
     "output_review_message",
     "error_message",
+    "topic",
     "timeout_at",
 )
 

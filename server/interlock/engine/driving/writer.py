@@ -207,7 +207,8 @@ class Writer:
         """
         while self._drafts:
             drafts = self._take()
-            appended = await self._append(drafts)
+            # A run that hasn't begun may be begun by somebody's signal: then this state is void.
+            appended = await self._append(drafts, expect_next=None if self.durable_next else 0)
             if isinstance(appended, Refused):
                 raise OwnershipLost(appended)
             await self._account(appended, len(drafts))

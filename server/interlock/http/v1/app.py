@@ -6,15 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi import FastAPI
 from starlette.routing import Mount
 
 from interlock.http.sse import Streams
 from interlock.http.v1.definitions import make_definitions_router
 from interlock.http.v1.error_list import make_error_list_router
 from interlock.http.v1.files import make_files_router
-from interlock.http.v1.frame import PREFIX, add_routers, make_frame
+from interlock.http.v1.frame import PREFIX, add_document, add_routers, make_frame
 from interlock.http.v1.groups import make_groups_router
 from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
@@ -58,12 +57,7 @@ def v1_app(
         make_webhooks_router(services),
     )
 
-    async def document(_: Request) -> Response:
-        if app.openapi_schema is None:
-            app.openapi_schema = described(app, public_url or "")
-        return JSONResponse(app.openapi_schema)
-
-    app.add_route("/openapi.json", document, include_in_schema=False)
+    add_document(app, lambda: described(app, public_url or ""))
     return app
 
 

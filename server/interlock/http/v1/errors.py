@@ -34,6 +34,7 @@ class Code(StrEnum):
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
+    RUN_NOT_FOUND = "run_not_found"
     WORKFLOW_NOT_FOUND = "workflow_not_found"
     VERSION_NOT_FOUND = "version_not_found"
     INSTANCE_NOT_FOUND = "instance_not_found"
@@ -51,6 +52,7 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
+    RUN_FINISHED = "run_finished"
     VERSION_IN_USE = "version_in_use"
     FILE_IN_USE = "file_in_use"
     SUBSCRIPTION_DISABLED = "subscription_disabled"
@@ -60,6 +62,7 @@ class Code(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     RATE_LIMITED = "rate_limited"
+    SIGNALS_FULL = "signals_full"
     NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"
     INTERNAL_ERROR = "internal_error"
     SCRIPT_ERROR = "script_error"
@@ -87,6 +90,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.UNAUTHORIZED: 401,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
+    Code.RUN_NOT_FOUND: 404,
     Code.WORKFLOW_NOT_FOUND: 404,
     Code.VERSION_NOT_FOUND: 404,
     Code.INSTANCE_NOT_FOUND: 404,
@@ -104,6 +108,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
+    Code.RUN_FINISHED: 409,
     Code.VERSION_IN_USE: 409,
     Code.FILE_IN_USE: 409,
     Code.SUBSCRIPTION_DISABLED: 409,
@@ -113,6 +118,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,
     Code.RATE_LIMITED: 429,
+    Code.SIGNALS_FULL: 429,
     Code.NAMESPACE_QUOTA_EXCEEDED: 429,
     Code.INTERNAL_ERROR: 500,
     Code.SCRIPT_ERROR: 500,
@@ -142,6 +148,7 @@ _CODE_OF: Final[Mapping[ErrorCode, Code]] = {
     ErrorCode.CONFLICT: Code.CONCURRENT_MODIFICATION,
     ErrorCode.BUSINESS_KEY_TAKEN: Code.BUSINESS_KEY_TAKEN,
     ErrorCode.NAMESPACE_QUOTA_EXCEEDED: Code.NAMESPACE_QUOTA_EXCEEDED,
+    ErrorCode.SIGNALS_FULL: Code.SIGNALS_FULL,
     ErrorCode.UNAVAILABLE: Code.UNAVAILABLE,
     ErrorCode.INTERNAL: Code.INTERNAL_ERROR,
 }

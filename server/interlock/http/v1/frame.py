@@ -1,14 +1,15 @@
-"""The frame of `/api/v1`: an application of its own below the server's, so that no answer leaves it in another shape.
+"""The frame of `/api/v1` and `/v1`: each an application of its own below the server's, so that no answer leaves it in
+another shape.
 
 Laws:
-- Whatever happens below `/api/v1` is answered here: an unknown path, a wrong method, a request that isn't right, a
+- Whatever happens below its prefix is answered here: an unknown path, a wrong method, a request that isn't right, a
   failure. What a failure was is only in the server's log.
 - The reason for a refused token is told; the status is 401, or 503 if tokens can't be checked now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request
@@ -35,9 +36,10 @@ _STORAGE_AWAY: Final = "The server can't reach its storage at the moment; try ag
 _FAILED: Final = "Something went wrong in the server; it is in its log, with this request's id."
 
 
-def make_frame(counters: Counters) -> FastAPI:
-    """The application, without routes yet."""
+def make_frame(counters: Counters, prefix: str = PREFIX) -> FastAPI:
+    """The application below a prefix, without routes yet."""
     app = FastAPI(title="Interlock", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.prefix = prefix
 
     async def answer(request: Request, error: Exception) -> Response:
         told = _told(request, error)
@@ -86,10 +88,11 @@ def _unauthorized(error: Unauthorized) -> ApiError:
 
 
 def _not_routed(request: Request, status: int) -> ApiError:
+    prefix = request.app.state.prefix
     if status != 405:
-        return ApiError(Code.NOT_FOUND, f"There is no such path; {PREFIX}/openapi.json lists those that there are.")
+        return ApiError(Code.NOT_FOUND, f"There is no such path; {prefix}/openapi.json lists those that there are.")
     headers = {"Allow": _allowed(request)}
-    sentence = f"There is no {request.method} on this path; {PREFIX}/openapi.json lists what there is."
+    sentence = f"There is no {request.method} on this path; {prefix}/openapi.json lists what there is."
     return ApiError(Code.METHOD_NOT_ALLOWED, sentence, headers=headers)
 
 
@@ -102,6 +105,17 @@ def add_routers(app: FastAPI, *routers: APIRouter) -> None:
             if isinstance(route, APIRoute) and "{" not in route.path:
                 plain.setdefault(route.path, set()).update(route.methods or ())
     app.state.methods_of_plain_paths = plain
+
+
+def add_document(app: FastAPI, made: Callable[[], dict[str, Any]]) -> None:
+    """Serve the application's OpenAPI document, which is made when it is first asked for."""
+
+    async def document(_: Request) -> Response:
+        if app.openapi_schema is None:
+            app.openapi_schema = made()
+        return JSONResponse(app.openapi_schema)
+
+    app.add_route("/openapi.json", document, include_in_schema=False)
 
 
 def _allowed(request: Request) -> str:

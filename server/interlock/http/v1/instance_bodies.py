@@ -96,6 +96,7 @@ def halt(facts: JsonObject | None) -> JsonObject:
         "halted_at_state": facts.get("state"),
         "halting_presentation": facts.get("presentation"),
         "halted_options": facts.get("halted_options"),
+        "halted_signal": facts.get("topic"),
         "accepts": facts.get("accepts"),
     }
     return {key: value for key, value in told.items() if value is not None}

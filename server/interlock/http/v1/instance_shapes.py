@@ -53,12 +53,14 @@ class CancelInstance(_Asked):
 
 
 class Halt(BaseModel):
-    """What somebody is asked, where something is: as a presentation, or as instructions with choices."""
+    """What somebody is asked, where something is: as a presentation, or as instructions with choices; and the topic of
+    the signals that lead on, too."""
 
     halt_id: str | None = None
     halted_at_state: str | None = None
     halting_presentation: dict[str, JsonValue] | None = None
     halted_options: dict[str, JsonValue] | None = None
+    halted_signal: str | None = None
     accepts: dict[str, JsonValue] | None = None
 
 
@@ -151,7 +153,7 @@ class HistoryEvent(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: str
-    type: Literal["transition", "step", "halt", "error", "lifecycle"]
+    type: Literal["transition", "step", "halt", "signal", "error", "lifecycle"]
     subtype: str
     timestamp: str
     thread: str | None = None

@@ -8,6 +8,7 @@ Laws:
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -28,11 +29,22 @@ from interlock.http.v1.secret_shapes import PutSecret
 from interlock.http.v1.webhook_shapes import BODIES as WEBHOOKS
 from interlock_protocol.types import PROTOCOL_VERSION
 
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a document is about. `bodies` are the models that its routes name only by reference."""
+
+    title: str
+    text: str
+    prefix: str
+    bodies: tuple[type[BaseModel], ...]
+
+
 ABOUT: Final = """State machines as JSON: definitions with versions, instances that halt for people, their threads and
 their history. Every answer is `{"data": …}` or `{"error": …}`."""
 
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
-    *(ErrorAnswer, WorkflowDefinition, AnyDefinition),
+    *(WorkflowDefinition, AnyDefinition),
     *(CreateInstance, ResumeInstance, RetryInstance, CancelInstance),
     *PEOPLE,
     PutSecret,
@@ -40,7 +52,8 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     CreateIntegration,
     *WEBHOOKS,
 )
-"""The models that routes name only by reference."""
+
+MACHINES: Final = About("Interlock: state machines", ABOUT, PREFIX, _BODIES)
 
 _REQUEST_ID: Final = {"schema": {"type": "string", "pattern": SANE}, "description": "the id of this request"}
 _RATES: Final = {
@@ -56,20 +69,21 @@ _UNUSED: Final = ("HTTPValidationError", "ValidationError")
 """FastAPI's own answer to a wrong request, which is another one here."""
 
 
-def described(app: FastAPI, server: str = "") -> dict[str, Any]:
+def described(app: FastAPI, server: str = "", about: About = MACHINES) -> dict[str, Any]:
     """The document of an application with these routes.
 
     Args:
         server: the server's address, without the prefix; by default that of the document.
     """
     made = get_openapi(
-        title="Interlock: state machines",
+        title=about.title,
         version=PROTOCOL_VERSION,
-        description=ABOUT,
+        description=about.text,
         routes=app.routes,
-        servers=[{"url": server.rstrip("/") + PREFIX}],
+        servers=[{"url": server.rstrip("/") + about.prefix}],
     )
-    _, beside = models_json_schema([(model, "serialization") for model in _BODIES], ref_template=SCHEMAS + "{model}")
+    bodies = [(model, "serialization") for model in (ErrorAnswer, *about.bodies)]
+    _, beside = models_json_schema(bodies, ref_template=SCHEMAS + "{model}")
     optional = json.loads(json.dumps(beside["$defs"]), object_hook=may_be_left_out)
     schemas = {**made.get("components", {}).get("schemas", {}), **optional}
     for name in _UNUSED:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from interlock.store.statements.runs import ASSIGNEES
 from interlock.store.writes import NOTHING_PENDING, Parameters
 from interlock_protocol.namespaces import home_of
+from interlock_protocol.requirements import SIGNAL
 from interlock_protocol.types import JsonObject, RunStatus
 
 
@@ -40,10 +41,14 @@ def assignees_of(run_ids: list[str], connection: Connection) -> dict[str, tuple[
 
 
 def rows_of(pending: Sequence[JsonObject]) -> Sequence[Parameters]:
-    """The rows of a pending summary, except for the columns about the run, which come from the run's own row."""
+    """The rows of a pending summary, except for the columns about the run, which come from the run's own row.
+
+    What waits for a signal waits for nobody.
+    """
     return [
         {"requirement_id": each["id"], "assignee": name, "kind": each.get("kind", ""), "due": _due(each)}
         for each in pending
+        if each.get("kind") != SIGNAL
         for name in sorted(set(_assignees(each))) or ("",)
     ]
 

@@ -184,6 +184,20 @@ class TooMuchInput(Exception):  # noqa: N818 - what the input is
     """With this input, a container would hold more than it may; the sentence says how much that is."""
 
 
+class Unfit(Exception):  # noqa: N818 - what the signal is
+    """A container that waited for a signal can't go on with what came with it.
+
+    Args:
+        code: `invalid_input`, `invalid_transition` or `data_too_large`.
+        faults: what is wrong in it.
+    """
+
+    def __init__(self, code: str, sentence: str, faults: Sequence[JsonObject] = ()) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.faults = faults
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Whether a person is to review a container's output and, if not, the answer of the evaluator that came along."""
@@ -211,7 +225,8 @@ class Scope:
 
     `schema` is the model that `input` is an instance of, if one is declared. In a state machine, `data` is the
     machine's, and `context` what its paths may name of the run. `feedback` and `previous_output` are set when an output
-    was sent back. `origin` is where a run begins that repeats another.
+    was sent back. `origin` is where a run begins that repeats another. `signal` is what came with the signal that the
+    nearest node around it waited for.
     """
 
     input: JsonValue
@@ -224,6 +239,7 @@ class Scope:
     feedback: str | None = None
     previous_output: JsonValue = None
     origin: JsonObject | None = None
+    signal: JsonValue = None
 
     def after(self, content: Any) -> Scope:
         """The same scope after a node with this content; unchanged if the content is MISSING."""
@@ -363,6 +379,14 @@ class Container(Generic[O]):
 
         Raises:
             TooMuchInput: the container would hold too much.
+        """
+        return {}
+
+    def signalled(self, own: O, payload: JsonValue) -> JsonObject:
+        """What is logged, for this container alone, with the signal that it takes.
+
+        Raises:
+            Unfit: it can't go on with that.
         """
         return {}
 

@@ -37,6 +37,7 @@ from interlock.workflow.run.events import Draft, run_event, step_facts
 from interlock.workflow.run.policy import Part, is_resolved
 from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.scope import place_at
+from interlock.workflow.run.signals import matches, topic_of
 from interlock.workflow.run.state import TIMEOUT, TOOLS, Requirement, Resolution, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_CLIENT_DEPTH
@@ -107,6 +108,8 @@ def decide(
                 run_id=state.run_id,
             )
         given = meant_by(requirement, _carried(state, given_in(each)))
+        if given and not requirement.asks_people:
+            raise _for_a_signal(state, requirement)
         if not given or _is_given_again(state, requirement, given, given_to):
             continue
         if isinstance(found, Resolution):
@@ -175,7 +178,12 @@ def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
     """
-    due = [each for each in state.requirements.values() if each.due is not None and each.due <= now]
+    signalled = matches(state)  # these came first
+    due = [
+        each
+        for each in state.requirements.values()
+        if each.due is not None and each.due <= now and each.id not in signalled
+    ]
     return tuple(Decided(each, *timed_out(workflow, state, each)) for each in due)
 
 
@@ -195,7 +203,7 @@ def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled
     if state.status is RunStatus.CANCELLED:
         return ()
     if state.status.is_final:
-        raise _finished(state)
+        raise finished(state)
     draft = Draft(run_event(state, workflow.name, "WorkflowCancelled", reason=reason, cancelled_by=cancelled_by))
     return (started(workflow, state), draft) if state.status is RunStatus.PENDING else (draft,)
 
@@ -269,7 +277,7 @@ def _find(pauses: _Pauses, echoed: Echoed, seen: int | None) -> Requirement | Re
     found = pauses.by_id(echoed.id) if echoed.id else _by_step(pauses, echoed, seen)
     if found is None:
         if state.status.is_final:
-            raise _finished(state)
+            raise finished(state)
         if echoed.id in state.withdrawn:
             raise Refusal(
                 ErrorCode.REQUIREMENT_NOT_FOUND,
@@ -478,13 +486,24 @@ def _conflict(state: RunState, decision: JsonObject, resolved_by: str) -> Refusa
     )
 
 
+def _for_a_signal(state: RunState, requirement: Requirement) -> Refusal:
+    sentence = f"Nobody decides this: it waits for the signal {topic_of(requirement)!r}. Send that, or cancel the run."
+    return Refusal(
+        ErrorCode.INVALID_DECISION,
+        sentence,
+        details=[{"requirement_id": requirement.id, "field": "topic", "error": sentence}],
+        run_id=state.run_id,
+    )
+
+
 def _invalid(state: RunState, field: str, sentence: str) -> Refusal:
     return Refusal(
         ErrorCode.INVALID_DECISION, sentence, details=[{"field": field, "error": sentence}], run_id=state.run_id
     )
 
 
-def _finished(state: RunState) -> Refusal:
+def finished(state: RunState) -> Refusal:
+    """The refusal of what comes after a run's end."""
     return Refusal(
         ErrorCode.RUN_FINISHED,
         f"The run has ended ({state.status.value}); start a new one.",
@@ -494,7 +513,7 @@ def _finished(state: RunState) -> Refusal:
 
 def _nothing_asked(state: RunState) -> Refusal:
     if state.status.is_final:
-        return _finished(state)
-    if state.requirements:
+        return finished(state)
+    if any(each.asks_people for each in state.requirements.values()):
         return _invalid(state, "step_requirements", "The run waits for a decision; send its requirement with it.")
     return Refusal(ErrorCode.RUN_NOT_PAUSED, "The run waits for nobody; wait for its next pause.", run_id=state.run_id)

@@ -83,7 +83,9 @@ def given_in(echoed: Echoed) -> dict[str, Any]:
 def meant_by(requirement: Requirement, given: Given) -> dict[str, Any]:
     """The given fields, for this requirement: a null counts as not given, unless null is a value there."""
     meant = {
-        name: value for name, value in given.items() if value is not None or name in DECISION_FIELDS[requirement.kind]
+        name: value
+        for name, value in given.items()
+        if value is not None or name in DECISION_FIELDS.get(requirement.kind, ())
     }
     if requirement.kind == TOOLS and "executor_requirements" in meant:
         asked: dict[str, dict[str, Any]] = {each["id"]: each for each in requirement.facts["executor_requirements"]}

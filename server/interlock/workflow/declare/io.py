@@ -99,6 +99,7 @@ class StepInput:
         input: the run's message; in a nested workflow, the content before it.
         previous_step_content: the output of the step before, None for the first.
         user_input: the values a person filled in: a dict, or an instance of the form's pydantic model.
+        signal: what came with the signal that the step, or the nearest node around it, waited for.
         rejection_feedback: the comment of the person who sent the previous output back.
         previous_output: the output that was sent back.
         session: the conversation: its id, its state, its earlier runs.
@@ -117,6 +118,7 @@ class StepInput:
     input: Any
     previous_step_content: Any = None
     user_input: Any = None
+    signal: Any = None
     rejection_feedback: str | None = None
     previous_output: Any = None
     session: Session = field(default_factory=Session)

@@ -13,12 +13,8 @@ from typing import Any, ClassVar, TypeVar
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.reviews import (
     AnyReview,
-    Ask,
-    Choose,
-    Confirm,
     Gate,
     HumanReviews,
-    Resume,
     Reviews,
     reviews_of,
 )
@@ -68,7 +64,7 @@ class Node:
     @property
     def gates(self) -> tuple[Gate, ...]:
         """The reviews before it runs, in order."""
-        return tuple(each for each in self.reviews.values() if isinstance(each, Confirm | Ask | Choose | Resume))
+        return tuple(each for each in self.reviews.values() if isinstance(each, Gate))
 
     def asks(self, review: type[R]) -> R | None:
         """The review of this class, if it has one."""

@@ -19,7 +19,9 @@ from pydantic import BaseModel
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
 from interlock.workflow.declare.io import StepOutput
-from interlock.workflow.declare.values import check_name, check_text
+from interlock.workflow.declare.values import check_name, check_text, legible
+from interlock_protocol.namespaces import is_topic
+from interlock_protocol.requirements import SIGNAL
 from interlock_protocol.types import OnReject, OnTimeout, StepType
 from interlock_protocol.values import END_INT
 
@@ -84,16 +86,38 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """Wait for a signal before the node runs; what was sent with it is `step_input.signal`. No person decides this.
+
+    Args:
+        topic: which signals: 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`.
+        timeout: how long to wait, in seconds; None means forever.
+        on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`: go on without a signal.
+    """
+
+    assignees: ClassVar[None] = None
+
+    topic: str
+    _: KW_ONLY
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
     """Ask a person for the input with which a halted state machine goes on. The halt says what fits.
 
     Args:
+        signal: the topic of the signals that are such input, too.
+        is_asked: whether people are asked at all, or a signal is all that helps.
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` the run, or `approve`: go on to the state that the halt names for it.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
     """
 
     _: KW_ONLY
+    signal: str | None = None
+    is_asked: bool = True
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
@@ -180,22 +204,40 @@ class ErrorReview:
     assignees: Sequence[str] | None = None
 
 
-Gate: TypeAlias = Confirm | Ask | Choose | Resume
+Gate: TypeAlias = Signal | Confirm | Ask | Choose | Resume
 """The reviews before a node runs."""
 
-AnyReview: TypeAlias = Confirm | Ask | Choose | Resume | Review | ToolReview | ErrorReview
+AnyReview: TypeAlias = Signal | Confirm | Ask | Choose | Resume | Review | ToolReview | ErrorReview
 """All reviews that a node may have."""
 
 REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
-    "Step": (Confirm, Ask, ToolReview, Review, ErrorReview),
-    "Router": (Confirm, Choose, Review),
-    "Loop": (Confirm, Review),
-    "Condition": (Confirm,),
-    "Steps": (Confirm,),
-    "Parallel": (Confirm,),
-    "Race": (Confirm,),
-    "Workflow": (Confirm,),
-    "Machine": (Confirm,),
+    "Step": (Signal, Confirm, Ask, ToolReview, Review, ErrorReview),
+    "Router": (Signal, Confirm, Choose, Review),
+    "Loop": (Signal, Confirm, Review),
+    "Condition": (
+        Signal,
+        Confirm,
+    ),
+    "Steps": (
+        Signal,
+        Confirm,
+    ),
+    "Parallel": (
+        Signal,
+        Confirm,
+    ),
+    "Race": (
+        Signal,
+        Confirm,
+    ),
+    "Workflow": (
+        Signal,
+        Confirm,
+    ),
+    "Machine": (
+        Signal,
+        Confirm,
+    ),
     "Thread": (),
     "Halt": (Resume,),
     "Wait": (),
@@ -235,6 +277,8 @@ class Reviewed(Protocol):
 def kind_of(review: AnyReview, node: Reviewed | type[Reviewed]) -> str:
     """The `requires_*` flag of `review` on a node."""
     match review:
+        case Signal() | Resume(is_asked=False):
+            return SIGNAL
         case Confirm():
             return "requires_confirmation"
         case Ask() | Resume():
@@ -361,7 +405,7 @@ def _expanded(declared: HumanReviews, *, place: str) -> list[AnyReview]:
         elif isinstance(review, AnyReview):
             expanded.append(review)
         else:
-            can = ", ".join(each.__name__ for each in (Confirm, Ask, Choose, Review, HumanReview))
+            can = ", ".join(each.__name__ for each in (Signal, Confirm, Ask, Choose, Review, HumanReview))
             raise DeclarationError(f"{place}: human_review takes {can} and the like, not {type(review).__name__}.")
     return expanded
 
@@ -371,6 +415,9 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
         _check_on_reject(kind, review, place=place)
     if isinstance(review, Review):
         _check_review(review, place=place)
+    if isinstance(review, Signal) and not (isinstance(review.topic, str) and is_topic(review.topic)):
+        sentence = "a topic has 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`"
+        raise DeclarationError(f"{place}: {sentence}, unlike {legible(repr(review.topic))}.")
     _check_timeout(review, place=place)
     check_text(getattr(review, "message", None), f"{place}: the message of {type(review).__name__}")
     _check_assignees(review, place=place)

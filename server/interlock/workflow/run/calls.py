@@ -69,6 +69,7 @@ from interlock.workflow.run.scope import (
     newest_filled_in,
     scope_at,
     scope_of_work,
+    signal_at,
 )
 from interlock.workflow.run.state import RunState, node_at
 from interlock.workflow.run.walk import Work
@@ -227,6 +228,7 @@ class _Piece:
             input=_as_model(scope.schema, scope.input),
             previous_step_content=_copy_of(scope.previous),
             user_input=self._user_input(node),
+            signal=_copy_of(signal_at(node, scope)),
             rejection_feedback=scope.feedback,
             previous_output=_copy_of(scope.previous_output),
             session=(yield SessionRead()),

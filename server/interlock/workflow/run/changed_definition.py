@@ -26,7 +26,18 @@ from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
-from interlock.workflow.declare.reviews import AnyReview, Ask, Choose, Confirm, ErrorReview, Review, ToolReview, kind_of
+from interlock.workflow.declare.reviews import (
+    AnyReview,
+    Ask,
+    Choose,
+    Confirm,
+    ErrorReview,
+    Resume,
+    Review,
+    Signal,
+    ToolReview,
+    kind_of,
+)
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event
 from interlock.workflow.run.fold import fold
@@ -281,6 +292,8 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
         if gone:
             yield f"{gone[0]!r} is no longer allowed in a rejection"
     match review:
+        case Signal(topic) | Resume(signal=topic) if topic != facts.get("topic"):
+            yield f"it no longer waits for the signal {facts.get('topic')!r}"
         case Ask() | ErrorReview() if not _is_form_shown(place, facts.get("user_input_schema")):
             yield "the form has other fields than the one that was shown"
         case Choose():

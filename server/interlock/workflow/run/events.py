@@ -10,12 +10,12 @@ Source: `docs/protocol.md`, "Run events".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from interlock.workflow.declare.places import Place
-from interlock.workflow.run.state import SINCE, RunState
+from interlock.workflow.run.state import RunState, since
 from interlock_protocol import typed
 from interlock_protocol.types import PathPart, RunStatus
 
@@ -31,9 +31,15 @@ class Draft:
     resolves: tuple[str, ...] = ()
 
     @property
-    def withdraws(self) -> bool:
-        """Return True if it gives up a part of the run: it is true only if nothing was decided there meanwhile."""
-        return bool(self.event["event"] == "StepsWithdrawn")
+    def stands_alone(self) -> bool:
+        """Return True if it is true only if nobody has appended meanwhile: it gives up a part of the run, where
+        something may have been decided, or takes a signal for a question that may have timed out."""
+        return bool(self.event["event"] == "StepsWithdrawn" or takes_signal(self.event))
+
+
+def takes_signal(event: Mapping[str, Any]) -> bool:
+    """Return True if in this event a signal was taken for what waited for it."""
+    return event["event"] == "StepContinued" and "signal_id" in event["decision"]
 
 
 def run_event(state: RunState, workflow_name: str, name: str, /, **fields: Any) -> dict[str, Any]:
@@ -101,15 +107,19 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
     status: RunStatus | None = None
     reducer = 0
     for event in cast("Iterable[typed.Event]", events):
-        reducer = max(reducer, SINCE.get(event["event"], 0))
+        reducer = max(reducer, since(event))
         if event["event"] == "StepExecutorPaused":  # each tool is decided separately
             opens += [each["id"] for each in event["executor_requirements"]]
         elif event["event"] == "StepPaused" and not event["requires_executor_input"]:
             opens.append(event["requirement_id"])
         elif event["event"] == "StepsWithdrawn":
             withdraws += event["requirement_ids"]
+        elif event["event"] == "StepContinued" and takes_signal(event):
+            withdraws.append(event["requirement_id"])
         elif event["event"] == "WorkflowRunOutput":
             status = RunStatus(event["status"])
+        elif event["event"] == "SignalReceived" and event.get("resumes"):
+            status = RunStatus.RUNNING
         status = _STATUS_AFTER.get(event["event"], status)
     gone = frozenset(withdraws)
     return Effects(tuple(each for each in opens if each not in gone), tuple(withdraws), status, reducer)

@@ -3,8 +3,9 @@
 Laws:
 - `fold` is a pure function of the state and an entry: no clock, no I/O, no randomness. It owns the state it is given
   and changes it in place; a caller that needs the earlier state keeps a copy.
-- Entries are folded in the order of the log. Only a decision may be folded after entries that it precedes in the log,
-  with the same resulting state: it touches only the node that waited for it.
+- Entries are folded in the order of the log. Only a decision or a signal may be folded after entries that it precedes
+  in the log, with the same resulting state: a decision touches only the node that waited for it, a signal only what is
+  kept of signals. What takes it is an event of the owner, which stands after it.
 - What the fold doesn't need isn't kept: streamed content changes nothing, and of a loop's earlier iterations
   only each node's latest visit is kept.
 
@@ -18,8 +19,9 @@ from dataclasses import fields, replace
 from typing import Any, TypeAlias, cast
 
 from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
-from interlock.workflow.node import AgentState, Failure, Form, Happening, NodeState, Output, Phase, Tries
+from interlock.workflow.node import AgentState, Failure, Happening, NodeState, Output, Phase, Tries
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
+from interlock.workflow.run.events import takes_signal
 from interlock.workflow.run.milestones import note_created, note_ended, note_halted, note_resumed
 from interlock.workflow.run.policy import is_resolved, parts_of
 from interlock.workflow.run.state import (
@@ -32,6 +34,7 @@ from interlock.workflow.run.state import (
     Resolution,
     RunState,
     SessionPatch,
+    Signal,
     UnreadableRun,
     elapsed,
     node_at,
@@ -42,7 +45,7 @@ from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
 
-MAY_COME_LATE = frozenset({"StepContinued", "StepExecutorContinued", "WorkflowCancelled"})
+MAY_COME_LATE = frozenset({"StepContinued", "StepExecutorContinued", "SignalReceived", "WorkflowCancelled"})
 """What others than its owner append to a run that goes on. After an end, everything the owner had folded is void."""
 
 
@@ -72,7 +75,7 @@ def fold_late(state: RunState, event: Event, private: Mapping[str, Any] | None =
     """Fold an entry at `state.next_index` that precedes entries of the owner which are already folded.
 
     Raises:
-        NotLate: it is neither a decision nor the end of the run: the state would differ from the log's.
+        NotLate: it is neither a decision nor a signal nor the end of the run: the state would differ from the log's.
     """
     if event["event"] not in MAY_COME_LATE:
         raise NotLate(f"{event['event']} of run {state.run_id} was appended by somebody who doesn't own it")
@@ -284,7 +287,10 @@ def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> 
     if requirement is None:
         return
     if not state.status.is_final:
-        _resumed(state, event)
+        _resumed(state, event["resolved_at"])
+    if takes_signal(event):
+        _signal_taken(state, asked.pop(requirement.id), event, private)
+        return
     decision = dict(event["decision"])
     if "executor_requirements" in decision and not _is_resolved_by(requirement, event, state.next_index):
         return  # only some parts are decided; a timeout decides the whole
@@ -307,11 +313,41 @@ def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> 
         _decided(state, node, requirement, event, private)
 
 
-def _resumed(state: RunState, event: Decision) -> None:
+def _resumed(state: RunState, at: int) -> None:
     if state.paused_at is not None:
-        state.paused_ms += elapsed(state.paused_at, event["resolved_at"])
+        state.paused_ms += elapsed(state.paused_at, at)
         state.paused_at = None
     state.status = RunStatus.RUNNING
+
+
+def _signal_received(state: RunState, event: typed.SignalReceived, private: Mapping[str, Any]) -> None:
+    """Keep a signal until something takes it; one that is here already comes to nothing."""
+    id_ = event["signal_id"]
+    if id_ not in state.signal_ids and not state.status.is_final:
+        state.signals.setdefault(event["topic"], []).append(Signal(id_, event.get("payload"), event["sent_by"]))
+        if event.get("resumes"):
+            _resumed(state, event["created_at"])
+    if "fingerprint" in private:
+        state.signal_ids.setdefault(id_, private["fingerprint"])
+
+
+def _signal_taken(state: RunState, requirement: Requirement, event: Decision, private: Mapping[str, Any]) -> None:
+    """Hand a signal to the node that waited for it."""
+    said: Mapping[str, Any] = event["decision"]
+    queue = state.signals[said["topic"]]
+    signal = next(each for each in queue if each.id == said["signal_id"])
+    queue.remove(signal)
+    if not queue:
+        del state.signals[said["topic"]]
+    by, at = event["resolved_by"], event["resolved_at"]
+    resolution = Resolution(requirement, event["decision"], by, at, state.next_index)
+    state.resolved[resolution_key(event["step_id"], requirement.kind)] = resolution
+    node = node_at(state, requirement.path)
+    if node is not None and node.pending == requirement.id:
+        node.pending = None
+        node.gates_passed += 1
+        node.form = replace(node.form, signal=(signal.payload,))
+        _fold_own(node, cast("Event", event), {**private, "signal": signal.payload})
 
 
 def _is_resolved_by(requirement: Requirement, event: Decision, index: int) -> bool:
@@ -375,7 +411,8 @@ def _filled(node: NodeState, decision: Mapping[str, Any], private: Mapping[str, 
     """Fold a filled-in form, `again` or for the first time."""
     if "user_input" in decision:
         sealed = {name: each["value"] for name, each in private.get("sealed", {}).items()}
-        node.form = Form(decision["user_input"], sealed, node.form.inputs + again)
+        given: JsonObject = decision["user_input"]
+        node.form = replace(node.form, user_input=given, sealed=sealed, inputs=node.form.inputs + again)
 
 
 def _rejected(node: NodeState, requirement: Requirement, event: Decision) -> None:
@@ -488,6 +525,7 @@ def _ended(status: RunStatus) -> _Folder:
             resolution.private = _without_secrets(resolution.private)
         state.withdrawn |= state.requirements
         state.requirements = {}
+        state.signals = {}
         state.ended_steps = []
         state.content = event.get("content")
         state.content_type = event.get("content_type")
@@ -512,6 +550,7 @@ _OF_STEPS: dict[str, _Folder] = {
     "StepExecutorPaused": _executor_paused,
     "StepContinued": _continued,
     "StepExecutorContinued": _continued,
+    "SignalReceived": _signal_received,
     "StepsWithdrawn": _steps_withdrawn,
     "WorkflowRecovered": _recovered,
     "WorkflowCompleted": _ended(RunStatus.COMPLETED),

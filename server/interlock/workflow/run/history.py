@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from interlock.workflow.containers.machine import MAIN
+from interlock.workflow.run.events import takes_signal
 from interlock.workflow.run.lifetimes import EXPIRED_BY
 from interlock.workflow.run.machine_view import Event, is_entering, state_of, thread_of
 from interlock.workflow.run.state import TIMEOUT
 from interlock_protocol.types import JsonObject
 
-Kind: TypeAlias = Literal["transition", "step", "halt", "error", "lifecycle"]
+Kind: TypeAlias = Literal["transition", "step", "halt", "signal", "error", "lifecycle"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _ID: Final = re.compile(r"evt_([0-9]{1,18})-([0-9]{1,18})")
@@ -126,7 +127,14 @@ def _resumed(event: Event) -> _Told | None:
         return None  # nobody did: the transition says why it goes on
     said = {"state": state_of(event), "halt_id": event["requirement_id"]}
     given = {"input_received": event["decision"].get("user_input"), "resumed_by": event.get("resolved_by")}
+    if takes_signal(event):
+        given |= event["decision"]
     return "halt", "resumed", {**said, **given}
+
+
+def _signalled(event: Event) -> _Told:
+    said = {key: event[key] for key in ("topic", "signal_id", "sent_by")}
+    return "signal", "received", {**said, "payload": event.get("payload")}
 
 
 def _completed(_: Event) -> _Told:
@@ -154,6 +162,7 @@ _ENTRIES: Final[Mapping[str, Callable[[Event], _Told | None]]] = {
     "StepError": _step_failed,
     "StepPaused": _halted,
     "StepContinued": _resumed,
+    "SignalReceived": _signalled,
     "WorkflowCompleted": _completed,
     "WorkflowError": _failed,
     "WorkflowCancelled": _cancelled,

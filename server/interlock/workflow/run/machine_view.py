@@ -47,7 +47,7 @@ MAX_ENDED: Final = 100
 _VISIT_BYTES: Final = 200
 """About what a visit has besides what was said in it."""
 
-_HALT: Final = ("presentation", "halted_options", "accepts", "state", "thread_id", "halt_id")
+_HALT: Final = ("presentation", "halted_options", "accepts", "topic", "state", "thread_id", "halt_id")
 
 
 @dataclass(slots=True)
@@ -82,8 +82,8 @@ class View:
     """An instance as it is after some of its events.
 
     Attributes:
-        halts: what it waits for, by the id of the halt: `presentation` or `halted_options`, `accepts`, `state`,
-            `thread_id`.
+        halts: what it waits for, by the id of the halt: `presentation` or `halted_options`, `accepts`, `topic`,
+            `state`, `thread_id`.
         error: why it failed: {code, message}.
         given: the input that a person last gave the main thread.
         ended_at: in milliseconds since 1970.
@@ -100,6 +100,8 @@ class View:
     ended_at: int | None = None
     cancelled_by: str | None = None
     next_index: int = 0
+    signals: dict[str, JsonValue] = field(default_factory=dict)
+    """What came with the signals that nothing has taken yet, by their ids."""
     said: int = 0
     """The characters of the visits' logs and inputs."""
 
@@ -125,7 +127,8 @@ class View:
     def size(self) -> int:
         """About how many bytes it has as JSON."""
         halts = sum(len(to_json(each)) for each in self.halts.values())
-        return len(to_json(self.data)) + halts + self.said + _VISIT_BYTES * len(self.visits)
+        beside = self.said + _VISIT_BYTES * len(self.visits)
+        return len(to_json(self.data)) + len(to_json(self.signals)) + halts + beside
 
     @property
     def failed_at(self) -> JsonObject | None:
@@ -168,6 +171,7 @@ class View:
             view.threads = {name: Thread(name, node.own.state, _status_of(node)) for name, node in threads}
         elif isinstance(state.content, dict):
             view.data = state.content
+        view.signals = {each.id: each.payload for kept in state.signals.values() for each in kept}
         for each in state.requirements.values():
             view._halted(each.id, halt_of(each) or {})
         return view
@@ -245,8 +249,14 @@ class View:
         if thread is not None:
             thread.status = "halted"
 
+    def _signalled(self, event: Event) -> None:
+        self.signals.setdefault(event["signal_id"], event.get("payload"))
+        if event.get("resumes"):
+            self.status = "running"
+
     def _resumed(self, event: Event) -> None:
         self.status = "running"
+        payload = self.signals.pop(event["decision"].get("signal_id"), None)
         halt = self.halts.pop(event["requirement_id"], None)
         name = thread_of(event)
         if halt is None or name is None:
@@ -255,7 +265,8 @@ class View:
             self.threads[name].status = "running"
         visit = self._visit(name)
         if visit is not None and event["resolved_by"] != TIMEOUT:
-            visit.input_received = event["decision"].get("user_input")
+            given = event["decision"].get("user_input") if payload is None else payload
+            visit.input_received = given if isinstance(given, dict) else None
             visit.resumed_at, visit.resumed_by = event.get("resolved_at"), event.get("resolved_by")
             self.given = visit.input_received if name == MAIN else self.given
             self._says(visit, len(to_json(visit.input_received)))
@@ -302,6 +313,7 @@ _FOLDS: Final[Mapping[str, Callable[[View, Event], None]]] = {
     "StepError": View._logic_ended,
     "StepPaused": View._paused,
     "StepContinued": View._resumed,
+    "SignalReceived": View._signalled,
     "StepsWithdrawn": View._withdrawn,
     "WorkflowRunOutput": View._run_output,
     "WorkflowCompleted": View._completed,

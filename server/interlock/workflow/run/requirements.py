@@ -28,6 +28,7 @@ from interlock.workflow.declare.reviews import (
     ErrorReview,
     Resume,
     Review,
+    Signal,
     ToolReview,
     allowed_on_reject,
     kind_of,
@@ -39,6 +40,7 @@ from interlock_protocol.requirements import FLAGS
 from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
+    "topic",
     "confirmation_message",
     "user_input_message",
     "output_review_message",
@@ -112,6 +114,8 @@ def asked(
     else:
         facts["step_type"] = place.node.kind
         facts.update((flag, flag == kind) for flag in FLAGS)
+        if kind not in FLAGS:
+            facts[kind] = True
         facts.update(_own_facts(place, node, review))
         if isinstance(review, Resume):
             facts.update(_facts_of_halt(place, path, facts["id"], scope))
@@ -210,6 +214,10 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
     if isinstance(review, Confirm | Review):
         facts["on_reject"], facts["allowed_on_reject"] = rejections(place, node, review)
     match review:
+        case Signal():
+            facts["topic"] = review.topic
+        case Resume():
+            facts["topic"] = review.signal
         case Confirm():
             facts["confirmation_message"] = review.message
         case Ask():

@@ -177,7 +177,14 @@ def _inside(place: Place, node: NodeState, scope: Scope) -> Scope:
     container = container_of(place.node)
     assert container is not None
     earlier = last_content(place.children, node.earlier) if node.earlier else MISSING
-    return container.scope(container.own_of(node), sent_back(scope, node), earlier)
+    inside = container.scope(container.own_of(node), sent_back(scope, node), earlier)
+    signal = signal_at(node, scope)
+    return inside if inside.signal is signal else replace(inside, signal=signal)
+
+
+def signal_at(node: NodeState | None, scope: Scope) -> JsonValue:
+    """What came with the signal that a node waited for, or else the nearest one around it."""
+    return scope.signal if node is None or not node.form.signal else node.form.signal[0]
 
 
 def sent_back(scope: Scope, node: NodeState) -> Scope:

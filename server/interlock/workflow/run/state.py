@@ -25,10 +25,10 @@ from interlock.workflow.run.older_states import OF_FLAT_NODES, convert
 from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
 from interlock.workflow.run.untold import Untold
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
-from interlock_protocol.requirements import FLAGS
+from interlock_protocol.requirements import FLAGS, SIGNAL
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
-REDUCER_VERSION = 3
+REDUCER_VERSION = 4
 OLDEST_READABLE = 2
 """Snapshots from this version on can be loaded; of runs with older ones, the log is complete."""
 
@@ -42,13 +42,22 @@ SINCE: Mapping[str, int] = {
     "StateDataMerged": 3,
     "ThreadStarted": 3,
     "ThreadCompleted": 3,
+    "SignalReceived": 4,
 }
 """The `REDUCER_VERSION` that brought an event, or a new meaning of it, so that earlier versions can't fold it.
 
 A run that has none of these may be driven by nodes of every version.
 """
 
-GATES = ("requires_confirmation", "requires_user_input", "requires_route_selection")
+_SINCE_SIGNALS = 4
+
+
+def since(event: Mapping[str, Any]) -> int:
+    """The `REDUCER_VERSION` that can fold this event; 0 if any can."""
+    return _SINCE_SIGNALS if event.get("topic") is not None else SINCE.get(event["event"], 0)
+
+
+GATES = (SIGNAL, "requires_confirmation", "requires_user_input", "requires_route_selection")
 """The kinds of pauses before a node runs."""
 
 REVIEWS = ("requires_output_review", "requires_iteration_review")
@@ -62,6 +71,8 @@ TOOLS = "requires_executor_input"
 
 KEPT_KEYS = 32
 """How many idempotency keys of decisions a state keeps; the store has the others."""
+
+_KINDS = (*FLAGS, SIGNAL, "requires_error_decision")
 
 Event = Mapping[str, Any]
 
@@ -82,6 +93,11 @@ class Requirement:
     due: int | None = None
     parts: Parts = field(default_factory=dict)
     policy: Policy = "all"
+
+    @property
+    def asks_people(self) -> bool:
+        """Return True if people decide it: not if it waits for a signal alone."""
+        return self.kind != SIGNAL
 
     @property
     def waiting_ids(self) -> list[str]:
@@ -120,6 +136,15 @@ class Resolution:
 
 
 @dataclass(slots=True)
+class Signal:
+    """A signal that nothing has taken yet: what came with it, and who sent it."""
+
+    id: str
+    payload: JsonValue
+    by: str
+
+
+@dataclass(slots=True)
 class SessionPatch:
     """A step's change of the state of its session, and the index of the event that it came with."""
 
@@ -139,7 +164,9 @@ class RunState:
     order of the log: a snapshot has none, because it is told with it. `changed_at` is the time of the latest event that
     changed it.
     `origin` is where a run begins that repeats another from where that failed, until it is there:
-    `{state, data, input?}`. Times are in milliseconds.
+    `{state, data, input?}`. `signals` are those that nothing has taken yet, by topic, in the order in which they came;
+    `signal_ids` are the ids of all that were sent with an idempotency key, each with its fingerprint. Times are in
+    milliseconds.
     """
 
     run_id: str
@@ -172,6 +199,8 @@ class RunState:
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
     origin: JsonObject | None = None
+    signals: dict[str, list[Signal]] = field(default_factory=dict)
+    signal_ids: dict[str, str] = field(default_factory=dict)
     untold: Annotated[list[Untold], Field(exclude=True)] = field(default_factory=list, compare=False)
 
     def note(self, each: Untold) -> None:
@@ -180,7 +209,7 @@ class RunState:
 
     def decided_at(self, step_id: str) -> int:
         """The index of the latest decision on a step; 0 if there is none."""
-        decided = (self.resolved.get(resolution_key(step_id, kind)) for kind in (*FLAGS, "requires_error_decision"))
+        decided = (self.resolved.get(resolution_key(step_id, kind)) for kind in _KINDS)
         return max((each.index for each in decided if each is not None), default=0)
 
 

@@ -34,6 +34,7 @@ from interlock.workflow.containers.port import (
     Say,
     Scope,
     Skip,
+    Unfit,
     Until,
     Withdraw,
 )
@@ -47,6 +48,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
+from interlock.workflow.run.signals import matches
 from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, node_at, pending_in
 from interlock_protocol.types import JsonObject
 
@@ -131,6 +133,7 @@ class Walk:
         self.drafts: list[Draft] = []
         self.work: list[Work] = []
         self.wake_at: int | None = None
+        self.signals = matches(state)
 
     def advance(self) -> Advance:
         outcome = self.sequence(self.workflow.places.values(), self.state.nodes, ())
@@ -219,7 +222,30 @@ class Walk:
         if rejected == "skip":
             reason = "timeout" if node.verdict.rejected_by == TIMEOUT else skipped_because
             return self.say(place, node, path, "StepSkipped", reason=reason)
-        return None if node.pending is None else OPEN
+        return None if node.pending is None else self.asking(place, node, path, node.pending)
+
+    def asking(self, place: Place, node: NodeState, path: Path, pending: str) -> Outcome:
+        """The outcome of an open pause: if it is for a signal that is there, take that."""
+        signal = self.signals.get(pending)
+        if signal is None:
+            return OPEN
+        container = container_of(place.node)
+        try:
+            kept = {} if container is None else container.signalled(container.own_of(node), signal.payload)
+        except Unfit as unfit:
+            kept = {"unfit": [unfit.code, str(unfit)]}
+        topic = self.state.requirements[pending].facts["topic"]
+        return self.say(
+            place,
+            node,
+            path,
+            "StepContinued",
+            kept or None,
+            requirement_id=pending,
+            decision={"topic": topic, "signal_id": signal.id},
+            resolved_by=signal.by,
+            resolved_at=self.now,
+        )
 
     def turned_away(self, place: Place, node: NodeState) -> Outcome:
         """The outcome of a rejection that ends everything."""

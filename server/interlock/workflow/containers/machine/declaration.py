@@ -16,6 +16,7 @@ from interlock.workflow.declare.logic import Logic, Retry, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
 from interlock.workflow.declare.places import is_of_later_pass
+from interlock_protocol.namespaces import is_topic
 from interlock_protocol.types import Join, JsonObject
 
 MAX_THREADS: Final = 10
@@ -77,6 +78,8 @@ class Halting:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: the state that follows then; without it, the run is cancelled.
+        signal: the topic of the signals that are such input, too. Without a presentation, an instruction and a
+            selection, only they are.
     """
 
     presentation: JsonObject | None = None
@@ -87,6 +90,16 @@ class Halting:
     assignees: Sequence[str] | None = None
     timeout: float | None = None
     on_timeout: str | None = None
+    signal: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.signal is not None and not (isinstance(self.signal, str) and is_topic(self.signal)):
+            raise DeclarationError("Halting: a signal's topic has 1 to 128 letters and digits of ASCII, _ . : and -.")
+
+    @property
+    def asks_people(self) -> bool:
+        """Return True if a person may resume it."""
+        return self.signal is None or self.presentation is not None or self.instruction is not None or self.selects
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 from pydantic_core import to_json
 
 from interlock.workflow.containers.machine.declaration import MAX_DATA_BYTES, Halting, Transition
-from interlock.workflow.containers.port import COMPLETED, Container, Fold, Move, Scope, Told, TooMuchInput
+from interlock.workflow.containers.port import COMPLETED, Container, Fail, Fold, Move, Scope, Told, TooMuchInput, Unfit
 from interlock.workflow.declare import conditions, presentations, templates
 from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.node import Node
@@ -46,6 +46,8 @@ class Answer(Own):
     input: JsonObject | None = None
     target: str | None = None
     is_late: bool = False
+    unfit: tuple[str, str] | None = None
+    """Why it can't go on with the signal that it took: a code, and a sentence."""
 
 
 def _asked(own: Answer, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
@@ -55,6 +57,9 @@ def _asked(own: Answer, node: NodeState, event: Mapping[str, Any], private: Mapp
 
 def _answered(own: Answer, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
     own.input, own.target = event["decision"].get("user_input"), private.get("target")
+    if "signal" in private:
+        own.unfit = tuple(private["unfit"]) if "unfit" in private else None
+        own.input = (private["signal"] or {}) if own.unfit is None else None
     own.is_late = bool(private.get("late"))
 
 
@@ -72,7 +77,9 @@ class Halt(Node, Container[Answer]):
     def __init__(self, name: str, halting: Halting, transitions: Sequence[Transition]) -> None:
         self._declare(halting=halting, transitions=tuple(transitions))
         then: OnTimeout = "cancel" if halting.on_timeout is None else "approve"
-        self._begin(name, Resume(timeout=halting.timeout, on_timeout=then, assignees=halting.assignees))
+        asks, whom = halting.asks_people, halting.assignees
+        asked = Resume(signal=halting.signal, is_asked=asks, timeout=halting.timeout, on_timeout=then, assignees=whom)
+        self._begin(name, asked)
 
     @property
     def branches(self) -> tuple[tuple[Node, ...], ...]:
@@ -83,10 +90,11 @@ class Halt(Node, Container[Answer]):
         asked = self.halting
         ways = [[each.target, each.condition, each.key] for each in self.transitions]
         said = [asked.presentation, asked.instruction, asked.selects, asked.accepts]
-        return [ways, [*said, asked.timeout, asked.on_timeout], None]
+        signal = [] if asked.signal is None else [asked.signal]
+        return [ways, [*said, asked.timeout, asked.on_timeout, *signal], None]
 
     def begin(self, own: Answer) -> Move:
-        return COMPLETED
+        return COMPLETED if own.unfit is None else Fail(*own.unfit)
 
     def tells(self, own: Answer, told: Told) -> Mapping[str, JsonValue]:
         return {} if own.input is None else {self.name: own.input}
@@ -171,6 +179,22 @@ class Halt(Node, Container[Answer]):
             raise TooMuchInput(f"With this input, the data would be over {MAX_DATA_BYTES // 1024} KiB; give less.")
         target = next((each.target for each in self.transitions if self._takes(each, own, values)), None)
         return None if target is None else {"target": target}
+
+    def signalled(self, own: Answer, payload: JsonValue) -> JsonObject:
+        values = {} if payload is None else payload
+        if not isinstance(values, dict):
+            sentence = f"State {self.name!r} takes an object as the payload of its signal, and this is none."
+            raise Unfit("invalid_input", sentence)
+        if self.halting.accepts is not None and (faults := faults_of_value(self.halting.accepts, values)):
+            sentence = f"State {self.name!r} doesn't take this signal: {faults[0]['field']}: {faults[0]['error']}"
+            raise Unfit("invalid_input", sentence, faults)
+        try:
+            private = self.judged(own, values)
+        except TooMuchInput as fault:
+            raise Unfit("data_too_large", str(fault)) from None
+        if private is None:
+            raise Unfit("invalid_transition", f"No transition of state {self.name!r} fits this signal.")
+        return private
 
     def _takes(self, way: Transition, own: Answer, values: JsonObject) -> bool:
         if self.halting.selects:
