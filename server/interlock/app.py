@@ -34,7 +34,7 @@ from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.upkeep.files import clear_regularly
-from interlock.engine.upkeep.outbox import OnPause
+from interlock.engine.upkeep.outbox import Hook, Listener, OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
 from interlock.engine.work.http_call import HttpCalls
@@ -169,6 +169,7 @@ class Interlock:
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
             stored = StoredDefinitions(store, compiled)
             definitions = EveryDefinition(self._code, stored)
+            listeners: list[Listener] = [] if self._on_pause is None else [Hook(self._on_pause)]
             engine = Engine(
                 definitions,
                 log,
@@ -180,7 +181,7 @@ class Interlock:
                 most_instances=self.settings.max_active_instances,
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,
-                on_pause=self._on_pause,
+                listeners=listeners,
                 counters=self.counters,
                 vault=self._vault,
                 logic=self._runners(scripts, keeper, integrations),
