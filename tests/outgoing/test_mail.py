@@ -70,7 +70,7 @@ async def test_a_letter_comes_in_two_parts_over_starttls_and_tls_and_signed_in(c
         assert first["Reply-To"] == "desk@example.org"
         assert first["Auto-Submitted"] == "auto-generated"
         assert first["Message-ID"] != second["Message-ID"]
-        parts = {part.get_content_type(): part.get_content() for part in first.iter_parts()}  # type: ignore[attr-defined]
+        parts = {part.get_content_type(): part.get_content() for part in first.iter_parts()}
         assert [*parts] == ["text/plain", "text/html"]
         assert parts["text/plain"].replace("\r\n", "\n") == LETTER.text
         assert parts["text/html"].strip() == LETTER.html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import socket
 import ssl
@@ -134,11 +135,11 @@ async def test_what_a_workflow_says_calls_nobody_in_a_room(scheme: str) -> None:
 @pytest.mark.usefixtures("only_way")
 async def test_the_library_is_elsewhere_as_it_was() -> None:
     await sent("ntfys")
-    from apprise.plugins import ntfy
+    theirs: Any = importlib.import_module("apprise.plugins.ntfy")
 
-    assert ntfy.requests.codes.ok == 200
+    assert theirs.requests.codes.ok == 200
     with pytest.raises((AssertionError, requests.RequestException)):
-        ntfy.requests.post("http://127.0.0.1:9/", timeout=1)
+        theirs.requests.post("http://127.0.0.1:9/", timeout=1)
 
 
 async def test_inner_hosts_are_refused_unless_the_operator_names_them_and_redirects_are_not_followed() -> None:

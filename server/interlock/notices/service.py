@@ -40,6 +40,9 @@ NOTICE: Final = "notice"
 AT_ONCE: Final = 4
 """How many notices a channel sends at a time."""
 
+TEST_SECONDS: Final = 20.0
+"""How long whoever sends a test waits for it."""
+
 PATIENCE: Final = Patience(least_ms=30_000, most_ms=3_600_000, over_ms=24 * 3_600_000)
 SPREADING: Final = Patience(least_ms=5_000, most_ms=60_000, over_ms=24 * 3_600_000)
 
@@ -189,9 +192,10 @@ class Notices:
 
     async def _try(self, name: str, address: str, letter: Letter) -> Tried:
         try:
-            await self._sender.send(self.channels[name], address, letter)
-        except NotSent as error:
-            return Tried(name, str(error))
+            async with asyncio.timeout(TEST_SECONDS):
+                await self._sender.send(self.channels[name], address, letter)
+        except (NotSent, TimeoutError) as error:
+            return Tried(name, str(error) or "it took too long")
         return Tried(name, None)
 
 

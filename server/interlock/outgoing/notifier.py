@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -19,8 +19,10 @@ from interlock.aio.threads import in_thread
 from interlock.outgoing.channels import Channel
 from interlock.outgoing.guarded import GuardedTransport, Resolve
 from interlock.outgoing.letters import Letter, NotSent, sentence_of
-from interlock.outgoing.mail import MailServer, message_of, send_mail, server_in
 from interlock.outgoing.plugins import plugin_for, send_by
+
+if TYPE_CHECKING:
+    from interlock.outgoing.mail import MailServer
 
 DEADLINE: Final = 30.0
 """How long a try may take, in seconds."""
@@ -58,6 +60,8 @@ class Notifier:
         if not channel.is_mail:
             await send_by(self._transport, channel, address, letter)
             return
+        from interlock.outgoing.mail import message_of, send_mail  # only who writes e-mail waits for its libraries
+
         server, room = await in_thread(_server_of, channel)
         for each in [channel.checked(address)] if channel.is_personal else room:
             await send_mail(self._transport.guard, server, message_of(letter, server, each), [each], self._trusted)
@@ -69,6 +73,8 @@ class Notifier:
 
 @cache
 def _server_of(channel: Channel) -> tuple[MailServer, list[str]]:
+    from interlock.outgoing.mail import server_in
+
     plugin = plugin_for(channel.to(_SOMEBODY["email"] if channel.is_personal else ""))
     return server_in(plugin)
 
