@@ -34,7 +34,7 @@ from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
 from interlock.engine.upkeep.files import clear_regularly
-from interlock.engine.upkeep.outbox import OnPause
+from interlock.engine.upkeep.outbox import Hook, Listener, OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
 from interlock.engine.work.http_call import HttpCalls
@@ -65,7 +65,10 @@ from interlock.identity.identity import Identity
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
+from interlock.notices.service import Notices
+from interlock.outgoing.channels import channels_in
 from interlock.outgoing.guarded import GuardedTransport
+from interlock.outgoing.notifier import Notifier
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.environment import EnvironmentSecrets
@@ -172,6 +175,12 @@ class Interlock:
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
             stored = StoredDefinitions(store, compiled)
             definitions = EveryDefinition(self._code, stored)
+            notices = self._notices(store)
+            if self.settings.notifiers_templates is not None:
+                await notices.read_templates()
+            listeners: list[Listener] = [*notices.listeners()]
+            if self._on_pause is not None:
+                listeners.append(Hook(self._on_pause))
             engine = Engine(
                 definitions,
                 log,
@@ -183,11 +192,11 @@ class Interlock:
                 most_instances=self.settings.max_active_instances,
                 clock=self._clock,
                 is_alone=self.settings.redis_url is None,
-                on_pause=self._on_pause,
+                listeners=listeners,
                 counters=self.counters,
                 vault=self._vault,
                 logic=self._runners(scripts, keeper, integrations),
-                base_url=self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}",
+                base_url=self.base_url,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
@@ -216,16 +225,38 @@ class Interlock:
                 integrations,
                 objects,
                 webhooks,
+                notices,
                 scripts.check,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
             await engine.takeover.resume()
-            self._keep_up(engine, store, log, feed, stored, identity, objects)
+            self._keep_up(engine, store, log, feed, stored, identity, objects, notices)
         except BaseException:
             await self._stack.aclose()
             raise
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach this server, as far as is known."""
+        return self.settings.public_url or f"http://{self.settings.host}:{self.settings.port}"
+
+    def _notices(self, store: SqlStore) -> Notices:
+        said = self.settings.notifiers
+        channels = {} if said is None else channels_in(said.get_secret_value())
+        notifier = Notifier(Allowed(self.settings.notifiers_allow))
+        self._stack.push_async_callback(notifier.aclose)
+        return Notices(
+            store,
+            channels,
+            notifier,
+            templates=self.settings.notifiers_templates,
+            strike=self.known.strike,
+            clock=self._clock.now_ms,
+            counters=self.counters,
+            home=self.base_url,
+        )
 
     def _open_objects(self) -> Objects:
         settings = self.settings
@@ -240,6 +271,7 @@ class Interlock:
         stored: StoredDefinitions,
         identity: Identity,
         objects: Objects,
+        notices: Notices,
     ) -> None:
         """Begin what a server does by itself, as long as it runs."""
         self._keep(engine.takeover.renew(SWEEP_SECONDS), "renew")
@@ -257,6 +289,8 @@ class Interlock:
             self._keep(retention.run(RETENTION_SECONDS), "retention")
         if engine.relay is not None:
             self._keep(engine.relay.run(NOTICE_SECONDS), "notices")
+        if notices.channels:
+            self._keep(notices.check(), "notifiers")
 
     def _runners(self, scripts: Scripts, keeper: Keeper, integrations: Integrations) -> LogicRunners:
         calls = HttpCalls(counters=self.counters, transport=integrations.transport)

@@ -13,6 +13,7 @@ from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.identity.identity import Identity
+from interlock.notices.service import Notices
 from interlock.ratelimit import RateLimits
 from interlock.secrets.stored import StoredSecrets
 from interlock.store.port import Store
@@ -40,4 +41,5 @@ class Services:
     integrations: Integrations
     objects: Objects
     webhooks: WebhookService
+    notices: Notices
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from interlock.addresses import Allowed
@@ -24,6 +24,7 @@ from interlock.auth.keys import key_from_secret
 from interlock.auth.origins import is_loopback, parse_origin
 from interlock.auth.token_list import parse_tokens
 from interlock.errors import SettingsError
+from interlock.outgoing.channels import channels_in
 from interlock.ratelimit.limiter import limit_of
 from interlock.secrets.rules import fences_in
 from interlock.secrets.vault import is_key
@@ -204,6 +205,25 @@ class Settings(BaseSettings):
         "names, addresses and networks with commas between them, such as localhost:8080, 10.1.0.0/16, [fd00::1]:80",
     )
 
+    notifiers: SecretStr | None = _setting(
+        None,
+        "The channels by which people are told that they are waited for: a JSON object, or the path of a file with one,"
+        " of their names, each with a URL. By default nobody is told.",
+        'a JSON object such as {"mail": "mailtos://USER:PASSWORD@smtp.example.com?from=interlock@example.com'
+        '&to={address}"}, or the path of a file with one',
+    )
+    notifiers_allow: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "What notifiers may reach besides the public internet, written like INTERLOCK_HTTP_ALLOW: one's own mail"
+        " server, for instance.",
+        "names, addresses and networks with commas between them, such as mail.internal:587, 10.1.0.0/16",
+    )
+    notifiers_templates: Path | None = _setting(
+        None,
+        "A folder with subject.txt, body.txt or body.html: what people are told, instead of the built-in words.",
+        "the path of a folder",
+    )
+
     max_message_bytes: int = _setting(
         MAX_MESSAGE_BYTES,
         "The size up to which a message is taken.",
@@ -322,7 +342,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("data_dir", "definitions")
+    @field_validator("data_dir", "definitions", "notifiers_templates")
     @classmethod
     def _at_home(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser()
@@ -408,14 +428,24 @@ class Settings(BaseSettings):
     def _origins(cls, value: Any) -> tuple[str, ...]:
         return tuple(dict.fromkeys(_canonical_origin(item) for item in _listed(value, "allowed_origins")))
 
-    @field_validator("http_allow", mode="before")
+    @field_validator("notifiers")
     @classmethod
-    def _hosts(cls, value: Any) -> tuple[str, ...]:
-        hosts = tuple(dict.fromkeys(_listed(value, "http_allow")))
+    def _usable_channels(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            _ = None if value is None else channels_in(value.get_secret_value())
+        except ValueError as error:
+            raise ValueError(f"{error}: it is {_write('notifiers')}.") from None
+        return value
+
+    @field_validator("http_allow", "notifiers_allow", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any, info: ValidationInfo) -> tuple[str, ...]:
+        name = str(info.field_name)
+        hosts = tuple(dict.fromkeys(_listed(value, name)))
         try:
             Allowed(hosts)
         except ValueError:
-            raise ValueError(f"must be {_write('http_allow')}.") from None
+            raise ValueError(f"must be {_write(name)}.") from None
         return hosts
 
     @field_validator("jwt_trusted_claims", mode="before")

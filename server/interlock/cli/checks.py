@@ -33,6 +33,10 @@ from interlock.errors import SettingsError
 from interlock.log.port import LogUnavailable, LogUnfit
 from interlock.log.redis import RedisLog, refuse_unfit
 from interlock.log.redis_link import RedisLink
+from interlock.notices.words import Words
+from interlock.outgoing.channels import Channel, channels_in
+from interlock.outgoing.letters import NotSent
+from interlock.outgoing.notifier import check as check_channel
 from interlock.process.redaction import Redactor
 from interlock.process.serving import NoAddress, check_address
 from interlock.settings import PREFIX, Settings
@@ -77,7 +81,8 @@ async def examine(environ: Mapping[str, str] = os.environ) -> list[Finding]:
     except SettingsError as error:
         advice = "Correct it; the other checks need the settings."
         return [Finding("settings", Verdict.FAIL, sentence, advice) for sentence in str(error).splitlines()]
-    groups = await asyncio.gather(_of_database(settings), _of_redis(settings), _of_port(settings))
+    of_parts = _of_database(settings), _of_redis(settings), _of_port(settings), _of_notifiers(settings)
+    groups = await asyncio.gather(*of_parts)
     found = [*_of_settings(settings, environ), *_of_token(settings), *[each for group in groups for each in group]]
     redact = Redactor.of(settings)
     return [Finding(each.check, each.verdict, redact(each.found), each.advice) for each in found]
@@ -155,6 +160,37 @@ def _is_interlock(settings: Settings) -> bool:
             return bool(answer.read(100) == b'{"status":"live"}')
     except (OSError, HTTPError, ValueError):
         return False
+
+
+# ── Notifiers ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def _of_notifiers(settings: Settings) -> list[Finding]:
+    if settings.notifiers is None:
+        return []
+    found = [await _of_channel(each) for each in channels_in(settings.notifiers.get_secret_value()).values()]
+    try:
+        await asyncio.to_thread(Words, settings.notifiers_templates, str)
+    except SettingsError as error:
+        sentence, _, advice = str(error).partition(": ")
+        found.append(Finding("notifiers", Verdict.FAIL, f"{sentence}.", advice[:1].upper() + advice[1:]))
+    if settings.public_url is None:
+        advice = "Set INTERLOCK_PUBLIC_URL to where people reach the server."
+        found.append(Finding("notifiers", Verdict.WARN, "Their links lead to this machine only.", advice))
+    return found
+
+
+async def _of_channel(channel: Channel) -> Finding:
+    try:
+        await check_channel(channel)
+    except NotSent as error:
+        advice = "Correct it in INTERLOCK_NOTIFIERS; docs/notices.md shows how each kind is written."
+        return Finding("notifiers", Verdict.FAIL, f"{channel.name}: {error}.", advice)
+    if channel.url.startswith(("mailto://", "ntfy://", "json://", "gotify://", "mmost://", "rocket://")):
+        advice = f"Let its URL begin with {channel.url.partition('://')[0]}s://, where its server has TLS."
+        found = f"{channel.name} ({channel.kind.name}) is written to without encryption."
+        return Finding("notifiers", Verdict.WARN, found, advice)
+    return Finding("notifiers", Verdict.OK, f"{channel.name} ({channel.kind.name}) is a channel.")
 
 
 # ── The database ────────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from interlock.cli.exits import ExitCode
-from interlock.cli.people_commands import clients, groups, users
+from interlock.cli.people_commands import clients, groups, notify, users
 from interlock.cli.target import DEFAULT_URL, Target, TokenOption, UrlOption, finish
 from interlock_protocol.types import RunStatus
 
@@ -193,6 +193,7 @@ _add_serve()
 app.add_typer(users, name="users")
 app.add_typer(groups, name="groups")
 app.add_typer(clients, name="clients")
+app.add_typer(notify, name="notify")
 
 
 def _add_secrets() -> None:

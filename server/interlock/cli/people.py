@@ -34,25 +34,25 @@ def add_user(target: Target, fields: JsonObject, *, signs_in: bool, out: IO[str]
         Failure: the server refuses, or the two passwords differ.
     """
     password: JsonObject = {"password": new_password()} if signs_in else {}
-    _say(out, call_api(target, "POST", "/users", {**fields, **password})["id"])
+    say(out, call_api(target, "POST", "/users", {**fields, **password})["id"])
 
 
 def list_users(target: Target, *, out: IO[str]) -> None:
     """Print all people, a line each: id, user name, scopes, groups."""
     for user in _all(target, "/users", "users"):
         state = "disabled" if user.get("disabled") else _listed(user.get("scopes"))
-        _say(out, "\t".join((str(user.get("id")), str(user.get("username")), state, _listed(user.get("groups")))))
+        say(out, "\t".join((str(user.get("id")), str(user.get("username")), state, _listed(user.get("groups")))))
 
 
 def change_user(target: Target, who: str, fields: JsonObject) -> None:
     """Change a person, who is named by their user name or their id."""
-    call_api(target, "PATCH", f"/users/{_quoted(_id_of(target, who))}", fields)
+    call_api(target, "PATCH", f"/users/{quoted(id_of(target, who))}", fields)
 
 
 def set_password(target: Target, who: str) -> None:
     """Set a person's password."""
-    user_id = _id_of(target, who)
-    call_api(target, "PATCH", f"/users/{_quoted(user_id)}", {"password": new_password()})
+    user_id = id_of(target, who)
+    call_api(target, "PATCH", f"/users/{quoted(user_id)}", {"password": new_password()})
 
 
 def add_group(target: Target, name: str, issuer: str | None) -> None:
@@ -63,37 +63,37 @@ def add_group(target: Target, name: str, issuer: str | None) -> None:
 def list_groups(target: Target, *, out: IO[str]) -> None:
     """Print all groups, a line each: name, and issuer if it has one."""
     for group in call_api(target, "GET", "/groups").get("groups", []):
-        _say(out, "\t".join((str(group.get("name")), str(group.get("issuer") or ""))).rstrip("\t"))
+        say(out, "\t".join((str(group.get("name")), str(group.get("issuer") or ""))).rstrip("\t"))
 
 
 def regroup(target: Target, name: str, join: Sequence[str], leave: Sequence[str], *, out: IO[str]) -> None:
     """Put people into a group, take others out, and print who is in it then."""
-    members = f"/groups/{_quoted(name)}/members"
+    members = f"/groups/{quoted(name)}/members"
     for method, people in (("PUT", join), ("DELETE", leave)):
         for who in people:
-            call_api(target, method, f"{members}/{_quoted(_id_of(target, who))}")
+            call_api(target, method, f"{members}/{quoted(id_of(target, who))}")
     for member in _all(target, members, "members"):
-        _say(out, "\t".join((str(member.get("id")), str(member.get("name")))))
+        say(out, "\t".join((str(member.get("id")), str(member.get("name")))))
 
 
 def add_client(target: Target, fields: JsonObject, *, out: IO[str], err: IO[str]) -> None:
     """Add a service account, and print its secret, which nobody can read again."""
     made = call_api(target, "POST", "/clients", fields)
-    _say(err, f"client_id      {made.get('client_id')}")
-    _say(err, "client_secret  (is shown only now)")
-    _say(out, made.get("client_secret"))
+    say(err, f"client_id      {made.get('client_id')}")
+    say(err, "client_secret  (is shown only now)")
+    say(out, made.get("client_secret"))
 
 
 def list_clients(target: Target, *, out: IO[str]) -> None:
     """Print all service accounts, a line each: id, name, scopes."""
     for client in _all(target, "/clients", "clients"):
         state = "revoked" if client.get("revoked") else _listed(client.get("scopes"))
-        _say(out, "\t".join((str(client.get("client_id")), str(client.get("name")), state)))
+        say(out, "\t".join((str(client.get("client_id")), str(client.get("name")), state)))
 
 
 def revoke_client(target: Target, client_id: str) -> None:
     """Have a service account count no more."""
-    call_api(target, "DELETE", f"/clients/{_quoted(client_id)}")
+    call_api(target, "DELETE", f"/clients/{quoted(client_id)}")
 
 
 def new_password(ask: Callable[[str], str] = getpass.getpass) -> str:
@@ -113,13 +113,13 @@ def new_password(ask: Callable[[str], str] = getpass.getpass) -> str:
     return password
 
 
-def _id_of(target: Target, who: str) -> str:
+def id_of(target: Target, who: str) -> str:
     """The id of a person whose user name or id this is."""
     found = call_api(target, "GET", f"/users?{urlencode({'username': who})}").get("users")
     if isinstance(found, list) and found:
         return str(found[0]["id"])
     try:
-        return str(call_api(target, "GET", f"/users/{_quoted(who)}")["id"])
+        return str(call_api(target, "GET", f"/users/{quoted(who)}")["id"])
     except ApiRefused as refused:
         if refused.reason != "user_not_found":
             raise
@@ -141,9 +141,11 @@ def _listed(values: JsonValue) -> str:
     return ",".join(map(str, values)) if isinstance(values, list) else ""
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a part of a path."""
     return quote(text, safe="")
 
 
-def _say(out: IO[str], line: object) -> None:
+def say(out: IO[str], line: object) -> None:
+    """Print a line, whatever is in it."""
     print(harmless(str(line)).replace("\n", " "), file=out, flush=True)

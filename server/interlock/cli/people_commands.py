@@ -35,6 +35,12 @@ def _group(help_: str) -> typer.Typer:
 users = _group("Manage the people whom the server knows.")
 groups = _group("Manage their groups.")
 clients = _group("Manage service accounts.")
+notify = _group("Try how people are told that they are waited for.")
+
+
+@notify.callback()
+def _notify() -> None:
+    """So that `test` is named, though there is no other command."""
 
 
 @users.command(name="add")
@@ -92,6 +98,33 @@ def set_password(user: Who, url: UrlOption = DEFAULT_URL, token: TokenOption = N
     from interlock.cli.people import set_password as setting
 
     setting(Target.find(url, token), user)
+
+
+@users.command(name="notify")
+def notify_user(
+    user: Who,
+    at: Annotated[
+        list[str] | None,
+        typer.Option("--at", help="Have them told there, such as mail=ada@example.com.", metavar="CHANNEL=ADDRESS"),
+    ] = None,
+    off: Annotated[
+        list[str] | None, typer.Option("--off", help="Tell them nothing by this channel.", metavar="CHANNEL")
+    ] = None,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """List at which addresses a person is told that they are waited for, after changing them."""
+    from interlock.cli.notices import change_addresses
+
+    change_addresses(Target.find(url, token), user, at or (), off or (), out=sys.stdout)
+
+
+@notify.command(name="test")
+def send_test(user: Who, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> None:
+    """Send a person a test by each channel for which they have an address, and print how it went."""
+    from interlock.cli.notices import send_test as sending
+
+    sending(Target.find(url, token), user, out=sys.stdout)
 
 
 @groups.command(name="add")

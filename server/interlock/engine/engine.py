@@ -10,7 +10,7 @@ Source: `docs/architecture.md`, "A decision, from room to room".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from interlock.auth import Principal
@@ -28,7 +28,7 @@ from interlock.engine.commands.start import Origin, start
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
 from interlock.engine.driving.pool import Pool
-from interlock.engine.upkeep.outbox import OnPause, PauseRelay
+from interlock.engine.upkeep.outbox import Listener, PauseRelay
 from interlock.engine.upkeep.takeover import Takeover
 from interlock.engine.upkeep.timers import Timers
 from interlock.engine.work.logic import LogicRunners
@@ -54,7 +54,7 @@ class Engine:
         most_instances: how many active instances a namespace may have; None means any number.
         clock: the store's time; the engine creates its own by default.
         is_alone: no other server drives these runs, so a definition that is missing here is missing everywhere.
-        on_pause: called for each pause; the links that it gets start with `base_url`.
+        listeners: are told of each pause; the links that they get start with `base_url`.
         counters: counts claims.
         vault: seals the secrets that people type into forms.
         logic: runs the scripts and the requests of state machines.
@@ -72,7 +72,7 @@ class Engine:
         lifetimes: Lifetimes = FOR_GOOD,
         most_instances: int | None = None,
         clock: Clock | None = None,
-        on_pause: OnPause | None = None,
+        listeners: Sequence[Listener] = (),
         base_url: str = "",
         is_alone: bool = False,
         counters: Counters | None = None,
@@ -84,7 +84,7 @@ class Engine:
         self.clock = clock or Clock()
         self.lifetimes = lifetimes
         self.timers = Timers(store, self.clock, self._expire)
-        self.relay = None if on_pause is None else PauseRelay(store, self.clock, on_pause, self._logged, base_url)
+        self.relay = None if not listeners else PauseRelay(store, self.clock, listeners, self._logged, base_url)
         ports = Ports(
             log,
             store,
@@ -191,6 +191,8 @@ class Engine:
         """Tell everything that waits for a time that a test has moved the clock."""
         self.timers.poke()
         self._pool.wake()
+        if self.relay is not None:
+            self.relay.logged()
 
     # ── Callbacks of the engine's parts ─────────────────────────────────────────────────────────────────
 

@@ -77,6 +77,8 @@ class Connected(Countable, Protocol):
 
 CALL_OUTCOMES: Final = ("ok", "http_error", "http_timeout")
 
+NOTICE_OUTCOMES: Final = ("sent", "failed", "given_up")
+
 LET_GO: Final = ("displaced", "flood", "late", "no_room", "not_reading")
 
 
@@ -164,6 +166,8 @@ class _Counted(Collector):
         yield _counter("interlock_requirements_opened", "Questions that were put to people.", counters.opened)
         yield _counter("interlock_requirements_resolved", "Questions that were decided.", counters.resolved)
         yield _by("interlock_refused", "Actions and requests that were refused.", "code", _refused(counters))
+        notices = {outcome: counters.notices[outcome] for outcome in NOTICE_OUTCOMES}
+        yield _by("interlock_notices", "Notices to people: sent, failed tries, and given up.", "outcome", notices)
         calls = {outcome: counters.calls[outcome] for outcome in CALL_OUTCOMES}
         yield _by("interlock_http_calls", "HTTP calls of workflows.", "outcome", calls)
         about = "How long an HTTP call of a workflow took, redirects and all."

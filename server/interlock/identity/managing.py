@@ -254,6 +254,14 @@ class Managing:
         )
         return await self._edited(author, member, edit)
 
+    def check_may_change(self, author: Principal, member: Member) -> None:
+        """Check that the author may change what is kept of a member elsewhere.
+
+        Raises:
+            Forbidden: no.
+        """
+        _check_may_change(author, member)
+
     async def _renamed(self, member: Member, name: str) -> str:
         """What a member is to be called.
 

@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from interlock.auth.token_list import parse_tokens
+from interlock.outgoing.channels import channels_in
 from interlock.secrets.known import Known
 from interlock.settings import Settings
 
@@ -72,6 +73,9 @@ def _secrets(settings: Settings) -> Iterator[str]:
         yield from (key, key.strip())
     if settings.secrets_keys is not None:
         yield from settings.secrets_keys.get_secret_value().replace(",", " ").split()
+    if settings.notifiers is not None:
+        for channel in channels_in(settings.notifiers.get_secret_value()).values():
+            yield from channel.secrets()
     for url in (settings.database_url, settings.redis_url):
         if url is not None:
             yield from _passwords(url)

@@ -15,6 +15,7 @@ from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.files import Files, StoredFile
 from .ports.grants import Grants
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
+from .ports.notices import NoticeAddresses
 from .ports.outbox import Outbox
 from .ports.runs import (
     Census,
@@ -66,6 +67,7 @@ __all__ = [
     "NamespaceFull",
     "NewRun",
     "NotCreated",
+    "NoticeAddresses",
     "Outbox",
     "Outcome",
     "Run",
@@ -101,6 +103,7 @@ class Store(
     Timers,
     Sessions,
     Outbox,
+    NoticeAddresses,
     Tickets,
     DefinitionStore,
     DirectoryStore,

@@ -342,6 +342,19 @@ Index(
 )
 Index("ix_outbox_delivered", outbox.c.taken_until, sqlite_where=text(DELIVERED), postgresql_where=text(DELIVERED))
 
+# Where people want to be told that they are waited for: a JSON object of their addresses, by the names of channels.
+notice_addresses = Table(
+    "notice_addresses",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("addresses", Text, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account", "user_id", name="pk_notice_addresses"),
+    sqlite_with_rowid=False,
+)
+
 # Each opens one stream for one user, for some minutes; only its hash is stored, so reading this table yields no ticket.
 stream_tickets = Table(
     "stream_tickets",

@@ -49,6 +49,7 @@ class Counters:
         calls: HTTP calls of workflows, by outcome: `ok`, or the error's code.
         call_durations: the number of HTTP calls per bucket of `CALL_BOUNDS`.
         call_seconds: the total duration of HTTP calls.
+        notices: notices to people: `sent`, `failed` tries, and those `given_up`.
         by_workflow: what is counted by account and workflow.
     """
 
@@ -69,6 +70,7 @@ class Counters:
         self.calls: Counter[str] = Counter()
         self.call_durations = [0] * (len(CALL_BOUNDS) + 1)
         self.call_seconds = 0.0
+        self.notices: Counter[str] = Counter()
         self.by_workflow = ByWorkflow()
 
     def appended(self, append: Append, result: Appended | Refused, seconds: float) -> None:

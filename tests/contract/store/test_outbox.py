@@ -7,6 +7,7 @@ import asyncio
 from tests.contract.store.samples import Clock
 
 from interlock.store.port import Store
+from interlock.store.ports.outbox import Patience
 
 
 async def test_a_message_is_taken_by_one_until_its_time_is_over(store: Store) -> None:
@@ -94,3 +95,33 @@ async def test_many_who_forget_messages_at_once_forget_each_once(store: Store, c
         await store.message_delivered("pause", "run", each)
     clock.now += WEEK_MS
     assert sum(await asyncio.gather(*(store.forget_messages(7) for _ in range(8)))) == 20
+
+
+async def test_one_call_leaves_messages_for_several_topics(store: Store) -> None:
+    await store.leave_messages(("pause", "notice"), "run", ["r2", "r1"])
+    await store.leave_messages((), "run", ["r3"])
+    for topic in ("pause", "notice"):
+        assert list(await store.take_messages(topic, 1000, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
+
+
+async def test_what_is_put_off_waits_as_long_as_it_is_old_within_bounds_until_patience_is_over(
+    store: Store, clock: Clock
+) -> None:
+    patience = Patience(least_ms=30, most_ms=200, over_ms=1000)
+    began = clock.now
+    await store.leave_messages("pause", "run", ["r"])
+    ages = []
+    for _ in range(100):
+        if not await store.take_messages("pause", clock.now, hold_ms=0):
+            clock.now += 1
+            continue
+        ages.append(clock.now - began)
+        if not await store.put_off_message("pause", "run", "r", clock.now, patience):
+            break
+        clock.now += 29
+    assert ages[:4] == [0, 30, 60, 120]
+    clock.now = began + 1000
+    assert await store.take_messages("pause", clock.now, hold_ms=0) == [("run", "r")]
+    assert not await store.put_off_message("pause", "run", "r", clock.now, patience)
+    assert not await store.put_off_message("pause", "run", "r", clock.now, patience)
+    assert not await store.take_messages("pause", clock.now + 10_000, hold_ms=0)

@@ -191,7 +191,7 @@ async def test_who_tells_is_agreed_on_by_the_clock_of_the_store(storage: Storage
         asked.set()
         raise StoreUnavailable
 
-    telling = outbox.PauseRelay(storage.store, clock, Told(), away, "")
+    telling = outbox.PauseRelay(storage.store, clock, [outbox.Hook(Told())], away, "")
     await telling.add("run-1", ["first"])
     task = asyncio.create_task(telling.run(3600))
     await asked.wait()

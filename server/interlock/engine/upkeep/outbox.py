@@ -1,15 +1,17 @@
-"""The `on_pause` hook: it tells the application that a run waits for somebody.
+"""Who is told of pauses: the application's `on_pause` hook, notifiers, and whoever else listens.
 
 Laws:
-- A pause goes into the outbox before it goes into the log, and is delivered when the hook has returned. So the hook is
-  called for each pause: once if nothing fails, at least once in any case. (If the pause went in with the run's row, the
-  hook would be called later, and not at all for a pause decided before the row is written.)
-- The hook isn't called for a pause that never reached the log, or that was decided meanwhile.
-- Nodes agree by the store's clock which of them calls the hook: one node takes the message, and if it doesn't deliver
-  it in time, another node does.
-- The hook delays no run. If it raises, the error is logged, and the hook is called again later.
+- A pause goes into the outbox before it goes into the log, once for each listener, and is delivered when the listener
+  has returned. So a listener is told of each pause: once if nothing fails, at least once in any case. (If the pause
+  went in with the run's row, it would be told later, and not at all if it was decided before the row is written.)
+- Nobody is told of a pause that never reached the log, or that was decided meanwhile.
+- Nodes agree by the store's clock which of them tells: one node takes the message, and if it doesn't deliver it in
+  time, another node does.
+- A listener delays no run, and no other listener. If it raises, the error is logged, and it is told again later: for
+  good, or as long as its patience says.
+- A listener may leave messages of its own topics, about the same requirement; they are told by the same rules.
 
-Source: `docs/workflows.md`, "Being told of a pause".
+Source: `docs/workflows.md`, "Being told of a pause"; `docs/notices.md`.
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 from urllib.parse import quote
 
 import structlog
 
 from interlock.engine.clock import Clock
 from interlock.store.port import StoreUnavailable
-from interlock.store.ports.outbox import Outbox
+from interlock.store.ports.outbox import Outbox, Patience
 from interlock.workflow.program import RunState
 from interlock_protocol.errors import Refusal
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
@@ -35,7 +37,10 @@ from interlock_protocol.types import JsonObject
 logger = structlog.get_logger(__name__)
 
 PAUSE = "pause"
-"""The topic; a message's subject is the id of the requirement."""
+"""The hook's topic. A message's subject is the id of the requirement; behind it and a space, there may be more."""
+
+BATCH = 100
+"""How many messages a listener that is told of one at a time takes at once."""
 
 HOLD_MS = 60_000
 """How long one node has to deliver a message before another node (or the same one, after an error) tries."""
@@ -43,7 +48,7 @@ HOLD_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class PauseNotice:
-    """What the hook gets: a run waits for somebody.
+    """What a listener gets: a run waits for somebody.
 
     Args:
         requirement: the whole `step_requirements[]` or `error_requirements[]` object.
@@ -66,8 +71,60 @@ OnPause: TypeAlias = Callable[[PauseNotice], Awaitable[None] | None]
 """The hook: a function or a coroutine function. A plain function is called in a thread."""
 
 
+class Listener(Protocol):
+    """Who is told of pauses."""
+
+    @property
+    def topic(self) -> str:
+        """Of its messages."""
+
+    @property
+    def hears_all(self) -> bool:
+        """True if it is told of every pause; False if only of what another listener leaves for its topic."""
+
+    @property
+    def at_once(self) -> int:
+        """How many messages it is told of at a time."""
+
+    @property
+    def patience(self) -> Patience | None:
+        """How it is told again after an error; None means after `HOLD_MS`, for good."""
+
+    async def tell(self, notice: PauseNotice, detail: str) -> None:
+        """Tell of a pause; `detail` is what the message's subject has behind the requirement's id."""
+
+    def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
+        """Note that `tell` raised; `is_last` if it isn't told again."""
+
+
+class Hook:
+    """The listener that calls the application's function."""
+
+    topic = PAUSE
+    hears_all = True
+    at_once = 1
+    patience: Patience | None = None
+
+    def __init__(self, function: OnPause) -> None:
+        self._function = function
+
+    async def tell(self, notice: PauseNotice, detail: str) -> None:
+        """As `Listener.tell`."""
+        if inspect.iscoroutinefunction(self._function):
+            await self._function(notice)
+            return
+        returned = await asyncio.to_thread(self._function, notice)
+        if inspect.isawaitable(returned):
+            await returned
+
+    def failed(self, notice: PauseNotice, detail: str, error: Exception, *, is_last: bool) -> None:
+        """As `Listener.failed`."""
+        about = {"run_id": notice.run_id, "requirement_id": notice.requirement["id"]}
+        logger.error("on_pause_failed", **about, exc_info=error)
+
+
 class PauseRelay:
-    """Puts pauses into the outbox, and delivers them to the hook.
+    """Puts pauses into the outbox, and tells the listeners of them.
 
     Args:
         state: loads the state of a run from its log.
@@ -75,52 +132,108 @@ class PauseRelay:
     """
 
     def __init__(
-        self, outbox: Outbox, clock: Clock, hook: OnPause, state: Callable[[str], Awaitable[RunState]], base_url: str
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        listeners: Sequence[Listener],
+        state: Callable[[str], Awaitable[RunState]],
+        base_url: str,
     ) -> None:
         self._outbox = outbox
-        self._clock = clock
-        self._hook = hook
-        self._state = state
-        self._base_url = base_url.rstrip("/")
-        self._news = asyncio.Event()
-        self._later: set[tuple[str, str]] = set()
+        self._topics = tuple(each.topic for each in listeners if each.hears_all)
+        self._deliveries = [_Delivery(outbox, clock, each, state, base_url, self.logged) for each in listeners]
 
     async def add(self, run_id: str, requirement_ids: Sequence[str]) -> None:
         """Put these pauses into the outbox; they are delivered once they are in the log."""
-        await self._outbox.leave_messages(PAUSE, run_id, requirement_ids)
+        await self._outbox.leave_messages(self._topics, run_id, requirement_ids)
 
     def logged(self) -> None:
-        """Note that pauses from the outbox may be in the log now."""
-        self._news.set()
+        """Note that messages from the outbox may be ready now."""
+        for each in self._deliveries:
+            each.news.set()
 
     async def run(self, every: float) -> None:
         """Deliver what is in the outbox, forever; check for more every `every` seconds, and after `logged`."""
+        async with asyncio.TaskGroup() as tasks:
+            for each in self._deliveries:
+                tasks.create_task(each.run(every))
+
+
+class _Delivery:
+    """Delivers the messages of one listener."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        listener: Listener,
+        state: Callable[[str], Awaitable[RunState]],
+        base_url: str,
+        on_told: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._listener = listener
+        self._state = state
+        self._base_url = base_url.rstrip("/")
+        self._on_told = on_told
+        self._later: set[tuple[str, str]] = set()
+        self.news = asyncio.Event()
+
+    async def run(self, every: float) -> None:
+        """As `PauseRelay.run`, for this listener."""
         while True:
-            self._news.clear()
+            self.news.clear()
             with contextlib.suppress(StoreUnavailable):
-                taken = await self._outbox.take_messages(PAUSE, self._clock.now_ms(), HOLD_MS)
-                later, self._later = self._later, set()
-                for run_id, requirement_id in [*later, *taken]:
-                    await self._tell(run_id, requirement_id)
+                await self._deliver()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(every):
-                    await self._news.wait()
+                    await self.news.wait()
 
-    async def _tell(self, run_id: str, requirement_id: str) -> None:
-        try:
+    async def _deliver(self) -> None:
+        at_once = self._listener.at_once
+        limit = BATCH if at_once == 1 else at_once
+        later, self._later = self._later, set()
+        taken, is_all = [*later], False
+        while not is_all:
+            found = await self._outbox.take_messages(self._listener.topic, self._clock.now_ms(), HOLD_MS, limit)
+            taken, is_all = [*taken, *found], len(found) < limit
+            for first in range(0, len(taken), at_once):
+                await asyncio.gather(*(self._deliver_one(*each) for each in taken[first : first + at_once]))
+            taken = []
+
+    async def _deliver_one(self, run_id: str, subject: str) -> None:
+        requirement_id, _, detail = subject.partition(" ")
+        with contextlib.suppress(StoreUnavailable, Refusal):
             state = await self._state(run_id)
             notice = self._notice(state, requirement_id)
-            if notice is not None:
-                await self._call(notice)
-            elif requirement_id not in _decided(state) and not state.status.is_final:
+            if notice is None and requirement_id not in _decided(state) and not state.status.is_final:
                 # Not in the log yet. If the owner died before the append, the next owner asks again.
-                self._later.add((run_id, requirement_id))
-                return
-            await self._outbox.message_delivered(PAUSE, run_id, requirement_id)
-        except (StoreUnavailable, Refusal):
-            return
-        except Exception:
-            logger.exception("on_pause_failed", run_id=run_id, requirement_id=requirement_id)
+                self._later.add((run_id, subject))
+            elif notice is None or await self._tell(notice, detail, subject):
+                await self._outbox.message_delivered(self._listener.topic, run_id, subject)
+
+    async def _tell(self, notice: PauseNotice, detail: str, subject: str) -> bool:
+        """Tell the listener; return False if it is to be told again."""
+        try:
+            await self._listener.tell(notice, detail)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            await self._failed(notice, detail, subject, error)
+            return False
+        if self._listener.hears_all:
+            self._on_told()  # it may have left messages for others
+        return True
+
+    async def _failed(self, notice: PauseNotice, detail: str, subject: str, error: Exception) -> None:
+        is_last = False
+        try:
+            if (patience := self._listener.patience) is not None:
+                now, topic = self._clock.now_ms(), self._listener.topic
+                is_last = not await self._outbox.put_off_message(topic, notice.run_id, subject, now, patience)
+        finally:
+            self._listener.failed(notice, detail, error, is_last=is_last)
 
     def _notice(self, state: RunState, requirement_id: str) -> PauseNotice | None:
         requirement = state.requirements.get(requirement_id)
@@ -138,14 +251,6 @@ class PauseRelay:
             link,
             state.account,
         )
-
-    async def _call(self, notice: PauseNotice) -> None:
-        if inspect.iscoroutinefunction(self._hook):
-            await self._hook(notice)
-            return
-        returned = await asyncio.to_thread(self._hook, notice)
-        if inspect.isawaitable(returned):
-            await returned
 
 
 def _decided(state: RunState) -> set[str]:

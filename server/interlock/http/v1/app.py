@@ -19,6 +19,7 @@ from interlock.http.v1.history import make_history_router
 from interlock.http.v1.instance_work import Instances
 from interlock.http.v1.instances import make_instances_router
 from interlock.http.v1.integrations import make_integrations_router
+from interlock.http.v1.notices import make_notices_router
 from interlock.http.v1.openapi import described
 from interlock.http.v1.people import make_people_router
 from interlock.http.v1.request_ids import RequestIds
@@ -51,6 +52,7 @@ def v1_app(
         make_definitions_router(services),
         make_people_router(services),
         make_groups_router(services),
+        make_notices_router(services),
         make_secrets_router(services),
         make_integrations_router(services),
         make_files_router(services),

@@ -23,6 +23,7 @@ from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinitio
 from interlock.http.v1.frame import PREFIX
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance, RetryInstance
 from interlock.http.v1.integration_shapes import CreateIntegration, PutProvider
+from interlock.http.v1.notice_shapes import PutAddresses
 from interlock.http.v1.people_shapes import BODIES as PEOPLE
 from interlock.http.v1.request_ids import HEADER, SANE
 from interlock.http.v1.secret_shapes import PutSecret
@@ -47,6 +48,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(WorkflowDefinition, AnyDefinition),
     *(CreateInstance, ResumeInstance, RetryInstance, CancelInstance),
     *PEOPLE,
+    PutAddresses,
     PutSecret,
     PutProvider,
     CreateIntegration,

@@ -9,20 +9,33 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 DELIVERED_KEPT_SECONDS = 7 * 24 * 3600
 """How long a delivered message is remembered, counted from when it was last taken, at least."""
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one tries to deliver a message.
+
+    The wait before the next try is the message's age, so that it doubles from one to the next, within these bounds.
+    """
+
+    least_ms: int
+    most_ms: int
+    over_ms: int
+
+
 class Outbox(Protocol):
     """The messages of every topic."""
 
-    async def leave_messages(self, topic: str, run_id: str, subjects: Sequence[str]) -> None:
+    async def leave_messages(self, topic: str | Sequence[str], run_id: str, subjects: Sequence[str]) -> None:
         """Add a message about each of these; existing messages stay unchanged.
 
         Args:
-            topic: the kind of messages, which determines who takes them.
+            topic: the kind of messages, which determines who takes them; of several, each gets all.
             subjects: the subjects in the run, such as a requirement's id.
         """
 
@@ -31,6 +44,10 @@ class Outbox(Protocol):
 
     async def message_delivered(self, topic: str, run_id: str, subject: str) -> None:
         """Mark a message as delivered, so that it isn't handed out any more."""
+
+    async def put_off_message(self, topic: str, run_id: str, subject: str, now: int, patience: Patience) -> bool:
+        """Hand out a message that couldn't be delivered again later; return False if patience with it is over, and so
+        it counts as delivered."""
 
     async def forget_messages(self, limit: int = 1000) -> int:
         """Delete at most this many of the messages delivered more than seven days ago; return how many were deleted."""

@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from interlock.store.ports.outbox import DELIVERED_KEPT_SECONDS
+from interlock.store.ports.outbox import DELIVERED_KEPT_SECONDS, Patience
 from interlock.store.statements import outbox as sql
 
 from .transactions import SqlTransactions
@@ -16,9 +16,10 @@ from .transactions import SqlTransactions
 class SqlOutbox(SqlTransactions):
     """`Outbox`."""
 
-    async def leave_messages(self, topic: str, run_id: str, subjects: Sequence[str]) -> None:
-        if subjects:
-            await self._write(partial(self._leave, topic, run_id, subjects), one_statement=True)
+    async def leave_messages(self, topic: str | Sequence[str], run_id: str, subjects: Sequence[str]) -> None:
+        topics = [topic] if isinstance(topic, str) else topic
+        if topics and subjects:
+            await self._write(partial(self._leave, topics, run_id, subjects), one_statement=True)
 
     async def take_messages(self, topic: str, now: int, hold_ms: int, limit: int = 100) -> Sequence[tuple[str, str]]:
         return await self._write(partial(_take, topic, now, hold_ms, limit), one_statement=True)
@@ -26,14 +27,22 @@ class SqlOutbox(SqlTransactions):
     async def message_delivered(self, topic: str, run_id: str, subject: str) -> None:
         await self._write(partial(_done, topic, run_id, subject), one_statement=True)
 
+    async def put_off_message(self, topic: str, run_id: str, subject: str, now: int, patience: Patience) -> bool:
+        return await self._write(partial(_put_off, topic, run_id, subject, now, patience))
+
     async def forget_messages(self, limit: int = 1000) -> int:
         cutoff = self._clock() - DELIVERED_KEPT_SECONDS * 1000
         return await self._write(partial(_forget_messages, cutoff, limit), one_statement=True)
 
-    def _leave(self, topic: str, run_id: str, subjects: Sequence[str], connection: Connection) -> None:
+    def _leave(self, topics: Sequence[str], run_id: str, subjects: Sequence[str], connection: Connection) -> None:
         # Sorted: transactions that insert the same rows wait for each other, and with one order they can't deadlock.
-        each = {"topic": topic, "run_id": run_id, "created_at": self._clock(), "taken_until": 0, "done": 0}
-        self._writes.leave_messages(connection, [{**each, "subject": one} for one in sorted(set(subjects))])
+        each = {"run_id": run_id, "created_at": self._clock(), "taken_until": 0, "done": 0}
+        rows = [
+            {"topic": topic, "subject": subject, **each}
+            for topic in sorted(set(topics))
+            for subject in sorted(set(subjects))
+        ]
+        self._writes.leave_messages(connection, rows)
 
 
 def _take(topic: str, now: int, hold_ms: int, limit: int, connection: Connection) -> Sequence[tuple[str, str]]:
@@ -44,6 +53,20 @@ def _take(topic: str, now: int, hold_ms: int, limit: int, connection: Connection
 
 def _done(topic: str, run_id: str, subject: str, connection: Connection) -> None:
     connection.execute(sql.DONE, {"of_topic": topic, "of_run": run_id, "of_subject": subject})
+
+
+def _put_off(topic: str, run_id: str, subject: str, now: int, patience: Patience, connection: Connection) -> bool:
+    message = {"of_topic": topic, "of_run": run_id, "of_subject": subject}
+    created_at = connection.execute(sql.CREATED_AT, message).scalar()
+    if created_at is None:
+        return False
+    age = max(0, now - created_at)
+    if age >= patience.over_ms:
+        connection.execute(sql.DONE, message)
+        return False
+    wait = min(max(age, patience.least_ms), patience.most_ms)
+    connection.execute(sql.PUT_OFF, {**message, "new_taken_until": now + wait})
+    return True
 
 
 def _forget_messages(cutoff: int, limit: int, connection: Connection) -> int:

@@ -14,6 +14,7 @@ from .feed import SqlChangeFeed
 from .files import SqlFiles
 from .grants import SqlGrants
 from .keys import SqlKeys
+from .notices import SqlNoticeAddresses
 from .outbox import SqlOutbox
 from .runs import SqlRuns
 from .sessions import SqlSessions
@@ -34,6 +35,7 @@ class SqlStore(
     SqlTimers,
     SqlSessions,
     SqlOutbox,
+    SqlNoticeAddresses,
     SqlTickets,
     SqlDefinitions,
     SqlDirectory,

@@ -33,13 +33,14 @@ def _take() -> ReturningUpdate[Any]:
 
 
 TAKE = _take()
-DONE = (
-    update(outbox)
-    .where(
-        outbox.c.topic == _OF_TOPIC, outbox.c.run_id == OF_RUN, outbox.c.subject == bindparam("of_subject", type_=Text)
-    )
-    .values(done=1)
+_THIS = (
+    outbox.c.topic == _OF_TOPIC,
+    outbox.c.run_id == OF_RUN,
+    outbox.c.subject == bindparam("of_subject", type_=Text),
 )
+DONE = update(outbox).where(*_THIS).values(done=1)
+CREATED_AT = select(outbox.c.created_at).where(text(NOT_DONE), *_THIS).with_for_update()
+PUT_OFF = update(outbox).where(*_THIS).values(taken_until=bindparam("new_taken_until", type_=BigInteger))
 
 
 def _forget_messages() -> ReturningDelete[Any]:

@@ -55,6 +55,9 @@ class Writes(Protocol):
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         """Insert the messages that are new."""
 
+    def keep_addresses(self, connection: Connection, addresses: Parameters) -> None:
+        """Insert the addresses of a person, or replace those that are there."""
+
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         """Insert the errors that are new; at least one is given."""
 

@@ -40,6 +40,7 @@ from interlock.store.tables import (
     decisions,
     definitions,
     idempotency_keys,
+    notice_addresses,
     outbox,
     run_errors,
     runs,
@@ -145,11 +146,21 @@ def _mark_session() -> Any:
     )
 
 
+def _keep_addresses() -> Any:
+    statement = upsert(notice_addresses)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["account", "user_id"],
+        set_={column.name: new[column.name] for column in notice_addresses.c if not column.primary_key},
+    )
+
+
 _CREATE_RUN = _create_run()
 _CREATE_RUN_ONCE = _create_run_once()
 _OPEN_SESSION = upsert(sessions).on_conflict_do_nothing()
 _MARK_SESSION = _mark_session()
 _LEAVE_MESSAGES = _insert_new(outbox)
+_KEEP_ADDRESSES = _keep_addresses()
 _KEEP_ERRORS = _insert_new(run_errors)
 _NUMBER_VERSION = (
     upsert(definitions)
@@ -210,6 +221,9 @@ class PostgresWrites:
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         connection.execute(_LEAVE_MESSAGES, _arrays(messages))
+
+    def keep_addresses(self, connection: Connection, addresses: Parameters) -> None:
+        connection.execute(_KEEP_ADDRESSES, addresses)
 
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         connection.execute(_KEEP_ERRORS, _arrays(errors))

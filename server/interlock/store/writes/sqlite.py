@@ -17,6 +17,7 @@ from interlock.store.tables import (
     decisions,
     definitions,
     idempotency_keys,
+    notice_addresses,
     outbox,
     run_assignees,
     run_errors,
@@ -99,6 +100,16 @@ def _mark_session() -> Any:
     )
 
 
+def _keep_addresses() -> Any:
+    statement = sqlite.insert(notice_addresses)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["account", "user_id"],
+        set_={column.name: new[column.name] for column in notice_addresses.c if not column.primary_key},
+    )
+
+
+_KEEP_ADDRESSES = _keep_addresses()
 _NEW_CHANGE = ("run_id", "status", "pending", "changed_at")
 
 _INSERT_RUN = Compiled(insert(runs).inline(), [column.name for column in runs.c if column.name != "next_timer"])
@@ -209,6 +220,9 @@ class SqliteWrites:
 
     def leave_messages(self, connection: Connection, messages: Sequence[Parameters]) -> None:
         connection.execute(_LEAVE_MESSAGES, messages)
+
+    def keep_addresses(self, connection: Connection, addresses: Parameters) -> None:
+        connection.execute(_KEEP_ADDRESSES, addresses)
 
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         connection.execute(_KEEP_ERRORS, errors)
