@@ -9,6 +9,7 @@ import pytest
 from tests.identity.conftest import WORKFLOWS
 from tests.support.live import PATIENCE, Live, live_server
 
+from interlock.http.app_session import SESSIONS
 from interlock.http.openapi import whole
 from interlock.http.v1.app import whole as whole_v1
 
@@ -17,7 +18,7 @@ ROUTES = [
     *((method, f"/api/v1{path}") for path, item in whole_v1()["paths"].items() for method in item),
 ]
 FOR_ALL = {"/health/live", "/health/ready", "/login", "/oauth/token", "/oauth/revoke", "/oauth/jwks"}
-FOR_ALL |= {"/.well-known/oauth-authorization-server"}
+FOR_ALL |= {"/.well-known/oauth-authorization-server", *SESSIONS}
 
 
 @pytest.fixture(scope="module")
