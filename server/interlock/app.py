@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.routing import WebSocketRoute
@@ -46,7 +47,7 @@ from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
-from interlock.http.app_session import app_session_routes
+from interlock.http.app_session import make_app_session_router, redirect_uri
 from interlock.http.cors import Cors
 from interlock.http.login import make_login_router
 from interlock.http.methods import Heads
@@ -61,13 +62,16 @@ from interlock.http.sse import Streams
 from interlock.http.tickets import make_tickets_router
 from interlock.http.v1.app import v1_route
 from interlock.http.web import web_routes
+from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
+from interlock.identity.provider import Provider
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
 from interlock.notices.service import Notices
 from interlock.outgoing.channels import channels_in
-from interlock.outgoing.guarded import GuardedTransport
+from interlock.outgoing.code_flow import Client
+from interlock.outgoing.guarded import DEFAULT_PORTS, GuardedTransport
 from interlock.outgoing.notifier import Notifier
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
@@ -201,7 +205,14 @@ class Interlock:
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
             feed = Feed(store)
-            identity = Identity(store, vault, self.settings.public_url, self._authenticator, engine.clock.now_ms)
+            identity = Identity(
+                store,
+                vault,
+                self.settings.public_url,
+                self._authenticator,
+                engine.clock.now_ms,
+                _provider(self.settings),
+            )
             self._stack.callback(identity.close)
             await identity.start()
             objects = self._open_objects()
@@ -413,7 +424,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     app.router.routes.append(projects_route(interlock.services, interlock.counters, interlock.settings.public_url))
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
-        app.router.routes.extend(app_session_routes(interlock.services, interlock.settings))
+        app.include_router(make_app_session_router(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())
     if interlock.settings.agentos != "off":
         token = local_token(interlock.settings.data_dir) if interlock.settings.agentos_open else None
@@ -436,6 +447,31 @@ def _writer(model: str | None) -> TextWriter | None:
             raise
         return None
     return PydanticWriter(model)
+
+
+def _provider(settings: Settings) -> tuple[Provider, Terms] | None:
+    """The identity provider that people of the web app sign in with, and what counts of what it says."""
+    if settings.oidc_issuer is None:
+        return None
+    assert settings.oidc_client_id is not None, "the settings say so"
+    issuer, secret = urlsplit(settings.oidc_issuer), settings.oidc_client_secret
+    # The operator named its host, so it may be reached wherever it is.
+    host = f"[{issuer.hostname}]" if ":" in (issuer.hostname or "") else issuer.hostname
+    near = f"{host}:{issuer.port or DEFAULT_PORTS[issuer.scheme]}"
+    client = Client(
+        settings.oidc_client_id,
+        None if secret is None else secret.get_secret_value(),
+        redirect_uri(settings),
+        settings.oidc_scope,
+    )
+    provider = Provider(settings.oidc_issuer, client, GuardedTransport(Allowed((near, *settings.http_allow))))
+    mapped = {what: claim or what for what, _, claim in (each.partition("=") for each in settings.oidc_claims)}
+    are_bearers = settings.jwt_secret is not None or settings.jwt_jwks_url is not None
+    keeps_subjects = (
+        are_bearers and settings.jwt_issuer == settings.oidc_issuer and settings.jwt_account == settings.oidc_account
+    )
+    terms = Terms(settings.oidc_account, frozenset(settings.oidc_user_scopes), mapped, keeps_subjects)
+    return provider, terms
 
 
 async def _schema(database: Database) -> None:

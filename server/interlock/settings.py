@@ -22,6 +22,7 @@ from interlock.addresses import Allowed
 from interlock.auth.jwks import check_jwks_url
 from interlock.auth.keys import key_from_secret
 from interlock.auth.origins import is_loopback, parse_origin
+from interlock.auth.principal import ALL_SCOPES, USER_SCOPES
 from interlock.auth.token_list import parse_tokens
 from interlock.errors import SettingsError
 from interlock.outgoing.channels import channels_in
@@ -43,6 +44,7 @@ DRIVERS: Final = {
 
 
 TrustedClaim: TypeAlias = Literal["account", "namespaces", "kind"]
+MappedClaim: TypeAlias = Literal["groups", "namespaces", "kind"]
 
 _LIMIT: Final = "a number of times in a time, such as 600/minute or 100/10 seconds, or off"
 
@@ -185,6 +187,41 @@ class Settings(BaseSettings):
         " By default nothing of these.",
         "account, namespaces and kind, or some of them, with commas between them",
     )
+    oidc_issuer: str | None = _setting(
+        None,
+        "An OpenID provider that people sign in with in the web app, exactly as its document names itself.",
+        "an address that starts with https://",
+    )
+    oidc_client_id: str | None = _setting(None, "What the provider knows this server by.", "the text of a client id")
+    oidc_client_secret: SecretStr | None = _setting(
+        None, "The secret of that client; a public client has none.", "the client's secret"
+    )
+    oidc_name: str | None = _setting(
+        None, "What the sign-in page calls the provider. By default by its host.", "a short text, such as Example Inc."
+    )
+    oidc_scope: str = _setting(
+        "openid profile email",
+        "What the provider is asked for.",
+        "scopes of the provider with spaces between them, openid among them",
+        pattern=r"^([^\s]+ )*openid( [^\s]+)*$",
+    )
+    oidc_account: str = _setting(
+        DEFAULT_ACCOUNT,
+        "The account of the people who sign in so.",
+        "1 to 64 letters and digits, `_`, `.` and `-`, such as acme",
+        pattern=ACCOUNT,
+    )
+    oidc_user_scopes: Annotated[tuple[str, ...], NoDecode] = _setting(
+        tuple(sorted(USER_SCOPES)),
+        "What whoever signs in so for the first time may do, with commas between them; later the directory says.",
+        f"some of {', '.join(sorted(ALL_SCOPES))}, with commas between them",
+    )
+    oidc_claims: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "Which claims of the provider count, and as what, with commas between them: groups, namespaces and kind, each"
+        " with = and the claim's name if it has another. By default none.",
+        "groups, namespaces and kind, or some of them, such as groups=roles,kind",
+    )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = _setting(
         (),
         "The origins whose pages may connect, with commas between them, or *. By default the server's own,"
@@ -326,6 +363,8 @@ class Settings(BaseSettings):
         "limit_reads",
         "limit_writes",
         "limit_creations",
+        "oidc_issuer",
+        "oidc_client_id",
         mode="before",
     )
     @classmethod
@@ -456,6 +495,32 @@ class Settings(BaseSettings):
             raise ValueError(f"must be {_write('jwt_trusted_claims')}.")
         return tuple(dict.fromkeys(claims))
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _an_issuer(cls, value: str | None) -> str | None:
+        try:
+            return check_jwks_url(value) if value else value
+        except ValueError:
+            raise ValueError(f"must be {_write('oidc_issuer')}.") from None
+
+    @field_validator("oidc_user_scopes", mode="before")
+    @classmethod
+    def _known_scopes(cls, value: Any) -> tuple[str, ...]:
+        scopes = tuple(dict.fromkeys(_listed(value, "oidc_user_scopes")))
+        if not set(scopes) <= ALL_SCOPES:
+            raise ValueError(f"must be {_write('oidc_user_scopes')}.")
+        return scopes
+
+    @field_validator("oidc_claims", mode="before")
+    @classmethod
+    def _mapped_claims(cls, value: Any) -> tuple[str, ...]:
+        claims = tuple(dict.fromkeys(_listed(value, "oidc_claims")))
+        names = [each.partition("=")[0] for each in claims]
+        is_complete = all(not each.endswith("=") for each in claims)
+        if not is_complete or len(set(names)) != len(names) or not set(names) <= set(get_args(MappedClaim)):
+            raise ValueError(f"must be {_write('oidc_claims')}.")
+        return claims
+
     @model_validator(mode="before")
     @classmethod
     def _database_in_data_dir(cls, values: Any) -> Any:
@@ -502,6 +567,17 @@ class Settings(BaseSettings):
                 "INTERLOCK_JWT_ACCOUNT gives no token an account by itself:"
                 " set INTERLOCK_JWT_SECRET or INTERLOCK_JWT_JWKS_URL too."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_provider_to_sign_in_with(self) -> Self:
+        if self.oidc_issuer and not (self.oidc_client_id and self.public_url):
+            raise ValueError(
+                "INTERLOCK_OIDC_ISSUER needs INTERLOCK_OIDC_CLIENT_ID, which the provider gave this server, and"
+                " INTERLOCK_PUBLIC_URL, where people come back to."
+            )
+        if not self.oidc_issuer and (self.oidc_client_id or self.oidc_client_secret):
+            raise ValueError("INTERLOCK_OIDC_CLIENT_ID signs nobody in by itself: set INTERLOCK_OIDC_ISSUER too.")
         return self
 
 

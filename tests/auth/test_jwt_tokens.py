@@ -329,3 +329,28 @@ def test_a_secret_that_can_verify_nothing_safely_is_refused(secret: str, says: s
     with pytest.raises(ValueError, match=says) as refusal:
         key_from_secret(secret)
     assert not secret or secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"nonce": "n", "scope": None},
+        {"at_hash": "AAAA"},
+        {"c_hash": "AAAA", "scope": "workflows:read"},
+        {"typ": "ID"},
+        {"token_use": "id"},
+        {"aud": "interlock", "scope": None},
+        {"aud": ["interlock"], "scope": None},
+    ],
+)
+async def test_id_token_is_no_bearer(said: dict[str, Any]) -> None:
+    payload = {name: value for name, value in {**claims(), **said}.items() if value is not None}
+    taken = tokens(audience="interlock" if "aud" in payload else None, client_id="interlock")
+    with pytest.raises(InvalidToken, match="ID token"):
+        await taken.authenticate(token(SECRET, "HS256", payload))
+
+
+@pytest.mark.parametrize("said", [{}, {"nonce": "n"}, {"typ": "Bearer", "nonce": "n"}, {"token_use": "access"}])
+async def test_access_token_with_a_scope_is_a_bearer_whatever_else_it_says(said: dict[str, Any]) -> None:
+    payload = {**claims(), **said}
+    assert (await tokens(client_id="interlock").authenticate(token(SECRET, "HS256", payload))).user_id == "ada"

@@ -1,8 +1,8 @@
 """The public keys that an identity provider publishes (JWKS), kept current.
 
 Laws:
-- The event loop never waits for the network: the document is fetched in a thread of its own, one fetch at a
-  time, and a fetch survives the caller that caused it.
+- The event loop never waits for the network: the document is fetched in a thread of its own, or by who was given to do
+  it, one fetch at a time, and a fetch survives the caller that caused it.
 - An unknown `kid` causes a fetch, because keys rotate; but there is at most one fetch per `cooldown`, whatever clients
   send.
 - Keys are refetched after `max_age`. While the provider is down they stay valid until `max_stale`, and after that no
@@ -21,7 +21,7 @@ import math
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -55,6 +55,7 @@ class JwksKeys:
         cooldown: minimum seconds between two fetches.
         timeout: seconds to wait for the provider.
         clock: returns the time.
+        fetch: returns the document, instead of `url` being asked for it; raises an `OSError` or a `ValueError`.
     """
 
     algorithms: Final = PUBLIC_KEY_ALGORITHMS
@@ -68,8 +69,10 @@ class JwksKeys:
         cooldown: float = 10,
         timeout: float = 5,
         clock: Clock = time.monotonic,
+        fetch: Callable[[], Awaitable[bytes]] | None = None,
     ) -> None:
         self._url = check_jwks_url(url)
+        self._document = fetch or self._downloaded
         self._max_age = max_age
         self._max_stale = max_stale
         self._cooldown = cooldown
@@ -119,13 +122,15 @@ class JwksKeys:
     async def _refresh(self) -> bool:
         self._tried_at = self._clock()
         try:
-            document = await asyncio.get_running_loop().run_in_executor(self._thread, self._download)
-            self._keys = tuple(_usable_keys(json.loads(document)))
+            self._keys = tuple(_usable_keys(json.loads(await self._document())))
         except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
             log.warning("jwks_unavailable", host=urlsplit(self._url).hostname, error=str(error))
             return False
         self._fetched_at = self._clock()
         return True
+
+    async def _downloaded(self) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._download)
 
     def _download(self) -> bytes:
         opener = urllib.request.build_opener(_NoRedirect)

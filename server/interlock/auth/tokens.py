@@ -10,6 +10,7 @@ Laws:
   claims aren't read.
 - If an audience is configured, a JWT has to name it; if not, a JWT that names any is refused as meant for another
   server.
+- An ID token says to a client who signed in there: it is no bearer here, whoever shows it (`_is_id_token`).
 - A token that can't be valid (malformed, too long, wrong algorithm) never causes a request to a provider.
 - A server always has authentication: if none is configured, it generates a token and stays on loopback.
 """
@@ -142,11 +143,19 @@ class JwtTokens:
         audience: what `aud` has to contain. Without it, a token that has an `aud` is refused as meant for others.
         issuer: the required `iss`; any, if None.
         trust: the claims that the issuer is trusted with.
+        client_id: what the web app is called at an identity provider: ID tokens for it are known by that, too.
     """
 
     def __init__(
-        self, keys: Keys, *, audience: str | None = None, issuer: str | None = None, trust: Trust | None = None
+        self,
+        keys: Keys,
+        *,
+        audience: str | None = None,
+        issuer: str | None = None,
+        trust: Trust | None = None,
+        client_id: str | None = None,
     ) -> None:
+        self._client_id = client_id
         self._keys = keys
         self._trust = trust or Trust()
         self._audience = audience
@@ -159,7 +168,10 @@ class JwtTokens:
         _checked(token)
         kid, algorithm = self._header(token)
         key = await self._keys.key_for(kid, algorithm)
-        return _principal(self._verified(token, key), self._trust)
+        claims = self._verified(token, key)
+        if _is_id_token(jwt.get_unverified_header(token), claims, self._client_id):
+            raise InvalidToken("This is an ID token, which only tells a client who signed in; send an access token.")
+        return _principal(claims, self._trust)
 
     def _header(self, token: str) -> tuple[str | None, str]:
         try:
@@ -232,6 +244,8 @@ class TokenSettings(Protocol):
     @property
     def jwt_trusted_claims(self) -> tuple[str, ...]: ...
     @property
+    def oidc_client_id(self) -> str | None: ...
+    @property
     def host(self) -> str: ...
     @property
     def data_dir(self) -> Path: ...
@@ -254,7 +268,13 @@ def _configured(settings: TokenSettings) -> Iterator[Authenticator]:
         yield StaticTokens(parse_tokens(settings.tokens.get_secret_value()))
     if keys := _keys(settings):
         trust = Trust(settings.jwt_account, frozenset(settings.jwt_trusted_claims))
-        yield JwtTokens(keys, audience=settings.jwt_audience or None, issuer=settings.jwt_issuer or None, trust=trust)
+        yield JwtTokens(
+            keys,
+            audience=settings.jwt_audience or None,
+            issuer=settings.jwt_issuer or None,
+            trust=trust,
+            client_id=settings.oidc_client_id,
+        )
 
 
 def _keys(settings: TokenSettings) -> Keys | None:
@@ -278,6 +298,25 @@ def _checked(token: str) -> bytes:
     if len(token) > MAX_TOKEN_BYTES or len(encoded := token_bytes(token)) > MAX_TOKEN_BYTES:
         raise InvalidToken(f"A token has at most {MAX_TOKEN_BYTES} bytes; check what was sent as one.")
     return encoded
+
+
+def _is_id_token(header: Mapping[str, Any], claims: Mapping[str, Any], client_id: str | None) -> bool:
+    """Whether a JWT is an ID token.
+
+    Nothing in the standard marks one, so it is known by what only ID tokens have, or have without any scope; and by the
+    words of providers that do mark theirs. What says that it is an access token (RFC 9068) is one.
+    """
+    typ = str(header.get("typ", "")).lower().removeprefix("application/")
+    word = str(claims.get("typ", claims.get("token_use", ""))).lower()
+    if typ == "at+jwt" or word in ("bearer", "access"):
+        return False
+    if word == "id" or any(claims.get(each) is not None for each in ("at_hash", "c_hash", "s_hash")):
+        return True
+    if any(claims.get(each) is not None for each in ("scope", "scopes", "scp")):
+        return False
+    audience = claims.get("aud")
+    is_for_client = client_id is not None and audience in (client_id, [client_id])
+    return is_for_client or claims.get("nonce") is not None
 
 
 def _principal(claims: Mapping[str, Any], trust: Trust) -> Principal:

@@ -143,21 +143,28 @@ class ServerMetadata(BaseModel):
     revocation_endpoint_auth_methods_supported: list[str]
 
 
-def _answers(model: type[BaseModel] | None, *statuses: int) -> Answers:
+def answers_of(model: type[BaseModel] | None, *statuses: int) -> Answers:
+    """What the OpenAPI document says of a route's answers: the model, and errors with these statuses."""
     about = "It counts no more, if it did." if model is None else " ".join((model.__doc__ or "").split())
     found: dict[str, Any] = {"description": about}
     if model is not None:
         found["model"] = model
     else:
         found["content"] = {"application/json": {"schema": {"type": "object"}}}
+    return {200: found, **refusals_of(*statuses)}
+
+
+def refusals_of(*statuses: int) -> Answers:
+    """What it says of these errors."""
     refused: Answers = {status: {"model": OAuthError, "description": _WHEN[status]} for status in statuses}
     refused[500] = {"description": "`internal`", "content": json_of("ErrorMessage")}
-    return {200: found, **refused}
+    return refused
 
 
 _WHEN: Final = {
     400: "no: what is sent isn't right, or not any more",
     401: "no: wrong credentials",
+    403: "no: only the server's own pages may ask for this",
     413: "the body is too large",
     429: "too many requests of this address, or wrong passwords; `Retry-After` says when to go on",
     503: "the server can't issue tokens at the moment",
@@ -176,8 +183,8 @@ def _add_tokens(router: APIRouter, services: Callable[[], Services]) -> None:
     @router.post(
         LOGIN,
         operation_id="signIn",
-        responses=_answers(SignedIn, 400, 401, 413, 429, 503),
-        openapi_extra=_body(Credentials),
+        responses=answers_of(SignedIn, 400, 401, 413, 429, 503),
+        openapi_extra=body_of(Credentials),
     )
     async def login(request: Request) -> Response:
         """Get a token for a user name and a password."""
@@ -193,8 +200,8 @@ def _add_tokens(router: APIRouter, services: Callable[[], Services]) -> None:
     @router.post(
         TOKEN,
         operation_id="getToken",
-        responses=_answers(TokenAnswer, 400, 401, 413, 429, 503),
-        openapi_extra=_body(TokenRequest, forms=True),
+        responses=answers_of(TokenAnswer, 400, 401, 413, 429, 503),
+        openapi_extra=body_of(TokenRequest, forms=True),
     )
     async def token(request: Request) -> Response:
         """Get a token: with `refresh_token`, `client_credentials` or `password`."""
@@ -211,8 +218,8 @@ def _add_tokens(router: APIRouter, services: Callable[[], Services]) -> None:
     @router.post(
         REVOKE,
         operation_id="revokeToken",
-        responses=_answers(None, 400, 413, 429, 503),
-        openapi_extra=_body(RevokeRequest, forms=True),
+        responses=answers_of(None, 400, 413, 429, 503),
+        openapi_extra=body_of(RevokeRequest, forms=True),
     )
     async def revoke(request: Request) -> Response:
         """End a sign-in: the token, and all that came of it, count no more."""
@@ -229,7 +236,7 @@ def _type(made: Issued) -> dict[str, Any]:
 
 
 def _add_public(router: APIRouter, services: Callable[[], Services], settings: Settings) -> None:
-    @router.get(JWKS, operation_id="getKeys", responses=_answers(JwkSet, 429, 503))
+    @router.get(JWKS, operation_id="getKeys", responses=answers_of(JwkSet, 429, 503))
     async def keys(request: Request) -> Response:
         """The public keys that check this server's tokens."""
 
@@ -239,7 +246,7 @@ def _add_public(router: APIRouter, services: Callable[[], Services], settings: S
 
         return await answered(services, request, "metadata", published)
 
-    @router.get(METADATA, operation_id="getServerMetadata", responses=_answers(ServerMetadata, 429, 503))
+    @router.get(METADATA, operation_id="getServerMetadata", responses=answers_of(ServerMetadata, 429, 503))
     async def metadata(request: Request) -> Response:
         """Where tokens are got, and how."""
 
@@ -331,7 +338,7 @@ async def answered(
         do: makes the answer, given the address.
         wrong: the status for wrong credentials.
     """
-    address = network_of(request.client.host if request.client is not None else "")
+    address = address_of(request)
     try:
         await services().rate_limits.admit_stranger(address, what)
         return await do(services().identity.sign_in, address)
@@ -351,6 +358,11 @@ async def answered(
         return refused(Why.TEMPORARILY_UNAVAILABLE, sentence, 503)
 
 
+def address_of(request: Request) -> str:
+    """What the sender's address counts as."""
+    return network_of(request.client.host if request.client is not None else "")
+
+
 def refused(why: Why, sentence: str, status: int, retry_after: float | None = None) -> Response:
     """The answer to a request that gets no token."""
     headers = dict(_NO_STORE)
@@ -361,7 +373,7 @@ def refused(why: Why, sentence: str, status: int, retry_after: float | None = No
     return JSONResponse({"error": why.value, "error_description": sentence}, status, headers=headers)
 
 
-def _body(model: type[BaseModel], *, forms: bool = False) -> dict[str, Any]:
+def body_of(model: type[BaseModel], *, forms: bool = False) -> dict[str, Any]:
     """What the OpenAPI document says of a body."""
     schema = {"schema": {"$ref": f"{SCHEMAS}{model.__name__}"}}
     kinds = ("application/json", *(FORMS[:1] if forms else ()))

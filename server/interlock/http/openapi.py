@@ -14,13 +14,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 
 from interlock.http.api import make_router
+from interlock.http.app_session import SESSIONS, SessionCredentials, make_app_session_router
 from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
 from interlock.http.login import BODIES, OPEN, make_login_router
 from interlock.http.operations import make_operations_router
@@ -84,7 +85,7 @@ def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
             operation["security"] = [] if path.startswith("/health") else [{"bearer": []}, {}]
         if path == STREAM:
             operation["security"] = [{"bearer": []}, {"ticket": []}]
-        if path in OPEN:
+        if path in OPEN or path in SESSIONS:
             operation["security"] = []
         elif method == "post" and path != TICKETS:
             operation["security"] = [{"bearer": []}, {}]  # the token may be in the form
@@ -117,7 +118,7 @@ def _definitions() -> dict[str, Any]:
 
 
 def _beside() -> dict[str, Any]:
-    bodies: tuple[type[BaseModel], ...] = (StreamTicketRequest, *BODIES)
+    bodies: tuple[type[BaseModel], ...] = (StreamTicketRequest, *BODIES, SessionCredentials)
     models = {each.__name__: each.model_json_schema() for each in bodies}
     return {**models, "StreamedEvent": STREAMED_EVENT}
 
@@ -157,6 +158,12 @@ def _key_parameter() -> dict[str, Any]:
     return {"name": KEY_HEADER, "in": "header", "schema": TypeAdapter(Key).json_schema(), "description": about}
 
 
+_WITH_A_PROVIDER: Final = Settings(
+    oidc_issuer="https://id.example.com", oidc_client_id="interlock", public_url="https://interlock.example.com"
+)
+"""The settings with which there are all routes."""
+
+
 def whole() -> dict[str, Any]:
     """The document of the server, built without a running one."""
     app = FastAPI()
@@ -166,6 +173,7 @@ def whole() -> dict[str, Any]:
     app.include_router(make_runs_router(_no_services, Streams(Settings())))
     app.include_router(make_tickets_router(_no_services, Settings()))
     app.include_router(make_login_router(_no_services, Settings()))
+    app.include_router(make_app_session_router(_no_services, _WITH_A_PROVIDER))
     return document(app)
 
 

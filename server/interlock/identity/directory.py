@@ -3,6 +3,7 @@
 Laws:
 - Own tokens count as long as their member is enabled, has the token's generation, and its grant isn't revoked. Their
   scopes are those of the token that the member still has.
+- What an identity provider said at a sign-in adds to the directory for as long as that sign-in lasts.
 - A token of an issuer is its subject's: a member of that issuer has their own id and groups. A token whose subject is
   another member's id is refused.
 - A group has one source. What a token of another source says of it isn't read; what the operator's settings say is.
@@ -88,6 +89,7 @@ class Directory:
         self._members: OrderedDict[Person, Member | None] = OrderedDict()
         self._ids: OrderedDict[tuple[str, str, str], str | None] = OrderedDict()
         self._groups: OrderedDict[str, Mapping[str, str]] = OrderedDict()
+        self._said: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
         self._revoked: dict[str, int] = {}
         self._watching: dict[Person, set[Callable[[], Awaitable[None]]]] = {}
         self._looking = asyncio.Lock()
@@ -154,14 +156,19 @@ class Directory:
             raise InvalidToken(_NOT_ANY_MORE)
         if token.grant is not None and token.grant in self._revoked:
             raise InvalidToken(_NOT_ANY_MORE)
+        said = await self._said_of(member, token.grant)
+        groups = frozenset(said.get("groups", ()))
+        if groups:
+            sources = await self._sources(account)
+            groups = frozenset(each for each in groups if _is_source(member.issuer, sources.get(each)))
         return Principal(
             user_id,
             member.scopes & token.scopes & ALL_SCOPES,
-            member.groups,
+            member.groups | groups,
             token.expires_at,
             account,
-            member.namespaces,
-            Kind(member.kind),
+            member.namespaces.union(said.get("namespaces", ())),
+            Kind(said.get("kind", member.kind)),
             issuer=OWN_ISSUER,
             given=token,
         )
@@ -219,6 +226,17 @@ class Directory:
             return None if found is None else found.user_id
 
         return await self._cached(self._ids, (account, issuer, subject), read)
+
+    async def _said_of(self, member: Member, grant_id: str | None) -> Mapping[str, Any]:
+        """What an identity provider said of a member at the sign-in that a token came of."""
+        if member.issuer == OWN_ISSUER or grant_id is None:
+            return {}
+
+        async def read() -> Mapping[str, Any]:
+            grant = await self._store.grant(grant_id)
+            return (None if grant is None else grant.said) or {}
+
+        return await self._cached(self._said, grant_id, read)
 
     async def _sources(self, account: str) -> Mapping[str, str]:
         """The issuer of each group that the account's directory names."""

@@ -1,4 +1,4 @@
-"""Signing in: by a password, a refresh token or a service account's secret; and signing out.
+"""Signing in: by a password, an identity provider, a refresh token or a service account's secret; and signing out.
 
 Laws:
 - Whoever is refused learns nothing of who exists: an unknown name, a wrong password and a disabled user get the same
@@ -18,10 +18,10 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import jwt
 import structlog
@@ -132,6 +132,19 @@ class SignIn:
         scopes = _asked(scope, member.scopes)
         return await self._granted(member, None if scope is None else scopes, scopes)
 
+    async def as_member(self, member: Member, said: Mapping[str, Any]) -> Issued:
+        """Sign a person in whom an identity provider has proven.
+
+        Args:
+            said: what the provider said of them, as far as it is trusted with that.
+
+        Raises:
+            NotIssued, StoreUnavailable: no.
+        """
+        if member.disabled_at is not None or member.kind != "user":
+            raise NotIssued(Why.INVALID_GRANT, _ENDED)
+        return await self._granted(member, None, member.scopes & ALL_SCOPES, said)
+
     async def _checked(self, account: str, name: str, password: str, address: str) -> Member:
         account, subject = _place(account), compared(name[: 2 * LONGEST])
         key = _attempts_of(account, subject, address)
@@ -175,10 +188,16 @@ class SignIn:
             raise
         return found if found.person == member.person else None
 
-    async def _granted(self, member: Member, most: frozenset[str] | None, scopes: frozenset[str]) -> Issued:
+    async def _granted(
+        self,
+        member: Member,
+        most: frozenset[str] | None,
+        scopes: frozenset[str],
+        said: Mapping[str, Any] | None = None,
+    ) -> Issued:
         now, refresh_token = self._clock(), _REFRESH + secrets.token_urlsafe(32)
         ids = f"grant_{secrets.token_hex(16)}", member.account, member.user_id
-        grant = Grant(*ids, most, member.generation, now, now + GRANT_MS)
+        grant = Grant(*ids, most, member.generation, now, now + GRANT_MS, said or None)
         token = await self._token(member, scopes, grant.grant_id)  # before anything is kept: it may not be possible
         await self._store.keep_grant(grant, _digest(refresh_token))
         logger.info("signed_in", account=member.account, user_id=member.user_id)

@@ -30,7 +30,7 @@ _LIKE_SECRETS: Final = (
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+\.[\w-]*"), CONCEALED),
     (re.compile(r"\b(rt|cs)_[\w-]{40,}"), CONCEALED),
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"), rf"\1{CONCEALED}"),
-    (re.compile(r"(?i)([?&](?:token|access_token|ticket|password|secret)=)[^\s&#\"']+"), rf"\1{CONCEALED}"),
+    (re.compile(r"(?i)([?&](?:token|access_token|ticket|password|secret|code|state)=)[^\s&#\"']+"), rf"\1{CONCEALED}"),
 )
 
 

@@ -90,7 +90,8 @@ directory = Table(
     PrimaryKeyConstraint("only", name="pk_directory"),
 )
 
-# Sign-ins, and the refresh tokens of each, as digests. `nonce` is what a used one's successor was made with.
+# Sign-ins, and the refresh tokens of each, as digests. `nonce` is what a used one's successor was made with, `said`
+# what an identity provider said of the person, as far as it is trusted with that.
 grants = Table(
     "grants",
     metadata,
@@ -102,6 +103,7 @@ grants = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("said", Text),
     PrimaryKeyConstraint("grant_id", name="pk_grants"),
 )
 Index("ix_grants_expires", grants.c.expires_at)

@@ -10,11 +10,12 @@
  *   and where that of a link was refused, one that is kept.
  * - Who doesn't want to give another one yet isn't asked again before the old one has run out.
  * - Where a token is another person's than the one before, nothing of that one stays: who says so is the server.
- * - Whoever signed in with a password has a session on the server (`account.ts`): their tokens are in memory only, and the
+ * - Whoever signed in with a password or an identity provider has a session on the server (`account.ts`): their tokens are in memory only, and the
  *   next one is got without asking anybody, until the session has ended. A token that is given goes before that.
  */
 
 import { endSession, nextToken, type Lent } from "./account.ts";
+import { cameBack } from "./provider.ts";
 import { connect, tokenIn, type Client, type TokenReason } from "@interlock/client";
 
 /** Why a token is asked for: there is none, it was refused, it has run out, or it will soon. */
@@ -52,11 +53,17 @@ export class Session {
   /** The token that was still to be used when somebody was asked for another. */
   #postponed: string | null = null;
   readonly #listeners = new Set<() => void>();
+  /** Why the identity provider, from which the browser has just come back, signed nobody in. */
+  readonly fault: string | null;
   /** What is called when another person comes, before anything is drawn for them. */
   whenAnotherComes: () => void = () => undefined;
 
   /** Begins with the token of the address, or one that is kept. */
   constructor() {
+    const { isSignedIn, fault } = cameBack();
+    this.fault = fault;
+    if (isSignedIn) this.#forgetToken();
+    if (isSignedIn) localStorage.setItem(HAS_SESSION, "1");
     const given = tokenOfAddress();
     if (given !== null) sessionStorage.setItem(KEY, given);
     const token = given ?? sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY);
@@ -75,8 +82,7 @@ export class Session {
 
   /** Signs in with the first token of a session on the server. */
   enter(lent: Lent): void {
-    sessionStorage.removeItem(KEY);
-    localStorage.removeItem(KEY);
+    this.#forgetToken();
     localStorage.setItem(HAS_SESSION, "1");
     this.#lent = lent;
     this.#use(lent.token);
@@ -93,13 +99,17 @@ export class Session {
 
   /** Forgets the token, here and on the device. */
   signOut(): void {
-    sessionStorage.removeItem(KEY);
-    localStorage.removeItem(KEY);
+    this.#forgetToken();
     sessionStorage.removeItem(WHO);
     if (localStorage.getItem(HAS_SESSION) !== null) void endSession();
     localStorage.removeItem(HAS_SESSION);
     this.#lent = null;
     this.#end(null);
+  }
+
+  #forgetToken(): void {
+    sessionStorage.removeItem(KEY);
+    localStorage.removeItem(KEY);
   }
 
   /** The person doesn't want to give another token now; the old one is good for a while. */

@@ -1,6 +1,6 @@
-/** Asks for a user name and a password, or for a token: as a page while nobody is signed in, or as a dialog above the page where a token ran out. */
+/** Asks for a user name and a password, or for a token, or leads to an identity provider: as a page while nobody is signed in, or as a dialog above the page where a token ran out. */
 
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Button } from "../ui/button.tsx";
 import { Checkbox, TextField } from "../ui/fields.tsx";
 import { Dialog } from "../ui/dialog.tsx";
@@ -8,6 +8,7 @@ import { useTitle } from "../ui/title.ts";
 import { session, useSession } from "./context.ts";
 import { beginSession } from "./account.ts";
 import { signOut } from "./leaving.ts";
+import { leaveFor, providerOfServer, type Provider } from "./provider.ts";
 import { faultOf } from "./signing.ts";
 import type { Asking } from "./session.ts";
 
@@ -60,11 +61,41 @@ function SignInForm({ asking, onDone }: { asking: Asking; onDone?: () => void })
   const done = onDone === undefined ? {} : { onDone };
   return (
     <div className="stack">
+      <ProviderWay />
       {way === "token" ? <TokenForm asking={asking} {...done} /> : <PasswordForm asking={asking} {...done} />}
       <Button tone="quiet" onPress={() => choose(way === "token" ? "password" : "token")}>
         {way === "token" ? "Use a password instead" : "Use a token instead"}
       </Button>
     </div>
+  );
+}
+
+function ProviderWay() {
+  const [provider, setProvider] = useState<Provider | null>(null);
+  const [stay, setStay] = useState(false);
+  useEffect(() => {
+    let isShown = true;
+    void providerOfServer().then((found) => isShown && setProvider(found));
+    return () => {
+      isShown = false;
+    };
+  }, []);
+  return (
+    <>
+      {session.fault !== null && <p role="alert">{session.fault}</p>}
+      {provider !== null && (
+        <div className="stack">
+          <div className="actions">
+            <Button tone="primary" onPress={() => leaveFor(provider, stay)}>
+              Sign in with {provider.name}
+            </Button>
+          </div>
+          <Checkbox isSelected={stay} onChange={setStay}>
+            Stay signed in with {provider.name}
+          </Checkbox>
+        </div>
+      )}
+    </>
   );
 }
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
@@ -29,6 +30,11 @@ class RequestIds:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The routes below, so that whoever lists a server's routes finds them."""
+        return list(getattr(self._app, "routes", ()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

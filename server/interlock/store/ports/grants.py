@@ -11,10 +11,10 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Grant:
     Args:
         scopes: the most that its tokens may have; None for whatever the member has.
         generation: the member's at that time.
+        said: what an identity provider said of the person, as far as it is trusted with that: lists of `groups` and
+            `namespaces`, and a `kind`.
     """
 
     grant_id: str
@@ -33,6 +35,7 @@ class Grant:
     generation: int
     created_at: int
     expires_at: int
+    said: Mapping[str, Any] | None = None
 
 
 class Outcome(StrEnum):

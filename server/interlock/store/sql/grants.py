@@ -76,7 +76,8 @@ class SqlGrants(SqlTransactions):
 
 def _keep_grant(grant: Grant, digest: str, connection: Connection) -> None:
     scopes = None if grant.scopes is None else text_of(sorted(grant.scopes))
-    connection.execute(sql.KEEP_GRANT, asdict(grant) | {"scopes": scopes, "revoked_at": None})
+    said = None if grant.said is None else text_of(dict(grant.said))
+    connection.execute(sql.KEEP_GRANT, asdict(grant) | {"scopes": scopes, "revoked_at": None, "said": said})
     connection.execute(sql.KEEP_TOKEN, _token_row(digest, grant.grant_id, grant.created_at))
 
 
@@ -117,7 +118,8 @@ def _grant(parameters: Parameters, connection: Connection) -> Grant | None:
 def _grant_in(row: Mapping[Any, Any]) -> Grant:
     scopes = None if row["scopes"] is None else frozenset(from_json(row["scopes"]))
     ids = row["grant_id"], row["account"], row["user_id"]
-    return Grant(*ids, scopes, row["generation"], row["created_at"], row["expires_at"])
+    said = None if row["said"] is None else from_json(row["said"])
+    return Grant(*ids, scopes, row["generation"], row["created_at"], row["expires_at"], said)
 
 
 def _revoke_grant(grant_id: str, now: int, connection: Connection, *, why: str = "signed_out") -> None:

@@ -1,0 +1,15 @@
+"""What an identity provider said of somebody at a sign-in."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0021"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("grants", sa.Column("said", sa.Text))
