@@ -99,6 +99,7 @@ class Node:
 
     Attributes:
         port: where it listens.
+        nursed: started as `tests/support/nursery.py` does.
         clients, redis, database: the proxies on its ways; None where there are none.
     """
 
@@ -108,6 +109,7 @@ class Node:
     command: list[str]
     environment: dict[str, str] = field(repr=False)
     hands: Hands = field(repr=False)
+    nursed: bool = False
     clients: Proxy | None = None
     redis: Proxy | None = None
     database: Proxy | None = None
@@ -203,7 +205,7 @@ class Node:
     def _begin(self) -> None:
         assert self.process is None, f"{self.name} runs already"
         environment = {**_without_settings(), **self.environment}
-        starting = running(self.command, self.log, signal.SIGTERM, cwd=ROOT, env=environment)
+        starting = running(self.command, self.log, signal.SIGTERM, cwd=ROOT, env=environment, nursed=self.nursed)
         self.process = self._stack.enter_context(starting)
         self._note(f"pid {self.process.pid} starts")
 
@@ -272,6 +274,7 @@ async def cluster(
     hurtable: bool = True,
     port: int | None = None,
     tokens: str | None = None,
+    nursed: bool = False,
     **settings: object,
 ) -> AsyncIterator[Cluster]:
     """A cluster that is ready, for as long as the block lasts.
@@ -281,11 +284,12 @@ async def cluster(
         workflows: what the nodes serve, as `module:attribute`.
         port: of the balancer; a free one by default.
         tokens: as the setting; by default one is made up, of an admin.
+        nursed: whether nodes are forked with their imports done (`tests/support/nursery.py`), or start from nothing.
         settings: more settings of the nodes.
     """
     token = secrets.token_urlsafe(16)
     async with AsyncExitStack() as stack:
-        builder = _Builder(folder, stack, hurtable)
+        builder = _Builder(folder, stack, hurtable, nursed)
         masters, services, redis_url = await builder.redis(redis)
         postgres, database_url = await builder.postgres()
         common = {"tokens": tokens or token, "heartbeat_seconds": SILENCE_SECONDS / 2.5, **settings}
@@ -306,11 +310,12 @@ async def cluster(
 class _Builder:
     """Starts the parts, each to be ended with the stack."""
 
-    def __init__(self, folder: Path, stack: AsyncExitStack, hurtable: bool) -> None:
+    def __init__(self, folder: Path, stack: AsyncExitStack, hurtable: bool, nursed: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._stack = stack
         self._hurtable = hurtable
+        self._nursed = nursed
         self._has_masters = False
         self._hands = Hands()
         stack.push_async_callback(self._hands.rest)
@@ -367,7 +372,7 @@ class _Builder:
         }
         environment = {f"INTERLOCK_{key.upper()}": str(value) for key, value in values.items()}
         command = [sys.executable, "-m", "interlock.cli", "serve", workflows]
-        node = Node(name, port, self._folder / f"{name}.log", command, environment, self._hands)
+        node = Node(name, port, self._folder / f"{name}.log", command, environment, self._hands, self._nursed)
         node.redis, node.database = redis, database
         if self._hurtable:
             node.clients = await self._stack.enter_async_context(proxied(port))

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def made(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
     """Two nodes."""
-    async with cluster(tmp_path_factory.mktemp("cluster"), nodes=2) as made:
+    async with cluster(tmp_path_factory.mktemp("cluster"), nodes=2, nursed=True) as made:
         yield made
 
 

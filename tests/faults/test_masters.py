@@ -35,7 +35,7 @@ def is_whole(events: list[Message]) -> bool:
 
 
 async def test_runs_of_the_other_masters_go_on_when_their_node_dies_too(tmp_path: Path) -> None:
-    async with cluster(tmp_path, nodes=2, redis="cluster") as made:
+    async with cluster(tmp_path, nodes=2, redis="cluster", nursed=True) as made:
         one, two = (Live(node.door, {}) for node in made.nodes)
         async with one.talk(made.token) as starter, two.talk(made.token) as other:
             runs = [await starter.start("stream", LONG) for _ in range(RUNS)]

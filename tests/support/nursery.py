@@ -7,7 +7,7 @@ Laws:
 - Whoever starts one is its parent: `Popen` waits for it, and knows how it ended.
 - The nursery has one thread and no event loop, as only such a process may fork. It ends with the process that asks it.
 - What it can't do (other commands, other options, a system that isn't Linux) is done as always. So are the nodes of
-  `tests/faults/cluster.py`, which show that a start from nothing works.
+  `make cluster` and `make chaos`, which show that a start from nothing works.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ MODULES = ("interlock.cli", "tests.support.live")
 
 _PRELOADED = (
     "asyncpg",
+    "interlock.agents.instructions",
     "interlock.app",
     "interlock.cli.commands",
     "interlock.process.serving",

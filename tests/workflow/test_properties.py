@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from tests.workflow.model import model_of
 from tests.workflow.people import Person, assert_keeps_the_rules
-from tests.workflow.random_runs import workflows
+from tests.workflow.random_runs import picks, workflows
 
 from interlock.workflow.declare.nodes import Workflow
 
@@ -24,9 +21,7 @@ MANY = settings(
 @MANY
 @given(workflow=workflows(), data=st.data())
 def test_every_run_keeps_the_rules(workflow: Workflow, data: st.DataObject) -> None:
-    def pick(options: Sequence[Any]) -> Any:
-        return data.draw(st.sampled_from(options))
-
+    pick = picks(data.draw)
     run = Person(workflow, pick).live()
     assert_keeps_the_rules(run)
     event(run.last["event"] + (", through" if model_of(run)[1] else ", early"))

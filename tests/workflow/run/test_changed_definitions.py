@@ -15,7 +15,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, field_validator
 from tests.workflow.people import Person
-from tests.workflow.random_runs import workflows
+from tests.workflow.random_runs import picks, workflows
 from tests.workflow.run.changes import (
     ASKED,
     CHANGES,
@@ -158,9 +158,7 @@ class Looks(Person):
 @MANY
 @given(workflow=workflows(), data=st.data())
 def test_run_fits_its_own_definition_wherever_it_stands(workflow: Workflow, data: st.DataObject) -> None:
-    def pick(options: Sequence[Any]) -> Any:
-        return data.draw(st.sampled_from(options))
-
+    pick = picks(data.draw)
     Looks(workflow, pick).live()
 
 
@@ -176,9 +174,7 @@ def test_run_that_fits_another_definition_goes_on_in_it(
 ) -> None:
     """To its end, by all the rules of the engine: nothing is left waiting, and nothing asserts."""
 
-    def pick(options: Sequence[Any]) -> Any:
-        return data.draw(st.sampled_from(options))
-
+    pick = picks(data.draw)
     person = Person(workflow, pick)
     person.settle()
     while not person.run.state.status.is_final:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.workflow.people import Person
-from tests.workflow.random_runs import workflows
+from tests.workflow.random_runs import picks, workflows
 from tests.workflow.simulation import Event
 from tests.workflow.test_properties import MANY
 
@@ -37,9 +36,7 @@ class Travels(Person):
 @MANY
 @given(workflow=workflows(), data=st.data())
 def test_nothing_takes_less_than_no_time(workflow: Workflow, data: st.DataObject) -> None:
-    def pick(options: Sequence[Any]) -> Any:
-        return data.draw(st.sampled_from(options))
-
+    pick = picks(data.draw)
     for event in Travels(workflow, pick).live().events:
         told = {**event, **event.get("metrics", {})}
         assert all(told.get(name, 0) >= 0 for name in DURATIONS), event

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import event, given
 from hypothesis import strategies as st
 from tests.workflow.people import ACTIONS, Person
-from tests.workflow.random_runs import Drawn, Pick
+from tests.workflow.random_runs import Drawn, Pick, picks
 from tests.workflow.simulation import WHO, Simulation, says
 from tests.workflow.test_properties import MANY
 
@@ -106,9 +105,7 @@ class Somebody(Person):
 @MANY
 @given(data=st.data())
 def test_no_two_pauses_of_a_run_have_the_same_id(data: st.DataObject) -> None:
-    def pick(options: Sequence[Any]) -> Any:
-        return data.draw(st.sampled_from(options))
-
+    pick = picks(data.draw)
     run = Somebody(Drawn(pick, calm=False).workflow(), pick).live()
     errors = [each["requirement_id"] for each in run.of("StepPaused") if each.get("requires_error_decision")]
     event(f"{min(len(errors), 5)} errors were asked about")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.workflow.people import Person, assert_keeps_the_rules
-from tests.workflow.random_runs import workflows
+from tests.workflow.random_runs import picks, workflows
 from tests.workflow.simulation import Simulation, says
 
 from interlock import Confirm, Loop, Parallel, Step, Steps, Workflow
@@ -66,9 +63,7 @@ def test_run_in_slices_comes_to_stand_where_any_other_does(kind: str) -> None:
 @settings(max_examples=100, deadline=None, database=None)
 @given(workflow=workflows(), data=st.data())
 def test_every_run_keeps_the_rules_in_slices(workflow: Workflow, data: st.DataObject) -> None:
-    def pick(options: Sequence[Any]) -> Any:
-        return data.draw(st.sampled_from(options))
-
+    pick = picks(data.draw)
     person = Person(workflow, pick)
     person.run.most = 1
     assert_keeps_the_rules(person.live())
