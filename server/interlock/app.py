@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import Any
@@ -64,7 +64,8 @@ from interlock.identity.identity import Identity
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
-from interlock.outgoing.guarded import GuardedTransport
+from interlock.outgoing.guarded import Guard, GuardedTransport, Resolver
+from interlock.outgoing.posting import Poster
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.environment import EnvironmentSecrets
@@ -75,12 +76,19 @@ from interlock.secrets.keys import vault_of, vault_to_keep
 from interlock.secrets.known import Known
 from interlock.secrets.rules import fences_in
 from interlock.secrets.stored import StoredSecrets
+from interlock.secrets.vault import KeyedVault
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
+from interlock.webhooks.keys import SigningKeys
+from interlock.webhooks.lanes import Ports, Room
+from interlock.webhooks.relay import Relay
+from interlock.webhooks.schedule import Schedule
+from interlock.webhooks.sending import Sender
+from interlock.webhooks.service import WebhookService
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.program import REDUCER_VERSION, Lifetimes
@@ -105,6 +113,9 @@ PUBLICATION_SECONDS = 0.5
 
 DIRECTORY_SECONDS = 0.5
 """How often changes of the directory by other servers are looked for."""
+
+WEBHOOK_SECONDS = 1.0
+"""How often due deliveries of webhooks are looked for; those that this process has written are sent at once."""
 
 CHORES_SECONDS = 600.0
 """How often expired data is deleted: idempotency keys after 24 hours, changes of runs after 7 days."""
@@ -135,6 +146,7 @@ class Interlock:
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
+        self._relay: Relay | None = None
         self._stack = AsyncExitStack()
         self.sockets = SocketEndpoint(self.services, settings)
         self.streams = Streams(settings)
@@ -193,6 +205,7 @@ class Interlock:
             self._stack.callback(identity.close)
             await identity.start()
             objects = self._open_objects()
+            webhooks, relay = self._webhooks(engine, store, vault, identity, limits)
             self._services = Services(
                 engine,
                 definitions,
@@ -205,9 +218,12 @@ class Interlock:
                 StoredSecrets(keeper, self._environment),
                 integrations,
                 objects,
+                webhooks,
                 scripts.check,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
+            self._keep(relay.run(WEBHOOK_SECONDS), "webhooks")
+            self._relay = relay
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
             await engine.takeover.resume()
@@ -219,6 +235,26 @@ class Interlock:
     def _open_objects(self) -> Objects:
         settings = self.settings
         return open_objects(settings.files_url, settings.data_dir / "files", is_alone=settings.redis_url is None)
+
+    def _webhooks(
+        self, engine: Engine, store: SqlStore, vault: Callable[[], KeyedVault], identity: Identity, limits: RateLimits
+    ) -> tuple[WebhookService, Relay]:
+        """Make what manages webhooks, and what delivers them."""
+        guard = Guard(Allowed(self.settings.webhook_allow), Resolver(), "INTERLOCK_WEBHOOK_ALLOW")
+        keys, clock = SigningKeys(vault, self.known), engine.clock.now_ms
+        ports = Ports(
+            store=store,
+            clock=clock,
+            schedule=Schedule([round(1000 * each) for each in self.settings.webhook_retries]),
+            sender=Sender(self.known, engine.traces.headers, clock),
+            keys=keys,
+            standing=identity.directory.standing,
+            pace=limits.send_event,
+            counters=self.counters,
+            room=Room(),
+        )
+        relay = Relay(ports, lambda: Poster(guard))
+        return WebhookService(store, keys, guard, clock, relay.poke), relay
 
     def _keep_up(
         self,
@@ -283,10 +319,10 @@ class Interlock:
             Budget.CREATIONS: settings.limit_creations,
         }
         shared = None
-        if redis_url is not None and {per_user, settings.limit_sign_ins, *budgets.values()} != {OFF}:
+        sign_ins, webhooks = settings.limit_sign_ins, settings.limit_webhooks
+        if redis_url is not None and {per_user, sign_ins, webhooks, *budgets.values()} != {OFF}:
             shared = await self._stack.enter_async_context(shared_windows(redis_url))
-        sign_ins = settings.limit_sign_ins
-        return RateLimits(per_user, settings.rate_limit_per_connection, shared, budgets, sign_ins)
+        return RateLimits(per_user, settings.rate_limit_per_connection, shared, budgets, sign_ins, webhooks)
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a coroutine for as long as the server runs."""
@@ -301,8 +337,11 @@ class Interlock:
         """
         self.readiness.drain()
         await asyncio.gather(self.sockets.drain(), self.streams.drain())
+        grace = self.settings.shutdown_grace_seconds
         if self._services is not None:
-            await self._services.engine.stop(self.settings.shutdown_grace_seconds)
+            await self._services.engine.stop(grace)
+        if self._relay is not None:
+            await self._relay.stop(grace)
 
     async def stop(self) -> None:
         """Close the sockets and streams, stop driving runs, and close what was opened."""

@@ -16,6 +16,7 @@ from interlock.identity.identity import Identity
 from interlock.ratelimit import RateLimits
 from interlock.secrets.stored import StoredSecrets
 from interlock.store.port import Store
+from interlock.webhooks.service import WebhookService
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,5 @@ class Services:
     secrets: StoredSecrets
     integrations: Integrations
     objects: Objects
+    webhooks: WebhookService
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None

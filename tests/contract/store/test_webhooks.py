@@ -1,4 +1,4 @@
-"""What `Webhooks` promises: each run and subscription has a queue whose head alone is due; nothing is lost or doubled."""
+"""What `Webhooks` promises: a run and a subscription have a queue whose head alone is due; nothing is lost or doubled."""
 
 from __future__ import annotations
 
