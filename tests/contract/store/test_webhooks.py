@@ -1,4 +1,4 @@
-"""What `Webhooks` promises: a run and a subscription have a queue whose head alone is due; nothing is lost or doubled."""
+"""What `Webhooks` promises: of a queue, which each run and subscription have, the head alone is due; nothing is lost."""
 
 from __future__ import annotations
 
