@@ -81,6 +81,7 @@ from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
+from interlock.store.ports.webhooks import LISTENING_SECONDS
 from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
 from interlock.webhooks.keys import SigningKeys
@@ -254,7 +255,9 @@ class Interlock:
             room=Room(),
         )
         relay = Relay(ports, lambda: Poster(guard))
-        return WebhookService(store, keys, guard, clock, relay.poke), relay
+        engine.on_milestones(relay.poke)
+        learn = partial(_all_know, engine.look_who_listens, is_alone=self.settings.redis_url is None)
+        return WebhookService(store, keys, guard, clock, relay.poke, learn), relay
 
     def _keep_up(
         self,
@@ -414,6 +417,13 @@ def app_of(interlock: Interlock) -> FastAPI:
     answer_errors(app, interlock.counters)
     describe(app, interlock.settings.public_url)
     return app
+
+
+async def _all_know(look: Callable[[], None], *, is_alone: bool) -> None:
+    """Return when every node has learnt which accounts have subscriptions."""
+    look()
+    if not is_alone:
+        await asyncio.sleep(1.25 * LISTENING_SECONDS)
 
 
 def _writer(model: str | None) -> TextWriter | None:

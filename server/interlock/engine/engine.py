@@ -10,6 +10,7 @@ Source: `docs/architecture.md`, "A decision, from room to room".
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from interlock.auth import Principal
@@ -95,7 +96,7 @@ class Engine:
             logic=logic or LogicRunners(),
         )
         self.traces = ports.traces
-        self._expressions, self._logic = ports.expressions, ports.logic
+        self._expressions, self._logic, self._settler = ports.expressions, ports.logic, ports.settler
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
             definitions,
@@ -133,6 +134,15 @@ class Engine:
         await self._pool.stop(grace)
         await self._expressions.close()
         await self._logic.aclose()
+
+    def on_milestones(self, listener: Callable[[], None]) -> None:
+        """Have this called whenever a settlement of this process has written deliveries of webhooks."""
+        self._settler.on_deliveries = listener
+
+    def look_who_listens(self) -> None:
+        """Ask, before the next settlement, which accounts have subscriptions: another one has. Other processes know it
+        after `LISTENING_SECONDS`."""
+        self._settler.look_again()
 
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -31,6 +31,9 @@ MOST_ATTEMPTS: Final = 50
 WEBHOOK_FAILED: Final = "webhook_failed"
 """The code of a dead delivery in the list of errors."""
 
+TEST_PREFIX: Final = "test_"
+"""What stands for the run of a test begins with this."""
+
 Because: TypeAlias = Literal["asked", "gone", "failing"]
 """Why a subscription is disabled: its owner asked for it, its receiver answered 410, or failed for days."""
 
@@ -168,6 +171,10 @@ class Delivery:
     next_attempt_at: int | None
     created_at: int
 
+    @property
+    def is_test(self) -> bool:
+        return self.run_id.startswith(TEST_PREFIX)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due(Delivery):
@@ -175,7 +182,7 @@ class Due(Delivery):
 
     Args:
         data: the payload's `data` as JSON.
-        user_id: the owner of the run; None if it is a test, or there is no such run any more.
+        user_id: the owner of the run; None if there is no such run: of a test (`is_test`), or because it is gone.
         workflow_id: its workflow.
         assignees: all whom the run ever named.
     """
@@ -342,9 +349,9 @@ class Webhooks(Protocol):
         """Replace the sealed secrets of a subscription, if they are still those that `before` has; return whether they
         were. Nothing else changes, and nobody is told."""
 
-    async def forget_deliveries(self, before: int, limit: int = 1000) -> int:
-        """Delete at most this many of the deliveries written before that time, whatever their status, and the events
-        without any; return how many rows were deleted."""
+    async def forget_deliveries(self, limit: int = 1000) -> int:
+        """Delete at most this many of the deliveries that are older than 30 days, whatever their status, and as many
+        of the events without any; return how many rows were deleted, at most `limit`."""
 
 
 LISTENING_SECONDS: Final = 1.0

@@ -20,7 +20,9 @@ from sqlalchemy import Connection, Row
 
 from interlock.store.ports.errors import FoundError
 from interlock.store.ports.webhooks import (
+    DELIVERIES_KEPT_SECONDS,
     MOST_ATTEMPTS,
+    TEST_PREFIX,
     WEBHOOK_FAILED,
     Attempt,
     Delivery,
@@ -142,8 +144,10 @@ class SqlWebhooks(SqlTransactions):
     async def reseal_subscription(self, before: Subscription, secret: str, old_secret: str | None) -> bool:
         return await self._write(partial(_reseal, before, secret, old_secret), one_statement=True)
 
-    async def forget_deliveries(self, before: int, limit: int = 1000) -> int:
-        return await self._write(partial(_forget, before, min(limit, _LENGTHS[-1]), self._clock()))
+    async def forget_deliveries(self, limit: int = 1000) -> int:
+        now = self._clock()
+        before = now - DELIVERIES_KEPT_SECONDS * 1000
+        return await self._write(partial(_forget, before, min(limit, _LENGTHS[-1]), now))
 
 
 # ── Subscriptions ───────────────────────────────────────────────────────────────────────────────────────────
@@ -441,7 +445,8 @@ def _add_test(
     if _subscription(account, subscription_id, connection) is None:
         return None
     id_ = new_delivery_id()
-    of_event: Parameters = {"run_id": f"test_{id_}", "epoch": 0, "event_index": 0, "event": event, "created_at": now}
+    of_event: Parameters = {"run_id": TEST_PREFIX + id_, "epoch": 0, "event_index": 0, "event": event}
+    of_event["created_at"] = now
     connection.execute(sql.ADD_EVENT, {**of_event, "data": storable(data)})
     queue = {"subscription_id": subscription_id, "run_id": of_event["run_id"], "last_seq": 1, "head_seq": 1}
     connection.execute(sql.ADD_QUEUE, {**queue, "changed_at": now})
@@ -488,9 +493,10 @@ def _forget(before: int, limit: int, now: int, connection: Connection) -> int:
         still = _held(ids, connection)
         connection.execute(sql.FORGET_DELIVERIES, {"of_deliveries": _padded(ids)})
         _move_on(sorted({(row.subscription_id, row.run_id) for row in still}), now, connection)
+        return len(ids)
     old = {"before": before, "at_most": limit}
     gone = len(connection.execute(sql.FORGET_EVENTS, old).all())
-    return len(ids) + gone + _forget_queues(before, limit, now, connection)
+    return gone or _forget_queues(before, limit, now, connection)
 
 
 def _forget_queues(before: int, limit: int, now: int, connection: Connection) -> int:
