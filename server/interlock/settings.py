@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from interlock.addresses import Allowed
@@ -42,6 +42,10 @@ DRIVERS: Final = {
 
 
 TrustedClaim: TypeAlias = Literal["account", "namespaces", "kind"]
+
+MOST_RETRIES: Final = 20
+MOST_RETRY_SECONDS: Final = 7 * 24 * 60 * 60
+"""How many attempts a webhook's delivery may have, and how long one may come after the one before."""
 
 _LIMIT: Final = "a number of times in a time, such as 600/minute or 100/10 seconds, or off"
 
@@ -204,6 +208,18 @@ class Settings(BaseSettings):
         "names, addresses and networks with commas between them, such as localhost:8080, 10.1.0.0/16, [fd00::1]:80",
     )
 
+    webhook_retries: Annotated[tuple[float, ...], NoDecode] = _setting(
+        (0, 30, 120, 480, 1800, 7200),
+        "How many seconds after the one before a webhook's delivery is attempted, with commas between them; after the"
+        " last it is given up. The first attempt is made at once.",
+        "0 and further numbers of seconds with commas between them, such as 0,30,120,480,1800,7200",
+    )
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "What webhooks may reach besides the public internet, as in INTERLOCK_HTTP_ALLOW.",
+        "names, addresses and networks with commas between them, such as localhost:8080, 10.1.0.0/16, [fd00::1]:80",
+    )
+
     max_message_bytes: int = _setting(
         MAX_MESSAGE_BYTES,
         "The size up to which a message is taken.",
@@ -227,6 +243,11 @@ class Settings(BaseSettings):
     limit_creations: str = _setting("50/minute", "The same for new instances.", _LIMIT)
     limit_sign_ins: str = _setting(
         "60/minute", "How often an address may sign in, or refresh or revoke a token, on all nodes together.", _LIMIT
+    )
+    limit_webhooks: str = _setting(
+        "1000/minute",
+        "How many events a webhook's subscription is sent in a time, on all nodes together; beyond it they wait.",
+        _LIMIT,
     )
     max_concurrent_runs: int = _count(
         1_000, "How many runs a node works on at a time; others wait their turn, paused ones don't count."
@@ -306,6 +327,7 @@ class Settings(BaseSettings):
         "limit_reads",
         "limit_writes",
         "limit_creations",
+        "limit_webhooks",
         mode="before",
     )
     @classmethod
@@ -353,6 +375,7 @@ class Settings(BaseSettings):
         "limit_writes",
         "limit_creations",
         "limit_sign_ins",
+        "limit_webhooks",
     )
     @classmethod
     def _countable(cls, value: str) -> str:
@@ -408,15 +431,27 @@ class Settings(BaseSettings):
     def _origins(cls, value: Any) -> tuple[str, ...]:
         return tuple(dict.fromkeys(_canonical_origin(item) for item in _listed(value, "allowed_origins")))
 
-    @field_validator("http_allow", mode="before")
+    @field_validator("http_allow", "webhook_allow", mode="before")
     @classmethod
-    def _hosts(cls, value: Any) -> tuple[str, ...]:
-        hosts = tuple(dict.fromkeys(_listed(value, "http_allow")))
+    def _hosts(cls, value: Any, info: ValidationInfo) -> tuple[str, ...]:
+        name = str(info.field_name)
+        hosts = tuple(dict.fromkeys(_listed(value, name)))
         try:
             Allowed(hosts)
         except ValueError:
-            raise ValueError(f"must be {_write('http_allow')}.") from None
+            raise ValueError(f"must be {_write(name)}.") from None
         return hosts
+
+    @field_validator("webhook_retries", mode="before")
+    @classmethod
+    def _times(cls, value: Any) -> tuple[float, ...]:
+        try:
+            times = tuple(map(float, value.split(",") if isinstance(value, str) else value))
+        except (TypeError, ValueError):
+            times = ()
+        if times[:1] != (0,) or len(times) > MOST_RETRIES or not all(0 <= each <= MOST_RETRY_SECONDS for each in times):
+            raise ValueError(f"must be {_write('webhook_retries')}.")
+        return times
 
     @field_validator("jwt_trusted_claims", mode="before")
     @classmethod

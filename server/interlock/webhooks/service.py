@@ -13,7 +13,6 @@ Source: `docs/webhooks.md`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -25,7 +24,6 @@ from interlock.identity.directory import facts_of
 from interlock.outgoing.guarded import Forbidden, Guard
 from interlock.outgoing.posting import checked_address
 from interlock.store.ports.webhooks import (
-    LISTENING_SECONDS,
     Delivery,
     DeliveryFilter,
     DeliveryPage,
@@ -121,14 +119,14 @@ class WebhookService:
         guard: Guard,
         clock: Callable[[], int],
         poke: Callable[[], None],
-        learn: Callable[[], Awaitable[None]] | None = None,
+        learn: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._keys = keys
         self._guard = guard
         self._clock = clock
         self._poke = poke
-        self._learn = learn or _until_all_know
+        self._learn = learn
 
     # ── Subscriptions ───────────────────────────────────────────────────────────────────────────────────
 
@@ -329,10 +327,6 @@ class WebhookService:
             raise UrlNotAllowed("url", f"can't be used: {error}") from None
         except ValueError as error:
             raise Unusable("url", f"can't be used: {error}") from None
-
-
-async def _until_all_know() -> None:
-    await asyncio.sleep(1.25 * LISTENING_SECONDS)
 
 
 def _is_theirs(principal: Principal, namespace: str | None) -> bool:

@@ -431,7 +431,7 @@ def _pagination(cursor: str | None) -> JsonObject:
 
 
 def _delivery(delivery: Delivery) -> JsonObject:
-    is_test = delivery.event == TEST_EVENT
+    is_test = delivery.is_test
     return {
         "id": delivery.id,
         "subscription_id": delivery.subscription_id,

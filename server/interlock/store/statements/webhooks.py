@@ -56,6 +56,31 @@ DELETE_SUBSCRIPTION = delete(subscriptions).where(*_ONE_SUBSCRIPTION)
 LISTENING = select(subscriptions.c.account).distinct().where(text(ACTIVE_SUBSCRIPTION))
 
 
+BEGIN_PROBE = (
+    update(subscriptions)
+    .where(subscriptions.c.id == OF_SUBSCRIPTION, func.coalesce(subscriptions.c.rests_until, 0) <= NOW)
+    .values(rests_until=bindparam("until", type_=BigInteger))
+)
+SEALED_SUBSCRIPTIONS = (
+    select(subscriptions)
+    .where(subscriptions.c.id > bindparam("after", type_=Text))
+    .order_by(subscriptions.c.id)
+    .limit(AT_MOST)
+)
+RESEAL_SUBSCRIPTION = (
+    update(subscriptions)
+    .where(
+        subscriptions.c.id == OF_SUBSCRIPTION,
+        subscriptions.c.secret == bindparam("sealed", type_=Text),
+        func.coalesce(subscriptions.c.old_secret, "") == bindparam("old_sealed", type_=Text),
+    )
+    .values(
+        secret=bindparam("new_secret", type_=Text),
+        old_secret=bindparam("new_old_secret", type_=Text),
+    )
+)
+
+
 def change_subscription(names: frozenset[str], *, only_unchanged: bool) -> ReturningUpdate[Any]:
     """Set the columns with these names, from parameters that have `new_` before them."""
     given = {name: bindparam(f"new_{name}", type_=subscriptions.c[name].type) for name in sorted(names)}
@@ -244,6 +269,8 @@ HEAD_IS_DUE = (
     )
     .values(next_attempt_at=NOW, due_at=NOW)
 )
+
+PENDING_DELIVERIES = select(func.count()).select_from(deliveries).where(text(PENDING_DELIVERY))
 
 # ── Looking, and again ──────────────────────────────────────────────────────────────────────────────────────
 
