@@ -152,6 +152,14 @@ async def test_the_payload_of_a_machine_is_the_printed_one(storage: Storage) -> 
     await engine.stop(0)
 
 
+async def test_a_machine_that_halts_where_it_begins_is_told_to_be_there(storage: Storage) -> None:
+    await listen(storage)
+    halts = machine(await_approval=State(halt=Halting(FORM), transitions=[Transition("approved")]), approved=END)
+    await driven(storage, halts, INSTANCE)
+    _, halted = await payloads(storage)
+    assert (halted["current_state"], halted["workflow_data"]) == ("await_approval", {})
+
+
 async def test_a_run_that_is_cancelled_before_it_begins_was_created_and_cancelled(storage: Storage) -> None:
     way = asyncio.Event()
 
