@@ -66,6 +66,10 @@ class SigningKeys:
         secrets = [self._opened(subscription, subscription.secret), *(secret for secret, _ in reversed(old))]
         return secrets, min((until for _, until in old), default=inf)
 
+    def resealed(self, sealed: str | None) -> str | None:
+        """As `KeyedVault.rotated`; None stays None."""
+        return None if sealed is None else self._vault().rotated(sealed)
+
     def _old(self, subscription: Subscription, now: int) -> list[list[Any]]:
         """Those that were replaced, with their ends, the oldest first."""
         if subscription.old_secret is None or (subscription.old_until or 0) <= now:

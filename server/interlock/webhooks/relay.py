@@ -63,6 +63,11 @@ class Relay:
         self._reported = Wakeup()
         self._is_stopping = False
 
+    @property
+    def lanes(self) -> int:
+        """The number of subscriptions that are delivered to now."""
+        return len(self._lanes)
+
     def poke(self) -> None:
         """Look for due deliveries at once."""
         self._news.set()

@@ -255,6 +255,22 @@ class WebhookService:
             if changed is not None:
                 return changed
 
+    async def reseal(self) -> int:
+        """Seal what was sealed with an older key with the first one, in all accounts; return how many secrets it was.
+
+        Raises:
+            SettingsError, SecretUnreadable: there is no key; or some were sealed with none of them.
+        """
+        count, after = 0, ""
+        while found := await self._store.sealed_subscriptions(after):
+            for each in found:
+                secret, old = self._keys.resealed(each.secret), self._keys.resealed(each.old_secret)
+                changed = (secret != each.secret) + (old != each.old_secret)
+                if changed and secret is not None and await self._store.reseal_subscription(each, secret, old):
+                    count += changed
+            after = found[-1].id
+        return count
+
     # ── Deliveries ──────────────────────────────────────────────────────────────────────────────────────
 
     async def deliveries(
