@@ -1,6 +1,6 @@
 """Webhooks: who is told of milestones of runs, and what is to be delivered.
 
-Runs that nodes of earlier releases settle are told of when a node of this one settles them.
+Of what nodes of earlier releases settle, nobody is told.
 """
 
 from __future__ import annotations
