@@ -42,6 +42,8 @@ DEFAULTS: dict[str, Any] = {
     "oidc_claims": (),
     "allowed_origins": (),
     "http_allow": (),
+    "webhook_retries": (0, 30, 120, 480, 1800, 7200),
+    "webhook_allow": (),
     "ai_model": None,
     "definitions": None,
     "max_message_bytes": 1024 * 1024,
@@ -53,6 +55,7 @@ DEFAULTS: dict[str, Any] = {
     "limit_writes": "100/minute",
     "limit_creations": "50/minute",
     "limit_sign_ins": "60/minute",
+    "limit_webhooks": "1000/minute",
     "max_concurrent_runs": 1_000,
     "keep_logs_days": None,
     "max_active_instances": 10_000,
@@ -273,20 +276,31 @@ def test_agentos_is_open_only_on_this_machine_and_without_tokens() -> None:
         ("", ()),
     ],
 )
-def test_hosts_that_http_calls_may_reach_are_a_list(
-    given: str, hosts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["http_allow", "webhook_allow"])
+def test_hosts_that_may_be_reached_are_a_list(
+    given: str, hosts: tuple[str, ...], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("INTERLOCK_HTTP_ALLOW", given)
-    assert Settings().http_allow == hosts
+    monkeypatch.setenv(f"INTERLOCK_{name.upper()}", given)
+    assert getattr(Settings(), name) == hosts
 
 
 @pytest.mark.parametrize(
     "given", ["http://a.example", "*", "10.0.0.1/8", "a:0", "secret value", "a,,b c", "[1]", "0x7f.1"]
 )
 def test_host_that_names_nothing_is_told_without_its_value(given: str) -> None:
-    sentence = refusal(http_allow=given)
-    assert sentence.startswith("INTERLOCK_HTTP_ALLOW must be names, addresses and networks")
-    assert given not in sentence
+    for name in ("http_allow", "webhook_allow"):
+        sentence = refusal(**{name: given})
+        assert sentence.startswith(f"INTERLOCK_{name.upper()} must be names, addresses and networks")
+        assert given not in sentence
+
+
+def test_times_of_retries_are_seconds_and_the_first_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTERLOCK_WEBHOOK_RETRIES", "0, 1.5,60")
+    assert Settings().webhook_retries == (0, 1.5, 60)
+    for given in ("", "30,60", "0,-1", "0,x", "0,nan", "0,inf", "0,604801", ",".join(["0"] * 21), "[0,30]"):
+        if given:
+            told = refusal(webhook_retries=given)
+            assert told.startswith("INTERLOCK_WEBHOOK_RETRIES must be 0 and further numbers of seconds")
 
 
 def test_secrets_of_workflows_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:

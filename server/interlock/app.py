@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from typing import Any
@@ -71,8 +71,9 @@ from interlock.log.sql import SqlArchive, SqlLog
 from interlock.notices.service import Notices
 from interlock.outgoing.channels import channels_in
 from interlock.outgoing.code_flow import Client
-from interlock.outgoing.guarded import DEFAULT_PORTS, GuardedTransport
+from interlock.outgoing.guarded import DEFAULT_PORTS, Guard, GuardedTransport, Resolver
 from interlock.outgoing.notifier import Notifier
+from interlock.outgoing.posting import Poster
 from interlock.ratelimit.limiter import OFF, Budget, RateLimits
 from interlock.ratelimit.shared import shared_windows
 from interlock.secrets.environment import EnvironmentSecrets
@@ -83,13 +84,19 @@ from interlock.secrets.keys import vault_of, vault_to_keep
 from interlock.secrets.known import Known
 from interlock.secrets.rules import fences_in
 from interlock.secrets.stored import StoredSecrets
+from interlock.secrets.vault import KeyedVault
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
+from interlock.store.ports.webhooks import LISTENING_SECONDS
 from interlock.store.sql import SqlStore
 from interlock.telemetry.counters import Counters, counted
 from interlock.webhooks.keys import SigningKeys
+from interlock.webhooks.lanes import Ports, Room
+from interlock.webhooks.relay import Relay
+from interlock.webhooks.schedule import Schedule
+from interlock.webhooks.sending import Sender
 from interlock.webhooks.service import WebhookService
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
@@ -115,6 +122,9 @@ PUBLICATION_SECONDS = 0.5
 
 DIRECTORY_SECONDS = 0.5
 """How often changes of the directory by other servers are looked for."""
+
+WEBHOOK_SECONDS = 1.0
+"""How often due deliveries of webhooks are looked for; those that this process has written are sent at once."""
 
 CHORES_SECONDS = 600.0
 """How often expired data is deleted: idempotency keys after 24 hours, changes of runs after 7 days."""
@@ -145,6 +155,7 @@ class Interlock:
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
+        self._relay: Relay | None = None
         self._stack = AsyncExitStack()
         self.sockets = SocketEndpoint(self.services, settings)
         self.streams = Streams(settings)
@@ -216,13 +227,7 @@ class Interlock:
             self._stack.callback(identity.close)
             await identity.start()
             objects = self._open_objects()
-            webhooks = WebhookService(
-                store,
-                SigningKeys(vault, self.known),
-                GuardedTransport(Allowed(self.settings.http_allow)).guard,
-                engine.clock.now_ms,
-                lambda: None,
-            )
+            webhooks, relay = self._webhooks(engine, store, vault, identity, limits)
             self._services = Services(
                 engine,
                 definitions,
@@ -240,6 +245,8 @@ class Interlock:
                 scripts.check,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
+            self._keep(relay.run(WEBHOOK_SECONDS), "webhooks")
+            self._relay = relay
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
             await engine.takeover.resume()
@@ -272,6 +279,28 @@ class Interlock:
     def _open_objects(self) -> Objects:
         settings = self.settings
         return open_objects(settings.files_url, settings.data_dir / "files", is_alone=settings.redis_url is None)
+
+    def _webhooks(
+        self, engine: Engine, store: SqlStore, vault: Callable[[], KeyedVault], identity: Identity, limits: RateLimits
+    ) -> tuple[WebhookService, Relay]:
+        """Make what manages webhooks, and what delivers them."""
+        guard = Guard(Allowed(self.settings.webhook_allow), Resolver(), "INTERLOCK_WEBHOOK_ALLOW")
+        keys, clock = SigningKeys(vault, self.known), engine.clock.now_ms
+        ports = Ports(
+            store=store,
+            clock=clock,
+            schedule=Schedule([round(1000 * each) for each in self.settings.webhook_retries]),
+            sender=Sender(self.known, engine.traces.headers, clock),
+            keys=keys,
+            standing=identity.directory.standing,
+            pace=limits.send_event,
+            counters=self.counters,
+            room=Room(),
+        )
+        relay = Relay(ports, lambda: Poster(guard))
+        engine.on_milestones(relay.poke)
+        learn = partial(_all_know, engine.look_who_listens, is_alone=self.settings.redis_url is None)
+        return WebhookService(store, keys, guard, clock, relay.poke, learn), relay
 
     def _keep_up(
         self,
@@ -339,10 +368,10 @@ class Interlock:
             Budget.CREATIONS: settings.limit_creations,
         }
         shared = None
-        if redis_url is not None and {per_user, settings.limit_sign_ins, *budgets.values()} != {OFF}:
+        sign_ins, webhooks = settings.limit_sign_ins, settings.limit_webhooks
+        if redis_url is not None and {per_user, sign_ins, webhooks, *budgets.values()} != {OFF}:
             shared = await self._stack.enter_async_context(shared_windows(redis_url))
-        sign_ins = settings.limit_sign_ins
-        return RateLimits(per_user, settings.rate_limit_per_connection, shared, budgets, sign_ins)
+        return RateLimits(per_user, settings.rate_limit_per_connection, shared, budgets, sign_ins, webhooks)
 
     def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a coroutine for as long as the server runs."""
@@ -357,8 +386,11 @@ class Interlock:
         """
         self.readiness.drain()
         await asyncio.gather(self.sockets.drain(), self.streams.drain())
+        grace = self.settings.shutdown_grace_seconds
         if self._services is not None:
-            await self._services.engine.stop(self.settings.shutdown_grace_seconds)
+            await self._services.engine.stop(grace)
+        if self._relay is not None:
+            await self._relay.stop(grace)
 
     async def stop(self) -> None:
         """Close the sockets and streams, stop driving runs, and close what was opened."""
@@ -432,6 +464,13 @@ def app_of(interlock: Interlock) -> FastAPI:
     answer_errors(app, interlock.counters)
     describe(app, interlock.settings.public_url)
     return app
+
+
+async def _all_know(look: Callable[[], None], *, is_alone: bool) -> None:
+    """Return when every node has learnt which accounts have subscriptions."""
+    look()
+    if not is_alone:
+        await asyncio.sleep(1.25 * LISTENING_SECONDS)
 
 
 def _writer(model: str | None) -> TextWriter | None:

@@ -46,6 +46,10 @@ DRIVERS: Final = {
 TrustedClaim: TypeAlias = Literal["account", "namespaces", "kind"]
 MappedClaim: TypeAlias = Literal["groups", "namespaces", "kind"]
 
+MOST_RETRIES: Final = 20
+MOST_RETRY_SECONDS: Final = 7 * 24 * 60 * 60
+"""How many attempts a webhook's delivery may have, and how long one may come after the one before."""
+
 _LIMIT: Final = "a number of times in a time, such as 600/minute or 100/10 seconds, or off"
 
 
@@ -261,6 +265,18 @@ class Settings(BaseSettings):
         "the path of a folder",
     )
 
+    webhook_retries: Annotated[tuple[float, ...], NoDecode] = _setting(
+        (0, 30, 120, 480, 1800, 7200),
+        "How many seconds after the one before a webhook's delivery is attempted, with commas between them; after the"
+        " last it is given up. The first attempt is made at once.",
+        "0 and further numbers of seconds with commas between them, such as 0,30,120,480,1800,7200",
+    )
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = _setting(
+        (),
+        "What webhooks may reach besides the public internet, as in INTERLOCK_HTTP_ALLOW.",
+        "names, addresses and networks with commas between them, such as localhost:8080, 10.1.0.0/16, [fd00::1]:80",
+    )
+
     max_message_bytes: int = _setting(
         MAX_MESSAGE_BYTES,
         "The size up to which a message is taken.",
@@ -284,6 +300,11 @@ class Settings(BaseSettings):
     limit_creations: str = _setting("50/minute", "The same for new instances.", _LIMIT)
     limit_sign_ins: str = _setting(
         "60/minute", "How often an address may sign in, or refresh or revoke a token, on all nodes together.", _LIMIT
+    )
+    limit_webhooks: str = _setting(
+        "1000/minute",
+        "How many events a webhook's subscription is sent in a time, on all nodes together; beyond it they wait.",
+        _LIMIT,
     )
     max_concurrent_runs: int = _count(
         1_000, "How many runs a node works on at a time; others wait their turn, paused ones don't count."
@@ -365,6 +386,7 @@ class Settings(BaseSettings):
         "limit_creations",
         "oidc_issuer",
         "oidc_client_id",
+        "limit_webhooks",
         mode="before",
     )
     @classmethod
@@ -412,6 +434,7 @@ class Settings(BaseSettings):
         "limit_writes",
         "limit_creations",
         "limit_sign_ins",
+        "limit_webhooks",
     )
     @classmethod
     def _countable(cls, value: str) -> str:
@@ -476,7 +499,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{error}: it is {_write('notifiers')}.") from None
         return value
 
-    @field_validator("http_allow", "notifiers_allow", mode="before")
+    @field_validator("http_allow", "notifiers_allow", "webhook_allow", mode="before")
     @classmethod
     def _hosts(cls, value: Any, info: ValidationInfo) -> tuple[str, ...]:
         name = str(info.field_name)
@@ -486,6 +509,17 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError(f"must be {_write(name)}.") from None
         return hosts
+
+    @field_validator("webhook_retries", mode="before")
+    @classmethod
+    def _times(cls, value: Any) -> tuple[float, ...]:
+        try:
+            times = tuple(map(float, value.split(",") if isinstance(value, str) else value))
+        except (TypeError, ValueError):
+            times = ()
+        if times[:1] != (0,) or len(times) > MOST_RETRIES or not all(0 <= each <= MOST_RETRY_SECONDS for each in times):
+            raise ValueError(f"must be {_write('webhook_retries')}.")
+        return times
 
     @field_validator("jwt_trusted_claims", mode="before")
     @classmethod

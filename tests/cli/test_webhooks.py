@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.cli.conftest import Cli, OpenTerminal
+from tests.support.live import ALICE, ROOT
 
+from interlock.cli.exits import ExitCode
 from interlock.cli.listen import LATE_SECONDS, Numbers, fault_of, in_words
 from interlock.cli.webhooks import EVENTS, attempt_words, status_of
 from interlock.webhooks import events
@@ -81,3 +85,53 @@ def test_words_for_a_subscription_and_an_attempt() -> None:
     assert status_of({"status": "disabled", "disabled_because": "gone"}) == "disabled (its receiver answered 410)"
     assert attempt_words({"code": 200, "duration_ms": 12, "response": "thanks"}) == "200 in 12 ms"
     assert attempt_words({"code": None, "duration_ms": 5, "response": "refused"}) == "no answer in 5 ms: refused"
+
+
+# ── On a real server ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_listener_shows_what_a_run_tells_is_managed_meanwhile_and_deletes_its_subscription(
+    cli: Cli, terminal: OpenTerminal
+) -> None:
+    root = {"INTERLOCK_TOKEN": ROOT}
+    with terminal("webhooks", "listen", "--event", "created", "--event", "halted", **root) as listener:
+        listener.expect("Listening at http://127.0.0.1:")
+        made = re.search(r"whsub_\w+", listener.expect("Ctrl-C"))
+        assert made is not None
+        listener.expect("webhook.test")
+        listener.expect("verified")
+        for command, told in (
+            (["list"], "created, halted"),
+            (["show", made[0]], "status: active"),
+            (["change", made[0], "--description", "to try it"], "active"),
+            (["test", made[0]], "It arrived: 200"),
+            (["deliveries", made[0], "--status", "delivered"], "webhook.test"),
+            (["replay", made[0], "--since", "2026-01-20T12:00:00Z"], "Sent again: "),
+        ):
+            done = cli("webhooks", *command, **root)
+            assert (told in done.stdout, done.returncode) == (True, ExitCode.COMPLETED), done.stdout + done.stderr
+        rotated = cli("webhooks", "rotate", made[0], **root)
+        assert rotated.stdout.startswith("whsec_")
+        cli("webhooks", "test", made[0], **root)  # the old secret, which the listener knows, signs too
+        listener.interrupt()
+        listener.expect(f"{made[0]} is deleted.")
+        assert listener.end() == ExitCode.COMPLETED
+        assert "Refused" not in listener.said
+    assert made[0] not in cli("webhooks", "list", **root).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "token", "told", "code"),
+    [
+        (["add", "http://10.0.0.1/"], ROOT, "INTERLOCK_WEBHOOK_ALLOW", ExitCode.ERROR),
+        (["list"], ALICE, "webhooks:manage", ExitCode.UNREACHABLE),
+        (["change", "whsub_x"], ROOT, "--address", ExitCode.USAGE),
+        (["replay", "whsub_x"], ROOT, "--since", ExitCode.USAGE),
+        (["show", "whsub_x"], ROOT, "not found", ExitCode.UNREACHABLE),
+    ],
+)
+def test_what_cant_be_done_is_told_in_a_sentence(
+    cli: Cli, arguments: list[str], token: str, told: str, code: ExitCode
+) -> None:
+    done = cli("webhooks", *arguments, INTERLOCK_TOKEN=token)
+    assert (told in done.stderr, done.returncode) == (True, code), done.stderr

@@ -17,6 +17,8 @@ from tests.docs.reading import blocks, read, table, ticked
 from interlock.http.v1.webhook_shapes import CreateSubscription
 from interlock.store.ports.webhooks import DELIVERIES_KEPT_SECONDS, DeliveryStatus
 from interlock.webhooks.events import EVENTS
+from interlock.webhooks.schedule import FAILING_MS, FIRST_PROBE_MS, LAST_PROBE_MS, RESTS_FROM
+from interlock.webhooks.sending import ATTEMPT_SECONDS, SHOWN
 from interlock.webhooks.service import LONGEST_URL, MOST_SUBSCRIPTIONS
 from interlock.webhooks.signing import LONGEST_SECRET, SHORTEST_SECRET, Signed, headers, new_secret
 
@@ -36,12 +38,12 @@ def cases() -> tuple[list[Sent], list[Sent]]:
     """Deliveries that are genuine, and others."""
     secret, other = new_secret(), new_secret()
     signed = sent([secret])
-    genuine = [
+    genuine: list[Sent] = [
         (signed, BODY, secret),
         (sent([other, secret]), BODY, secret),  # while it is replaced
         (sent([other, secret]), BODY, other),
     ]
-    forged = [
+    forged: list[Sent] = [
         (signed, BODY + b" ", secret),
         (signed, BODY, other),
         (signed | {"webhook-id": "del_2"}, BODY, secret),
@@ -140,4 +142,9 @@ def test_page_names_the_limits() -> None:
     assert limits["subscriptions of an account"] == str(MOST_SUBSCRIPTIONS)
     assert limits["an address"] == f"{LONGEST_URL:,} characters"
     assert limits["how long deliveries are kept"] == f"{DELIVERIES_KEPT_SECONDS // 86400} days"
+    assert limits["what is kept of an answer"] == f"{SHOWN:,} characters"
+    assert (RESTS_FROM, FAILING_MS) == (10, 3 * 86_400_000)  # "ten failures in a row", "three days"
+    probes = f"after {FIRST_PROBE_MS // 1000} seconds, and then the more seldom the longer it\nfails"
+    assert f"{probes}, every {LAST_PROBE_MS // 60_000} minutes" in text
+    assert f"Anything but a `2xx` in {ATTEMPT_SECONDS:g} seconds" in text
     assert f"{SHORTEST_SECRET} to {LONGEST_SECRET:,} printable" in text

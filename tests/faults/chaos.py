@@ -35,6 +35,9 @@ from tests.faults.plans import Plan, plan
 from tests.faults.report import Outcome, show
 from tests.faults.schedule import Hurter, schedule
 from tests.faults.verdict import FINAL, Answer, Finding, Kind, Story, View, judge, judge_session
+from tests.faults.webhooks import Listeners, listening, settings
+
+from interlock.secrets.vault import new_key
 
 SETTLE_SECONDS = 60.0
 FLOOD_SECONDS = 0.7
@@ -76,8 +79,9 @@ class Trial:
 class Chaos:
     """One chaos run on a cluster."""
 
-    def __init__(self, made: Cluster, options: Options) -> None:
+    def __init__(self, made: Cluster, options: Options, listeners: Listeners) -> None:
         self._cluster = made
+        self._listeners = listeners
         self._options = options
         self._tally = Tally()
         self._trials: list[Trial] = []
@@ -102,11 +106,13 @@ class Chaos:
             hurter.note("clients are done")
             await self._settle()
             hurter.note("the store is settled")
+            await self._listeners.settle()
+            hurter.note("webhooks are delivered")
             hurter.history += self._unsettled()
             found, stories = await self._judged()
         finally:
             await _ended(lagging, flooding, *workers, *self._alive.values())
-        return Outcome(self._options, time.monotonic() - began, found, stories, hurter, self._tally)
+        return Outcome(self._options, time.monotonic() - began, found, stories, hurter, self._tally, self._listeners)
 
     async def _measure_lag(self) -> None:
         """How long this process kept its own clients and proxies waiting: beyond a second, it is a fault of its own."""
@@ -215,6 +221,7 @@ class Chaos:
         logs = await logs_of([node for node in self._cluster.nodes if node.is_up], list(rows.runs), token_of(USERS[0]))
         stories = [self._story(trial, rows, logs) for trial in self._trials if trial.run_id]
         found = [finding for story in stories for finding in judge(story)]
+        found += self._listeners.judged(stories, rows.runs)
         found += [*self._beside_runs(), *_unanswered(self._trials), *_sessions(rows, stories)]
         if not any(story.end for story in stories):
             found.append(Finding(Kind.NOTHING, "-", "no run has come to an end"))
@@ -291,8 +298,11 @@ def tokens() -> str:
 
 async def chaos(folder: Path, options: Options) -> Outcome:
     """A chaos run on a cluster of its own, with its logs in `folder`."""
-    async with cluster(folder, nodes=options.nodes, redis=options.redis, tokens=tokens()) as made:
-        outcome = await Chaos(made, options).run()
+    key = new_key()
+    hooks = settings(key)
+    async with cluster(folder, nodes=options.nodes, redis=options.redis, tokens=tokens(), **hooks) as made:
+        async with listening(made.database_url, key, Random(f"{options.seed} webhooks")) as listeners:
+            outcome = await Chaos(made, options, listeners).run()
         outcome.keep(folder)
         return outcome
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from tests.faults.people import Tally
 from tests.faults.schedule import Hurter
 from tests.faults.verdict import FINAL, Finding, Kind, Story
+from tests.faults.webhooks import Listeners
 
 if TYPE_CHECKING:
     from tests.faults.chaos import Options
@@ -33,6 +34,7 @@ class Outcome:
     stories: list[Story]
     hurter: Hurter
     tally: Tally
+    listeners: Listeners
     folder: Path = Path()
     tracebacks: int = 0
 
@@ -100,6 +102,11 @@ def _rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield from ((what, str(times)) for what, times in sorted(outcome.hurter.done.items()))
     yield "floods", f"{tally.floods.total()} (of {len(tally.floods)} kinds)"
     silences = [takeover.seconds for takeover in _takeovers(stories)]
+    came = ", ".join(
+        f"{each.manner} {each.acknowledged[True]} (and not {each.acknowledged[False]})"
+        for each in outcome.listeners.all
+    )
+    yield "webhooks that were acknowledged", came
     yield "takeovers and recoveries", str(len(silences))
     shown = f"{max(silences):.1f} s (median {median(silences):.1f} s)" if silences else "none"
     yield "longest silence before a takeover", shown

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     """What may be wrong."""
 
     LOST = "lost"
+    INVENTED = "invented"
     REPEATED = "repeated"
     DISORDERED = "out of order"
     DIFFERENT = "told differently"

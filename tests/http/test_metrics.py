@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client.core import Metric
 
-from interlock.http.metrics import AGE_LABELS, PAUSE_AGES, Looked, Metrics
+from interlock.http.metrics import AGE_LABELS, PAUSE_AGES, Looked, Metrics, Stored
 from interlock.http.readiness import Readiness
 from interlock.log.port import Append, Appended, Entry, Reason, Refused
 from interlock.store.port import Census
@@ -42,7 +42,7 @@ def collected(counters: Counters) -> dict[str, Metric]:
     metrics = Metrics(services, counters, Nothing(), Nothing(), Readiness(services))
     metrics.watch(Nothing())
     census = Census({RunStatus.PAUSED: 1}, [0] * len(AGE_LABELS), 1)
-    metrics._standing.looked = Looked(census, frozenset(), 2)
+    metrics._standing.looked = Looked(Stored(census, 3, 1), frozenset(), 2)
     return {each.name: each for each in metrics.registry.collect() if each.name.startswith("interlock")}
 
 

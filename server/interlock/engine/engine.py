@@ -96,6 +96,7 @@ class Engine:
             lifetimes=lifetimes,
             logic=logic or LogicRunners(),
         )
+        self.traces = ports.traces
         self._expressions, self._logic, self._settler = ports.expressions, ports.logic, ports.settler
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(

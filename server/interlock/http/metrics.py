@@ -78,15 +78,26 @@ class Connected(Countable, Protocol):
 CALL_OUTCOMES: Final = ("ok", "http_error", "http_timeout")
 
 NOTICE_OUTCOMES: Final = ("sent", "failed", "given_up")
+ATTEMPT_OUTCOMES: Final = ("acknowledged", "failed")
+DELIVERY_ENDS: Final = ("delivered", "dead", "dropped")
 
 LET_GO: Final = ("displaced", "flood", "late", "no_room", "not_reading")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The store's counts: of runs, and of deliveries that are pending; since when one of these is due, if one is."""
+
+    census: Census
+    pending: int
+    due: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
     """Values that had to be awaited: the store's counts (None if it is unavailable), and the failing parts."""
 
-    census: Census | None
+    stored: Stored | None
     failing: frozenset[str]
     at_ms: int
 
@@ -112,7 +123,7 @@ class Metrics:
     ) -> None:
         self._services = services
         self._readiness = readiness
-        self._census = Cached(self._count, keep=CENSUS_SECONDS, patience=CENSUS_PATIENCE)
+        self._stored = Cached(self._count, keep=CENSUS_SECONDS, patience=CENSUS_PATIENCE)
         self._standing = _Standing(services, sockets, streams, readiness)
         self.registry = CollectorRegistry()
         self.registry.register(_Counted(counters))
@@ -128,17 +139,18 @@ class Metrics:
         """All metrics, and their content type: OpenMetrics for clients that accept it, else Prometheus's text."""
         failing = frozenset(problem.part for problem in await self._readiness.problems())
         try:
-            census = await self._census.get()
+            stored = await self._stored.get()
         except Exception:  # the store is unavailable: `interlock_up` reports it
-            census = None
-        self._standing.looked = Looked(census, failing, self._services().engine.clock.now_ms())
+            stored = None
+        self._standing.looked = Looked(stored, failing, self._services().engine.clock.now_ms())
         encode, content_type = choose_encoder(accept or "")
         return encode(self.registry), content_type
 
-    async def _count(self) -> Census:
+    async def _count(self) -> Stored:
         services = self._services()
-        now = services.engine.clock.now_ms()
-        return await services.store.census([now - 1000 * seconds for seconds in PAUSE_AGES])
+        now, store = services.engine.clock.now_ms(), services.store
+        census = await store.census([now - 1000 * seconds for seconds in PAUSE_AGES])
+        return Stored(census, await store.pending_deliveries(), await store.next_due())
 
 
 class _Counted(Collector):
@@ -173,6 +185,10 @@ class _Counted(Collector):
         about = "How long an HTTP call of a workflow took, redirects and all."
         taken, seconds = counters.call_durations, counters.call_seconds
         yield _histogram("interlock_http_call_seconds", about, CALL_BOUNDS, taken, seconds)
+        attempts = {outcome: counters.webhook_attempts[outcome] for outcome in ATTEMPT_OUTCOMES}
+        yield _by("interlock_webhook_attempts", "Attempts to deliver webhooks' events.", "outcome", attempts)
+        over = {status: counters.webhook_deliveries[status] for status in DELIVERY_ENDS}
+        yield _by("interlock_webhook_deliveries", "Deliveries that are over.", "status", over)
 
 
 class _Connections(Collector):
@@ -217,8 +233,9 @@ class _Standing(Collector):
         if not draining:
             up = {part: int(part not in self.looked.failing) for part in ("database", "log")}
             yield _gauges("interlock_up", "1 while this part answers.", "part", up)
-        if self.looked.census is not None:
-            yield from _stored(self.looked.census, self.looked.at_ms)
+        if self.looked.stored is not None:
+            yield from _stored(self.looked.stored.census, self.looked.at_ms)
+            yield from _webhooks(self.looked.stored, self.looked.at_ms)
 
 
 Numbers: TypeAlias = Mapping[str, float]
@@ -239,6 +256,13 @@ def _stored(census: Census, now: int) -> Iterator[Metric]:
     yield _gauges("interlock_pauses", "PAUSED runs by how long they have waited, in the whole database.", "age", ages)
     oldest = 0.0 if census.paused_since is None else max(0, now - census.paused_since) / 1000
     yield _gauge("interlock_oldest_pause_seconds", "How long the run has waited that waits longest.", oldest)
+
+
+def _webhooks(stored: Stored, now: int) -> Iterator[Metric]:
+    about = "Deliveries of webhooks that are pending, in the whole database."
+    yield _gauge("interlock_webhook_pending", about, stored.pending)
+    late = 0.0 if stored.due is None else max(0, now - stored.due) / 1000
+    yield _gauge("interlock_webhook_lag_seconds", "How long the delivery is due that is due longest.", late)
 
 
 def _ended(counters: Counters) -> Numbers:

@@ -99,6 +99,7 @@ class Poster:
     def __init__(self, guard: Guard, trust: Callable[[], ssl.SSLContext] = trusted) -> None:
         self._guard = guard
         self._trust = trust
+        self._known: tuple[str, URL] | None = None
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def post(
@@ -114,14 +115,22 @@ class Poster:
             NoAnswer: there is none, or what is asked may not be reached.
         """
         try:
+            target = self._target(url)
+            return await self._posted(
+                self._session(is_secure=target.scheme == "https"), target, headers, body, seconds, most
+            )
+        except (httpx.TransportError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise NoAnswer(_sentence(error)) from None
+
+    def _target(self, url: str) -> URL:
+        """An address, in the one way in which it is checked; the latest is remembered."""
+        if self._known is None or self._known[0] != url:
             checked = request_to("POST", url).url
             host = checked.raw_host.decode("ascii")
             if address_in(host) is not None:  # a name is looked up, and checked, for each connection
                 self._guard.check(host, checked.port or DEFAULT_PORTS[checked.scheme])
-            session = self._session(is_secure=checked.scheme == "https")
-            return await self._posted(session, URL(str(checked), encoded=True), headers, body, seconds, most)
-        except (httpx.TransportError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise NoAnswer(_sentence(error)) from None
+            self._known = url, URL(str(checked), encoded=True)
+        return self._known[1]
 
     async def _posted(
         self,

@@ -62,6 +62,7 @@ class RateLimits:
         shared: the storage in which all nodes count users' actions; None if there is one node.
         budgets: a limit of a user for each budget, in the same notation; one that is missing is `off`.
         sign_ins: the limit of an address for what needs no token, in the same notation.
+        webhooks: the limit of the events that a webhook's subscription is sent, in the same notation.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class RateLimits:
         shared: Storage | None = None,
         budgets: Mapping[Budget, str] | None = None,
         sign_ins: str = OFF,
+        webhooks: str = OFF,
     ) -> None:
         self._per_user = limit_of(per_user)
         self._per_connection = limit_of(per_connection)
         self._budgets = {budget: limit_of(text) for budget, text in (budgets or {}).items()}
         self._sign_ins = limit_of(sign_ins)
+        self._webhooks = limit_of(webhooks)
         self._counter = Counter(shared)
 
     async def admit(self, person: Person) -> None:
@@ -102,6 +105,11 @@ class RateLimits:
             wait = await self._counter.hit(self._sign_ins, "address", _short((what, address)))
             if wait is not None:
                 raise refusal(self._sign_ins, "address", wait)
+
+    async def send_event(self, subscription_id: str) -> float | None:
+        """Count an event that a webhook's subscription is sent; if there is no room for it, nothing is counted, and the
+        result is the number of seconds after which there may be."""
+        return None if self._webhooks is None else await self._counter.hit(self._webhooks, "webhook", subscription_id)
 
     async def spend(self, budget: Budget, person: Person) -> Spent | None:
         """Count a request of a user on one of their budgets; return what is left of it, None if it has no limit."""

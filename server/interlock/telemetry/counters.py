@@ -50,6 +50,8 @@ class Counters:
         call_durations: the number of HTTP calls per bucket of `CALL_BOUNDS`.
         call_seconds: the total duration of HTTP calls.
         notices: notices to people: `sent`, `failed` tries, and those `given_up`.
+        webhook_attempts: attempts to deliver webhooks: `acknowledged` or `failed`.
+        webhook_deliveries: deliveries that are over, by status.
         by_workflow: what is counted by account and workflow.
     """
 
@@ -71,6 +73,8 @@ class Counters:
         self.call_durations = [0] * (len(CALL_BOUNDS) + 1)
         self.call_seconds = 0.0
         self.notices: Counter[str] = Counter()
+        self.webhook_attempts: Counter[str] = Counter()
+        self.webhook_deliveries: Counter[str] = Counter()
         self.by_workflow = ByWorkflow()
 
     def appended(self, append: Append, result: Appended | Refused, seconds: float) -> None:
@@ -100,6 +104,13 @@ class Counters:
         self.calls[outcome] += 1
         self.call_durations[bisect_left(CALL_BOUNDS, seconds)] += 1
         self.call_seconds += seconds
+
+    def webhook(self, status: str, succeeded: bool | None) -> None:
+        """Count what became of a webhook's delivery; `succeeded` is None if there was no attempt."""
+        if succeeded is not None:
+            self.webhook_attempts["acknowledged" if succeeded else "failed"] += 1
+        if status != "pending":
+            self.webhook_deliveries[status] += 1
 
     def said(self, message: Mapping[str, Any]) -> None:
         """Count a control message that was sent, if it is a refusal."""

@@ -13,15 +13,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from interlock.store.ports.webhooks import Due
+from interlock.workflow.program import MilestoneEvent
 
-EVENTS: Final = (
-    "workflow.instance.created",
-    "workflow.instance.halted",
-    "workflow.instance.resumed",
-    "workflow.instance.completed",
-    "workflow.instance.failed",
-    "workflow.instance.cancelled",
-)
+EVENTS: Final = tuple(each.value for each in MilestoneEvent)
 
 TEST_EVENT: Final = "webhook.test"
 """What is sent when somebody asks for a test; it can't be subscribed to."""

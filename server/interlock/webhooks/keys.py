@@ -10,6 +10,7 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, Final, cast
 
 from interlock.secrets.known import Known
@@ -55,15 +56,19 @@ class SigningKeys:
         old = [*self._old(before, now), [self._opened(before, before.secret), now + OLD_SIGNS_MS]][:MOST_OLD]
         return self._seal(_about_old(before.account, before.id), cast("JsonValue", old)), max(until for _, until in old)
 
-    def opened(self, subscription: Subscription, now: int) -> tuple[Sequence[str], int | None]:
-        """Return the secrets that sign now, the latest first, and when that changes.
+    def opened(self, subscription: Subscription, now: int) -> tuple[Sequence[str], float]:
+        """Return the secrets that sign now, the latest first, and the time from which on they are others.
 
         Raises:
             SettingsError, SecretUnreadable: they can't be opened.
         """
         old = self._old(subscription, now)
         secrets = [self._opened(subscription, subscription.secret), *(secret for secret, _ in reversed(old))]
-        return secrets, min((until for _, until in old), default=None)
+        return secrets, min((until for _, until in old), default=inf)
+
+    def resealed(self, sealed: str | None) -> str | None:
+        """As `KeyedVault.rotated`; None stays None."""
+        return None if sealed is None else self._vault().rotated(sealed)
 
     def _old(self, subscription: Subscription, now: int) -> list[list[Any]]:
         """Those that were replaced, with their ends, the oldest first."""

@@ -13,19 +13,17 @@ Source: `docs/webhooks.md`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypedDict
 
-from interlock.auth import Principal
+from interlock.auth import Principal, Verb, may
 from interlock.identity.directory import facts_of
 from interlock.outgoing.guarded import Forbidden, Guard
 from interlock.outgoing.posting import checked_address
 from interlock.store.ports.webhooks import (
-    LISTENING_SECONDS,
     Delivery,
     DeliveryFilter,
     DeliveryPage,
@@ -121,14 +119,14 @@ class WebhookService:
         guard: Guard,
         clock: Callable[[], int],
         poke: Callable[[], None],
-        learn: Callable[[], Awaitable[None]] | None = None,
+        learn: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._keys = keys
         self._guard = guard
         self._clock = clock
         self._poke = poke
-        self._learn = learn or _until_all_know
+        self._learn = learn
 
     # ── Subscriptions ───────────────────────────────────────────────────────────────────────────────────
 
@@ -257,6 +255,22 @@ class WebhookService:
             if changed is not None:
                 return changed
 
+    async def reseal(self) -> int:
+        """Seal what was sealed with an older key with the first one, in all accounts; return how many secrets it was.
+
+        Raises:
+            SettingsError, SecretUnreadable: there is no key; or some were sealed with none of them.
+        """
+        count, after = 0, ""
+        while found := await self._store.sealed_subscriptions(after):
+            for each in found:
+                secret, old = self._keys.resealed(each.secret), self._keys.resealed(each.old_secret)
+                changed = (secret != each.secret) + (old != each.old_secret)
+                if changed and secret is not None and await self._store.reseal_subscription(each, secret, old):
+                    count += changed
+            after = found[-1].id
+        return count
+
     # ── Deliveries ──────────────────────────────────────────────────────────────────────────────────────
 
     async def deliveries(
@@ -331,12 +345,18 @@ class WebhookService:
             raise Unusable("url", f"can't be used: {error}") from None
 
 
-async def _until_all_know() -> None:
-    await asyncio.sleep(1.25 * LISTENING_SECONDS)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a subscription tells of, as `may` has to know it; without a name, all of the account."""
+
+    account: str
+    namespace: str
+    user_id: str = ""
+    assignees: tuple[str, ...] = ()
 
 
 def _is_theirs(principal: Principal, namespace: str | None) -> bool:
-    return principal.owns_all or (namespace is not None and principal.owns(namespace))
+    return may(principal, Verb.MANAGE_WEBHOOKS, _Place(principal.account, namespace or ""))
 
 
 def _check_namespace(principal: Principal, namespace: str | None) -> None:

@@ -174,7 +174,7 @@ async def test_paused_subscription_takes_no_test_and_no_replay_until_it_is_enabl
 
 
 async def test_idempotency_key_makes_one_subscription_and_its_kept_answer_has_no_secret(server: Live) -> None:
-    key = {"Idempotency_Key": "once"}
+    key: dict[str, Any] = {"Idempotency_Key": "once"}
     async with api(server, OWNER) as owner, api(server, ADA) as ada:
         first = await owner.post(SUBSCRIPTIONS, wanted(), 201, **key)
         again = await owner.post(SUBSCRIPTIONS, wanted(), 201, **key)
@@ -213,8 +213,13 @@ async def test_pages_make_up_the_whole_and_the_scope_is_named(server: Live) -> N
 
 APPROVAL = {
     "name": "approval_workflow",
-    "initial_state": "await_approval",
+    "initial_state": "request",
     "states": {
+        "request": {
+            "type": "action",
+            "logic": {"type": "script", "code": "return { ...input, status: 'pending' }"},
+            "transitions": [{"target": "await_approval"}],
+        },
         "await_approval": {
             "type": "halting",
             "presentation": {
@@ -261,7 +266,8 @@ async def arrived(receiver: Foreign, number: int) -> list[dict[str, Any]]:
     async def bodies() -> list[dict[str, Any]]:
         return [json.loads(each.body) for each in receiver.received] if len(receiver.received) >= number else []
 
-    return await eventually(bodies)
+    found: list[dict[str, Any]] = await eventually(bodies)
+    return found
 
 
 def as_printed(body: dict[str, Any], printed: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ export function ChangeDialog({ subscription, onClose, onDone }: ChangeProps) {
           type="url"
           value={url}
           isRequired
+          autoFocus
           error={isAddress ? error.message : null}
           onChange={setUrl}
         />

@@ -76,6 +76,7 @@ function CreateForm({ onMade, onClose }: { onMade: (made: Subscription) => void;
         description="Events are posted there, as JSON."
         value={url}
         isRequired
+        autoFocus
         error={said.get("url") ?? (error?.code === "invalid_webhook" ? error.message : null)}
         onChange={setUrl}
       />

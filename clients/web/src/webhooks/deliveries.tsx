@@ -52,12 +52,13 @@ export function Deliveries({ subscription, round, onChanged }: DeliveriesProps) 
   const isActive = state === "active";
   return (
     <section className="stack" aria-label="Deliveries">
-      <div className="bar">
+      <div className="bar centred">
         <h2>Deliveries</h2>
         <span className="spacer" />
         <Picker
           label="Status"
-          options={[{ key: ANY, label: "All" }, ...STATUSES]}
+          bare
+          options={[{ key: ANY, label: "All statuses" }, ...STATUSES]}
           value={status}
           onChange={setStatus}
         />
@@ -217,7 +218,7 @@ function Row({ delivery, isActive, onChanged }: { delivery: Delivery } & Omit<Ta
         {shortOf(event)}
         {run !== null && (
           <span className="hint about">
-            No. {sequence} of <code className="id">{run}</code>
+            No. {sequence} of <code className="name">{run}</code>
           </span>
         )}
       </th>

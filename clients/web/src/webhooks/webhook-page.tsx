@@ -1,7 +1,7 @@
 /** One subscription: how it is, what can be done with it, and what was delivered to it. */
 
 import { FlaskConical, KeyRound, Pause, Pencil, Play, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { Link, useLocation, useParams } from "wouter";
 import type { InterlockError, Subscription } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
@@ -84,24 +84,24 @@ function Webhook({ subscription, onChanged }: WebhookProps) {
 function Facts({ subscription }: { subscription: Subscription }) {
   const { id, namespace_filter: namespace, last_success_at: success, rotating_until: until } = subscription;
   return (
-    <dl className="facts">
-      <dt>Events</dt>
-      <dd>{eventsOf(subscription)}</dd>
-      <dt>Of whose runs</dt>
-      <dd>{namespace ?? "All of the account"}</dd>
-      <dt>Last success</dt>
-      <dd>{success === null ? "None yet" : <Ago at={Date.parse(success)} />}</dd>
-      {until !== null && (
-        <>
-          <dt>Old secret</dt>
-          <dd>Signs too until {dateTimeOf(Date.parse(until))}</dd>
-        </>
-      )}
-      <dt>Id</dt>
-      <dd>
+    <dl className="facts line">
+      <Fact name="Events">{eventsOf(subscription)}</Fact>
+      <Fact name="Of whose runs">{namespace ?? "All of the account"}</Fact>
+      <Fact name="Last success">{success === null ? "None yet" : <Ago at={Date.parse(success)} />}</Fact>
+      {until !== null && <Fact name="Old secret">Signs too until {dateTimeOf(Date.parse(until))}</Fact>}
+      <Fact name="Id">
         <code>{id}</code>
-      </dd>
+      </Fact>
     </dl>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
   );
 }
 

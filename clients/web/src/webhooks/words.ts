@@ -62,10 +62,9 @@ export function deliveryWord({ status }: Pick<Delivery, "status">): [string, str
 }
 
 /** What is to know of a delivery besides its status. */
-export function deliveryNote({ status, attempts, next_attempt_at: next }: Delivery): string | null {
+export function deliveryNote({ status, next_attempt_at: next }: Delivery): string | null {
   if (status === "dropped") return "Whoever made the subscription might not read the run.";
-  if (status === "dead")
-    return `Nothing more is tried, after ${attempts.length === 1 ? "one attempt" : `${attempts.length} attempts`}.`;
+  if (status === "dead") return "Nothing more is tried.";
   if (status === "pending" && next === null) return "It waits for an earlier event of its run.";
   return null;
 }

@@ -83,10 +83,10 @@ def make_secrets_router(services: Callable[[], Services]) -> APIRouter:
         SECRETS + "/keys/rotate", operation_id="rotateSecrets", responses=answers(Rotated, *BODY, Code.NO_SECRETS_KEY)
     )
     async def rotate(principal: operator) -> Response:
-        """Seal the values of all accounts, and the keys that sign tokens, with the first key, so that the others can be
-        taken out of the settings."""
+        """Seal the values of all accounts, and the keys that sign tokens and webhooks, with the first key, so that the
+        others can be taken out of the settings."""
         try:
-            keys = await services().identity.keys.reseal()
+            keys = await services().identity.keys.reseal() + await services().webhooks.reseal()
             return answer({"rotated": keys + await services().secrets.rotate()})
         except (SettingsError, SecretUnreadable) as error:
             raise ApiError(Code.NO_SECRETS_KEY, f"{str(error)[0].upper()}{str(error)[1:].rstrip('.')}.") from None

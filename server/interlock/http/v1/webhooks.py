@@ -39,8 +39,7 @@ from interlock.ratelimit.limiter import Budget
 from interlock.secrets.port import SecretUnreadable
 from interlock.services import Services
 from interlock.store.ports.webhooks import Delivery, DeliveryFilter, DeliveryStatus, Subscription, SubscriptionStatus
-from interlock.webhooks.events import TEST_EVENT
-from interlock.webhooks.service import Changes, NotYours, TooMany, Unusable, UrlNotAllowed, Wanted, WebhookService
+from interlock.webhooks.service import Changes, NotYours, TooMany, Unusable, Wanted, WebhookService
 from interlock_protocol.messages import Name
 from interlock_protocol.types import JsonObject
 
@@ -57,7 +56,6 @@ Limit = Annotated[int, Query(ge=1, le=MOST)]
 _WRONG: Final = (*BODY, Code.INVALID_WEBHOOK)
 _SEALS: Final = (*BODY, Code.NO_SECRETS_KEY)
 _GONE: Final = Code.SUBSCRIPTION_NOT_FOUND
-_ALLOW: Final = "Inner addresses are allowed by the server's operator, with INTERLOCK_WEBHOOK_ALLOW."
 
 
 def make_webhooks_router(services: Callable[[], Services]) -> APIRouter:
@@ -389,8 +387,7 @@ def _unusable(error: Unusable) -> ApiError:
     fault = {"field": error.name, "error": str(error)}
     if error.name != "url":
         return invalid([fault])
-    more = f" {_ALLOW}" if isinstance(error, UrlNotAllowed) else ""
-    return ApiError(Code.INVALID_WEBHOOK, f"The address {str(error).rstrip('.')}.{more}", [fault])
+    return ApiError(Code.INVALID_WEBHOOK, f"The address {str(error).rstrip('.')}.", [fault])
 
 
 async def _paged(work: Awaitable[T]) -> T:
@@ -431,7 +428,7 @@ def _pagination(cursor: str | None) -> JsonObject:
 
 
 def _delivery(delivery: Delivery) -> JsonObject:
-    is_test = delivery.event == TEST_EVENT
+    is_test = delivery.is_test
     return {
         "id": delivery.id,
         "subscription_id": delivery.subscription_id,

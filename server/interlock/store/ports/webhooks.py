@@ -25,6 +25,9 @@ from interlock_protocol.types import JsonObject
 
 DELIVERIES_KEPT_SECONDS: Final = 30 * 24 * 60 * 60
 
+MOST_ATTEMPTS: Final = 50
+"""How many attempts of a delivery are kept: a receiver that rests is probed for days."""
+
 WEBHOOK_FAILED: Final = "webhook_failed"
 """The code of a dead delivery in the list of errors."""
 
@@ -147,7 +150,7 @@ class Delivery:
         seq: its number in its queue: 1, 2, 3, …
         epoch, index: the place of the event in the run's log.
         at: when that happened; `created_at` is when the delivery was written.
-        attempts: all of them.
+        attempts: the latest `MOST_ATTEMPTS`.
         tries: how many of the attempts count since it was last queued; see `Tried.spends`.
         next_attempt_at: when it is due; None if it isn't pending, or another of its queue comes first.
     """
@@ -290,6 +293,12 @@ class Webhooks(Protocol):
     async def take_deliveries(self, subscription_id: str, now: int, hold_ms: int, limit: int = 100) -> Sequence[Due]:
         """Take due deliveries, oldest first: no other caller gets them for `hold_ms` after `now`, or until reported."""
 
+    async def begin_probe(self, subscription_id: str, now: int, until: int) -> bool:
+        """Have a subscription rest until then, unless it rests by now already; return whether this call did it.
+
+        So of several callers one attempts what is due, though it was due for all.
+        """
+
     async def tried(self, results: Sequence[Tried]) -> None:
         """Write what became of deliveries, in one transaction. Those that aren't pending any more are passed over."""
 
@@ -326,9 +335,23 @@ class Webhooks(Protocol):
         Those that are pending aren't counted.
         """
 
+    async def pending_deliveries(self) -> int:
+        """How many deliveries are pending, of all accounts."""
+
+    async def sealed_subscriptions(self, after: str = "", limit: int = 100) -> Sequence[Subscription]:
+        """Subscriptions of all accounts, in the order of their ids.
+
+        Args:
+            after: the id to continue after.
+        """
+
+    async def reseal_subscription(self, before: Subscription, secret: str, old_secret: str | None) -> bool:
+        """Replace the sealed secrets of a subscription, if they are still those that `before` has; return whether they
+        were. Nothing else changes, and nobody is told."""
+
     async def forget_deliveries(self, limit: int = 1000) -> int:
-        """Delete at most this many of the deliveries that are older than 30 days, whatever their status, and as many
-        of the events without any; return how many rows were deleted, at most `limit`."""
+        """Delete at most this many of the deliveries that are older than 30 days, whatever their status, then of their
+        events; return how many rows were deleted."""
 
 
 LISTENING_SECONDS: Final = 1.0

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row
 from interlock.store.ports.errors import FoundError
 from interlock.store.ports.webhooks import (
     DELIVERIES_KEPT_SECONDS,
+    MOST_ATTEMPTS,
     TEST_PREFIX,
     WEBHOOK_FAILED,
     Attempt,
@@ -100,6 +101,9 @@ class SqlWebhooks(SqlTransactions):
     async def take_deliveries(self, subscription_id: str, now: int, hold_ms: int, limit: int = 100) -> Sequence[Due]:
         return await self._write(partial(_take, subscription_id, now, hold_ms, limit))
 
+    async def begin_probe(self, subscription_id: str, now: int, until: int) -> bool:
+        return await self._write(partial(_begin_probe, subscription_id, now, until), one_statement=True)
+
     async def tried(self, results: Sequence[Tried]) -> None:
         for first in range(0, len(results), _LENGTHS[-1]):
             some = results[first : first + _LENGTHS[-1]]
@@ -130,6 +134,15 @@ class SqlWebhooks(SqlTransactions):
             if last is None:
                 return count
             after = last
+
+    async def pending_deliveries(self) -> int:
+        return await self._read(_pending_deliveries, long=True)
+
+    async def sealed_subscriptions(self, after: str = "", limit: int = 100) -> Sequence[Subscription]:
+        return await self._read(partial(_sealed, after, limit), one_statement=True)
+
+    async def reseal_subscription(self, before: Subscription, secret: str, old_secret: str | None) -> bool:
+        return await self._write(partial(_reseal, before, secret, old_secret), one_statement=True)
 
     async def forget_deliveries(self, limit: int = 1000) -> int:
         now = self._clock()
@@ -193,10 +206,31 @@ def _delete_some(subscription_id: str, connection: Connection) -> int:
     of = {"of_subscription": subscription_id}
     ids = connection.execute(sql.OF_DELETED, {**of, "at_most": _CHUNK}).scalars().all()
     if ids:
+        _held(ids, connection)
         connection.execute(sql.FORGET_DELIVERIES, {"of_deliveries": _padded(ids)})
     else:
         connection.execute(sql.FORGET_QUEUES_OF, of)
     return len(ids)
+
+
+def _begin_probe(subscription_id: str, now: int, until: int, connection: Connection) -> bool:
+    probe = {"of_subscription": subscription_id, "now": now, "until": until}
+    return connection.execute(sql.BEGIN_PROBE, probe).rowcount == 1
+
+
+def _sealed(after: str, limit: int, connection: Connection) -> Sequence[Subscription]:
+    rows = connection.execute(sql.SEALED_SUBSCRIPTIONS, {"after": after, "at_most": limit})
+    return [_subscription_of(row) for row in rows]
+
+
+def _reseal(before: Subscription, secret: str, old_secret: str | None, connection: Connection) -> bool:
+    known = {"of_subscription": before.id, "sealed": before.secret, "old_sealed": before.old_secret or ""}
+    new = {"new_secret": secret, "new_old_secret": old_secret}
+    return connection.execute(sql.RESEAL_SUBSCRIPTION, {**known, **new}).rowcount == 1
+
+
+def _pending_deliveries(connection: Connection) -> int:
+    return connection.execute(sql.PENDING_DELIVERIES).scalar_one()
 
 
 def _listening(connection: Connection) -> frozenset[str]:
@@ -217,7 +251,7 @@ def tell_milestones(
             "event_index": each.index,
             "event": each.event,
             "at": each.at,
-            "data": storable(each.data),
+            "data": each.data,
         }
         for each in milestones
     ]
@@ -297,13 +331,14 @@ def _held(ids: Sequence[str], connection: Connection) -> Sequence[Row[Any]]:
 def _tried_row(row: Row[Any], tried: Tried) -> Parameters:
     attempts: list[Any] = from_json(row.attempts)
     if tried.attempt is not None:
-        said = tried.attempt.response
-        attempts.append({**asdict(tried.attempt), "response": None if said is None else storable(said)})
+        made, said = tried.attempt, tried.attempt.response
+        response = None if said is None else storable(said)
+        attempts.append({"at": made.at, "code": made.code, "duration_ms": made.duration_ms, "response": response})
     spent = tried.attempt is not None and tried.spends
     return {
         "of_delivery": row.id,
         "new_status": tried.status.value,
-        "new_attempts": text_of(attempts),
+        "new_attempts": text_of(attempts[-MOST_ATTEMPTS:]),
         "new_tries": row.tries + int(spent),
         "new_next_attempt_at": tried.next_attempt_at if tried.status is DeliveryStatus.PENDING else None,
     }

@@ -27,9 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
-from interlock.store.ports.webhooks import DeliveryFilter
+from interlock.store.ports.webhooks import DeliveryFilter, DeliveryStatus
 from interlock.store.tables import runs
-from interlock.store.webhook_tables import ACTIVE_SUBSCRIPTION, DUE, PENDING_DELIVERY
+from interlock.store.webhook_tables import ACTIVE_SUBSCRIPTION, DEAD_DELIVERY, DUE, PENDING_DELIVERY
 from interlock.store.webhook_tables import webhook_deliveries as deliveries
 from interlock.store.webhook_tables import webhook_events as events
 from interlock.store.webhook_tables import webhook_queues as queues
@@ -54,6 +54,31 @@ ADD_SUBSCRIPTION = insert(subscriptions)
 SUBSCRIPTION = select(subscriptions).where(*_ONE_SUBSCRIPTION)
 DELETE_SUBSCRIPTION = delete(subscriptions).where(*_ONE_SUBSCRIPTION)
 LISTENING = select(subscriptions.c.account).distinct().where(text(ACTIVE_SUBSCRIPTION))
+
+
+BEGIN_PROBE = (
+    update(subscriptions)
+    .where(subscriptions.c.id == OF_SUBSCRIPTION, func.coalesce(subscriptions.c.rests_until, 0) <= NOW)
+    .values(rests_until=bindparam("until", type_=BigInteger))
+)
+SEALED_SUBSCRIPTIONS = (
+    select(subscriptions)
+    .where(subscriptions.c.id > bindparam("after", type_=Text))
+    .order_by(subscriptions.c.id)
+    .limit(AT_MOST)
+)
+RESEAL_SUBSCRIPTION = (
+    update(subscriptions)
+    .where(
+        subscriptions.c.id == OF_SUBSCRIPTION,
+        subscriptions.c.secret == bindparam("sealed", type_=Text),
+        func.coalesce(subscriptions.c.old_secret, "") == bindparam("old_sealed", type_=Text),
+    )
+    .values(
+        secret=bindparam("new_secret", type_=Text),
+        old_secret=bindparam("new_old_secret", type_=Text),
+    )
+)
 
 
 def change_subscription(names: frozenset[str], *, only_unchanged: bool) -> ReturningUpdate[Any]:
@@ -245,6 +270,8 @@ HEAD_IS_DUE = (
     .values(next_attempt_at=NOW, due_at=NOW)
 )
 
+PENDING_DELIVERIES = select(func.count()).select_from(deliveries).where(text(PENDING_DELIVERY))
+
 # ── Looking, and again ──────────────────────────────────────────────────────────────────────────────────────
 
 DELIVERY = select(deliveries).where(deliveries.c.account == OF_ACCOUNT, deliveries.c.id == _OF_DELIVERY)
@@ -252,16 +279,21 @@ _ORDER = (deliveries.c.created_at, deliveries.c.seq, deliveries.c.id)
 
 
 def list_deliveries(
-    account: str, subscription_id: str, which: DeliveryFilter, before: tuple[int, int, str] | None, limit: int
+    account: str, subscription_id: str, which: DeliveryFilter, before: tuple[Any, ...] | None, limit: int
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the one at `before`."""
     columns = deliveries.c
-    conditions = [columns.account == account, columns.subscription_id == subscription_id]
+    conditions: list[Any] = [columns.account == account, columns.subscription_id == subscription_id]
     equal = ((columns.status, which.status), (columns.event, which.event), (columns.run_id, which.run_id))
     conditions += [column == value for column, value in equal if value is not None]
+    if which.status is DeliveryStatus.DEAD:
+        conditions.append(text(DEAD_DELIVERY))  # in these words an index has them
+    order: tuple[Any, ...] = _ORDER
+    if which.run_id is not None:  # one queue, whose numbers are its order
+        order, before = (columns.seq,), None if before is None else (before[1],)
     if before is not None:
-        conditions.append(tuple_(*_ORDER) < tuple_(*before))
-    return select(deliveries).where(*conditions).order_by(*(each.desc() for each in _ORDER)).limit(limit)
+        conditions.append(tuple_(*order) < tuple_(*before))
+    return select(deliveries).where(*conditions).order_by(*(each.desc() for each in order)).limit(limit)
 
 
 HOLD_QUEUE = select(queues.c.head_seq).where(*_ONE_QUEUE).with_for_update()
@@ -302,11 +334,11 @@ FORGET_QUEUES_OF = delete(queues).where(queues.c.subscription_id == OF_SUBSCRIPT
 
 
 def _forget_events() -> ReturningDelete[Any]:
+    """For when there are no such old deliveries any more: an event is as old as its deliveries are."""
     key = ("run_id", "epoch", "event_index", "event")
-    is_used = exists().where(*(deliveries.c[name] == events.c[name] for name in key))
     old = (
         select(*(events.c[name] for name in key))
-        .where(events.c.created_at <= _BEFORE, ~is_used)
+        .where(events.c.created_at <= _BEFORE)
         .order_by(events.c.created_at)
         .limit(AT_MOST)
         .with_for_update(skip_locked=True)
