@@ -17,6 +17,7 @@ export type ClientMessage =
   | ContinueWorkflow
   | Reconnect
   | CancelWorkflow
+  | SendSignal
   | Unfollow
   | FollowRuns
   | UnfollowRuns
@@ -78,6 +79,7 @@ export type RunEvent =
   | ToolCallCompleted
   | ToolCallError
   | WorkflowRecovered
+  | SignalReceived
   | CustomEvent
   | WorkflowCompleted
   | WorkflowCancelled
@@ -209,6 +211,17 @@ export interface CancelWorkflow {
   run_id: string;
   session_id?: string | null;
   reason?: string | null;
+  idempotency_key?: string | null;
+}
+/**
+ * Sends a signal to a run, which takes it when something in it waits for one of that topic.
+ */
+export interface SendSignal {
+  action: "signal";
+  request_id?: string | null;
+  run_id: string;
+  topic: string;
+  payload?: JsonValue;
   idempotency_key?: string | null;
 }
 /**
@@ -405,6 +418,7 @@ export interface PendingSummary {
   user_input_message?: string;
   output_review_message?: string;
   error_message?: string;
+  topic?: string;
   timeout_at?: string;
 }
 /**
@@ -428,6 +442,7 @@ export interface Ack {
   request_id: string;
   run_id?: string;
   session_id?: string;
+  signal_id?: string;
 }
 /**
  * Answer to `ping`.
@@ -620,6 +635,8 @@ export interface RouterPaused {
   requires_iteration_review?: boolean;
   requires_executor_input?: boolean;
   requires_error_decision?: boolean;
+  requires_signal?: boolean;
+  topic?: string;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -769,6 +786,8 @@ export interface StepOutputReview {
   requires_iteration_review?: boolean;
   requires_executor_input?: boolean;
   requires_error_decision?: boolean;
+  requires_signal?: boolean;
+  topic?: string;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -790,7 +809,7 @@ export interface StepOutputReview {
   error?: string;
 }
 /**
- * The step waits for a person.
+ * The step waits for a person, or for a signal.
  */
 export interface StepPaused {
   event: "StepPaused";
@@ -817,6 +836,8 @@ export interface StepPaused {
   requires_iteration_review: boolean;
   requires_executor_input: boolean;
   requires_error_decision?: boolean;
+  requires_signal?: boolean;
+  topic?: string;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -864,7 +885,7 @@ export interface WorkflowRunOutput {
   pause_kind?: "step" | "executor" | "error";
 }
 /**
- * One thing that a run waits for; every field of it is the server's.
+ * One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
  */
 export interface StepRequirement {
   id: string;
@@ -892,6 +913,8 @@ export interface StepRequirement {
   requires_output_review: boolean;
   requires_iteration_review: boolean;
   requires_executor_input: boolean;
+  requires_signal?: boolean;
+  topic?: string;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -1581,6 +1604,27 @@ export interface WorkflowRecovered {
   session_id?: string;
   interrupted_steps: string[];
   from_event_index: number;
+}
+/**
+ * Somebody sent a signal. What waits for its topic takes it: then a `StepContinued` has its `signal_id`.
+ *
+ * `resumes` is true if the run goes on with it, where it had paused.
+ */
+export interface SignalReceived {
+  event: "SignalReceived";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  signal_id: string;
+  topic: string;
+  payload?: JsonValue;
+  sent_by: string;
+  resumes?: boolean;
 }
 /**
  * What a step emits itself.
