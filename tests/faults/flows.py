@@ -19,6 +19,7 @@ from interlock import (
     Parallel,
     Review,
     Router,
+    Signal,
     Step,
     StepInput,
     Steps,
@@ -57,6 +58,11 @@ def blocking_work(step_input: StepInput) -> str:
 
 async def echo(step_input: StepInput) -> Any:
     return step_input.user_input
+
+
+async def told(step_input: StepInput) -> Any:
+    """Gives what came with the signal that it waited for."""
+    return step_input.signal
 
 
 async def left(_: StepInput) -> str:
@@ -112,6 +118,7 @@ class Assistant:
 
 FORM = [UserInputField("word"), UserInputField("count", "int"), UserInputField("sure", "bool")]
 CONFIRM = Confirm("Go on?", on_reject="skip")
+GO = Signal("go")
 
 
 def _timed(on_timeout: Literal["approve", "skip", "cancel"]) -> Workflow:
@@ -174,4 +181,13 @@ workflows = [
     Workflow("session", steps=[work, remember, Step("publish", work, human_review=CONFIRM)]),
     Workflow("agent", steps=[Step("act", agent=Assistant())]),
     Workflow("forever", steps=[work, forever]),
+    Workflow(
+        "signals",
+        steps=[
+            Parallel(
+                "both", [Step("one", told, human_review=GO), Steps("two", [work, Step("late", told, human_review=GO)])]
+            ),
+            Loop("again", [Step("each", told, human_review=[GO, CONFIRM]), work], max_iterations=3),
+        ],
+    ),
 ]

@@ -358,11 +358,24 @@ class Person(Raw):
         id_ = event["requirement_id"]
         if id_ in self._resolved and self._chance.random() < 0.8:
             return  # somebody was faster; now and then answer all the same
+        if event.get("requires_signal"):
+            await self._signal(event)
+            return
         where = "error_requirements" if event.get("requires_error_decision") else "step_requirements"
         for _ in range(2 if self._chance.random() < 0.2 else 1):  # a double click, of one who may change their mind
             decision = decide(event, self._tools.get(id_, []), self._chance)
             target = {"run_id": event["run_id"], "workflow_id": event["workflow_id"], where: [{"id": id_, **decision}]}
             await self.act({"action": "continue-workflow", **target}, id_, decision)
+
+    async def _signal(self, event: Event) -> None:
+        """Send what it waits for, each time with another payload: now and then one more, or one that nothing takes."""
+        for _ in range(2 if self._chance.random() < 0.2 else 1):
+            topic = event["topic"] if self._chance.random() < 0.9 else "of no use"
+            sent = {"topic": topic, "payload": {"from": self.who, "number": uuid.uuid4().hex}}
+            await self.act({"action": "signal", "run_id": event["run_id"], **sent}, event["requirement_id"], sent)
+            if topic != event["topic"]:
+                sent = {"topic": event["topic"], "payload": {"from": self.who, "number": uuid.uuid4().hex}}
+                await self.act({"action": "signal", "run_id": event["run_id"], **sent}, event["requirement_id"], sent)
 
 
 def decide(event: Event, tools: list[Event], chance: Random) -> Event:

@@ -27,6 +27,7 @@ WEIGHTS = {
     "session": 2,
     "agent": 2,
     "forever": 1,
+    "signals": 2,
 }
 SESSIONS = 5
 

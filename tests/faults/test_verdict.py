@@ -306,3 +306,43 @@ def test_sequences_are_told_in_spans() -> None:
         Kind.REPEATED: "x has #5 more than once",
         Kind.DISORDERED: "x has #4 too late",
     }
+
+
+# ── Signals ─────────────────────────────────────────────────────────────────────────────────────────────
+
+GO = [{"topic": "go", "payload": number} for number in range(2)]
+
+
+def signalled() -> Story:
+    """A run that took two signals, each acknowledged to who sent it."""
+    events = [event("WorkflowStarted")]
+    for number, sent in enumerate(GO):
+        events.append(event("SignalReceived", signal_id=f"sig-{number}", sent_by="ada", **sent))
+    for number, sent in enumerate(GO):
+        step = f"step-{number}"
+        decision = {"topic": "go", "signal_id": f"sig-{number}"}
+        events.append(at(step, "StepPaused", requirement_id=step))
+        events.append(at(step, "StepContinued", requirement_id=step, decision=decision, resolved_by="ada"))
+        events.append(at(step, "StepCompleted", content=sent["payload"]))
+    log = numbered([*events, event("WorkflowCompleted")])
+    answers = [Answer("ada", "signal", None, sent, "ack") for sent in GO]
+    return Story("run-1", "signals", {"plan": 1}, ["run-1"], "COMPLETED", {"node-1": log}, (), answers, ())
+
+
+def broken(change: Callable[[Story], Any]) -> set[Kind]:
+    story = signalled()
+    change(story)
+    return {each.kind for each in judge(story)}
+
+
+def test_signals_that_are_taken_once_and_in_turn_are_passed() -> None:
+    assert broken(lambda _: None) == set()
+
+
+def test_signal_that_is_lost_repeated_invented_or_given_to_another_is_found() -> None:
+    swapped = {"topic": "go", "signal_id": "sig-1"}
+    assert Kind.SIGNAL in broken(lambda story: story.log[4].update(decision=swapped))
+    assert Kind.SIGNAL in broken(lambda story: story.log[5].update(content=7))
+    assert Kind.SIGNAL in broken(lambda story: story.log[2].update(payload=7))
+    assert Kind.MISTOLD in broken(lambda story: story.log[2].update(payload=0))
+    assert Kind.MISTOLD in broken(lambda story: setattr(story.answers[0], "outcome", "run_finished"))

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     DECIDED_TWICE = "decided twice"
     NOT_AUDITED = "not audited once"
+    SIGNAL = "signal lost, repeated or out of turn"
     MISTOLD = "answered otherwise than logged"
     STEP_TWICE = "step ended twice"
     WRONG_CONTENT = "wrong content"
@@ -100,8 +101,8 @@ class Answer:
     """What a client sent, and what it was told in the end.
 
     Attributes:
-        action: `start-workflow`, `continue-workflow` or `cancel-workflow`.
-        sent: the decision.
+        action: `start-workflow`, `continue-workflow`, `signal` or `cancel-workflow`.
+        sent: the decision, or the signal.
         outcome: `ack`, or the code of the error; None when nobody waited for it.
         details: what the error says beside its code: an object, or, of wrong fields, a list.
     """
@@ -247,6 +248,8 @@ def every_resolution_has_one_row_of_audit(story: Story) -> Says:
     for row in story.audit:
         rows.setdefault(row.event_index, []).append(row)
     for event in story.resolutions:
+        if "signal_id" in event["decision"]:
+            continue  # nobody has decided it
         found = rows.pop(event["event_index"], [])
         id_ = event["requirement_id"]
         if len(found) != 1:
@@ -272,6 +275,8 @@ def every_answer_agrees_with_the_log(story: Story) -> Says:
             continue
         if answer.action == "cancel-workflow":
             wrong = _cancel_mistold(answer, story.end)
+        elif answer.action == "signal":
+            wrong = _signal_mistold(answer, story)
         elif answer.action == "continue-workflow":
             wrong = _decision_mistold(answer, resolved.get(answer.requirement_id or ""), story.end)
         else:
@@ -279,6 +284,42 @@ def every_answer_agrees_with_the_log(story: Story) -> Says:
         if wrong:
             told = f"{answer.outcome} {answer.details or ''}".strip()
             yield Kind.MISTOLD, f"{answer.who} sent {dict(answer.sent) or answer.action} and was told {told}: {wrong}"
+
+
+def _signal_mistold(answer: Answer, story: Story) -> str | None:
+    received = [event for event in story.log if event["event"] == "SignalReceived"]
+    times = sum(_as_sent(event, answer.sent) for event in received)
+    if answer.outcome == "ack":
+        return None if times == 1 else f"the log has it {times} times"
+    if answer.outcome == "run_finished":
+        return None if times == 0 and story.end is not None else "it hasn't ended, or has it"
+    return None if answer.outcome == "signals_full" and times == 0 else "that isn't an answer to a signal"
+
+
+def _as_sent(event: Event, sent: Mapping[str, Any]) -> bool:
+    return bool(event["topic"] == sent["topic"] and event.get("payload") == sent["payload"])
+
+
+def every_signal_is_taken_once_and_in_turn(story: Story) -> Says:
+    queues: dict[str, list[Event]] = {}
+    payloads: dict[str, Any] = {}
+    sent = [answer.sent for answer in story.answers if answer.action == "signal"]
+    for event in story.log:
+        match event:
+            case {"event": "SignalReceived"}:
+                queues.setdefault(event["topic"], []).append(event)
+                if not any(_as_sent(event, each) for each in sent):
+                    yield Kind.SIGNAL, f"nobody sent {event['signal_id']}"
+            case {"event": "StepContinued", "decision": {"signal_id": id_, "topic": topic}}:
+                first = queues[topic].pop(0) if queues.get(topic) else None
+                if first is None or first["signal_id"] != id_:
+                    yield Kind.SIGNAL, f"{id_} was taken out of turn"
+                else:
+                    payloads[_place(event)] = first.get("payload")
+            case {"event": "StepCompleted"} if payloads:
+                given = payloads.get(_place(event), event.get("content"))
+                if event.get("content") != given:
+                    yield Kind.SIGNAL, f"{event['step_name']} was given another signal than the one it took"
 
 
 def _cancel_mistold(answer: Answer, end: Event | None) -> str | None:
@@ -387,6 +428,7 @@ LAWS: Sequence[Callable[[Story], Says]] = (
     every_requirement_is_resolved_once,
     every_resolution_has_one_row_of_audit,
     every_answer_agrees_with_the_log,
+    every_signal_is_taken_once_and_in_turn,
     every_client_saw_each_event_once_in_order,
     no_client_was_told_of_a_loss,
 )

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from interlock import Confirm, Parallel, Step, StepInput, Steps, Workflow
+from interlock import Confirm, Loop, Parallel, Signal, Step, StepInput, Steps, Workflow
 
 
 def given(step_input: StepInput) -> dict[str, Any]:
@@ -50,6 +50,10 @@ async def wait(step_input: StepInput) -> str:
     return "waited"
 
 
+def collect(step_input: StepInput) -> dict[str, Any]:
+    return {"number": step_input.signal}
+
+
 async def wait_a_little(step_input: StepInput) -> str:
     """Waits for the file `sooner`."""
     is_open = Path(given(step_input)["sooner"]).exists
@@ -76,4 +80,8 @@ workflows = [
         steps=[Step("finish", finish, human_review=Confirm("Finish?", timeout=0.3, on_timeout="approve"))],
     ),
     Workflow("quick", steps=[Step("finish", finish)]),
+    Workflow(
+        "collect",
+        steps=[Loop("all", [Step("each", collect, human_review=Signal("number"))], max_iterations=24)],
+    ),
 ]

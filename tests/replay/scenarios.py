@@ -464,8 +464,8 @@ async def signals(run: Run) -> None:
 async def machine_with_signals(run: Run) -> None:
     """A state machine that halts for signals: one that leads back, one that doesn't fit, a person's answer instead."""
     asked = await run.paused("new")
-    for payload in ({"amount": 1}, {"amount": "much"}):
-        await run.signal("paid", payload)
+    await run.signal("paid", {"amount": 1})
+    await run.signal("paid", {"amount": "much"})
     await asked.submit()
     await (await run.paused("again")).submit()
     await run.until("StepPaused", step="order", count=3)

@@ -66,6 +66,7 @@ class Halt(Answer):
         halt_id: what names the halt, for `resume`.
         halting_presentation: what a person is to be shown, templates filled in.
         halted_options: the same for a halt with instructions.
+        halted_signal: the topic of the signals that lead on from it; without anything else to show, only they do.
         accepts: the JSON Schema of the input, if there is no form.
     """
 
@@ -73,6 +74,7 @@ class Halt(Answer):
     halted_at_state: str | None = None
     halting_presentation: dict[str, JsonValue] | None = None
     halted_options: HaltedOptions | None = None
+    halted_signal: str | None = None
     accepts: dict[str, JsonValue] | None = None
 
 

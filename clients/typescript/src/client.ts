@@ -9,6 +9,7 @@
  * - Of each run there is one `Run` at a time, however often it is asked for; once it has ended or was left, none.
  */
 
+import { cancellation, signalOf, type SignalOptions } from "./actions.js";
 import { httpUrl, socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { json } from "./codec.js";
@@ -29,9 +30,9 @@ import { Secrets } from "./secrets.js";
 import { Memory, type Remembered } from "./memory.js";
 import type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";
 import { Outbox, type Action, type Waiting } from "./outbox.js";
-import type { Ack, ErrorMessage } from "./protocol.js";
+import type { Ack, ErrorMessage, JsonValue } from "./protocol.js";
 import { Rest } from "./rest.js";
-import { Run, suiting, unintroduced, type Owner } from "./run.js";
+import { nextChange, Run, suiting, unintroduced, type Owner } from "./run.js";
 import type { WebSocketConstructor } from "./socket.js";
 import { page } from "./surroundings.js";
 import { Tokens } from "./tokens.js";
@@ -261,7 +262,12 @@ export class Client {
 
   /** Cancels a run, followed or not. Resolves when that is certain. */
   cancel(run: RunReference, reason?: string): Promise<void> {
-    return this.#cancel(run.run_id, run.workflow_id, reason);
+    return this.#act(cancellation(run.run_id, run.workflow_id, reason)).then(() => undefined);
+  }
+
+  /** Sends a signal to a run, followed or not; see `Run.signal`. */
+  async signal(runId: string, topic: string, payload: JsonValue = null, options: SignalOptions = {}): Promise<string> {
+    return (await this.#act(signalOf(runId, topic, payload, options))).signal_id ?? "";
   }
 
   /** The runs that `storage` remembers, the latest first; `follow(…, { from: "stored" })` goes on with one. */
@@ -306,11 +312,6 @@ export class Client {
   #stopIfLagging(runId: string): void {
     const run = this.#runs.get(runId);
     if (run !== undefined && !run.wantsEvents) this.#unfollow(runId);
-  }
-
-  async #cancel(runId: string, workflowId: string, reason: string | undefined): Promise<void> {
-    const action = { action: "cancel-workflow", run_id: runId, workflow_id: workflowId } as const;
-    await this.#act({ ...action, ...(reason === undefined ? {} : { reason }), idempotency_key: newKey() });
   }
 
   #nextRequest(): string {
@@ -395,7 +396,8 @@ export class Client {
     unfollow: (run) => this.#leave(run),
     changed: (run) => this.#runChanged(run),
     decide: async (run, decided) => this.#decide(run.runId, await this.#workflowOf(run), decided),
-    cancel: async (run, reason) => this.#cancel(run.runId, await this.#workflowOf(run), reason),
+    cancel: async (run, reason) => this.cancel({ run_id: run.runId, workflow_id: await this.#workflowOf(run) }, reason),
+    signal: (runId, topic, payload, options) => this.signal(runId, topic, payload, options),
   };
 
   readonly #listOwner: ListOwner = {
@@ -410,12 +412,7 @@ export class Client {
     while (run.view.workflowId === null) {
       if (run.failure !== null) throw run.failure;
       if (run.ended || !this.#runs.has(run.runId)) throw unintroduced(run.runId);
-      await new Promise<void>((resolve) => {
-        const end = run.subscribe(() => {
-          end();
-          resolve();
-        });
-      });
+      await nextChange(run);
     }
     return run.view.workflowId;
   }

@@ -69,6 +69,7 @@ const KNOWN: Record<RunEvent["event"], true> = {
   ToolCallCompleted: true,
   ToolCallError: true,
   WorkflowRecovered: true,
+  SignalReceived: true,
   CustomEvent: true,
   WorkflowCompleted: true,
   WorkflowCancelled: true,

@@ -102,6 +102,7 @@ export {
 } from "./presentations.js";
 export type * from "./protocol.js";
 export { applyEvent, applyEvents } from "./reduce.js";
+export type { SignalOptions } from "./actions.js";
 export type { Run } from "./run.js";
 export type { WebSocketConstructor, WebSocketLike } from "./socket.js";
 export type { Surroundings } from "./surroundings.js";

@@ -31,6 +31,8 @@ export interface Halt {
   halting_presentation?: Presentation | null;
   /** The same for a halt with instructions. */
   halted_options?: HaltedOptions | null;
+  /** The topic of the signals that lead on from it; without anything else to show, only they do. */
+  halted_signal?: string | null;
   /** The JSON Schema of the input, if there is no form. */
   accepts?: JsonValue;
 }
@@ -78,7 +80,7 @@ export interface Instance extends Halt {
   cancelled_at?: string;
 }
 
-export type HistoryEventType = "transition" | "step" | "halt" | "error" | "lifecycle";
+export type HistoryEventType = "transition" | "step" | "halt" | "signal" | "error" | "lifecycle";
 
 /** Something that happened to an instance, with whatever belongs to its type and subtype. */
 export interface HistoryEvent {

@@ -9,10 +9,10 @@
  */
 
 import { InterlockError, refusal } from "./errors.js";
-import type { Ack, CancelWorkflow, ContinueWorkflow, ErrorMessage, StartWorkflow } from "./protocol.js";
+import type { Ack, CancelWorkflow, ContinueWorkflow, ErrorMessage, SendSignal, StartWorkflow } from "./protocol.js";
 
 /** An action that is applied once, whatever happens to the connection. */
-export type Action = StartWorkflow | ContinueWorkflow | CancelWorkflow;
+export type Action = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal;
 
 /** An action that waits for its answer. */
 export interface Waiting {

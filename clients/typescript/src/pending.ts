@@ -31,6 +31,7 @@ const KINDS: readonly StepKind[] = [
   "output_review",
   "iteration_review",
   "executor_input",
+  "signal",
 ];
 
 /** Everything that a `WorkflowRunOutput` says is pending. */

@@ -239,6 +239,7 @@ const FOLDS: Folds = {
     recoveries: view.recoveries + 1,
     steps: interrupted(view.steps, event),
   }),
+  SignalReceived: (view, event) => (event.resumes ? { ...view, status: "RUNNING" } : view),
   CustomEvent: (view, event) => inStep(view, event, (step) => ({ ...step, custom: step.custom.push(event) })),
   WorkflowCompleted: (view, event) => ({
     ...finished(view, "COMPLETED", event.created_at),

@@ -9,6 +9,7 @@
  * - What was answered here is shown as answered (`optimistic`) until the server says so itself, or refuses.
  */
 
+import type { SignalOptions } from "./actions.js";
 import type { Cursor } from "./cursor.js";
 import { Hole, type Beginning, type Place } from "./cursor.js";
 import { answeredBy, type Decided, type Decision } from "./decisions.js";
@@ -16,7 +17,7 @@ import { InterlockError, misuse } from "./errors.js";
 import { isFinal, type Received, type RunMessage } from "./events.js";
 import { Listeners } from "./listeners.js";
 import { expecting } from "./optimistic.js";
-import type { Reconnect, Replay } from "./protocol.js";
+import type { JsonValue, Reconnect, Replay } from "./protocol.js";
 import { Reader } from "./reader.js";
 import { applyEvent } from "./reduce.js";
 import type { Pending, RunView, ViewOptions } from "./view.js";
@@ -33,6 +34,17 @@ export interface Owner {
   changed(run: Run): void;
   decide(run: Run, decided: readonly Decided[]): Promise<void>;
   cancel(run: Run, reason: string | undefined): Promise<void>;
+  signal(runId: string, topic: string, payload: JsonValue, options: SignalOptions): Promise<string>;
+}
+
+/** Waits until a run is another than it is now. */
+export function nextChange(run: Run): Promise<void> {
+  return new Promise((resolve) => {
+    const end = run.subscribe(() => {
+      end();
+      resolve();
+    });
+  });
 }
 
 /** One run. Made by `Client.start` and `Client.follow`. */
@@ -167,6 +179,14 @@ export class Run implements AsyncIterable<RunMessage> {
   /** Cancels the run. Resolves when that is certain; the view says so when its event has come. */
   cancel(reason?: string): Promise<void> {
     return this.#owner.cancel(this, reason);
+  }
+
+  /**
+   * Sends a signal, with any JSON value of up to 256 KiB, and resolves to its id when the run is certain to get it: now,
+   * or when something in it waits for that topic. Rejects with `run_finished`, `signals_full`, `conflict`, and others.
+   */
+  signal(topic: string, payload: JsonValue = null, options: SignalOptions = {}): Promise<string> {
+    return this.#owner.signal(this.runId, topic, payload, options);
   }
 
   /** Stops following; the run goes on. Loops over its events end. */

@@ -177,7 +177,8 @@ export type PauseKind =
   | "output_review"
   | "iteration_review"
   | "executor_input"
-  | "error_decision";
+  | "error_decision"
+  | "signal";
 
 /** A requirement of a step; `step_type` isn't known before the whole of it is. */
 export type KnownRequirement = Omit<StepRequirement, "step_type"> & Partial<Pick<StepRequirement, "step_type">>;

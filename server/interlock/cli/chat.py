@@ -195,7 +195,7 @@ class Conversation:
 
     def _is_mine(self, pause: Pause) -> bool:
         """Return True if this user is to be asked: the server hasn't refused, and nobody else is named instead."""
-        if pause.id in self._not_mine:
+        if pause.id in self._not_mine or pause.kind == "signal":
             return False
         named = pause.assignees
         if not named or "admin" in self._client.scopes or any(name.startswith("group:") for name in named):

@@ -94,6 +94,35 @@ def follow(
 
 
 @app.command()
+def signal(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What the signal is called.")],
+    payload: Annotated[
+        str | None, typer.Argument(metavar="[JSON]", help="What comes with it, as JSON.", show_default=False)
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--file",
+            help="A file with what comes with it: as JSON if its name ends in .json, else as text. - is the input.",
+            metavar="PATH",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="With the same key it is sent once.", metavar="KEY", show_default=False)
+    ] = None,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """Send a signal to a run, and print its id."""
+    from interlock.cli.signal import send
+
+    target = Target.find(url, token)
+    finish(lambda: send(target, run, topic, payload, file, key, out=sys.stdout), target)
+
+
+@app.command()
 def runs(
     status: Annotated[RunStatus | None, typer.Option("--status", help="Only these.", case_sensitive=False)] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this one.", metavar="ID")] = None,

@@ -19,6 +19,7 @@ from interlock_client.tools import waiting
 from interlock_protocol.messages import (
     RunResponseContentEvent,
     ServerMessage,
+    SignalReceived,
     StepCompleted,
     StepContinued,
     StepError,
@@ -104,6 +105,7 @@ def _quoted(value: JsonValue) -> str:
 _TELLING: tuple[tuple[type[ServerMessage], str], ...] = (
     (WorkflowStarted, "input"),
     (RunResponseContentEvent, "content"),
+    (SignalReceived, "topic"),
     (StepError, "error"),
     (StepSkipped, "reason"),
     (StepOutputReview, "step_output"),

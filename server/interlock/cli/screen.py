@@ -45,6 +45,7 @@ from interlock_protocol.messages import (
     RouterExecutionStarted,
     RunResponseContentEvent,
     ServerMessage,
+    SignalReceived,
     StepCompleted,
     StepContinued,
     StepError,
@@ -329,6 +330,7 @@ _RUN_WORDS: dict[type[ServerMessage], _Words] = {
     WorkflowCompleted: _completed,
     WorkflowCancelled: lambda event: (f"Cancelled{f': {event.reason}' if event.reason else ''}.", "bold yellow"),
     WorkflowError: lambda event: (f"Failed: {event.error} ({event.error_type})", "bold red"),
+    SignalReceived: lambda event: (f"⚡ signal {event.topic} from {event.sent_by}", "cyan"),
     WorkflowRecovered: lambda event: ("taken over by another process; interrupted steps begin again", "dim"),
     Gap: lambda event: (
         f"events {event.requested_event_index} to {event.next_event_index - 1} are gone; this is where it stands",

@@ -30,6 +30,7 @@ KINDS = {
     "iteration_review": "a review of this iteration",
     "executor_input": "an answer about a tool",
     "error_decision": "a decision about an error",
+    "signal": "a signal",
 }
 
 
@@ -120,7 +121,9 @@ def decision(given: Mapping[str, Any], tools: Mapping[str, str] | None = None) -
 
 
 def waiting_for(pause: Pause) -> str:
-    """Whom a pause waits for, as far as it names somebody."""
+    """Whom a pause waits for, as far as it names somebody; or for which signal."""
+    if pause.kind == "signal":
+        return f"the signal {pause.topic}"
     return " or ".join(pause.assignees) or "somebody who may decide it"
 
 
@@ -135,6 +138,8 @@ def _word(name: str, given: Mapping[str, Any], tools: Mapping[str, str]) -> str:
         return "edited the output" if name in given else ""  # null is an output too
     if value is None:
         return ""
+    if name == "topic":
+        return f"signal {in_short(value, 60)}"
     if name == "confirmed":
         return "approved" if value else "rejected"
     if name == "on_reject":
@@ -169,4 +174,5 @@ _PARTS = (
     "edited_output",
     "executor_requirements",
     "decision",
+    "topic",
 )

@@ -68,6 +68,7 @@ NAMES = {
     "RaceExecutionStarted": "CustomEvent",
     "RaceExecutionCompleted": "CustomEvent",
     "StepsWithdrawn": "CustomEvent",
+    "SignalReceived": "CustomEvent",
 }
 """Those that are called otherwise."""
 

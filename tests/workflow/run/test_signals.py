@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,6 +46,10 @@ def run_of(*steps: Any) -> Simulation:
     return Simulation(Workflow("w", steps=list(steps))).run()
 
 
+def status_of(run: Simulation) -> RunStatus:
+    return run.state.status
+
+
 def contents(run: Simulation) -> list[Any]:
     return [event["content"]["signal"] for event in run.of("StepCompleted") if "content" in event]
 
@@ -54,7 +59,7 @@ def contents(run: Simulation) -> list[Any]:
 
 def test_run_pauses_for_a_signal_and_goes_on_with_what_came_with_it() -> None:
     run = run_of(waits())
-    assert run.state.status is RunStatus.PAUSED
+    assert status_of(run) is RunStatus.PAUSED
     pause = run.of("StepPaused")[0]
     assert (pause["requires_signal"], pause["topic"]) == (True, "paid")
     assert pause["requires_confirmation"] is False
@@ -72,7 +77,7 @@ def test_early_signals_are_kept_and_each_is_taken_once_and_in_order() -> None:
     run = run_of(Step("first", lambda _: "x", human_review=Confirm("Go?")), waits("a"), waits("b"), waits("c"))
     for number in range(3):
         run.signal("paid", number)
-    assert run.state.status is RunStatus.PAUSED, "nothing waits for them yet"
+    assert status_of(run) is RunStatus.PAUSED, "nothing waits for them yet"
     run.answer("first", confirmed=True)
     assert [each["content"] for each in run.of("StepCompleted")[1:]] == [{"signal": each} for each in range(3)]
     assert run.state.status is RunStatus.COMPLETED
@@ -102,7 +107,7 @@ def test_any_json_may_come_with_a_signal(payload: Any) -> None:
 
 # ── Containers ──────────────────────────────────────────────────────────────────────────────────────────
 
-CONTAINERS = {
+CONTAINERS: dict[str, Callable[[Signal], Any]] = {
     "Steps": lambda gate: Steps("c", [Step("in", got)], human_review=gate),
     "Parallel": lambda gate: Parallel("c", [Step("in", got)], human_review=gate),
     "Race": lambda gate: Race("c", [Step("in", got)], human_review=gate),
@@ -176,7 +181,7 @@ def test_signal_comes_before_the_questions_and_stays_with_the_step_through_all_r
             raise OSError("away")
         return {"signal": step_input.signal, "form": step_input.user_input}
 
-    gates = [Review("Right?", on_reject="retry"), form, Confirm("Go?"), Signal("paid")]
+    gates: list[Any] = [Review("Right?", on_reject="retry"), form, Confirm("Go?"), Signal("paid")]
     run = run_of(Step("a", work, retries=1, human_review=gates))
     run.signal("paid", 7)
     run.run()

@@ -11,10 +11,12 @@
  */
 
 import { useCallback, useMemo, useSyncExternalStore } from "react";
+import type { SignalOptions } from "../actions.js";
 import type { Client } from "../client.js";
 import type { Decision } from "../decisions.js";
 import { misuse, type InterlockError } from "../errors.js";
 import type { FollowOptions } from "../options.js";
+import type { JsonValue } from "../protocol.js";
 import { suiting, type Run } from "../run.js";
 import { initialView, type Pending, type RunView } from "../view.js";
 import { useClient } from "./context.js";
@@ -33,6 +35,8 @@ export interface UseRun {
   behind: number;
   /** Answers a requirement; see `Run.decide`. */
   decide: (requirement: string | Pick<Pending, "id">, decision: Decision) => Promise<void>;
+  /** Sends the run a signal; see `Run.signal`. */
+  signal: (topic: string, payload?: JsonValue, options?: SignalOptions) => Promise<string>;
   /** Cancels the run; see `Run.cancel`. */
   cancel: (reason?: string) => Promise<void>;
 }
@@ -69,7 +73,11 @@ export function useRun(runId: string | null | undefined, options: FollowOptions 
     (reason) => followed(client, runId).then((run) => run.cancel(reason)),
     [client, runId],
   );
-  return { ...shown, decide, cancel };
+  const signal = useCallback<UseRun["signal"]>(
+    (topic, payload, options) => followed(client, runId).then((run) => run.signal(topic, payload, options)),
+    [client, runId],
+  );
+  return { ...shown, decide, signal, cancel };
 }
 
 async function followed(client: Client, runId: string | null | undefined): Promise<Run> {

@@ -8,7 +8,16 @@
  */
 
 import { useEffect, type ReactNode } from "react";
-import { AlertOctagon, GitBranch, HelpCircle, ListChecks, ScanEye, Wrench, type LucideIcon } from "lucide-react";
+import {
+  AlertOctagon,
+  GitBranch,
+  HelpCircle,
+  ListChecks,
+  RadioTower,
+  ScanEye,
+  Wrench,
+  type LucideIcon,
+} from "lucide-react";
 import { isFinal, mayDecide, type DecisionView, type PauseKind } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
@@ -24,6 +33,7 @@ import { ReviewForm } from "./review.tsx";
 import { RouteForm } from "./route.tsx";
 import { useScene } from "./run-context.ts";
 import { Countdown } from "./countdown.tsx";
+import { SignalForm } from "./signal.tsx";
 import { ToolsForm } from "./tools.tsx";
 import { ASKS } from "./words.ts";
 import type { Question } from "./history.ts";
@@ -36,11 +46,13 @@ const ICONS: Record<PauseKind, LucideIcon> = {
   iteration_review: ScanEye,
   executor_input: Wrench,
   error_decision: AlertOctagon,
+  signal: RadioTower,
 };
 
 /** What a question says. */
 export function messageOf(question: Question): string {
   if (question.kind === "error_decision") return "What is to be done?";
+  if (question.kind === "signal") return `Waits for the signal ${question.requirement.topic ?? ""}`;
   if (isHalt(question)) return titleOf(question) ?? "Please answer:";
   const { confirmation_message, user_input_message, output_review_message } = question.requirement;
   return confirmation_message ?? user_input_message ?? output_review_message ?? DEFAULTS[question.kind];
@@ -54,6 +66,7 @@ const DEFAULTS: Record<PauseKind, string> = {
   iteration_review: "Is this right, or once more?",
   executor_input: "May these tools run?",
   error_decision: "What is to be done?",
+  signal: "Waits for a signal",
 };
 
 /** The card of one question. */
@@ -82,7 +95,7 @@ export function PauseCard({ question }: { question: Question }) {
     >
       <Head question={question} isOpen={isOpen} />
       {(isOpen || isTools) &&
-        (may || !isOpen ? (
+        (may || !isOpen || question.kind === "signal" ? (
           <Body question={question} may={may} isBusy={mine?.phase === "sending" || mine?.phase === "sent"} />
         ) : (
           <ForOthers question={question} />
@@ -156,6 +169,8 @@ function Body({ question, may, isBusy }: { question: Question; may: boolean; isB
       return <ToolsForm question={question} may={may} />;
     case "error_decision":
       return <ErrorForm question={question} isBusy={isBusy} />;
+    case "signal":
+      return <SignalForm question={question} may={may} />;
   }
 }
 

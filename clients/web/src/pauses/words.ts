@@ -12,6 +12,7 @@ export const ASKS: Record<PauseKind, string> = {
   iteration_review: "Review the iteration",
   executor_input: "Approve tools",
   error_decision: "A step failed",
+  signal: "Wait for a signal",
 };
 
 /** What a pause asks for, by the name of its flag, as summaries have it. */
@@ -50,6 +51,7 @@ export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   if (Array.isArray(decision["executor_requirements"])) return toolsOf(decision["executor_requirements"]);
   if (Array.isArray(decision["selected_choices"])) return `Chose ${namesOf(decision["selected_choices"])}`;
   if (typeof decision["decision"] === "string") return errorWord(decision["decision"], decision["user_input"]);
+  if (typeof decision["signal_id"] === "string") return `Signal ${textOfValue(decision["topic"])}`;
   if (decision["user_input"] !== undefined) return chosen(decision["user_input"]) ?? "Filled in";
   if (decision["confirmed"] === true)
     return decision["edited_output"] === undefined ? approved(kind) : "Approved with changes";

@@ -47,6 +47,8 @@ export function wordsOf(message: RunMessage): string {
       return `${decisionOf(message.decision, null)} by ${message.resolved_by}`;
     case "StepPaused":
       return pauseOf(message);
+    case "SignalReceived":
+      return [message.topic, lineOf(message.payload), `by ${message.sent_by}`].filter(Boolean).join(" · ");
     case "WorkflowRunOutput":
       return message.status;
     case "StateChanged":

@@ -78,6 +78,7 @@ const WORDS: Readonly<Record<string, (entry: HistoryEvent) => string>> = {
   "step.completed": (entry) => `${stepWord(entry)} is done`,
   "step.data_merged": (entry) => `Entering ${text(entry["state"])} changed the data`,
   "halt.entered": (entry) => `Waits at ${text(entry["state"])}`,
+  "signal.received": (entry) => `Signal ${text(entry["topic"])}${by(entry["sent_by"])}`,
   "halt.resumed": (entry) => `Answered at ${text(entry["state"])}${by(entry["resumed_by"])}`,
   "error.will_retry": (entry) => `${stepWord(entry)} failed, and is tried again${attempt(entry)}`,
   "error.failed": (entry) => `${stepWord(entry)} failed`,

@@ -20,6 +20,7 @@ import { useHistory, type HistoryWanted } from "./use-history.ts";
 const TYPES: readonly (readonly [HistoryEventType, string])[] = [
   ["transition", "Transitions"],
   ["halt", "Questions"],
+  ["signal", "Signals"],
   ["step", "Logic"],
   ["error", "Errors"],
   ["lifecycle", "Begin and end"],

@@ -151,6 +151,7 @@ EVENTS: dict[str, Row] = {
             "ThreadCompleted",
             "StateChanged",
             "StateDataMerged",
+            "SignalReceived",
             "StepsWithdrawn",
             "WorkflowRecovered",
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -84,10 +84,8 @@ def described(app: FastAPI, server: str = "", about: About = MACHINES) -> dict[s
         routes=app.routes,
         servers=[{"url": server.rstrip("/") + about.prefix}],
     )
-    bodies: list[tuple[type[BaseModel], Literal["serialization"]]] = [
-        (model, "serialization") for model in (ErrorAnswer, *about.bodies)
-    ]
-    _, beside = models_json_schema(bodies, ref_template=SCHEMAS + "{model}")
+    models: tuple[type[BaseModel], ...] = (ErrorAnswer, *about.bodies)
+    _, beside = models_json_schema([(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}")
     optional = json.loads(json.dumps(beside["$defs"]), object_hook=may_be_left_out)
     schemas = {**made.get("components", {}).get("schemas", {}), **optional}
     for name in _UNUSED:

@@ -134,11 +134,13 @@ class Walk:
         self.work: list[Work] = []
         self.wake_at: int | None = None
         self.signals = matches(state)
+        self.taken_signals: list[tuple[int, Draft]] = []
 
     def advance(self) -> Advance:
         outcome = self.sequence(self.workflow.places.values(), self.state.nodes, ())
         if outcome is OPEN:
-            return Advance(tuple(self.drafts), tuple(self.work), self.wake_at, self.cut)
+            taken = (draft for _, draft in sorted(self.taken_signals, key=lambda each: each[0]))
+            return Advance((*self.drafts, *taken), tuple(self.work), self.wake_at, self.cut)
         return Advance((Draft(self.end(outcome)),))
 
     # ── The end of the run ──────────────────────────────────────────────────────────────────────────────
@@ -234,18 +236,16 @@ class Walk:
             kept = {} if container is None else container.signalled(container.own_of(node), signal.payload)
         except Unfit as unfit:
             kept = {"unfit": [unfit.code, str(unfit)]}
-        topic = self.state.requirements[pending].facts["topic"]
-        return self.say(
-            place,
-            node,
-            path,
-            "StepContinued",
-            kept or None,
-            requirement_id=pending,
-            decision={"topic": topic, "signal_id": signal.id},
-            resolved_by=signal.by,
-            resolved_at=self.now,
-        )
+        requirement = self.state.requirements[pending]
+        fields: dict[str, Any] = {
+            "requirement_id": pending,
+            "decision": {"topic": requirement.facts["topic"], "signal_id": signal.id},
+            "resolved_by": signal.by,
+            "resolved_at": self.now,
+        }
+        draft = Draft(self.of_step(place, node, path, "StepContinued", **fields), kept or None)
+        self.taken_signals.append((requirement.paused_index, draft))
+        return OPEN
 
     def turned_away(self, place: Place, node: NodeState) -> Outcome:
         """The outcome of a rejection that ends everything."""
@@ -434,7 +434,7 @@ class _Inside:
     """The nodes inside a container, as the container sees them in a walk."""
 
     def __init__(self, walk: Walk, place: Place, node: NodeState, path: Path) -> None:
-        self.before = (len(walk.drafts), len(walk.work), walk.wake_at)
+        self.before = (len(walk.drafts), len(walk.work), len(walk.taken_signals), walk.wake_at)
         self.walk = walk
         self.place = place
         self.node = node
@@ -503,8 +503,8 @@ class _Inside:
     def withdraw(self, move: Withdraw) -> Outcome:
         """Give up nodes inside; drop everything else found in this container, as it may be about them."""
         walk = self.walk
-        drafts, work, walk.wake_at = self.before
-        del walk.drafts[drafts:], walk.work[work:]
+        drafts, work, signals, walk.wake_at = self.before
+        del walk.drafts[drafts:], walk.work[work:], walk.taken_signals[signals:]
         walk.cut = None
         fields: dict[str, Any] = {
             "step_paths": [[*self.prefix, name] for name in move.names],
