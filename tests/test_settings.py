@@ -34,6 +34,9 @@ DEFAULTS: dict[str, Any] = {
     "jwt_trusted_claims": (),
     "allowed_origins": (),
     "http_allow": (),
+    "notifiers": None,
+    "notifiers_allow": (),
+    "notifiers_templates": None,
     "ai_model": None,
     "definitions": None,
     "max_message_bytes": 1024 * 1024,
@@ -279,6 +282,22 @@ def test_host_that_names_nothing_is_told_without_its_value(given: str) -> None:
     sentence = refusal(http_allow=given)
     assert sentence.startswith("INTERLOCK_HTTP_ALLOW must be names, addresses and networks")
     assert given not in sentence
+
+
+def test_what_notifiers_may_reach_is_written_as_what_http_calls_may() -> None:
+    assert Settings(notifiers_allow="mail.internal:587, 10.1.0.0/16").notifiers_allow == (
+        "mail.internal:587",
+        "10.1.0.0/16",
+    )
+    assert refusal(notifiers_allow="http://x").startswith("INTERLOCK_NOTIFIERS_ALLOW must be names, addresses")
+
+
+def test_channels_that_cannot_be_used_are_told_without_their_urls() -> None:
+    sentence = refusal(notifiers='{"mail": "mailtos://robot:topsecret@smtp.example.com?to={address}&bcc=x"}')
+    assert sentence.startswith("INTERLOCK_NOTIFIERS has a channel 'mail' that has an option in its URL")
+    assert "topsecret" not in sentence
+    given = Settings(notifiers='{"mail": "mailtos://robot:topsecret@smtp.example.com?to={address}"}')
+    assert "topsecret" not in repr(given)
 
 
 def test_secrets_of_workflows_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
