@@ -20,6 +20,7 @@ import pytest_asyncio
 from sqlalchemy import Connection, delete, update
 
 from interlock.database import Database, PostgresDatabase, SqliteDatabase, open_database
+from interlock.store import webhook_tables  # noqa: F401 - its tables are emptied, too
 from interlock.store.directory_tables import directory
 from interlock.store.migrate import migrate
 from interlock.store.tables import feed, metadata, publications

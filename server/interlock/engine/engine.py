@@ -10,7 +10,7 @@ Source: `docs/architecture.md`, "A decision, from room to room".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from interlock.auth import Principal
@@ -88,14 +88,16 @@ class Engine:
             log,
             store,
             self.clock,
-            self.relay,
+            () if self.relay is None else self.relay.topics,
             counters or Counters(),
             vault=vault,
             max_log_events=max_log_events,
             lifetimes=lifetimes,
             logic=logic or LogicRunners(),
         )
-        self._expressions, self._logic = ports.expressions, ports.logic
+        self._expressions, self._logic, self._settler = ports.expressions, ports.logic, ports.settler
+        if self.relay is not None:
+            self._settler.on_messages = self.relay.wake
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
             definitions,
@@ -133,6 +135,15 @@ class Engine:
         await self._pool.stop(grace)
         await self._expressions.close()
         await self._logic.aclose()
+
+    def on_milestones(self, listener: Callable[[], None]) -> None:
+        """Have this called whenever a settlement of this process has written deliveries of webhooks."""
+        self._settler.on_deliveries = listener
+
+    def look_who_listens(self) -> None:
+        """Ask, before the next settlement, which accounts have subscriptions: another one has. Other processes know it
+        after `LISTENING_SECONDS`."""
+        self._settler.look_again()
 
     # ── Commands ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -178,7 +189,7 @@ class Engine:
         self.timers.poke()
         self._pool.wake()
         if self.relay is not None:
-            self.relay.logged()
+            self.relay.wake()
 
     # ── Callbacks of the engine's parts ─────────────────────────────────────────────────────────────────
 

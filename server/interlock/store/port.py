@@ -37,6 +37,7 @@ from .ports.tickets import StreamTicket, Tickets
 from .ports.timers import StoreClock, Timers
 from .ports.vault import ItemKind, VaultItem, VaultItems
 from .ports.waiting import Waiting, WaitingFilter
+from .ports.webhooks import FoundMilestone, Webhooks
 
 __all__ = [
     "CHANGES_KEPT_SECONDS",
@@ -54,6 +55,7 @@ __all__ = [
     "FeedEnds",
     "Files",
     "FoundError",
+    "FoundMilestone",
     "Grants",
     "IdempotencyKey",
     "IdempotencyKeys",
@@ -87,6 +89,7 @@ __all__ = [
     "VersionGone",
     "Waiting",
     "WaitingFilter",
+    "Webhooks",
 ]
 
 
@@ -107,6 +110,7 @@ class Store(
     Grants,
     Files,
     VaultItems,
+    Webhooks,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

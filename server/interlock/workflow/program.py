@@ -47,6 +47,7 @@ from interlock.workflow.run.events import Draft, Path, effects, step_event
 from interlock.workflow.run.fold import NotLate, fold, fold_late, shift
 from interlock.workflow.run.lifetimes import DAY_MS, EXPIRED_BY, FOR_GOOD, INSTANCE_PREFIX, Lifetimes
 from interlock.workflow.run.machine_view import stay_of
+from interlock.workflow.run.milestones import payload
 from interlock.workflow.run.policy import Part
 from interlock.workflow.run.state import (
     REDUCER_VERSION,
@@ -54,7 +55,6 @@ from interlock.workflow.run.state import (
     TOOLS,
     Requirement,
     Resolution,
-    RunError,
     RunState,
     UnreadableRun,
     dump,
@@ -64,6 +64,7 @@ from interlock.workflow.run.state import (
     load_parts,
     result_in,
 )
+from interlock.workflow.run.untold import Asked, Milestone, RunError, Untold
 from interlock.workflow.run.walk import Advance, Work, ends_run
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_NAME
@@ -79,6 +80,7 @@ __all__ = [
     "Activity",
     "Advance",
     "AgentTurn",
+    "Asked",
     "Decided",
     "Draft",
     "EarlierRun",
@@ -90,6 +92,7 @@ __all__ = [
     "HttpCall",
     "Instruct",
     "Lifetimes",
+    "Milestone",
     "NotLate",
     "OutputError",
     "Part",
@@ -105,6 +108,7 @@ __all__ = [
     "StepInput",
     "ThreadEnd",
     "UnreadableRun",
+    "Untold",
     "Work",
     "asks_about_definition",
     "definition_changed",
@@ -117,6 +121,7 @@ __all__ = [
     "load",
     "load_parts",
     "next_timer",
+    "payload",
     "result_in",
     "said",
     "shift",

@@ -17,6 +17,7 @@ from interlock.engine.driving import driver as driver_module
 from interlock.engine.driving.writer import fold_entry
 from interlock.store.port import ErrorFilter, StoreUnavailable
 from interlock.workflow.run.state import dump, load
+from interlock.workflow.run.untold import RunError
 
 RUN = "run-1"
 END = State(is_terminal=True)
@@ -124,7 +125,7 @@ async def test_whatever_part_of_a_log_follows_a_snapshot_the_errors_are_the_same
         after = load(dump(before))
         for entry in entries[cut:]:
             fold_entry(after, entry)
-        told = [*before.errors, *after.errors]
+        told = [each for each in (*before.untold, *after.untold) if isinstance(each, RunError)]
         ends = {each.step_id for each in told if each.repeats}
         errors = [each for each in told if not each.repeats]
         found = [(each.state, each.thread_id, each.code, each.is_fatal or each.step_id in ends) for each in errors]
@@ -139,12 +140,12 @@ async def test_a_run_that_goes_on_tells_of_its_errors_meanwhile_and_again_when_t
     monkeypatch.setattr(driver_module, "AWAY_SECONDS", 0.0)
     settle, refused = storage.store.settle, 0
 
-    async def away(settlement: Any) -> None:
+    async def away(settlement: Any) -> int:
         nonlocal refused
         if settlement.errors and refused < 3:
             refused += 1
             raise StoreUnavailable("It is away.")
-        await settle(settlement)
+        return await settle(settlement)
 
     async def waits(_: StepInput) -> None:
         async with asyncio.timeout(30):
@@ -191,10 +192,10 @@ async def test_a_run_of_very_many_errors_waits_for_the_store(storage: Storage, m
     most = 0
     settle = storage.store.settle
 
-    async def counted(settlement: Any) -> None:
+    async def counted(settlement: Any) -> int:
         nonlocal most
         most = max(most, len(settlement.errors))
-        await settle(settlement)
+        return await settle(settlement)
 
     monkeypatch.setattr(storage.store, "settle", counted)
     steps = [Step(f"pay {number}", fails, on_error="skip") for number in range(20)]

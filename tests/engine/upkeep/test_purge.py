@@ -21,7 +21,7 @@ class Old:
         self.changes = keys - 1
         self.tickets = keys
         self.messages = 2 * keys
-        self.of_sign_ins = {"grants": keys, "attempts": keys, "signing_keys": 1}
+        self.others = {"grants": keys, "attempts": keys, "signing_keys": 1, "deliveries": keys}
         self.away = away
         self.rounds: list[int] = []
 
@@ -58,9 +58,12 @@ class Old:
     async def forget_signing_keys(self, limit: int = 1) -> int:
         return self._forget("signing_keys", limit)
 
+    async def forget_deliveries(self, limit: int = 1) -> int:
+        return self._forget("deliveries", limit)
+
     def _forget(self, what: str, limit: int) -> int:
-        count = min(limit, self.of_sign_ins[what])
-        self.of_sign_ins[what] -= count
+        count = min(limit, self.others[what])
+        self.others[what] -= count
         return count
 
 
@@ -81,7 +84,7 @@ async def test_house_is_kept_again_and_again_also_after_an_outage() -> None:
     assert old.changes == 0
     assert old.tickets == 0
     assert old.messages == 0
-    assert set(old.of_sign_ins.values()) == {0}
+    assert set(old.others.values()) == {0}
 
 
 async def test_nothing_is_forgotten_of_a_store_that_has_nothing_old(storage: Storage) -> None:

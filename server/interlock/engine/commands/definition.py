@@ -9,7 +9,7 @@ Source: `docs/workflows.md`, "Changing a workflow".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from interlock.engine.commands.apply import Command, Proposal, apply
@@ -68,6 +68,5 @@ class AskAboutDefinition(Command):
         if appended is not None:
             state = await self.context.runs.state(state.run_id, fresh=True)
         if asks_about_definition(state) is not None:
-            pool = self.context.pool
-            waits = pool.standing_of(state, with_snapshot=True)
-            await self.context.store.settle(replace(waits, next_timer=pool.ports.lifetimes.expires_at(state)))
+            ports = self.context.pool.ports
+            await ports.settler.settle(state, with_snapshot=True, next_timer=ports.lifetimes.expires_at(state))

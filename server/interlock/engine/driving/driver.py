@@ -22,13 +22,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Protocol
 
 import structlog
 
 from interlock.engine.clock import Clock
 from interlock.engine.driving.loading import load_state
-from interlock.engine.driving.rows import audit_of, forget_told, settlement_of
+from interlock.engine.driving.rows import audit_of
+from interlock.engine.driving.settling import MAX_TOLD, Settler
 from interlock.engine.driving.writer import OwnershipLost, Writer
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads
@@ -37,7 +37,7 @@ from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
 from interlock.secrets.port import Vault
-from interlock.store.port import Settlement, Store, StoreUnavailable
+from interlock.store.port import Store, StoreUnavailable
 from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
 from interlock.workflow.program import FOR_GOOD, Advance, Draft, Lifetimes, Path, Program, RunState, Work
@@ -64,31 +64,25 @@ SHORT_WAIT_MS = 5_000
 SOON_SECONDS = 0.25
 """How long a run must be running before its row, and the change feed, show RUNNING, what is pending, its errors."""
 
-MAX_UNTOLD = 1000
-"""How many errors a run may have that aren't in the store yet; with more, it goes on when they are."""
+MAX_UNTOLD = MAX_TOLD
+"""How much of a run may be untold; with more, it goes on when that is told."""
 
 
 _JITTER = random.SystemRandom()  # its own state: a workflow may have seeded `random`
 
 
-class Outbox(Protocol):
-    """Records pauses that the application is to be notified of."""
-
-    async def add(self, run_id: str, requirement_ids: Sequence[str]) -> None:
-        """Record these requirements, before they are in the log."""
-
-    def logged(self) -> None:
-        """Note that the recorded requirements are now in the log."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports that the engine uses."""
+    """The ports that the engine uses.
+
+    Attributes:
+        topics: of the messages that are left in the outbox for each requirement.
+    """
 
     log: Log
     store: Store
     clock: Clock
-    outbox: Outbox | None = None
+    topics: Sequence[str] = ()
     counters: Counters = field(default_factory=Counters)
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
@@ -97,6 +91,10 @@ class Ports:
     max_log_events: int | None = None
     lifetimes: Lifetimes = FOR_GOOD
     threads: Threads = field(default_factory=Threads)
+    settler: Settler = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settler", Settler(self.store, self.clock, self.lifetimes, self.topics))
 
 
 class Driver:
@@ -119,14 +117,12 @@ class Driver:
         self.log = ports.log
         self.store = ports.store
         self.clock = ports.clock
-        self._max_log_events, self._lifetimes = ports.max_log_events, ports.lifetimes
+        self._max_log_events = ports.max_log_events
+        self._settler = ports.settler
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
-        self._outbox = ports.outbox
         self._traces = ports.traces
-        self._announced: set[str] = set()
         self._noted = frozenset(state.requirements)
-        self._untold = False
         self._fault: Exception | None = None
         self._awake = asyncio.Event()
         self._counters = ports.counters
@@ -151,7 +147,7 @@ class Driver:
         )
         self._draining = False
         self._is_ending = False
-        self._settling: asyncio.Task[None] | None = None
+        self._settling: asyncio.Task[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -218,7 +214,6 @@ class Driver:
             look = await self._advance()
             self._awake.clear()
             self._is_ending = False
-            await self._announce()
             self._give_up_work(look)
             if self._is_stuck(look):
                 if await self._pause():
@@ -265,35 +260,11 @@ class Driver:
     async def _write(self) -> None:
         """Append everything that was emitted, in one batch: what begins next together with what led to it."""
         await self.writer.flush()
-        self._told_of_pauses()
         self._note_pending()
-        await self._tell_errors()
+        await self._tell()
         if self.writer.is_behind:
             await self.writer.catch_up()
             self._awake.set()
-
-    async def _announce(self) -> None:
-        """Have the application notified of pauses, which are recorded before they are in the log."""
-        if self._outbox is None or self.state.requirements.keys() <= self._announced:
-            return
-        new = sorted(self.state.requirements.keys() - self._announced)
-        while not await self._is_noted(self._outbox, new):  # noqa: ASYNC110 - nothing tells when it is back
-            await asyncio.sleep(AWAY_SECONDS)  # running work goes on meanwhile
-        self._announced.update(self.state.requirements)
-        self._untold = True
-
-    async def _is_noted(self, outbox: Outbox, requirement_ids: Sequence[str]) -> bool:
-        try:
-            await outbox.add(self.state.run_id, requirement_ids)
-        except StoreUnavailable:
-            return False
-        return True
-
-    def _told_of_pauses(self) -> None:
-        """Report that the announced pauses are in the log."""
-        if self._outbox is not None and self._untold:
-            self._outbox.logged()
-        self._untold = False
 
     async def _drain(self) -> None:
         """Let running steps end, begin no others, and hand the run over."""
@@ -364,7 +335,6 @@ class Driver:
         if not await self.writer.flush_and_pause(self.program.paused(self.state)):
             return False
         self._paused_at = self.state.next_index
-        self._told_of_pauses()
         return await self._let_go()
 
     async def _let_go(self, *, wake_at: int | None = None) -> bool:
@@ -378,11 +348,8 @@ class Driver:
             await self._settling
             self._settling = None
         await self.sessions.save(self.state)
-        settlement = self._standing(with_snapshot=True, wake_at=wake_at)
-        await self.store.settle(settlement)
-        forget_told(self.state, settlement)
-        if settlement.snapshot is None:  # only the log has the state: don't trim it
-            pass
+        if not await self._settler.settle(self.state, with_snapshot=True, wake_at=wake_at):
+            pass  # only the log has the state: don't trim it
         elif self._max_log_events is not None and self.state.next_index > self._max_log_events:
             await self.log.trim(self.state.run_id, self.state.next_index - self._max_log_events)
         if self.state.status.is_final:
@@ -398,16 +365,6 @@ class Driver:
         self._settle_in(SOON_SECONDS)
         await self.writer.catch_up()
         return False
-
-    def _standing(self, *, with_snapshot: bool, wake_at: int | None = None, logged: int | None = None) -> Settlement:
-        return settlement_of(
-            self.state,
-            self.clock.now_ms(),
-            with_snapshot=with_snapshot,
-            wake_at=wake_at,
-            lifetimes=self._lifetimes,
-            logged=logged,
-        )
 
     async def _hand_over(self) -> None:
         """On shutdown, write which steps are interrupted, and release the run to its next owner."""
@@ -428,17 +385,22 @@ class Driver:
             self._noted = pending
             self._settle_in(SOON_SECONDS)
 
-    async def _tell_errors(self) -> None:
-        """Have the store know soon of errors in a run that goes on."""
-        if self.state.errors:
+    async def _tell(self) -> None:
+        """Have others told soon of errors and milestones of a run that goes on."""
+        if self.state.untold:
             self._settle_in(SOON_SECONDS)
-        while len(self.state.errors) > MAX_UNTOLD and self.state.status is RunStatus.RUNNING:
+        while self._is_much_untold():
             self._settle_no_more()
-            self._settle_soon()
             if self._settling is not None:
                 await self._settling
-            if len(self.state.errors) > MAX_UNTOLD:
+            if not await self._settle(self._is_much_untold):
                 await asyncio.sleep(AWAY_SECONDS)
+
+    def _is_much_untold(self) -> bool:
+        """Return True if more than a settlement tells could be told now."""
+        untold = self.state.untold
+        is_much = len(untold) > MAX_UNTOLD and untold[MAX_UNTOLD].index < self.writer.durable_next
+        return is_much and self.state.status is RunStatus.RUNNING
 
     def _settle_in(self, seconds: float) -> None:
         if self._timer is None:
@@ -454,16 +416,22 @@ class Driver:
         self._timer = None
         if self._settling is not None and not self._settling.done():
             self._settle_in(SOON_SECONDS)
-        elif self.state.status is RunStatus.RUNNING:
-            running = self._standing(with_snapshot=False, logged=self.writer.durable_next)
-            self._settling = asyncio.create_task(self._settle(self.state, running))
+        elif self._goes_on():
+            self._settling = asyncio.create_task(self._settle(self._goes_on))
 
-    async def _settle(self, state: RunState, settlement: Settlement) -> None:
+    def _goes_on(self) -> bool:
+        return self.state.status is RunStatus.RUNNING
+
+    async def _settle(self, is_due: Callable[[], bool]) -> bool:
+        """Write the row if that is due still when it is known who listens; return False if the store is away."""
         try:
-            await self.store.settle(settlement)
-            forget_told(state, settlement)
+            await self._settler.forget_unheard(self.state)
+            if is_due():
+                await self._settler.settle_running(self.state, self.writer.durable_next)
         except StoreUnavailable:
             self._settle_in(AWAY_SECONDS)
+            return False
+        return True
 
     async def _reread(self) -> Writer:
         state = await load_state(self.log, self.store, self.state.run_id)

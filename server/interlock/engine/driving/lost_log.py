@@ -84,7 +84,7 @@ async def begin_anew(log: Log, store: Known, clock: Clock, run_id: str, seen: Se
     _decide_again(state, await store.decisions(run_id))
     state.epoch = epoch
     state.session_patches = []  # a snapshot's session patches are saved before the snapshot
-    await store.settle(settlement_of(state, clock.now_ms(), with_snapshot=True))
+    await store.settle(settlement_of(state, clock.now_ms(), state.untold, with_snapshot=True))
     pending = [id_ for each in state.requirements.values() for id_ in each.waiting_ids]
     if await log.begin(
         run_id,
@@ -138,7 +138,11 @@ def _decide_again(state: RunState, audited: Sequence[Decision]) -> None:
         requirement = _waiting(state, made.requirement_id) if made.epoch == state.epoch else None
         if requirement is not None:
             decision, private = parted(made.decision)
+            known = set(map(id, state.untold))
             fold(state, _event(requirement, made, decision), private)
+            for each in state.untold:
+                if id(each) not in known:
+                    each.index = made.event_index  # where it was told before the loss, if it was
 
 
 def _waiting(state: RunState, id_: str) -> Requirement | None:

@@ -14,7 +14,6 @@ import contextvars
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 import structlog
 
@@ -22,11 +21,11 @@ from interlock.definitions.port import Definitions, program_of_run
 from interlock.engine.driving.driver import Driver, Ports
 from interlock.engine.driving.loading import catch_up, load_state
 from interlock.engine.driving.lost_log import MORE_THAN_ANY, NOTHING_SEEN, Seen
-from interlock.engine.driving.rows import audit_of, settlement_of
+from interlock.engine.driving.rows import audit_of
 from interlock.engine.driving.writer import LogShorter, OwnershipLost, fold_batch
 from interlock.engine.work.sessions import Sessions
 from interlock.log.port import Batch, Claimed, LogUnavailable, Reason, Refused
-from interlock.store.port import Settlement, StoreUnavailable
+from interlock.store.port import StoreUnavailable
 from interlock.telemetry import log_context as about
 from interlock.workflow.program import REDUCER_VERSION, Program, RunState, UnreadableRun
 from interlock_protocol.types import RunStatus
@@ -355,21 +354,15 @@ class Pool:
             head = await self.log.head(state.run_id)
             if head is not None and head.reducer > REDUCER_VERSION:
                 raise UnreadableRun(f"Run {state.run_id} needs version {head.reducer} of the reducer.")
-            waits = self.standing_of(state, with_snapshot=False)
-            await self.store.settle(replace(waits, status=RunStatus.RUNNING))
+            await self.ports.settler.settle(state, with_snapshot=False, status=RunStatus.RUNNING)
 
     async def settle_ended(self, run_id: str) -> None:
         """Write the row of a run that ended while it had no owner, and archive its log."""
         state = await self.fresh_state(run_id)
         if state is not None and state.status.is_final:
             await Sessions(self.store, state).save(state)
-            await self.store.settle(self.standing_of(state, with_snapshot=True))
+            await self.ports.settler.settle(state, with_snapshot=True)
             await self.log.archive(run_id)
-
-    def standing_of(self, state: RunState, *, with_snapshot: bool) -> Settlement:
-        """A run's standing, for its row."""
-        now, lifetimes = self.ports.clock.now_ms(), self.ports.lifetimes
-        return settlement_of(state, now, with_snapshot=with_snapshot, lifetimes=lifetimes)
 
     # ── States ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from pydantic_core import to_json
 
 from interlock.store.ports.decisions import Decision
 from interlock.store.ports.errors import FoundError
 from interlock.store.ports.runs import Settlement, Snapshot
+from interlock.store.ports.webhooks import FoundMilestone
 from interlock.workflow.program import (
     FOR_GOOD,
     REDUCER_VERSION,
+    Asked,
     Decided,
     Lifetimes,
+    Milestone,
     Part,
     Requirement,
     Resolution,
     RunError,
     RunState,
+    Untold,
     dump,
     next_timer,
+    payload,
     said,
 )
 from interlock_protocol.limits import MAX_STATE_BYTES
@@ -107,6 +115,8 @@ def snapshot_of(state: RunState) -> Snapshot | None:
 def settlement_of(
     state: RunState,
     now: int,
+    untold: Sequence[Untold] = (),
+    topics: Sequence[str] = (),
     *,
     with_snapshot: bool,
     wake_at: int | None = None,
@@ -117,6 +127,8 @@ def settlement_of(
 
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
+        untold: what of the state is told with it.
+        topics: of the messages that are left for what is asked.
         wake_at: the time that a sleeping run waits for.
         lifetimes: after what time without a change it is to be looked at.
         logged: the index after the last event that is in the log, if not all that the state has is.
@@ -139,13 +151,10 @@ def settlement_of(
         assignees=tuple(sorted(named)),
         snapshot=snapshot,
         next_timer=min((due for due in dues if due is not None), default=None),
-        errors=tuple(_found(each) for each in state.errors if logged is None or each.index < logged),
+        errors=tuple(_found(each) for each in untold if isinstance(each, RunError)),
+        milestones=tuple(_milestone(state, each) for each in untold if isinstance(each, Milestone)),
+        messages=tuple((topic, each.requirement_id) for each in untold if isinstance(each, Asked) for topic in topics),
     )
-
-
-def forget_told(state: RunState, settlement: Settlement) -> None:
-    """Drop the errors that the store has by this settlement of the state."""
-    del state.errors[: len(settlement.errors)]
 
 
 def _found(error: RunError) -> FoundError:
@@ -161,6 +170,11 @@ def _found(error: RunError) -> FoundError:
         is_fatal=error.is_fatal,
         repeats=error.repeats,
     )
+
+
+def _milestone(state: RunState, each: Milestone) -> FoundMilestone:
+    data = to_json(payload(state, each)).decode()
+    return FoundMilestone(epoch=each.epoch, index=each.index, at=each.at, event=each.event.value, data=data)
 
 
 _SUMMARY = (

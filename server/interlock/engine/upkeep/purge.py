@@ -21,6 +21,7 @@ from interlock.store.ports.grants import Grants
 from interlock.store.ports.keys import IdempotencyKeys
 from interlock.store.ports.outbox import Outbox
 from interlock.store.ports.tickets import Tickets
+from interlock.store.ports.webhooks import Webhooks
 
 logger = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ async def forget(some: Callable[[int], Awaitable[int]]) -> int:
         await asyncio.sleep(BREATH_SECONDS)
 
 
-class Purged(IdempotencyKeys, ChangeFeed, Tickets, Outbox, Grants, Protocol):
+class Purged(IdempotencyKeys, ChangeFeed, Tickets, Outbox, Grants, Webhooks, Protocol):
     """The parts of the store that are purged."""
 
 
@@ -60,6 +61,7 @@ async def purge_regularly(store: Purged, every: float) -> None:
             grants = await forget(store.forget_grants)
             await forget(store.forget_attempts)
             await forget(store.forget_signing_keys)
+            await forget(store.forget_deliveries)
         except StoreUnavailable:
             continue
         if keys or changes or tickets or messages or grants:

@@ -2,7 +2,7 @@
 
 Laws:
 - Errors come with the settlements of their runs, and an error is there once, whoever settles how often: it is known by
-  its run, epoch and index.
+  its run, epoch and index. Those in epoch 0, which no event has, are about what was to be delivered: see `webhooks`.
 - An error belongs where its run does: to its account, namespace and owner, and to whom the run ever named.
 """
 

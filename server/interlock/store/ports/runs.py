@@ -18,6 +18,7 @@ from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
 from .errors import FoundError
 from .keys import IdempotencyKey, Outcome
+from .webhooks import FoundMilestone
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,9 @@ class Settlement:
     """The state of a run's row when its owner releases it, or while it drives it.
 
     `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none, or no longer). `errors`
-    are those before `next_index`, all since the latest snapshot or more: what is known of them is written once.
+    and `milestones` are those before `next_index`, all since the latest snapshot or more: what is known of them is
+    written once. Milestones may be left out if nobody in the account listens. `messages` are for the outbox, each a
+    topic and a subject.
     """
 
     run_id: str
@@ -136,6 +139,8 @@ class Settlement:
     snapshot: Snapshot | None = None
     next_timer: int | None = None
     errors: tuple[FoundError, ...] = ()
+    milestones: tuple[FoundMilestone, ...] = ()
+    messages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +216,9 @@ class Runs(Protocol):
             ValueError: the cursor is not from this store.
         """
 
-    async def settle(self, settlement: Settlement) -> None:
+    async def settle(self, settlement: Settlement) -> int:
         """Write status, log position, pending summary, assignees and errors (added to those known), snapshot and next
-        timer.
+        timer, and what is to be delivered of the milestones: return how many new deliveries.
 
         A run that has ended has no timer and waits for nothing, whatever the settlement says.
         Nothing happens if the row is ahead, or has a different final status, or there is no such run.

@@ -32,8 +32,11 @@ class SqlErrors(SqlTransactions):
 
 
 def keep_errors(writes: Writes, connection: Connection, run_id: str, errors: Sequence[FoundError]) -> None:
-    """Keep what is new of the errors of a run, whose row this transaction has written."""
-    account, namespace, user_id, workflow_id, version = connection.execute(sql.RUN_OF_ERRORS, {"of_run": run_id}).one()
+    """Keep what is new of the errors of a run; nothing if there is no such run."""
+    run = connection.execute(sql.RUN_OF_ERRORS, {"of_run": run_id}).one_or_none()
+    if run is None:
+        return
+    account, namespace, user_id, workflow_id, version = run
     of_run: Parameters = {
         "run_id": run_id,
         "account": account,
@@ -61,13 +64,13 @@ def _row(of_run: Parameters, error: FoundError) -> Parameters:
         "step_id": error.step_id,
         "state": error.state,
         "thread_id": error.thread_id,
-        "code": _storable(error.code),
-        "message": _storable(error.message),
+        "code": storable(error.code),
+        "message": storable(error.message),
         "fatal": int(error.is_fatal),
     }
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """A text without the character that PostgreSQL has not."""
     return text.replace("\x00", "\ufffd")
 

@@ -34,8 +34,10 @@ from .definitions import is_there
 from .errors import keep_errors
 from .keys import key_row, outcome
 from .older import SqlOlderRows
+from .outbox import leave_messages
 from .pages import page_of, place_of
 from .rows import listed_values, rows_of, text_of
+from .webhooks import tell_milestones
 
 _RUN = Compiled(sql.RUN)
 _GUARD = Compiled(sql.GUARD)
@@ -87,9 +89,11 @@ class SqlRuns(SqlOlderRows):
     async def unfinished(self) -> Sequence[str]:
         return await self._read(_unfinished, one_statement=True)
 
-    async def settle(self, settlement: Settlement) -> None:
-        await self._write(partial(self._settle, settlement), one_statement=not settlement.errors)
+    async def settle(self, settlement: Settlement) -> int:
+        is_one = not (settlement.errors or settlement.milestones or settlement.messages)
+        deliveries = await self._write(partial(self._settle, settlement), one_statement=is_one)
         self._tell()
+        return deliveries
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
         return await self._read(partial(_snapshot, run_id), one_statement=True)
@@ -111,7 +115,7 @@ class SqlRuns(SqlOlderRows):
             return outcome(key.account, key.user_id, key.key, self._clock(), connection)
         return None
 
-    def _settle(self, settlement: Settlement, connection: Connection) -> None:
+    def _settle(self, settlement: Settlement, connection: Connection) -> int:
         snapshot = settlement.snapshot
         is_moved_on = self._writes.settle(
             connection,
@@ -122,6 +126,12 @@ class SqlRuns(SqlOlderRows):
         )
         if is_moved_on and settlement.errors:
             keep_errors(self._writes, connection, settlement.run_id, settlement.errors)
+        if is_moved_on and settlement.messages:
+            leave_messages(self._writes, connection, settlement.run_id, settlement.messages, self._clock())
+        if is_moved_on and settlement.milestones:
+            now = settlement.updated_at
+            return tell_milestones(self._writes, connection, settlement.run_id, settlement.milestones, now)
+        return 0
 
 
 def _refused(run: NewRun, row: Parameters, connection: Connection) -> NotCreated | None:

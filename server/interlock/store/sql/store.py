@@ -22,6 +22,7 @@ from .tickets import SqlTickets
 from .timers import SqlTimers
 from .vault import SqlVaultItems
 from .waiting import SqlWaiting
+from .webhooks import SqlWebhooks
 
 
 class SqlStore(
@@ -41,6 +42,7 @@ class SqlStore(
     SqlGrants,
     SqlFiles,
     SqlVaultItems,
+    SqlWebhooks,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

@@ -61,6 +61,14 @@ class Writes(Protocol):
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         """Insert the errors that are new; at least one is given."""
 
+    def tell_milestones(self, connection: Connection, run_id: str, now: int, milestones: Sequence[Parameters]) -> int:
+        """Insert the events that are new and that a subscription matches, and a delivery for each of those; return how
+        many deliveries.
+
+        Args:
+            milestones: at least one, in order: `epoch`, `event_index`, `event`, `at`, `data`.
+        """
+
     def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
         """Insert the name, whose `last_number` is 1, or raise the `last_number` of the one that is there; return it.
 

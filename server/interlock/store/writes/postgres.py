@@ -50,6 +50,7 @@ from interlock.store.tables import (
 
 from .port import NOTHING_PENDING, Parameters
 from .postgres_settle import settle
+from .postgres_webhooks import TELL
 
 _ONE: Label[Any] = literal_column("1").label("one")
 
@@ -226,6 +227,10 @@ class PostgresWrites:
 
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         connection.execute(_KEEP_ERRORS, _arrays(errors))
+
+    def tell_milestones(self, connection: Connection, run_id: str, now: int, milestones: Sequence[Parameters]) -> int:
+        rows = [{**each, "place": place} for place, each in enumerate(milestones)]
+        return len(connection.execute(TELL, {**_arrays(rows), "of_run": run_id, "now": now}).all())
 
     def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
         number: int | None = connection.execute(_NUMBER_FIRST if only_new else _NUMBER_VERSION, name).scalar()

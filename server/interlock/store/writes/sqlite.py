@@ -29,6 +29,7 @@ from interlock.store.tables import (
 from interlock.store.tables import waiting as waiting_rows
 
 from .port import NOTHING_PENDING, Parameters
+from .sqlite_webhooks import ADD_EVENT, DELIVER, MATCHING, NUMBER
 
 _ADD_ASSIGNEE = sqlite.insert(run_assignees).on_conflict_do_nothing()
 _OPEN_SESSION = sqlite.insert(sessions).on_conflict_do_nothing()
@@ -225,6 +226,27 @@ class SqliteWrites:
 
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         connection.execute(_KEEP_ERRORS, errors)
+
+    def tell_milestones(self, connection: Connection, run_id: str, now: int, milestones: Sequence[Parameters]) -> int:
+        count = 0
+        for each in milestones:
+            event = {**each, "of_run": run_id, "run_id": run_id, "created_at": now}
+            matching = MATCHING.rows(connection, event)
+            if matching and ADD_EVENT.rows(connection, event):
+                for subscription_id, account, namespace in matching:
+                    queue = {"subscription_id": subscription_id, "run_id": run_id, "changed_at": now}
+                    ((seq, head),) = NUMBER.rows(connection, queue)
+                    due = now if seq == head else None
+                    told = {
+                        "account": account,
+                        "namespace": namespace,
+                        "seq": seq,
+                        "next_attempt_at": due,
+                        "due_at": due,
+                    }
+                    DELIVER.rows(connection, {**event, **queue, **told})
+                    count += 1
+        return count
 
     def number_version(self, connection: Connection, name: Parameters, *, only_new: bool) -> int | None:
         number: int | None = connection.execute(_NUMBER_FIRST if only_new else _NUMBER_VERSION, name).scalar()

@@ -1,8 +1,6 @@
 """The errors of a run, noted while its events are folded, for the list of the errors of all runs.
 
 Laws:
-- What is noted depends only on the events: a fold that begins with a snapshot notes what the whole log's would from
-  there on.
 - An error that is tried again isn't noted. A failure is noted once, by the event that first told of it; if it ends the
   run, that is noted of it, too.
 
@@ -15,7 +13,8 @@ from collections.abc import Mapping, Sequence
 
 from interlock.workflow.containers.machine import MAIN, state_of_step
 from interlock.workflow.node import NodeState, Phase
-from interlock.workflow.run.state import RunError, RunState, walk
+from interlock.workflow.run.state import RunState, walk
+from interlock.workflow.run.untold import RunError
 from interlock_protocol import typed
 from interlock_protocol.types import PathPart
 
@@ -27,7 +26,7 @@ def note_failed_step(state: RunState, event: typed.StepError) -> None:
     error = _error(state, event)
     error.step_id = event["step_id"]
     error.state, error.thread_id = _place_of(state, event["step_path"]) or (event["step_name"], None)
-    state.errors.append(error)
+    state.note(error)
 
 
 def note_failed_run(state: RunState, event: typed.WorkflowError) -> None:
@@ -35,7 +34,7 @@ def note_failed_run(state: RunState, event: typed.WorkflowError) -> None:
     error = _error(state, event)
     error.step_id, error.is_fatal = event.get("step_id"), True
     error.repeats = any(_has_failed(node, error.step_id) for node in walk(state.nodes))
-    state.errors.append(error)
+    state.note(error)
 
 
 def _error(state: RunState, event: typed.StepError | typed.WorkflowError) -> RunError:

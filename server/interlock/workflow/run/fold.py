@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, cast
 from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
 from interlock.workflow.node import AgentState, Failure, Form, Happening, NodeState, Output, Phase, Tries
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
+from interlock.workflow.run.milestones import note_created, note_ended, note_halted, note_resumed
 from interlock.workflow.run.policy import is_resolved, parts_of
 from interlock.workflow.run.state import (
     GATES,
@@ -37,6 +38,7 @@ from interlock.workflow.run.state import (
     resolution_key,
     walk,
 )
+from interlock.workflow.run.untold import Asked
 from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
@@ -87,9 +89,9 @@ def shift(state: RunState, first: int, by: int) -> None:
     for patch in state.session_patches:
         if patch.index >= first:
             patch.index += by
-    for error in state.errors:
-        if error.index >= first:
-            error.index += by
+    for untold in state.untold:
+        if untold.index >= first:
+            untold.index += by
     for node in walk(state.nodes):
         if node.started_index >= first:
             node.started_index += by
@@ -151,6 +153,7 @@ def _without_secrets(private: JsonObject) -> JsonObject:
 def _workflow_started(state: RunState, event: typed.WorkflowStarted, _: Mapping[str, Any]) -> None:
     state.status = RunStatus.RUNNING
     state.started_at = event["created_at"]
+    note_created(state, event)
 
 
 def _step_started(state: RunState, event: typed.StepStarted, private: Mapping[str, Any]) -> None:
@@ -252,6 +255,8 @@ def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str,
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
     state.requirements[requirement.id] = requirement
+    state.note(Asked(state.next_index, state.epoch, requirement.id))
+    note_halted(state, event, facts)
     if private.get("apart"):
         return  # it is about the run, and touches no node
     node = _node(state, event)
@@ -287,6 +292,7 @@ def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> 
         return  # only some parts are decided; a timeout decides the whole
     if requirement.responses:
         decision["executor_requirements"] = requirement.responses_on_wire
+    note_resumed(state, event)
     asked.pop(requirement.id)
     kept = {key: value for key, value in private.items() if key != "key"}
     state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
@@ -478,6 +484,7 @@ def _failed(state: RunState, event: typed.WorkflowError, private: Mapping[str, A
 
 def _ended(status: RunStatus) -> _Folder:
     def end(state: RunState, event: Event, _: Mapping[str, Any]) -> None:
+        note_ended(state, event, status)
         state.status = status
         for resolution in state.resolved.values():
             resolution.private = _without_secrets(resolution.private)

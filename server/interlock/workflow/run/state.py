@@ -11,6 +11,7 @@ Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.node import NodeState, Own
 from interlock.workflow.run.older_states import OF_FLAT_NODES, convert
 from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
+from interlock.workflow.run.untold import Untold
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.requirements import FLAGS
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
@@ -126,29 +128,6 @@ class SessionPatch:
 
 
 @dataclass(slots=True)
-class RunError:
-    """An error, and the index of its event. `at` is in milliseconds since 1970.
-
-    Attributes:
-        step_id: the step that failed; None if that was no step.
-        state: the state of a machine, or else the step's name.
-        is_fatal: it ended the run.
-        repeats: it is the latest error of that step, of which this tells that it ended the run.
-    """
-
-    index: int
-    epoch: int
-    at: int
-    code: str
-    message: str
-    step_id: str | None = None
-    state: str | None = None
-    thread_id: str | None = None
-    is_fatal: bool = False
-    repeats: bool = False
-
-
-@dataclass(slots=True)
 class RunState:
     """The state of a run up to (not including) `next_index`.
 
@@ -156,8 +135,9 @@ class RunState:
     `resolved` has the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
     `applied_keys` are the idempotency keys of the latest decisions, each with its message's fingerprint.
     `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes of the session's
-    state since then, which are saved before the run pauses or ends. `errors` are those that aren't in the store yet: a
-    snapshot has none, because they are written with it. `changed_at` is the time of the latest event that changed it.
+    state since then, which are saved before the run pauses or ends. `untold` is what others aren't told of yet, in the
+    order of the log: a snapshot has none, because it is told with it. `changed_at` is the time of the latest event that
+    changed it.
     `origin` is where a run begins that repeats another from where that failed, until it is there:
     `{state, data, input?}`. Times are in milliseconds.
     """
@@ -192,7 +172,11 @@ class RunState:
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
     origin: JsonObject | None = None
-    errors: Annotated[list[RunError], Field(exclude=True)] = field(default_factory=list, compare=False)
+    untold: Annotated[list[Untold], Field(exclude=True)] = field(default_factory=list, compare=False)
+
+    def note(self, each: Untold) -> None:
+        """Note what others are to be told of; it may precede in the log what was noted before."""
+        insort(self.untold, each, key=lambda one: one.index)
 
     def decided_at(self, step_id: str) -> int:
         """The index of the latest decision on a step; 0 if there is none."""

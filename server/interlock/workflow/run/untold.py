@@ -1,0 +1,84 @@
+"""What others are told of a run: its errors, for the list of all errors, its milestones, for webhooks, and what it
+asks, for those who tell people.
+
+Laws:
+- It is noted while events are folded, and depends only on them: a fold that begins with a snapshot notes what the whole
+  log's would from there on.
+- It is told with the settlements of the run, and forgotten then. A snapshot has none of it, because it is written with
+  the settlement that tells it: so the snapshot is the cursor, and a log that breaks off anywhere loses nothing. What is
+  told again is known by the place of its event.
+
+Source: `docs/architecture.md`, "Telling others".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from interlock_protocol.types import JsonObject
+
+
+@dataclass(slots=True)
+class RunError:
+    """An error, and the index of its event. `at` is in milliseconds since 1970.
+
+    Attributes:
+        step_id: the step that failed; None if that was no step.
+        state: the state of a machine, or else the step's name.
+        is_fatal: it ended the run.
+        repeats: it is the latest error of that step, of which this tells that it ended the run.
+    """
+
+    index: int
+    epoch: int
+    at: int
+    code: str
+    message: str
+    step_id: str | None = None
+    state: str | None = None
+    thread_id: str | None = None
+    is_fatal: bool = False
+    repeats: bool = False
+
+
+class MilestoneEvent(StrEnum):
+    """What a milestone is called outside."""
+
+    CREATED = "workflow.instance.created"
+    HALTED = "workflow.instance.halted"
+    RESUMED = "workflow.instance.resumed"
+    COMPLETED = "workflow.instance.completed"
+    FAILED = "workflow.instance.failed"
+    CANCELLED = "workflow.instance.cancelled"
+
+
+@dataclass(slots=True)
+class Milestone:
+    """A point in a run's life, and the index of its event. `at` is in milliseconds since 1970.
+
+    Attributes:
+        current_state, data: of the machine that the run is, as they were then.
+        facts: what else is told of it.
+    """
+
+    index: int
+    epoch: int
+    at: int
+    event: MilestoneEvent
+    current_state: str | None = None
+    data: JsonObject = field(default_factory=dict)
+    facts: JsonObject = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Asked:
+    """A requirement that people are to be told of, and the index of the event that opened it."""
+
+    index: int
+    epoch: int
+    requirement_id: str
+
+
+Untold: TypeAlias = RunError | Milestone | Asked
