@@ -44,6 +44,9 @@ DEFAULTS: dict[str, Any] = {
     "http_allow": (),
     "webhook_retries": (0, 30, 120, 480, 1800, 7200),
     "webhook_allow": (),
+    "notifiers": None,
+    "notifiers_allow": (),
+    "notifiers_templates": None,
     "ai_model": None,
     "definitions": None,
     "max_message_bytes": 1024 * 1024,
@@ -301,6 +304,22 @@ def test_times_of_retries_are_seconds_and_the_first_is_now(monkeypatch: pytest.M
         if given:
             told = refusal(webhook_retries=given)
             assert told.startswith("INTERLOCK_WEBHOOK_RETRIES must be 0 and further numbers of seconds")
+
+
+def test_what_notifiers_may_reach_is_written_as_what_http_calls_may() -> None:
+    assert Settings(notifiers_allow="mail.internal:587, 10.1.0.0/16").notifiers_allow == (
+        "mail.internal:587",
+        "10.1.0.0/16",
+    )
+    assert refusal(notifiers_allow="http://x").startswith("INTERLOCK_NOTIFIERS_ALLOW must be names, addresses")
+
+
+def test_channels_that_cannot_be_used_are_told_without_their_urls() -> None:
+    sentence = refusal(notifiers='{"mail": "mailtos://robot:topsecret@smtp.example.com?to={address}&bcc=x"}')
+    assert sentence.startswith("INTERLOCK_NOTIFIERS has a channel 'mail' that has an option in its URL")
+    assert "topsecret" not in sentence
+    given = Settings(notifiers='{"mail": "mailtos://robot:topsecret@smtp.example.com?to={address}"}')
+    assert "topsecret" not in repr(given)
 
 
 def test_secrets_of_workflows_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:

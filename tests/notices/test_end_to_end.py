@@ -80,7 +80,7 @@ async def test_whoever_is_asked_gets_mail_and_the_room_a_message_and_the_link_de
             async with api(desk, ROOT) as root:
                 told = (await root.client.get(f"{desk.http_url}/workflows/release/runs/{run_id}")).json()
                 assert told["status"] == "PAUSED", told
-            await tested(desk, len(mails.messages))
+            await sends_tests(desk, len(mails.messages))
 
 
 async def say_where(desk: Live) -> None:
@@ -110,7 +110,7 @@ async def fetched(desk: Live) -> None:
             await scanner.request(method, "/")
 
 
-async def tested(desk: Live, before: int) -> None:
+async def sends_tests(desk: Live, before: int) -> None:
     """Send somebody a test by the command line."""
     at = ("--url", desk.http_url, "--token", ROOT)
     async with api(desk, ROOT) as root:

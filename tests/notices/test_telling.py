@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,15 @@ class Sent:
     def to(self) -> list[tuple[str, str]]:
         return sorted((channel, address) for channel, address, _ in self.letters)
 
+    def is_to(self, expected: list[tuple[str, str]]) -> Callable[[], bool]:
+        return lambda: self.to == expected
+
+    def has_tried(self, count: int) -> bool:
+        return self.tries >= count
+
+    def has_told(self, *told: tuple[str, str]) -> bool:
+        return set(told) <= set(self.to)
+
 
 class Desk:
     """A server with these people, and its clock."""
@@ -131,6 +141,9 @@ class Desk:
 
     def counted(self, outcome: str) -> int:
         return self.interlock.counters.notices[outcome]
+
+    def has_failed(self, count: int) -> bool:
+        return self.counted("failed") == count
 
     async def addresses(self, user_id: str, **addresses: str) -> None:
         await self.services.store.keep_notice_addresses("default", user_id, addresses, by="root", at=1)
@@ -195,7 +208,7 @@ async def test_all_who_are_asked_are_told_once_by_each_of_their_channels(
         for workflow_id, expected in told.items():
             sent.letters.clear()
             run_id = await at.start(workflow_id)
-            await eventually(lambda expected=expected: sent.to == expected)
+            await eventually(sent.is_to(expected))
             for _, _, letter in sent.letters:
                 assert letter.link == f"https://desk.example.com/#/runs/{workflow_id}/{run_id}"
                 assert letter.subject == f"{workflow_id} waits for you: {workflow_id}?"
@@ -226,7 +239,7 @@ async def test_a_channel_that_is_away_is_tried_later_and_later_for_a_day_and_del
             at.later(seconds=wait - 5)
             at.later(seconds=5)
             tries.append(tries[-1] + 1)
-            await eventually(lambda tries=tries: sent.tries >= tries[-1])
+            await eventually(partial(sent.has_tried, tries[-1]))
         assert at.counted("failed") == 4
         sent.trouble.clear()
         at.later(hours=1)
@@ -281,13 +294,13 @@ async def test_what_changes_before_a_notice_goes_counts(tmp_path: Path, monkeypa
             await settle_in(at.services.store)
             await at.addresses("ada", mail="ada@example.com")
             run_id = await at.start("ops")
-            await eventually(lambda at=at: at.counted("failed") == 4)
+            await eventually(partial(at.has_failed, 4))
             await change(at, run_id)
             sent.trouble = {"room", "all"}
             at.later(hours=1)
-            await eventually(lambda sent=sent, expected=expected: sent.to == expected, seconds=20)
+            await eventually(sent.is_to(expected))
             await at.start("bobs")
-            await eventually(lambda sent=sent: ("phone", "bob-1") in sent.to and ("mail", "bob@example.com") in sent.to)
+            await eventually(partial(sent.has_told, ("phone", "bob-1"), ("mail", "bob@example.com")))
             assert [each for each in sent.to if "bob" not in each[1]] == expected, name
 
 

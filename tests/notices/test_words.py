@@ -108,7 +108,8 @@ HOSTILE = "<script>alert(1)</script> {{ 7*7 }} <a href='x'>\r\nBcc: eve@example.
 
 
 def test_values_are_text_wherever_they_stand(words: Words) -> None:
-    letter = words.about(paused(confirmation_message=HOSTILE, step_name=HOSTILE))
+    letter = words.about(paused(confirmation_message=HOSTILE, step_name=f"{HOSTILE}\nDue: never"))
+    assert "\nDue: never" not in letter.text
     assert "<script>" not in letter.html
     assert "&lt;script&gt;" in letter.html
     assert "49" not in letter.html

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import socket
 import ssl
 from typing import Any
@@ -133,8 +134,11 @@ async def test_what_a_workflow_says_calls_nobody_in_a_room(scheme: str) -> None:
 
 
 @pytest.mark.usefixtures("only_way")
-async def test_the_library_is_elsewhere_as_it_was() -> None:
+async def test_the_library_says_nothing_of_ours_and_is_elsewhere_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
     await sent("ntfys")
+    assert not [each for each in caplog.records if each.name.startswith("apprise")]
+    logging.getLogger("apprise").warning("somebody else's")
+    assert "somebody else's" in caplog.text
     theirs: Any = importlib.import_module("apprise.plugins.ntfy")
 
     assert theirs.requests.codes.ok == 200

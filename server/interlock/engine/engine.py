@@ -89,7 +89,7 @@ class Engine:
             log,
             store,
             self.clock,
-            self.relay,
+            () if self.relay is None else self.relay.topics,
             counters or Counters(),
             vault=vault,
             max_log_events=max_log_events,
@@ -98,6 +98,8 @@ class Engine:
         )
         self.traces = ports.traces
         self._expressions, self._logic, self._settler = ports.expressions, ports.logic, ports.settler
+        if self.relay is not None:
+            self._settler.on_messages = self.relay.wake
         on_lost = _nothing_lost if is_alone else partial(begin_anew, log, store, self.clock)
         self._pool = Pool(
             definitions,
@@ -193,7 +195,7 @@ class Engine:
         self.timers.poke()
         self._pool.wake()
         if self.relay is not None:
-            self.relay.logged()
+            self.relay.wake()
 
     # ── Callbacks of the engine's parts ─────────────────────────────────────────────────────────────────
 

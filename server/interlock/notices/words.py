@@ -25,7 +25,6 @@ from interlock_protocol.types import JsonObject
 
 LONGEST_QUESTION: Final = 1000
 LONGEST_SUBJECT: Final = 150
-LONGEST_NAME: Final = 200
 
 SUBJECT, TEXT, HTML = TEMPLATES = ("subject.txt", "body.txt", "body.html")
 
@@ -109,9 +108,9 @@ class Words:
         said = {
             "is_test": False,
             "question": question_of(pause),
-            "workflow": pause.workflow_id,
-            "step": str(pause.requirement.get("step_name") or ""),
-            "started_by": pause.user_id,
+            "workflow": one_line(pause.workflow_id),
+            "step": one_line(str(pause.requirement.get("step_name") or "")),
+            "started_by": one_line(pause.user_id),
             "due": due_of(pause.requirement),
         }
         return self._letter(f"{pause.run_id} {pause.requirement['id']}", said, pause.link)
@@ -178,7 +177,11 @@ def due_of(requirement: JsonObject) -> str:
 
 def visible(text: str) -> str:
     """Return a text without characters that are only there to change others: controls, and those of direction."""
-    return "".join(each for each in text if each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf", "Cs"))
+    return "".join(each for each in text if each in _KEPT or unicodedata.category(each) not in ("Cc", "Cf", "Cs"))
+
+
+_KEPT: Final = "\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""Some languages, and combined pictures, are written with the joiners."""
 
 
 def one_line(text: str) -> str:

@@ -57,14 +57,38 @@ def plugin_for(url: str) -> Any:
     Raises:
         NotSent: the URL isn't one.
     """
-    import apprise
-    from apprise.logger import logger
-
-    logger.setLevel("CRITICAL")  # its lines may quote addresses
-    plugin = apprise.Apprise.instantiate(url, asset=_asset())
+    with _quietly():
+        plugin = _instantiated(url)
     if plugin is None:
         raise NotSent("the channel's URL isn't written as its service wants it")
     return plugin
+
+
+def _instantiated(url: str) -> Any:
+    import apprise
+
+    return apprise.Apprise.instantiate(url, asset=_asset())
+
+
+_is_ours: contextvars.ContextVar[bool] = contextvars.ContextVar("interlock_calls_apprise", default=False)
+
+
+@cache
+def _silence() -> None:
+    from apprise.logger import logger
+
+    logger.addFilter(lambda _: not _is_ours.get())
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Have the library log nothing of what is done for this server: its lines quote addresses."""
+    _silence()
+    token = _is_ours.set(True)
+    try:
+        yield
+    finally:
+        _is_ours.reset(token)
 
 
 class Line:
@@ -211,5 +235,8 @@ def _notified(line: Line, channel: Channel, address: str, letter: Letter) -> boo
     body, written_in = letter.chat_text, "text"
     if channel.kind.is_markdown:
         body, written_in = body.replace(letter.link, f"[{letter.link}]({letter.link})"), "markdown"
-    with _over(line, plugin):
-        return bool(plugin.notify(body=body, title=letter.chat_subject, body_format=written_in))
+    try:
+        with _over(line, plugin), _quietly():
+            return bool(plugin.notify(body=body, title=letter.chat_subject, body_format=written_in))
+    except Exception as error:
+        raise NotSent(f"the library that sends it failed ({type(error).__name__})") from error

@@ -65,7 +65,7 @@ from interlock.workflow.run.state import (
     load_parts,
     result_in,
 )
-from interlock.workflow.run.untold import Milestone, MilestoneEvent, RunError, Untold
+from interlock.workflow.run.untold import Asked, Milestone, MilestoneEvent, RunError, Untold
 from interlock.workflow.run.walk import Advance, Work, ends_run
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_NAME
@@ -81,6 +81,7 @@ __all__ = [
     "Activity",
     "Advance",
     "AgentTurn",
+    "Asked",
     "Decided",
     "Draft",
     "EarlierRun",

@@ -97,13 +97,6 @@ async def test_many_who_forget_messages_at_once_forget_each_once(store: Store, c
     assert sum(await asyncio.gather(*(store.forget_messages(7) for _ in range(8)))) == 20
 
 
-async def test_one_call_leaves_messages_for_several_topics(store: Store) -> None:
-    await store.leave_messages(("pause", "notice"), "run", ["r2", "r1"])
-    await store.leave_messages((), "run", ["r3"])
-    for topic in ("pause", "notice"):
-        assert list(await store.take_messages(topic, 1000, hold_ms=100)) == [("run", "r1"), ("run", "r2")]
-
-
 async def test_what_is_put_off_waits_as_long_as_it_is_old_within_bounds_until_patience_is_over(
     store: Store, clock: Clock
 ) -> None:

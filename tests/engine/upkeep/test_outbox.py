@@ -26,6 +26,7 @@ from interlock.engine.upkeep.outbox import OnPause
 from interlock.log.sql import SqlLog
 from interlock.settings import Settings
 from interlock.store.port import StoreUnavailable
+from interlock.store.sql import SqlStore
 from interlock.workflow.run.state import RunState
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 from interlock_protocol.requirements import EchoedRequirement
@@ -166,6 +167,27 @@ async def test_pause_that_was_not_told_is_told_by_the_next_server(
         await eventually(lambda: told.steps == ["left", "right"])
 
 
+async def test_pause_whose_settlement_was_cut_off_is_told_by_the_next_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never, cut = asyncio.Event(), asyncio.Event()
+
+    async def hangs(*_: object) -> int:
+        cut.set()
+        await never.wait()
+        return 0
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SqlStore, "settle", hangs)
+        async with server(tmp_path, Told()) as engine:
+            run_id = (await engine.start(ADA, StartWorkflow(workflow_id="two"))).run_id
+            await paused(engine, run_id, 2)
+            await cut.wait()
+    told = Told()
+    async with server(tmp_path, told):
+        await eventually(lambda: told.steps == ["left", "right"])
+
+
 async def test_what_was_decided_meanwhile_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "HOLD_MS", 0)
     never = asyncio.Event()
@@ -192,7 +214,7 @@ async def test_who_tells_is_agreed_on_by_the_clock_of_the_store(storage: Storage
         raise StoreUnavailable
 
     telling = outbox.PauseRelay(storage.store, clock, [outbox.Hook(Told())], away, "")
-    await telling.add("run-1", ["first"])
+    await storage.store.leave_messages(outbox.PAUSE, "run-1", ["first"])
     task = asyncio.create_task(telling.run(3600))
     await asked.wait()
     await end([task])

@@ -22,7 +22,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Protocol
 
 import structlog
 
@@ -72,24 +71,18 @@ MAX_UNTOLD = MAX_TOLD
 _JITTER = random.SystemRandom()  # its own state: a workflow may have seeded `random`
 
 
-class Outbox(Protocol):
-    """Records pauses that the application is to be notified of."""
-
-    async def add(self, run_id: str, requirement_ids: Sequence[str]) -> None:
-        """Record these requirements, before they are in the log."""
-
-    def logged(self) -> None:
-        """Note that the recorded requirements are now in the log."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports that the engine uses."""
+    """The ports that the engine uses.
+
+    Attributes:
+        topics: of the messages that are left in the outbox for each requirement.
+    """
 
     log: Log
     store: Store
     clock: Clock
-    outbox: Outbox | None = None
+    topics: Sequence[str] = ()
     counters: Counters = field(default_factory=Counters)
     traces: Traces = field(default_factory=Traces)
     vault: Vault | None = None
@@ -101,7 +94,7 @@ class Ports:
     settler: Settler = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "settler", Settler(self.store, self.clock, self.lifetimes))
+        object.__setattr__(self, "settler", Settler(self.store, self.clock, self.lifetimes, self.topics))
 
 
 class Driver:
@@ -128,11 +121,8 @@ class Driver:
         self._settler = ports.settler
         self.sessions = Sessions(ports.store, state)
         self._on_pause = on_pause
-        self._outbox = ports.outbox
         self._traces = ports.traces
-        self._announced: set[str] = set()
         self._noted = frozenset(state.requirements)
-        self._untold = False
         self._fault: Exception | None = None
         self._awake = asyncio.Event()
         self._counters = ports.counters
@@ -224,7 +214,6 @@ class Driver:
             look = await self._advance()
             self._awake.clear()
             self._is_ending = False
-            await self._announce()
             self._give_up_work(look)
             if self._is_stuck(look):
                 if await self._pause():
@@ -271,36 +260,11 @@ class Driver:
     async def _write(self) -> None:
         """Append everything that was emitted, in one batch: what begins next together with what led to it."""
         await self.writer.flush()
-        self._told_of_pauses()
         self._note_pending()
         await self._tell()
         if self.writer.is_behind:
             await self.writer.catch_up()
             self._awake.set()
-
-    async def _announce(self) -> None:
-        """Have the application notified of pauses, which are recorded before they are in the log."""
-        if self._outbox is None or self.state.requirements.keys() <= self._announced:
-            return
-        of_people = {id_ for id_, each in self.state.requirements.items() if each.asks_people}
-        new = sorted(of_people - self._announced)
-        while new and not await self._is_noted(self._outbox, new):  # noqa: ASYNC110 - nothing tells when it is back
-            await asyncio.sleep(AWAY_SECONDS)  # running work goes on meanwhile
-        self._announced.update(self.state.requirements)
-        self._untold = True
-
-    async def _is_noted(self, outbox: Outbox, requirement_ids: Sequence[str]) -> bool:
-        try:
-            await outbox.add(self.state.run_id, requirement_ids)
-        except StoreUnavailable:
-            return False
-        return True
-
-    def _told_of_pauses(self) -> None:
-        """Report that the announced pauses are in the log."""
-        if self._outbox is not None and self._untold:
-            self._outbox.logged()
-        self._untold = False
 
     async def _drain(self) -> None:
         """Let running steps end, begin no others, and hand the run over."""
@@ -371,7 +335,6 @@ class Driver:
         if not await self.writer.flush_and_pause(self.program.paused(self.state)):
             return False
         self._paused_at = self.state.next_index
-        self._told_of_pauses()
         return await self._let_go()
 
     async def _let_go(self, *, wake_at: int | None = None) -> bool:

@@ -14,6 +14,7 @@ from interlock.store.ports.webhooks import FoundMilestone
 from interlock.workflow.program import (
     FOR_GOOD,
     REDUCER_VERSION,
+    Asked,
     Decided,
     Lifetimes,
     Milestone,
@@ -120,6 +121,7 @@ def settlement_of(
     state: RunState,
     now: int,
     untold: Sequence[Untold] = (),
+    topics: Sequence[str] = (),
     *,
     with_snapshot: bool,
     wake_at: int | None = None,
@@ -131,6 +133,7 @@ def settlement_of(
     Args:
         now: the time by the store's clock, in milliseconds since 1970.
         untold: what of the state is told with it.
+        topics: of the messages that are left for what is asked.
         wake_at: the time that a sleeping run waits for.
         lifetimes: after what time without a change it is to be looked at.
         logged: the index after the last event that is in the log, if not all that the state has is.
@@ -155,6 +158,7 @@ def settlement_of(
         next_timer=min((due for due in dues if due is not None), default=None),
         errors=tuple(_found(each) for each in untold if isinstance(each, RunError)),
         milestones=tuple(_milestone(state, each) for each in untold if isinstance(each, Milestone)),
+        messages=tuple((topic, each.requirement_id) for each in untold if isinstance(each, Asked) for topic in topics),
     )
 
 

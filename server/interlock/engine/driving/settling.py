@@ -1,8 +1,8 @@
 """Settlements: how runs stand is written to the store, and with it others are told what is untold of them.
 
 Laws:
-- An error is told always, a milestone if somebody in its run's account listens. What nobody listens to is forgotten
-  unsaid: nothing is encoded, and no statement is made for it.
+- An error is told always, a milestone if somebody in its run's account listens, what is asked if this server tells
+  people. What nobody listens to is forgotten unsaid: nothing is encoded, and no statement is made for it.
 - Who listens is asked of the store for all accounts at once, and known for `LISTENING_SECONDS`: whoever is told that
   the account listens waits for so long before.
 - A settlement tells at most `MAX_TOLD`: what is more goes before it, in settlements without a snapshot. So the one that
@@ -23,7 +23,7 @@ from interlock.engine.clock import Clock
 from interlock.engine.driving.rows import settlement_of
 from interlock.store.ports.runs import Runs
 from interlock.store.ports.webhooks import LISTENING_SECONDS, Webhooks
-from interlock.workflow.program import FOR_GOOD, Lifetimes, Milestone, RunState, Untold
+from interlock.workflow.program import FOR_GOOD, Asked, Lifetimes, Milestone, RunState, Untold
 
 MAX_TOLD: Final = 1000
 """How many errors and milestones one settlement has."""
@@ -38,6 +38,10 @@ class Settler:
 
     Attributes:
         on_deliveries: called after a settlement that wrote deliveries.
+        on_messages: called after one that left messages.
+
+    Args:
+        topics: of the messages that are left in the outbox for each requirement.
     """
 
     def __init__(
@@ -45,17 +49,20 @@ class Settler:
         store: Known,
         clock: Clock,
         lifetimes: Lifetimes = FOR_GOOD,
+        topics: Sequence[str] = (),
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._clock = clock
         self._lifetimes = lifetimes
+        self._topics = topics
         self._monotonic = monotonic
         self._listening: frozenset[str] = frozenset()
         self._known_until = 0.0
         self._asking = asyncio.Lock()
         self.on_deliveries: Callable[[], None] = _nobody
+        self.on_messages: Callable[[], None] = _nobody
 
     async def settle(self, state: RunState, *, with_snapshot: bool, wake_at: int | None = None, **changes: Any) -> bool:
         """Write how a run stands, all of which is in its log; return True if that was with a snapshot.
@@ -84,11 +91,13 @@ class Settler:
         await self._write(state, untold[:MAX_TOLD], {}, with_snapshot=False, logged=logged)
 
     async def forget_unheard(self, state: RunState) -> None:
-        """Forget a run's milestones if nobody in its account listens.
+        """Forget a run's milestones if nobody in its account listens, and what it asks if nobody is told.
 
         Raises:
             StoreUnavailable: that isn't known now.
         """
+        if not self._topics:
+            state.untold[:] = [each for each in state.untold if not isinstance(each, Asked)]
         if not any(isinstance(each, Milestone) for each in state.untold):
             return
         async with self._asking:
@@ -106,14 +115,18 @@ class Settler:
     async def _write(
         self, state: RunState, untold: Sequence[Untold], changes: Mapping[str, Any], **standing: Any
     ) -> bool:
-        settlement = settlement_of(state, self._clock.now_ms(), untold, lifetimes=self._lifetimes, **standing)
+        settlement = settlement_of(
+            state, self._clock.now_ms(), untold, self._topics, lifetimes=self._lifetimes, **standing
+        )
         deliveries = await self._store.settle(replace(settlement, **changes) if changes else settlement)
         told = set(map(id, untold))
         state.untold[:] = [each for each in state.untold if id(each) not in told]
         if deliveries:
             self.on_deliveries()
+        if settlement.messages:
+            self.on_messages()
         return settlement.snapshot is not None
 
 
 def _nobody() -> None:
-    """Nobody waits for deliveries here."""
+    """Nobody waits for these here."""

@@ -1,10 +1,10 @@
 """Who is told of pauses: the application's `on_pause` hook, notifiers, and whoever else listens.
 
 Laws:
-- A pause goes into the outbox before it goes into the log, once for each listener, and is delivered when the listener
-  has returned. So a listener is told of each pause: once if nothing fails, at least once in any case. (If the pause
-  went in with the run's row, it would be told later, and not at all if it was decided before the row is written.)
-- Nobody is told of a pause that never reached the log, or that was decided meanwhile.
+- A pause goes into the outbox with the run's settlement, once for each listener, and is delivered when the listener has
+  returned. So a listener is told of each pause: once if nothing fails, at least once in any case.
+- Nobody is told of a pause that was decided meanwhile. One that isn't in the log yet, as servers of an earlier version
+  leave it, is told of when it is.
 - Nodes agree by the store's clock which of them tells: one node takes the message, and if it doesn't deliver it in
   time, another node does.
 - A listener delays no run, and no other listener. If it raises, the error is logged, and it is told again later: for
@@ -124,7 +124,10 @@ class Hook:
 
 
 class PauseRelay:
-    """Puts pauses into the outbox, and tells the listeners of them.
+    """Tells the listeners of the pauses that settlements leave in the outbox.
+
+    Attributes:
+        topics: the topics of those who are told of every pause.
 
     Args:
         state: loads the state of a run from its log.
@@ -139,21 +142,16 @@ class PauseRelay:
         state: Callable[[str], Awaitable[RunState]],
         base_url: str,
     ) -> None:
-        self._outbox = outbox
-        self._topics = tuple(each.topic for each in listeners if each.hears_all)
-        self._deliveries = [_Delivery(outbox, clock, each, state, base_url, self.logged) for each in listeners]
+        self.topics = tuple(each.topic for each in listeners if each.hears_all)
+        self._deliveries = [_Delivery(outbox, clock, each, state, base_url, self.wake) for each in listeners]
 
-    async def add(self, run_id: str, requirement_ids: Sequence[str]) -> None:
-        """Put these pauses into the outbox; they are delivered once they are in the log."""
-        await self._outbox.leave_messages(self._topics, run_id, requirement_ids)
-
-    def logged(self) -> None:
-        """Note that messages from the outbox may be ready now."""
+    def wake(self) -> None:
+        """Look for messages now."""
         for each in self._deliveries:
             each.news.set()
 
     async def run(self, every: float) -> None:
-        """Deliver what is in the outbox, forever; check for more every `every` seconds, and after `logged`."""
+        """Deliver what is in the outbox, forever; check for more every `every` seconds, and after `wake`."""
         async with asyncio.TaskGroup() as tasks:
             for each in self._deliveries:
                 tasks.create_task(each.run(every))
@@ -177,7 +175,6 @@ class _Delivery:
         self._state = state
         self._base_url = base_url.rstrip("/")
         self._on_told = on_told
-        self._later: set[tuple[str, str]] = set()
         self.news = asyncio.Event()
 
     async def run(self, every: float) -> None:
@@ -193,14 +190,12 @@ class _Delivery:
     async def _deliver(self) -> None:
         at_once = self._listener.at_once
         limit = BATCH if at_once == 1 else at_once
-        later, self._later = self._later, set()
-        taken, is_all = [*later], False
+        is_all = False
         while not is_all:
-            found = await self._outbox.take_messages(self._listener.topic, self._clock.now_ms(), HOLD_MS, limit)
-            taken, is_all = [*taken, *found], len(found) < limit
+            taken = await self._outbox.take_messages(self._listener.topic, self._clock.now_ms(), HOLD_MS, limit)
+            is_all = len(taken) < limit
             for first in range(0, len(taken), at_once):
                 await asyncio.gather(*(self._deliver_one(*each) for each in taken[first : first + at_once]))
-            taken = []
 
     async def _deliver_one(self, run_id: str, subject: str) -> None:
         requirement_id, _, detail = subject.partition(" ")
@@ -208,9 +203,8 @@ class _Delivery:
             state = await self._state(run_id)
             notice = self._notice(state, requirement_id)
             if notice is None and requirement_id not in _decided(state) and not state.status.is_final:
-                # Not in the log yet. If the owner died before the append, the next owner asks again.
-                self._later.add((run_id, subject))
-            elif notice is None or await self._tell(notice, detail, subject):
+                return  # not in the log yet, or lost with its end: it is looked at again after `HOLD_MS`
+            if notice is None or await self._tell(notice, detail, subject):
                 await self._outbox.message_delivered(self._listener.topic, run_id, subject)
 
     async def _tell(self, notice: PauseNotice, detail: str, subject: str) -> bool:

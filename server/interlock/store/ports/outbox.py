@@ -31,11 +31,11 @@ class Patience:
 class Outbox(Protocol):
     """The messages of every topic."""
 
-    async def leave_messages(self, topic: str | Sequence[str], run_id: str, subjects: Sequence[str]) -> None:
+    async def leave_messages(self, topic: str, run_id: str, subjects: Sequence[str]) -> None:
         """Add a message about each of these; existing messages stay unchanged.
 
         Args:
-            topic: the kind of messages, which determines who takes them; of several, each gets all.
+            topic: the kind of messages, which determines who takes them.
             subjects: the subjects in the run, such as a requirement's id.
         """
 

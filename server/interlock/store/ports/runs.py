@@ -125,7 +125,8 @@ class Settlement:
 
     `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none, or no longer). `errors`
     and `milestones` are those before `next_index`, all since the latest snapshot or more: what is known of them is
-    written once. Milestones may be left out if nobody in the account listens.
+    written once. Milestones may be left out if nobody in the account listens. `messages` are for the outbox, each a
+    topic and a subject.
     """
 
     run_id: str
@@ -139,6 +140,7 @@ class Settlement:
     next_timer: int | None = None
     errors: tuple[FoundError, ...] = ()
     milestones: tuple[FoundMilestone, ...] = ()
+    messages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from interlock.store.ports.outbox import DELIVERED_KEPT_SECONDS, Patience
 from interlock.store.statements import outbox as sql
+from interlock.store.writes import Writes
 
 from .transactions import SqlTransactions
 
@@ -16,10 +17,13 @@ from .transactions import SqlTransactions
 class SqlOutbox(SqlTransactions):
     """`Outbox`."""
 
-    async def leave_messages(self, topic: str | Sequence[str], run_id: str, subjects: Sequence[str]) -> None:
-        topics = [topic] if isinstance(topic, str) else topic
-        if topics and subjects:
-            await self._write(partial(self._leave, topics, run_id, subjects), one_statement=True)
+    async def leave_messages(self, topic: str, run_id: str, subjects: Sequence[str]) -> None:
+        if subjects:
+            messages = [(topic, subject) for subject in subjects]
+            await self._write(
+                lambda connection: leave_messages(self._writes, connection, run_id, messages, self._clock()),
+                one_statement=True,
+            )
 
     async def take_messages(self, topic: str, now: int, hold_ms: int, limit: int = 100) -> Sequence[tuple[str, str]]:
         return await self._write(partial(_take, topic, now, hold_ms, limit), one_statement=True)
@@ -34,15 +38,15 @@ class SqlOutbox(SqlTransactions):
         cutoff = self._clock() - DELIVERED_KEPT_SECONDS * 1000
         return await self._write(partial(_forget_messages, cutoff, limit), one_statement=True)
 
-    def _leave(self, topics: Sequence[str], run_id: str, subjects: Sequence[str], connection: Connection) -> None:
-        # Sorted: transactions that insert the same rows wait for each other, and with one order they can't deadlock.
-        each = {"run_id": run_id, "created_at": self._clock(), "taken_until": 0, "done": 0}
-        rows = [
-            {"topic": topic, "subject": subject, **each}
-            for topic in sorted(set(topics))
-            for subject in sorted(set(subjects))
-        ]
-        self._writes.leave_messages(connection, rows)
+
+def leave_messages(
+    writes: Writes, connection: Connection, run_id: str, messages: Sequence[tuple[str, str]], now: int
+) -> None:
+    """Add messages about a run, each a topic and a subject; those that exist stay unchanged."""
+    # Sorted: transactions that insert the same rows wait for each other, and with one order they can't deadlock.
+    each = {"run_id": run_id, "created_at": now, "taken_until": 0, "done": 0}
+    rows = [{**each, "topic": topic, "subject": subject} for topic, subject in sorted(set(messages))]
+    writes.leave_messages(connection, rows)
 
 
 def _take(topic: str, now: int, hold_ms: int, limit: int, connection: Connection) -> Sequence[tuple[str, str]]:

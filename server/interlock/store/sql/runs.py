@@ -34,6 +34,7 @@ from .definitions import is_there
 from .errors import keep_errors
 from .keys import key_row, outcome
 from .older import SqlOlderRows
+from .outbox import leave_messages
 from .pages import page_of, place_of
 from .rows import listed_values, rows_of, text_of
 from .webhooks import tell_milestones
@@ -89,7 +90,7 @@ class SqlRuns(SqlOlderRows):
         return await self._read(_unfinished, one_statement=True)
 
     async def settle(self, settlement: Settlement) -> int:
-        is_one = not (settlement.errors or settlement.milestones)
+        is_one = not (settlement.errors or settlement.milestones or settlement.messages)
         deliveries = await self._write(partial(self._settle, settlement), one_statement=is_one)
         self._tell()
         return deliveries
@@ -125,6 +126,8 @@ class SqlRuns(SqlOlderRows):
         )
         if is_moved_on and settlement.errors:
             keep_errors(self._writes, connection, settlement.run_id, settlement.errors)
+        if is_moved_on and settlement.messages:
+            leave_messages(self._writes, connection, settlement.run_id, settlement.messages, self._clock())
         if is_moved_on and settlement.milestones:
             now = settlement.updated_at
             return tell_milestones(self._writes, connection, settlement.run_id, settlement.milestones, now)

@@ -41,6 +41,7 @@ from interlock.workflow.run.state import (
     resolution_key,
     walk,
 )
+from interlock.workflow.run.untold import Asked
 from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
@@ -257,6 +258,8 @@ def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str,
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
     state.requirements[requirement.id] = requirement
+    if requirement.asks_people:
+        state.note(Asked(state.next_index, state.epoch, requirement.id))
     note_halted(state, event, facts)
     if private.get("apart"):
         return  # it is about the run, and touches no node

@@ -1,4 +1,5 @@
-"""What others are told of a run: its errors, for the list of all errors, and its milestones, for webhooks.
+"""What others are told of a run: its errors, for the list of all errors, its milestones, for webhooks, and what it
+asks, for those who tell people.
 
 Laws:
 - It is noted while events are folded, and depends only on them: a fold that begins with a snapshot notes what the whole
@@ -71,4 +72,13 @@ class Milestone:
     facts: JsonObject = field(default_factory=dict)
 
 
-Untold: TypeAlias = RunError | Milestone
+@dataclass(slots=True)
+class Asked:
+    """A requirement that people are to be told of, and the index of the event that opened it."""
+
+    index: int
+    epoch: int
+    requirement_id: str
+
+
+Untold: TypeAlias = RunError | Milestone | Asked
