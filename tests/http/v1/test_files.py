@@ -111,6 +111,24 @@ async def test_file_comes_back_as_it_was_sent_and_tells_what_it_is_by_its_conten
         assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(content)))
 
 
+async def test_upload_that_is_sent_again_with_its_key_is_the_same_file(desk: Live) -> None:
+    async with api(desk) as alice, api(desk, DORA) as dora:
+        before = kept(desk)
+        headers = {"Idempotency-Key": "one upload"}
+
+        async def again(client: Api, content: bytes = PNG, name: str = "a.png") -> httpx.Response:
+            return await client.client.post("/files", files={"file": (name, content)}, headers=headers)
+
+        first = data_of(await again(alice), 201)
+        assert data_of(await again(alice), 201) == first  # the boundary between the parts is another one
+        assert error_of(await again(alice, PDF))["code"] == "idempotency_key_reused"
+        assert error_of(await again(alice, name="b.png"))["code"] == "idempotency_key_reused"
+        assert data_of(await again(dora), 201)["id"] != first["id"]
+        assert len(kept(desk) - before) == 2
+        await alice.ask("DELETE", f"/files/{first['id']}")
+        assert error_of(await again(alice))["code"] == "file_not_found"
+
+
 async def test_html_with_a_script_is_sent_as_text_that_is_saved_and_runs_nowhere(desk: Live) -> None:
     async with api(desk) as alice:
         page = b"<!doctype html><script>alert(1)</script>"

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.routing import Mount
 
 from interlock.http.sse import Streams
+from interlock.http.v1.callers import counted
 from interlock.http.v1.definitions import make_definitions_router
 from interlock.http.v1.error_list import make_error_list_router
 from interlock.http.v1.files import make_files_router
@@ -41,7 +42,7 @@ def v1_app(
     services: Callable[[], Services], streams: Streams, counters: Counters, public_url: str | None = None
 ) -> FastAPI:
     """Make the application itself."""
-    app = make_frame(counters)
+    app = make_frame(counters, services)
     instances = Instances(services, streams)
     add_routers(
         app,
@@ -56,7 +57,8 @@ def v1_app(
         make_files_router(services),
     )
 
-    async def document(_: Request) -> Response:
+    async def document(request: Request) -> Response:
+        await counted(request, services())
         if app.openapi_schema is None:
             app.openapi_schema = described(app, public_url or "")
         return JSONResponse(app.openapi_schema)

@@ -15,10 +15,12 @@ import contextlib
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Final
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
+from pydantic_core import from_json
 
 from interlock.auth import Principal
 from interlock.engine.commands.files import is_own
@@ -27,6 +29,7 @@ from interlock.files.kinds import HEAD_BYTES, TEXT, type_of
 from interlock.files.names import attachment, safe_name
 from interlock.files.port import ObjectsUnavailable
 from interlock.http.v1.errors import ApiError, Code, not_there
+from interlock.http.v1.idempotency import HEADER, Keeping, Replayed, checked, claim, named_key, replay
 from interlock.http.v1.multipart import uploaded
 from interlock.services import Services
 from interlock.store.port import StoredFile, StoreUnavailable
@@ -55,16 +58,35 @@ class FileWork:
         self._services = services
 
     async def upload(self, request: Request, principal: Principal) -> StoredFile:
-        """Take in the file of a request.
+        """Take in the file of a request; one that was sent before with its idempotency key is only compared.
 
         Raises:
-            ApiError: `invalid_request`, `payload_too_large` or `unavailable`.
+            ApiError: `invalid_request`, `payload_too_large`, `unavailable`, or as `idempotency.begin`; Replayed: it was
+                taken in before.
         """
-        services = self._services()
+        services, said = self._services(), request.headers.get(HEADER)
+        if said is None:
+            name, content = await uploaded(request, MAX_FILE_BYTES)
+            return await self._taken_in(principal, name, _Read(content))
+        key = partial(named_key, request, principal, checked(said))
+        outcome = await claim(request, services, key(b""))
         name, content = await uploaded(request, MAX_FILE_BYTES)
+        read = _Read(content)
+        if outcome is None:
+            file = await self._taken_in(principal, name, read)
+            request.state.keeping = Keeping(services, key(read.fingerprint(name)))
+            return file
+        async for _ in read:
+            continue
+        again = replay(outcome, key(read.fingerprint(name)))
+        if isinstance(again, Replayed):
+            await self.seen(principal, str(from_json(bytes(again.answer.body))["data"]["id"]))
+        raise again
+
+    async def _taken_in(self, principal: Principal, name: str, read: _Read) -> StoredFile:
+        services = self._services()
         file_id = f"{_PREFIX}{secrets.token_urlsafe(18)}"
         await services.store.begin_file(file_id, principal.user_id, safe_name(name), account=principal.account)
-        read = _Read(content)
         try:
             with _unavailable():
                 await services.objects.put(file_id, read)
@@ -171,6 +193,10 @@ class _Read:
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
+
+    def fingerprint(self, name: str) -> bytes:
+        """What an upload under this name is known again by."""
+        return f"{self.sha256}\0{name}".encode("utf-8", "replace")
 
 
 @contextlib.contextmanager

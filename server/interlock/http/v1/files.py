@@ -42,6 +42,7 @@ def make_files_router(services: Callable[[], Services]) -> APIRouter:
     work = FileWork(services)
     reader = Annotated[Principal, Depends(caller(services, Verb.READ_FILES, Budget.READS))]
     writer = Annotated[Principal, Depends(caller(services, Verb.WRITE_FILES, Budget.WRITES))]
+    uploader = Annotated[Principal, Depends(caller(services, Verb.WRITE_FILES, Budget.WRITES, keeps=False))]
 
     @router.post(
         "/files",
@@ -50,7 +51,7 @@ def make_files_router(services: Callable[[], Services]) -> APIRouter:
         responses=answers(FileShape, *BODY, status=201),
         openapi_extra=UPLOAD,
     )
-    async def upload(request: Request, principal: writer) -> Response:
+    async def upload(request: Request, principal: uploader) -> Response:
         """Upload a file of at most 10 MB, as the one part `file`. Unused, it goes after a day."""
         return answer(file_of(await work.upload(request, principal)), 201)
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, KeptAnswer, Outcome
+from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, UNFINISHED_SECONDS, IdempotencyKey, KeptAnswer, Outcome
 from interlock.store.statements import keys as sql
 from interlock.store.writes import Parameters
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
@@ -22,6 +22,15 @@ class SqlKeys(SqlTransactions):
 
     async def keep_answer(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
         await self._write(partial(_keep_answer, key, answer), one_statement=True)
+
+    async def claim_key(self, key: IdempotencyKey) -> Outcome | None:
+        return await self._write(partial(_claim_key, key, self._clock()))
+
+    async def finish_key(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
+        await self._write(partial(_finish_key, key, answer), one_statement=True)
+
+    async def release_key(self, key: IdempotencyKey) -> None:
+        await self._write(partial(_release_key, key), one_statement=True)
 
     async def forget_keys(self, limit: int = 1000) -> int:
         return await self._write(partial(_forget_keys, self._clock(), limit), one_statement=True)
@@ -66,6 +75,31 @@ def _keep_answer(key: IdempotencyKey, answer: KeptAnswer, connection: Connection
         "kept_body": answer.body,
     }
     connection.execute(sql.KEEP_ANSWER, parameters)
+
+
+def _claim_key(key: IdempotencyKey, now: int, connection: Connection) -> Outcome | None:
+    parameters = _named(key) | {
+        "of_fingerprint": key.fingerprint,
+        "now": now,
+        "cutoff": _cutoff(now),
+        "unfinished": now - UNFINISHED_SECONDS * 1000,
+    }
+    if connection.execute(sql.CLAIM_KEY, parameters).first() is not None:
+        return None
+    return outcome(key.account, key.user_id, key.key, now, connection)
+
+
+def _finish_key(key: IdempotencyKey, answer: KeptAnswer, connection: Connection) -> None:
+    kept = {"of_fingerprint": key.fingerprint, "kept_status": answer.status, "kept_body": answer.body}
+    connection.execute(sql.FINISH_KEY, _named(key) | kept)
+
+
+def _release_key(key: IdempotencyKey, connection: Connection) -> None:
+    connection.execute(sql.RELEASE_KEY, _named(key))
+
+
+def _named(key: IdempotencyKey) -> Parameters:
+    return {"of_user": holder(key.account, key.user_id), "of_key": key.key}
 
 
 def _forget_keys(now: int, limit: int, connection: Connection) -> int:
