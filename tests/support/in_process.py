@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message
 
-PATIENCE = 45.0
+PATIENCE = 20.0
 
 
 @dataclass

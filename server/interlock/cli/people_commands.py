@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.target import DEFAULT_URL, Target, TokenOption, UrlOption
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue
 
 Who = Annotated[str, typer.Argument(metavar="USER", help="Their user name, or their id.")]
@@ -56,16 +58,34 @@ def add_user(
     subject: Annotated[
         str | None, typer.Option("--subject", help="What the identity provider calls them.", metavar="SUB")
     ] = None,
+    is_admin: Annotated[
+        bool, typer.Option("--admin", help="Write an admin into the server's own database, without a token.")
+    ] = False,
+    account: Annotated[
+        str | None, typer.Option("--account", help="The admin's account; by default `default`.", metavar="NAME")
+    ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option("--database-url", help="The database of `--admin`. [env: INTERLOCK_DATABASE_URL]", metavar="URL"),
+    ] = None,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> None:
     """Add a person, and print their id. Asks for a password, or reads it from the input."""
     from interlock.cli.people import add_user as add
 
+    if is_admin:
+        from interlock.cli.first_admin import add_admin
+
+        if scope or group or namespace or issuer or subject:
+            raise Failure("An admin has everything: give no scopes, groups, namespaces and issuer.", ExitCode.USAGE)
+        return add_admin(name, account or DEFAULT_ACCOUNT, user_id, database_url, out=sys.stdout)
+    if account is not None or database_url is not None:
+        raise Failure("Give --account and --database-url with --admin; else the token says it.", ExitCode.USAGE)
     fields = {"username": name, **_powers(scope, group, namespace)}
     chosen: JsonObject = {"id": user_id, "issuer": issuer, "subject": subject}
     fields.update({field: value for field, value in chosen.items() if value is not None})
-    add(Target.find(url, token), fields, signs_in=issuer is None, out=sys.stdout)
+    return add(Target.find(url, token), fields, signs_in=issuer is None, out=sys.stdout)
 
 
 @users.command(name="list")

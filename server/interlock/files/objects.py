@@ -54,7 +54,7 @@ class NoObjects:
     async def put(self, key: str, content: AsyncIterator[bytes]) -> None:
         raise _not_set_up()
 
-    async def get(self, key: str) -> AsyncIterator[bytes] | None:
+    async def get(self, key: str, span: tuple[int, int] | None = None) -> AsyncIterator[bytes] | None:
         raise _not_set_up()
 
     async def delete(self, key: str) -> None:
@@ -89,9 +89,9 @@ class StoredObjects:
                 raise source.failed from None
             raise _unavailable("put", error) from error
 
-    async def get(self, key: str) -> AsyncIterator[bytes] | None:
+    async def get(self, key: str, span: tuple[int, int] | None = None) -> AsyncIterator[bytes] | None:
         try:
-            found = await obstore.get_async(self._store, key)
+            found = await obstore.get_async(self._store, key, options=None if span is None else {"range": span})
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:

@@ -21,8 +21,11 @@ class Objects(Protocol):
             ObjectsUnavailable: the storage can't be reached, or refuses.
         """
 
-    async def get(self, key: str) -> AsyncIterator[bytes] | None:
+    async def get(self, key: str, span: tuple[int, int] | None = None) -> AsyncIterator[bytes] | None:
         """The content of an object, in pieces; None if there is none.
+
+        Args:
+            span: the part of it that is wanted, from a byte on to before another.
 
         Raises:
             ObjectsUnavailable: the storage can't be reached, or refuses; also while the content is read.

@@ -3,9 +3,9 @@
 Laws:
 - Incoming data is processed in slices. If the protocol above pauses reading, or has used the event loop for
   `TURN_SECONDS`, the rest waits, and nothing more is read meanwhile.
-- A peer has a limited time to send a request, and a new socket has one to authenticate. If all places are taken, the
-  connection that has been waited for longest loses its place. A connection whose request is being answered, or whose
-  socket is authenticated, keeps it.
+- A peer has a limited time to send the head of a request, and as long again for each `PROGRESS_BYTES` of its body. A
+  new socket has one to authenticate. If all places are taken, the connection that has been waited for longest loses its
+  place. A connection whose request is being answered, or whose socket is authenticated, keeps it.
 - A peer that doesn't read what is sent to it is disconnected after a timeout, which is shorter once the connection is
   closing.
 - The head of a request is bounded in bytes, in number of lines and per line. Beyond a bound the peer gets an error, and
@@ -46,6 +46,9 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_LINE_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 128
 """The bounds of a request's head; for a WebSocket's handshake, the library's own bounds are no larger."""
+
+PROGRESS_BYTES: Final = 64 * 1024
+"""How much of a body has to arrive within the time for a request, for the rest to have as long again."""
 
 SPARE_PLACES: Final = 256
 """Connections in addition to those of sockets and streams: for requests, and for refusals of sockets over the limit."""
@@ -337,6 +340,7 @@ class HttpConnection(HttpToolsProtocol):
         self._head_bytes: int | None = None
         self._beside_bytes: int | None = None
         self._body_bytes = 0
+        self._arrived = 0
         self._answered: RequestResponseCycle | None = None
         self._unfit: tuple[HTTPStatus, str] | None = None
 
@@ -397,7 +401,7 @@ class HttpConnection(HttpToolsProtocol):
         raise _Unfit
 
     def on_headers_complete(self) -> None:
-        self._head_bytes, self._beside_bytes = None, 0
+        self._head_bytes, self._beside_bytes, self._arrived = None, 0, 0
         self.transport.expect(self._late)
         super().on_headers_complete()
 
@@ -406,6 +410,10 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        self._arrived += len(body)
+        if self._arrived >= PROGRESS_BYTES:
+            self._arrived = 0
+            self.transport.expect(self._late)  # it makes progress
         super().on_body(body)
 
     def on_message_complete(self) -> None:

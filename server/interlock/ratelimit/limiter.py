@@ -44,12 +44,14 @@ class Spent:
         limit: how many requests it is for.
         remaining: how many it still is for.
         reset_at: when there will be more room, in seconds since 1970.
+        window: for how many seconds the budget is.
         refusal: `rate_limited`, if there was no room; then nothing was counted.
     """
 
     limit: int
     remaining: int
     reset_at: int
+    window: int = 60
     refusal: Refusal | None = None
 
 
@@ -112,16 +114,21 @@ class RateLimits:
         return None if self._webhooks is None else await self._counter.hit(self._webhooks, "webhook", subscription_id)
 
     async def spend(self, budget: Budget, person: Person) -> Spent | None:
-        """Count a request of a user on one of their budgets; return what is left of it, None if it has no limit."""
+        """Count a request of a user on one of their budgets; return what is left of it, None if it has no limit.
+
+        Args:
+            person: a user of an account, or of no account ("") an address, for whoever isn't known.
+        """
         limit = self._budgets.get(budget)
         if limit is None:
             return None
         key = (budget.value, _short(person))
         wait = await self._counter.hit(limit, *key)
         if wait is not None:
-            return Spent(limit.amount, 0, math.ceil(time.time() + wait), refusal(limit, "user", wait))
+            refused = refusal(limit, "user" if person[0] else "address", wait)
+            return Spent(limit.amount, 0, math.ceil(time.time() + wait), limit.get_expiry(), refused)
         remaining, reset_at = await self._counter.left_after(limit, *key)
-        return Spent(limit.amount, remaining, math.ceil(reset_at))
+        return Spent(limit.amount, remaining, math.ceil(reset_at), limit.get_expiry())
 
     def pace(self, connection_id: str) -> Pace:
         """Return the limiter of one connection; close it with the connection."""

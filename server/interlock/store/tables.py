@@ -522,6 +522,13 @@ files = Table(
     PrimaryKeyConstraint("file_id", name="pk_files"),
 )
 Index("ix_files_due", files.c.due_at)
+Index(
+    "ix_files_unused",
+    files.c.account,
+    files.c.user_id,
+    sqlite_where=text("uses = 0"),
+    postgresql_where=text("uses = 0"),
+)
 
 file_uses = Table(
     "file_uses",

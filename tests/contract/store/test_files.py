@@ -145,3 +145,17 @@ async def test_either_a_use_or_a_deletion_at_the_same_time_finds_the_file(store:
         used, is_given_up = await asyncio.gather(store.use_files("run", [file_id]), store.give_up_file(file_id))
         assert bool(used) is not is_given_up
         assert await exists(store, file_id) is bool(used)
+
+
+async def test_user_has_only_so_many_bytes_that_nothing_uses(store: Store) -> None:
+    async def begins(file_id: str, user_id: str = ALICE, account: str = "default") -> bool:
+        return await store.begin_file(file_id, user_id, "a", account=account, reserved=10, most=25)
+
+    assert [await begins("one"), await begins("two"), await begins("three")] == [True, True, False]
+    assert await store.complete_file("one", 3, TYPE, HASH) is not None
+    assert [await begins("three"), await begins("four")] == [True, False]
+    assert await begins("hers", "bob")
+    assert await begins("there", account="acme")
+    await store.use_files("run", ["one"])
+    await store.give_up_file("two")
+    assert [await begins("four"), await begins("five")] == [True, False]

@@ -9,6 +9,7 @@ from tests.contract.store.samples import ALICE, BOB, Clock, all_changes, key, ne
 
 from interlock.database import Database
 from interlock.store.port import IDEMPOTENCY_SECONDS, KeptAnswer, Outcome, RunFilter, Store
+from interlock.store.ports.keys import UNFINISHED_SECONDS
 from interlock.store.sql import SqlStore
 
 
@@ -103,10 +104,27 @@ async def test_answer_of_another_request_is_not_kept(store: Store) -> None:
     assert await store.outcome(ALICE, "k") == Outcome("body", "first")
 
 
-async def test_answer_about_what_is_no_run_is_remembered_once_and_for_24_hours(store: Store, clock: Clock) -> None:
-    await store.remember_answer(key(), "whsub_1", KeptAnswer(201, "first"))
-    await store.remember_answer(key(fingerprint="other"), "whsub_2", KeptAnswer(201, "second"))
-    assert await store.outcome(ALICE, "k") == Outcome("body", "whsub_1", KeptAnswer(201, "first"))
+async def test_of_requests_with_one_key_that_begin_no_run_one_takes_it(store: Store, clock: Clock) -> None:
+    claims = await asyncio.gather(*(store.claim_key(key(fingerprint=f"{n}")) for n in range(20)))
+    assert claims.count(None) == 1
+    winner = str(claims.index(None))
+    assert set(claims) == {None, Outcome(winner, "")}
+    await store.finish_key(key(fingerprint="whole"), KeptAnswer(201, "{}"))
+    assert await store.claim_key(key()) == Outcome("whole", "", KeptAnswer(201, "{}"))
+    await store.release_key(key())  # what was answered stays
+    assert await store.claim_key(key()) == Outcome("whole", "", KeptAnswer(201, "{}"))
     clock.now += IDEMPOTENCY_SECONDS * 1000
-    await store.remember_answer(key(fingerprint="other"), "whsub_2", KeptAnswer(201, "second"))
-    assert await store.outcome(ALICE, "k") == Outcome("other", "whsub_2", KeptAnswer(201, "second"))
+    assert await store.claim_key(key(fingerprint="new")) is None
+    await store.release_key(key())
+    assert await store.claim_key(key(fingerprint="newer")) is None
+    clock.now += UNFINISHED_SECONDS * 1000 - 1
+    assert await store.claim_key(key()) == Outcome("newer", "")
+    clock.now += 1
+    assert await store.claim_key(key(fingerprint="of another server")) is None
+
+
+async def test_key_of_a_run_is_never_taken_by_a_request_that_begins_none(store: Store) -> None:
+    await store.create_run(new_run("first"), key(fingerprint="one"))
+    assert await store.claim_key(key()) == Outcome("one", "first")
+    await store.release_key(key())
+    assert await store.outcome(ALICE, "k") == Outcome("one", "first")

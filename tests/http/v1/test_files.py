@@ -111,6 +111,60 @@ async def test_file_comes_back_as_it_was_sent_and_tells_what_it_is_by_its_conten
         assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(content)))
 
 
+async def test_part_of_a_file_is_given_where_one_is_asked_for(desk: Live) -> None:
+    async with api(desk) as alice:
+        file_id = await uploaded(alice, b"0123456789", "digits.txt")
+
+        async def part(said: str) -> httpx.Response:
+            return await alice.client.get(f"/files/{file_id}", headers={"Range": said})
+
+        some = await part("bytes=2-4")
+        assert (some.status_code, some.content) == (206, b"234")
+        assert (some.headers["Content-Range"], some.headers["Content-Length"]) == ("bytes 2-4/10", "3")
+        assert some.headers["Content-Disposition"].startswith("attachment")
+        assert (await part("bytes=-1")).content == b"9"
+        none = await part("bytes=10-")
+        assert (none.status_code, none.headers["Content-Range"]) == (416, "bytes */10")
+        assert error_of(none)["code"] == "range_not_satisfiable"
+        whole = await part("bytes=0-1,3-4")
+        assert (whole.status_code, whole.content, whole.headers["Accept-Ranges"]) == (200, b"0123456789", "bytes")
+
+
+async def test_upload_that_takes_longer_than_a_request_may_arrives_if_it_goes_on(tmp_path: Path) -> None:
+    pieces, size = 16, 64 * 1024
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        for _ in range(pieces):
+            await asyncio.sleep(0.1)
+            yield bytes(size)
+        yield b"\r\n--x--\r\n"
+
+    with live_server([papers], data_dir=tmp_path, request_timeout_seconds=1) as live:
+        async with api(live) as alice:
+            headers = {"Content-Type": "multipart/form-data; boundary=x"}
+            answer = await alice.client.post("/files", content=slowly(), headers=headers)
+            assert data_of(answer, 201)["size"] == pieces * size
+
+
+async def test_upload_that_is_sent_again_with_its_key_is_the_same_file(desk: Live) -> None:
+    async with api(desk) as alice, api(desk, DORA) as dora:
+        before = kept(desk)
+        headers = {"Idempotency-Key": "one upload"}
+
+        async def again(client: Api, content: bytes = PNG, name: str = "a.png") -> httpx.Response:
+            return await client.client.post("/files", files={"file": (name, content)}, headers=headers)
+
+        first = data_of(await again(alice), 201)
+        assert data_of(await again(alice), 201) == first  # the boundary between the parts is another one
+        assert error_of(await again(alice, PDF))["code"] == "idempotency_key_reused"
+        assert error_of(await again(alice, name="b.png"))["code"] == "idempotency_key_reused"
+        assert data_of(await again(dora), 201)["id"] != first["id"]
+        assert len(kept(desk) - before) == 2
+        await alice.ask("DELETE", f"/files/{first['id']}")
+        assert error_of(await again(alice))["code"] == "file_not_found"
+
+
 async def test_html_with_a_script_is_sent_as_text_that_is_saved_and_runs_nowhere(desk: Live) -> None:
     async with api(desk) as alice:
         page = b"<!doctype html><script>alert(1)</script>"

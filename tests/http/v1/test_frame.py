@@ -116,11 +116,23 @@ async def test_limits_are_told_on_every_answer_and_refuse_beyond_them(tmp_path: 
             assert [each.status_code for each in left] == [403, 403, 403, 429]
             assert error_in(left[3])["code"] == "rate_limited"
             assert int(left[3].headers["Retry-After"]) >= 1
+            assert {each.headers["RateLimit-Policy"] for each in left} == {'"reads";q=3;w=60'}
+            assert [re.sub(r"t=\d+", "t=", each.headers["RateLimit"]) for each in left] == [
+                *('"reads";r=2;t=', '"reads";r=1;t=', '"reads";r=0;t=', '"reads";r=0;t=')
+            ]
+            beyond = await nobody.get("/api/v1/nothing")
+            assert (beyond.status_code, beyond.headers["X-RateLimit-Remaining"]) == (429, "0")
             # Budgets of their own.
             resumed = await nobody.post("/api/v1/workflows/instances/x/resume")
             assert (resumed.status_code, resumed.headers["X-RateLimit-Limit"]) == (403, "1")
             created = await nobody.post("/api/v1/workflows/x/instances")
             assert (created.status_code, created.headers["X-RateLimit-Limit"]) == (403, "2")
+        async with httpx.AsyncClient(base_url=small.http_url) as stranger:
+            unknown = [
+                await stranger.get(f"/api/v1/{path}") for path in ("workflows", "nothing", "openapi.json", "users")
+            ]
+            assert [each.headers["X-RateLimit-Remaining"] for each in unknown] == ["2", "1", "0", "0"]
+            assert [each.status_code for each in unknown] == [401, 404, 200, 429]
 
 
 def frame_with(failure: Exception | None) -> TestClient:

@@ -36,9 +36,9 @@ def projects_route(services: Callable[[], Services], counters: Counters, public_
 
 def projects_app(services: Callable[[], Services], counters: Counters, public_url: str | None = None) -> FastAPI:
     """Make the application itself."""
-    app = make_frame(counters, PREFIX)
+    app = make_frame(counters, services, PREFIX)
     add_routers(app, make_signals_router(services))
-    add_document(app, lambda: described(app, public_url or "", _ABOUT))
+    add_document(app, services, lambda: described(app, public_url or "", _ABOUT))
     return app
 
 

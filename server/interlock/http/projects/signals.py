@@ -43,7 +43,7 @@ _REFUSED: Final = (
 def make_signals_router(services: Callable[[], Services]) -> APIRouter:
     """Make the route, on the services of a started server."""
     router = APIRouter(tags=["signals"])
-    sender = Annotated[Principal, Depends(caller(services, Verb.EXECUTE_INSTANCES, Budget.WRITES))]
+    sender = Annotated[Principal, Depends(caller(services, Verb.EXECUTE_INSTANCES, Budget.WRITES, keeps=False))]
 
     @router.post(
         "/projects/{project}/runs/{run_id}/signals",

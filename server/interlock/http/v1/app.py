@@ -42,7 +42,7 @@ def v1_app(
     services: Callable[[], Services], streams: Streams, counters: Counters, public_url: str | None = None
 ) -> FastAPI:
     """Make the application itself."""
-    app = make_frame(counters)
+    app = make_frame(counters, services)
     instances = Instances(services, streams)
     add_routers(
         app,
@@ -59,7 +59,7 @@ def v1_app(
         make_webhooks_router(services),
     )
 
-    add_document(app, lambda: described(app, public_url or ""))
+    add_document(app, services, lambda: described(app, public_url or ""))
     return app
 
 

@@ -61,8 +61,10 @@ class Code(StrEnum):
     BUSINESS_KEY_TAKEN = "business_key_taken"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     RATE_LIMITED = "rate_limited"
     SIGNALS_FULL = "signals_full"
+    FILE_QUOTA_EXCEEDED = "file_quota_exceeded"
     NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"
     INTERNAL_ERROR = "internal_error"
     SCRIPT_ERROR = "script_error"
@@ -117,8 +119,10 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.BUSINESS_KEY_TAKEN: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
     Code.PAYLOAD_TOO_LARGE: 413,
+    Code.RANGE_NOT_SATISFIABLE: 416,
     Code.RATE_LIMITED: 429,
     Code.SIGNALS_FULL: 429,
+    Code.FILE_QUOTA_EXCEEDED: 429,
     Code.NAMESPACE_QUOTA_EXCEEDED: 429,
     Code.INTERNAL_ERROR: 500,
     Code.SCRIPT_ERROR: 500,

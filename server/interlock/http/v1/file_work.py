@@ -15,10 +15,12 @@ import contextlib
 import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Final
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
+from pydantic_core import from_json
 
 from interlock.auth import Principal
 from interlock.engine.commands.files import is_own
@@ -27,13 +29,18 @@ from interlock.files.kinds import HEAD_BYTES, TEXT, type_of
 from interlock.files.names import attachment, safe_name
 from interlock.files.port import ObjectsUnavailable
 from interlock.http.v1.errors import ApiError, Code, not_there
+from interlock.http.v1.idempotency import HEADER, Keeping, Replayed, checked, claim, named_key, replay
 from interlock.http.v1.multipart import uploaded
+from interlock.http.v1.ranges import NO_SPAN, span_of
 from interlock.services import Services
 from interlock.store.port import StoredFile, StoreUnavailable
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MIB
 
 MAX_FILE_BYTES: Final = 10 * MIB
+MAX_UNUSED_BYTES: Final = 200 * MIB
+"""How much a user may have uploaded that no run uses, with what is being uploaded."""
+
 _PREFIX: Final = "file_"
 
 _SAFE: Final = {
@@ -45,6 +52,10 @@ _SAFE: Final = {
 }
 """The headers with which a browser neither runs nor keeps a file."""
 
+_FULL: Final = (
+    f"You have uploaded {MAX_UNUSED_BYTES // MIB} MB that nothing uses: give these files in forms, delete some, or come"
+    " again in a day."
+)
 _USED: Final = "A run uses the file, so it can't be deleted; it goes seven days after the last such run has ended."
 
 
@@ -55,16 +66,44 @@ class FileWork:
         self._services = services
 
     async def upload(self, request: Request, principal: Principal) -> StoredFile:
-        """Take in the file of a request.
+        """Take in the file of a request; one that was sent before with its idempotency key is only compared.
 
         Raises:
-            ApiError: `invalid_request`, `payload_too_large` or `unavailable`.
+            ApiError: `invalid_request`, `payload_too_large`, `unavailable`, or as `idempotency.begin`; Replayed: it was
+                taken in before.
         """
-        services = self._services()
+        services, said = self._services(), request.headers.get(HEADER)
+        if said is None:
+            name, content = await uploaded(request, MAX_FILE_BYTES)
+            return await self._taken_in(principal, name, _Read(content))
+        key = partial(named_key, request, principal, checked(said))
+        outcome = await claim(request, services, key(b""))
         name, content = await uploaded(request, MAX_FILE_BYTES)
-        file_id = f"{_PREFIX}{secrets.token_urlsafe(18)}"
-        await services.store.begin_file(file_id, principal.user_id, safe_name(name), account=principal.account)
         read = _Read(content)
+        if outcome is None:
+            file = await self._taken_in(principal, name, read)
+            request.state.keeping = Keeping(services, key(read.fingerprint(name)))
+            return file
+        async for _ in read:
+            continue
+        again = replay(outcome, key(read.fingerprint(name)))
+        if isinstance(again, Replayed):
+            await self.seen(principal, str(from_json(bytes(again.answer.body))["data"]["id"]))
+        raise again
+
+    async def _taken_in(self, principal: Principal, name: str, read: _Read) -> StoredFile:
+        services = self._services()
+        file_id = f"{_PREFIX}{secrets.token_urlsafe(18)}"
+        has_room = await services.store.begin_file(
+            file_id,
+            principal.user_id,
+            safe_name(name),
+            account=principal.account,
+            reserved=MAX_FILE_BYTES,
+            most=MAX_UNUSED_BYTES,
+        )
+        if not has_room:
+            raise ApiError(Code.FILE_QUOTA_EXCEEDED, _FULL, {"limit": MAX_UNUSED_BYTES})
         try:
             with _unavailable():
                 await services.objects.put(file_id, read)
@@ -112,10 +151,20 @@ class FileWork:
                 return True
         return False
 
-    async def download(self, file: StoredFile) -> Response:
-        """The answer that gives out a file."""
+    async def download(self, request: Request, file: StoredFile) -> Response:
+        """The answer that gives out a file, or the part of it that is asked for.
+
+        Raises:
+            ApiError: `file_not_found`, `range_not_satisfiable` or `unavailable`.
+        """
+        tag = f'"{file.sha256}"'
+        span = span_of(request.headers, file.size, tag)
+        if span == NO_SPAN:
+            headers = {"Content-Range": f"bytes */{file.size}"}
+            sentence = f"The file has {file.size} bytes; ask for some of these."
+            raise ApiError(Code.RANGE_NOT_SATISFIABLE, sentence, headers=headers)
         with _unavailable():
-            content = await self._services().objects.get(file.file_id)
+            content = await self._services().objects.get(file.file_id, span)
         if content is None:
             raise _no_file(file.file_id)
         kind = f"{TEXT}; charset=utf-8" if file.content_type == TEXT else file.content_type
@@ -123,10 +172,14 @@ class FileWork:
             **_SAFE,
             "Content-Disposition": attachment(file.name),
             "Content-Length": str(file.size),
-            "ETag": f'"{file.sha256}"',
-            "Accept-Ranges": "none",
+            "ETag": tag,
+            "Accept-Ranges": "bytes",
         }
-        return StreamingResponse(content, headers=headers, media_type=kind)
+        if span is None:
+            return StreamingResponse(content, headers=headers, media_type=kind)
+        begin, end = span
+        headers |= {"Content-Length": str(end - begin), "Content-Range": f"bytes {begin}-{end - 1}/{file.size}"}
+        return StreamingResponse(content, 206, headers=headers, media_type=kind)
 
     async def delete(self, principal: Principal, file_id: str) -> None:
         """Delete a file of the caller's.
@@ -171,6 +224,10 @@ class _Read:
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
+
+    def fingerprint(self, name: str) -> bytes:
+        """What an upload under this name is known again by."""
+        return f"{self.sha256}\0{name}".encode("utf-8", "replace")
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import Response
 
 from interlock.auth import Principal, Verb
@@ -28,12 +28,20 @@ _CONTENT: Final[Answers] = {
         "content": dict.fromkeys(("application/octet-stream", "*/*"), _BYTES),
         "headers": _HEADERS,
     },
-    **failures(*COMMON, *_FILE),
+    206: {
+        "description": "The part of it that `Range` asks for.",
+        "content": dict.fromkeys(("application/octet-stream", "*/*"), _BYTES),
+        "headers": {**_HEADERS, "Content-Range": {"schema": {"type": "string"}, "description": "which part it is"}},
+    },
+    **failures(*COMMON, *_FILE, Code.RANGE_NOT_SATISFIABLE),
 }
 _DELETED: Final[Answers] = {
     204: {"description": "It is gone."},
     **failures(*COMMON, *_FILE, Code.FILE_IN_USE),
 }
+
+
+RangeHeader = Annotated[str | None, Header(alias="Range", description="one range of bytes, such as `bytes=0-1023`")]
 
 
 def make_files_router(services: Callable[[], Services]) -> APIRouter:
@@ -42,22 +50,23 @@ def make_files_router(services: Callable[[], Services]) -> APIRouter:
     work = FileWork(services)
     reader = Annotated[Principal, Depends(caller(services, Verb.READ_FILES, Budget.READS))]
     writer = Annotated[Principal, Depends(caller(services, Verb.WRITE_FILES, Budget.WRITES))]
+    uploader = Annotated[Principal, Depends(caller(services, Verb.WRITE_FILES, Budget.WRITES, keeps=False))]
 
     @router.post(
         "/files",
         operation_id="uploadFile",
         status_code=201,
-        responses=answers(FileShape, *BODY, status=201),
+        responses=answers(FileShape, *BODY, Code.FILE_QUOTA_EXCEEDED, status=201),
         openapi_extra=UPLOAD,
     )
-    async def upload(request: Request, principal: writer) -> Response:
+    async def upload(request: Request, principal: uploader) -> Response:
         """Upload a file of at most 10 MB, as the one part `file`. Unused, it goes after a day."""
         return answer(file_of(await work.upload(request, principal)), 201)
 
     @router.get("/files/{file_id}", operation_id="downloadFile", responses=_CONTENT, response_class=Response)
-    async def download(principal: reader, file_id: Name) -> Response:
-        """The content of a file, to be saved and never shown."""
-        return await work.download(await work.seen(principal, file_id))
+    async def download(request: Request, principal: reader, file_id: Name, part: RangeHeader = None) -> Response:
+        """The content of a file, or one range of it, to be saved and never shown."""
+        return await work.download(request, await work.seen(principal, file_id))
 
     @router.get("/files/{file_id}/info", operation_id="getFile", responses=answers(FileShape, *_FILE))
     async def info(principal: reader, file_id: Name) -> Response:

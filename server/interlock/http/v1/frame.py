@@ -22,9 +22,12 @@ from starlette.requests import ClientDisconnect
 from interlock.http.errors import Unauthorized
 from interlock.http.methods import allowed
 from interlock.http.v1.bodies import invalid
+from interlock.http.v1.callers import counted
 from interlock.http.v1.errors import ApiError, Code, refused
+from interlock.http.v1.idempotency import Replayed
 from interlock.http.v1.request_ids import request_id_of
 from interlock.log.port import LogUnavailable
+from interlock.services import Services
 from interlock.store.port import StoreUnavailable
 from interlock.telemetry.counters import Counters
 from interlock_protocol.errors import AuthErrorCode, Refusal
@@ -36,21 +39,31 @@ _STORAGE_AWAY: Final = "The server can't reach its storage at the moment; try ag
 _FAILED: Final = "Something went wrong in the server; it is in its log, with this request's id."
 
 
-def make_frame(counters: Counters, prefix: str = PREFIX) -> FastAPI:
-    """The application below a prefix, without routes yet."""
+def make_frame(counters: Counters, services: Callable[[], Services] | None = None, prefix: str = PREFIX) -> FastAPI:
+    """The application below a prefix, without routes yet. Without services, nothing is counted."""
     app = FastAPI(title="Interlock", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.prefix = prefix
 
     async def answer(request: Request, error: Exception) -> Response:
         told = _told(request, error)
+        try:
+            if services is not None:
+                await counted(request, services())
+        except ApiError as refusal:
+            told = refusal
         counters.said({"event": "error", "code": told.code.value})
         return JSONResponse(error_body(told, request_id_of(request)), told.status, headers=told.headers)
+
+    async def again(_: Request, replayed: Exception) -> Response:
+        assert isinstance(replayed, Replayed)
+        return replayed.answer
 
     async def gone(_: Request, __: Exception) -> Response:
         return Response()  # nobody gets it: the client left before its request was complete
 
     for kind in _ANSWERED:
         app.add_exception_handler(kind, answer)
+    app.add_exception_handler(Replayed, again)
     app.add_exception_handler(ClientDisconnect, gone)
     return app
 
@@ -107,10 +120,11 @@ def add_routers(app: FastAPI, *routers: APIRouter) -> None:
     app.state.methods_of_plain_paths = plain
 
 
-def add_document(app: FastAPI, made: Callable[[], dict[str, Any]]) -> None:
+def add_document(app: FastAPI, services: Callable[[], Services], made: Callable[[], dict[str, Any]]) -> None:
     """Serve the application's OpenAPI document, which is made when it is first asked for."""
 
-    async def document(_: Request) -> Response:
+    async def document(request: Request) -> Response:
+        await counted(request, services())
         if app.openapi_schema is None:
             app.openapi_schema = made()
         return JSONResponse(app.openapi_schema)

@@ -6,25 +6,44 @@ Laws:
   a request that is repeated before is answered with how things are by then. What is no run is remembered with its
   answer once it is done: a request that is repeated before is carried out again.
 - Refusals aren't kept: they had no effect. Whether the principal may see the instance is asked again each time.
+- What begins no run takes its key before it does anything (`begin`); its answer is kept before it is sent (`Keeping`).
+  An answer that says `no-store`, because it has a credential, is never kept: its key counts as used.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
+import time
 from dataclasses import dataclass
 
 from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 from pydantic_core import to_json
+from starlette.types import Message
 
 from interlock.auth import Principal
+from interlock.http.v1.bodies import MAX_DEFINITION_BYTES, too_large
 from interlock.http.v1.errors import ApiError, Code
 from interlock.services import Services
-from interlock.store.port import IdempotencyKey, KeptAnswer
+from interlock.store.port import IdempotencyKey, KeptAnswer, StoreUnavailable
+from interlock.store.ports.keys import NOT_KEPT, Outcome
+from interlock_protocol.limits import KIB
 
+HEADER = "Idempotency-Key"
+MAX_KEY = 256
 MAX_KEPT_BYTES = 1024 * 1024
 """The largest body that is kept."""
+
+MAX_BODY_BYTES = MAX_DEFINITION_BYTES + 64 * KIB
+"""The largest body of a request with a key, but for files and what begins a run."""
+
+PATIENCE_SECONDS = 5.0
+"""How long a request waits for an earlier one with its key."""
+
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,37 +88,112 @@ async def keep(services: Services, key: IdempotencyKey | None, response: Respons
         await services.store.keep_answer(key, KeptAnswer(response.status_code, body))
 
 
+# ── What begins no run ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Replayed(Exception):  # noqa: N818 - turned into an answer
+    """The request was answered before, and gets the same answer."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
 @dataclass(frozen=True, slots=True)
-class DoneBefore:
-    """What is no run, and an earlier request was about, by its id; and how that was answered."""
+class Keeping:
+    """A request whose key was taken."""
 
-    about: str
-    answer: Response
+    services: Services
+    key: IdempotencyKey
+
+    async def answered(self, status: int, is_private: bool, body: bytes) -> None:
+        """Keep its answer; of one that was refused, give up the key."""
+        store = self.services.store
+        is_kept = not is_private and len(body) <= MAX_KEPT_BYTES
+        with contextlib.suppress(StoreUnavailable):  # what was done is told; the key is free again after a while
+            if status >= 400:
+                await store.release_key(self.key)
+            else:
+                await store.finish_key(self.key, KeptAnswer(status, body.decode()) if is_kept else NOT_KEPT)
 
 
-async def done_before(services: Services, key: IdempotencyKey | None) -> DoneBefore | None:
-    """What an earlier request with this key did, about what is no run; None if there was none.
+async def begin(request: Request, services: Services, principal: Principal) -> None:
+    """Take the key of a request, if it has one, before it has any effect.
 
     Raises:
-        ApiError: `idempotency_key_reused`.
+        Replayed: it was answered before. ApiError: `idempotency_key_reused`, `concurrent_modification`,
+            `payload_too_large` or `invalid_request`.
     """
-    outcome = None if key is None else await services.store.outcome(key.user_id, key.key, account=key.account)
-    if key is None or outcome is None:
-        return None
+    said = request.headers.get(HEADER)
+    if said is None:
+        return
+    key = named_key(request, principal, checked(said), await _whole(request))
+    outcome = await claim(request, services, key)
+    if outcome is not None:
+        raise replay(outcome, key)
+
+
+async def claim(request: Request, services: Services, key: IdempotencyKey) -> Outcome | None:
+    """Take a key for a request, whose answer is kept then; or return the outcome of the one that had it.
+
+    Raises:
+        ApiError: `concurrent_modification`.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (outcome := await services.store.claim_key(key)) is not None:
+        if outcome.answer is not None:
+            return outcome
+        if time.monotonic() > until:
+            sentence = "The first request with this Idempotency-Key is still at work; send this one again in a moment."
+            raise ApiError(Code.CONCURRENT_MODIFICATION, sentence, headers={"Retry-After": "1"})
+        await asyncio.sleep(LOOK_SECONDS)
+    request.state.keeping = Keeping(services, key)
+    return None
+
+
+def replay(outcome: Outcome, key: IdempotencyKey) -> Exception:
+    """What a request with a key that was used before ends in."""
+    answer = outcome.answer
+    assert answer is not None
     if outcome.fingerprint != key.fingerprint:
-        raise reused()
-    kept = outcome.answer
-    if kept is None:
-        return None
-    return DoneBefore(outcome.run_id, Response(kept.body, kept.status, media_type="application/json"))
+        return reused()
+    if answer == NOT_KEPT:
+        sentence = "That was done by the first request with this Idempotency-Key, whose answer isn't given again."
+        return ApiError(Code.IDEMPOTENCY_KEY_REUSED, sentence)
+    kind = "application/json" if answer.body else None
+    return Replayed(Response(answer.body or None, answer.status, media_type=kind))
 
 
-async def remember(services: Services, key: IdempotencyKey | None, about: str, response: Response) -> None:
-    """Remember the answer to a request about what is no run. It has no credentials."""
-    if key is not None:
-        await services.store.remember_answer(
-            key, about, KeptAnswer(response.status_code, bytes(response.body).decode())
-        )
+def named_key(request: Request, principal: Principal, said: str, asked: bytes) -> IdempotencyKey:
+    """The key of a request for this, which may have a secret: so its hash is keyed with the client's key."""
+    name = hashlib.blake2b(f"{request.method}\0{request.url.path}\0{said}".encode(), digest_size=24).hexdigest()
+    whole = request.url.query.encode() + b"\0" + asked
+    fingerprint = hashlib.blake2b(whole, key=hashlib.sha256(said.encode()).digest(), digest_size=16).hexdigest()
+    return IdempotencyKey(principal.user_id, f"v1:{name}", fingerprint, principal.account)
+
+
+def checked(said: str) -> str:
+    """The client's key, if it can be one; raises `ApiError`."""
+    if not 0 < len(said) <= MAX_KEY or not said.isprintable():
+        raise ApiError(Code.INVALID_REQUEST, f"An Idempotency-Key has 1 to {MAX_KEY} printable characters.")
+    return said
+
+
+async def _whole(request: Request) -> bytes:
+    """The body of a request, which its route reads once more."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large(MAX_BODY_BYTES)
+    whole, receive = bytes(body), request.receive
+    unread: list[Message] = [{"type": "http.request", "body": whole}]
+
+    async def again() -> Message:
+        return unread.pop() if unread else await receive()
+
+    request._receive = again
+    return whole
 
 
 def reused() -> ApiError:

@@ -85,10 +85,12 @@ def make_instances_router(services: Callable[[], Services], instances: Instances
     router = APIRouter(tags=["instances"])
     reader = Annotated[Principal, Depends(caller(services, Verb.READ_INSTANCES, Budget.READS))]
     writer = Annotated[Principal, Depends(caller(services, Verb.EXECUTE_INSTANCES, Budget.WRITES))]
-    creator = Annotated[Principal, Depends(caller(services, Verb.EXECUTE_INSTANCES, Budget.CREATIONS))]
+    resumer = Annotated[Principal, Depends(caller(services, Verb.EXECUTE_INSTANCES, Budget.WRITES, keeps=False))]
+    creator = Annotated[Principal, Depends(caller(services, Verb.EXECUTE_INSTANCES, Budget.CREATIONS, keeps=False))]
     _add_reading(router, instances, reader)
     _add_creating(router, instances, creator)
-    _add_resuming(router, instances, writer)
+    _add_resuming(router, instances, resumer)
+    _add_cancelling(router, instances, writer)
     return router
 
 
@@ -126,7 +128,7 @@ def _add_creating(router: APIRouter, instances: Instances, creator: Any) -> None
         return await instances.retry(Waiting(request, principal, key, wait(request, prefer)), instance_id, asked)
 
 
-def _add_resuming(router: APIRouter, instances: Instances, writer: Any) -> None:
+def _add_resuming(router: APIRouter, instances: Instances, resumer: Any) -> None:
     @router.post(
         INSTANCE + "/resume",
         operation_id="resumeInstance",
@@ -135,7 +137,7 @@ def _add_resuming(router: APIRouter, instances: Instances, writer: Any) -> None:
     )
     async def resume(
         request: Request,
-        principal: writer,
+        principal: resumer,
         instance_id: Name,
         key: IdempotencyHeader = None,
         prefer: PreferHeader = None,
@@ -152,7 +154,7 @@ def _add_resuming(router: APIRouter, instances: Instances, writer: Any) -> None:
     )
     async def resume_thread(
         request: Request,
-        principal: writer,
+        principal: resumer,
         instance_id: Name,
         thread_id: Name,
         key: IdempotencyHeader = None,
@@ -163,6 +165,8 @@ def _add_resuming(router: APIRouter, instances: Instances, writer: Any) -> None:
         waiting = Waiting(request, principal, key, wait(request, prefer))
         return await instances.resume(waiting, instance_id, asked, thread=thread_id)
 
+
+def _add_cancelling(router: APIRouter, instances: Instances, writer: Any) -> None:
     @router.post(
         INSTANCE + "/cancel",
         operation_id="cancelInstance",

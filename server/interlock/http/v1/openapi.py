@@ -16,11 +16,14 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from interlock.http.shapes import SCHEMAS, may_be_left_out
+from interlock.http.shapes import SCHEMAS, json_of, may_be_left_out
 from interlock.http.v1.answers import ErrorAnswer
 from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
+from interlock.http.v1.errors import Code
 from interlock.http.v1.frame import PREFIX
+from interlock.http.v1.idempotency import HEADER as KEY
+from interlock.http.v1.idempotency import MAX_KEY
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance, RetryInstance
 from interlock.http.v1.integration_shapes import CreateIntegration, PutProvider
 from interlock.http.v1.notice_shapes import PutAddresses
@@ -62,6 +65,23 @@ _RATES: Final = {
     LIMIT: {"schema": {"type": "integer"}, "description": "how many such requests there is room for in a minute"},
     REMAINING: {"schema": {"type": "integer"}, "description": "how many are left"},
     RESET: {"schema": {"type": "integer"}, "description": "when there is more room, in seconds since 1970"},
+    "RateLimit-Policy": {
+        "schema": {"type": "string"},
+        "description": 'a budget and its limit: `"reads";q=1000;w=60`',
+    },
+    "RateLimit": {"schema": {"type": "string"}, "description": 'what is left, and for how long: `"reads";r=999;t=60`'},
+}
+_KEY: Final = {
+    "name": KEY,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+    "description": "a request that is sent again with its key gets the first answer, and is done once",
+}
+_REUSED: Final = {
+    "description": f"`{Code.IDEMPOTENCY_KEY_REUSED}` or `{Code.CONCURRENT_MODIFICATION}`",
+    "content": json_of("ErrorAnswer"),
+    "headers": {HEADER: _REQUEST_ID, **_RATES},
 }
 _TOO_LONG: Final = {
     "description": "The address has more than 8 KiB.",
@@ -94,8 +114,11 @@ def described(app: FastAPI, server: str = "", about: About = MACHINES) -> dict[s
     made["components"] = {"schemas": dict(sorted(schemas.items())), "securitySchemes": security}
     made["security"] = [{"bearer": []}]
     for item in made.setdefault("paths", {}).values():
-        for operation in item.values():
+        for method, operation in item.items():
             _complete(operation)
+            if method == "post" and not any(each["name"] == KEY for each in operation["parameters"]):
+                operation["parameters"].append(_KEY)
+                operation["responses"].setdefault("409", _REUSED)
     return made
 
 
@@ -103,8 +126,8 @@ def _complete(operation: dict[str, Any]) -> None:
     """Add what every route answers, and takes."""
     answers: dict[str, Any] = operation["responses"]
     answers.pop("422", None)
-    for status, answer in answers.items():
-        answer["headers"] = {HEADER: _REQUEST_ID, **({} if status == "401" else _RATES), **answer.get("headers", {})}
+    for answer in answers.values():
+        answer["headers"] = {HEADER: _REQUEST_ID, **_RATES, **answer.get("headers", {})}
     answers["414"] = _TOO_LONG
     known = {"name": HEADER, "in": "header", "required": False, "schema": {"type": "string"}}
     operation.setdefault("parameters", []).append({**known, "description": "an id of one's own for this request"})

@@ -2,6 +2,7 @@
 
 Laws:
 - The caller's own id is kept if it is sane; otherwise the request gets a new one. No answer is without.
+- An answer to a request with an idempotency key is kept before it is sent.
 - The headers of rate limits, which are known as soon as the caller is, are on every answer to a known caller too.
 """
 
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -43,17 +45,43 @@ class RequestIds:
         request_id = _own(scope) or f"req_{uuid.uuid4().hex}"
         state = scope["state"] = {**scope.get("state", {}), "request_id": request_id, "answer_headers": {}}
 
+        kept = _Kept(state)
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = request_id
                 for name, value in state["answer_headers"].items():
                     headers[name] = value
+            await kept.see(message)
             await send(message)
 
         tracing.adopt(scope["headers"])
         with bound_contextvars(request_id=request_id), tracing.caused_by(request_id, scope["headers"]):
             await self._app(scope, receive, with_headers)
+
+
+class _Kept:
+    """An answer that is kept for a repetition of its request: what has been seen of it so far."""
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self._state = state
+        self._status = 0
+        self._is_private = False
+        self._body = b""
+
+    async def see(self, message: Message) -> None:
+        """Look at the next part of an answer; its last one is kept before it is sent."""
+        keeping = self._state.get("keeping")
+        if keeping is None:
+            return
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._is_private = "no-store" in Headers(scope=message).get("cache-control", "")
+            return
+        self._body += message.get("body", b"")
+        if not message.get("more_body", False):
+            await keeping.answered(self._status, self._is_private, self._body)
 
 
 def request_id_of(request: Request) -> str:
@@ -65,6 +93,11 @@ def request_id_of(request: Request) -> str:
 def add_header(request: Request, name: str, value: str) -> None:
     """Put a header on the answer to this request, whatever it will be."""
     request.state.answer_headers[name] = value
+
+
+def has_header(request: Request, name: str) -> bool:
+    """Whether the answer to this request will have a header, as far as `add_header` knows."""
+    return name in request.state.answer_headers
 
 
 def _own(scope: Scope) -> str | None:

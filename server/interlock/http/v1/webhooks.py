@@ -3,17 +3,14 @@
 Laws:
 - A subscription belongs to its account. Whoever doesn't own all of that sees those to namespaces of theirs; for them
   the others, and what was delivered there, don't exist.
-- A secret is in one answer, where the server has just made it. No answer that is kept for an `Idempotency-Key` has one:
-  who sends that key again gets the same answer without it.
+- A secret is in one answer, where the server has just made it; that answer is kept nowhere.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
 
 from interlock.auth import Principal, Verb
 from interlock.errors import SettingsError
@@ -21,8 +18,6 @@ from interlock.http.v1.answers import BODY, COMMON, answer, answers, failures
 from interlock.http.v1.bodies import body, check_has_body, invalid, read_body
 from interlock.http.v1.callers import caller
 from interlock.http.v1.errors import ApiError, Code, not_there
-from interlock.http.v1.idempotency import done_before, key_of, remember
-from interlock.http.v1.instances import IdempotencyHeader
 from interlock.http.v1.times import read, shown, shown_or_none
 from interlock.http.v1.webhook_shapes import (
     ChangeSubscription,
@@ -39,7 +34,7 @@ from interlock.ratelimit.limiter import Budget
 from interlock.secrets.port import SecretUnreadable
 from interlock.services import Services
 from interlock.store.ports.webhooks import Delivery, DeliveryFilter, DeliveryStatus, Subscription, SubscriptionStatus
-from interlock.webhooks.service import Changes, NotYours, TooMany, Unusable, Wanted, WebhookService
+from interlock.webhooks.service import Changes, NotYours, TooMany, Unusable, Wanted, WebhookService, WithSecret
 from interlock_protocol.messages import Name
 from interlock_protocol.types import JsonObject
 
@@ -81,10 +76,10 @@ def _add_subscriptions(router: APIRouter, work: "_Webhooks", reader: Any, writer
         responses=made,
         openapi_extra=body(CreateSubscription),
     )
-    async def create(request: Request, principal: writer, key: IdempotencyHeader = None) -> Response:
+    async def create(request: Request, principal: writer) -> Response:
         """Have an address told of what happens in runs, from now on. A secret that the server makes is told once."""
         asked = await read_body(request, CreateSubscription)
-        return await work.create(_Sent(request, principal, key), asked)
+        return await work.create(principal, asked)
 
     @router.get(SUBSCRIPTIONS, operation_id="listSubscriptions", responses=answers(SubscriptionList))
     async def listed(principal: reader, limit: Limit = 50, cursor: Name | None = None) -> Response:
@@ -128,13 +123,11 @@ def _add_secrets(router: APIRouter, work: "_Webhooks", writer: Any) -> None:
         responses=answers(NewSubscription, *_SEALS, _GONE, Code.IDEMPOTENCY_KEY_REUSED),
         openapi_extra=body(RotateSecret, required=False),
     )
-    async def rotate(
-        request: Request, principal: writer, subscription_id: Name, key: IdempotencyHeader = None
-    ) -> Response:
+    async def rotate(request: Request, principal: writer, subscription_id: Name) -> Response:
         """Give it another secret. For 24 hours the old one signs, too; `X-Interactor-Signature`, of which there is one,
         is the old one's until then, or until the rotation is confirmed."""
         asked = await read_body(request, RotateSecret)
-        return await work.rotate(_Sent(request, principal, key), subscription_id, asked)
+        return await work.rotate(principal, subscription_id, asked)
 
     @router.post(
         SUBSCRIPTION + "/rotate/confirm",
@@ -156,11 +149,9 @@ def _add_deliveries(router: APIRouter, work: "_Webhooks", reader: Any, writer: A
         status_code=202,
         responses=answers(DeliveryInfo, _GONE, *again, status=202),
     )
-    async def test(
-        request: Request, principal: writer, subscription_id: Name, key: IdempotencyHeader = None
-    ) -> Response:
+    async def test(request: Request, principal: writer, subscription_id: Name) -> Response:
         """Send a test event. The delivery tells what becomes of it."""
-        return await work.test(_Sent(request, principal, key), subscription_id)
+        return await work.test(principal, subscription_id)
 
     @router.get(
         SUBSCRIPTION + "/deliveries",
@@ -193,9 +184,9 @@ def _add_deliveries(router: APIRouter, work: "_Webhooks", reader: Any, writer: A
         status_code=202,
         responses=answers(DeliveryInfo, Code.DELIVERY_NOT_FOUND, *again, status=202),
     )
-    async def replay(request: Request, principal: writer, delivery_id: Name, key: IdempotencyHeader = None) -> Response:
+    async def replay(request: Request, principal: writer, delivery_id: Name) -> Response:
         """Deliver one again, under its own id."""
-        return await work.replay(_Sent(request, principal, key), delivery_id)
+        return await work.replay(principal, delivery_id)
 
     @router.post(
         SUBSCRIPTION + "/replay",
@@ -208,25 +199,9 @@ def _add_deliveries(router: APIRouter, work: "_Webhooks", reader: Any, writer: A
         principal: writer,
         subscription_id: Name,
         since: Annotated[Name | None, Query(description="needed: a time in ISO 8601")] = None,
-        key: IdempotencyHeader = None,
     ) -> Response:
         """Deliver everything again that happened since a time, in order, under the same ids."""
-        return await work.replay_since(_Sent(request, principal, key), subscription_id, since)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A request: who sent it, and with which idempotency key."""
-
-    request: Request
-    principal: Principal
-    key: str | None
-
-
-class _Nothing(BaseModel):
-    """A body that isn't read, or what a query says."""
-
-    since: str | None = None
+        return await work.replay_since(principal, subscription_id, since)
 
 
 class _Webhooks:
@@ -242,7 +217,7 @@ class _Webhooks:
     async def one(self, principal: Principal, subscription_id: str) -> Subscription:
         return _there(await self.service.subscription(principal, subscription_id), subscription_id)
 
-    async def create(self, sent: _Sent, asked: CreateSubscription) -> Response:
+    async def create(self, principal: Principal, asked: CreateSubscription) -> Response:
         wanted = Wanted(
             url=asked.url,
             events=tuple(asked.events),
@@ -251,11 +226,7 @@ class _Webhooks:
             description=asked.description,
         )
 
-        async def make() -> tuple[str, JsonObject, str | None]:
-            made = await _checked(self.service.create(sent.principal, wanted))
-            return made.subscription.id, self.shown(made.subscription), made.secret
-
-        return await self._once(sent, _without_secret(asked), make, 201)
+        return self._with_secret(await _checked(self.service.create(principal, wanted)), 201)
 
     async def change(self, principal: Principal, subscription_id: str, asked: ChangeSubscription) -> Subscription:
         changes: Changes = {}
@@ -269,46 +240,26 @@ class _Webhooks:
             changes["status"] = asked.status.value
         return _there(await _checked(self.service.change(principal, subscription_id, changes)), subscription_id)
 
-    async def rotate(self, sent: _Sent, subscription_id: str, asked: RotateSecret) -> Response:
-        await self.one(sent.principal, subscription_id)
+    async def rotate(self, principal: Principal, subscription_id: str, asked: RotateSecret) -> Response:
+        found = await _checked(self.service.rotate(principal, subscription_id, asked.secret))
+        return self._with_secret(_there(found, subscription_id), 200)
 
-        async def make() -> tuple[str, JsonObject, str | None]:
-            found = await _checked(self.service.rotate(sent.principal, subscription_id, asked.secret))
-            made = _there(found, subscription_id)
-            return subscription_id, self.shown(made.subscription), made.secret
+    async def test(self, principal: Principal, subscription_id: str) -> Response:
+        await self._active(principal, subscription_id)
+        return answer(_delivery(_there(await self.service.test(principal, subscription_id), subscription_id)), 202)
 
-        return await self._once(sent, _without_secret(asked), make, 200)
+    async def replay(self, principal: Principal, delivery_id: str) -> Response:
+        found = _delivered(await self.service.delivery(principal, delivery_id), delivery_id)
+        await self._active(principal, found.subscription_id)
+        return answer(_delivery(_delivered(await self.service.replay(principal, delivery_id), delivery_id)), 202)
 
-    async def test(self, sent: _Sent, subscription_id: str) -> Response:
-        await self._active(sent.principal, subscription_id)
-
-        async def make() -> tuple[str, JsonObject, None]:
-            made = _there(await self.service.test(sent.principal, subscription_id), subscription_id)
-            return made.id, _delivery(made), None
-
-        return await self._once(sent, _Nothing(), make, 202)
-
-    async def replay(self, sent: _Sent, delivery_id: str) -> Response:
-        found = _delivered(await self.service.delivery(sent.principal, delivery_id), delivery_id)
-        await self._active(sent.principal, found.subscription_id)
-
-        async def make() -> tuple[str, JsonObject, None]:
-            queued = _delivered(await self.service.replay(sent.principal, delivery_id), delivery_id)
-            return delivery_id, _delivery(queued), None
-
-        return await self._once(sent, _Nothing(), make, 202)
-
-    async def replay_since(self, sent: _Sent, subscription_id: str, since: str | None) -> Response:
-        await self._active(sent.principal, subscription_id)
+    async def replay_since(self, principal: Principal, subscription_id: str, since: str | None) -> Response:
+        await self._active(principal, subscription_id)
         at = read(since, "since")
         if at is None:
             raise invalid([{"field": "since", "error": "is required"}])
-
-        async def make() -> tuple[str, JsonObject, None]:
-            count = await self.service.replay_since(sent.principal, subscription_id, at)
-            return subscription_id, {"replayed": _there(count, subscription_id)}, None
-
-        return await self._once(sent, _Nothing(since=since), make, 202)
+        count = await self.service.replay_since(principal, subscription_id, at)
+        return answer({"replayed": _there(count, subscription_id)}, 202)
 
     async def _active(self, principal: Principal, subscription_id: str) -> None:
         """Check that something can be delivered.
@@ -321,26 +272,12 @@ class _Webhooks:
                 Code.SUBSCRIPTION_DISABLED, 'The subscription is disabled; set its `status` to "active" first.'
             )
 
-    async def _once(
-        self,
-        sent: _Sent,
-        asked: BaseModel,
-        make: Callable[[], Awaitable[tuple[str, JsonObject, str | None]]],
-        status: int,
-    ) -> Response:
-        """Answer a request, or as it was answered before.
-
-        Args:
-            make: does what is asked, and returns the id of what it is about, the answer, and a secret for this one.
-        """
-        key = key_of(sent.request, sent.principal, sent.key, asked)
-        if (earlier := await done_before(self._services(), key)) is not None:
-            if earlier.about.startswith(SUBSCRIPTION_ID):
-                await self.one(sent.principal, earlier.about)  # it may be gone, or another's, by now
-            return earlier.answer
-        about, data, secret = await make()
-        await remember(self._services(), key, about, answer(data, status))
-        return answer(data if secret is None else {**data, "secret": secret}, status)
+    def _with_secret(self, made: WithSecret, status: int) -> Response:
+        """A subscription, with the secret that the server has just made for it."""
+        data = self.shown(made.subscription)
+        if made.secret is None:
+            return answer(data, status)
+        return answer({**data, "secret": made.secret}, status, {"Cache-Control": "no-store"})
 
     def shown(self, subscription: Subscription) -> JsonObject:
         now = self._services().engine.clock.now_ms()
@@ -416,11 +353,6 @@ def _delivered(found: Delivery | None, delivery_id: str) -> Delivery:
     if found is None:
         raise not_there(Code.DELIVERY_NOT_FOUND, f"Delivery {delivery_id!r}")
     return found
-
-
-def _without_secret(asked: BaseModel) -> BaseModel:
-    """What a key's fingerprint is made of: a hash of somebody's secret is kept nowhere."""
-    return asked.model_copy(update={"secret": None})
 
 
 def _pagination(cursor: str | None) -> JsonObject:

@@ -53,8 +53,23 @@ class StoredFile:
 class Files(Protocol):
     """The files of all accounts."""
 
-    async def begin_file(self, file_id: str, user_id: str, name: str, *, account: str = DEFAULT_ACCOUNT) -> None:
-        """Commit that a file is being uploaded; it is cleared away unless it is completed in time."""
+    async def begin_file(
+        self,
+        file_id: str,
+        user_id: str,
+        name: str,
+        *,
+        account: str = DEFAULT_ACCOUNT,
+        reserved: int = 0,
+        most: int | None = None,
+    ) -> bool:
+        """Commit that a file is being uploaded; it is cleared away unless it is completed in time.
+
+        Args:
+            reserved: how many bytes it counts as until it is completed.
+            most: how many bytes of files that no run uses the user may have then; if there would be more, False is
+                returned, and nothing committed.
+        """
 
     async def complete_file(self, file_id: str, size: int, content_type: str, sha256: str) -> StoredFile | None:
         """Make an uploaded file exist; None if it has been cleared away meanwhile."""

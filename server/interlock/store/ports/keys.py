@@ -1,6 +1,9 @@
 """Idempotency keys: the outcome of each request that was sent with one.
 
-Law: a key belongs to one user of one account, and is kept 24 hours; so is the answer, if one was kept with it.
+Laws:
+- A key belongs to one user of one account, and is kept 24 hours; so is the answer, if one was kept with it.
+- A request that begins no run takes its key first (`claim_key`), and one of several at once gets it. A key that was
+  taken, and whose request neither ended nor failed within `UNFINISHED_SECONDS`, may be taken again: its server died.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Protocol
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 IDEMPOTENCY_SECONDS = 24 * 3600
+UNFINISHED_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,10 @@ class KeptAnswer:
     body: str = field(repr=False)
 
 
+NOT_KEPT = KeptAnswer(0, "")
+"""In place of an answer that was given, and may not be kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of a request with an idempotency key. Without an `answer`, none was kept (yet)."""
@@ -72,12 +80,14 @@ class IdempotencyKeys(Protocol):
     async def keep_answer(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
         """Keep the answer to the request that this key was used for; nothing, if it isn't known, or has one."""
 
-    async def remember_answer(self, key: IdempotencyKey, about: str, answer: KeptAnswer) -> None:
-        """Remember a key that was sent for what is no run, with the answer; nothing, if it stands for something else.
+    async def claim_key(self, key: IdempotencyKey) -> Outcome | None:
+        """Take a key for a request that begins no run: None, or the outcome of the request that has it."""
 
-        Args:
-            about: the id of what it was sent for.
-        """
+    async def finish_key(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
+        """Keep the answer to the request that took this key, with its fingerprint as it is known by now."""
+
+    async def release_key(self, key: IdempotencyKey) -> None:
+        """Give up a key that was taken: its request had no effect."""
 
     async def forget_keys(self, limit: int = 1000) -> int:
         """Delete at most this many of the idempotency keys older than 24 hours; return how many were deleted."""

@@ -28,8 +28,17 @@ _ENDED: Final = frozenset(each.value for each in RunStatus if each.is_final)
 class SqlFiles(SqlTransactions):
     """`Files`."""
 
-    async def begin_file(self, file_id: str, user_id: str, name: str, *, account: str = DEFAULT_ACCOUNT) -> None:
-        await self._write(partial(_begin, file_id, account, user_id, name, self._clock()), one_statement=True)
+    async def begin_file(
+        self,
+        file_id: str,
+        user_id: str,
+        name: str,
+        *,
+        account: str = DEFAULT_ACCOUNT,
+        reserved: int = 0,
+        most: int | None = None,
+    ) -> bool:
+        return await self._write(partial(_begin, file_id, account, user_id, name, reserved, most, self._clock()))
 
     async def complete_file(self, file_id: str, size: int, content_type: str, sha256: str) -> StoredFile | None:
         work = partial(_complete, file_id, size, content_type, sha256, self._clock())
@@ -57,10 +66,24 @@ class SqlFiles(SqlTransactions):
         await self._write(partial(_gone, file_id))
 
 
-def _begin(file_id: str, account: str, user_id: str, name: str, now: int, connection: Connection) -> None:
+def _begin(
+    file_id: str,
+    account: str,
+    user_id: str,
+    name: str,
+    reserved: int,
+    most: int | None,
+    now: int,
+    connection: Connection,
+) -> bool:
+    if most is not None:
+        unused = connection.execute(sql.UNUSED, {"of_account": account, "of_user": user_id}).scalar_one()
+        if int(unused) + reserved > most:
+            return False
     row = {"file_id": file_id, "account": account, "user_id": user_id, "name": name, "created_at": now}
-    unknown = {"size": 0, "content_type": "", "sha256": "", "state": sql.UPLOADING, "uses": 0}
+    unknown = {"size": reserved, "content_type": "", "sha256": "", "state": sql.UPLOADING, "uses": 0}
     connection.execute(sql.BEGIN, {**row, **unknown, "due_at": _after(now, UPLOAD_SECONDS)})
+    return True
 
 
 def _complete(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
-from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, KeptAnswer, Outcome
+from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, UNFINISHED_SECONDS, IdempotencyKey, KeptAnswer, Outcome
 from interlock.store.statements import keys as sql
 from interlock.store.writes import Parameters
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
@@ -25,10 +23,14 @@ class SqlKeys(SqlTransactions):
     async def keep_answer(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
         await self._write(partial(_keep_answer, key, answer), one_statement=True)
 
-    async def remember_answer(self, key: IdempotencyKey, about: str, answer: KeptAnswer) -> None:
-        row = key_row(key, about, self._clock()) | {"kept_status": answer.status, "kept_body": answer.body}
-        with suppress(IntegrityError):  # somebody was first
-            await self._write(partial(_remember, row))
+    async def claim_key(self, key: IdempotencyKey) -> Outcome | None:
+        return await self._write(partial(_claim_key, key, self._clock()))
+
+    async def finish_key(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
+        await self._write(partial(_finish_key, key, answer), one_statement=True)
+
+    async def release_key(self, key: IdempotencyKey) -> None:
+        await self._write(partial(_release_key, key), one_statement=True)
 
     async def forget_keys(self, limit: int = 1000) -> int:
         return await self._write(partial(_forget_keys, self._clock(), limit), one_statement=True)
@@ -75,9 +77,29 @@ def _keep_answer(key: IdempotencyKey, answer: KeptAnswer, connection: Connection
     connection.execute(sql.KEEP_ANSWER, parameters)
 
 
-def _remember(row: Parameters, connection: Connection) -> None:
-    connection.execute(sql.FORGET_EXPIRED, row)
-    connection.execute(sql.REMEMBER, row)
+def _claim_key(key: IdempotencyKey, now: int, connection: Connection) -> Outcome | None:
+    parameters = _named(key) | {
+        "of_fingerprint": key.fingerprint,
+        "now": now,
+        "cutoff": _cutoff(now),
+        "unfinished": now - UNFINISHED_SECONDS * 1000,
+    }
+    if connection.execute(sql.CLAIM_KEY, parameters).first() is not None:
+        return None
+    return outcome(key.account, key.user_id, key.key, now, connection)
+
+
+def _finish_key(key: IdempotencyKey, answer: KeptAnswer, connection: Connection) -> None:
+    kept = {"of_fingerprint": key.fingerprint, "kept_status": answer.status, "kept_body": answer.body}
+    connection.execute(sql.FINISH_KEY, _named(key) | kept)
+
+
+def _release_key(key: IdempotencyKey, connection: Connection) -> None:
+    connection.execute(sql.RELEASE_KEY, _named(key))
+
+
+def _named(key: IdempotencyKey) -> Parameters:
+    return {"of_user": holder(key.account, key.user_id), "of_key": key.key}
 
 
 def _forget_keys(now: int, limit: int, connection: Connection) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, func, insert, select, update
 
 from interlock.store.ports.files import MAX_USES
 from interlock.store.tables import file_uses, files, runs
 
-from .parameters import AT_MOST, NOW, OF_ACCOUNT, OF_RUN
+from .parameters import AT_MOST, NOW, OF_ACCOUNT, OF_RUN, OF_USER
 
 UPLOADING: Final = 0
 EXISTS: Final = 1
@@ -22,6 +22,11 @@ _FACTS = (
     *(files.c.file_id, files.c.account, files.c.user_id, files.c.name),
     *(files.c.size, files.c.content_type, files.c.sha256, files.c.created_at),
 )
+
+UNUSED = select(func.coalesce(func.sum(files.c.size), 0)).where(
+    files.c.account == OF_ACCOUNT, files.c.user_id == OF_USER, files.c.uses == 0, files.c.state != GOING
+)
+"""How many bytes of a user no run uses, with what is being uploaded."""
 
 BEGIN = insert(files)
 COMPLETE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, select, text, tuple_, update
 from sqlalchemy.sql.dml import ReturningDelete
 
 from interlock.store.tables import idempotency_keys
@@ -36,20 +36,31 @@ KEEP_ANSWER = (
         answer_body=bindparam("kept_body", type_=Text),
     )
 )
-FORGET_EXPIRED = delete(idempotency_keys).where(
-    idempotency_keys.c.user_id == bindparam("key_user", type_=Text),
-    idempotency_keys.c.key == bindparam("key_name", type_=Text),
-    idempotency_keys.c.created_at <= bindparam("cutoff", type_=BigInteger),
+# In the words of both dialects. What has expired, and what was never finished, is as if it weren't there.
+CLAIM_KEY = text(
+    "INSERT INTO idempotency_keys (user_id, key, fingerprint, run_id, created_at)"
+    " VALUES (:of_user, :of_key, :of_fingerprint, '', :now)"
+    " ON CONFLICT (user_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, run_id = '',"
+    " created_at = excluded.created_at, answer_status = NULL, answer_body = NULL"
+    " WHERE idempotency_keys.created_at <= :cutoff OR (idempotency_keys.run_id = ''"
+    " AND idempotency_keys.answer_status IS NULL AND idempotency_keys.created_at <= :unfinished) RETURNING key"
 )
-REMEMBER = insert(idempotency_keys).values(
-    user_id=bindparam("key_user", type_=Text),
-    key=bindparam("key_name", type_=Text),
-    fingerprint=bindparam("key_fingerprint", type_=Text),
-    run_id=bindparam("key_run", type_=Text),
-    created_at=bindparam("key_at", type_=BigInteger),
-    answer_status=bindparam("kept_status", type_=Integer),
-    answer_body=bindparam("kept_body", type_=Text),
+_CLAIMED = (
+    (idempotency_keys.c.user_id == OF_USER)
+    & (idempotency_keys.c.key == _OF_KEY)
+    & (idempotency_keys.c.run_id == "")
+    & idempotency_keys.c.answer_status.is_(None)
 )
+FINISH_KEY = (
+    update(idempotency_keys)
+    .where(_CLAIMED)
+    .values(
+        fingerprint=bindparam("of_fingerprint", type_=Text),
+        answer_status=bindparam("kept_status", type_=Integer),
+        answer_body=bindparam("kept_body", type_=Text),
+    )
+)
+RELEASE_KEY = delete(idempotency_keys).where(_CLAIMED)
 
 
 def _forget_keys() -> ReturningDelete[Any]:
