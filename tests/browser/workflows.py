@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, field_validator
-from tests.socket.workflows import first, of, stream, until_open
+from tests.socket.workflows import first, of, stream
+from tests.support.gates import until_open
 from tests.support.halts import MACHINES
 
 from interlock import (

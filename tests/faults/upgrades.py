@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tests.socket.workflows import until_open
+from tests.support.gates import until_open
 
 from interlock import Confirm, CustomEvent, Step, StepInput, Workflow
 

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from tests.support.gates import until_open
+
 from interlock import Confirm, Loop, Parallel, Signal, Step, StepInput, Steps, Workflow
 
 
@@ -21,10 +23,10 @@ async def count_up(step_input: StepInput) -> AsyncIterator[str]:
     It waits at the half for the file `gate`.
     """
     said = given(step_input)
-    is_open, mark = Path(said["gate"]).exists, Path(said["mark"]).write_text
+    mark = Path(said["mark"]).write_text
     for number in range(said["count"]):
-        while number == said["count"] // 2 and not is_open():  # noqa: ASYNC110 - a file has no event
-            await asyncio.sleep(0.002)
+        if number == said["count"] // 2:
+            await until_open(said["gate"])
         yield f"{number} "
         mark(str(number + 1))
         await asyncio.sleep(0.001)
@@ -42,11 +44,9 @@ def remember(step_input: StepInput) -> str:
 
 async def wait(step_input: StepInput) -> str:
     """Waits for the file `gate`, and leaves a line for each time that it began."""
-    is_open = Path(given(step_input)["gate"]).exists
     with Path(given(step_input)["mark"]).open("a") as mark:  # noqa: ASYNC230 - a line
         mark.write("begun\n")
-    while not is_open():  # noqa: ASYNC110 - a file has no event
-        await asyncio.sleep(0.002)
+    await until_open(given(step_input)["gate"])
     return "waited"
 
 
@@ -56,9 +56,7 @@ def collect(step_input: StepInput) -> dict[str, Any]:
 
 async def wait_a_little(step_input: StepInput) -> str:
     """Waits for the file `sooner`."""
-    is_open = Path(given(step_input)["sooner"]).exists
-    while not is_open():  # noqa: ASYNC110 - a file has no event
-        await asyncio.sleep(0.002)
+    await until_open(given(step_input)["sooner"])
     return "waited a little"
 
 

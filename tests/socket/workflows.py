@@ -8,6 +8,8 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from tests.support.gates import until_open
+
 from interlock import (
     Ask,
     Choose,
@@ -22,14 +24,6 @@ from interlock import (
     UserInputField,
     Workflow,
 )
-
-
-async def until_open(gate: str | None) -> None:
-    """Return when the file exists; at once when there is none to wait for."""
-    if gate is not None:
-        is_there = Path(gate).exists
-        while not is_there():  # noqa: ASYNC110 - a file has no event
-            await asyncio.sleep(0.002)
 
 
 def note(step_input: StepInput, word: str) -> None:
