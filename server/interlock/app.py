@@ -386,11 +386,9 @@ class Interlock:
         """
         self.readiness.drain()
         await asyncio.gather(self.sockets.drain(), self.streams.drain())
-        grace = self.settings.shutdown_grace_seconds
-        if self._services is not None:
-            await self._services.engine.stop(grace)
-        if self._relay is not None:
-            await self._relay.stop(grace)
+        if self._services is not None and self._relay is not None:
+            grace = self.settings.shutdown_grace_seconds
+            await asyncio.gather(self._services.engine.stop(grace), self._relay.stop(grace))
 
     async def stop(self) -> None:
         """Close the sockets and streams, stop driving runs, and close what was opened."""

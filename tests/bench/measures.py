@@ -11,6 +11,7 @@ from time import perf_counter
 
 from tests.bench.audience import audience
 from tests.bench.client import BenchError
+from tests.bench.delivering import delivering_much, delivering_soon
 from tests.bench.inbox import inbox
 from tests.bench.machines import history, instances, scripts
 from tests.bench.many_instances import many_instances
@@ -106,6 +107,8 @@ MEASURES = (
     Measure(audience, "B4", frozenset({"B4"})),
     Measure(instances, "M1", frozenset({"M1", "M2"})),
     Measure(scripts, "M3", frozenset({"M3"})),
+    Measure(delivering_soon, "W1", frozenset({"W1"})),
+    Measure(delivering_much, "W2", frozenset({"W2"}), once=True),
     Measure(subscribed, "W3", frozenset({"W3"}), once=True),
     Measure(idle_sockets, "B5", frozenset({"B5"}), once=True),
     Measure(takeover, "B7", frozenset({"B7"}), once=True),

@@ -15,10 +15,11 @@ async def memory_of(pid: int) -> int:
     await asyncio.sleep(SETTLE_SECONDS)
     os.kill(pid, signal.SIGUSR1)
     await asyncio.sleep(SETTLE_SECONDS)
-    return _own_memory(pid)
+    return own_memory(pid)
 
 
-def _own_memory(pid: int) -> int:
+def own_memory(pid: int) -> int:
+    """Bytes of a process's own, as it is."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_OWN))
 

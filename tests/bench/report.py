@@ -109,6 +109,15 @@ ROWS = (
     Row("M3", "a script in a warm worker, over an empty Python function", "ms", "less", _both(Target(at_most=2))),
     Row("M4", "first page of a history of {events:,} events", "ms", "less", _both(Target(at_most=20))),
     Row("M5", "halted instances of a namespace among {listed:,}", "ms", "less", _both(Target(at_most=10))),
+    Row("W1", "an event in the outbox to its receiver", "ms", "less", _both(Target(at_most=50))),
+    Row(
+        "W2 rate",
+        "{deliveries:,} webhooks to one receiver, while another hangs",
+        "webhooks/s",
+        "more",
+        _both(Target(at_least=2_000)),
+    ),
+    Row("W2 memory", "what the server grows by meanwhile", "MB", "less", _both(Target(at_most=20))),
     Row("W3 start", "a subscription is told: a new instance to its form", "x without", "less", _both(_TOLD)),
     Row("W3 resume", "a subscription is told: an answer to completion", "x without", "less", _both(_TOLD)),
 )
@@ -228,7 +237,7 @@ Written by `make bench` on {today}; don't edit. Absolute figures are this machin
 
 "x peer" and "x floor" say how many times *better* than the peer or the floor, for figures of which more is
 better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown,
-and B5, B7, B8, I1, M4, M5 and W3 are done once.
+and B5, B7, B8, I1, M4, M5, W2 and W3 are done once.
 
 What the floor doesn't reach, nothing does: at B1 the floor, which only sends, says how many times the peer is possible
 with this client.
@@ -268,7 +277,7 @@ changing order, so that what disturbs the machine disturbs all of them.
 - **B5**: a server that was just started, with {sockets:,} paused runs in its storage; then with a socket for each,
   which follows it. Memory that is the process's own (USS), after a collection of garbage, in KB of 1,024 bytes. The
   peer's sockets are authenticated, and the floor's accepted; they follow nothing. Sockets' buffers in the kernel are
-  not counted. Once, not in each pass; so are B7, B8, I1, M4, M5 and W3.
+  not counted. Once, not in each pass; so are B7, B8, I1, M4, M5, W2 and W3.
 - **B7**: two nodes on Redis and PostgreSQL. A run streams a delta each 50 ms on one of them, a client follows it at the
   other; the first is killed (`SIGKILL`); until the next event arrives that the dead node didn't send. {kills} times, in
   turns; least and most are of these.
@@ -290,6 +299,10 @@ changing order, so that what disturbs the machine disturbs all of them.
 - **M5**: `GET /api/v1/workflows/instances?namespace=…&status=halted`, the first page, of 50, asked for 100 times; the
   median. Half of {listed:,} instances are in that namespace, the others in 1,000 others; one in a hundred is halted.
   One really ran to its halt, the others are copies of its row. A server that was just started.
+- **W1**: {latencies} instances of M1, one at a time, each with two events for one receiver, which is in the client's
+  process: from the time in a delivery's row to the request being there; the median.
+- **W2**: a server that is started on {deliveries:,} deliveries for a receiver as in W1, and as many for one that takes
+  requests and never answers. Each is of a run of its own, with 0.6 KB of data. Rate and growth count from a tenth on.
 - **W3**: two servers that were just started, one with a subscription to every event. An instance of M1 and M2 at one,
   then at the other, {pairs} times: the median with the subscription, divided by that without. Nothing is delivered: it
   is what runs do so that it can be.

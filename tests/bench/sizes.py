@@ -24,6 +24,7 @@ class Sizes:
     events: int = 10_000
     listed: int = 1_000_000
     pairs: int = 200
+    deliveries: int = 20_000
 
 
 FULL = Sizes()
@@ -43,4 +44,5 @@ QUICK = Sizes(
     events=1_000,
     listed=20_000,
     pairs=40,
+    deliveries=4_000,
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from tests.contract.store.samples import Clock
 
 from interlock.auth import AuthUnavailable, InvalidToken, Principal
 from interlock.identity import directory as module
-from interlock.identity.directory import Directory
+from interlock.identity.directory import Directory, OwnToken, facts_of
 from interlock.identity.signing import SigningKeys
 from interlock.secrets.vault import KeyedVault, new_key
 from interlock.store.port import StoreUnavailable
@@ -198,3 +201,52 @@ async def test_one_who_takes_long_or_fails_holds_nobody_up(kept: Kept, monkeypat
         await directory.look()
         await told.wait()
     stuck.set()
+
+
+SCOPES = frozenset({"workflows:read", "webhooks:manage"})
+
+
+async def test_who_asked_for_something_stands_as_now_whatever_became_of_their_token(kept: Kept) -> None:
+    directory = await made(kept)
+    kept.change("ada")
+    kept.of["ada"] = replace(kept.of["ada"], issuer="", scopes=SCOPES | {"admin"}, groups=frozenset({"ops"}))
+    await directory.look()
+    expired = datetime(2001, 1, 1, tzinfo=UTC)
+    token = OwnToken((ACME, "ada"), SCOPES, generation=99, grant="revoked", expires_at=expired)
+    then = Principal("ada", SCOPES, frozenset({"left"}), expired, ACME, issuer="", given=token)
+    facts = json.loads(json.dumps(facts_of(then)))
+    now = await directory.standing(facts)
+    assert (now.person, now.scopes, now.groups) == ((ACME, "ada"), SCOPES, frozenset({"ops"})), (
+        "no more scopes than then"
+    )
+    kept.of["ada"] = replace(kept.of["ada"], scopes=frozenset({"workflows:read"}))
+    kept.changes.append(DirectoryChange(len(kept.changes) + 1, ACME, "ada", "user_changed", {}, "root", 0))
+    await directory.look()
+    assert (await directory.standing(facts)).scopes == {"workflows:read"}
+    kept.change("ada", disabled=True)
+    await directory.look()
+    with pytest.raises(InvalidToken):
+        await directory.standing(facts)
+    with pytest.raises(InvalidToken):
+        await directory.standing({**facts, "user_id": "nobody"})
+
+
+async def test_who_comes_from_elsewhere_stands_as_then_with_what_the_directory_adds(kept: Kept) -> None:
+    directory = await made(kept)
+    before = await directory.authenticate("bob")
+    facts = json.loads(json.dumps(facts_of(before)))
+    assert await directory.standing(facts) == before
+    kept.change("bob")
+    kept.of["bob"] = replace(kept.of["bob"], groups=frozenset({"ops"}))
+    await directory.look()
+    assert (await directory.standing(facts)).groups == {"ops"}
+    added = await directory.authenticate("bob")
+    assert facts_of(added) == facts, "what the directory adds isn't kept"
+    kept.change("bob", disabled=True)
+    await directory.look()
+    with pytest.raises(InvalidToken):
+        await directory.standing(facts)
+    kept.is_away = True
+    kept.changes.append(DirectoryChange(9, ACME, "bob", "user_changed", {}, "root", 0))
+    operator = facts_of(Principal("operator", SCOPES, account=ACME))
+    assert (await directory.standing(operator)).scopes == SCOPES, "the operator's own word needs no store"

@@ -19,7 +19,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import httpx
@@ -99,6 +99,7 @@ class Poster:
     def __init__(self, guard: Guard, trust: Callable[[], ssl.SSLContext] = trusted) -> None:
         self._guard = guard
         self._trust = trust
+        self._made = 0
         self._known: tuple[str, URL] | None = None
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
@@ -143,14 +144,12 @@ class Poster:
     ) -> Answer:
         async with asyncio.timeout(seconds):
             while True:
-                is_kept = _IsKept()
+                made = self._made
                 try:
-                    answer = await session.post(
-                        url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=is_kept
-                    )
+                    answer = await session.post(url, data=body, headers=headers, allow_redirects=False)
                     break
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                    if not is_kept.value:
+                    if self._made != made:  # it was a new one, or might have been
                         raise
         async with answer:
             return Answer(answer.status, *await _begun(answer.content, most))
@@ -158,43 +157,33 @@ class Poster:
     def _session(self, *, is_secure: bool) -> aiohttp.ClientSession:
         session = self._sessions.get(is_secure)
         if session is None:
-            session = self._sessions[is_secure] = _new_session(self._guard, self._trust() if is_secure else True)
+            session = self._sessions[is_secure] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    use_dns_cache=False,
+                    resolver=_Guarded(self._guard),
+                    keepalive_timeout=KEPT_SECONDS,
+                    socket_factory=self._new_socket,
+                    ssl=self._trust() if is_secure else True,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=_NOT_SENT,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            )
         return session
+
+    def _new_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """Called for each connection that is made."""
+        self._made += 1
+        family, kind, protocol, *_ = address
+        return socket.socket(family, kind, protocol)
 
     async def close(self) -> None:
         """Close all connections; it may be used again."""
         sessions, self._sessions = self._sessions, {}
         for session in sessions.values():
             await session.close()
-
-
-@dataclass(slots=True)
-class _IsKept:
-    value: bool = False
-
-
-async def _reused(_: Any, context: Any, __: Any) -> None:
-    if context.trace_request_ctx is not None:
-        context.trace_request_ctx.value = True
-
-
-def _new_session(guard: Guard, trust: ssl.SSLContext | bool) -> aiohttp.ClientSession:
-    traced = aiohttp.TraceConfig()
-    traced.on_connection_reuseconn.append(_reused)
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0,
-            use_dns_cache=False,
-            resolver=_Guarded(guard),
-            keepalive_timeout=KEPT_SECONDS,
-            ssl=trust,
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        skip_auto_headers=_NOT_SENT,
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-        trace_configs=[traced],
-    )
 
 
 class _Guarded(AbstractResolver):

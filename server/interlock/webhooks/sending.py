@@ -24,6 +24,7 @@ from interlock_protocol.limits import KIB
 ATTEMPT_SECONDS: Final = 30.0
 """How long a receiver may take until the head of its answer is there."""
 
+AGENT: Final = "Interlock-Webhooks"
 SHOWN: Final = KIB
 READ: Final = 16 * KIB
 """How much of an answer is looked through for secrets: it is cut only after that."""
@@ -61,7 +62,7 @@ class Sender:
         """
         at, body = self._clock(), body_of(due)
         signed = Signed(due.id, due.event, due.seq, len(due.attempts), at // 1000)
-        fields = {**self._cause(due.run_id), **headers(signed, body, secrets)}
+        fields = {"User-Agent": AGENT, **self._cause(due.run_id), **headers(signed, body, secrets)}
         began = perf_counter()
         code, said = await self._answer(poster, url, fields, body)
         return Attempt(at, code, round((perf_counter() - began) * 1000), said)

@@ -20,6 +20,7 @@ import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from interlock_protocol.limits import KIB
@@ -62,6 +63,7 @@ def is_secret(text: str) -> bool:
     return SHORTEST_SECRET <= len(text) <= LONGEST_SECRET and _PRINTABLE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=1_000)
 def key_of(secret: str) -> bytes:
     """Return what a secret keys `webhook-signature` with."""
     text = secret.removeprefix(PREFIX)

@@ -14,6 +14,7 @@ from tests.contract.store.samples import ALICE, BOB, COMPLETED, RUNNING, Clock, 
 from interlock.database import Database
 from interlock.store.port import ErrorFilter, FoundMilestone, Store
 from interlock.store.ports.webhooks import (
+    MOST_ATTEMPTS,
     Attempt,
     Delivery,
     DeliveryFilter,
@@ -453,3 +454,49 @@ async def test_old_deliveries_are_forgotten_and_the_numbers_of_a_run_that_goes_o
         pass
     await store.settle(replace(later, next_index=70, milestones=(milestone(9),), updated_at=clock.now))
     assert await seqs(store) == [(4, "halted", 9)]
+
+
+# ── What else delivering needs ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_one_of_many_begins_a_probe_and_nothing_is_due_until_it_is_over(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    await store.add_subscription(subscription(failures=10, rests_until=T0))
+    await told(store, "run", milestone(1))
+    begun = await asyncio.gather(*(store.begin_probe("whsub_1", T0, T0 + HOLD) for _ in range(5)))
+    assert sorted(begun) == [False, False, False, False, True]
+    assert await store.due_subscriptions(T0) == []
+    assert [each.id for each in await store.due_subscriptions(T0 + HOLD)] == ["whsub_1"]
+    assert await store.begin_probe("whsub_1", T0 + HOLD, T0 + 2 * HOLD)
+    assert not await store.begin_probe("whsub_nothing", T0, T0 + HOLD)
+
+
+async def test_latest_attempts_are_kept_and_pending_deliveries_counted(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    await store.add_subscription(subscription())
+    await told(store, "run", milestone(1), milestone(2))
+    assert await store.pending_deliveries() == 2
+    (head,) = await take(store)
+    for number in range(MOST_ATTEMPTS + 2):
+        attempt = Attempt(T0 + number, 503, 1)
+        probed = Tried(delivery_id=head.id, status=PENDING, attempt=attempt, next_attempt_at=T0, spends=False)
+        await store.tried([probed])
+    found = await store.delivery(DEFAULT_ACCOUNT, head.id)
+    assert found is not None
+    assert [each.at for each in found.attempts] == [T0 + number for number in range(2, MOST_ATTEMPTS + 2)]
+    await store.tried([ok(head)])
+    assert await store.pending_deliveries() == 1
+
+
+async def test_secrets_are_replaced_only_where_they_are_still_the_same(store: Store) -> None:
+    for number in range(3):
+        await store.add_subscription(subscription(f"whsub_{number}", account=f"account{number}"))
+    assert [each.id for each in await store.sealed_subscriptions(limit=2)] == ["whsub_0", "whsub_1"]
+    (last,) = await store.sealed_subscriptions("whsub_1")
+    assert await store.reseal_subscription(last, "again", None)
+    assert not await store.reseal_subscription(last, "late", None)
+    await store.change_subscription("account2", "whsub_2", {"secret": "new", "old_secret": "again", "old_until": T0}, 5)
+    (both,) = await store.sealed_subscriptions("whsub_1")
+    assert await store.reseal_subscription(both, "new again", "old again")
+    found = await store.subscription("account2", "whsub_2")
+    assert found == replace(both, secret="new again", old_secret="old again")
