@@ -178,6 +178,8 @@ def _shown(default: Any) -> str:
         return "none"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if isinstance(default, tuple):
+        return f"`{','.join(f'{each:g}' for each in default)}`"
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 
