@@ -370,7 +370,7 @@ class Person(Raw):
     async def _signal(self, event: Event) -> None:
         """Send what it waits for, each time with another payload: now and then one more, or one that nothing takes."""
         for _ in range(2 if self._chance.random() < 0.2 else 1):
-            topic = event["topic"] if self._chance.random() < 0.9 else "of no use"
+            topic = event["topic"] if self._chance.random() < 0.9 else "of-no-use"
             sent = {"topic": topic, "payload": {"from": self.who, "number": uuid.uuid4().hex}}
             await self.act({"action": "signal", "run_id": event["run_id"], **sent}, event["requirement_id"], sent)
             if topic != event["topic"]:
