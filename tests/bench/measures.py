@@ -16,6 +16,7 @@ from tests.bench.machines import history, instances, scripts
 from tests.bench.many_instances import many_instances
 from tests.bench.residents import idle_runs, idle_sockets
 from tests.bench.sizes import Figures, Sizes
+from tests.bench.subscribed import subscribed
 from tests.bench.systems import System
 from tests.bench.takeover import takeover
 
@@ -105,6 +106,7 @@ MEASURES = (
     Measure(audience, "B4", frozenset({"B4"})),
     Measure(instances, "M1", frozenset({"M1", "M2"})),
     Measure(scripts, "M3", frozenset({"M3"})),
+    Measure(subscribed, "W3", frozenset({"W3"}), once=True),
     Measure(idle_sockets, "B5", frozenset({"B5"}), once=True),
     Measure(takeover, "B7", frozenset({"B7"}), once=True),
     Measure(idle_runs, "B8", frozenset({"B8"}), once=True),

@@ -54,6 +54,8 @@ def _both(target: Target) -> dict[str, Target]:
     return {"sqlite": target, "redis": target}
 
 
+_TOLD = Target(at_most=1.15)
+
 ROWS = (
     Row("B1", "stream {deltas:,} deltas to one client", "events/s", "more", _both(Target(peer=8, floor=0.4))),
     Row(
@@ -107,6 +109,8 @@ ROWS = (
     Row("M3", "a script in a warm worker, over an empty Python function", "ms", "less", _both(Target(at_most=2))),
     Row("M4", "first page of a history of {events:,} events", "ms", "less", _both(Target(at_most=20))),
     Row("M5", "halted instances of a namespace among {listed:,}", "ms", "less", _both(Target(at_most=10))),
+    Row("W3 start", "a subscription is told: a new instance to its form", "x without", "less", _both(_TOLD)),
+    Row("W3 resume", "a subscription is told: an answer to completion", "x without", "less", _both(_TOLD)),
 )
 
 TITLES = {"peer": "peer", "floor": "floor", "sqlite": "Interlock, SQLite", "redis": "Interlock, Redis"}
@@ -224,7 +228,7 @@ Written by `make bench` on {today}; don't edit. Absolute figures are this machin
 
 "x peer" and "x floor" say how many times *better* than the peer or the floor, for figures of which more is
 better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown,
-and B5, B7, B8, I1, M4 and M5 are done once.
+and B5, B7, B8, I1, M4, M5 and W3 are done once.
 
 What the floor doesn't reach, nothing does: at B1 the floor, which only sends, says how many times the peer is possible
 with this client.
@@ -264,7 +268,7 @@ changing order, so that what disturbs the machine disturbs all of them.
 - **B5**: a server that was just started, with {sockets:,} paused runs in its storage; then with a socket for each,
   which follows it. Memory that is the process's own (USS), after a collection of garbage, in KB of 1,024 bytes. The
   peer's sockets are authenticated, and the floor's accepted; they follow nothing. Sockets' buffers in the kernel are
-  not counted. Once, not in each pass; so are B7, B8, I1, M4 and M5.
+  not counted. Once, not in each pass; so are B7, B8, I1, M4, M5 and W3.
 - **B7**: two nodes on Redis and PostgreSQL. A run streams a delta each 50 ms on one of them, a client follows it at the
   other; the first is killed (`SIGKILL`); until the next event arrives that the dead node didn't send. {kills} times, in
   turns; least and most are of these.
@@ -286,6 +290,9 @@ changing order, so that what disturbs the machine disturbs all of them.
 - **M5**: `GET /api/v1/workflows/instances?namespace=…&status=halted`, the first page, of 50, asked for 100 times; the
   median. Half of {listed:,} instances are in that namespace, the others in 1,000 others; one in a hundred is halted.
   One really ran to its halt, the others are copies of its row. A server that was just started.
+- **W3**: two servers that were just started, one with a subscription to every event. An instance of M1 and M2 at one,
+  then at the other, {pairs} times: the median with the subscription, divided by that without. Nothing is delivered: it
+  is what runs do so that it can be.
 
 The machine and the versions:
 

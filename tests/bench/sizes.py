@@ -23,6 +23,7 @@ class Sizes:
     instances: int = 200
     events: int = 10_000
     listed: int = 1_000_000
+    pairs: int = 200
 
 
 FULL = Sizes()
@@ -41,4 +42,5 @@ QUICK = Sizes(
     instances=40,
     events=1_000,
     listed=20_000,
+    pairs=40,
 )

@@ -167,7 +167,7 @@ def without_settings() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("INTERLOCK_")}
 
 
-_OURS = frozenset({"B1", "B2", "B2'", "B3", "B4", "B5", "B6", "B6'", "B8", "I1", "M1", "M3", "M4", "M5"})
+_OURS = frozenset({"B1", "B2", "B2'", "B3", "B4", "B5", "B6", "B6'", "B8", "I1", "M1", "M3", "M4", "M5", "W3"})
 
 SYSTEMS: dict[str, Kind] = {
     kind.name: kind

@@ -6,6 +6,7 @@ from interlock.store.tables import metadata
 
 ACTIVE_SUBSCRIPTION = "status = 'active'"
 PENDING_DELIVERY = "status = 'pending'"
+DEAD_DELIVERY = "status = 'dead'"
 DUE = "due_at IS NOT NULL"
 
 # Who is told of what. `events` is a JSON list, the secrets are sealed, `creator` is JSON.
@@ -123,5 +124,14 @@ Index(
     webhook_deliveries.c.created_at,
     webhook_deliveries.c.seq,
     webhook_deliveries.c.id,
+)
+Index(
+    "ix_webhook_deliveries_dead",
+    webhook_deliveries.c.subscription_id,
+    webhook_deliveries.c.created_at,
+    webhook_deliveries.c.seq,
+    webhook_deliveries.c.id,
+    sqlite_where=text(DEAD_DELIVERY),
+    postgresql_where=text(DEAD_DELIVERY),
 )
 Index("ix_webhook_deliveries_created", webhook_deliveries.c.created_at)

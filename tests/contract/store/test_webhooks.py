@@ -302,6 +302,7 @@ async def test_a_dead_delivery_stands_among_the_errors_once_and_the_next_follows
     await store.replay(DEFAULT_ACCOUNT, head.id, T0)
     (head,) = await take(store)
     await store.tried([failed(head, error="whsub_1 didn't take it")])
+    assert [each.id for each in await listed(store, status=DEAD)] == [head.id]
     (error,) = (await store.errors(ErrorFilter())).errors
     assert (error.code, error.message, error.run_id) == ("webhook_failed", "whsub_1 didn't take it", "run")
     assert (error.state, error.namespace, error.is_fatal) == ("wait", "org_x", False)

@@ -327,8 +327,8 @@ class Webhooks(Protocol):
         """
 
     async def forget_deliveries(self, limit: int = 1000) -> int:
-        """Delete at most this many of the deliveries that are older than 30 days, whatever their status, and as many
-        of the events without any; return how many rows were deleted, at most `limit`."""
+        """Delete at most this many of the deliveries that are older than 30 days, whatever their status, then of their
+        events; return how many rows were deleted."""
 
 
 LISTENING_SECONDS: Final = 1.0

@@ -193,6 +193,7 @@ def _delete_some(subscription_id: str, connection: Connection) -> int:
     of = {"of_subscription": subscription_id}
     ids = connection.execute(sql.OF_DELETED, {**of, "at_most": _CHUNK}).scalars().all()
     if ids:
+        _held(ids, connection)
         connection.execute(sql.FORGET_DELIVERIES, {"of_deliveries": _padded(ids)})
     else:
         connection.execute(sql.FORGET_QUEUES_OF, of)
@@ -217,7 +218,7 @@ def tell_milestones(
             "event_index": each.index,
             "event": each.event,
             "at": each.at,
-            "data": storable(each.data),
+            "data": each.data,
         }
         for each in milestones
     ]

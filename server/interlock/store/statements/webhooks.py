@@ -27,9 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
-from interlock.store.ports.webhooks import DeliveryFilter
+from interlock.store.ports.webhooks import DeliveryFilter, DeliveryStatus
 from interlock.store.tables import runs
-from interlock.store.webhook_tables import ACTIVE_SUBSCRIPTION, DUE, PENDING_DELIVERY
+from interlock.store.webhook_tables import ACTIVE_SUBSCRIPTION, DEAD_DELIVERY, DUE, PENDING_DELIVERY
 from interlock.store.webhook_tables import webhook_deliveries as deliveries
 from interlock.store.webhook_tables import webhook_events as events
 from interlock.store.webhook_tables import webhook_queues as queues
@@ -252,16 +252,21 @@ _ORDER = (deliveries.c.created_at, deliveries.c.seq, deliveries.c.id)
 
 
 def list_deliveries(
-    account: str, subscription_id: str, which: DeliveryFilter, before: tuple[int, int, str] | None, limit: int
+    account: str, subscription_id: str, which: DeliveryFilter, before: tuple[Any, ...] | None, limit: int
 ) -> Select[Any]:
     """Newest first, at most `limit`, beginning after the one at `before`."""
     columns = deliveries.c
-    conditions = [columns.account == account, columns.subscription_id == subscription_id]
+    conditions: list[Any] = [columns.account == account, columns.subscription_id == subscription_id]
     equal = ((columns.status, which.status), (columns.event, which.event), (columns.run_id, which.run_id))
     conditions += [column == value for column, value in equal if value is not None]
+    if which.status is DeliveryStatus.DEAD:
+        conditions.append(text(DEAD_DELIVERY))  # in these words an index has them
+    order: tuple[Any, ...] = _ORDER
+    if which.run_id is not None:  # one queue, whose numbers are its order
+        order, before = (columns.seq,), None if before is None else (before[1],)
     if before is not None:
-        conditions.append(tuple_(*_ORDER) < tuple_(*before))
-    return select(deliveries).where(*conditions).order_by(*(each.desc() for each in _ORDER)).limit(limit)
+        conditions.append(tuple_(*order) < tuple_(*before))
+    return select(deliveries).where(*conditions).order_by(*(each.desc() for each in order)).limit(limit)
 
 
 HOLD_QUEUE = select(queues.c.head_seq).where(*_ONE_QUEUE).with_for_update()
@@ -302,11 +307,11 @@ FORGET_QUEUES_OF = delete(queues).where(queues.c.subscription_id == OF_SUBSCRIPT
 
 
 def _forget_events() -> ReturningDelete[Any]:
+    """For when there are no such old deliveries any more: an event is as old as its deliveries are."""
     key = ("run_id", "epoch", "event_index", "event")
-    is_used = exists().where(*(deliveries.c[name] == events.c[name] for name in key))
     old = (
         select(*(events.c[name] for name in key))
-        .where(events.c.created_at <= _BEFORE, ~is_used)
+        .where(events.c.created_at <= _BEFORE)
         .order_by(events.c.created_at)
         .limit(AT_MOST)
         .with_for_update(skip_locked=True)

@@ -292,7 +292,7 @@ def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> 
         return  # only some parts are decided; a timeout decides the whole
     if requirement.responses:
         decision["executor_requirements"] = requirement.responses_on_wire
-    note_resumed(state, event)
+    note_resumed(state, event, requirement.facts)
     asked.pop(requirement.id)
     kept = {key: value for key, value in private.items() if key != "key"}
     state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(

@@ -23,6 +23,8 @@ from interlock_protocol import typed
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, RunStatus
 
+_HALT = (("halting_presentation", "presentation"), ("halted_options", "halted_options"), ("accepts", "accepts"))
+
 _ENDS: Mapping[RunStatus, MilestoneEvent] = {
     RunStatus.COMPLETED: MilestoneEvent.COMPLETED,
     RunStatus.ERROR: MilestoneEvent.FAILED,
@@ -37,25 +39,26 @@ def note_created(state: RunState, event: typed.WorkflowStarted) -> None:
 
 def note_halted(state: RunState, event: typed.StepPaused, asked: Mapping[str, Any]) -> None:
     """Note what a run asks."""
-    if not _is_machine(state):
-        facts: JsonObject = {"requirement_id": asked["id"], "step_name": event["step_name"]}
-    else:
+    facts = _name_of(asked)
+    if "halt_id" in facts:
         thread = asked.get("thread_id")
-        facts = {
-            "halt_id": asked["id"],
-            "halting_presentation": asked.get("presentation"),
-            "halted_options": asked.get("halted_options"),
-            "accepts": asked.get("accepts"),
-            **({} if thread in (None, MAIN) else {"thread_id": thread, "halted_at_state": asked.get("state")}),
-        }
+        facts |= {name: asked.get(key) for name, key in _HALT}
+        facts |= {} if thread == MAIN else {"thread_id": thread, "halted_at_state": asked.get("state")}
     _note(state, MilestoneEvent.HALTED, event["created_at"], facts)
 
 
-def note_resumed(state: RunState, event: typed.StepContinued | typed.StepExecutorContinued) -> None:
+def note_resumed(
+    state: RunState, event: typed.StepContinued | typed.StepExecutorContinued, asked: Mapping[str, Any]
+) -> None:
     """Note that what a run asked is answered."""
-    name = "halt_id" if _is_machine(state) else "requirement_id"
-    facts: JsonObject = {"resumed_by": event["resolved_by"], name: event["requirement_id"]}
-    _note(state, MilestoneEvent.RESUMED, event["resolved_at"], facts)
+    _note(state, MilestoneEvent.RESUMED, event["resolved_at"], {"resumed_by": event["resolved_by"], **_name_of(asked)})
+
+
+def _name_of(asked: Mapping[str, Any]) -> JsonObject:
+    """How a question is named: as the halt of a machine, or as a requirement of a step."""
+    if "halt_id" in asked:
+        return {"halt_id": asked["halt_id"]}
+    return {"requirement_id": asked["id"], "step_name": asked.get("step_name")}
 
 
 def note_ended(state: RunState, event: Mapping[str, Any], status: RunStatus) -> None:
@@ -73,7 +76,9 @@ def note_ended(state: RunState, event: Mapping[str, Any], status: RunStatus) -> 
 def payload(state: RunState, milestone: Milestone) -> JsonObject:
     """What is told of a milestone, the same for everybody."""
     is_machine = _is_machine(state)
-    facts = {name: value for name, value in milestone.facts.items() if value is not None or name == "content"}
+    facts: JsonObject = {name: value for name, value in milestone.facts.items() if value is not None}
+    if not is_machine:
+        facts.setdefault("content", None)
     return {
         "instance_id": state.run_id,
         "workflow_name": state.workflow_id,

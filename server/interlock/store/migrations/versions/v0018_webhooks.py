@@ -1,6 +1,6 @@
 """Webhooks: who is told of milestones of runs, and what is to be delivered.
 
-Runs that nodes of earlier releases settle are told of when a node of this one settles them.
+Of what nodes of earlier releases settle, nobody is told.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ depends_on = None
 
 _ACTIVE = sa.text("status = 'active'")
 _PENDING = sa.text("status = 'pending'")
+_DEAD = sa.text("status = 'dead'")
 _DUE = sa.text("due_at IS NOT NULL")
 
 
@@ -121,5 +122,12 @@ def _deliveries() -> None:
     )
     op.create_index(
         "ix_webhook_deliveries_listed", "webhook_deliveries", ["subscription_id", "created_at", "seq", "id"]
+    )
+    op.create_index(
+        "ix_webhook_deliveries_dead",
+        "webhook_deliveries",
+        ["subscription_id", "created_at", "seq", "id"],
+        sqlite_where=_DEAD,
+        postgresql_where=_DEAD,
     )
     op.create_index("ix_webhook_deliveries_created", "webhook_deliveries", ["created_at"])
