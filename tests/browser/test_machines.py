@@ -195,6 +195,26 @@ async def test_errors_are_listed_with_their_instances(author: Api, new_page: New
     await expect(state(app, "print")).to_have_accessible_name(re.compile("failed here"))
 
 
+async def test_failed_instance_is_tried_again_as_another_that_says_so(author: Api, new_page: NewPage) -> None:
+    logic = {"type": "script", "code": "throw new Error('no ink')"}
+    states = {
+        "print": {"type": "action", "logic": logic, "transitions": [{"target": "end"}]},
+        "end": {"type": "terminal"},
+    }
+    await published(author, {"name": "press", "initial_state": "print", "states": states})
+    asked = {"business_key": "order 7"}
+    assert await author.refused("POST", "/workflows/press/instances", asked) == (500, "script_error")
+    (instance,) = (await author.get("/workflows/instances", workflow_name="press"))["instances"]
+    failed = instance["id"]
+    app = await new_page(AUTHOR, f"/runs/press/{failed}")
+    await expect(app.main).to_contain_text("order 7")
+    await button(app, "Retry…").click()
+    await confirm(app, "Retry")
+    await expect(app.main.get_by_role("link", name=failed)).to_be_visible()
+    await expect(app.page).not_to_have_url(re.compile(f"{failed}$"))
+    await expect(button(app, "Retry…")).to_be_visible()
+
+
 async def test_server_without_an_error_list_is_said_to_have_none(live: Live, new_page: NewPage) -> None:
     app = await new_page(AUTHOR)
     body = json.dumps({"error": {"code": "workflow_not_found", "message": "Not found", "details": None}})

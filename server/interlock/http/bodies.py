@@ -138,6 +138,11 @@ async def _fields(
         return JSON.decode(body.decode() or "{}", max_depth=MAX_CLIENT_DEPTH, max_values=max_values)
     except UnicodeDecodeError:
         raise Refusal(ErrorCode.INVALID_JSON, "this isn't JSON: it isn't UTF-8") from None
+    except Refusal as refusal:
+        if refusal.code is not ErrorCode.INVALID_MESSAGE:
+            raise
+        # The codec's sentence is about a socket's messages.
+        raise Refusal(ErrorCode.INVALID_MESSAGE, "the body must be a JSON object, such as {}") from None
 
 
 async def _form(request: Request, *, is_strict: bool) -> dict[str, Any]:

@@ -20,6 +20,13 @@ export function hasDefinition(view: RunView): boolean {
   return isVersionId(view.version);
 }
 
+/** What an instance is about, and the failed one that it tries again: neither ever changes. */
+export function useBeginning({ runId }: RunView): { businessKey: string | undefined; retriedFrom: string | undefined } {
+  const { client } = useInterlock();
+  const { data } = useAnswer(`beginning ${runId}`, () => client.instances.get(runId));
+  return { businessKey: data?.business_key, retriedFrom: data?.retried_from };
+}
+
 /** The diagram of an instance's version, with where it is. */
 export function InstanceDiagram({ view }: { view: RunView }) {
   const { client } = useInterlock();

@@ -20,8 +20,9 @@ import { CancelButton } from "./cancel.tsx";
 import { DecisionsTable } from "./decisions-table.tsx";
 import { EventsTable } from "./events-table.tsx";
 import { RunFault } from "./fault.tsx";
-import { hasDefinition, InstanceDiagram, isInstance } from "./instance.tsx";
-import { chatOf, partOf } from "./paths.ts";
+import { hasDefinition, InstanceDiagram, isInstance, useBeginning } from "./instance.tsx";
+import { chatOf, partOf, pathOf } from "./paths.ts";
+import { RetryButton } from "./retry.tsx";
 import { StepsTree } from "./steps-tree.tsx";
 import { Timeline } from "./timeline.tsx";
 
@@ -59,6 +60,7 @@ function Page({ view, error, behind, cancel, workflowId }: Staged & { workflowId
           <MessageSquare size={14} aria-hidden /> Open in chat
         </Link>
         <CancelButton view={view} cancel={cancel} small />
+        <RetryButton view={view} />
       </header>
       <Facts view={view} />
       {view.lastIndex === null && <Skeleton label="Loading the run" lines={5} />}
@@ -93,7 +95,22 @@ function Facts({ view }: { view: RunView }) {
       )}
       {view.version !== null && <Fact name="Version">{view.version}</Fact>}
       {view.recoveries > 0 && <Fact name="Taken over">{counted(view.recoveries, "time")}</Fact>}
+      {isInstance(view) && <InstanceFacts view={view} />}
     </dl>
+  );
+}
+
+function InstanceFacts({ view }: { view: RunView }) {
+  const { businessKey, retriedFrom } = useBeginning(view);
+  return (
+    <>
+      {businessKey !== undefined && <Fact name="About">{businessKey}</Fact>}
+      {retriedFrom !== undefined && (
+        <Fact name="Tries again">
+          <Link href={pathOf({ workflowId: view.workflowId, runId: retriedFrom })}>{retriedFrom}</Link>
+        </Fact>
+      )}
+    </>
   );
 }
 

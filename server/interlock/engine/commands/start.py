@@ -10,7 +10,6 @@ Source: `docs/architecture.md`, "Order of writes"; `docs/protocol.md`, "Actions"
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +23,7 @@ from interlock.engine.commands.requests import as_before
 from interlock.engine.commands.runs import Facts
 from interlock.engine.driving.pool import FIRST_EPOCH
 from interlock.engine.work.sessions import own_session
+from interlock.ids import time_ordered
 from interlock.store.port import IdempotencyKey, KeyTaken, NamespaceFull, NewRun, Outcome, VersionGone
 from interlock.store.ports.definitions import is_version_id
 from interlock.workflow.program import Program, RunState
@@ -156,7 +156,8 @@ def _not_served(wanted: str | None, current: str | None) -> Refusal:
 
 
 def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Program, origin: Origin | None) -> NewRun:
-    run_id = f"{program.run_prefix}{uuid.uuid4().hex}"
+    now = context.clock.now_ms()
+    run_id = f"{program.run_prefix}{time_ordered(now)}"
     given = program.checked_input(message.message)
     return NewRun(
         run_id=run_id,
@@ -166,7 +167,7 @@ def _new_run(context: Context, place: Facts, message: StartWorkflow, program: Pr
         session_id=message.session_id or own_session(run_id),
         user_id=place.user_id,
         input=given,
-        created_at=context.clock.now_ms(),
+        created_at=now,
         account=place.account,
         namespace=place.namespace,
         business_key=message.business_key or program.business_key_of(given, place.namespace, run_id),
