@@ -19,7 +19,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import hashlib
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +39,8 @@ from interlock.auth.tokens import StaticTokens
 from interlock.engine.clock import Clock
 from interlock.engine.driving.loading import first_state
 from interlock.engine.engine import Engine
+from interlock.files.kinds import HEAD_BYTES, type_of
+from interlock.files.names import safe_name
 from interlock.log.port import Batch, Log
 from interlock.services import Services
 from interlock.settings import Settings
@@ -251,6 +255,10 @@ class Run:
 
     # ── Acting ──────────────────────────────────────────────────────────────────────────────────────────
 
+    async def upload(self, name: str, content: bytes) -> str:
+        """Upload a file as this user, and return its id, to be given for a field of the type `file`."""
+        return await self._server.upload(self._user, name, content)
+
     async def cancel(self, reason: str | None = None) -> None:
         """Cancel the run, as this user.
 
@@ -385,6 +393,14 @@ class _Server:
         run.follow(self.engine.log)
         self._runs.append(run)
         return run
+
+    async def upload(self, user: Principal, name: str, content: bytes) -> str:
+        store, file_id = self._services.store, f"file_{uuid.uuid4().hex}"
+        await store.begin_file(file_id, user.user_id, safe_name(name), account=user.account)
+        await self._services.objects.put(file_id, _pieces(content))
+        digest = hashlib.sha256(content).hexdigest()
+        await store.complete_file(file_id, len(content), type_of(content[:HEAD_BYTES]), digest)
+        return file_id
 
     async def close(self) -> None:
         for run in self._runs:
@@ -521,6 +537,10 @@ def _pause(requirement: Requirement, send: Send) -> Pause:
     if requirement.kind == "requires_error_decision":
         return failed(ErrorRequirement.model_validate(requirement.facts), send)
     return required(StepRequirement.model_validate(requirement.facts), send)
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def _nobody(_decision: Decision) -> None:

@@ -41,7 +41,7 @@ async def test_ticket_ends_with_its_person_and_so_does_its_stream(live: Live, so
         run = (await client.post("/workflows/confirm/runs", json={"stream": False}, headers=headers)).json()
         path = f"/workflows/confirm/runs/{run['run_id']}/resume"
         ticket = (await client.post("/stream-tickets", json={"path": path}, headers=headers)).json()["ticket"]
-        place = {"last_event_index": run["event_index"], "epoch": run["epoch"]}
+        place = {"last_event_index": run["as_of"], "epoch": run["epoch"]}
         async with client.stream("GET", path, params={"ticket": ticket, **place}) as stream:
             assert stream.status_code == 200
             lines = stream.aiter_lines()

@@ -6,6 +6,8 @@ Laws:
   named is refused, even if nothing else is wrong with it.
 - Every host (`*`) is every host that a definition writes. One that is chosen elsewhere, by data, an integration or
   another secret, is let in only by its name: whoever starts a run, or manages other secrets, reads none of them so.
+- A host is let in as encrypted: unencrypted only if it is written so (`http://…`), or is of this machine or an inner
+  network by its name or address, which the server's operator lets requests reach.
 - No repr shows a value.
 
 Source: `docs/secrets.md`, "Where a secret may go".
@@ -17,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from interlock.addresses import address_in, host_and_port, host_of
+from interlock.addresses import address_in, host_and_port, host_of, is_inner, is_inner_name
 
 ANY: Final = "*"
 """Every host, or every workflow."""
@@ -40,7 +42,8 @@ class Fence:
     """Where a secret may go.
 
     Attributes:
-        hosts: names and addresses, each at every port or at one; `*.example.com` is every name below that one.
+        hosts: names and addresses, each at every port or at one, and for one scheme if it is written before it;
+            `*.example.com` is every name below that one.
         workflows: the ids of workflows.
         script: whether scripts are given it, which may tell it to whoever reads what they return.
     """
@@ -53,13 +56,13 @@ class Fence:
         """Return True if a workflow may use the secret."""
         return ANY in self.workflows or workflow_id in self.workflows
 
-    def lets_go_to(self, host: str, port: int, *, is_chosen: bool = False) -> bool:
-        """Return True if the secret may be sent to a host, as `host_of` writes it.
+    def lets_go_to(self, scheme: str, host: str, port: int, *, is_chosen: bool = False) -> bool:
+        """Return True if the secret may be sent to a host, as `host_of` writes it, by `http` or `https`.
 
         Args:
             is_chosen: True unless the definition writes the host.
         """
-        return any(_has(each, host, port) for each in self.hosts if each != ANY or not is_chosen)
+        return any(_has(each, scheme, host, port) for each in self.hosts if each != ANY or not is_chosen)
 
 
 OPEN: Final = Fence()
@@ -102,21 +105,40 @@ def hosts_of(given: Iterable[str]) -> tuple[str, ...]:
 def _host(text: str) -> str:
     if text == ANY:
         return ANY
+    scheme, rest = _split(text)
     try:
-        star, below = ("*.", text[2:]) if text.startswith("*.") else ("", text)
+        star, below = ("*.", rest[2:]) if rest.startswith("*.") else ("", rest)
         named, port = host_and_port(below)
         host = host_of(named)
         if star and address_in(host) is not None:
             raise ValueError  # no name is below an address
     except ValueError:
         raise ValueError(
-            "must be names such as api.example.com or *.example.com, or addresses, each with or without a port; or *"
+            "must be names such as api.example.com or *.example.com, or addresses, each with or without a port, with"
+            " or without http:// or https:// before it; or *"
         ) from None
     shown = f"[{host}]" if ":" in host and port is not None else host
-    return f"{star}{shown}" if port is None else f"{star}{shown}:{port}"
+    before = f"{scheme}://" if scheme else ""
+    return f"{before}{star}{shown}" if port is None else f"{before}{star}{shown}:{port}"
 
 
-def _has(pattern: str, host: str, port: int) -> bool:
+def _split(text: str) -> tuple[str, str]:
+    """The scheme that stands before a host, "" if none does, and the rest."""
+    for scheme in ("http", "https"):
+        if text.lower().startswith(f"{scheme}://"):
+            return scheme, text[len(scheme) + 3 :]
+    return "", text
+
+
+def _is_near(host: str) -> bool:
+    address = address_in(host)
+    return is_inner_name(host) if address is None else is_inner(address)
+
+
+def _has(pattern: str, scheme: str, host: str, port: int) -> bool:
+    wanted, pattern = _split(pattern)
+    if scheme != wanted and (wanted or (scheme != "https" and not _is_near(host))):
+        return False
     if pattern == ANY:
         return True
     is_below = pattern.startswith("*.")

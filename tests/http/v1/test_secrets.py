@@ -82,7 +82,7 @@ async def test_a_new_value_leaves_the_fence_as_it_is_and_no_fence_is_changed_wit
         {"value": VALUE, "script": 1},
         {"value": VALUE, "hosts": ["x.example"] * 101},
         {"value": VALUE, "hosts": ["a b"]},
-        {"value": VALUE, "hosts": ["http://a.example"]},
+        {"value": VALUE, "hosts": ["ftp://a.example"]},
         {"value": VALUE, "hosts": ["*.10.0.0.1"]},
         {"value": VALUE, "hosts": ["a.example:0"]},
         {"value": VALUE, "host": "a.example"},

@@ -256,7 +256,7 @@ def _check_fences(call: HttpCall, used: Mapping[str, Secret], request: httpx.Req
     of_host = set(_secrets_in(host_part(call.url)))
     for name, secret in used.items():
         is_chosen = is_elsewhere or bool(of_host - {name})
-        if not secret.fence.lets_go_to(request.url.host, port, is_chosen=is_chosen):
+        if not secret.fence.lets_go_to(request.url.scheme, request.url.host, port, is_chosen=is_chosen):
             more = ", which the workflow doesn't write itself: name it in the secret's hosts" if is_chosen else ""
             raise LogicError(NOT_ALLOWED, f"{where}: the secret {name!r} may not go to this host{more}")
 
