@@ -44,6 +44,7 @@ from interlock.files.names import safe_name
 from interlock.log.port import Batch, Log
 from interlock.services import Services
 from interlock.settings import Settings
+from interlock.store.migrate import migrate
 from interlock.workflow.decide.decide import next_timer
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.fold import fold
@@ -381,6 +382,7 @@ class _Server:
         return self._services.engine
 
     async def open(self) -> None:
+        await _make_tables(self._settings.data_dir / "interlock.db")
         self._interlock = Interlock([self._workflow], self._settings, StaticTokens({}), clock=self._clock)
         await self._interlock.start()
 
@@ -436,6 +438,23 @@ class _Server:
         dues = (next_timer(run.state), self.engine.lifetimes.expires_at(run.state))
         now = self._clock.now_ms()
         return None if any(due is not None and due <= now for due in dues) else True
+
+
+async def _make_tables(file: Path) -> None:
+    """Have a database there. It is migrated for the first test of a process only, and copied for the others."""
+    if not _tables:
+        template = file.with_name("tables.db")
+        await migrate(f"sqlite+aiosqlite:///{template}")
+        _tables.append(template.read_bytes())
+    _copy_tables(file)
+
+
+def _copy_tables(file: Path) -> None:
+    if not file.exists():
+        file.write_bytes(_tables[0])
+
+
+_tables: list[bytes] = []
 
 
 # ── A run's events ──────────────────────────────────────────────────────────────────────────────────────

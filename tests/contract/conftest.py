@@ -1,76 +1,36 @@
 """Both databases, with today's tables and nothing in them, for whoever asks for `database`.
 
-They are migrated once: a SQLite file is then copied for each test, a PostgreSQL database emptied.
+A SQLite file is of the test's own; a PostgreSQL database is shared, and emptied for each.
 """
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from itertools import count
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection
+from tests.support.databases import new_postgres, put_sqlite
 
 from interlock.database import Database, PostgresDatabase, SqliteDatabase, open_database
 from interlock.store import webhook_tables  # noqa: F401 - its tables are emptied, too
 from interlock.store.directory_tables import directory
-from interlock.store.migrate import migrate
 from interlock.store.tables import feed, metadata, publications
-
-_numbers = count(1)
-
-
-def _aside(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run to its end on a thread, out of the way of the test's own event loop."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, coroutine).result()
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-@contextmanager
-def _new_postgres(server: str) -> Iterator[str]:
-    """The URL of a database of its own."""
-    name = f"test_{next(_numbers)}"
-    _aside(_execute(server, f"CREATE DATABASE {name}"))
-    try:
-        yield f"{server.rpartition('/')[0]}/{name}"
-    finally:
-        _aside(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-@pytest.fixture(scope="session")
-def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    _aside(migrate(f"sqlite:///{path}"))
-    return path
 
 
 @pytest.fixture(scope="session")
 def _migrated_postgres(postgres_url: str) -> Iterator[str]:
-    with _new_postgres(postgres_url) as url:
-        _aside(migrate(url))
+    with new_postgres(postgres_url) as url:
         yield url
 
 
 @pytest.fixture
-def sqlite_url(_migrated_sqlite: Path, tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     path = tmp_path / "interlock.db"
-    shutil.copy(_migrated_sqlite, path)
+    put_sqlite(path)
     return f"sqlite+aiosqlite:///{path}"
 
 
@@ -91,14 +51,14 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path}/empty.db"
     else:
-        with _new_postgres(request.getfixturevalue("postgres_url")) as url:
+        with new_postgres(request.getfixturevalue("postgres_url"), empty=True) as url:
             yield url
 
 
 @pytest.fixture
 def pg_empty_url(postgres_url: str) -> Iterator[str]:
     """A PostgreSQL without tables."""
-    with _new_postgres(postgres_url) as url:
+    with new_postgres(postgres_url, empty=True) as url:
         yield url
 
 
@@ -114,12 +74,16 @@ async def _opened(url: str) -> AsyncIterator[Database]:
 
 
 def _empty(connection: Connection) -> None:
-    for table in metadata.sorted_tables:
-        if table not in (directory, feed, publications):
-            connection.execute(delete(table))
-    connection.execute(update(feed).values(last_seq=0))
-    connection.execute(update(publications).values(last_revision=0))
-    connection.execute(update(directory).values(last_revision=0))
+    connection.exec_driver_sql(_emptying())
+
+
+@cache
+def _emptying() -> str:
+    """All of it in one statement: there are dozens of tables, and hundreds of tests."""
+    counters = {directory: "last_revision", feed: "last_seq", publications: "last_revision"}
+    resets = [f"UPDATE {table.name} SET {column} = 0" for table, column in counters.items()]
+    deletes = [f"DELETE FROM {table.name}" for table in metadata.sorted_tables if table not in counters]
+    return f"DO $$ BEGIN {'; '.join([*deletes, *resets])}; END $$"
 
 
 @pytest_asyncio.fixture

@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
+from tests.support.databases import put_sqlite
 from tests.support.storage import Storage
 
 from interlock.database import open_database
-from interlock.store.migrate import migrate
 
 
 @pytest_asyncio.fixture
 async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
     """The log and the store, with today's tables and nothing in them."""
+    put_sqlite(tmp_path / "interlock.db")
     database = open_database(f"sqlite+aiosqlite:///{tmp_path}/interlock.db")
     try:
-        await migrate(database)
         storage = Storage(database)
         await storage.log.start()
         yield storage

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.support.databases import put_sqlite
 from tests.support.live import eventually
 
 from interlock.database import Database, open_database
@@ -25,7 +26,6 @@ from interlock.secrets.providers import Auth
 from interlock.secrets.stored import StoredSecrets
 from interlock.secrets.vault import KeyedVault, new_key
 from interlock.settings import Settings
-from interlock.store.migrate import migrate
 from interlock.store.ports.vault import VaultItem
 from interlock.store.sql import SqlStore
 
@@ -35,8 +35,8 @@ PLACE: Place = ("acme", "secret", "", "API_KEY")
 
 @pytest_asyncio.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    put_sqlite(tmp_path / "secrets.db")
     database = open_database(f"sqlite+aiosqlite:///{tmp_path}/secrets.db")
-    await migrate(database)
     yield database
     await database.close()
 

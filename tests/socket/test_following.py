@@ -82,7 +82,9 @@ def heard(messages: list[Message]) -> list[Any]:
 
 
 async def test_every_reconnect_is_answered_to_the_letter(live_on_each: Live, tmp_path: Path) -> None:
-    """Run status x last_event_index x epoch x snapshot."""
+    """Run status x last_event_index x epoch x snapshot. No storage is asked for an epoch: one has all of them."""
+    is_default = not {"redis_url", "database_url"} & live_on_each.settings.keys()
+    epochs = (None, 0, 1, 2) if is_default else (None, 2)
     async with live_on_each.talk() as starter, live_on_each.talk() as talk:
         runs = Runs(starter, tmp_path)
         await runs.begin()
@@ -90,7 +92,7 @@ async def test_every_reconnect_is_answered_to_the_letter(live_on_each: Live, tmp
             events = runs.events(status)
             count, run_id = len(events), runs.ids[status]
             for last in (None, 0, 1, count - 2, count - 1, count, count + 1, 2**64 - 1):
-                for epoch in (None, 0, 1, 2):
+                for epoch in epochs:
                     for snapshot in (False, True):
                         case = {"last_event_index": last, "epoch": epoch, "snapshot": snapshot}
                         wanted = expected(status, events, last, epoch, snapshot)
@@ -110,13 +112,17 @@ async def answered(talk: Talk, count: int, **case: Any) -> list[Message]:
     async with asyncio.timeout(PATIENCE):
         while True:
             await talk.send(action="reconnect", **case)
-            messages = await talk.settled()
-            if not any(each["event"] == "error" and each["code"] == "unavailable" for each in messages):
-                break
-    with contextlib.suppress(TimeoutError):
-        while len(messages) < count:
-            messages.append(await talk.next())
-    return messages + await talk.settled()
+            messages: list[Message] = []
+            with contextlib.suppress(TimeoutError):
+                while len(messages) < count and not was_unavailable(messages):
+                    messages.append(await talk.next(PATIENCE / 2))
+            messages += await talk.settled()
+            if not was_unavailable(messages):
+                return messages
+
+
+def was_unavailable(messages: list[Message]) -> bool:
+    return any(each["event"] == "error" and each["code"] == "unavailable" for each in messages)
 
 
 def assert_numbers(messages: list[Message], status: str, events: list[Message], last: int | None) -> None:

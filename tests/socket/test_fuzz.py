@@ -7,11 +7,13 @@ import contextlib
 import json
 import random
 import time
+from collections.abc import Iterator
 from typing import Any, AnyStr
 
 import msgpack
 import pytest
-from tests.support.live import ALICE, MSGPACK, TOKENS, Live, continue_with, names_of
+from tests.socket.workflows import workflows
+from tests.support.live import ALICE, MSGPACK, TOKENS, Live, continue_with, live_server, names_of
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -153,6 +155,13 @@ class Attacker:
                 if message["event"] == "error":
                     assert message["error"]
                     self.codes.add(message["code"])
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A server of its own, which ends with it: some of what is started here would go on for the rest of the suite."""
+    with live_server(workflows, data_dir=tmp_path_factory.mktemp("attacked")) as server:
+        yield server
 
 
 @pytest.mark.long

@@ -23,19 +23,16 @@ import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import asyncpg
 import msgpack
 import redis
 import structlog
 import uvicorn
+from tests.support.databases import new_postgres, put_sqlite
 from tests.support.services import ask, free_port, running, until_ready
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
@@ -43,7 +40,6 @@ from websockets.typing import Origin, Subprotocol
 from interlock import Workflow, create_app
 from interlock.process.serving import serve, uvicorn_config
 from interlock.settings import Settings
-from interlock.store.migrate import migrate
 
 Message: TypeAlias = dict[str, Any]
 
@@ -68,8 +64,6 @@ STORAGES = ("sqlite", "postgresql", "redis+sqlite", "redis+postgresql")
 
 # ── Storage ─────────────────────────────────────────────────────────────────────────────────────────────
 
-_databases = count(1)
-
 
 @contextmanager
 def storage_settings(storage: str, folder: Path, *, redis_url: str, postgres_url: str) -> Iterator[dict[str, Any]]:
@@ -81,46 +75,21 @@ def storage_settings(storage: str, folder: Path, *, redis_url: str, postgres_url
             with redis.Redis.from_url(redis_url) as client:
                 client.flushall()
         if "postgresql" in storage:
-            settings["database_url"] = stack.enter_context(_new_postgres(postgres_url))
+            settings["database_url"] = stack.enter_context(new_postgres(postgres_url))
         yield settings
-
-
-@contextmanager
-def _new_postgres(server: str) -> Iterator[str]:
-    name = f"live_{os.getpid()}_{next(_databases)}"
-    _aside(_execute, server, f"CREATE DATABASE {name} TEMPLATE {_migrated(server)}")
-    try:
-        yield f"{server.rpartition('/')[0]}/{name}"
-    finally:
-        _aside(_execute, server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@cache
-def _migrated(server: str) -> str:
-    """A database of this server with today's tables, made once, of which others are copies: nobody connects to it."""
-    name = f"live_{os.getpid()}_template"
-    _aside(_execute, server, f"CREATE DATABASE {name}")
-    _aside(migrate, f"{server.rpartition('/')[0]}/{name}")
-    return name
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-def _aside(function: Callable[..., Any], *args: Any) -> None:
-    """Run to its end on a thread, out of the way of the test's own event loop."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(function(*args))).result()
 
 
 def settings_with(**values: Any) -> dict[str, Any]:
     """The settings of a server for tests: the users of `TOKENS`, and JWTs signed with `JWT_SECRET`."""
     return {"port": 0, "shutdown_grace_seconds": 2, "tokens": json.dumps(TOKENS), "jwt_secret": JWT_SECRET, **values}
+
+
+def _make_tables(settings: Mapping[str, Any]) -> None:
+    """Spare a server its migrations, which it would begin with in an empty folder."""
+    if settings.get("data_dir") and not settings.get("database_url"):
+        file = Path(settings["data_dir"], "interlock.db")
+        if file.parent.is_dir() and not file.exists():
+            put_sqlite(file)
 
 
 # ── Errors that a server logs ───────────────────────────────────────────────────────────────────────────
@@ -206,6 +175,7 @@ class Live:
 def live_server(workflows: Sequence[Workflow], **settings: Any) -> Iterator[Live]:
     """The application of these workflows, served from a thread of this process."""
     values = settings_with(**settings)
+    _make_tables(values)
     made = Settings(**values)
     server = uvicorn.Server(uvicorn_config(create_app(workflows, made), made))
     loops: list[asyncio.AbstractEventLoop] = []
@@ -253,6 +223,7 @@ class Served(Live):
     def start(self) -> Iterator[subprocess.Popen[bytes]]:
         """The process, until the block is left. Nothing it says is a traceback."""
         log = self.folder / "server.log"
+        _make_tables(self.settings)
         names = {f"INTERLOCK_{name.upper()}": str(value) for name, value in self.settings.items()}
         command = [sys.executable, "-m", "tests.support.live", self.target]
         options = {"env": {**os.environ, **names, _CLOCK_AHEAD: str(self.clock_ahead)}}
