@@ -52,6 +52,8 @@ DECIDE, EXECUTE, READ, WRITE = (f"workflows:{each}" for each in ("decide", "exec
 FILES, SECRETS, USERS, WEBHOOKS = "files:write", "secrets:manage", "users:manage", "webhooks:manage"
 WORKING = (DECIDE, EXECUTE, READ)
 
+HOOK: Final = "/api/v1/webhooks/subscriptions/{subscription_id}"
+DELIVERY: Final = "/api/v1/webhooks/deliveries/{delivery_id}"
 INSTANCE: Final = "/api/v1/workflows/instances/{instance_id}"
 DEFINITION: Final = "/api/v1/workflows/{name}"
 RUN: Final = "/workflows/{workflow_id}/runs/{run_id}"
@@ -100,6 +102,7 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET start-workflow": With(EXECUTE),
     "SOCKET continue-workflow": Of(EXECUTE),
     "SOCKET cancel-workflow": Of(EXECUTE),
+    "SOCKET signal": Of(EXECUTE),
     "SOCKET reconnect": Of(EXECUTE, READ),
     "SOCKET unfollow": Of(EXECUTE, READ),
     "SOCKET follow-runs": With(*WORKING),
@@ -160,4 +163,26 @@ MATRIX: Final[dict[str, Line]] = {
     "GET /api/v1/files/{file_id}": Of(FILES, *WORKING),
     "GET /api/v1/files/{file_id}/info": Of(FILES, *WORKING),
     "DELETE /api/v1/files/{file_id}": Of(FILES),
+    # ── Webhooks ──
+    "GET /api/v1/webhooks/subscriptions": With(WEBHOOKS),
+    "POST /api/v1/webhooks/subscriptions": With(WEBHOOKS),
+    f"GET {HOOK}": Of(WEBHOOKS),
+    f"PATCH {HOOK}": Of(WEBHOOKS),
+    f"POST {HOOK}/rotate": Of(WEBHOOKS),
+    f"POST {HOOK}/rotate/confirm": Of(WEBHOOKS),
+    f"POST {HOOK}/test": Of(WEBHOOKS),
+    f"GET {HOOK}/deliveries": Of(WEBHOOKS),
+    f"POST {HOOK}/replay": Of(WEBHOOKS),
+    f"GET {DELIVERY}": Of(WEBHOOKS),
+    f"POST {DELIVERY}/replay": Of(WEBHOOKS),
+    f"DELETE {HOOK}": Of(WEBHOOKS),
+    # ── Notices ──
+    "GET /api/v1/me/notifications": ANYBODY,
+    "PUT /api/v1/me/notifications": ANYBODY,
+    "GET /api/v1/users/{user_id}/notifications": Own(USERS),
+    "PUT /api/v1/users/{user_id}/notifications": Own("admin"),  # or whoever has USERS, and all that the user may
+    "POST /api/v1/users/{user_id}/notifications/test": Own("admin"),  # the same
+    # ── Signals ──
+    "GET /v1/openapi.json": PUBLIC,
+    "POST /v1/projects/{project}/runs/{run_id}/signals": Of(EXECUTE),
 }

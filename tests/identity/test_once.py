@@ -31,6 +31,15 @@ ONCE: dict[str, tuple[Any, Any]] = {
     "POST /api/v1/clients": ({"name": "once"}, {"name": "twice"}),
     "POST /api/v1/secrets/keys/rotate": (None, None),
     "POST /api/v1/files": (PART, PART.replace(b"hello", b"other")),
+    "POST /api/v1/webhooks/subscriptions": (
+        {"url": "http://127.0.0.1:1/", "events": ["workflow.instance.failed"]},
+        {"url": "http://127.0.0.1:1/", "events": ["workflow.instance.halted"]},
+    ),
+    "POST /api/v1/webhooks/subscriptions/{subscription_id}/rotate": (None, None),
+    "POST /api/v1/webhooks/subscriptions/{subscription_id}/rotate/confirm": (None, None),
+    "POST /api/v1/webhooks/subscriptions/{subscription_id}/test": (None, None),
+    "POST /api/v1/webhooks/deliveries/{delivery_id}/replay": (None, None),
+    "POST /v1/projects/{project}/runs/{run_id}/signals": ({"topic": "once"}, {"topic": "twice"}),
     "POST /workflows/{workflow_id}/runs": (
         {"message": "once", "stream": False},
         {"message": "twice", "stream": False},
@@ -44,10 +53,19 @@ REFUSED_HERE = {
     "POST /api/v1/integrations",
     "POST /api/v1/integrations/{name}/test",
     "POST /api/v1/password",
+    "POST /api/v1/users/{user_id}/notifications/test",
+    "POST /api/v1/webhooks/subscriptions/{subscription_id}/replay",
     "POST /workflows/{workflow_id}/runs/{run_id}/continue",
     "POST /workflows/{workflow_id}/runs/{run_id}/cancel",
 }
 """What this server refuses, or other tests have: a refusal isn't kept."""
+
+TOLD_ONCE = {
+    "POST /api/v1/clients",
+    "POST /api/v1/webhooks/subscriptions",
+    "POST /api/v1/webhooks/subscriptions/{subscription_id}/rotate",
+}
+"""What gives somebody a secret, which is kept nowhere."""
 
 CREDENTIALS = {"POST /login", "POST /oauth/token", "POST /oauth/revoke", "POST /session", "POST /session/token"}
 CREDENTIALS |= {"POST /stream-tickets"}
@@ -76,10 +94,10 @@ async def test_request_that_is_sent_again_gets_the_first_answer(server: Server, 
     first, at_once = await asyncio.gather(sent(server, route, key, body), sent(server, route, key, body))
     again = await sent(server, route, key, body)
     assert first.status < 400, first.body
-    if route == "POST /api/v1/clients":
+    if route in TOLD_ONCE:
         codes = {json.loads(each.body).get("error", {}).get("code") for each in (first, at_once, again)}
         assert codes == {None, "idempotency_key_reused"}, "a credential is told once, and nothing is done twice"
-    elif not route.startswith("POST /api/"):
+    elif route.startswith("POST /workflows/"):
         assert {json.loads(each.body)["run_id"] for each in (at_once, again)} == {json.loads(first.body)["run_id"]}
     else:
         assert (again.status, again.body) == (first.status, first.body) == (at_once.status, at_once.body)
