@@ -99,13 +99,31 @@ def test_an_answer_that_comes_late_is_told_at_its_place(path: Path) -> None:
             if any(each["event"]["event"] not in ("StepCompleted", "StepStarted") for each in early):
                 continue  # they led to the question, or stand for all that waits
             at = index - ahead
-            in_order = folded(start_of(fixture), [*entries[:at], entries[index], *early])
-            state = folded(start_of(fixture), [*entries[:at], *early])
-            shift(state, at, 1)
-            place, state.next_index = state.next_index, at
-            fold_late(state, entries[index]["event"], entries[index].get("private"))
-            state.next_index = place
-            assert [each[:4] for each in told(state)] == [each[:4] for each in told(in_order)]
+            assert_told_in_order(start_of(fixture), start_of(fixture), entries[:at], early, entries[index])
+
+
+def test_what_came_late_is_told_before_what_the_owner_had_told_already() -> None:
+    """While one of two questions is answered, the owner asks the other; or the run ends meanwhile."""
+    fixture = read(LOGS / "parallel_cancelled.json")
+    *before, other, _, answer, end = fixture["entries"]
+    if before[-1]["event"]["requirement_id"] != answer["event"]["requirement_id"]:
+        before[-1], other = other, before[-1]
+    assert before[-1]["event"]["requirement_id"] == answer["event"]["requirement_id"]
+    for early in ([other], [other, end]):
+        assert_told_in_order(start_of(fixture), start_of(fixture), before, early, answer)
+
+
+def assert_told_in_order(
+    state: RunState, other: RunState, before: list[dict[str, Any]], early: list[dict[str, Any]], late: dict[str, Any]
+) -> None:
+    """Where the last entry precedes the early ones in the log, it is told before them, though it is folded last."""
+    in_order = folded(other, [*before, late, *early])
+    folded(state, [*before, *early])
+    shift(state, len(before), 1)
+    place, state.next_index = state.next_index, len(before)
+    fold_late(state, late["event"], late.get("private"))
+    state.next_index = place
+    assert [each[:4] for each in told(state)] == [each[:4] for each in told(in_order)]
 
 
 def test_what_is_told_of_a_machine_is_what_it_was_then_and_of_others_the_same_keys() -> None:

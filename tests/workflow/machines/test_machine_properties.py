@@ -15,6 +15,7 @@ from interlock import Machine, State, Workflow
 from interlock.workflow.activities import HttpCall, Script
 from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.node import Phase
+from interlock.workflow.run.untold import Untold
 from interlock_protocol.errors import ErrorCode, Refusal
 
 MOVES = 40
@@ -24,7 +25,7 @@ MOVES = 40
 @given(states=machines(), data=st.data())
 def test_machine_does_what_its_model_does(states: dict[str, State], data: st.DataObject) -> None:
     """After any move the same logic is to run, the same halts wait, and the data is the same; in the log no logic's
-    result stands twice, and it folds to the state that there is."""
+    result stands twice, and it folds to the state that there is. What others are told of it is what the log has."""
     Play(states, data).run()
 
 
@@ -37,6 +38,7 @@ class Play:
         self.model = Model(states, "s0", {})
         workflow = Workflow("m", steps=[Machine("m", states, initial_state="s0")])
         self.run_ = Simulation(workflow, {}, logic=self._logic, jumps=False)
+        self.told: list[Untold] = []
 
     def _logic(self, _: Script | HttpCall) -> Any:
         if isinstance(self.returns, str):
@@ -53,6 +55,7 @@ class Play:
             self.run_.settle()
         self._compare()
         assert self.run_.refolded() == self.run_.state
+        assert self.run_.refolded().untold == [*self.told, *self.run_.state.untold]
         self._assert_once()
 
     def _move(self) -> None:
@@ -60,7 +63,9 @@ class Play:
         if disturbed == "crash":
             self.run_.crash()
             self.run_.settle()
+            self.told = []  # it was folded from its beginning
         elif disturbed == "reload":
+            self.told += self.run_.state.untold
             self.run_.reload()
         work, halts = sorted(self.model.work()), sorted(self.model.halts())
         waits = sorted(self.model.waits())

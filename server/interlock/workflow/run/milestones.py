@@ -6,7 +6,7 @@ Laws:
 - A machine's data are replaced by its events, never changed: what a milestone refers to stays as it was then. Only
   of an answer that comes late, after events that follow it in the log, the data are those by then.
 
-Source: `docs/webhooks.md`.
+Source: `docs/architecture.md`, "Telling others".
 """
 
 from __future__ import annotations
