@@ -75,7 +75,11 @@ BY_SCOPE = {
 }
 """What is asked before it is looked for: the scope decides, whatever it is about."""
 
-BY_NAMESPACE = {Verb.START: "workflows:execute", Verb.MANAGE_SECRETS: "secrets:manage"}
+BY_NAMESPACE = {
+    Verb.START: "workflows:execute",
+    Verb.MANAGE_SECRETS: "secrets:manage",
+    Verb.MANAGE_WEBHOOKS: "webhooks:manage",
+}
 """What is asked about a namespace, to whoever it belongs."""
 
 
@@ -147,3 +151,9 @@ def test_how_the_server_does_is_for_the_admins_of_the_default_account(account: s
 def test_without_a_run_starting_is_asked_for_a_namespace_of_ones_own(kind: Kind) -> None:
     assert may(Principal(ADA, frozenset({"workflows:execute"}), kind=kind), Verb.START)
     assert not may(Principal(ADA, frozenset({"workflows:read"}), kind=kind), Verb.START)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_what_tells_of_a_whole_account_is_managed_by_who_owns_all_of_it(kind: Kind) -> None:
+    ada = Principal(ADA, frozenset({"webhooks:manage"}), frozenset({"ops"}), None, "acme", frozenset({"x"}), kind)
+    assert may(ada, Verb.MANAGE_WEBHOOKS, Place("acme", "", "", [])) is (kind is Kind.SERVICE)

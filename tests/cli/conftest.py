@@ -26,7 +26,7 @@ COMMAND = [sys.executable, "-W", "error", "-m", "interlock.cli"]
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A server with the workflows of `tests.cli.workflows`."""
-    with live_server(workflows, data_dir=tmp_path_factory.mktemp("cli")) as server:
+    with live_server(workflows, data_dir=tmp_path_factory.mktemp("cli"), webhook_allow="127.0.0.1") as server:
         yield server
 
 

@@ -33,6 +33,7 @@ from interlock_client.pauses import Pause
 from interlock_client.run import Run
 from interlock_client.secrets import SecretInfo
 from interlock_client.tools import Question, ToolCall
+from interlock_client.webhooks import Delivery, DeliveryAttempt, DeliveryPage, Subscription
 from interlock_protocol.errors import InterlockError, ProtocolMisuse
 
 __all__ = [
@@ -44,6 +45,9 @@ __all__ = [
     "ClientError",
     "Conflict",
     "ConnectionEnded",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryPage",
     "Disconnected",
     "ErrorPage",
     "Forbidden",
@@ -63,6 +67,7 @@ __all__ = [
     "Run",
     "RunList",
     "SecretInfo",
+    "Subscription",
     "Thread",
     "TooLate",
     "ToolCall",

@@ -45,6 +45,7 @@ from interlock_client.rest import Rest
 from interlock_client.run import Run
 from interlock_client.secrets import Secrets
 from interlock_client.watching import Watch
+from interlock_client.webhooks import Webhooks
 from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import (
     Ack,
@@ -90,6 +91,7 @@ class Client:
         instances: instances of state machines: started, resumed, waited for.
         secrets: the secrets of workflows: set, listed without their values, deleted.
         files: what is given for `file` fields: uploaded, downloaded, deleted.
+        webhooks: addresses that are told of what happens in runs, and what was delivered to them.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Client:
         self.instances = Instances(rest, self)
         self.secrets = Secrets(rest)
         self.files = Files(rest)
+        self.webhooks = Webhooks(rest)
         self._inbox_bounds = (max_buffered_events, max_buffered_bytes)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect

@@ -176,7 +176,7 @@ class Rest:
         if call.upload is not None:
             body = call.upload.pieces()
             headers.update(call.upload.headers)
-        elif call.method in ("POST", "PUT"):
+        elif call.method in ("POST", "PUT", "PATCH"):
             body = _written(call.body)
             headers["Content-Type"] = "application/json"
         if token is not None:

@@ -37,6 +37,7 @@ import { page } from "./surroundings.js";
 import { Tokens } from "./tokens.js";
 import { initialView, type RunView, type ViewOptions } from "./view.js";
 import { Watch } from "./watching.js";
+import { Webhooks } from "./webhooks.js";
 
 const RETRY_MS = 1000;
 const COARSENESS = 100;
@@ -58,6 +59,8 @@ export class Client {
   readonly instances: Instances;
   /** The secrets of workflows: set, listed without their values, deleted. */
   readonly secrets: Secrets;
+  /** Addresses that are told of what happens in runs, and what was delivered to them. */
+  readonly webhooks: Webhooks;
   /** What is given for `file` fields: uploaded, downloaded, deleted. */
   readonly files: Files;
   readonly #options: ConnectOptions;
@@ -98,6 +101,7 @@ export class Client {
     this.machines = new Machines(rest);
     this.instances = new Instances(rest, this);
     this.secrets = new Secrets(rest);
+    this.webhooks = new Webhooks(rest);
     this.files = new Files(rest);
     const heartbeat = options.heartbeat ?? 15_000;
     this.#state = { phase: "connecting", ...NOBODY };

@@ -72,6 +72,17 @@ export type {
   VersionOf,
 } from "./machines.js";
 export { type SecretInfo, type SecretOptions, Secrets } from "./secrets.js";
+export {
+  type Delivery,
+  type DeliveryAttempt,
+  type DeliveryFilter,
+  type DeliveryPage,
+  type DeliveryStatus,
+  type SubscribeOptions,
+  type Subscription,
+  type SubscriptionChange,
+  Webhooks,
+} from "./webhooks.js";
 export { mayDecide } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";
 export { expecting } from "./optimistic.js";

@@ -30,7 +30,7 @@ const GATEWAY: readonly number[] = [502, 503, 504];
 
 /** One request. */
 export interface Call {
-  method: "GET" | "POST" | "PUT" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Below `/api/v1`; made by `path`. */
   path: string;
   /** Parameters; those that are undefined are left out. */
@@ -152,7 +152,7 @@ export class Rest {
 }
 
 function sendsBody(call: Call): boolean {
-  return call.method === "POST" || call.method === "PUT";
+  return call.method === "POST" || call.method === "PUT" || call.method === "PATCH";
 }
 
 function mayRepeat(call: Call, error: InterlockError): boolean {

@@ -28,6 +28,8 @@ const loadMachines = () => import("./machines/machines-page.tsx");
 const loadMachine = () => import("./machines/machine-page.tsx");
 const loadEditor = () => import("./editor/editor-page.tsx");
 const loadErrors = () => import("./errors/errors-page.tsx");
+const loadWebhooks = () => import("./webhooks/webhooks-page.tsx");
+const loadWebhook = () => import("./webhooks/webhook-page.tsx");
 const RunPage = lazy(() => loadRun().then((found) => ({ default: found.RunPage })));
 const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPage })));
 const InboxPage = lazy(() => loadInbox().then((found) => ({ default: found.InboxPage })));
@@ -35,6 +37,8 @@ const MachinesPage = lazy(() => loadMachines().then((found) => ({ default: found
 const MachinePage = lazy(() => loadMachine().then((found) => ({ default: found.MachinePage })));
 const EditorPage = lazy(() => loadEditor().then((found) => ({ default: found.EditorPage })));
 const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.ErrorsPage })));
+const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found.WebhooksPage })));
+const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.WebhookPage })));
 
 /** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
 const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference, loadMachines, loadMachine, loadErrors];
@@ -124,6 +128,8 @@ function Pages() {
       <Route path="/editor" component={EditorPage} />
       <Route path="/editor/:name/:versionId" component={EditorPage} />
       <Route path="/errors" component={ErrorsPage} />
+      <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/webhooks/:id" component={WebhookPage} />
       <Route path="/index.html">
         <Redirect to="/" />
       </Route>
@@ -162,7 +168,7 @@ function TopBar() {
           to="/machines"
           icon={Workflow}
           label="Machines"
-          isCurrent={["/machines", "/editor", "/errors"].some(isAt)}
+          isCurrent={["/machines", "/editor", "/errors", "/webhooks"].some(isAt)}
         />
       </nav>
       <span className="spacer" />

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
-from interlock.auth.principal import DECIDE, EXECUTE, FILES, READ, SECRETS, USERS, WRITE, Kind, Principal
+from interlock.auth.principal import DECIDE, EXECUTE, FILES, READ, SECRETS, USERS, WEBHOOKS, WRITE, Kind, Principal
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
@@ -53,6 +53,10 @@ class Verb(StrEnum):
     MANAGE_SECRETS = "manage_secrets"
     """See, store and delete secrets, providers and integrations, but never a value: those of a namespace, or, without a
     run, those of one's whole account."""
+
+    MANAGE_WEBHOOKS = "manage_webhooks"
+    """See, make, change and delete subscriptions, and replay what they were told: those that tell of a namespace, or,
+    in a place without a name, of a whole account. Without a run: of any namespace of one's own."""
 
 
 class Standing(StrEnum):
@@ -118,6 +122,11 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.MANAGE_SECRETS: frozenset(
         {
             (SECRETS, Standing.RESIDENT),
+        }
+    ),
+    Verb.MANAGE_WEBHOOKS: frozenset(
+        {
+            (WEBHOOKS, Standing.RESIDENT),
         }
     ),
     Verb.EXECUTE_INSTANCES: frozenset(

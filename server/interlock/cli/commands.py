@@ -201,6 +201,13 @@ def _add_secrets() -> None:
     app.add_typer(secrets, name="secrets")
 
 
+def _add_webhooks() -> None:
+    from interlock.cli.webhooks import app as webhooks
+
+    app.add_typer(webhooks, name="webhooks")
+
+
 _add_secrets()
+_add_webhooks()
 
 __all__ = ["ExitCode", "app"]

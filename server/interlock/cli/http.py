@@ -49,7 +49,7 @@ class ApiRefused(Failure):
         self.details = details
 
 
-_FAULTS = ("invalid_request", "invalid_workflow", "workflow_exists", "name_taken")
+_FAULTS = ("invalid_request", "invalid_workflow", "invalid_webhook", "workflow_exists", "name_taken")
 """Refusals of what was sent, not of the sender."""
 
 

@@ -3,7 +3,7 @@
 Law: what is sent is the same for each attempt of a delivery, byte by byte. Its `data` is as the run's settlement wrote
 it, and isn't read here.
 
-Source: `docs/webhooks.md`; the reference's "Webhook Events".
+Source: `docs/webhooks.md`, "What arrives".
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypedDict
 
-from interlock.auth import Principal
+from interlock.auth import Principal, Verb, may
 from interlock.identity.directory import facts_of
 from interlock.outgoing.guarded import Forbidden, Guard
 from interlock.outgoing.posting import checked_address
@@ -345,8 +345,18 @@ class WebhookService:
             raise Unusable("url", f"can't be used: {error}") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a subscription tells of, as `may` has to know it; without a name, all of the account."""
+
+    account: str
+    namespace: str
+    user_id: str = ""
+    assignees: tuple[str, ...] = ()
+
+
 def _is_theirs(principal: Principal, namespace: str | None) -> bool:
-    return principal.owns_all or (namespace is not None and principal.owns(namespace))
+    return may(principal, Verb.MANAGE_WEBHOOKS, _Place(principal.account, namespace or ""))
 
 
 def _check_namespace(principal: Principal, namespace: str | None) -> None:

@@ -101,3 +101,12 @@ async def test_answer_of_another_request_is_not_kept(store: Store) -> None:
     await store.keep_answer(key(fingerprint="other"), KeptAnswer(200, "x"))
     await store.keep_answer(replace(key(), key="unknown"), KeptAnswer(200, "x"))
     assert await store.outcome(ALICE, "k") == Outcome("body", "first")
+
+
+async def test_answer_about_what_is_no_run_is_remembered_once_and_for_24_hours(store: Store, clock: Clock) -> None:
+    await store.remember_answer(key(), "whsub_1", KeptAnswer(201, "first"))
+    await store.remember_answer(key(fingerprint="other"), "whsub_2", KeptAnswer(201, "second"))
+    assert await store.outcome(ALICE, "k") == Outcome("body", "whsub_1", KeptAnswer(201, "first"))
+    clock.now += IDEMPOTENCY_SECONDS * 1000
+    await store.remember_answer(key(fingerprint="other"), "whsub_2", KeptAnswer(201, "second"))
+    assert await store.outcome(ALICE, "k") == Outcome("other", "whsub_2", KeptAnswer(201, "second"))

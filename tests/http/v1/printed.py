@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 READ, WRITE, EXECUTE = "workflows:read", "workflows:write", "workflows:execute"
+WEBHOOKS = "webhooks:manage"
 
 ROUTES: Final[dict[tuple[str, str], tuple[str, int]]] = {
     ("POST", "/workflows"): (WRITE, 201),
@@ -21,6 +22,9 @@ ROUTES: Final[dict[tuple[str, str], tuple[str, int]]] = {
     ("POST", "/workflows/instances/{instance_id}/threads/{thread_id}/resume"): (EXECUTE, 200),
     ("GET", "/workflows/instances/{instance_id}/history"): (READ, 200),
     ("GET", "/workflows/instances/{instance_id}/events/{event_id}"): (READ, 200),
+    ("POST", "/webhooks/subscriptions"): (WEBHOOKS, 201),
+    ("GET", "/webhooks/subscriptions"): (WEBHOOKS, 200),
+    ("DELETE", "/webhooks/subscriptions/{subscription_id}"): (WEBHOOKS, 204),
 }
 """The scope that a route wants, and the status of its success."""
 

@@ -35,7 +35,7 @@ def attacked(
 ) -> Iterator[Live]:
     """A server with a secret, whose calls may reach this machine."""
     folder = tmp_path_factory.mktemp("attacked")
-    stranger = {"token": STRANGER, "user_id": "stranger", "scopes": ["webhooks:manage"]}
+    stranger = {"token": STRANGER, "user_id": "stranger", "scopes": []}
     with (
         pytest.MonkeyPatch.context() as patch,
         storage_settings(request.param, folder, redis_url=redis_url, postgres_url=postgres_url) as settings,
@@ -120,6 +120,7 @@ async def test_nothing_of_another_account_or_namespace_is_told_on_any_route(atta
         "event_id": event,
     }
     kinds = ("instance", "workflow", "version", "file", "secret", "provider", "integration", "user", "group", "client")
+    kinds += ("subscription", "delivery")
     gone = {f"{kind}_not_found" for kind in kinds}
     for token, may_know_definitions in ((FAR, False), (BOB, True)):
         async with api(attacked, token) as other:

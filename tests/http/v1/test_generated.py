@@ -51,6 +51,9 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("listProviders", "putProvider", "deleteProvider"),
         *("listIntegrations", "createIntegration", "deleteIntegration", "testIntegration"),
         *("uploadFile", "downloadFile", "getFile", "deleteFile"),
+        *("createSubscription", "listSubscriptions", "getSubscription", "changeSubscription", "deleteSubscription"),
+        *("rotateSubscription", "confirmRotation", "testSubscription"),
+        *("listDeliveries", "getDelivery", "replayDelivery", "replayDeliveries"),
     }
     for name, described in operations.items():
         assert described["summary"], name

@@ -1,10 +1,11 @@
-/** The pages about machines, beside each other. */
+/** The pages about machines, and about what goes on in them, beside each other. */
 
 import { Link } from "wouter";
 
 const SECTIONS = [
   ["machines", "/machines", "Machines"],
   ["errors", "/errors", "Errors"],
+  ["webhooks", "/webhooks", "Webhooks"],
 ] as const;
 
 /** Links to them. */

@@ -1,15 +1,11 @@
 /** What changes which version runs: publishing one, going back to an older one, deleting a draft. Each is asked first. */
 
-import { useState, type ReactNode } from "react";
 import { History, Trash2, Upload } from "lucide-react";
 import { useLocation } from "wouter";
-import type { InterlockError, MachineVersion } from "@interlock/client";
+import type { MachineVersion } from "@interlock/client";
 import { useInterlock } from "@interlock/client/react";
 import { announce } from "../ui/announcer.tsx";
-import { Button, type Tone } from "../ui/button.tsx";
-import { Dialog } from "../ui/dialog.tsx";
-import { Notice } from "../ui/notice.tsx";
-import { errorOf } from "../ui/use-answer.ts";
+import { Asked } from "../ui/asked.tsx";
 import { machineOf } from "./paths.ts";
 import { numberOf } from "./words.ts";
 
@@ -79,59 +75,5 @@ export function DeleteButton({ name, version, onDone }: ActionProps) {
     >
       <p>The draft is gone then, and can’t be brought back. No version that was published changes.</p>
     </Asked>
-  );
-}
-
-interface AskedProps {
-  label: ReactNode;
-  tone: Tone;
-  title: string;
-  submit: string;
-  submitTone?: Tone;
-  act: () => Promise<void>;
-  children: ReactNode;
-}
-
-/** A button that asks before it does something. */
-function Asked({ label, tone, title, submit, submitTone = "primary", act, children }: AskedProps) {
-  const [isOpen, setOpen] = useState(false);
-  const [isBusy, setBusy] = useState(false);
-  const [error, setError] = useState<InterlockError | null>(null);
-  const close = () => {
-    setOpen(false);
-    setError(null);
-  };
-  const submitted = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      await act();
-      close();
-    } catch (fault) {
-      setError(errorOf(fault));
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <>
-      <Button tone={tone} small onPress={() => setOpen(true)}>
-        {label}
-      </Button>
-      <Dialog title={title} isOpen={isOpen} onClose={close}>
-        <div className="stack">
-          {children}
-          {error && <Notice tone="fault">{error.message}</Notice>}
-          <div className="actions">
-            <Button tone={submitTone} isPending={isBusy} onPress={() => void submitted()}>
-              {submit}
-            </Button>
-            <Button tone="quiet" isDisabled={isBusy} onPress={close}>
-              Leave it as it is
-            </Button>
-          </div>
-        </div>
-      </Dialog>
-    </>
   );
 }

@@ -39,7 +39,8 @@ export function State({ state }: { state: StepState }) {
   return <Badge word={word} tone={tone} />;
 }
 
-function Badge({ word, tone }: { word: string; tone: string }) {
+/** A word with its colour. */
+export function Badge({ word, tone }: { word: string; tone: string }) {
   return (
     <span className={`badge ${tone}`}>
       <span className="dot" aria-hidden />

@@ -24,6 +24,7 @@ from interlock.http.v1.openapi import described
 from interlock.http.v1.people import make_people_router
 from interlock.http.v1.request_ids import RequestIds
 from interlock.http.v1.secrets import make_secrets_router
+from interlock.http.v1.webhooks import make_webhooks_router
 from interlock.services import Services
 from interlock.telemetry.counters import Counters
 
@@ -54,6 +55,7 @@ def v1_app(
         make_secrets_router(services),
         make_integrations_router(services),
         make_files_router(services),
+        make_webhooks_router(services),
     )
 
     async def document(_: Request) -> Response:

@@ -29,6 +29,7 @@ class Code(StrEnum):
     INSTANCE_NOT_FAILED = "instance_not_failed"
     THREAD_REQUIRED = "thread_required"
     DATA_TOO_LARGE = "data_too_large"
+    INVALID_WEBHOOK = "invalid_webhook"
     CREDENTIAL_NOT_ACCEPTED = "credential_not_accepted"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
@@ -45,11 +46,14 @@ class Code(StrEnum):
     PROVIDER_NOT_FOUND = "provider_not_found"
     INTEGRATION_NOT_FOUND = "integration_not_found"
     FILE_NOT_FOUND = "file_not_found"
+    SUBSCRIPTION_NOT_FOUND = "subscription_not_found"
+    DELIVERY_NOT_FOUND = "delivery_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
     VERSION_IN_USE = "version_in_use"
     FILE_IN_USE = "file_in_use"
+    SUBSCRIPTION_DISABLED = "subscription_disabled"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     NO_SECRETS_KEY = "no_secrets_key"
     BUSINESS_KEY_TAKEN = "business_key_taken"
@@ -78,6 +82,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INSTANCE_NOT_FAILED: 400,
     Code.THREAD_REQUIRED: 400,
     Code.DATA_TOO_LARGE: 400,
+    Code.INVALID_WEBHOOK: 400,
     Code.CREDENTIAL_NOT_ACCEPTED: 400,
     Code.UNAUTHORIZED: 401,
     Code.FORBIDDEN: 403,
@@ -94,11 +99,14 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.PROVIDER_NOT_FOUND: 404,
     Code.INTEGRATION_NOT_FOUND: 404,
     Code.FILE_NOT_FOUND: 404,
+    Code.SUBSCRIPTION_NOT_FOUND: 404,
+    Code.DELIVERY_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
     Code.VERSION_IN_USE: 409,
     Code.FILE_IN_USE: 409,
+    Code.SUBSCRIPTION_DISABLED: 409,
     Code.CONCURRENT_MODIFICATION: 409,
     Code.NO_SECRETS_KEY: 409,
     Code.BUSINESS_KEY_TAKEN: 409,

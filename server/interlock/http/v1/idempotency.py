@@ -2,8 +2,9 @@
 
 Laws:
 - A key belongs to a principal, a method and a path, for 24 hours, and stands for one body.
-- The key is as durable as what it was sent for: the engine keeps both together. The answer is kept afterwards; a
-  request that is repeated before is answered with how things are by then.
+- The key of a run is as durable as what it was sent for: the engine keeps both together. The answer is kept afterwards;
+  a request that is repeated before is answered with how things are by then. What is no run is remembered with its
+  answer once it is done: a request that is repeated before is carried out again.
 - Refusals aren't kept: they had no effect. Whether the principal may see the instance is asked again each time.
 """
 
@@ -66,6 +67,39 @@ async def keep(services: Services, key: IdempotencyKey | None, response: Respons
     if key is not None and len(response.body) <= MAX_KEPT_BYTES:
         body = bytes(response.body).decode()
         await services.store.keep_answer(key, KeptAnswer(response.status_code, body))
+
+
+@dataclass(frozen=True, slots=True)
+class DoneBefore:
+    """What is no run, and an earlier request was about, by its id; and how that was answered."""
+
+    about: str
+    answer: Response
+
+
+async def done_before(services: Services, key: IdempotencyKey | None) -> DoneBefore | None:
+    """What an earlier request with this key did, about what is no run; None if there was none.
+
+    Raises:
+        ApiError: `idempotency_key_reused`.
+    """
+    outcome = None if key is None else await services.store.outcome(key.user_id, key.key, account=key.account)
+    if key is None or outcome is None:
+        return None
+    if outcome.fingerprint != key.fingerprint:
+        raise reused()
+    kept = outcome.answer
+    if kept is None:
+        return None
+    return DoneBefore(outcome.run_id, Response(kept.body, kept.status, media_type="application/json"))
+
+
+async def remember(services: Services, key: IdempotencyKey | None, about: str, response: Response) -> None:
+    """Remember the answer to a request about what is no run. It has no credentials."""
+    if key is not None:
+        await services.store.remember_answer(
+            key, about, KeptAnswer(response.status_code, bytes(response.body).decode())
+        )
 
 
 def reused() -> ApiError:

@@ -25,6 +25,7 @@ from interlock.http.v1.integration_shapes import CreateIntegration, PutProvider
 from interlock.http.v1.people_shapes import BODIES as PEOPLE
 from interlock.http.v1.request_ids import HEADER, SANE
 from interlock.http.v1.secret_shapes import PutSecret
+from interlock.http.v1.webhook_shapes import BODIES as WEBHOOKS
 from interlock_protocol.types import PROTOCOL_VERSION
 
 ABOUT: Final = """State machines as JSON: definitions with versions, instances that halt for people, their threads and
@@ -37,6 +38,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     PutSecret,
     PutProvider,
     CreateIntegration,
+    *WEBHOOKS,
 )
 """The models that routes name only by reference."""
 

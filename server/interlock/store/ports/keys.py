@@ -64,13 +64,20 @@ class Outcome:
 
 
 class IdempotencyKeys(Protocol):
-    """The remembered keys. They are written with what they were sent for: see `Runs`, `Decisions`."""
+    """The remembered keys. Those of runs are written with what they were sent for: see `Runs`, `Decisions`."""
 
     async def outcome(self, user_id: str, key: str, *, account: str = DEFAULT_ACCOUNT) -> Outcome | None:
         """The outcome of this key within the last 24 hours."""
 
     async def keep_answer(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
         """Keep the answer to the request that this key was used for; nothing, if it isn't known, or has one."""
+
+    async def remember_answer(self, key: IdempotencyKey, about: str, answer: KeptAnswer) -> None:
+        """Remember a key that was sent for what is no run, with the answer; nothing, if it stands for something else.
+
+        Args:
+            about: the id of what it was sent for.
+        """
 
     async def forget_keys(self, limit: int = 1000) -> int:
         """Delete at most this many of the idempotency keys older than 24 hours; return how many were deleted."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from interlock.store.ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, KeptAnswer, Outcome
 from interlock.store.statements import keys as sql
@@ -22,6 +24,11 @@ class SqlKeys(SqlTransactions):
 
     async def keep_answer(self, key: IdempotencyKey, answer: KeptAnswer) -> None:
         await self._write(partial(_keep_answer, key, answer), one_statement=True)
+
+    async def remember_answer(self, key: IdempotencyKey, about: str, answer: KeptAnswer) -> None:
+        row = key_row(key, about, self._clock()) | {"kept_status": answer.status, "kept_body": answer.body}
+        with suppress(IntegrityError):  # somebody was first
+            await self._write(partial(_remember, row))
 
     async def forget_keys(self, limit: int = 1000) -> int:
         return await self._write(partial(_forget_keys, self._clock(), limit), one_statement=True)
@@ -66,6 +73,11 @@ def _keep_answer(key: IdempotencyKey, answer: KeptAnswer, connection: Connection
         "kept_body": answer.body,
     }
     connection.execute(sql.KEEP_ANSWER, parameters)
+
+
+def _remember(row: Parameters, connection: Connection) -> None:
+    connection.execute(sql.FORGET_EXPIRED, row)
+    connection.execute(sql.REMEMBER, row)
 
 
 def _forget_keys(now: int, limit: int, connection: Connection) -> int:

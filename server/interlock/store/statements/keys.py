@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, select, tuple_, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.sql.dml import ReturningDelete
 
 from interlock.store.tables import idempotency_keys
@@ -35,6 +35,20 @@ KEEP_ANSWER = (
         answer_status=bindparam("kept_status", type_=Integer),
         answer_body=bindparam("kept_body", type_=Text),
     )
+)
+FORGET_EXPIRED = delete(idempotency_keys).where(
+    idempotency_keys.c.user_id == bindparam("key_user", type_=Text),
+    idempotency_keys.c.key == bindparam("key_name", type_=Text),
+    idempotency_keys.c.created_at <= bindparam("cutoff", type_=BigInteger),
+)
+REMEMBER = insert(idempotency_keys).values(
+    user_id=bindparam("key_user", type_=Text),
+    key=bindparam("key_name", type_=Text),
+    fingerprint=bindparam("key_fingerprint", type_=Text),
+    run_id=bindparam("key_run", type_=Text),
+    created_at=bindparam("key_at", type_=BigInteger),
+    answer_status=bindparam("kept_status", type_=Integer),
+    answer_body=bindparam("kept_body", type_=Text),
 )
 
 

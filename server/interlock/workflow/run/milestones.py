@@ -94,8 +94,9 @@ def payload(state: RunState, milestone: Milestone) -> JsonObject:
 def _note(state: RunState, event: MilestoneEvent, at: int, facts: JsonObject) -> None:
     milestone = Milestone(state.next_index, state.epoch, at, event, facts=facts)
     machine = _machine_of(state)
-    if machine is not None and machine.own is not None:
-        milestone.data = machine.own.data
+    if machine is not None:
+        if machine.own is not None:  # it has data, or came further than to its first state
+            milestone.data = machine.own.data
         main = machine.children.get(MAIN)
         milestone.current_state = None if main is None or main.own is None else main.own.state
     elif state.status.is_final and isinstance(state.content, dict) and _is_machine(state):
