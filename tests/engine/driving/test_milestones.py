@@ -153,6 +153,34 @@ async def test_the_payload_of_a_machine_is_the_printed_one(storage: Storage) -> 
     await engine.stop(0)
 
 
+async def test_a_machine_that_halts_where_it_begins_is_told_to_be_there(storage: Storage) -> None:
+    await listen(storage)
+    halts = machine(await_approval=State(halt=Halting(FORM), transitions=[Transition("approved")]), approved=END)
+    await driven(storage, halts, INSTANCE)
+    _, halted = await payloads(storage)
+    assert (halted["current_state"], halted["workflow_data"]) == ("await_approval", {})
+
+
+async def test_what_a_workflow_in_python_asks_is_told_by_its_step(storage: Storage) -> None:
+    await listen(storage)
+    await driven(storage, ASKED)
+    created, halted = await payloads(storage)
+    assert {**created, "requirement_id": halted["requirement_id"], "step_name": "one"} == halted
+    assert (halted["kind"], halted["content"], halted["current_state"]) == ("workflow", None, None)
+
+
+async def test_a_run_that_repeats_another_is_told_as_one_of_its_own(storage: Storage) -> None:
+    await listen(storage)
+    run = NewRun(INSTANCE, APPROVAL.id, None, APPROVAL.fingerprint, "session", "ada", "", 1)
+    origin: JsonObject = {"state": "await_approval", "data": {"amount": 1}}
+    await storage.store.create_run(replace(run, origin=origin, retried_from="inst_0"))
+    pool = make_pool(storage, APPROVAL)
+    pool.dispatch(INSTANCE)
+    await idle(pool)
+    assert await told(storage) == ["created", "halted"]
+    assert (await payloads(storage))[1]["workflow_data"] == {"amount": 1}
+
+
 async def test_a_run_that_is_cancelled_before_it_begins_was_created_and_cancelled(storage: Storage) -> None:
     way = asyncio.Event()
 
@@ -189,26 +217,6 @@ async def test_an_instance_whose_time_is_over_is_told_as_cancelled(storage: Stor
     assert await told(storage) == ["created", "halted", "cancelled"]
     assert (await payloads(storage))[2]["cancelled_by"] == EXPIRED_BY
     await engine.stop(0)
-
-
-async def test_what_a_workflow_in_python_asks_is_told_by_its_step(storage: Storage) -> None:
-    await listen(storage)
-    await driven(storage, ASKED)
-    created, halted = await payloads(storage)
-    assert {**created, "requirement_id": halted["requirement_id"], "step_name": "one"} == halted
-    assert (halted["kind"], halted["content"], halted["current_state"]) == ("workflow", None, None)
-
-
-async def test_a_run_that_repeats_another_is_told_as_one_of_its_own(storage: Storage) -> None:
-    await listen(storage)
-    run = NewRun(INSTANCE, APPROVAL.id, None, APPROVAL.fingerprint, "session", "ada", "", 1)
-    origin: JsonObject = {"state": "await_approval", "data": {"amount": 1}}
-    await storage.store.create_run(replace(run, origin=origin, retried_from="inst_0"))
-    pool = make_pool(storage, APPROVAL)
-    pool.dispatch(INSTANCE)
-    await idle(pool)
-    assert await told(storage) == ["created", "halted"]
-    assert (await payloads(storage))[1]["workflow_data"] == {"amount": 1}
 
 
 async def test_a_question_that_is_answered_before_its_settlement_is_told_too(
