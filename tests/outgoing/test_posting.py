@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from tests.outgoing.conftest import serving
+from tests.support.foreign import foreign, http
+from tests.support.spellings import SPELLINGS
 
 from interlock.addresses import Allowed
-from interlock.outgoing.guarded import Guard
-from interlock.outgoing.posting import Answer, NoAnswer, Poster
+from interlock.outgoing.guarded import Forbidden, Guard
+from interlock.outgoing.posting import Answer, NoAnswer, Poster, checked_address
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -219,3 +224,37 @@ async def test_name_is_looked_up_and_checked_for_each_connection_anew() -> None:
         finally:
             await made.close()
     assert len(receiver.requests) == 1
+
+
+async def test_however_an_inner_address_is_spelt_it_is_not_reached_and_not_kept() -> None:
+    async with foreign(http()) as inside, poster("10.9.9.9", names=["127.0.0.1"]) as made:
+        guard = made._guard
+        for spelling in SPELLINGS:
+            if "example.com" not in spelling:
+                url = spelling.replace("{port}", str(inside.port))
+                with pytest.raises(NoAnswer):
+                    await posted(made, url)
+                with pytest.raises((Forbidden, ValueError)):
+                    await checked_address(guard, url)
+    assert inside.connections == 0
+
+
+async def test_tls_is_about_the_name_while_the_connection_is_to_the_checked_address(certificate: Path) -> None:
+    async with foreign(http(), tls=serving(certificate)) as server:
+
+        async def resolve(host: str, port: int) -> Sequence[str]:
+            return ["127.0.0.1"]
+
+        guard = Guard(Allowed(["127.0.0.1"]), resolve)
+        trusting = Poster(guard, lambda: ssl.create_default_context(cafile=certificate))
+        doubting = Poster(guard)
+        try:
+            assert (await posted(trusting, f"https://SECURE.example.:{server.port}/")).status == 200
+            assert server.last.server_name == "secure.example"
+            for made, host in ((trusting, "other.example"), (doubting, "secure.example")):
+                with pytest.raises(NoAnswer, match="certificate isn't valid"):
+                    await posted(made, f"https://{host}:{server.port}/")
+        finally:
+            await trusting.close()
+            await doubting.close()
+    assert len(server.received) == 1
