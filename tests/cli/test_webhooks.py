@@ -124,6 +124,7 @@ def test_listener_shows_what_a_run_tells_is_managed_meanwhile_and_deletes_its_su
     ("arguments", "token", "told", "code"),
     [
         (["add", "http://10.0.0.1/"], ROOT, "INTERLOCK_WEBHOOK_ALLOW", ExitCode.ERROR),
+        (["listen", "--address", "http://10.0.0.1/"], ROOT, "WEBHOOK_ALLOW=127.0.0.1", ExitCode.UNREACHABLE),
         (["list"], ALICE, "webhooks:manage", ExitCode.UNREACHABLE),
         (["change", "whsub_x"], ROOT, "--address", ExitCode.USAGE),
         (["replay", "whsub_x"], ROOT, "--since", ExitCode.USAGE),

@@ -36,6 +36,10 @@ LATE_SECONDS: Final = 300
 FORWARD_SECONDS: Final = 25.0
 """How long the address to which everything is sent on may take: less than the server waits for this one."""
 
+MAX_RUNS: Final = 10_000
+"""Of how many runs the numbers are known."""
+
+_ENDS: Final = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _FORWARDED: Final = ("content-type", "user-agent", "traceparent")
 _FAMILIES: Final = ("x-interactor-", "x-interlock-", "webhook-")
 
@@ -67,14 +71,16 @@ def fault_of(headers: Mapping[str, str], body: bytes, secret: str, now: float) -
 
 @dataclass
 class Numbers:
-    """The sequence numbers of each run, to tell what is missing and what came again."""
+    """The sequence numbers of the runs that were told of last, to tell what is missing and what came again."""
 
     _last: dict[str, int] = field(default_factory=dict)
 
     def remark(self, run: str, number: int) -> str:
         """What there is to say of a number; nothing if it is the next one."""
-        before = self._last.get(run)
+        before = self._last.pop(run, None)
         self._last[run] = max(number, before or 0)
+        if len(self._last) > MAX_RUNS:
+            del self._last[next(iter(self._last))]
         if before is None or number == before + 1:
             return ""
         if number <= before:
@@ -116,8 +122,8 @@ class Listener:
             address: where the server reaches this.
         """
         over = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: over.set())
-        signal.signal(signal.SIGINT, lambda *_: over.set())
+        for name in _ENDS:
+            signal.signal(getattr(signal, name), lambda *_: over.set())
         with self._served() as served:
             at = address or f"http://127.0.0.1:{served.server_address[1]}/"
             self._secret = secret or new_secret()  # known before anything can come
@@ -125,13 +131,12 @@ class Listener:
             try:
                 self._tell(f"Listening at {at}{'' if made is None else f' for {made}'}. Ctrl-C ends it.")
                 if target is not None and made is not None:
-                    self._try(target, made, over)
+                    threading.Thread(target=self._try, args=(target, made), daemon=True).start()
                 over.wait()
             finally:
                 served.shutdown()
                 if target is not None and made is not None:
-                    unsubscribe(target, made)
-                    self._tell(f"{made} is deleted.")
+                    self._unsubscribed(target, made)
         return ExitCode.COMPLETED
 
     def _served(self) -> ThreadingHTTPServer:
@@ -152,11 +157,21 @@ class Listener:
             raise Failure(f"{refused} {_ALLOW}", ExitCode.UNREACHABLE) from None
         return str(made["id"])
 
-    def _try(self, target: Target, subscription: str, over: threading.Event) -> None:
+    def _unsubscribed(self, target: Target, subscription: str) -> None:
+        try:
+            unsubscribe(target, subscription)
+        except Failure as failure:
+            again = f"interlock webhooks delete {subscription}"
+            raise Failure(f"{subscription} isn't deleted: {failure} Later: {again}", failure.code) from None
+        self._tell(f"{subscription} is deleted.")
+
+    def _try(self, target: Target, subscription: str) -> None:
         """Find out whether the server reaches this at all."""
-        if over.is_set():
+        try:
+            delivery = tested(target, subscription)
+        except Failure as failure:
+            self._tell(str(failure))
             return
-        delivery = tested(target, subscription)
         tried = attempts_of(delivery)
         if delivery.get("status") == "delivered":
             return

@@ -6,7 +6,7 @@
  * - To refresh asks for as many as there are, so that nobody loses what they look at.
  */
 
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { RefreshCw, RotateCcw } from "lucide-react";
 import type {
   Client,
@@ -95,11 +95,11 @@ function List({ id, status, isActive, round, onChanged }: ListProps) {
   }, [round, pages, again]);
   const isBusy = data?.deliveries.some(({ status }) => status === "pending") ?? false;
   useRefreshed(again, isBusy && isActive ? SOON_MS : REFRESH_MS);
+  const wasBusy = useRef(false);
   useEffect(() => {
-    if (!isBusy && at !== null && round > 0) onChanged();
-    // Only once what was on its way has arrived: `at` is another one at each look.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [isBusy]);
+    if (wasBusy.current && !isBusy) onChanged();
+    wasBusy.current = isBusy;
+  }, [isBusy, onChanged]);
   if (data === null && error !== null) return <Unlisted error={error} again={again} />;
   if (data === null) return <Skeleton label="Loading the deliveries" lines={6} />;
   const { deliveries, hasMore } = data;
