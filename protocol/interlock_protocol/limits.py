@@ -61,6 +61,9 @@ MAX_SIGNAL_BYTES: Final = 256 * KIB
 MAX_SIGNALS: Final = 100
 """How many signals of one topic a run keeps that nothing in it has taken yet."""
 
+MAX_SIGNALS_IN_ALL: Final = 1000
+"""The same of all topics together."""
+
 MAX_OUTPUT_BYTES: Final = 32 * MIB
 """The largest output of a step, as JSON; also of a session's state, and of a custom event's data."""
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.cli.conftest import COMMAND, Cli, OpenTerminal, environment_of
 from tests.cli.test_chat import run_id_in
@@ -57,6 +58,28 @@ def test_follow_is_left_with_ctrl_c(cli: Cli, terminal: OpenTerminal) -> None:
         screen.interrupt()
         screen.expect(f"interlock follow {run_id} --from 3")
         assert screen.end() == 4
+
+
+# ── signal ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_signal_is_sent_once_for_each_key_and_its_id_is_printed(live: Live, cli: Cli) -> None:
+    token = {"Authorization": f"Bearer {ALICE}"}
+    started = httpx.post(f"{live.http_url}/workflows/signalled/runs", json={"stream": False}, headers=token, timeout=60)
+    run_id = started.json()["run_id"]
+    assert cli("signal", run_id, "not a topic").returncode == 2
+    assert cli("signal", run_id, "go", "{no json").returncode == 2
+    early = [cli("signal", run_id, "later", "1", "--key", "k") for _ in range(2)]
+    assert [each.returncode for each in early] == [0, 0]
+    assert early[0].stdout == early[1].stdout
+    assert early[0].stdout.startswith("sig-")
+    assert cli("signal", run_id, "later", "2", "--key", "k").returncode == 5
+    assert cli("signal", run_id, "go", '{"amount": 3}').returncode == 0
+    followed = cli("follow", run_id)
+    assert followed.returncode == 0
+    assert "signal go" in followed.stdout
+    assert '"amount": 3' in followed.stdout
+    assert cli("signal", run_id, "go").returncode == 5, "it has ended"
 
 
 def test_follow_into_a_pipe_that_closes_is_quiet(live: Live, cli: Cli) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from tests.support.halts import MACHINES
@@ -18,6 +18,7 @@ from interlock import (
     Parallel,
     Review,
     Router,
+    Signal,
     Step,
     StepInput,
     Steps,
@@ -110,6 +111,11 @@ TOOLS = (
     ToolRequest(Tool("call-5", "query", {"sql": "select 1"}), external_execution=True),
 )
 
+
+def told(step_input: StepInput) -> Any:
+    return step_input.signal
+
+
 workflows = [
     *MACHINES,
     Workflow("order", steps=[order], input_schema=Order),
@@ -150,4 +156,5 @@ workflows = [
         steps=[Step("sign in", sign_in, human_review=Ask([UserInputField("user"), PASSWORD]), on_error="pause")],
     ),
     Workflow("broken", steps=[Step("fails", fails)]),
+    Workflow("signalled", steps=[Step("waits", told, human_review=Signal("go"))]),
 ]

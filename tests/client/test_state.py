@@ -362,3 +362,19 @@ async def test_retry_may_fill_in_the_form_anew() -> None:
     assert [each.value for each in pause.fields] == ["bad"]
     await pause.decide("retry", user_input={"account": "good"})
     assert SENT[-1]["user_input"] == {"account": "good"}
+
+
+def test_pause_for_a_signal_asks_nobody_and_goes_when_the_signal_is_taken() -> None:
+    waits = paused(kind="requires_signal", topic="paid")
+    state = after(waits, output({"id": "q-1", "requires_signal": True, "topic": "paid"}))
+    (pause,) = state.pending
+    assert (pause.kind, pause.topic) == ("signal", "paid")
+    with pytest.raises(ProtocolMisuse, match="signal"):
+        asyncio.run(pause.confirm())
+    state.apply(message("SignalReceived", signal_id="s", topic="other", sent_by="bob"))
+    assert state.status == "PAUSED"
+    state.apply(message("SignalReceived", signal_id="s-2", topic="paid", sent_by="bob", resumes=True))
+    assert (state.status, ids(state)) == ("RUNNING", ["q-1"])
+    decision = {"topic": "paid", "signal_id": "s-2"}
+    state.apply(message("StepContinued", requirement_id="q-1", decision=decision, resolved_by="bob", resolved_at=1))
+    assert ids(state) == []

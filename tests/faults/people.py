@@ -356,11 +356,11 @@ class Person(Raw):
     async def _answer(self, event: Event) -> None:
         await asyncio.sleep(self._chance.uniform(*self._think))
         id_ = event["requirement_id"]
+        if event.get("requires_signal"):
+            await self._signal(event)  # also if one that was sent for another pause was taken here
+            return
         if id_ in self._resolved and self._chance.random() < 0.8:
             return  # somebody was faster; now and then answer all the same
-        if event.get("requires_signal"):
-            await self._signal(event)
-            return
         where = "error_requirements" if event.get("requires_error_decision") else "step_requirements"
         for _ in range(2 if self._chance.random() < 0.2 else 1):  # a double click, of one who may change their mind
             decision = decide(event, self._tools.get(id_, []), self._chance)

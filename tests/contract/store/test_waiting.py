@@ -89,6 +89,18 @@ async def test_a_pause_waits_for_each_of_its_assignees_or_for_the_owner(store: S
     ]
 
 
+async def test_what_waits_for_a_signal_waits_for_nobody(store: Store, database: Database) -> None:
+    await store.create_run(new_run("run"))
+    signal = asked("s", kind="requires_signal", topic="paid")
+    await store.settle(pausing("run", 2, signal, asked("r")))
+    assert await whom(database) == [("r", "")]
+    await store.settle(pausing("run", 3, signal))
+    assert await whom(database) == []
+    row = await store.run("run")
+    assert row is not None
+    assert row.pending == (signal,), "lists say what it waits for"
+
+
 async def test_what_is_resolved_or_withdrawn_waits_no_more_and_the_rest_stays(store: Store, database: Database) -> None:
     await store.create_run(new_run("run"))
     await store.settle(pausing("run", 1, asked("r1", BOB), asked("r2", BOB, "carol"), asked("r3")))

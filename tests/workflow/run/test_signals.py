@@ -29,7 +29,7 @@ from interlock.workflow.run.events import effects
 from interlock.workflow.run.fold import fold, fold_late, shift
 from interlock.workflow.run.state import RunState, dump, load
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.limits import MAX_SIGNAL_BYTES, MAX_SIGNALS
+from interlock_protocol.limits import MAX_SIGNAL_BYTES, MAX_SIGNALS, MAX_SIGNALS_IN_ALL
 from interlock_protocol.types import RunStatus
 
 
@@ -292,6 +292,15 @@ def test_a_hundred_of_a_topic_are_kept_and_others_refused_until_one_is_taken() -
     run.signal("paid")
     run.run()
     assert run.state.status is RunStatus.COMPLETED
+
+
+def test_a_thousand_of_all_topics_are_kept() -> None:
+    run = run_of(waits())
+    for number in range(MAX_SIGNALS_IN_ALL):
+        run.signal(f"topic-{number % 20}", number)
+    with pytest.raises(Refusal, match="all topics") as refused:
+        run.signal("another")
+    assert refused.value.code is ErrorCode.SIGNALS_FULL
 
 
 def test_payload_is_bounded() -> None:

@@ -21,7 +21,7 @@ from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.signals import next_taker
 from interlock.workflow.run.state import Requirement, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.limits import KIB, MAX_CLIENT_DEPTH, MAX_SIGNAL_BYTES, MAX_SIGNALS
+from interlock_protocol.limits import KIB, MAX_CLIENT_DEPTH, MAX_SIGNAL_BYTES, MAX_SIGNALS, MAX_SIGNALS_IN_ALL
 from interlock_protocol.types import JsonValue, RunStatus
 from interlock_protocol.values import NotWire, encoded
 
@@ -73,9 +73,7 @@ def send(workflow: Workflow, state: RunState, signal: Signal, *, fits: bool) -> 
     if state.status.is_final:
         raise finished(state)
     _check_size(state, signal)
-    if len(state.signals.get(signal.topic, ())) >= MAX_SIGNALS:
-        sentence = f"The run has {MAX_SIGNALS} signals {signal.topic!r} that it hasn't taken yet; send it again later."
-        raise Refusal(ErrorCode.SIGNALS_FULL, sentence, run_id=state.run_id)
+    _check_room(state, signal.topic)
     taker = next_taker(state, signal.topic)
     if fits and taker is not None:
         _check_fit(workflow, state, taker, signal)
@@ -106,6 +104,14 @@ def _check_size(state: RunState, signal: Signal) -> None:
     if size > MAX_SIGNAL_BYTES:
         sentence = f"A signal's payload has at most {MAX_SIGNAL_BYTES // KIB} KiB as JSON; send less."
         raise Refusal(ErrorCode.MESSAGE_TOO_LARGE, sentence, run_id=state.run_id)
+
+
+def _check_room(state: RunState, topic: str) -> None:
+    of_topic, in_all = len(state.signals.get(topic, ())), sum(map(len, state.signals.values()))
+    if of_topic >= MAX_SIGNALS or in_all >= MAX_SIGNALS_IN_ALL:
+        kept = f"{of_topic} signals {topic!r}" if of_topic >= MAX_SIGNALS else f"{in_all} signals of all topics"
+        sentence = f"The run has {kept} that it hasn't taken yet; send it again later."
+        raise Refusal(ErrorCode.SIGNALS_FULL, sentence, run_id=state.run_id)
 
 
 def _check_fit(workflow: Workflow, state: RunState, taker: Requirement, signal: Signal) -> None:
