@@ -12,6 +12,7 @@ Source: `docs/web.md`, "Signing in"; RFC 6265bis, section 4.1.3 (prefixes).
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -155,6 +156,8 @@ def _add_provider(router: APIRouter, services: Callable[[], Services], settings:
         """Send a browser to the identity provider."""
 
         async def begun(by_provider: ByProvider) -> Response:
+            if request.headers.get("sec-fetch-site") == "cross-site":  # nobody signs in because another site says so
+                raise NotSignedIn(Fault.STALE)
             address, kept = await by_provider.begin(stays=stay)
             response = _led(address)
             response.set_cookie(AWAY, kept, max_age=_AWAY_SECONDS, path="/", secure=True, httponly=True, samesite="lax")
@@ -169,7 +172,8 @@ def _add_provider(router: APIRouter, services: Callable[[], Services], settings:
         async def finished(by_provider: ByProvider) -> Response:
             came = {name: value for name, value in request.query_params.items() if len(value) <= _LONGEST}
             made, stays = await by_provider.finish(request.cookies.get(AWAY), came)
-            await _replaced(services().identity.sign_in, request)
+            with suppress(NotIssued):  # what stands in the cookie is no session
+                await _replaced(services().identity.sign_in, request)
             response = _led(f"{_public(settings)}/?{SIGNED_IN}")
             _keep(response, made, stays=stays)
             return response
