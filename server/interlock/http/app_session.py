@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, StrictBool
 
@@ -31,6 +31,7 @@ from interlock.http.login import (
     refusals_of,
     refused,
 )
+from interlock.http.shapes import json_of
 from interlock.identity.by_provider import AWAY_MS, ByProvider, Fault, NotSignedIn
 from interlock.identity.sign_in import GRANT_MS, Issued, NotIssued, SignIn, Why
 from interlock.services import Services
@@ -91,8 +92,7 @@ def make_app_session_router(services: Callable[[], Services], settings: Settings
     """Make the routes, on the services of a started server."""
     router = APIRouter(tags=["sign-in"])
     _add_session(router, services, settings)
-    if settings.oidc_issuer is not None:
-        _add_provider(router, services, settings)
+    _add_provider(router, services, settings)
     return router
 
 
@@ -149,7 +149,10 @@ def redirect_uri(settings: Settings) -> str:
 
 
 def _add_provider(router: APIRouter, services: Callable[[], Services], settings: Settings) -> None:
-    led: Any = {303: {"description": "Where the browser goes on."}}
+    led: Any = {
+        303: {"description": "Where the browser goes on."},
+        404: {"description": "`unknown_action`: there is no identity provider", "content": json_of("ErrorMessage")},
+    }
 
     @router.get(PROVIDER, operation_id="beginProviderSignIn", status_code=303, responses=led)
     async def begin(request: Request, stay: bool = False) -> Response:
@@ -191,7 +194,8 @@ async def _by_provider(
 ) -> Response:
     """The answer of `do`; where nobody is signed in, the browser is led to the sign-in page, which says why."""
     by_provider = services().identity.by_provider
-    assert by_provider is not None, "there is one, as there are routes"
+    if by_provider is None:
+        raise HTTPException(404)
     try:
         await services().rate_limits.admit_stranger(address_of(request), "sign-in")
         return await do(by_provider)
