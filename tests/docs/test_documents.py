@@ -176,6 +176,8 @@ def test_settings_page_lists_every_setting_with_its_default(monkeypatch: pytest.
 def _shown(default: Any) -> str:
     if default in (None, ()):
         return "none"
+    if isinstance(default, tuple):
+        return f"`{','.join(default)}`"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     if isinstance(default, tuple):

@@ -148,6 +148,13 @@ async def test_nobody_is_signed_in_by_somebody_elses_way_back(browser: Browser, 
     assert fault_of(await browser.ask("GET", stolen)) == "not_proven"  # the code was used
 
 
+async def test_no_other_site_has_somebody_sign_in(provided: Live) -> None:
+    async with httpx.AsyncClient(base_url=provided.http_url) as client:
+        for site, is_led_away in (("cross-site", False), ("same-origin", True), ("none", True)):
+            answer = await client.get("/session/provider", headers={"Sec-Fetch-Site": site})
+            assert (answer.status_code, "set-cookie" in answer.headers) == (303, is_led_away), site
+
+
 async def test_way_back_leads_nowhere_else_whatever_it_says(browser: Browser) -> None:
     for path in (
         "/session/provider/callback",

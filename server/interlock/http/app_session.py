@@ -12,10 +12,11 @@ Source: `docs/web.md`, "Signing in"; RFC 6265bis, section 4.1.3 (prefixes).
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, StrictBool
 
@@ -30,6 +31,7 @@ from interlock.http.login import (
     refusals_of,
     refused,
 )
+from interlock.http.shapes import json_of
 from interlock.identity.by_provider import AWAY_MS, ByProvider, Fault, NotSignedIn
 from interlock.identity.sign_in import GRANT_MS, Issued, NotIssued, SignIn, Why
 from interlock.services import Services
@@ -90,8 +92,7 @@ def make_app_session_router(services: Callable[[], Services], settings: Settings
     """Make the routes, on the services of a started server."""
     router = APIRouter(tags=["sign-in"])
     _add_session(router, services, settings)
-    if settings.oidc_issuer is not None:
-        _add_provider(router, services, settings)
+    _add_provider(router, services, settings)
     return router
 
 
@@ -148,13 +149,18 @@ def redirect_uri(settings: Settings) -> str:
 
 
 def _add_provider(router: APIRouter, services: Callable[[], Services], settings: Settings) -> None:
-    led: Any = {303: {"description": "Where the browser goes on."}}
+    led: Any = {
+        303: {"description": "Where the browser goes on."},
+        404: {"description": "`unknown_action`: there is no identity provider", "content": json_of("ErrorMessage")},
+    }
 
     @router.get(PROVIDER, operation_id="beginProviderSignIn", status_code=303, responses=led)
     async def begin(request: Request, stay: bool = False) -> Response:
         """Send a browser to the identity provider."""
 
         async def begun(by_provider: ByProvider) -> Response:
+            if request.headers.get("sec-fetch-site") == "cross-site":  # nobody signs in because another site says so
+                raise NotSignedIn(Fault.STALE)
             address, kept = await by_provider.begin(stays=stay)
             response = _led(address)
             response.set_cookie(AWAY, kept, max_age=_AWAY_SECONDS, path="/", secure=True, httponly=True, samesite="lax")
@@ -169,7 +175,8 @@ def _add_provider(router: APIRouter, services: Callable[[], Services], settings:
         async def finished(by_provider: ByProvider) -> Response:
             came = {name: value for name, value in request.query_params.items() if len(value) <= _LONGEST}
             made, stays = await by_provider.finish(request.cookies.get(AWAY), came)
-            await _replaced(services().identity.sign_in, request)
+            with suppress(NotIssued):  # what stands in the cookie is no session
+                await _replaced(services().identity.sign_in, request)
             response = _led(f"{_public(settings)}/?{SIGNED_IN}")
             _keep(response, made, stays=stays)
             return response
@@ -187,7 +194,8 @@ async def _by_provider(
 ) -> Response:
     """The answer of `do`; where nobody is signed in, the browser is led to the sign-in page, which says why."""
     by_provider = services().identity.by_provider
-    assert by_provider is not None, "there is one, as there are routes"
+    if by_provider is None:
+        raise HTTPException(404)
     try:
         await services().rate_limits.admit_stranger(address_of(request), "sign-in")
         return await do(by_provider)

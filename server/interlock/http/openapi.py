@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -158,12 +158,6 @@ def _key_parameter() -> dict[str, Any]:
     return {"name": KEY_HEADER, "in": "header", "schema": TypeAdapter(Key).json_schema(), "description": about}
 
 
-_WITH_A_PROVIDER: Final = Settings(
-    oidc_issuer="https://id.example.com", oidc_client_id="interlock", public_url="https://interlock.example.com"
-)
-"""The settings with which there are all routes."""
-
-
 def whole() -> dict[str, Any]:
     """The document of the server, built without a running one."""
     app = FastAPI()
@@ -173,7 +167,7 @@ def whole() -> dict[str, Any]:
     app.include_router(make_runs_router(_no_services, Streams(Settings())))
     app.include_router(make_tickets_router(_no_services, Settings()))
     app.include_router(make_login_router(_no_services, Settings()))
-    app.include_router(make_app_session_router(_no_services, _WITH_A_PROVIDER))
+    app.include_router(make_app_session_router(_no_services, Settings()))
     return document(app)
 
 

@@ -42,7 +42,7 @@ class Kept:
     async def put(self, key: str, content: AsyncIterator[bytes]) -> None:
         raise AssertionError
 
-    async def get(self, key: str) -> AsyncIterator[bytes] | None:
+    async def get(self, key: str, span: tuple[int, int] | None = None) -> AsyncIterator[bytes] | None:
         raise AssertionError
 
 
