@@ -12,7 +12,10 @@ from tests.replay.recording import LOGS, facts_of, read
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.state import REDUCER_VERSION, RunState, dump, is_readable, load
 
-OLDER = {2: json.loads((Path(__file__).parent / "snapshots_of_version_2.json").read_text("utf-8"))}
+OLDER = {
+    version: json.loads((Path(__file__).parent / f"snapshots_of_version_{version}.json").read_text("utf-8"))
+    for version in (2, 3)
+}
 """By version, and by the log that they are of: states, and after how many entries of it they were dumped."""
 
 EACH = [
@@ -39,6 +42,7 @@ def test_older_snapshot_goes_on_as_the_log_does(version: int, name: str, snapsho
         if number >= snapshot["after"]:
             assert facts_of(loaded) == facts_of(folded)
     assert load(dump(loaded)) == loaded
+    assert loaded.deciders.keys() <= folded.deciders.keys(), "who decided before is told by the resolutions"
 
 
 LATER: dict[str, object] = {"kind": None, "sealed": {}, "inputs": 0, "input": None, "model": None, "offers_else": False}

@@ -54,6 +54,7 @@ from interlock_protocol.messages.client import (
     UnfollowRuns,
 )
 from interlock_protocol.messages.pauses import (
+    InteractionResponded,
     PauseEvent,
     RouterPaused,
     StepContinued,
@@ -128,6 +129,7 @@ __all__ = [
     "ErrorMessage",
     "FollowRuns",
     "Gap",
+    "InteractionResponded",
     "Key",
     "ListName",
     "LoopExecutionCompleted",

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from interlock_protocol.messages.base import RunEvent, StepEvent
 from interlock_protocol.messages.pauses import (
+    InteractionResponded,
     RouterPaused,
     StepContinued,
     StepExecutorContinued,
@@ -337,6 +338,7 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         StepOutputReview,
         StepPaused,
         WorkflowRunOutput,
+        InteractionResponded,
         StepContinued,
         StepExecutorContinued,
         LoopExecutionStarted,

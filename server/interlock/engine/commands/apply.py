@@ -52,11 +52,15 @@ class Proposal:
         drafts: the events to append: first those of `decided`, in its order.
         decided: the decisions to record in the audit.
         expect_next: the only index at which the drafts may be appended; None allows any.
+        goes_on: whether anything follows from the drafts: one of several responses may leave the run as it was.
+        refusal: what is answered once they are recorded.
     """
 
     drafts: Sequence[Draft] = ()
     decided: Sequence[Decided] = ()
     expect_next: int | None = None
+    goes_on: bool = True
+    refusal: Refusal | None = None
 
 
 class Command(ABC):
@@ -64,10 +68,12 @@ class Command(ABC):
 
     Attributes:
         reads_log: the first proposal loads the state from the log; otherwise it uses the cached state, which is faster.
+        races: how often it is proposed before it is given up.
         key: the idempotency key of the command's message, if it has one.
     """
 
     reads_log: ClassVar[bool] = False
+    races: ClassVar[int] = RACES
     key: IdempotencyKey | None = None
 
     @abstractmethod
@@ -94,13 +100,13 @@ class Command(ABC):
 
 
 async def apply(context: Context, run_id: str, command: Command) -> Accepted | None:
-    """Apply a command. Return None if others were faster `RACES` times, or if the run's log was lost meanwhile.
+    """Apply a command. Return None if others were faster each time, or if the run's log was lost meanwhile.
 
     Raises:
         Refusal: the command's own refusal, `run_not_found` or `unavailable`.
     """
     is_fresh = command.reads_log
-    for _ in range(RACES):
+    for _ in range(command.races):
         state = await context.runs.state(run_id, fresh=is_fresh)
         proposal = await _proposal(context, command, state, is_fresh=is_fresh)
         if proposal is not None:
@@ -137,15 +143,20 @@ async def _carry_out(context: Context, command: Command, state: RunState, propos
     appended = await _append(context, command, state, proposal)
     if appended is None:
         return None
-    await command.follow_up(state, appended)
+    if proposal.goes_on:
+        await command.follow_up(state, appended)
     rows = audit(proposal.decided, proposal.drafts[: len(proposal.decided)], appended)
-    is_recorded = await or_unavailable(_record(context, run_id, appended.epoch, rows, command.key))
+    key = command.key if proposal.refusal is None else None
+    is_recorded = await or_unavailable(_record(context, run_id, appended.epoch, rows, key))
+    if is_recorded and proposal.refusal is not None:
+        raise proposal.refusal
     return Accepted(run_id, state.session_id, appended.epoch, appended.first_index) if is_recorded else None
 
 
 async def _append(context: Context, command: Command, state: RunState, proposal: Proposal) -> Appended | None:
     await command.prepare(state, proposal)
-    key = command.key if proposal.decided else None  # makes a decision's key as durable as the decision
+    is_taken = bool(proposal.decided) and proposal.refusal is None
+    key = command.key if is_taken else None  # makes a decision's key as durable as the decision
     appended = await context.runs.append(state, proposal.drafts, expect_next=proposal.expect_next, key=key)
     if isinstance(appended, Appended):
         return appended

@@ -72,7 +72,7 @@ class OneAtATime:
     """Lets one command of each key through at a time."""
 
     def __init__(self) -> None:
-        self._turns: dict[tuple[str, str, str], _Turn] = {}
+        self._turns: dict[tuple[str, ...], _Turn] = {}
 
     @contextlib.asynccontextmanager
     async def __call__(self, key: IdempotencyKey | None) -> AsyncIterator[None]:
@@ -80,7 +80,12 @@ class OneAtATime:
         if key is None:
             yield
             return
-        name = key.account, key.user_id, key.key
+        async with self.turn(key.account, key.user_id, key.key):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def turn(self, *name: str) -> AsyncIterator[None]:
+        """Wait until no other command under this name is under way."""
         turn = self._turns.setdefault(name, _Turn())
         turn.waiting += 1
         try:

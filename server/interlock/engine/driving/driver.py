@@ -33,6 +33,7 @@ from interlock.engine.driving.writer import OwnershipLost, Writer
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads
 from interlock.engine.work.logic import LogicRunners
+from interlock.engine.work.people import Groups, People
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
@@ -97,6 +98,12 @@ class Ports:
     max_log_events: int | None = None
     lifetimes: Lifetimes = FOR_GOOD
     threads: Threads = field(default_factory=Threads)
+    groups: Groups = field(default_factory=dict)
+
+    @property
+    def people(self) -> People:
+        """Looks up who is in a group: by the directory, and by `groups`, which the settings give."""
+        return People(self.store, self.groups)
 
 
 class Driver:
@@ -146,6 +153,7 @@ class Driver:
             ports.expressions,
             ports.logic,
             ports.traces,
+            ports.people,
             ports.vault,
             counters=ports.counters,
         )

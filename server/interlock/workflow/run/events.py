@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from interlock.workflow.declare.places import Place
-from interlock.workflow.run.state import SINCE, RunState
+from interlock.workflow.run.state import RunState, response_id, since
 from interlock_protocol import typed
 from interlock_protocol.types import PathPart, RunStatus
 
@@ -101,11 +101,16 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
     status: RunStatus | None = None
     reducer = 0
     for event in cast("Iterable[typed.Event]", events):
-        reducer = max(reducer, SINCE.get(event["event"], 0))
+        reducer = max(reducer, since(event))
         if event["event"] == "StepExecutorPaused":  # each tool is decided separately
             opens += [each["id"] for each in event["executor_requirements"]]
         elif event["event"] == "StepPaused" and not event["requires_executor_input"]:
             opens.append(event["requirement_id"])
+            if event.get("voters"):
+                opens.append(response_id(event["requirement_id"], 0))
+        elif event["event"] == "InteractionResponded":
+            if "outcome" not in event and "late" not in event:
+                opens.append(response_id(event["requirement_id"], event["number"]))
         elif event["event"] == "StepsWithdrawn":
             withdraws += event["requirement_ids"]
         elif event["event"] == "WorkflowRunOutput":
