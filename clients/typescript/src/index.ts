@@ -72,7 +72,7 @@ export type {
   VersionOf,
 } from "./machines.js";
 export { type SecretInfo, type SecretOptions, Secrets } from "./secrets.js";
-export { mayDecide } from "./may.js";
+export { mayDecide, whyNotAsked } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";
 export { expecting } from "./optimistic.js";
 export type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";

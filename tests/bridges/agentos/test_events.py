@@ -68,6 +68,7 @@ NAMES = {
     "RaceExecutionStarted": "CustomEvent",
     "RaceExecutionCompleted": "CustomEvent",
     "StepsWithdrawn": "CustomEvent",
+    "InteractionResponded": "CustomEvent",
 }
 """Those that are called otherwise."""
 

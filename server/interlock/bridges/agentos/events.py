@@ -152,6 +152,7 @@ EVENTS: dict[str, Row] = {
             "StateChanged",
             "StateDataMerged",
             "StepsWithdrawn",
+            "InteractionResponded",
             "WorkflowRecovered",
         ),
         Row("CustomEvent", _unknown_there),

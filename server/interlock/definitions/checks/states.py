@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from interlock.definitions.checks import policies
 from interlock.definitions.checks.fields import (
     Check,
     Context,
@@ -35,7 +36,7 @@ from interlock.workflow.declare.checks import Fault, inside, meant, quoted, type
 from interlock.workflow.declare.data_paths import parts_of
 from interlock.workflow.declare.reviews import MAX_TIMEOUT
 from interlock_protocol.faults import shortened
-from interlock_protocol.limits import MAX_LIST, MAX_NAME
+from interlock_protocol.limits import MAX_NAME
 
 MAX_TRANSITIONS = 20
 MAX_THREADS = 10
@@ -46,6 +47,7 @@ MAX_PATHS = 100
 CODES = (
     *("script_error", "script_timeout", "http_error", "http_timeout"),
     *("data_too_large", "secret_not_allowed", "invalid_time"),
+    *("empty_group", "quorum_out_of_range"),
 )
 """The errors of logic that a state may handle."""
 
@@ -190,17 +192,10 @@ def of_objects(value: object, at: str, context: Context) -> Iterator[Fault]:
         yield Fault(inside(at, "type"), "Input is always an object; leave the type out, or write object.")
 
 
-def _assignee(value: object, at: str, context: Context) -> Iterator[Fault]:
-    yield from text(most=MAX_NAME)(value, at, context)
-    if isinstance(value, str) and "${" in value:
-        yield Fault(at, "Templates aren't filled in here; write the id of a user, or group:NAME.")
-    elif isinstance(value, str) and not value.isprintable():
-        yield Fault(at, "An assignee has no control characters; write the id of a user, or group:NAME.")
-
-
 def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
     yield from _needs_transitions(state, at)
     yield from _of_responses(state, at)
+    yield from policies.governing(state, at, context)
     if state.get("on_timeout") is not None and state.get("timeout") is None:
         yield Fault(inside(at, "timeout"), 'There is an "on_timeout", but no "timeout"; add it, in seconds.')
     if state.get("presentation") is not None and state.get("halting_instructions") is not None:
@@ -359,7 +354,7 @@ TYPES: dict[str, Table] = {
         "presentation": Field(_presentation),
         "halting_instructions": Field(_instructions),
         "transition_mode": Field(one_of(("condition", "selection"), "The transition mode")),
-        "assignees": Field(of_list(_assignee, what="The assignees", most=MAX_LIST, least=1)),
+        **policies.FIELDS,
         "timeout": Field(number(least=0, most=MAX_TIMEOUT, above=True, unit=_SECONDS)),
         "on_timeout": _ON_TIMEOUT,
         "accepts": Field(of_objects),

@@ -36,12 +36,14 @@ RACES = 5
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A durable action. `first_index` is the index of its first event; None if it caused none."""
+    """A durable action. `first_index` is the index of its first event; None if it caused none. Nothing follows from one
+    that doesn't go on: it was one of several responses."""
 
     run_id: str
     session_id: str
     epoch: int = 1
     first_index: int | None = None
+    goes_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,9 @@ async def _carry_out(context: Context, command: Command, state: RunState, propos
     is_recorded = await or_unavailable(_record(context, run_id, appended.epoch, rows, key))
     if is_recorded and proposal.refusal is not None:
         raise proposal.refusal
-    return Accepted(run_id, state.session_id, appended.epoch, appended.first_index) if is_recorded else None
+    if not is_recorded:
+        return None
+    return Accepted(run_id, state.session_id, appended.epoch, appended.first_index, proposal.goes_on)
 
 
 async def _append(context: Context, command: Command, state: RunState, proposal: Proposal) -> Appended | None:

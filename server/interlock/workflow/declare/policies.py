@@ -194,7 +194,7 @@ def policy_in(wire: JsonValue) -> Policy | None:
     given: Mapping[str, Any] = wire
     match given["type"]:
         case "quorum":
-            return Quorum(given["n"], given.get("of"))
+            return Quorum(int(given["n"]), given.get("of"))
         case "unanimous":
             return Unanimous(veto=given.get("veto", True))
         case "chain":
@@ -228,8 +228,6 @@ class Governed(Protocol):
     def exclude_starter(self) -> bool: ...
     @property
     def timeout(self) -> float | None: ...
-    @property
-    def on_timeout(self) -> str: ...
 
 
 def asked_of(review: Governed) -> Sequence[str] | None:
@@ -244,19 +242,20 @@ def rule_of(review: Governed) -> Rule | None:
     return None if policy is None else policy.rule
 
 
-def check_policy(review: Governed, *, place: str, takes_votes: bool, is_form: bool) -> None:
+def check_policy(review: Governed, *, place: str, takes_votes: bool, is_form: bool, approves: bool) -> None:
     """Check what a review says of who decides.
 
     Args:
         takes_votes: whether several may decide on it together.
         is_form: whether people fill in values, instead of saying yes or no.
+        approves: whether its timeout approves.
 
     Raises:
         DeclarationError: it could wait for ever, can't be satisfied, or isn't written as it should be.
     """
     policy = policy_of(review.policy, place=place)
-    for fault in faults_of(policy, review, takes_votes=takes_votes, is_form=is_form):
-        raise DeclarationError(f"{place}: {fault[1]}")
+    for _, sentence in faults_of(policy, review, takes_votes=takes_votes, is_form=is_form, approves=approves):
+        raise DeclarationError(f"{place}: {sentence}")
     for name in (*review.distinct_from, *(() if policy is None else policy.named or ())):
         check_name(name, f"{place}: a name")
 
@@ -265,7 +264,9 @@ Fault: TypeAlias = tuple[str, str]
 """The field that is wrong, and a sentence."""
 
 
-def faults_of(policy: Policy | None, review: Governed, *, takes_votes: bool, is_form: bool) -> list[Fault]:
+def faults_of(
+    policy: Policy | None, review: Governed, *, takes_votes: bool, is_form: bool, approves: bool
+) -> list[Fault]:
     """What is wrong with who decides: see `check_policy`. A machine's definition is checked by the same."""
     is_fenced = bool(review.distinct_from) or review.exclude_starter is not False
     if policy is None and not is_fenced:
@@ -282,12 +283,12 @@ def faults_of(policy: Policy | None, review: Governed, *, takes_votes: bool, is_
         wrong.append(("assignees", f"{who} needs assignees: say who is to decide."))
     if review.timeout is None:
         wrong.append(("timeout", f"{who} needs a timeout: without one it could wait for ever."))
-    if is_fenced and review.on_timeout == "approve":
+    if is_fenced and approves:
         wrong.append(("on_timeout", "on_timeout='approve' would approve what its author may not; use cancel or skip."))
     if policy is not None and policy.rule.counts:
         if not takes_votes:
             wrong.append(("policy", "here the first who responds decides; only first_responder is possible."))
-        elif is_form and review.on_timeout == "approve":
+        elif is_form and approves:
             wrong.append(("on_timeout", "on_timeout='approve' would fill in what people are to agree on; use cancel."))
         wrong += _faults_of_count(policy.rule, names or (), is_form=is_form)
     return wrong

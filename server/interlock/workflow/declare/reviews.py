@@ -410,8 +410,13 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
     _check_timeout(review, place=place)
     check_text(getattr(review, "message", None), f"{place}: the message of {type(review).__name__}")
     _check_assignees(review, place=place)
-    takes_votes = not isinstance(review, ToolReview | ErrorReview)
-    check_policy(review, place=place, takes_votes=takes_votes, is_form=not isinstance(review, Confirm | Review))
+    check_policy(
+        review,
+        place=place,
+        takes_votes=not isinstance(review, ToolReview | ErrorReview),
+        is_form=not isinstance(review, Confirm | Review),
+        approves=review.on_timeout == "approve" and not isinstance(review, Resume),
+    )
     if isinstance(review, Ask) and review.policy is not None and any(field.secret for field in review.fields):
         raise DeclarationError(f"{place}: what several fill in is compared, and a secret can't be; ask one person.")
 
