@@ -117,9 +117,9 @@ class RunState:
             self.status = RunStatus.RUNNING
             self._resolve(event)
         elif isinstance(event, InteractionResponded):
-            pause = self._pending.get(event.requirement_id)
-            if pause is not None and not event.late:
-                self._pending[pause.id] = responded(pause, event)
+            asked = self._pending.get(event.requirement_id)
+            if asked is not None and not event.late:
+                self._pending[asked.id] = responded(asked, event)
         elif isinstance(event, StepsWithdrawn):
             for id_ in event.requirement_ids:
                 self._pending.pop(id_, None)

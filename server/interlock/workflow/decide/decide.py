@@ -32,11 +32,11 @@ from interlock.workflow.decide.merge import (
 from interlock.workflow.decide.sealing import is_equal, sealed
 from interlock.workflow.decide.standing import Decider, check_in_time, check_may_decide, seat_of
 from interlock.workflow.decide.votes import (
-    Cast,
     cast,
     cast_late,
     check_response,
     how_it_expired,
+    is_same_response,
     resolution,
 )
 from interlock.workflow.declare.forms import is_same
@@ -95,10 +95,13 @@ def decide(
         if not given or _is_given_again(state, requirement, given, given_to):
             continue
         if isinstance(found, Resolution):
-            late = _late(workflow, state, found, given, by)
+            late = None
+            if requirement.takes_votes:
+                late = _late(workflow, state, found, given, by)
+            else:
+                _repeat(workflow, state, found, given, vault)
             if late is not None:
                 return (late,)
-            _repeat(workflow, state, found, given, vault)
             continue
         check_in_time(state, found, now)
         if found.takes_votes:
@@ -252,17 +255,23 @@ def _response(
 def _late(
     workflow: Workflow, state: RunState, found: Resolution, given: Mapping[str, Any], by: Decider
 ) -> Decided | None:
-    """The response of somebody whom the others were too fast for: to be recorded once, and refused."""
+    """The response of somebody whom the others were too fast for: to be recorded once, and refused.
+
+    None if it repeats what they said in time.
+
+    Raises:
+        Refusal: it differs from that, or is recorded already, or can't be any more.
+    """
     requirement = found.requirement
-    if not requirement.takes_votes or state.status.is_final or not _is_kept(state, found):
-        return None
     seat = seat_of(state, requirement, by)
     sent = merge(workflow, state, requirement, given)
     check_response(state, requirement, sent)
-    voted: Cast | None = cast_late(requirement, seat, sent, made(workflow, state, requirement, sent), by)
-    if voted is None:
+    if is_same_response(requirement.parts[seat], sent):
         return None
-    refusal = _conflict(state, found.decision, found.resolved_by)
+    refusal = _lost_to(state, found)
+    voted = cast_late(requirement, seat, sent, made(workflow, state, requirement, sent), by)
+    if voted is None or state.status.is_final or not _is_kept(state, found):
+        raise refusal
     return Decided(requirement, voted.decision, voted.private, voted.vote, refusal=refusal)
 
 
@@ -446,14 +455,19 @@ def _repeat(
         _is_repeated(decision, resolution.decision)
         or is_equal(state, resolution.requirement, decision, resolution.decision, resolution.private, vault)
     ):
-        if resolution.resolved_by == TIMEOUT:
-            raise Refusal(
-                ErrorCode.REQUIREMENT_EXPIRED,
-                "Nobody decided this in time, and its timeout did; what it did stands.",
-                details={"decision": resolution.decision, "resolved_by": TIMEOUT},
-                run_id=state.run_id,
-            )
-        raise _conflict(state, resolution.decision, _who_won(resolution, decision))
+        raise _lost_to(state, resolution, _who_won(resolution, decision))
+
+
+def _lost_to(state: RunState, resolution: Resolution, winner: str | None = None) -> Refusal:
+    """The refusal of a decision that came after another one, or after a timeout."""
+    if resolution.resolved_by == TIMEOUT:
+        return Refusal(
+            ErrorCode.REQUIREMENT_EXPIRED,
+            "Nobody decided this in time, and its timeout did; what it did stands.",
+            details={"decision": resolution.decision, "resolved_by": TIMEOUT},
+            run_id=state.run_id,
+        )
+    return _conflict(state, resolution.decision, winner or resolution.resolved_by)
 
 
 def _who_won(resolution: Resolution, decision: JsonObject | None) -> str:

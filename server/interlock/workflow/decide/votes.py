@@ -80,6 +80,11 @@ def check_response(state: RunState, requirement: Requirement, sent: JsonObject) 
         raise refused(state, requirement, wrong)
 
 
+def is_same_response(part: Part, sent: JsonObject) -> bool:
+    """Return True if a part was given this response, in time."""
+    return part.decision is not None and "late" not in part.vote and part.choice == choice_of(sent)
+
+
 def cast(requirement: Requirement, seat: str, sent: JsonObject, decision: JsonObject, by: Decider) -> Cast | None:
     """A response, and what it brings about; None if it was given before."""
     choice, known = choice_of(sent), requirement.parts[seat]
