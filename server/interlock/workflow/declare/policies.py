@@ -207,7 +207,7 @@ def governed_by(review: Governed) -> dict[str, JsonValue]:
     rule = rule_of(review)
     return {
         "policy": None if rule is None else rule.to_wire(),
-        "distinct_from": [*review.distinct_from] or None,
+        "distinct_from": [*sorted(review.distinct_from)] or None,
         "exclude_starter": review.exclude_starter or None,
     }
 
@@ -318,6 +318,8 @@ def _faults_in(policy: Policy | None) -> list[Fault]:
     is_listed = isinstance(names, Sequence | Set) and not isinstance(names, str | bytes)
     if not is_listed or not names or not all(isinstance(each, str) and each for each in names):
         wrong.append(("policy", "a policy names user ids, or group:NAME, at least one."))
+    elif isinstance(policy, Chain) and not isinstance(names, Sequence):
+        wrong.append(("policy", "a chain has an order: give a list."))
     elif isinstance(policy, Chain) and len(set(names)) < len(names):
         wrong.append(("policy", "somebody stands in the chain twice: one person has one vote."))
     return wrong
