@@ -12,7 +12,8 @@ from tests.workflow.random_runs import Pick, answer_to
 from tests.workflow.simulation import Event, Simulation, who
 
 from interlock import Step
-from interlock.workflow.decide.decide import Decided, continued, decide, expired, next_timer
+from interlock.workflow.decide.decide import continued, decide, expired, next_timer
+from interlock.workflow.decide.decided import Decided
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.fold import fold, shift
 from interlock.workflow.run.state import TIMEOUT, Requirement, RunState, dump, load

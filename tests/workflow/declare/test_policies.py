@@ -36,7 +36,7 @@ THREE: dict[str, Any] = {"assignees": ["ana", "ben", "cat"], "timeout": 60}
         (lambda: Confirm(policy=All(), timeout=60), "say who is to decide"),
         (lambda: Confirm(policy="majority", assignees=["ana"]), "for ever"),
         (lambda: Confirm(policy="first_responder", assignees=["ana"]), "for ever"),
-        (lambda: Confirm(policy="most", **THREE), "policy is one of"),
+        (lambda: Confirm(policy="most", **THREE), "policy is one of"),  # type: ignore[arg-type]
         (lambda: Confirm(policy=Quorum(4), **THREE), "can't be reached"),
         (lambda: Confirm(policy=Quorum(0), **THREE), "from 1 to"),
         (lambda: Confirm(policy=Quorum(True), **THREE), "from 1 to"),

@@ -20,7 +20,8 @@ from interlock import (
     ToolReview,
     Workflow,
 )
-from interlock.workflow.decide.decide import Decided, continued, decide, expired
+from interlock.workflow.decide.decide import continued, decide, expired
+from interlock.workflow.decide.decided import Decided
 from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock.workflow.run.fold import fold, shift
 from interlock.workflow.run.state import TIMEOUT, RunState, dump, load

@@ -46,7 +46,7 @@ export function Votes(props: { votes: AskedTogether; kind: PauseKind; userId: st
         <ul className="plain">
           {responses.map((each) => (
             <li key={each.voter}>
-              <strong>{nameOf(each, userId)}</strong>: {decisionOf(each.decision, kind)}
+              <strong>{nameOf(each, userId)}</strong>: {decisionOf(each.decision ?? {}, kind)}
               {each.on_behalf_of !== undefined && ` by ${each.by} (${each.reason ?? ""})`} · <Time at={each.at} />
             </li>
           ))}
