@@ -208,6 +208,7 @@ class ServerConnection:
         scopes: Sequence[str] = (),
         account: str | None = None,
         namespaces: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
         expires_at: str | None = None,
         request_id: str | None = None,
     ) -> dict[str, Any]:
@@ -218,6 +219,7 @@ class ServerConnection:
             scopes=scopes,
             account=account,
             namespaces=namespaces,
+            groups=groups,
             expires_at=expires_at,
             request_id=request_id,
         )

@@ -44,6 +44,7 @@ def authenticated(
     scopes: Sequence[str] = (),
     account: str | None = None,
     namespaces: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     expires_at: str | None = None,
     request_id: str | None = None,
     message: str = "Authenticated.",
@@ -56,6 +57,7 @@ def authenticated(
         scopes=list(scopes),
         account=account,
         namespaces=None if namespaces is None else list(namespaces),
+        groups=None if groups is None else list(groups),
         expires_at=expires_at,
         request_id=request_id,
     )

@@ -52,6 +52,9 @@ MAX_BAD_FRAMES: Final = 100
 """How many bad frames in a row close the connection."""
 
 MAX_FEEDBACK_BYTES: Final = 64 * KIB
+MAX_RESPONSE_BYTES: Final = 8 * KIB
+"""The longest of several responses to one requirement, of up to a thousand people: all of them are shown with it."""
+
 MAX_EDITED_OUTPUT_BYTES: Final = 256 * KIB
 MAX_STEP_INPUT_BYTES: Final = 4 * KIB
 

@@ -34,6 +34,7 @@ from interlock_protocol.types import (
     OnTimeout,
     Open,
     PathPart,
+    PolicyType,
     StepType,
 )
 
@@ -158,6 +159,28 @@ class ExecutorRequirement(Tolerant):
     edited_args: dict[str, JsonValue] | None = None
 
 
+class RequirementPolicy(Tolerant):
+    """How the people who are asked decide together: see `docs/approvals.md`."""
+
+    type: Open[PolicyType]
+    n: int | None = None
+    veto: bool | None = None
+
+
+class RequirementResponse(Tolerant):
+    """One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.
+
+    `voter` is the entry of `voters` that it counts for. An admin's has whom it was made for, and why.
+    """
+
+    voter: str
+    by: str
+    at: int
+    decision: dict[str, JsonValue] = Field(default_factory=dict)
+    on_behalf_of: str | None = None
+    reason: str | None = None
+
+
 class StepRequirement(Tolerant):
     """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it."""
 
@@ -196,6 +219,12 @@ class StepRequirement(Tolerant):
     executor_session_id: str | None = None
     executor_requirements: list[ExecutorRequirement] | None = None
     assignees: list[str] | None = None
+    policy: RequirementPolicy | None = None
+    voters: list[str] | None = None
+    needed: int | None = None
+    responses: list[RequirementResponse] | None = None
+    distinct_from: list[str] | None = None
+    exclude_starter: bool | None = None
     presentation: JsonValue = None
     halted_options: JsonValue = None
     accepts: JsonValue = None
@@ -230,6 +259,9 @@ class ErrorRequirement(Tolerant):
     retry_count: int = 0
     user_input_schema: list[UserInputField] | None = None
     assignees: list[str] | None = None
+    policy: RequirementPolicy | None = None
+    distinct_from: list[str] | None = None
+    exclude_starter: bool | None = None
     timeout_at: str | None = None
     on_timeout: Open[OnTimeout] | None = None
 

@@ -49,6 +49,12 @@ class Choice(TypedDict):
     description: NotRequired[str]
 
 
+class RequirementPolicy(TypedDict):
+    type: str
+    n: NotRequired[int | None]
+    veto: NotRequired[bool | None]
+
+
 class ToolExecution(TypedDict):
     tool_call_id: NotRequired[str]
     tool_name: NotRequired[str]
@@ -70,6 +76,15 @@ class ExecutorRequirement(TypedDict):
     user_feedback_schema: NotRequired[list[dict[str, JsonValue]]]
     external_execution_result: NotRequired[JsonValue]
     edited_args: NotRequired[dict[str, JsonValue]]
+
+
+class RequirementResponse(TypedDict):
+    voter: str
+    by: str
+    at: int
+    decision: NotRequired[dict[str, JsonValue]]
+    on_behalf_of: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class StepRequirement(TypedDict):
@@ -106,6 +121,12 @@ class StepRequirement(TypedDict):
     executor_session_id: NotRequired[str]
     executor_requirements: NotRequired[list[ExecutorRequirement]]
     assignees: NotRequired[list[str]]
+    policy: NotRequired[RequirementPolicy]
+    voters: NotRequired[list[str]]
+    needed: NotRequired[int]
+    responses: NotRequired[list[RequirementResponse]]
+    distinct_from: NotRequired[list[str]]
+    exclude_starter: NotRequired[bool]
     presentation: NotRequired[JsonValue]
     halted_options: NotRequired[JsonValue]
     accepts: NotRequired[JsonValue]
@@ -132,6 +153,9 @@ class ErrorRequirement(TypedDict):
     retry_count: int
     user_input_schema: NotRequired[list[UserInputField]]
     assignees: NotRequired[list[str]]
+    policy: NotRequired[RequirementPolicy]
+    distinct_from: NotRequired[list[str]]
+    exclude_starter: NotRequired[bool]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
 
@@ -231,6 +255,9 @@ class RouterPaused(StepEvent):
     state: NotRequired[str]
     thread_id: NotRequired[str]
     halt_id: NotRequired[str]
+    policy: NotRequired[RequirementPolicy]
+    voters: NotRequired[list[str]]
+    needed: NotRequired[int]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -272,6 +299,9 @@ class StepOutputReview(StepEvent):
     state: NotRequired[str]
     thread_id: NotRequired[str]
     halt_id: NotRequired[str]
+    policy: NotRequired[RequirementPolicy]
+    voters: NotRequired[list[str]]
+    needed: NotRequired[int]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -305,6 +335,9 @@ class StepPaused(StepEvent):
     state: NotRequired[str]
     thread_id: NotRequired[str]
     halt_id: NotRequired[str]
+    policy: NotRequired[RequirementPolicy]
+    voters: NotRequired[list[str]]
+    needed: NotRequired[int]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -328,12 +361,31 @@ class WorkflowRunOutput(RunEvent):
     pause_kind: NotRequired[str]
 
 
+class InteractionResponded(StepEvent):
+    event: Literal["InteractionResponded"]
+    requirement_id: str
+    voter: str
+    decision: dict[str, JsonValue]
+    responded_by: str
+    responded_at: int
+    number: int
+    responded: int
+    needed: int
+    outcome: NotRequired[str]
+    late: NotRequired[bool]
+    on_behalf_of: NotRequired[str]
+    reason: NotRequired[str]
+
+
 class StepContinued(StepEvent):
     event: Literal["StepContinued"]
     requirement_id: str
     decision: dict[str, JsonValue]
     resolved_by: str
     resolved_at: int
+    outcome: NotRequired[str]
+    on_behalf_of: NotRequired[str]
+    reason: NotRequired[str]
 
 
 class StepExecutorContinued(StepEvent):
@@ -346,6 +398,8 @@ class StepExecutorContinued(StepEvent):
     decision: dict[str, JsonValue]
     resolved_by: str
     resolved_at: int
+    on_behalf_of: NotRequired[str]
+    reason: NotRequired[str]
 
 
 class LoopExecutionStarted(StepEvent):
@@ -540,6 +594,7 @@ Event: TypeAlias = (
     | StepOutputReview
     | StepPaused
     | WorkflowRunOutput
+    | InteractionResponded
     | StepContinued
     | StepExecutorContinued
     | LoopExecutionStarted

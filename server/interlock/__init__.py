@@ -19,6 +19,7 @@ from interlock.workflow.declare.forms import UserInputField
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
 from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
 from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.policies import All, Chain, Majority, Quorum, Unanimous, all_members, first_responder
 from interlock.workflow.declare.reviews import (
     Ask,
     Choose,
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "All",
     "Ask",
+    "Chain",
     "Choose",
     "Condition",
     "Confirm",
@@ -50,9 +53,11 @@ __all__ = [
     "HumanReview",
     "Loop",
     "Machine",
+    "Majority",
     "OutputError",
     "Parallel",
     "PauseNotice",
+    "Quorum",
     "Race",
     "Retry",
     "Review",
@@ -66,11 +71,14 @@ __all__ = [
     "Steps",
     "ToolReview",
     "Transition",
+    "Unanimous",
     "UserInputField",
     "Wait",
     "Workflow",
     "__version__",
+    "all_members",
     "create_app",
+    "first_responder",
 ]
 
 

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 from interlock.addresses import Allowed
 from interlock.aio.tasks import end
 from interlock.auth.local_token import local_token
-from interlock.auth.tokens import Authenticator, authenticator_from
+from interlock.auth.tokens import Authenticator, authenticator_from, principals_of
 from interlock.bridges.agentos import AgentOS
 from interlock.database import Database, open_database
 from interlock.definitions.checking import ScriptCheck, faults_of
@@ -41,6 +41,7 @@ from interlock.engine.upkeep.retention import Retention
 from interlock.engine.work.http_call import HttpCalls
 from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
+from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
@@ -211,6 +212,7 @@ class Interlock:
                 counters=self.counters,
                 vault=self._vault,
                 logic=self._runners(scripts, keeper, integrations),
+                groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
             )
             limits = await self._open_limits()

@@ -66,19 +66,19 @@ MATRIX = """
                             | start | list  | read  | decide | cancel | act_for | operate | manage_secrets | own_file
 no run                      | x.a   | xdr.a | a     | a      | a      | a       | a       | s.a            | a
 stranger                    | a     | xdr.a | a     | a      | a      | a       | a       | a              | a
-stranger, someone assigned  | a     | xdr.a | a     | a      | a      | a       | a       | a              | a
+stranger, someone assigned  | a     | xdr.a | a     | .      | a      | a       | a       | a              | a
 owner, no requirement       | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a       | s.a            | xdrf.a
 owner, nobody assigned      | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a       | s.a            | xdrf.a
 owner, empty list           | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a       | s.a            | xdrf.a
-owner, someone assigned     | x.a   | xdr.a | xr.a  | a      | x.a    | a       | a       | s.a            | xdrf.a
+owner, someone assigned     | x.a   | xdr.a | xr.a  | .      | x.a    | a       | a       | s.a            | xdrf.a
 owner, assigned too         | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a       | a       | s.a            | xdrf.a
 owner, group assigned       | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a       | a       | s.a            | xdrf.a
 assignee                    | a     | xdr.a | dr.a  | d.a    | a      | a       | a       | a              | a
 assignee by group           | a     | xdr.a | dr.a  | d.a    | a      | a       | a       | a              | a
-assignee of another         | a     | xdr.a | dr.a  | a      | a      | a       | a       | a              | a
+assignee of another         | a     | xdr.a | dr.a  | .      | a      | a       | a       | a              | a
 assignee, no requirement    | a     | xdr.a | dr.a  | a      | a      | a       | a       | a              | a
-the group's name as a user  | a     | xdr.a | a     | a      | a      | a       | a       | a              | a
-the user's name as a group  | a     | xdr.a | a     | a      | a      | a       | a       | a              | a
+the group's name as a user  | a     | xdr.a | a     | .      | a      | a       | a       | a              | a
+the user's name as a group  | a     | xdr.a | a     | .      | a      | a       | a       | a              | a
 """
 
 
@@ -88,6 +88,7 @@ read_definitions  | r.a
 write_definitions | w.a
 read_instances    | r.a
 execute_instances | x.a
+decide_for        | a
 manage_users      | u.a
 write_files       | f.a
 read_files        | xdrf.a

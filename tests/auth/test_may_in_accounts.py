@@ -95,8 +95,9 @@ def expected(verb: Verb, case: Case) -> bool:
         return False  # nothing of another account exists
     if verb is Verb.OPERATE:
         return False  # the server itself is for the admins of `default`
+    is_others = case.named not in ("nobody", "her", "her group", "another and her")
     if is_admin:
-        return True  # an admin may everything in its account
+        return not (verb is Verb.DECIDE and is_others)  # an admin may everything in its account but others' decisions
     lives_there = case.namespace in OWN or case.kind is Kind.SERVICE
     is_its_own = lives_there or case.owner == ADA
     is_named = case.named in ("her", "her group", "another and her")
@@ -114,7 +115,7 @@ def expected(verb: Verb, case: Case) -> bool:
         return (is_its_own or verb is not Verb.OWN_FILE) and any(map(can, WITH_ANY_OF[verb]))
     if verb in BY_SCOPE:
         return can(BY_SCOPE[verb])
-    assert verb is Verb.ACT_FOR
+    assert verb in (Verb.ACT_FOR, Verb.DECIDE_FOR)
     return False
 
 

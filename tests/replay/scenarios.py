@@ -24,6 +24,7 @@ from interlock import (
     Loop,
     Machine,
     Parallel,
+    Quorum,
     Race,
     Review,
     Router,
@@ -660,6 +661,18 @@ def count(step_input: StepInput) -> str:
 async def session(run: Run) -> None:
     """Steps that change the state of their session, one of them under review."""
     await (await run.paused()).confirm()
+    await run.completed()
+
+
+@scenario(
+    echo, Step("deploy", echo, human_review=Confirm(assignees=["ana", "ben", "cat"], policy=Quorum(2), timeout=60))
+)
+async def quorum(run: Run) -> None:
+    """A quorum: one says no, and then yes; another says yes; the third comes too late."""
+    await run.paused()
+    await run.as_user("ana").pending[0].reject("Not today.")
+    await run.as_user("ana").pending[0].confirm()
+    await run.as_user("ben").pending[0].confirm()
     await run.completed()
 
 

@@ -42,6 +42,7 @@ def test_older_snapshot_goes_on_as_the_log_does(version: int, name: str, snapsho
         if number >= snapshot["after"]:
             assert facts_of(loaded) == facts_of(folded)
     assert load(dump(loaded)) == loaded
+    assert loaded.deciders.keys() <= folded.deciders.keys(), "who decided before is told by the resolutions"
 
 
 LATER: dict[str, object] = {"kind": None, "sealed": {}, "inputs": 0, "input": None, "model": None, "offers_else": False}

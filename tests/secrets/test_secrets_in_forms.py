@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, SecretStr, field_validator
-from tests.workflow.simulation import Simulation, anybody
+from tests.workflow.simulation import Simulation, who
 
 from interlock import Ask, Condition, Confirm, CustomEvent, Parallel, Review, Step, StepInput, UserInputField, Workflow
 from interlock.engine.commands.idempotency import fingerprint_of
@@ -236,7 +236,7 @@ def test_decision_that_is_made_again_after_a_loss_has_its_secret() -> None:
     (requirement,) = run.state.requirements.values()
     before = load(dump(run.state))
     answer = EchoedRequirement(id=requirement.id, user_input={"user": "ann", "password": SECRET})
-    decided = decide(run.workflow, run.state, [answer], may_decide=anybody, vault=vault)
+    decided = decide(run.workflow, run.state, [answer], by=who(), now=0, vault=vault)
     (draft,) = continued(run.workflow, run.state, decided, resolved_by="ann", now=5)
     assert SECRET not in json.dumps([draft.event, draft.private])
     fold(run.state, draft.event, draft.private)

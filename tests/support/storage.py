@@ -17,6 +17,7 @@ from interlock.log.sql import SqlLog
 from interlock.store.port import NewRun, Snapshot
 from interlock.store.sql import SqlStore
 from interlock.workflow.decide.decide import cancel, continued, decide
+from interlock.workflow.decide.standing import Decider
 from interlock.workflow.run.state import RunState
 from interlock_protocol.codec import event_body
 from interlock_protocol.requirements import EchoedRequirement
@@ -121,7 +122,7 @@ class Storage:
         state = await self.folded(workflow, run_id)
         asked = next(each for each in state.requirements.values() if each.path[-1] == step)
         answer = EchoedRequirement.model_validate({"id": asked.id, "confirmed": True})
-        decided = decide(workflow, state, [answer], may_decide=lambda _: True)
+        decided = decide(workflow, state, [answer], by=Decider("ada", lambda _: True), now=0)
         drafts = continued(workflow, state, decided, resolved_by="bob", now=2)
         entries = [event_body(draft.event) for draft in drafts]
         appended = await SqlLog.append(

@@ -207,13 +207,15 @@ async def test_pause_of_one_step_is_asked_for_among_several() -> None:
         assert await run.completed() == {"ours": "signed", "theirs": "signed"}
 
 
-async def test_only_assignees_and_admins_may_decide() -> None:
+async def test_only_assignees_may_decide_and_of_what_names_nobody_admins() -> None:
     async with running(BOTH, user="alice") as run:
         await run.paused("theirs")
         for stranger, code in ((run, ErrorCode.FORBIDDEN), (run.as_user("eve"), ErrorCode.RUN_NOT_FOUND)):
             with pytest.raises(Refusal) as refused:
                 await (await stranger.paused("theirs")).confirm()
             assert refused.value.code is code
+        with pytest.raises(Refusal, match="on_behalf_of"):
+            await (await run.as_user("root", scopes=ALL_SCOPES).paused("theirs")).confirm()
         await (await run.as_user("carol", groups=["board"]).paused("theirs")).confirm()
         await (await run.as_user("root", scopes=ALL_SCOPES).paused("ours")).confirm()
         await run.completed()

@@ -9,10 +9,11 @@ from typing import Any
 
 from tests.workflow.model import NOTHING, begun_again, model_of, resumptions, withdrawn
 from tests.workflow.random_runs import Pick, answer_to
-from tests.workflow.simulation import Event, Simulation, anybody
+from tests.workflow.simulation import Event, Simulation, who
 
 from interlock import Step
-from interlock.workflow.decide.decide import Decided, continued, decide, expired, next_timer
+from interlock.workflow.decide.decide import continued, decide, expired, next_timer
+from interlock.workflow.decide.decided import Decided
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.fold import fold, shift
 from interlock.workflow.run.state import TIMEOUT, Requirement, RunState, dump, load
@@ -138,7 +139,7 @@ class Person:
             answer = answer_to(requirement.kind, requirement.facts, self.pick)
             model = EchoedErrorRequirement if "decision" in answer else EchoedRequirement
             try:
-                decided = decide(run.workflow, run.state, [model.model_validate(answer)], may_decide=anybody)
+                decided = decide(run.workflow, run.state, [model.model_validate(answer)], by=who(), now=0)
             except Refusal:  # of an agent's tools, one was decided otherwise
                 return None
             resolved_by = "bob"

@@ -24,7 +24,7 @@ from interlock.workflow.activities import (
     ThreadEnd,
     content_of,
 )
-from interlock.workflow.decide.decide import Decided
+from interlock.workflow.decide.standing import Decider, MayDecide
 from interlock.workflow.declare.agents import AgentPause, AgentStream, ToolDecision, ToolRequest
 from interlock.workflow.declare.expressions import Expression
 from interlock.workflow.declare.io import Session, StepInput
@@ -32,11 +32,14 @@ from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.program import (
     TIMEOUT,
+    Decided,
     Draft,
     Environment,
     Path,
     Program,
     Requirement,
+    Roll,
+    RollCall,
     RunState,
     Sent,
     Signal,
@@ -63,6 +66,11 @@ def anybody(_: Mapping[str, Any]) -> bool:
     return True
 
 
+def who(user_id: str = WHO, may_decide: MayDecide = anybody, **more: Any) -> Decider:
+    """Somebody who decides."""
+    return Decider(user_id, may_decide, **more)
+
+
 @dataclass
 class Simulation:
     """One run. `settle` goes as far as it can; work waits in `running` until the test lets it finish.
@@ -74,6 +82,7 @@ class Simulation:
         held: ids of the steps that a thread of an earlier try is still at work for.
         asked: ids of all that was ever asked.
         jumps: whether the clock goes to the next time that is waited for when nothing else can go on.
+        groups: the members of each `group:NAME`.
     """
 
     workflow: Workflow
@@ -89,6 +98,7 @@ class Simulation:
     held: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     jumps: bool = True
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.state = self.before()
@@ -169,7 +179,11 @@ class Simulation:
                 activity = calls.send(came_to)
             except StopIteration as end:
                 return end.value
-            came_to = called(activity, self.logic)
+            came_to = self._rolled(activity) if isinstance(activity, RollCall) else called(activity, self.logic)
+
+    def _rolled(self, call: RollCall) -> Roll:
+        """Who is behind each name: in groups those of `groups`, and everybody who is named."""
+        return Roll({name: tuple(self.groups.get(name, () if ":" in name else (name,))) for name in call.names})
 
     def run(self) -> Simulation:
         """Go on until only people can: all work finishes, in the order in which it was begun."""
@@ -200,15 +214,16 @@ class Simulation:
 
     # --- what people do ---
 
-    def decide(self, *answers: Answer, by: str = WHO, seen: int | None = None) -> tuple[Decided, ...]:
+    def decide(self, *answers: Answer, by: str | Decider = WHO, seen: int | None = None) -> tuple[Decided, ...]:
         """One `continue-workflow`."""
         echoed = [
             (EchoedErrorRequirement if "decision" in answer else EchoedRequirement).model_validate(answer)
             for answer in answers
         ]
-        decided = self.program.decide(self.state, echoed, may_decide=anybody, seen=seen, vault=self.vault)
+        decider = who(by) if isinstance(by, str) else by
+        decided = self.program.decide(self.state, echoed, by=decider, now=self.clock, seen=seen, vault=self.vault)
         self.clock += 1
-        for draft in self.program.continued(self.state, decided, resolved_by=by, now=self.clock):
+        for draft in self.program.continued(self.state, decided, resolved_by=decider.user_id, now=self.clock):
             self.emit(draft)
         return decided
 

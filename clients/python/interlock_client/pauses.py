@@ -18,7 +18,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 from interlock_client.tools import ToolCall, waiting
 from interlock_protocol.errors import ProtocolMisuse
-from interlock_protocol.messages import StepError, StepExecutorPaused, StepOutputReview, StepPaused
+from interlock_protocol.messages import (
+    InteractionResponded,
+    StepError,
+    StepExecutorPaused,
+    StepOutputReview,
+    StepPaused,
+)
 from interlock_protocol.requirements import (
     FLAGS,
     SIGNAL,
@@ -27,6 +33,8 @@ from interlock_protocol.requirements import (
     EchoedErrorRequirement,
     EchoedRequirement,
     ErrorRequirement,
+    RequirementPolicy,
+    RequirementResponse,
     StepRequirement,
     UserInputField,
 )
@@ -77,6 +85,9 @@ class Pause:
         max_retries: how often the output may be sent back.
         on_reject: what `reject()` does when it isn't told.
         allowed_on_reject: what `reject(on_reject=…)` may be; empty while it isn't known.
+        assignees: who may answer, user ids and `group:NAME`; empty if that is the run's owner.
+        policy: how several decide together, if they do; `voters` are they, `responses` the latest of each who has
+            responded, and at least `needed` more must.
         presentation: what the workflow wants a person to be shown; at a halt of a state machine a form, a choice or a
             message.
         halted_options: the instructions of such a halt that has no presentation, and the transitions to choose from.
@@ -106,6 +117,10 @@ class Pause:
     retry_count: int = 0
     max_retries: int | None = None
     assignees: tuple[str, ...] = ()
+    policy: RequirementPolicy | None = None
+    voters: tuple[str, ...] = ()
+    needed: int | None = None
+    responses: tuple[RequirementResponse, ...] = ()
     presentation: JsonValue = None
     halted_options: JsonValue = None
     accepts: JsonValue = None
@@ -218,6 +233,9 @@ def paused(event: StepPaused, send: Send) -> Pause:
         state=event.state,
         thread_id=event.thread_id,
         halt_id=event.halt_id,
+        policy=event.policy,
+        voters=tuple(event.voters or ()),
+        needed=event.needed,
         on_reject=event.on_reject,
         timeout_at=_time(event.timeout_at),
         on_timeout=event.on_timeout,
@@ -232,6 +250,20 @@ def with_detail(pause: Pause, event: StepExecutorPaused | StepOutputReview | Ste
     if isinstance(event, StepOutputReview):
         return replace(pause, output=event.step_output, success=event.success is not False, error=event.error)
     return replace(pause, error=event.error, error_type=event.error_type, retry_count=event.attempt - 1)
+
+
+def responded(pause: Pause, event: InteractionResponded) -> Pause:
+    """The pause after one of several responses."""
+    given = RequirementResponse(
+        voter=event.voter,
+        by=event.responded_by,
+        at=event.responded_at,
+        decision=event.decision,
+        on_behalf_of=event.on_behalf_of,
+        reason=event.reason,
+    )
+    others = (each for each in pause.responses if each.voter != given.voter)
+    return replace(pause, needed=event.needed, responses=(*others, given))
 
 
 def required(requirement: StepRequirement, send: Send) -> Pause:
@@ -254,6 +286,10 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         retry_count=requirement.retry_count or 0,
         max_retries=requirement.max_retries,
         assignees=tuple(requirement.assignees or ()),
+        policy=requirement.policy,
+        voters=tuple(requirement.voters or ()),
+        needed=requirement.needed,
+        responses=tuple(requirement.responses or ()),
         presentation=requirement.presentation,
         halted_options=requirement.halted_options,
         accepts=requirement.accepts,

@@ -14,10 +14,11 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from interlock_client.cursor import event_epoch, event_index
-from interlock_client.pauses import Pause, Send, failed, paused, required, with_detail
+from interlock_client.pauses import Pause, Send, failed, paused, required, responded, with_detail
 from interlock_client.tools import tools_in
 from interlock_protocol.messages import (
     Gap,
+    InteractionResponded,
     Replay,
     ServerMessage,
     SignalReceived,
@@ -116,6 +117,10 @@ class RunState:
         elif isinstance(event, StepContinued | StepExecutorContinued):
             self.status = RunStatus.RUNNING
             self._resolve(event)
+        elif isinstance(event, InteractionResponded):
+            asked = self._pending.get(event.requirement_id)
+            if asked is not None and not event.late:
+                self._pending[asked.id] = responded(asked, event)
         elif isinstance(event, StepsWithdrawn):
             for id_ in event.requirement_ids:
                 self._pending.pop(id_, None)

@@ -584,6 +584,7 @@ export class Client {
 function isSame(one: ConnectionState, other: ConnectionState): boolean {
   if (one.userId !== other.userId || one.scopes !== other.scopes || one.phase !== other.phase) return false;
   if (one.account !== other.account || one.namespaces !== other.namespaces) return false;
+  if (one.groups !== other.groups) return false;
   if (one.phase === "offline" && other.phase === "offline") return one.retryAt === other.retryAt;
   if (one.phase !== "replaying" || other.phase !== "replaying") return true;
   return Math.abs(one.left - other.left) < Math.max(1, one.left / COARSENESS);

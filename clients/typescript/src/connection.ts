@@ -15,10 +15,12 @@ export interface Identity {
   readonly account: string | null;
   /** The namespaces that are the user's; `*`, the first, says that all of the account are. */
   readonly namespaces: readonly string[];
+  /** The groups that the user is in; null where the server doesn't tell. */
+  readonly groups: readonly string[] | null;
 }
 
 /** Who it is before the server has said so. */
-export const NOBODY: Identity = { userId: null, scopes: [], account: null, namespaces: [] };
+export const NOBODY: Identity = { userId: null, scopes: [], account: null, namespaces: [], groups: null };
 
 /** What the connection is doing. Times are in milliseconds since 1970. */
 export type ConnectionPhase =

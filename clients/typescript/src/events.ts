@@ -42,6 +42,7 @@ const KNOWN: Record<RunEvent["event"], true> = {
   StepOutputReview: true,
   StepPaused: true,
   WorkflowRunOutput: true,
+  InteractionResponded: true,
   StepContinued: true,
   StepExecutorContinued: true,
   LoopExecutionStarted: true,

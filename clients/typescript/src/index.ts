@@ -83,7 +83,7 @@ export {
   type SubscriptionChange,
   Webhooks,
 } from "./webhooks.js";
-export { mayDecide } from "./may.js";
+export { mayDecide, whyNotAsked } from "./may.js";
 export type { Remembered, StorageLike } from "./memory.js";
 export { expecting } from "./optimistic.js";
 export type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";

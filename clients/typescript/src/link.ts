@@ -317,10 +317,12 @@ export class Link {
 function identityOf(said: Authenticated, before: Identity): Identity {
   const { user_id: userId, scopes, account = null } = said;
   const namespaces = said.namespaces ?? [];
+  const groups = said.groups ?? null;
   const isSame =
     before.userId === userId &&
     before.account === account &&
     before.scopes.join(" ") === scopes.join(" ") &&
-    before.namespaces.join(" ") === namespaces.join(" ");
-  return isSame ? before : { userId, scopes, account, namespaces };
+    before.namespaces.join(" ") === namespaces.join(" ") &&
+    JSON.stringify(before.groups) === JSON.stringify(groups);
+  return isSame ? before : { userId, scopes, account, namespaces, groups };
 }

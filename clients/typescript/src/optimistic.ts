@@ -3,6 +3,7 @@
  *
  * Laws:
  * - Pure. What was answered here isn't shown as waiting any more; where nothing else waits, the run counts as running.
+ * - What several decide still waits when one of them has answered.
  * - It says nothing that the server hasn't been asked for: without answers under way, it is the view itself.
  */
 
@@ -19,7 +20,8 @@ export function expecting(view: RunView, answered: ReadonlySet<string>): RunView
 }
 
 function without(pending: Pending, answered: ReadonlySet<string>): Pending | null {
-  if (answered.has(pending.id)) return null;
+  const takesVotes = pending.kind !== "error_decision" && pending.requirement.voters !== undefined;
+  if (answered.has(pending.id)) return takesVotes ? pending : null;
   if (pending.kind === "error_decision") return pending;
   const tools = pending.requirement.executor_requirements;
   if (!tools?.some((tool) => answered.has(tool.id))) return pending;

@@ -10,7 +10,9 @@
 import type {
   ErrorRequirement,
   ExecutorRequirement,
+  InteractionResponded,
   JsonValue,
+  RequirementResponse,
   RunEvent,
   StepContinued,
   StepError,
@@ -95,6 +97,27 @@ function errorRequirement(event: StepPaused, error: StepError | null): ErrorRequ
     ...(event.timeout_at === undefined ? {} : { timeout_at: event.timeout_at }),
     ...(event.on_timeout === undefined ? {} : { on_timeout: event.on_timeout }),
   };
+}
+
+/** The pauses after one of several responses; one that came too late changes nothing. */
+export function responded(pending: readonly Pending[], event: InteractionResponded): readonly Pending[] {
+  if (event.late) return pending;
+  return pending.map((each) => {
+    if (each.id !== event.requirement_id || each.kind === "error_decision") return each;
+    const others = (each.requirement.responses ?? []).filter((given) => given.voter !== event.voter);
+    const response: RequirementResponse = {
+      voter: event.voter,
+      by: event.responded_by,
+      at: event.responded_at,
+      decision: event.decision,
+      ...(event.on_behalf_of === undefined ? {} : { on_behalf_of: event.on_behalf_of }),
+      ...(event.reason === undefined ? {} : { reason: event.reason }),
+    };
+    return {
+      ...each,
+      requirement: { ...each.requirement, needed: event.needed, responses: [...others, response] },
+    } as Pending;
+  });
 }
 
 /** What is left after a pause, or some tools of it, was resolved. */

@@ -52,6 +52,7 @@ export type RunEvent =
   | StepOutputReview
   | StepPaused
   | WorkflowRunOutput
+  | InteractionResponded
   | StepContinued
   | StepExecutorContinued
   | LoopExecutionStarted
@@ -111,7 +112,8 @@ export interface StartWorkflow {
   idempotency_key?: string | null;
 }
 /**
- * Merges decisions into a run that waits for them; applied whole or not at all.
+ * Merges decisions into a run that waits for them; applied whole or not at all. What names those who decide, an
+ * admin decides only `on_behalf_of` one of them, with a `reason`.
  */
 export interface ContinueWorkflow {
   action: "continue-workflow";
@@ -121,6 +123,8 @@ export interface ContinueWorkflow {
   session_id?: string | null;
   step_requirements?: EchoedRequirement[] | null;
   error_requirements?: EchoedErrorRequirement[] | null;
+  on_behalf_of?: string | null;
+  reason?: string | null;
   idempotency_key?: string | null;
 }
 /**
@@ -283,7 +287,8 @@ export interface Connected {
 /**
  * A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire.
  *
- * `namespaces` are those that are the user's; `*` first says that all of the account are.
+ * `namespaces` are those that are the user's; `*` first says that all of the account are. `groups` are those the user
+ * is in.
  */
 export interface Authenticated {
   event: "authenticated";
@@ -292,6 +297,7 @@ export interface Authenticated {
   scopes: string[];
   account?: string;
   namespaces?: string[];
+  groups?: string[];
   expires_at?: string;
   request_id?: string;
 }
@@ -650,6 +656,9 @@ export interface RouterPaused {
   state?: string;
   thread_id?: string;
   halt_id?: string;
+  policy?: RequirementPolicy;
+  voters?: string[];
+  needed?: number;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -695,6 +704,14 @@ export interface Choice {
   key: string;
   label?: string;
   description?: string;
+}
+/**
+ * How the people who are asked decide together: see `docs/approvals.md`.
+ */
+export interface RequirementPolicy {
+  type: "first_responder" | "all_members" | "quorum" | "majority" | "unanimous" | "chain";
+  n?: number | null;
+  veto?: boolean | null;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -801,6 +818,9 @@ export interface StepOutputReview {
   state?: string;
   thread_id?: string;
   halt_id?: string;
+  policy?: RequirementPolicy;
+  voters?: string[];
+  needed?: number;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -851,6 +871,9 @@ export interface StepPaused {
   state?: string;
   thread_id?: string;
   halt_id?: string;
+  policy?: RequirementPolicy;
+  voters?: string[];
+  needed?: number;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -933,6 +956,12 @@ export interface StepRequirement {
   executor_session_id?: string;
   executor_requirements?: ExecutorRequirement[];
   assignees?: string[];
+  policy?: RequirementPolicy;
+  voters?: string[];
+  needed?: number;
+  responses?: RequirementResponse[];
+  distinct_from?: string[];
+  exclude_starter?: boolean;
   presentation?: JsonValue;
   halted_options?: JsonValue;
   accepts?: JsonValue;
@@ -945,6 +974,21 @@ export interface StepRequirement {
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
+}
+/**
+ * One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.
+ *
+ * `voter` is the entry of `voters` that it counts for. An admin's has whom it was made for, and why.
+ */
+export interface RequirementResponse {
+  voter: string;
+  by: string;
+  at: number;
+  decision?: {
+    [k: string]: JsonValue;
+  };
+  on_behalf_of?: string | null;
+  reason?: string | null;
 }
 /**
  * A failed step that waits for a person to say: retry, skip or cancel. Where the step had asked for input,
@@ -962,6 +1006,9 @@ export interface ErrorRequirement {
   retry_count: number;
   user_input_schema?: UserInputField[];
   assignees?: string[];
+  policy?: RequirementPolicy;
+  distinct_from?: string[];
+  exclude_starter?: boolean;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
 }
@@ -974,7 +1021,50 @@ export interface StepResult {
   status: string;
 }
 /**
+ * Somebody responded to a requirement that several decide. `responded_at` is in milliseconds since 1970.
+ *
+ * `number` counts the responses to it, changed ones too, from 1; `responded` how many people have responded by now,
+ * and at least `needed` more must. `voter` is the entry of its `voters` that this counts for. With the response that
+ * decides it there is the `outcome`, and its `StepContinued` follows. One that is `late` came after that, and changes
+ * nothing.
+ */
+export interface InteractionResponded {
+  event: "InteractionResponded";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  voter: string;
+  decision: {
+    [k: string]: JsonValue;
+  };
+  responded_by: string;
+  responded_at: number;
+  number: number;
+  responded: number;
+  needed: number;
+  outcome?: "approved" | "rejected" | "completed" | "unreachable" | "expired";
+  late?: boolean;
+  on_behalf_of?: string;
+  reason?: string;
+}
+/**
  * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
+ *
+ * Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
+ * somebody else says for whom, and why.
  */
 export interface StepContinued {
   event: "StepContinued";
@@ -999,6 +1089,9 @@ export interface StepContinued {
   };
   resolved_by: string;
   resolved_at: number;
+  outcome?: "approved" | "rejected" | "completed" | "unreachable" | "expired";
+  on_behalf_of?: string;
+  reason?: string;
 }
 /**
  * A requirement of an agent inside a step was resolved.
@@ -1030,6 +1123,8 @@ export interface StepExecutorContinued {
   };
   resolved_by: string;
   resolved_at: number;
+  on_behalf_of?: string;
+  reason?: string;
 }
 /**
  * A loop began.

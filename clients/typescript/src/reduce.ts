@@ -11,7 +11,7 @@
 
 import type { Gap, RunEvent, StepContinued, StepExecutorContinued, WorkflowRunOutput } from "./protocol.js";
 import { isFinal, isKnown, isSnapshot, type RunMessage, type Snapshot } from "./events.js";
-import { paused, resolved, wholly } from "./pending.js";
+import { paused, resolved, responded, wholly } from "./pending.js";
 import {
   asked,
   called,
@@ -197,6 +197,7 @@ const FOLDS: Folds = {
     return { ...inStep(view, event, (step) => asked(step, typeOf(pending))), pending: [...others, pending] };
   },
   WorkflowRunOutput: told,
+  InteractionResponded: (view, event) => ({ ...view, pending: responded(view.pending, event) }),
   StepContinued: decided,
   StepExecutorContinued: decided,
   LoopExecutionStarted: opens("Loop", (event) => ({ loop: { iteration: 0, max: event.max_iterations } })),

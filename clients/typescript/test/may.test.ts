@@ -1,7 +1,7 @@
 /** Who may decide, as far as a client can tell. */
 
 import { expect, it } from "vitest";
-import { mayDecide } from "../src/index.js";
+import { mayDecide, whyNotAsked } from "../src/index.js";
 
 const [EXECUTE, DECIDE] = ["workflows:execute", "workflows:decide"] as const;
 
@@ -16,7 +16,8 @@ it.each([
   ["who is named does", who("bob"), "ada", ["bob"], true],
   ["the owner who isn't named doesn't", who("ada"), "ada", ["bob"], false],
   ["whether a group is the user's, the server knows", who("ada"), "ada", ["bob", "group:finance"], null],
-  ["an admin decides everything", who("root", "admin"), "ada", ["bob"], true],
+  ["an admin decides what names nobody", who("root", "admin"), "ada", undefined, true],
+  ["but others' decisions only on their behalf", who("root", "admin"), "ada", ["bob"], false],
   ["an owner without the scope doesn't", who("ada", "workflows:read"), "ada", undefined, false],
   ["who is named, without the scope, doesn't", who("bob", EXECUTE), "ada", ["bob"], false],
   ["nor does their group", who("bob", EXECUTE), "ada", ["group:finance"], false],
@@ -35,4 +36,28 @@ it.each([
   ["nor where a server doesn't tell", ["user_bob", "org_ops"], null, undefined, false],
 ])("%s", (_, namespaces, namespace, assignees, may) => {
   expect(mayDecide({ ...who("bob"), namespaces }, "ada", assignees, namespace)).toBe(may);
+});
+
+it.each([
+  ["a member of the group does", ["ops"], ["bob", "group:ops"], true],
+  ["nobody else does", ["dev"], ["bob", "group:ops"], false],
+])("where the server tells the groups, %s", (_, groups, assignees, may) => {
+  expect(mayDecide({ ...who("eve"), groups }, "ada", assignees)).toBe(may);
+});
+
+const chain = { policy: { type: "chain" as const }, voters: ["lea", "group:ops", "max"] };
+const byLea = [{ voter: "lea", by: "lea", at: 1, decision: { confirmed: true } }];
+
+it.each([
+  ["who was asked may respond", "ana", [], { voters: ["ana"] }, null],
+  ["who came later mayn't", "eve", [], { voters: ["ana"] }, "not_asked"],
+  ["who started it mayn't", "ada", [], { voters: ["ana"], exclude_starter: true }, "self_approval"],
+  ["a chain waits for the first", "ana", ["ops"], chain, "not_your_turn"],
+  ["and then for the next", "ana", ["ops"], { ...chain, responses: byLea }, null],
+  ["who has responded may think again", "lea", [], { ...chain, responses: byLea }, null],
+  ["who is in none of it mayn't", "eve", [], { ...chain, responses: byLea }, "not_asked"],
+  ["what nobody decides together is no question of this", "eve", [], {}, null],
+] as const)("%s", (_, userId, groups, asked, why) => {
+  type Asked = Parameters<typeof whyNotAsked>[1];
+  expect(whyNotAsked({ userId, groups }, asked as unknown as Asked, "ada")).toBe(why);
 });

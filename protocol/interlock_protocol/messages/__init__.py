@@ -56,6 +56,7 @@ from interlock_protocol.messages.client import (
     UnfollowRuns,
 )
 from interlock_protocol.messages.pauses import (
+    InteractionResponded,
     PauseEvent,
     RouterPaused,
     StepContinued,
@@ -131,6 +132,7 @@ __all__ = [
     "ErrorMessage",
     "FollowRuns",
     "Gap",
+    "InteractionResponded",
     "Key",
     "ListName",
     "LoopExecutionCompleted",

@@ -29,7 +29,8 @@ class Connected(ServerMessage):
 class Authenticated(ServerMessage):
     """A token was accepted. `expires_at` is ISO 8601, absent for a token that doesn't expire.
 
-    `namespaces` are those that are the user's; `*` first says that all of the account are.
+    `namespaces` are those that are the user's; `*` first says that all of the account are. `groups` are those the user
+    is in.
     """
 
     event: Literal["authenticated"] = "authenticated"
@@ -38,6 +39,7 @@ class Authenticated(ServerMessage):
     scopes: list[str]
     account: str | None = None
     namespaces: list[str] | None = None
+    groups: list[str] | None = None
     expires_at: str | None = None
     request_id: str | None = None
 

@@ -64,7 +64,8 @@ class StartWorkflow(ClientMessage):
 
 
 class ContinueWorkflow(ClientMessage):
-    """Merges decisions into a run that waits for them; applied whole or not at all."""
+    """Merges decisions into a run that waits for them; applied whole or not at all. What names those who decide, an
+    admin decides only `on_behalf_of` one of them, with a `reason`."""
 
     action: Literal["continue-workflow"] = "continue-workflow"
     workflow_id: Name
@@ -72,6 +73,8 @@ class ContinueWorkflow(ClientMessage):
     session_id: Name | None = None
     step_requirements: Bounded[EchoedRequirement] | None = None
     error_requirements: Bounded[EchoedErrorRequirement] | None = None
+    on_behalf_of: Name | None = None
+    reason: str | None = Field(default=None, min_length=1, max_length=4096)
     idempotency_key: Key | None = None
 
 

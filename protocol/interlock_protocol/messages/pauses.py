@@ -14,11 +14,12 @@ from interlock_protocol.requirements import (
     Choice,
     ErrorRequirement,
     ExecutorRequirement,
+    RequirementPolicy,
     StepRequirement,
     Tolerant,
     UserInputField,
 )
-from interlock_protocol.types import JsonValue, OnReject, OnTimeout, Open, PathPart, PauseKind, RunStatus
+from interlock_protocol.types import JsonValue, OnReject, OnTimeout, Open, PathPart, PauseKind, PolicyOutcome, RunStatus
 
 
 class PauseEvent(StepEvent):
@@ -48,6 +49,9 @@ class PauseEvent(StepEvent):
     state: str | None = None
     thread_id: str | None = None
     halt_id: str | None = None
+    policy: RequirementPolicy | None = None
+    voters: list[str] | None = None
+    needed: int | None = None
     timeout_at: str | None = None
     on_timeout: Open[OnTimeout] | None = None
     on_reject: Open[OnReject] | None = None
@@ -122,14 +126,45 @@ class WorkflowRunOutput(RunEvent):
     pause_kind: Open[PauseKind] | None = None
 
 
+class InteractionResponded(StepEvent):
+    """Somebody responded to a requirement that several decide. `responded_at` is in milliseconds since 1970.
+
+    `number` counts the responses to it, changed ones too, from 1; `responded` how many people have responded by now,
+    and at least `needed` more must. `voter` is the entry of its `voters` that this counts for. With the response that
+    decides it there is the `outcome`, and its `StepContinued` follows. One that is `late` came after that, and changes
+    nothing.
+    """
+
+    event: Literal["InteractionResponded"] = "InteractionResponded"
+    requirement_id: str
+    voter: str
+    decision: dict[str, JsonValue] = Field(default_factory=dict)
+    responded_by: str
+    responded_at: int
+    number: int
+    responded: int
+    needed: int
+    outcome: Open[PolicyOutcome] | None = None
+    late: bool | None = None
+    on_behalf_of: str | None = None
+    reason: str | None = None
+
+
 class StepContinued(StepEvent):
-    """A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970."""
+    """A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
+
+    Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
+    somebody else says for whom, and why.
+    """
 
     event: Literal["StepContinued"] = "StepContinued"
     requirement_id: str
     decision: dict[str, JsonValue] = Field(default_factory=dict)
     resolved_by: str
     resolved_at: int
+    outcome: Open[PolicyOutcome] | None = None
+    on_behalf_of: str | None = None
+    reason: str | None = None
 
 
 class StepExecutorContinued(StepEvent):
@@ -144,3 +179,5 @@ class StepExecutorContinued(StepEvent):
     decision: dict[str, JsonValue] = Field(default_factory=dict)
     resolved_by: str
     resolved_at: int
+    on_behalf_of: str | None = None
+    reason: str | None = None

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from interlock_protocol.messages.base import RunEvent, StepEvent
 from interlock_protocol.messages.pauses import (
+    InteractionResponded,
     RouterPaused,
     StepContinued,
     StepExecutorContinued,
@@ -351,6 +352,7 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         StepOutputReview,
         StepPaused,
         WorkflowRunOutput,
+        InteractionResponded,
         StepContinued,
         StepExecutorContinued,
         LoopExecutionStarted,

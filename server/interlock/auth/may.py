@@ -5,7 +5,8 @@ Laws:
 - Everything that is allowed is a line of `RULES`, or done by an admin. Everything else is refused.
 - A line is a scope *and* a standing; more scopes and more standings never take anything away.
 - The owner of a run's namespace has the standing of the run's owner.
-- A requirement that names assignees is theirs: the run's owner decides it only if named among them.
+- A requirement that names assignees is theirs: the run's owner decides it only if named among them, and so does an
+  admin, who may decide on behalf of one who is.
 - To a principal that may not `read` a run, the run does not exist; the caller answers `run_not_found`, not `forbidden`.
 """
 
@@ -28,6 +29,8 @@ class Verb(StrEnum):
     """See a list of runs; for each run in it, `READ` is asked."""
     READ = "read"
     DECIDE = "decide"
+    DECIDE_FOR = "decide_for"
+    """Decide on behalf of somebody whom the requirement names."""
     CANCEL = "cancel"
     SIGNAL = "signal"
     """Send signals to the run."""
@@ -99,6 +102,7 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
             (DECIDE, Standing.ASSIGNEE),
         }
     ),
+    Verb.DECIDE_FOR: frozenset(),
     Verb.CANCEL: frozenset(
         {
             (EXECUTE, Standing.OWNER),
@@ -202,6 +206,8 @@ def may(
     if run is not None and run.account != principal.account:
         return False
     if principal.is_admin:
+        if verb is Verb.DECIDE and requirement is not None and requirement.assignees:
+            return not principal.names.isdisjoint(requirement.assignees)
         return verb is not Verb.OPERATE or principal.account == OPERATORS
     standings = frozenset(_standings(principal, run, requirement))
     return any(scope in principal.scopes and standing in standings for scope, standing in RULES[verb])

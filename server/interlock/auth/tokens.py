@@ -85,6 +85,11 @@ class StaticTokens:
             raise InvalidToken
         return found
 
+    @property
+    def principals(self) -> Sequence[Principal]:
+        """The holders of the tokens."""
+        return [who for _, who in self._principals]
+
     def _hash(self, token: bytes) -> bytes:
         return hashlib.blake2b(token, key=self._hash_key, digest_size=32).digest()
 
@@ -214,6 +219,11 @@ class FirstMatch:
     def __repr__(self) -> str:
         return f"<FirstMatch: {', '.join(map(repr, self._authenticators))}>"
 
+    @property
+    def parts(self) -> Sequence[Authenticator]:
+        """The authenticators."""
+        return self._authenticators
+
     async def authenticate(self, token: str) -> Principal:
         refusals: list[AuthError] = []
         for authenticator in self._authenticators:
@@ -224,6 +234,13 @@ class FirstMatch:
             except AuthError as error:
                 refusals.append(error)
         raise _most_telling(refusals)
+
+
+def principals_of(authenticator: Authenticator) -> Sequence[Principal]:
+    """The holders of tokens that an authenticator knows before they come: those in the settings."""
+    if isinstance(authenticator, FirstMatch):
+        return [who for each in authenticator.parts for who in principals_of(each)]
+    return authenticator.principals if isinstance(authenticator, StaticTokens) else []
 
 
 class TokenSettings(Protocol):

@@ -18,6 +18,7 @@ from interlock.workflow.containers.machine import Halting, Handler, Machine, Sta
 from interlock.workflow.declare.data_paths import parts_of
 from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.declare.policies import policy_in
 from interlock_protocol.types import JsonObject
 
 Declared: TypeAlias = dict[str, Any]
@@ -130,6 +131,9 @@ def _halting(name: str, state: Declared) -> Halting:
         selects=state.get("transition_mode") == "selection",
         accepts=state.get("accepts"),
         assignees=state.get("assignees"),
+        policy=policy_in(state.get("policy")),
+        distinct_from=state.get("distinct_from") or (),
+        exclude_starter=bool(state.get("exclude_starter")),
         timeout=state.get("timeout"),
         on_timeout=None if on_timeout is None else _target(on_timeout),
         signal=state.get("signal"),

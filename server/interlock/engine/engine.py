@@ -32,6 +32,7 @@ from interlock.engine.upkeep.outbox import Listener, PauseRelay
 from interlock.engine.upkeep.takeover import Takeover
 from interlock.engine.upkeep.timers import Timers
 from interlock.engine.work.logic import LogicRunners
+from interlock.engine.work.people import Groups
 from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey, Store
@@ -58,6 +59,7 @@ class Engine:
         counters: counts claims.
         vault: seals the secrets that people type into forms.
         logic: runs the scripts and the requests of state machines.
+        groups: who is in a group by the settings.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Engine:
         counters: Counters | None = None,
         vault: Vault | None = None,
         logic: LogicRunners | None = None,
+        groups: Groups | None = None,
     ) -> None:
         self.log = log
         self.store = store
@@ -95,6 +98,7 @@ class Engine:
             max_log_events=max_log_events,
             lifetimes=lifetimes,
             logic=logic or LogicRunners(),
+            groups=groups or {},
         )
         self.traces = ports.traces
         self._expressions, self._logic, self._settler = ports.expressions, ports.logic, ports.settler
@@ -124,6 +128,7 @@ class Engine:
             vault=vault,
             is_alone=is_alone,
             most_instances=most_instances,
+            people=ports.people,
         )
 
     async def stop(self, grace: float) -> None:

@@ -154,10 +154,10 @@ class _Runs:
         follower = follows.watch(order.message.run_id)
         accepted = await engine.continue_run(order.principal, order.message)
         follows.acknowledge(order.message, accepted)
-        if accepted.first_index is not None:
+        if accepted.first_index is not None and accepted.goes_on:
             follower.begin(accepted.first_index)
             return
-        # It was decided before, and causes no events of its own: a snapshot of the run replaces them.
+        # It was decided before, or others have to respond too, and nothing follows: a snapshot of the run says so.
         snapshot = await engine.runs.snapshot(accepted.run_id)
         follows.begin_with_snapshot(snapshot)
 

@@ -273,6 +273,7 @@ class Socket:
                 scopes=sorted(principal.scopes),
                 account=principal.account,
                 namespaces=[*(["*"] if principal.owns_all else ()), *sorted(principal.owned)],
+                groups=sorted(principal.groups),
                 expires_at=None if principal.expires_at is None else principal.expires_at.isoformat(),
                 request_id=message.request_id,
             )

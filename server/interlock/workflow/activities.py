@@ -56,6 +56,8 @@ __all__ = [
     "LogicError",
     "OutputError",
     "Returned",
+    "Roll",
+    "RollCall",
     "Script",
     "Session",
     "SessionRead",
@@ -185,6 +187,25 @@ class Instruct:
 
 
 @dataclass(frozen=True, slots=True)
+class RollCall:
+    """Look up who is asked. Its result is a `Roll`.
+
+    Args:
+        names: user ids, and `group:NAME`.
+    """
+
+    account: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """The people behind each name that was looked up, without those who are disabled."""
+
+    people: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Returned:
     """What a script or a request returned.
 
@@ -198,4 +219,6 @@ class Returned:
     secrets: frozenset[str] = field(default_factory=frozenset)
 
 
-Activity: TypeAlias = SessionRead | Function | AgentTurn | Evaluation | ThreadEnd | Script | HttpCall | Instruct
+Activity: TypeAlias = (
+    SessionRead | Function | AgentTurn | Evaluation | ThreadEnd | Script | HttpCall | Instruct | RollCall
+)

@@ -83,6 +83,7 @@ LIFE: Mapping[Phase, Mapping[Happening, Phase]] = MappingProxyType(
             _H.RESUMED: _P.RUNNING,
             _H.COMPLETED: _P.COMPLETED,
             _H.SKIPPED: _P.SKIPPED,
+            _H.FAILED: _P.FAILED,
             _H.SENT_BACK: _P.ENTERED,
             _H.WITHDRAWN: _P.WITHDRAWN,
         },

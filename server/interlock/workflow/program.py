@@ -24,6 +24,8 @@ from interlock.workflow.activities import (
     HttpCall,
     Instruct,
     OutputError,
+    Roll,
+    RollCall,
     Script,
     Session,
     SessionRead,
@@ -33,10 +35,11 @@ from interlock.workflow.activities import (
 from interlock.workflow.containers.machine import Machine
 from interlock.workflow.decide import decide as decisions
 from interlock.workflow.decide.asked_again import asked_again
-from interlock.workflow.decide.decide import Decided, MayDecide
+from interlock.workflow.decide.decided import Decided
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.decide.merge import refused as wrong_answer
 from interlock.workflow.decide.signal import Sent, Signal, send
+from interlock.workflow.decide.standing import Decider
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.nodes import Step, Workflow
@@ -63,6 +66,7 @@ from interlock.workflow.run.state import (
     is_readable,
     load,
     load_parts,
+    response_id,
     result_in,
 )
 from interlock.workflow.run.untold import Asked, Milestone, MilestoneEvent, RunError, Untold
@@ -83,6 +87,7 @@ __all__ = [
     "AgentTurn",
     "Asked",
     "Decided",
+    "Decider",
     "Draft",
     "EarlierRun",
     "Echoed",
@@ -102,6 +107,8 @@ __all__ = [
     "Program",
     "Requirement",
     "Resolution",
+    "Roll",
+    "RollCall",
     "RunError",
     "RunState",
     "Script",
@@ -126,6 +133,7 @@ __all__ = [
     "load_parts",
     "next_timer",
     "payload",
+    "response_id",
     "result_in",
     "said",
     "shift",
@@ -276,7 +284,8 @@ class Program:
         state: RunState,
         echoed: Sequence[Echoed],
         *,
-        may_decide: MayDecide,
+        by: Decider,
+        now: int,
         seen: int | None = None,
         audited: Mapping[str, Resolution] | None = None,
         vault: Vault | None = None,
@@ -286,9 +295,7 @@ class Program:
         Raises:
             Refusal: nothing of it may be applied: see `decide.decide`.
         """
-        return decisions.decide(
-            self.workflow, state, echoed, may_decide=may_decide, seen=seen, audited=audited, vault=vault
-        )
+        return decisions.decide(self.workflow, state, echoed, by=by, now=now, seen=seen, audited=audited, vault=vault)
 
     def continued(
         self, state: RunState, decided: Sequence[Decided], *, resolved_by: str, now: int

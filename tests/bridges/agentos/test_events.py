@@ -69,6 +69,7 @@ NAMES = {
     "RaceExecutionCompleted": "CustomEvent",
     "StepsWithdrawn": "CustomEvent",
     "SignalReceived": "CustomEvent",
+    "InteractionResponded": "CustomEvent",
 }
 """Those that are called otherwise."""
 

@@ -20,6 +20,7 @@ from interlock.engine.driving.pool import Pool
 from interlock.log.port import Append, Entry
 from interlock.store.port import Settlement
 from interlock.workflow.decide.decide import continued, decide
+from interlock.workflow.decide.standing import Decider
 from interlock.workflow.run.state import RunState
 from interlock_protocol.codec import event_body
 from interlock_protocol.requirements import EchoedRequirement
@@ -370,7 +371,7 @@ async def test_kept_state_is_not_gone_on_from_when_what_came_after_it_was_trimme
 def _confirmed(workflow: Workflow, state: RunState) -> Append:
     """The confirmation of whatever waits."""
     answers = [EchoedRequirement.model_validate({"id": id_, "confirmed": True}) for id_ in state.requirements]
-    decided = decide(workflow, state, answers, may_decide=lambda _: True)
+    decided = decide(workflow, state, answers, by=Decider("ada", lambda _: True), now=0)
     drafts = continued(workflow, state, decided, resolved_by="bob", now=2)
     return Append(
         state.run_id,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from tests.workflow.simulation import WHO, Simulation, anybody, says
+from tests.workflow.simulation import WHO, Simulation, says, who
 
 from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Router, Step, UserInputField, Workflow
 from interlock.workflow.decide.decide import cancel, decide
@@ -246,7 +246,7 @@ def test_resolution_that_the_state_forgot_is_found_in_the_audit() -> None:
     assert first.requirement.id not in {each.requirement.id for each in run.state.resolved.values()}
     echoed = [EchoedRequirement(id=first.requirement.id, confirmed=True)]
     audited = {first.requirement.id: first}
-    assert decide(run.workflow, run.state, echoed, may_decide=anybody, audited=audited) == ()
+    assert decide(run.workflow, run.state, echoed, by=who(), now=0, audited=audited) == ()
 
 
 # --- whole or not at all ---
@@ -404,7 +404,7 @@ def test_who_may_not_decide_changes_nothing() -> None:
     x, y = run.pending("x"), run.pending("y")
     echoed = [EchoedRequirement(id=x.id, confirmed=True), EchoedRequirement(id=y.id, confirmed=True)]
     with pytest.raises(Refusal) as refused:
-        decide(run.workflow, run.state, echoed, may_decide=lambda facts: facts["step_name"] == "x")
+        decide(run.workflow, run.state, echoed, by=who(may_decide=lambda facts: facts["step_name"] == "x"), now=0)
     assert refused.value.code is ErrorCode.FORBIDDEN
     assert run.waiting == ["x", "y"]
 

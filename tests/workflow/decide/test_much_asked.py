@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from tests.workflow.simulation import Simulation, anybody, says
+from tests.workflow.simulation import Simulation, says, who
 
 from interlock import Ask, Choose, Confirm, Parallel, Router, Step, Workflow
 from interlock.workflow.decide import decide as decisions
@@ -116,7 +116,7 @@ def test_what_many_requirements_mean_is_looked_up() -> None:
     echoed += [EchoedRequirement(id=each.requirement.id) for each in run.state.resolved.values()]
     run.state.requirements.looked_through = run.state.resolved.looked_through = 0
     with pytest.raises(Refusal) as refused:
-        decide(run.workflow, run.state, echoed, may_decide=anybody)
+        decide(run.workflow, run.state, echoed, by=who(), now=0)
     assert "None of these requirements has a decision" in refused.value.message
     assert run.state.requirements.looked_through <= 3
     assert run.state.resolved.looked_through <= 3

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.workflow.people import assert_commutes
-from tests.workflow.simulation import Agent, Simulation, anybody, says
+from tests.workflow.simulation import Agent, Simulation, says, who
 
 from interlock import (
     Confirm,
@@ -20,7 +20,8 @@ from interlock import (
     ToolReview,
     Workflow,
 )
-from interlock.workflow.decide.decide import Decided, continued, decide, expired
+from interlock.workflow.decide.decide import continued, decide, expired
+from interlock.workflow.decide.decided import Decided
 from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock.workflow.run.fold import fold, shift
 from interlock.workflow.run.state import TIMEOUT, RunState, dump, load
@@ -115,7 +116,7 @@ def raced(run: Simulation, name: str, **decision: Any) -> tuple[RunState, RunSta
     """The owner goes on without knowing of a decision that stands in the log before what it appends."""
     start = load(dump(run.state))
     echoed = [EchoedRequirement(id=run.pending(name).id, **decision)]
-    decided = decide(run.workflow, run.state, echoed, may_decide=anybody)
+    decided = decide(run.workflow, run.state, echoed, by=who(), now=0)
     (draft,) = continued(run.workflow, run.state, decided, resolved_by="bob", now=run.clock)
     first = len(run.log)
     while run.running:
@@ -150,7 +151,7 @@ def test_decision_before_a_recovery_may_be_folded_after_it() -> None:
     run.settle()
     start = load(dump(run.state))
     echo = run.pending("a").id
-    decided = decide(run.workflow, start, [EchoedRequirement(id=echo, confirmed=True)], may_decide=anybody)
+    decided = decide(run.workflow, start, [EchoedRequirement(id=echo, confirmed=True)], by=who(), now=0)
     (draft,) = continued(run.workflow, start, decided, resolved_by="bob", now=run.clock)
     run.crash()
     recovery = run.log[-1][0]
@@ -240,7 +241,7 @@ def test_every_decision_may_be_folded_late(node: Any, decision: Any, end: str, c
     answer = tool(run, *decision) if isinstance(decision, tuple) else decision
     model = EchoedErrorRequirement if "decision" in answer else EchoedRequirement
     echoed = [model.model_validate({"id": run.pending("a").id, **answer})]
-    decided = decide(run.workflow, run.state, echoed, may_decide=anybody)
+    decided = decide(run.workflow, run.state, echoed, by=who(), now=0)
     assert_may_be_folded_late(run, decided, "bob", crashes=crashes)
 
 

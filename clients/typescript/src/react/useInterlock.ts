@@ -25,7 +25,11 @@ export function useIdentity(client: Client): Identity {
   const scopes = useOfClient(client, () => client.connection.scopes);
   const account = useOfClient(client, () => client.connection.account);
   const namespaces = useOfClient(client, () => client.connection.namespaces);
-  return useMemo(() => ({ userId, scopes, account, namespaces }), [userId, scopes, account, namespaces]);
+  const groups = useOfClient(client, () => client.connection.groups);
+  return useMemo(
+    () => ({ userId, scopes, account, namespaces, groups }),
+    [userId, scopes, account, namespaces, groups],
+  );
 }
 
 function useOfClient<T>(client: Client, read: () => T): T {

@@ -18,7 +18,7 @@ import {
   Wrench,
   type LucideIcon,
 } from "lucide-react";
-import { isFinal, mayDecide, type DecisionView, type PauseKind } from "@interlock/client";
+import { isFinal, mayDecide, whyNotAsked, type DecisionView, type PauseKind } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
@@ -35,6 +35,7 @@ import { useScene } from "./run-context.ts";
 import { Countdown } from "./countdown.tsx";
 import { SignalForm } from "./signal.tsx";
 import { ToolsForm } from "./tools.tsx";
+import { hasResponded, Votes, votesIn, WHY } from "./votes.tsx";
 import { ASKS } from "./words.ts";
 import type { Question } from "./history.ts";
 
@@ -71,9 +72,13 @@ const DEFAULTS: Record<PauseKind, string> = {
 
 /** The card of one question. */
 export function PauseCard({ question }: { question: Question }) {
-  const { view, decisions, pending, userId, scopes, namespaces, isReplaying } = useScene();
+  const { view, decisions, pending, userId, scopes, namespaces, groups, isReplaying } = useScene();
   const { assignees } = question.requirement;
-  const may = mayDecide({ userId, scopes, namespaces }, view.userId, assignees, view.namespace) !== false;
+  const who = { userId, scopes, namespaces, groups };
+  const votes = votesIn(pending.get(question.id) ?? question);
+  const isNamed = mayDecide(who, view.userId, assignees, view.namespace) !== false;
+  const why = whyNotAsked(who, { ...question.requirement, ...votes }, view.userId);
+  const may = isNamed && why === null;
   const waits = pending.has(question.id);
   const found = decisions.get(question.id) ?? [];
   const mine = useAnswer(question.id);
@@ -96,10 +101,15 @@ export function PauseCard({ question }: { question: Question }) {
       <Head question={question} isOpen={isOpen} />
       {(isOpen || isTools) &&
         (may || !isOpen || question.kind === "signal" ? (
-          <Body question={question} may={may} isBusy={mine?.phase === "sending" || mine?.phase === "sent"} />
+          <Body
+            question={question}
+            may={may}
+            isBusy={mine?.phase === "sending" || (mine?.phase === "sent" && !hasResponded(votes, userId))}
+          />
         ) : (
-          <ForOthers question={question} />
+          <ForOthers question={question} why={isNamed ? why : null} />
         ))}
+      {isOpen && votes && <Votes votes={votes} kind={question.kind} userId={userId} />}
       {!isOpen && question.kind === "error_decision" && <Failed {...question.requirement} />}
       {!isTools && found.at(-1) && <Decisions question={question} found={found} />}
       {!isOpen && found.length === 0 && <Withdrawn />}
@@ -138,14 +148,14 @@ function For({ assignees }: { assignees: readonly string[] | undefined }): React
 }
 
 /** What those see who may not answer. */
-function ForOthers({ question }: { question: Question }) {
+function ForOthers({ question, why }: { question: Question; why: ReturnType<typeof whyNotAsked> }) {
   const output =
     question.kind === "error_decision" ? question.requirement.error_message : question.requirement.step_output;
   return (
     <>
       {question.kind === "executor_input" && <ToolsForm question={question} may={false} />}
       {output !== undefined && <Folded text={textOfValue(output)} what="output" />}
-      <p className="hint">You can see this, and others decide it.</p>
+      <p className="hint">{why === null ? "You can see this, and others decide it." : WHY[why]}</p>
     </>
   );
 }

@@ -16,6 +16,8 @@ export interface RunScene {
   readonly userId: string | null;
   readonly scopes: readonly string[];
   readonly namespaces: readonly string[];
+  /** The groups of who looks at it; null where the server doesn't tell. */
+  readonly groups: readonly string[] | null;
   /** Events of the past are still to come. */
   readonly isReplaying: boolean;
   readonly decide: (requirement: string, decision: Decision) => Promise<void>;

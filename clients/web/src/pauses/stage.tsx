@@ -26,14 +26,14 @@ export interface RunStageProps {
 export function RunStage({ runId, workflowId, children }: RunStageProps) {
   const { view, error, behind, decide, cancel } = useRun(runId, workflowId === ANY_WORKFLOW ? {} : { workflowId });
   const isReplaying = behind > 0;
-  const { userId, scopes, namespaces } = useInterlock().connection;
+  const { userId, scopes, namespaces, groups } = useInterlock().connection;
   const [history] = useState(() => new History());
   const past = history.read(view.log);
   const decisions = useMemo(() => grouped(view.decisions), [view.decisions]);
   const pending = useMemo(() => new Map(view.pending.map((each) => [each.id, each])), [view.pending]);
   const scene = useMemo<RunScene>(
-    () => ({ view, past, decisions, pending, userId, scopes, namespaces, isReplaying, decide }),
-    [view, past, decisions, pending, userId, scopes, namespaces, isReplaying, decide],
+    () => ({ view, past, decisions, pending, userId, scopes, namespaces, groups, isReplaying, decide }),
+    [view, past, decisions, pending, userId, scopes, namespaces, groups, isReplaying, decide],
   );
   return <SceneContext value={scene}>{children({ view, error, behind, cancel })}</SceneContext>;
 }

@@ -44,6 +44,7 @@ function shown(halt: Record<string, JsonValue>, decide = vi.fn(() => Promise.res
     userId: "ada",
     scopes: ["workflows:execute"],
     namespaces: [],
+    groups: null,
     isReplaying: false,
     decide: decide,
   };

@@ -153,6 +153,7 @@ EVENTS: dict[str, Row] = {
             "StateDataMerged",
             "SignalReceived",
             "StepsWithdrawn",
+            "InteractionResponded",
             "WorkflowRecovered",
         ),
         Row("CustomEvent", _unknown_there),

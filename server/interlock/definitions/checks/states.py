@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from interlock.definitions.checks import policies
 from interlock.definitions.checks.fields import (
     Check,
     Context,
@@ -35,7 +36,7 @@ from interlock.workflow.declare.checks import Fault, inside, meant, quoted, type
 from interlock.workflow.declare.data_paths import parts_of
 from interlock.workflow.declare.reviews import MAX_TIMEOUT
 from interlock_protocol.faults import shortened
-from interlock_protocol.limits import MAX_LIST, MAX_NAME
+from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.namespaces import is_topic
 
 MAX_TRANSITIONS = 20
@@ -47,6 +48,7 @@ MAX_PATHS = 100
 CODES = (
     *("script_error", "script_timeout", "http_error", "http_timeout"),
     *("data_too_large", "secret_not_allowed", "invalid_time"),
+    *("empty_group", "quorum_out_of_range"),
 )
 """The errors of logic that a state may handle."""
 
@@ -191,14 +193,6 @@ def of_objects(value: object, at: str, context: Context) -> Iterator[Fault]:
         yield Fault(inside(at, "type"), "Input is always an object; leave the type out, or write object.")
 
 
-def _assignee(value: object, at: str, context: Context) -> Iterator[Fault]:
-    yield from text(most=MAX_NAME)(value, at, context)
-    if isinstance(value, str) and "${" in value:
-        yield Fault(at, "Templates aren't filled in here; write the id of a user, or group:NAME.")
-    elif isinstance(value, str) and not value.isprintable():
-        yield Fault(at, "An assignee has no control characters; write the id of a user, or group:NAME.")
-
-
 def _topic(value: object, at: str, context: Context) -> Iterator[Fault]:
     if not isinstance(value, str) or not is_topic(value):
         sentence = "A signal's topic has 1 to 128 letters and digits of ASCII, _ . : and -, and no templates."
@@ -208,6 +202,7 @@ def _topic(value: object, at: str, context: Context) -> Iterator[Fault]:
 def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
     yield from _needs_transitions(state, at)
     yield from _of_responses(state, at)
+    yield from policies.governing(state, at, context)
     if state.get("on_timeout") is not None and state.get("timeout") is None:
         yield Fault(inside(at, "timeout"), 'There is an "on_timeout", but no "timeout"; add it, in seconds.')
     if state.get("presentation") is not None and state.get("halting_instructions") is not None:
@@ -221,6 +216,10 @@ def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator
             inside(at, "assignees"),
             "Nobody is asked here, for only a signal leads on; leave this out, or add a presentation.",
             is_warning=True,
+        )
+    if state.get("signal") is not None and state.get("policy") is not None:
+        yield Fault(
+            inside(at, "policy"), "A signal would decide what a policy leaves to several; leave one of them out."
         )
     if selects:
         yield from _of_selection(state, at)
@@ -374,7 +373,7 @@ TYPES: dict[str, Table] = {
         "presentation": Field(_presentation),
         "halting_instructions": Field(_instructions),
         "transition_mode": Field(one_of(("condition", "selection"), "The transition mode")),
-        "assignees": Field(of_list(_assignee, what="The assignees", most=MAX_LIST, least=1)),
+        **policies.FIELDS,
         "timeout": Field(number(least=0, most=MAX_TIMEOUT, above=True, unit=_SECONDS)),
         "on_timeout": _ON_TIMEOUT,
         "accepts": Field(of_objects),

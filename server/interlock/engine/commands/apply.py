@@ -37,13 +37,14 @@ RACES = 5
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A durable action. `first_index` is the index of its first event; None if it caused none. `signal_id` is that of
-    a signal."""
+    a signal. Nothing follows from one that doesn't go on: it was one of several responses."""
 
     run_id: str
     session_id: str
     epoch: int = 1
     first_index: int | None = None
     signal_id: str | None = None
+    goes_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,16 @@ class Proposal:
         decided: the decisions to record in the audit.
         expect_next: the only index at which the drafts may be appended; None allows any.
         append_id: what the log knows the append by; the same id is appended once. By default it is a new one.
+        goes_on: whether anything follows from the drafts: one of several responses may leave the run as it was.
+        refusal: what is answered once they are recorded.
     """
 
     drafts: Sequence[Draft] = ()
     decided: Sequence[Decided] = ()
     expect_next: int | None = None
     append_id: str | None = None
+    goes_on: bool = True
+    refusal: Refusal | None = None
 
 
 class Command(ABC):
@@ -69,11 +74,13 @@ class Command(ABC):
     Attributes:
         reads_log: the first proposal loads the state from the log; otherwise it uses the cached state, which is faster.
         reads_head: every proposal is made from a state as new as the log's head.
+        races: how often it is proposed before it is given up.
         key: the idempotency key of the command's message, if it has one.
     """
 
     reads_log: ClassVar[bool] = False
     reads_head: ClassVar[bool] = False
+    races: ClassVar[int] = RACES
     key: IdempotencyKey | None = None
 
     @abstractmethod
@@ -100,13 +107,13 @@ class Command(ABC):
 
 
 async def apply(context: Context, run_id: str, command: Command) -> Accepted | None:
-    """Apply a command. Return None if others were faster `RACES` times, or if the run's log was lost meanwhile.
+    """Apply a command. Return None if others were faster each time, or if the run's log was lost meanwhile.
 
     Raises:
         Refusal: the command's own refusal, `run_not_found` or `unavailable`.
     """
     is_fresh = command.reads_log
-    for _ in range(RACES):
+    for _ in range(command.races):
         state = await context.runs.state(run_id, fresh=is_fresh)
         if command.reads_head and not is_fresh and await context.runs.is_behind(state):
             state = await context.runs.state(run_id, fresh=True)
@@ -145,15 +152,22 @@ async def _carry_out(context: Context, command: Command, state: RunState, propos
     appended = await _append(context, command, state, proposal)
     if appended is None:
         return None
-    await command.follow_up(state, appended)
+    if proposal.goes_on:
+        await command.follow_up(state, appended)
     rows = audit(proposal.decided, proposal.drafts[: len(proposal.decided)], appended)
-    is_recorded = await or_unavailable(_record(context, run_id, appended.epoch, rows, command.key))
-    return Accepted(run_id, state.session_id, appended.epoch, appended.first_index) if is_recorded else None
+    key = command.key if proposal.refusal is None else None
+    is_recorded = await or_unavailable(_record(context, run_id, appended.epoch, rows, key))
+    if is_recorded and proposal.refusal is not None:
+        raise proposal.refusal
+    if not is_recorded:
+        return None
+    return Accepted(run_id, state.session_id, appended.epoch, appended.first_index, goes_on=proposal.goes_on)
 
 
 async def _append(context: Context, command: Command, state: RunState, proposal: Proposal) -> Appended | None:
     await command.prepare(state, proposal)
-    key = command.key if proposal.decided else None  # makes a decision's key as durable as the decision
+    is_taken = bool(proposal.decided) and proposal.refusal is None
+    key = command.key if is_taken else None  # makes a decision's key as durable as the decision
     appended = await context.runs.append(
         state, proposal.drafts, expect_next=proposal.expect_next, key=key, append_id=proposal.append_id
     )

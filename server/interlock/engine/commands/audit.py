@@ -28,8 +28,8 @@ def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appende
             run_id=draft.event["run_id"],
             requirement_id=id_,
             decision=with_private(decision, each.private),
-            resolved_by=draft.event["resolved_by"],
-            decided_at=draft.event["resolved_at"],
+            resolved_by=draft.event["responded_by" if each.vote else "resolved_by"],
+            decided_at=draft.event["responded_at" if each.vote else "resolved_at"],
             epoch=appended.epoch,
             event_index=index,
         )

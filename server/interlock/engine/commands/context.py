@@ -15,6 +15,7 @@ from interlock.engine.clock import Clock
 from interlock.engine.commands.idempotency import OneAtATime
 from interlock.engine.commands.runs import Runs
 from interlock.engine.driving.pool import Pool
+from interlock.engine.work.people import People
 from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import Store
@@ -31,6 +32,7 @@ class Context:
         definitions: the workflow definitions that this server serves.
         vault: seals the secrets that people type into forms; None if there is no key.
         is_alone: no other server drives these runs, so a definition that is missing here is missing everywhere.
+        people: looks up who is behind a name, and behind an account.
         most_instances: how many active instances a namespace may have; None means any number.
         one_at_a_time: makes commands with the same idempotency key wait for each other.
         under_way: the commands that have begun and aren't finished.
@@ -45,6 +47,7 @@ class Context:
     definitions: Definitions
     vault: Vault | None
     is_alone: bool
+    people: People
     most_instances: int | None = None
     one_at_a_time: OneAtATime = field(default_factory=OneAtATime)
     under_way: set[asyncio.Task[Any]] = field(default_factory=set)

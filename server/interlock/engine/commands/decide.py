@@ -2,7 +2,9 @@
 
 Laws:
 - A message is applied whole, or not at all.
-- `may()` says who may decide, per requirement.
+- There is one door: whatever a decision comes by, it is judged by `Program.decide`, by who it is that decides. `may()`
+  says what their token allows; who else stands behind them is looked up here, where a requirement asks for that.
+- A response that came too late is recorded, and then refused.
 - In a run whose definition is missing, the only decision is what becomes of the run (`definition_changed`).
 
 Source: `docs/protocol.md`, "Decisions"; `docs/workflows.md`, "Changing a workflow".
@@ -10,11 +12,12 @@ Source: `docs/protocol.md`, "Decisions"; `docs/workflows.md`, "Changing a workfl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from interlock.auth import Principal, Verb, may
+from interlock.auth import Kind, Principal, Verb, may
 from interlock.definitions.port import program_of_run
 from interlock.engine.commands.apply import Accepted, Command, Proposal
 from interlock.engine.commands.audit import audited
@@ -27,7 +30,17 @@ from interlock.engine.commands.requests import apply_once, run_named_by
 from interlock.engine.commands.runs import Facts
 from interlock.log.port import Appended
 from interlock.store.port import IdempotencyKey
-from interlock.workflow.program import Decided, Echoed, Program, RunState, asks_about_definition, unserved
+from interlock.workflow.program import (
+    Decided,
+    Decider,
+    Echoed,
+    Program,
+    Requirement,
+    RunState,
+    asks_about_definition,
+    unserved,
+)
+from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import ContinueWorkflow
 from interlock_protocol.types import RunStatus
 
@@ -53,7 +66,8 @@ async def continue_run(
     vault = context.vault if served is not None and served.asks_secrets else None
     command = Decide(context, facts, principal, message, seen, key or key_of(principal, message, vault))
     try:
-        accepted = await apply_once(context, facts.run_id, principal, command)
+        async with _turn(context, await context.runs.state(facts.run_id), message):
+            accepted = await apply_once(context, facts.run_id, principal, command)
     except DefinitionGone:
         await ask_about_definition(context, facts.run_id)
         raise
@@ -62,9 +76,21 @@ async def continue_run(
     return accepted
 
 
+def _turn(context: Context, state: RunState, message: ContinueWorkflow) -> contextlib.AbstractAsyncContextManager[None]:
+    """Let those who respond to one requirement pass one by one: each response has to see those before it."""
+    ids = sorted(each.id for each in message.step_requirements or () if each.id)
+    voted = [id_ for id_ in ids if id_ in state.requirements and state.requirements[id_].takes_votes]
+    return context.one_at_a_time.turn(state.run_id, voted[0]) if voted else contextlib.nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Decide(Command):
-    """The decisions of one message."""
+    """The decisions of one message.
+
+    Where several respond at once, each has to be proposed again after each that was faster.
+    """
+
+    races: ClassVar[int] = 100
 
     context: Context
     facts: Facts
@@ -78,10 +104,14 @@ class Decide(Command):
         program = self._definition(served, state)
         if self._was_applied(state):
             return Proposal()
-        decided = await self._decided(program, state)
+        decider = await or_unavailable(decider_of(self.context, self.facts, self.principal, self.message, state))
+        now = self.context.clock.now_ms()
+        decided = await self._decided(program, state, decider, now)
         await check_files(self.context, self.principal, state, decided)
-        by, now = self.principal.user_id, self.context.clock.now_ms()
-        return Proposal(program.continued(state, decided, resolved_by=by, now=now), decided)
+        drafts = program.continued(state, decided, resolved_by=decider.user_id, now=now)
+        refusals = (each.refusal for each in decided if each.refusal is not None)
+        goes_on = any(each.vote is None for each in decided)
+        return Proposal(drafts, decided, goes_on=goes_on or not decided, refusal=next(refusals, None))
 
     def _was_applied(self, state: RunState) -> bool:
         """Return True if the log has this message, by its key.
@@ -103,7 +133,7 @@ class Decide(Command):
             return unserved(state.workflow_id)  # refuses any other requirement as not found
         raise DefinitionGone(state.run_id)
 
-    async def _decided(self, program: Program, state: RunState) -> tuple[Decided, ...]:
+    async def _decided(self, program: Program, state: RunState, by: Decider, now: int) -> tuple[Decided, ...]:
         echoed: list[Echoed] = [*(self.message.step_requirements or ()), *(self.message.error_requirements or ())]
         ids = [each.id for each in echoed if each.id]
         context = self.context
@@ -111,14 +141,12 @@ class Decide(Command):
         return program.decide(
             state,
             echoed,
-            may_decide=self._may_decide,
+            by=by,
+            now=now,
             seen=self.seen,
             audited=earlier,
             vault=context.vault,
         )
-
-    def _may_decide(self, requirement: Mapping[str, Any]) -> bool:
-        return may(self.principal, Verb.DECIDE, self.facts, _Named(requirement.get("assignees")))
 
     async def prepare(self, state: RunState, proposal: Proposal) -> None:
         """Note which files the run uses from now on, and put its next work into this message's trace."""
@@ -130,6 +158,65 @@ class Decide(Command):
         goes_on = state.status is RunStatus.RUNNING if appended is None else not appended.owned
         if goes_on:
             self.context.pool.dispatch(state.run_id)
+
+
+async def decider_of(
+    context: Context, facts: Facts, principal: Principal, message: ContinueWorkflow, state: RunState
+) -> Decider:
+    """Who decides, with everybody who stands behind them.
+
+    Raises:
+        Refusal: `forbidden` or `invalid_message`, for somebody who may decide only for themselves, or gives no reason.
+        StoreUnavailable: that can't be looked up now.
+    """
+    people, account = context.people, principal.account
+    names, behind = principal.names, frozenset[str]()
+    if principal.kind is Kind.SERVICE:
+        behind = await people.behind(account, principal.user_id)
+    if message.on_behalf_of is not None:
+        _check_represents(principal, facts, message)
+        names = await people.names(account, message.on_behalf_of)
+        behind |= await people.behind(account, message.on_behalf_of)
+    starters = frozenset[str]()
+    if any(_is_fenced(each) for each in _asked(state)):
+        starters = await people.behind(account, state.user_id)
+
+    def may_decide(requirement: Mapping[str, Any]) -> bool:
+        assignees = requirement.get("assignees")
+        if message.on_behalf_of is None:
+            return may(principal, Verb.DECIDE, facts, _Named(assignees))
+        return not assignees or not names.isdisjoint(assignees)
+
+    return Decider(
+        principal.user_id,
+        may_decide,
+        names=names,
+        behind=behind,
+        starters=starters,
+        on_behalf_of=message.on_behalf_of,
+        reason=message.reason,
+        is_admin=may(principal, Verb.DECIDE_FOR, facts),
+    )
+
+
+def _check_represents(principal: Principal, facts: Facts, message: ContinueWorkflow) -> None:
+    if not may(principal, Verb.DECIDE_FOR, facts):
+        sentence = "Only an admin decides on somebody's behalf; leave `on_behalf_of` out."
+        raise Refusal(ErrorCode.FORBIDDEN, sentence, run_id=facts.run_id)
+    if message.reason is None:
+        wrong: Any = [{"field": "reason", "error": "say why you decide for somebody else"}]
+        sentence = "Whoever decides `on_behalf_of` somebody gives a `reason`; it is recorded."
+        raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=wrong, run_id=facts.run_id)
+
+
+def _asked(state: RunState) -> Iterator[Requirement]:
+    yield from state.requirements.values()
+    yield from (each.requirement for each in state.resolved.values())
+
+
+def _is_fenced(requirement: Requirement) -> bool:
+    """Return True if it matters who stands behind the start of the run."""
+    return bool(requirement.facts.get("distinct_from") or requirement.facts.get("exclude_starter"))
 
 
 @dataclass(frozen=True, slots=True)

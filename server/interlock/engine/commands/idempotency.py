@@ -80,15 +80,12 @@ class OneAtATime:
         if key is None:
             yield
             return
-        async with self._alone((key.account, key.user_id, key.key)):
+        async with self.turn(key.account, key.user_id, key.key):
             yield
 
-    def to(self, run_id: str) -> contextlib.AbstractAsyncContextManager[None]:
-        """Wait until no other command of this kind is under way on the run."""
-        return self._alone((run_id,))
-
     @contextlib.asynccontextmanager
-    async def _alone(self, name: tuple[str, ...]) -> AsyncIterator[None]:
+    async def turn(self, *name: str) -> AsyncIterator[None]:
+        """Wait until no other command under this name is under way."""
         turn = self._turns.setdefault(name, _Turn())
         turn.waiting += 1
         try:

@@ -40,7 +40,7 @@ async def signal_run(context: Context, principal: Principal, message: SendSignal
     if not may(principal, Verb.SIGNAL, facts):
         raise forbidden("Only the run's owner, with the scope workflows:execute, sends signals to it.", facts.run_id)
     command = Send(context, _signal_of(principal, message))
-    async with context.one_at_a_time.to(facts.run_id):
+    async with context.one_at_a_time.turn(facts.run_id):
         accepted = await apply(context, facts.run_id, command)
     if accepted is None:
         context.pool.dispatch(facts.run_id)

@@ -33,6 +33,7 @@ from interlock.engine.driving.writer import OwnershipLost, Writer
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads
 from interlock.engine.work.logic import LogicRunners
+from interlock.engine.work.people import Groups, People
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.worker import Worker
 from interlock.log.port import Claimed, Log, LogUnavailable, Reason
@@ -91,10 +92,16 @@ class Ports:
     max_log_events: int | None = None
     lifetimes: Lifetimes = FOR_GOOD
     threads: Threads = field(default_factory=Threads)
+    groups: Groups = field(default_factory=dict)
     settler: Settler = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settler", Settler(self.store, self.clock, self.lifetimes, self.topics))
+
+    @property
+    def people(self) -> People:
+        """Looks up who is in a group: by the directory, and by `groups`, which the settings give."""
+        return People(self.store, self.groups)
 
 
 class Driver:
@@ -142,6 +149,7 @@ class Driver:
             ports.expressions,
             ports.logic,
             ports.traces,
+            ports.people,
             ports.vault,
             counters=ports.counters,
         )

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -139,25 +139,41 @@ def _decide_again(state: RunState, audited: Sequence[Decision]) -> None:
         if requirement is not None:
             decision, private = parted(made.decision)
             known = set(map(id, state.untold))
-            fold(state, _event(requirement, made, decision), private)
+            fold(state, _event(requirement, made, decision, private), private)
             for each in state.untold:
                 if id(each) not in known:
                     each.index = made.event_index  # where it was told before the loss, if it was
 
 
 def _waiting(state: RunState, id_: str) -> Requirement | None:
-    """Return the pending requirement with this id, or the one that has a pending tool with this id."""
+    """Return the pending requirement with this id, or the one that has a pending tool, or this response, by this id."""
     if id_ in state.requirements:
         return state.requirements[id_]
+    named, _, number = id_.rpartition("#")
+    if named in state.requirements and number.isdecimal():
+        requirement = state.requirements[named]
+        return requirement if int(number) > requirement.number else None
     return next((each for each in state.requirements.values() if id_ in each.waiting_ids), None)
 
 
-def _event(requirement: Requirement, made: Decision, decision: JsonObject) -> dict[str, object]:
+def _event(requirement: Requirement, made: Decision, decision: JsonObject, private: JsonObject) -> dict[str, object]:
     """The event of a decision, with the fields that the fold reads; the log no longer has it."""
+    vote: Any = private.get("vote")
+    if vote is not None:
+        return {
+            "event": "InteractionResponded",
+            "step_name": requirement.facts["step_name"],
+            "requirement_id": requirement.id,
+            "decision": decision,
+            "responded_by": made.resolved_by,
+            "responded_at": made.decided_at,
+            **vote,
+        }
     is_tools = made.requirement_id != requirement.id
     return {
         "event": "StepExecutorContinued" if requirement.kind == TOOLS else "StepContinued",
         "step_id": requirement.facts["step_id"],
+        "step_name": requirement.facts["step_name"],
         "requirement_id": requirement.id,
         "decision": {"executor_requirements": [decision]} if is_tools else decision,
         "resolved_by": made.resolved_by,

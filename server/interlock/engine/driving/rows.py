@@ -27,6 +27,7 @@ from interlock.workflow.program import (
     dump,
     next_timer,
     payload,
+    response_id,
     said,
 )
 from interlock_protocol.limits import MAX_STATE_BYTES
@@ -52,7 +53,7 @@ def audit_of(state: RunState) -> list[Decision]:
     """The audit rows of the decisions that a state still has: one per tool, as when they were made."""
     unresolved = [*state.requirements.values(), *state.withdrawn.values()]
     parts = [
-        _of_part(state, id_, part, part.at, part.index)
+        _of_part(state, requirement, id_, part, at=part.at, index=part.index)
         for requirement in unresolved
         for id_, part in requirement.responses.items()
         if part.index is not None
@@ -60,8 +61,14 @@ def audit_of(state: RunState) -> list[Decision]:
     return [*parts, *(row for each in state.resolved.values() for row in _of_resolution(state, each))]
 
 
-def _of_part(state: RunState, id_: str, part: Part, at: int, index: int) -> Decision:
-    return Decision(state.run_id, id_, {"id": id_, **(part.decision or {})}, part.by, at, state.epoch, index)
+def _of_part(state: RunState, requirement: Requirement, id_: str, part: Part, *, at: int, index: int) -> Decision:
+    """The row of one of several responses, or of a decision on a tool."""
+    if requirement.takes_votes:
+        number: Any = part.vote["number"]
+        id_, decision = response_id(requirement.id, number), with_private(part.decision or {}, {"vote": part.vote})
+    else:
+        decision = {"id": id_, **(part.decision or {})}
+    return Decision(state.run_id, id_, decision, part.by, at, state.epoch, index)
 
 
 def _of_resolution(state: RunState, each: Resolution) -> list[Decision]:
@@ -73,7 +80,9 @@ def _of_resolution(state: RunState, each: Resolution) -> list[Decision]:
         return []
     parts = [
         # Of a part that an older version folded, only the resolution is known.
-        _of_part(state, id_, part, *((each.resolved_at, each.index) if part.index is None else (part.at, part.index)))
+        _of_part(state, each.requirement, id_, part, at=each.resolved_at, index=each.index)
+        if part.index is None
+        else _of_part(state, each.requirement, id_, part, at=part.at, index=part.index)
         for id_, part in each.requirement.responses.items()
     ]
     if any(row.event_index == each.index for row in parts):

@@ -20,6 +20,7 @@ from interlock.engine.work.agents import run_agent
 from interlock.engine.work.expressions import Expressions
 from interlock.engine.work.functions import Threads, TimeLimitExceeded, call, execute, time_limited
 from interlock.engine.work.logic import LogicRunners
+from interlock.engine.work.people import People
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.stream import RunWriter, StepStream
 from interlock.secrets.port import Vault
@@ -36,6 +37,7 @@ from interlock.workflow.program import (
     HttpCall,
     Instruct,
     Program,
+    RollCall,
     Script,
     SessionRead,
     StepInput,
@@ -64,6 +66,7 @@ class Worker:
         expressions: Expressions,
         logic: LogicRunners,
         traces: Traces,
+        people: People,
         vault: Vault | None = None,
         *,
         counters: Counters | None = None,
@@ -75,6 +78,7 @@ class Worker:
         self._expressions = expressions
         self._logic = logic
         self._traces = traces
+        self._people = people
         self._counters = counters or Counters()
         self.is_cancelled = False
         self.secrets: set[str] = set()
@@ -122,6 +126,8 @@ class Worker:
                 return await call(function, given)
             case Script() | HttpCall() | Instruct():
                 return await self._logic_run(activity)
+            case RollCall():
+                return await self._people.roll(activity)
             case ThreadEnd():
                 return await self._thread_ended(activity, work)
 

@@ -32,7 +32,8 @@ class CreateInstance(_Asked):
 class ResumeInstance(_Asked):
     """A person's input. It is for the halt that is open when it arrives, or for the one that is named.
 
-    `choice` may stand for `input: {"choice": …}`.
+    `choice` may stand for `input: {"choice": …}`. An admin decides `on_behalf_of` one of those who are asked, with a
+    `reason`.
     """
 
     input: dict[str, JsonValue] = Field(default_factory=dict)
@@ -40,6 +41,8 @@ class ResumeInstance(_Asked):
     thread_id: Name | None = None
     halt_id: Name | None = None
     expected_state: Name | None = None
+    on_behalf_of: Name | None = None
+    reason: str | None = Field(default=None, min_length=1, max_length=4096)
 
 
 class RetryInstance(_Asked):

@@ -250,6 +250,8 @@ class Instances:
             "workflow_id": state.workflow_id,
             "run_id": run_id,
             "step_requirements": [{"id": halt_id, "user_input": asked.input}],
+            "on_behalf_of": asked.on_behalf_of,
+            "reason": asked.reason,
         }
         message = validated(ContinueWorkflow, fields)
         assert isinstance(message, ContinueWorkflow)
@@ -258,10 +260,10 @@ class Instances:
                 accepted = await engine.continue_run(waiting.principal, message, key=key)
             except Refusal as refusal:
                 raise resuming.told(refusal, await self.view(run_id), asked) from None
-        if accepted.first_index is not None:
+        if accepted.first_index is not None and accepted.goes_on:
             follower.begin(accepted.first_index)
             follower.cursor.told(accepted.epoch, accepted.first_index + 1)
-        else:  # it was decided before, and causes no events of its own
+        else:  # it was decided before, or others have to respond too: nothing follows
             await self._go_on(follows, run_id)
         return run_id
 

@@ -4,6 +4,7 @@ Laws:
 - Decisions are merged, never trusted: of an echoed requirement, only its identity and the client's fields are read.
 - A command is decided as a whole: one wrong part refuses all of it.
 - A requirement is resolved once. The same decision again changes nothing; a different one is refused with the winner.
+- Who may decide, and until when, is judged in `standing`, here and for every part of every command.
 
 Source: `docs/protocol.md`, "Decisions".
 """
@@ -11,12 +12,13 @@ Source: `docs/protocol.md`, "Decisions".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from interlock.secrets.port import STRUCK, Vault
+from interlock.secrets.port import Vault
 from interlock.workflow.containers.port import TooMuchInput
+from interlock.workflow.decide.decided import Decided
 from interlock.workflow.decide.merge import (
     Echoed,
     container_at,
@@ -25,24 +27,31 @@ from interlock.workflow.decide.merge import (
     made,
     meant_by,
     merge,
-    secrets_in,
     timed_out,
-    type_of_edit,
 )
-from interlock.workflow.declare.forms import digest, is_same
+from interlock.workflow.decide.sealing import is_equal, sealed
+from interlock.workflow.decide.standing import Decider, check_in_time, check_may_decide, seat_of
+from interlock.workflow.decide.votes import (
+    cast,
+    cast_late,
+    check_response,
+    how_it_expired,
+    is_same_response,
+    resolution,
+)
+from interlock.workflow.declare.forms import is_same
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.advance import started
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.events import Draft, run_event, step_facts
 from interlock.workflow.run.policy import Part, is_resolved
-from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.signals import matches, topic_of
-from interlock.workflow.run.state import TIMEOUT, TOOLS, Requirement, Resolution, RunState, node_at
+from interlock.workflow.run.state import TIMEOUT, TOOLS, Requirement, Resolution, RunState, node_at, response_id
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_CLIENT_DEPTH
 from interlock_protocol.requirements import EchoedErrorRequirement
-from interlock_protocol.types import JsonObject, JsonValue, RunStatus
+from interlock_protocol.types import JsonObject, JsonValue, PolicyOutcome, RunStatus
 from interlock_protocol.values import NotWire, encoded
 
 ERROR = "requires_error_decision"
@@ -51,33 +60,13 @@ _EXECUTOR = ("executor_id", "executor_name", "executor_type", "executor_run_id")
 """The fields that tell whose tools were decided."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """One requirement and the decision on it, after defaults; `private` is logged with it, and never sent."""
-
-    requirement: Requirement
-    decision: JsonObject
-    private: JsonObject = field(default_factory=dict)
-
-    @property
-    def by_id(self) -> dict[str, JsonObject]:
-        """The decision by the id it resolves: the requirement's, or that of each tool of it that is decided."""
-        tools = self.decision.get("executor_requirements")
-        if not isinstance(tools, list):
-            return {self.requirement.id: self.decision}
-        return {each["id"]: each for each in tools}  # type: ignore[call-overload, index, misc]
-
-
-MayDecide = Callable[[Mapping[str, Any]], bool]
-"""Whether the person may decide a requirement, given its facts."""
-
-
 def decide(
     workflow: Workflow,
     state: RunState,
     echoed: Sequence[Echoed],
     *,
-    may_decide: MayDecide,
+    by: Decider,
+    now: int,
     seen: int | None = None,
     audited: Mapping[str, Resolution] | None = None,
     vault: Vault | None = None,
@@ -86,6 +75,7 @@ def decide(
 
     Args:
         echoed: the requirements as the client returned them.
+        now: the time by the store's clock, in milliseconds since 1970.
         seen: on a connection that follows the run, the index up to (not including) which events were sent on it.
         audited: resolutions by requirement id that the state no longer keeps.
         vault: seals the secrets in forms; not needed without secrets.
@@ -101,29 +91,45 @@ def decide(
     for each in echoed:
         found = _find(pauses, each, seen)
         requirement = found if isinstance(found, Requirement) else found.requirement
-        if not may_decide(requirement.facts):
-            raise Refusal(
-                ErrorCode.FORBIDDEN,
-                "This decision is for others: the pause names its assignees, and you aren't among them.",
-                run_id=state.run_id,
-            )
+        check_may_decide(state, requirement, by)
         given = meant_by(requirement, _carried(state, given_in(each)))
         if given and not requirement.asks_people:
             raise _for_a_signal(state, requirement)
         if not given or _is_given_again(state, requirement, given, given_to):
             continue
         if isinstance(found, Resolution):
-            _repeat(workflow, state, found, given, vault)
+            late = _said_after(workflow, state, found, given, by, vault)
+            if late is not None:
+                return (late,)
+            continue
+        check_in_time(state, found, now)
+        if found.takes_votes:
+            decided.update(_voted(workflow, state, found, given, by))
             continue
         sent = _without_repeats(state, found, merge(workflow, state, found, given))
         if sent is not None:
-            each_decided = _sealed(state, found, sent, made(workflow, state, found, sent), vault)
-            decided[found.id] = _judged(workflow, state, each_decided)
+            each_decided = sealed(state, found, sent, made(workflow, state, found, sent), vault)
+            decided[found.id] = _by(by, _judged(workflow, state, each_decided))
     if not given_to:
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
         )
     return tuple(decided.values())
+
+
+def _said_after(
+    workflow: Workflow,
+    state: RunState,
+    found: Resolution,
+    given: Mapping[str, Any],
+    by: Decider,
+    vault: Vault | None,
+) -> Decided | None:
+    """What comes of a decision on what is resolved: a late vote; None if it is the one that was made."""
+    if found.requirement.takes_votes:
+        return _late(workflow, state, found, given, by)
+    _repeat(workflow, state, found, given, vault)
+    return None
 
 
 def continued(
@@ -134,13 +140,16 @@ def continued(
     for each in decided:
         requirement = each.requirement
         name = "StepExecutorContinued" if requirement.kind == TOOLS else "StepContinued"
-        said = {
+        said: dict[str, Any] = {
             "requirement_id": requirement.id,
             **{key: value for key, value in requirement.facts.items() if key in _EXECUTOR},
             "decision": each.decision,
-            "resolved_by": resolved_by,
-            "resolved_at": now,
         }
+        if each.vote is not None:
+            name = "InteractionResponded"
+            said |= {"voter": each.vote.seat, "responded_by": resolved_by, "responded_at": now, **each.vote.fields}
+        else:
+            said |= {"resolved_by": resolved_by, "resolved_at": now, "outcome": each.outcome, **each.told}
         event = run_event(state, workflow.name, name, **_named(workflow, requirement), **said)
         drafts.append(Draft(event, each.private or None, resolves=_resolved_ids(each)))
     return tuple(drafts)
@@ -165,10 +174,15 @@ def ended_with(workflow: Workflow, state: RunState, decided: Sequence[Decided], 
 def _resolved_ids(decided: Decided) -> tuple[str, ...]:
     """The ids pending in the head that this resolves: its parts and, once the policy is met, all others that wait."""
     requirement = decided.requirement
+    if decided.vote is not None:
+        return decided.vote.consumes(requirement)
+    if requirement.takes_votes:
+        # A last response has consumed what was left in the head; a timeout consumes it itself.
+        return (requirement.id,) if decided.outcome != "expired" else tuple(requirement.waiting_ids)
     if not requirement.parts:
         return tuple(decided.by_id)
     after = {id_: Part({}) if id_ in decided.by_id else part for id_, part in requirement.parts.items()}
-    is_whole = requirement.id in decided.by_id or is_resolved(requirement.policy, after)
+    is_whole = requirement.id in decided.by_id or is_resolved(requirement.rule, after)
     return tuple(requirement.waiting_ids if is_whole else decided.by_id)
 
 
@@ -184,7 +198,7 @@ def expired(workflow: Workflow, state: RunState, now: int) -> tuple[Decided, ...
         for each in state.requirements.values()
         if each.due is not None and each.due <= now and each.id not in signalled
     ]
-    return tuple(Decided(each, *timed_out(workflow, state, each)) for each in due)
+    return tuple(Decided(each, *timed_out(workflow, state, each), outcome=how_it_expired(each)) for each in due)
 
 
 def next_timer(state: RunState) -> int | None:
@@ -206,6 +220,83 @@ def cancel(workflow: Workflow, state: RunState, *, reason: str | None, cancelled
         raise finished(state)
     draft = Draft(run_event(state, workflow.name, "WorkflowCancelled", reason=reason, cancelled_by=cancelled_by))
     return (started(workflow, state), draft) if state.status is RunStatus.PENDING else (draft,)
+
+
+def _by(by: Decider, decided: Decided) -> Decided:
+    """A decision with who made it, as far as that is more than its author."""
+    more: JsonObject = {} if by.people == {by.user_id} else {"behind": [*sorted(by.people)]}
+    told = by.told
+    facts = decided.requirement.facts
+    outcome = _outcome_of_first(decided) if "policy" in facts and decided.requirement.kind != TOOLS else None
+    private = {**decided.private, **more, **({"told": told} if told else {})}
+    return replace(decided, private=private, told=told, outcome=outcome)
+
+
+def _outcome_of_first(decided: Decided) -> PolicyOutcome:
+    """The outcome where the first response is all that counts."""
+    confirmed = decided.decision.get("confirmed")
+    return "completed" if confirmed is None else "approved" if confirmed else "rejected"
+
+
+# ── Several who decide ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _voted(
+    workflow: Workflow, state: RunState, requirement: Requirement, given: Mapping[str, Any], by: Decider
+) -> dict[str, Decided]:
+    """A response, and the resolution if it is the last; nothing if it was given before."""
+    seat = seat_of(state, requirement, by)
+    sent, judged = _response(workflow, state, requirement, given)
+    voted = cast(requirement, seat, sent, judged.decision, by)
+    if voted is None:
+        return {}
+    first = Decided(requirement, voted.decision, voted.private, voted.vote)
+    outcome = voted.vote.outcome
+    if outcome is None:
+        return {requirement.id: first}
+    decision, private = resolution(workflow, state, requirement, voted, outcome)
+    if outcome.kind == "completed":
+        private = judged.private
+    last = Decided(requirement, decision, private, outcome=outcome.kind)
+    return {response_id(requirement.id, voted.vote.number): first, requirement.id: last}
+
+
+def _response(
+    workflow: Workflow, state: RunState, requirement: Requirement, given: Mapping[str, Any]
+) -> tuple[JsonObject, Decided]:
+    """A response as it was sent, and as it is logged."""
+    sent = merge(workflow, state, requirement, given)
+    check_response(state, requirement, sent)
+    decided = Decided(requirement, made(workflow, state, requirement, sent))
+    return sent, _judged(workflow, state, decided)
+
+
+def _late(
+    workflow: Workflow, state: RunState, found: Resolution, given: Mapping[str, Any], by: Decider
+) -> Decided | None:
+    """The response of somebody whom the others were too fast for: to be recorded once, and refused.
+
+    None if it repeats what they said in time.
+
+    Raises:
+        Refusal: it differs from that, or is recorded already, or can't be any more.
+    """
+    requirement = found.requirement
+    seat = seat_of(state, requirement, by)
+    sent = merge(workflow, state, requirement, given)
+    check_response(state, requirement, sent)
+    if is_same_response(requirement.parts[seat], sent):
+        return None
+    refusal = _lost_to(state, found)
+    voted = cast_late(requirement, seat, sent, made(workflow, state, requirement, sent), by)
+    if voted is None or state.status.is_final or not _is_kept(state, found):
+        raise refusal
+    return Decided(requirement, voted.decision, voted.private, voted.vote, refusal=refusal)
+
+
+def _is_kept(state: RunState, found: Resolution) -> bool:
+    """Return True if the state has this resolution: one from the audit can't note anything more."""
+    return any(each is found for each in state.resolved.values())
 
 
 def _carried(state: RunState, given: dict[str, Any]) -> dict[str, Any]:
@@ -263,9 +354,9 @@ class _Pauses:
         for requirement in state.requirements.values():
             pending_of[requirement.facts["step_id"]].append(requirement)
         resolved_of: defaultdict[str, list[Resolution]] = defaultdict(list)
-        for resolution in kept:
-            resolved_of[resolution.requirement.facts["step_id"]].append(resolution)
-        by_id = {resolution.requirement.id: resolution for resolution in kept}
+        for each in kept:
+            resolved_of[each.requirement.facts["step_id"]].append(each)
+        by_id = {each.requirement.id: each for each in kept}
         return cls(state, {**audited, **by_id}, pending_of, resolved_of)
 
     def by_id(self, requirement_id: str) -> Requirement | Resolution | None:
@@ -331,66 +422,6 @@ def _was_seen(requirement: Requirement, seen: int | None) -> bool:
     return seen is None or requirement.paused_index < seen
 
 
-# ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _sealed(
-    state: RunState, requirement: Requirement, sent: JsonObject, decision: JsonObject, vault: Vault | None
-) -> Decided:
-    """A decision as it is logged: its public part, and beside it the private one.
-
-    Args:
-        sent: the decision as it was sent. If it differs, its digest is kept, so that sending it again is a repetition.
-    """
-    private: JsonObject = {}
-    if not is_same(sent, decision):
-        private["sent"] = digest(_struck(sent, secrets_in(requirement, sent)))
-    if "edited_output" in decision:
-        private["content_type"] = type_of_edit(state, requirement, decision["edited_output"])
-    secrets = secrets_in(requirement, decision)
-    if not secrets:
-        return Decided(requirement, decision, private)
-    if vault is None:
-        sentence = "The server has no key to seal a secret with; whoever runs it has to set INTERLOCK_SECRETS_KEYS."
-        raise Refusal(ErrorCode.UNAVAILABLE, sentence, run_id=state.run_id)
-    sealed: Any = {
-        name: vault.seal(value, purpose_of(state.run_id, requirement.facts, name)) for name, value in secrets.items()
-    }
-    private["sealed"] = sealed
-    return Decided(requirement, _struck(decision, secrets), private)
-
-
-def _struck(decision: JsonObject, secrets: Mapping[str, JsonValue]) -> JsonObject:
-    values: Any = decision.get("user_input")
-    return {**decision, "user_input": {**values, **dict.fromkeys(secrets, STRUCK)}} if secrets else decision
-
-
-def _is_equal(
-    state: RunState,
-    requirement: Requirement,
-    decision: JsonObject,
-    known: JsonObject,
-    private: JsonObject,
-    vault: Vault | None,
-) -> bool:
-    """Return True if a new decision equals a known one, which is given as it was logged."""
-    secrets = secrets_in(requirement, decision)
-    shown = _struck(decision, secrets)
-    is_equal = is_same(shown, known) or digest(shown) == private.get("sent")
-    if not secrets:
-        return is_equal
-    sealed: Any = private.get("sealed", {})
-    return (
-        vault is not None
-        and is_equal
-        and secrets.keys() == sealed.keys()
-        and all(
-            vault.is_same(value, purpose_of(state.run_id, requirement.facts, name), sealed[name]["tag"])
-            for name, value in secrets.items()
-        )
-    )
-
-
 # ── Repetitions ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -441,16 +472,21 @@ def _repeat(
         decision = None
     if decision is None or not (
         _is_repeated(decision, resolution.decision)
-        or _is_equal(state, resolution.requirement, decision, resolution.decision, resolution.private, vault)
+        or is_equal(state, resolution.requirement, decision, resolution.decision, resolution.private, vault)
     ):
-        if resolution.resolved_by == TIMEOUT:
-            raise Refusal(
-                ErrorCode.REQUIREMENT_EXPIRED,
-                "Nobody decided this in time, and its timeout did; what it did stands.",
-                details={"decision": resolution.decision, "resolved_by": TIMEOUT},
-                run_id=state.run_id,
-            )
-        raise _conflict(state, resolution.decision, _who_won(resolution, decision))
+        raise _lost_to(state, resolution, _who_won(resolution, decision))
+
+
+def _lost_to(state: RunState, resolution: Resolution, winner: str | None = None) -> Refusal:
+    """The refusal of a decision that came after another one, or after a timeout."""
+    if resolution.resolved_by == TIMEOUT:
+        return Refusal(
+            ErrorCode.REQUIREMENT_EXPIRED,
+            "Nobody decided this in time, and its timeout did; what it did stands.",
+            details={"decision": resolution.decision, "resolved_by": TIMEOUT},
+            run_id=state.run_id,
+        )
+    return _conflict(state, resolution.decision, winner or resolution.resolved_by)
 
 
 def _who_won(resolution: Resolution, decision: JsonObject | None) -> str:

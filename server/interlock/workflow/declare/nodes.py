@@ -11,7 +11,7 @@ Source: `docs/workflows.md`, "Containers" and "Names".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -26,6 +26,7 @@ from interlock.workflow.declare.io import StepInput
 from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
 from interlock.workflow.declare.node import Node, quoted
 from interlock.workflow.declare.places import Place, fingerprint_of, places_of, schema_of, walk_places
+from interlock.workflow.declare.policies import STARTER
 from interlock.workflow.declare.reviews import (
     MAX_TIMEOUT,
     Ask,
@@ -240,6 +241,7 @@ class Workflow:
             object.__setattr__(self, key, value)
         if _depth_of(self.steps) > MAX_NESTING:
             raise DeclarationError(f"Workflow {id!r}: containers stand in each other more than {MAX_NESTING} deep.")
+        _check_fences(self.steps, place=f"Workflow {id!r}")
 
     def prepare(self) -> None:
         """Build everything that is built once, so that no run waits for it."""
@@ -275,6 +277,29 @@ class Workflow:
     def fingerprint(self) -> str:
         """A hash of the workflow's structure, which a run that waits for weeks must find unchanged."""
         return fingerprint_of(self.steps, self.relied_on)
+
+
+def _check_fences(nodes: Sequence[Node], *, place: str) -> None:
+    """Check that `distinct_from` names steps that there are: a name that is mistyped would let everybody decide.
+
+    Raises:
+        DeclarationError: there is no such step.
+    """
+    inside = list(_walk(nodes))
+    fenced = [(node, name) for node in inside for each in node.reviews.values() for name in each.distinct_from]
+    known = {node.name for node in inside} if fenced else set()
+    for node, name in fenced:
+        if name != STARTER and name not in known:
+            raise DeclarationError(
+                f"{place}, {node.kind} {node.name!r}: distinct_from names {name!r}, and no step is called so."
+            )
+
+
+def _walk(nodes: Sequence[Node]) -> Iterator[Node]:
+    for node in nodes:
+        yield node
+        for branch in node.branches:
+            yield from _walk(branch)
 
 
 def _depth_of(nodes: Sequence[Node]) -> int:

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
 from interlock.workflow.declare.io import StepOutput
+from interlock.workflow.declare.policies import Declared, check_policy
 from interlock.workflow.declare.values import check_name, check_text, legible
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.requirements import SIGNAL
@@ -40,6 +41,7 @@ class Confirm:
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
     """
 
     message: str | None = None
@@ -49,6 +51,9 @@ class Confirm:
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
+    policy: Declared = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Ask:
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel`, `skip`, or `approve`: go on with the defaults; every required field must then have one.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
@@ -69,6 +75,9 @@ class Ask:
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
+    policy: Declared = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -96,6 +105,9 @@ class Signal:
     """
 
     assignees: ClassVar[None] = None
+    policy: ClassVar[None] = None
+    distinct_from: ClassVar[tuple[str, ...]] = ()
+    exclude_starter: ClassVar[bool] = False
 
     topic: str
     _: KW_ONLY
@@ -113,6 +125,7 @@ class Resume:
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` the run, or `approve`: go on to the state that the halt names for it.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
     """
 
     _: KW_ONLY
@@ -121,6 +134,9 @@ class Resume:
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
+    policy: Declared = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +149,7 @@ class Choose:
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
     """
 
     message: str | None = None
@@ -141,6 +158,9 @@ class Choose:
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
+    policy: Declared = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +177,7 @@ class Review:
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel`, `skip`, or `approve` the output as it is.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
     """
 
     message: str | None = None
@@ -168,6 +189,9 @@ class Review:
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
+    policy: Declared = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +204,16 @@ class ToolReview:
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` or `skip`; tools are never approved by a clock.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
     """
 
     _: KW_ONLY
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
+    policy: Declared = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +224,16 @@ class ErrorReview:
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
     """
 
     _: KW_ONLY
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
+    policy: Declared = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
 
 
 Gate: TypeAlias = Signal | Confirm | Ask | Choose | Resume
@@ -311,6 +343,7 @@ class HumanReview:
         requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
         requires_iteration_review: the same, on a Loop.
         on_reject, max_retries, timeout, on_timeout, assignees: for every expanded review that has them.
+        policy, distinct_from, exclude_starter: likewise.
     """
 
     _: KW_ONLY
@@ -329,6 +362,9 @@ class HumanReview:
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
+    policy: Declared = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
 
     def expand(self) -> tuple[AnyReview, ...]:
         """The reviews that this stands for."""
@@ -337,6 +373,9 @@ class HumanReview:
             "timeout": self.timeout,
             "on_timeout": self.on_timeout,
             "assignees": self.assignees,
+            "policy": self.policy,
+            "distinct_from": self.distinct_from,
+            "exclude_starter": self.exclude_starter,
         }
         reviews: list[AnyReview] = []
         if self.requires_confirmation:
@@ -421,6 +460,15 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
     _check_timeout(review, place=place)
     check_text(getattr(review, "message", None), f"{place}: the message of {type(review).__name__}")
     _check_assignees(review, place=place)
+    check_policy(
+        review,
+        place=place,
+        takes_votes=not isinstance(review, ToolReview | ErrorReview),
+        is_form=not isinstance(review, Confirm | Review),
+        approves=review.on_timeout == "approve" and not isinstance(review, Resume),
+    )
+    if isinstance(review, Ask) and review.policy is not None and any(field.secret for field in review.fields):
+        raise DeclarationError(f"{place}: what several fill in is compared, and a secret can't be; ask one person.")
 
 
 def _check_assignees(review: AnyReview, *, place: str) -> None:

@@ -106,6 +106,8 @@ def concluded(workflow: Workflow, state: RunState, work: Work, result: Any, now:
     match work.task:
         case "execute":
             _executed(look, work, node, result)
+        case "roll":
+            look.called_roll(work, node, result)
         case "thread":
             pass  # the step begins at the next look, which doesn't find it held any more
         case _:

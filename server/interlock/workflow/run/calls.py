@@ -31,6 +31,8 @@ from interlock.workflow.activities import (
     HttpCall,
     Instruct,
     Returned,
+    Roll,
+    RollCall,
     Script,
     SessionRead,
     ThreadEnd,
@@ -57,6 +59,7 @@ from interlock.workflow.declare.io import (
 from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.policies import asked_of
 from interlock.workflow.declare.reviews import Ask, Review
 from interlock.workflow.declare.values import legible, read
 from interlock.workflow.node import NodeState
@@ -72,7 +75,7 @@ from interlock.workflow.run.scope import (
     signal_at,
 )
 from interlock.workflow.run.state import RunState, node_at
-from interlock.workflow.run.walk import Work
+from interlock.workflow.run.walk import Work, asks_now
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, JsonValue
 
@@ -180,6 +183,12 @@ class _Piece:
         if (yield from self._is_reviewed(Content(None if content is MISSING else content, "json"))):
             return Judged(reviewed=True)
         return Judged(reviewed=False, ends=self._work.evaluator is not None and (yield from self.evaluation()))
+
+    def roll_call(self) -> Calls[Roll]:
+        """Have it looked up who is asked."""
+        review = asks_now(self._work.place, self._node)
+        roll: Roll = yield RollCall(self._state.account, tuple(asked_of(review) or ()))
+        return roll
 
     # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────
 
@@ -302,6 +311,7 @@ _TASKS: dict[str, Callable[[_Piece], Calls[Any]]] = {
     "selector": _Piece.evaluation,
     "end_condition": _Piece.evaluation,
     "review": _Piece.judgement,
+    "roll": _Piece.roll_call,
 }
 
 

@@ -26,6 +26,7 @@ from interlock.workflow.declare.inputs import checked_input
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
+from interlock.workflow.declare.policies import asked_of, governed_by
 from interlock.workflow.declare.reviews import (
     AnyReview,
     Ask,
@@ -252,8 +253,10 @@ def _of_requirement(workflow: Workflow, state: RunState, requirement: Requiremen
         yield f"{named} no longer asks what it asked: {requirement.kind.removeprefix('requires_').replace('_', ' ')}"
         return
     facts = requirement.facts
-    if set(facts.get("assignees") or ()) != set(review.assignees or ()):
+    if set(facts.get("assignees") or ()) != set(asked_of(review) or ()):
         yield f"others are to decide on {named}"
+    if any(facts.get(name) != told for name, told in governed_by(review).items()):
+        yield f"who decides on {named} does so in another way"
     if requirement.due is not None and facts["on_timeout"] != review.on_timeout:
         yield f"something else is to become of {named} when nobody decides in time"
     yield from (f"{named}: {what}" for what in _of_answers(place, node, review, requirement))

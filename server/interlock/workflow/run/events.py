@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from interlock.workflow.declare.places import Place
-from interlock.workflow.run.state import RunState, since
+from interlock.workflow.run.state import RunState, response_id, since
 from interlock_protocol import typed
 from interlock_protocol.types import PathPart, RunStatus
 
@@ -100,6 +100,18 @@ _STATUS_AFTER: dict[str, RunStatus] = {
 }
 
 
+def _opened(event: typed.Event) -> list[str]:
+    """The ids that may be decided from this event on."""
+    if event["event"] == "StepExecutorPaused":  # each tool is decided separately
+        return [each["id"] for each in event["executor_requirements"]]
+    if event["event"] == "StepPaused" and not event["requires_executor_input"]:
+        votes = [response_id(event["requirement_id"], 0)] if event.get("voters") else []
+        return [event["requirement_id"], *votes]
+    if event["event"] == "InteractionResponded" and "outcome" not in event and "late" not in event:
+        return [response_id(event["requirement_id"], event["number"])]
+    return []
+
+
 def effects(events: Iterable[dict[str, Any]]) -> Effects:
     """The effect on the head of these events, appended together."""
     opens: list[str] = []
@@ -108,11 +120,8 @@ def effects(events: Iterable[dict[str, Any]]) -> Effects:
     reducer = 0
     for event in cast("Iterable[typed.Event]", events):
         reducer = max(reducer, since(event))
-        if event["event"] == "StepExecutorPaused":  # each tool is decided separately
-            opens += [each["id"] for each in event["executor_requirements"]]
-        elif event["event"] == "StepPaused" and not event["requires_executor_input"]:
-            opens.append(event["requirement_id"])
-        elif event["event"] == "StepsWithdrawn":
+        opens += _opened(event)
+        if event["event"] == "StepsWithdrawn":
             withdraws += event["requirement_ids"]
         elif event["event"] == "StepContinued" and takes_signal(event):
             withdraws.append(event["requirement_id"])

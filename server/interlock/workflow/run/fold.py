@@ -14,20 +14,22 @@ Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeAlias, cast
 
 from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
+from interlock.workflow.declare.policies import Rule
 from interlock.workflow.node import AgentState, Failure, Happening, NodeState, Output, Phase, Tries
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
 from interlock.workflow.run.events import takes_signal
 from interlock.workflow.run.milestones import note_created, note_ended, note_halted, note_resumed
-from interlock.workflow.run.policy import is_resolved, parts_of
+from interlock.workflow.run.policy import Part, is_resolved, parts_of
 from interlock.workflow.run.state import (
     GATES,
     KEPT_KEYS,
     REVIEWS,
+    TIMEOUT,
     TOOLS,
     Event,
     Requirement,
@@ -46,7 +48,9 @@ from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import JsonObject, PathPart, RunStatus
 
-MAY_COME_LATE = frozenset({"StepContinued", "StepExecutorContinued", "SignalReceived", "WorkflowCancelled"})
+MAY_COME_LATE = frozenset(
+    {"StepContinued", "StepExecutorContinued", "InteractionResponded", "SignalReceived", "WorkflowCancelled"}
+)
 """What others than its owner append to a run that goes on. After an end, everything the owner had folded is void."""
 
 
@@ -258,6 +262,8 @@ def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str,
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
     state.requirements[requirement.id] = requirement
+    if "voters" in facts:
+        requirement.rule, requirement.parts = Rule.of(facts["policy"]), parts_of(facts["voters"])
     if requirement.asks_people:
         state.note(Asked(state.next_index, state.epoch, requirement.id))
     note_halted(state, event, facts)
@@ -282,8 +288,8 @@ def _run_output(state: RunState, event: typed.WorkflowRunOutput, _: Mapping[str,
 
 
 def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> None:
-    if "key" in private:
-        state.applied_keys = [*state.applied_keys[1 - KEPT_KEYS :], private["key"]]
+    _note_key(state, private)
+    _note_deciders(state, event["step_name"], private.get("behind") or [event["resolved_by"]])
     is_withdrawn = event["requirement_id"] not in state.requirements
     asked = state.withdrawn if is_withdrawn else state.requirements
     requirement = asked.get(event["requirement_id"])
@@ -297,7 +303,7 @@ def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> 
     decision = dict(event["decision"])
     if "executor_requirements" in decision and not _is_resolved_by(requirement, event, state.next_index):
         return  # only some parts are decided; a timeout decides the whole
-    if requirement.responses:
+    if requirement.kind == TOOLS and requirement.responses:
         decision["executor_requirements"] = requirement.responses_on_wire
     note_resumed(state, event, requirement.facts)
     asked.pop(requirement.id)
@@ -366,7 +372,47 @@ def _is_resolved_by(requirement: Requirement, event: Decision, index: int) -> bo
         for each in requirement.facts["executor_requirements"]
     ]
     requirement.facts = {**requirement.facts, "executor_requirements": shown}
-    return is_resolved(requirement.policy, requirement.parts)
+    return is_resolved(requirement.rule, requirement.parts)
+
+
+def _note_key(state: RunState, private: Mapping[str, Any]) -> None:
+    if "key" in private:
+        state.applied_keys = [*state.applied_keys[1 - KEPT_KEYS :], private["key"]]
+
+
+def _note_deciders(state: RunState, step: str, people: Sequence[str]) -> None:
+    known = state.deciders.get(step, ())
+    new = [each for each in people if each != TIMEOUT and each not in known]
+    if new:
+        state.deciders[step] = [*known, *new]
+
+
+def _responded(state: RunState, event: typed.InteractionResponded, private: Mapping[str, Any]) -> None:
+    """Fold one of several responses. One that is late is only kept; if its question is gone, nothing is."""
+    _note_key(state, private)
+    id_, vote = event["requirement_id"], private["vote"]
+    if event.get("late"):
+        found = (each.requirement for each in state.resolved.values() if each.requirement.id == id_)
+        requirement = next(found, None)
+    else:
+        _note_deciders(state, event["step_name"], vote["behind"])
+        requirement = state.requirements.get(id_) or state.withdrawn.get(id_)
+    if requirement is None:
+        return
+    voter = event["voter"]
+    part = Part(event["decision"], event["responded_by"], event["responded_at"], state.next_index, vote)
+    requirement.keep(voter, part)
+    requirement.number = max(requirement.number, event["number"])
+    if not event.get("late"):
+        earlier = [each for each in requirement.facts.get("responses", ()) if each["voter"] != voter]
+        responses = [*earlier, _response_on_wire(voter, event)]
+        requirement.facts = {**requirement.facts, "needed": event["needed"], "responses": responses}
+
+
+def _response_on_wire(voter: str, event: typed.InteractionResponded) -> dict[str, Any]:
+    shown: dict[str, Any] = {"voter": voter, "by": event["responded_by"], "at": event["responded_at"]}
+    more = {key: value for key, value in event.items() if key in ("decision", "on_behalf_of", "reason")}
+    return {**shown, **more}
 
 
 def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
@@ -551,6 +597,7 @@ _OF_STEPS: dict[str, _Folder] = {
     "WorkflowRunOutput": _run_output,
     "StepOutputReview": _output_review,
     "StepExecutorPaused": _executor_paused,
+    "InteractionResponded": _responded,
     "StepContinued": _continued,
     "StepExecutorContinued": _continued,
     "SignalReceived": _signal_received,

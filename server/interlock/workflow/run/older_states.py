@@ -111,6 +111,17 @@ def _part(requirement: dict[str, Any]) -> None:
     }
 
 
+def tell_deciders(raw: dict[str, Any]) -> None:
+    """Tell who decided on each step, which versions before 4 kept only in the resolutions."""
+    deciders: dict[str, list[str]] = {}
+    for each in raw.get("resolved", {}).values():
+        parts = each["requirement"].get("parts", {}).values()
+        by = dict.fromkeys((each["resolved_by"], *(part["by"] for part in parts if part.get("by"))))
+        known = deciders.setdefault(each["requirement"]["facts"]["step_name"], [])
+        known.extend(name for name in by if name not in known and name != "timeout")
+    raw["deciders"] = {step: people for step, people in deciders.items() if people}
+
+
 def _asking(nodes: dict[str, Any], requirement: dict[str, Any]) -> dict[str, Any] | None:
     """The node whose requirement this is, unless that is of an earlier visit."""
     node = None

@@ -20,6 +20,7 @@ from interlock.workflow.containers.port import Scope
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.io import cut
 from interlock.workflow.declare.places import Place
+from interlock.workflow.declare.policies import asked_of, governed_by
 from interlock.workflow.declare.reviews import (
     AnyReview,
     Ask,
@@ -51,6 +52,9 @@ _SHOWN = (
     "state",
     "thread_id",
     "halt_id",
+    "policy",
+    "voters",
+    "needed",
     "available_choices",
     "choices",
     "allow_multiple_selections",
@@ -126,8 +130,10 @@ def asked(
     if due is not None:
         facts["timeout_at"] = iso_time(due)
         facts["on_timeout"] = review.on_timeout
-    if review.assignees is not None:
-        facts["assignees"] = list(review.assignees)
+    names = asked_of(review)
+    if names is not None:
+        facts["assignees"] = list(names)
+    facts.update(governed_by(review))
     facts.update(own)
     container = container_of(place.node)
     kept = {} if container is None else container.kept(facts, scope)

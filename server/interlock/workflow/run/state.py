@@ -12,7 +12,7 @@ Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -20,9 +20,10 @@ from pydantic import Field, TypeAdapter
 from pydantic_core import from_json
 
 from interlock.workflow.containers.registry import CONTAINERS
+from interlock.workflow.declare.policies import STARTER, Rule
 from interlock.workflow.node import NodeState, Own
-from interlock.workflow.run.older_states import OF_FLAT_NODES, convert
-from interlock.workflow.run.policy import Part, Parts, Policy, open_parts
+from interlock.workflow.run.older_states import OF_FLAT_NODES, convert, tell_deciders
+from interlock.workflow.run.policy import TOOLS_RULE, Part, Parts, open_parts
 from interlock.workflow.run.untold import Untold
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.requirements import FLAGS, SIGNAL
@@ -43,18 +44,23 @@ SINCE: Mapping[str, int] = {
     "ThreadStarted": 3,
     "ThreadCompleted": 3,
     "SignalReceived": 4,
+    "InteractionResponded": 4,
 }
 """The `REDUCER_VERSION` that brought an event, or a new meaning of it, so that earlier versions can't fold it.
 
 A run that has none of these may be driven by nodes of every version.
 """
 
-_SINCE_SIGNALS = 4
+POLICIES_SINCE = SIGNALS_SINCE = 4
+"""The `REDUCER_VERSION` that brought these: earlier ones would have one person decide for all, or ask a person."""
 
 
 def since(event: Mapping[str, Any]) -> int:
-    """The `REDUCER_VERSION` that can fold this event; 0 if any can."""
-    return _SINCE_SIGNALS if event.get("topic") is not None else SINCE.get(event["event"], 0)
+    """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
+    version = SINCE.get(event["event"], 0)
+    if event.get("policy"):
+        version = max(version, POLICIES_SINCE)
+    return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
 
 GATES = (SIGNAL, "requires_confirmation", "requires_user_input", "requires_route_selection")
@@ -82,7 +88,8 @@ class Requirement:
     """A requirement that waits: `facts` is the whole object on the wire, `paused_index` its event's index.
 
     `due` is the time of its timeout, in milliseconds since 1970. `parts` are the responses that it asks for, by their
-    ids, if it asks for several (of an agent's tools, one for each), and `policy` decides when they resolve it.
+    ids, if it asks for several: one for each of an agent's tools, or for each who is asked under a policy. `rule`
+    decides when they resolve it. `number` is how many responses people gave under a policy, changed ones too.
     """
 
     id: str
@@ -92,7 +99,13 @@ class Requirement:
     facts: dict[str, Any]
     due: int | None = None
     parts: Parts = field(default_factory=dict)
-    policy: Policy = "all"
+    rule: Rule = TOOLS_RULE
+    number: int = 0
+
+    @property
+    def takes_votes(self) -> bool:
+        """Return True if several people decide it under a policy."""
+        return bool(self.parts) and self.kind != TOOLS
 
     @property
     def asks_people(self) -> bool:
@@ -101,7 +114,10 @@ class Requirement:
 
     @property
     def waiting_ids(self) -> list[str]:
-        """The ids under which it can be decided now: its own, or those of its open parts."""
+        """The ids that wait in the head: its own, or those of its open parts. Where people vote, also that of its next
+        response: a response counts only on the ones that it has seen."""
+        if self.takes_votes:
+            return [self.id, response_id(self.id, self.number)]
         return open_parts(self.parts) if self.parts else [self.id]
 
     @property
@@ -111,13 +127,22 @@ class Requirement:
 
     def respond(self, id_: str, decision: JsonObject, by: str, *, at: int, index: int) -> None:
         """Store the response to a part. Responses are kept in the order in which they came."""
+        self.keep(id_, Part(decision, by, at, index))
+
+    def keep(self, id_: str, part: Part) -> None:
+        """As `respond`."""
         self.parts.pop(id_, None)
-        self.parts[id_] = Part(decision, by, at, index)
+        self.parts[id_] = part
 
     @property
     def responses_on_wire(self) -> list[JsonValue]:
         """The responses as a decision shows them."""
         return [{"id": id_, **(part.decision or {})} for id_, part in self.responses.items()]
+
+
+def response_id(requirement_id: str, number: int) -> str:
+    """The id in the head, and in the audit, of what follows the first `number` responses to a requirement."""
+    return f"{requirement_id}#{number}"
 
 
 @dataclass(slots=True)
@@ -159,6 +184,7 @@ class RunState:
     `withdrawn` are the requirements that waited when the run ended, or when what they are about was given up.
     `resolved` has the latest resolution of each step and kind of pause, under `resolution_key`; the audit has all.
     `applied_keys` are the idempotency keys of the latest decisions, each with its message's fingerprint.
+    `deciders` are the people behind the decisions on each step, by its name.
     `ended_steps` are the results since the previous `WorkflowRunOutput`, `session_patches` the changes of the session's
     state since then, which are saved before the run pauses or ends. `untold` is what others aren't told of yet, in the
     order of the log: a snapshot has none, because it is told with it. `changed_at` is the time of the latest event that
@@ -192,6 +218,7 @@ class RunState:
     applied_keys: list[str] = field(default_factory=list)
     steps_completed: int = 0
     recoveries: int = 0
+    deciders: dict[str, list[str]] = field(default_factory=dict)
     changed_at: int = 0
     content: JsonValue = None
     content_type: str | None = None
@@ -267,6 +294,8 @@ def load_parts(data: bytes, version: int = REDUCER_VERSION) -> Generator[None, N
     raw = from_json(data)
     if version == OF_FLAT_NODES:
         yield from convert(raw)
+    if version < POLICIES_SINCE:
+        tell_deciders(raw)
     many = {name: raw.pop(name, {}) for name in _MANY}
     nodes = raw.pop("nodes", {})
     state = _STATE.validate_python(raw)
@@ -292,6 +321,19 @@ def _load_nodes(raw: dict[str, Any]) -> Generator[None, None, dict[str, NodeStat
             node.earlier = yield from _load_nodes(earlier)
         yield
     return nodes
+
+
+def excluded_from(state: RunState, facts: Mapping[str, Any], starters: Collection[str] = ()) -> set[str]:
+    """The people who may not decide a requirement with these facts.
+
+    Args:
+        starters: everybody who stands behind the start of the run, besides its `user_id`.
+    """
+    steps = facts.get("distinct_from") or ()
+    excluded = {person for step in steps for person in state.deciders.get(step, ())}
+    if facts.get("exclude_starter") or STARTER in steps:
+        excluded |= {state.user_id, *starters}
+    return excluded
 
 
 def elapsed(since: int, now: int) -> int:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import Any, Literal, TypeAlias
 
+from interlock.workflow.activities import Roll
 from interlock.workflow.containers import port
 from interlock.workflow.containers.port import (
     COMPLETED,
@@ -43,18 +44,20 @@ from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
+from interlock.workflow.declare.policies import governed_by
 from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.requirements import asked
+from interlock.workflow.run.rolls import asked_under, is_called
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
 from interlock.workflow.run.signals import matches
-from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, node_at, pending_in
+from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, excluded_from, node_at, pending_in
 from interlock_protocol.types import JsonObject
 
-Task: TypeAlias = port.Task | Literal["execute", "thread"]
+Task: TypeAlias = port.Task | Literal["execute", "thread", "roll"]
 """A task for a container's code, or to run a step; `thread` waits for an earlier try of a step that is still running in
-its thread."""
+its thread; `roll` looks up who is asked under a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +296,8 @@ class Walk:
         turned = self.turned_down(place, node, path)
         if turned is not None:
             return turned
+        if node.verdict.given is None:  # its output is durable, and nobody was asked yet
+            return self.need("roll", place, node, path)
         assert node.verdict.given == "approved"
         said = node.output
         output = Content(said.content, said.content_type, said.success, said.error, said.stop)
@@ -302,6 +307,8 @@ class Walk:
 
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
         """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
+        if is_called(review) and "voters" not in own:
+            return self.need("roll", place, node, path)
         scope = scope_at(self.workflow, self.state, path)
         try:
             asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **own)
@@ -312,20 +319,48 @@ class Walk:
         self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
         return OPEN
 
-    def ask_about_output(self, place: Place, node: NodeState, path: Path, output: Content | None = None) -> Outcome:
-        """Append the output, and ask about it. A step's output is durable from here on; a container's already is."""
+    def ask_about_output(
+        self,
+        place: Place,
+        node: NodeState,
+        path: Path,
+        output: Content | None = None,
+        own: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Append the output, and ask about it. A step's output is durable from here on; a container's already is.
+
+        Args:
+            own: who is asked, under a policy. It isn't known when a step's output comes, and is looked up after that.
+        """
         review = place.node.asks(Review)
         assert review is not None
+        is_open = is_called(review) and own is None
+        if is_open and output is None:
+            return self.need("roll", place, node, path)
         content = content_of_node(place, node) if output is None else output.content
         content = None if content is MISSING else content
         scope = scope_at(self.workflow, self.state, path)
         judged = judgement(success_of_node(place, node) if output is None else (output.success, output.error))
-        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **judged)
-        event = self.of_step(place, node, path, "StepOutputReview", **asks.shown, step_output=content, **judged)
-        kept = None if output is None else {"output": kept_of(output)}
-        self.drafts.append(Draft(event, kept))
-        self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
+        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **judged, **(own or {}))
+        if node.phase is not Phase.WAITING:
+            event = self.of_step(place, node, path, "StepOutputReview", **asks.shown, step_output=content, **judged)
+            kept = None if output is None else {"output": kept_of(output)}
+            self.drafts.append(Draft(event, kept))
+        if not is_open:
+            self.drafts.append(Draft(self.of_step(place, node, path, "StepPaused", **asks.shown), asks.private))
         return OPEN
+
+    def called_roll(self, work: Work, node: NodeState, roll: Roll) -> Outcome:
+        """Ask those who are there; if they can't satisfy the policy, the node has failed."""
+        place, path, review = work.place, work.path, asks_now(work.place, node)
+        facts = governed_by(review)
+        try:
+            own = asked_under(review, roll, excluded_from(self.state, facts))
+        except LogicError as error:
+            return self.do(Fail(error.code, str(error)), place, node, path)
+        if isinstance(review, Review):
+            return self.ask_about_output(place, node, path, own=own)
+        return self.pause(place, node, path, review, **own)
 
     # ── Containers ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -516,6 +551,15 @@ class _Inside:
             why = failed.failure
             fields |= {"error": why.error, "error_type": why.error_type, "failed_step_id": why.step_id or place.step_id}
         return walk.say(self.place, self.node, self.path, "StepsWithdrawn", **fields)
+
+
+def asks_now(place: Place, node: NodeState | None) -> AnyReview:
+    """The review that a node comes to now."""
+    if node is None or node.phase is Phase.ENTERED:
+        return place.node.gates[0 if node is None else node.gates_passed]
+    review = place.node.asks(Review)
+    assert review is not None
+    return review
 
 
 def ends_run(state: RunState, work: Work) -> bool:

@@ -16,6 +16,7 @@ from interlock.workflow.declare.logic import Logic, Retry, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
 from interlock.workflow.declare.places import is_of_later_pass
+from interlock.workflow.declare.policies import Declared as Policies
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.types import Join, JsonObject
 
@@ -76,6 +77,7 @@ class Halting:
         selects: whether the person selects a transition by its key.
         accepts: the JSON Schema of the input, if there is no form.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
+        policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: the state that follows then; without it, the run is cancelled.
         signal: the topic of the signals that are such input, too. Without a presentation, an instruction and a
@@ -88,6 +90,9 @@ class Halting:
     selects: bool = False
     accepts: JsonObject | None = None
     assignees: Sequence[str] | None = None
+    policy: Policies = None
+    distinct_from: Sequence[str] = ()
+    exclude_starter: bool = False
     timeout: float | None = None
     on_timeout: str | None = None
     signal: str | None = None
@@ -95,6 +100,8 @@ class Halting:
     def __post_init__(self) -> None:
         if self.signal is not None and not (isinstance(self.signal, str) and is_topic(self.signal)):
             raise DeclarationError("Halting: a signal's topic has 1 to 128 letters and digits of ASCII, _ . : and -.")
+        if self.signal is not None and self.policy is not None:
+            raise DeclarationError("Halting: a signal would decide what a policy leaves to several; leave one out.")
 
     @property
     def asks_people(self) -> bool:

@@ -77,9 +77,17 @@ class Halt(Node, Container[Answer]):
     def __init__(self, name: str, halting: Halting, transitions: Sequence[Transition]) -> None:
         self._declare(halting=halting, transitions=tuple(transitions))
         then: OnTimeout = "cancel" if halting.on_timeout is None else "approve"
-        asks, whom = halting.asks_people, halting.assignees
-        asked = Resume(signal=halting.signal, is_asked=asks, timeout=halting.timeout, on_timeout=then, assignees=whom)
-        self._begin(name, asked)
+        resume = Resume(
+            signal=halting.signal,
+            is_asked=halting.asks_people,
+            timeout=halting.timeout,
+            on_timeout=then,
+            assignees=halting.assignees,
+            policy=halting.policy,
+            distinct_from=halting.distinct_from,
+            exclude_starter=halting.exclude_starter,
+        )
+        self._begin(name, resume)
 
     @property
     def branches(self) -> tuple[tuple[Node, ...], ...]:
