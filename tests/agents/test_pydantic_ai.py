@@ -16,6 +16,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.tools import DeferredToolRequests
 from tests.agents.pydantic_agents import DELETE, deleting, flow, names, tool_events
 from tests.agents.scripted import Call, Piece, asked, scripted, told
+from tests.support.live import PATIENCE
 
 from interlock import Review, StepInput
 from interlock.agents.pydantic_ai import PydanticAgent
@@ -310,7 +311,7 @@ async def test_cancel_reaches_a_tool_that_runs() -> None:
         await begun.wait()
         await run.cancel("enough")
         assert await run.cancelled() == "enough"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await broken_off.wait()
 
 

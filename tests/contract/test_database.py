@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
+from tests.support.live import PATIENCE
 from tests.support.services import free_port
 
 from interlock.database import (
@@ -131,7 +132,7 @@ async def test_stop_iteration_from_work_leaves_nobody_waiting(database: Database
     def exhausted(_: Connection) -> int:
         return next(iter([]))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(RuntimeError):
             await database.write(exhausted)
         with pytest.raises(RuntimeError):

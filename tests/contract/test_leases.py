@@ -98,7 +98,7 @@ def blocked_keeper(url: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
             process.kill()
 
 
-async def until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(is_so: Callable[[], bool], seconds: float = 45.0) -> None:
     async with asyncio.timeout(seconds):
         while not is_so():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.02)

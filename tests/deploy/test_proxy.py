@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.socket.workflows import workflows
-from tests.support.live import ALICE, Live, continue_with, live_server
+from tests.support.live import ALICE, PATIENCE, Live, continue_with, live_server
 from tests.support.services import ask, free_port, nginx_binary, nginx_temporary, running, until_ready
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy/nginx.conf"
@@ -93,7 +93,7 @@ async def test_stream_comes_as_it_is_written(behind: tuple[Live, Path], tmp_path
         client.stream("POST", "/workflows/stream/runs", json=body) as response,
     ):
         said = ""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             async for text in response.aiter_text():
                 said += text
                 if "RunResponseContentEvent" in said:

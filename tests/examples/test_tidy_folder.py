@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from examples.tidy_folder import CannotTidy, File, Folder
+from tests.support.live import PATIENCE
 
 from examples import tidy_folder
 from interlock import Step, Workflow
@@ -142,7 +143,7 @@ async def test_server_that_dies_between_two_deletions_makes_the_rest(
     def delete_one(self: Folder, file: File) -> str:
         said = delete(self, file)
         loop.call_soon_threadsafe(stuck.set)
-        gone.wait(10)  # until the server that it runs for is gone
+        gone.wait(PATIENCE)  # until the server that it runs for is gone
         return said
 
     loop = asyncio.get_running_loop()

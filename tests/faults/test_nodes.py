@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.faults.proxy import proxied
 from tests.support.live import (
+    PATIENCE,
     Message,
     Served,
     Talk,
@@ -169,7 +170,7 @@ async def test_run_of_a_killed_node_goes_on_elsewhere_within_five_seconds(nodes:
             for _ in range(5):
                 await other.until("RunResponseContentEvent")
             nodes.kill(nodes.one)
-        await other.until("WorkflowRecovered", seconds=20)
+        await other.until("WorkflowRecovered")
         gate.touch()
         await other.until_end(run_id)
 
@@ -186,7 +187,7 @@ async def test_stopped_node_writes_nothing_into_a_run_that_was_taken_over(nodes:
             await other.until("RunResponseContentEvent")
         nodes.stop(nodes.one)
         gate.touch()
-        paused = (await other.until("WorkflowRunOutput", run_id=run_id, seconds=20))[-1]
+        paused = (await other.until("WorkflowRunOutput", run_id=run_id))[-1]
         nodes.go_on(nodes.one)
         await starter.until_pause(run_id)
         await starter.send(continue_with(paused, confirmed=True))
@@ -219,7 +220,7 @@ async def test_node_whose_clock_is_wrong_keeps_its_runs_and_loses_them_like_any_
             held = await holder.start("stream", {"gate": str(gate), "count": 9, "wait_at": 5})
             await asyncio.sleep(4)  # longer than a lease: whoever went by its own clock would have taken the other's
             nodes.stop(ahead)
-            await other.until("WorkflowRecovered", run_id=run_id, seconds=20)
+            await other.until("WorkflowRecovered", run_id=run_id)
             nodes.go_on(ahead)
             gate.touch()
             await other.until_end(run_id)
@@ -244,10 +245,10 @@ async def test_node_without_room_leaves_its_runs_to_others(tmp_path: Path, redis
         async with full.talk() as talk:
             busy = await talk.start("stream", {"gate": str(gate), "count": 2, "wait_at": 1})
             runs = [await talk.start("stream", {"count": 2}) for _ in range(3)]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 ended: set[str] = set()
                 while ended != set(runs):
-                    message = await talk.next(20)
+                    message = await talk.next()
                     if message["event"] == "WorkflowCompleted":
                         ended.add(message["run_id"])
             gate.touch()

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from tests.faults.cluster import ROOT
+from tests.support.live import PATIENCE
 from tests.support.services import is_alive
 
 
@@ -25,7 +26,7 @@ def test_make_cluster_says_what_to_type_and_ends_everything(how: signal.Signals)
         assert "interlock follow RUN" in said
         assert f"kill -9 {pids[0]}" in said
         process.send_signal(how)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         assert not any(map(is_alive, pids))
     finally:
         process.kill()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.http.workflows import workflows
-from tests.support.live import ALICE, Live, live_server, settings_with
+from tests.support.live import ALICE, PATIENCE, Live, live_server, settings_with
 from tests.support.nursery import ROOT
 from tests.support.talk import http
 
@@ -153,7 +153,7 @@ async def test_head_of_a_stream_leaves_no_follower(live: Live) -> None:
     async with http(live) as talk:
         run = (await talk.start("confirm"))[-1]
         path = f"/workflows/confirm/runs/{run['run_id']}/resume"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert (await talk.client.head(path)).headers["content-type"].startswith("text/event-stream")
         metrics = await talk.client.get("/metrics", headers={"Authorization": "Bearer token-root"})
     (line,) = [each for each in metrics.text.splitlines() if each.startswith("interlock_streams ")]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.contract.store.samples import Clock
+from tests.support.live import PATIENCE
 
 from interlock.auth import AuthUnavailable, InvalidToken, Principal
 from interlock.identity import directory as module
@@ -197,7 +198,7 @@ async def test_one_who_takes_long_or_fails_holds_nobody_up(kept: Kept, monkeypat
     for call in (hangs, fails, tells):
         directory.watch((ACME, "alice"), call)
     kept.change("alice")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await directory.look()
         await told.wait()
     stuck.set()

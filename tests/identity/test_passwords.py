@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.support.live import eventually
+from tests.support.live import PATIENCE, eventually
 
 from interlock.identity import passwords
 from interlock.identity.names import checked_name, compared
@@ -59,7 +59,7 @@ async def test_only_so_many_are_hashed_at_once_and_the_loop_goes_on(
         with lock:
             running += 1
             most = max(most, running)
-        go.wait(10)
+        go.wait(PATIENCE)
         with lock:
             running -= 1
         return False

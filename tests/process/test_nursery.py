@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import nursery
-from tests.support.live import _wait, served
+from tests.support.live import PATIENCE, _wait, served
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the nursery needs Linux")
 
@@ -34,7 +34,7 @@ def test_it_is_a_child_of_who_started_it_in_a_session_of_its_own(tmp_path: Path)
         process.send_signal(signal.SIGSTOP)
         process.send_signal(signal.SIGCONT)
         process.kill()
-        assert process.wait(10) == -signal.SIGKILL
+        assert process.wait(PATIENCE) == -signal.SIGKILL
         (tmp_path / "server.log").write_text("")
 
 

@@ -82,7 +82,7 @@ class Provider:
     def answer(self) -> tuple[int, dict[str, str], bytes]:
         self.requests += 1
         self.asked.set()
-        assert self.may_answer.wait(20)
+        assert self.may_answer.wait(45)
         body = self.document if isinstance(self.document, bytes) else json.dumps(self.document).encode()
         return self.status, self.headers, body
 

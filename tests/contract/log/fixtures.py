@@ -264,7 +264,7 @@ async def lossy_proxy(*servers: Master) -> AsyncIterator[LossyProxy]:
 # --- waiting ---
 
 
-async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], Any], seconds: float = 10.0) -> T:
+async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], Any], seconds: float = 45.0) -> T:
     """Ask until the answer is as wanted, and return it."""
     async with asyncio.timeout(seconds):
         while not wanted(answer := await ask()):  # noqa: ASYNC110 - no store tells when its clock gets there

@@ -165,6 +165,6 @@ async def test_expression_that_nobody_waits_for_any_more_is_ended() -> None:
 
 async def test_run_whose_expression_takes_too_long_ends_with_the_reason() -> None:
     workflow = Workflow("w", steps=[Condition("c", QUADRATIC, steps=[Step("a", lambda given: "a")])])
-    async with running(workflow, message=list(range(10_000))) as run:
+    async with running(workflow, message=list(range(10_000)), deadline=60) as run:
         error = await run.until("WorkflowError")
         assert "computed for longer than" in error["error"]
