@@ -102,6 +102,10 @@ ALIKE = {Verb.SIGNAL: Verb.CANCEL}
 def read_matrix() -> dict[tuple[str, Verb], frozenset[str]]:
     header, *rows = ([cell.strip() for cell in line.split("|")] for line in MATRIX.strip("\n").splitlines())
     anywhere = [[cell.strip() for cell in line.split("|")] for line in ANYWHERE.strip("\n").splitlines()]
+    column = header.index("manage_secrets")
+    header.append("manage_webhooks")  # the same for another scope
+    for row in rows:
+        row.append(row[column].replace("s", "h"))
     return {
         (row[0], Verb(verb)): frozenset(SCOPES[letter] for letter in cell if letter != ".")
         for row in rows

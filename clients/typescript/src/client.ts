@@ -13,7 +13,7 @@ import { cancellation, signalOf, type SignalOptions } from "./actions.js";
 import { httpUrl, socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { json } from "./codec.js";
-import { NOBODY, type ConnectionState } from "./connection.js";
+import { isSame, NOBODY, type ConnectionState } from "./connection.js";
 import { Cursor, type Place } from "./cursor.js";
 import { parts, type Decided, type Decision } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
@@ -41,7 +41,6 @@ import { Watch } from "./watching.js";
 import { Webhooks } from "./webhooks.js";
 
 const RETRY_MS = 1000;
-const COARSENESS = 100;
 
 /**
  * A client of the server at `url`: `http(s)://…`, `ws(s)://…`, `host[:port]`, or a path of the page's own server.
@@ -578,16 +577,6 @@ export class Client {
     if (this.#isReturning) this.#isReturning = [...this.#runs.values()].some((run) => run.awaitsAnswer);
     return this.#isReturning && this.#state.phase !== "live" && this.#state.phase !== "replaying";
   }
-}
-
-/** Whether two states say the same; while events are replayed, about the same. */
-function isSame(one: ConnectionState, other: ConnectionState): boolean {
-  if (one.userId !== other.userId || one.scopes !== other.scopes || one.phase !== other.phase) return false;
-  if (one.account !== other.account || one.namespaces !== other.namespaces) return false;
-  if (one.groups !== other.groups) return false;
-  if (one.phase === "offline" && other.phase === "offline") return one.retryAt === other.retryAt;
-  if (one.phase !== "replaying" || other.phase !== "replaying") return true;
-  return Math.abs(one.left - other.left) < Math.max(1, one.left / COARSENESS);
 }
 
 function withPlace(view: RunView, place: Place): RunView {

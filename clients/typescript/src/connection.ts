@@ -43,3 +43,16 @@ export type ConnectionPhase =
 
 /** The state of the connection. */
 export type ConnectionState = Identity & ConnectionPhase;
+
+/** How much of what is left to replay has to have come until that is another state: a part of so many. */
+const COARSENESS = 100;
+
+/** Whether two states say the same; while events are replayed, about the same. */
+export function isSame(one: ConnectionState, other: ConnectionState): boolean {
+  if (one.userId !== other.userId || one.scopes !== other.scopes || one.phase !== other.phase) return false;
+  if (one.account !== other.account || one.namespaces !== other.namespaces) return false;
+  if (one.groups !== other.groups) return false;
+  if (one.phase === "offline" && other.phase === "offline") return one.retryAt === other.retryAt;
+  if (one.phase !== "replaying" || other.phase !== "replaying") return true;
+  return Math.abs(one.left - other.left) < Math.max(1, one.left / COARSENESS);
+}
