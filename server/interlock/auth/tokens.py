@@ -244,7 +244,7 @@ def principals_of(authenticator: Authenticator) -> Sequence[Principal]:
 
 
 class TokenSettings(Protocol):
-    """The settings that say which tokens are accepted (`settings.py`)."""
+    """The settings that say which tokens are accepted (`settings/`)."""
 
     @property
     def tokens(self) -> SecretStr | None: ...

@@ -20,7 +20,7 @@ KEY_FILE: Final = "secrets_key"
 
 
 class KeySettings(Protocol):
-    """The settings that say where the keys are (`settings.py`)."""
+    """The settings that say where the keys are (`settings/`)."""
 
     @property
     def secrets_keys(self) -> SecretStr | None: ...
