@@ -129,7 +129,9 @@ class Desk:
     async def decide(self, run_id: str, workflow_id: str) -> None:
         state = await self.services.engine.runs.state(run_id)
         echoed = [EchoedRequirement(id=each, confirmed=True) for each in state.requirements]
-        message = ContinueWorkflow(workflow_id=workflow_id, run_id=run_id, step_requirements=echoed)
+        message = ContinueWorkflow(
+            workflow_id=workflow_id, run_id=run_id, step_requirements=echoed, on_behalf_of="ada", reason="she is away"
+        )
         await self.services.engine.continue_run(ROOT, message)
 
     def later(self, **time: float) -> None:

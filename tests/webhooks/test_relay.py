@@ -11,12 +11,14 @@ from tests.support.live import eventually
 from tests.webhooks.conftest import HALTED, OWNER, RETRIES, SECRET, Outbox, receiver
 
 from interlock.auth import AuthUnavailable, InvalidToken, Principal
+from interlock.identity.directory import facts_of
 from interlock.store.port import ErrorFilter
-from interlock.store.ports.webhooks import Attempt, DeliveryStatus
+from interlock.store.ports.webhooks import Attempt, DeliveryStatus, SubscriptionChange
 from interlock.webhooks.lanes import HOLD_MS
 from interlock.webhooks.schedule import FAILING_MS, RESTS_FROM
 from interlock.webhooks.signing import Signed, headers
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
+from interlock_protocol.types import JsonObject
 
 
 async def waited(event: asyncio.Event) -> int:
@@ -167,6 +169,32 @@ async def test_nothing_is_told_that_the_creator_may_not_read_by_now(outbox: Outb
         assert len(there.bodies) == 1
         outbox.creators["unknown"] = OWNER
         await outbox.are("whsub_unknown", delivered=1)
+
+
+async def test_nobody_is_sent_what_the_creator_before_them_may_read(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subscription becomes another's while it is found out what its creator may read."""
+    mallory = Principal("mallory", frozenset({"webhooks:manage"}))
+    outbox.creators = {"mallory": mallory}
+    standing = outbox._standing
+    async with receiver() as there, receiver() as hers:
+        change: SubscriptionChange = {"url": hers.url, "creator": facts_of(mallory)}
+
+        async def taken_over(facts: JsonObject) -> Principal:
+            if facts["user_id"] != "mallory":
+                changed = await outbox.store.change_subscription(DEFAULT_ACCOUNT, "whsub_1", change, outbox.clock.now)
+                assert changed is not None
+                relay._lanes["whsub_1"][0].look(changed)
+            return await standing(facts)
+
+        monkeypatch.setattr(outbox, "_standing", taken_over)
+        await outbox.subscribe(there.url)
+        await outbox.tell("run-1", 1)
+        await outbox.tell("run-2", 1)
+        relay = outbox.relay()
+        await outbox.are(delivered=1, dropped=1)
+    assert (there.runs, hers.runs) == (["run-1"], [])
 
 
 async def test_test_is_delivered_whatever_the_creator_may_read(outbox: Outbox) -> None:

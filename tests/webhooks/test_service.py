@@ -18,6 +18,7 @@ from interlock.secrets.vault import KeyedVault, new_key
 from interlock.store.ports.webhooks import DeliveryFilter
 from interlock.webhooks.keys import OLD_SIGNS_MS, SigningKeys
 from interlock.webhooks.service import (
+    KNOWN_MS,
     MOST_SUBSCRIPTIONS,
     Changes,
     NotYours,
@@ -58,21 +59,23 @@ def wanted(url: str = URL, **fields: Any) -> Wanted:
     return Wanted(url=url, **{"events": (HALTED,), **fields})
 
 
-async def test_first_subscription_of_an_account_is_answered_when_all_know_it(
-    service: WebhookService, told: list[str]
+async def test_subscription_is_answered_when_all_know_that_its_account_has_one(
+    service: WebhookService, outbox: Outbox, told: list[str]
 ) -> None:
     made = await service.create(SERVICE, wanted())
-    assert told == ["learn"]
+    other = await service.create(SERVICE, wanted())
+    assert told == ["learn", "learn"], "there is no other, then none that all know"
+    outbox.clock.now += KNOWN_MS
     await service.create(SERVICE, wanted())
-    assert told == ["learn"]
-    await service.change(SERVICE, made.subscription.id, {"status": "disabled"})
-    await service.change(SERVICE, made.subscription.id, {"status": "active"})
-    assert told.count("learn") == 1
-    (other, _) = (await service.subscriptions(SERVICE, cursor=None, limit=9)).subscriptions
-    for each in (other.id, made.subscription.id):
-        await service.change(SERVICE, each, {"status": "disabled"})
-    await service.change(SERVICE, made.subscription.id, {"status": "active"})
-    assert told.count("learn") == 2
+    for status in ("disabled", "active"):
+        await service.change(SERVICE, made.subscription.id, {"status": status})
+    assert told.count("learn") == 2, "all know the first two"
+    outbox.clock.now += KNOWN_MS
+    for each in (await service.subscriptions(SERVICE, cursor=None, limit=9)).subscriptions:
+        await service.change(SERVICE, each.id, {"status": "disabled"})
+    for each in (made, other):
+        await service.change(SERVICE, each.subscription.id, {"status": "active"})
+    assert told.count("learn") == 4, "for a while there was none"
 
 
 async def test_secret_is_told_once_if_it_was_made_here_and_is_kept_sealed(

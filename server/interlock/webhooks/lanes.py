@@ -8,7 +8,8 @@ Laws:
 - What was taken and can't be attempted now is given back at once, for another node or a later time.
 - A receiver that rests gets one probe at a time, from all nodes together.
 - A change of a subscription, and of what its creator may read, counts for attempts that begin a second later.
-- Nothing is sent of a run that the creator may not read.
+- Nothing is sent of a run that the creator may not read: who counts is the creator that the subscription had when it
+  had the address and the secret that are used.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Lane:
         self._health = Health.of(subscription)
         self._line = line
         self._ports = ports
-        self._creator: tuple[float, Principal | None] = (float("-inf"), None)
+        self._creator: tuple[float, JsonObject, Principal | None] = (float("-inf"), {}, None)
         self._opened: tuple[object, Sequence[str], float] | None = None
         self._queue: deque[tuple[Due, int]] = deque()
         self._flying: set[asyncio.Task[None]] = set()
@@ -266,7 +267,6 @@ class Lane:
     def _learn(self, subscription: Subscription) -> None:
         if subscription.updated_at != self._subscription.updated_at:
             self._health = Health.of(subscription)
-            self._creator = (float("-inf"), None)
         self._subscription, self._read_at = subscription, _now()
 
     def _pause(self, seconds: float) -> None:
@@ -324,8 +324,9 @@ class Lane:
 
     async def _tried(self, due: Due) -> Tried | None:
         """Attempt a delivery; None if that can't be done now."""
+        subscription = self._subscription  # it may be another's a moment later
         try:
-            if not await self._may_be_told(due):
+            if not await self._may_be_told(due, subscription.creator):
                 return Tried(delivery_id=due.id, status=DeliveryStatus.DROPPED)
         except AuthUnavailable:
             self._pause(AGAIN_SECONDS)
@@ -335,30 +336,30 @@ class Lane:
             self._pause(max(wait, 0.05))
             return None
         try:
-            secrets = self._secrets()
+            secrets = self._secrets(subscription)
         except (SettingsError, SecretUnreadable) as error:
             return self._unsigned(due, error)
-        attempt = await self._ports.sender.attempt(self._line.poster, self._subscription.url, due, secrets)
+        attempt = await self._ports.sender.attempt(self._line.poster, subscription.url, due, secrets)
         return self._judged(due, attempt)
 
-    def _secrets(self) -> Sequence[str]:
+    def _secrets(self, subscription: Subscription) -> Sequence[str]:
         """What signs now; opened once, until that changes."""
-        now, sealed = self._ports.clock(), (self._subscription.secret, self._subscription.old_secret)
+        now, sealed = self._ports.clock(), (subscription.secret, subscription.old_secret)
         if self._opened is None or self._opened[0] != sealed or now >= self._opened[2]:
-            secrets, until = self._ports.keys.opened(self._subscription, now)
+            secrets, until = self._ports.keys.opened(subscription, now)
             self._opened = sealed, secrets, until
         return self._opened[1]
 
-    async def _may_be_told(self, due: Due) -> bool:
+    async def _may_be_told(self, due: Due, facts: JsonObject) -> bool:
         if due.event == TEST_EVENT:
             return True
-        read_at, creator = self._creator
-        if _now() - read_at >= FRESH_SECONDS:
+        read_at, known, creator = self._creator
+        if known != facts or _now() - read_at >= FRESH_SECONDS:
             try:
-                creator = await self._ports.standing(self._subscription.creator)
+                creator = await self._ports.standing(facts)
             except InvalidToken:
                 creator = None
-            self._creator = _now(), creator
+            self._creator = _now(), facts, creator
         if creator is None or due.user_id is None:
             return False
         return may(creator, Verb.READ, _About(due.account, due.namespace, due.user_id, due.assignees))

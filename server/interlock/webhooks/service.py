@@ -6,7 +6,7 @@ Laws:
 - A secret comes out of here once: when this server made it.
 - What is told is what its creator may read: that is who last said where something is sent, or what. So nobody turns the
   rights of another to an address of their own.
-- Where an account's first subscription is answered, every node tells it.
+- Where a subscription is answered, every node tells it: also one that is made while the account's first one is.
 
 Source: `docs/webhooks.md`.
 """
@@ -24,6 +24,7 @@ from interlock.identity.directory import facts_of
 from interlock.outgoing.guarded import Forbidden, Guard
 from interlock.outgoing.posting import checked_address
 from interlock.store.ports.webhooks import (
+    LISTENING_SECONDS,
     Delivery,
     DeliveryFilter,
     DeliveryPage,
@@ -40,6 +41,9 @@ from interlock_protocol.namespaces import UnusableName, check_namespace
 
 MOST_SUBSCRIPTIONS: Final = 100
 """How many subscriptions an account may have."""
+
+KNOWN_MS: Final = round(2 * LISTENING_SECONDS * 1000)
+"""For how long a subscription has to have been active for every node to know of it."""
 
 LONGEST_URL: Final = 2048
 LONGEST_DESCRIPTION: Final = 1024
@@ -138,15 +142,17 @@ class WebhookService:
             SettingsError: there is no key to seal its secret with.
         """
         _check_namespace(principal, wanted.namespace_filter)
-        account, now = principal.account, self._clock()
+        account = principal.account
         if len(await self._all(account)) >= MOST_SUBSCRIPTIONS:
             raise TooMany(f"An account has at most {MOST_SUBSCRIPTIONS} subscriptions; delete one that isn't used.")
         subscription_id = f"whsub_{secrets.token_hex(12)}"
         secret, is_made = _secret(wanted.secret)
+        url = await self._checked_url(wanted.url)
+        now = self._clock()
         new = Subscription(
             id=subscription_id,
             account=account,
-            url=await self._checked_url(wanted.url),
+            url=url,
             events=_checked_events(wanted.events),
             namespace_filter=wanted.namespace_filter,
             secret=self._keys.sealed(account, subscription_id, secret),
@@ -155,10 +161,8 @@ class WebhookService:
             updated_at=now,
             description=_checked_description(wanted.description),
         )
-        is_first = account not in await self._store.listening()
         await self._store.add_subscription(new)
-        if is_first:
-            await self._learn()
+        await self._heard(new)
         return WithSecret(new, secret if is_made else None)
 
     async def subscriptions(self, principal: Principal, *, cursor: str | None, limit: int) -> SubscriptionPage:
@@ -180,10 +184,9 @@ class WebhookService:
         if await self.subscription(principal, subscription_id) is None:
             return None
         change = await self._checked(principal, changes)
-        is_first = change.get("status") == "active" and principal.account not in await self._store.listening()
         changed = await self._changed(principal, subscription_id, lambda *_: change)
-        if is_first and changed is not None:
-            await self._learn()
+        if changed is not None and change.get("status") is SubscriptionStatus.ACTIVE:
+            await self._heard(changed)
         self._poke()
         return changed
 
@@ -320,6 +323,14 @@ class WebhookService:
 
     async def _all(self, account: str) -> tuple[Subscription, ...]:
         return (await self._store.subscriptions(account, limit=MOST_SUBSCRIPTIONS)).subscriptions
+
+    async def _heard(self, active: Subscription) -> None:
+        """Return when every node knows that the account has subscriptions, of which this one was just made active. They
+        know already if another one has been active for so long that each has asked since."""
+        known = self._clock() - KNOWN_MS
+        others = (each for each in await self._all(active.account) if each.id != active.id)
+        if not any(each.status is SubscriptionStatus.ACTIVE and each.updated_at <= known for each in others):
+            await self._learn()
 
     async def _wake(self, subscription: Subscription) -> None:
         """End a rest: somebody looks."""
