@@ -298,6 +298,7 @@ def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> 
     if not state.status.is_final:
         _resumed(state, event["resolved_at"])
     if takes_signal(event):
+        note_resumed(state, event, requirement.facts)
         _signal_taken(state, asked.pop(requirement.id), event, private)
         return
     decision = dict(event["decision"])
