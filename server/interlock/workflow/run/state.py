@@ -163,11 +163,12 @@ class Resolution:
 
 @dataclass(slots=True)
 class Signal:
-    """A signal that nothing has taken yet: what came with it, and who sent it."""
+    """A signal that nothing has taken yet: what came with it, how many bytes of JSON that is, and who sent it."""
 
     id: str
     payload: JsonValue
     by: str
+    size: int = 0
 
 
 @dataclass(slots=True)
