@@ -13,7 +13,7 @@ from tests.support.live import ALICE, ROOT
 
 from interlock.cli.exits import ExitCode
 from interlock.cli.listen import LATE_SECONDS, Numbers, fault_of, in_words
-from interlock.cli.webhooks import EVENTS, attempt_words, status_of
+from interlock.cli.subscriptions import EVENTS, attempt_words, status_of
 from interlock.webhooks import events
 from interlock.webhooks.signing import Signed, headers, new_secret
 
@@ -40,7 +40,7 @@ def test_events_are_those_that_there_are() -> None:
     assert EVENTS == events.EVENTS
 
 
-@pytest.mark.parametrize("secret", [SECRET, PLAIN])
+@pytest.mark.parametrize("secret", [SECRET, PLAIN], ids=["made", "own"])
 def test_what_is_signed_is_taken_also_while_its_secret_is_replaced(secret: str) -> None:
     for fields in (sent(secret), sent(OTHER, secret), sent(secret, OTHER)):
         assert fault_of(fields, b"{}", secret, NOW) is None

@@ -176,12 +176,10 @@ def test_settings_page_lists_every_setting_with_its_default(monkeypatch: pytest.
 def _shown(default: Any) -> str:
     if default in (None, ()):
         return "none"
-    if isinstance(default, tuple):
-        return f"`{','.join(default)}`"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
     if isinstance(default, tuple):
-        return f"`{','.join(f'{each:g}' for each in default)}`"
+        return f"`{','.join(each if isinstance(each, str) else f'{each:g}' for each in default)}`"
     return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 

@@ -39,6 +39,11 @@ def told(*states: RunState) -> list[tuple[Any, ...]]:
     ]
 
 
+def is_given_by_others(event: dict[str, Any]) -> bool:
+    """Whether it may come while its owner goes on: an answer, unless the owner took a signal for it."""
+    return event["event"] in ANSWERS and "signal_id" not in event["decision"]
+
+
 def expected(entries: list[dict[str, Any]]) -> list[tuple[int, str]]:
     """Where the milestones are, by the events alone."""
     found: list[tuple[int, str]] = []
@@ -93,7 +98,7 @@ def test_an_answer_that_comes_late_is_told_at_its_place(path: Path) -> None:
     """The owner has folded an event of its own, or two, when it learns of an answer that precedes them in the log."""
     fixture = read(path)
     entries = fixture["entries"]
-    for index in (index for index, entry in enumerate(entries) if entry["event"]["event"] in ANSWERS):
+    for index in (index for index, entry in enumerate(entries) if is_given_by_others(entry["event"])):
         for ahead in (1, 2):
             early = entries[index - ahead : index]
             if any(each["event"]["event"] not in ("StepCompleted", "StepStarted") for each in early):

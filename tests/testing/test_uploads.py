@@ -7,8 +7,9 @@ from tests.http.v1.machines import END, machine
 
 from interlock import Halting, State, Transition
 from interlock.testing import Refusal, running
+from interlock_protocol.types import JsonObject
 
-FORM = {"type": "form", "fields": [{"name": "scan", "type": "file", "accept": "image/*"}]}
+FORM: JsonObject = {"type": "form", "fields": [{"name": "scan", "type": "file", "accept": "image/*"}]}
 papers = machine(
     "papers", "ask", {"ask": State(halt=Halting(presentation=FORM), transitions=[Transition("end")]), "end": END}
 )

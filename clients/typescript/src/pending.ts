@@ -116,7 +116,7 @@ export function responded(pending: readonly Pending[], event: InteractionRespond
     return {
       ...each,
       requirement: { ...each.requirement, needed: event.needed, responses: [...others, response] },
-    } as Pending;
+    };
   });
 }
 

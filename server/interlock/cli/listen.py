@@ -24,8 +24,8 @@ from urllib.request import Request, urlopen
 
 from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.http import ApiRefused
+from interlock.cli.subscriptions import attempt_words, attempts_of, short_event, subscribe, tested, unsubscribe
 from interlock.cli.target import Target
-from interlock.cli.webhooks import attempt_words, attempts_of, short_event, subscribe, tested, unsubscribe
 from interlock.cli.words import harmless, in_short
 from interlock.webhooks.signing import key_of, new_secret
 

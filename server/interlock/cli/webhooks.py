@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import getpass
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
@@ -21,8 +20,20 @@ from rich.text import Text
 
 from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.http import call_api
+from interlock.cli.subscriptions import (
+    EVENTS,
+    INSTANCE,
+    attempt_words,
+    attempts_of,
+    named,
+    place_of,
+    short_event,
+    status_of,
+    subscribe,
+    tested,
+)
 from interlock.cli.target import DEFAULT_URL, Target, TokenOption, UrlOption
-from interlock.cli.words import harmless, in_short
+from interlock.cli.words import harmless
 from interlock_client.rest import path
 from interlock_protocol.types import JsonObject
 
@@ -31,13 +42,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-INSTANCE: Final = "workflow.instance."
-EVENTS: Final = tuple(INSTANCE + name for name in ("created", "halted", "resumed", "completed", "failed", "cancelled"))
-TEST_SECONDS: Final = 15.0
-"""How long is waited for what becomes of a test event."""
-
-_LOOK_SECONDS: Final = 0.1
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Of the subscription: whsub_….")]
 EventOption = Annotated[
@@ -90,7 +94,7 @@ def list_subscriptions(url: UrlOption = DEFAULT_URL, token: TokenOption = None) 
 @app.command()
 def show(subscription: Id, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> None:
     """Show a subscription: how it is, and since when."""
-    found = call_api(Target.find(url, token), "GET", _path(subscription))
+    found = call_api(Target.find(url, token), "GET", place_of(subscription))
     for name, value in {**found, "status": status_of(found), "events": _events(found)}.items():
         if value not in (None, "") and name not in ("resting", "disabled_because"):
             say(f"{name.replace('_', ' ')}: {value}")
@@ -109,20 +113,20 @@ def change(
     token: TokenOption = None,
 ) -> None:
     """Change a subscription, pause it, or let it go on. What isn't named stays as it is."""
-    given: dict[str, Any] = {"url": address, "events": _named(event) if event else None, "description": description}
+    given: dict[str, Any] = {"url": address, "events": named(event) if event else None, "description": description}
     if enable is not None:
         given["status"] = "active" if enable else "disabled"
     body = {name: value for name, value in given.items() if value is not None}
     if not body:
         raise Failure("Say what is to be different: --address, --event, --description, --enable.", ExitCode.USAGE)
-    changed = call_api(Target.find(url, token), "PATCH", _path(subscription), body)
+    changed = call_api(Target.find(url, token), "PATCH", place_of(subscription), body)
     say(f"{subscription} is {status_of(changed)}, and tells {changed.get('url')} of {_events(changed)}.")
 
 
 @app.command()
 def delete(subscription: Id, url: UrlOption = DEFAULT_URL, token: TokenOption = None) -> None:
     """Delete a subscription, and its deliveries."""
-    call_api(Target.find(url, token), "DELETE", _path(subscription))
+    call_api(Target.find(url, token), "DELETE", place_of(subscription))
     say(f"{subscription} is deleted.")
 
 
@@ -139,11 +143,11 @@ def rotate(
     """Give it another secret, and print it: this once. For 24 hours the old one signs too."""
     target = Target.find(url, token)
     if confirm:
-        call_api(target, "POST", _path(subscription, "rotate", "confirm"))
+        call_api(target, "POST", place_of(subscription, "rotate", "confirm"))
         say(f"Only the new secret signs what {subscription} is told.")
         return
     body: JsonObject = {"secret": asked_secret()} if secret else {}
-    made = call_api(target, "POST", _path(subscription, "rotate"), body)
+    made = call_api(target, "POST", place_of(subscription, "rotate"), body)
     say(f"The old secret signs too until {made.get('rotating_until')}, or until --confirm.", err=True)
     _show_secret(made)
 
@@ -174,7 +178,7 @@ def deliveries(
 ) -> None:
     """List what was delivered, and what wasn't, the newest first."""
     query = {"status": status, "instance_id": run, "limit": limit}
-    found = call_api(Target.find(url, token), "GET", _path(subscription, "deliveries", **query))
+    found = call_api(Target.find(url, token), "GET", place_of(subscription, "deliveries", **query))
     rows = [
         (
             each.get("id"),
@@ -204,7 +208,7 @@ def replay(
     """Deliver one again, or everything since a time."""
     target = Target.find(url, token)
     if since is not None:
-        done = call_api(target, "POST", _path(what, "replay", since=since))
+        done = call_api(target, "POST", place_of(what, "replay", since=since))
         say(f"Sent again: {done.get('replayed')}.")
         return
     if what.startswith("whsub_"):
@@ -242,56 +246,6 @@ def listen(
     raise typer.Exit(listener.run(target, known, address=address, events=event, given=given))
 
 
-def subscribe(target: Target, address: str, events: Sequence[str] | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a subscription, and return it, with its secret."""
-    fields = {name: value for name, value in given.items() if value is not None}
-    body: JsonObject = {"url": address, "events": _named(events), **fields}
-    return call_api(target, "POST", path("webhooks", "subscriptions"), body)
-
-
-def unsubscribe(target: Target, subscription: str) -> None:
-    """Delete a subscription."""
-    call_api(target, "DELETE", _path(subscription))
-
-
-def tested(target: Target, subscription: str) -> dict[str, Any]:
-    """Send a test event, and return its delivery once it was attempted, or after `TEST_SECONDS`."""
-    delivery = call_api(target, "POST", _path(subscription, "test"))
-    deadline = time.monotonic() + TEST_SECONDS
-    while not attempts_of(delivery) and time.monotonic() < deadline:
-        time.sleep(_LOOK_SECONDS)
-        delivery = call_api(target, "GET", path("webhooks", "deliveries", str(delivery.get("id"))))
-    return delivery
-
-
-def attempts_of(delivery: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The attempts of a delivery."""
-    found = delivery.get("attempts")
-    return list(found) if isinstance(found, list) else []
-
-
-def attempt_words(attempt: Mapping[str, Any]) -> str:
-    """An attempt in a few words: `200 in 12 ms`, `no answer in 5000 ms: …`."""
-    code, response = attempt.get("code"), in_short(attempt.get("response") or "", 120)
-    took = f"{'no answer' if code is None else code} in {attempt.get('duration_ms')} ms"
-    return f"{took}: {response}" if response and code not in (200, 201, 202, 204) else took
-
-
-def short_event(told: Mapping[str, Any]) -> str:
-    """The name of an event, without what all have in common."""
-    return str(told.get("event")).removeprefix(INSTANCE)
-
-
-def status_of(subscription: Mapping[str, Any]) -> str:
-    """How a subscription is, in a few words."""
-    if subscription.get("status") == "disabled":
-        return f"disabled ({_BECAUSE.get(str(subscription.get('disabled_because')), 'by the server')})"
-    return "resting (its receiver keeps failing)" if subscription.get("resting") else str(subscription.get("status"))
-
-
-_BECAUSE: Final = {"asked": "as asked", "gone": "its receiver answered 410", "failing": "it failed for three days"}
-
-
 def asked_secret() -> str:
     """A secret that is typed unseen, or read from a pipe."""
     if sys.stdin.isatty():
@@ -306,16 +260,6 @@ def asked_secret() -> str:
 def say(sentence: str, *, err: bool = False) -> None:
     """Print a line."""
     print(harmless(sentence), file=sys.stderr if err else sys.stdout, flush=True)
-
-
-def _named(events: Sequence[str] | None) -> list[Any]:
-    """Events by their whole names; all, if none is named."""
-    return [each if "." in each else INSTANCE + each for each in events] if events else list(EVENTS)
-
-
-def _path(subscription: str, *parts: str, **query: Any) -> str:
-    asked = urlencode({name: value for name, value in query.items() if value is not None})
-    return path("webhooks", "subscriptions", subscription, *parts) + (f"?{asked}" if asked else "")
 
 
 def _pages(target: Target, place: str, name: str) -> Iterable[dict[str, Any]]:

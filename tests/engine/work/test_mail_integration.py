@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.outgoing.test_guarded import certificate, serving
+from tests.outgoing.conftest import certificate, serving
 
 from interlock.addresses import Allowed
 from interlock.engine.work.integrations import Integrations, NotAccepted

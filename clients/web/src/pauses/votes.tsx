@@ -29,7 +29,7 @@ export function votesIn(asked: Pending | Question): AskedTogether | null {
 
 /** Whether a user's response is among these. */
 export function hasResponded(votes: AskedTogether | null, userId: string | null): boolean {
-  return votes !== null && votes.responses.some((each) => (each.on_behalf_of ?? each.by) === userId);
+  return votes?.responses.some((each) => (each.on_behalf_of ?? each.by) === userId) ?? false;
 }
 
 /** The responses so far, and how many more are needed. */
