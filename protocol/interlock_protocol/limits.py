@@ -67,6 +67,9 @@ MAX_SIGNALS: Final = 100
 MAX_SIGNALS_IN_ALL: Final = 1000
 """The same of all topics together."""
 
+MAX_KEPT_SIGNALS_BYTES: Final = 8 * MIB
+"""The total size of their payloads, as JSON: they are part of the run's state, which every reader of it loads."""
+
 MAX_OUTPUT_BYTES: Final = 32 * MIB
 """The largest output of a step, as JSON; also of a session's state, and of a custom event's data."""
 

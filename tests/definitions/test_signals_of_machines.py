@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from tests.workflow.simulation import Simulation
 
+from interlock import DeclarationError, Halting
 from interlock.definitions.diagram import diagram
 from interlock.definitions.machine_checks import check
 from interlock.definitions.machine_json import compiled
-from interlock_protocol.types import RunStatus
+from interlock_protocol.types import JsonObject, RunStatus
 
 
 def machine(**fields: Any) -> dict[str, Any]:
@@ -40,6 +41,18 @@ def test_assignees_that_nobody_asks_are_warned_of() -> None:
     assert (warning.path, warning.is_warning) == ("states.waits.assignees", True)
     shown = {"type": "message", "title": "Paid?", "message": "Go on."}
     assert list(check(machine(signal="x", assignees=["bob"], presentation=shown))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("policy", "majority"), ("exclude_starter", True), ("distinct_from", ["starter"])]
+)
+def test_signal_does_not_get_round_who_decides(name: str, value: Any) -> None:
+    shown: JsonObject = {"type": "message", "title": "Paid?", "message": "Go on."}
+    asked = {"assignees": ["ada", "bob"], "timeout": 60, "presentation": shown, name: value}
+    assert [each.path for each in check(machine(signal="x", **asked))] == [f"states.waits.{name}"]
+    assert list(check(machine(**asked))) == []
+    with pytest.raises(DeclarationError, match="signal"):
+        Halting(shown, assignees=["ada", "bob"], timeout=60, signal="x", **{name: value})
 
 
 def test_timeout_of_a_signal_leads_on() -> None:

@@ -83,6 +83,7 @@ class Simulation:
         asked: ids of all that was ever asked.
         jumps: whether the clock goes to the next time that is waited for when nothing else can go on.
         groups: the members of each `group:NAME`.
+        behind_starter: who stands behind whoever started the run.
     """
 
     workflow: Workflow
@@ -99,6 +100,7 @@ class Simulation:
     asked: set[str] = field(default_factory=set)
     jumps: bool = True
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    behind_starter: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.state = self.before()
@@ -183,7 +185,8 @@ class Simulation:
 
     def _rolled(self, call: RollCall) -> Roll:
         """Who is behind each name: in groups those of `groups`, and everybody who is named."""
-        return Roll({name: tuple(self.groups.get(name, () if ":" in name else (name,))) for name in call.names})
+        people = {name: tuple(self.groups.get(name, () if ":" in name else (name,))) for name in call.names}
+        return Roll(people, frozenset() if call.starter is None else self.behind_starter)
 
     def run(self) -> Simulation:
         """Go on until only people can: all work finishes, in the order in which it was begun."""

@@ -659,6 +659,8 @@ export interface RouterPaused {
   policy?: RequirementPolicy;
   voters?: string[];
   needed?: number;
+  distinct_from?: string[];
+  exclude_starter?: boolean;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -821,6 +823,8 @@ export interface StepOutputReview {
   policy?: RequirementPolicy;
   voters?: string[];
   needed?: number;
+  distinct_from?: string[];
+  exclude_starter?: boolean;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -874,6 +878,8 @@ export interface StepPaused {
   policy?: RequirementPolicy;
   voters?: string[];
   needed?: number;
+  distinct_from?: string[];
+  exclude_starter?: boolean;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";

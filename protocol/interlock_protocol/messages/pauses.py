@@ -52,6 +52,8 @@ class PauseEvent(StepEvent):
     policy: RequirementPolicy | None = None
     voters: list[str] | None = None
     needed: int | None = None
+    distinct_from: list[str] | None = None
+    exclude_starter: bool | None = None
     timeout_at: str | None = None
     on_timeout: Open[OnTimeout] | None = None
     on_reject: Open[OnReject] | None = None

@@ -192,17 +192,20 @@ class RollCall:
 
     Args:
         names: user ids, and `group:NAME`.
+        starter: whoever started the run, if it matters who stands behind them.
     """
 
     account: str
     names: tuple[str, ...]
+    starter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """The people behind each name that was looked up, without those who are disabled."""
+    """The people behind each name that was looked up, without those who are disabled; and behind the start."""
 
     people: Mapping[str, tuple[str, ...]]
+    starters: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,3 +42,15 @@ async def test_behind_a_service_stands_whoever_made_it(storage: Storage) -> None
     people = People(storage.store, {})
     assert await people.behind("default", "bot") == {"bot", "ana"}
     assert await people.behind("default", "ana") == {"ana"}
+    assert (await people.roll(RollCall("default", ("ben",), "bot"))).starters == {"bot", "ana"}
+
+
+async def test_behind_a_service_of_a_service_stands_whoever_made_the_first(storage: Storage) -> None:
+    for name, maker in (("one", "ana"), ("two", "one"), ("self", "self")):
+        new = NewMember(
+            account="default", user_id=name, subject=name, name=name, kind="service", created_at=1, created_by=maker
+        )
+        await storage.store.add_member(new, BY)
+    people = People(storage.store, {})
+    assert await people.behind("default", "two") == {"one", "two", "ana"}
+    assert await people.behind("default", "self") == {"self"}

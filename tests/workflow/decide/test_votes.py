@@ -286,6 +286,13 @@ def test_starter_isnt_asked_and_may_not_decide_nor_may_anybody_they_stand_behind
     assert refused(run, admin, confirmed=True).details == {"reason": "self_approval"}
 
 
+def test_whoever_stands_behind_the_start_isnt_asked_either() -> None:
+    asks = Confirm(**{**OF_OPS, "policy": All(), "exclude_starter": True})
+    run = Simulation(Workflow("w", steps=[Step("s", says("done"), human_review=asks)]), groups={"group:ops": OPS})
+    run.behind_starter = frozenset({OPS[0]})
+    assert run.run().pending("s").facts["voters"] == [*OPS[1:]]
+
+
 def test_who_decided_on_a_step_before_may_not_approve_the_next() -> None:
     ops: dict[str, Any] = {"assignees": ["ana", "ben"], **HOUR}
     run = paused(

@@ -10,7 +10,7 @@ import pytest
 from tests.replay.recording import LOGS, read
 from tests.workflow.simulation import Simulation
 
-from interlock import Confirm, Race, Step, Workflow
+from interlock import All, Confirm, Race, Step, Workflow
 from interlock.workflow.run.events import effects
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.state import REDUCER_VERSION, SINCE, UnreadableRun, dump, since
@@ -51,6 +51,13 @@ def test_race_needs_version_3_and_what_is_withdrawn_too() -> None:
     run = Simulation(Workflow("w", steps=[Race("race", [asks, Step("wins", lambda _: "won")])])).run()
     assert {"RaceExecutionStarted", "StepsWithdrawn"} <= {event["event"] for event in run.events}
     assert effects(run.events).reducer == 3
+
+
+@pytest.mark.parametrize("who", [{"policy": All()}, {"exclude_starter": True}, {"distinct_from": ["b"]}])
+def test_who_may_not_decide_is_not_left_to_nodes_that_do_not_know_it(who: dict[str, Any]) -> None:
+    asks = Confirm("Go?", assignees=["ada", "ben"], timeout=60, **who)
+    run = Simulation(Workflow("w", steps=[Step("b", lambda _: ""), Step("a", lambda _: "", human_review=asks)])).run()
+    assert effects(run.events).reducer == 4
 
 
 @pytest.mark.parametrize("name", ["OfALaterVersion", "", "stepcompleted"])

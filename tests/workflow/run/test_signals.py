@@ -29,7 +29,7 @@ from interlock.workflow.run.events import effects
 from interlock.workflow.run.fold import fold, fold_late, shift
 from interlock.workflow.run.state import RunState, dump, load
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.limits import MAX_SIGNAL_BYTES, MAX_SIGNALS, MAX_SIGNALS_IN_ALL
+from interlock_protocol.limits import MAX_KEPT_SIGNALS_BYTES, MAX_SIGNAL_BYTES, MAX_SIGNALS, MAX_SIGNALS_IN_ALL
 from interlock_protocol.types import RunStatus
 
 
@@ -301,6 +301,19 @@ def test_a_thousand_of_all_topics_are_kept() -> None:
     with pytest.raises(Refusal, match="all topics") as refused:
         run.signal("another")
     assert refused.value.code is ErrorCode.SIGNALS_FULL
+
+
+def test_kept_payloads_are_bounded_together_and_what_is_waited_for_passes_all_the_same() -> None:
+    run = run_of(waits("a", "paid"))
+    large = "x" * (MAX_SIGNAL_BYTES - 2)
+    for number in range(MAX_KEPT_SIGNALS_BYTES // MAX_SIGNAL_BYTES):
+        run.signal(f"topic-{number}", large)
+    run.state = load(dump(run.state))
+    with pytest.raises(Refusal, match="all topics, of 8192 KiB") as refused:
+        run.signal("another")
+    assert refused.value.code is ErrorCode.SIGNALS_FULL
+    run.signal("paid", large)
+    assert run.run().state.status is RunStatus.COMPLETED
 
 
 def test_payload_is_bounded() -> None:

@@ -221,6 +221,9 @@ def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator
         yield Fault(
             inside(at, "policy"), "A signal would decide what a policy leaves to several; leave one of them out."
         )
+    for name in ("distinct_from", "exclude_starter"):
+        if state.get("signal") is not None and state.get(name):
+            yield Fault(inside(at, name), "Whoever may not decide could send the signal; leave one of them out.")
     if selects:
         yield from _of_selection(state, at)
     else:

@@ -52,18 +52,24 @@ class People:
         """Look up who is asked. While the store is away, this waits: that must not fail the run."""
         while True:
             with contextlib.suppress(StoreUnavailable):
-                return Roll({name: await self._behind_name(call.account, name) for name in dict.fromkeys(call.names)})
+                people = {name: await self._behind_name(call.account, name) for name in dict.fromkeys(call.names)}
+                starters = set() if call.starter is None else await self.behind(call.account, call.starter)
+                return Roll(people, frozenset(starters))
             await asyncio.sleep(RETRY_SECONDS)
 
     async def behind(self, account: str, user_id: str) -> frozenset[str]:
-        """Everybody who stands behind an account: the user, and whoever made it if it is a program's.
+        """Everybody who stands behind an account: the user, and whoever made it if it is a program's, and so on.
 
         Raises:
             StoreUnavailable: that can't be looked up now.
         """
-        member = await self._store.member(account, user_id)
-        owner = {member.created_by} if member is not None and member.kind == "service" else set[str]()
-        return frozenset({user_id, *owner})
+        found, next_id = {user_id}, user_id
+        while True:
+            member = await self._store.member(account, next_id)
+            if member is None or member.kind != "service" or member.created_by in found:
+                return frozenset(found)
+            next_id = member.created_by
+            found.add(next_id)
 
     async def names(self, account: str, user_id: str) -> frozenset[str]:
         """Every name by which a requirement may name somebody who isn't here to say it; none if they are disabled.

@@ -21,7 +21,14 @@ from interlock.workflow.run.scope import place_at
 from interlock.workflow.run.signals import next_taker
 from interlock.workflow.run.state import Requirement, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
-from interlock_protocol.limits import KIB, MAX_CLIENT_DEPTH, MAX_SIGNAL_BYTES, MAX_SIGNALS, MAX_SIGNALS_IN_ALL
+from interlock_protocol.limits import (
+    KIB,
+    MAX_CLIENT_DEPTH,
+    MAX_KEPT_SIGNALS_BYTES,
+    MAX_SIGNAL_BYTES,
+    MAX_SIGNALS,
+    MAX_SIGNALS_IN_ALL,
+)
 from interlock_protocol.types import JsonValue, RunStatus
 from interlock_protocol.values import NotWire, encoded
 
@@ -72,9 +79,10 @@ def send(workflow: Workflow, state: RunState, signal: Signal, *, fits: bool) -> 
         return Sent()
     if state.status.is_final:
         raise finished(state)
-    _check_size(state, signal)
-    _check_room(state, signal.topic)
+    size = _checked_size(state, signal)
     taker = next_taker(state, signal.topic)
+    if taker is None:
+        _check_room(state, signal.topic, size)
     if fits and taker is not None:
         _check_fit(workflow, state, taker, signal)
     resumes = taker is not None or state.status is not RunStatus.PAUSED
@@ -88,14 +96,15 @@ def send(workflow: Workflow, state: RunState, signal: Signal, *, fits: bool) -> 
         sent_by=signal.sent_by,
         resumes=resumes or None,
     )
-    draft = Draft(event, None if signal.fingerprint is None else {"fingerprint": signal.fingerprint})
+    keyed = {} if signal.fingerprint is None else {"fingerprint": signal.fingerprint}
+    draft = Draft(event, {"size": size, **keyed})
     if state.status is RunStatus.PENDING:
         return Sent((started(workflow, state), draft), expect_next=0)
     # What it doesn't wake is to be asleep: what began to wait since would never look.
     return Sent((draft,), expect_next=None if resumes else state.next_index)
 
 
-def _check_size(state: RunState, signal: Signal) -> None:
+def _checked_size(state: RunState, signal: Signal) -> int:
     try:
         size = len(encoded(signal.payload, depth=MAX_CLIENT_DEPTH))
     except NotWire as fault:  # made in this process, it came through no codec
@@ -104,12 +113,16 @@ def _check_size(state: RunState, signal: Signal) -> None:
     if size > MAX_SIGNAL_BYTES:
         sentence = f"A signal's payload has at most {MAX_SIGNAL_BYTES // KIB} KiB as JSON; send less."
         raise Refusal(ErrorCode.MESSAGE_TOO_LARGE, sentence, run_id=state.run_id)
+    return size
 
 
-def _check_room(state: RunState, topic: str) -> None:
-    of_topic, in_all = len(state.signals.get(topic, ())), sum(map(len, state.signals.values()))
-    if of_topic >= MAX_SIGNALS or in_all >= MAX_SIGNALS_IN_ALL:
+def _check_room(state: RunState, topic: str, size: int) -> None:
+    """Refuse what would have to be kept, where too much is; what is taken at once always passes."""
+    kept_sizes = [each.size for signals in state.signals.values() for each in signals]
+    of_topic, in_all, in_bytes = len(state.signals.get(topic, ())), len(kept_sizes), sum(kept_sizes)
+    if of_topic >= MAX_SIGNALS or in_all >= MAX_SIGNALS_IN_ALL or in_bytes + size > MAX_KEPT_SIGNALS_BYTES:
         kept = f"{of_topic} signals {topic!r}" if of_topic >= MAX_SIGNALS else f"{in_all} signals of all topics"
+        kept += f", of {in_bytes // KIB} KiB," if in_all < MAX_SIGNALS_IN_ALL and of_topic < MAX_SIGNALS else ""
         sentence = f"The run has {kept} that it hasn't taken yet; send it again later."
         raise Refusal(ErrorCode.SIGNALS_FULL, sentence, run_id=state.run_id)
 

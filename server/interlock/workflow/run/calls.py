@@ -187,7 +187,8 @@ class _Piece:
     def roll_call(self) -> Calls[Roll]:
         """Have it looked up who is asked."""
         review = asks_now(self._work.place, self._node)
-        roll: Roll = yield RollCall(self._state.account, tuple(asked_of(review) or ()))
+        starter = self._state.user_id if review.distinct_from or review.exclude_starter else None
+        roll: Roll = yield RollCall(self._state.account, tuple(asked_of(review) or ()), starter)
         return roll
 
     # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────

@@ -334,7 +334,8 @@ def _signal_received(state: RunState, event: typed.SignalReceived, private: Mapp
     """Keep a signal until something takes it; one that is here already comes to nothing."""
     id_ = event["signal_id"]
     if id_ not in state.signal_ids and not state.status.is_final:
-        state.signals.setdefault(event["topic"], []).append(Signal(id_, event.get("payload"), event["sent_by"]))
+        kept = Signal(id_, event.get("payload"), event["sent_by"], private.get("size", 0))
+        state.signals.setdefault(event["topic"], []).append(kept)
         if event.get("resumes"):
             _resumed(state, event["created_at"])
     if "fingerprint" in private:

@@ -55,6 +55,8 @@ _SHOWN = (
     "policy",
     "voters",
     "needed",
+    "distinct_from",
+    "exclude_starter",
     "available_choices",
     "choices",
     "allow_multiple_selections",

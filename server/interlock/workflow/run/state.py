@@ -52,13 +52,14 @@ A run that has none of these may be driven by nodes of every version.
 """
 
 POLICIES_SINCE = SIGNALS_SINCE = 4
-"""The `REDUCER_VERSION` that brought these: earlier ones would have one person decide for all, or ask a person."""
+"""The `REDUCER_VERSION` that brought these: earlier ones would have one person decide for all, or somebody who
+may not, or ask a person."""
 
 
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if event.get("policy"):
+    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter")):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
@@ -162,11 +163,12 @@ class Resolution:
 
 @dataclass(slots=True)
 class Signal:
-    """A signal that nothing has taken yet: what came with it, and who sent it."""
+    """A signal that nothing has taken yet: what came with it, how many bytes of JSON that is, and who sent it."""
 
     id: str
     payload: JsonValue
     by: str
+    size: int = 0
 
 
 @dataclass(slots=True)

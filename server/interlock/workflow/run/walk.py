@@ -355,7 +355,7 @@ class Walk:
         place, path, review = work.place, work.path, asks_now(work.place, node)
         facts = governed_by(review)
         try:
-            own = asked_under(review, roll, excluded_from(self.state, facts))
+            own = asked_under(review, roll, excluded_from(self.state, facts, roll.starters))
         except LogicError as error:
             return self.do(Fail(error.code, str(error)), place, node, path)
         if isinstance(review, Review):

@@ -102,6 +102,9 @@ class Halting:
             raise DeclarationError("Halting: a signal's topic has 1 to 128 letters and digits of ASCII, _ . : and -.")
         if self.signal is not None and self.policy is not None:
             raise DeclarationError("Halting: a signal would decide what a policy leaves to several; leave one out.")
+        if self.signal is not None and (self.distinct_from or self.exclude_starter):
+            sentence = "Halting: whoever may not decide could send the signal; leave it, or who may not, out."
+            raise DeclarationError(sentence)
 
     @property
     def asks_people(self) -> bool:
