@@ -55,7 +55,7 @@ lock:  ## write requirements/ anew, from pyproject.toml; `make setup` then insta
 run: setup $(if $(shell command -v npm 2>/dev/null),web)  ## serve the examples on http://127.0.0.1:7777 with the embedded default
 	@command -v npm >/dev/null || echo "There is no npm here, so the web app isn't built: install Node 20 or later for it."
 	@INTERLOCK_DEFINITIONS=$${INTERLOCK_DEFINITIONS:-examples/machines} INTERLOCK_HTTP_ALLOW=$${INTERLOCK_HTTP_ALLOW:-127.0.0.1:7790} \
-	  $(BIN)/python -m examples.receiver $(BIN)/interlock serve examples:workflows
+	  INTERLOCK_WEBHOOK_ALLOW=$${INTERLOCK_WEBHOOK_ALLOW:-127.0.0.1} $(BIN)/python -m examples.receiver $(BIN)/interlock serve examples:workflows
 
 node: $(if $(shell command -v npm 2>/dev/null),,setup)
 	@command -v "$(NPM)" >/dev/null || $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/node.txt

@@ -341,6 +341,7 @@ def test_a_secret_that_can_verify_nothing_safely_is_refused(secret: str, says: s
         {"token_use": "id"},
         {"aud": "interlock", "scope": None},
         {"aud": ["interlock"], "scope": None},
+        {"aud": "interlock", "nonce": "n"},
     ],
 )
 async def test_id_token_is_no_bearer(said: dict[str, Any]) -> None:

@@ -137,12 +137,12 @@ MATRIX: Final[dict[str, Line]] = {
     "PATCH /api/v1/users/{user_id}": Own(USERS),
     "POST /api/v1/users/{user_id}/revoke": Own(USERS),
     "GET /api/v1/groups": With(USERS),
-    "POST /api/v1/groups": With(USERS),
+    "POST /api/v1/groups": With("admin"),
     "GET /api/v1/groups/{name}/members": Own(USERS),
     "PUT /api/v1/groups/{name}/members/{user_id}": Own("admin"),  # or whoever is in the group, and has USERS
     "DELETE /api/v1/groups/{name}/members/{user_id}": Own(USERS),
     "GET /api/v1/clients": With(USERS),
-    "POST /api/v1/clients": With(USERS),
+    "POST /api/v1/clients": With("admin"),  # or a service account that has USERS
     "DELETE /api/v1/clients/{client_id}": Own("admin"),  # or another service account that has USERS
     "GET /api/v1/directory/changes": With(USERS),
     "POST /api/v1/password": ANYBODY,

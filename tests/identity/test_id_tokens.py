@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import jwt
 import pytest
 from tests.support.idp import OTHER_RSA_KEY, RSA_KEY, jwk
 
-from interlock.identity.provider import NotProven, Provider
+from interlock.identity.provider import KEPT_SECONDS, NotProven, Provider
 from interlock.outgoing.code_flow import Client, Flow, Refused, Unanswered
 
 ISSUER = "https://id.example"
@@ -135,3 +136,23 @@ async def test_answer_that_cant_be_read_signs_nobody_in(answer: httpx.Response, 
 
     with pytest.raises(expected):
         await Provider(ISSUER, CLIENT, httpx.MockTransport(ask)).person("code", FLOW, None)
+
+
+async def test_where_to_ask_stays_known_while_the_provider_doesnt_say() -> None:
+    told, now = [httpx.Response(200, json=DOCUMENT)], [0.0]
+
+    def ask(_: httpx.Request) -> httpx.Response:
+        return told[-1]
+
+    asked = Provider(ISSUER, CLIENT, httpx.MockTransport(ask), lambda: now[0])
+    before = urlsplit(await asked.address(FLOW)).path
+    for away in (
+        httpx.Response(503),
+        httpx.Response(404),
+        httpx.Response(200, json={"issuer": "https://evil.example"}),
+    ):
+        told.append(away)
+        now[0] += KEPT_SECONDS + 1
+        assert urlsplit(await asked.address(FLOW)).path == before
+    told.append(httpx.Response(200, json={**DOCUMENT, "authorization_endpoint": f"{ISSUER}/moved"}))
+    assert urlsplit(await asked.address(FLOW)).path == "/moved"

@@ -185,6 +185,8 @@ async def asked(server: Server, route: str, token: str | None) -> int:
         body = {"step_requirements": server.decision}
     if path.endswith("/signals"):
         body = {"topic": "kept"}
+    if method == "POST" and path.endswith(("/groups", "/clients")):
+        body = {"name": "kept"}
     if method == "PATCH" and "/webhooks/" in path:
         body = {"description": "kept"}
     return (await ask(server.app, method, server.path(path), headers, body)).status
@@ -220,7 +222,8 @@ def test_every_route_has_a_line_and_every_line_a_route(server: Server) -> None:
     routes = all_routes(server.app)
     without = [each for each in routes if each not in MATRIX and " /agentos/" not in each]
     assert not without, "a route is for whoever its line in tests/identity/matrix.py says: add one"
-    assert not sorted(MATRIX.keys() - set(routes)), "these routes are no more"
+    built = {"GET /assets/{path}"}  # it is there where the web app is built
+    assert not sorted(MATRIX.keys() - set(routes) - built), "these routes are no more"
     assert len(routes) > 100
 
 

@@ -329,11 +329,11 @@ def _is_id_token(header: Mapping[str, Any], claims: Mapping[str, Any], client_id
         return False
     if word == "id" or any(claims.get(each) is not None for each in ("at_hash", "c_hash", "s_hash")):
         return True
-    if any(claims.get(each) is not None for each in ("scope", "scopes", "scp")):
-        return False
-    audience = claims.get("aud")
+    audience, has_nonce = claims.get("aud"), claims.get("nonce") is not None
     is_for_client = client_id is not None and audience in (client_id, [client_id])
-    return is_for_client or claims.get("nonce") is not None
+    if any(claims.get(each) is not None for each in ("scope", "scopes", "scp")):
+        return is_for_client and has_nonce
+    return is_for_client or has_nonce
 
 
 def _principal(claims: Mapping[str, Any], trust: Trust) -> Principal:

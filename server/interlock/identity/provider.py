@@ -134,12 +134,15 @@ class Provider:
         if self._ways is not None and self._clock() - self._asked_at < KEPT_SECONDS:
             return self._ways
         try:
-            document = await code_flow.asked(self._transport, "GET", self.issuer.rstrip("/") + DOCUMENT)
-            self._ways = self._ways_in(document)
-        except code_flow.Refused:
+            found = self._ways_in(await code_flow.asked(self._transport, "GET", self.issuer.rstrip("/") + DOCUMENT))
+        except (Unanswered, code_flow.Refused) as error:
+            if self._ways is not None:
+                return self._ways
+            if isinstance(error, Unanswered):
+                raise
             raise Unanswered("it has no document of OpenID Connect at this address") from None
-        self._asked_at = self._clock()
-        return self._ways
+        self._ways, self._asked_at = found, self._clock()
+        return found
 
     def _ways_in(self, document: Mapping[str, Any]) -> _Ways:
         if document.get("issuer") != self.issuer:

@@ -251,7 +251,7 @@ async def test_body_that_is_no_upload_is_refused_and_leaves_nothing(desk: Live, 
     assert kept(desk) == before
 
 
-async def test_upload_that_is_broken_off_leaves_nothing(desk: Live) -> None:
+async def test_upload_that_is_broken_off_leaves_nothing_and_may_be_sent_again_with_its_key(desk: Live) -> None:
     before = kept(desk)
     begun = asyncio.Event()
 
@@ -261,12 +261,15 @@ async def test_upload_that_is_broken_off_leaves_nothing(desk: Live) -> None:
         await asyncio.Event().wait()
 
     async with api(desk) as alice:
-        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        key = {"Idempotency-Key": "broken off"}
+        headers = {"Content-Type": "multipart/form-data; boundary=x", **key}
         sending = asyncio.create_task(alice.client.post("/files", content=stalls(), headers=headers))
         await begun.wait()
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         await eventually(lambda: kept(desk) == before)
+        again = data_of(await alice.client.post("/files", files={"file": ("a", PNG)}, headers=key), 201)
+        await alice.client.delete(f"/files/{again['id']}")
 
 
 async def test_upload_that_is_too_slow_is_cut_and_leaves_nothing(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def make_frame(counters: Counters, services: Callable[[], Services] | None = Non
         return replayed.answer
 
     async def gone(_: Request, __: Exception) -> Response:
-        return Response()  # nobody gets it: the client left before its request was complete
+        # Nobody gets it: the client left before its request was complete. As a refusal, it gives up the request's key.
+        return Response(status_code=400)
 
     for kind in _ANSWERED:
         app.add_exception_handler(kind, answer)
