@@ -73,8 +73,8 @@ async def test_subscription_is_answered_when_all_know_that_its_account_has_one(
     outbox.clock.now += KNOWN_MS
     for each in (await service.subscriptions(SERVICE, cursor=None, limit=9)).subscriptions:
         await service.change(SERVICE, each.id, {"status": "disabled"})
-    for each in (made, other):
-        await service.change(SERVICE, each.subscription.id, {"status": "active"})
+    for one in (made, other):
+        await service.change(SERVICE, one.subscription.id, {"status": "active"})
     assert told.count("learn") == 4, "for a while there was none"
 
 
