@@ -45,7 +45,7 @@ MIB = 1024 * KIB
         ('{"action": "PING"}', "unknown_action"),
         ('{"action": "start_workflow"}', "unknown_action"),
         ('{"action": "follow-inbox"}', "unknown_action"),
-        ('{"action": "signal", "run_id": "x"}', "unknown_action"),
+        ('{"action": "claim", "run_id": "x"}', "unknown_action"),
     ],
 )
 async def test_frame_that_is_no_message_is_refused(live: Live, frame: str | bytes, code: str) -> None:
