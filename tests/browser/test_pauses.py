@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 from tests.browser.conftest import NewPage
 from tests.browser.others import decision_in, log_of, waiting
-from tests.support.live import ALICE, Live, eventually
+from tests.support.live import ALICE, ROOT, Live, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -292,3 +292,19 @@ async def test_input_with_fields_in_fields_is_filled_in_and_refused_at_its_field
     await app.ends_with('"colour":"blue"')
     for part in ('"day":"2031-02-03"', '"labels":{"heavy":2}', '"labels":{"small":1}', '"remark":null'):
         await expect(app.run).to_contain_text(part)
+
+
+async def test_admin_decides_for_one_of_those_who_are_asked_and_says_why(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "assigned")
+    app = await new_page(ROOT)
+    await app.open_chat("assigned", run_id)
+    await app.card.press("Decide on somebody’s behalf…")
+    await expect(app.card.box.get_by_label("On behalf of")).to_have_value("alice")
+    await app.card.box.get_by_label("Reason").fill("she is away")
+    await app.card.press("Go on")
+    await app.card.press("Confirm")
+    await expect(app.decided).to_contain_text("Confirmed")
+    continued = [each for each in await log_of(live, run_id) if each["event"] == "StepContinued"]
+    assert [(each["resolved_by"], each["on_behalf_of"], each["reason"]) for each in continued] == [
+        ("root", "alice", "she is away")
+    ]

@@ -15,7 +15,7 @@ import { Backoff } from "./backoff.js";
 import { json } from "./codec.js";
 import { isSame, NOBODY, type ConnectionState } from "./connection.js";
 import { Cursor, type Place } from "./cursor.js";
-import { parts, type Decided, type Decision } from "./decisions.js";
+import { behalfOf, parts, type Decided, type Decision, type OnBehalf } from "./decisions.js";
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
 import { Files } from "./files.js";
@@ -253,10 +253,10 @@ export class Client {
   }
 
   /** Answers a requirement of a run, followed or not; see `Run.decide`. */
-  decide(run: RunReference, requirementId: string, decision: Decision): Promise<void> {
+  decide(run: RunReference, requirementId: string, decision: Decision, behalf?: OnBehalf): Promise<void> {
     const followed = this.#runs.get(run.run_id);
-    if (followed !== undefined) return followed.decide(requirementId, decision);
-    return this.#decide(run.run_id, run.workflow_id, [{ id: requirementId, decision }]);
+    if (followed !== undefined) return followed.decide(requirementId, decision, behalf);
+    return this.#decide(run.run_id, run.workflow_id, [{ id: requirementId, decision }], behalf);
   }
 
   /** Cancels a run, followed or not. Resolves when that is certain. */
@@ -301,10 +301,11 @@ export class Client {
     }
   }
 
-  async #decide(runId: string, workflowId: string, decided: readonly Decided[]): Promise<void> {
+  async #decide(runId: string, workflowId: string, decided: readonly Decided[], behalf?: OnBehalf): Promise<void> {
     const action = { action: "continue-workflow", run_id: runId, workflow_id: workflowId } as const;
     this.#strays.delete(runId);
-    await this.#act({ ...action, ...parts(decided), idempotency_key: newKey() }, () => this.#stopIfLagging(runId));
+    const said = { ...parts(decided), ...behalfOf(behalf) };
+    await this.#act({ ...action, ...said, idempotency_key: newKey() }, () => this.#stopIfLagging(runId));
   }
 
   /** A decision makes the server follow the run; one that lags is to stay where it is until there is room. */
@@ -394,7 +395,7 @@ export class Client {
     stop: (run) => this.#unfollow(run.runId),
     unfollow: (run) => this.#leave(run),
     changed: (run) => this.#runChanged(run),
-    decide: async (run, decided) => this.#decide(run.runId, await this.#workflowOf(run), decided),
+    decide: async (run, decided, behalf) => this.#decide(run.runId, await this.#workflowOf(run), decided, behalf),
     cancel: async (run, reason) => this.cancel({ run_id: run.runId, workflow_id: await this.#workflowOf(run) }, reason),
     signal: (runId, topic, payload, options) => this.signal(runId, topic, payload, options),
   };

@@ -56,6 +56,17 @@ export interface Decided {
 
 type Parts = Pick<ContinueWorkflow, "step_requirements" | "error_requirements">;
 
+/** For whom an admin decides, of those whom a pause names, and why; others need neither. */
+export interface OnBehalf {
+  readonly onBehalfOf: string;
+  readonly reason: string;
+}
+
+/** The part of a `continue-workflow` that says for whom it is decided. */
+export function behalfOf(behalf: OnBehalf | undefined): { on_behalf_of?: string; reason?: string } {
+  return behalf === undefined ? {} : { on_behalf_of: behalf.onBehalfOf, reason: behalf.reason };
+}
+
 /** The part of a `continue-workflow` that says what was decided. */
 export function parts(decided: readonly Decided[]): Parts {
   const steps: EchoedRequirement[] = [];

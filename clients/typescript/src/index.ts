@@ -23,7 +23,17 @@ export { closing, type Closing } from "./closing.js";
 export { json, type Codec, type Frame } from "./codec.js";
 export type { ConnectionPhase, ConnectionState, Identity } from "./connection.js";
 export type { Beginning, Place } from "./cursor.js";
-export type { Decided, Decision, ErrorDecision, Filled, OnReject, Selected, Tools, Verdict } from "./decisions.js";
+export type {
+  Decided,
+  Decision,
+  ErrorDecision,
+  Filled,
+  OnBehalf,
+  OnReject,
+  Selected,
+  Tools,
+  Verdict,
+} from "./decisions.js";
 export { InterlockError, type ClientErrorCode, type ErrorFacts, type FieldFault } from "./errors.js";
 export {
   isFinal,

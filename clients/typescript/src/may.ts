@@ -4,7 +4,7 @@
  * Laws:
  * - Pure. The server alone decides, and refuses with `forbidden`; this spares people a form that would be refused.
  * - Where a group is named, and an older server doesn't say which the user is in, nothing is known.
- * - An admin decides what names others only on behalf of one of them, which no form here offers.
+ * - An admin decides what names others only on behalf of one of them: by themselves, they may not.
  *
  * Source: docs/settings.md, "Tokens and scopes".
  */

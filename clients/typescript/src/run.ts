@@ -12,7 +12,7 @@
 import type { SignalOptions } from "./actions.js";
 import type { Cursor } from "./cursor.js";
 import { Hole, type Beginning, type Place } from "./cursor.js";
-import { answeredBy, type Decided, type Decision } from "./decisions.js";
+import { answeredBy, type Decided, type Decision, type OnBehalf } from "./decisions.js";
 import { InterlockError, misuse } from "./errors.js";
 import { isFinal, type Received, type RunMessage } from "./events.js";
 import { Listeners } from "./listeners.js";
@@ -32,7 +32,7 @@ export interface Owner {
   unfollow(run: Run): void;
   /** The run has changed. */
   changed(run: Run): void;
-  decide(run: Run, decided: readonly Decided[]): Promise<void>;
+  decide(run: Run, decided: readonly Decided[], behalf?: OnBehalf): Promise<void>;
   cancel(run: Run, reason: string | undefined): Promise<void>;
   signal(runId: string, topic: string, payload: JsonValue, options: SignalOptions): Promise<string>;
 }
@@ -160,16 +160,16 @@ export class Run implements AsyncIterable<RunMessage> {
    * Rejects with an `InterlockError`: `invalid_decision` (with `fields`), `conflict` (with `decision` and
    * `resolvedBy`), `requirement_expired`, `run_finished`, `forbidden`, …; nothing was changed then.
    */
-  decide(requirement: string | Pick<Pending, "id">, decision: Decision): Promise<void> {
-    return this.decideAll([{ id: typeof requirement === "string" ? requirement : requirement.id, decision }]);
+  decide(requirement: string | Pick<Pending, "id">, decision: Decision, behalf?: OnBehalf): Promise<void> {
+    return this.decideAll([{ id: typeof requirement === "string" ? requirement : requirement.id, decision }], behalf);
   }
 
   /** Answers several requirements at once, all of them or none. */
-  async decideAll(decided: readonly Decided[]): Promise<void> {
+  async decideAll(decided: readonly Decided[], behalf?: OnBehalf): Promise<void> {
     const ids = decided.flatMap(answeredBy);
     this.#expect(new Set([...this.#answered, ...ids]));
     try {
-      await this.#owner.decide(this, decided);
+      await this.#owner.decide(this, decided, behalf);
     } catch (error) {
       this.#expect(new Set([...this.#answered].filter((id) => !ids.includes(id))));
       throw error;

@@ -13,7 +13,7 @@
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { SignalOptions } from "../actions.js";
 import type { Client } from "../client.js";
-import type { Decision } from "../decisions.js";
+import type { Decision, OnBehalf } from "../decisions.js";
 import { misuse, type InterlockError } from "../errors.js";
 import type { FollowOptions } from "../options.js";
 import type { JsonValue } from "../protocol.js";
@@ -34,7 +34,7 @@ export interface UseRun {
   /** How many events of the past are still to come. */
   behind: number;
   /** Answers a requirement; see `Run.decide`. */
-  decide: (requirement: string | Pick<Pending, "id">, decision: Decision) => Promise<void>;
+  decide: (requirement: string | Pick<Pending, "id">, decision: Decision, behalf?: OnBehalf) => Promise<void>;
   /** Sends the run a signal; see `Run.signal`. */
   signal: (topic: string, payload?: JsonValue, options?: SignalOptions) => Promise<string>;
   /** Cancels the run; see `Run.cancel`. */
@@ -66,7 +66,7 @@ export function useRun(runId: string | null | undefined, options: FollowOptions 
   );
   const shown = useSyncExternalStore(store.subscribe, store.read, store.read);
   const decide = useCallback<UseRun["decide"]>(
-    (requirement, decision) => followed(client, runId).then((run) => run.decide(requirement, decision)),
+    (requirement, decision, behalf) => followed(client, runId).then((run) => run.decide(requirement, decision, behalf)),
     [client, runId],
   );
   const cancel = useCallback<UseRun["cancel"]>(

@@ -147,7 +147,7 @@ describe("connections that are cut at random bytes", () => {
     const run = await one.start("flood", { message: "4000" });
     const states: ConnectionState[] = [];
     one.subscribe(() => states.push(one.connection));
-    const who = { account: "default", namespaces: ["user_alice"], userId: "alice" };
+    const who = { account: "default", groups: [], namespaces: ["user_alice"], userId: "alice" };
     expect(one.connection).toEqual({ phase: "live", ...who, scopes: one.connection.scopes });
     await eventually(() => (run.view.lastIndex ?? 0) > 10, "some events");
     proxy.away = true;

@@ -22,6 +22,7 @@ import { isFinal, mayDecide, whyNotAsked, type DecisionView, type PauseKind } fr
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
+import { Behalf } from "./behalf.tsx";
 import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
 import { HaltForm, isHalt, titleOf } from "./halt.tsx";
@@ -79,6 +80,7 @@ export function PauseCard({ question }: { question: Question }) {
   const isNamed = mayDecide(who, view.userId, assignees, view.namespace) !== false;
   const why = whyNotAsked(who, { ...question.requirement, ...votes }, view.userId);
   const may = isNamed && why === null;
+  const names = votes?.voters ?? assignees ?? [];
   const waits = pending.has(question.id);
   const found = decisions.get(question.id) ?? [];
   const mine = useAnswer(question.id);
@@ -107,7 +109,14 @@ export function PauseCard({ question }: { question: Question }) {
             isBusy={mine?.phase === "sending" || (mine?.phase === "sent" && !hasResponded(votes, userId))}
           />
         ) : (
-          <ForOthers question={question} why={isNamed ? why : null} />
+          <>
+            <ForOthers question={question} why={isNamed ? why : null} />
+            {scopes.includes("admin") && names.length > 0 && (
+              <Behalf names={names}>
+                <Body question={question} may isBusy={mine?.phase === "sending"} />
+              </Behalf>
+            )}
+          </>
         ))}
       {isOpen && votes && <Votes votes={votes} kind={question.kind} userId={userId} />}
       {!isOpen && question.kind === "error_decision" && <Failed {...question.requirement} />}

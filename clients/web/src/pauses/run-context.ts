@@ -1,7 +1,7 @@
 /** The run whose cards are shown, and how it is answered. */
 
 import { createContext, useContext } from "react";
-import type { Decision, DecisionView, Pending, RunView } from "@interlock/client";
+import type { Decision, DecisionView, OnBehalf, Pending, RunView } from "@interlock/client";
 import type { Past } from "./history.ts";
 
 /** What the cards of a run have in common. */
@@ -20,7 +20,7 @@ export interface RunScene {
   readonly groups: readonly string[] | null;
   /** Events of the past are still to come. */
   readonly isReplaying: boolean;
-  readonly decide: (requirement: string, decision: Decision) => Promise<void>;
+  readonly decide: (requirement: string, decision: Decision, behalf?: OnBehalf) => Promise<void>;
 }
 
 /** Set by `RunStage`. */
