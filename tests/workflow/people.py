@@ -66,6 +66,10 @@ class Person:
         outcome = self.outcome(*(answer for _, answer in answers))
         if outcome is ErrorCode.CONFLICT:  # of an agent's tools, one was decided otherwise
             assert any(each.responses for each in chosen.values())
+        elif outcome is ErrorCode.REQUIREMENT_EXPIRED:  # its timeout is yet to fire, and may by now
+            assert any(each.due is not None and each.due <= self.run.clock for each in chosen.values())
+            assert self.run.waits_for == before
+            assert self.run.expire(0)
         else:
             assert isinstance(outcome, tuple)
             assert self.run.waits_for <= before
