@@ -53,8 +53,11 @@ class Person:
     # --- what may happen ---
 
     def work(self) -> None:
+        """Let something finish; or, so that no choice is idle for ever, decide."""
         if self.run.running:
             self.run.finish(self.pick(list(self.run.running.values())))
+        elif self.run.state.requirements:
+            self.decide()
 
     def decide(self) -> None:
         pending = list(self.run.state.requirements.values())
