@@ -53,8 +53,11 @@ class Person:
     # --- what may happen ---
 
     def work(self) -> None:
+        """Let something finish; or, so that no choice is idle for ever, decide."""
         if self.run.running:
             self.run.finish(self.pick(list(self.run.running.values())))
+        elif self.run.state.requirements:
+            self.decide()
 
     def decide(self) -> None:
         pending = list(self.run.state.requirements.values())
@@ -66,6 +69,10 @@ class Person:
         outcome = self.outcome(*(answer for _, answer in answers))
         if outcome is ErrorCode.CONFLICT:  # of an agent's tools, one was decided otherwise
             assert any(each.responses for each in chosen.values())
+        elif outcome is ErrorCode.REQUIREMENT_EXPIRED:  # its timeout is yet to fire, and may by now
+            assert any(each.due is not None and each.due <= self.run.clock for each in chosen.values())
+            assert self.run.waits_for == before
+            assert self.run.expire(0)
         else:
             assert isinstance(outcome, tuple)
             assert self.run.waits_for <= before

@@ -188,6 +188,11 @@ class Simulation:
         people = {name: tuple(self.groups.get(name, () if ":" in name else (name,))) for name in call.names}
         return Roll(people, frozenset() if call.starter is None else self.behind_starter)
 
+    @property
+    def wakes_at(self) -> int | None:
+        """The next time that something in the run waits for."""
+        return self.program.advance(self.state, self.clock, self.held).wake_at
+
     def run(self) -> Simulation:
         """Go on until only people can: all work finishes, in the order in which it was begun."""
         self.settle()
