@@ -429,6 +429,33 @@ async def test_pause_of_somebody_else_is_waited_for_and_not_asked(live: Live, te
         assert screen.end() == 0
 
 
+def test_admin_is_told_how_to_answer_for_somebody_and_does(cli: Cli, terminal: OpenTerminal) -> None:
+    with terminal("chat", "confirmed-by-bob", INTERLOCK_TOKEN=ROOT) as screen:
+        before = screen.expect("waiting for bob")
+        assert "[y/n]" not in before
+        run_id = run_id_in(before)
+        screen.expect(f"interlock chat --run {run_id} --as bob --reason WHY")
+        done = cli("chat", "--run", run_id, "--as", "bob", "--reason", "He is ill.", piped="y\n", INTERLOCK_TOKEN=ROOT)
+        assert done.returncode == 0, done.stdout
+        screen.expect("→ publish: approved for bob, “He is ill.”")
+        assert screen.end() == 0
+
+
+def test_somebody_who_is_not_asked_is_not_answered_for(terminal: OpenTerminal) -> None:
+    for_carol = ("--as", "carol", "--reason", "She is ill.")
+    with terminal("chat", "confirmed-by-bob", *for_carol, INTERLOCK_TOKEN=ROOT) as screen:
+        assert "[y/n]" not in screen.expect("waiting for bob")
+        screen.interrupt()
+        assert screen.end() == 4
+
+
+def test_whom_an_admin_answers_for_is_said_together_with_why(cli: Cli) -> None:
+    for given in (("--as", "bob"), ("--reason", "He is ill."), ("--as", "bob", "--reason", "")):
+        done = cli("chat", "confirmed-by-bob", *given, INTERLOCK_TOKEN=ROOT)
+        assert done.returncode == 2
+        assert "give --as and --reason together" in done.stderr
+
+
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_come_back(terminal: OpenTerminal) -> None:
     for workflow, moment in (("confirmed", "[y/n] "), ("slow", "line 3")):
         with terminal("chat", workflow) as screen:
