@@ -12,7 +12,7 @@ from tests.faults.proxy import proxied
 from tests.support.live import BOB, ROOT, Live, eventually
 
 from interlock_client import Conflict, NotFound, connect
-from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
+from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES, MAX_REASON
 
 
 def run_id_in(text: str) -> str:
@@ -450,10 +450,18 @@ def test_somebody_who_is_not_asked_is_not_answered_for(terminal: OpenTerminal) -
 
 
 def test_whom_an_admin_answers_for_is_said_together_with_why(cli: Cli) -> None:
-    for given in (("--as", "bob"), ("--reason", "He is ill."), ("--as", "bob", "--reason", "")):
+    for given in (
+        ("--as", "bob"),
+        ("--reason", "He is ill."),
+        ("--as", "bob", "--reason", ""),
+        ("--as", "", "--reason", "x"),
+    ):
         done = cli("chat", "confirmed-by-bob", *given, INTERLOCK_TOKEN=ROOT)
         assert done.returncode == 2
         assert "give --as and --reason together" in done.stderr
+    too_long = ("--as", "bob", "--reason", "x" * (MAX_REASON + 1))
+    done = cli("chat", "confirmed-by-bob", *too_long, piped="y\n", INTERLOCK_TOKEN=ROOT)
+    assert (done.returncode, "a reason of at most" in done.stderr) == (2, True)
 
 
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_come_back(terminal: OpenTerminal) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from interlock_client.tools import ToolCall, waiting
 from interlock_protocol.errors import ProtocolMisuse
+from interlock_protocol.limits import MAX_NAME, MAX_REASON
 from interlock_protocol.messages import (
     InteractionResponded,
     StepError,
@@ -149,6 +150,8 @@ class Pause:
     def on_behalf_of(self, user_id: str, reason: str) -> Pause:
         """This pause, as an admin answers it for somebody whom it asks: its answers count as that person's, and the
         reason is recorded with them."""
+        if not 0 < len(user_id) <= MAX_NAME or not 0 < len(reason) <= MAX_REASON:
+            raise ProtocolMisuse(f"on_behalf_of() takes a user's id, and a reason of at most {MAX_REASON} characters")
         return replace(self, _represented=OnBehalfOf(user_id, reason))
 
     async def confirm(self, *, edited_output: JsonValue | Unchanged = UNCHANGED) -> None:

@@ -74,7 +74,7 @@ def chat(
 
     if (workflow is None) == (run is None):
         raise typer.BadParameter("name either a WORKFLOW to start, or a --run to join")
-    if bool(represented) != bool(reason):
+    if bool(represented) != bool(reason) or not all(represented or ()):
         raise typer.BadParameter("give --as and --reason together: whom you answer for, and why")
     said = message_of(message, message_json, file)
     target = Target.find(url, token)
