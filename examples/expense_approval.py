@@ -26,7 +26,9 @@ and in a third bob gives the second signature (the run's id is in alice's termin
 
     INTERLOCK_TOKEN=bob-0123456789abcdef interlock chat --run RUN_ID
 
-With the token that the server makes up for itself you are an admin, who may sign everything.
+With the token that the server makes up for itself you are an admin, who may sign for bob, and says why:
+
+    interlock chat --run RUN_ID --as bob --reason "he signed on paper"
 """
 
 from __future__ import annotations

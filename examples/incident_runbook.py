@@ -32,7 +32,9 @@ alice starts it; bob and carol answer in terminals of their own (the run's id is
 
     INTERLOCK_TOKEN=bob-0123456789abcdef interlock chat --run RUN_ID
 
-With the token that the server makes up for itself you are an admin, who may decide everything.
+With the token that the server makes up for itself you are an admin, who may decide for both, and says why:
+
+    interlock chat --run RUN_ID --as bob --as carol --reason "they told me by phone"
 """
 
 from __future__ import annotations

@@ -82,6 +82,9 @@ MAX_PENDING_BYTES: Final = 48 * MIB
 MAX_STATE_BYTES: Final = 512 * MIB
 """The largest state of a waiting run, as JSON: its steps' outputs, and its requirements."""
 
+MAX_REASON: Final = 4096
+"""The maximum length of the reason of a cancellation, or of a decision for somebody else, in characters."""
+
 MAX_NAME: Final = 256
 """The maximum length of any name, in characters."""
 

@@ -49,7 +49,7 @@ from interlock.workflow.decide.decide import next_timer
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.state import Requirement, RunState
-from interlock_client.pauses import Decision, Pause, Send, failed, required
+from interlock_client.pauses import Decision, OnBehalfOf, Pause, Send, failed, required
 from interlock_client.tools import tools_in
 from interlock_protocol.codec import JSON
 from interlock_protocol.errors import ErrorCode, Refusal
@@ -298,13 +298,15 @@ class Run:
         """
         await self._server.restart()
 
-    async def _decide(self, decision: Decision) -> None:
+    async def _decide(self, decision: Decision, represented: OnBehalfOf | None) -> None:
         state = self._followed.state
         message = ContinueWorkflow(
             workflow_id=state.workflow_id,
             run_id=state.run_id,
             step_requirements=[decision] if isinstance(decision, EchoedRequirement) else None,
             error_requirements=[decision] if isinstance(decision, EchoedErrorRequirement) else None,
+            on_behalf_of=represented.user_id if represented else None,
+            reason=represented.reason if represented else None,
         )
         await self._server.engine.continue_run(self._user, _sendable(message))
         await self._followed.caught_up(self._server.engine.log)
@@ -562,7 +564,7 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def _nobody(_decision: Decision) -> None:
+async def _nobody(_decision: Decision, _represented: OnBehalfOf | None) -> None:
     """Send nothing."""
 
 

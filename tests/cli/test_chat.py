@@ -12,7 +12,7 @@ from tests.faults.proxy import proxied
 from tests.support.live import BOB, ROOT, Live, eventually
 
 from interlock_client import Conflict, NotFound, connect
-from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES
+from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FEEDBACK_BYTES, MAX_REASON
 
 
 def run_id_in(text: str) -> str:
@@ -427,6 +427,41 @@ async def test_pause_of_somebody_else_is_waited_for_and_not_asked(live: Live, te
             await run.pending[0].confirm()
         screen.expect("→ publish: bob: approved")
         assert screen.end() == 0
+
+
+def test_admin_is_told_how_to_answer_for_somebody_and_does(cli: Cli, terminal: OpenTerminal) -> None:
+    with terminal("chat", "confirmed-by-bob", INTERLOCK_TOKEN=ROOT) as screen:
+        before = screen.expect("waiting for bob")
+        assert "[y/n]" not in before
+        run_id = run_id_in(before)
+        screen.expect(f"interlock chat --run {run_id} --as bob --reason WHY")
+        done = cli("chat", "--run", run_id, "--as", "bob", "--reason", "He is ill.", piped="y\n", INTERLOCK_TOKEN=ROOT)
+        assert done.returncode == 0, done.stdout
+        screen.expect("→ publish: approved for bob, “He is ill.”")
+        assert screen.end() == 0
+
+
+def test_somebody_who_is_not_asked_is_not_answered_for(terminal: OpenTerminal) -> None:
+    for_carol = ("--as", "carol", "--reason", "She is ill.")
+    with terminal("chat", "confirmed-by-bob", *for_carol, INTERLOCK_TOKEN=ROOT) as screen:
+        assert "[y/n]" not in screen.expect("waiting for bob")
+        screen.interrupt()
+        assert screen.end() == 4
+
+
+def test_whom_an_admin_answers_for_is_said_together_with_why(cli: Cli) -> None:
+    for given in (
+        ("--as", "bob"),
+        ("--reason", "He is ill."),
+        ("--as", "bob", "--reason", ""),
+        ("--as", "", "--reason", "x"),
+    ):
+        done = cli("chat", "confirmed-by-bob", *given, INTERLOCK_TOKEN=ROOT)
+        assert done.returncode == 2
+        assert "give --as and --reason together" in done.stderr
+    too_long = ("--as", "bob", "--reason", "x" * (MAX_REASON + 1))
+    done = cli("chat", "confirmed-by-bob", *too_long, piped="y\n", INTERLOCK_TOKEN=ROOT)
+    assert (done.returncode, "a reason of at most" in done.stderr) == (2, True)
 
 
 def test_ctrl_c_leaves_the_run_going_and_says_how_to_come_back(terminal: OpenTerminal) -> None:

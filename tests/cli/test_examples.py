@@ -67,7 +67,8 @@ def test_release_is_asked_for_again_where_it_is_none_and_then_written(terminal: 
 
 def test_expenses_are_signed_for_by_two(terminal: OpenTerminal, copied: Callable[[str], Path]) -> None:
     file = str(copied("expenses.csv"))
-    with terminal("chat", "expense-approval", "--message", file, INTERLOCK_TOKEN=ROOT) as screen:
+    for_bob = ("--as", "bob", "--reason", "he is away")
+    with terminal("chat", "expense-approval", "--message", file, *for_bob, INTERLOCK_TOKEN=ROOT) as screen:
         answer(screen, "Approve the expenses up to", "[y/n] ", "y")
         answer(screen, "Sign for the expenses above", "[y/n] ", "y")
         answer(screen, "Give the second signature", "[y/n] ", "n", "What then? ", "skip", "Why? ", "too dear")
@@ -109,7 +110,8 @@ def test_measures_are_approved_and_a_failure_is_mended(terminal: OpenTerminal, c
     log = copied("incident.log")
     in_the_way = log.with_name("incident.log.2025-03-31T021250Z.gz")
     (in_the_way / "x").mkdir(parents=True)
-    with terminal("chat", "incident-runbook", "--message", str(log), INTERLOCK_TOKEN=ROOT) as screen:
+    for_both = ("--as", "bob", "--as", "carol", "--reason", "nobody else is up")
+    with terminal("chat", "incident-runbook", "--message", str(log), *for_both, INTERLOCK_TOKEN=ROOT) as screen:
         assert "the run is cancelled" in screen.expect("Restart the service?")
         answer(screen, " left\n", "[y/n] ", "y")
         assert "this counts as approved" in screen.expect("Tell the customers?")

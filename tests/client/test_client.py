@@ -322,6 +322,19 @@ async def test_decision_of_somebody_else_s_pause_is_forbidden(live: Live) -> Non
         assert await run.wait() == "done"
 
 
+async def test_admin_decides_on_behalf_of_one_who_is_asked_with_a_reason(live: Live) -> None:
+    async with at(live, ROOT) as admin:
+        run = await admin.start("confirmed-by-bob")
+        (pause,) = await until_pending(run)
+        for nobody, why in (("", "He is ill."), ("bob", ""), ("b" * 257, "He is ill."), ("bob", "x" * 4097)):
+            with pytest.raises(ProtocolMisuse):
+                pause.on_behalf_of(nobody, why)
+        with pytest.raises(Forbidden):
+            await pause.on_behalf_of("carol", "She is ill.").confirm()
+        await pause.on_behalf_of("bob", "He is ill.").confirm()
+        assert await run.wait() == "done"
+
+
 async def test_decision_after_the_end_is_too_late(live: Live) -> None:
     async with at(live) as client:
         run = await client.start("confirmed")

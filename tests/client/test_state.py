@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from interlock_client.pauses import Decision, Pause
+from interlock_client.pauses import Decision, OnBehalfOf, Pause
 from interlock_client.state import RunState
 from interlock_protocol.errors import ProtocolMisuse
 from interlock_protocol.messages import ServerMessage, parse_server_message
@@ -16,7 +16,7 @@ from interlock_protocol.messages import ServerMessage, parse_server_message
 SENT: list[dict[str, Any]] = []
 
 
-async def send(decision: Decision) -> None:
+async def send(decision: Decision, represented: OnBehalfOf | None) -> None:
     SENT.append({name: value for name, value in decision.to_wire().items() if value is not None})
 
 
@@ -327,7 +327,7 @@ def test_review_says_how_often_it_was_sent_back() -> None:
 async def test_null_takes_the_place_of_an_output_and_of_a_result_only_where_it_is_given() -> None:
     sent: list[dict[str, Any]] = []
 
-    async def keep(decision: Decision) -> None:
+    async def keep(decision: Decision, represented: OnBehalfOf | None) -> None:
         sent.append(decision.to_wire())
 
     (review,) = waiting_with(keep, {"id": "q-1", "requires_output_review": True}).pending

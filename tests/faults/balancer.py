@@ -5,6 +5,7 @@ Laws:
 - Each new connection goes to a node chosen at random. One that refuses, resets or doesn't answer in time is passed
   over for a while, and the connection goes to another: a client sees a dead node only when it was connected to it.
 - It pings nobody: the nodes do, and whoever is silent for longer is taken for dead.
+- Whether it listens itself is asked without asking a node: one that isn't up yet would count as dead for a while.
 
 nginx and not another: it is what the deployment files use, and a wheel brings it along where the machine has none.
 """
@@ -38,6 +39,7 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         client_max_body_size 8m;
+        location = /balancer {{ return 200 up; }}
         location / {{
             proxy_pass http://nodes;
             proxy_http_version 1.1;
@@ -65,7 +67,7 @@ def balancer(folder: Path, port: int, nodes: Sequence[int]) -> Iterator[str]:
     configuration.write_text(_configured(folder, port, nodes))
     command = [str(nginx_binary()), "-p", str(folder), "-c", str(configuration), "-e", "stderr"]
     with running(command, log, signal.SIGTERM, cwd=folder) as process:
-        until_ready("nginx", process, lambda: bool(ask(port, b"GET /\r\n\r\n", 1)), log)
+        until_ready("nginx", process, lambda: bool(ask(port, b"GET /balancer\r\n\r\n", 1)), log)
         yield f"http://127.0.0.1:{port}"
 
 

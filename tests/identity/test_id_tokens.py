@@ -25,11 +25,12 @@ DOCUMENT = {
     "jwks_uri": f"{ISSUER}/jwks",
 }
 NOW = int(time.time())
+A_DAY = 24 * 3600  # these tokens are made when tests are collected, perhaps long before a test gets them
 CLAIMS: dict[str, Any] = {
     "iss": ISSUER,
     "aud": "interlock",
     "sub": "ada",
-    "exp": NOW + 600,
+    "exp": NOW + A_DAY,
     "iat": NOW,
     "nonce": "nonce",
 }
@@ -81,7 +82,7 @@ async def test_true_id_token_gives_the_claims_of_a_person() -> None:
         signed(exp=NOW - 60),
         signed(exp=None),
         signed(exp="soon"),
-        signed(iat=NOW + 600),
+        signed(iat=NOW + A_DAY),
         signed(iat=None),
         signed(sub=None),
         signed(at_hash="AAAA"),

@@ -78,6 +78,10 @@ async def test_current_list_that_was_cut_begins_anew(live_on_each: Live) -> None
     token = User().token()
     async with live_on_each.talk(token) as talk:
         runs = {(await paused(talk, "confirm"))["run_id"]: "PAUSED" for _ in range(3)}
+        whole = Page()
+        for each in await follow(talk):
+            whole.take(each)
+        await whole.until(talk, runs)  # a list may come to know of a pause after those who follow the run
         heard = await follow(talk)
         for cut in range(1, len(heard)):
             page = Page()

@@ -207,6 +207,14 @@ async def test_pause_of_one_step_is_asked_for_among_several() -> None:
         assert await run.completed() == {"ours": "signed", "theirs": "signed"}
 
 
+async def test_admin_decides_on_behalf_of_an_assignee() -> None:
+    async with running(BOTH, user="alice") as run:
+        theirs = await run.as_user("root", scopes=ALL_SCOPES).paused("theirs")
+        await theirs.on_behalf_of("bob", "He is ill.").confirm()
+        (said,) = [event for event in run.events if event["event"] == "StepContinued"]
+        assert (said["resolved_by"], said["on_behalf_of"], said["reason"]) == ("root", "bob", "He is ill.")
+
+
 async def test_only_assignees_may_decide_and_of_what_names_nobody_admins() -> None:
     async with running(BOTH, user="alice") as run:
         await run.paused("theirs")

@@ -40,7 +40,7 @@ from interlock_client.instances import Instances
 from interlock_client.link import Link, LinkOptions
 from interlock_client.lists import RunList
 from interlock_client.machines import Machines
-from interlock_client.pauses import Decision
+from interlock_client.pauses import Decision, OnBehalfOf
 from interlock_client.rest import Rest
 from interlock_client.run import Run
 from interlock_client.secrets import Secrets
@@ -153,6 +153,11 @@ class Client:
     def scopes(self) -> tuple[str, ...]:
         """What the server says this client may do."""
         return tuple(self._link.user.scopes) if self._link.user else ()
+
+    @property
+    def groups(self) -> tuple[str, ...] | None:
+        """The groups that the server says this client is in; None where it doesn't say."""
+        return tuple(user.groups) if (user := self._link.user) and user.groups is not None else None
 
     @property
     def account(self) -> str | None:
@@ -346,12 +351,14 @@ class Client:
     def _watch_of(self, run: _Followed) -> Watch | None:
         return self._watches.get(run.run_id) if isinstance(run, Run) else None
 
-    async def decide(self, run: Run, decision: Decision) -> None:
+    async def decide(self, run: Run, decision: Decision, represented: OnBehalfOf | None) -> None:
         action = ContinueWorkflow(
             workflow_id=await run.known_workflow_id(),
             run_id=run.run_id,
             step_requirements=[decision] if isinstance(decision, EchoedRequirement) else None,
             error_requirements=[decision] if isinstance(decision, EchoedErrorRequirement) else None,
+            on_behalf_of=represented.user_id if represented else None,
+            reason=represented.reason if represented else None,
             idempotency_key=_new_key(),
         )
         self._strays.discard(run.run_id)

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from interlock_client.tools import ToolCall, waiting
 from interlock_protocol.errors import ProtocolMisuse
+from interlock_protocol.limits import MAX_NAME, MAX_REASON
 from interlock_protocol.messages import (
     InteractionResponded,
     StepError,
@@ -51,7 +52,17 @@ Kind: TypeAlias = Literal[
     "signal",
 ]
 Decision: TypeAlias = EchoedRequirement | EchoedErrorRequirement
-Send: TypeAlias = Callable[[Decision], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class OnBehalfOf:
+    """For whom an admin decides, and why."""
+
+    user_id: str
+    reason: str
+
+
+Send: TypeAlias = Callable[[Decision, OnBehalfOf | None], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,14 @@ class Pause:
     on_timeout: OnTimeout | None = None
     requirement: StepRequirement | None = field(default=None, repr=False)
     _send: Send = field(repr=False, compare=False)
+    _represented: OnBehalfOf | None = field(default=None, repr=False, compare=False)
+
+    def on_behalf_of(self, user_id: str, reason: str) -> Pause:
+        """This pause, as an admin answers it for somebody whom it asks: its answers count as that person's, and the
+        reason is recorded with them."""
+        if not 0 < len(user_id) <= MAX_NAME or not 0 < len(reason) <= MAX_REASON:
+            raise ProtocolMisuse(f"on_behalf_of() takes a user's id, and a reason of at most {MAX_REASON} characters")
+        return replace(self, _represented=OnBehalfOf(user_id, reason))
 
     async def confirm(self, *, edited_output: JsonValue | Unchanged = UNCHANGED) -> None:
         """Yes. A review may put `edited_output` in the place of the output, None included; an agent's tools are all
@@ -147,7 +166,7 @@ class Pause:
         if self.kind == "executor_input":
             await self.resolve(*(tool.approved() for tool in self.tools))
         else:
-            await self._send(self._answer(confirmed=True, **edited))
+            await self._give(self._answer(confirmed=True, **edited))
 
     async def reject(self, feedback: str | None = None, on_reject: OnReject | None = None) -> None:
         """No. `on_reject` is one of `allowed_on_reject`; without it the workflow's own applies. An agent's tools are
@@ -156,17 +175,17 @@ class Pause:
         if self.kind == "executor_input":
             await self.resolve(*(tool.denied(feedback) for tool in self.tools))
         else:
-            await self._send(self._answer(confirmed=False, on_reject=on_reject, rejection_feedback=feedback))
+            await self._give(self._answer(confirmed=False, on_reject=on_reject, rejection_feedback=feedback))
 
     async def submit(self, /, **values: JsonValue) -> None:
         """Fills in the form, each field by its name; what is left out takes its default."""
         self._only("user_input", doing="submit()")
-        await self._send(self._answer(user_input=values))
+        await self._give(self._answer(user_input=values))
 
     async def choose(self, *names: str) -> None:
         """Selects one route, or several where `multiple`."""
         self._only("route_selection", doing="choose()")
-        await self._send(self._answer(selected_choices=list(names)))
+        await self._give(self._answer(selected_choices=list(names)))
 
     async def decide(
         self, decision: Literal["retry", "skip", "cancel"], *, user_input: Mapping[str, JsonValue] | None = None
@@ -174,7 +193,7 @@ class Pause:
         """Says what becomes of a step that failed. A retry may fill in its form anew, where it has `fields`."""
         self._only("error_decision", doing="decide()")
         given = None if user_input is None else dict(user_input)
-        await self._send(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision, user_input=given))
+        await self._give(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision, user_input=given))
 
     # ── An agent's tools ────────────────────────────────────────────────────────────────────────────────
 
@@ -203,7 +222,10 @@ class Pause:
     async def resolve(self, *decisions: DecidedExecutorRequirement) -> None:
         """Decides several tools at once, all of them or none; made by the methods of `ToolCall`."""
         self._only("executor_input", doing="resolve()")
-        await self._send(self._answer(executor_requirements=list(decisions)))
+        await self._give(self._answer(executor_requirements=list(decisions)))
+
+    async def _give(self, decision: Decision) -> None:
+        await self._send(decision, self._represented)
 
     def _answer(self, **decision: Any) -> EchoedRequirement:
         return EchoedRequirement(id=self.id, step_id=self.step_id, **decision)

@@ -18,7 +18,7 @@ from typing import Protocol, Self
 from interlock_client.cursor import Cursor, Hole, Sync
 from interlock_client.errors import BrokenStream, Conflict, TooLate
 from interlock_client.inbox import Inbox
-from interlock_client.pauses import Decision, Pause
+from interlock_client.pauses import Decision, OnBehalfOf, Pause
 from interlock_client.state import RunState
 from interlock_client.tools import tools_in
 from interlock_protocol.errors import InterlockError, ProtocolMisuse
@@ -46,7 +46,7 @@ class Owner(Protocol):
     def forget(self, run: Run) -> None:
         """Nothing more will come for this run."""
 
-    async def decide(self, run: Run, decision: Decision) -> None:
+    async def decide(self, run: Run, decision: Decision, represented: OnBehalfOf | None) -> None:
         """Sends a decision and waits for its ack."""
 
     async def cancel(self, run: Run, reason: str | None) -> None:
@@ -231,10 +231,10 @@ class Run:
             raise ProtocolMisuse("follow() was asked for nothing but what is new; tell it workflow_id=… as well")
         return self.workflow_id
 
-    async def _decide(self, decision: Decision) -> None:
+    async def _decide(self, decision: Decision, represented: OnBehalfOf | None) -> None:
         assert decision.id is not None
         try:
-            await self._owner.decide(self, decision)
+            await self._owner.decide(self, decision, represented)
         except (Conflict, TooLate) as refused:
             self._state.answered(tools_in(refused.decision or {}) or {decision.id})
             raise

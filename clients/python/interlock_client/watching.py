@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from interlock_client.pauses import Decision
+from interlock_client.pauses import Decision, OnBehalfOf
 from interlock_client.state import RunState
 from interlock_protocol.errors import InterlockError
 from interlock_protocol.messages import Reconnect, ServerMessage
@@ -88,5 +88,5 @@ class Watch:
             self._news.set()
 
 
-async def _decide(decision: Decision) -> None:
+async def _decide(decision: Decision, represented: OnBehalfOf | None) -> None:
     raise AssertionError("nobody answers here")

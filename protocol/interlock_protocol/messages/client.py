@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from interlock_protocol.faults import NO_NUL
-from interlock_protocol.limits import MAX_REQUEST_ID
+from interlock_protocol.limits import MAX_REASON, MAX_REQUEST_ID
 from interlock_protocol.namespaces import NAMESPACE, TOPIC
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
 from interlock_protocol.types import AnyJson, Bounded, RunStatus
@@ -74,7 +74,7 @@ class ContinueWorkflow(ClientMessage):
     step_requirements: Bounded[EchoedRequirement] | None = None
     error_requirements: Bounded[EchoedErrorRequirement] | None = None
     on_behalf_of: Name | None = None
-    reason: str | None = Field(default=None, min_length=1, max_length=4096)
+    reason: str | None = Field(default=None, min_length=1, max_length=MAX_REASON)
     idempotency_key: Key | None = None
 
 
@@ -97,7 +97,7 @@ class CancelWorkflow(ClientMessage):
     workflow_id: Name
     run_id: Name
     session_id: Name | None = None
-    reason: str | None = Field(default=None, max_length=4096)
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
     idempotency_key: Key | None = None
 
 

@@ -3,14 +3,17 @@
 Laws:
 - Events are shown while a question is open; an answer by somebody else closes the question.
 - One question is open at a time, for the oldest pause; replayed pauses aren't asked.
-- If this user may not decide a pause, that is said once, and the command waits.
+- If this user may not decide a pause, that is said once, and the command waits. An admin is told how to decide it for
+  somebody: with whom and why, on the command line.
 - Leaving (Ctrl-C, end of input) changes nothing: the run goes on, and the command says how to come back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -30,15 +33,33 @@ SETTLE_SECONDS = 0.3
 """How long to wait for the rest of a pause (who may decide, what a rejection may do) before asking."""
 
 
+GROUP = "group:"
+
+
 class NotGiven:
     """The value of a message that wasn't given."""
+
+
+@dataclass(frozen=True)
+class Represented:
+    """For whom an admin answers what isn't the admin's own to answer, and why; for nobody, by default."""
+
+    names: tuple[str, ...] = ()
+    reason: str = ""
+
+    def one_of(self, assignees: tuple[str, ...]) -> str | None:
+        """Whom of them a pause asks. Who is in a group is known to the server only."""
+        if any(_is_group(each) for each in assignees):
+            return next((name for name in self.names if name in assignees), next(iter(self.names), None))
+        return next((name for name in self.names if name in assignees), None)
 
 
 class Chat:
     """One `chat` command, which starts or joins a run."""
 
-    def __init__(self, target: Target, console: Console, lines: Lines) -> None:
+    def __init__(self, target: Target, console: Console, lines: Lines, represented: Represented) -> None:
         self._target = target
+        self._represented = represented
         self._screen = Screen(console)
         self._lines = lines
         self._run: Run | None = None
@@ -82,7 +103,7 @@ class Chat:
             self._screen.me = client.user_id
             self._run = await get_run(client)
             try:
-                return await Conversation(self._run, client, self._screen, self._lines).hold()
+                return await Conversation(self._run, client, self._screen, self._lines, self._represented).hold()
             except EndOfInput:
                 self._say_way_back("There is no more input; the run is left waiting.")
                 return ExitCode.LEFT
@@ -101,8 +122,9 @@ class Chat:
 class Conversation:
     """A run, its screen, and the open question."""
 
-    def __init__(self, run: Run, client: Client, screen: Screen, lines: Lines) -> None:
+    def __init__(self, run: Run, client: Client, screen: Screen, lines: Lines, represented: Represented) -> None:
         self._run = run
+        self._represented = represented
         self._client = client
         self._screen = screen
         self._prompter = Prompter(screen, lines, client.files)
@@ -172,7 +194,7 @@ class Conversation:
             except TimeoutError:
                 pass  # other branches are still running; the question doesn't wait for them
         try:
-            await self._prompter.settle(lambda: self._latest(pause))
+            await self._prompter.settle(lambda: self._represents(self._latest(pause)))
         except Forbidden:
             self._wait_for(self._latest(pause))
 
@@ -197,15 +219,33 @@ class Conversation:
         """Return True if this user is to be asked: the server hasn't refused, and nobody else is named instead."""
         if pause.id in self._not_mine or pause.kind == "signal":
             return False
-        named = pause.assignees
-        if not named or "admin" in self._client.scopes or any(name.startswith("group:") for name in named):
+        return self._is_asked(pause.assignees) or self._represented.one_of(pause.assignees) is not None
+
+    def _is_asked(self, named: tuple[str, ...]) -> bool:
+        """Return True if these are this user too, as far as is known."""
+        groups = self._client.groups
+        if not named or self._client.user_id in named:
             return True
-        return self._client.user_id in named
+        return any(_is_group(each) and (groups is None or each.removeprefix(GROUP) in groups) for each in named)
+
+    def _represents(self, pause: Pause) -> Pause:
+        """The pause as it is answered: for somebody else, if it doesn't ask this user."""
+        if self._is_asked(pause.assignees) or (name := self._represented.one_of(pause.assignees)) is None:
+            return pause
+        return pause.on_behalf_of(name, self._represented.reason)
 
     def _wait_for(self, pause: Pause) -> None:
         if pause.id not in self._not_mine:
             self._not_mine.add(pause.id)
             self._screen.line(f"waiting for {waiting_for(pause)}", "magenta")
+            if "admin" in self._client.scopes and not self._is_asked(pause.assignees):
+                name = next((each for each in pause.assignees if not _is_group(each)), "USER")
+                command = f"interlock chat --run {self._run.run_id} --as {shlex.quote(name)} --reason WHY"
+                self._screen.line(f"You are an admin, and may answer it on their behalf:\n  {command}")
+
+
+def _is_group(name: str) -> bool:
+    return name.startswith(GROUP)
 
 
 def _tasks(*tasks: asyncio.Task[Any] | None) -> list[asyncio.Task[Any]]:

@@ -52,19 +52,33 @@ def chat(
         str | None, typer.Option("--namespace", help="Where the run is to be.", metavar="NAME", show_default=False)
     ] = None,
     run: Annotated[str | None, typer.Option("--run", help="Join this run instead.", metavar="RUN")] = None,
+    represented: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as",
+            help="As an admin, answer what asks this user; may be given more than once.",
+            metavar="USER",
+            show_default=False,
+        ),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Why you answer for them.", metavar="TEXT", show_default=False)
+    ] = None,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> None:
     """Start a run (or join one), watch it, and answer what it asks."""
-    from interlock.cli.chat import Chat
+    from interlock.cli.chat import Chat, Represented
     from interlock.cli.lines import Lines
     from interlock.cli.messages import message_of
 
     if (workflow is None) == (run is None):
         raise typer.BadParameter("name either a WORKFLOW to start, or a --run to join")
+    if bool(represented) != bool(reason) or not all(represented or ()):
+        raise typer.BadParameter("give --as and --reason together: whom you answer for, and why")
     said = message_of(message, message_json, file)
     target = Target.find(url, token)
-    command = Chat(target, Console(highlight=False), Lines())
+    command = Chat(target, Console(highlight=False), Lines(), Represented(tuple(represented or ()), reason or ""))
     try:
         if run is not None:
             finish(lambda: command.join(run), target)

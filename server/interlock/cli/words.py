@@ -111,6 +111,8 @@ def decided(
     what = decision(event.decision, tools or {})
     if event.resolved_by == "timeout":
         return f"nobody answered in time: {what}"
+    if event.on_behalf_of is not None:
+        what += f" for {event.on_behalf_of}, “{in_short(event.reason or '')}”"
     return what if event.resolved_by == me else f"{event.resolved_by}: {what}"
 
 

@@ -81,7 +81,10 @@ async def decide_all(engine: Engine, run_id: str) -> None:
     state = await engine.runs.state(run_id)
     echoed = [EchoedRequirement(id=each, confirmed=True) for each in state.requirements]
     admin = Principal("root", frozenset({"admin"}))
-    await engine.continue_run(admin, ContinueWorkflow(workflow_id="two", run_id=run_id, step_requirements=echoed))
+    message = ContinueWorkflow(
+        workflow_id="two", run_id=run_id, step_requirements=echoed, on_behalf_of="bob", reason="he is away"
+    )
+    await engine.continue_run(admin, message)
 
 
 async def paused(engine: Engine, run_id: str, count: int) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from interlock_protocol.limits import MAX_REASON
 from interlock_protocol.messages import Name, Namespace
 from interlock_protocol.types import JsonValue
 
@@ -42,7 +43,7 @@ class ResumeInstance(_Asked):
     halt_id: Name | None = None
     expected_state: Name | None = None
     on_behalf_of: Name | None = None
-    reason: str | None = Field(default=None, min_length=1, max_length=4096)
+    reason: str | None = Field(default=None, min_length=1, max_length=MAX_REASON)
 
 
 class RetryInstance(_Asked):
@@ -52,7 +53,7 @@ class RetryInstance(_Asked):
 class CancelInstance(_Asked):
     """Why an instance is cancelled."""
 
-    reason: str | None = Field(default=None, max_length=4096)
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
 
 
 class Halt(BaseModel):
