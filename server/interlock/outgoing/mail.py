@@ -1,4 +1,4 @@
-"""E-mail: a message is made, and handed to the operator's mail server over a connection that was checked.
+"""E-mail: a message is handed to a mail server, or only a password is tried, over a connection that was checked.
 
 Laws:
 - The address that is checked is the address that is connected to, as in `guarded.py`; TLS is still about the name.
@@ -17,7 +17,7 @@ import hashlib
 import smtplib
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage
@@ -40,10 +40,10 @@ SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
-    """The operator's mail server, and who writes.
+    """A mail server, and who writes.
 
     Args:
-        sender: the name, and the address.
+        sender: the name, and the address; nobody where nothing is sent.
         reply_to: addresses for answers.
     """
 
@@ -52,7 +52,7 @@ class MailServer:
     security: Security
     user: str | None = None
     password: str | None = field(default=None, repr=False)
-    sender: tuple[str, str]
+    sender: tuple[str, str] = ("", "")
     reply_to: tuple[str, ...] = ()
 
 
@@ -94,11 +94,33 @@ async def send_mail(
         NotSent: the server can't be reached, or doesn't take it.
         Forbidden, httpx.ConnectError: its host may not be reached, or isn't found.
     """
+
+    def deliver(smtp: smtplib.SMTP) -> None:
+        smtp.send_message(message, server.sender[1], list(to))
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            smtp.quit()
+
+    await _talk(guard, server, deliver, trusted)
+
+
+async def check_login(guard: Guard, server: MailServer) -> None:
+    """Sign in to a mail server, and send nothing. Cancelling it ends the connection.
+
+    Raises:
+        NotSent, Forbidden, httpx.ConnectError: as `send_mail`.
+    """
+    await _talk(guard, server, lambda _: None)
+
+
+async def _talk(
+    guard: Guard, server: MailServer, say: Callable[[smtplib.SMTP], None], trusted: ssl.SSLContext | None = None
+) -> None:
+    """Say something to a mail server, signed in, in a thread."""
     addresses = await guard.addresses(server.host, server.port)
     context = None if server.security == "insecure" else trusted or httpx.create_ssl_context()
     line = _Line()
     try:
-        await in_thread(lambda _: _deliver(line, addresses, server, context, message, to), None)
+        await in_thread(lambda _: _signed_in(line, addresses, server, context, say), None)
     except (OSError, smtplib.SMTPException, ValueError) as error:
         raise NotSent(_sentence(error)) from error
     finally:
@@ -128,13 +150,12 @@ class _Line:
             end.close()
 
 
-def _deliver(
+def _signed_in(
     line: _Line,
     addresses: Sequence[Address],
     server: MailServer,
     context: ssl.SSLContext | None,
-    message: EmailMessage,
-    to: Sequence[str],
+    say: Callable[[smtplib.SMTP], None],
 ) -> None:
     connection = _connected(addresses, server.port)
     line.hold(connection)
@@ -143,9 +164,7 @@ def _deliver(
             smtp.starttls(context=context)
         if server.user and server.password:
             smtp.login(server.user, server.password)
-        smtp.send_message(message, server.sender[1], list(to))
-        with contextlib.suppress(OSError, smtplib.SMTPException):
-            smtp.quit()
+        say(smtp)
 
 
 def _connected(addresses: Sequence[Address], port: int) -> socket.socket:
@@ -162,7 +181,9 @@ class _Smtp(smtplib.SMTP):
     def __init__(self, connection: socket.socket, server: MailServer, context: ssl.SSLContext | None) -> None:
         self._connection = connection
         self._first = context if server.security == "ssl" else None
-        own_name = server.sender[1].rpartition("@")[2]  # not this machine's, which a look-up would have to find
+        own_name = (
+            server.sender[1].rpartition("@")[2] or "localhost"
+        )  # not this machine's, which a look-up would have to find
         super().__init__(server.host, server.port, local_hostname=own_name, timeout=SECONDS)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # the library's way to give it one

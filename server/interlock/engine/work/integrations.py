@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import smtplib
-import socket
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,9 +20,10 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from interlock.aio.threads import in_thread
 from interlock.engine.work.http_answer import Unreadable, body_of, content_of
 from interlock.outgoing.guarded import Forbidden, GuardedTransport, basic, request_to
+from interlock.outgoing.letters import NotSent
+from interlock.outgoing.mail import MailServer, check_login
 from interlock.secrets.fence import Asker
 from interlock.secrets.integrations import Integration, KeptIntegrations
 from interlock.secrets.kept import Place
@@ -190,19 +188,21 @@ class Integrations:
 
     async def _log_in(self, integration: Integration) -> None:
         parts, given = urlsplit(integration.base_url), integration.credentials or {}
-        port = parts.port or (465 if parts.scheme == "smtps" else 587)
+        is_tls = parts.scheme == "smtps"
+        server = MailServer(
+            host=parts.hostname or "",
+            port=parts.port or (465 if is_tls else 587),
+            security="ssl" if is_tls else "starttls",
+            user=given["username"],
+            password=given["password"],
+        )
         try:
             async with asyncio.timeout(SECONDS):
-                address, *_ = await self.transport.guard.addresses(parts.hostname or "", port)
-                server = _Mail(str(address), parts.hostname or "", port, is_tls=parts.scheme == "smtps")
-                await in_thread(lambda _: server.log_in(given["username"], given["password"]), None)
+                await check_login(self.transport.guard, server)
         except TimeoutError:
             raise NotAccepted("the mail server took too long") from None
-        except smtplib.SMTPAuthenticationError:
-            raise NotAccepted("the mail server doesn't accept it") from None
-        except (httpx.TransportError, smtplib.SMTPException, OSError) as error:
-            sentence = str(error) if isinstance(error, Forbidden) else "the mail server can't be talked to, with TLS"
-            raise NotAccepted(sentence) from None
+        except (NotSent, httpx.TransportError) as error:
+            raise NotAccepted(str(error)) from None
 
 
 def _authority(integration: Integration) -> Authority:
@@ -222,27 +222,3 @@ def _authority(integration: Integration) -> Authority:
             headers["Authorization"] = f"Bearer {given['access_token']}"
     secrets = frozenset(given[name] for name in SECRET_PARTS if name in given)
     return Authority(integration.base_url, headers, query, secrets)
-
-
-class _Mail(smtplib.SMTP):
-    """A mail server at an address that was checked; its certificate is still about its name."""
-
-    def __init__(self, address: str, host: str, port: int, *, is_tls: bool) -> None:
-        super().__init__(timeout=SECONDS)
-        self._address, self._name, self._port, self._is_tls = address, host, port, is_tls
-        self._context = ssl.create_default_context()
-
-    def log_in(self, username: str, password: str) -> None:
-        """Connect, encrypt and log in; what is raised is smtplib's."""
-        try:
-            self.connect(self._name, self._port)
-            self._host = self._name
-            if not self._is_tls:
-                self.starttls(context=self._context)
-            self.login(username, password)
-        finally:
-            self.close()
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        made = socket.create_connection((self._address, port), timeout)
-        return self._context.wrap_socket(made, server_hostname=self._name) if self._is_tls else made
