@@ -13,6 +13,7 @@ from tests.replay.scenarios import SCENARIOS
 
 from interlock.docs.diagrams import run_edges
 from interlock.workflow.decide.merge import DECISION_FIELDS
+from interlock.workflow.run import answers
 from interlock.workflow.run import fold as reducer
 from interlock.workflow.run.events import effects
 from interlock.workflow.run.fold import fold
@@ -96,9 +97,10 @@ def test_everything_that_the_reducer_reads_of_a_private_part_is_recorded() -> No
 
 def _subscripts() -> list[ast.Subscript]:
     """Every `private["…"]` of the reducer."""
-    tree = ast.parse(Path(reducer.__file__).read_text("utf-8"))
+    trees = [ast.parse(Path(each.__file__).read_text("utf-8")) for each in (reducer, answers)]
     return [
         node
+        for tree in trees
         for node in ast.walk(tree)
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "private"
     ]

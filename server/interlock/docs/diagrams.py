@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from interlock.workflow.decide.merge import DECISION_FIELDS
 from interlock.workflow.node import LIFE, Phase
-from interlock.workflow.run import events, fold
+from interlock.workflow.run import answers, events, fold
 from interlock_protocol.types import RunStatus
 
 Edge: TypeAlias = tuple[str, str, str]
@@ -44,7 +44,7 @@ def _before(event: str, after: RunStatus) -> Iterable[RunStatus]:
 def requirement_edges() -> list[Edge]:
     """The life of what is asked of a person."""
     asks = _folded_by(fold._step_paused)
-    decides = _folded_by(fold._continued)
+    decides = _folded_by(answers.continued)
     ends = [event for event, after in events._STATUS_AFTER.items() if after.is_final]
     return [
         *(("[*]", "pending", event) for event in asks),

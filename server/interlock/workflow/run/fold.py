@@ -14,31 +14,25 @@ Source: `docs/architecture.md`, "Laws" 1 and "The pure core".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeAlias, cast
 
-from interlock.workflow.containers.registry import CONTAINERS, folds_of, own_of
+from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.declare.policies import Rule
 from interlock.workflow.node import AgentState, Failure, Happening, NodeState, Output, Phase, Tries
+from interlock.workflow.run.answers import continued, fold_own, responded, signal_received, without_secrets
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
-from interlock.workflow.run.events import takes_signal
-from interlock.workflow.run.milestones import note_created, note_ended, note_halted, note_resumed
-from interlock.workflow.run.policy import Part, is_resolved, parts_of
+from interlock.workflow.run.milestones import note_created, note_ended, note_halted
+from interlock.workflow.run.policy import parts_of
 from interlock.workflow.run.state import (
-    GATES,
-    KEPT_KEYS,
     REVIEWS,
-    TIMEOUT,
     TOOLS,
     Event,
     Requirement,
-    Resolution,
     RunState,
     SessionPatch,
-    Signal,
     UnreadableRun,
-    elapsed,
     node_at,
     resolution_key,
     walk,
@@ -46,15 +40,12 @@ from interlock.workflow.run.state import (
 from interlock.workflow.run.untold import Asked
 from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
-from interlock_protocol.types import JsonObject, PathPart, RunStatus
+from interlock_protocol.types import PathPart, RunStatus
 
 MAY_COME_LATE = frozenset(
     {"StepContinued", "StepExecutorContinued", "InteractionResponded", "SignalReceived", "WorkflowCancelled"}
 )
 """What others than its owner append to a run that goes on. After an end, everything the owner had folded is void."""
-
-
-Decision: TypeAlias = typed.StepContinued | typed.StepExecutorContinued
 
 
 def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None) -> None:
@@ -123,16 +114,6 @@ def _node(state: RunState, event: typed.StepEvent) -> NodeState:
     return node
 
 
-def _fold_own(node: NodeState, event: Mapping[str, object], private: Mapping[str, Any]) -> None:
-    """Apply an event to a container's own state."""
-    node.kind = node.kind or _KIND_TOLD.get(str(event["event"]))  # in snapshots of older releases it is missing
-    change = folds_of(node.kind).get(str(event["event"]))
-    if change is not None:
-        if node.own is None:
-            node.own = own_of(node.kind)
-        change(node.own, node, event, private)
-
-
 def _end(state: RunState, node: NodeState, event: typed.StepEvent, happening: Happening) -> None:
     node.go(happening)
     node.ended_index = state.next_index
@@ -147,14 +128,7 @@ def _forget_secrets(state: RunState, node: NodeState) -> None:
         for kind in ("requires_user_input", "requires_error_decision"):
             resolution = state.resolved.get(resolution_key(node.step_id, kind))
             if resolution is not None:
-                resolution.private = _without_secrets(resolution.private)
-
-
-def _without_secrets(private: JsonObject) -> JsonObject:
-    sealed = private.get("sealed")
-    if not isinstance(sealed, dict):
-        return private
-    return {**private, "sealed": {name: {"tag": each["tag"]} for name, each in sealed.items()}}  # type: ignore[call-overload, index]
+                resolution.private = without_secrets(resolution.private)
 
 
 def _workflow_started(state: RunState, event: typed.WorkflowStarted, _: Mapping[str, Any]) -> None:
@@ -171,7 +145,7 @@ def _step_started(state: RunState, event: typed.StepStarted, private: Mapping[st
     node.tries = Tries(event["attempt"], tries.in_a_row + 1, tries.turn)
     node.started_index = state.next_index
     node.started_at = event["created_at"]
-    _fold_own(node, event, private)
+    fold_own(node, event, private)
 
 
 def _step_completed(state: RunState, event: typed.StepCompleted, private: Mapping[str, Any]) -> None:
@@ -277,7 +251,7 @@ def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str,
     elif kind == TOOLS and node.agent is not None:
         facts["executor_requirements"] = node.agent.requests
         requirement.parts = parts_of(each["id"] for each in node.agent.requests)
-    _fold_own(node, event, private)
+    fold_own(node, event, private)
 
 
 def _run_output(state: RunState, event: typed.WorkflowRunOutput, _: Mapping[str, Any]) -> None:
@@ -287,236 +261,20 @@ def _run_output(state: RunState, event: typed.WorkflowRunOutput, _: Mapping[str,
     state.session_patches = []
 
 
-def _continued(state: RunState, event: Decision, private: Mapping[str, Any]) -> None:
-    _note_key(state, private)
-    _note_deciders(state, event["step_name"], private.get("behind") or [event["resolved_by"]])
-    is_withdrawn = event["requirement_id"] not in state.requirements
-    asked = state.withdrawn if is_withdrawn else state.requirements
-    requirement = asked.get(event["requirement_id"])
-    if requirement is None:
-        return
-    if not state.status.is_final:
-        _resumed(state, event["resolved_at"])
-    if takes_signal(event):
-        note_resumed(state, event, requirement.facts)
-        _signal_taken(state, asked.pop(requirement.id), event, private)
-        return
-    decision = dict(event["decision"])
-    if "executor_requirements" in decision and not _is_resolved_by(requirement, event, state.next_index):
-        return  # only some parts are decided; a timeout decides the whole
-    if requirement.kind == TOOLS and requirement.responses:
-        decision["executor_requirements"] = requirement.responses_on_wire
-    note_resumed(state, event, requirement.facts)
-    asked.pop(requirement.id)
-    kept = {key: value for key, value in private.items() if key != "key"}
-    state.resolved[resolution_key(event["step_id"], requirement.kind)] = Resolution(
-        requirement,
-        decision,
-        event["resolved_by"],
-        event["resolved_at"],
-        state.next_index,
-        _without_secrets(kept) if is_withdrawn else kept,
-    )
-    node = node_at(state, requirement.path)
-    if node is not None and node.pending == requirement.id:
-        node.pending = None
-        _decided(state, node, requirement, event, private)
-
-
-def _resumed(state: RunState, at: int) -> None:
-    if state.paused_at is not None:
-        state.paused_ms += elapsed(state.paused_at, at)
-        state.paused_at = None
-    state.status = RunStatus.RUNNING
-
-
-def _signal_received(state: RunState, event: typed.SignalReceived, private: Mapping[str, Any]) -> None:
-    """Keep a signal until something takes it; one that is here already comes to nothing."""
-    id_ = event["signal_id"]
-    if id_ not in state.signal_ids and not state.status.is_final:
-        kept = Signal(id_, event.get("payload"), event["sent_by"], private.get("size", 0))
-        state.signals.setdefault(event["topic"], []).append(kept)
-        if event.get("resumes"):
-            _resumed(state, event["created_at"])
-    if "fingerprint" in private:
-        state.signal_ids.setdefault(id_, private["fingerprint"])
-
-
-def _signal_taken(state: RunState, requirement: Requirement, event: Decision, private: Mapping[str, Any]) -> None:
-    """Hand a signal to the node that waited for it."""
-    said: Mapping[str, Any] = event["decision"]
-    queue = state.signals[said["topic"]]
-    signal = next(each for each in queue if each.id == said["signal_id"])
-    queue.remove(signal)
-    if not queue:
-        del state.signals[said["topic"]]
-    by, at = event["resolved_by"], event["resolved_at"]
-    resolution = Resolution(requirement, event["decision"], by, at, state.next_index)
-    state.resolved[resolution_key(event["step_id"], requirement.kind)] = resolution
-    node = node_at(state, requirement.path)
-    if node is not None and node.pending == requirement.id:
-        node.pending = None
-        node.gates_passed += 1
-        node.form = replace(node.form, signal=(signal.payload,))
-        _fold_own(node, cast("Event", event), {**private, "signal": signal.payload})
-
-
-def _is_resolved_by(requirement: Requirement, event: Decision, index: int) -> bool:
-    """Fold the responses to some parts of a requirement; return True if they resolve it."""
-    by, at = event["resolved_by"], event["resolved_at"]
-    given: Mapping[str, Any] = event["decision"]
-    for each in given["executor_requirements"]:
-        response = {key: value for key, value in each.items() if key != "id"}
-        requirement.respond(each["id"], response, by, at=at, index=index)
-    responses = requirement.responses
-    shown = [
-        _answered(each, responses[each["id"]].decision or {}) if each["id"] in responses else each
-        for each in requirement.facts["executor_requirements"]
-    ]
-    requirement.facts = {**requirement.facts, "executor_requirements": shown}
-    return is_resolved(requirement.rule, requirement.parts)
-
-
-def _note_key(state: RunState, private: Mapping[str, Any]) -> None:
-    if "key" in private:
-        state.applied_keys = [*state.applied_keys[1 - KEPT_KEYS :], private["key"]]
-
-
-def _note_deciders(state: RunState, step: str, people: Sequence[str]) -> None:
-    known = state.deciders.get(step, ())
-    new = [each for each in people if each != TIMEOUT and each not in known]
-    if new:
-        state.deciders[step] = [*known, *new]
-
-
-def _responded(state: RunState, event: typed.InteractionResponded, private: Mapping[str, Any]) -> None:
-    """Fold one of several responses. One that is late is only kept; if its question is gone, nothing is."""
-    _note_key(state, private)
-    id_, vote = event["requirement_id"], private["vote"]
-    if event.get("late"):
-        found = (each.requirement for each in state.resolved.values() if each.requirement.id == id_)
-        requirement = next(found, None)
-    else:
-        _note_deciders(state, event["step_name"], vote["behind"])
-        requirement = state.requirements.get(id_) or state.withdrawn.get(id_)
-    if requirement is None:
-        return
-    voter = event["voter"]
-    part = Part(event["decision"], event["responded_by"], event["responded_at"], state.next_index, vote)
-    requirement.keep(voter, part)
-    requirement.number = max(requirement.number, event["number"])
-    if not event.get("late"):
-        earlier = [each for each in requirement.facts.get("responses", ()) if each["voter"] != voter]
-        responses = [*earlier, _response_on_wire(voter, event)]
-        requirement.facts = {**requirement.facts, "needed": event["needed"], "responses": responses}
-
-
-def _response_on_wire(voter: str, event: typed.InteractionResponded) -> dict[str, Any]:
-    shown: dict[str, Any] = {"voter": voter, "by": event["responded_by"], "at": event["responded_at"]}
-    more = {key: value for key, value in event.items() if key in ("decision", "on_behalf_of", "reason")}
-    return {**shown, **more}
-
-
-def _answered(request: dict[str, Any], decision: JsonObject) -> dict[str, Any]:
-    """A tool's request with the decision on it; an answer is put into its question."""
-    shown = {**request, **decision}
-    for schema, name in (("user_input_schema", "name"), ("user_feedback_schema", "question")):
-        answers: Any = decision.get(schema)
-        if answers is not None:
-            given = {each[name]: each for each in answers}
-            shown[schema] = [{**each, **given.get(each[name], {})} for each in request[schema]]
-    return shown
-
-
-def _decided(
-    state: RunState, node: NodeState, requirement: Requirement, event: Decision, private: Mapping[str, Any]
-) -> None:
-    """Apply a decision to the node that waited for it."""
-    decision: JsonObject = event["decision"]
-    if decision.get("confirmed") is False:
-        _rejected(node, requirement, event)
-    elif requirement.kind in REVIEWS:
-        _approved(node, decision, private)
-    elif requirement.kind == TOOLS and node.agent is not None:
-        node.agent.decisions = {id_: part.decision or {} for id_, part in requirement.responses.items()}
-        node.go(Happening.RESUMED)
-        node.started_index = state.next_index  # what it streamed before the pause stays valid
-    elif requirement.kind == "requires_error_decision":
-        _error_decided(node, event, private)
-    else:
-        node.gates_passed += 1
-        _filled(node, decision, private)
-    _fold_own(node, event, private)
-
-
-def _approved(node: NodeState, decision: JsonObject, private: Mapping[str, Any]) -> None:
-    node.verdict = replace(node.verdict, given="approved")
-    if "edited_output" in decision:
-        content = decision["edited_output"]
-        kept = "str" if isinstance(content, str) else node.output.content_type
-        content_type = private.get("content_type", kept)
-        node.output = replace(node.output, content=content, content_type=content_type, overruled=True)
-
-
-def _filled(node: NodeState, decision: Mapping[str, Any], private: Mapping[str, Any], *, again: bool = False) -> None:
-    """Fold a filled-in form, `again` or for the first time."""
-    if "user_input" in decision:
-        sealed = {name: each["value"] for name, each in private.get("sealed", {}).items()}
-        given: JsonObject = decision["user_input"]
-        node.form = replace(node.form, user_input=given, sealed=sealed, inputs=node.form.inputs + again)
-
-
-def _rejected(node: NodeState, requirement: Requirement, event: Decision) -> None:
-    decision: Mapping[str, Any] = event["decision"]
-    feedback, on_reject = decision.get("rejection_feedback"), decision["on_reject"]
-    node.verdict = replace(node.verdict, rejected_by=event["resolved_by"], feedback=feedback)
-    if requirement.kind in GATES:
-        node.gates_passed += 1
-    if on_reject != "retry":
-        node.verdict = replace(node.verdict, rejected=on_reject)
-        return
-    node.verdict = replace(node.verdict, given="retry", previous_output=node.output.content)
-    node.output = replace(node.output, content=None)
-    if requirement.kind == "requires_output_review":
-        _run_again(node)
-
-
-def _run_again(node: NodeState) -> None:
-    """An output was sent back: the next round begins where the node's execution begins."""
-    node.go(Happening.SENT_BACK)
-    node.verdict = replace(node.verdict, round=node.verdict.round + 1)
-    node.tries = replace(node.tries, in_a_row=0)
-    node.agent = None
-    node.session_changes = []
-    node.children = {}
-
-
-def _error_decided(node: NodeState, event: Decision, private: Mapping[str, Any]) -> None:
-    decision: Mapping[str, Any] = event["decision"]
-    what = decision["decision"]
-    node.failure = replace(node.failure, asks=False)
-    if what == "retry":
-        node.go(Happening.TO_RETRY)
-        node.tries = replace(node.tries, in_a_row=0, asked_errors=node.tries.asked_errors + 1)
-        _filled(node, decision, private, again=True)
-    else:
-        # The earlier feedback was about an output, and isn't the reason.
-        node.verdict = replace(node.verdict, rejected=what, rejected_by=event["resolved_by"], feedback=None)
-
-
 def _container_started(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     node.go(Happening.STARTED)
     node.kind = _KIND_STARTED[cast("Event", event)["event"]]
     _nothing_said(node)
     node.started_at = event["created_at"]
-    _fold_own(node, event, private)
+    fold_own(node, event, private)
 
 
 def _container_completed(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
     node = _node(state, event)
     _end(state, node, event, Happening.COMPLETED)
-    _fold_own(node, event, private)
+    _know_kind(node, event)
+    fold_own(node, event, private)
 
 
 def _container_told(state: RunState, event: typed.StepEvent, private: Mapping[str, Any]) -> None:
@@ -524,7 +282,14 @@ def _container_told(state: RunState, event: typed.StepEvent, private: Mapping[st
     state.recoveries = 0
     if private.get("origin"):
         state.origin = None
-    _fold_own(_node(state, event), event, private)
+    node = _node(state, event)
+    _know_kind(node, event)
+    fold_own(node, event, private)
+
+
+def _know_kind(node: NodeState, event: typed.StepEvent) -> None:
+    """In snapshots of older releases, the kind of a container isn't told before its own events."""
+    node.kind = node.kind or _KIND_TOLD.get(cast("Event", event)["event"])
 
 
 def _steps_withdrawn(state: RunState, event: typed.StepsWithdrawn, _: Mapping[str, Any]) -> None:
@@ -573,7 +338,7 @@ def _ended(status: RunStatus) -> _Folder:
         note_ended(state, event, status)
         state.status = status
         for resolution in state.resolved.values():
-            resolution.private = _without_secrets(resolution.private)
+            resolution.private = without_secrets(resolution.private)
         state.withdrawn |= state.requirements
         state.requirements = {}
         state.signals = {}
@@ -599,10 +364,10 @@ _OF_STEPS: dict[str, _Folder] = {
     "WorkflowRunOutput": _run_output,
     "StepOutputReview": _output_review,
     "StepExecutorPaused": _executor_paused,
-    "InteractionResponded": _responded,
-    "StepContinued": _continued,
-    "StepExecutorContinued": _continued,
-    "SignalReceived": _signal_received,
+    "InteractionResponded": responded,
+    "StepContinued": continued,
+    "StepExecutorContinued": continued,
+    "SignalReceived": signal_received,
     "StepsWithdrawn": _steps_withdrawn,
     "WorkflowRecovered": _recovered,
     "WorkflowCompleted": _ended(RunStatus.COMPLETED),
