@@ -27,7 +27,7 @@ from interlock.outgoing.letters import Letter, NotSent
 from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.ports.directory import By, Group, NewMember
-from interlock.testing import _MovedClock
+from interlock.testing.server import MovedClock
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
 from interlock_protocol.requirements import EchoedRequirement
 from interlock_protocol.types import RunStatus
@@ -109,7 +109,7 @@ class Sent:
 class Desk:
     """A server with these people, and its clock."""
 
-    def __init__(self, interlock: Interlock, clock: _MovedClock) -> None:
+    def __init__(self, interlock: Interlock, clock: MovedClock) -> None:
         self.interlock = interlock
         self.clock = clock
 
@@ -158,7 +158,7 @@ async def desk(folder: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> Asy
         shutdown_grace_seconds=0.01,
         notifiers=json.dumps(CHANNELS),
     )
-    clock = _MovedClock()
+    clock = MovedClock()
     interlock = Interlock(WORKFLOWS, settings, StaticTokens({}), clock=clock)
     await interlock.start()
     try:

@@ -70,7 +70,8 @@ from interlock.workflow.run.state import (
     result_in,
 )
 from interlock.workflow.run.untold import Asked, Milestone, MilestoneEvent, RunError, Untold
-from interlock.workflow.run.walk import Advance, Work, ends_run
+from interlock.workflow.run.walk import ends_run
+from interlock.workflow.run.work import Advance, Work
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.types import JsonObject, JsonValue

@@ -8,7 +8,7 @@ from tests.workflow.simulation import Simulation, says
 from interlock import Step, Workflow
 from interlock.workflow.run.advance import advance, failed, recovered
 from interlock.workflow.run.state import dump, load
-from interlock.workflow.run.walk import Work
+from interlock.workflow.run.work import Work
 
 LATER = 10_000
 

@@ -11,7 +11,7 @@ from interlock import Confirm, Loop, Parallel, Race, Review, Step, StepInput, St
 from interlock.workflow.run.changed_definition import fits
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.state import dump, load
-from interlock.workflow.run.walk import Work
+from interlock.workflow.run.work import Work
 from interlock_protocol.errors import ErrorCode, Refusal
 
 

@@ -17,7 +17,7 @@ from tests.workflow.test_properties import MANY
 from interlock import Step, Workflow
 from interlock.workflow.run.advance import failed
 from interlock.workflow.run.changed_definition import asks_about_definition, definition_changed
-from interlock.workflow.run.walk import Work
+from interlock.workflow.run.work import Work
 from interlock_protocol.types import RunStatus
 
 

@@ -26,9 +26,11 @@ from interlock.workflow.declare.reviews import ToolReview
 from interlock.workflow.declare.values import legible, said
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
+from interlock.workflow.run.outputs import completion
 from interlock.workflow.run.requirements import requirement_id, round_of
 from interlock.workflow.run.state import RunState, elapsed, node_at
-from interlock.workflow.run.walk import Advance, Walk, Work, completion
+from interlock.workflow.run.walk import Walk
+from interlock.workflow.run.work import Advance, Work
 from interlock_protocol.types import JsonValue, RunStatus
 
 MAX_RECOVERIES = 2

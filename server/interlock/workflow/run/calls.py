@@ -75,7 +75,8 @@ from interlock.workflow.run.scope import (
     signal_at,
 )
 from interlock.workflow.run.state import RunState, node_at
-from interlock.workflow.run.walk import Work, asks_now
+from interlock.workflow.run.walk import asks_now
+from interlock.workflow.run.work import Work
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, JsonValue
 

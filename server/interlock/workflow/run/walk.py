@@ -13,12 +13,10 @@ Source: `docs/workflows.md`, "Containers", "Asking people" and "Errors"; `docs/a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import dropwhile
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from interlock.workflow.activities import Roll
-from interlock.workflow.containers import port
 from interlock.workflow.containers.port import (
     COMPLETED,
     MISSING,
@@ -48,63 +46,14 @@ from interlock.workflow.declare.policies import governed_by
 from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
+from interlock.workflow.run.outputs import completion, judgement, kept_of
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.rolls import asked_under, is_called
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
 from interlock.workflow.run.signals import matches
 from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, excluded_from, node_at, pending_in
+from interlock.workflow.run.work import Advance, Task, Work
 from interlock_protocol.types import JsonObject
-
-Task: TypeAlias = port.Task | Literal["execute", "thread", "roll"]
-"""A task for a container's code, or to run a step; `thread` waits for an earlier try of a step that is still running in
-its thread; `roll` looks up who is asked under a policy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """User code to run now: a step, or the `evaluator` of a container. `key` identifies a piece of work within the
-    run."""
-
-    task: Task
-    place: Place = field(compare=False)
-    path: Path
-    visit: int
-    attempt: int
-    turn: int = 0
-    evaluator: Evaluator | None = field(default=None, compare=False)
-
-    @property
-    def step_id(self) -> str:
-        """The id of the node that the code belongs to."""
-        return self.place.step_id
-
-    @property
-    def name(self) -> str:
-        """The name of the node that the code belongs to."""
-        return self.place.node.name
-
-    @property
-    def is_execution(self) -> bool:
-        """Return True if it is the work of a step, and not code that decides where a run goes."""
-        return self.task == "execute"
-
-    @property
-    def key(self) -> tuple[Task, Path, int, int, int]:
-        return (self.task, self.path, self.visit, self.attempt, self.turn)
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """What happens next. With `drafts`, append and fold them and call again; if empty, the run waits for people.
-
-    `wake_at` is when to call again, for a next try or the end of a wait, by the same clock as `now`. `cut` is the
-    branch before which the walk was cut short, to continue from there.
-    """
-
-    drafts: tuple[Draft, ...] = ()
-    work: tuple[Work, ...] = ()
-    wake_at: int | None = None
-    cut: Path | None = None
 
 
 class Walk:
@@ -584,33 +533,6 @@ def _on_error(place: Place, node: NodeState) -> OnError:
     if node.failure.asks:
         return "pause"
     return place.node.on_error if isinstance(place.node, Step) else "fail"
-
-
-def completion(output: Content, duration_ms: int) -> dict[str, Any]:
-    """The fields of a `StepCompleted` about an output."""
-    response = judgement((output.success, output.error))
-    if output.stop:
-        response["stop"] = True
-    return {
-        "content": output.content,
-        "content_type": output.content_type,
-        "step_response": response,
-        "duration_ms": duration_ms,
-        "logs": list(output.logs) or None,
-    }
-
-
-def judgement(said: tuple[bool, str | None]) -> dict[str, Any]:
-    """The wire fields for whether a step calls its output a success, and its error if not."""
-    success, error = said
-    return {"success": success} if error is None else {"success": success, "error": error}
-
-
-def kept_of(output: Content) -> dict[str, Any]:
-    """What is folded of an output under review, besides its content."""
-    kept = {"content_type": output.content_type, "success": output.success, "stop": output.stop}
-    more = {"error": output.error, "model": output.model}
-    return kept | {key: value for key, value in more.items() if value is not None}
 
 
 def _why_rejected(place: Place, node: NodeState) -> str:
