@@ -452,6 +452,16 @@ class RaceExecutionCompleted(StepEvent):
     winner: NotRequired[str]
 
 
+class GraphExecutionStarted(StepEvent):
+    event: Literal["GraphExecutionStarted"]
+    task_count: int
+
+
+class GraphExecutionCompleted(StepEvent):
+    event: Literal["GraphExecutionCompleted"]
+    task_count: int
+
+
 class MachineExecutionStarted(StepEvent):
     event: Literal["MachineExecutionStarted"]
     initial_state: str
@@ -611,6 +621,8 @@ Event: TypeAlias = (
     | ParallelExecutionCompleted
     | RaceExecutionStarted
     | RaceExecutionCompleted
+    | GraphExecutionStarted
+    | GraphExecutionCompleted
     | MachineExecutionStarted
     | ThreadStarted
     | StateDataMerged

@@ -17,6 +17,8 @@ from interlock import (
     Condition,
     Confirm,
     ErrorReview,
+    Graph,
+    Link,
     Loop,
     Parallel,
     Race,
@@ -136,7 +138,8 @@ class Drawn:
     names: Iterator[int] = field(default_factory=itertools.count)
     races: bool = True
     in_race: bool = False
-    """In a race, nothing counts how often it was called: how far the losers come isn't said by the rules."""
+    """In a race or a graph, nothing counts how often it was called: how far what loses, or what is beside a failure,
+    comes isn't said by the rules."""
 
     def workflow(self) -> Workflow:
         return Workflow("w", steps=[self.node(MAX_DEPTH) for _ in range(self.pick([1, 2, 3]))])
@@ -145,17 +148,18 @@ class Drawn:
         name = f"n{next(self.names)}"
         if depth == 0 or self.pick([True, False]):
             return self.leaf(name)
-        kinds = ["Steps", "Parallel", "Parallel", "Workflow", "Condition", "Router", "Loop"]
+        kinds = ["Steps", "Parallel", "Graph", "Workflow", "Condition", "Router", "Loop"]
         kind = self.pick([*kinds, "Race"] if self.races else kinds)
         around = self.races, self.in_race
         self.races &= kind != "Router"  # it may run them again, and who was first then would be told of one place
-        self.in_race |= kind == "Race"
+        self.in_race |= kind in ("Race", "Graph")
         children = [self.node(depth - 1) for _ in range(self.pick([1, 2] if kind == "Loop" else [1, 2, 3]))]
         self.races, self.in_race = around
         make = {
             "Steps": self.steps,
             "Parallel": self.parallel,
             "Race": self.race,
+            "Graph": self.graph,
             "Workflow": self.nested,
             "Condition": self.condition,
             "Router": self.router,
@@ -217,6 +221,13 @@ class Drawn:
 
     def race(self, name: str, children: list[Any]) -> Race:
         return Race(name, children, human_review=self.maybe(self.confirm))
+
+    def graph(self, name: str, children: list[Any]) -> Graph:
+        names = [child.name for child in children]
+        pairs = [pair for pair in itertools.combinations(names, 2) if self.pick([True, True, False])]
+        links = [Link(*pair, self.pick(["completed", "completed", "failed", "always"])) for pair in pairs]
+        joins = {each: "any" for each in names if self.pick([True, False, False])}
+        return Graph(name, children, links, joins=joins, human_review=self.maybe(self.confirm))
 
     def nested(self, name: str, children: list[Any]) -> Step:
         inner = Workflow(f"inner-{name}", steps=children)

@@ -63,6 +63,8 @@ export type RunEvent =
   | ParallelExecutionCompleted
   | RaceExecutionStarted
   | RaceExecutionCompleted
+  | GraphExecutionStarted
+  | GraphExecutionCompleted
   | MachineExecutionStarted
   | ThreadStarted
   | StateDataMerged
@@ -414,6 +416,7 @@ export interface PendingSummary {
     | "Parallel"
     | "Workflow"
     | "Race"
+    | "Graph"
     | "Machine"
     | "Thread"
     | "Halt"
@@ -585,7 +588,7 @@ export interface StepSkipped {
   visit: number;
   parent_step_id?: string;
   nested_depth?: number;
-  reason: "rejected" | "timeout" | "error" | "condition";
+  reason: "rejected" | "timeout" | "error" | "condition" | "unreachable";
 }
 /**
  * The executor failed.
@@ -932,6 +935,7 @@ export interface StepRequirement {
     | "Parallel"
     | "Workflow"
     | "Race"
+    | "Graph"
     | "Machine"
     | "Thread"
     | "Halt"
@@ -1311,6 +1315,50 @@ export interface RaceExecutionCompleted {
   parent_step_id?: string;
   nested_depth?: number;
   winner?: string;
+}
+/**
+ * The tasks of a graph begin, each as soon as those before it have ended as they should.
+ */
+export interface GraphExecutionStarted {
+  event: "GraphExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  task_count: number;
+}
+/**
+ * Every task of a graph ended, or was skipped because it can't be reached any more.
+ */
+export interface GraphExecutionCompleted {
+  event: "GraphExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  task_count: number;
 }
 /**
  * A state machine began.

@@ -29,6 +29,7 @@ _NODES = {
     "Steps": 'Steps("node", [work], human_review={})',
     "Parallel": 'Parallel("node", [work], human_review={})',
     "Race": 'Race("node", [work], human_review={})',
+    "Graph": 'Graph("node", [work], human_review={})',
     "Machine": 'Machine("node", states, initial_state="end", human_review={})',
     "Condition": 'Condition("node", holds, steps=[work], human_review={})',
     "Router": 'Router("node", [work], human_review={})',

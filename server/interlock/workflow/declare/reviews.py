@@ -262,6 +262,10 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
         Signal,
         Confirm,
     ),
+    "Graph": (
+        Signal,
+        Confirm,
+    ),
     "Workflow": (
         Signal,
         Confirm,
@@ -287,6 +291,7 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Steps": ("skip", "cancel"),
     "Parallel": ("skip", "cancel"),
     "Race": ("skip", "cancel"),
+    "Graph": ("skip", "cancel"),
     "Machine": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),
 }

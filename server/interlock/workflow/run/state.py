@@ -43,6 +43,8 @@ SINCE: Mapping[str, int] = {
     "StateDataMerged": 3,
     "ThreadStarted": 3,
     "ThreadCompleted": 3,
+    "GraphExecutionStarted": 4,
+    "GraphExecutionCompleted": 4,
     "SignalReceived": 4,
     "InteractionResponded": 4,
 }

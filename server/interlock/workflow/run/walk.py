@@ -30,6 +30,7 @@ from interlock.workflow.containers.port import (
     Fail,
     Move,
     Outcome,
+    PassOver,
     Say,
     Scope,
     Skip,
@@ -141,8 +142,12 @@ class Walk:
 
     def node(self, place: Place, node: NodeState | None, path: Path) -> Outcome:
         if node is None:
-            node = NodeState(place.step_id, self.state.visits.get(place.step_id, 0) + 1)
+            node = self.entering(place)
         return _BY_PHASE[node.phase](self, place, node, path)
+
+    def entering(self, place: Place) -> NodeState:
+        """The state of a node that nothing has been heard of yet."""
+        return NodeState(place.step_id, self.state.visits.get(place.step_id, 0) + 1)
 
     def completed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
         return Outcome(Ending.STOPPED, (place, node), node.ended_index) if node.output.stop else COMPLETED
@@ -482,7 +487,15 @@ class _Inside:
     def carry_out(self, move: Move) -> Outcome:
         if isinstance(move, Withdraw):
             return self.withdraw(move)
+        if isinstance(move, PassOver):
+            return self.pass_over(move)
         return self.walk.do(move, self.place, self.node, self.path)
+
+    def pass_over(self, move: PassOver) -> Outcome:
+        for name in move.names:
+            place = self.place.children[name]
+            self.walk.say(place, self.walk.entering(place), (*self.prefix, name), "StepSkipped", reason=move.reason)
+        return OPEN
 
     def withdraw(self, move: Withdraw) -> Outcome:
         """Give up nodes inside; drop everything else found in this container, as it may be about them."""
