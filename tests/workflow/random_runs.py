@@ -226,7 +226,7 @@ class Drawn:
         names = [child.name for child in children]
         pairs = [pair for pair in itertools.combinations(names, 2) if self.pick([True, True, False])]
         links = [Link(*pair, self.pick(["completed", "completed", "failed", "always"])) for pair in pairs]
-        joins = {each: "any" for each in names if self.pick([True, False, False])}
+        joins: dict[str, Any] = {each: "any" for each in names if self.pick([True, False, False])}
         return Graph(name, children, links, joins=joins, human_review=self.maybe(self.confirm))
 
     def nested(self, name: str, children: list[Any]) -> Step:

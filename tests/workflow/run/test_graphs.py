@@ -189,7 +189,7 @@ def test_graph_that_is_misdeclared_is_refused_with_a_sentence(links: Any, more: 
 # ── Any graph ───────────────────────────────────────────────────────────────────────────────────────────
 
 ways = st.sampled_from(["works", "works", "breaks", "skips"])
-ons = st.sampled_from(["completed", "completed", "failed", "always"])
+ons: st.SearchStrategy[Any] = st.sampled_from(["completed", "completed", "failed", "always"])
 
 
 @st.composite
