@@ -103,6 +103,9 @@ PolicyOutcome: TypeAlias = Literal["approved", "rejected", "completed", "unreach
 Trigger: TypeAlias = Literal["automatic", "resume", "timeout", "error", "retry"]
 Join: TypeAlias = Literal["all", "any", "none"]
 SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition", "unreachable"]
+InteractionType: TypeAlias = Literal["approval", "review", "input"]
+InteractionMode: TypeAlias = Literal["confirm", "select", "multi_select", "input"]
+Priority: TypeAlias = Literal["low", "normal", "high", "urgent"]
 PauseKind: TypeAlias = Literal["step", "executor", "error"]
 PathPart: TypeAlias = str | int
 """A name, or the visit of the loop named before it: `["review loop", 2, "draft"]`."""

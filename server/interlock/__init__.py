@@ -17,6 +17,7 @@ from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Steps
 from interlock.workflow.declare.errors import DeclarationError, OutputError
 from interlock.workflow.declare.forms import UserInputField
+from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
 from interlock.workflow.declare.links import Link
 from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
@@ -54,6 +55,7 @@ __all__ = [
     "Handler",
     "HttpLogic",
     "HumanReview",
+    "Interaction",
     "Link",
     "Loop",
     "Machine",

@@ -21,6 +21,7 @@ from interlock import (
     Condition,
     Confirm,
     Graph,
+    Interaction,
     Link,
     Loop,
     Parallel,
@@ -31,7 +32,7 @@ from interlock import (
     Steps,
     Workflow,
 )
-from interlock_protocol.requirements import FLAGS
+from interlock_protocol.requirements import FLAGS, RESPONSE
 
 NOTHING: Any = object()
 Path = tuple[Any, ...]
@@ -134,7 +135,8 @@ class Model:
 
     def gates(self, node: Any, path: Path) -> bool:
         """What is asked once, before anything else."""
-        for review, kind in ((Confirm, "requires_confirmation"), (Ask, "requires_user_input")):
+        kinds = ((Confirm, "requires_confirmation"), (Ask, "requires_user_input"), (Interaction, RESPONSE))
+        for review, kind in kinds:
             if node.asks(review) is None:
                 continue
             event = self.decision(path, kind)
@@ -425,7 +427,7 @@ def _asked(run: Simulation) -> dict[str, tuple[Path, str, int | None]]:
             case "StepError":
                 failed[path] = event["error_type"]
             case "StepPaused":
-                kind = next(flag for flag in (*FLAGS, "requires_error_decision") if event.get(flag))
+                kind = next(flag for flag in (*FLAGS, RESPONSE, "requires_error_decision") if event.get(flag))
                 is_crash = kind == "requires_error_decision" and failed[path] == "Interrupted"
                 asked[event["requirement_id"]] = (path, kind, tries[path] if is_crash else None)
     return asked

@@ -18,6 +18,7 @@ from interlock import (
     Confirm,
     ErrorReview,
     Graph,
+    Interaction,
     Link,
     Loop,
     Parallel,
@@ -47,6 +48,12 @@ TOOLS: tuple[dict[str, Any], ...] = (
     {"user_input": FORM},
     {"user_feedback": [QUESTION]},
     {"external_execution": True},
+)
+INTERACTIONS: tuple[dict[str, Any], ...] = (
+    {"type": "approval"},
+    {"type": "review", "options": ["a", "b"]},
+    {"type": "input", "mode": "multi_select", "options": ["a", "b"], "min": 0},
+    {"type": "input"},
 )
 MAX_DEPTH = 3
 SECONDS = 60.0
@@ -168,7 +175,7 @@ class Drawn:
         return make(name, children)
 
     def leaf(self, name: str) -> Step:
-        reviews = [self.maybe(self.confirm), self.maybe(self.ask), self.maybe(self.review)]
+        reviews = [self.maybe(self.confirm), self.maybe(self.ask), self.interaction(), self.maybe(self.review)]
         if self.pick([False, False, False, True]):
             return Step(name, agent=Agent(self.turns()), human_review=kept([*reviews, self.maybe(self.tool_review)]))
         fails = 0 if self.calm else self.pick([0, 0, FOREVER] if self.in_race else [0, 0, 0, 1, 2, FOREVER])
@@ -199,6 +206,10 @@ class Drawn:
         if self.pick([False, True]):
             return Ask(ALL_DEFAULT, timeout=SECONDS, on_timeout="approve")
         return Ask(FORM, **self.timing("skip", "cancel"))
+
+    def interaction(self) -> Interaction | None:
+        spec = self.pick([None, None, None, *INTERACTIONS])
+        return None if spec is None else Interaction(message="?", **spec, **self.timing("skip", "cancel", "approve"))
 
     def review(self) -> Review:
         way, when = self.pick(["retry", "skip", "cancel"]), self.when()
@@ -287,6 +298,8 @@ def answer_to(kind: str, facts: dict[str, Any], pick: Pick[Any]) -> dict[str, An
     match kind:
         case "requires_user_input":
             return {**echo, **_filled(pick)}
+        case "requires_response":
+            return {**echo, "response": _response(facts["interaction"]["spec"]["mode"], pick)}
         case "requires_route_selection":
             routes = facts["available_choices"]
             one = [pick(routes)]
@@ -308,6 +321,16 @@ def _filled(pick: Pick[Any]) -> dict[str, Any]:
     x = pick([-1, 0, 5])
     one, other = {"user_input": {"x": x}}, {"user_input_schema": [{"name": "x", "value": x}]}
     return one if pick([True, False]) else other
+
+
+def _response(mode: str, pick: Pick[Any]) -> dict[str, Any]:
+    said: dict[str, Sequence[dict[str, Any]]] = {
+        "confirm": [{"confirmed": True}, {"confirmed": False, "comment": "no"}],
+        "select": [{"selected": "a"}, {"selected": "b"}],
+        "multi_select": [{"selected": []}, {"selected": ["b", "a"]}],
+        "input": [{"value": "said"}],
+    }
+    return dict(pick(said[mode]))
 
 
 def _edited(facts: dict[str, Any]) -> Any:

@@ -43,6 +43,7 @@ _REVIEWS = {
     "Confirm": 'Confirm("?"{})',
     "Ask": 'Ask(Form, "?"{})',
     "Ask, a field without default": 'Ask(Demanding, "?"{})',
+    "Interaction": 'Interaction("approval", "?"{})',
     "Choose": 'Choose("?"{})',
     "Review": 'Review("?"{})',
     "ToolReview": "ToolReview({})",

@@ -18,6 +18,7 @@ from typing import Any
 
 from interlock.workflow.containers.port import Scope
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.io import cut
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.policies import asked_of, governed_by
@@ -42,6 +43,7 @@ from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
     "topic",
+    "interaction",
     "confirmation_message",
     "user_input_message",
     "output_review_message",
@@ -231,6 +233,9 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
         case Ask():
             facts["user_input_message"] = review.message
             facts["user_input_schema"] = [field.to_wire() for field in review.fields]
+        case Interaction():
+            facts["interaction"] = review.shown
+            facts["user_input_message"] = review.message
         case Choose():
             names = list(place.children)
             facts["user_input_message"] = review.message

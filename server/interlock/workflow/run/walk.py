@@ -40,6 +40,7 @@ from interlock.workflow.containers.port import (
 )
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.errors import LogicError
+from interlock.workflow.declare.interactions import Interaction, asked_by
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -261,6 +262,7 @@ class Walk:
 
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
         """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
+        review = meant(self.workflow, self.state, path, review, self.now)
         if is_called(review) and "voters" not in own:
             return self.need("roll", place, node, path)
         scope = scope_at(self.workflow, self.state, path)
@@ -306,7 +308,8 @@ class Walk:
 
     def called_roll(self, work: Work, node: NodeState, roll: Roll) -> Outcome:
         """Ask those who are there; if they can't satisfy the policy, the node has failed."""
-        place, path, review = work.place, work.path, asks_now(work.place, node)
+        place, path = work.place, work.path
+        review = meant(self.workflow, self.state, path, asks_now(place, node), self.now)
         facts = governed_by(review)
         try:
             own = asked_under(review, roll, excluded_from(self.state, facts, roll.starters))
@@ -522,6 +525,14 @@ def asks_now(place: Place, node: NodeState | None) -> AnyReview:
     review = place.node.asks(Review)
     assert review is not None
     return review
+
+
+def meant(workflow: Workflow, state: RunState, path: Path, review: AnyReview, now: int) -> AnyReview:
+    """A review as it is asked at `path`: the run's message may say it."""
+    if not isinstance(review, Interaction) or not review.by_message:
+        return review
+    said: Any = scope_at(workflow, state, path).input
+    return asked_by(said, now)
 
 
 def ends_run(state: RunState, work: Work) -> bool:
