@@ -14,6 +14,7 @@ from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedErro
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.files import Files, StoredFile
 from .ports.grants import Grants
+from .ports.interactions import Interactions
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.notices import NoticeAddresses
 from .ports.outbox import Outbox
@@ -111,6 +112,7 @@ class Store(
     Files,
     VaultItems,
     Webhooks,
+    Interactions,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

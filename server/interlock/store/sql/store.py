@@ -13,6 +13,7 @@ from .errors import SqlErrors
 from .feed import SqlChangeFeed
 from .files import SqlFiles
 from .grants import SqlGrants
+from .interactions import SqlInteractions
 from .keys import SqlKeys
 from .notices import SqlNoticeAddresses
 from .outbox import SqlOutbox
@@ -43,6 +44,7 @@ class SqlStore(
     SqlFiles,
     SqlVaultItems,
     SqlWebhooks,
+    SqlInteractions,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 
