@@ -38,6 +38,7 @@ class ErrorCode(StrEnum):
     BUSINESS_KEY_TAKEN = "business_key_taken"
     NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"
     SIGNALS_FULL = "signals_full"
+    TOPIC_BOUND = "topic_bound"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 

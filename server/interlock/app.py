@@ -66,6 +66,8 @@ from interlock.http.web import web_routes
 from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
 from interlock.identity.provider import Provider
+from interlock.interactions.host import EngineHost
+from interlock.interactions.workflow import interactions_workflow
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
@@ -146,7 +148,7 @@ class Interlock:
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
     ) -> None:
-        self._code = CodeDefinitions(workflows)
+        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)])
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
         self.known = Known()
@@ -170,6 +172,11 @@ class Interlock:
         if self._services is None:
             raise RuntimeError("the server hasn't started; run the application with its lifespan")
         return self._services
+
+    def _host(self) -> EngineHost:
+        """What interactions work with."""
+        services = self.services()
+        return EngineHost(services.engine, services.store)
 
     async def start(self) -> None:
         """Open the database and the log, publish definitions in files, and take over interrupted runs.
@@ -453,7 +460,9 @@ def app_of(interlock: Interlock) -> FastAPI:
     app.router.routes.append(
         v1_route(interlock.services, interlock.streams, interlock.counters, interlock.settings.public_url)
     )
-    app.router.routes.append(projects_route(interlock.services, interlock.counters, interlock.settings.public_url))
+    app.router.routes.append(
+        projects_route(interlock.services, interlock.streams, interlock.counters, interlock.settings.public_url)
+    )
     app.router.routes.extend(reference_routes())
     if interlock.settings.web_app:
         app.include_router(make_app_session_router(interlock.services, interlock.settings))

@@ -432,7 +432,23 @@ export interface PendingSummary {
   output_review_message?: string;
   error_message?: string;
   topic?: string;
+  interaction?: PendingInteraction;
   timeout_at?: string;
+}
+/**
+ * An interaction, summed up.
+ */
+export interface PendingInteraction {
+  type: "approval" | "review" | "input";
+  spec: PendingMode;
+  title?: string | null;
+  priority?: ("low" | "normal" | "high" | "urgent") | null;
+}
+/**
+ * How an interaction is answered.
+ */
+export interface PendingMode {
+  mode: "confirm" | "select" | "multi_select" | "input";
 }
 /**
  * A followed list is told up to `seq`: the current list, or (`resumed`) what was missed. What follows is live.

@@ -11,7 +11,16 @@ from typing import ClassVar, Literal, TypeAlias
 
 from interlock_protocol.messages.base import ServerMessage
 from interlock_protocol.requirements import Tolerant
-from interlock_protocol.types import PROTOCOL_VERSION, JsonValue, Open, RunStatus, StepType
+from interlock_protocol.types import (
+    PROTOCOL_VERSION,
+    InteractionMode,
+    InteractionType,
+    JsonValue,
+    Open,
+    Priority,
+    RunStatus,
+    StepType,
+)
 
 
 class Connected(ServerMessage):
@@ -113,6 +122,21 @@ class Gap(ServerMessage):
     request_id: str | None = None
 
 
+class PendingMode(Tolerant):
+    """How an interaction is answered."""
+
+    mode: Open[InteractionMode]
+
+
+class PendingInteraction(Tolerant):
+    """An interaction, summed up."""
+
+    type: Open[InteractionType]
+    spec: PendingMode
+    title: str | None = None
+    priority: Open[Priority] | None = None
+
+
 class PendingSummary(Tolerant):
     """What a run waits for, summed up. `kind` is the name of the one flag that is true."""
 
@@ -128,6 +152,7 @@ class PendingSummary(Tolerant):
     output_review_message: str | None = None
     error_message: str | None = None
     topic: str | None = None
+    interaction: PendingInteraction | None = None
     timeout_at: str | None = None
 
 

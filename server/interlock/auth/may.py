@@ -16,7 +16,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
-from interlock.auth.principal import DECIDE, EXECUTE, FILES, READ, SECRETS, USERS, WEBHOOKS, WRITE, Kind, Principal
+from interlock.auth.principal import (
+    ASK,
+    DECIDE,
+    EXECUTE,
+    FILES,
+    READ,
+    RESPOND,
+    SECRETS,
+    USERS,
+    WEBHOOKS,
+    WRITE,
+    Kind,
+    Principal,
+)
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
@@ -32,6 +45,8 @@ class Verb(StrEnum):
     DECIDE_FOR = "decide_for"
     """Decide on behalf of somebody whom the requirement names."""
     CANCEL = "cancel"
+    ASK = "ask"
+    """Ask people by an interaction, which doesn't exist yet; without one, in any namespace of one's own."""
     SIGNAL = "signal"
     """Send signals to the run."""
     ACT_FOR = "act_for"
@@ -85,6 +100,8 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
         {
             (EXECUTE, Standing.ANYONE),
             (DECIDE, Standing.ANYONE),
+            (RESPOND, Standing.ANYONE),
+            (ASK, Standing.ANYONE),
             (READ, Standing.ANYONE),
         }
     ),
@@ -93,6 +110,8 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
             (EXECUTE, Standing.OWNER),
             (READ, Standing.OWNER),
             (DECIDE, Standing.RUN_ASSIGNEE),
+            (RESPOND, Standing.RUN_ASSIGNEE),
+            (ASK, Standing.OWNER),
             (READ, Standing.RUN_ASSIGNEE),
         }
     ),
@@ -100,9 +119,15 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
         {
             (EXECUTE, Standing.DECIDING_OWNER),
             (DECIDE, Standing.ASSIGNEE),
+            (RESPOND, Standing.ASSIGNEE),
         }
     ),
     Verb.DECIDE_FOR: frozenset(),
+    Verb.ASK: frozenset(
+        {
+            (ASK, Standing.RESIDENT),
+        }
+    ),
     Verb.CANCEL: frozenset(
         {
             (EXECUTE, Standing.OWNER),

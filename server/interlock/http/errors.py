@@ -32,6 +32,7 @@ STATUS_OF = {
     ErrorCode.CONFLICT: 409,
     ErrorCode.BUSINESS_KEY_TAKEN: 409,
     ErrorCode.SIGNALS_FULL: 429,
+    ErrorCode.TOPIC_BOUND: 409,
     ErrorCode.NAMESPACE_QUOTA_EXCEEDED: 429,
     ErrorCode.UNAVAILABLE: 503,
     ErrorCode.INTERNAL: 500,

@@ -38,7 +38,7 @@ from interlock.workflow.decide.asked_again import asked_again
 from interlock.workflow.decide.decided import Decided
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.decide.merge import refused as wrong_answer
-from interlock.workflow.decide.signal import Sent, Signal, send
+from interlock.workflow.decide.signal import BY_INTERACTIONS, Sent, Signal, send
 from interlock.workflow.decide.standing import Decider
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.inputs import checked_input
@@ -77,6 +77,7 @@ from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.types import JsonObject, JsonValue
 
 __all__ = [
+    "BY_INTERACTIONS",
     "DAY_MS",
     "EXPIRED_BY",
     "FOR_GOOD",

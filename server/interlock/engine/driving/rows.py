@@ -210,4 +210,8 @@ _SUMMARY = (
 def _summary(requirement: Requirement) -> JsonObject:
     """The fields of a requirement that run lists show."""
     summary = {key: requirement.facts[key] for key in _SUMMARY if key in requirement.facts}
+    question: Any = requirement.facts.get("interaction")
+    if question is not None:
+        shown = {name: question[name] for name in ("type", "title", "priority") if name in question}
+        summary["interaction"] = {**shown, "spec": {"mode": question["spec"]["mode"]}}
     return {**summary, "kind": requirement.kind}

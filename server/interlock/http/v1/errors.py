@@ -30,6 +30,9 @@ class Code(StrEnum):
     THREAD_REQUIRED = "thread_required"
     DATA_TOO_LARGE = "data_too_large"
     INVALID_WEBHOOK = "invalid_webhook"
+    INCOMPATIBLE_MODE = "incompatible_mode"
+    EMPTY_GROUP = "empty_group"
+    INVALID_RESPONSE = "invalid_response"
     CREDENTIAL_NOT_ACCEPTED = "credential_not_accepted"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
@@ -47,12 +50,15 @@ class Code(StrEnum):
     PROVIDER_NOT_FOUND = "provider_not_found"
     INTEGRATION_NOT_FOUND = "integration_not_found"
     FILE_NOT_FOUND = "file_not_found"
+    INTERACTION_NOT_FOUND = "interaction_not_found"
     SUBSCRIPTION_NOT_FOUND = "subscription_not_found"
     DELIVERY_NOT_FOUND = "delivery_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
     RUN_FINISHED = "run_finished"
+    TOPIC_BOUND = "topic_bound"
+    ALREADY_RESOLVED = "already_resolved"
     VERSION_IN_USE = "version_in_use"
     FILE_IN_USE = "file_in_use"
     SUBSCRIPTION_DISABLED = "subscription_disabled"
@@ -88,6 +94,9 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.THREAD_REQUIRED: 400,
     Code.DATA_TOO_LARGE: 400,
     Code.INVALID_WEBHOOK: 400,
+    Code.INCOMPATIBLE_MODE: 400,
+    Code.EMPTY_GROUP: 400,
+    Code.INVALID_RESPONSE: 400,
     Code.CREDENTIAL_NOT_ACCEPTED: 400,
     Code.UNAUTHORIZED: 401,
     Code.FORBIDDEN: 403,
@@ -105,12 +114,15 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.PROVIDER_NOT_FOUND: 404,
     Code.INTEGRATION_NOT_FOUND: 404,
     Code.FILE_NOT_FOUND: 404,
+    Code.INTERACTION_NOT_FOUND: 404,
     Code.SUBSCRIPTION_NOT_FOUND: 404,
     Code.DELIVERY_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
     Code.RUN_FINISHED: 409,
+    Code.TOPIC_BOUND: 409,
+    Code.ALREADY_RESOLVED: 409,
     Code.VERSION_IN_USE: 409,
     Code.FILE_IN_USE: 409,
     Code.SUBSCRIPTION_DISABLED: 409,
@@ -153,6 +165,7 @@ _CODE_OF: Final[Mapping[ErrorCode, Code]] = {
     ErrorCode.BUSINESS_KEY_TAKEN: Code.BUSINESS_KEY_TAKEN,
     ErrorCode.NAMESPACE_QUOTA_EXCEEDED: Code.NAMESPACE_QUOTA_EXCEEDED,
     ErrorCode.SIGNALS_FULL: Code.SIGNALS_FULL,
+    ErrorCode.TOPIC_BOUND: Code.TOPIC_BOUND,
     ErrorCode.UNAVAILABLE: Code.UNAVAILABLE,
     ErrorCode.INTERNAL: Code.INTERNAL_ERROR,
 }

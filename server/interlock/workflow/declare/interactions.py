@@ -307,6 +307,8 @@ class Interaction:
     exclude_starter: bool = False
     by_message: bool = False
     """Whether the run's message says what is asked; only the built-in workflow of interactions has that."""
+    taken_back_by: str | None = None
+    """The topic of the signal that takes the question back, there; it is `step_input.signal` then."""
 
     @property
     def spec(self) -> JsonObject:
@@ -327,12 +329,12 @@ class Interaction:
         return {name: value for name, value in said.items() if value is not None}
 
 
-def said_by_message() -> Interaction:
+def said_by_message(taken_back_by: str) -> Interaction:
     """What stands in for a question that the run's message says: see `asked_by`."""
-    return Interaction("input", "As the message says.", by_message=True)
+    return Interaction("input", "As the message says.", by_message=True, taken_back_by=taken_back_by)
 
 
-def asked_by(message: Mapping[str, Any], now: int) -> Interaction:
+def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str | None = None) -> Interaction:
     """The question that a message says: one without faults.
 
     Args:
@@ -353,6 +355,7 @@ def asked_by(message: Mapping[str, Any], now: int) -> Interaction:
         policy=policy_in(message.get("policy")),
         distinct_from=message.get("distinct_from", ()),
         exclude_starter=message.get("exclude_starter", False),
+        taken_back_by=taken_back_by,
     )
 
 

@@ -223,6 +223,7 @@ def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
 def _facts_of_interaction(review: Interaction) -> dict[str, Any]:
     """What an interaction asks; its form also as clients have it that know no specs."""
     facts: dict[str, Any] = {"interaction": review.shown, "user_input_message": review.message}
+    facts["topic"] = review.taken_back_by
     if review.fields is not None:
         facts["user_input_schema"] = presentations.schema_of({"type": "form", "fields": review.spec["fields"]})
     return facts

@@ -532,7 +532,7 @@ def meant(workflow: Workflow, state: RunState, path: Path, review: AnyReview, no
     if not isinstance(review, Interaction) or not review.by_message:
         return review
     said: Any = scope_at(workflow, state, path).input
-    return asked_by(said, now)
+    return asked_by(said, now, review.taken_back_by)
 
 
 def ends_run(state: RunState, work: Work) -> bool:
