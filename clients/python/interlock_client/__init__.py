@@ -27,6 +27,7 @@ from interlock_client.errors import (
 )
 from interlock_client.files import UploadedFile
 from interlock_client.instances import ErrorPage, HistoryEvent, HistoryPage, Instance, ListedError, Thread
+from interlock_client.interactions import InboxItem, Interaction
 from interlock_client.lists import RunList
 from interlock_client.machines import MachineSummary, MachineVersion, Validation
 from interlock_client.pauses import Pause
@@ -53,7 +54,9 @@ __all__ = [
     "Forbidden",
     "HistoryEvent",
     "HistoryPage",
+    "InboxItem",
     "Instance",
+    "Interaction",
     "InterlockError",
     "InvalidDecision",
     "ListedError",
