@@ -8,7 +8,6 @@ Laws:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Final
@@ -68,13 +67,14 @@ async def decide(target: Target, address: str, project: str | None, said: Said, 
             found = (each async for each in client.interactions.inbox() if each.interaction_id == address)
             item = await anext(found, None)
             if item is None:
-                raise Failure("Nothing with this address waits for you; `interlock inbox` lists what does.")
+                raise Failure(
+                    "Nothing with this address waits for you; `interlock inbox` lists what does.", ExitCode.ERROR
+                )
             where = item.namespace
         one = await client.interactions.get(where, address)
         if decision is not None:
-            one = await client.interactions.decide(
-                where, address, decision if one.type is None else {"response": decision}
-            )
+            given = decision if one.type is None else {"response": decision}
+            one = await client.interactions.decide(where, address, given)
     print(_whole(one), file=out)
     return ExitCode.COMPLETED
 
@@ -106,7 +106,7 @@ def _seconds(text: str) -> float:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def _decision(said: Said) -> Mapping[str, JsonValue] | None:
+def _decision(said: Said) -> dict[str, JsonValue] | None:
     if not said.is_given:
         return None
     if said.yes + said.no + (said.answer is not None) > 1:
