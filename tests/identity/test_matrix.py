@@ -106,6 +106,9 @@ async def furnish(server: Server) -> None:
     hook = await server.made("/api/v1/webhooks/subscriptions", wanted, token="everything")
     told = f"/api/v1/webhooks/subscriptions/{hook['id']}/test"
     delivery = await server.made(told, None, token="everything")
+    question = {"type": "approval", "spec": {"mode": "confirm"}, "target_actor": {"type": "member", "id": "ada"}}
+    asked = {**question, "message": "Kept?"}
+    interaction = await server.made("/v1/projects/user_ada/interactions", asked, token="everything")
     server.places = {
         "path": "nothing.js",
         "workflow_id": "confirm",
@@ -124,6 +127,7 @@ async def furnish(server: Server) -> None:
         "subscription_id": hook["id"],
         "delivery_id": delivery["id"],
         "project": "user_ada",
+        "interaction_id": interaction["id"],
     }
 
 

@@ -2,7 +2,7 @@
 
 Law: it is made of what its run keeps of it, and of nothing else; any requirement is one.
 
-Source: `docs/interactions.md`, "The inbox".
+Source: `docs/interactions.md`, "Addresses".
 """
 
 from __future__ import annotations
