@@ -142,6 +142,7 @@ export interface EchoedRequirement {
   requires_output_review?: JsonValue;
   requires_iteration_review?: JsonValue;
   requires_executor_input?: JsonValue;
+  digest?: string | null;
   confirmed?: boolean | null;
   on_reject?: string | null;
   rejection_feedback?: string | null;
@@ -187,6 +188,7 @@ export interface DecidedQuestion {
 export interface EchoedErrorRequirement {
   id?: string | null;
   step_id?: string | null;
+  digest?: string | null;
   decision?: ("retry" | "skip" | "cancel") | null;
   user_input?: {
     [k: string]: JsonValue;
@@ -661,6 +663,8 @@ export interface RouterPaused {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -825,6 +829,8 @@ export interface StepOutputReview {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -880,6 +886,8 @@ export interface StepPaused {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -915,6 +923,8 @@ export interface WorkflowRunOutput {
 }
 /**
  * One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+ *
+ * `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
  */
 export interface StepRequirement {
   id: string;
@@ -977,6 +987,8 @@ export interface StepRequirement {
   retry_count?: number;
   max_retries?: number;
   timeout_at?: string;
+  digest?: string;
+  bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
@@ -1016,6 +1028,8 @@ export interface ErrorRequirement {
   distinct_from?: string[];
   exclude_starter?: boolean;
   timeout_at?: string;
+  digest?: string;
+  bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
 }
 /**

@@ -42,6 +42,7 @@ class Confirm:
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -54,6 +55,7 @@ class Confirm:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Ask:
         on_timeout: `cancel`, `skip`, or `approve`: go on with the defaults; every required field must then have one.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
@@ -78,6 +81,7 @@ class Ask:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -108,6 +112,7 @@ class Signal:
     policy: ClassVar[None] = None
     distinct_from: ClassVar[tuple[str, ...]] = ()
     exclude_starter: ClassVar[bool] = False
+    bind: ClassVar[bool] = False
 
     topic: str
     _: KW_ONLY
@@ -126,6 +131,7 @@ class Resume:
         on_timeout: `cancel` the run, or `approve`: go on to the state that the halt names for it.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
@@ -137,6 +143,7 @@ class Resume:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,7 @@ class Choose:
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -161,6 +169,7 @@ class Choose:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +187,7 @@ class Review:
         on_timeout: `cancel`, `skip`, or `approve` the output as it is.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -192,6 +202,7 @@ class Review:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +216,7 @@ class ToolReview:
         on_timeout: `cancel` or `skip`; tools are never approved by a clock.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
@@ -214,6 +226,7 @@ class ToolReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +238,7 @@ class ErrorReview:
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
@@ -234,6 +248,7 @@ class ErrorReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 Gate: TypeAlias = Signal | Confirm | Ask | Choose | Resume
@@ -343,7 +358,7 @@ class HumanReview:
         requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
         requires_iteration_review: the same, on a Loop.
         on_reject, max_retries, timeout, on_timeout, assignees: for every expanded review that has them.
-        policy, distinct_from, exclude_starter: likewise.
+        policy, distinct_from, exclude_starter, bind: likewise.
     """
 
     _: KW_ONLY
@@ -365,6 +380,7 @@ class HumanReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
     def expand(self) -> tuple[AnyReview, ...]:
         """The reviews that this stands for."""
@@ -376,6 +392,7 @@ class HumanReview:
             "policy": self.policy,
             "distinct_from": self.distinct_from,
             "exclude_starter": self.exclude_starter,
+            "bind": self.bind,
         }
         reviews: list[AnyReview] = []
         if self.requires_confirmation:

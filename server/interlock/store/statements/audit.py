@@ -1,0 +1,53 @@
+"""The audit's chains, and who saw what."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Integer, Select, Text, bindparam, func, insert, literal, literal_column, select, update
+
+from interlock.store.audit_tables import audit_entries, audit_sights
+from interlock.store.tables import decisions
+
+from .parameters import AT_MOST, OF_RUN
+
+_OF_RUN: Final = audit_entries.c.run_id == OF_RUN
+
+# The last entry, those that may be the given ones, and, where there is none at all, the decisions made before.
+_LAST: Final = select(func.max(audit_entries.c.seq)).where(_OF_RUN).scalar_subquery()
+_FOUND = select(audit_entries.c.seq, audit_entries.c.hash, audit_entries.c.epoch, audit_entries.c.name).where(
+    _OF_RUN,
+    (audit_entries.c.seq == _LAST)
+    | audit_entries.c.name.between(bindparam("first", type_=Text), bindparam("last", type_=Text)),
+)
+_MADE_BEFORE = select(
+    literal_column("0").label("seq"), literal("", Text).label("hash"), decisions.c.epoch, decisions.c.requirement_id
+).where(decisions.c.run_id == OF_RUN, _LAST.is_(None))
+FOUND: Final[Any] = _FOUND.union_all(_MADE_BEFORE)
+
+ADD: Final = insert(audit_entries)
+COLUMNS: Final = tuple(column.name for column in audit_entries.c)
+
+ENTRIES: Final[Select[Any]] = (
+    select(
+        audit_entries.c.run_id,
+        audit_entries.c.seq,
+        audit_entries.c.content,
+        audit_entries.c.salt,
+        audit_entries.c.leaf,
+        audit_entries.c.hash,
+    )
+    .where(_OF_RUN, audit_entries.c.seq > bindparam("after", type_=Integer))
+    .order_by(audit_entries.c.seq)
+    .limit(AT_MOST)
+)
+ERASE: Final = (
+    update(audit_entries).where(_OF_RUN, audit_entries.c.content.is_not(None)).values(content=None, salt=None)
+)
+FORGET_SIGHTS: Final = audit_sights.delete().where(audit_sights.c.run_id == OF_RUN)
+SIGHTS: Final[Select[Any]] = (
+    select(audit_sights)
+    .where(audit_sights.c.run_id == OF_RUN)
+    .order_by(audit_sights.c.requirement_id, audit_sights.c.user_id)
+    .limit(AT_MOST)
+)
