@@ -13,8 +13,8 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one text of a JSON value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+    """The one text of a JSON value. What only looks like JSON has one, too: the codec refuses it, not this."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def sha256_of(value: Any) -> str:

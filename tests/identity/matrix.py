@@ -185,4 +185,7 @@ MATRIX: Final[dict[str, Line]] = {
     # ── Signals ──
     "GET /v1/openapi.json": PUBLIC,
     "POST /v1/projects/{project}/runs/{run_id}/signals": Of(EXECUTE),
+    # ── The audit ──
+    "GET /v1/projects/{project}/runs/{run_id}/audit": Of(EXECUTE, READ),
+    "GET /v1/projects/{project}/interactions/{interaction_id}/audit": Of(EXECUTE, READ),
 }

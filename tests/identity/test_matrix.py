@@ -124,6 +124,7 @@ async def furnish(server: Server) -> None:
         "subscription_id": hook["id"],
         "delivery_id": delivery["id"],
         "project": "user_ada",
+        "interaction_id": f"req-1.{run['run_id']}",
     }
 
 

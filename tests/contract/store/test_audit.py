@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from tests.contract.store.samples import decision, new_run
+from tests.contract.store.samples import RUNNING, decision, new_run, settlement
 
-from interlock.audit.chain import broken
+from interlock.audit.chain import Noted, broken
 from interlock.store.port import Decision, Sight, Store
 from interlock_protocol.types import JsonObject
 
@@ -86,3 +86,15 @@ async def test_the_first_time_that_somebody_got_or_saw_a_requirement_stays(store
     await store.saw([])
     assert await store.sights("run") == [Sight("run", "r1", "ana", 5, 8), Sight("run", "r1", "ben", 6)]
     assert await store.sights("other") == []
+
+
+async def test_settlements_add_what_people_did_to_the_same_chain_each_once(store: Store) -> None:
+    await store.create_run(new_run("run"))
+    await store.record("run", 1, [noted("r1")])
+    claimed = Noted("claimed:6", 1, {"kind": "claimed", "by": "ana"})
+    for index, acts in ((7, (claimed,)), (9, (claimed, Noted("cancelled:8", 1, {"kind": "cancelled"})))):
+        await store.settle(replace(settlement("run", RUNNING, index), acts=acts))
+    await store.settle(replace(settlement("run", RUNNING, 3), acts=(Noted("claimed:2", 1, {"kind": "claimed"}),)))
+    entries = await store.audit_entries("run")
+    assert [each.content and each.content["kind"] for each in entries] == ["decided", "claimed", "cancelled"]
+    assert broken("run", entries) is None

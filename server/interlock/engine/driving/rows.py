@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
+from interlock.audit.chain import Noted
 from interlock.store.ports.decisions import Decision
 from interlock.store.ports.errors import FoundError
 from interlock.store.ports.runs import Settlement, Snapshot
@@ -15,6 +16,7 @@ from interlock.workflow.program import (
     FOR_GOOD,
     REDUCER_VERSION,
     TIMEOUT,
+    Act,
     Asked,
     Decided,
     Lifetimes,
@@ -62,8 +64,8 @@ def _noted(
     id_: str, decision: JsonObject, private: Mapping[str, Any], by: str, *, at: int, epoch: int, index: int
 ) -> JsonObject:
     """What an entry says: who decided what, when, where that stands in the log, and who stood behind it."""
-    requirement_id, _, part = id_.partition(".")
     vote = private.get("vote")
+    requirement_id, _, part = id_.partition("." if vote is None else "#")
     told = {**private.get("told", {}), **(vote or {})}
     return {
         "kind": "expired" if by == TIMEOUT else "decided" if vote is None else "responded",
@@ -207,6 +209,7 @@ def settlement_of(
         next_timer=min((due for due in dues if due is not None), default=None),
         errors=tuple(_found(each) for each in untold if isinstance(each, RunError)),
         milestones=tuple(_milestone(state, each) for each in untold if isinstance(each, Milestone)),
+        acts=tuple(_act(each) for each in untold if isinstance(each, Act)),
         messages=tuple((topic, each.requirement_id) for each in untold if isinstance(each, Asked) for topic in topics),
     )
 
@@ -224,6 +227,12 @@ def _found(error: RunError) -> FoundError:
         is_fatal=error.is_fatal,
         repeats=error.repeats,
     )
+
+
+def _act(act: Act) -> Noted:
+    """What an entry of the audit says of what somebody did."""
+    content: JsonObject = {"kind": act.kind, "by": act.by, "at": act.at, "epoch": act.epoch, "index": act.index}
+    return Noted(f"{act.kind}:{act.index}", act.epoch, {**act.said, **content})
 
 
 def _milestone(state: RunState, each: Milestone) -> FoundMilestone:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from interlock.http.projects.audit import make_audit_router
 from interlock.http.projects.shapes import SendSignal
 from interlock.http.projects.signals import make_signals_router
 from interlock.http.v1.frame import add_document, add_routers, make_frame
@@ -37,7 +38,7 @@ def projects_route(services: Callable[[], Services], counters: Counters, public_
 def projects_app(services: Callable[[], Services], counters: Counters, public_url: str | None = None) -> FastAPI:
     """Make the application itself."""
     app = make_frame(counters, services, PREFIX)
-    add_routers(app, make_signals_router(services))
+    add_routers(app, make_signals_router(services), make_audit_router(services))
     add_document(app, services, lambda: described(app, public_url or "", _ABOUT))
     return app
 

@@ -34,6 +34,9 @@ class Audit(Protocol):
     async def audit_entries(self, run_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[Entry]:
         """The entries of a run, in their order, from the one after the place `after` on."""
 
+    async def audit_length(self, run_id: str) -> int:
+        """How many entries a run has."""
+
     async def erase_audit(self, run_id: str) -> int:
         """Drop contents and salts of a run's entries, and who saw what of it; return how many entries had a content.
 

@@ -28,6 +28,9 @@ class SqlAudit(SqlTransactions):
     async def audit_entries(self, run_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[Entry]:
         return await self._read(partial(_entries, run_id, after, limit or _ALL), one_statement=True)
 
+    async def audit_length(self, run_id: str) -> int:
+        return await self._read(partial(_length, run_id), one_statement=True)
+
     async def erase_audit(self, run_id: str) -> int:
         return await self._write(partial(_erase, run_id))
 
@@ -90,6 +93,10 @@ def _entries(run_id: str, after: int, limit: int, connection: Connection) -> Seq
         Entry(run_id, seq, None if content is None else from_json(content), salt, leaf, hash_)
         for _, seq, content, salt, leaf, hash_ in rows
     ]
+
+
+def _length(run_id: str, connection: Connection) -> int:
+    return connection.execute(sql.LENGTH, {"of_run": run_id}).scalar() or 0
 
 
 def _erase(run_id: str, connection: Connection) -> int:

@@ -41,6 +41,7 @@ ENTRIES: Final[Select[Any]] = (
     .order_by(audit_entries.c.seq)
     .limit(AT_MOST)
 )
+LENGTH: Final = select(func.max(audit_entries.c.seq)).where(_OF_RUN)
 ERASE: Final = (
     update(audit_entries).where(_OF_RUN, audit_entries.c.content.is_not(None)).values(content=None, salt=None)
 )
