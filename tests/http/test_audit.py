@@ -12,6 +12,7 @@ from tests.support.live import ALICE, BOB, CAROL, NOBODY, READER, ROOT, Live, ev
 
 from interlock import Confirm, Halting, Machine, Quorum, State, Step, Transition, Workflow
 from interlock.audit.chain import broken
+from interlock.audit.checkpoints import checkpoint_line, outdated, read_checkpoints
 from interlock.audit.files import entry_in, read_file
 from interlock.http.projects.app import whole
 
@@ -126,12 +127,29 @@ async def test_every_decision_vote_and_cancellation_is_in_the_chain_in_every_for
     Draft202012Validator(described).validate({"data": page})
 
 
+async def test_who_got_what_they_may_decide_is_told_with_the_time(live: Live, http: httpx.AsyncClient) -> None:
+    started = await asked(http, "POST", "/workflows/deploy/runs", ALICE, json={"message": "x", "stream": False})
+    run = (await decide(http, started.json(), ALICE)).json()
+    (requirement,) = run["step_requirements"]
+    async with live.talk(BOB) as talk:
+        await talk.send(action="follow-runs", list="mine", filter={"waiting_for_me": True}, request_id="1")
+        await talk.until("runs_listed")
+
+        async def is_told() -> Any:
+            return (await audited(http, run["run_id"]))["people"]
+
+        (told,) = await eventually(is_told)
+    assert (told["user_id"], told["requirement_id"], told["seen_at"]) == ("bob", requirement["id"], None)
+    assert told["delivered_at"] > 0
+
+
 async def test_pages_follow_each_other_and_an_interaction_shows_no_more_than_is_about_it(
     http: httpx.AsyncClient,
 ) -> None:
     run_id = (await decided_run(http))["run_id"]
     page = await whole_audit(http, run_id)
-    found, after = [], 0
+    found: list[Any] = []
+    after: int | None = 0
     while after is not None:
         path = f"/v1/projects/user_alice/runs/{run_id}/audit?limit=2&after={after}"
         some = (await asked(http, "GET", path, ALICE)).json()["data"]
@@ -177,3 +195,15 @@ async def test_run_in_which_nobody_decided_has_an_empty_audit(http: httpx.AsyncC
     started = await asked(http, "POST", "/workflows/deploy/runs", ALICE, json={"message": "x", "stream": False})
     page = await audited(http, started.json()["run_id"])
     assert (page["count"], page["entries"], page["people"], page["next_after"]) == (0, [], [], None)
+
+
+async def test_admin_gets_the_servers_signed_word_of_how_far_the_chains_have_come(http: httpx.AsyncClient) -> None:
+    run_id = (await decided_run(http))["run_id"]
+    entries = [entry_in(each) for each in (await whole_audit(http, run_id))["entries"]]
+    page = (await asked(http, "GET", "/v1/audit/checkpoint", ROOT)).json()["data"]
+    heads = read_checkpoints(checkpoint_line(page["statement"], page["keys"]))
+    assert heads[run_id] == [(5, entries[-1].hash)]
+    assert outdated(run_id, entries[:-1], heads) is not None
+    assert page["next_after"] is None
+    assert (await asked(http, "GET", "/v1/audit/checkpoint", ALICE)).status_code == 403
+    assert (await asked(http, "GET", "/v1/audit/checkpoint", page["statement"])).status_code == 401, "it is no token"

@@ -187,5 +187,6 @@ MATRIX: Final[dict[str, Line]] = {
     "POST /v1/projects/{project}/runs/{run_id}/signals": Of(EXECUTE),
     # ── The audit ──
     "GET /v1/projects/{project}/runs/{run_id}/audit": Of(EXECUTE, READ),
+    "GET /v1/audit/checkpoint": With("admin"),
     "GET /v1/projects/{project}/interactions/{interaction_id}/audit": Of(EXECUTE, READ),
 }

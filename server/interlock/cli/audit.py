@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from interlock.audit.chain import Entry, broken
+from interlock.audit.checkpoints import Heads, UnreadableCheckpoint, checkpoint_line, outdated, read_checkpoints
 from interlock.audit.files import Chain, UnreadableFile, csv_lines, entry_in, json_lines, read_file
 from interlock.cli.exits import ExitCode, Failure
 from interlock.cli.http import call_v1
@@ -46,11 +47,31 @@ def export(
         lines = csv_lines(chain.entries, chain.count)
     else:
         lines = json_lines(chain.entries, chain.count, people)
-    text = "".join(lines)
+    _write("".join(lines), file)
+
+
+@app.command(name="checkpoint")
+def checkpoint(
+    file: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it.", metavar="PATH", show_default=False)
+    ] = None,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """Get the server's signed word of how far all chains have come, to be kept elsewhere."""
+    pages = _pages(Target.find(url, token), path("audit", "checkpoint"))
+    text = "".join(checkpoint_line(each["statement"], each["keys"]) for each in pages)
+    _write(text, file)
+
+
+def _write(text: str, file: Path | None) -> None:
     if file is None:
         sys.stdout.write(text)
-    else:
+        return
+    try:
         file.write_text(text, "utf-8", newline="")
+    except OSError as error:
+        raise Failure(f"{file} can't be written: {error.strerror}.", ExitCode.USAGE) from None
 
 
 @app.command(name="verify")
@@ -58,6 +79,10 @@ def verify(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="What was exported. - is the input.")] = None,
     run: Annotated[str | None, typer.Option("--run", help="A run on the server instead.", metavar="RUN")] = None,
     project: ProjectOption = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="What `checkpoint` gave before.", metavar="PATH", show_default=False),
+    ] = None,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
 ) -> None:
@@ -65,10 +90,11 @@ def verify(
     if (file is None) == (run is None):
         raise typer.BadParameter("name either a FILE, or a --run on the server")
     if run is not None:
-        chains = [_of_server(Target.find(url, token), _named(project), run)[0]]
+        chains: Sequence[Chain] = [_of_server(Target.find(url, token), _named(project), run)[0]]
     else:
         chains = _in_file(file or Path("-"))
-    faults = [fault for each in chains if (fault := _fault(each)) is not None]
+    heads = {} if checkpoints is None else _checkpoints_in(checkpoints)
+    faults = [fault for each in chains if (fault := _fault(each, heads)) is not None]
     for each in chains if not faults else ():
         _say(f"{each.run_id}: {each.count} entries, and nothing was changed.")
     for fault in faults:
@@ -83,9 +109,9 @@ def _named(project: str | None) -> str:
     return project
 
 
-def _fault(chain: Chain) -> str | None:
+def _fault(chain: Chain, heads: Heads) -> str | None:
     """What is wrong with a chain; None if nothing is."""
-    fault = broken(chain.run_id, chain.entries)
+    fault = broken(chain.run_id, chain.entries) or outdated(chain.run_id, chain.entries, heads)
     if fault is not None:
         return f"{chain.run_id}: entry {fault.seq}: {fault.reason}."
     if len(chain.entries) != chain.count:
@@ -95,16 +121,28 @@ def _fault(chain: Chain) -> str | None:
 
 def _in_file(file: Path) -> Sequence[Chain]:
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_bytes().decode()
-        chains = read_file(text)
-    except OSError as error:
-        raise Failure(f"{file} can't be read: {error.strerror}.", ExitCode.USAGE) from None
-    except (UnreadableFile, UnicodeDecodeError) as error:
-        sentence = str(error) if isinstance(error, UnreadableFile) else "It isn't text in UTF-8."
-        raise Failure(f"{file} is no exported audit. {sentence}", ExitCode.ERROR) from None
+        chains = read_file(_text_of(file))
+    except UnreadableFile as error:
+        raise Failure(f"{file} is no exported audit. {error}", ExitCode.ERROR) from None
     if not chains:
         raise Failure(f"{file} has no entries, so there is nothing to verify.", ExitCode.ERROR)
     return chains
+
+
+def _checkpoints_in(file: Path) -> Heads:
+    try:
+        return read_checkpoints(_text_of(file))
+    except UnreadableCheckpoint as error:
+        raise Failure(f"{file} has no checkpoints. {error}", ExitCode.ERROR) from None
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode()
+    except OSError as error:
+        raise Failure(f"{file} can't be read: {error.strerror}.", ExitCode.USAGE) from None
+    except UnicodeDecodeError:
+        raise Failure(f"{file} isn't text in UTF-8; export it anew.", ExitCode.ERROR) from None
 
 
 def _of_server(target: Target, project: str, run: str) -> tuple[Chain, Sequence[Any]]:
@@ -119,9 +157,9 @@ def _of_server(target: Target, project: str, run: str) -> tuple[Chain, Sequence[
 
 
 def _pages(target: Target, where: str) -> Iterator[dict[str, Any]]:
-    after: Any = 0
+    after: Any = ""
     while after is not None:
-        page = call_v1(target, "GET", f"{where}?after={after}")
+        page = call_v1(target, "GET", f"{where}?after={after}" if after else where)
         yield page
         after = page.get("next_after")
 

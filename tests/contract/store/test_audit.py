@@ -9,6 +9,7 @@ from tests.contract.store.samples import RUNNING, decision, new_run, settlement
 
 from interlock.audit.chain import Noted, broken
 from interlock.store.port import Decision, Sight, Store
+from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject
 
 
@@ -98,3 +99,17 @@ async def test_settlements_add_what_people_did_to_the_same_chain_each_once(store
     entries = await store.audit_entries("run")
     assert [each.content and each.content["kind"] for each in entries] == ["decided", "claimed", "cancelled"]
     assert broken("run", entries) is None
+
+
+async def test_heads_are_the_last_entries_of_an_accounts_chains_page_by_page(store: Store) -> None:
+    for number in range(3):
+        await store.create_run(new_run(f"run{number}"))
+        await store.record(f"run{number}", 1, [noted("r1"), *([noted("r2")] if number else [])])
+    await store.create_run(replace(new_run("elsewhere"), account="other"))
+    await store.record("elsewhere", 1, [noted("r1")])
+    heads = await store.audit_heads(DEFAULT_ACCOUNT)
+    assert [(each.run_id, each.seq) for each in heads] == [("run0", 1), ("run1", 2), ("run2", 2)]
+    assert heads[1].hash == (await store.audit_entries("run1"))[-1].hash
+    assert await store.audit_heads(DEFAULT_ACCOUNT, after="run0", limit=1) == heads[1:2]
+    assert await store.audit_length("run1") == 2
+    assert await store.audit_length("missing") == 0

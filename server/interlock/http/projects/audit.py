@@ -16,16 +16,17 @@ from interlock.audit.chain import Entry
 from interlock.audit.files import csv_lines, json_lines
 from interlock.auth import Principal, Verb
 from interlock.engine.commands.refusals import or_unavailable
-from interlock.http.projects.shapes import Audit
+from interlock.http.projects.shapes import Audit, AuditCheckpoint
 from interlock.http.v1.answers import answer, answers
 from interlock.http.v1.callers import caller
 from interlock.http.v1.errors import ApiError, Code, refused
+from interlock.identity.signing import CannotIssue
 from interlock.ratelimit.limiter import Budget
 from interlock.services import Services
 from interlock.store.port import Sight
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import Name, Namespace
-from interlock_protocol.types import JsonObject
+from interlock_protocol.types import JsonObject, JsonValue
 
 MAX_PAGE: Final = 1000
 
@@ -80,6 +81,24 @@ def make_audit_router(services: Callable[[], Services]) -> APIRouter:
             raise ApiError(Code.RUN_NOT_FOUND, "There is no such interaction in this project; check both ids.")
         found = await _read(services(), principal, project, run_id, after, limit)
         return _written(_about(found, requirement_id), format_ or _format_in(accept))
+
+    keeper = Annotated[Principal, Depends(caller(services, Verb.ACT_FOR, Budget.READS))]
+
+    @router.get(
+        "/audit/checkpoint", operation_id="getAuditCheckpoint", responses=answers(AuditCheckpoint, Code.NO_SECRETS_KEY)
+    )
+    async def checkpoint(principal: keeper, after: Name | None = None) -> Response:
+        """How far the chains of the account have come, signed by the server, page by page; to be kept elsewhere."""
+        heads = await or_unavailable(services().store.audit_heads(principal.account, after=after or "", limit=MAX_PAGE))
+        keys = services().identity.keys
+        chains: list[JsonValue] = [[each.run_id, each.seq, each.hash] for each in heads]
+        try:
+            statement = await or_unavailable(keys.attested({"account": principal.account, "chains": chains}))
+        except CannotIssue as error:
+            raise ApiError(Code.NO_SECRETS_KEY, str(error)) from None
+        public: Any = await or_unavailable(keys.published())
+        left = heads[-1].run_id if len(heads) == MAX_PAGE else None
+        return answer({"statement": statement, "keys": public["keys"], "next_after": left})
 
     return router
 

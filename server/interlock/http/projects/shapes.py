@@ -41,6 +41,15 @@ class AuditEntry(BaseModel):
     hash: str
 
 
+class AuditCheckpoint(BaseModel):
+    """A statement that the server signs: how far chains of the account had come. `keys` are those to check it with;
+    `next_after` is null in the last one."""
+
+    statement: str
+    keys: list[dict[str, JsonValue]]
+    next_after: str | None
+
+
 class AuditPerson(BaseModel):
     """Somebody to whom a requirement was sent, and when they said that they saw it, in milliseconds since 1970."""
 

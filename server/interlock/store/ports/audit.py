@@ -28,6 +28,15 @@ class Sight:
     seen_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry of a run's chain."""
+
+    run_id: str
+    seq: int
+    hash: str
+
+
 class Audit(Protocol):
     """The chains of all runs, and who saw what."""
 
@@ -36,6 +45,9 @@ class Audit(Protocol):
 
     async def audit_length(self, run_id: str) -> int:
         """How many entries a run has."""
+
+    async def audit_heads(self, account: str, *, after: str = "", limit: int = 1000) -> Sequence[Head]:
+        """The last entry of each chain of an account, by run id, from the one after the run `after` on."""
 
     async def erase_audit(self, run_id: str) -> int:
         """Drop contents and salts of a run's entries, and who saw what of it; return how many entries had a content.

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from interlock.audit.chain import Entry, Noted, chained
 from interlock.store.compiled import Compiled
-from interlock.store.ports.audit import Sight
+from interlock.store.ports.audit import Head, Sight
 from interlock.store.statements import audit as sql
 from interlock.store.writes import Parameters
 
@@ -30,6 +30,9 @@ class SqlAudit(SqlTransactions):
 
     async def audit_length(self, run_id: str) -> int:
         return await self._read(partial(_length, run_id), one_statement=True)
+
+    async def audit_heads(self, account: str, *, after: str = "", limit: int = 1000) -> Sequence[Head]:
+        return await self._read(partial(_heads, account, after, limit), long=True)
 
     async def erase_audit(self, run_id: str) -> int:
         return await self._write(partial(_erase, run_id))
@@ -97,6 +100,11 @@ def _entries(run_id: str, after: int, limit: int, connection: Connection) -> Seq
 
 def _length(run_id: str, connection: Connection) -> int:
     return connection.execute(sql.LENGTH, {"of_run": run_id}).scalar() or 0
+
+
+def _heads(account: str, after: str, limit: int, connection: Connection) -> Sequence[Head]:
+    parameters = {"of_account": account, "after_run": after, "at_most": limit}
+    return [Head(*row) for row in connection.execute(sql.HEADS, parameters)]
 
 
 def _erase(run_id: str, connection: Connection) -> int:

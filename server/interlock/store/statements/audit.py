@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Integer, Select, Text, bindparam, func, insert, literal, literal_column, select, update
+from sqlalchemy import Integer, Select, Text, bindparam, exists, func, insert, literal, literal_column, select, update
 
 from interlock.store.audit_tables import audit_entries, audit_sights
-from interlock.store.tables import decisions
+from interlock.store.tables import decisions, runs
 
-from .parameters import AT_MOST, OF_RUN
+from .parameters import AT_MOST, OF_ACCOUNT, OF_RUN
 
+_later = audit_entries.alias("later")
 _OF_RUN: Final = audit_entries.c.run_id == OF_RUN
 
 # The last entry, those that may be the given ones, and, where there is none at all, the decisions made before.
@@ -39,6 +40,16 @@ ENTRIES: Final[Select[Any]] = (
     )
     .where(_OF_RUN, audit_entries.c.seq > bindparam("after", type_=Integer))
     .order_by(audit_entries.c.seq)
+    .limit(AT_MOST)
+)
+HEADS: Final[Select[Any]] = (
+    select(audit_entries.c.run_id, audit_entries.c.seq, audit_entries.c.hash)
+    .where(
+        audit_entries.c.run_id > bindparam("after_run", type_=Text),
+        audit_entries.c.run_id.in_(select(runs.c.run_id).where(runs.c.account == OF_ACCOUNT)),
+        ~exists().where(_later.c.run_id == audit_entries.c.run_id, _later.c.seq > audit_entries.c.seq),
+    )
+    .order_by(audit_entries.c.run_id)
     .limit(AT_MOST)
 )
 LENGTH: Final = select(func.max(audit_entries.c.seq)).where(_OF_RUN)
