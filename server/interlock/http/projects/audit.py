@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import Response
+from pydantic_core import to_json
 
 from interlock.audit.chain import Entry
 from interlock.audit.files import csv_lines, json_lines
@@ -23,12 +24,17 @@ from interlock.http.v1.errors import ApiError, Code, refused
 from interlock.identity.signing import CannotIssue
 from interlock.ratelimit.limiter import Budget
 from interlock.services import Services
-from interlock.store.port import Sight
+from interlock.store.port import Sight, Store
 from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.limits import MIB
 from interlock_protocol.messages import Name, Namespace
 from interlock_protocol.types import JsonObject, JsonValue
 
 MAX_PAGE: Final = 1000
+MAX_BYTES: Final = 4 * MIB
+"""After how much of contents a page ends."""
+
+_AT_ONCE: Final = 50
 
 Format = Literal["json", "jsonl", "csv"]
 
@@ -122,13 +128,28 @@ async def _read(services: Services, principal: Principal, project: str, run_id: 
         if facts.namespace != project:
             raise ApiError(Code.RUN_NOT_FOUND, "There is no such run in this project; check both ids.")
         store = services.store
-        entries = await or_unavailable(store.audit_entries(run_id, after=after, limit=limit))
-        count = entries[-1].seq if 0 < len(entries) < limit else await or_unavailable(store.audit_length(run_id))
+        entries = await _page(store, run_id, after, limit)
+        count = await or_unavailable(store.audit_length(run_id))
         sights = await or_unavailable(store.sights(run_id)) if after == 0 else ()
     except Refusal as refusal:
         code = Code.RUN_NOT_FOUND if refusal.code is ErrorCode.RUN_NOT_FOUND else None
         raise refused(refusal, code) from None
     return _Found(run_id, entries, count, [_person(each) for each in sights])
+
+
+async def _page(store: Store, run_id: str, after: int, limit: int) -> list[Entry]:
+    """The next entries: as many as are asked for, or fewer if these are large."""
+    entries: list[Entry] = []
+    size = 0
+    while len(entries) < limit and size < MAX_BYTES:
+        asked = min(_AT_ONCE, limit - len(entries))
+        some = await or_unavailable(store.audit_entries(run_id, after=after, limit=asked))
+        entries.extend(some)
+        size += sum(len(to_json(each.content)) for each in some)
+        if len(some) < asked:
+            break
+        after = some[-1].seq
+    return entries
 
 
 def _person(sight: Sight) -> JsonObject:

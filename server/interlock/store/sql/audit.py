@@ -51,20 +51,23 @@ class SqlAudit(SqlTransactions):
         return await self._read(partial(_sights, run_id, limit), one_statement=True)
 
 
-def add_entries(connection: Connection, run_id: str, noted: Sequence[Noted]) -> None:
-    """Add to a run's chain what it hasn't yet. The run's row is locked: nobody else adds to it meanwhile."""
+def add_entries(connection: Connection, run_id: str, noted: Sequence[Noted], *, recorded: int = 0) -> None:
+    """Add to a run's chain what it hasn't yet. The run's row is locked: nobody else adds to it meanwhile.
+
+    Args:
+        recorded: how many of these are decisions that were recorded just before.
+    """
     names = [each.name for each in noted]
     found = _FOUND.rows(connection, {"of_run": run_id, "first": min(names), "last": max(names)})
-    entries = [row for row in found if row[0]]
-    tail = max(((seq, hash_) for seq, hash_, _, _ in entries), default=None)
-    known = {(epoch, name) for _, _, epoch, name in entries}
+    tail = max(((seq, hash_) for seq, hash_, _, _ in found if seq), default=None)
+    known = {(epoch, name) for seq, _, epoch, name in found if seq}
     first: dict[tuple[int, str], Noted] = {}
     for each in noted:
         first.setdefault((each.epoch, each.name), each)
     new = [each for key, each in first.items() if key not in known]
-    earlier = {name for seq, _, _, name in found if not seq} - set(names)
-    if earlier:
-        new.insert(0, Noted("", new[0].epoch, {"kind": "begun", "decided_before": len(earlier)}))
+    earlier = sum(count for seq, _, count, _ in found if not seq) - recorded
+    if tail is None and earlier > 0:
+        new.insert(0, Noted("", new[0].epoch, {"kind": "begun", "decided_before": earlier}))
     if new:
         made = chained(run_id, tail, (each.content for each in new))
         _add(connection, [_row(each, entry) for each, entry in zip(new, made, strict=True)])

@@ -45,7 +45,7 @@ class SqlDecisions(SqlTransactions):
         if not self._writes.record(connection, made, rows, remembered):
             return False
         if noted := [Noted(each.requirement_id, each.epoch, each.noted) for each in decisions if each.noted]:
-            add_entries(connection, run_id, noted)
+            add_entries(connection, run_id, noted, recorded=len({each.requirement_id for each in decisions}))
         return True
 
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Integer, Select, Text, bindparam, exists, func, insert, literal, literal_column, select, update
+from sqlalchemy import (
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
 
 from interlock.store.audit_tables import audit_entries, audit_sights
 from interlock.store.tables import decisions, runs
@@ -14,17 +27,22 @@ from .parameters import AT_MOST, OF_ACCOUNT, OF_RUN
 _later = audit_entries.alias("later")
 _OF_RUN: Final = audit_entries.c.run_id == OF_RUN
 
-# The last entry, those that may be the given ones, and, where there is none at all, the decisions made before.
+# Entries that may be the given ones; the last one; and, with the place 0, how many decisions there are if it has none.
 _LAST: Final = select(func.max(audit_entries.c.seq)).where(_OF_RUN).scalar_subquery()
-_FOUND = select(audit_entries.c.seq, audit_entries.c.hash, audit_entries.c.epoch, audit_entries.c.name).where(
-    _OF_RUN,
-    (audit_entries.c.seq == _LAST)
-    | audit_entries.c.name.between(bindparam("first", type_=Text), bindparam("last", type_=Text)),
-)
+_ENTRY = select(audit_entries.c.seq, audit_entries.c.hash, audit_entries.c.epoch, audit_entries.c.name).where(_OF_RUN)
+_FIRST, _LAST_NAME = bindparam("first", type_=Text), bindparam("last", type_=Text)
+_DECISIONS = select(func.count()).select_from(decisions).where(decisions.c.run_id == OF_RUN).scalar_subquery()
 _MADE_BEFORE = select(
-    literal_column("0").label("seq"), literal("", Text).label("hash"), decisions.c.epoch, decisions.c.requirement_id
-).where(decisions.c.run_id == OF_RUN, _LAST.is_(None))
-FOUND: Final[Any] = _FOUND.union_all(_MADE_BEFORE)
+    literal_column("0"),
+    literal_column("''"),
+    case((_LAST.is_(None), _DECISIONS), else_=literal_column("0")),
+    literal_column("''"),
+)
+FOUND: Final[Any] = union_all(
+    _ENTRY.where(audit_entries.c.name.between(_FIRST, _LAST_NAME)),
+    _ENTRY.where(audit_entries.c.seq == _LAST),
+    _MADE_BEFORE,
+)
 
 ADD: Final = insert(audit_entries)
 COLUMNS: Final = tuple(column.name for column in audit_entries.c)
