@@ -193,4 +193,8 @@ MATRIX: Final[dict[str, Line]] = {
     "POST /v1/projects/{project}/interactions/{interaction_id}/cancel": Of(ASK),
     "GET /v1/projects/{project}/inbox": With(*WORKING, ASK, RESPOND),
     "GET /v1/inbox": With(*WORKING, ASK, RESPOND),
+    # ── The audit ──
+    "GET /v1/projects/{project}/runs/{run_id}/audit": Of(EXECUTE, READ),
+    "GET /v1/audit/checkpoint": With("admin"),
+    "GET /v1/projects/{project}/interactions/{interaction_id}/audit": Of(*WORKING, RESPOND),
 }

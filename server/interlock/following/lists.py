@@ -13,13 +13,14 @@ Source: `docs/protocol.md`, "Lists of runs".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from interlock.auth import Principal, Verb, may
 from interlock.following.feed import KEPT, Feed
 from interlock.following.rest import Rest
+from interlock.following.sights import Sights
 from interlock.following.sink import Sink
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.errors import ErrorFilter
@@ -30,7 +31,7 @@ from interlock_protocol import control
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowRuns
 from interlock_protocol.requirements import SIGNAL
-from interlock_protocol.types import FINAL_STATUSES, RunStatus
+from interlock_protocol.types import FINAL_STATUSES, JsonObject, RunStatus
 
 MAX_LISTS = 8
 """How many lists a connection may follow."""
@@ -154,9 +155,16 @@ class FollowedList:
     """
 
     def __init__(
-        self, feed: Feed, store: Listed, principal: Principal, asked: FollowRuns, wake: Callable[[], None]
+        self,
+        feed: Feed,
+        store: Listed,
+        principal: Principal,
+        asked: FollowRuns,
+        wake: Callable[[], None],
+        sights: Sights | None = None,
     ) -> None:
         self.principal = principal
+        self._sights = sights
         self.name = asked.list
         self._wake = wake
         self._store = store
@@ -295,9 +303,13 @@ class FollowedList:
 
     def _waits(self, run: ListedRun) -> bool:
         """Return True if the run waits for a decision that this user may make."""
-        people = (each for each in run.pending if each.get("kind") != SIGNAL)
-        asked = (_Asked(each.get("assignees")) for each in people)  # type: ignore[arg-type]  # as rows have it
-        return any(may(self.principal, Verb.DECIDE, run, each) for each in asked)
+        return any(True for _ in self._asked_of_me(run))
+
+    def _asked_of_me(self, run: ListedRun) -> Iterator[JsonObject]:
+        for each in run.pending:
+            named = _Asked(each.get("assignees"))  # type: ignore[arg-type]  # as rows have it
+            if each.get("kind") != SIGNAL and may(self.principal, Verb.DECIDE, run, named):
+                yield each
 
     def _may_have_matched(self, run: ListedRun) -> bool:
         """Return True if a run that doesn't match may have matched before.
@@ -310,6 +322,9 @@ class FollowedList:
 
     def _run_changed(self, seq: int, run: ListedRun, *, matches: bool) -> dict[str, Any]:
         told = summary(run)
+        if matches and self._sights is not None:
+            for each in self._asked_of_me(run):
+                self._sights.delivered(run.run_id, str(each["id"]), self.principal.user_id)
         return control.run_changed(list=self.name, seq=seq, matches=matches, run=told, pending=told["pending"])
 
     def _listed(self, count: int, *, more: bool, resumed: bool) -> dict[str, Any]:
@@ -328,14 +343,16 @@ class Lists:
 
     Args:
         wake: called on the event loop when one of them may have something new. It must not block.
+        sights: notes what the client is sent of what it may decide.
     """
 
-    __slots__ = ("_feed", "_followed", "_store", "_wake")
+    __slots__ = ("_feed", "_followed", "_sights", "_store", "_wake")
 
-    def __init__(self, feed: Feed, store: Listed, wake: Callable[[], None]) -> None:
+    def __init__(self, feed: Feed, store: Listed, wake: Callable[[], None], sights: Sights | None = None) -> None:
         self._feed = feed
         self._store = store
         self._wake = wake
+        self._sights = sights
         self._followed: dict[str, FollowedList] = {}
 
     def follow(self, principal: Principal, asked: FollowRuns) -> None:
@@ -349,7 +366,7 @@ class Lists:
             sentence = f"A connection follows at most {MAX_LISTS} lists; send unfollow-runs for one of them first."
             raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=[{"field": "list", "error": sentence}])
         self.unfollow(asked.list)
-        self._followed[asked.list] = FollowedList(self._feed, self._store, principal, asked, self._wake)
+        self._followed[asked.list] = FollowedList(self._feed, self._store, principal, asked, self._wake, self._sights)
         self._wake()
 
     def unfollow(self, name: str) -> None:
