@@ -24,6 +24,7 @@ from .timers import SqlTimers
 from .vault import SqlVaultItems
 from .waiting import SqlWaiting
 from .webhooks import SqlWebhooks
+from .widgets import SqlBundles
 
 
 class SqlStore(
@@ -45,6 +46,7 @@ class SqlStore(
     SqlVaultItems,
     SqlWebhooks,
     SqlInteractions,
+    SqlBundles,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 
