@@ -35,6 +35,7 @@ class ErrorCode(StrEnum):
     INVALID_DECISION = "invalid_decision"
     INVALID_TRANSITION = "invalid_transition"
     STALE_VIEW = "stale_view"
+    UNKNOWN_INTERACTION = "unknown_interaction"
     CONFLICT = "conflict"
     BUSINESS_KEY_TAKEN = "business_key_taken"
     NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"

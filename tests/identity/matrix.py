@@ -66,6 +66,9 @@ MATRIX: Final[dict[str, Line]] = {
     "GET /": PUBLIC,
     "GET /assets/{path}": PUBLIC,
     "GET /client.js": PUBLIC,
+    "GET /widgets/{name}": PUBLIC,  # what pages load of widgets: public code
+    "GET /widgets/{name}/{bundle_version}.js": PUBLIC,
+    "GET /widgets/{name}/{bundle_version}/frame": PUBLIC,
     "GET /docs": PUBLIC,
     "GET /docs/start.js": PUBLIC,
     "GET /docs/swagger-ui-bundle.js": PUBLIC,
@@ -86,6 +89,8 @@ MATRIX: Final[dict[str, Line]] = {
     "GET /agentos/health": PUBLIC,
     # ── The server itself ──
     "GET /metrics": Own("admin"),
+    "GET /api/v1/widgets": Own("admin"),
+    "POST /api/v1/widgets": Own("admin"),
     # ── Runs ──
     "GET /workflows": With(*WORKING),
     "GET /runs": With(*WORKING),
@@ -94,6 +99,7 @@ MATRIX: Final[dict[str, Line]] = {
     f"GET {RUN}": Of(EXECUTE, READ),
     f"POST {RUN}/continue": Of(EXECUTE),
     f"POST {RUN}/cancel": Of(EXECUTE),
+    "POST /api/executions/{execution_id}/resume": Of(EXECUTE),
     f"GET {RUN}/resume": Of(EXECUTE, READ),
     "POST /stream-tickets": Of(EXECUTE, READ),
     "DELETE /stream-tickets/{ticket_id}": ANYBODY,

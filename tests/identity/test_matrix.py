@@ -61,7 +61,7 @@ class Server:
         return found.get("data", found)
 
     def path(self, path: str) -> str:
-        if "/providers/" in path or "/integrations/" in path:
+        if any(room in path for room in ("/providers/", "/integrations/", "/widgets/")):
             path = path.replace("{name}", NAME.lower())
         for name, value in self.places.items():
             path = path.replace(f"{{{name}}}", value)
@@ -100,6 +100,7 @@ async def furnish(server: Server) -> None:
     await server.made("/api/v1/groups", {"name": NAME})
     client = await server.made("/api/v1/clients", {"name": "kept"})
     await server.made(f"/api/v1/providers/{NAME.lower()}", PROVIDER, method="PUT")
+    bundle = await server.made("/api/v1/widgets", {"name": NAME.lower(), "source": "nothing"})
     await server.made(f"/api/v1/secrets/{NAME}", {"value": "a value of it"}, method="PUT")
     uploaded = await ask(server.app, "POST", "/api/v1/files", UPLOAD | {"authorization": "Bearer everything"}, PART)
     wanted = {"url": "http://127.0.0.1:1/", "events": ["workflow.instance.failed"], "namespace_filter": "user_ada"}
@@ -113,6 +114,7 @@ async def furnish(server: Server) -> None:
         "path": "nothing.js",
         "workflow_id": "confirm",
         "run_id": run["run_id"],
+        "execution_id": run["run_id"],
         "requirement": run["step_requirements"][0]["id"],
         "ticket_id": "ticket-1",
         "name": NAME,
@@ -128,6 +130,7 @@ async def furnish(server: Server) -> None:
         "delivery_id": delivery["id"],
         "project": "user_ada",
         "interaction_id": interaction["id"],
+        "bundle_version": bundle["version"],
     }
 
 
@@ -187,6 +190,8 @@ async def asked(server: Server, route: str, token: str | None) -> int:
         body = {"path": server.path(f"{_RUN}/resume")}
     if path.endswith("/continue"):
         body = {"step_requirements": server.decision}
+    if "/executions/" in path:
+        body = {"action": "interaction", "interactionEvent": "kept", "requirementId": server.places["requirement"]}
     if path.endswith("/signals"):
         body = {"topic": "kept"}
     if method == "POST" and path.endswith(("/groups", "/clients")):

@@ -50,7 +50,13 @@ export interface ErrorDecision {
 }
 
 /** An answer to a requirement; which one fits is told by its kind. */
-export type Decision = Verdict | Filled | Selected | Responded | Tools | ErrorDecision;
+/** What was done in a widget: one of its events, with its data. */
+export interface Interacted {
+  interaction_event: string;
+  interaction_data?: Record<string, JsonValue>;
+}
+
+export type Decision = Verdict | Filled | Selected | Responded | Interacted | Tools | ErrorDecision;
 
 /** A decision, and what it is about. */
 export interface Decided {

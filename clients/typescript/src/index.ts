@@ -32,6 +32,7 @@ export type {
   OnReject,
   Selected,
   Responded,
+  Interacted,
   Tools,
   Verdict,
 } from "./decisions.js";

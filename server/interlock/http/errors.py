@@ -30,6 +30,7 @@ STATUS_OF = {
     ErrorCode.STALE_VIEW: 409,
     ErrorCode.INVALID_DECISION: 422,
     ErrorCode.INVALID_TRANSITION: 422,
+    ErrorCode.UNKNOWN_INTERACTION: 400,
     ErrorCode.CONFLICT: 409,
     ErrorCode.BUSINESS_KEY_TAKEN: 409,
     ErrorCode.SIGNALS_FULL: 429,

@@ -40,11 +40,13 @@ from .ports.timers import StoreClock, Timers
 from .ports.vault import ItemKind, VaultItem, VaultItems
 from .ports.waiting import Waiting, WaitingFilter
 from .ports.webhooks import FoundMilestone, Webhooks
+from .ports.widgets import Bundles
 
 __all__ = [
     "CHANGES_KEPT_SECONDS",
     "IDEMPOTENCY_SECONDS",
     "Audit",
+    "Bundles",
     "Census",
     "Change",
     "ChangeFeed",
@@ -117,6 +119,7 @@ class Store(
     VaultItems,
     Webhooks,
     Interactions,
+    Bundles,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

@@ -17,6 +17,7 @@ from interlock.secrets.port import Vault
 from interlock.workflow.activities import (
     Activity,
     AgentTurn,
+    BundleVersion,
     EarlierRun,
     Evaluation,
     Expression,
@@ -89,6 +90,7 @@ __all__ = [
     "Advance",
     "AgentTurn",
     "Asked",
+    "BundleVersion",
     "Decided",
     "Decider",
     "Draft",

@@ -25,6 +25,7 @@ from .timers import SqlTimers
 from .vault import SqlVaultItems
 from .waiting import SqlWaiting
 from .webhooks import SqlWebhooks
+from .widgets import SqlBundles
 
 
 class SqlStore(
@@ -47,6 +48,7 @@ class SqlStore(
     SqlVaultItems,
     SqlWebhooks,
     SqlInteractions,
+    SqlBundles,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

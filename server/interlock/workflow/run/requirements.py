@@ -36,6 +36,7 @@ from interlock.workflow.declare.reviews import (
     allowed_on_reject,
     kind_of,
 )
+from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.node import NodeState, Tries, Verdict
 from interlock.workflow.run.digests import digest_of
 from interlock.workflow.run.events import Path, step_facts
@@ -46,6 +47,7 @@ from interlock_protocol.types import JsonObject, OnReject
 _SHOWN = (
     "topic",
     "interaction",
+    "widget",
     "confirmation_message",
     "user_input_message",
     "output_review_message",
@@ -154,7 +156,10 @@ def asked(
     facts.update(governed_by(review))
     if review.bind:
         facts["bind"] = True
+    shown = facts.get("widget", {})
     facts.update(own)
+    if "widget" in own:
+        facts["widget"] = {**shown, **own["widget"]}
     container = container_of(place.node)
     kept = {} if container is None else container.kept(facts, scope)
     facts["digest"] = digest_of({**facts, **(beside or {})})
@@ -245,15 +250,24 @@ def _facts_of_interaction(review: Interaction) -> dict[str, Any]:
     return facts
 
 
+def _facts_of_choice(place: Place, review: Choose) -> dict[str, Any]:
+    """The routes to choose from."""
+    names = list(place.children)
+    return {
+        "user_input_message": review.message,
+        "available_choices": names,
+        "choices": [{"key": name, "label": name} for name in names],
+        "allow_multiple_selections": review.multiple,
+    }
+
+
 def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if isinstance(review, Confirm | Review):
         facts["on_reject"], facts["allowed_on_reject"] = rejections(place, node, review)
     match review:
-        case Signal():
-            facts["topic"] = review.topic
-        case Resume():
-            facts["topic"] = review.signal
+        case Signal(topic) | Resume(signal=topic):
+            facts["topic"] = topic
         case Confirm():
             facts["confirmation_message"] = review.message
         case Ask():
@@ -261,12 +275,10 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
             facts["user_input_schema"] = [field.to_wire() for field in review.fields]
         case Interaction():
             facts.update(_facts_of_interaction(review))
+        case Widget():
+            facts.update(user_input_message=review.message, widget=review.shown)
         case Choose():
-            names = list(place.children)
-            facts["user_input_message"] = review.message
-            facts["available_choices"] = names
-            facts["choices"] = [{"key": name, "label": name} for name in names]
-            facts["allow_multiple_selections"] = review.multiple
+            facts.update(_facts_of_choice(place, review))
         case Review():
             facts["output_review_message"] = review.message
             if _own_round(place, node) is None:
