@@ -136,3 +136,12 @@ export {
   type ToolCall,
   type ViewOptions,
 } from "./view.js";
+export type {
+  AskedWidget,
+  MountedWidget,
+  WidgetAnswer,
+  WidgetCallbacks,
+  WidgetModule,
+  WidgetTheme,
+} from "./widgets/bundle.js";
+export { renderWidget, type RenderedWidget, type WidgetOptions } from "./widgets/render.js";
