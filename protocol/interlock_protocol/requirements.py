@@ -28,6 +28,8 @@ from interlock_protocol.types import (
     BoundedObject,
     FieldFormat,
     FieldType,
+    InteractionMode,
+    InteractionType,
     JsonValue,
     Number,
     OnReject,
@@ -35,6 +37,7 @@ from interlock_protocol.types import (
     Open,
     PathPart,
     PolicyType,
+    Priority,
     StepType,
 )
 
@@ -46,11 +49,16 @@ FLAGS = (
     "requires_iteration_review",
     "requires_executor_input",
 )
-"""Every `requires_*` flag of a requirement; a requirement has exactly one that is true."""
-
+"""The `requires_*` flags that each requirement has."""
 
 SIGNAL = "requires_signal"
-"""The flag of what waits for a signal alone, which nobody decides. It is on the wire only where it is true."""
+"""The flag of what waits for a signal alone, which nobody decides."""
+
+RESPONSE = "requires_response"
+"""The flag of an interaction."""
+
+RARE_FLAGS = (SIGNAL, RESPONSE)
+"""Flags that are on the wire only where they are true: of all flags, exactly one of a requirement is."""
 
 
 class Tolerant(BaseModel):
@@ -159,6 +167,32 @@ class ExecutorRequirement(Tolerant):
     edited_args: dict[str, JsonValue] | None = None
 
 
+class InteractionSpec(Tolerant):
+    """How an interaction is answered. `fields` are those of the forms of state machines, `schema` is a JSON Schema."""
+
+    mode: Open[InteractionMode]
+    options: list[FieldOption] | None = None
+    min: int | None = None
+    max: int | None = None
+    fields: list[dict[str, JsonValue]] | None = None
+    schema_: dict[str, JsonValue] | None = Field(default=None, alias="schema")
+    placeholder: str | None = None
+    multiline: bool | None = None
+    confirm_label: str | None = None
+    reject_label: str | None = None
+
+
+class InteractionQuestion(Tolerant):
+    """What an interaction asks; `context` is any JSON that is shown with it."""
+
+    type: Open[InteractionType]
+    spec: InteractionSpec
+    title: str | None = None
+    message: str
+    context: JsonValue = None
+    priority: Open[Priority] | None = None
+
+
 class RequirementPolicy(Tolerant):
     """How the people who are asked decide together: see `docs/approvals.md`."""
 
@@ -200,7 +234,9 @@ class StepRequirement(Tolerant):
     requires_iteration_review: bool = False
     requires_executor_input: bool = False
     requires_signal: bool | None = None
+    requires_response: bool | None = None
     topic: str | None = None
+    interaction: InteractionQuestion | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None
@@ -241,7 +277,7 @@ class StepRequirement(Tolerant):
     @property
     def kind(self) -> str:
         """The name of the one flag that is true, e.g. `requires_confirmation`."""
-        return next(flag for flag in (*FLAGS, SIGNAL) if getattr(self, flag))
+        return next(flag for flag in (*FLAGS, *RARE_FLAGS) if getattr(self, flag))
 
 
 class ErrorRequirement(Tolerant):
@@ -313,6 +349,7 @@ class EchoedRequirement(Tolerant):
     requires_output_review: AnyJson = None
     requires_iteration_review: AnyJson = None
     requires_executor_input: AnyJson = None
+    requires_response: AnyJson = None
 
     confirmed: bool | None = Field(default=None, strict=True)
     on_reject: str | None = None
@@ -322,11 +359,12 @@ class EchoedRequirement(Tolerant):
     selected_choices: Bounded[str] | None = None
     edited_output: AnyJson = None
     executor_requirements: Bounded[DecidedExecutorRequirement] | None = None
+    response: BoundedObject | None = None
 
     @property
     def claimed_kinds(self) -> frozenset[str]:
         """The flags that came back true: the kind of pause that the client believes it answers."""
-        return frozenset(flag for flag in FLAGS if getattr(self, flag) is True)
+        return frozenset(flag for flag in (*FLAGS, RESPONSE) if getattr(self, flag) is True)
 
 
 class EchoedErrorRequirement(Tolerant):

@@ -20,6 +20,28 @@ class FieldOption(TypedDict):
     description: NotRequired[str]
 
 
+class InteractionSpec(TypedDict):
+    mode: str
+    options: NotRequired[list[FieldOption] | None]
+    min: NotRequired[int | None]
+    max: NotRequired[int | None]
+    fields: NotRequired[list[dict[str, JsonValue]] | None]
+    schema: NotRequired[dict[str, JsonValue] | None]
+    placeholder: NotRequired[str | None]
+    multiline: NotRequired[bool | None]
+    confirm_label: NotRequired[str | None]
+    reject_label: NotRequired[str | None]
+
+
+class InteractionQuestion(TypedDict):
+    type: str
+    spec: InteractionSpec
+    title: NotRequired[str | None]
+    message: str
+    context: NotRequired[JsonValue]
+    priority: NotRequired[str | None]
+
+
 class UserInputField(TypedDict):
     name: str
     field_type: str
@@ -102,7 +124,9 @@ class StepRequirement(TypedDict):
     requires_iteration_review: bool
     requires_executor_input: bool
     requires_signal: NotRequired[bool]
+    requires_response: NotRequired[bool]
     topic: NotRequired[str]
+    interaction: NotRequired[InteractionQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -241,7 +265,9 @@ class RouterPaused(StepEvent):
     requires_executor_input: NotRequired[bool]
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
+    requires_response: NotRequired[bool]
     topic: NotRequired[str]
+    interaction: NotRequired[InteractionQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -287,7 +313,9 @@ class StepOutputReview(StepEvent):
     requires_executor_input: NotRequired[bool]
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
+    requires_response: NotRequired[bool]
     topic: NotRequired[str]
+    interaction: NotRequired[InteractionQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -325,7 +353,9 @@ class StepPaused(StepEvent):
     requires_executor_input: bool
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
+    requires_response: NotRequired[bool]
     topic: NotRequired[str]
+    interaction: NotRequired[InteractionQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -450,6 +480,16 @@ class RaceExecutionStarted(StepEvent):
 class RaceExecutionCompleted(StepEvent):
     event: Literal["RaceExecutionCompleted"]
     winner: NotRequired[str]
+
+
+class GraphExecutionStarted(StepEvent):
+    event: Literal["GraphExecutionStarted"]
+    task_count: int
+
+
+class GraphExecutionCompleted(StepEvent):
+    event: Literal["GraphExecutionCompleted"]
+    task_count: int
 
 
 class MachineExecutionStarted(StepEvent):
@@ -611,6 +651,8 @@ Event: TypeAlias = (
     | ParallelExecutionCompleted
     | RaceExecutionStarted
     | RaceExecutionCompleted
+    | GraphExecutionStarted
+    | GraphExecutionCompleted
     | MachineExecutionStarted
     | ThreadStarted
     | StateDataMerged

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interlock.workflow.containers.condition import Condition
+from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
 from interlock.workflow.containers.parallel import Parallel
@@ -16,7 +17,9 @@ from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Steps
 from interlock.workflow.declare.errors import DeclarationError, OutputError
 from interlock.workflow.declare.forms import UserInputField
+from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
+from interlock.workflow.declare.links import Link
 from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.policies import All, Chain, Majority, Quorum, Unanimous, all_members, first_responder
@@ -47,10 +50,13 @@ __all__ = [
     "CustomEvent",
     "DeclarationError",
     "ErrorReview",
+    "Graph",
     "Halting",
     "Handler",
     "HttpLogic",
     "HumanReview",
+    "Interaction",
+    "Link",
     "Loop",
     "Machine",
     "Majority",

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,6 +64,7 @@ from interlock.http.sse import Streams
 from interlock.http.tickets import make_tickets_router
 from interlock.http.v1.app import v1_route
 from interlock.http.web import web_routes
+from interlock.http.widgets import widget_routes
 from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
 from interlock.identity.provider import Provider
@@ -99,6 +101,7 @@ from interlock.webhooks.relay import Relay
 from interlock.webhooks.schedule import Schedule
 from interlock.webhooks.sending import Sender
 from interlock.webhooks.service import WebhookService
+from interlock.widgets.bundles import bundles_in, keep_all
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.program import REDUCER_VERSION, Lifetimes
@@ -145,6 +148,7 @@ class Interlock:
         *,
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
+        widgets: Mapping[str, Path | str] | None = None,
     ) -> None:
         self._code = CodeDefinitions(workflows)
         self._vault = vault_of(settings, self._code.first_with_secrets)
@@ -153,6 +157,7 @@ class Interlock:
         self.known.learn(self._environment.values)
         self._clock = clock or Clock()
         self._on_pause = on_pause
+        self._widgets = widgets or {}
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
@@ -175,12 +180,13 @@ class Interlock:
         """Open the database and the log, publish definitions in files, and take over interrupted runs.
 
         Raises:
-            SettingsError: a file of definitions has faults.
+            SettingsError: a file of definitions, or of a widget, has faults.
         """
         try:
             scripts = Scripts()
             self._stack.push_async_callback(scripts.aclose)
             in_files = await self._definitions_in_files(scripts.check)
+            bundles = bundles_in(self.settings.widgets, self._widgets, self._clock.now_ms())
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
@@ -251,6 +257,7 @@ class Interlock:
             self._relay = relay
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
+            await keep_all(store, bundles)
             await engine.takeover.resume()
             self._keep_up(engine, store, log, feed, stored, identity, objects, notices)
         except BaseException:
@@ -399,7 +406,11 @@ class Interlock:
 
 
 def create_app(
-    workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None, *, on_pause: OnPause | None = None
+    workflows: Sequence[Workflow] | Workflow,
+    settings: Settings | None = None,
+    *,
+    on_pause: OnPause | None = None,
+    widgets: Mapping[str, Path | str] | None = None,
 ) -> FastAPI:
     """Make the ASGI application that serves these workflows, to run or to mount elsewhere.
 
@@ -408,6 +419,7 @@ def create_app(
         settings: from the environment by default.
         on_pause: called with a `PauseNotice` for each pause, so that people who are waited for learn of it without
             following a socket; called once, and after a crash at least once.
+        widgets: the files of bundles for widgets, by their names; see `docs/widgets.md`.
 
     Raises:
         SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
@@ -416,7 +428,7 @@ def create_app(
     """
     settings = settings or Settings()
     authenticator, _ = authenticator_from(settings)
-    return app_of(Interlock(listed(workflows), settings, authenticator, on_pause=on_pause))
+    return app_of(Interlock(listed(workflows), settings, authenticator, on_pause=on_pause, widgets=widgets))
 
 
 class _Application(FastAPI):
@@ -455,6 +467,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.router.routes.append(projects_route(interlock.services, interlock.counters, interlock.settings.public_url))
     app.router.routes.extend(reference_routes())
+    app.router.routes.extend(widget_routes(interlock.services, interlock.settings.public_url))
     if interlock.settings.web_app:
         app.include_router(make_app_session_router(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())

@@ -65,6 +65,9 @@ MATRIX: Final[dict[str, Line]] = {
     "GET /": PUBLIC,
     "GET /assets/{path}": PUBLIC,
     "GET /client.js": PUBLIC,
+    "GET /widgets/{name}": PUBLIC,  # what pages load of widgets: public code
+    "GET /widgets/{name}/{bundle_version}.js": PUBLIC,
+    "GET /widgets/{name}/{bundle_version}/frame": PUBLIC,
     "GET /docs": PUBLIC,
     "GET /docs/start.js": PUBLIC,
     "GET /docs/swagger-ui-bundle.js": PUBLIC,
@@ -85,6 +88,8 @@ MATRIX: Final[dict[str, Line]] = {
     "GET /agentos/health": PUBLIC,
     # ── The server itself ──
     "GET /metrics": Own("admin"),
+    "GET /api/v1/widgets": Own("admin"),
+    "POST /api/v1/widgets": Own("admin"),
     # ── Runs ──
     "GET /workflows": With(*WORKING),
     "GET /runs": With(*WORKING),

@@ -61,7 +61,7 @@ class Server:
         return found.get("data", found)
 
     def path(self, path: str) -> str:
-        if "/providers/" in path or "/integrations/" in path:
+        if any(room in path for room in ("/providers/", "/integrations/", "/widgets/")):
             path = path.replace("{name}", NAME.lower())
         for name, value in self.places.items():
             path = path.replace(f"{{{name}}}", value)
@@ -100,6 +100,7 @@ async def furnish(server: Server) -> None:
     await server.made("/api/v1/groups", {"name": NAME})
     client = await server.made("/api/v1/clients", {"name": "kept"})
     await server.made(f"/api/v1/providers/{NAME.lower()}", PROVIDER, method="PUT")
+    bundle = await server.made("/api/v1/widgets", {"name": NAME.lower(), "source": "nothing"})
     await server.made(f"/api/v1/secrets/{NAME}", {"value": "a value of it"}, method="PUT")
     uploaded = await ask(server.app, "POST", "/api/v1/files", UPLOAD | {"authorization": "Bearer everything"}, PART)
     wanted = {"url": "http://127.0.0.1:1/", "events": ["workflow.instance.failed"], "namespace_filter": "user_ada"}
@@ -124,6 +125,7 @@ async def furnish(server: Server) -> None:
         "subscription_id": hook["id"],
         "delivery_id": delivery["id"],
         "project": "user_ada",
+        "bundle_version": bundle["version"],
     }
 
 

@@ -30,6 +30,7 @@ ONCE: dict[str, tuple[Any, Any]] = {
     "POST /api/v1/groups": ({"name": "once"}, {"name": "twice"}),
     "POST /api/v1/clients": ({"name": "once"}, {"name": "twice"}),
     "POST /api/v1/secrets/keys/rotate": (None, None),
+    "POST /api/v1/widgets": ({"name": "once", "source": "1"}, {"name": "once", "source": "2"}),
     "POST /api/v1/files": (PART, PART.replace(b"hello", b"other")),
     "POST /api/v1/webhooks/subscriptions": (
         {"url": "http://127.0.0.1:1/", "events": ["workflow.instance.failed"]},

@@ -19,8 +19,10 @@ from interlock import (
     Confirm,
     CustomEvent,
     ErrorReview,
+    Graph,
     Halting,
     Handler,
+    Link,
     Loop,
     Machine,
     Parallel,
@@ -360,6 +362,26 @@ async def race(run: Run) -> None:
     """A race: one branch fails with something open in it, one wins after a person let it go, one is withdrawn."""
     await run.until("StepsWithdrawn")
     await (await run.paused("quick")).confirm()
+    await run.completed()
+
+
+@scenario(
+    Graph(
+        "report",
+        [
+            Step("A", echo),
+            Step("B", break_down),
+            Step("C", echo, human_review=Confirm("Publish?")),
+            Step("D", echo),
+            Step("E", echo),
+        ],
+        [("A", "C"), Link("B", "D", "failed"), ("B", "E")],
+    ),
+    Step("after", echo),
+)
+async def graph(run: Run) -> None:
+    """A graph: a task that fails is handled, one that can't be reached is skipped, one asks."""
+    await (await run.paused("C")).confirm()
     await run.completed()
 
 

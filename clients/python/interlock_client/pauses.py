@@ -28,12 +28,13 @@ from interlock_protocol.messages import (
 )
 from interlock_protocol.requirements import (
     FLAGS,
-    SIGNAL,
+    RARE_FLAGS,
     Choice,
     DecidedExecutorRequirement,
     EchoedErrorRequirement,
     EchoedRequirement,
     ErrorRequirement,
+    InteractionQuestion,
     RequirementPolicy,
     RequirementResponse,
     StepRequirement,
@@ -50,6 +51,7 @@ Kind: TypeAlias = Literal[
     "executor_input",
     "error_decision",
     "signal",
+    "response",
 ]
 Decision: TypeAlias = EchoedRequirement | EchoedErrorRequirement
 
@@ -103,6 +105,7 @@ class Pause:
             message.
         halted_options: the instructions of such a halt that has no presentation, and the transitions to choose from.
         accepts: the JSON Schema of what such a halt takes, if it has no form.
+        interaction: what an interaction asks, for `response`: its type, and the spec of how it is answered.
         topic: the topic of the signals that resolve it; at a halt of a state machine, besides an answer.
         state, thread_id: where in its machine such a halt is.
         halt_id: what names such a halt over HTTP; the same as `id`.
@@ -135,6 +138,7 @@ class Pause:
     presentation: JsonValue = None
     halted_options: JsonValue = None
     accepts: JsonValue = None
+    interaction: InteractionQuestion | None = None
     topic: str | None = None
     state: str | None = None
     thread_id: str | None = None
@@ -176,6 +180,26 @@ class Pause:
             await self.resolve(*(tool.denied(feedback) for tool in self.tools))
         else:
             await self._give(self._answer(confirmed=False, on_reject=on_reject, rejection_feedback=feedback))
+
+    async def respond(
+        self,
+        *,
+        confirmed: bool | None = None,
+        selected: str | Sequence[str] | None = None,
+        value: JsonValue = None,
+        comment: str | None = None,
+    ) -> None:
+        """Answers an interaction: with `confirmed`, `selected` (a list, if there may be several) or `value`, as its
+        `interaction.spec.mode` says."""
+        self._only("response", doing="respond()")
+        chosen: JsonValue = selected if selected is None or isinstance(selected, str) else [*selected]
+        said: dict[str, JsonValue] = {
+            "confirmed": confirmed,
+            "selected": chosen,
+            "value": value,
+            "comment": comment,
+        }
+        await self._give(self._answer(response={name: each for name, each in said.items() if each is not None}))
 
     async def submit(self, /, **values: JsonValue) -> None:
         """Fills in the form, each field by its name; what is left out takes its default."""
@@ -251,6 +275,7 @@ def paused(event: StepPaused, send: Send) -> Pause:
         presentation=event.presentation,
         halted_options=event.halted_options,
         accepts=event.accepts,
+        interaction=event.interaction,
         topic=event.topic,
         state=event.state,
         thread_id=event.thread_id,
@@ -315,6 +340,7 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         presentation=requirement.presentation,
         halted_options=requirement.halted_options,
         accepts=requirement.accepts,
+        interaction=requirement.interaction,
         topic=requirement.topic,
         state=requirement.state,
         thread_id=requirement.thread_id,
@@ -349,7 +375,7 @@ def failed(requirement: ErrorRequirement, send: Send) -> Pause:
 
 
 def _kind(asked: StepPaused | StepRequirement) -> Kind:
-    flag = next((flag for flag in (*FLAGS, SIGNAL) if getattr(asked, flag)), "requires_confirmation")
+    flag = next((flag for flag in (*FLAGS, *RARE_FLAGS) if getattr(asked, flag)), "requires_confirmation")
     kind: Kind = flag.removeprefix("requires_")  # type: ignore[assignment]
     return kind
 

@@ -32,6 +32,11 @@ export interface Selected {
   selected_choices: string[];
 }
 
+/** The response to an interaction: `confirmed`, `selected` or `value`, as its mode says, and perhaps a `comment`. */
+export interface Responded {
+  response: Record<string, JsonValue>;
+}
+
 /** Decisions about tools of an agent, of one or several of them. */
 export interface Tools {
   executor_requirements: DecidedExecutorRequirement[];
@@ -45,7 +50,7 @@ export interface ErrorDecision {
 }
 
 /** An answer to a requirement; which one fits is told by its kind. */
-export type Decision = Verdict | Filled | Selected | Tools | ErrorDecision;
+export type Decision = Verdict | Filled | Selected | Responded | Tools | ErrorDecision;
 
 /** A decision, and what it is about. */
 export interface Decided {

@@ -53,6 +53,8 @@ const KNOWN: Record<RunEvent["event"], true> = {
   ParallelExecutionCompleted: true,
   RaceExecutionStarted: true,
   RaceExecutionCompleted: true,
+  GraphExecutionStarted: true,
+  GraphExecutionCompleted: true,
   MachineExecutionStarted: true,
   ThreadStarted: true,
   StateDataMerged: true,

@@ -31,6 +31,7 @@ export type {
   OnBehalf,
   OnReject,
   Selected,
+  Responded,
   Tools,
   Verdict,
 } from "./decisions.js";

@@ -34,6 +34,7 @@ const KINDS: readonly StepKind[] = [
   "iteration_review",
   "executor_input",
   "signal",
+  "response",
 ];
 
 /** Everything that a `WorkflowRunOutput` says is pending. */

@@ -63,6 +63,8 @@ export type RunEvent =
   | ParallelExecutionCompleted
   | RaceExecutionStarted
   | RaceExecutionCompleted
+  | GraphExecutionStarted
+  | GraphExecutionCompleted
   | MachineExecutionStarted
   | ThreadStarted
   | StateDataMerged
@@ -142,6 +144,7 @@ export interface EchoedRequirement {
   requires_output_review?: JsonValue;
   requires_iteration_review?: JsonValue;
   requires_executor_input?: JsonValue;
+  requires_response?: JsonValue;
   confirmed?: boolean | null;
   on_reject?: string | null;
   rejection_feedback?: string | null;
@@ -152,6 +155,9 @@ export interface EchoedRequirement {
   selected_choices?: string[] | null;
   edited_output?: JsonValue;
   executor_requirements?: DecidedExecutorRequirement[] | null;
+  response?: {
+    [k: string]: JsonValue;
+  } | null;
 }
 /**
  * The client's part of a form field: which one, and the value.
@@ -414,6 +420,7 @@ export interface PendingSummary {
     | "Parallel"
     | "Workflow"
     | "Race"
+    | "Graph"
     | "Machine"
     | "Thread"
     | "Halt"
@@ -585,7 +592,7 @@ export interface StepSkipped {
   visit: number;
   parent_step_id?: string;
   nested_depth?: number;
-  reason: "rejected" | "timeout" | "error" | "condition";
+  reason: "rejected" | "timeout" | "error" | "condition" | "unreachable";
 }
 /**
  * The executor failed.
@@ -642,7 +649,9 @@ export interface RouterPaused {
   requires_executor_input?: boolean;
   requires_error_decision?: boolean;
   requires_signal?: boolean;
+  requires_response?: boolean;
   topic?: string;
+  interaction?: InteractionQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -664,6 +673,46 @@ export interface RouterPaused {
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
+}
+/**
+ * What an interaction asks; `context` is any JSON that is shown with it.
+ */
+export interface InteractionQuestion {
+  type: "approval" | "review" | "input";
+  spec: InteractionSpec;
+  title?: string | null;
+  message: string;
+  context?: JsonValue;
+  priority?: ("low" | "normal" | "high" | "urgent") | null;
+}
+/**
+ * How an interaction is answered. `fields` are those of the forms of state machines, `schema` is a JSON Schema.
+ */
+export interface InteractionSpec {
+  mode: "confirm" | "select" | "multi_select" | "input";
+  options?: FieldOption[] | null;
+  min?: number | null;
+  max?: number | null;
+  fields?:
+    | {
+        [k: string]: JsonValue;
+      }[]
+    | null;
+  schema?: {
+    [k: string]: JsonValue;
+  } | null;
+  placeholder?: string | null;
+  multiline?: boolean | null;
+  confirm_label?: string | null;
+  reject_label?: string | null;
+}
+/**
+ * One of the values that a field allows, as it is shown.
+ */
+export interface FieldOption {
+  value: string;
+  label?: string;
+  description?: string;
 }
 /**
  * One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
@@ -690,14 +739,6 @@ export interface UserInputField {
   max_date?: string;
   accept?: string;
   max_size?: number;
-}
-/**
- * One of the values that a field allows, as it is shown.
- */
-export interface FieldOption {
-  value: string;
-  label?: string;
-  description?: string;
 }
 /**
  * One route a person may select.
@@ -806,7 +847,9 @@ export interface StepOutputReview {
   requires_executor_input?: boolean;
   requires_error_decision?: boolean;
   requires_signal?: boolean;
+  requires_response?: boolean;
   topic?: string;
+  interaction?: InteractionQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -861,7 +904,9 @@ export interface StepPaused {
   requires_executor_input: boolean;
   requires_error_decision?: boolean;
   requires_signal?: boolean;
+  requires_response?: boolean;
   topic?: string;
+  interaction?: InteractionQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -932,6 +977,7 @@ export interface StepRequirement {
     | "Parallel"
     | "Workflow"
     | "Race"
+    | "Graph"
     | "Machine"
     | "Thread"
     | "Halt"
@@ -943,7 +989,9 @@ export interface StepRequirement {
   requires_iteration_review: boolean;
   requires_executor_input: boolean;
   requires_signal?: boolean;
+  requires_response?: boolean;
   topic?: string;
+  interaction?: InteractionQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -1311,6 +1359,50 @@ export interface RaceExecutionCompleted {
   parent_step_id?: string;
   nested_depth?: number;
   winner?: string;
+}
+/**
+ * The tasks of a graph begin, each as soon as those before it have ended as they should.
+ */
+export interface GraphExecutionStarted {
+  event: "GraphExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  task_count: number;
+}
+/**
+ * Every task of a graph ended, or was skipped because it can't be reached any more.
+ */
+export interface GraphExecutionCompleted {
+  event: "GraphExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  task_count: number;
 }
 /**
  * A state machine began.

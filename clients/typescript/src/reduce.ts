@@ -205,6 +205,8 @@ const FOLDS: Folds = {
   LoopExecutionCompleted: closes,
   ParallelExecutionStarted: opens("Parallel"),
   ParallelExecutionCompleted: closes,
+  GraphExecutionStarted: opens("Graph"),
+  GraphExecutionCompleted: closes,
   RaceExecutionStarted: opens("Race"),
   RaceExecutionCompleted: (view, event) =>
     ending(view, event, (step) => ({

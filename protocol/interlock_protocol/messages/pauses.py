@@ -14,6 +14,7 @@ from interlock_protocol.requirements import (
     Choice,
     ErrorRequirement,
     ExecutorRequirement,
+    InteractionQuestion,
     RequirementPolicy,
     StepRequirement,
     Tolerant,
@@ -35,7 +36,9 @@ class PauseEvent(StepEvent):
     requires_executor_input: bool | None = None
     requires_error_decision: bool | None = None
     requires_signal: bool | None = None
+    requires_response: bool | None = None
     topic: str | None = None
+    interaction: InteractionQuestion | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None

@@ -145,6 +145,20 @@ class RaceExecutionCompleted(StepEvent):
     winner: str | None = None
 
 
+class GraphExecutionStarted(StepEvent):
+    """The tasks of a graph begin, each as soon as those before it have ended as they should."""
+
+    event: Literal["GraphExecutionStarted"] = "GraphExecutionStarted"
+    task_count: int
+
+
+class GraphExecutionCompleted(StepEvent):
+    """Every task of a graph ended, or was skipped because it can't be reached any more."""
+
+    event: Literal["GraphExecutionCompleted"] = "GraphExecutionCompleted"
+    task_count: int
+
+
 class MachineExecutionStarted(StepEvent):
     """A state machine began."""
 
@@ -363,6 +377,8 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         ParallelExecutionCompleted,
         RaceExecutionStarted,
         RaceExecutionCompleted,
+        GraphExecutionStarted,
+        GraphExecutionCompleted,
         MachineExecutionStarted,
         ThreadStarted,
         StateDataMerged,

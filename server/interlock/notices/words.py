@@ -35,6 +35,7 @@ _INSTEAD: Final = {
     "requires_route_selection": "Choose how it goes on.",
     "requires_output_review": "Review what came out.",
     "requires_iteration_review": "Review what came out.",
+    "requires_response": "It needs your answer.",
     "requires_executor_input": "An agent needs your answer.",
 }
 _FAILED: Final = "It failed. Try it again, skip it, or cancel?"

@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         "A folder of definitions in JSON or YAML; at its start the server publishes those that have changed.",
         "the path of a folder",
     )
+    widgets: Path | None = setting(
+        None,
+        "A folder of widgets' bundles, each as NAME.js; at its start the server adds those that have changed.",
+        "the path of a folder",
+    )
     web_app: bool = setting(True, "Serve the web app at `/`.", "true or false")
     allow_volatile_redis: bool = setting(
         False, "Serve even with a Redis that may forget (no AOF, or it evicts keys).", "true or false"

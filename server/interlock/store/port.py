@@ -14,6 +14,7 @@ from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedErro
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.files import Files, StoredFile
 from .ports.grants import Grants
+from .ports.interactions import Interactions
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.notices import NoticeAddresses
 from .ports.outbox import Outbox
@@ -38,10 +39,12 @@ from .ports.timers import StoreClock, Timers
 from .ports.vault import ItemKind, VaultItem, VaultItems
 from .ports.waiting import Waiting, WaitingFilter
 from .ports.webhooks import FoundMilestone, Webhooks
+from .ports.widgets import Bundles
 
 __all__ = [
     "CHANGES_KEPT_SECONDS",
     "IDEMPOTENCY_SECONDS",
+    "Bundles",
     "Census",
     "Change",
     "ChangeFeed",
@@ -111,6 +114,8 @@ class Store(
     Files,
     VaultItems,
     Webhooks,
+    Interactions,
+    Bundles,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

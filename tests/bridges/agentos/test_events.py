@@ -67,6 +67,8 @@ NAMES = {
     "StateDataMerged": "CustomEvent",
     "RaceExecutionStarted": "CustomEvent",
     "RaceExecutionCompleted": "CustomEvent",
+    "GraphExecutionStarted": "CustomEvent",
+    "GraphExecutionCompleted": "CustomEvent",
     "StepsWithdrawn": "CustomEvent",
     "SignalReceived": "CustomEvent",
     "InteractionResponded": "CustomEvent",

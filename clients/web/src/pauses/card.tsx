@@ -13,6 +13,7 @@ import {
   GitBranch,
   HelpCircle,
   ListChecks,
+  MessageCircleQuestion,
   RadioTower,
   ScanEye,
   Wrench,
@@ -27,6 +28,7 @@ import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
 import { HaltForm, isHalt, titleOf } from "./halt.tsx";
 import { InputForm } from "./input.tsx";
+import { InteractionForm } from "./interaction.tsx";
 import { useFocusKept } from "./focus-kept.ts";
 import { Refusal } from "./refusal.tsx";
 import { Resolved, Withdrawn } from "./resolved.tsx";
@@ -49,12 +51,15 @@ const ICONS: Record<PauseKind, LucideIcon> = {
   executor_input: Wrench,
   error_decision: AlertOctagon,
   signal: RadioTower,
+  response: MessageCircleQuestion,
 };
 
 /** What a question says. */
 export function messageOf(question: Question): string {
   if (question.kind === "error_decision") return "What is to be done?";
   if (question.kind === "signal") return `Waits for the signal ${question.requirement.topic ?? ""}`;
+  if (question.kind === "response")
+    return question.requirement.interaction?.title ?? question.requirement.user_input_message ?? DEFAULTS.response;
   if (isHalt(question)) return titleOf(question) ?? "Please answer:";
   const { confirmation_message, user_input_message, output_review_message } = question.requirement;
   return confirmation_message ?? user_input_message ?? output_review_message ?? DEFAULTS[question.kind];
@@ -69,6 +74,7 @@ const DEFAULTS: Record<PauseKind, string> = {
   executor_input: "May these tools run?",
   error_decision: "What is to be done?",
   signal: "Waits for a signal",
+  response: "Please answer:",
 };
 
 /** The card of one question. */
@@ -188,6 +194,8 @@ function Body({ question, may, isBusy }: { question: Question; may: boolean; isB
       return <ToolsForm question={question} may={may} />;
     case "error_decision":
       return <ErrorForm question={question} isBusy={isBusy} />;
+    case "response":
+      return <InteractionForm question={question} isBusy={isBusy} />;
     case "signal":
       return <SignalForm question={question} may={may} />;
   }

@@ -13,6 +13,7 @@ export const ASKS: Record<PauseKind, string> = {
   executor_input: "Approve tools",
   error_decision: "A step failed",
   signal: "Wait for a signal",
+  response: "Answer",
 };
 
 /** What a pause asks for, by the name of its flag, as summaries have it. */
@@ -52,6 +53,8 @@ export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   if (Array.isArray(decision["selected_choices"])) return `Chose ${namesOf(decision["selected_choices"])}`;
   if (typeof decision["decision"] === "string") return errorWord(decision["decision"], decision["user_input"]);
   if (typeof decision["signal_id"] === "string") return `Signal ${textOfValue(decision["topic"])}`;
+  if (decision["response"] !== undefined) return responseOf(objectOf(decision["response"]));
+  if (typeof decision["outcome"] === "string") return OUTCOMES[decision["outcome"]] ?? decision["outcome"];
   if (decision["user_input"] !== undefined) return chosen(decision["user_input"]) ?? "Filled in";
   if (decision["confirmed"] === true)
     return decision["edited_output"] === undefined ? approved(kind) : "Approved with changes";
@@ -59,6 +62,21 @@ export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   const words =
     typeof way === "string" ? `: ${rejectionOf(way as OnReject, kind ?? "confirmation").label.toLowerCase()}` : "";
   return `Rejected${words}`;
+}
+
+const OUTCOMES: Record<string, string> = {
+  completed: "Everybody answered",
+  expired: "Expired",
+  unreachable: "No agreement",
+  cancelled: "Taken back",
+};
+
+/** A response to an interaction. */
+function responseOf(response: Facts): string {
+  if (typeof response["confirmed"] === "boolean") return response["confirmed"] ? "Approved" : "Rejected";
+  const selected = response["selected"];
+  if (selected === undefined) return "Answered";
+  return `Chose ${Array.isArray(selected) ? namesOf(selected) || "nothing" : textOfValue(selected)}`;
 }
 
 /** What was chosen at a halt that asks for a choice and nothing else. */
@@ -103,6 +121,9 @@ export function detailsOf(decision: Facts): [string, string][] {
   } = decision as Record<string, JsonValue>;
   if (typeof feedback === "string" && feedback !== "") lines.push(["Feedback", feedback]);
   if (typeof note === "string" && note !== "") lines.push(["Note", note]);
+  const { value: answer, comment } = objectOf(decision["response"]);
+  if (answer !== undefined) lines.push(["Answer", lineOf(answer, 500)]);
+  if (typeof comment === "string" && comment !== "") lines.push(["Comment", comment]);
   for (const [name, value] of Object.entries(objectOf(input))) lines.push([name, lineOf(value, 500)]);
   for (const each of listOf(decision["user_input_schema"]))
     lines.push([textOfValue(each["name"]), lineOf(each["value"], 500)]);

@@ -145,6 +145,8 @@ EVENTS: dict[str, Row] = {
         (
             "RaceExecutionStarted",
             "RaceExecutionCompleted",
+            "GraphExecutionStarted",
+            "GraphExecutionCompleted",
             "MachineExecutionStarted",
             "MachineExecutionCompleted",
             "ThreadStarted",

@@ -13,6 +13,7 @@ from .errors import SqlErrors
 from .feed import SqlChangeFeed
 from .files import SqlFiles
 from .grants import SqlGrants
+from .interactions import SqlInteractions
 from .keys import SqlKeys
 from .notices import SqlNoticeAddresses
 from .outbox import SqlOutbox
@@ -23,6 +24,7 @@ from .timers import SqlTimers
 from .vault import SqlVaultItems
 from .waiting import SqlWaiting
 from .webhooks import SqlWebhooks
+from .widgets import SqlBundles
 
 
 class SqlStore(
@@ -43,6 +45,8 @@ class SqlStore(
     SqlFiles,
     SqlVaultItems,
     SqlWebhooks,
+    SqlInteractions,
+    SqlBundles,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

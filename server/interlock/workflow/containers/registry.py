@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.workflow.containers.condition import Condition
+from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.machine import Halt, Machine, Thread, Waiting
 from interlock.workflow.containers.parallel import Parallel
@@ -25,6 +26,7 @@ CONTAINERS: tuple[type[Container[Any]], ...] = (
     Router,
     Loop,
     Race,
+    Graph,
     Machine,
     Thread,
     Halt,

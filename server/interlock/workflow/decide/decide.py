@@ -42,6 +42,7 @@ from interlock.workflow.decide.votes import (
 from interlock.workflow.declare.forms import is_same
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.run.advance import started
+from interlock.workflow.run.answers import outcome_of
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.events import Draft, run_event, step_facts
 from interlock.workflow.run.policy import Part, is_resolved
@@ -234,8 +235,8 @@ def _by(by: Decider, decided: Decided) -> Decided:
 
 def _outcome_of_first(decided: Decided) -> PolicyOutcome:
     """The outcome where the first response is all that counts."""
-    confirmed = decided.decision.get("confirmed")
-    return "completed" if confirmed is None else "approved" if confirmed else "rejected"
+    said: Mapping[str, Any] = decided.decision
+    return outcome_of(said.get("response", said))
 
 
 # ── Several who decide ──────────────────────────────────────────────────────────────────────────────────
@@ -285,7 +286,7 @@ def _late(
     seat = seat_of(state, requirement, by)
     sent = merge(workflow, state, requirement, given)
     check_response(state, requirement, sent)
-    if is_same_response(requirement.parts[seat], sent):
+    if is_same_response(requirement, requirement.parts[seat], sent):
         return None
     refusal = _lost_to(state, found)
     voted = cast_late(requirement, seat, sent, made(workflow, state, requirement, sent), by)

@@ -23,6 +23,7 @@ from pydantic_core import to_json
 
 from interlock.workflow.containers.port import Container
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare import interactions
 from interlock.workflow.declare.arguments import faults_of_arguments
 from interlock.workflow.declare.form_models import Misfit, instance_of, sentence
 from interlock.workflow.declare.forms import check_input, is_same, made_of
@@ -37,7 +38,12 @@ from interlock.workflow.run.state import TOOLS, Requirement, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FAULTS, MAX_FEEDBACK_BYTES
-from interlock_protocol.requirements import DecidedExecutorRequirement, EchoedErrorRequirement, EchoedRequirement
+from interlock_protocol.requirements import (
+    RESPONSE,
+    DecidedExecutorRequirement,
+    EchoedErrorRequirement,
+    EchoedRequirement,
+)
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import NotWire
 
@@ -51,6 +57,7 @@ DECISION_FIELDS: dict[str, tuple[str, ...]] = {
     "requires_iteration_review": _REVIEWED,
     "requires_executor_input": ("executor_requirements",),
     "requires_error_decision": ("decision", "user_input"),
+    RESPONSE: ("response",),
 }
 """The client's fields that decide a requirement, by its kind."""
 
@@ -296,6 +303,12 @@ def _merge_routes(_: Workflow, __: RunState, requirement: Requirement, given: Gi
     return {"selected_choices": [name for name in available if name in wanted]}, wrong
 
 
+def _merge_response(_: Workflow, __: RunState, requirement: Requirement, given: Given) -> Merged:
+    asked = requirement.facts["interaction"]
+    response, wrong = interactions.judged(asked["spec"], given["response"])
+    return {"response": response}, [{**each, "field": f"response.{each['field']}"} for each in wrong]
+
+
 def _merge_error(workflow: Workflow, _: RunState, requirement: Requirement, given: Given) -> Merged:
     what = given.get("decision")
     if what is None:
@@ -445,6 +458,7 @@ _MERGERS: dict[str, Callable[[Workflow, RunState, Requirement, Given], Merged]] 
     "requires_iteration_review": _merge_confirmation,
     "requires_executor_input": _merge_tools,
     "requires_error_decision": _merge_error,
+    RESPONSE: _merge_response,
 }
 
 
@@ -467,6 +481,8 @@ def _timed_out(workflow: Workflow, state: RunState, requirement: Requirement) ->
         return {"decision": then}
     if then != "approve":
         return {"confirmed": False, "on_reject": then}
+    if requirement.kind == RESPONSE:
+        return {"outcome": "expired"}
     if requirement.kind == "requires_user_input":
         accepted, _ = check_input(requirement.facts["user_input_schema"], {}, None)
         decision: JsonObject = {"user_input": accepted}

@@ -18,11 +18,12 @@ from pydantic import BaseModel
 
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
+from interlock.workflow.declare.interactions import Interaction, check_declared
 from interlock.workflow.declare.io import StepOutput
 from interlock.workflow.declare.policies import Declared, check_policy
 from interlock.workflow.declare.values import check_name, check_text, legible
 from interlock_protocol.namespaces import is_topic
-from interlock_protocol.requirements import SIGNAL
+from interlock_protocol.requirements import RESPONSE, SIGNAL
 from interlock_protocol.types import OnReject, OnTimeout, StepType
 from interlock_protocol.values import END_INT
 
@@ -236,14 +237,14 @@ class ErrorReview:
     exclude_starter: bool = False
 
 
-Gate: TypeAlias = Signal | Confirm | Ask | Choose | Resume
+Gate: TypeAlias = Signal | Confirm | Ask | Interaction | Choose | Resume
 """The reviews before a node runs."""
 
-AnyReview: TypeAlias = Signal | Confirm | Ask | Choose | Resume | Review | ToolReview | ErrorReview
+AnyReview: TypeAlias = Signal | Confirm | Ask | Interaction | Choose | Resume | Review | ToolReview | ErrorReview
 """All reviews that a node may have."""
 
 REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
-    "Step": (Signal, Confirm, Ask, ToolReview, Review, ErrorReview),
+    "Step": (Signal, Confirm, Ask, Interaction, ToolReview, Review, ErrorReview),
     "Router": (Signal, Confirm, Choose, Review),
     "Loop": (Signal, Confirm, Review),
     "Condition": (
@@ -259,6 +260,10 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
         Confirm,
     ),
     "Race": (
+        Signal,
+        Confirm,
+    ),
+    "Graph": (
         Signal,
         Confirm,
     ),
@@ -287,6 +292,7 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Steps": ("skip", "cancel"),
     "Parallel": ("skip", "cancel"),
     "Race": ("skip", "cancel"),
+    "Graph": ("skip", "cancel"),
     "Machine": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),
 }
@@ -315,6 +321,8 @@ def kind_of(review: AnyReview, node: Reviewed | type[Reviewed]) -> str:
             return "requires_confirmation"
         case Ask() | Resume():
             return "requires_user_input"
+        case Interaction():
+            return RESPONSE
         case Choose():
             return "requires_route_selection"
         case Review():
@@ -323,6 +331,13 @@ def kind_of(review: AnyReview, node: Reviewed | type[Reviewed]) -> str:
             return "requires_executor_input"
         case ErrorReview():
             return "requires_error_decision"
+
+
+def is_form(review: AnyReview) -> bool:
+    """Return True if something is filled in or selected, rather than approved or rejected."""
+    if isinstance(review, Interaction):
+        return review.spec["mode"] != "confirm"
+    return not isinstance(review, Confirm | Review)
 
 
 def allowed_on_reject(kind: StepType, review: Confirm | Review) -> tuple[OnReject, ...]:
@@ -444,7 +459,7 @@ def _expanded(declared: HumanReviews, *, place: str) -> list[AnyReview]:
         elif isinstance(review, AnyReview):
             expanded.append(review)
         else:
-            can = ", ".join(each.__name__ for each in (Signal, Confirm, Ask, Choose, Review, HumanReview))
+            can = ", ".join(each.__name__ for each in (Signal, Confirm, Ask, Interaction, Choose, Review, HumanReview))
             raise DeclarationError(f"{place}: human_review takes {can} and the like, not {type(review).__name__}.")
     return expanded
 
@@ -458,14 +473,16 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
         sentence = "a topic has 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`"
         raise DeclarationError(f"{place}: {sentence}, unlike {legible(repr(review.topic))}.")
     _check_timeout(review, place=place)
+    if isinstance(review, Interaction):
+        check_declared(review, place)
     check_text(getattr(review, "message", None), f"{place}: the message of {type(review).__name__}")
     _check_assignees(review, place=place)
     check_policy(
         review,
         place=place,
         takes_votes=not isinstance(review, ToolReview | ErrorReview),
-        is_form=not isinstance(review, Confirm | Review),
-        approves=review.on_timeout == "approve" and not isinstance(review, Resume),
+        is_form=is_form(review),
+        approves=review.on_timeout == "approve" and not isinstance(review, Resume | Interaction),
     )
     if isinstance(review, Ask) and review.policy is not None and any(field.secret for field in review.fields):
         raise DeclarationError(f"{place}: what several fill in is compared, and a secret can't be; ask one person.")

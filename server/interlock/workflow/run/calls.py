@@ -75,7 +75,7 @@ from interlock.workflow.run.scope import (
     signal_at,
 )
 from interlock.workflow.run.state import RunState, node_at
-from interlock.workflow.run.walk import asks_now
+from interlock.workflow.run.walk import asks_now, meant
 from interlock.workflow.run.work import Work
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, JsonValue
@@ -187,7 +187,7 @@ class _Piece:
 
     def roll_call(self) -> Calls[Roll]:
         """Have it looked up who is asked."""
-        review = asks_now(self._work.place, self._node)
+        review = meant(self._workflow, self._state, self._work.path, asks_now(self._work.place, self._node), 0)
         starter = self._state.user_id if review.distinct_from or review.exclude_starter else None
         roll: Roll = yield RollCall(self._state.account, tuple(asked_of(review) or ()), starter)
         return roll
@@ -240,6 +240,7 @@ class _Piece:
             previous_step_content=_copy_of(scope.previous),
             user_input=self._user_input(node),
             signal=_copy_of(signal_at(node, scope)),
+            interaction=None if node is None else _copy_of(node.form.interaction),
             rejection_feedback=scope.feedback,
             previous_output=_copy_of(scope.previous_output),
             session=(yield SessionRead()),

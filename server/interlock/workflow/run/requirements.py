@@ -18,6 +18,8 @@ from typing import Any
 
 from interlock.workflow.containers.port import Scope
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare import presentations
+from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.io import cut
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.policies import asked_of, governed_by
@@ -42,6 +44,7 @@ from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
     "topic",
+    "interaction",
     "confirmation_message",
     "user_input_message",
     "output_review_message",
@@ -217,6 +220,14 @@ def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
     return [field | {"value": None if field.get("secret") else given.get(field["name"])} for field in shown]
 
 
+def _facts_of_interaction(review: Interaction) -> dict[str, Any]:
+    """What an interaction asks; its form also as clients have it that know no specs."""
+    facts: dict[str, Any] = {"interaction": review.shown, "user_input_message": review.message}
+    if review.fields is not None:
+        facts["user_input_schema"] = presentations.schema_of({"type": "form", "fields": review.spec["fields"]})
+    return facts
+
+
 def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if isinstance(review, Confirm | Review):
@@ -231,6 +242,8 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
         case Ask():
             facts["user_input_message"] = review.message
             facts["user_input_schema"] = [field.to_wire() for field in review.fields]
+        case Interaction():
+            facts.update(_facts_of_interaction(review))
         case Choose():
             names = list(place.children)
             facts["user_input_message"] = review.message

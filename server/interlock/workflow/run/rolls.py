@@ -16,7 +16,7 @@ from typing import Any
 from interlock.workflow.activities import Roll
 from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.policies import GROUP, MAX_VOTERS, Rule, asked_of, fault_of_quorum, rule_of
-from interlock.workflow.declare.reviews import AnyReview, Confirm, Review
+from interlock.workflow.declare.reviews import AnyReview, is_form
 from interlock.workflow.run.policy import Open, resolve
 
 EMPTY_GROUP = "empty_group"
@@ -48,7 +48,7 @@ def asked_under(review: AnyReview, roll: Roll, excluded: set[str]) -> dict[str, 
         raise LogicError(OUT_OF_RANGE, f"{len(voters)} people would be asked; a policy takes {MAX_VOTERS}.")
     fault = None
     if rule.n is not None:
-        fault = fault_of_quorum(rule.n, len(voters), is_form=not isinstance(review, Confirm | Review))
+        fault = fault_of_quorum(rule.n, len(voters), is_form=is_form(review))
     if fault is not None:
         raise LogicError(OUT_OF_RANGE, fault[0].upper() + fault[1:])
     return {"voters": voters, "needed": _needed(rule, voters)}

@@ -158,9 +158,14 @@ def scope_of_work(workflow: Workflow, state: RunState, path: Path) -> Scope:
 def _after_siblings(places: Mapping[str, Place], nodes: Mapping[str, NodeState], name: str, scope: Scope) -> Scope:
     parent = places[name].parent
     container = None if parent is None else container_of(parent.node)
-    if container is not None and not container.IN_ORDER:
-        return scope
-    return scope.after(last_content(places, nodes, before=name))
+    before = None if container is None else container.before(name)
+    if before is None:
+        return scope.after(last_content(places, nodes, before=name))
+    contents = {each: content_of_node(places[each], nodes.get(each)) for each in before}
+    if len(before) == 1:
+        return scope.after(contents[before[0]])
+    told = {each: content for each, content in contents.items() if content is not MISSING}
+    return scope.after(told if before else MISSING)
 
 
 def place_at(workflow: Workflow, path: Path) -> Place:

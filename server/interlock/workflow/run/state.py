@@ -26,7 +26,7 @@ from interlock.workflow.run.older_states import OF_FLAT_NODES, convert, tell_dec
 from interlock.workflow.run.policy import TOOLS_RULE, Part, Parts, open_parts
 from interlock.workflow.run.untold import Untold
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
-from interlock_protocol.requirements import FLAGS, SIGNAL
+from interlock_protocol.requirements import FLAGS, RARE_FLAGS, RESPONSE, SIGNAL
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 4
@@ -43,6 +43,8 @@ SINCE: Mapping[str, int] = {
     "StateDataMerged": 3,
     "ThreadStarted": 3,
     "ThreadCompleted": 3,
+    "GraphExecutionStarted": 4,
+    "GraphExecutionCompleted": 4,
     "SignalReceived": 4,
     "InteractionResponded": 4,
 }
@@ -52,19 +54,19 @@ A run that has none of these may be driven by nodes of every version.
 """
 
 POLICIES_SINCE = SIGNALS_SINCE = 4
-"""The `REDUCER_VERSION` that brought these: earlier ones would have one person decide for all, or somebody who
-may not, or ask a person."""
+"""The `REDUCER_VERSION` that brought these, and interactions: earlier ones would have one person decide for all, or
+somebody who may not, or ask a person, or wouldn't know how to."""
 
 
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter")):
+    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", RESPONSE)):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
 
-GATES = (SIGNAL, "requires_confirmation", "requires_user_input", "requires_route_selection")
+GATES = (SIGNAL, "requires_confirmation", "requires_user_input", RESPONSE, "requires_route_selection")
 """The kinds of pauses before a node runs."""
 
 REVIEWS = ("requires_output_review", "requires_iteration_review")
@@ -79,7 +81,7 @@ TOOLS = "requires_executor_input"
 KEPT_KEYS = 32
 """How many idempotency keys of decisions a state keeps; the store has the others."""
 
-_KINDS = (*FLAGS, SIGNAL, "requires_error_decision")
+_KINDS = (*FLAGS, *RARE_FLAGS, "requires_error_decision")
 
 Event = Mapping[str, Any]
 

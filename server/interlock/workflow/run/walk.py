@@ -30,6 +30,7 @@ from interlock.workflow.containers.port import (
     Fail,
     Move,
     Outcome,
+    PassOver,
     Say,
     Scope,
     Skip,
@@ -39,6 +40,7 @@ from interlock.workflow.containers.port import (
 )
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.errors import LogicError
+from interlock.workflow.declare.interactions import Interaction, asked_by
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -141,8 +143,12 @@ class Walk:
 
     def node(self, place: Place, node: NodeState | None, path: Path) -> Outcome:
         if node is None:
-            node = NodeState(place.step_id, self.state.visits.get(place.step_id, 0) + 1)
+            node = self.entering(place)
         return _BY_PHASE[node.phase](self, place, node, path)
+
+    def entering(self, place: Place) -> NodeState:
+        """The state of a node that nothing has been heard of yet."""
+        return NodeState(place.step_id, self.state.visits.get(place.step_id, 0) + 1)
 
     def completed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
         return Outcome(Ending.STOPPED, (place, node), node.ended_index) if node.output.stop else COMPLETED
@@ -256,6 +262,7 @@ class Walk:
 
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
         """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
+        review = meant(self.workflow, self.state, path, review, self.now)
         if is_called(review) and "voters" not in own:
             return self.need("roll", place, node, path)
         scope = scope_at(self.workflow, self.state, path)
@@ -301,7 +308,8 @@ class Walk:
 
     def called_roll(self, work: Work, node: NodeState, roll: Roll) -> Outcome:
         """Ask those who are there; if they can't satisfy the policy, the node has failed."""
-        place, path, review = work.place, work.path, asks_now(work.place, node)
+        place, path = work.place, work.path
+        review = meant(self.workflow, self.state, path, asks_now(place, node), self.now)
         facts = governed_by(review)
         try:
             own = asked_under(review, roll, excluded_from(self.state, facts, roll.starters))
@@ -482,7 +490,15 @@ class _Inside:
     def carry_out(self, move: Move) -> Outcome:
         if isinstance(move, Withdraw):
             return self.withdraw(move)
+        if isinstance(move, PassOver):
+            return self.pass_over(move)
         return self.walk.do(move, self.place, self.node, self.path)
+
+    def pass_over(self, move: PassOver) -> Outcome:
+        for name in move.names:
+            place = self.place.children[name]
+            self.walk.say(place, self.walk.entering(place), (*self.prefix, name), "StepSkipped", reason=move.reason)
+        return OPEN
 
     def withdraw(self, move: Withdraw) -> Outcome:
         """Give up nodes inside; drop everything else found in this container, as it may be about them."""
@@ -509,6 +525,14 @@ def asks_now(place: Place, node: NodeState | None) -> AnyReview:
     review = place.node.asks(Review)
     assert review is not None
     return review
+
+
+def meant(workflow: Workflow, state: RunState, path: Path, review: AnyReview, now: int) -> AnyReview:
+    """A review as it is asked at `path`: the run's message may say it."""
+    if not isinstance(review, Interaction) or not review.by_message:
+        return review
+    said: Any = scope_at(workflow, state, path).input
+    return asked_by(said, now)
 
 
 def ends_run(state: RunState, work: Work) -> bool:
