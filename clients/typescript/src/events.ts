@@ -55,6 +55,8 @@ const KNOWN: Record<RunEvent["event"], true> = {
   RaceExecutionCompleted: true,
   GraphExecutionStarted: true,
   GraphExecutionCompleted: true,
+  PortsExecutionStarted: true,
+  PortsExecutionCompleted: true,
   MachineExecutionStarted: true,
   ThreadStarted: true,
   StateDataMerged: true,

@@ -28,6 +28,7 @@ export type {
   Decision,
   ErrorDecision,
   Filled,
+  Interacted,
   OnBehalf,
   OnReject,
   Selected,

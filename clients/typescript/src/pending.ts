@@ -35,6 +35,7 @@ const KINDS: readonly StepKind[] = [
   "executor_input",
   "signal",
   "response",
+  "interaction",
 ];
 
 /** Everything that a `WorkflowRunOutput` says is pending. */

@@ -65,6 +65,8 @@ export type RunEvent =
   | RaceExecutionCompleted
   | GraphExecutionStarted
   | GraphExecutionCompleted
+  | PortsExecutionStarted
+  | PortsExecutionCompleted
   | MachineExecutionStarted
   | ThreadStarted
   | StateDataMerged
@@ -145,6 +147,7 @@ export interface EchoedRequirement {
   requires_iteration_review?: JsonValue;
   requires_executor_input?: JsonValue;
   requires_response?: JsonValue;
+  requires_interaction?: JsonValue;
   confirmed?: boolean | null;
   on_reject?: string | null;
   rejection_feedback?: string | null;
@@ -156,6 +159,10 @@ export interface EchoedRequirement {
   edited_output?: JsonValue;
   executor_requirements?: DecidedExecutorRequirement[] | null;
   response?: {
+    [k: string]: JsonValue;
+  } | null;
+  interaction_event?: string | null;
+  interaction_data?: {
     [k: string]: JsonValue;
   } | null;
 }
@@ -421,6 +428,7 @@ export interface PendingSummary {
     | "Workflow"
     | "Race"
     | "Graph"
+    | "Ports"
     | "Machine"
     | "Thread"
     | "Halt"
@@ -650,8 +658,10 @@ export interface RouterPaused {
   requires_error_decision?: boolean;
   requires_signal?: boolean;
   requires_response?: boolean;
+  requires_interaction?: boolean;
   topic?: string;
   interaction?: InteractionQuestion;
+  widget?: WidgetQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -713,6 +723,19 @@ export interface FieldOption {
   value: string;
   label?: string;
   description?: string;
+}
+/**
+ * The widget that a question is answered in: the name and the version of its bundle, and what it is shown with.
+ * Without `events`, any event is an answer; with `confirm`, pages ask once more before one counts.
+ */
+export interface WidgetQuestion {
+  bundle: string;
+  version: string;
+  props: {
+    [k: string]: JsonValue;
+  };
+  events?: string[] | null;
+  confirm?: boolean | null;
 }
 /**
  * One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
@@ -848,8 +871,10 @@ export interface StepOutputReview {
   requires_error_decision?: boolean;
   requires_signal?: boolean;
   requires_response?: boolean;
+  requires_interaction?: boolean;
   topic?: string;
   interaction?: InteractionQuestion;
+  widget?: WidgetQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -905,8 +930,10 @@ export interface StepPaused {
   requires_error_decision?: boolean;
   requires_signal?: boolean;
   requires_response?: boolean;
+  requires_interaction?: boolean;
   topic?: string;
   interaction?: InteractionQuestion;
+  widget?: WidgetQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -978,6 +1005,7 @@ export interface StepRequirement {
     | "Workflow"
     | "Race"
     | "Graph"
+    | "Ports"
     | "Machine"
     | "Thread"
     | "Halt"
@@ -990,8 +1018,10 @@ export interface StepRequirement {
   requires_executor_input: boolean;
   requires_signal?: boolean;
   requires_response?: boolean;
+  requires_interaction?: boolean;
   topic?: string;
   interaction?: InteractionQuestion;
+  widget?: WidgetQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -1403,6 +1433,52 @@ export interface GraphExecutionCompleted {
   parent_step_id?: string;
   nested_depth?: number;
   task_count: number;
+}
+/**
+ * The branch was chosen by the port of the step before; null if there is none for it, and the node is skipped.
+ */
+export interface PortsExecutionStarted {
+  event: "PortsExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  port?: string;
+  branch?: string;
+}
+/**
+ * The steps of the chosen branch ended.
+ */
+export interface PortsExecutionCompleted {
+  event: "PortsExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  port?: string;
+  branch?: string;
 }
 /**
  * A state machine began.

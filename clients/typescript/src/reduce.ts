@@ -207,6 +207,8 @@ const FOLDS: Folds = {
   ParallelExecutionCompleted: closes,
   GraphExecutionStarted: opens("Graph"),
   GraphExecutionCompleted: closes,
+  PortsExecutionStarted: opens("Ports"),
+  PortsExecutionCompleted: closes,
   RaceExecutionStarted: opens("Race"),
   RaceExecutionCompleted: (view, event) =>
     ending(view, event, (step) => ({

@@ -179,7 +179,8 @@ export type PauseKind =
   | "executor_input"
   | "error_decision"
   | "signal"
-  | "response";
+  | "response"
+  | "interaction";
 
 /** A requirement of a step; `step_type` isn't known before the whole of it is. */
 export type KnownRequirement = Omit<StepRequirement, "step_type"> & Partial<Pick<StepRequirement, "step_type">>;

@@ -16,7 +16,7 @@ import { Gate, jsonOf, MOST_DRAFT_BYTES, type Sending } from "./gate.js";
 import { inPage } from "./inPage.js";
 import { Latest } from "./rate.js";
 
-const DRAFT_EVERY_MS = 250;
+const DRAFT_EVERY_MS = 100;
 const MOST_HEIGHT = 2000;
 
 /** What `renderWidget` takes. */
@@ -94,7 +94,6 @@ export function renderWidget(element: Element, options: WidgetOptions): Rendered
     unmount: () => {
       release();
       over.abort();
-      drafts.flush();
       drafts.drop();
       stage.end();
       element.querySelector(":scope > .interlock-widget-stopped")?.remove();
