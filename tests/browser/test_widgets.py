@@ -12,10 +12,13 @@ import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, FrameLocator, Page, expect
-from tests.browser.pages import PATIENCE_MS
+from tests.browser.conftest import NewPage
+from tests.browser.others import log_of, waiting
+from tests.browser.pages import PATIENCE_MS, App
 from tests.browser.test_embedding import WRITTEN_THERE, site_of
-from tests.browser.workflows import workflows
-from tests.support.live import Live, live_server
+from tests.support.live import ALICE, Live, live_server
+
+import examples
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -91,7 +94,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         (folder / path.name).write_text(path.read_text("utf-8"))
     (folder / "hostile.js").write_text(HOSTILE)
     (folder / "script.js").write_text(SCRIPT)
-    with live_server(workflows, data_dir=tmp_path_factory.mktemp("live"), widgets=folder) as server:
+    with live_server([*examples.workflows], data_dir=tmp_path_factory.mktemp("live"), widgets=folder) as server:
         yield server
 
 
@@ -248,3 +251,46 @@ async def test_boxes_are_drawn_on_an_image_and_moved_by_keys(around: Around) -> 
     assert drawn["x"] == pytest.approx(0.1, abs=0.02)
     assert drawn["width"] == pytest.approx(0.4, abs=0.02)
     assert added == {"label": "crack", "note": "", "x": 0.42, "y": 0.4, "width": 0.2, "height": 0.22}
+
+
+# ── In the web app ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def frame_in(app: App) -> FrameLocator:
+    return app.page.frame_locator("iframe")
+
+
+async def test_widget_in_the_app_resumes_its_run_once_for_a_double_click(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "expense-review")
+    app = await new_page(ALICE)
+    await app.open_chat("expense-review", run_id)
+    await frame_in(app).get_by_role("checkbox", name="Minibar").uncheck()
+    await frame_in(app).get_by_role("button", name="Approve").dblclick()
+    await expect(app.decided).to_contain_text("Did approve")
+    await app.ends_with("Paid 479.90, approved by alice.")
+    answered = [each for each in await log_of(live, run_id) if each["event"] == "StepContinued"]
+    assert [each["decision"]["interaction_event"] for each in answered] == ["approve"]
+
+
+async def test_what_is_half_done_in_a_widget_is_there_when_one_comes_back(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "expense-review")
+    app = await new_page(ALICE)
+    await app.open_chat("expense-review", run_id)
+    await frame_in(app).get_by_role("checkbox", name="Hotel").uncheck()
+    await frame_in(app).get_by_label("Notes").fill("Which hotel?")
+    await app.visit("Runs")
+    await app.open_run("expense-review", run_id)
+    await expect(frame_in(app).get_by_label("Notes")).to_have_value("Which hotel?")
+    await expect(frame_in(app).get_by_role("checkbox", name="Hotel")).not_to_be_checked()
+
+
+async def test_event_that_is_to_be_confirmed_waits_for_the_button_of_the_app(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "sprint-board")
+    app = await new_page(ALICE)
+    await app.open_chat("sprint-board", run_id)
+    await frame_in(app).get_by_role("button", name="Test the horn").press("ArrowRight")
+    await frame_in(app).get_by_role("button", name="Commit the plan").click()
+    question = app.page.get_by_role("group", name="Confirm what is sent")
+    await expect(question).to_contain_text('"card": "horn"')
+    await question.get_by_role("button", name="Send “commit”").click()
+    await app.ends_with("Moved Test the horn to sprint.")

@@ -94,6 +94,7 @@ export function renderWidget(element: Element, options: WidgetOptions): Rendered
     unmount: () => {
       release();
       over.abort();
+      drafts.flush();
       drafts.drop();
       stage.end();
       element.querySelector(":scope > .interlock-widget-stopped")?.remove();

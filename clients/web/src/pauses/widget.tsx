@@ -10,7 +10,7 @@
 import { useId, useState } from "react";
 import type { InterlockError, JsonValue } from "@interlock/client";
 import { WidgetRenderer } from "@interlock/client/react";
-import { useSession } from "../session/context.ts";
+import { session, useSession } from "../session/context.ts";
 import { Button } from "../ui/button.tsx";
 import { draftOf, useDraft } from "../ui/draft.ts";
 import { TextField } from "../ui/fields.tsx";
@@ -46,7 +46,7 @@ export function WidgetForm({ question, isBusy }: FormProps) {
           server={client?.url}
           title={`${widget.bundle}, ${question.requirement.step_name}`}
           draft={begun}
-          onDraft={keep}
+          onDraft={(half) => session.read().client === client && keep(half)} // not on the way out
           onInteraction={interact}
           onError={(error) => error.code === "widget_stopped" && setStopped(error)}
         />
