@@ -57,7 +57,10 @@ SIGNAL = "requires_signal"
 RESPONSE = "requires_response"
 """The flag of an interaction."""
 
-RARE_FLAGS = (SIGNAL, RESPONSE)
+WIDGET = "requires_interaction"
+"""The flag of what waits for somebody to do something in a widget."""
+
+RARE_FLAGS = (SIGNAL, RESPONSE, WIDGET)
 """Flags that are on the wire only where they are true: of all flags, exactly one of a requirement is."""
 
 
@@ -193,6 +196,17 @@ class InteractionQuestion(Tolerant):
     priority: Open[Priority] | None = None
 
 
+class WidgetQuestion(Tolerant):
+    """The widget that a question is answered in: the name and the version of its bundle, and what it is shown with.
+    Without `events`, any event is an answer; with `confirm`, pages ask once more before one counts."""
+
+    bundle: str
+    version: str
+    props: dict[str, JsonValue]
+    events: list[str] | None = None
+    confirm: bool | None = None
+
+
 class RequirementPolicy(Tolerant):
     """How the people who are asked decide together: see `docs/approvals.md`."""
 
@@ -235,8 +249,10 @@ class StepRequirement(Tolerant):
     requires_executor_input: bool = False
     requires_signal: bool | None = None
     requires_response: bool | None = None
+    requires_interaction: bool | None = None
     topic: str | None = None
     interaction: InteractionQuestion | None = None
+    widget: WidgetQuestion | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None
@@ -350,6 +366,7 @@ class EchoedRequirement(Tolerant):
     requires_iteration_review: AnyJson = None
     requires_executor_input: AnyJson = None
     requires_response: AnyJson = None
+    requires_interaction: AnyJson = None
 
     confirmed: bool | None = Field(default=None, strict=True)
     on_reject: str | None = None
@@ -360,11 +377,13 @@ class EchoedRequirement(Tolerant):
     edited_output: AnyJson = None
     executor_requirements: Bounded[DecidedExecutorRequirement] | None = None
     response: BoundedObject | None = None
+    interaction_event: str | None = Field(default=None, strict=True)
+    interaction_data: BoundedObject | None = None
 
     @property
     def claimed_kinds(self) -> frozenset[str]:
         """The flags that came back true: the kind of pause that the client believes it answers."""
-        return frozenset(flag for flag in (*FLAGS, RESPONSE) if getattr(self, flag) is True)
+        return frozenset(flag for flag in (*FLAGS, RESPONSE, WIDGET) if getattr(self, flag) is True)
 
 
 class EchoedErrorRequirement(Tolerant):

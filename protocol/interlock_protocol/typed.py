@@ -42,6 +42,14 @@ class InteractionQuestion(TypedDict):
     priority: NotRequired[str | None]
 
 
+class WidgetQuestion(TypedDict):
+    bundle: str
+    version: str
+    props: dict[str, JsonValue]
+    events: NotRequired[list[str] | None]
+    confirm: NotRequired[bool | None]
+
+
 class UserInputField(TypedDict):
     name: str
     field_type: str
@@ -125,8 +133,10 @@ class StepRequirement(TypedDict):
     requires_executor_input: bool
     requires_signal: NotRequired[bool]
     requires_response: NotRequired[bool]
+    requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
     interaction: NotRequired[InteractionQuestion]
+    widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -266,8 +276,10 @@ class RouterPaused(StepEvent):
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
     requires_response: NotRequired[bool]
+    requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
     interaction: NotRequired[InteractionQuestion]
+    widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -314,8 +326,10 @@ class StepOutputReview(StepEvent):
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
     requires_response: NotRequired[bool]
+    requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
     interaction: NotRequired[InteractionQuestion]
+    widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -354,8 +368,10 @@ class StepPaused(StepEvent):
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
     requires_response: NotRequired[bool]
+    requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
     interaction: NotRequired[InteractionQuestion]
+    widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -490,6 +506,18 @@ class GraphExecutionStarted(StepEvent):
 class GraphExecutionCompleted(StepEvent):
     event: Literal["GraphExecutionCompleted"]
     task_count: int
+
+
+class PortsExecutionStarted(StepEvent):
+    event: Literal["PortsExecutionStarted"]
+    port: NotRequired[str]
+    branch: NotRequired[str]
+
+
+class PortsExecutionCompleted(StepEvent):
+    event: Literal["PortsExecutionCompleted"]
+    port: NotRequired[str]
+    branch: NotRequired[str]
 
 
 class MachineExecutionStarted(StepEvent):
@@ -653,6 +681,8 @@ Event: TypeAlias = (
     | RaceExecutionCompleted
     | GraphExecutionStarted
     | GraphExecutionCompleted
+    | PortsExecutionStarted
+    | PortsExecutionCompleted
     | MachineExecutionStarted
     | ThreadStarted
     | StateDataMerged

@@ -88,6 +88,7 @@ StepType: TypeAlias = Literal[
     "Workflow",
     "Race",
     "Graph",
+    "Ports",
     "Machine",
     "Thread",
     "Halt",

@@ -12,6 +12,7 @@ from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
 from interlock.workflow.containers.parallel import Parallel
+from interlock.workflow.containers.ports import Ports
 from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Steps
@@ -33,6 +34,7 @@ from interlock.workflow.declare.reviews import (
     Signal,
     ToolReview,
 )
+from interlock.workflow.declare.widgets import Widget
 
 if TYPE_CHECKING:
     from interlock.app import create_app
@@ -63,6 +65,7 @@ __all__ = [
     "OutputError",
     "Parallel",
     "PauseNotice",
+    "Ports",
     "Quorum",
     "Race",
     "Retry",
@@ -80,6 +83,7 @@ __all__ = [
     "Unanimous",
     "UserInputField",
     "Wait",
+    "Widget",
     "Workflow",
     "__version__",
     "all_members",

@@ -51,6 +51,7 @@ from interlock.following.hub import Hub
 from interlock.http.api import answer_errors, make_router
 from interlock.http.app_session import make_app_session_router, redirect_uri
 from interlock.http.cors import Cors
+from interlock.http.executions import make_executions_router
 from interlock.http.login import make_login_router
 from interlock.http.methods import Heads
 from interlock.http.metrics import Metrics
@@ -460,6 +461,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
+    app.include_router(make_executions_router(interlock.services, interlock.streams))
     app.include_router(make_tickets_router(interlock.services, interlock.settings))
     app.include_router(make_login_router(interlock.services, interlock.settings))
     app.router.routes.append(

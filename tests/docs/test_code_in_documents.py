@@ -180,7 +180,7 @@ def test_workflows_page_says_what_each_kind_may_ask() -> None:
     kinds = {
         "Step with an executor or an agent": ["Step"],
         "Step with a nested workflow": ["Workflow"],
-        "Graph, Machine, Parallel, Race, Steps": ["Graph", "Machine", "Parallel", "Race", "Steps"],
+        "Graph, Machine, Parallel, Ports, Race, Steps": ["Graph", "Machine", "Parallel", "Ports", "Race", "Steps"],
     }
     in_the_table = (Confirm, Ask, Choose, Review)
     listed: dict[str, tuple[list[str], list[str], list[str]]] = {}

@@ -98,6 +98,7 @@ MATRIX: Final[dict[str, Line]] = {
     f"GET {RUN}": Of(EXECUTE, READ),
     f"POST {RUN}/continue": Of(EXECUTE),
     f"POST {RUN}/cancel": Of(EXECUTE),
+    "POST /api/executions/{execution_id}/resume": Of(EXECUTE),
     f"GET {RUN}/resume": Of(EXECUTE, READ),
     "POST /stream-tickets": Of(EXECUTE, READ),
     "DELETE /stream-tickets/{ticket_id}": ANYBODY,

@@ -111,6 +111,7 @@ async def furnish(server: Server) -> None:
         "path": "nothing.js",
         "workflow_id": "confirm",
         "run_id": run["run_id"],
+        "execution_id": run["run_id"],
         "requirement": run["step_requirements"][0]["id"],
         "ticket_id": "ticket-1",
         "name": NAME,
@@ -185,6 +186,8 @@ async def asked(server: Server, route: str, token: str | None) -> int:
         body = {"path": server.path(f"{_RUN}/resume")}
     if path.endswith("/continue"):
         body = {"step_requirements": server.decision}
+    if "/executions/" in path:
+        body = {"action": "interaction", "interactionEvent": "kept", "requirementId": server.places["requirement"]}
     if path.endswith("/signals"):
         body = {"topic": "kept"}
     if method == "POST" and path.endswith(("/groups", "/clients")):

@@ -47,6 +47,7 @@ ONCE: dict[str, tuple[Any, Any]] = {
     ),
 }
 REFUSED_HERE = {
+    "POST /api/executions/{execution_id}/resume",
     "POST /api/v1/workflows/instances/{instance_id}/resume",
     "POST /api/v1/workflows/{name}/versions/{version_id}/publish",
     "POST /api/v1/workflows/instances/{instance_id}/retry",

@@ -39,6 +39,7 @@ from interlock_protocol.requirements import (
     RequirementResponse,
     StepRequirement,
     UserInputField,
+    WidgetQuestion,
 )
 from interlock_protocol.types import JsonValue, OnReject, OnTimeout, PathPart
 
@@ -52,6 +53,7 @@ Kind: TypeAlias = Literal[
     "error_decision",
     "signal",
     "response",
+    "interaction",
 ]
 Decision: TypeAlias = EchoedRequirement | EchoedErrorRequirement
 
@@ -106,6 +108,8 @@ class Pause:
         halted_options: the instructions of such a halt that has no presentation, and the transitions to choose from.
         accepts: the JSON Schema of what such a halt takes, if it has no form.
         interaction: what an interaction asks, for `response`: its type, and the spec of how it is answered.
+        widget: the widget in which something is to be done, for `interact`: its bundle, what it is shown with, and its
+            events.
         topic: the topic of the signals that resolve it; at a halt of a state machine, besides an answer.
         state, thread_id: where in its machine such a halt is.
         halt_id: what names such a halt over HTTP; the same as `id`.
@@ -139,6 +143,7 @@ class Pause:
     halted_options: JsonValue = None
     accepts: JsonValue = None
     interaction: InteractionQuestion | None = None
+    widget: WidgetQuestion | None = None
     topic: str | None = None
     state: str | None = None
     thread_id: str | None = None
@@ -200,6 +205,11 @@ class Pause:
             "comment": comment,
         }
         await self._give(self._answer(response={name: each for name, each in said.items() if each is not None}))
+
+    async def interact(self, event: str, data: Mapping[str, JsonValue] | None = None) -> None:
+        """Says what was done in the widget: one of `widget.events`, with its data."""
+        self._only("interaction", doing="interact()")
+        await self._give(self._answer(interaction_event=event, interaction_data=dict(data or {})))
 
     async def submit(self, /, **values: JsonValue) -> None:
         """Fills in the form, each field by its name; what is left out takes its default."""
@@ -276,6 +286,7 @@ def paused(event: StepPaused, send: Send) -> Pause:
         halted_options=event.halted_options,
         accepts=event.accepts,
         interaction=event.interaction,
+        widget=event.widget,
         topic=event.topic,
         state=event.state,
         thread_id=event.thread_id,
@@ -341,6 +352,7 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         halted_options=requirement.halted_options,
         accepts=requirement.accepts,
         interaction=requirement.interaction,
+        widget=requirement.widget,
         topic=requirement.topic,
         state=requirement.state,
         thread_id=requirement.thread_id,

@@ -53,6 +53,8 @@ const KNOWN: Record<RunEvent["event"], true> = {
   ParallelExecutionCompleted: true,
   RaceExecutionStarted: true,
   RaceExecutionCompleted: true,
+  PortsExecutionStarted: true,
+  PortsExecutionCompleted: true,
   GraphExecutionStarted: true,
   GraphExecutionCompleted: true,
   PortsExecutionStarted: true,

@@ -205,6 +205,8 @@ const FOLDS: Folds = {
   LoopExecutionCompleted: closes,
   ParallelExecutionStarted: opens("Parallel"),
   ParallelExecutionCompleted: closes,
+  PortsExecutionStarted: opens("Ports"),
+  PortsExecutionCompleted: closes,
   GraphExecutionStarted: opens("Graph"),
   GraphExecutionCompleted: closes,
   PortsExecutionStarted: opens("Ports"),

@@ -19,6 +19,7 @@ from interlock_protocol.requirements import (
     StepRequirement,
     Tolerant,
     UserInputField,
+    WidgetQuestion,
 )
 from interlock_protocol.types import JsonValue, OnReject, OnTimeout, Open, PathPart, PauseKind, PolicyOutcome, RunStatus
 
@@ -37,8 +38,10 @@ class PauseEvent(StepEvent):
     requires_error_decision: bool | None = None
     requires_signal: bool | None = None
     requires_response: bool | None = None
+    requires_interaction: bool | None = None
     topic: str | None = None
     interaction: InteractionQuestion | None = None
+    widget: WidgetQuestion | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None

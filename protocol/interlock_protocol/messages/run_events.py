@@ -159,6 +159,22 @@ class GraphExecutionCompleted(StepEvent):
     task_count: int
 
 
+class PortsExecutionStarted(StepEvent):
+    """The branch was chosen by the port of the step before; null if there is none for it, and the node is skipped."""
+
+    event: Literal["PortsExecutionStarted"] = "PortsExecutionStarted"
+    port: str | None = None
+    branch: str | None = None
+
+
+class PortsExecutionCompleted(StepEvent):
+    """The steps of the chosen branch ended."""
+
+    event: Literal["PortsExecutionCompleted"] = "PortsExecutionCompleted"
+    port: str | None = None
+    branch: str | None = None
+
+
 class MachineExecutionStarted(StepEvent):
     """A state machine began."""
 
@@ -379,6 +395,8 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         RaceExecutionCompleted,
         GraphExecutionStarted,
         GraphExecutionCompleted,
+        PortsExecutionStarted,
+        PortsExecutionCompleted,
         MachineExecutionStarted,
         ThreadStarted,
         StateDataMerged,

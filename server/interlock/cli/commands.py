@@ -251,7 +251,14 @@ def _add_webhooks() -> None:
     app.add_typer(webhooks, name="webhooks")
 
 
+def _add_widgets() -> None:
+    from interlock.cli.widgets import widgets
+
+    app.add_typer(widgets, name="widgets")
+
+
 _add_secrets()
 _add_webhooks()
+_add_widgets()
 
 __all__ = ["ExitCode", "app"]

@@ -216,6 +216,17 @@ class Prompter:
         comment = (await self._line("Comment (optional) ")).strip() if spec.mode != "input" else ""
         await self._send(current().respond(**given, comment=comment or None))
 
+    async def _interaction(self, current: Callable[[], Pause], before: _Before) -> None:
+        asked = current().widget
+        assert asked is not None, "a widget says what it is shown with"
+        self._screen.line(f"Widget {asked.bundle}: {as_text(asked.props)}")
+        if asked.events is None:
+            event = (await self._line("Event ")).strip()
+        else:
+            (event,) = await self._chosen([Choice(key=each, label=each) for each in asked.events], multiple=False)
+        data = await self._until_read(object_or_nothing, "Its data, as a JSON object (optional) ")
+        await self._send(current().interact(event, data))
+
     async def _value(self, pause: Pause, before: _Before) -> JsonValue:
         """Ask for the value of an interaction in the mode `input`."""
         if pause.fields:
@@ -453,6 +464,7 @@ class Prompter:
         "executor_input": _executor_input,
         "error_decision": _error_decision,
         "response": _response,
+        "interaction": _interaction,
     }
 
     _tools: ClassVar[Mapping[str, Callable[[Prompter, ToolCall, _Before], Awaitable[DecidedExecutorRequirement]]]] = {

@@ -32,6 +32,7 @@ KINDS = {
     "error_decision": "a decision about an error",
     "signal": "a signal",
     "response": "an answer",
+    "interaction": "something done in a widget",
 }
 
 
@@ -182,6 +183,7 @@ def _tool_word(given: Mapping[str, Any], tool: str) -> str:
 
 _PARTS = (
     "response",
+    "interaction_event",
     "confirmed",
     "selected_choices",
     "user_input",

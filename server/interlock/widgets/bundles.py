@@ -34,7 +34,7 @@ OPERATOR: Final = "system:widgets"
 NAMES: Final = "that has 1 to 64 lower-case letters, digits, underscores and hyphens"
 
 
-class Unusable(ValueError):
+class Unusable(ValueError):  # noqa: N818 - what the text is
     """A name, or a text, isn't a bundle's; the sentence says why, and `field` which of them."""
 
     def __init__(self, field: str, sentence: str) -> None:

@@ -17,6 +17,7 @@ from interlock.secrets.port import Vault
 from interlock.workflow.activities import (
     Activity,
     AgentTurn,
+    BundleVersion,
     EarlierRun,
     Evaluation,
     Expression,
@@ -87,6 +88,7 @@ __all__ = [
     "Advance",
     "AgentTurn",
     "Asked",
+    "BundleVersion",
     "Decided",
     "Decider",
     "Draft",

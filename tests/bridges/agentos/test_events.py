@@ -67,6 +67,8 @@ NAMES = {
     "StateDataMerged": "CustomEvent",
     "RaceExecutionStarted": "CustomEvent",
     "RaceExecutionCompleted": "CustomEvent",
+    "PortsExecutionStarted": "CustomEvent",
+    "PortsExecutionCompleted": "CustomEvent",
     "GraphExecutionStarted": "CustomEvent",
     "GraphExecutionCompleted": "CustomEvent",
     "StepsWithdrawn": "CustomEvent",

@@ -145,6 +145,8 @@ EVENTS: dict[str, Row] = {
         (
             "RaceExecutionStarted",
             "RaceExecutionCompleted",
+            "PortsExecutionStarted",
+            "PortsExecutionCompleted",
             "GraphExecutionStarted",
             "GraphExecutionCompleted",
             "MachineExecutionStarted",

@@ -22,6 +22,7 @@ class Code(StrEnum):
     INVALID_WORKFLOW = "invalid_workflow"
     INVALID_INPUT = "invalid_input"
     INVALID_TRANSITION = "invalid_transition"
+    UNKNOWN_INTERACTION = "unknown_interaction"
     ALREADY_PUBLISHED = "already_published"
     WORKFLOW_NOT_PUBLISHED = "workflow_not_published"
     INSTANCE_NOT_HALTED = "instance_not_halted"
@@ -80,6 +81,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INVALID_WORKFLOW: 400,
     Code.INVALID_INPUT: 400,
     Code.INVALID_TRANSITION: 400,
+    Code.UNKNOWN_INTERACTION: 400,
     Code.ALREADY_PUBLISHED: 400,
     Code.WORKFLOW_NOT_PUBLISHED: 400,
     Code.INSTANCE_NOT_HALTED: 400,
@@ -149,6 +151,7 @@ _CODE_OF: Final[Mapping[ErrorCode, Code]] = {
     ErrorCode.REQUIREMENT_EXPIRED: Code.INSTANCE_NOT_HALTED,
     ErrorCode.INVALID_DECISION: Code.INVALID_INPUT,
     ErrorCode.INVALID_TRANSITION: Code.INVALID_TRANSITION,
+    ErrorCode.UNKNOWN_INTERACTION: Code.UNKNOWN_INTERACTION,
     ErrorCode.CONFLICT: Code.CONCURRENT_MODIFICATION,
     ErrorCode.BUSINESS_KEY_TAKEN: Code.BUSINESS_KEY_TAKEN,
     ErrorCode.NAMESPACE_QUOTA_EXCEEDED: Code.NAMESPACE_QUOTA_EXCEEDED,

@@ -234,7 +234,7 @@ class Scope:
     `schema` is the model that `input` is an instance of, if one is declared. In a state machine, `data` is the
     machine's, and `context` what its paths may name of the run. `feedback` and `previous_output` are set when an output
     was sent back. `origin` is where a run begins that repeats another. `signal` is what came with the signal that the
-    nearest node around it waited for.
+    nearest node around it waited for. `port` is the one that the widget of the node before leads to.
     """
 
     input: JsonValue
@@ -248,10 +248,11 @@ class Scope:
     previous_output: JsonValue = None
     origin: JsonObject | None = None
     signal: JsonValue = None
+    port: str | None = None
 
-    def after(self, content: Any) -> Scope:
-        """The same scope after a node with this content; unchanged if the content is MISSING."""
-        return self if content is MISSING else replace(self, previous=content)
+    def after(self, content: Any, port: str | None = None) -> Scope:
+        """The same scope after a node with this content, and port; unchanged if the content is MISSING."""
+        return self if content is MISSING else replace(self, previous=content, port=port)
 
 
 class Told(Protocol):

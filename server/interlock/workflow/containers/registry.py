@@ -11,6 +11,7 @@ from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.machine import Halt, Machine, Thread, Waiting
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.port import Container, Fold
+from interlock.workflow.containers.ports import Ports
 from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Nested, Steps, nested_in
@@ -27,6 +28,7 @@ CONTAINERS: tuple[type[Container[Any]], ...] = (
     Loop,
     Race,
     Graph,
+    Ports,
     Machine,
     Thread,
     Halt,

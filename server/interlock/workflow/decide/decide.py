@@ -28,6 +28,7 @@ from interlock.workflow.decide.merge import (
     meant_by,
     merge,
     timed_out,
+    widget_at,
 )
 from interlock.workflow.decide.sealing import is_equal, sealed
 from interlock.workflow.decide.standing import Decider, check_in_time, check_may_decide, seat_of
@@ -41,6 +42,7 @@ from interlock.workflow.decide.votes import (
 )
 from interlock.workflow.declare.forms import is_same
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.declare.widgets import EVENT, done_in
 from interlock.workflow.run.advance import started
 from interlock.workflow.run.answers import outcome_of
 from interlock.workflow.run.changed_definition import is_about_definition
@@ -320,9 +322,15 @@ def _judged(workflow: Workflow, state: RunState, decided: Decided) -> Decided:
     Raises:
         Refusal: `invalid_transition`, or `message_too_large`: with this, it would hold too much.
     """
-    requirement, values = decided.requirement, decided.decision.get("user_input")
-    container = None if is_about_definition(requirement) else container_at(workflow, requirement)
-    node = node_at(state, requirement.path)
+    requirement = decided.requirement
+    if is_about_definition(requirement):
+        return decided
+    container, node = container_at(workflow, requirement), node_at(state, requirement.path)
+    widget = widget_at(workflow, requirement)
+    if widget is not None and container is None:
+        port = widget.port_of(str(decided.decision[EVENT]))
+        return decided if port is None else replace(decided, private={**decided.private, "port": port})
+    values = decided.decision.get("user_input") if widget is None else done_in(decided.decision)
     if container is None or node is None or not isinstance(values, dict):
         return decided
     try:

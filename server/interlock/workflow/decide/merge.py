@@ -29,8 +29,9 @@ from interlock.workflow.declare.form_models import Misfit, instance_of, sentence
 from interlock.workflow.declare.forms import check_input, is_same, made_of
 from interlock.workflow.declare.models import judge_of
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.declare.reviews import Ask
+from interlock.workflow.declare.reviews import Ask, Resume, widget_of
 from interlock.workflow.declare.values import wire
+from interlock.workflow.declare.widgets import DATA, EVENT, Widget
 from interlock.workflow.node import AgentState
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.scope import place_at
@@ -40,6 +41,7 @@ from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FAULTS, MAX_FEEDBACK_BYTES
 from interlock_protocol.requirements import (
     RESPONSE,
+    WIDGET,
     DecidedExecutorRequirement,
     EchoedErrorRequirement,
     EchoedRequirement,
@@ -58,6 +60,7 @@ DECISION_FIELDS: dict[str, tuple[str, ...]] = {
     "requires_executor_input": ("executor_requirements",),
     "requires_error_decision": ("decision", "user_input"),
     RESPONSE: ("response",),
+    WIDGET: (EVENT, DATA),
 }
 """The client's fields that decide a requirement, by its kind."""
 
@@ -309,6 +312,28 @@ def _merge_response(_: Workflow, __: RunState, requirement: Requirement, given: 
     return {"response": response}, [{**each, "field": f"response.{each['field']}"} for each in wrong]
 
 
+def widget_at(workflow: Workflow, requirement: Requirement) -> Widget | None:
+    """The widget in which a requirement is answered, if it is in one."""
+    if requirement.kind != WIDGET:
+        return None
+    node = place_at(workflow, tuple(requirement.path)).node
+    gates = (node.asks(Widget), node.asks(Resume))
+    return next((found for gate in gates if gate is not None and (found := widget_of(gate)) is not None), None)
+
+
+def _merge_interaction(workflow: Workflow, state: RunState, requirement: Requirement, given: Given) -> Merged:
+    widget, event = widget_at(workflow, requirement), given.get(EVENT)
+    assert widget is not None, "the definition is the one that asked, or one that asks the same"
+    if event is None:
+        return {}, [{"field": EVENT, "error": "Say which event of the widget this is."}]
+    unknown = widget.unknown(event)
+    if unknown is not None:
+        expected: JsonObject = {"expected": None if widget.events is None else [*widget.events]}
+        raise Refusal(ErrorCode.UNKNOWN_INTERACTION, unknown, details=expected, run_id=state.run_id)
+    data, wrong = widget.judged(event, given.get(DATA) or {})
+    return {EVENT: event, DATA: data}, list(wrong)
+
+
 def _merge_error(workflow: Workflow, _: RunState, requirement: Requirement, given: Given) -> Merged:
     what = given.get("decision")
     if what is None:
@@ -459,6 +484,7 @@ _MERGERS: dict[str, Callable[[Workflow, RunState, Requirement, Given], Merged]] 
     "requires_executor_input": _merge_tools,
     "requires_error_decision": _merge_error,
     RESPONSE: _merge_response,
+    WIDGET: _merge_interaction,
 }
 
 

@@ -22,8 +22,10 @@ from interlock.workflow.declare.interactions import Interaction, check_declared
 from interlock.workflow.declare.io import StepOutput
 from interlock.workflow.declare.policies import Declared, check_policy
 from interlock.workflow.declare.values import check_name, check_text, legible
+from interlock.workflow.declare.widgets import Widget
+from interlock.workflow.declare.widgets import check_declared as check_widget
 from interlock_protocol.namespaces import is_topic
-from interlock_protocol.requirements import RESPONSE, SIGNAL
+from interlock_protocol.requirements import RESPONSE, SIGNAL, WIDGET
 from interlock_protocol.types import OnReject, OnTimeout, StepType
 from interlock_protocol.values import END_INT
 
@@ -123,6 +125,7 @@ class Resume:
     Args:
         signal: the topic of the signals that are such input, too.
         is_asked: whether people are asked at all, or a signal is all that helps.
+        widget: what people do it in, instead of a form.
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` the run, or `approve`: go on to the state that the halt names for it.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
@@ -132,6 +135,7 @@ class Resume:
     _: KW_ONLY
     signal: str | None = None
     is_asked: bool = True
+    widget: Widget | None = None
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
@@ -237,14 +241,16 @@ class ErrorReview:
     exclude_starter: bool = False
 
 
-Gate: TypeAlias = Signal | Confirm | Ask | Interaction | Choose | Resume
+Gate: TypeAlias = Signal | Confirm | Ask | Interaction | Widget | Choose | Resume
 """The reviews before a node runs."""
 
-AnyReview: TypeAlias = Signal | Confirm | Ask | Interaction | Choose | Resume | Review | ToolReview | ErrorReview
+AnyReview: TypeAlias = (
+    Signal | Confirm | Ask | Interaction | Widget | Choose | Resume | Review | ToolReview | ErrorReview
+)
 """All reviews that a node may have."""
 
 REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
-    "Step": (Signal, Confirm, Ask, Interaction, ToolReview, Review, ErrorReview),
+    "Step": (Signal, Confirm, Ask, Interaction, Widget, ToolReview, Review, ErrorReview),
     "Router": (Signal, Confirm, Choose, Review),
     "Loop": (Signal, Confirm, Review),
     "Condition": (
@@ -264,6 +270,10 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
         Confirm,
     ),
     "Graph": (
+        Signal,
+        Confirm,
+    ),
+    "Ports": (
         Signal,
         Confirm,
     ),
@@ -293,6 +303,7 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Parallel": ("skip", "cancel"),
     "Race": ("skip", "cancel"),
     "Graph": ("skip", "cancel"),
+    "Ports": ("skip", "cancel"),
     "Machine": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),
 }
@@ -317,6 +328,8 @@ def kind_of(review: AnyReview, node: Reviewed | type[Reviewed]) -> str:
     match review:
         case Signal() | Resume(is_asked=False):
             return SIGNAL
+        case Widget() | Resume(widget=Widget()):
+            return WIDGET
         case Confirm():
             return "requires_confirmation"
         case Ask() | Resume():
@@ -331,6 +344,11 @@ def kind_of(review: AnyReview, node: Reviewed | type[Reviewed]) -> str:
             return "requires_executor_input"
         case ErrorReview():
             return "requires_error_decision"
+
+
+def widget_of(review: AnyReview) -> Widget | None:
+    """The widget in which a review is answered, if it is in one."""
+    return review if isinstance(review, Widget) else review.widget if isinstance(review, Resume) else None
 
 
 def is_form(review: AnyReview) -> bool:
@@ -459,7 +477,9 @@ def _expanded(declared: HumanReviews, *, place: str) -> list[AnyReview]:
         elif isinstance(review, AnyReview):
             expanded.append(review)
         else:
-            can = ", ".join(each.__name__ for each in (Signal, Confirm, Ask, Interaction, Choose, Review, HumanReview))
+            can = ", ".join(
+                each.__name__ for each in (Signal, Confirm, Ask, Interaction, Widget, Choose, Review, HumanReview)
+            )
             raise DeclarationError(f"{place}: human_review takes {can} and the like, not {type(review).__name__}.")
     return expanded
 
@@ -475,6 +495,8 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
     _check_timeout(review, place=place)
     if isinstance(review, Interaction):
         check_declared(review, place)
+    if isinstance(review, Widget):
+        check_widget(review, place)
     check_text(getattr(review, "message", None), f"{place}: the message of {type(review).__name__}")
     _check_assignees(review, place=place)
     check_policy(
@@ -532,7 +554,7 @@ def _check_timeout(review: AnyReview, *, place: str) -> None:
         raise DeclarationError(f"{place}: a timeout of {timeout!r} s is over a hundred years; leave it out.")
     if review.on_timeout != "approve":
         return
-    if isinstance(review, Choose | ToolReview | ErrorReview):
+    if isinstance(review, Choose | Widget | ToolReview | ErrorReview):
         raise DeclarationError(f"{place}: on_timeout='approve' on {name}: there is nothing to approve; skip or cancel.")
     if isinstance(review, Ask):
         for field in review.fields:

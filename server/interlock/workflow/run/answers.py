@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from interlock.workflow.containers.registry import folds_of, own_of
+from interlock.workflow.declare.widgets import EVENT, output_of
 from interlock.workflow.node import Happening, NodeState
 from interlock.workflow.run.events import takes_signal
 from interlock.workflow.run.milestones import note_resumed
@@ -218,6 +219,9 @@ def _decided(
     else:
         node.gates_passed += 1
         _filled(node, decision, private)
+        if EVENT in decision:
+            done = output_of(decision, event["resolved_by"], event["resolved_at"])
+            node.form = replace(node.form, widget=done, port=private.get("port"))
         if requirement.kind == RESPONSE:
             node.form = replace(node.form, interaction=_interacted(state, requirement, event))
     fold_own(node, event, private)

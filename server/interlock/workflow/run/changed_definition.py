@@ -39,6 +39,7 @@ from interlock.workflow.declare.reviews import (
     Signal,
     ToolReview,
     kind_of,
+    widget_of,
 )
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event
@@ -297,6 +298,12 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
         gone = [each for each in facts["allowed_on_reject"] if each not in allowed]
         if gone:
             yield f"{gone[0]!r} is no longer allowed in a rejection"
+    if widget_of(review) is not None and not _is_widget_shown(review, facts):
+        yield "the widget is another one, or has other events than those that were told"
+    yield from _of_what_is_asked(place, review, facts)
+
+
+def _of_what_is_asked(place: Place, review: AnyReview, facts: Mapping[str, Any]) -> Iterator[str]:
     match review:
         case Signal(topic) | Resume(signal=topic) if topic != facts.get("topic"):
             yield f"it no longer waits for the signal {facts.get('topic')!r}"
@@ -312,6 +319,12 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
                 yield "only one route may be chosen where it was several"
         case Review() if facts.get("max_retries", 0) > review.max_retries:
             yield "it may be sent back less often than was said (`max_retries`)"
+
+
+def _is_widget_shown(review: AnyReview, facts: Mapping[str, Any]) -> bool:
+    """Return True if a review has the widget that was shown, with the same events."""
+    widget, shown = widget_of(review), facts.get("widget", {})
+    return widget is not None and (widget.bundle, widget.events) == (shown.get("bundle"), shown.get("events"))
 
 
 def _is_form_shown(place: Place, shown: Sequence[Mapping[str, Any]] | None) -> bool:

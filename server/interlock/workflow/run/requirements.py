@@ -36,6 +36,7 @@ from interlock.workflow.declare.reviews import (
     allowed_on_reject,
     kind_of,
 )
+from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.node import NodeState, Tries, Verdict
 from interlock.workflow.run.events import Path, step_facts
 from interlock_protocol.limits import MAX_STEP_INPUT_BYTES
@@ -45,6 +46,7 @@ from interlock_protocol.types import JsonObject, OnReject
 _SHOWN = (
     "topic",
     "interaction",
+    "widget",
     "confirmation_message",
     "user_input_message",
     "output_review_message",
@@ -139,7 +141,10 @@ def asked(
     if names is not None:
         facts["assignees"] = list(names)
     facts.update(governed_by(review))
+    shown = facts.get("widget", {})
     facts.update(own)
+    if "widget" in own:
+        facts["widget"] = {**shown, **own["widget"]}
     container = container_of(place.node)
     kept = {} if container is None else container.kept(facts, scope)
     return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, kept)
@@ -228,15 +233,24 @@ def _facts_of_interaction(review: Interaction) -> dict[str, Any]:
     return facts
 
 
+def _facts_of_choice(place: Place, review: Choose) -> dict[str, Any]:
+    """The routes to choose from."""
+    names = list(place.children)
+    return {
+        "user_input_message": review.message,
+        "available_choices": names,
+        "choices": [{"key": name, "label": name} for name in names],
+        "allow_multiple_selections": review.multiple,
+    }
+
+
 def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if isinstance(review, Confirm | Review):
         facts["on_reject"], facts["allowed_on_reject"] = rejections(place, node, review)
     match review:
-        case Signal():
-            facts["topic"] = review.topic
-        case Resume():
-            facts["topic"] = review.signal
+        case Signal(topic) | Resume(signal=topic):
+            facts["topic"] = topic
         case Confirm():
             facts["confirmation_message"] = review.message
         case Ask():
@@ -244,12 +258,10 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
             facts["user_input_schema"] = [field.to_wire() for field in review.fields]
         case Interaction():
             facts.update(_facts_of_interaction(review))
+        case Widget():
+            facts.update(user_input_message=review.message, widget=review.shown)
         case Choose():
-            names = list(place.children)
-            facts["user_input_message"] = review.message
-            facts["available_choices"] = names
-            facts["choices"] = [{"key": name, "label": name} for name in names]
-            facts["allow_multiple_selections"] = review.multiple
+            facts.update(_facts_of_choice(place, review))
         case Review():
             facts["output_review_message"] = review.message
             if _own_round(place, node) is None:

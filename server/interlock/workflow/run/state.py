@@ -26,7 +26,7 @@ from interlock.workflow.run.older_states import OF_FLAT_NODES, convert, tell_dec
 from interlock.workflow.run.policy import TOOLS_RULE, Part, Parts, open_parts
 from interlock.workflow.run.untold import Untold
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
-from interlock_protocol.requirements import FLAGS, RARE_FLAGS, RESPONSE, SIGNAL
+from interlock_protocol.requirements import FLAGS, RARE_FLAGS, RESPONSE, SIGNAL, WIDGET
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 4
@@ -45,6 +45,8 @@ SINCE: Mapping[str, int] = {
     "ThreadCompleted": 3,
     "GraphExecutionStarted": 4,
     "GraphExecutionCompleted": 4,
+    "PortsExecutionStarted": 4,
+    "PortsExecutionCompleted": 4,
     "SignalReceived": 4,
     "InteractionResponded": 4,
 }
@@ -54,19 +56,19 @@ A run that has none of these may be driven by nodes of every version.
 """
 
 POLICIES_SINCE = SIGNALS_SINCE = 4
-"""The `REDUCER_VERSION` that brought these, and interactions: earlier ones would have one person decide for all, or
-somebody who may not, or ask a person, or wouldn't know how to."""
+"""The `REDUCER_VERSION` that brought these, interactions and widgets: earlier ones would have one person decide for
+all, or somebody who may not, or ask a person, or wouldn't know how to."""
 
 
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", RESPONSE)):
+    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", RESPONSE, WIDGET)):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
 
-GATES = (SIGNAL, "requires_confirmation", "requires_user_input", RESPONSE, "requires_route_selection")
+GATES = (SIGNAL, "requires_confirmation", "requires_user_input", RESPONSE, WIDGET, "requires_route_selection")
 """The kinds of pauses before a node runs."""
 
 REVIEWS = ("requires_output_review", "requires_iteration_review")

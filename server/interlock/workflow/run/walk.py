@@ -50,7 +50,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.outputs import completion, judgement, kept_of
 from interlock.workflow.run.requirements import asked
-from interlock.workflow.run.rolls import asked_under, is_called
+from interlock.workflow.run.rolls import asked_under, is_called, is_looked_up, shown_of
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
 from interlock.workflow.run.signals import matches
 from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, excluded_from, node_at, pending_in
@@ -263,7 +263,7 @@ class Walk:
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
         """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
         review = meant(self.workflow, self.state, path, review, self.now)
-        if is_called(review) and "voters" not in own:
+        if is_looked_up(review) and not {"voters", "widget"} & own.keys():
             return self.need("roll", place, node, path)
         scope = scope_at(self.workflow, self.state, path)
         try:
@@ -312,7 +312,9 @@ class Walk:
         review = meant(self.workflow, self.state, path, asks_now(place, node), self.now)
         facts = governed_by(review)
         try:
-            own = asked_under(review, roll, excluded_from(self.state, facts, roll.starters))
+            excluded = excluded_from(self.state, facts, roll.starters)
+            own = asked_under(review, roll, excluded) if is_called(review) else {}
+            own |= shown_of(review, roll)
         except LogicError as error:
             return self.do(Fail(error.code, str(error)), place, node, path)
         if isinstance(review, Review):
