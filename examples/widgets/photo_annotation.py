@@ -26,7 +26,13 @@ ANNOTATIONS = {
             "maxItems": 100,
             "items": {
                 "type": "object",
-                "properties": {"label": {"enum": ["crack", "rust", "paint"]}, "x": BOX, "y": BOX, "width": BOX, "height": BOX},
+                "properties": {
+                    "label": {"enum": ["crack", "rust", "paint"]},
+                    "x": BOX,
+                    "y": BOX,
+                    "width": BOX,
+                    "height": BOX,
+                },
                 "required": ["label", "x", "y", "width", "height"],
             },
         }

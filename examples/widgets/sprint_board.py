@@ -46,7 +46,10 @@ workflow = Workflow(
         ),
         Ports(
             "after",
-            {"planned": [Step("carry_out", carry_out)], "left": [Step("leave", lambda _: "The board stays as it was.")]},
+            {
+                "planned": [Step("carry_out", carry_out)],
+                "left": [Step("leave", lambda _: "The board stays as it was.")],
+            },
         ),
     ],
 )

@@ -57,8 +57,6 @@ const KNOWN: Record<RunEvent["event"], true> = {
   PortsExecutionCompleted: true,
   GraphExecutionStarted: true,
   GraphExecutionCompleted: true,
-  PortsExecutionStarted: true,
-  PortsExecutionCompleted: true,
   MachineExecutionStarted: true,
   ThreadStarted: true,
   StateDataMerged: true,

@@ -209,8 +209,6 @@ const FOLDS: Folds = {
   PortsExecutionCompleted: closes,
   GraphExecutionStarted: opens("Graph"),
   GraphExecutionCompleted: closes,
-  PortsExecutionStarted: opens("Ports"),
-  PortsExecutionCompleted: closes,
   RaceExecutionStarted: opens("Race"),
   RaceExecutionCompleted: (view, event) =>
     ending(view, event, (step) => ({
