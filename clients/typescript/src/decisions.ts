@@ -37,6 +37,12 @@ export interface Responded {
   response: Record<string, JsonValue>;
 }
 
+/** What was done in a widget: one of its events, and the event's data. */
+export interface Interacted {
+  interaction_event: string;
+  interaction_data?: Record<string, JsonValue>;
+}
+
 /** Decisions about tools of an agent, of one or several of them. */
 export interface Tools {
   executor_requirements: DecidedExecutorRequirement[];
@@ -50,12 +56,6 @@ export interface ErrorDecision {
 }
 
 /** An answer to a requirement; which one fits is told by its kind. */
-/** What was done in a widget: one of its events, with its data. */
-export interface Interacted {
-  interaction_event: string;
-  interaction_data?: Record<string, JsonValue>;
-}
-
 export type Decision = Verdict | Filled | Selected | Responded | Interacted | Tools | ErrorDecision;
 
 /** A decision, and what it is about. */

@@ -14,6 +14,7 @@ import {
   HelpCircle,
   ListChecks,
   MessageCircleQuestion,
+  MousePointerClick,
   RadioTower,
   ScanEye,
   Wrench,
@@ -39,6 +40,7 @@ import { Countdown } from "./countdown.tsx";
 import { SignalForm } from "./signal.tsx";
 import { ToolsForm } from "./tools.tsx";
 import { hasResponded, Votes, votesIn, WHY } from "./votes.tsx";
+import { WidgetForm } from "./widget.tsx";
 import { ASKS } from "./words.ts";
 import type { Question } from "./history.ts";
 
@@ -52,6 +54,7 @@ const ICONS: Record<PauseKind, LucideIcon> = {
   error_decision: AlertOctagon,
   signal: RadioTower,
   response: MessageCircleQuestion,
+  interaction: MousePointerClick,
 };
 
 /** What a question says. */
@@ -75,6 +78,7 @@ const DEFAULTS: Record<PauseKind, string> = {
   error_decision: "What is to be done?",
   signal: "Waits for a signal",
   response: "Please answer:",
+  interaction: "Please do this:",
 };
 
 /** The card of one question. */
@@ -196,6 +200,8 @@ function Body({ question, may, isBusy }: { question: Question; may: boolean; isB
       return <ErrorForm question={question} isBusy={isBusy} />;
     case "response":
       return <InteractionForm question={question} isBusy={isBusy} />;
+    case "interaction":
+      return <WidgetForm question={question} isBusy={isBusy} />;
     case "signal":
       return <SignalForm question={question} may={may} />;
   }

@@ -14,6 +14,7 @@ export const ASKS: Record<PauseKind, string> = {
   error_decision: "A step failed",
   signal: "Wait for a signal",
   response: "Answer",
+  interaction: "Do it in a widget",
 };
 
 /** What a pause asks for, by the name of its flag, as summaries have it. */
@@ -54,6 +55,7 @@ export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   if (typeof decision["decision"] === "string") return errorWord(decision["decision"], decision["user_input"]);
   if (typeof decision["signal_id"] === "string") return `Signal ${textOfValue(decision["topic"])}`;
   if (decision["response"] !== undefined) return responseOf(objectOf(decision["response"]));
+  if (typeof decision["interaction_event"] === "string") return `Did ${decision["interaction_event"]}`;
   if (typeof decision["outcome"] === "string") return OUTCOMES[decision["outcome"]] ?? decision["outcome"];
   if (decision["user_input"] !== undefined) return chosen(decision["user_input"]) ?? "Filled in";
   if (decision["confirmed"] === true)
@@ -121,6 +123,8 @@ export function detailsOf(decision: Facts): [string, string][] {
   } = decision as Record<string, JsonValue>;
   if (typeof feedback === "string" && feedback !== "") lines.push(["Feedback", feedback]);
   if (typeof note === "string" && note !== "") lines.push(["Note", note]);
+  const done = decision["interaction_data"];
+  if (done !== undefined && Object.keys(objectOf(done)).length > 0) lines.push(["Data", lineOf(done, 500)]);
   const { value: answer, comment } = objectOf(decision["response"]);
   if (answer !== undefined) lines.push(["Answer", lineOf(answer, 500)]);
   if (typeof comment === "string" && comment !== "") lines.push(["Comment", comment]);
