@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { PendingItem } from "@interlock/client";
+import { eachDecided } from "../src/inbox/bulk.tsx";
 import {
   addressOf,
   askedBy,
@@ -84,4 +85,16 @@ test("items stand under headings in the order of their first", () => {
 test("only what a plain yes or no answers can be decided in bulk", () => {
   expect(takesYesOrNo(item())).toBe(true);
   expect(takesYesOrNo(item({ kind: "requires_user_input" }))).toBe(false);
+});
+
+test("what is refused in bulk is told with its reason, and keeps none of the others from being decided", async () => {
+  const chosen = ["a", "b", "c"].map((id) => ({ item: item({ id }), waits: { pending: { id } } as PendingItem }));
+  const decided: string[] = [];
+  const failed = await eachDecided(chosen, ({ pending }) => {
+    if (pending.id === "b") return Promise.reject(new Error("It is too late."));
+    decided.push(pending.id);
+    return Promise.resolve();
+  });
+  expect(decided).toEqual(["a", "c"]);
+  expect(failed.map(({ item, why }) => [item.requirement_id, why])).toEqual([["b", "It is too late."]]);
 });
