@@ -4,7 +4,7 @@ import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, Workflow, type LucideIcon } from "lucide-react";
 import { FormContext } from "react-aria-components";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
-import { useHashLocation } from "wouter/use-hash-location";
+
 import { InterlockProvider, useInterlock } from "@interlock/client/react";
 import { ChatPage } from "./chat/chat-page.tsx";
 import { loadForms } from "./forms/lazy.tsx";
@@ -14,6 +14,7 @@ import { ConnectionBar, ConnectionDot } from "./session/connection-bar.tsx";
 import { session, useSession } from "./session/context.ts";
 import { signOut } from "./session/leaving.ts";
 import { SignInDialog, SignInPage } from "./session/sign-in.tsx";
+import { useAddress, useAskedFor } from "./ui/address.ts";
 import { Announcer } from "./ui/announcer.tsx";
 import { Boundary } from "./ui/boundary.tsx";
 import { Button } from "./ui/button.tsx";
@@ -59,7 +60,7 @@ export function App() {
   const { client, person } = useSession();
   return (
     <FormContext value={VALIDATION}>
-      <Router hook={useHashLocation}>
+      <Router hook={useAddress} searchHook={useAskedFor}>
         <Announcer />
         {client === null ? (
           <SignInPage />

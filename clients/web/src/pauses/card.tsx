@@ -38,7 +38,9 @@ import { RouteForm } from "./route.tsx";
 import { useScene } from "./run-context.ts";
 import { Countdown } from "./countdown.tsx";
 import { SignalForm } from "./signal.tsx";
+import { Subject } from "./subject.tsx";
 import { ToolsForm } from "./tools.tsx";
+import { Unsent } from "./unsent.tsx";
 import { hasResponded, Votes, votesIn, WHY } from "./votes.tsx";
 import { WidgetForm } from "./widget.tsx";
 import { ASKS } from "./words.ts";
@@ -111,6 +113,7 @@ export function PauseCard({ question }: { question: Question }) {
       aria-label={`${labelOf(phase)}: ${ASKS[question.kind]}, ${question.requirement.step_name}`}
     >
       <Head question={question} isOpen={isOpen} />
+      {isOpen && <Subject question={question} />}
       {(isOpen || isTools) &&
         (may || !isOpen || question.kind === "signal" ? (
           <Body
@@ -133,8 +136,15 @@ export function PauseCard({ question }: { question: Question }) {
       {!isTools && found.at(-1) && <Decisions question={question} found={found} />}
       {!isOpen && found.length === 0 && <Withdrawn />}
       <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
+      {!isOpen && <Unsent ids={answerableIn(question)} />}
     </section>
   );
+}
+
+/** What can be answered of a question by itself: the question, and each of its tools. */
+function answerableIn(question: Question): string[] {
+  const tools = question.kind === "error_decision" ? [] : (question.requirement.executor_requirements ?? []);
+  return [question.id, ...tools.map((tool) => tool.id)];
 }
 
 function labelOf(phase: string): string {

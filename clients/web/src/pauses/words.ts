@@ -87,6 +87,15 @@ function chosen(input: JsonValue): string | null {
   return typeof choice === "string" && Object.keys(others).length === 0 ? `Chose ${choice}` : null;
 }
 
+/** Whether somebody said no: rejected, denied, skipped or broken off. That is never shown as a success. */
+export function isRefusal(decision: Facts): boolean {
+  if (decision["confirmed"] === false || decision["confirmation"] === false) return true;
+  if (objectOf(decision["response"])["confirmed"] === false) return true;
+  if (decision["decision"] === "skip" || decision["decision"] === "cancel") return true;
+  const tools = listOf(decision["executor_requirements"]);
+  return tools.length > 0 && tools.every(isRefusal);
+}
+
 const ERRORS: Record<string, string> = { retry: "Tried again", skip: "Skipped", cancel: "Cancelled the run" };
 
 function errorWord(decision: string, input: JsonValue | undefined): string {
