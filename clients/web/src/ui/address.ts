@@ -3,6 +3,7 @@
  *
  * Laws:
  * - A page is found by the path alone: what is asked for there can change without another page coming.
+ * - What is asked for has a `=` and no bare `/`: a question mark in a name that is a part of the path stays there.
  */
 
 import { useSyncExternalStore } from "react";
@@ -12,13 +13,17 @@ function subscribe(listener: () => void): () => void {
   return () => removeEventListener("hashchange", listener);
 }
 
-function part(place: 0 | 1): string {
-  const [path = "", search = ""] = location.hash.replace(/^#?\/?/, "").split(/\?(.*)/s);
-  return place === 0 ? `/${path}` : search;
+const ASKING = /^(.*?)\?([^/]*=[^/]*)$/s;
+
+/** The path and what is asked for in what follows the `#`. */
+export function partsOf(hash: string): { path: string; search: string } {
+  const whole = hash.replace(/^#?\/?/, "");
+  const [, path = whole, search = ""] = ASKING.exec(whole) ?? [];
+  return { path: `/${path}`, search };
 }
 
-const pathNow = () => part(0);
-const searchNow = () => part(1);
+const pathNow = () => partsOf(location.hash).path;
+const searchNow = () => partsOf(location.hash).search;
 
 /** Goes to an address; with `replace`, Back doesn't come to the one before. */
 export function navigate(to: string, { state = null, replace = false }: { state?: unknown; replace?: boolean } = {}) {
