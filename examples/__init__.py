@@ -1,6 +1,7 @@
 """Workflows that run: `interlock serve examples:workflows`, from the repository's root.
 
-Those that are answered in widgets are in the folder `widgets`: `INTERLOCK_WIDGETS=examples/widgets/bundles` serves the bundles.
+Those that are answered in widgets are in the folder `widgets`: `INTERLOCK_WIDGETS=examples/widgets/bundles` has the
+bundles.
 Those that are definitions in JSON are in the folder `machines`: `INTERLOCK_DEFINITIONS=examples/machines` serves them.
 """
 

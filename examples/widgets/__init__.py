@@ -1,4 +1,4 @@
-"""Workflows that are answered in widgets; the widgets' bundles are in `bundles/`: `INTERLOCK_WIDGETS=examples/widgets/bundles`."""
+"""Workflows that are answered in widgets, whose bundles `INTERLOCK_WIDGETS=examples/widgets/bundles` serves."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ REPORT: dict[str, Any] = {
 }
 """What is reviewed where a run begins without a report of its own."""
 
-MONEY = {
+MONEY: dict[str, Any] = {
     "type": "object",
     "properties": {
         "approvedItems": {"type": "array", "items": {"type": "object", "required": ["id", "amount"]}},
@@ -43,7 +43,7 @@ def report(step_input: StepInput) -> Any:
 def pay(step_input: StepInput) -> str:
     """What is paid is added up here: what comes from a page is no bill."""
     review: Any = step_input.get_step_content("review")
-    amounts = {each["id"]: each["amount"] for each in step_input.get_step_content("collect")["items"]}  # type: ignore[index,call-overload]
+    amounts = {each["id"]: each["amount"] for each in step_input.get_step_content("collect")["items"]}
     total = sum(amounts.get(each["id"], 0) for each in review["approvedItems"])
     return f"Paid {total:.2f}, approved by {review['_interactedBy']}."
 

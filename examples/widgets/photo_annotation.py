@@ -18,7 +18,7 @@ PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 600 340">
 """A lighthouse, with a crack below its lamp."""
 
 BOX = {"type": "number", "minimum": 0, "maximum": 1}
-ANNOTATIONS = {
+ANNOTATIONS: dict[str, Any] = {
     "type": "object",
     "properties": {
         "annotations": {
@@ -45,7 +45,7 @@ def order_repairs(step_input: StepInput) -> str:
     """What was marked, counted by its label."""
     marked: Any = step_input.get_step_content("annotate")
     labels = [each["label"] for each in marked["annotations"]]
-    counts = [f"{labels.count(label)} × {label}" for label in dict.fromkeys(labels)]
+    counts = [f"{labels.count(label)} x {label}" for label in dict.fromkeys(labels)]
     return f"To be repaired: {', '.join(counts)}." if counts else "There is nothing to repair."
 
 

@@ -183,7 +183,8 @@ ITEMS = [
 ]
 CARDS = [{"id": "a", "title": "Write it", "column": "todo"}, {"id": "b", "title": "Read it", "column": "todo"}]
 COLUMNS = [{"id": "todo", "title": "To do"}, {"id": "now", "title": "Now", "limit": 1}]
-IMAGE = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 400 200'><rect width='400' height='200'/></svg>"
+BLACK = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 400 200'><rect width='400' height='200'/></svg>"
+IMAGE = f"data:image/svg+xml,{BLACK}"
 
 
 async def test_expense_review_adds_up_what_is_checked_and_fires_once_for_a_double_click(around: Around) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.live import ALICE, Live, continue_with, last_output, live_server
-
 from examples.widgets import workflows
+from tests.support.live import ALICE, Live, continue_with, last_output, live_server
 
 BUNDLES = Path(__file__).parents[2] / "examples/widgets/bundles"
 BOX = {"label": "crack", "note": "", "x": 0.5, "y": 0.3, "width": 0.1, "height": 0.2}
@@ -35,7 +34,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         ("sprint-board", "commit", MOVED, "Moved Test the horn to sprint."),
         ("sprint-board", "commit", {"moves": []}, "Nothing was moved."),
         ("sprint-board", "discard", {}, "The board stays as it was."),
-        ("photo-annotation", "submit", {"annotations": [BOX, BOX]}, "To be repaired: 2 × crack."),
+        ("photo-annotation", "submit", {"annotations": [BOX, BOX]}, "To be repaired: 2 x crack."),
         ("photo-annotation", "unusable", {}, "Another photo is needed."),
     ],
 )

@@ -27,6 +27,7 @@ from interlock import (
     Loop,
     Machine,
     Parallel,
+    Ports,
     Quorum,
     Race,
     Review,
@@ -41,6 +42,7 @@ from interlock import (
     Transition,
     UserInputField,
     Wait,
+    Widget,
     Workflow,
 )
 from interlock.testing import Run
@@ -404,6 +406,29 @@ async def race(run: Run) -> None:
 async def graph(run: Run) -> None:
     """A graph: a task that fails is handled, one that can't be reached is skipped, one asks."""
     await (await run.paused("C")).confirm()
+    await run.completed()
+
+
+@scenario(
+    Step("look", widget=Widget("look", ports={"approve": "yes", "reject": "no"})),
+    Ports("way", {"yes": [Step("pay", echo)]}, default=[Step("tell", echo)]),
+    Step("say", echo, human_review=Interaction("approval", "Said?")),
+    Machine(
+        "machine",
+        {
+            "ask": State(
+                halt=Halting(widget=Widget("look", ports={"done": "on"})), transitions=[Transition("end", port="on")]
+            ),
+            "end": State(is_terminal=True),
+        },
+        initial_state="ask",
+    ),
+)
+async def widgets(run: Run) -> None:
+    """Widgets, in a step with ports after it and in a machine, and an interaction."""
+    await (await run.paused("look")).interact("approve", {"total": 1})
+    await (await run.paused("say")).respond(confirmed=True)
+    await (await run.paused("ask")).interact("done")
     await run.completed()
 
 

@@ -75,10 +75,10 @@ function ConfirmForm({ id, spec, isBusy }: FormProps) {
     <>
       {remark}
       <div className="actions">
-        <Button tone="primary" isPending={isBusy} onPress={() => respond({ confirmed: true })}>
+        <Button data-act="approve" tone="primary" isPending={isBusy} onPress={() => respond({ confirmed: true })}>
           {spec.confirm_label ?? "Approve"}
         </Button>
-        <Button isDisabled={isBusy} onPress={() => respond({ confirmed: false })}>
+        <Button data-act="reject" isDisabled={isBusy} onPress={() => respond({ confirmed: false })}>
           {spec.reject_label ?? "Reject"}
         </Button>
       </div>

@@ -13,7 +13,22 @@ import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
 
 /** The drafts that hold what was written, and not which part of a form was open. */
-const WRITTEN = ["feedback", "edited", "form", "halt", "written", "answers", "result", "routes", "interaction"];
+const WRITTEN = [
+  "feedback",
+  "edited",
+  "form",
+  "halt",
+  "written",
+  "answers",
+  "result",
+  "routes",
+  "interaction",
+  "comment",
+  "value",
+  "selected",
+  "fields",
+  "schema",
+];
 
 /** What was written about these ids, as text; empty where nothing was. */
 export function writtenAbout(ids: readonly string[]): string {
