@@ -12,7 +12,9 @@ import httpx
 import pytest
 from tests.http.workflows import workflows
 from tests.support.live import ALICE, ROOT, Live, live_server
+from typer.testing import CliRunner
 
+from interlock.cli.commands import app
 from interlock.errors import SettingsError
 from interlock.widgets.bundles import MAX_BYTES, bundles_in
 
@@ -110,6 +112,17 @@ def test_what_is_no_bundle_is_refused(client: httpx.Client, name: str, source: s
     refused = added(client, name, source)
     assert refused.status_code == 400
     assert [each["field"] for each in refused.json()["error"]["details"]] == [field]
+
+
+def test_command_line_adds_and_lists_bundles(server: Live, tmp_path: Path) -> None:
+    (tmp_path / "cli.js").write_text(FIRST)
+    runner = CliRunner()
+    of = ["--url", server.http_url, "--token", ROOT]
+    added = runner.invoke(app, ["widgets", "add", "by-command", str(tmp_path / "cli.js"), *of])
+    assert added.exit_code == 0, added.output
+    listed = runner.invoke(app, ["widgets", "list", *of]).output
+    assert [line.endswith("current") for line in listed.splitlines() if line.startswith("by-command")] == [True]
+    assert runner.invoke(app, ["widgets", "add", "by-command", str(tmp_path / "none.js"), *of]).exit_code != 0
 
 
 def test_only_operators_add_bundles(client: httpx.Client) -> None:
