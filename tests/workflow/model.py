@@ -30,9 +30,10 @@ from interlock import (
     Router,
     Step,
     Steps,
+    Widget,
     Workflow,
 )
-from interlock_protocol.requirements import FLAGS, RESPONSE
+from interlock_protocol.requirements import FLAGS, RESPONSE, WIDGET
 
 NOTHING: Any = object()
 Path = tuple[Any, ...]
@@ -135,7 +136,12 @@ class Model:
 
     def gates(self, node: Any, path: Path) -> bool:
         """What is asked once, before anything else."""
-        kinds = ((Confirm, "requires_confirmation"), (Ask, "requires_user_input"), (Interaction, RESPONSE))
+        kinds = (
+            (Confirm, "requires_confirmation"),
+            (Ask, "requires_user_input"),
+            (Interaction, RESPONSE),
+            (Widget, WIDGET),
+        )
         for review, kind in kinds:
             if node.asks(review) is None:
                 continue
@@ -427,7 +433,7 @@ def _asked(run: Simulation) -> dict[str, tuple[Path, str, int | None]]:
             case "StepError":
                 failed[path] = event["error_type"]
             case "StepPaused":
-                kind = next(flag for flag in (*FLAGS, RESPONSE, "requires_error_decision") if event.get(flag))
+                kind = next(flag for flag in (*FLAGS, RESPONSE, WIDGET, "requires_error_decision") if event.get(flag))
                 is_crash = kind == "requires_error_decision" and failed[path] == "Interrupted"
                 asked[event["requirement_id"]] = (path, kind, tries[path] if is_crash else None)
     return asked

@@ -31,6 +31,7 @@ from interlock import (
     Steps,
     ToolReview,
     UserInputField,
+    Widget,
     Workflow,
 )
 from interlock.workflow.declare.agents import Tool, ToolRequest
@@ -175,7 +176,13 @@ class Drawn:
         return make(name, children)
 
     def leaf(self, name: str) -> Step:
-        reviews = [self.maybe(self.confirm), self.maybe(self.ask), self.interaction(), self.maybe(self.review)]
+        reviews = [
+            self.maybe(self.confirm),
+            self.maybe(self.ask),
+            self.interaction(),
+            self.widget(),
+            self.maybe(self.review),
+        ]
         if self.pick([False, False, False, True]):
             return Step(name, agent=Agent(self.turns()), human_review=kept([*reviews, self.maybe(self.tool_review)]))
         fails = 0 if self.calm else self.pick([0, 0, FOREVER] if self.in_race else [0, 0, 0, 1, 2, FOREVER])
@@ -210,6 +217,11 @@ class Drawn:
     def interaction(self) -> Interaction | None:
         spec = self.pick([None, None, None, *INTERACTIONS])
         return None if spec is None else Interaction(message="?", **spec, **self.timing("skip", "cancel", "approve"))
+
+    def widget(self) -> Widget | None:
+        if not self.pick([False, False, False, True]):
+            return None
+        return Widget("w", ports={"a": "one", "b": "two"}, **self.timing("skip", "cancel"))
 
     def review(self) -> Review:
         way, when = self.pick(["retry", "skip", "cancel"]), self.when()
@@ -300,6 +312,8 @@ def answer_to(kind: str, facts: dict[str, Any], pick: Pick[Any]) -> dict[str, An
             return {**echo, **_filled(pick)}
         case "requires_response":
             return {**echo, "response": _response(facts["interaction"]["spec"]["mode"], pick)}
+        case "requires_interaction":
+            return {**echo, "interaction_event": pick(["a", "b"]), "interaction_data": pick([{}, {"n": 1}])}
         case "requires_route_selection":
             routes = facts["available_choices"]
             one = [pick(routes)]
