@@ -34,6 +34,7 @@ class ErrorCode(StrEnum):
     REQUIREMENT_EXPIRED = "requirement_expired"
     INVALID_DECISION = "invalid_decision"
     INVALID_TRANSITION = "invalid_transition"
+    STALE_VIEW = "stale_view"
     CONFLICT = "conflict"
     BUSINESS_KEY_TAKEN = "business_key_taken"
     NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"

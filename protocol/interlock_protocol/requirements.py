@@ -216,7 +216,10 @@ class RequirementResponse(Tolerant):
 
 
 class StepRequirement(Tolerant):
-    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it."""
+    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+
+    `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
+    """
 
     always: ClassVar[frozenset[str]] = frozenset(FLAGS)
 
@@ -270,6 +273,8 @@ class StepRequirement(Tolerant):
     retry_count: int | None = None
     max_retries: int | None = None
     timeout_at: str | None = None
+    digest: str | None = None
+    bind: bool | None = None
     on_timeout: Open[OnTimeout] | None = None
     on_reject: Open[OnReject] | None = None
     allowed_on_reject: list[Open[OnReject]] | None = None
@@ -299,6 +304,8 @@ class ErrorRequirement(Tolerant):
     distinct_from: list[str] | None = None
     exclude_starter: bool | None = None
     timeout_at: str | None = None
+    digest: str | None = None
+    bind: bool | None = None
     on_timeout: Open[OnTimeout] | None = None
 
 
@@ -350,6 +357,7 @@ class EchoedRequirement(Tolerant):
     requires_iteration_review: AnyJson = None
     requires_executor_input: AnyJson = None
     requires_response: AnyJson = None
+    digest: str | None = None
 
     confirmed: bool | None = Field(default=None, strict=True)
     on_reject: str | None = None
@@ -372,5 +380,6 @@ class EchoedErrorRequirement(Tolerant):
 
     id: str | None = None
     step_id: str | None = None
+    digest: str | None = None
     decision: Literal["retry", "skip", "cancel"] | None = None
     user_input: BoundedObject | None = None

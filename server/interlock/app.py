@@ -47,6 +47,7 @@ from interlock.files.objects import open_objects
 from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
+from interlock.following.sights import Sights
 from interlock.http.api import answer_errors, make_router
 from interlock.http.app_session import make_app_session_router, redirect_uri
 from interlock.http.cors import Cors
@@ -118,6 +119,7 @@ TIMER_SECONDS = 0.25
 """How often timeouts are checked; they fire within a second of their time."""
 
 FEED_SECONDS = 0.5
+SIGHT_SECONDS = 1.0
 """How often changes of runs by other servers are looked for, while a client follows a list."""
 
 PUBLICATION_SECONDS = 0.5
@@ -237,12 +239,15 @@ class Interlock:
             await identity.start()
             objects = self._open_objects()
             webhooks, relay = self._webhooks(engine, store, vault, identity, limits)
+            sights = Sights(store, engine.clock.now_ms)
+            self._keep(sights.run(SIGHT_SECONDS), "sights")
             self._services = Services(
                 engine,
                 definitions,
                 hub,
                 feed,
                 store,
+                sights,
                 identity.directory,
                 limits,
                 identity,

@@ -40,7 +40,7 @@ def test_script_asks_and_goes_on_only_where_it_is_approved(cli: Cli, way: str, c
         asked = asking.result()
     assert (asked.returncode, asked.stdout.strip()) == (code, outcome)
     gone = cli("inbox", address, INTERLOCK_TOKEN=BOB)
-    assert (gone.returncode, "Nothing like that waits" in " ".join(gone.stderr.split())) == (1, True)
+    assert (gone.returncode, "Nothing with this address waits" in " ".join(gone.stderr.split())) == (1, True)
 
 
 def test_nobody_in_time_is_no_approval(cli: Cli) -> None:

@@ -50,6 +50,7 @@ def Own(*scopes: str) -> Line:
 
 DECIDE, EXECUTE, READ, WRITE = (f"workflows:{each}" for each in ("decide", "execute", "read", "write"))
 FILES, SECRETS, USERS, WEBHOOKS = "files:write", "secrets:manage", "users:manage", "webhooks:manage"
+ASK, RESPOND = "interactions:manage", "interactions:respond"
 WORKING = (DECIDE, EXECUTE, READ)
 
 HOOK: Final = "/api/v1/webhooks/subscriptions/{subscription_id}"
@@ -188,4 +189,15 @@ MATRIX: Final[dict[str, Line]] = {
     # ── Signals ──
     "GET /v1/openapi.json": PUBLIC,
     "POST /v1/projects/{project}/runs/{run_id}/signals": Of(EXECUTE),
+    "POST /v1/projects/{project}/interactions": With(ASK),
+    "GET /v1/projects/{project}/interactions": With(*WORKING, ASK, RESPOND),
+    "GET /v1/projects/{project}/interactions/{interaction_id}": Of(*WORKING, ASK, RESPOND),
+    "POST /v1/projects/{project}/interactions/{interaction_id}/respond": With(*WORKING, ASK, RESPOND),
+    "POST /v1/projects/{project}/interactions/{interaction_id}/cancel": Of(ASK),
+    "GET /v1/projects/{project}/inbox": With(*WORKING, ASK, RESPOND),
+    "GET /v1/inbox": With(*WORKING, ASK, RESPOND),
+    # ── The audit ──
+    "GET /v1/projects/{project}/runs/{run_id}/audit": Of(EXECUTE, READ),
+    "GET /v1/audit/checkpoint": With("admin"),
+    "GET /v1/projects/{project}/interactions/{interaction_id}/audit": Of(*WORKING, RESPOND),
 }

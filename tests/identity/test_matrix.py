@@ -25,6 +25,7 @@ from interlock import create_app
 from interlock.auth import ALL_SCOPES
 from interlock.bridges.agentos.routes import ROUTES as AGENTOS
 from interlock.settings import Settings
+from interlock_protocol.interactions import interaction_id
 from interlock_protocol.messages import CLIENT_MESSAGES
 
 OFF = {f"limit_{each}": "off" for each in ("reads", "writes", "creations", "sign_ins")} | {"rate_limit_per_user": "off"}
@@ -106,6 +107,9 @@ async def furnish(server: Server) -> None:
     hook = await server.made("/api/v1/webhooks/subscriptions", wanted, token="everything")
     told = f"/api/v1/webhooks/subscriptions/{hook['id']}/test"
     delivery = await server.made(told, None, token="everything")
+    question = {"type": "approval", "spec": {"mode": "confirm"}, "target_actor": {"type": "member", "id": "ada"}}
+    asked = {**question, "message": "Kept?"}
+    interaction = await server.made("/v1/projects/user_ada/interactions", asked, token="everything")
     server.places = {
         "path": "nothing.js",
         "workflow_id": "confirm",
@@ -124,6 +128,7 @@ async def furnish(server: Server) -> None:
         "subscription_id": hook["id"],
         "delivery_id": delivery["id"],
         "project": "user_ada",
+        "interaction_id": interaction["id"],
     }
 
 
@@ -212,6 +217,10 @@ async def acted(server: Server, action: str, token: str | None) -> int:
         message["token"] = token or "x"
     if action == "continue-workflow":
         message["step_requirements"] = server.decision
+    if action == "respond":
+        given = {name: value for name, value in server.decision[0].items() if name != "id"}
+        message |= {"interaction_id": interaction_id(server.places["requirement"], server.places["run_id"])}
+        message |= {"response": given}
     before = [] if token is None else [{"action": "authenticate", "token": token}]
     came = await say(server.app, "/workflows/ws", [*before, message])
     code = came[-1].get("code") if came else "auth_required"

@@ -15,6 +15,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 P = "/api/v1/"
 DEFINITION = fixture("approval_workflow")
+QUESTION = {
+    "type": "approval",
+    "spec": {"mode": "confirm"},
+    "target_actor": {"type": "member", "id": "bob"},
+}
 ONCE: dict[str, tuple[Any, Any]] = {
     # Its body, and another one for which the same key isn't good; None where it has none.
     "POST /api/v1/workflows": ({**DEFINITION, "name": "once"}, {**DEFINITION, "name": "twice"}),
@@ -40,6 +45,8 @@ ONCE: dict[str, tuple[Any, Any]] = {
     "POST /api/v1/webhooks/subscriptions/{subscription_id}/test": (None, None),
     "POST /api/v1/webhooks/deliveries/{delivery_id}/replay": (None, None),
     "POST /v1/projects/{project}/runs/{run_id}/signals": ({"topic": "once"}, {"topic": "twice"}),
+    "POST /v1/projects/{project}/interactions": ({**QUESTION, "message": "once"}, {**QUESTION, "message": "twice"}),
+    "POST /v1/projects/{project}/interactions/{interaction_id}/cancel": (None, None),
     "POST /workflows/{workflow_id}/runs": (
         {"message": "once", "stream": False},
         {"message": "twice", "stream": False},
@@ -56,6 +63,7 @@ REFUSED_HERE = {
     "POST /api/v1/users/{user_id}/notifications/test",
     "POST /api/v1/webhooks/subscriptions/{subscription_id}/replay",
     "POST /workflows/{workflow_id}/runs/{run_id}/continue",
+    "POST /v1/projects/{project}/interactions/{interaction_id}/respond",
     "POST /workflows/{workflow_id}/runs/{run_id}/cancel",
 }
 """What this server refuses, or other tests have: a refusal isn't kept."""

@@ -22,6 +22,7 @@ from interlock import (
     Graph,
     Halting,
     Handler,
+    Interaction,
     Link,
     Loop,
     Machine,
@@ -345,6 +346,27 @@ async def parallel_cancelled(run: Run) -> None:
     await run.until("WorkflowRunOutput")
     await (await run.paused("right")).reject()
     await run.cancelled()
+
+
+@scenario(
+    Step(
+        "choose",
+        echo,
+        human_review=Interaction(
+            "review", "How?", options=["train", "truck"], assignees=["ann", "bob"], policy="all_members", timeout=60
+        ),
+    ),
+    Step("ask", echo, human_review=Interaction("approval", "Ship it?", timeout=60, on_timeout="approve")),
+    Step("late", echo, human_review=Interaction("input", "Why?", timeout=60, on_timeout="approve")),
+)
+async def interactions(run: Run) -> None:
+    """Interactions: one that everybody answers, one that is rejected, one that expires."""
+    await (await run.as_user("ann").paused("choose")).respond(selected="train")
+    await (await run.as_user("bob").paused("choose")).respond(selected="truck")
+    await (await run.paused("ask")).respond(confirmed=False, comment="not yet")
+    await run.paused("late")
+    await run.advance(seconds=61)
+    await run.completed()
 
 
 @scenario(

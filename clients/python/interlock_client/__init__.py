@@ -23,6 +23,7 @@ from interlock_client.errors import (
     InvalidDecision,
     NotFound,
     RequestFailed,
+    StaleView,
     TooLate,
 )
 from interlock_client.files import UploadedFile
@@ -70,6 +71,7 @@ __all__ = [
     "Run",
     "RunList",
     "SecretInfo",
+    "StaleView",
     "Subscription",
     "Thread",
     "TooLate",

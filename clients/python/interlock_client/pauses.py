@@ -111,6 +111,8 @@ class Pause:
         halt_id: what names such a halt over HTTP; the same as `id`.
         timeout_at: when a timeout decides, by the server's clock; None when none does.
         on_timeout: what it decides.
+        digest: of what is asked and shown; every answer says with it what it was made on.
+        bind: whether an answer has to.
     """
 
     id: str
@@ -147,6 +149,8 @@ class Pause:
     allowed_on_reject: tuple[OnReject, ...] = ()
     timeout_at: datetime | None = None
     on_timeout: OnTimeout | None = None
+    digest: str | None = None
+    bind: bool = False
     requirement: StepRequirement | None = field(default=None, repr=False)
     _send: Send = field(repr=False, compare=False)
     _represented: OnBehalfOf | None = field(default=None, repr=False, compare=False)
@@ -217,7 +221,7 @@ class Pause:
         """Says what becomes of a step that failed. A retry may fill in its form anew, where it has `fields`."""
         self._only("error_decision", doing="decide()")
         given = None if user_input is None else dict(user_input)
-        await self._give(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision, user_input=given))
+        await self._give(EchoedErrorRequirement(**self._named, decision=decision, user_input=given))
 
     # ── An agent's tools ────────────────────────────────────────────────────────────────────────────────
 
@@ -252,7 +256,11 @@ class Pause:
         await self._send(decision, self._represented)
 
     def _answer(self, **decision: Any) -> EchoedRequirement:
-        return EchoedRequirement(id=self.id, step_id=self.step_id, **decision)
+        return EchoedRequirement(**self._named, **decision)
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {"id": self.id, "step_id": self.step_id, "digest": self.digest}
 
     def _only(self, *kinds: Kind, doing: str) -> None:
         if self.kind not in kinds:
@@ -286,6 +294,8 @@ def paused(event: StepPaused, send: Send) -> Pause:
         on_reject=event.on_reject,
         timeout_at=_time(event.timeout_at),
         on_timeout=event.on_timeout,
+        digest=event.digest,
+        bind=bool(event.bind),
         _send=send,
     )
 
@@ -349,6 +359,8 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         allowed_on_reject=tuple(requirement.allowed_on_reject or ()),
         timeout_at=_time(requirement.timeout_at),
         on_timeout=requirement.on_timeout,
+        digest=requirement.digest,
+        bind=bool(requirement.bind),
         requirement=requirement,
         _send=send,
     )
@@ -370,6 +382,8 @@ def failed(requirement: ErrorRequirement, send: Send) -> Pause:
         assignees=tuple(requirement.assignees or ()),
         timeout_at=_time(requirement.timeout_at),
         on_timeout=requirement.on_timeout,
+        digest=requirement.digest,
+        bind=bool(requirement.bind),
         _send=send,
     )
 

@@ -57,6 +57,8 @@ export interface Decided {
   /** The requirement's id. */
   id: string;
   decision: Decision;
+  /** That of the requirement, as it was shown: what was decided on. */
+  digest?: string;
 }
 
 type Parts = Pick<ContinueWorkflow, "step_requirements" | "error_requirements">;
@@ -76,9 +78,10 @@ export function behalfOf(behalf: OnBehalf | undefined): { on_behalf_of?: string;
 export function parts(decided: readonly Decided[]): Parts {
   const steps: EchoedRequirement[] = [];
   const errors: EchoedErrorRequirement[] = [];
-  for (const { id, decision } of decided) {
-    if ("decision" in decision) errors.push({ id, ...decision });
-    else steps.push({ id, ...decision });
+  for (const { id, decision, digest } of decided) {
+    const named = digest === undefined ? { id } : { id, digest };
+    if ("decision" in decision) errors.push({ ...named, ...decision });
+    else steps.push({ ...named, ...decision });
   }
   return {
     ...(steps.length > 0 ? { step_requirements: steps } : {}),

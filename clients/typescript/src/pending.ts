@@ -95,6 +95,8 @@ function errorRequirement(event: StepPaused, error: StepError | null): ErrorRequ
     error_type: error?.error_type ?? "",
     retry_count: error ? error.attempt - 1 : 0,
     ...(event.user_input_schema === undefined ? {} : { user_input_schema: event.user_input_schema }),
+    ...(event.digest === undefined ? {} : { digest: event.digest }),
+    ...(event.bind === undefined ? {} : { bind: event.bind }),
     ...(event.timeout_at === undefined ? {} : { timeout_at: event.timeout_at }),
     ...(event.on_timeout === undefined ? {} : { on_timeout: event.on_timeout }),
   };

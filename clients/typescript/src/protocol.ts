@@ -145,6 +145,7 @@ export interface EchoedRequirement {
   requires_iteration_review?: JsonValue;
   requires_executor_input?: JsonValue;
   requires_response?: JsonValue;
+  digest?: string | null;
   confirmed?: boolean | null;
   on_reject?: string | null;
   rejection_feedback?: string | null;
@@ -193,6 +194,7 @@ export interface DecidedQuestion {
 export interface EchoedErrorRequirement {
   id?: string | null;
   step_id?: string | null;
+  digest?: string | null;
   decision?: ("retry" | "skip" | "cancel") | null;
   user_input?: {
     [k: string]: JsonValue;
@@ -686,6 +688,8 @@ export interface RouterPaused {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -884,6 +888,8 @@ export interface StepOutputReview {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -941,6 +947,8 @@ export interface StepPaused {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -976,6 +984,8 @@ export interface WorkflowRunOutput {
 }
 /**
  * One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+ *
+ * `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
  */
 export interface StepRequirement {
   id: string;
@@ -1041,6 +1051,8 @@ export interface StepRequirement {
   retry_count?: number;
   max_retries?: number;
   timeout_at?: string;
+  digest?: string;
+  bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
@@ -1080,6 +1092,8 @@ export interface ErrorRequirement {
   distinct_from?: string[];
   exclude_starter?: boolean;
   timeout_at?: string;
+  digest?: string;
+  bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
 }
 /**

@@ -57,6 +57,8 @@ class PauseEvent(StepEvent):
     needed: int | None = None
     distinct_from: list[str] | None = None
     exclude_starter: bool | None = None
+    bind: bool | None = None
+    digest: str | None = None
     timeout_at: str | None = None
     on_timeout: Open[OnTimeout] | None = None
     on_reject: Open[OnReject] | None = None

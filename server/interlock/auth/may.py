@@ -45,6 +45,8 @@ class Verb(StrEnum):
     DECIDE_FOR = "decide_for"
     """Decide on behalf of somebody whom the requirement names."""
     CANCEL = "cancel"
+    READ_INBOX = "read_inbox"
+    """See what waits for oneself, and interactions; for each of them, more is asked."""
     ASK = "ask"
     """Ask people by an interaction, which doesn't exist yet; without one, in any namespace of one's own."""
     SIGNAL = "signal"
@@ -100,8 +102,6 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
         {
             (EXECUTE, Standing.ANYONE),
             (DECIDE, Standing.ANYONE),
-            (RESPOND, Standing.ANYONE),
-            (ASK, Standing.ANYONE),
             (READ, Standing.ANYONE),
         }
     ),
@@ -111,7 +111,6 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
             (READ, Standing.OWNER),
             (DECIDE, Standing.RUN_ASSIGNEE),
             (RESPOND, Standing.RUN_ASSIGNEE),
-            (ASK, Standing.OWNER),
             (READ, Standing.RUN_ASSIGNEE),
         }
     ),
@@ -123,6 +122,7 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
         }
     ),
     Verb.DECIDE_FOR: frozenset(),
+    Verb.READ_INBOX: frozenset((scope, Standing.ANYONE) for scope in (EXECUTE, DECIDE, READ, ASK, RESPOND)),
     Verb.ASK: frozenset(
         {
             (ASK, Standing.RESIDENT),

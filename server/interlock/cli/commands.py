@@ -291,6 +291,12 @@ app.add_typer(clients, name="clients")
 app.add_typer(notify, name="notify")
 
 
+def _add_audit() -> None:
+    from interlock.cli.audit import app as audit
+
+    app.add_typer(audit, name="audit")
+
+
 def _add_secrets() -> None:
     from interlock.cli.secrets import app as secrets
 
@@ -303,6 +309,7 @@ def _add_webhooks() -> None:
     app.add_typer(webhooks, name="webhooks")
 
 
+_add_audit()
 _add_secrets()
 _add_webhooks()
 

@@ -134,6 +134,7 @@ def _halting(name: str, state: Declared) -> Halting:
         policy=policy_in(state.get("policy")),
         distinct_from=state.get("distinct_from") or (),
         exclude_starter=bool(state.get("exclude_starter")),
+        bind=bool(state.get("bind")),
         timeout=state.get("timeout"),
         on_timeout=None if on_timeout is None else _target(on_timeout),
         signal=state.get("signal"),

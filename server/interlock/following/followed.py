@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol
 from interlock.auth import Principal
 from interlock.following.feed import KEPT, Feed
 from interlock.following.rest import Rest
+from interlock.following.sights import Sights
 from interlock.following.sink import Sink
 from interlock.store.port import StoreUnavailable
 from interlock.store.ports.feed import Change, ChangeFeed, FeedEnds
@@ -60,8 +61,17 @@ class Followed(ABC):
     _tells_missed: ClassVar[bool] = True
     """Whether a client that comes back is told what it missed; else it is given what is current."""
 
-    def __init__(self, feed: Feed, store: Listed, principal: Principal, asked: Asked, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        store: Listed,
+        principal: Principal,
+        asked: Asked,
+        wake: Callable[[], None],
+        sights: Sights | None = None,
+    ) -> None:
         self.principal = principal
+        self._sights = sights
         self.name = asked.list
         self._wake = wake
         self._store = store
@@ -134,6 +144,11 @@ class Followed(ABC):
     def _resumes(self, ends: FeedEnds) -> bool:
         """Return True if the client's cursor is valid and recent enough to continue from."""
         return self._cursor > 0 and max(ends.first - 1, ends.last - MAX_BEHIND) <= self._cursor <= ends.last
+
+    def _is_sent(self, run_id: str, requirement_id: str) -> None:
+        """Note that the client is sent what it may decide."""
+        if self._sights is not None:
+            self._sights.delivered(run_id, requirement_id, self.principal.user_id)
 
     @abstractmethod
     async def _current(self, ends: FeedEnds) -> list[dict[str, Any]]:

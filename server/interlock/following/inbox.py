@@ -20,6 +20,7 @@ from interlock.following.feed import Feed
 from interlock.following.followed import Followed, Listed, newest_of_each
 from interlock.following.items import item_of
 from interlock.following.lists import waiting_for
+from interlock.following.sights import Sights
 from interlock.store.ports.feed import Change, FeedEnds
 from interlock.store.ports.runs import ListedRun, RunPage
 from interlock_protocol import control
@@ -45,9 +46,15 @@ class FollowedInbox(Followed):
     _tells_missed: ClassVar[bool] = False
 
     def __init__(
-        self, feed: Feed, store: Listed, principal: Principal, asked: FollowInbox, wake: Callable[[], None]
+        self,
+        feed: Feed,
+        store: Listed,
+        principal: Principal,
+        asked: FollowInbox,
+        wake: Callable[[], None],
+        sights: Sights | None = None,
     ) -> None:
-        super().__init__(feed, store, principal, asked, wake)
+        super().__init__(feed, store, principal, asked, wake, sights)
         self._filter = asked.filter
         self._told_of: dict[str, set[str]] = {}
         self._count_told = 0
@@ -148,6 +155,8 @@ class FollowedInbox(Followed):
     # ── Messages ────────────────────────────────────────────────────────────────────────────────────────
 
     def _changed(self, seq: int, address: str, item: JsonObject | None) -> dict[str, Any]:
+        if item is not None:
+            self._is_sent(str(item["run_id"]), str(item["requirement_id"]))
         return control.inbox_changed(list=self.name, seq=seq, interaction_id=address, item=item)
 
     def _listed(self, count: int, *, more: bool, resumed: bool) -> dict[str, Any]:

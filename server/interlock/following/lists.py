@@ -10,13 +10,14 @@ Source: `docs/protocol.md`, "Lists of runs".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from interlock.auth import Principal, Verb, may
 from interlock.following.feed import Feed
 from interlock.following.followed import Followed, Listed, newest_of_each
+from interlock.following.sights import Sights
 from interlock.store.ports.errors import ErrorFilter
 from interlock.store.ports.feed import Change, FeedEnds
 from interlock.store.ports.runs import ListedRun, RunFilter, RunPage
@@ -25,7 +26,7 @@ from interlock_protocol import control
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowRuns
 from interlock_protocol.requirements import SIGNAL
-from interlock_protocol.types import FINAL_STATUSES, RunStatus
+from interlock_protocol.types import FINAL_STATUSES, JsonObject, RunStatus
 
 _ANY = frozenset(RunStatus)
 _WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
@@ -129,9 +130,15 @@ class FollowedList(Followed):
     """One list of runs that one client follows."""
 
     def __init__(
-        self, feed: Feed, store: Listed, principal: Principal, asked: FollowRuns, wake: Callable[[], None]
+        self,
+        feed: Feed,
+        store: Listed,
+        principal: Principal,
+        asked: FollowRuns,
+        wake: Callable[[], None],
+        sights: Sights | None = None,
     ) -> None:
-        super().__init__(feed, store, principal, asked, wake)
+        super().__init__(feed, store, principal, asked, wake, sights)
         self._filter = asked.filter
         self._waiting = bool(asked.filter.waiting_for_me)
         statuses = frozenset(asked.filter.status or _ANY)
@@ -197,9 +204,13 @@ class FollowedList(Followed):
 
     def _waits(self, run: ListedRun) -> bool:
         """Return True if the run waits for a decision that this user may make."""
-        people = (each for each in run.pending if each.get("kind") != SIGNAL)
-        asked = (_Asked(each.get("assignees")) for each in people)  # type: ignore[arg-type]  # as rows have it
-        return any(may(self.principal, Verb.DECIDE, run, each) for each in asked)
+        return any(True for _ in self._asked_of_me(run))
+
+    def _asked_of_me(self, run: ListedRun) -> Iterator[JsonObject]:
+        for each in run.pending:
+            named = _Asked(each.get("assignees"))  # type: ignore[arg-type]  # as rows have it
+            if each.get("kind") != SIGNAL and may(self.principal, Verb.DECIDE, run, named):
+                yield each
 
     def _may_have_matched(self, run: ListedRun) -> bool:
         """Return True if a run that doesn't match may have matched before.
@@ -212,6 +223,9 @@ class FollowedList(Followed):
 
     def _run_changed(self, seq: int, run: ListedRun, *, matches: bool) -> dict[str, Any]:
         told = summary(run)
+        if matches and self._sights is not None:
+            for each in self._asked_of_me(run):
+                self._is_sent(run.run_id, str(each["id"]))
         return control.run_changed(list=self.name, seq=seq, matches=matches, run=told, pending=told["pending"])
 
     def _listed(self, count: int, *, more: bool, resumed: bool) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from interlock.following.feed import Feed
 from interlock.following.followed import Followed, Listed
 from interlock.following.inbox import FollowedInbox
 from interlock.following.lists import FollowedList, check_may_list
+from interlock.following.sights import Sights
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowInbox, FollowRuns
 
@@ -29,14 +30,16 @@ class Lists:
 
     Args:
         wake: called on the event loop when one of them may have something new. It must not block.
+        sights: notes what the client is sent of what it may decide.
     """
 
-    __slots__ = ("_feed", "_followed", "_store", "_wake")
+    __slots__ = ("_feed", "_followed", "_sights", "_store", "_wake")
 
-    def __init__(self, feed: Feed, store: Listed, wake: Callable[[], None]) -> None:
+    def __init__(self, feed: Feed, store: Listed, wake: Callable[[], None], sights: Sights | None = None) -> None:
         self._feed = feed
         self._store = store
         self._wake = wake
+        self._sights = sights
         self._followed: dict[tuple[Kind, str], Followed] = {}
 
     def follow(self, principal: Principal, asked: FollowRuns | FollowInbox) -> None:
@@ -56,8 +59,8 @@ class Lists:
 
     def _begun(self, principal: Principal, asked: FollowRuns | FollowInbox) -> Followed:
         if isinstance(asked, FollowInbox):
-            return FollowedInbox(self._feed, self._store, principal, asked, self._wake)
-        return FollowedList(self._feed, self._store, principal, asked, self._wake)
+            return FollowedInbox(self._feed, self._store, principal, asked, self._wake, self._sights)
+        return FollowedList(self._feed, self._store, principal, asked, self._wake, self._sights)
 
     def unfollow(self, kind: Kind, name: str) -> None:
         """Stop following the list of this kind and name, if there is one."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from .ports.audit import Audit, Sight
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
 from .ports.directory import DirectoryStore
@@ -43,6 +44,7 @@ from .ports.webhooks import FoundMilestone, Webhooks
 __all__ = [
     "CHANGES_KEPT_SECONDS",
     "IDEMPOTENCY_SECONDS",
+    "Audit",
     "Census",
     "Change",
     "ChangeFeed",
@@ -77,6 +79,7 @@ __all__ = [
     "Runs",
     "Sessions",
     "Settlement",
+    "Sight",
     "Snapshot",
     "Store",
     "StoreClock",
@@ -98,6 +101,7 @@ class Store(
     Runs,
     Waiting,
     Decisions,
+    Audit,
     Errors,
     IdempotencyKeys,
     ChangeFeed,

@@ -69,7 +69,7 @@ from interlock.workflow.run.state import (
     response_id,
     result_in,
 )
-from interlock.workflow.run.untold import Asked, Milestone, MilestoneEvent, RunError, Untold
+from interlock.workflow.run.untold import Act, Asked, Milestone, MilestoneEvent, RunError, Untold
 from interlock.workflow.run.walk import ends_run
 from interlock.workflow.run.work import Advance, Work
 from interlock_protocol.errors import ErrorCode, Refusal
@@ -84,6 +84,7 @@ __all__ = [
     "REDUCER_VERSION",
     "TIMEOUT",
     "TOOLS",
+    "Act",
     "Activity",
     "Advance",
     "AgentTurn",

@@ -224,6 +224,8 @@ def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator
     for name in ("distinct_from", "exclude_starter"):
         if state.get("signal") is not None and state.get(name):
             yield Fault(inside(at, name), "Whoever may not decide could send the signal; leave one of them out.")
+    if state.get("signal") is not None and state.get("bind"):
+        yield Fault(inside(at, "bind"), "A signal sees nothing that it could be bound to; leave one of them out.")
     if selects:
         yield from _of_selection(state, at)
     else:

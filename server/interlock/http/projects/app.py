@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from interlock.http.projects.audit import make_audit_router
 from interlock.http.projects.interaction_shapes import CreateInteraction, RespondToInteraction
 from interlock.http.projects.interactions import make_interactions_router
 from interlock.http.projects.shapes import SendSignal
@@ -44,7 +45,12 @@ def projects_app(
 ) -> FastAPI:
     """Make the application itself."""
     app = make_frame(counters, services, PREFIX)
-    add_routers(app, make_signals_router(services), make_interactions_router(services, streams))
+    add_routers(
+        app,
+        make_signals_router(services),
+        make_interactions_router(services, streams),
+        make_audit_router(services),
+    )
     add_document(app, services, lambda: described(app, public_url or "", _ABOUT))
     return app
 

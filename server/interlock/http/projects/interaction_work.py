@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from interlock.auth import Principal, Verb, may
 from interlock.following.items import item_of
-from interlock.following.lists import check_may_list, may_read_in, waiting_for
+from interlock.following.lists import may_read_in, waiting_for
 from interlock.http.projects.asking import Asked, asked_in
 from interlock.http.projects.interaction_shapes import CreateInteraction, RespondToInteraction
 from interlock.http.sse import ExpiredDuring, Streams
@@ -87,7 +87,10 @@ class InteractionWork:
             except Refusal as refusal:
                 reused = Code.IDEMPOTENCY_KEY_REUSED if refusal.code is ErrorCode.CONFLICT else None
                 raise refused(refusal, reused) from None
-            follows.watch(accepted.run_id)
+            cursor = follows.watch(accepted.run_id).cursor
+            if accepted.first_index is None:  # its key was used before: the run may have gone on since
+                head = await services.engine.runs.head(accepted.run_id)
+                cursor.told(head.epoch, head.next_index)
             with contextlib.suppress(TimeoutError, ExpiredDuring):
                 async with asyncio.timeout(SECONDS), aclosing(follows.pages()) as pages:
                     async for _ in pages:
@@ -124,7 +127,9 @@ class InteractionWork:
         runs = self._services().engine.runs
         try:
             requirement_id, run_id = ids_of(address)
-            facts = await runs.readable(principal, run_id)
+            facts = await runs.facts(run_id)
+            if facts.workflow_id != WORKFLOW_ID or not may(principal, Verb.ASK, facts):
+                facts = await runs.readable(principal, run_id)
         except ValueError:
             raise _no_interaction() from None
         except Refusal as refusal:
@@ -163,8 +168,8 @@ class InteractionWork:
         limit: int,
         cursor: str | None,
     ) -> JsonObject:
-        _check_may_list(principal)
-        names = None if may_read_in(principal, project) else principal.names
+        asks = may(principal, Verb.ASK) and principal.owns(project)
+        names = None if asks or may_read_in(principal, project) else principal.names
         if mine:
             names = principal.names
         if target is not None:
@@ -177,7 +182,6 @@ class InteractionWork:
         return {"interactions": [_of_row(row) for row in page.interactions], "next_cursor": page.next_cursor}
 
     async def inbox(self, principal: Principal, project: str | None, limit: int, cursor: str | None) -> JsonObject:
-        _check_may_list(principal)
         which = replace(waiting_for(principal), namespace=project, limit=limit, cursor=cursor)
         try:
             page = await self._services().store.waiting(which)
@@ -259,13 +263,6 @@ class _Asked:
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
         self.assignees = asked.get("assignees")
-
-
-def _check_may_list(principal: Principal) -> None:
-    try:
-        check_may_list(principal)
-    except Refusal as refusal:
-        raise refused(refusal) from None
 
 
 def _check_is_asked(state: RunState) -> None:

@@ -55,10 +55,10 @@ def make_interactions_router(services: Callable[[], Services], streams: Streams)
     """Make the routes, on the services of a started server."""
     router = APIRouter(tags=["interactions"])
     work = InteractionWork(services, streams)
-    reader = Annotated[Principal, Depends(caller(services, Verb.LIST, Budget.READS))]
+    reader = Annotated[Principal, Depends(caller(services, Verb.READ_INBOX, Budget.READS))]
     asker = Annotated[Principal, Depends(caller(services, Verb.ASK, Budget.CREATIONS, keeps=False))]
     taker = Annotated[Principal, Depends(caller(services, Verb.ASK, Budget.WRITES))]
-    decider = Annotated[Principal, Depends(caller(services, Verb.LIST, Budget.WRITES, keeps=False))]
+    decider = Annotated[Principal, Depends(caller(services, Verb.READ_INBOX, Budget.WRITES, keeps=False))]
     _add_asking(router, work, asker, taker)
     _add_reading(router, work, reader)
     _add_responding(router, work, decider)

@@ -64,6 +64,7 @@ class Code(StrEnum):
     SUBSCRIPTION_DISABLED = "subscription_disabled"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     NO_SECRETS_KEY = "no_secrets_key"
+    STALE_VIEW = "stale_view"
     BUSINESS_KEY_TAKEN = "business_key_taken"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
@@ -127,6 +128,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.FILE_IN_USE: 409,
     Code.SUBSCRIPTION_DISABLED: 409,
     Code.CONCURRENT_MODIFICATION: 409,
+    Code.STALE_VIEW: 409,
     Code.NO_SECRETS_KEY: 409,
     Code.BUSINESS_KEY_TAKEN: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
@@ -161,6 +163,7 @@ _CODE_OF: Final[Mapping[ErrorCode, Code]] = {
     ErrorCode.REQUIREMENT_EXPIRED: Code.INSTANCE_NOT_HALTED,
     ErrorCode.INVALID_DECISION: Code.INVALID_INPUT,
     ErrorCode.INVALID_TRANSITION: Code.INVALID_TRANSITION,
+    ErrorCode.STALE_VIEW: Code.STALE_VIEW,
     ErrorCode.CONFLICT: Code.CONCURRENT_MODIFICATION,
     ErrorCode.BUSINESS_KEY_TAKEN: Code.BUSINESS_KEY_TAKEN,
     ErrorCode.NAMESPACE_QUOTA_EXCEEDED: Code.NAMESPACE_QUOTA_EXCEEDED,

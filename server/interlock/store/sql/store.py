@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from interlock.store.statements.feed import TOUCH
 
+from .audit import SqlAudit
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
 from .directory import SqlDirectory
@@ -30,6 +31,7 @@ class SqlStore(
     SqlRuns,
     SqlWaiting,
     SqlDecisions,
+    SqlAudit,
     SqlErrors,
     SqlKeys,
     SqlChangeFeed,

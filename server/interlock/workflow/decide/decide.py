@@ -30,7 +30,7 @@ from interlock.workflow.decide.merge import (
     timed_out,
 )
 from interlock.workflow.decide.sealing import is_equal, sealed
-from interlock.workflow.decide.standing import Decider, check_in_time, check_may_decide, seat_of
+from interlock.workflow.decide.standing import Decider, check_in_time, check_may_decide, check_view, seat_of
 from interlock.workflow.decide.votes import (
     cast,
     cast_late,
@@ -104,13 +104,15 @@ def decide(
                 return (late,)
             continue
         check_in_time(state, found, now)
+        check_view(state, found, each.digest)
         if found.takes_votes:
-            decided.update(_voted(workflow, state, found, given, by))
+            voted = _voted(workflow, state, found, given, by)
+            decided.update({id_: _on(each.digest, one) for id_, one in voted.items()})
             continue
         sent = _without_repeats(state, found, merge(workflow, state, found, given))
         if sent is not None:
             each_decided = sealed(state, found, sent, made(workflow, state, found, sent), vault)
-            decided[found.id] = _by(by, _judged(workflow, state, each_decided))
+            decided[found.id] = _on(each.digest, _by(by, _judged(workflow, state, each_decided)))
     if not given_to:
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
@@ -231,6 +233,16 @@ def _by(by: Decider, decided: Decided) -> Decided:
     outcome = _outcome_of_first(decided) if "policy" in facts and decided.requirement.kind != TOOLS else None
     private = {**decided.private, **more, **({"told": told} if told else {})}
     return replace(decided, private=private, told=told, outcome=outcome)
+
+
+def _on(digest: str | None, decided: Decided) -> Decided:
+    """A decision with what it was made on, if that was said."""
+    if digest is None:
+        return decided
+    vote = decided.private.get("vote")
+    if isinstance(vote, dict):
+        return replace(decided, private={**decided.private, "vote": {**vote, "digest": digest}})
+    return replace(decided, private={**decided.private, "digest": digest})
 
 
 def _outcome_of_first(decided: Decided) -> PolicyOutcome:

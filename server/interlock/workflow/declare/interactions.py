@@ -281,6 +281,7 @@ class Interaction:
             `expired`.
         assignees: user ids, or `group:NAME`, who may answer instead of the run's owner.
         policy, distinct_from, exclude_starter: how several answer, and who of them may not: see `docs/approvals.md`.
+        bind: whether an answer has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     type: InteractionType
@@ -305,6 +306,7 @@ class Interaction:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
     by_message: bool = False
     """Whether the run's message says what is asked; only the built-in workflow of interactions has that."""
     taken_back_by: str | None = None

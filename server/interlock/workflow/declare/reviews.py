@@ -43,6 +43,7 @@ class Confirm:
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -55,6 +56,7 @@ class Confirm:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Ask:
         on_timeout: `cancel`, `skip`, or `approve`: go on with the defaults; every required field must then have one.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
@@ -79,6 +82,7 @@ class Ask:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -109,6 +113,7 @@ class Signal:
     policy: ClassVar[None] = None
     distinct_from: ClassVar[tuple[str, ...]] = ()
     exclude_starter: ClassVar[bool] = False
+    bind: ClassVar[bool] = False
 
     topic: str
     _: KW_ONLY
@@ -127,6 +132,7 @@ class Resume:
         on_timeout: `cancel` the run, or `approve`: go on to the state that the halt names for it.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
@@ -138,6 +144,7 @@ class Resume:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,7 @@ class Choose:
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -162,6 +170,7 @@ class Choose:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +188,7 @@ class Review:
         on_timeout: `cancel`, `skip`, or `approve` the output as it is.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -193,6 +203,7 @@ class Review:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +217,7 @@ class ToolReview:
         on_timeout: `cancel` or `skip`; tools are never approved by a clock.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
@@ -215,6 +227,7 @@ class ToolReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +239,7 @@ class ErrorReview:
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
@@ -235,6 +249,7 @@ class ErrorReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 Gate: TypeAlias = Signal | Confirm | Ask | Interaction | Choose | Resume
@@ -358,7 +373,7 @@ class HumanReview:
         requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
         requires_iteration_review: the same, on a Loop.
         on_reject, max_retries, timeout, on_timeout, assignees: for every expanded review that has them.
-        policy, distinct_from, exclude_starter: likewise.
+        policy, distinct_from, exclude_starter, bind: likewise.
     """
 
     _: KW_ONLY
@@ -380,6 +395,7 @@ class HumanReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
     def expand(self) -> tuple[AnyReview, ...]:
         """The reviews that this stands for."""
@@ -391,6 +407,7 @@ class HumanReview:
             "policy": self.policy,
             "distinct_from": self.distinct_from,
             "exclude_starter": self.exclude_starter,
+            "bind": self.bind,
         }
         reviews: list[AnyReview] = []
         if self.requires_confirmation:

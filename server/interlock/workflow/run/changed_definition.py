@@ -41,6 +41,7 @@ from interlock.workflow.declare.reviews import (
     kind_of,
 )
 from interlock.workflow.node import NodeState, Phase
+from interlock.workflow.run.digests import digest_of
 from interlock.workflow.run.events import Draft, Path, run_event
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.requirements import rejections
@@ -367,8 +368,9 @@ def definition_changed(workflow: Workflow | None, state: RunState, now: int) -> 
         "error_type": DEFINITION_CHANGED,
         "retry_count": 0,
     }
+    facts["digest"] = digest_of(facts)
     error = {"error": sentence, "error_type": DEFINITION_CHANGED, "attempt": 1, "will_retry": False}
-    flags = {**dict.fromkeys(FLAGS, False), "requires_error_decision": True}
+    flags = {**dict.fromkeys(FLAGS, False), "requires_error_decision": True, "digest": facts["digest"]}
     drafts = [
         Draft(run_event(state, state.workflow_id, "StepError", **named, **error), {"apart": True}),
         Draft(

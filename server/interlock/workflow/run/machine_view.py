@@ -47,7 +47,17 @@ MAX_ENDED: Final = 100
 _VISIT_BYTES: Final = 200
 """About what a visit has besides what was said in it."""
 
-_HALT: Final = ("presentation", "halted_options", "accepts", "topic", "state", "thread_id", "halt_id")
+_HALT: Final = (
+    "presentation",
+    "halted_options",
+    "accepts",
+    "topic",
+    "state",
+    "thread_id",
+    "halt_id",
+    "digest",
+    "bind",
+)
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ from interlock.workflow.declare.reviews import (
     kind_of,
 )
 from interlock.workflow.node import NodeState, Tries, Verdict
+from interlock.workflow.run.digests import digest_of
 from interlock.workflow.run.events import Path, step_facts
 from interlock_protocol.limits import MAX_STEP_INPUT_BYTES
 from interlock_protocol.requirements import FLAGS
@@ -60,6 +61,8 @@ _SHOWN = (
     "needed",
     "distinct_from",
     "exclude_starter",
+    "bind",
+    "digest",
     "available_choices",
     "choices",
     "allow_multiple_selections",
@@ -102,11 +105,21 @@ class Asked:
 
 
 def asked(
-    run_id: str, place: Place, path: Path, node: NodeState, review: AnyReview, scope: Scope, now: int, **own: Any
+    run_id: str,
+    place: Place,
+    path: Path,
+    node: NodeState,
+    review: AnyReview,
+    scope: Scope,
+    now: int,
+    *,
+    beside: Mapping[str, Any] | None = None,
+    **own: Any,
 ) -> Asked:
     """Build the requirement of a review of the node at `path`.
 
     now: the time by the store's clock, in milliseconds since 1970; a timeout counts from it.
+    beside: what is shown with it, and is in an event of its own: an output, or an agent's tools.
     own: fields of the review's kind.
     """
     kind = kind_of(review, place.node)
@@ -139,9 +152,12 @@ def asked(
     if names is not None:
         facts["assignees"] = list(names)
     facts.update(governed_by(review))
+    if review.bind:
+        facts["bind"] = True
     facts.update(own)
     container = container_of(place.node)
     kept = {} if container is None else container.kept(facts, scope)
+    facts["digest"] = digest_of({**facts, **(beside or {})})
     return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, kept)
 
 

@@ -22,6 +22,7 @@ from pydantic_core import from_json
 from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.declare.policies import STARTER, Rule
 from interlock.workflow.node import NodeState, Own
+from interlock.workflow.run.digests import digest_of
 from interlock.workflow.run.older_states import OF_FLAT_NODES, convert, tell_deciders
 from interlock.workflow.run.policy import TOOLS_RULE, Part, Parts, open_parts
 from interlock.workflow.run.untold import Untold
@@ -55,13 +56,13 @@ A run that has none of these may be driven by nodes of every version.
 
 POLICIES_SINCE = SIGNALS_SINCE = 4
 """The `REDUCER_VERSION` that brought these, and interactions: earlier ones would have one person decide for all, or
-somebody who may not, or ask a person, or wouldn't know how to."""
+somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to."""
 
 
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", RESPONSE)):
+    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", "bind", RESPONSE)):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
@@ -109,6 +110,12 @@ class Requirement:
     def takes_votes(self) -> bool:
         """Return True if several people decide it under a policy."""
         return bool(self.parts) and self.kind != TOOLS
+
+    @property
+    def digest(self) -> str:
+        """The digest of what is asked and shown; of what an earlier version folded, it is made now."""
+        digest: str = self.facts.get("digest") or digest_of(self.facts)
+        return digest
 
     @property
     def asks_people(self) -> bool:

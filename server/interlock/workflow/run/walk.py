@@ -261,7 +261,7 @@ class Walk:
     # ── Questions to people ─────────────────────────────────────────────────────────────────────────────
 
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
-        """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
+        """Ask a person: append the kind's own event, if it has one, then `StepPaused`; `own` as for `asked`."""
         review = meant(self.workflow, self.state, path, review, self.now)
         if is_called(review) and "voters" not in own:
             return self.need("roll", place, node, path)
@@ -297,7 +297,8 @@ class Walk:
         content = None if content is MISSING else content
         scope = scope_at(self.workflow, self.state, path)
         judged = judgement(success_of_node(place, node) if output is None else (output.success, output.error))
-        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **judged, **(own or {}))
+        fields = {**judged, **(own or {}), "beside": {"step_output": content}}
+        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **fields)
         if node.phase is not Phase.WAITING:
             event = self.of_step(place, node, path, "StepOutputReview", **asks.shown, step_output=content, **judged)
             kept = None if output is None else {"output": kept_of(output)}

@@ -93,6 +93,7 @@ class Halting:
     policy: Policies = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
     timeout: float | None = None
     on_timeout: str | None = None
     signal: str | None = None
@@ -105,6 +106,8 @@ class Halting:
         if self.signal is not None and (self.distinct_from or self.exclude_starter):
             sentence = "Halting: whoever may not decide could send the signal; leave it, or who may not, out."
             raise DeclarationError(sentence)
+        if self.signal is not None and self.bind:
+            raise DeclarationError("Halting: a signal sees nothing that it could be bound to; leave one of them out.")
 
     @property
     def asks_people(self) -> bool:

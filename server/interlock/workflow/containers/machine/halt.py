@@ -86,6 +86,7 @@ class Halt(Node, Container[Answer]):
             policy=halting.policy,
             distinct_from=halting.distinct_from,
             exclude_starter=halting.exclude_starter,
+            bind=halting.bind,
         )
         self._begin(name, resume)
 
