@@ -31,12 +31,16 @@ from interlock_protocol.messages import (
     Connected,
     ContinueWorkflow,
     ErrorMessage,
+    FollowInbox,
     FollowRuns,
     Gap,
+    InboxChanged,
+    InboxListed,
     Ping,
     Pong,
     Reconnect,
     Replay,
+    Respond,
     RunChanged,
     RunsListed,
     SendSignal,
@@ -44,6 +48,7 @@ from interlock_protocol.messages import (
     StartWorkflow,
     Subscribed,
     Unfollow,
+    UnfollowInbox,
     UnfollowRuns,
     WorkflowRunOutput,
 )
@@ -72,6 +77,9 @@ ANSWERS: Mapping[type[AnyClientMessage], tuple[type[ServerMessage], ...]] = {
     Unfollow: (Ack,),
     FollowRuns: (Ack, RunChanged, RunsListed),
     UnfollowRuns: (Ack,),
+    FollowInbox: (Ack, InboxChanged, InboxListed),
+    UnfollowInbox: (Ack,),
+    Respond: (Ack,),
     Ping: (Pong,),
 }
 """The answers to each action, apart from the events that it causes, and from `error` and `auth_required`, which may
@@ -133,6 +141,7 @@ def _operations() -> dict[str, Any]:
         "greet": _sent("The first frame, and what says that a token has run out.", greetings),
         "follow": _sent("The events of every run that is followed.", RUN_EVENTS.values()),
         "list": _sent("The changes of every list of runs that is followed.", [RunChanged]),
+        "inbox": _sent("The changes of every inbox that is followed.", [InboxChanged]),
     }
 
 

@@ -21,7 +21,7 @@ from interlock.engine.driving.writer import BATCH_BYTES, BATCH_EVENTS, BATCH_SEC
 from interlock.engine.work.functions import THREAD_AHEAD
 from interlock.following.feed import KEPT, PAGE
 from interlock.following.hub import TAIL_BYTES, TAILS_BYTES
-from interlock.following.lists import MAX_LISTS
+from interlock.following.on_connection import MAX_LISTS
 from interlock.http.bodies import MAX_FIELDS
 from interlock.log.port import PAGE_BYTES
 from interlock.process.connections import MAX_HEAD_BYTES, MAX_HEADERS, MAX_LINE_BYTES

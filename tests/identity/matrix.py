@@ -114,6 +114,9 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET unfollow": Of(EXECUTE, READ),
     "SOCKET follow-runs": With(*WORKING),
     "SOCKET unfollow-runs": ANYBODY,
+    "SOCKET follow-inbox": With(*WORKING),
+    "SOCKET unfollow-inbox": ANYBODY,
+    "SOCKET respond": Of(EXECUTE),
     # ── Definitions ──
     "GET /api/v1/workflows": With(READ),
     "POST /api/v1/workflows": With(WRITE),

@@ -25,6 +25,7 @@ from interlock import create_app
 from interlock.auth import ALL_SCOPES
 from interlock.bridges.agentos.routes import ROUTES as AGENTOS
 from interlock.settings import Settings
+from interlock_protocol.interactions import interaction_id
 from interlock_protocol.messages import CLIENT_MESSAGES
 
 OFF = {f"limit_{each}": "off" for each in ("reads", "writes", "creations", "sign_ins")} | {"rate_limit_per_user": "off"}
@@ -221,6 +222,10 @@ async def acted(server: Server, action: str, token: str | None) -> int:
         message["token"] = token or "x"
     if action == "continue-workflow":
         message["step_requirements"] = server.decision
+    if action == "respond":
+        given = {name: value for name, value in server.decision[0].items() if name != "id"}
+        message |= {"interaction_id": interaction_id(server.places["requirement"], server.places["run_id"])}
+        message |= {"response": given}
     before = [] if token is None else [{"action": "authenticate", "token": token}]
     came = await say(server.app, "/workflows/ws", [*before, message])
     code = came[-1].get("code") if came else "auth_required"

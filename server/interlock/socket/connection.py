@@ -27,7 +27,7 @@ import structlog
 from interlock.aio.wakeup import Wakeup
 from interlock.auth import AuthError, AuthUnavailable, Principal
 from interlock.following.follower import Followers
-from interlock.following.lists import Lists
+from interlock.following.on_connection import Lists
 from interlock.following.sink import Sink
 from interlock.log.port import LogUnavailable
 from interlock.services import Services

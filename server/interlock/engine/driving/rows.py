@@ -252,8 +252,12 @@ _SUMMARY = (
     "output_review_message",
     "error_message",
     "topic",
+    "policy",
     "timeout_at",
 )
+
+MOST_SHOWN = 500
+"""How many characters of what is decided about lists have."""
 
 
 def _summary(requirement: Requirement) -> JsonObject:
@@ -263,4 +267,18 @@ def _summary(requirement: Requirement) -> JsonObject:
     if question is not None:
         shown = {name: question[name] for name in ("type", "title", "priority") if name in question}
         summary["interaction"] = {**shown, "spec": {"mode": question["spec"]["mode"]}}
+    subject = _subject(requirement)
+    if subject:
+        summary["subject"] = subject
     return {**summary, "kind": requirement.kind}
+
+
+def _subject(requirement: Requirement) -> str:
+    """What is decided about, to be read: the run's message, and below it what the step before has given."""
+    given: Any = requirement.facts.get("step_input") or {}
+    parts = [_text(given[name]) for name in ("input", "previous_step_content") if given.get(name) is not None]
+    return "\n".join(dict.fromkeys(part for part in parts if part))[:MOST_SHOWN]
+
+
+def _text(value: object) -> str:
+    return (value if isinstance(value, str) else to_json(value).decode())[:MOST_SHOWN]

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from interlock.auth import Principal, Verb, may
+from interlock.following.items import item_of
 from interlock.following.lists import may_read_in, waiting_for
 from interlock.http.projects.asking import Asked, asked_in
 from interlock.http.projects.interaction_shapes import CreateInteraction, RespondToInteraction
@@ -23,7 +24,7 @@ from interlock.http.sse import ExpiredDuring, Streams
 from interlock.http.v1.bodies import invalid
 from interlock.http.v1.errors import ApiError, Code, not_there, refused
 from interlock.http.v1.times import shown, shown_or_none
-from interlock.interactions.items import item_of
+from interlock.interactions.respond import decision_on, known, takes_response
 from interlock.interactions.workflow import TAKEN_BACK, WORKFLOW_ID, address_of, requirement_of
 from interlock.services import Services
 from interlock.store.port import IdempotencyKey
@@ -34,8 +35,8 @@ from interlock.workflow.run.state import Requirement, RunState
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.interactions import ids_of, interaction_id
-from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
-from interlock_protocol.requirements import RESPONSE, SIGNAL
+from interlock_protocol.messages import StartWorkflow
+from interlock_protocol.requirements import SIGNAL
 from interlock_protocol.types import JsonObject
 
 SECONDS: Final = 30.0
@@ -205,24 +206,12 @@ class InteractionWork:
         key: IdempotencyKey | None,
     ) -> JsonObject:
         state, requirement_id = await self.found(principal, project, address)
-        known = _known(state, requirement_id)
-        if known is not None and known.kind == RESPONSE:
+        if takes_response(state, requirement_id):
             bare = {name: value for name, value in (said.model_extra or {}).items() if name in MODES}
             decision: JsonObject = {"response": bare if said.response is None else said.response}
         else:
             decision = dict(said.model_extra or {})
-        fields = {
-            "action": "continue-workflow",
-            "workflow_id": state.workflow_id,
-            "run_id": state.run_id,
-            "step_requirements": [{**decision, "id": requirement_id}],
-            "on_behalf_of": said.on_behalf_of,
-            "reason": said.reason,
-        }
-        if known is not None and known.kind == "requires_error_decision":
-            fields["error_requirements"] = fields.pop("step_requirements")
-        message = validated(ContinueWorkflow, fields)
-        assert isinstance(message, ContinueWorkflow)
+        message = decision_on(state, requirement_id, decision, on_behalf_of=said.on_behalf_of, reason=said.reason)
         with tracing.action(message):
             try:
                 await self._services().engine.continue_run(principal, message, key=key)
@@ -274,15 +263,6 @@ class _Asked:
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
         self.assignees = asked.get("assignees")
-
-
-def _known(state: RunState, requirement_id: str) -> Requirement | None:
-    """A requirement that the run has, or had."""
-    found = state.requirements.get(requirement_id) or state.withdrawn.get(requirement_id)
-    if found is not None:
-        return found
-    resolved = (each.requirement for each in state.resolved.values())
-    return next((each for each in resolved if each.id == requirement_id), None)
 
 
 def _check_is_asked(state: RunState) -> None:
@@ -349,24 +329,24 @@ def _of_row(row: StoredInteraction) -> JsonObject:
 
 def _of_requirement(state: RunState, requirement_id: str) -> JsonObject:
     """A requirement of any run."""
-    known = _known(state, requirement_id)
-    if known is None or not known.asks_people:
+    found = known(state, requirement_id)
+    if found is None or not found.asks_people:
         raise _no_interaction()
-    facts = known.facts
+    facts = found.facts
     question: Mapping[str, Any] = facts.get("interaction") or {}
     told: dict[str, Any] = {
-        "id": interaction_id(known.id, state.run_id),
+        "id": interaction_id(found.id, state.run_id),
         "own_run_id": state.run_id,
-        "requirement_id": known.id,
-        "status": "pending" if known.id in state.requirements else "cancelled",
+        "requirement_id": found.id,
+        "status": "pending" if found.id in state.requirements else "cancelled",
         **{name: question.get(name) for name in ("type", "spec", "title", "context", "priority")},
         "message": question.get("message") or facts.get("confirmation_message") or facts.get("user_input_message"),
         "assignees": facts.get("assignees"),
         "policy": facts.get("policy"),
         "expires_at": facts.get("timeout_at"),
-        **_votes(known),
+        **_votes(found),
     }
-    resolution = next((each for each in state.resolved.values() if each.requirement.id == known.id), None)
+    resolution = next((each for each in state.resolved.values() if each.requirement.id == found.id), None)
     if resolution is not None:
         response = resolution.decision.get("response", resolution.decision)
         is_expired = resolution.resolved_by == "timeout"

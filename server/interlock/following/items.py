@@ -2,7 +2,7 @@
 
 Law: it is made of what its run keeps of it, and of nothing else; any requirement is one.
 
-Source: `docs/interactions.md`, "Addresses".
+Source: `docs/protocol.md`, "Inboxes".
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Asking(Protocol):
     @property
     def namespace(self) -> str: ...
     @property
+    def created_at(self) -> int: ...
+    @property
     def pending(self) -> Sequence[JsonObject]: ...
 
 
@@ -45,6 +47,7 @@ def item_of(run: Asking, asked: Mapping[str, Any]) -> JsonObject:
         "session_id": run.session_id,
         "namespace": run.namespace,
         "user_id": run.user_id,
+        "created_at": run.created_at,
         "step_name": asked["step_name"],
         "kind": str(asked["kind"]).removeprefix("requires_"),
         "type": question.get("type"),
@@ -52,7 +55,10 @@ def item_of(run: Asking, asked: Mapping[str, Any]) -> JsonObject:
         "title": question.get("title"),
         "priority": question.get("priority"),
         "message": message,
+        "subject": asked.get("subject"),
         "assignees": asked.get("assignees"),
+        "policy": asked.get("policy"),
         "timeout_at": asked.get("timeout_at"),
+        "requirement": dict(asked),
     }
     return {name: value for name, value in item.items() if value is not None}
