@@ -261,6 +261,20 @@ describe("a frame", () => {
     ]);
   });
 
+  it("has the theme that the page has, and hears when that changes", async () => {
+    const page = document.documentElement;
+    page.style.colorScheme = "dark";
+    const scheme = vi.spyOn(window, "getComputedStyle");
+    scheme.mockImplementation(() => ({ colorScheme: page.style.colorScheme }) as CSSStyleDeclaration);
+    shown();
+    const widget = inside();
+    expect(await widget.answer(1, "ui/initialize")).toMatchObject({ result: { hostContext: { theme: "dark" } } });
+    page.style.colorScheme = "light";
+    await vi.waitFor(() => expect(widget.heard.at(-1)).toMatchObject({ params: { theme: "light" } }));
+    scheme.mockRestore();
+    page.removeAttribute("style");
+  });
+
   it("whose bundle fails before it is mounted is ended, and one that fails later goes on", async () => {
     const { onError } = shown();
     const widget = inside();

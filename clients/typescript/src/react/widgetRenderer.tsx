@@ -20,6 +20,8 @@ export interface WidgetRendererProps extends WidgetOptions {
 export function WidgetRenderer(props: WidgetRendererProps) {
   const client = useContext(ClientContext);
   const { widget, module, theme, title, maxHeight, server = client?.url } = props;
+  const mount = module?.mount;
+  const isFollowing = theme === undefined;
   const container = useRef<HTMLDivElement>(null);
   const latest = useRef(props);
   const rendered = useRef<RenderedWidget>(null);
@@ -34,8 +36,6 @@ export function WidgetRenderer(props: WidgetRendererProps) {
     const made = renderWidget(container.current, {
       ...latest.current,
       server,
-      module,
-      theme,
       title,
       maxHeight,
       onInteraction: (event, data) => latest.current.onInteraction(event, data),
@@ -46,7 +46,10 @@ export function WidgetRenderer(props: WidgetRendererProps) {
     rendered.current = made;
     sent.current = JSON.stringify(latest.current.widget.props ?? {});
     return () => made.unmount();
-  }, [kept, module, theme, title, maxHeight, server]);
+  }, [kept, mount, isFollowing, title, maxHeight, server]);
+  useEffect(() => {
+    if (theme) rendered.current?.setTheme(theme);
+  }, [theme]);
   useEffect(() => {
     if (sent.current === shown) return;
     sent.current = shown;

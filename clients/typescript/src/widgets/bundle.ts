@@ -34,12 +34,12 @@ export interface MountedWidget {
 
 /** A bundle: `export function mount(container, props, callbacks)`. */
 export interface WidgetModule {
-  mount(
+  mount: (
     container: HTMLElement,
     props: JsonValue,
     callbacks: WidgetCallbacks,
     // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- what a function without a result returns
-  ): MountedWidget | void | Promise<MountedWidget | void>;
+  ) => MountedWidget | void | Promise<MountedWidget | void>;
 }
 
 /** What a requirement says of its widget. */

@@ -34,7 +34,7 @@ export interface WidgetOptions {
   /** What went wrong in it: `widget_failed`, or `widget_stopped` where it has ended for that. */
   onError?: ((error: InterlockError) => void) | undefined;
   onMounted?: (() => void) | undefined;
-  /** By default what the browser's user prefers. */
+  /** By default that of the page: its `color-scheme`, and what the browser's user prefers. */
   theme?: WidgetTheme | undefined;
   /** Names the frame for screen readers. */
   title?: string | undefined;
@@ -56,7 +56,7 @@ export interface RenderedWidget {
 /** Shows a widget inside of `element`. */
 export function renderWidget(element: Element, options: WidgetOptions): RenderedWidget {
   const { widget, module, draft, onDraft, onError, onMounted } = options;
-  const { theme, release } = themeOf(options.theme, (next) => stage.setTheme(next));
+  const { theme, release } = themeOf(element, options.theme, (next) => stage.setTheme(next));
   const over = new AbortController();
   const confirm = (event: string, data: Record<string, JsonValue>) => asked(element, event, data, over.signal);
   const gate = new Gate(widget, options.onInteraction, confirm);
@@ -114,13 +114,33 @@ function stoppedIn(element: Element): void {
   note.setAttribute("role", "alert");
 }
 
-/** The theme, and what ends to follow the browser's. */
-function themeOf(given: WidgetTheme | undefined, changed: (theme: WidgetTheme) => void) {
-  const dark = given ? undefined : (globalThis as { matchMedia?: Window["matchMedia"] }).matchMedia?.(DARK);
-  const read = (): WidgetTheme => (dark?.matches ? "dark" : "light");
-  const listener = () => changed(read());
-  dark?.addEventListener("change", listener);
-  return { theme: given ?? read(), release: () => dark?.removeEventListener("change", listener) };
+/** The theme, and what ends to follow that of the page. */
+function themeOf(element: Element, given: WidgetTheme | undefined, changed: (theme: WidgetTheme) => void) {
+  if (given) return { theme: given, release: () => undefined };
+  const dark = (globalThis as { matchMedia?: Window["matchMedia"] }).matchMedia?.(DARK);
+  const read = (): WidgetTheme => schemeOf(element) ?? (dark?.matches ? "dark" : "light");
+  let theme = read();
+  const look = () => {
+    const next = read();
+    if (next === theme) return;
+    theme = next;
+    changed(next);
+  };
+  const watch = new MutationObserver(look);
+  watch.observe(element.ownerDocument.documentElement, { attributes: true });
+  dark?.addEventListener("change", look);
+  const release = () => {
+    watch.disconnect();
+    dark?.removeEventListener("change", look);
+  };
+  return { theme, release };
 }
 
 const DARK = "(prefers-color-scheme: dark)";
+
+/** The one color scheme that the page has there, if it has one and not both. */
+function schemeOf(element: Element): WidgetTheme | null {
+  const schemes = (getComputedStyle(element).colorScheme as string | undefined)?.split(" ") ?? [];
+  const [isLight, isDark] = [schemes.includes("light"), schemes.includes("dark")];
+  return isLight === isDark ? null : isDark ? "dark" : "light";
+}

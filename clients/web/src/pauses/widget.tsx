@@ -36,9 +36,6 @@ export function WidgetForm({ question, isBusy }: FormProps) {
   if (widget === undefined) return null;
   return (
     <div className="stack">
-      {question.requirement.user_input_message !== undefined && (
-        <p className="halt-text">{question.requirement.user_input_message}</p>
-      )}
       {stopped === null ? (
         <WidgetRenderer
           className="widget"
