@@ -205,5 +205,5 @@ MATRIX: Final[dict[str, Line]] = {
     # ── The audit ──
     "GET /v1/projects/{project}/runs/{run_id}/audit": Of(EXECUTE, READ),
     "GET /v1/audit/checkpoint": With("admin"),
-    "GET /v1/projects/{project}/interactions/{interaction_id}/audit": Of(*WORKING, RESPOND),
+    "GET /v1/projects/{project}/interactions/{interaction_id}/audit": Of(*WORKING),
 }

@@ -138,7 +138,13 @@ async def unfollow(peer: Peer, message: Unfollow) -> None:
 # ── Lists of runs, and inboxes ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def follow_list(peer: Peer, message: FollowRuns | FollowInbox) -> None:
+async def follow_runs(peer: Peer, message: FollowRuns) -> None:
+    if peer.may_follow:
+        peer.lists.follow(peer.who, message)
+    _ack(peer, message)
+
+
+async def follow_inbox(peer: Peer, message: FollowInbox) -> None:
     if peer.may_follow:
         peer.lists.follow(peer.who, message)
     _ack(peer, message)
@@ -216,9 +222,9 @@ ACTIONS: Final[dict[type[AnyClientMessage], Handler]] = {
     CancelWorkflow: cancel,
     SendSignal: signal,
     Unfollow: unfollow,
-    FollowRuns: follow_list,
+    FollowRuns: follow_runs,
     UnfollowRuns: unfollow_runs,
-    FollowInbox: follow_list,
+    FollowInbox: follow_inbox,
     UnfollowInbox: unfollow_inbox,
     Respond: respond,
     Ping: ping,
