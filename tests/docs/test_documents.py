@@ -129,7 +129,7 @@ def test_architecture_names_the_bounds() -> None:
     assert bounds["a message of a client that hasn't authenticated"].startswith(f"{STRANGERS_BYTES // 1024} KiB")
     head = f"{MAX_HEAD_BYTES // 1024} KiB, {MAX_HEADERS} headers, {MAX_LINE_BYTES // 1024} KiB a line"
     assert bounds["the head of a request"] == head
-    assert bounds["lists that a connection follows"] == str(MAX_LISTS)
+    assert bounds["lists and inboxes that a connection follows"] == str(MAX_LISTS)
     assert bounds["changes of runs in memory, in all"] == f"{2 * KEPT:,}"
     assert bounds["a page of changes"] == str(PAGE)
     assert bounds["refusals for that, before a connection is closed"] == f"{MAX_REFUSALS} in a minute"

@@ -21,6 +21,9 @@ export type ClientMessage =
   | Unfollow
   | FollowRuns
   | UnfollowRuns
+  | FollowInbox
+  | UnfollowInbox
+  | Respond
   | Ping;
 /**
  * Where a run stands. The last three are final.
@@ -37,6 +40,8 @@ export type ControlMessage =
   | Gap
   | RunChanged
   | RunsListed
+  | InboxChanged
+  | InboxListed
   | Ack
   | Pong
   | ErrorMessage;
@@ -274,6 +279,49 @@ export interface UnfollowRuns {
   list?: string;
 }
 /**
+ * Follows the questions that wait for an answer by this user; the same `list` again takes the place of the one
+ * before.
+ */
+export interface FollowInbox {
+  action: "follow-inbox";
+  request_id?: string | null;
+  list?: string;
+  filter?: InboxFilter;
+  cursor?: number | null;
+  limit?: number;
+}
+/**
+ * Which questions an inbox is of: all that one may answer, those that are for oneself, or for one's groups.
+ */
+export interface InboxFilter {
+  scope?: ("mine" | "groups" | "all") | null;
+  workflow_id?: string | null;
+  namespace?: string | null;
+  kind?: string | null;
+}
+/**
+ * Stops following an inbox.
+ */
+export interface UnfollowInbox {
+  action: "unfollow-inbox";
+  request_id?: string | null;
+  list?: string;
+}
+/**
+ * Answers a question by its address: an interaction by its response, any other by the fields of its decision.
+ */
+export interface Respond {
+  action: "respond";
+  request_id?: string | null;
+  interaction_id: string;
+  response: {
+    [k: string]: JsonValue;
+  };
+  on_behalf_of?: string | null;
+  reason?: string | null;
+  idempotency_key?: string | null;
+}
+/**
  * Asks for a `pong`.
  */
 export interface Ping {
@@ -434,8 +482,18 @@ export interface PendingSummary {
   output_review_message?: string;
   error_message?: string;
   topic?: string;
+  subject?: string;
+  policy?: RequirementPolicy;
   interaction?: PendingInteraction;
   timeout_at?: string;
+}
+/**
+ * How the people who are asked decide together: see `docs/approvals.md`.
+ */
+export interface RequirementPolicy {
+  type: "first_responder" | "all_members" | "quorum" | "majority" | "unanimous" | "chain";
+  n?: number | null;
+  veto?: boolean | null;
 }
 /**
  * An interaction, summed up.
@@ -457,6 +515,55 @@ export interface PendingMode {
  */
 export interface RunsListed {
   event: "runs_listed";
+  list: string;
+  seq: number;
+  count: number;
+  more: boolean;
+  resumed: boolean;
+  request_id?: string;
+}
+/**
+ * A question of a followed inbox, as it is by now, or that it doesn't wait for this user any more (`gone`).
+ */
+export interface InboxChanged {
+  event: "inbox_changed";
+  list: string;
+  seq: number;
+  interaction_id: string;
+  item?: InboxItem;
+  gone?: boolean;
+}
+/**
+ * A question that waits for this user, as a card shows it. `created_at` is its run's, in milliseconds since 1970;
+ * `kind` is a flag without `requires_`, and `requirement` sums up the question as lists of runs have it.
+ */
+export interface InboxItem {
+  interaction_id: string;
+  run_id: string;
+  requirement_id: string;
+  workflow_id: string;
+  session_id: string;
+  namespace: string;
+  user_id: string;
+  created_at: number;
+  step_name: string;
+  kind: string;
+  type?: ("approval" | "review" | "input") | null;
+  mode?: ("confirm" | "select" | "multi_select" | "input") | null;
+  title?: string | null;
+  message?: string | null;
+  subject?: string | null;
+  priority?: ("low" | "normal" | "high" | "urgent") | null;
+  assignees?: string[] | null;
+  policy?: RequirementPolicy | null;
+  timeout_at?: string | null;
+  requirement: PendingSummary;
+}
+/**
+ * A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live.
+ */
+export interface InboxListed {
+  event: "inbox_listed";
   list: string;
   seq: number;
   count: number;
@@ -767,14 +874,6 @@ export interface Choice {
   key: string;
   label?: string;
   description?: string;
-}
-/**
- * How the people who are asked decide together: see `docs/approvals.md`.
- */
-export interface RequirementPolicy {
-  type: "first_responder" | "all_members" | "quorum" | "majority" | "unanimous" | "chain";
-  n?: number | null;
-  veto?: boolean | null;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
