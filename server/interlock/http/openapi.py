@@ -19,6 +19,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
 
 from interlock.http.api import make_router
 from interlock.http.app_session import SESSIONS, SessionCredentials, make_app_session_router
@@ -120,8 +121,8 @@ def _definitions() -> dict[str, Any]:
 
 def _beside() -> dict[str, Any]:
     bodies: tuple[type[BaseModel], ...] = (StreamTicketRequest, ResumeExecution, *BODIES, SessionCredentials)
-    models = {each.__name__: each.model_json_schema() for each in bodies}
-    return {**models, "StreamedEvent": STREAMED_EVENT}
+    _, found = models_json_schema([(each, "validation") for each in bodies], ref_template=SCHEMAS + "{model}")
+    return {**found["$defs"], "StreamedEvent": STREAMED_EVENT}
 
 
 def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
