@@ -47,8 +47,16 @@ const LATER_MS = 2000;
 
 function useLaterParts() {
   useEffect(() => {
-    const timer = setTimeout(() => void Promise.allSettled(LATER.map((load) => load())), LATER_MS);
-    return () => clearTimeout(timer);
+    // A module that couldn't be fetched once isn't asked for again before the page is loaded anew: so not while offline.
+    const load = () => {
+      if (navigator.onLine) void Promise.allSettled(LATER.map((part) => part()));
+      else window.addEventListener("online", load, { once: true });
+    };
+    const timer = setTimeout(load, LATER_MS);
+    return () => {
+      clearTimeout(timer);
+      window.removeEventListener("online", load);
+    };
   }, []);
 }
 
