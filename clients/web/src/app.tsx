@@ -45,11 +45,16 @@ const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.W
 const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference, loadMachines, loadMachine, loadErrors];
 const LATER_MS = 2000;
 
+/** For whoever must know that the page goes on without its server, like a test of just that. */
+function allHere() {
+  document.documentElement.dataset.parts = "here";
+}
+
 function useLaterParts() {
   useEffect(() => {
     // A module that couldn't be fetched once isn't asked for again before the page is loaded anew: so not while offline.
     const load = () => {
-      if (navigator.onLine) void Promise.allSettled(LATER.map((part) => part()));
+      if (navigator.onLine) void Promise.allSettled(LATER.map((part) => part())).then(allHere);
       else window.addEventListener("online", load, { once: true });
     };
     const timer = setTimeout(load, LATER_MS);
