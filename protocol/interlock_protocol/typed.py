@@ -78,6 +78,12 @@ class ExecutorRequirement(TypedDict):
     edited_args: NotRequired[dict[str, JsonValue]]
 
 
+class RequirementClaim(TypedDict):
+    by: str
+    since: int
+    until: int
+
+
 class RequirementResponse(TypedDict):
     voter: str
     by: str
@@ -121,6 +127,7 @@ class StepRequirement(TypedDict):
     executor_session_id: NotRequired[str]
     executor_requirements: NotRequired[list[ExecutorRequirement]]
     assignees: NotRequired[list[str]]
+    claim: NotRequired[RequirementClaim]
     policy: NotRequired[RequirementPolicy]
     voters: NotRequired[list[str]]
     needed: NotRequired[int]
@@ -153,6 +160,7 @@ class ErrorRequirement(TypedDict):
     retry_count: int
     user_input_schema: NotRequired[list[UserInputField]]
     assignees: NotRequired[list[str]]
+    claim: NotRequired[RequirementClaim]
     policy: NotRequired[RequirementPolicy]
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
@@ -383,6 +391,36 @@ class InteractionResponded(StepEvent):
     reason: NotRequired[str]
 
 
+class InteractionClaimed(StepEvent):
+    event: Literal["InteractionClaimed"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    claimed_by: str
+    since: int
+    until: int
+
+
+class InteractionReleased(StepEvent):
+    event: Literal["InteractionReleased"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    released_by: str
+    reason: NotRequired[str]
+
+
+class InteractionDelegated(StepEvent):
+    event: Literal["InteractionDelegated"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    delegated_by: str
+    to: str
+    reason: NotRequired[str]
+    assignees: list[str]
+
+
 class StepContinued(StepEvent):
     event: Literal["StepContinued"]
     requirement_id: str
@@ -601,6 +639,9 @@ Event: TypeAlias = (
     | StepPaused
     | WorkflowRunOutput
     | InteractionResponded
+    | InteractionClaimed
+    | InteractionReleased
+    | InteractionDelegated
     | StepContinued
     | StepExecutorContinued
     | LoopExecutionStarted
