@@ -52,9 +52,10 @@ lock:  ## write requirements/ anew, from pyproject.toml; `make setup` then insta
 	@$(LOCK) --group pyproject.toml:build --constraint requirements/dev.txt --output-file requirements/build.txt
 	@$(LOCK) --group pyproject.toml:node --output-file requirements/node.txt
 
-run: setup $(if $(shell command -v npm 2>/dev/null),web)  ## serve the examples on http://127.0.0.1:7777 with the embedded default
+run: setup $(if $(shell command -v npm 2>/dev/null),web $(PAGE))  ## serve the examples on http://127.0.0.1:7777 with the embedded default
 	@command -v npm >/dev/null || echo "There is no npm here, so the web app isn't built: install Node 20 or later for it."
-	@INTERLOCK_DEFINITIONS=$${INTERLOCK_DEFINITIONS:-examples/machines} INTERLOCK_HTTP_ALLOW=$${INTERLOCK_HTTP_ALLOW:-127.0.0.1:7790} \
+	@INTERLOCK_DEFINITIONS=$${INTERLOCK_DEFINITIONS:-examples/machines} INTERLOCK_WIDGETS=$${INTERLOCK_WIDGETS:-examples/widgets/bundles} \
+	  INTERLOCK_HTTP_ALLOW=$${INTERLOCK_HTTP_ALLOW:-127.0.0.1:7790} \
 	  INTERLOCK_WEBHOOK_ALLOW=$${INTERLOCK_WEBHOOK_ALLOW:-127.0.0.1} $(BIN)/python -m examples.receiver $(BIN)/interlock serve examples:workflows
 
 node: $(if $(shell command -v npm 2>/dev/null),,setup)
@@ -78,7 +79,7 @@ $(REACT)/node_modules/.package-lock.json: $(REACT)/package-lock.json $(CLIENT)/d
 	@cd $(REACT) && "$(NPM)" ci --silent --no-fund --no-audit
 	@touch $@
 
-$(PAGE): $(REACT)/node_modules/.package-lock.json $(REACT)/index.html $(wildcard $(REACT)/*.ts*) $(shell find $(REACT)/src -type f)
+$(PAGE): $(REACT)/node_modules/.package-lock.json $(REACT)/index.html $(wildcard $(REACT)/*.ts*) $(shell find $(REACT)/src $(REACT)/widget -type f)
 	@cd $(REACT) && "$(NPM)" run --silent build
 
 web: $(APP)  ## build the web app into the server's package
@@ -145,5 +146,5 @@ docs: setup  ## regenerate the generated documents
 	@$(BIN)/python -m interlock.http.openapi
 
 clean:
-	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(WEB)/node_modules server/interlock/web $(REACT)/node_modules $(REACT)/dist
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(WEB)/node_modules server/interlock/web $(REACT)/node_modules $(REACT)/dist examples/widgets/bundles/image-annotator.js
 	rm -rf $(VENV) $(VENV)-lock .venv-peer* .mypy_cache .ruff_cache .pytest_cache

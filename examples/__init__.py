@@ -1,11 +1,13 @@
 """Workflows that run: `interlock serve examples:workflows`, from the repository's root.
 
+Those that are answered in widgets are in the folder `widgets`: `INTERLOCK_WIDGETS=examples/widgets/bundles` has the
+bundles.
 Those that are definitions in JSON are in the folder `machines`: `INTERLOCK_DEFINITIONS=examples/machines` serves them.
 """
 
 from __future__ import annotations
 
-from examples import expense_approval, incident_runbook, release_review, tidy_folder, writing_loop
+from examples import expense_approval, incident_runbook, release_review, tidy_folder, widgets, writing_loop
 from interlock import Workflow
 
 workflows: list[Workflow] = [
@@ -14,6 +16,7 @@ workflows: list[Workflow] = [
     writing_loop.workflow,
     tidy_folder.workflow,
     incident_runbook.workflow,
+    *widgets.workflows,
 ]
 
 __all__ = ["workflows"]

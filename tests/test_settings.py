@@ -42,6 +42,7 @@ DEFAULTS: dict[str, Any] = {
     "oidc_claims": (),
     "allowed_origins": (),
     "http_allow": (),
+    "widgets": None,
     "webhook_retries": (0, 30, 120, 480, 1800, 7200),
     "webhook_allow": (),
     "notifiers": None,

@@ -33,13 +33,17 @@ from interlock_protocol.messages import (
     ContinueWorkflow,
     Delegate,
     ErrorMessage,
+    FollowInbox,
     FollowRuns,
     Gap,
+    InboxChanged,
+    InboxListed,
     Ping,
     Pong,
     Reconnect,
     Release,
     Replay,
+    Respond,
     RunChanged,
     RunsListed,
     SendSignal,
@@ -47,6 +51,7 @@ from interlock_protocol.messages import (
     StartWorkflow,
     Subscribed,
     Unfollow,
+    UnfollowInbox,
     UnfollowRuns,
     WorkflowRunOutput,
 )
@@ -78,6 +83,9 @@ ANSWERS: Mapping[type[AnyClientMessage], tuple[type[ServerMessage], ...]] = {
     Unfollow: (Ack,),
     FollowRuns: (Ack, RunChanged, RunsListed),
     UnfollowRuns: (Ack,),
+    FollowInbox: (Ack, InboxChanged, InboxListed),
+    UnfollowInbox: (Ack,),
+    Respond: (Ack,),
     Ping: (Pong,),
 }
 """The answers to each action, apart from the events that it causes, and from `error` and `auth_required`, which may
@@ -139,6 +147,7 @@ def _operations() -> dict[str, Any]:
         "greet": _sent("The first frame, and what says that a token has run out.", greetings),
         "follow": _sent("The events of every run that is followed.", RUN_EVENTS.values()),
         "list": _sent("The changes of every list of runs that is followed.", [RunChanged]),
+        "inbox": _sent("The changes of every inbox that is followed.", [InboxChanged]),
     }
 
 

@@ -188,6 +188,33 @@ def runs_listed(
     )
 
 
+def inbox_changed(
+    *,
+    list: str,  # noqa: A002 - as it travels
+    seq: int,
+    interaction_id: str,
+    item: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A question of a followed inbox; without an item it is gone. `seq` is 0 while the inbox is told whole."""
+    told = {"event": "inbox_changed", "list": list, "seq": seq, "interaction_id": interaction_id}
+    return {**told, "gone": True} if item is None else {**told, "item": item}
+
+
+def inbox_listed(
+    *,
+    list: str,  # noqa: A002 - as it travels
+    seq: int,
+    count: int,
+    more: bool,
+    resumed: bool,
+    request_id: str | None = None,
+) -> dict[str, Any]:
+    """A followed inbox is complete up to `seq`; changes that follow are live."""
+    return _without_nulls(
+        event="inbox_listed", list=list, seq=seq, count=count, more=more, resumed=resumed, request_id=request_id
+    )
+
+
 def ack(
     action: str,
     request_id: str,

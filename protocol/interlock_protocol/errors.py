@@ -35,10 +35,13 @@ class ErrorCode(StrEnum):
     CLAIMED = "claimed"
     INVALID_DECISION = "invalid_decision"
     INVALID_TRANSITION = "invalid_transition"
+    STALE_VIEW = "stale_view"
+    UNKNOWN_INTERACTION = "unknown_interaction"
     CONFLICT = "conflict"
     BUSINESS_KEY_TAKEN = "business_key_taken"
     NAMESPACE_QUOTA_EXCEEDED = "namespace_quota_exceeded"
     SIGNALS_FULL = "signals_full"
+    TOPIC_BOUND = "topic_bound"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 

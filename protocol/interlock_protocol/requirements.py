@@ -28,6 +28,8 @@ from interlock_protocol.types import (
     BoundedObject,
     FieldFormat,
     FieldType,
+    InteractionMode,
+    InteractionType,
     JsonValue,
     Number,
     OnReject,
@@ -35,6 +37,7 @@ from interlock_protocol.types import (
     Open,
     PathPart,
     PolicyType,
+    Priority,
     StepType,
 )
 
@@ -46,11 +49,19 @@ FLAGS = (
     "requires_iteration_review",
     "requires_executor_input",
 )
-"""Every `requires_*` flag of a requirement; a requirement has exactly one that is true."""
-
+"""The `requires_*` flags that each requirement has."""
 
 SIGNAL = "requires_signal"
-"""The flag of what waits for a signal alone, which nobody decides. It is on the wire only where it is true."""
+"""The flag of what waits for a signal alone, which nobody decides."""
+
+RESPONSE = "requires_response"
+"""The flag of an interaction."""
+
+WIDGET = "requires_interaction"
+"""The flag of what waits for somebody to do something in a widget."""
+
+RARE_FLAGS = (SIGNAL, RESPONSE, WIDGET)
+"""Flags that are on the wire only where they are true: of all flags, exactly one of a requirement is."""
 
 
 class Tolerant(BaseModel):
@@ -159,6 +170,43 @@ class ExecutorRequirement(Tolerant):
     edited_args: dict[str, JsonValue] | None = None
 
 
+class InteractionSpec(Tolerant):
+    """How an interaction is answered. `fields` are those of the forms of state machines, `schema` is a JSON Schema."""
+
+    mode: Open[InteractionMode]
+    options: list[FieldOption] | None = None
+    min: int | None = None
+    max: int | None = None
+    fields: list[dict[str, JsonValue]] | None = None
+    schema_: dict[str, JsonValue] | None = Field(default=None, alias="schema")
+    placeholder: str | None = None
+    multiline: bool | None = None
+    confirm_label: str | None = None
+    reject_label: str | None = None
+
+
+class InteractionQuestion(Tolerant):
+    """What an interaction asks; `context` is any JSON that is shown with it."""
+
+    type: Open[InteractionType]
+    spec: InteractionSpec
+    title: str | None = None
+    message: str
+    context: JsonValue = None
+    priority: Open[Priority] | None = None
+
+
+class WidgetQuestion(Tolerant):
+    """The widget that a question is answered in: the name and the version of its bundle, and what it is shown with.
+    Without `events`, any event is an answer; with `confirm`, pages ask once more before one counts."""
+
+    bundle: str
+    version: str
+    props: dict[str, JsonValue]
+    events: list[str] | None = None
+    confirm: bool | None = None
+
+
 class RequirementPolicy(Tolerant):
     """How the people who are asked decide together: see `docs/approvals.md`."""
 
@@ -190,7 +238,10 @@ class RequirementClaim(Tolerant):
 
 
 class StepRequirement(Tolerant):
-    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it."""
+    """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+
+    `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
+    """
 
     always: ClassVar[frozenset[str]] = frozenset(FLAGS)
 
@@ -208,7 +259,11 @@ class StepRequirement(Tolerant):
     requires_iteration_review: bool = False
     requires_executor_input: bool = False
     requires_signal: bool | None = None
+    requires_response: bool | None = None
+    requires_interaction: bool | None = None
     topic: str | None = None
+    interaction: InteractionQuestion | None = None
+    widget: WidgetQuestion | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None
@@ -243,6 +298,8 @@ class StepRequirement(Tolerant):
     retry_count: int | None = None
     max_retries: int | None = None
     timeout_at: str | None = None
+    digest: str | None = None
+    bind: bool | None = None
     on_timeout: Open[OnTimeout] | None = None
     on_reject: Open[OnReject] | None = None
     allowed_on_reject: list[Open[OnReject]] | None = None
@@ -250,7 +307,7 @@ class StepRequirement(Tolerant):
     @property
     def kind(self) -> str:
         """The name of the one flag that is true, e.g. `requires_confirmation`."""
-        return next(flag for flag in (*FLAGS, SIGNAL) if getattr(self, flag))
+        return next(flag for flag in (*FLAGS, *RARE_FLAGS) if getattr(self, flag))
 
 
 class ErrorRequirement(Tolerant):
@@ -273,6 +330,8 @@ class ErrorRequirement(Tolerant):
     distinct_from: list[str] | None = None
     exclude_starter: bool | None = None
     timeout_at: str | None = None
+    digest: str | None = None
+    bind: bool | None = None
     on_timeout: Open[OnTimeout] | None = None
 
 
@@ -323,6 +382,9 @@ class EchoedRequirement(Tolerant):
     requires_output_review: AnyJson = None
     requires_iteration_review: AnyJson = None
     requires_executor_input: AnyJson = None
+    requires_response: AnyJson = None
+    digest: str | None = None
+    requires_interaction: AnyJson = None
 
     confirmed: bool | None = Field(default=None, strict=True)
     on_reject: str | None = None
@@ -332,11 +394,14 @@ class EchoedRequirement(Tolerant):
     selected_choices: Bounded[str] | None = None
     edited_output: AnyJson = None
     executor_requirements: Bounded[DecidedExecutorRequirement] | None = None
+    response: BoundedObject | None = None
+    interaction_event: str | None = Field(default=None, strict=True)
+    interaction_data: BoundedObject | None = None
 
     @property
     def claimed_kinds(self) -> frozenset[str]:
         """The flags that came back true: the kind of pause that the client believes it answers."""
-        return frozenset(flag for flag in FLAGS if getattr(self, flag) is True)
+        return frozenset(flag for flag in (*FLAGS, RESPONSE, WIDGET) if getattr(self, flag) is True)
 
 
 class EchoedErrorRequirement(Tolerant):
@@ -344,5 +409,6 @@ class EchoedErrorRequirement(Tolerant):
 
     id: str | None = None
     step_id: str | None = None
+    digest: str | None = None
     decision: Literal["retry", "skip", "cancel"] | None = None
     user_input: BoundedObject | None = None

@@ -20,6 +20,36 @@ class FieldOption(TypedDict):
     description: NotRequired[str]
 
 
+class InteractionSpec(TypedDict):
+    mode: str
+    options: NotRequired[list[FieldOption] | None]
+    min: NotRequired[int | None]
+    max: NotRequired[int | None]
+    fields: NotRequired[list[dict[str, JsonValue]] | None]
+    schema: NotRequired[dict[str, JsonValue] | None]
+    placeholder: NotRequired[str | None]
+    multiline: NotRequired[bool | None]
+    confirm_label: NotRequired[str | None]
+    reject_label: NotRequired[str | None]
+
+
+class InteractionQuestion(TypedDict):
+    type: str
+    spec: InteractionSpec
+    title: NotRequired[str | None]
+    message: str
+    context: NotRequired[JsonValue]
+    priority: NotRequired[str | None]
+
+
+class WidgetQuestion(TypedDict):
+    bundle: str
+    version: str
+    props: dict[str, JsonValue]
+    events: NotRequired[list[str] | None]
+    confirm: NotRequired[bool | None]
+
+
 class UserInputField(TypedDict):
     name: str
     field_type: str
@@ -108,7 +138,11 @@ class StepRequirement(TypedDict):
     requires_iteration_review: bool
     requires_executor_input: bool
     requires_signal: NotRequired[bool]
+    requires_response: NotRequired[bool]
+    requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
+    interaction: NotRequired[InteractionQuestion]
+    widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -143,6 +177,8 @@ class StepRequirement(TypedDict):
     retry_count: NotRequired[int]
     max_retries: NotRequired[int]
     timeout_at: NotRequired[str]
+    digest: NotRequired[str]
+    bind: NotRequired[bool]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
     allowed_on_reject: NotRequired[list[str]]
@@ -165,6 +201,8 @@ class ErrorRequirement(TypedDict):
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
     timeout_at: NotRequired[str]
+    digest: NotRequired[str]
+    bind: NotRequired[bool]
     on_timeout: NotRequired[str]
 
 
@@ -249,7 +287,11 @@ class RouterPaused(StepEvent):
     requires_executor_input: NotRequired[bool]
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
+    requires_response: NotRequired[bool]
+    requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
+    interaction: NotRequired[InteractionQuestion]
+    widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -268,6 +310,8 @@ class RouterPaused(StepEvent):
     needed: NotRequired[int]
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
+    bind: NotRequired[bool]
+    digest: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -295,7 +339,11 @@ class StepOutputReview(StepEvent):
     requires_executor_input: NotRequired[bool]
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
+    requires_response: NotRequired[bool]
+    requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
+    interaction: NotRequired[InteractionQuestion]
+    widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -314,6 +362,8 @@ class StepOutputReview(StepEvent):
     needed: NotRequired[int]
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
+    bind: NotRequired[bool]
+    digest: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -333,7 +383,11 @@ class StepPaused(StepEvent):
     requires_executor_input: bool
     requires_error_decision: NotRequired[bool]
     requires_signal: NotRequired[bool]
+    requires_response: NotRequired[bool]
+    requires_interaction: NotRequired[bool]
     topic: NotRequired[str]
+    interaction: NotRequired[InteractionQuestion]
+    widget: NotRequired[WidgetQuestion]
     confirmation_message: NotRequired[str]
     user_input_message: NotRequired[str]
     output_review_message: NotRequired[str]
@@ -352,6 +406,8 @@ class StepPaused(StepEvent):
     needed: NotRequired[int]
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
+    bind: NotRequired[bool]
+    digest: NotRequired[str]
     timeout_at: NotRequired[str]
     on_timeout: NotRequired[str]
     on_reject: NotRequired[str]
@@ -488,6 +544,28 @@ class RaceExecutionStarted(StepEvent):
 class RaceExecutionCompleted(StepEvent):
     event: Literal["RaceExecutionCompleted"]
     winner: NotRequired[str]
+
+
+class GraphExecutionStarted(StepEvent):
+    event: Literal["GraphExecutionStarted"]
+    task_count: int
+
+
+class GraphExecutionCompleted(StepEvent):
+    event: Literal["GraphExecutionCompleted"]
+    task_count: int
+
+
+class PortsExecutionStarted(StepEvent):
+    event: Literal["PortsExecutionStarted"]
+    port: NotRequired[str]
+    branch: NotRequired[str]
+
+
+class PortsExecutionCompleted(StepEvent):
+    event: Literal["PortsExecutionCompleted"]
+    port: NotRequired[str]
+    branch: NotRequired[str]
 
 
 class MachineExecutionStarted(StepEvent):
@@ -652,6 +730,10 @@ Event: TypeAlias = (
     | ParallelExecutionCompleted
     | RaceExecutionStarted
     | RaceExecutionCompleted
+    | GraphExecutionStarted
+    | GraphExecutionCompleted
+    | PortsExecutionStarted
+    | PortsExecutionCompleted
     | MachineExecutionStarted
     | ThreadStarted
     | StateDataMerged

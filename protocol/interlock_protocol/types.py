@@ -79,7 +79,20 @@ class RunStatus(StrEnum):
 FINAL_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.ERROR})
 
 StepType: TypeAlias = Literal[
-    "Step", "Router", "Loop", "Condition", "Steps", "Parallel", "Workflow", "Race", "Machine", "Thread", "Halt", "Wait"
+    "Step",
+    "Router",
+    "Loop",
+    "Condition",
+    "Steps",
+    "Parallel",
+    "Workflow",
+    "Race",
+    "Graph",
+    "Ports",
+    "Machine",
+    "Thread",
+    "Halt",
+    "Wait",
 ]
 FieldType: TypeAlias = Literal["str", "int", "float", "bool", "list", "dict"]
 FieldFormat: TypeAlias = Literal["date", "file"]
@@ -90,7 +103,10 @@ PolicyType: TypeAlias = Literal["first_responder", "all_members", "quorum", "maj
 PolicyOutcome: TypeAlias = Literal["approved", "rejected", "completed", "unreachable", "expired"]
 Trigger: TypeAlias = Literal["automatic", "resume", "timeout", "error", "retry"]
 Join: TypeAlias = Literal["all", "any", "none"]
-SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition"]
+SkipReason: TypeAlias = Literal["rejected", "timeout", "error", "condition", "unreachable"]
+InteractionType: TypeAlias = Literal["approval", "review", "input"]
+InteractionMode: TypeAlias = Literal["confirm", "select", "multi_select", "input"]
+Priority: TypeAlias = Literal["low", "normal", "high", "urgent"]
 PauseKind: TypeAlias = Literal["step", "executor", "error"]
 PathPart: TypeAlias = str | int
 """A name, or the visit of the loop named before it: `["review loop", 2, "draft"]`."""

@@ -8,15 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interlock.workflow.containers.condition import Condition
+from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
 from interlock.workflow.containers.parallel import Parallel
+from interlock.workflow.containers.ports import Ports
 from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Steps
 from interlock.workflow.declare.errors import DeclarationError, OutputError
 from interlock.workflow.declare.forms import UserInputField
+from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.io import CustomEvent, StepInput, StepOutput
+from interlock.workflow.declare.links import Link
 from interlock.workflow.declare.logic import HttpLogic, Retry, ScriptLogic
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.policies import All, Chain, Majority, Quorum, Unanimous, all_members, first_responder
@@ -30,6 +34,7 @@ from interlock.workflow.declare.reviews import (
     Signal,
     ToolReview,
 )
+from interlock.workflow.declare.widgets import Widget
 
 if TYPE_CHECKING:
     from interlock.app import create_app
@@ -47,16 +52,20 @@ __all__ = [
     "CustomEvent",
     "DeclarationError",
     "ErrorReview",
+    "Graph",
     "Halting",
     "Handler",
     "HttpLogic",
     "HumanReview",
+    "Interaction",
+    "Link",
     "Loop",
     "Machine",
     "Majority",
     "OutputError",
     "Parallel",
     "PauseNotice",
+    "Ports",
     "Quorum",
     "Race",
     "Retry",
@@ -74,6 +83,7 @@ __all__ = [
     "Unanimous",
     "UserInputField",
     "Wait",
+    "Widget",
     "Workflow",
     "__version__",
     "all_members",

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,9 +48,11 @@ from interlock.files.objects import open_objects
 from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
+from interlock.following.sights import Sights
 from interlock.http.api import answer_errors, make_router
 from interlock.http.app_session import make_app_session_router, redirect_uri
 from interlock.http.cors import Cors
+from interlock.http.executions import make_executions_router
 from interlock.http.login import make_login_router
 from interlock.http.methods import Heads
 from interlock.http.metrics import Metrics
@@ -63,9 +66,12 @@ from interlock.http.sse import Streams
 from interlock.http.tickets import make_tickets_router
 from interlock.http.v1.app import v1_route
 from interlock.http.web import web_routes
+from interlock.http.widgets import widget_routes
 from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
 from interlock.identity.provider import Provider
+from interlock.interactions.host import EngineHost
+from interlock.interactions.workflow import interactions_workflow
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
@@ -99,6 +105,7 @@ from interlock.webhooks.relay import Relay
 from interlock.webhooks.schedule import Schedule
 from interlock.webhooks.sending import Sender
 from interlock.webhooks.service import WebhookService
+from interlock.widgets.bundles import bundles_in, keep_all
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.program import REDUCER_VERSION, Lifetimes
@@ -116,6 +123,7 @@ TIMER_SECONDS = 0.25
 """How often timeouts are checked; they fire within a second of their time."""
 
 FEED_SECONDS = 0.5
+SIGHT_SECONDS = 1.0
 """How often changes of runs by other servers are looked for, while a client follows a list."""
 
 PUBLICATION_SECONDS = 0.5
@@ -145,14 +153,16 @@ class Interlock:
         *,
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
+        widgets: Mapping[str, Path | str] | None = None,
     ) -> None:
-        self._code = CodeDefinitions(workflows)
+        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)])
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
         self.known = Known()
         self.known.learn(self._environment.values)
         self._clock = clock or Clock()
         self._on_pause = on_pause
+        self._widgets = widgets or {}
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
@@ -171,16 +181,22 @@ class Interlock:
             raise RuntimeError("the server hasn't started; run the application with its lifespan")
         return self._services
 
+    def _host(self) -> EngineHost:
+        """What interactions work with."""
+        services = self.services()
+        return EngineHost(services.engine, services.store)
+
     async def start(self) -> None:
         """Open the database and the log, publish definitions in files, and take over interrupted runs.
 
         Raises:
-            SettingsError: a file of definitions has faults.
+            SettingsError: a file of definitions, or of a widget, has faults.
         """
         try:
             scripts = Scripts()
             self._stack.push_async_callback(scripts.aclose)
             in_files = await self._definitions_in_files(scripts.check)
+            bundles = bundles_in(self.settings.widgets, self._widgets, self._clock.now_ms())
             database = open_database(self.settings.database_url)
             self._stack.push_async_callback(database.close)
             await _schema(database)
@@ -230,12 +246,15 @@ class Interlock:
             await identity.start()
             objects = self._open_objects()
             webhooks, relay = self._webhooks(engine, store, vault, identity, limits)
+            sights = Sights(store, engine.clock.now_ms)
+            self._keep(sights.run(SIGHT_SECONDS), "sights")
             self._services = Services(
                 engine,
                 definitions,
                 hub,
                 feed,
                 store,
+                sights,
                 identity.directory,
                 limits,
                 identity,
@@ -251,6 +270,7 @@ class Interlock:
             self._relay = relay
             await engine.timers.sync()
             await publish_all(store, in_files, engine.clock.now_ms())
+            await keep_all(store, bundles)
             await engine.takeover.resume()
             self._keep_up(engine, store, log, feed, stored, identity, objects, notices)
         except BaseException:
@@ -399,7 +419,11 @@ class Interlock:
 
 
 def create_app(
-    workflows: Sequence[Workflow] | Workflow, settings: Settings | None = None, *, on_pause: OnPause | None = None
+    workflows: Sequence[Workflow] | Workflow,
+    settings: Settings | None = None,
+    *,
+    on_pause: OnPause | None = None,
+    widgets: Mapping[str, Path | str] | None = None,
 ) -> FastAPI:
     """Make the ASGI application that serves these workflows, to run or to mount elsewhere.
 
@@ -408,6 +432,7 @@ def create_app(
         settings: from the environment by default.
         on_pause: called with a `PauseNotice` for each pause, so that people who are waited for learn of it without
             following a socket; called once, and after a crash at least once.
+        widgets: the files of bundles for widgets, by their names; see `docs/widgets.md`.
 
     Raises:
         SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
@@ -416,7 +441,7 @@ def create_app(
     """
     settings = settings or Settings()
     authenticator, _ = authenticator_from(settings)
-    return app_of(Interlock(listed(workflows), settings, authenticator, on_pause=on_pause))
+    return app_of(Interlock(listed(workflows), settings, authenticator, on_pause=on_pause, widgets=widgets))
 
 
 class _Application(FastAPI):
@@ -448,13 +473,17 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.include_router(make_router(interlock.services))
     app.include_router(make_runs_router(interlock.services, interlock.streams))
+    app.include_router(make_executions_router(interlock.services, interlock.streams))
     app.include_router(make_tickets_router(interlock.services, interlock.settings))
     app.include_router(make_login_router(interlock.services, interlock.settings))
     app.router.routes.append(
         v1_route(interlock.services, interlock.streams, interlock.counters, interlock.settings.public_url)
     )
-    app.router.routes.append(projects_route(interlock.services, interlock.counters, interlock.settings.public_url))
+    app.router.routes.append(
+        projects_route(interlock.services, interlock.streams, interlock.counters, interlock.settings.public_url)
+    )
     app.router.routes.extend(reference_routes())
+    app.router.routes.extend(widget_routes(interlock.services, interlock.settings.public_url))
     if interlock.settings.web_app:
         app.include_router(make_app_session_router(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())

@@ -12,6 +12,7 @@ from interlock.engine.work.integrations import Integrations
 from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
+from interlock.following.sights import Sights
 from interlock.identity.identity import Identity
 from interlock.notices.service import Notices
 from interlock.ratelimit import RateLimits
@@ -34,6 +35,7 @@ class Services:
     hub: Hub
     feed: Feed
     store: Store
+    sights: Sights
     authenticator: Authenticator
     rate_limits: RateLimits
     identity: Identity

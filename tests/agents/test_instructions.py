@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
@@ -32,6 +34,11 @@ async def test_data_is_shown_as_data_that_cannot_end_itself() -> None:
 async def test_a_definition_names_its_own_model_and_without_any_there_is_no_text() -> None:
     assert await PydanticWriter().write("Summarize.", {}, None) is None
     assert await PydanticWriter().write("Summarize.", {}, "test") == "success (no tool calls)"
+
+
+def test_server_pays_for_the_framework_only_with_its_first_text() -> None:
+    program = "import interlock.agents.instructions, sys; print('pydantic_ai' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
 
 
 class _Writer:

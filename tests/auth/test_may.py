@@ -57,28 +57,30 @@ SCOPES = {
     "h": "webhooks:manage",
     "u": "users:manage",
     "s": "secrets:manage",
+    "m": "interactions:manage",
+    "p": "interactions:respond",
     "a": "admin",
 }
 
 # Which scopes suffice, each by itself; runs are in their owners' own namespaces. `list`, `act_for` and `operate` don't
 # depend on the run.
 MATRIX = """
-                            | start | list  | read  | decide | cancel | act_for | operate | manage_secrets | own_file
-no run                      | x.a   | xdr.a | a     | a      | a      | a       | a       | s.a            | a
-stranger                    | a     | xdr.a | a     | a      | a      | a       | a       | a              | a
-stranger, someone assigned  | a     | xdr.a | a     | .      | a      | a       | a       | a              | a
-owner, no requirement       | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a       | s.a            | xdrf.a
-owner, nobody assigned      | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a       | s.a            | xdrf.a
-owner, empty list           | x.a   | xdr.a | xr.a  | x.a    | x.a    | a       | a       | s.a            | xdrf.a
-owner, someone assigned     | x.a   | xdr.a | xr.a  | .      | x.a    | a       | a       | s.a            | xdrf.a
-owner, assigned too         | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a       | a       | s.a            | xdrf.a
-owner, group assigned       | x.a   | xdr.a | xdr.a | xd.a   | x.a    | a       | a       | s.a            | xdrf.a
-assignee                    | a     | xdr.a | dr.a  | d.a    | a      | a       | a       | a              | a
-assignee by group           | a     | xdr.a | dr.a  | d.a    | a      | a       | a       | a              | a
-assignee of another         | a     | xdr.a | dr.a  | .      | a      | a       | a       | a              | a
-assignee, no requirement    | a     | xdr.a | dr.a  | a      | a      | a       | a       | a              | a
-the group's name as a user  | a     | xdr.a | a     | .      | a      | a       | a       | a              | a
-the user's name as a group  | a     | xdr.a | a     | .      | a      | a       | a       | a              | a
+                           | start | list  | read   | decide | cancel | act_for | operate | manage_secrets | own_file
+no run                     | x.a   | xdr.a | a      | a      | a      | a       | a       | s.a            | a
+stranger                   | a     | xdr.a | a      | a      | a      | a       | a       | a              | a
+stranger, someone assigned | a     | xdr.a | a      | .      | a      | a       | a       | a              | a
+owner, no requirement      | x.a   | xdr.a | xr.a   | x.a    | x.a    | a       | a       | s.a            | xdrf.a
+owner, nobody assigned     | x.a   | xdr.a | xr.a   | x.a    | x.a    | a       | a       | s.a            | xdrf.a
+owner, empty list          | x.a   | xdr.a | xr.a   | x.a    | x.a    | a       | a       | s.a            | xdrf.a
+owner, someone assigned    | x.a   | xdr.a | xr.a   | .      | x.a    | a       | a       | s.a            | xdrf.a
+owner, assigned too        | x.a   | xdr.a | xdrp.a | xdp.a  | x.a    | a       | a       | s.a            | xdrf.a
+owner, group assigned      | x.a   | xdr.a | xdrp.a | xdp.a  | x.a    | a       | a       | s.a            | xdrf.a
+assignee                   | a     | xdr.a | drp.a  | dp.a   | a      | a       | a       | a              | a
+assignee by group          | a     | xdr.a | drp.a  | dp.a   | a      | a       | a       | a              | a
+assignee of another        | a     | xdr.a | drp.a  | .      | a      | a       | a       | a              | a
+assignee, no requirement   | a     | xdr.a | drp.a  | a      | a      | a       | a       | a              | a
+the group's name as a user | a     | xdr.a | a      | .      | a      | a       | a       | a              | a
+the user's name as a group | a     | xdr.a | a      | .      | a      | a       | a       | a              | a
 """
 
 
@@ -92,6 +94,7 @@ decide_for        | a
 manage_users      | u.a
 write_files       | f.a
 read_files        | xdrf.a
+read_inbox        | xdrmp.a
 """
 
 
@@ -103,9 +106,10 @@ def read_matrix() -> dict[tuple[str, Verb], frozenset[str]]:
     header, *rows = ([cell.strip() for cell in line.split("|")] for line in MATRIX.strip("\n").splitlines())
     anywhere = [[cell.strip() for cell in line.split("|")] for line in ANYWHERE.strip("\n").splitlines()]
     column = header.index("manage_secrets")
-    header.append("manage_webhooks")  # the same for another scope
-    for row in rows:
-        row.append(row[column].replace("s", "h"))
+    for verb, letter in (("manage_webhooks", "h"), ("ask", "m")):  # the same for another scope
+        header.append(verb)
+        for row in rows:
+            row.append(row[column].replace("s", letter))
     return {
         (row[0], Verb(verb)): frozenset(SCOPES[letter] for letter in cell if letter != ".")
         for row in rows

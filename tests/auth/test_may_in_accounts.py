@@ -79,12 +79,19 @@ BY_NAMESPACE = {
     Verb.START: "workflows:execute",
     Verb.MANAGE_SECRETS: "secrets:manage",
     Verb.MANAGE_WEBHOOKS: "webhooks:manage",
+    Verb.ASK: "interactions:manage",
 }
 """What is asked about a namespace, to whoever it belongs."""
 
 
 RUNS = ("workflows:execute", "workflows:decide", "workflows:read")
-WITH_ANY_OF = {Verb.LIST: RUNS, Verb.READ_FILES: (*RUNS, "files:write"), Verb.OWN_FILE: (*RUNS, "files:write")}
+ASKED = ("interactions:manage", "interactions:respond")
+WITH_ANY_OF = {
+    Verb.LIST: RUNS,
+    Verb.READ_INBOX: (*RUNS, *ASKED),
+    Verb.READ_FILES: (*RUNS, "files:write"),
+    Verb.OWN_FILE: (*RUNS, "files:write"),
+}
 """What one of several scopes does for; a file, like a run, is somebody's own."""
 
 
@@ -105,12 +112,12 @@ def expected(verb: Verb, case: Case) -> bool:
         return can(BY_NAMESPACE[verb]) and lives_there
     if verb is Verb.READ:
         as_owner = is_its_own and (can("workflows:execute") or can("workflows:read"))
-        return as_owner or (is_named and (can("workflows:decide") or can("workflows:read")))
+        return as_owner or (is_named and any(map(can, ("workflows:decide", "workflows:read", "interactions:respond"))))
     if verb in (Verb.CANCEL, Verb.SIGNAL):
         return is_its_own and can("workflows:execute")
     if verb is Verb.DECIDE:
         as_owner = is_its_own and (case.named == "nobody" or is_named) and can("workflows:execute")
-        return as_owner or (is_named and can("workflows:decide"))
+        return as_owner or (is_named and (can("workflows:decide") or can("interactions:respond")))
     if verb in WITH_ANY_OF:
         return (is_its_own or verb is not Verb.OWN_FILE) and any(map(can, WITH_ANY_OF[verb]))
     if verb in BY_SCOPE:

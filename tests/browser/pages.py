@@ -186,6 +186,10 @@ class App:
     def event(self, text: str) -> Locator:
         return self.events.get_by_role("row").filter(has_text=text)
 
+    async def has_all_its_parts(self) -> None:
+        """What the page fetches when there is time is here, so that it opens every page without the server."""
+        await expect(self.page.locator("html")).to_have_attribute("data-parts", "here", timeout=PATIENCE_MS)
+
     async def has_events(self, count: int, patience_ms: float = PATIENCE_MS) -> None:
         """The page has so many events of the run."""
         tab = self.page.get_by_role("tab", name=_named("Events"))

@@ -48,6 +48,7 @@ async def test_page_that_was_offline_says_so_and_catches_up_by_itself(
         app = await new_page(ALICE, url=f"http://127.0.0.1:{proxy.port}")
         await app.open_chat("stream", run_id)
         await expect(app.step("stream")).to_contain_text("48 49")
+        await app.has_all_its_parts()
         await app.page.context.set_offline(True)
         with proxy.down():
             await app.is_offline()

@@ -36,6 +36,8 @@ def definition(**halt: Any) -> dict[str, Any]:
         ({"exclude_starter": True, "assignees": ["ana"]}, "states.ask.timeout", "for ever"),
         ({**ASKED, "distinct_from": ["draft"]}, "states.ask.distinct_from[0]", "no state"),
         ({**ASKED, "exclude_starter": "yes"}, "states.ask.exclude_starter", "true or false"),
+        ({"bind": "yes"}, "states.ask.bind", "true or false"),
+        ({"bind": True, "signal": "paid"}, "states.ask.bind", "sees nothing"),
     ],
 )
 def test_what_could_wait_for_ever_or_cant_be_is_told_with_its_path(halt: Any, path: str, words: str) -> None:
@@ -49,8 +51,9 @@ def test_what_could_wait_for_ever_or_cant_be_is_told_with_its_path(halt: Any, pa
 )
 def test_policy_of_a_halt_is_that_of_its_review(policy: Any, expected: Any) -> None:
     asked = {"timeout": 60} if policy["type"] == "chain" else ASKED
-    declared = definition(**asked, policy=policy, distinct_from=["starter", "ask"], exclude_starter=True)
+    declared = definition(**asked, policy=policy, distinct_from=["starter", "ask"], exclude_starter=True, bind=True)
     assert [fault for fault in check(declared) if not fault.is_warning] == []
     workflow = compiled(declared, version_id=None)
     [review] = [each for place in workflow.by_step_id.values() if (each := place.node.asks(Resume)) is not None]
     assert (review.policy, list(review.distinct_from), review.exclude_starter) == (expected, ["starter", "ask"], True)
+    assert review.bind

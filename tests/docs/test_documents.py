@@ -21,7 +21,7 @@ from interlock.engine.driving.writer import BATCH_BYTES, BATCH_EVENTS, BATCH_SEC
 from interlock.engine.work.functions import THREAD_AHEAD
 from interlock.following.feed import KEPT, PAGE
 from interlock.following.hub import TAIL_BYTES, TAILS_BYTES
-from interlock.following.lists import MAX_LISTS
+from interlock.following.on_connection import MAX_LISTS
 from interlock.http.bodies import MAX_FIELDS
 from interlock.log.port import PAGE_BYTES
 from interlock.process.connections import MAX_HEAD_BYTES, MAX_HEADERS, MAX_LINE_BYTES
@@ -129,7 +129,7 @@ def test_architecture_names_the_bounds() -> None:
     assert bounds["a message of a client that hasn't authenticated"].startswith(f"{STRANGERS_BYTES // 1024} KiB")
     head = f"{MAX_HEAD_BYTES // 1024} KiB, {MAX_HEADERS} headers, {MAX_LINE_BYTES // 1024} KiB a line"
     assert bounds["the head of a request"] == head
-    assert bounds["lists that a connection follows"] == str(MAX_LISTS)
+    assert bounds["lists and inboxes that a connection follows"] == str(MAX_LISTS)
     assert bounds["changes of runs in memory, in all"] == f"{2 * KEPT:,}"
     assert bounds["a page of changes"] == str(PAGE)
     assert bounds["refusals for that, before a connection is closed"] == f"{MAX_REFUSALS} in a minute"

@@ -70,7 +70,13 @@ async def test_page_whose_run_goes_otherwise_isnt_current() -> None:
     page = (ROOT / "docs/pauses/confirm.md").read_text("utf-8")
     assert await with_transcript(page) == page
     changed = page.replace('"Deploy it?"', '"Really deploy it?"', 1)
-    assert await with_transcript(changed) == page.replace('"Deploy it?"', '"Really deploy it?"')
+    expected = page.replace('"Deploy it?"', '"Really deploy it?"')
+    assert without_digests(await with_transcript(changed)) == without_digests(expected)
+
+
+def without_digests(page: str) -> str:
+    """A page without the hashes over what it asks."""
+    return re.sub(r'"digest": "\w+"', '"digest": ""', page)
 
 
 # ── docs/pauses/refused.md ──────────────────────────────────────────────────────────────────────────────

@@ -182,8 +182,8 @@ async def test_scripts_of_the_page_can_be_read() -> None:
 
 def test_folder_of_the_page_has_what_it_says() -> None:
     files = sorted(path.name for path in (Path(__file__).parents[2] / "examples/machines").glob("*.json"))
-    assert len(files) == 4
-    assert "has four more machines" in read(PAGE)
+    assert len(files) == 5
+    assert "has five more machines" in read(PAGE)
 
 
 # ── Tables ──────────────────────────────────────────────────────────────────────────────────────────────

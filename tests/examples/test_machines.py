@@ -44,7 +44,8 @@ def settings(receiver: Notifications, tmp_path_factory: pytest.TempPathFactory) 
     for path in FOLDER.glob("*.json"):
         text = path.read_text().replace(f"127.0.0.1:{PORT}", f"127.0.0.1:{receiver.server_port}")
         (folder / path.name).write_text(text)
-    return {"definitions": folder, "http_allow": f"127.0.0.1:{receiver.server_port}"}
+    widgets = FOLDER.parent / "widgets/bundles"
+    return {"definitions": folder, "widgets": widgets, "http_allow": f"127.0.0.1:{receiver.server_port}"}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,11 @@ async def _along(run: Run, answers: Answers) -> Play:
             play.shown[pause.step_name] = told.presentation or told.halted_options
             if not left.get(pause.step_name):
                 return play
-            await pause.submit(**left[pause.step_name].pop(0))
+            given = left[pause.step_name].pop(0)
+            if told.widget is None:
+                await pause.submit(**given)
+            else:
+                await pause.interact(**given)
     play.content = run.result
     return play
 
@@ -119,7 +124,7 @@ def ends_of(name: str) -> set[str]:
 
 
 def test_machines_have_no_fault_and_no_warning_and_the_names_of_their_files() -> None:
-    assert sorted(DEFINITIONS) == ["onboarding", "order", "purchase_approval", "support_escalation"]
+    assert sorted(DEFINITIONS) == ["expense_claim", "onboarding", "order", "purchase_approval", "support_escalation"]
     for name, definition in DEFINITIONS.items():
         assert check(definition) == []
         assert definition["name"] == name
@@ -274,6 +279,25 @@ async def test_order_without_items_is_not_started(live: Live) -> None:
         await played(live, "order", {**ORDER, "items": []}, {})
 
 
+# ── Expense claim ───────────────────────────────────────────────────────────────────────────────────────
+
+CLAIM = {"employee": "Ada", "items": [{"id": "item-1", "description": "Hotel", "amount": 450}]}
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "end"),
+    [
+        ("approve", {"totalApproved": 450}, "paid"),
+        ("reject", {}, "refused"),
+        ("requestAmendment", {"notes": "The receipt?"}, "sent_back"),
+    ],
+)
+async def test_claim_goes_where_the_event_of_its_widget_leads(live: Live, event: str, data: Given, end: str) -> None:
+    play = await played(live, "expense_claim", CLAIM, {"review": [{"event": event, "data": data}]})
+    assert play.main == ["review", end]
+    assert play.content["_interactionEvent"] == event
+
+
 # ── Support escalation ──────────────────────────────────────────────────────────────────────────────────
 
 TICKET = {"ticket": "T-1", "subject": "The lift stands still"}
@@ -340,6 +364,7 @@ async def later(server: Served, ahead: int, run_id: str, state: str) -> Play:
 # ── All of them ─────────────────────────────────────────────────────────────────────────────────────────
 
 PLAYED = {
+    "expense_claim": {"paid", "refused", "sent_back"},
     "purchase_approval": {"complete"},
     "onboarding": {"onboarded", "withdrawn"},
     "order": {"paid", "unpaid", "packed", "sent", "cancelled"},

@@ -14,6 +14,9 @@ def test_every_example_is_served_under_the_id_that_the_documents_name() -> None:
         "writing-loop",
         "tidy-folder",
         "incident-runbook",
+        "expense-review",
+        "sprint-board",
+        "photo-annotation",
     ]
     assert all(workflow.description for workflow in examples.workflows)
     create_app(examples.workflows, Settings(tokens="a-token"))

@@ -25,7 +25,9 @@ from interlock.settings import Settings
 PAGE = "https://app.example.com"
 LISTED = {"allowed_origins": (PAGE,)}
 ROUTES: dict[str, dict[str, object]] = json.loads((ROOT / DOCUMENT).read_text())["paths"]
-PATHS = sorted(path.format(workflow_id="confirm", run_id="run-x", ticket_id="x") for path in ROUTES)
+PATHS = sorted(
+    path.format(workflow_id="confirm", run_id="run-x", execution_id="run-x", ticket_id="x") for path in ROUTES
+)
 GETTABLE = [path for path, item in ROUTES.items() if "get" in item]
 
 

@@ -80,7 +80,15 @@ def test_every_body_comes_as_json_and_as_a_form() -> None:
 def test_every_operation_has_a_name_that_reads_well() -> None:
     assert {operation["operationId"] for operation in OPERATIONS.values()} == {
         *("isLive", "isReady", "getMetrics", "listWorkflows", "listRuns", "listRunsOfWorkflow", "getRun"),
-        *("startRun", "continueRun", "cancelRun", "resumeRun", "createStreamTicket", "revokeStreamTicket"),
+        *(
+            "startRun",
+            "continueRun",
+            "cancelRun",
+            "resumeRun",
+            "resumeExecution",
+            "createStreamTicket",
+            "revokeStreamTicket",
+        ),
         *("signIn", "getToken", "revokeToken", "getKeys", "getServerMetadata"),
         *("getSignInWays", "beginSession", "endSession", "getSessionToken"),
         *("beginProviderSignIn", "finishProviderSignIn"),

@@ -50,6 +50,7 @@ def Own(*scopes: str) -> Line:
 
 DECIDE, EXECUTE, READ, WRITE = (f"workflows:{each}" for each in ("decide", "execute", "read", "write"))
 FILES, SECRETS, USERS, WEBHOOKS = "files:write", "secrets:manage", "users:manage", "webhooks:manage"
+ASK, RESPOND = "interactions:manage", "interactions:respond"
 WORKING = (DECIDE, EXECUTE, READ)
 
 HOOK: Final = "/api/v1/webhooks/subscriptions/{subscription_id}"
@@ -65,6 +66,9 @@ MATRIX: Final[dict[str, Line]] = {
     "GET /": PUBLIC,
     "GET /assets/{path}": PUBLIC,
     "GET /client.js": PUBLIC,
+    "GET /widgets/{name}": PUBLIC,  # what pages load of widgets: public code
+    "GET /widgets/{name}/{bundle_version}.js": PUBLIC,
+    "GET /widgets/{name}/{bundle_version}/frame": PUBLIC,
     "GET /docs": PUBLIC,
     "GET /docs/start.js": PUBLIC,
     "GET /docs/swagger-ui-bundle.js": PUBLIC,
@@ -85,6 +89,8 @@ MATRIX: Final[dict[str, Line]] = {
     "GET /agentos/health": PUBLIC,
     # ── The server itself ──
     "GET /metrics": Own("admin"),
+    "GET /api/v1/widgets": Own("admin"),
+    "POST /api/v1/widgets": Own("admin"),
     # ── Runs ──
     "GET /workflows": With(*WORKING),
     "GET /runs": With(*WORKING),
@@ -93,6 +99,7 @@ MATRIX: Final[dict[str, Line]] = {
     f"GET {RUN}": Of(EXECUTE, READ),
     f"POST {RUN}/continue": Of(EXECUTE),
     f"POST {RUN}/cancel": Of(EXECUTE),
+    "POST /api/executions/{execution_id}/resume": Of(EXECUTE),
     f"GET {RUN}/resume": Of(EXECUTE, READ),
     "POST /stream-tickets": Of(EXECUTE, READ),
     "DELETE /stream-tickets/{ticket_id}": ANYBODY,
@@ -110,6 +117,9 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET unfollow": Of(EXECUTE, READ),
     "SOCKET follow-runs": With(*WORKING),
     "SOCKET unfollow-runs": ANYBODY,
+    "SOCKET follow-inbox": With(*WORKING),
+    "SOCKET unfollow-inbox": ANYBODY,
+    "SOCKET respond": Of(EXECUTE),
     # ── Definitions ──
     "GET /api/v1/workflows": With(READ),
     "POST /api/v1/workflows": With(WRITE),
@@ -188,4 +198,15 @@ MATRIX: Final[dict[str, Line]] = {
     # ── Signals ──
     "GET /v1/openapi.json": PUBLIC,
     "POST /v1/projects/{project}/runs/{run_id}/signals": Of(EXECUTE),
+    "POST /v1/projects/{project}/interactions": With(ASK),
+    "GET /v1/projects/{project}/interactions": With(*WORKING, ASK, RESPOND),
+    "GET /v1/projects/{project}/interactions/{interaction_id}": Of(*WORKING, ASK, RESPOND),
+    "POST /v1/projects/{project}/interactions/{interaction_id}/respond": With(*WORKING, ASK, RESPOND),
+    "POST /v1/projects/{project}/interactions/{interaction_id}/cancel": Of(ASK),
+    "GET /v1/projects/{project}/inbox": With(*WORKING, ASK, RESPOND),
+    "GET /v1/inbox": With(*WORKING, ASK, RESPOND),
+    # ── The audit ──
+    "GET /v1/projects/{project}/runs/{run_id}/audit": Of(EXECUTE, READ),
+    "GET /v1/audit/checkpoint": With("admin"),
+    "GET /v1/projects/{project}/interactions/{interaction_id}/audit": Of(*WORKING),
 }

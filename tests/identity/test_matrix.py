@@ -25,6 +25,7 @@ from interlock import create_app
 from interlock.auth import ALL_SCOPES
 from interlock.bridges.agentos.routes import ROUTES as AGENTOS
 from interlock.settings import Settings
+from interlock_protocol.interactions import interaction_id
 from interlock_protocol.messages import CLIENT_MESSAGES
 
 OFF = {f"limit_{each}": "off" for each in ("reads", "writes", "creations", "sign_ins")} | {"rate_limit_per_user": "off"}
@@ -61,7 +62,7 @@ class Server:
         return found.get("data", found)
 
     def path(self, path: str) -> str:
-        if "/providers/" in path or "/integrations/" in path:
+        if any(room in path for room in ("/providers/", "/integrations/", "/widgets/")):
             path = path.replace("{name}", NAME.lower())
         for name, value in self.places.items():
             path = path.replace(f"{{{name}}}", value)
@@ -100,16 +101,21 @@ async def furnish(server: Server) -> None:
     await server.made("/api/v1/groups", {"name": NAME})
     client = await server.made("/api/v1/clients", {"name": "kept"})
     await server.made(f"/api/v1/providers/{NAME.lower()}", PROVIDER, method="PUT")
+    bundle = await server.made("/api/v1/widgets", {"name": NAME.lower(), "source": "nothing"})
     await server.made(f"/api/v1/secrets/{NAME}", {"value": "a value of it"}, method="PUT")
     uploaded = await ask(server.app, "POST", "/api/v1/files", UPLOAD | {"authorization": "Bearer everything"}, PART)
     wanted = {"url": "http://127.0.0.1:1/", "events": ["workflow.instance.failed"], "namespace_filter": "user_ada"}
     hook = await server.made("/api/v1/webhooks/subscriptions", wanted, token="everything")
     told = f"/api/v1/webhooks/subscriptions/{hook['id']}/test"
     delivery = await server.made(told, None, token="everything")
+    question = {"type": "approval", "spec": {"mode": "confirm"}, "target_actor": {"type": "member", "id": "ada"}}
+    asked = {**question, "message": "Kept?"}
+    interaction = await server.made("/v1/projects/user_ada/interactions", asked, token="everything")
     server.places = {
         "path": "nothing.js",
         "workflow_id": "confirm",
         "run_id": run["run_id"],
+        "execution_id": run["run_id"],
         "requirement": run["step_requirements"][0]["id"],
         "ticket_id": "ticket-1",
         "name": NAME,
@@ -124,6 +130,8 @@ async def furnish(server: Server) -> None:
         "subscription_id": hook["id"],
         "delivery_id": delivery["id"],
         "project": "user_ada",
+        "interaction_id": interaction["id"],
+        "bundle_version": bundle["version"],
     }
 
 
@@ -183,6 +191,8 @@ async def asked(server: Server, route: str, token: str | None) -> int:
         body = {"path": server.path(f"{_RUN}/resume")}
     if path.endswith("/continue"):
         body = {"step_requirements": server.decision}
+    if "/executions/" in path:
+        body = {"action": "interaction", "interactionEvent": "kept", "requirementId": server.places["requirement"]}
     if path.endswith("/signals"):
         body = {"topic": "kept"}
     if method == "POST" and path.endswith(("/groups", "/clients")):
@@ -214,6 +224,10 @@ async def acted(server: Server, action: str, token: str | None) -> int:
         message["token"] = token or "x"
     if action == "continue-workflow":
         message["step_requirements"] = server.decision
+    if action == "respond":
+        given = {name: value for name, value in server.decision[0].items() if name != "id"}
+        message |= {"interaction_id": interaction_id(server.places["requirement"], server.places["run_id"])}
+        message |= {"response": given}
     before = [] if token is None else [{"action": "authenticate", "token": token}]
     came = await say(server.app, "/workflows/ws", [*before, message])
     code = came[-1].get("code") if came else "auth_required"

@@ -15,6 +15,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 P = "/api/v1/"
 DEFINITION = fixture("approval_workflow")
+QUESTION = {
+    "type": "approval",
+    "spec": {"mode": "confirm"},
+    "target_actor": {"type": "member", "id": "bob"},
+}
 ONCE: dict[str, tuple[Any, Any]] = {
     # Its body, and another one for which the same key isn't good; None where it has none.
     "POST /api/v1/workflows": ({**DEFINITION, "name": "once"}, {**DEFINITION, "name": "twice"}),
@@ -30,6 +35,7 @@ ONCE: dict[str, tuple[Any, Any]] = {
     "POST /api/v1/groups": ({"name": "once"}, {"name": "twice"}),
     "POST /api/v1/clients": ({"name": "once"}, {"name": "twice"}),
     "POST /api/v1/secrets/keys/rotate": (None, None),
+    "POST /api/v1/widgets": ({"name": "once", "source": "1"}, {"name": "once", "source": "2"}),
     "POST /api/v1/files": (PART, PART.replace(b"hello", b"other")),
     "POST /api/v1/webhooks/subscriptions": (
         {"url": "http://127.0.0.1:1/", "events": ["workflow.instance.failed"]},
@@ -40,12 +46,15 @@ ONCE: dict[str, tuple[Any, Any]] = {
     "POST /api/v1/webhooks/subscriptions/{subscription_id}/test": (None, None),
     "POST /api/v1/webhooks/deliveries/{delivery_id}/replay": (None, None),
     "POST /v1/projects/{project}/runs/{run_id}/signals": ({"topic": "once"}, {"topic": "twice"}),
+    "POST /v1/projects/{project}/interactions": ({**QUESTION, "message": "once"}, {**QUESTION, "message": "twice"}),
+    "POST /v1/projects/{project}/interactions/{interaction_id}/cancel": (None, None),
     "POST /workflows/{workflow_id}/runs": (
         {"message": "once", "stream": False},
         {"message": "twice", "stream": False},
     ),
 }
 REFUSED_HERE = {
+    "POST /api/executions/{execution_id}/resume",
     "POST /api/v1/workflows/instances/{instance_id}/resume",
     "POST /api/v1/workflows/{name}/versions/{version_id}/publish",
     "POST /api/v1/workflows/instances/{instance_id}/retry",
@@ -56,6 +65,7 @@ REFUSED_HERE = {
     "POST /api/v1/users/{user_id}/notifications/test",
     "POST /api/v1/webhooks/subscriptions/{subscription_id}/replay",
     "POST /workflows/{workflow_id}/runs/{run_id}/continue",
+    "POST /v1/projects/{project}/interactions/{interaction_id}/respond",
     "POST /workflows/{workflow_id}/runs/{run_id}/cancel",
 }
 """What this server refuses, or other tests have: a refusal isn't kept."""

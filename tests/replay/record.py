@@ -18,8 +18,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.replay.playing import echo
 from tests.replay.recording import LOGS, entries_of, fixture_of, write
-from tests.replay.scenarios import SCENARIOS, echo
+from tests.replay.scenarios import SCENARIOS
 
 from interlock import Parallel, Step, StepInput, Workflow
 from interlock.app import Interlock

@@ -44,7 +44,7 @@ MIB = 1024 * KIB
         ('{"action": ""}', "unknown_action"),
         ('{"action": "PING"}', "unknown_action"),
         ('{"action": "start_workflow"}', "unknown_action"),
-        ('{"action": "follow-inbox"}', "unknown_action"),
+        ('{"action": "seen"}', "unknown_action"),
         ('{"action": "claim", "run_id": "x"}', "unknown_action"),
     ],
 )

@@ -19,7 +19,7 @@ from tests.support.live import (
 )
 from tests.support.talk import http
 
-from interlock.following.lists import MAX_LISTS
+from interlock.following.on_connection import MAX_LISTS
 
 # ── What comes ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,7 +12,8 @@ from tests.support.live import (
     continue_with,
 )
 
-from interlock.following.lists import MAX_BEHIND, MAX_LISTS
+from interlock.following.followed import MAX_BEHIND
+from interlock.following.on_connection import MAX_LISTS
 
 # ── Coming back ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,7 +142,7 @@ async def test_cursor_far_behind_is_answered_with_the_current_list(live: Live, m
         seq = (await follow(talk))[-1]["seq"]
         output = await paused(talk, "confirm")
         assert MAX_BEHIND == 1000
-        monkeypatch.setattr("interlock.following.lists.MAX_BEHIND", 1)
+        monkeypatch.setattr("interlock.following.followed.MAX_BEHIND", 1)
         heard = await follow(talk, "late", cursor=seq)
         assert (run_ids(heard), heard[-1]["resumed"]) == ([output["run_id"]], False)
 

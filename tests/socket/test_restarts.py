@@ -13,7 +13,6 @@ from tests.support.live import (
     Talk,
     continue_with,
     events_of,
-    eventually,
     indexes_of,
     last_output,
     served,
@@ -155,13 +154,8 @@ async def test_run_that_takes_its_process_down_again_and_again_is_given_up(serve
                 process.kill()
     with server.start():
         async with server.talk() as talk:
-
-            async def ended() -> list[Message]:
-                await talk.send(action="reconnect", run_id=run_id)
-                messages = await talk.until("subscribed", "WorkflowError")
-                return messages if messages[-1]["event"] == "WorkflowError" else []
-
-            whole = events_of(await eventually(ended))
+            await talk.send(action="reconnect", run_id=run_id)
+            whole = events_of(await talk.until("WorkflowError", run_id=run_id))
     assert_contiguous(whole)
     assert whole[: len(seen)] == seen
     assert whole[-1]["error_type"] == "RepeatedCrash"

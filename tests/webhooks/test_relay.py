@@ -108,7 +108,7 @@ async def test_what_is_gone_or_has_failed_for_days_is_disabled_and_keeps_what_is
     async with receiver(lambda _: 410) as gone, receiver(lambda _: 301) as failing:
         await outbox.subscribe(gone.url, "whsub_gone")
         since = outbox.clock.now - FAILING_MS
-        await outbox.subscribe(failing.url, "whsub_failing", failures=3, failing_since=since)
+        await outbox.subscribe(failing.url, "whsub_failing", failures=RESTS_FROM, failing_since=since)
         await outbox.tell("run-1", 1, 2)
         outbox.relay()
         await eventually(lambda: len(gone.bodies) == len(failing.bodies) == 1)

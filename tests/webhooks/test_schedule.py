@@ -50,7 +50,8 @@ class Model:
             self.run_of_failures.clear()
             return was_at_rest, False
         self.run_of_failures.append(at)
-        return was_at_rest, code == 410 or at - self.run_of_failures[0] >= 3 * 24 * 3600 * 1000
+        is_at_rest = len(self.run_of_failures) >= 10
+        return was_at_rest, code == 410 or (is_at_rest and at - self.run_of_failures[0] >= 3 * 24 * 3600 * 1000)
 
 
 def attempt(code: int | None, at: int) -> Attempt:
@@ -112,12 +113,17 @@ def test_rest_begins_with_the_tenth_failure_and_probes_come_ever_more_seldom() -
     assert probes[-1] == LAST_PROBE_MS
 
 
-def test_three_days_without_a_success_disable_and_one_success_begins_anew() -> None:
-    health = Health().after(attempt(500, 0))
+def test_three_days_of_rest_without_a_success_disable_and_one_success_begins_anew() -> None:
+    health = Health(failures=RESTS_FROM - 1, since=0)
     assert SCHEDULE.tried(NEW, attempt(500, FAILING_MS - 1), health, 0).disable is None
     assert SCHEDULE.tried(NEW, attempt(500, FAILING_MS), health, 0).disable == "failing"
     again = health.after(attempt(200, FAILING_MS - 1))
     assert SCHEDULE.tried(NEW, attempt(500, FAILING_MS), again, 0).disable is None
+
+
+def test_a_few_failures_of_a_receiver_that_is_seldom_told_anything_disable_nothing() -> None:
+    seldom = Health(failures=RESTS_FROM - 2, since=0)
+    assert SCHEDULE.tried(NEW, attempt(500, 9 * FAILING_MS), seldom, 0).disable is None
 
 
 def test_what_is_dead_names_no_address_and_no_answer() -> None:

@@ -15,8 +15,25 @@ from typing import Any
 from tests.workflow.random_runs import Does, IfWeak, Once, Says, said
 from tests.workflow.simulation import Agent, Event, Simulation
 
-from interlock import Ask, Choose, Condition, Confirm, Loop, Parallel, Race, Review, Router, Step, Steps, Workflow
-from interlock_protocol.requirements import FLAGS
+from interlock import (
+    Ask,
+    Choose,
+    Condition,
+    Confirm,
+    Graph,
+    Interaction,
+    Link,
+    Loop,
+    Parallel,
+    Race,
+    Review,
+    Router,
+    Step,
+    Steps,
+    Widget,
+    Workflow,
+)
+from interlock_protocol.requirements import FLAGS, RESPONSE, WIDGET
 
 NOTHING: Any = object()
 Path = tuple[Any, ...]
@@ -119,7 +136,13 @@ class Model:
 
     def gates(self, node: Any, path: Path) -> bool:
         """What is asked once, before anything else."""
-        for review, kind in ((Confirm, "requires_confirmation"), (Ask, "requires_user_input")):
+        kinds = (
+            (Confirm, "requires_confirmation"),
+            (Ask, "requires_user_input"),
+            (Interaction, RESPONSE),
+            (Widget, WIDGET),
+        )
+        for review, kind in kinds:
             if node.asks(review) is None:
                 continue
             event = self.decision(path, kind)
@@ -143,6 +166,8 @@ class Model:
                 return self.parallel(node, path, sent)
             case Race():
                 return self.race(node, path, sent)
+            case Graph():
+                return self.graph(node, path, sent)
             case Condition(evaluator=Says(value=holds)):
                 listed = node.steps if holds and not goes_else else node.else_steps
                 if not listed:
@@ -189,6 +214,44 @@ class Model:
             assert winner in contents or (winner is None and skipped == len(node.steps))
             return NOTHING if winner is None else contents[winner]
         raise Failed if failed and failed + skipped == len(node.steps) else Halted
+
+    def graph(self, graph: Graph, path: Path, sent: Sent) -> Any:
+        """The tasks stand in an order in which no link leads back."""
+        ended: dict[str, str] = {}
+        contents: dict[str, Any] = {}
+        links = graph.links.links
+        for child in graph.tasks:
+            into = [link for link in links if link.target == child.name]
+            is_any = graph.links.joins.get(child.name) == "any"
+            held = [link.on in ("always", ended[link.source]) for link in into if link.source in ended]
+            decides = is_any in held or (len(held) == len(into) > 0)
+            if into and not decides:
+                continue
+            inside = (*path, child.name)
+            if into and not (any(held) if is_any else all(held)):
+                self.skipped[inside, "unreachable"] += 1
+                ended[child.name] = "skipped"
+                continue
+            others, skips = set(self.waiting), self.skipped.copy()
+            try:
+                content = self.node(child, inside, sent)
+            except Failed:
+                ended[child.name] = "failed"
+                self.gone |= self.waiting - others
+                self.races |= set() if isinstance(child, Step) and child.workflow is None else {inside}
+            except Halted:
+                continue
+            else:
+                was_skipped = any(place == inside for place, _ in self.skipped - skips)
+                ended[child.name] = "skipped" if was_skipped else "completed"
+                if content is not NOTHING:
+                    contents[child.name] = content
+        if len(ended) < len(graph.tasks):
+            raise Halted
+        handled = {link.source for link in links if link.on != "completed"}
+        if any(how == "failed" and name not in handled for name, how in ended.items()):
+            raise Failed
+        return {name: each for name, each in contents.items() if not contents.keys() & _after(name, links)}
 
     # --- what is reviewed ---
 
@@ -308,6 +371,12 @@ class Model:
         return told
 
 
+def _after(name: str, links: Collection[Link]) -> set[str]:
+    """The tasks of a graph that depend on this one."""
+    after = {link.target for link in links if link.source == name}
+    return after.union(*(_after(each, links) for each in after))
+
+
 def _told(args: Any, decision: Any) -> Any:
     """What an agent tells of a decision."""
     fields = decision.get("user_input_schema")
@@ -364,7 +433,7 @@ def _asked(run: Simulation) -> dict[str, tuple[Path, str, int | None]]:
             case "StepError":
                 failed[path] = event["error_type"]
             case "StepPaused":
-                kind = next(flag for flag in (*FLAGS, "requires_error_decision") if event.get(flag))
+                kind = next(flag for flag in (*FLAGS, RESPONSE, WIDGET, "requires_error_decision") if event.get(flag))
                 is_crash = kind == "requires_error_decision" and failed[path] == "Interrupted"
                 asked[event["requirement_id"]] = (path, kind, tries[path] if is_crash else None)
     return asked

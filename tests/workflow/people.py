@@ -19,7 +19,7 @@ from interlock.workflow.run.fold import fold, shift
 from interlock.workflow.run.state import TIMEOUT, Requirement, RunState, dump, load
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FINAL_EVENTS
-from interlock_protocol.requirements import FLAGS, EchoedErrorRequirement, EchoedRequirement
+from interlock_protocol.requirements import FLAGS, RESPONSE, WIDGET, EchoedErrorRequirement, EchoedRequirement
 
 ACTIONS = ("work", "work", "decide", "decide", "decide", "expire", "repeat", "contradict", "crash", "reload", "race")
 
@@ -309,7 +309,7 @@ def assert_order_within_a_step(run: Simulation) -> None:
     for event in run.events:
         name = event["event"]
         if name == "StepPaused":
-            name = next(flag for flag in (*FLAGS, "requires_error_decision") if event.get(flag))
+            name = next(flag for flag in (*FLAGS, RESPONSE, WIDGET, "requires_error_decision") if event.get(flag))
         if name not in _ORDER or "step_path" not in event or not is_leaf(run, tuple(event["step_path"])):
             continue
         key = (*event["step_path"], event["visit"])

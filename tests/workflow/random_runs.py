@@ -17,6 +17,9 @@ from interlock import (
     Condition,
     Confirm,
     ErrorReview,
+    Graph,
+    Interaction,
+    Link,
     Loop,
     Parallel,
     Race,
@@ -28,6 +31,7 @@ from interlock import (
     Steps,
     ToolReview,
     UserInputField,
+    Widget,
     Workflow,
 )
 from interlock.workflow.declare.agents import Tool, ToolRequest
@@ -45,6 +49,12 @@ TOOLS: tuple[dict[str, Any], ...] = (
     {"user_input": FORM},
     {"user_feedback": [QUESTION]},
     {"external_execution": True},
+)
+INTERACTIONS: tuple[dict[str, Any], ...] = (
+    {"type": "approval"},
+    {"type": "review", "options": ["a", "b"]},
+    {"type": "input", "mode": "multi_select", "options": ["a", "b"], "min": 0},
+    {"type": "input"},
 )
 MAX_DEPTH = 3
 SECONDS = 60.0
@@ -136,7 +146,8 @@ class Drawn:
     names: Iterator[int] = field(default_factory=itertools.count)
     races: bool = True
     in_race: bool = False
-    """In a race, nothing counts how often it was called: how far the losers come isn't said by the rules."""
+    """In a race or a graph, nothing counts how often it was called: how far what loses, or what is beside a failure,
+    comes isn't said by the rules."""
 
     def workflow(self) -> Workflow:
         return Workflow("w", steps=[self.node(MAX_DEPTH) for _ in range(self.pick([1, 2, 3]))])
@@ -145,17 +156,18 @@ class Drawn:
         name = f"n{next(self.names)}"
         if depth == 0 or self.pick([True, False]):
             return self.leaf(name)
-        kinds = ["Steps", "Parallel", "Parallel", "Workflow", "Condition", "Router", "Loop"]
+        kinds = ["Steps", "Parallel", "Graph", "Workflow", "Condition", "Router", "Loop"]
         kind = self.pick([*kinds, "Race"] if self.races else kinds)
         around = self.races, self.in_race
         self.races &= kind != "Router"  # it may run them again, and who was first then would be told of one place
-        self.in_race |= kind == "Race"
+        self.in_race |= kind in ("Race", "Graph")
         children = [self.node(depth - 1) for _ in range(self.pick([1, 2] if kind == "Loop" else [1, 2, 3]))]
         self.races, self.in_race = around
         make = {
             "Steps": self.steps,
             "Parallel": self.parallel,
             "Race": self.race,
+            "Graph": self.graph,
             "Workflow": self.nested,
             "Condition": self.condition,
             "Router": self.router,
@@ -164,7 +176,13 @@ class Drawn:
         return make(name, children)
 
     def leaf(self, name: str) -> Step:
-        reviews = [self.maybe(self.confirm), self.maybe(self.ask), self.maybe(self.review)]
+        reviews = [
+            self.maybe(self.confirm),
+            self.maybe(self.ask),
+            self.interaction(),
+            self.widget(),
+            self.maybe(self.review),
+        ]
         if self.pick([False, False, False, True]):
             return Step(name, agent=Agent(self.turns()), human_review=kept([*reviews, self.maybe(self.tool_review)]))
         fails = 0 if self.calm else self.pick([0, 0, FOREVER] if self.in_race else [0, 0, 0, 1, 2, FOREVER])
@@ -196,6 +214,15 @@ class Drawn:
             return Ask(ALL_DEFAULT, timeout=SECONDS, on_timeout="approve")
         return Ask(FORM, **self.timing("skip", "cancel"))
 
+    def interaction(self) -> Interaction | None:
+        spec = self.pick([None, None, None, *INTERACTIONS])
+        return None if spec is None else Interaction(message="?", **spec, **self.timing("skip", "cancel", "approve"))
+
+    def widget(self) -> Widget | None:
+        if not self.pick([False, False, False, True]):
+            return None
+        return Widget("w", ports={"a": "one", "b": "two"}, **self.timing("skip", "cancel"))
+
     def review(self) -> Review:
         way, when = self.pick(["retry", "skip", "cancel"]), self.when()
         timing = self.timing("approve", "skip", "cancel")
@@ -217,6 +244,13 @@ class Drawn:
 
     def race(self, name: str, children: list[Any]) -> Race:
         return Race(name, children, human_review=self.maybe(self.confirm))
+
+    def graph(self, name: str, children: list[Any]) -> Graph:
+        names = [child.name for child in children]
+        pairs = [pair for pair in itertools.combinations(names, 2) if self.pick([True, True, False])]
+        links = [Link(*pair, self.pick(["completed", "completed", "failed", "always"])) for pair in pairs]
+        joins: dict[str, Any] = {each: "any" for each in names if self.pick([True, False, False])}
+        return Graph(name, children, links, joins=joins, human_review=self.maybe(self.confirm))
 
     def nested(self, name: str, children: list[Any]) -> Step:
         inner = Workflow(f"inner-{name}", steps=children)
@@ -276,6 +310,10 @@ def answer_to(kind: str, facts: dict[str, Any], pick: Pick[Any]) -> dict[str, An
     match kind:
         case "requires_user_input":
             return {**echo, **_filled(pick)}
+        case "requires_response":
+            return {**echo, "response": _response(facts["interaction"]["spec"]["mode"], pick)}
+        case "requires_interaction":
+            return {**echo, "interaction_event": pick(["a", "b"]), "interaction_data": pick([{}, {"n": 1}])}
         case "requires_route_selection":
             routes = facts["available_choices"]
             one = [pick(routes)]
@@ -297,6 +335,16 @@ def _filled(pick: Pick[Any]) -> dict[str, Any]:
     x = pick([-1, 0, 5])
     one, other = {"user_input": {"x": x}}, {"user_input_schema": [{"name": "x", "value": x}]}
     return one if pick([True, False]) else other
+
+
+def _response(mode: str, pick: Pick[Any]) -> dict[str, Any]:
+    said: dict[str, Sequence[dict[str, Any]]] = {
+        "confirm": [{"confirmed": True}, {"confirmed": False, "comment": "no"}],
+        "select": [{"selected": "a"}, {"selected": "b"}],
+        "multi_select": [{"selected": []}, {"selected": ["b", "a"]}],
+        "input": [{"value": "said"}],
+    }
+    return dict(pick(said[mode]))
 
 
 def _edited(facts: dict[str, Any]) -> Any:

@@ -32,6 +32,7 @@ from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.program import (
     TIMEOUT,
+    BundleVersion,
     Decided,
     Draft,
     Environment,
@@ -83,6 +84,7 @@ class Simulation:
         asked: ids of all that was ever asked.
         jumps: whether the clock goes to the next time that is waited for when nothing else can go on.
         groups: the members of each `group:NAME`.
+        bundles: the current versions of widgets' bundles.
         behind_starter: who stands behind whoever started the run.
     """
 
@@ -101,6 +103,7 @@ class Simulation:
     jumps: bool = True
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     behind_starter: frozenset[str] = frozenset()
+    bundles: Mapping[str, str] = field(default_factory=lambda: {"w": "v1"})
 
     def __post_init__(self) -> None:
         self.state = self.before()
@@ -181,7 +184,16 @@ class Simulation:
                 activity = calls.send(came_to)
             except StopIteration as end:
                 return end.value
-            came_to = self._rolled(activity) if isinstance(activity, RollCall) else called(activity, self.logic)
+            came_to = self._came_to(activity)
+
+    def _came_to(self, activity: Activity) -> Any:
+        match activity:
+            case RollCall():
+                return self._rolled(activity)
+            case BundleVersion():
+                return self.bundles.get(activity.name)
+            case _:
+                return called(activity, self.logic)
 
     def _rolled(self, call: RollCall) -> Roll:
         """Who is behind each name: in groups those of `groups`, and everybody who is named."""

@@ -23,10 +23,12 @@ from interlock_client.errors import (
     InvalidDecision,
     NotFound,
     RequestFailed,
+    StaleView,
     TooLate,
 )
 from interlock_client.files import UploadedFile
 from interlock_client.instances import ErrorPage, HistoryEvent, HistoryPage, Instance, ListedError, Thread
+from interlock_client.interactions import InboxItem, Interaction
 from interlock_client.lists import RunList
 from interlock_client.machines import MachineSummary, MachineVersion, Validation
 from interlock_client.pauses import Pause
@@ -53,7 +55,9 @@ __all__ = [
     "Forbidden",
     "HistoryEvent",
     "HistoryPage",
+    "InboxItem",
     "Instance",
+    "Interaction",
     "InterlockError",
     "InvalidDecision",
     "ListedError",
@@ -67,6 +71,7 @@ __all__ = [
     "Run",
     "RunList",
     "SecretInfo",
+    "StaleView",
     "Subscription",
     "Thread",
     "TooLate",

@@ -37,6 +37,7 @@ from interlock_client.errors import (
 from interlock_client.files import Files
 from interlock_client.inbox import Inbox
 from interlock_client.instances import Instances
+from interlock_client.interactions import Interactions
 from interlock_client.link import Link, LinkOptions
 from interlock_client.lists import RunList
 from interlock_client.machines import Machines
@@ -93,6 +94,7 @@ class Client:
         secrets: the secrets of workflows: set, listed without their values, deleted.
         files: what is given for `file` fields: uploaded, downloaded, deleted.
         webhooks: addresses that are told of what happens in runs, and what was delivered to them.
+        interactions: questions to people: asked, answered, listed; and the inbox.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Client:
         self.secrets = Secrets(rest)
         self.files = Files(rest)
         self.webhooks = Webhooks(rest)
+        self.interactions = Interactions(rest)
         self._inbox_bounds = (max_buffered_events, max_buffered_bytes)
         self._on_disconnect = on_disconnect
         self._on_reconnect = on_reconnect

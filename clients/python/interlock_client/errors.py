@@ -112,6 +112,16 @@ class TooLate(_Decided):
     """A timeout has decided (`requirement_expired`, with its `decision`), or the run has ended (`run_finished`)."""
 
 
+class StaleView(ActionRefused):
+    """The decision was made on something else than what is asked: look at it anew. `digest` is that of what is."""
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of what is asked now."""
+        found = self._detail("digest")
+        return found if isinstance(found, str) else None
+
+
 class RequestFailed(ClientError):  # noqa: N818 - what happened
     """A request over HTTP got no answer, or none of Interlock's; nobody knows whether it was carried out."""
 
@@ -164,6 +174,7 @@ _BY_CODE: dict[str, type[ActionRefused]] = {
     ErrorCode.REQUIREMENT_NOT_FOUND: NotFound,
     ErrorCode.RUN_FINISHED: TooLate,
     ErrorCode.REQUIREMENT_EXPIRED: TooLate,
+    ErrorCode.STALE_VIEW: StaleView,
     # Of the HTTP API:
     "version_not_found": NotFound,
     "instance_not_found": NotFound,

@@ -68,6 +68,8 @@ class Halt(Answer):
         halted_options: the same for a halt with instructions.
         halted_signal: the topic of the signals that lead on from it; without anything else to show, only they do.
         accepts: the JSON Schema of the input, if there is no form.
+        halted_digest: a hash over what is asked; a resume that is given what shows the halt says it was made on that.
+        halted_bind: whether a resume has to.
     """
 
     halt_id: str | None = None
@@ -76,6 +78,8 @@ class Halt(Answer):
     halted_options: HaltedOptions | None = None
     halted_signal: str | None = None
     accepts: dict[str, JsonValue] | None = None
+    halted_digest: str | None = None
+    halted_bind: bool = False
 
 
 class Thread(Halt):
@@ -286,6 +290,7 @@ class Instances:
         *,
         expected_state: str | None = None,
         halt_id: str | None = None,
+        digest: str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Instance:
@@ -295,6 +300,7 @@ class Instances:
             instance: its id; or the instance itself, for the halt that it shows.
             input: the values of the form; in selection mode `{"choice": key}`.
             expected_state, halt_id: the halt that this is for, and no other.
+            digest: its `halted_digest`: what this was decided on.
 
         Raises:
             InvalidDecision: `invalid_input`, with each wrong field in `details`.
@@ -302,8 +308,8 @@ class Instances:
                 went on and failed (`script_error`, …).
             Conflict: `concurrent_modification`: somebody else was faster.
         """
-        shown = instance.halt_id if isinstance(instance, Instance) else None
-        body = _resumption(input, expected_state, halt_id or shown)
+        shown = instance if isinstance(instance, Instance) else None
+        body = _resumption(input, shown, expected_state=expected_state, halt_id=halt_id, digest=digest)
         return await self._posted(_of(instance, "resume"), body, key=idempotency_key or _new_key(), wait=wait)
 
     async def resume_thread(
@@ -314,12 +320,14 @@ class Instances:
         *,
         expected_state: str | None = None,
         halt_id: str | None = None,
+        digest: str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
     ) -> Instance:
         """Gives one thread what it waits for; as `resume`."""
         thread_id = thread if isinstance(thread, str) else thread.id
-        body = _resumption(input, expected_state, halt_id or _halt_of(instance, thread))
+        shown = _thread_of(instance, thread)
+        body = _resumption(input, shown, expected_state=expected_state, halt_id=halt_id, digest=digest)
         return await self._posted(
             _of(instance, "threads", thread_id, "resume"), body, key=idempotency_key or _new_key(), wait=wait
         )
@@ -478,17 +486,26 @@ def _of(instance: str | Instance, *parts: str) -> str:
     return path("workflows", "instances", _id(instance), *parts)
 
 
-def _halt_of(instance: str | Instance, thread: str | Thread) -> str | None:
+def _thread_of(instance: str | Instance, thread: str | Thread) -> Thread | None:
     if isinstance(thread, Thread):
-        return thread.halt_id
+        return thread
     shown = instance.threads if isinstance(instance, Instance) else ()
-    return next((each.halt_id for each in shown if each.id == thread), None)
+    return next((each for each in shown if each.id == thread), None)
 
 
 def _resumption(
-    given: Mapping[str, JsonValue] | None, expected_state: str | None, halt_id: str | None
+    given: Mapping[str, JsonValue] | None,
+    shown: Halt | None,
+    *,
+    expected_state: str | None,
+    halt_id: str | None,
+    digest: str | None,
 ) -> dict[str, JsonValue]:
-    body: dict[str, Any] = {"input": dict(given or {}), "expected_state": expected_state, "halt_id": halt_id}
+    """The body of a resume, for the halt that was shown unless another one is named."""
+    if shown is not None and halt_id in (None, shown.halt_id):
+        halt_id, digest = shown.halt_id, digest or shown.halted_digest
+    named = {"expected_state": expected_state, "halt_id": halt_id, "digest": digest}
+    body: dict[str, Any] = {"input": dict(given or {}), **named}
     return {name: value for name, value in body.items() if value is not None}
 
 

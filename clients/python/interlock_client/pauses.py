@@ -28,16 +28,18 @@ from interlock_protocol.messages import (
 )
 from interlock_protocol.requirements import (
     FLAGS,
-    SIGNAL,
+    RARE_FLAGS,
     Choice,
     DecidedExecutorRequirement,
     EchoedErrorRequirement,
     EchoedRequirement,
     ErrorRequirement,
+    InteractionQuestion,
     RequirementPolicy,
     RequirementResponse,
     StepRequirement,
     UserInputField,
+    WidgetQuestion,
 )
 from interlock_protocol.types import JsonValue, OnReject, OnTimeout, PathPart
 
@@ -50,6 +52,8 @@ Kind: TypeAlias = Literal[
     "executor_input",
     "error_decision",
     "signal",
+    "response",
+    "interaction",
 ]
 Decision: TypeAlias = EchoedRequirement | EchoedErrorRequirement
 
@@ -103,11 +107,16 @@ class Pause:
             message.
         halted_options: the instructions of such a halt that has no presentation, and the transitions to choose from.
         accepts: the JSON Schema of what such a halt takes, if it has no form.
+        interaction: what an interaction asks, for `response`: its type, and the spec of how it is answered.
+        widget: the widget in which something is to be done, for `interact`: its bundle, what it is shown with, and its
+            events.
         topic: the topic of the signals that resolve it; at a halt of a state machine, besides an answer.
         state, thread_id: where in its machine such a halt is.
         halt_id: what names such a halt over HTTP; the same as `id`.
         timeout_at: when a timeout decides, by the server's clock; None when none does.
         on_timeout: what it decides.
+        digest: of what is asked and shown; every answer says with it what it was made on.
+        bind: whether an answer has to.
     """
 
     id: str
@@ -135,6 +144,8 @@ class Pause:
     presentation: JsonValue = None
     halted_options: JsonValue = None
     accepts: JsonValue = None
+    interaction: InteractionQuestion | None = None
+    widget: WidgetQuestion | None = None
     topic: str | None = None
     state: str | None = None
     thread_id: str | None = None
@@ -143,6 +154,8 @@ class Pause:
     allowed_on_reject: tuple[OnReject, ...] = ()
     timeout_at: datetime | None = None
     on_timeout: OnTimeout | None = None
+    digest: str | None = None
+    bind: bool = False
     requirement: StepRequirement | None = field(default=None, repr=False)
     _send: Send = field(repr=False, compare=False)
     _represented: OnBehalfOf | None = field(default=None, repr=False, compare=False)
@@ -177,6 +190,31 @@ class Pause:
         else:
             await self._give(self._answer(confirmed=False, on_reject=on_reject, rejection_feedback=feedback))
 
+    async def respond(
+        self,
+        *,
+        confirmed: bool | None = None,
+        selected: str | Sequence[str] | None = None,
+        value: JsonValue = None,
+        comment: str | None = None,
+    ) -> None:
+        """Answers an interaction: with `confirmed`, `selected` (a list, if there may be several) or `value`, as its
+        `interaction.spec.mode` says."""
+        self._only("response", doing="respond()")
+        chosen: JsonValue = selected if selected is None or isinstance(selected, str) else [*selected]
+        said: dict[str, JsonValue] = {
+            "confirmed": confirmed,
+            "selected": chosen,
+            "value": value,
+            "comment": comment,
+        }
+        await self._give(self._answer(response={name: each for name, each in said.items() if each is not None}))
+
+    async def interact(self, event: str, data: Mapping[str, JsonValue] | None = None) -> None:
+        """Says what was done in the widget: one of `widget.events`, with its data."""
+        self._only("interaction", doing="interact()")
+        await self._give(self._answer(interaction_event=event, interaction_data=dict(data or {})))
+
     async def submit(self, /, **values: JsonValue) -> None:
         """Fills in the form, each field by its name; what is left out takes its default."""
         self._only("user_input", doing="submit()")
@@ -193,7 +231,7 @@ class Pause:
         """Says what becomes of a step that failed. A retry may fill in its form anew, where it has `fields`."""
         self._only("error_decision", doing="decide()")
         given = None if user_input is None else dict(user_input)
-        await self._give(EchoedErrorRequirement(id=self.id, step_id=self.step_id, decision=decision, user_input=given))
+        await self._give(EchoedErrorRequirement(**self._named, decision=decision, user_input=given))
 
     # ── An agent's tools ────────────────────────────────────────────────────────────────────────────────
 
@@ -228,7 +266,11 @@ class Pause:
         await self._send(decision, self._represented)
 
     def _answer(self, **decision: Any) -> EchoedRequirement:
-        return EchoedRequirement(id=self.id, step_id=self.step_id, **decision)
+        return EchoedRequirement(**self._named, **decision)
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {"id": self.id, "step_id": self.step_id, "digest": self.digest}
 
     def _only(self, *kinds: Kind, doing: str) -> None:
         if self.kind not in kinds:
@@ -251,6 +293,8 @@ def paused(event: StepPaused, send: Send) -> Pause:
         presentation=event.presentation,
         halted_options=event.halted_options,
         accepts=event.accepts,
+        interaction=event.interaction,
+        widget=event.widget,
         topic=event.topic,
         state=event.state,
         thread_id=event.thread_id,
@@ -261,6 +305,8 @@ def paused(event: StepPaused, send: Send) -> Pause:
         on_reject=event.on_reject,
         timeout_at=_time(event.timeout_at),
         on_timeout=event.on_timeout,
+        digest=event.digest,
+        bind=bool(event.bind),
         _send=send,
     )
 
@@ -315,6 +361,8 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         presentation=requirement.presentation,
         halted_options=requirement.halted_options,
         accepts=requirement.accepts,
+        interaction=requirement.interaction,
+        widget=requirement.widget,
         topic=requirement.topic,
         state=requirement.state,
         thread_id=requirement.thread_id,
@@ -323,6 +371,8 @@ def required(requirement: StepRequirement, send: Send) -> Pause:
         allowed_on_reject=tuple(requirement.allowed_on_reject or ()),
         timeout_at=_time(requirement.timeout_at),
         on_timeout=requirement.on_timeout,
+        digest=requirement.digest,
+        bind=bool(requirement.bind),
         requirement=requirement,
         _send=send,
     )
@@ -344,12 +394,14 @@ def failed(requirement: ErrorRequirement, send: Send) -> Pause:
         assignees=tuple(requirement.assignees or ()),
         timeout_at=_time(requirement.timeout_at),
         on_timeout=requirement.on_timeout,
+        digest=requirement.digest,
+        bind=bool(requirement.bind),
         _send=send,
     )
 
 
 def _kind(asked: StepPaused | StepRequirement) -> Kind:
-    flag = next((flag for flag in (*FLAGS, SIGNAL) if getattr(asked, flag)), "requires_confirmation")
+    flag = next((flag for flag in (*FLAGS, *RARE_FLAGS) if getattr(asked, flag)), "requires_confirmation")
     kind: Kind = flag.removeprefix("requires_")  # type: ignore[assignment]
     return kind
 

@@ -72,7 +72,7 @@ class Call:
     """One request.
 
     Attributes:
-        path: below `/api/v1`; made by `path()`.
+        path: below `prefix`; made by `path()`.
         query: parameters; those that are None are left out.
         key: its idempotency key, if the route takes one.
         repeatable: sending it again changes nothing, even if the first try was carried out.
@@ -89,6 +89,7 @@ class Call:
     wait: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     upload: Upload | None = None
+    prefix: str = PREFIX
 
     @property
     def is_repeatable(self) -> bool:
@@ -118,7 +119,7 @@ class Rest:
         ssl: ssl.SSLContext | None = None,
         backoff: Callable[[], Backoff] = Backoff,
     ) -> None:
-        self._base = f"{base}{PREFIX}"
+        self._base = base
         self._tokens = tokens
         self._headers = dict(headers or {})
         self._ssl = ssl
@@ -185,7 +186,7 @@ class Rest:
             headers["Idempotency-Key"] = call.key
         if call.wait is not None:
             headers["Prefer"] = f"wait={math.ceil(call.wait)}"
-        url = f"{self._base}{call.path}{'?' if asked else ''}{asked}"
+        url = f"{self._base}{call.prefix}{call.path}{'?' if asked else ''}{asked}"
         return Request(url, data=body, headers=headers, method=call.method)  # noqa: S310 - `http_url` made its scheme
 
     def _exchange(self, request: Request, seconds: float) -> _Answer:

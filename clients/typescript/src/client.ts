@@ -53,6 +53,8 @@ export function connect(url: string, options: ConnectOptions = {}): Client {
 
 /** A client. Made by `connect()`. */
 export class Client {
+  /** Where the server is: `http(s)://HOST:PORT`, with the prefix that it is served below. */
+  readonly url: string;
   /** Definitions of state machines: created, checked, published. */
   readonly machines: Machines;
   /** Instances of state machines: started, resumed, waited for. */
@@ -97,7 +99,8 @@ export class Client {
       : null;
     this.#keeper = this.#memory && new Keeper(this.#memory, surroundings);
     const tokens = new Tokens(options.token ?? tokenIn(url));
-    const rest = new Rest(httpUrl(url), tokens, options.fetch);
+    this.url = httpUrl(url);
+    const rest = new Rest(this.url, tokens, options.fetch);
     this.machines = new Machines(rest);
     this.instances = new Instances(rest, this);
     this.secrets = new Secrets(rest);

@@ -32,6 +32,17 @@ export interface Selected {
   selected_choices: string[];
 }
 
+/** The response to an interaction: `confirmed`, `selected` or `value`, as its mode says, and perhaps a `comment`. */
+export interface Responded {
+  response: Record<string, JsonValue>;
+}
+
+/** What was done in a widget: one of its events, and the event's data. */
+export interface Interacted {
+  interaction_event: string;
+  interaction_data?: Record<string, JsonValue>;
+}
+
 /** Decisions about tools of an agent, of one or several of them. */
 export interface Tools {
   executor_requirements: DecidedExecutorRequirement[];
@@ -45,13 +56,15 @@ export interface ErrorDecision {
 }
 
 /** An answer to a requirement; which one fits is told by its kind. */
-export type Decision = Verdict | Filled | Selected | Tools | ErrorDecision;
+export type Decision = Verdict | Filled | Selected | Responded | Interacted | Tools | ErrorDecision;
 
 /** A decision, and what it is about. */
 export interface Decided {
   /** The requirement's id. */
   id: string;
   decision: Decision;
+  /** That of the requirement, as it was shown: what was decided on. */
+  digest?: string;
 }
 
 type Parts = Pick<ContinueWorkflow, "step_requirements" | "error_requirements">;
@@ -71,9 +84,10 @@ export function behalfOf(behalf: OnBehalf | undefined): { on_behalf_of?: string;
 export function parts(decided: readonly Decided[]): Parts {
   const steps: EchoedRequirement[] = [];
   const errors: EchoedErrorRequirement[] = [];
-  for (const { id, decision } of decided) {
-    if ("decision" in decision) errors.push({ id, ...decision });
-    else steps.push({ id, ...decision });
+  for (const { id, decision, digest } of decided) {
+    const named = digest === undefined ? { id } : { id, digest };
+    if ("decision" in decision) errors.push({ ...named, ...decision });
+    else steps.push({ ...named, ...decision });
   }
   return {
     ...(steps.length > 0 ? { step_requirements: steps } : {}),

@@ -28,9 +28,11 @@ export type {
   Decision,
   ErrorDecision,
   Filled,
+  Interacted,
   OnBehalf,
   OnReject,
   Selected,
+  Responded,
   Tools,
   Verdict,
 } from "./decisions.js";
@@ -136,3 +138,12 @@ export {
   type ToolCall,
   type ViewOptions,
 } from "./view.js";
+export type {
+  AskedWidget,
+  MountedWidget,
+  WidgetAnswer,
+  WidgetCallbacks,
+  WidgetModule,
+  WidgetTheme,
+} from "./widgets/bundle.js";
+export { renderWidget, type RenderedWidget, type WidgetOptions } from "./widgets/render.js";

@@ -35,6 +35,10 @@ export interface Halt {
   halted_signal?: string | null;
   /** The JSON Schema of the input, if there is no form. */
   accepts?: JsonValue;
+  /** A hash over what is asked; a resume that is given what shows the halt says it was made on that. */
+  halted_digest?: string | null;
+  /** Whether a resume has to. */
+  halted_bind?: boolean;
 }
 
 /** One path of an instance, and what it asks. */
@@ -159,6 +163,8 @@ export interface CreateOptions extends EffectOptions {
 export interface ResumeOptions extends EffectOptions {
   expectedState?: string;
   haltId?: string;
+  /** Its `halted_digest`: what this was decided on. */
+  digest?: string;
 }
 
 /** Which instances are listed. */
@@ -271,8 +277,8 @@ export class Instances {
    * `concurrent_modification`, …: nothing was changed; or it went on and failed.
    */
   resume(instance: Reference, input: InstanceInput = {}, options: ResumeOptions = {}): Promise<Instance> {
-    const haltId = options.haltId ?? (typeof instance === "string" ? undefined : instance.halt_id);
-    return this.#effect(of(instance, "resume"), resumption(input, options, haltId), options);
+    const shown = typeof instance === "string" ? undefined : instance;
+    return this.#effect(of(instance, "resume"), resumption(input, options, shown), options);
   }
 
   /** Gives one thread what it waits for; as `resume`. */
@@ -285,7 +291,7 @@ export class Instances {
     const threads = typeof instance === "string" ? [] : (instance.threads ?? []);
     const shown = typeof thread === "string" ? threads.find((each) => each.id === thread) : thread;
     const where = of(instance, "threads", typeof thread === "string" ? thread : thread.id, "resume");
-    return this.#effect(where, resumption(input, options, options.haltId ?? shown?.halt_id), options);
+    return this.#effect(where, resumption(input, options, shown), options);
   }
 
   /** The threads of an instance. */
@@ -399,15 +405,16 @@ function of(instance: Reference, ...parts: string[]): string {
   return path("workflows", "instances", idOf(instance), ...parts);
 }
 
-function resumption(
-  input: InstanceInput,
-  { expectedState }: ResumeOptions,
-  haltId: string | null | undefined,
-): JsonValue {
+/** The body of a resume, for the halt that was shown unless another one is named. */
+function resumption(input: InstanceInput, options: ResumeOptions, shown: Halt | undefined): JsonValue {
+  const isShown = options.haltId === undefined || options.haltId === shown?.halt_id;
+  const haltId = options.haltId ?? shown?.halt_id;
+  const digest = options.digest ?? (isShown ? shown?.halted_digest : undefined);
   return {
     input,
-    ...(expectedState === undefined ? {} : { expected_state: expectedState }),
+    ...(options.expectedState === undefined ? {} : { expected_state: options.expectedState }),
     ...(haltId === undefined || haltId === null ? {} : { halt_id: haltId }),
+    ...(digest === undefined || digest === null ? {} : { digest }),
   };
 }
 

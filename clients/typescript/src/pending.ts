@@ -34,6 +34,8 @@ const KINDS: readonly StepKind[] = [
   "iteration_review",
   "executor_input",
   "signal",
+  "response",
+  "interaction",
 ];
 
 /** Everything that a `WorkflowRunOutput` says is pending. */
@@ -94,6 +96,8 @@ function errorRequirement(event: StepPaused, error: StepError | null): ErrorRequ
     error_type: error?.error_type ?? "",
     retry_count: error ? error.attempt - 1 : 0,
     ...(event.user_input_schema === undefined ? {} : { user_input_schema: event.user_input_schema }),
+    ...(event.digest === undefined ? {} : { digest: event.digest }),
+    ...(event.bind === undefined ? {} : { bind: event.bind }),
     ...(event.timeout_at === undefined ? {} : { timeout_at: event.timeout_at }),
     ...(event.on_timeout === undefined ? {} : { on_timeout: event.on_timeout }),
   };

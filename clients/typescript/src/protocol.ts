@@ -24,6 +24,9 @@ export type ClientMessage =
   | Unfollow
   | FollowRuns
   | UnfollowRuns
+  | FollowInbox
+  | UnfollowInbox
+  | Respond
   | Ping;
 /**
  * Where a run stands. The last three are final.
@@ -40,6 +43,8 @@ export type ControlMessage =
   | Gap
   | RunChanged
   | RunsListed
+  | InboxChanged
+  | InboxListed
   | Ack
   | Pong
   | ErrorMessage;
@@ -69,6 +74,10 @@ export type RunEvent =
   | ParallelExecutionCompleted
   | RaceExecutionStarted
   | RaceExecutionCompleted
+  | GraphExecutionStarted
+  | GraphExecutionCompleted
+  | PortsExecutionStarted
+  | PortsExecutionCompleted
   | MachineExecutionStarted
   | ThreadStarted
   | StateDataMerged
@@ -148,6 +157,9 @@ export interface EchoedRequirement {
   requires_output_review?: JsonValue;
   requires_iteration_review?: JsonValue;
   requires_executor_input?: JsonValue;
+  requires_response?: JsonValue;
+  digest?: string | null;
+  requires_interaction?: JsonValue;
   confirmed?: boolean | null;
   on_reject?: string | null;
   rejection_feedback?: string | null;
@@ -158,6 +170,13 @@ export interface EchoedRequirement {
   selected_choices?: string[] | null;
   edited_output?: JsonValue;
   executor_requirements?: DecidedExecutorRequirement[] | null;
+  response?: {
+    [k: string]: JsonValue;
+  } | null;
+  interaction_event?: string | null;
+  interaction_data?: {
+    [k: string]: JsonValue;
+  } | null;
 }
 /**
  * The client's part of a form field: which one, and the value.
@@ -193,6 +212,7 @@ export interface DecidedQuestion {
 export interface EchoedErrorRequirement {
   id?: string | null;
   step_id?: string | null;
+  digest?: string | null;
   decision?: ("retry" | "skip" | "cancel") | null;
   user_input?: {
     [k: string]: JsonValue;
@@ -300,6 +320,49 @@ export interface UnfollowRuns {
   action: "unfollow-runs";
   request_id?: string | null;
   list?: string;
+}
+/**
+ * Follows the questions that wait for an answer by this user; the same `list` again takes the place of the one
+ * before.
+ */
+export interface FollowInbox {
+  action: "follow-inbox";
+  request_id?: string | null;
+  list?: string;
+  filter?: InboxFilter;
+  cursor?: number | null;
+  limit?: number;
+}
+/**
+ * Which questions an inbox is of: all that one may answer, those that are for oneself, or for one's groups.
+ */
+export interface InboxFilter {
+  scope?: ("mine" | "groups" | "all") | null;
+  workflow_id?: string | null;
+  namespace?: string | null;
+  kind?: string | null;
+}
+/**
+ * Stops following an inbox.
+ */
+export interface UnfollowInbox {
+  action: "unfollow-inbox";
+  request_id?: string | null;
+  list?: string;
+}
+/**
+ * Answers a question by its address: an interaction by its response, any other by the fields of its decision.
+ */
+export interface Respond {
+  action: "respond";
+  request_id?: string | null;
+  interaction_id: string;
+  response: {
+    [k: string]: JsonValue;
+  };
+  on_behalf_of?: string | null;
+  reason?: string | null;
+  idempotency_key?: string | null;
 }
 /**
  * Asks for a `pong`.
@@ -450,6 +513,8 @@ export interface PendingSummary {
     | "Parallel"
     | "Workflow"
     | "Race"
+    | "Graph"
+    | "Ports"
     | "Machine"
     | "Thread"
     | "Halt"
@@ -461,13 +526,88 @@ export interface PendingSummary {
   output_review_message?: string;
   error_message?: string;
   topic?: string;
+  subject?: string;
+  policy?: RequirementPolicy;
+  interaction?: PendingInteraction;
   timeout_at?: string;
+}
+/**
+ * How the people who are asked decide together: see `docs/approvals.md`.
+ */
+export interface RequirementPolicy {
+  type: "first_responder" | "all_members" | "quorum" | "majority" | "unanimous" | "chain";
+  n?: number | null;
+  veto?: boolean | null;
+}
+/**
+ * An interaction, summed up.
+ */
+export interface PendingInteraction {
+  type: "approval" | "review" | "input";
+  spec: PendingMode;
+  title?: string | null;
+  priority?: ("low" | "normal" | "high" | "urgent") | null;
+}
+/**
+ * How an interaction is answered.
+ */
+export interface PendingMode {
+  mode: "confirm" | "select" | "multi_select" | "input";
 }
 /**
  * A followed list is told up to `seq`: the current list, or (`resumed`) what was missed. What follows is live.
  */
 export interface RunsListed {
   event: "runs_listed";
+  list: string;
+  seq: number;
+  count: number;
+  more: boolean;
+  resumed: boolean;
+  request_id?: string;
+}
+/**
+ * A question of a followed inbox, as it is by now, or that it doesn't wait for this user any more (`gone`).
+ */
+export interface InboxChanged {
+  event: "inbox_changed";
+  list: string;
+  seq: number;
+  interaction_id: string;
+  item?: InboxItem;
+  gone?: boolean;
+}
+/**
+ * A question that waits for this user, as a card shows it. `created_at` is its run's, in milliseconds since 1970;
+ * `kind` is a flag without `requires_`, and `requirement` sums up the question as lists of runs have it.
+ */
+export interface InboxItem {
+  interaction_id: string;
+  run_id: string;
+  requirement_id: string;
+  workflow_id: string;
+  session_id: string;
+  namespace: string;
+  user_id: string;
+  created_at: number;
+  step_name: string;
+  kind: string;
+  type?: ("approval" | "review" | "input") | null;
+  mode?: ("confirm" | "select" | "multi_select" | "input") | null;
+  title?: string | null;
+  message?: string | null;
+  subject?: string | null;
+  priority?: ("low" | "normal" | "high" | "urgent") | null;
+  assignees?: string[] | null;
+  policy?: RequirementPolicy | null;
+  timeout_at?: string | null;
+  requirement: PendingSummary;
+}
+/**
+ * A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live.
+ */
+export interface InboxListed {
+  event: "inbox_listed";
   list: string;
   seq: number;
   count: number;
@@ -621,7 +761,7 @@ export interface StepSkipped {
   visit: number;
   parent_step_id?: string;
   nested_depth?: number;
-  reason: "rejected" | "timeout" | "error" | "condition";
+  reason: "rejected" | "timeout" | "error" | "condition" | "unreachable";
 }
 /**
  * The executor failed.
@@ -678,7 +818,11 @@ export interface RouterPaused {
   requires_executor_input?: boolean;
   requires_error_decision?: boolean;
   requires_signal?: boolean;
+  requires_response?: boolean;
+  requires_interaction?: boolean;
   topic?: string;
+  interaction?: InteractionQuestion;
+  widget?: WidgetQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -697,9 +841,64 @@ export interface RouterPaused {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
+}
+/**
+ * What an interaction asks; `context` is any JSON that is shown with it.
+ */
+export interface InteractionQuestion {
+  type: "approval" | "review" | "input";
+  spec: InteractionSpec;
+  title?: string | null;
+  message: string;
+  context?: JsonValue;
+  priority?: ("low" | "normal" | "high" | "urgent") | null;
+}
+/**
+ * How an interaction is answered. `fields` are those of the forms of state machines, `schema` is a JSON Schema.
+ */
+export interface InteractionSpec {
+  mode: "confirm" | "select" | "multi_select" | "input";
+  options?: FieldOption[] | null;
+  min?: number | null;
+  max?: number | null;
+  fields?:
+    | {
+        [k: string]: JsonValue;
+      }[]
+    | null;
+  schema?: {
+    [k: string]: JsonValue;
+  } | null;
+  placeholder?: string | null;
+  multiline?: boolean | null;
+  confirm_label?: string | null;
+  reject_label?: string | null;
+}
+/**
+ * One of the values that a field allows, as it is shown.
+ */
+export interface FieldOption {
+  value: string;
+  label?: string;
+  description?: string;
+}
+/**
+ * The widget that a question is answered in: the name and the version of its bundle, and what it is shown with.
+ * Without `events`, any event is an answer; with `confirm`, pages ask once more before one counts.
+ */
+export interface WidgetQuestion {
+  bundle: string;
+  version: string;
+  props: {
+    [k: string]: JsonValue;
+  };
+  events?: string[] | null;
+  confirm?: boolean | null;
 }
 /**
  * One field of a form. `value` is the client's, the rest is the server's. Of one that is `secret`, what is typed
@@ -728,28 +927,12 @@ export interface UserInputField {
   max_size?: number;
 }
 /**
- * One of the values that a field allows, as it is shown.
- */
-export interface FieldOption {
-  value: string;
-  label?: string;
-  description?: string;
-}
-/**
  * One route a person may select.
  */
 export interface Choice {
   key: string;
   label?: string;
   description?: string;
-}
-/**
- * How the people who are asked decide together: see `docs/approvals.md`.
- */
-export interface RequirementPolicy {
-  type: "first_responder" | "all_members" | "quorum" | "majority" | "unanimous" | "chain";
-  n?: number | null;
-  veto?: boolean | null;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -842,7 +1025,11 @@ export interface StepOutputReview {
   requires_executor_input?: boolean;
   requires_error_decision?: boolean;
   requires_signal?: boolean;
+  requires_response?: boolean;
+  requires_interaction?: boolean;
   topic?: string;
+  interaction?: InteractionQuestion;
+  widget?: WidgetQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -861,6 +1048,8 @@ export interface StepOutputReview {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -897,7 +1086,11 @@ export interface StepPaused {
   requires_executor_input: boolean;
   requires_error_decision?: boolean;
   requires_signal?: boolean;
+  requires_response?: boolean;
+  requires_interaction?: boolean;
   topic?: string;
+  interaction?: InteractionQuestion;
+  widget?: WidgetQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -916,6 +1109,8 @@ export interface StepPaused {
   needed?: number;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  bind?: boolean;
+  digest?: string;
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -951,6 +1146,8 @@ export interface WorkflowRunOutput {
 }
 /**
  * One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
+ *
+ * `digest` is a hash over what is asked and shown; where `bind` is true, a decision needs it.
  */
 export interface StepRequirement {
   id: string;
@@ -968,6 +1165,8 @@ export interface StepRequirement {
     | "Parallel"
     | "Workflow"
     | "Race"
+    | "Graph"
+    | "Ports"
     | "Machine"
     | "Thread"
     | "Halt"
@@ -979,7 +1178,11 @@ export interface StepRequirement {
   requires_iteration_review: boolean;
   requires_executor_input: boolean;
   requires_signal?: boolean;
+  requires_response?: boolean;
+  requires_interaction?: boolean;
   topic?: string;
+  interaction?: InteractionQuestion;
+  widget?: WidgetQuestion;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -1014,6 +1217,8 @@ export interface StepRequirement {
   retry_count?: number;
   max_retries?: number;
   timeout_at?: string;
+  digest?: string;
+  bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
@@ -1062,6 +1267,8 @@ export interface ErrorRequirement {
   distinct_from?: string[];
   exclude_starter?: boolean;
   timeout_at?: string;
+  digest?: string;
+  bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
 }
 /**
@@ -1439,6 +1646,96 @@ export interface RaceExecutionCompleted {
   parent_step_id?: string;
   nested_depth?: number;
   winner?: string;
+}
+/**
+ * The tasks of a graph begin, each as soon as those before it have ended as they should.
+ */
+export interface GraphExecutionStarted {
+  event: "GraphExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  task_count: number;
+}
+/**
+ * Every task of a graph ended, or was skipped because it can't be reached any more.
+ */
+export interface GraphExecutionCompleted {
+  event: "GraphExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  task_count: number;
+}
+/**
+ * The branch was chosen by the port of the step before; null if there is none for it, and the node is skipped.
+ */
+export interface PortsExecutionStarted {
+  event: "PortsExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  port?: string;
+  branch?: string;
+}
+/**
+ * The steps of the chosen branch ended.
+ */
+export interface PortsExecutionCompleted {
+  event: "PortsExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  port?: string;
+  branch?: string;
 }
 /**
  * A state machine began.

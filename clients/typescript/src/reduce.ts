@@ -205,6 +205,10 @@ const FOLDS: Folds = {
   LoopExecutionCompleted: closes,
   ParallelExecutionStarted: opens("Parallel"),
   ParallelExecutionCompleted: closes,
+  PortsExecutionStarted: opens("Ports"),
+  PortsExecutionCompleted: closes,
+  GraphExecutionStarted: opens("Graph"),
+  GraphExecutionCompleted: closes,
   RaceExecutionStarted: opens("Race"),
   RaceExecutionCompleted: (view, event) =>
     ending(view, event, (step) => ({

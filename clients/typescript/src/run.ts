@@ -160,20 +160,28 @@ export class Run implements AsyncIterable<RunMessage> {
    * Rejects with an `InterlockError`: `invalid_decision` (with `fields`), `conflict` (with `decision` and
    * `resolvedBy`), `requirement_expired`, `run_finished`, `forbidden`, …; nothing was changed then.
    */
-  decide(requirement: string | Pick<Pending, "id">, decision: Decision, behalf?: OnBehalf): Promise<void> {
-    return this.decideAll([{ id: typeof requirement === "string" ? requirement : requirement.id, decision }], behalf);
+  decide(requirement: string | Pick<Pending, "id"> | Pending, decision: Decision, behalf?: OnBehalf): Promise<void> {
+    const id = typeof requirement === "string" ? requirement : requirement.id;
+    const digest = typeof requirement === "object" && "requirement" in requirement && requirement.requirement.digest;
+    return this.decideAll([digest ? { id, decision, digest } : { id, decision }], behalf);
   }
 
-  /** Answers several requirements at once, all of them or none. */
+  /** Answers several requirements at once, all of them or none; without a `digest` as they are shown now. */
   async decideAll(decided: readonly Decided[], behalf?: OnBehalf): Promise<void> {
     const ids = decided.flatMap(answeredBy);
+    const seen = decided.map((each) => ({ ...this.#digestOf(each.id), ...each }));
     this.#expect(new Set([...this.#answered, ...ids]));
     try {
-      await this.#owner.decide(this, decided, behalf);
+      await this.#owner.decide(this, seen, behalf);
     } catch (error) {
       this.#expect(new Set([...this.#answered].filter((id) => !ids.includes(id))));
       throw error;
     }
+  }
+
+  #digestOf(id: string): { digest?: string } {
+    const digest = this.#view.pending.find((each) => each.id === id)?.requirement.digest;
+    return digest === undefined ? {} : { digest };
   }
 
   /** Cancels the run. Resolves when that is certain; the view says so when its event has come. */

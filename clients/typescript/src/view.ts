@@ -178,7 +178,9 @@ export type PauseKind =
   | "iteration_review"
   | "executor_input"
   | "error_decision"
-  | "signal";
+  | "signal"
+  | "response"
+  | "interaction";
 
 /** A requirement of a step; `step_type` isn't known before the whole of it is. */
 export type KnownRequirement = Omit<StepRequirement, "step_type"> & Partial<Pick<StepRequirement, "step_type">>;

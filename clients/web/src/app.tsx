@@ -4,7 +4,7 @@ import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, Workflow, type LucideIcon } from "lucide-react";
 import { FormContext } from "react-aria-components";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
-import { useHashLocation } from "wouter/use-hash-location";
+
 import { InterlockProvider, useInterlock } from "@interlock/client/react";
 import { ChatPage } from "./chat/chat-page.tsx";
 import { loadForms } from "./forms/lazy.tsx";
@@ -14,6 +14,7 @@ import { ConnectionBar, ConnectionDot } from "./session/connection-bar.tsx";
 import { session, useSession } from "./session/context.ts";
 import { signOut } from "./session/leaving.ts";
 import { SignInDialog, SignInPage } from "./session/sign-in.tsx";
+import { useAddress, useAskedFor } from "./ui/address.ts";
 import { Announcer } from "./ui/announcer.tsx";
 import { Boundary } from "./ui/boundary.tsx";
 import { Button } from "./ui/button.tsx";
@@ -44,10 +45,23 @@ const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.W
 const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference, loadMachines, loadMachine, loadErrors];
 const LATER_MS = 2000;
 
+/** For whoever must know that the page goes on without its server, like a test of just that. */
+function allHere() {
+  document.documentElement.dataset.parts = "here";
+}
+
 function useLaterParts() {
   useEffect(() => {
-    const timer = setTimeout(() => void Promise.allSettled(LATER.map((load) => load())), LATER_MS);
-    return () => clearTimeout(timer);
+    // A module that couldn't be fetched once isn't asked for again before the page is loaded anew: so not while offline.
+    const load = () => {
+      if (navigator.onLine) void Promise.allSettled(LATER.map((part) => part())).then(allHere);
+      else window.addEventListener("online", load, { once: true });
+    };
+    const timer = setTimeout(load, LATER_MS);
+    return () => {
+      clearTimeout(timer);
+      window.removeEventListener("online", load);
+    };
   }, []);
 }
 
@@ -59,7 +73,7 @@ export function App() {
   const { client, person } = useSession();
   return (
     <FormContext value={VALIDATION}>
-      <Router hook={useHashLocation}>
+      <Router hook={useAddress} searchHook={useAskedFor}>
         <Announcer />
         {client === null ? (
           <SignInPage />

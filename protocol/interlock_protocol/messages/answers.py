@@ -10,8 +10,17 @@ from __future__ import annotations
 from typing import ClassVar, Literal, TypeAlias
 
 from interlock_protocol.messages.base import ServerMessage
-from interlock_protocol.requirements import Tolerant
-from interlock_protocol.types import PROTOCOL_VERSION, JsonValue, Open, RunStatus, StepType
+from interlock_protocol.requirements import RequirementPolicy, Tolerant
+from interlock_protocol.types import (
+    PROTOCOL_VERSION,
+    InteractionMode,
+    InteractionType,
+    JsonValue,
+    Open,
+    Priority,
+    RunStatus,
+    StepType,
+)
 
 
 class Connected(ServerMessage):
@@ -113,6 +122,21 @@ class Gap(ServerMessage):
     request_id: str | None = None
 
 
+class PendingMode(Tolerant):
+    """How an interaction is answered."""
+
+    mode: Open[InteractionMode]
+
+
+class PendingInteraction(Tolerant):
+    """An interaction, summed up."""
+
+    type: Open[InteractionType]
+    spec: PendingMode
+    title: str | None = None
+    priority: Open[Priority] | None = None
+
+
 class PendingSummary(Tolerant):
     """What a run waits for, summed up. `kind` is the name of the one flag that is true."""
 
@@ -128,6 +152,9 @@ class PendingSummary(Tolerant):
     output_review_message: str | None = None
     error_message: str | None = None
     topic: str | None = None
+    subject: str | None = None
+    policy: RequirementPolicy | None = None
+    interaction: PendingInteraction | None = None
     timeout_at: str | None = None
 
 
@@ -167,6 +194,55 @@ class RunsListed(ServerMessage):
     """A followed list is told up to `seq`: the current list, or (`resumed`) what was missed. What follows is live."""
 
     event: Literal["runs_listed"] = "runs_listed"
+    list: str
+    seq: int
+    count: int
+    more: bool
+    resumed: bool
+    request_id: str | None = None
+
+
+class InboxItem(Tolerant):
+    """A question that waits for this user, as a card shows it. `created_at` is its run's, in milliseconds since 1970;
+    `kind` is a flag without `requires_`, and `requirement` sums up the question as lists of runs have it."""
+
+    interaction_id: str
+    run_id: str
+    requirement_id: str
+    workflow_id: str
+    session_id: str
+    namespace: str
+    user_id: str
+    created_at: int
+    step_name: str
+    kind: str
+    type: Open[InteractionType] | None = None
+    mode: Open[InteractionMode] | None = None
+    title: str | None = None
+    message: str | None = None
+    subject: str | None = None
+    priority: Open[Priority] | None = None
+    assignees: list[str] | None = None
+    policy: RequirementPolicy | None = None
+    timeout_at: str | None = None
+    requirement: PendingSummary
+
+
+class InboxChanged(ServerMessage):
+    """A question of a followed inbox, as it is by now, or that it doesn't wait for this user any more (`gone`)."""
+
+    event: Literal["inbox_changed"] = "inbox_changed"
+    list: str
+    seq: int
+    interaction_id: str
+    item: InboxItem | None = None
+    gone: bool | None = None
+
+
+class InboxListed(ServerMessage):
+    """A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live."""
+
+    event: Literal["inbox_listed"] = "inbox_listed"
     list: str
     seq: int
     count: int
@@ -218,6 +294,8 @@ CONTROL_MESSAGES: dict[str, type[ServerMessage]] = {
         Gap,
         RunChanged,
         RunsListed,
+        InboxChanged,
+        InboxListed,
         Ack,
         Pong,
         ErrorMessage,

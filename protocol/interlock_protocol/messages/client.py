@@ -17,7 +17,7 @@ from interlock_protocol.faults import NO_NUL
 from interlock_protocol.limits import MAX_REASON, MAX_REQUEST_ID
 from interlock_protocol.namespaces import NAMESPACE, TOPIC
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
-from interlock_protocol.types import AnyJson, Bounded, RunStatus
+from interlock_protocol.types import AnyJson, Bounded, BoundedObject, RunStatus
 
 # No NUL in what becomes a key of a database: PostgreSQL has none in its text.
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_NUL)]
@@ -28,6 +28,9 @@ ListName = Annotated[str, Field(min_length=1, max_length=64)]
 
 RUNS_LIST = "runs"
 """What a followed list is called whose client gives it no name."""
+
+INBOX_LIST = "inbox"
+"""As `RUNS_LIST`, for an inbox."""
 
 
 class ClientMessage(Tolerant):
@@ -174,6 +177,44 @@ class UnfollowRuns(ClientMessage):
     list: ListName = RUNS_LIST
 
 
+class InboxFilter(Tolerant):
+    """Which questions an inbox is of: all that one may answer, those that are for oneself, or for one's groups."""
+
+    scope: Literal["mine", "groups", "all"] | None = None
+    workflow_id: Name | None = None
+    namespace: Namespace | None = None
+    kind: Name | None = None
+
+
+class FollowInbox(ClientMessage):
+    """Follows the questions that wait for an answer by this user; the same `list` again takes the place of the one
+    before."""
+
+    action: Literal["follow-inbox"] = "follow-inbox"
+    list: ListName = INBOX_LIST
+    filter: InboxFilter = Field(default_factory=InboxFilter)
+    cursor: int | None = Field(default=None, ge=0)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class UnfollowInbox(ClientMessage):
+    """Stops following an inbox."""
+
+    action: Literal["unfollow-inbox"] = "unfollow-inbox"
+    list: ListName = INBOX_LIST
+
+
+class Respond(ClientMessage):
+    """Answers a question by its address: an interaction by its response, any other by the fields of its decision."""
+
+    action: Literal["respond"] = "respond"
+    interaction_id: Name
+    response: BoundedObject
+    on_behalf_of: Name | None = None
+    reason: str | None = Field(default=None, min_length=1, max_length=MAX_REASON)
+    idempotency_key: Key | None = None
+
+
 class Ping(ClientMessage):
     """Asks for a `pong`."""
 
@@ -193,6 +234,9 @@ AnyClientMessage = (
     | Unfollow
     | FollowRuns
     | UnfollowRuns
+    | FollowInbox
+    | UnfollowInbox
+    | Respond
     | Ping
 )
 
@@ -211,6 +255,9 @@ CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
         Unfollow,
         FollowRuns,
         UnfollowRuns,
+        FollowInbox,
+        UnfollowInbox,
+        Respond,
         Ping,
     )
 }

@@ -14,10 +14,12 @@ from interlock_protocol.requirements import (
     Choice,
     ErrorRequirement,
     ExecutorRequirement,
+    InteractionQuestion,
     RequirementPolicy,
     StepRequirement,
     Tolerant,
     UserInputField,
+    WidgetQuestion,
 )
 from interlock_protocol.types import JsonValue, OnReject, OnTimeout, Open, PathPart, PauseKind, PolicyOutcome, RunStatus
 
@@ -35,7 +37,11 @@ class PauseEvent(StepEvent):
     requires_executor_input: bool | None = None
     requires_error_decision: bool | None = None
     requires_signal: bool | None = None
+    requires_response: bool | None = None
+    requires_interaction: bool | None = None
     topic: str | None = None
+    interaction: InteractionQuestion | None = None
+    widget: WidgetQuestion | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None
@@ -54,6 +60,8 @@ class PauseEvent(StepEvent):
     needed: int | None = None
     distinct_from: list[str] | None = None
     exclude_starter: bool | None = None
+    bind: bool | None = None
+    digest: str | None = None
     timeout_at: str | None = None
     on_timeout: Open[OnTimeout] | None = None
     on_reject: Open[OnReject] | None = None

@@ -148,6 +148,36 @@ class RaceExecutionCompleted(StepEvent):
     winner: str | None = None
 
 
+class GraphExecutionStarted(StepEvent):
+    """The tasks of a graph begin, each as soon as those before it have ended as they should."""
+
+    event: Literal["GraphExecutionStarted"] = "GraphExecutionStarted"
+    task_count: int
+
+
+class GraphExecutionCompleted(StepEvent):
+    """Every task of a graph ended, or was skipped because it can't be reached any more."""
+
+    event: Literal["GraphExecutionCompleted"] = "GraphExecutionCompleted"
+    task_count: int
+
+
+class PortsExecutionStarted(StepEvent):
+    """The branch was chosen by the port of the step before; null if there is none for it, and the node is skipped."""
+
+    event: Literal["PortsExecutionStarted"] = "PortsExecutionStarted"
+    port: str | None = None
+    branch: str | None = None
+
+
+class PortsExecutionCompleted(StepEvent):
+    """The steps of the chosen branch ended."""
+
+    event: Literal["PortsExecutionCompleted"] = "PortsExecutionCompleted"
+    port: str | None = None
+    branch: str | None = None
+
+
 class MachineExecutionStarted(StepEvent):
     """A state machine began."""
 
@@ -369,6 +399,10 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         ParallelExecutionCompleted,
         RaceExecutionStarted,
         RaceExecutionCompleted,
+        GraphExecutionStarted,
+        GraphExecutionCompleted,
+        PortsExecutionStarted,
+        PortsExecutionCompleted,
         MachineExecutionStarted,
         ThreadStarted,
         StateDataMerged,

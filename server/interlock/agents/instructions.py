@@ -4,24 +4,31 @@ Laws:
 - Data is shown to the model as data: what stands in it is no instruction. What the model returns is a text, and is
   shown as one.
 - No tools, no history: a text costs one request.
+- The framework is imported with the first text: it takes longer than all the rest of a server's start.
 
 Source: `docs/machines.md`, "Instructions written by a model".
 """
 
 from __future__ import annotations
 
+import asyncio
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
 from pydantic_core import to_json
 
 from interlock.workflow.declare.errors import MissingExtra
 from interlock_protocol.types import JsonValue
 
-try:
+if TYPE_CHECKING:
     from pydantic_ai import Agent
     from pydantic_ai.models import Model
-except ModuleNotFoundError as error:
+
+if find_spec("pydantic_ai") is None:
     raise MissingExtra(
         "A model writes texts by Pydantic AI: install the extra, `pip install 'interlock[pydantic-ai]'`."
-    ) from error
+    )
 
 MAX_DATA_BYTES = 32 * 1024
 """How much of the data a model is shown."""
@@ -54,5 +61,7 @@ class PydanticWriter:
             return None
         text = to_json(data)[:MAX_DATA_BYTES].decode(errors="ignore")
         shown = text.replace("<", "\\u003c")  # the same JSON, in which no tag can end
-        agent = Agent(named, output_type=str, instructions=[_RULES, prompt])
+        agent: Agent[None, str] = (await asyncio.to_thread(import_module, "pydantic_ai")).Agent(
+            named, output_type=str, instructions=[_RULES, prompt]
+        )
         return (await agent.run(f"<data>{shown}</data>")).output

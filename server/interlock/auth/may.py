@@ -16,7 +16,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
-from interlock.auth.principal import DECIDE, EXECUTE, FILES, READ, SECRETS, USERS, WEBHOOKS, WRITE, Kind, Principal
+from interlock.auth.principal import (
+    ASK,
+    DECIDE,
+    EXECUTE,
+    FILES,
+    READ,
+    RESPOND,
+    SECRETS,
+    USERS,
+    WEBHOOKS,
+    WRITE,
+    Kind,
+    Principal,
+)
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 
 
@@ -32,6 +45,10 @@ class Verb(StrEnum):
     DECIDE_FOR = "decide_for"
     """Decide on behalf of somebody whom the requirement names."""
     CANCEL = "cancel"
+    READ_INBOX = "read_inbox"
+    """See what waits for oneself, and interactions; for each of them, more is asked."""
+    ASK = "ask"
+    """Ask people by an interaction, which doesn't exist yet; without one, in any namespace of one's own."""
     SIGNAL = "signal"
     """Send signals to the run."""
     ACT_FOR = "act_for"
@@ -93,6 +110,7 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
             (EXECUTE, Standing.OWNER),
             (READ, Standing.OWNER),
             (DECIDE, Standing.RUN_ASSIGNEE),
+            (RESPOND, Standing.RUN_ASSIGNEE),
             (READ, Standing.RUN_ASSIGNEE),
         }
     ),
@@ -100,9 +118,16 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
         {
             (EXECUTE, Standing.DECIDING_OWNER),
             (DECIDE, Standing.ASSIGNEE),
+            (RESPOND, Standing.ASSIGNEE),
         }
     ),
     Verb.DECIDE_FOR: frozenset(),
+    Verb.READ_INBOX: frozenset((scope, Standing.ANYONE) for scope in (EXECUTE, DECIDE, READ, ASK, RESPOND)),
+    Verb.ASK: frozenset(
+        {
+            (ASK, Standing.RESIDENT),
+        }
+    ),
     Verb.CANCEL: frozenset(
         {
             (EXECUTE, Standing.OWNER),

@@ -26,9 +26,11 @@ WEBHOOKS: Final = "webhooks:manage"
 SECRETS: Final = "secrets:manage"
 USERS: Final = "users:manage"
 FILES: Final = "files:write"
+ASK: Final = "interactions:manage"
+RESPOND: Final = "interactions:respond"
 ADMIN: Final = "admin"
 
-ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, FILES, WEBHOOKS, SECRETS, USERS, ADMIN})
+ALL_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, WRITE, FILES, ASK, RESPOND, WEBHOOKS, SECRETS, USERS, ADMIN})
 USER_SCOPES: Final = frozenset({EXECUTE, DECIDE, READ, FILES})
 """The scopes for working with workflows: those of a configured token that lists none."""
 

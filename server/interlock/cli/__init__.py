@@ -1,5 +1,5 @@
 """The command line: `interlock serve`, `chat`, `follow`, `runs`, `token`, `migrate`, `doctor`,
-`validate`, `publish`, `diagram`, `secrets`, `users`, `groups`, `clients`.
+`validate`, `publish`, `diagram`, `secrets`, `audit`, `users`, `groups`, `clients`.
 
 Laws:
 - Expected failures are one sentence on standard error and an exit code; see `interlock.cli.exits`.

@@ -137,6 +137,58 @@ def signal(
 
 
 @app.command()
+def inbox(
+    item: Annotated[
+        str | None,
+        typer.Argument(metavar="[ITEM]", help="The address of one, to show or to decide.", show_default=False),
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", help="Only in this namespace.", metavar="NAME", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve it.")] = False,
+    no: Annotated[bool, typer.Option("--no", help="Reject it.")] = False,
+    answer: Annotated[
+        str | None, typer.Option("--answer", help="Answer it, with an object.", metavar="JSON", show_default=False)
+    ] = None,
+    comment: Annotated[
+        str | None, typer.Option("--comment", help="What to say with it.", metavar="TEXT", show_default=False)
+    ] = None,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """List what waits for you; show one item, or decide it."""
+    from interlock.cli.inbox import Said, decide, show
+
+    target, said = Target.find(url, token), Said(yes=yes, no=no, answer=answer, comment=comment)
+    if item is None:
+        finish(lambda: show(target, project, out=sys.stdout), target)
+    else:
+        finish(lambda: decide(target, item, project, said, out=sys.stdout), target)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What is asked.")],
+    to: Annotated[str, typer.Option("--to", help="A user id, or group:NAME.", metavar="WHO")],
+    project: Annotated[str, typer.Option("--project", help="The namespace that it is asked in.", metavar="NAME")],
+    timeout: Annotated[
+        str | None,
+        typer.Option("--timeout", help="How long to wait: 30s, 10m, 2h.", metavar="TIME", show_default=False),
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="What is shown above it.", metavar="TEXT", show_default=False)
+    ] = None,
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = None,
+) -> None:
+    """Ask somebody for an approval, and wait: 0 if it is approved, else 1."""
+    from interlock.cli.inbox import ask as asked
+
+    target = Target.find(url, token)
+    finish(lambda: asked(target, project, question, to, timeout, title, out=sys.stdout), target)
+
+
+@app.command()
 def runs(
     status: Annotated[RunStatus | None, typer.Option("--status", help="Only these.", case_sensitive=False)] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this one.", metavar="ID")] = None,
@@ -239,6 +291,12 @@ app.add_typer(clients, name="clients")
 app.add_typer(notify, name="notify")
 
 
+def _add_audit() -> None:
+    from interlock.cli.audit import app as audit
+
+    app.add_typer(audit, name="audit")
+
+
 def _add_secrets() -> None:
     from interlock.cli.secrets import app as secrets
 
@@ -251,7 +309,15 @@ def _add_webhooks() -> None:
     app.add_typer(webhooks, name="webhooks")
 
 
+def _add_widgets() -> None:
+    from interlock.cli.widgets import widgets
+
+    app.add_typer(widgets, name="widgets")
+
+
+_add_audit()
 _add_secrets()
 _add_webhooks()
+_add_widgets()
 
 __all__ = ["ExitCode", "app"]

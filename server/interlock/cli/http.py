@@ -60,7 +60,20 @@ def call_api(target: Target, method: str, path: str, body: JsonObject | None = N
         ApiRefused: the server refuses.
         Failure: it can't be reached, or isn't an Interlock server.
     """
-    status, page = _answered(target, method, f"/api/v1{path}", body)
+    return _data(target, *_answered(target, method, f"/api/v1{path}", body))
+
+
+def call_v1(target: Target, method: str, path: str, body: JsonObject | None = None) -> dict[str, Any]:
+    """As `call_api`, of what is below `/v1`."""
+    return _data(target, *_answered(target, method, f"/v1{path}", body))
+
+
+def _data(target: Target, status: int, page: dict[str, Any]) -> dict[str, Any]:
+    """What is in an answer.
+
+    Raises:
+        ApiRefused, Failure: as `call_api`.
+    """
     error, data = page.get("error"), {} if status == 204 else page.get("data")
     if isinstance(error, dict):
         sentence = str(error.get("message"))

@@ -24,6 +24,7 @@ from interlock.cli.answers import (
     all_picked,
     as_text,
     field_value,
+    from_json_text,
     given,
     is_numbered,
     like,
@@ -197,6 +198,44 @@ class Prompter:
     async def _route_selection(self, current: Callable[[], Pause], before: _Before) -> None:
         choices, multiple = current().choices, current().multiple
         await self._send(current().choose(*await self._chosen(choices, multiple=multiple)))
+
+    async def _response(self, current: Callable[[], Pause], before: _Before) -> None:
+        asked = current().interaction
+        assert asked is not None, "an interaction says what it asks"
+        spec = asked.spec
+        given: dict[str, Any]
+        if spec.mode == "confirm":
+            given = {"confirmed": await self._until_read(yes_or_no, "[y/n] ")}
+        elif spec.mode in ("select", "multi_select"):
+            options = spec.options or ()
+            choices = [Choice(key=each.value, label=each.label, description=each.description) for each in options]
+            chosen = await self._chosen(choices, multiple=spec.mode == "multi_select")
+            given = {"selected": chosen if spec.mode == "multi_select" else chosen[0]}
+        else:
+            given = {"value": await self._value(current(), before)}
+        comment = (await self._line("Comment (optional) ")).strip() if spec.mode != "input" else ""
+        await self._send(current().respond(**given, comment=comment or None))
+
+    async def _interaction(self, current: Callable[[], Pause], before: _Before) -> None:
+        asked = current().widget
+        assert asked is not None, "a widget says what it is shown with"
+        self._screen.line(f"Widget {asked.bundle}: {as_text(asked.props)}")
+        if asked.events is None:
+            event = (await self._line("Event ")).strip()
+        else:
+            (event,) = await self._chosen([Choice(key=each, label=each) for each in asked.events], multiple=False)
+        data = await self._until_read(object_or_nothing, "Its data, as a JSON object (optional) ")
+        await self._send(current().interact(event, data))
+
+    async def _value(self, pause: Pause, before: _Before) -> JsonValue:
+        """Ask for the value of an interaction in the mode `input`."""
+        if pause.fields:
+            values = await self.form(pause.fields, before, kind=kind_of)
+            before.update(values)
+            return values
+        if pause.interaction is not None and pause.interaction.spec.schema_ is not None:
+            return await self._until_read(from_json_text, "Your answer, as JSON ")
+        return await self._line("Your answer ")
 
     async def _executor_input(self, current: Callable[[], Pause], before: _Before) -> None:
         decided: set[str] = set()
@@ -424,6 +463,8 @@ class Prompter:
         "route_selection": _route_selection,
         "executor_input": _executor_input,
         "error_decision": _error_decision,
+        "response": _response,
+        "interaction": _interaction,
     }
 
     _tools: ClassVar[Mapping[str, Callable[[Prompter, ToolCall, _Before], Awaitable[DecidedExecutorRequirement]]]] = {

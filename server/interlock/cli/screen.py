@@ -37,9 +37,12 @@ from interlock_protocol.messages import (
     ConditionExecutionStarted,
     CustomEvent,
     Gap,
+    GraphExecutionCompleted,
+    GraphExecutionStarted,
     LoopIterationStarted,
     ParallelExecutionCompleted,
     ParallelExecutionStarted,
+    PortsExecutionStarted,
     RaceExecutionCompleted,
     RaceExecutionStarted,
     RouterExecutionStarted,
@@ -211,9 +214,9 @@ class Screen:
             self._last_error = event.error
         elif isinstance(event, StepExecutorPaused):
             self._tools.update((tool.id, tool.name) for tool in waiting(event.executor_requirements))
-        if isinstance(event, ParallelExecutionStarted | RaceExecutionStarted):
+        if isinstance(event, ParallelExecutionStarted | RaceExecutionStarted | GraphExecutionStarted):
             self._parallels[tuple(event.step_path)] = None
-        elif isinstance(event, ParallelExecutionCompleted | RaceExecutionCompleted):
+        elif isinstance(event, ParallelExecutionCompleted | RaceExecutionCompleted | GraphExecutionCompleted):
             self._parallels.pop(tuple(event.step_path), None)
 
     def _completed(self, event: StepCompleted, key: _Key) -> None:
@@ -351,6 +354,9 @@ _STEP_WORDS: dict[type[ServerMessage], _Words] = {
         "bold",
     ),
     ParallelExecutionStarted: lambda event: (f"∥ {event.step_name}  {event.parallel_step_count} at once", "bold"),
+    PortsExecutionStarted: lambda event: (f"◇ {event.step_name}  {event.port or 'no port'}", "bold"),
+    GraphExecutionStarted: lambda event: (f"◇ {event.step_name}  {event.task_count} tasks", "bold"),
+    GraphExecutionCompleted: lambda event: (f"◆ {event.step_name}", "bold"),
     RaceExecutionStarted: lambda event: (f"⚑ {event.step_name}  {event.race_step_count} in a race", "bold"),
     RaceExecutionCompleted: lambda event: (f"⚑ {event.step_name}  won by {event.winner or 'nobody'}", "bold"),
     ConditionExecutionStarted: lambda event: (

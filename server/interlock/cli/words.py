@@ -31,6 +31,8 @@ KINDS = {
     "executor_input": "an answer about a tool",
     "error_decision": "a decision about an error",
     "signal": "a signal",
+    "response": "an answer",
+    "interaction": "something done in a widget",
 }
 
 
@@ -134,12 +136,24 @@ def question(pause: Pause) -> str:
     return harmless(pause.message or f"{pause.step_name} waits for {KINDS[pause.kind]}.")
 
 
+def _response_word(response: Mapping[str, Any]) -> str:
+    """A response to an interaction in a few words."""
+    said = {"confirmed": "approved"} if response.get("confirmed") else {"confirmed": "rejected"}
+    selected = response.get("selected")
+    if selected is not None:
+        said["selected"] = f"chose {', '.join(map(str, selected)) if isinstance(selected, list) else selected}"
+    said["value"] = f"answered {in_short(response.get('value'), 80)}"
+    word = next((said[name] for name in ("confirmed", "selected", "value") if name in response), "answered")
+    comment = response.get("comment")
+    return f"{word}, “{in_short(comment, 80)}”" if comment else word
+
+
 def _word(name: str, given: Mapping[str, Any], tools: Mapping[str, str]) -> str:
     value = given.get(name)
     if name == "edited_output":
         return "edited the output" if name in given else ""  # null is an output too
-    if value is None:
-        return ""
+    if value is None or name == "response":
+        return "" if value is None else _response_word(value)
     if name == "topic":
         return f"signal {in_short(value, 60)}"
     if name == "confirmed":
@@ -168,6 +182,8 @@ def _tool_word(given: Mapping[str, Any], tool: str) -> str:
 
 
 _PARTS = (
+    "response",
+    "interaction_event",
     "confirmed",
     "selected_choices",
     "user_input",

@@ -21,11 +21,15 @@ from interlock.workflow.program import Program
 class CodeDefinitions:
     """The workflows of a process.
 
+    Args:
+        built_in: those of the server itself, which no list has.
+
     Raises:
         ValueError: two have the same id.
     """
 
-    def __init__(self, workflows: Sequence[Workflow]) -> None:
+    def __init__(self, workflows: Sequence[Workflow], built_in: Sequence[Workflow] = ()) -> None:
+        self._built_in = {each.id: Program(each) for each in built_in}
         self._programs: dict[str, Program] = {}
         for workflow in workflows:
             if workflow.id in self._programs:
@@ -42,13 +46,17 @@ class CodeDefinitions:
         self, workflow_id: str, version: str | None, account: str, *, drafts: bool = False
     ) -> Program | None:
         """The workflow with this id, whatever its version."""
-        return self._programs.get(workflow_id)
+        return self._programs.get(workflow_id) or self._built_in.get(workflow_id)
 
     async def served(self, account: str) -> Sequence[Served]:
         """All of them, in the order in which they were given."""
         if self._served is None:
             self._served = tuple(served_of(each.workflow) for each in self._programs.values())
         return self._served
+
+    def is_built_in(self, workflow_id: str) -> bool:
+        """Return True if it is one of the server itself."""
+        return workflow_id in self._built_in
 
     def is_in_code(self, workflow_id: str) -> bool:
         """Return True if one of them has this id."""

@@ -168,7 +168,7 @@ def _label_of(edge: Edge) -> str:
     if edge.kind == "error":
         codes = declared.get("codes")
         return f"error {_listed(codes)}" if isinstance(codes, list) else "error"
-    for name in ("label", "description", "key"):
+    for name in ("label", "description", "key", "port"):
         said = declared.get(name)
         if isinstance(said, str) and said:
             return said

@@ -41,6 +41,10 @@ class EveryDefinition:
         stored = await self._stored.served(account)
         return [*await self._code.served(account), *(each for each in stored if not self.is_in_code(each.id))]
 
+    def is_built_in(self, workflow_id: str) -> bool:
+        """Return True if it is one of the server itself."""
+        return self._code.is_built_in(workflow_id)
+
     def is_in_code(self, workflow_id: str) -> bool:
         """Return True if a workflow in Python has this id."""
         return self._code.is_in_code(workflow_id)

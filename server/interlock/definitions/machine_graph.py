@@ -80,7 +80,7 @@ def _transitions(state: JsonObject) -> Iterator[Edge]:
 
 def is_unconditional(transition: object) -> bool:
     """Return True if a transition always applies."""
-    return isinstance(transition, dict) and transition.get("condition") is None
+    return isinstance(transition, dict) and transition.get("condition") is None and transition.get("port") is None
 
 
 def _edges(declared: object, kind: Kind, *, is_live: bool = True) -> Iterator[Edge]:

@@ -19,6 +19,7 @@ from interlock.workflow.declare.data_paths import parts_of
 from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
 from interlock.workflow.declare.nodes import Workflow
 from interlock.workflow.declare.policies import policy_in
+from interlock.workflow.declare.widgets import Widget
 from interlock_protocol.types import JsonObject
 
 Declared: TypeAlias = dict[str, Any]
@@ -76,6 +77,7 @@ def _transition(declared: Declared) -> Transition:
         declared.get("key"),
         declared.get("description"),
         declared.get("label"),
+        declared.get("port"),
     )
 
 
@@ -134,9 +136,25 @@ def _halting(name: str, state: Declared) -> Halting:
         policy=policy_in(state.get("policy")),
         distinct_from=state.get("distinct_from") or (),
         exclude_starter=bool(state.get("exclude_starter")),
+        bind=bool(state.get("bind")),
         timeout=state.get("timeout"),
         on_timeout=None if on_timeout is None else _target(on_timeout),
         signal=state.get("signal"),
+        widget=_widget(state.get("widget")),
+    )
+
+
+def _widget(declared: Declared | None) -> Widget | None:
+    if declared is None:
+        return None
+    return Widget(
+        declared["bundle"],
+        props=declared.get("props") or {},
+        ports=declared.get("interactionPortMap") or {},
+        default=declared.get("default"),
+        schema=declared.get("schema") or {},
+        confirm=bool(declared.get("confirm")),
+        message=declared.get("message"),
     )
 
 

@@ -77,6 +77,9 @@ class Definitions(Protocol):
             StoreUnavailable: they can't be looked up now.
         """
 
+    def is_built_in(self, workflow_id: str) -> bool:
+        """Return True if it is one of the server itself, which nobody starts by its id."""
+
     def is_in_code(self, workflow_id: str) -> bool:
         """Return True if a workflow in Python has this id, so that no stored one may be given it."""
 

@@ -36,6 +36,7 @@ _PARTS = re.compile(
     r"|(?P<begin>^<!-- generated: events -->\n).*?(?P<end>^<!-- /generated -->$)",
     re.MULTILINE | re.DOTALL,
 )
+_DONE_AT = re.compile(r'("_interactedAt": )"[^"]*"')
 _IDS = re.compile(r"\breq-[0-9a-f]{24}\b")
 _HIDDEN = {
     *("created_at", "epoch", "workflow_id", "workflow_name", "run_id", "session_id"),
@@ -114,6 +115,7 @@ class _Transcript:
                 due = datetime.fromisoformat(event["timeout_at"]).timestamp() - event["created_at"] / 1000
                 shown = BEGIN + timedelta(seconds=round(due))
                 self._names.setdefault(event["timeout_at"], iso_time(round(shown.timestamp() * 1000)))
+        text = _DONE_AT.sub(rf'\g<1>"{BEGIN:%Y-%m-%dT%H:%M:%SZ}"', text)
         for found in _IDS.finditer(text):
             number = sum(each.startswith("req-") for each in self._names.values()) + 1
             self._names.setdefault(found[0], f"req-{number}")

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from interlock.auth import Principal
+from interlock.auth import Principal, Verb
 from interlock.definitions.port import Definitions
 from interlock.engine.clock import Clock
 from interlock.engine.commands.apply import Accepted
@@ -24,7 +24,7 @@ from interlock.engine.commands.decide import continue_run
 from interlock.engine.commands.definition import ask_about_definition
 from interlock.engine.commands.expire import expire
 from interlock.engine.commands.runs import Runs
-from interlock.engine.commands.signal import signal_run
+from interlock.engine.commands.signal import signal_run, tell_run
 from interlock.engine.commands.start import Origin, start
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen, begin_anew
@@ -40,6 +40,7 @@ from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
 from interlock.workflow.program import FOR_GOOD, Attention, Lifetimes, RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal, StartWorkflow
+from interlock_protocol.types import JsonValue
 
 __all__ = ["Accepted", "Engine", "Origin"]
 
@@ -170,6 +171,14 @@ class Engine:
             origin: where it begins, if it repeats another.
         """
         return await self._context.in_full(start(self._context, principal, message, key, origin))
+
+    async def ask(self, principal: Principal, message: StartWorkflow, *, key: IdempotencyKey | None = None) -> Accepted:
+        """Accept an interaction durably: a run of the built-in workflow. For the refusals see `commands.start`."""
+        return await self._context.in_full(start(self._context, principal, message, key, verb=Verb.ASK))
+
+    async def tell(self, run_id: str, topic: str, payload: JsonValue, key: str) -> Accepted:
+        """Send the outcome of an interaction to a run, once for this key. For the refusals see `commands.signal`."""
+        return await self._context.in_full(tell_run(self._context, run_id, topic, payload, key))
 
     async def continue_run(
         self,

@@ -2,51 +2,36 @@
 
 Laws:
 - `may()` says who sees a run, for the current list and for each change.
-- A client first gets the current list, or the changes since its cursor; then each change, in the order of the feed.
-  Nothing is lost or repeated in between, because the list says as of which seq it is.
 - A message shows a run's current state. If one page has several changes of a run, only the newest is sent.
 - No run is remembered: a run's row alone shows whether the run may have left a list.
-- Each delivery is bounded: a page of changes, or a list of `limit` runs. It is read when there is room for it.
 
 Source: `docs/protocol.md`, "Lists of runs".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from interlock.auth import Principal, Verb, may
-from interlock.following.feed import KEPT, Feed
-from interlock.following.rest import Rest
-from interlock.following.sink import Sink
-from interlock.store.port import StoreUnavailable
+from interlock.following.feed import Feed
+from interlock.following.followed import Followed, Listed, newest_of_each
+from interlock.following.sights import Sights
 from interlock.store.ports.errors import ErrorFilter
-from interlock.store.ports.feed import Change, ChangeFeed, FeedEnds
-from interlock.store.ports.runs import ListedRun, RunFilter, RunPage, Runs
-from interlock.store.ports.waiting import Waiting, WaitingFilter
+from interlock.store.ports.feed import Change, FeedEnds
+from interlock.store.ports.runs import ListedRun, RunFilter, RunPage
+from interlock.store.ports.waiting import WaitingFilter
 from interlock_protocol import control
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowRuns
 from interlock_protocol.requirements import SIGNAL
-from interlock_protocol.types import FINAL_STATUSES, RunStatus
-
-MAX_LISTS = 8
-"""How many lists a connection may follow."""
-
-MAX_BEHIND = KEPT
-"""How many changes a cursor may be behind. Beyond that the client gets the current list, which is shorter, and costs
-the database less when many clients come back at once."""
+from interlock_protocol.types import FINAL_STATUSES, JsonObject, RunStatus
 
 _ANY = frozenset(RunStatus)
 _WAITING = frozenset({RunStatus.PAUSED, RunStatus.RUNNING})
 _NOBODY = ""
 _NOWHERE = ""
-
-
-class Listed(Runs, Waiting, ChangeFeed, Protocol):
-    """The parts of the store that this module reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,121 +126,49 @@ def summary(run: ListedRun) -> dict[str, Any]:
     }
 
 
-def _rights(principal: Principal) -> tuple[object, ...]:
-    """What it depends on which runs a principal sees."""
-    return principal.names, principal.owned, principal.scopes, principal.kind
-
-
-class FollowedList:
-    """One list that one client follows.
-
-    Attributes:
-        principal: the client, as of its latest token.
-    """
+class FollowedList(Followed):
+    """One list of runs that one client follows."""
 
     def __init__(
-        self, feed: Feed, store: Listed, principal: Principal, asked: FollowRuns, wake: Callable[[], None]
+        self,
+        feed: Feed,
+        store: Listed,
+        principal: Principal,
+        asked: FollowRuns,
+        wake: Callable[[], None],
+        sights: Sights | None = None,
     ) -> None:
-        self.principal = principal
-        self.name = asked.list
-        self._wake = wake
-        self._store = store
-        self._asked = asked
+        super().__init__(feed, store, principal, asked, wake, sights)
+        self._filter = asked.filter
         self._waiting = bool(asked.filter.waiting_for_me)
         statuses = frozenset(asked.filter.status or _ANY)
         self._statuses = statuses & _WAITING if self._waiting else statuses
-        self._place = feed.follow(wake)
-        self._rest = Rest(wake)
-        self._is_closed = False
-        self._has_begun = False
-        self._missed_until: int | None = None
-        self._count = 0
-
-    def renew(self, principal: Principal) -> None:
-        """Switch to a fresh token. If its bearer sees other runs than before, the list begins anew."""
-        before, self.principal = self.principal, principal
-        if _rights(before) == _rights(principal):
-            return
-        self._asked = self._asked.model_copy(update={"cursor": None})
-        self._has_begun, self._missed_until = False, None
-        self._wake()
-
-    @property
-    def has_news(self) -> bool:
-        """True if there may be something to deliver now."""
-        if self._is_closed or self._rest.is_on:
-            return False
-        return not self._has_begun or self._missed_until is not None or self._place.is_behind
-
-    def close(self) -> None:
-        """Stop following."""
-        self._is_closed = True
-        self._rest.end()
-        self._place.close()
-
-    async def deliver(self, sink: Sink) -> None:
-        """Deliver what is next; if it can't be read now, try again later."""
-        await sink.room()
-        try:
-            news = await self.news()
-        except StoreUnavailable:
-            if not self._is_closed:
-                self._rest.begin()
-            return
-        if news and not self._is_closed:
-            await sink.send([sink.codec.encode(message) for message in news])
-
-    async def news(self) -> list[dict[str, Any]]:
-        """Return the next messages: none, those of a page of changes, or the current list.
-
-        Raises:
-            StoreUnavailable: nothing is lost; call it again.
-        """
-        if not self._has_begun:
-            ends = await self._store.feed_ends()
-            if not self._resumes(ends):
-                return await self._current(ends)
-            assert self._asked.cursor is not None
-            self._place.seq, self._missed_until, self._has_begun = self._asked.cursor, ends.last, True
-        changes = await self._place.page()
-        told = self._told(changes)
-        if self._missed_until is not None:
-            self._count += len(told)
-            if not changes or self._place.seq >= self._missed_until:
-                self._missed_until = None
-                told.append(self._listed(self._count, more=False, resumed=True))
-        return told
-
-    def _resumes(self, ends: FeedEnds) -> bool:
-        """Return True if the client's cursor is valid and recent enough to continue from."""
-        cursor = self._asked.cursor or 0
-        return cursor > 0 and max(ends.first - 1, ends.last - MAX_BEHIND) <= cursor <= ends.last
 
     # ── The current list ────────────────────────────────────────────────────────────────────────────────
 
     async def _current(self, ends: FeedEnds) -> list[dict[str, Any]]:
         runs, seq = await self._select() if self._statuses else ([], ends.last)
         self._place.seq, self._has_begun = seq, True
-        told = [self._run_changed(0, run, matches=True) for run in runs[: self._asked.limit]]
+        told = [self._run_changed(0, run, matches=True) for run in runs[: self._limit]]
         return [*told, self._listed(len(told), more=len(runs) > len(told), resumed=False)]
 
     async def _select(self) -> tuple[list[ListedRun], int]:
         """Return the list's runs, newest first, at most about one more than `limit`, and as of which seq they are."""
         page = await self._page(None)
         found, seq = self._matching(page.runs), page.seq
-        while len(found) <= self._asked.limit and page.next_cursor is not None:
+        while len(found) <= self._limit and page.next_cursor is not None:
             page = await self._page(page.next_cursor)
             found += self._matching(page.runs)
         return found, seq
 
     async def _page(self, cursor: str | None) -> RunPage:
-        asked, any_status = self._asked.filter, _WAITING if self._waiting else _ANY
+        asked, any_status = self._filter, _WAITING if self._waiting else _ANY
         narrowed: dict[str, Any] = {
             "workflow_id": asked.workflow_id,
             "session_id": asked.session_id,
             "namespace": asked.namespace,
             "statuses": frozenset() if self._statuses == any_status else self._statuses,
-            "limit": self._asked.limit + 1,
+            "limit": self._limit + 1,
             "cursor": cursor,
         }
         if self._waiting:
@@ -268,12 +181,8 @@ class FollowedList:
     # ── Changes ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _told(self, changes: Sequence[Change]) -> list[dict[str, Any]]:
-        """Return the messages for these changes in the order of seq, so that a client can resume after the last one."""
-        newest: dict[str, Change] = {}
-        for change in reversed(changes):
-            newest.setdefault(change.run.run_id, change)
         told = []
-        for change in reversed(newest.values()):
+        for change in newest_of_each(changes):
             if self._concerns(change.run):
                 matches = self._matches(change.run)
                 if matches or self._may_have_matched(change.run):
@@ -282,7 +191,7 @@ class FollowedList:
 
     def _concerns(self, run: ListedRun) -> bool:
         """Return True if the run can ever be on the list."""
-        asked = self._asked.filter
+        asked = self._filter
         is_asked_for = (
             asked.workflow_id in (None, run.workflow_id)
             and asked.session_id in (None, run.session_id)
@@ -295,9 +204,13 @@ class FollowedList:
 
     def _waits(self, run: ListedRun) -> bool:
         """Return True if the run waits for a decision that this user may make."""
-        people = (each for each in run.pending if each.get("kind") != SIGNAL)
-        asked = (_Asked(each.get("assignees")) for each in people)  # type: ignore[arg-type]  # as rows have it
-        return any(may(self.principal, Verb.DECIDE, run, each) for each in asked)
+        return any(True for _ in self._asked_of_me(run))
+
+    def _asked_of_me(self, run: ListedRun) -> Iterator[JsonObject]:
+        for each in run.pending:
+            named = _Asked(each.get("assignees"))  # type: ignore[arg-type]  # as rows have it
+            if each.get("kind") != SIGNAL and may(self.principal, Verb.DECIDE, run, named):
+                yield each
 
     def _may_have_matched(self, run: ListedRun) -> bool:
         """Return True if a run that doesn't match may have matched before.
@@ -310,6 +223,9 @@ class FollowedList:
 
     def _run_changed(self, seq: int, run: ListedRun, *, matches: bool) -> dict[str, Any]:
         told = summary(run)
+        if matches and self._sights is not None:
+            for each in self._asked_of_me(run):
+                self._is_sent(run.run_id, str(each["id"]))
         return control.run_changed(list=self.name, seq=seq, matches=matches, run=told, pending=told["pending"])
 
     def _listed(self, count: int, *, more: bool, resumed: bool) -> dict[str, Any]:
@@ -319,65 +235,5 @@ class FollowedList:
             count=count,
             more=more,
             resumed=resumed,
-            request_id=self._asked.request_id,
+            request_id=self._request_id,
         )
-
-
-class Lists:
-    """The lists that one connection follows, by name.
-
-    Args:
-        wake: called on the event loop when one of them may have something new. It must not block.
-    """
-
-    __slots__ = ("_feed", "_followed", "_store", "_wake")
-
-    def __init__(self, feed: Feed, store: Listed, wake: Callable[[], None]) -> None:
-        self._feed = feed
-        self._store = store
-        self._wake = wake
-        self._followed: dict[str, FollowedList] = {}
-
-    def follow(self, principal: Principal, asked: FollowRuns) -> None:
-        """Follow a list, in place of the one that has this name now.
-
-        Raises:
-            Refusal: `forbidden`, or `invalid_message` if there are too many.
-        """
-        check_may_list(principal)
-        if asked.list not in self._followed and len(self._followed) >= MAX_LISTS:
-            sentence = f"A connection follows at most {MAX_LISTS} lists; send unfollow-runs for one of them first."
-            raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=[{"field": "list", "error": sentence}])
-        self.unfollow(asked.list)
-        self._followed[asked.list] = FollowedList(self._feed, self._store, principal, asked, self._wake)
-        self._wake()
-
-    def unfollow(self, name: str) -> None:
-        """Stop following the list of this name, if there is one."""
-        followed = self._followed.pop(name, None)
-        if followed is not None:
-            followed.close()
-
-    def clear(self) -> None:
-        """Stop following all lists."""
-        for name in list(self._followed):
-            self.unfollow(name)
-
-    def renew(self, principal: Principal) -> None:
-        """Switch to a fresh token; runs that its bearer may not read are no longer delivered.
-
-        Raises:
-            Refusal: `forbidden`: its bearer may not list runs; all lists are closed.
-        """
-        try:
-            if self._followed:
-                check_may_list(principal)
-        except Refusal:
-            self.clear()
-            raise
-        for followed in self._followed.values():
-            followed.renew(principal)
-
-    def with_news(self) -> list[FollowedList]:
-        """The lists that may have something to deliver."""
-        return [followed for followed in self._followed.values() if followed.has_news]

@@ -19,10 +19,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
 
 from interlock.http.api import make_router
 from interlock.http.app_session import SESSIONS, SessionCredentials, make_app_session_router
 from interlock.http.bodies import JSON_FIELDS, KEY_HEADER
+from interlock.http.executions import EXECUTION, ResumeExecution, make_executions_router
 from interlock.http.login import BODIES, OPEN, make_login_router
 from interlock.http.operations import make_operations_router
 from interlock.http.projects import app as projects
@@ -87,7 +89,7 @@ def document(app: FastAPI, server: str = "/") -> dict[str, Any]:
             operation["security"] = [{"bearer": []}, {"ticket": []}]
         if path in OPEN or path in SESSIONS:
             operation["security"] = []
-        elif method == "post" and path != TICKETS:
+        elif method == "post" and path not in (TICKETS, EXECUTION):
             operation["security"] = [{"bearer": []}, {}]  # the token may be in the form
             operation["parameters"].append(_key_parameter())
     return made
@@ -118,9 +120,9 @@ def _definitions() -> dict[str, Any]:
 
 
 def _beside() -> dict[str, Any]:
-    bodies: tuple[type[BaseModel], ...] = (StreamTicketRequest, *BODIES, SessionCredentials)
-    models = {each.__name__: each.model_json_schema() for each in bodies}
-    return {**models, "StreamedEvent": STREAMED_EVENT}
+    bodies: tuple[type[BaseModel], ...] = (StreamTicketRequest, ResumeExecution, *BODIES, SessionCredentials)
+    _, found = models_json_schema([(each, "validation") for each in bodies], ref_template=SCHEMAS + "{model}")
+    return {**found["$defs"], "StreamedEvent": STREAMED_EVENT}
 
 
 def _bodies(protocol: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +167,7 @@ def whole() -> dict[str, Any]:
     app.include_router(make_operations_router(_no_services, Settings(), nothing, nothing))
     app.include_router(make_router(_no_services))
     app.include_router(make_runs_router(_no_services, Streams(Settings())))
+    app.include_router(make_executions_router(_no_services, Streams(Settings())))
     app.include_router(make_tickets_router(_no_services, Settings()))
     app.include_router(make_login_router(_no_services, Settings()))
     app.include_router(make_app_session_router(_no_services, Settings()))

@@ -47,6 +47,7 @@ _DECISION = (
     _C.REQUIREMENT_NOT_FOUND,
     _C.REQUIREMENT_EXPIRED,
     _C.CLAIMED,
+    _C.STALE_VIEW,
     _C.INVALID_DECISION,
     _C.INVALID_TRANSITION,
 )
@@ -69,7 +70,7 @@ Begin = Callable[[RunRequest, Asked[Any]], Awaitable[None]]
 
 def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIRouter:
     """Make the routes that change and follow runs, on the services of a started server."""
-    router, runs = APIRouter(tags=["runs"]), _Runs(services, streams)
+    router, runs = APIRouter(tags=["runs"]), Runs(services, streams)
 
     @router.post(RUNS, operation_id="startRun", responses=START, openapi_extra=body("StartRun"))
     async def start(request: Request, workflow_id: str) -> Response:
@@ -113,7 +114,7 @@ def make_runs_router(services: Callable[[], Services], streams: Streams) -> APIR
     return router
 
 
-class _Runs:
+class Runs:
     """The implementation of the routes."""
 
     def __init__(self, services: Callable[[], Services], streams: Streams) -> None:

@@ -34,6 +34,7 @@ POLICY = "; ".join(
         "img-src 'self' data:",
         "font-src 'self'",
         "connect-src 'self'",
+        "frame-src 'self'",  # of widgets: a frame that goes elsewhere shows nothing
         "manifest-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",

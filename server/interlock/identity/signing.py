@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import ECAlgorithm
 
+from interlock.audit.checkpoints import STATEMENT
 from interlock.auth.errors import AuthUnavailable, ExpiredToken, InvalidToken
 from interlock.auth.token_list import MAX_TOKEN_BYTES
 from interlock.errors import SettingsError
@@ -112,6 +113,16 @@ class SigningKeys:
         every = {"iss": self.issuer, "aud": self.issuer, "iat": now, "exp": now + TOKEN_SECONDS}
         whole = {**claims, **every, "jti": secrets.token_hex(16)}
         return jwt.encode(whole, signer.key, ALGORITHM, headers={"kid": signer.kid, "typ": TYPE})
+
+    async def attested(self, claims: JsonObject) -> str:
+        """Return a signed statement of this server with these claims, which is no token: it gives nobody access.
+
+        Raises:
+            CannotIssue, StoreUnavailable: it can't be made.
+        """
+        signer = await self._current()
+        whole = {**claims, "iss": self.issuer, "iat": self._clock() // 1000}
+        return jwt.encode(whole, signer.key, ALGORITHM, headers={"kid": signer.kid, "typ": STATEMENT})
 
     def is_ours(self, token: str) -> bool:
         """Return True if a token says that it is of this server, so that nobody else's keys count for it.

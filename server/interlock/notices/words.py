@@ -35,6 +35,8 @@ _INSTEAD: Final = {
     "requires_route_selection": "Choose how it goes on.",
     "requires_output_review": "Review what came out.",
     "requires_iteration_review": "Review what came out.",
+    "requires_response": "It needs your answer.",
+    "requires_interaction": "It waits for you to do something.",
     "requires_executor_input": "An agent needs your answer.",
 }
 _FAILED: Final = "It failed. Try it again, skip it, or cancel?"

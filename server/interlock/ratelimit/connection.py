@@ -17,7 +17,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from interlock.ratelimit.counter import Counter
 from interlock.ratelimit.refusals import refusal
 from interlock_protocol.errors import Refusal
-from interlock_protocol.messages import AnyClientMessage, Authenticate, Ping, Unfollow, UnfollowRuns
+from interlock_protocol.messages import AnyClientMessage, Authenticate, Ping, Unfollow, UnfollowInbox, UnfollowRuns
 
 Person: TypeAlias = tuple[str, str]
 """Whose budget it is: an account, and a user of it."""
@@ -26,7 +26,7 @@ MAX_REFUSALS = 100
 """How many refusals a connection gets in a minute before it is closed (4529)."""
 
 _REFUSALS = RateLimitItemPerMinute(MAX_REFUSALS)
-_LIGHT = (Authenticate, Ping, Unfollow, UnfollowRuns)
+_LIGHT = (Authenticate, Ping, Unfollow, UnfollowInbox, UnfollowRuns)
 """Messages that don't count for the user."""
 
 

@@ -18,9 +18,12 @@ from typing import Any, Final, Protocol
 from interlock.auth import Principal
 from interlock.engine.engine import Accepted, Engine
 from interlock.following.follower import Follower, Followers
-from interlock.following.lists import Lists
+from interlock.following.on_connection import Lists
 from interlock.following.resume import resumable, resume
+from interlock.interactions.respond import decision_on, takes_response
 from interlock_protocol import control
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.interactions import ids_of
 from interlock_protocol.messages import (
     AnyClientMessage,
     Authenticate,
@@ -28,13 +31,16 @@ from interlock_protocol.messages import (
     Claim,
     ContinueWorkflow,
     Delegate,
+    FollowInbox,
     FollowRuns,
     Ping,
     Reconnect,
     Release,
+    Respond,
     SendSignal,
     StartWorkflow,
     Unfollow,
+    UnfollowInbox,
     UnfollowRuns,
 )
 
@@ -149,7 +155,7 @@ async def unfollow(peer: Peer, message: Unfollow) -> None:
     _ack(peer, message, Accepted(facts.run_id, facts.session_id))
 
 
-# ── Lists of runs ───────────────────────────────────────────────────────────────────────────────────────
+# ── Lists of runs, and inboxes ───────────────────────────────────────────────────────────────────────────────────────
 
 
 async def follow_runs(peer: Peer, message: FollowRuns) -> None:
@@ -158,9 +164,39 @@ async def follow_runs(peer: Peer, message: FollowRuns) -> None:
     _ack(peer, message)
 
 
-async def unfollow_runs(peer: Peer, message: UnfollowRuns) -> None:
-    peer.lists.unfollow(message.list)
+async def follow_inbox(peer: Peer, message: FollowInbox) -> None:
+    if peer.may_follow:
+        peer.lists.follow(peer.who, message)
     _ack(peer, message)
+
+
+async def unfollow_runs(peer: Peer, message: UnfollowRuns) -> None:
+    peer.lists.unfollow("runs", message.list)
+    _ack(peer, message)
+
+
+async def unfollow_inbox(peer: Peer, message: UnfollowInbox) -> None:
+    peer.lists.unfollow("inbox", message.list)
+    _ack(peer, message)
+
+
+async def respond(peer: Peer, message: Respond) -> None:
+    """Decide what an item of an inbox asks. A connection that doesn't follow the run doesn't begin to."""
+    try:
+        requirement_id, run_id = ids_of(message.interaction_id)
+    except ValueError:
+        wrong: Any = [{"field": "interaction_id", "error": "isn't one of ours"}]
+        sentence = "There is no question of this id; take it from an item of the inbox."
+        raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=wrong) from None
+    await peer.engine.runs.readable(peer.who, run_id)
+    state = await peer.engine.runs.state(run_id)
+    if requirement_id not in state.requirements:
+        state = await peer.engine.runs.state(run_id, fresh=await peer.engine.runs.is_behind(state))
+    given = {"response": message.response} if takes_response(state, requirement_id) else message.response
+    more: Any = message.model_dump(include={"on_behalf_of", "reason", "idempotency_key"})
+    with _holding(peer, peer.followers.get(run_id)):
+        decision = decision_on(state, requirement_id, given, **more)
+        _ack(peer, message, await peer.engine.continue_run(peer.who, decision))
 
 
 # ── Helpers ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,6 +247,9 @@ ACTIONS: Final[dict[type[AnyClientMessage], Handler]] = {
     Unfollow: unfollow,
     FollowRuns: follow_runs,
     UnfollowRuns: unfollow_runs,
+    FollowInbox: follow_inbox,
+    UnfollowInbox: unfollow_inbox,
+    Respond: respond,
     Ping: ping,
 }
 """The handler of each message."""

@@ -27,7 +27,7 @@ import structlog
 from interlock.aio.wakeup import Wakeup
 from interlock.auth import AuthError, AuthUnavailable, Principal
 from interlock.following.follower import Followers
-from interlock.following.lists import Lists
+from interlock.following.on_connection import Lists
 from interlock.following.sink import Sink
 from interlock.log.port import LogUnavailable
 from interlock.services import Services
@@ -94,7 +94,7 @@ class Socket:
         self.say = self._answers.say
         self._sink = Sink(outlet.codec, self.say, outlet.room, outlet.send)
         self.followers = Followers(services.engine, services.hub, self._sink, self.wake)
-        self.lists = Lists(services.feed, services.store, self.wake)
+        self.lists = Lists(services.feed, services.store, self.wake, services.sights)
         self._sending: asyncio.Timeout | None = None
         self._close_code: CloseCode | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from .ports.audit import Audit, Sight
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
 from .ports.directory import DirectoryStore
@@ -14,6 +15,7 @@ from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedErro
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.files import Files, StoredFile
 from .ports.grants import Grants
+from .ports.interactions import Interactions
 from .ports.keys import IDEMPOTENCY_SECONDS, IdempotencyKey, IdempotencyKeys, KeptAnswer, Outcome
 from .ports.notices import NoticeAddresses
 from .ports.outbox import Outbox
@@ -38,10 +40,13 @@ from .ports.timers import StoreClock, Timers
 from .ports.vault import ItemKind, VaultItem, VaultItems
 from .ports.waiting import Waiting, WaitingFilter
 from .ports.webhooks import FoundMilestone, Webhooks
+from .ports.widgets import Bundles
 
 __all__ = [
     "CHANGES_KEPT_SECONDS",
     "IDEMPOTENCY_SECONDS",
+    "Audit",
+    "Bundles",
     "Census",
     "Change",
     "ChangeFeed",
@@ -76,6 +81,7 @@ __all__ = [
     "Runs",
     "Sessions",
     "Settlement",
+    "Sight",
     "Snapshot",
     "Store",
     "StoreClock",
@@ -97,6 +103,7 @@ class Store(
     Runs,
     Waiting,
     Decisions,
+    Audit,
     Errors,
     IdempotencyKeys,
     ChangeFeed,
@@ -111,6 +118,8 @@ class Store(
     Files,
     VaultItems,
     Webhooks,
+    Interactions,
+    Bundles,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

@@ -25,8 +25,10 @@ from interlock.services import Services
 from interlock.settings import Settings
 from interlock.store.migrate import migrate
 from interlock.testing.followed import Followed
+from interlock.widgets.bundles import OPERATOR, bundle_of
 from interlock.workflow.decide.decide import next_timer
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.declare.reviews import widget_of
 from interlock_protocol.codec import JSON
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import ContinueWorkflow, StartWorkflow
@@ -35,6 +37,9 @@ from interlock_protocol.values import NotWire
 
 POKE_SECONDS = 0.02
 """How often the engine is told that the clock was moved, until everything that was due has happened."""
+
+STAND_IN = "export function mount() {}\n"
+"""The bundle of every widget: nobody looks at it."""
 
 _M = TypeVar("_M", StartWorkflow, ContinueWorkflow)
 
@@ -108,6 +113,9 @@ class Server:
         await _make_tables(self._settings.data_dir / "interlock.db")
         self._interlock = Interlock([self._workflow], self._settings, StaticTokens({}), clock=self._clock)
         await self._interlock.start()
+        for name in _widgets_of(self._workflow):
+            stand_in = bundle_of(name, STAND_IN, by=OPERATOR, at=self._clock.now_ms())
+            await self._services.store.keep_bundle(stand_in)
 
     async def start(self, owner: Principal, message: JsonValue, session_id: str | None) -> Followed:
         start = StartWorkflow(workflow_id=self._workflow.id, message=message, session_id=session_id)
@@ -161,6 +169,12 @@ class Server:
         dues = (next_timer(run.state), self.engine.lifetimes.expires_at(run.state))
         now = self._clock.now_ms()
         return None if any(due is not None and due <= now for due in dues) else True
+
+
+def _widgets_of(workflow: Workflow) -> set[str]:
+    """The names of the bundles that a workflow asks with."""
+    asked = (widget_of(each) for place in workflow.by_step_id.values() for each in place.node.reviews.values())
+    return {each.bundle for each in asked if each is not None}
 
 
 async def _make_tables(file: Path) -> None:

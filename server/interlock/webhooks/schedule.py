@@ -6,8 +6,9 @@ Laws:
 - A receiver that failed `RESTS_FROM` times in a row rests. Then one delivery at a time probes it, the more seldom the
   longer it has failed, and a probe that fails costs none of the delivery's attempts: an outage kills nothing that came
   during it.
-- A receiver that is gone (410), or has failed for `FAILING_MS` without a success, is disabled. What wasn't delivered
-  stays pending, for the case that it is enabled again.
+- A receiver that is gone (410), or rests and has failed for `FAILING_MS` without a success, is disabled: of one that is
+  seldom told anything, a few failures say little. What wasn't delivered stays pending, for the case that it is enabled
+  again.
 
 Source: `docs/webhooks.md`, "Retries".
 """
@@ -110,7 +111,7 @@ def _disabled(attempt: Attempt, after: Health, now: int) -> Because | None:
     if attempt.code == GONE:
         return "gone"
     assert after.since is not None, "it has just failed"
-    return "failing" if now - after.since >= FAILING_MS else None
+    return "failing" if after.is_resting and now - after.since >= FAILING_MS else None
 
 
 def _probe_ms(health: Health, now: int) -> int:

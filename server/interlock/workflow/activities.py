@@ -45,6 +45,7 @@ __all__ = [
     "AgentPause",
     "AgentState",
     "AgentTurn",
+    "BundleVersion",
     "Content",
     "CustomEvent",
     "EarlierRun",
@@ -202,10 +203,22 @@ class RollCall:
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """The people behind each name that was looked up, without those who are disabled; and behind the start."""
+    """The people behind each name that was looked up, without those who are disabled; and behind the start.
 
-    people: Mapping[str, tuple[str, ...]]
+    Args:
+        widget: what was looked up of a widget: its `version`, None if there is none, and perhaps its `props`.
+    """
+
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     starters: frozenset[str] = frozenset()
+    widget: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleVersion:
+    """Look up the current version of a widget's bundle. Its result is the version; None if there is no such bundle."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,5 +236,14 @@ class Returned:
 
 
 Activity: TypeAlias = (
-    SessionRead | Function | AgentTurn | Evaluation | ThreadEnd | Script | HttpCall | Instruct | RollCall
+    SessionRead
+    | Function
+    | AgentTurn
+    | Evaluation
+    | ThreadEnd
+    | Script
+    | HttpCall
+    | Instruct
+    | RollCall
+    | BundleVersion
 )

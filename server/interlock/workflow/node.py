@@ -110,12 +110,16 @@ class ImpossibleEventError(AssertionError):
 class Form:
     """The values that a person filled in for it. `sealed` are the secrets among them, until the step has ended;
     `inputs` counts how often new input was given after an error. `signal` has what came with the signal that it waited
-    for, once that is there."""
+    for, once that is there; `interaction` is the outcome of the one that it asked for, with its responses. `widget` is
+    what was done in its widget, and `port` the one that this leads to."""
 
     user_input: JsonObject | None = None
     sealed: Mapping[str, str] = field(default_factory=dict)
     inputs: int = 0
     signal: tuple[JsonValue, ...] = ()
+    interaction: JsonObject | None = None
+    widget: JsonObject | None = None
+    port: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

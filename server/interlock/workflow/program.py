@@ -17,6 +17,7 @@ from interlock.secrets.port import Vault
 from interlock.workflow.activities import (
     Activity,
     AgentTurn,
+    BundleVersion,
     EarlierRun,
     Evaluation,
     Expression,
@@ -40,7 +41,7 @@ from interlock.workflow.decide.attend import Attention
 from interlock.workflow.decide.decided import Decided
 from interlock.workflow.decide.merge import Echoed
 from interlock.workflow.decide.merge import refused as wrong_answer
-from interlock.workflow.decide.signal import Sent, Signal, send
+from interlock.workflow.decide.signal import BY_INTERACTIONS, Sent, Signal, send
 from interlock.workflow.decide.standing import Decider
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.inputs import checked_input
@@ -71,7 +72,7 @@ from interlock.workflow.run.state import (
     response_id,
     result_in,
 )
-from interlock.workflow.run.untold import Asked, Milestone, MilestoneEvent, RunError, Untold
+from interlock.workflow.run.untold import Act, Asked, Milestone, MilestoneEvent, RunError, Untold
 from interlock.workflow.run.walk import ends_run
 from interlock.workflow.run.work import Advance, Work
 from interlock_protocol.errors import ErrorCode, Refusal
@@ -79,17 +80,20 @@ from interlock_protocol.limits import MAX_NAME
 from interlock_protocol.types import JsonObject, JsonValue
 
 __all__ = [
+    "BY_INTERACTIONS",
     "DAY_MS",
     "EXPIRED_BY",
     "FOR_GOOD",
     "REDUCER_VERSION",
     "TIMEOUT",
     "TOOLS",
+    "Act",
     "Activity",
     "Advance",
     "AgentTurn",
     "Asked",
     "Attention",
+    "BundleVersion",
     "Decided",
     "Decider",
     "Draft",

@@ -56,7 +56,12 @@ def called_in(name: str) -> set[str]:
 
 
 def test_each_door_is_known_here_and_leads_to_the_one_judgement() -> None:
-    doors = {"socket/actions.py", "http/runs.py", "http/v1/instance_work.py"}
+    doors = {
+        "socket/actions.py",
+        "http/runs.py",
+        "http/v1/instance_work.py",
+        "http/projects/interaction_work.py",
+    }
     beside = {"engine/engine.py", "testing/runs.py", "docs/transcripts.py"}
     assert called_in("continue_run") == doors | beside, "a new door? add it here, and to the table of doors below"
     # What people decide is judged in `Decide`; what a timeout does is no decision of anybody's, and is in `Expire`.

@@ -53,6 +53,9 @@ class Several:
     def is_in_code(self, workflow_id: str) -> bool:
         return workflow_id == "w"
 
+    def is_built_in(self, workflow_id: str) -> bool:
+        return False
+
 
 @pytest.fixture
 def definitions() -> Several:

@@ -17,7 +17,7 @@ from interlock.engine.driving import pool as pool_module
 from interlock.engine.driving.driver import Ports
 from interlock.engine.driving.lost_log import Seen
 from interlock.engine.driving.pool import Pool
-from interlock.log.port import Append, Entry
+from interlock.log.port import Append, Entry, Reason, Refused
 from interlock.store.port import Settlement
 from interlock.workflow.decide.decide import continued, decide
 from interlock.workflow.decide.standing import Decider
@@ -422,3 +422,25 @@ async def test_run_that_broke_off_is_taken_up_again(storage: Storage, monkeypatc
 
     await eventually(is_settled)
     await idle(pool)
+
+
+async def test_what_a_driver_never_wrote_is_not_taken_for_lost_by_who_still_has_its_state(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Work()
+    pool = make_pool(storage, work.workflow)
+    run_id = await storage.create(work.workflow, "run-1")
+    pool.dispatch(run_id)
+    await eventually(lambda: run_id in work.now)
+    state = await pool.state(run_id)
+    assert state is not None
+    written = pool.known(state)
+    assert written.next_index > 0
+
+    async def refuse(_: Append) -> Refused:
+        return Refused(Reason.NOT_OWNER)
+
+    monkeypatch.setattr(storage.log, "append", refuse)
+    work.way.set()
+    await eventually(lambda: run_id not in pool._drivers)
+    assert pool.known(state) == written

@@ -16,7 +16,7 @@ from interlock_protocol.limits import MAX_SIGNAL_BYTES, MAX_SIGNALS
 
 HOME = "user_alice"
 DOCUMENT = whole()
-(ROUTE,) = DOCUMENT["paths"].values()
+ROUTE = DOCUMENT["paths"]["/projects/{project}/runs/{run_id}/signals"]
 
 
 async def post(client: Api, run_id: str, body: Any, project: str = HOME, **headers: str) -> httpx.Response:

@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.workflow.simulation import Simulation, says, who
 
-from interlock import Confirm, Quorum, Review, Step, Workflow
+from interlock import Confirm, Quorum, Review, Signal, Step, Workflow
 from interlock.workflow.decide.attend import Attention
+from interlock.workflow.declare.interactions import said_by_message
 from interlock.workflow.run.attending import LEASE_MS, MOST_MS
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import Claim, Delegate, Release
 from interlock_protocol.requirements import EchoedRequirement
+from interlock_protocol.types import RunStatus
 
 OPS = ["ana", "ben", "group:ops"]
 
@@ -152,6 +154,23 @@ def test_review_of_an_output_is_claimed_as_any_other() -> None:
     run = Simulation(Workflow("w", steps=[step])).run()
     attend(run, "ana")
     assert (decide(run, "ben"), decide(run, "ana")) == ("claimed", "")
+
+
+def test_what_a_signal_answers_is_claimed_by_nobody() -> None:
+    run = Simulation(Workflow("w", steps=[Step("s", says("done"), human_review=Signal("paid"))])).run()
+    assert code(run, "ana") is ErrorCode.INVALID_MESSAGE
+
+
+def test_question_that_is_claimed_or_handed_over_is_taken_back_all_the_same() -> None:
+    message = {"type": "approval", "message": "Deploy?", "spec": {"mode": "confirm"}, "assignees": OPS}
+    for model, fields in ((Claim, {}), (Delegate, {"to": "cat"})):
+        step = Step("s", says("done"), human_review=said_by_message("back"))
+        run = Simulation(Workflow("w", steps=[step]), input=message).run()
+        attend(run, "ana", model, **fields)
+        run.signal("back")
+        run.run()
+        assert run.state.status is RunStatus.COMPLETED
+        assert run.waits_for == run.pending_by_head() == set()
 
 
 CHANGES = st.lists(st.tuples(st.sampled_from(("ana", "ben")), st.sampled_from((Claim, Release))), max_size=6)

@@ -1,6 +1,7 @@
 /**
  * React hooks on the client: `<InterlockProvider client={client}>` around the page, and then `useRun(runId)`,
- * `usePending()`, `useRuns(filter)` and `useInterlock()`; and `<WorkflowForm>`, what a state machine asks.
+ * `usePending()`, `useRuns(filter)` and `useInterlock()`; `<WorkflowForm>`, what a state machine asks, and
+ * `<WidgetRenderer>`, what is shown by a bundle of one's own.
  *
  * @packageDocumentation
  */
@@ -13,3 +14,4 @@ export { useInterlock, type UseInterlock } from "./useInterlock.js";
 export { useRun, type UseRun } from "./useRun.js";
 export { usePending, useRuns, type UsePending } from "./useRuns.js";
 export { WorkflowForm, type WorkflowFormProps } from "./workflowForm.js";
+export { WidgetRenderer, type WidgetRendererProps } from "./widgetRenderer.js";

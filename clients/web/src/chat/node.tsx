@@ -160,4 +160,5 @@ const SKIPS: Readonly<Record<string, string>> = {
   timeout: "nobody decided in time",
   error: "it failed",
   condition: "its condition isn’t met",
+  unreachable: "no link leads here any more",
 };

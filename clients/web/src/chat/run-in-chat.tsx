@@ -7,11 +7,13 @@
 
 import { Link } from "wouter";
 import { ExternalLink } from "lucide-react";
-import type { InterlockError, RunView } from "@interlock/client";
+import type { DecisionView, InterlockError, RunView } from "@interlock/client";
 import { CancelButton } from "../run/cancel.tsx";
 import { RunFault } from "../run/fault.tsx";
 import { pathOf } from "../run/paths.ts";
+import { useScene } from "../pauses/run-context.ts";
 import { RunStage, type Staged } from "../pauses/stage.tsx";
+import { deciderOf, decisionOf, isRefusal } from "../pauses/words.ts";
 import { useAnnouncements } from "../pauses/announcements.ts";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
@@ -61,7 +63,8 @@ function Missing({ error, view }: { error: InterlockError; view: RunView }) {
   );
 }
 
-function Said({ view }: { view: RunView }) {
+/** What the run was started with. */
+export function Said({ view }: { view: RunView }) {
   const text = textOfValue(view.input);
   if (text === "") return null;
   return (
@@ -106,10 +109,25 @@ function Ended({ view }: { view: RunView }) {
   );
 }
 
+/** The end of a run without output, after somebody said no. */
+function Refused({ decision }: { decision: DecisionView }) {
+  const { userId } = useScene();
+  return (
+    <section className="outcome" aria-label="Output">
+      <p>
+        Ended without output. {decision.stepName}: {decisionOf(decision.decision, decision.kind)} by{" "}
+        {deciderOf(decision.resolvedBy, userId)}.
+      </p>
+    </section>
+  );
+}
+
 /** How the run ended. */
 export function Outcome({ view }: { view: RunView }) {
   if (view.status === "COMPLETED") {
     const text = textOfValue(view.output);
+    const last = [...view.decisions].at(-1);
+    if (text === "" && last && isRefusal(last.decision)) return <Refused decision={last} />;
     return (
       <section className="outcome good" aria-label="Output">
         <h2>Output</h2>

@@ -13,6 +13,8 @@ import {
   GitBranch,
   HelpCircle,
   ListChecks,
+  MessageCircleQuestion,
+  MousePointerClick,
   RadioTower,
   ScanEye,
   Wrench,
@@ -27,6 +29,7 @@ import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
 import { HaltForm, isHalt, titleOf } from "./halt.tsx";
 import { InputForm } from "./input.tsx";
+import { InteractionForm } from "./interaction.tsx";
 import { useFocusKept } from "./focus-kept.ts";
 import { Refusal } from "./refusal.tsx";
 import { Resolved, Withdrawn } from "./resolved.tsx";
@@ -35,8 +38,11 @@ import { RouteForm } from "./route.tsx";
 import { useScene } from "./run-context.ts";
 import { Countdown } from "./countdown.tsx";
 import { SignalForm } from "./signal.tsx";
+import { Subject } from "./subject.tsx";
 import { ToolsForm } from "./tools.tsx";
+import { Unsent } from "./unsent.tsx";
 import { hasResponded, Votes, votesIn, WHY } from "./votes.tsx";
+import { WidgetForm } from "./widget.tsx";
 import { ASKS } from "./words.ts";
 import type { Question } from "./history.ts";
 
@@ -49,12 +55,16 @@ const ICONS: Record<PauseKind, LucideIcon> = {
   executor_input: Wrench,
   error_decision: AlertOctagon,
   signal: RadioTower,
+  response: MessageCircleQuestion,
+  interaction: MousePointerClick,
 };
 
 /** What a question says. */
 export function messageOf(question: Question): string {
   if (question.kind === "error_decision") return "What is to be done?";
   if (question.kind === "signal") return `Waits for the signal ${question.requirement.topic ?? ""}`;
+  if (question.kind === "response")
+    return question.requirement.interaction?.title ?? question.requirement.user_input_message ?? DEFAULTS.response;
   if (isHalt(question)) return titleOf(question) ?? "Please answer:";
   const { confirmation_message, user_input_message, output_review_message } = question.requirement;
   return confirmation_message ?? user_input_message ?? output_review_message ?? DEFAULTS[question.kind];
@@ -69,6 +79,8 @@ const DEFAULTS: Record<PauseKind, string> = {
   executor_input: "May these tools run?",
   error_decision: "What is to be done?",
   signal: "Waits for a signal",
+  response: "Please answer:",
+  interaction: "Please do this:",
 };
 
 /** The card of one question. */
@@ -101,6 +113,7 @@ export function PauseCard({ question }: { question: Question }) {
       aria-label={`${labelOf(phase)}: ${ASKS[question.kind]}, ${question.requirement.step_name}`}
     >
       <Head question={question} isOpen={isOpen} />
+      {isOpen && <Subject question={question} />}
       {(isOpen || isTools) &&
         (may || !isOpen || question.kind === "signal" ? (
           <Body
@@ -123,8 +136,15 @@ export function PauseCard({ question }: { question: Question }) {
       {!isTools && found.at(-1) && <Decisions question={question} found={found} />}
       {!isOpen && found.length === 0 && <Withdrawn />}
       <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
+      {!isOpen && <Unsent ids={answerableIn(question)} />}
     </section>
   );
+}
+
+/** What can be answered of a question by itself: the question, and each of its tools. */
+function answerableIn(question: Question): string[] {
+  const tools = question.kind === "error_decision" ? [] : (question.requirement.executor_requirements ?? []);
+  return [question.id, ...tools.map((tool) => tool.id)];
 }
 
 function labelOf(phase: string): string {
@@ -188,6 +208,10 @@ function Body({ question, may, isBusy }: { question: Question; may: boolean; isB
       return <ToolsForm question={question} may={may} />;
     case "error_decision":
       return <ErrorForm question={question} isBusy={isBusy} />;
+    case "response":
+      return <InteractionForm question={question} isBusy={isBusy} />;
+    case "interaction":
+      return <WidgetForm question={question} isBusy={isBusy} />;
     case "signal":
       return <SignalForm question={question} may={may} />;
   }

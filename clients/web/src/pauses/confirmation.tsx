@@ -2,10 +2,7 @@
 
 import type { Verdict } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
-import { Disclosed } from "../ui/disclosed.tsx";
 import { useDraft } from "../ui/draft.ts";
-import { Folded } from "../ui/folded.tsx";
-import { textOfValue } from "../ui/format.ts";
 import type { Question } from "./history.ts";
 import { RejectForm } from "./reject.tsx";
 import { useDecide } from "./use-decide.ts";
@@ -18,14 +15,8 @@ export function ConfirmationForm({ question, isBusy }: { question: StepQuestion;
   const [mode, setMode] = useDraft<"ask" | "reject" | "back">(`${question.id}/mode`, "ask");
   const { send, faultOf } = useDecide(question.id);
   const decide = (decision: Verdict) => send(decision);
-  const { step_input: input } = question.requirement;
   return (
     <div className="stack">
-      {input !== undefined && input !== null && (
-        <Disclosed title="What the step gets">
-          <Folded text={textOfValue(input)} what="input" code />
-        </Disclosed>
-      )}
       {mode === "reject" ? (
         <RejectForm
           question={question}
@@ -36,10 +27,10 @@ export function ConfirmationForm({ question, isBusy }: { question: StepQuestion;
         />
       ) : (
         <div className="actions">
-          <Button tone="primary" isPending={isBusy} onPress={() => decide({ confirmed: true })}>
+          <Button data-act="approve" tone="primary" isPending={isBusy} onPress={() => decide({ confirmed: true })}>
             Confirm
           </Button>
-          <Button isDisabled={isBusy} autoFocus={mode === "back"} onPress={() => setMode("reject")}>
+          <Button data-act="reject" isDisabled={isBusy} autoFocus={mode === "back"} onPress={() => setMode("reject")}>
             Reject…
           </Button>
         </div>

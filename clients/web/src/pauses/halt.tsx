@@ -17,7 +17,8 @@ import { useDraft } from "../ui/draft.ts";
 import type { StepQuestion } from "./confirmation.tsx";
 import { useDecide } from "./use-decide.ts";
 
-const CLASSES: FormClassNames = {
+/** The looks of the forms that other pages have, too. */
+export const CLASSES: FormClassNames = {
   root: "stack",
   description: "halt-text",
   message: "halt-text",

@@ -8,7 +8,7 @@ import { Time } from "../ui/time.tsx";
 import { Changes } from "./changes.tsx";
 import { outputOf, type Question } from "./history.ts";
 import { useScene } from "./run-context.ts";
-import { deciderOf, decisionOf, detailsOf } from "./words.ts";
+import { deciderOf, decisionOf, detailsOf, isRefusal } from "./words.ts";
 
 /** A decision, in the place of the form. */
 export function Resolved(props: { decision: DecisionView; question: Question; isElsewhere: boolean }) {
@@ -16,7 +16,12 @@ export function Resolved(props: { decision: DecisionView; question: Question; is
   const edited = decision.decision["edited_output"];
   return (
     <div className="resolved">
-      <Verdict decision={decision} words={decisionOf(decision.decision, question.kind)} isElsewhere={isElsewhere} />
+      <Verdict
+        decision={decision}
+        facts={decision.decision}
+        words={decisionOf(decision.decision, question.kind)}
+        isElsewhere={isElsewhere}
+      />
       <Details facts={decision.decision} />
       {edited !== undefined && (
         <Disclosed title="What was changed">
@@ -28,13 +33,20 @@ export function Resolved(props: { decision: DecisionView; question: Question; is
 }
 
 /** The line that says who decided what, and when. */
-export function Verdict(props: { decision: DecisionView; words: string; isElsewhere: boolean }) {
-  const { decision, words, isElsewhere } = props;
+export function Verdict(props: {
+  decision: DecisionView;
+  /** What was decided, of one tool where the decision is about several. */
+  facts: Readonly<Record<string, JsonValue>>;
+  words: string;
+  isElsewhere: boolean;
+}) {
+  const { decision, facts, words, isElsewhere } = props;
+  const no = isRefusal(facts);
   const { userId } = useScene();
   const who = deciderOf(decision.resolvedBy, userId);
-  const Icon = decision.resolvedBy === "timeout" ? Bot : isNo(decision.decision) ? CornerUpLeft : Check;
+  const Icon = decision.resolvedBy === "timeout" ? Bot : no ? CornerUpLeft : Check;
   return (
-    <p className={isNo(decision.decision) ? "verdict no" : "verdict"}>
+    <p className={no ? "verdict no" : "verdict"}>
       <Icon size={16} aria-hidden />
       <span>
         <strong>{words}</strong> by {who}
@@ -66,8 +78,4 @@ export function Details({ facts }: { facts: Readonly<Record<string, JsonValue>> 
 /** What is shown of a question that nobody answered before the run ended. */
 export function Withdrawn() {
   return <p className="hint">Nobody has to answer this any more.</p>;
-}
-
-function isNo(decision: Readonly<Record<string, JsonValue>>): boolean {
-  return decision["confirmed"] === false || decision["confirmation"] === false;
 }

@@ -55,7 +55,7 @@ export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBus
         />
       ) : (
         <div className="actions">
-          <Button tone="primary" isPending={isBusy} onPress={() => send({ confirmed: true })}>
+          <Button data-act="approve" tone="primary" isPending={isBusy} onPress={() => send({ confirmed: true })}>
             Approve
           </Button>
           {isEditable && (
@@ -63,7 +63,7 @@ export function ReviewForm({ question, isBusy }: { question: StepQuestion; isBus
               Edit…
             </Button>
           )}
-          <Button isDisabled={isBusy} autoFocus={mode === "back"} onPress={() => setMode("reject")}>
+          <Button data-act="reject" isDisabled={isBusy} autoFocus={mode === "back"} onPress={() => setMode("reject")}>
             Reject…
           </Button>
         </div>

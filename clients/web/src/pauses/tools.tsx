@@ -4,13 +4,15 @@
  * Laws:
  * - Each tool shows its name and its arguments before anybody may let it run.
  * - What is decided of one says nothing about the others; those that want a yes or no may be approved together, each with
- *   what is written in its form.
+ *   what is written in its form: all of them, or none where one can't be sent.
  */
 
+import { useState } from "react";
 import { Wrench } from "lucide-react";
 import { isFinal, waitingTools, type DecisionView, type ExecutorRequirement } from "@interlock/client";
 import { Button } from "../ui/button.tsx";
 import { Folded } from "../ui/folded.tsx";
+import { Notice } from "../ui/notice.tsx";
 import { answer, isFromElsewhere } from "./answers.ts";
 import type { StepQuestion } from "./confirmation.tsx";
 import { useFocusKept } from "./focus-kept.ts";
@@ -27,10 +29,14 @@ export function ToolsForm({ question, may }: { question: StepQuestion; may: bool
   const now = pending.get(question.id);
   const waiting = now ? waitingTools(now) : [];
   const plain = waiting.filter((tool) => kindOfTool(tool) === "confirmation");
+  const [wrong, setWrong] = useState<readonly string[]>([]);
   const approveAll = () => {
     const approved = plain.flatMap((tool) => approvalOf(tool) ?? []);
+    const broken = plain.filter((tool) => approvalOf(tool) === null);
+    setWrong(broken.map(nameOfTool));
+    if (broken.length > 0) return;
     const ids = approved.map((tool) => tool.id);
-    if (ids.length > 0) void answer(ids, () => decide(question.id, { executor_requirements: approved }));
+    void answer(ids, () => decide(question.id, { executor_requirements: approved }));
   };
   return (
     <div className="stack">
@@ -40,10 +46,21 @@ export function ToolsForm({ question, may }: { question: StepQuestion; may: bool
       {may && plain.length > 1 && (
         <div className="actions">
           <Button onPress={approveAll}>Approve all {plain.length}</Button>
+          <span className="hint">{plain.map(nameOfTool).join(", ")}</span>
         </div>
+      )}
+      {wrong.length > 0 && (
+        <Notice tone="fault">
+          None was approved: the changed arguments of {wrong.join(", ")} can’t be sent as they are. Mend them, or
+          approve the others one by one.
+        </Notice>
       )}
     </div>
   );
+}
+
+function nameOfTool(tool: ExecutorRequirement): string {
+  return tool.tool_execution?.tool_name ?? "tool";
 }
 
 function ToolCard({ question, tool, may }: { question: StepQuestion; tool: ExecutorRequirement; may: boolean }) {
@@ -51,7 +68,7 @@ function ToolCard({ question, tool, may }: { question: StepQuestion; tool: Execu
   const decided = decisionOn(tool.id, decisions.get(question.id) ?? []);
   const now = pending.get(question.id);
   const waits = now !== undefined && waitingTools(now).some((each) => each.id === tool.id);
-  const name = tool.tool_execution?.tool_name ?? "tool";
+  const name = nameOfTool(tool);
   const focus = useFocusKept(decided === null);
   return (
     <section {...focus} className="tool" aria-label={`Tool ${name}`}>
@@ -63,6 +80,7 @@ function ToolCard({ question, tool, may }: { question: StepQuestion; tool: Execu
         <>
           <Verdict
             decision={decided.by}
+            facts={decided.facts}
             words={toolDecisionOf(decided.facts)}
             isElsewhere={isFromElsewhere(question.id) && isFromElsewhere(tool.id)}
           />

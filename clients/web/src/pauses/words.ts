@@ -13,6 +13,8 @@ export const ASKS: Record<PauseKind, string> = {
   executor_input: "Approve tools",
   error_decision: "A step failed",
   signal: "Wait for a signal",
+  response: "Answer",
+  interaction: "Do it in a widget",
 };
 
 /** What a pause asks for, by the name of its flag, as summaries have it. */
@@ -52,6 +54,9 @@ export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   if (Array.isArray(decision["selected_choices"])) return `Chose ${namesOf(decision["selected_choices"])}`;
   if (typeof decision["decision"] === "string") return errorWord(decision["decision"], decision["user_input"]);
   if (typeof decision["signal_id"] === "string") return `Signal ${textOfValue(decision["topic"])}`;
+  if (decision["response"] !== undefined) return responseOf(objectOf(decision["response"]));
+  if (typeof decision["interaction_event"] === "string") return `Did ${decision["interaction_event"]}`;
+  if (typeof decision["outcome"] === "string") return OUTCOMES[decision["outcome"]] ?? decision["outcome"];
   if (decision["user_input"] !== undefined) return chosen(decision["user_input"]) ?? "Filled in";
   if (decision["confirmed"] === true)
     return decision["edited_output"] === undefined ? approved(kind) : "Approved with changes";
@@ -61,10 +66,34 @@ export function decisionOf(decision: Facts, kind: PauseKind | null): string {
   return `Rejected${words}`;
 }
 
+const OUTCOMES: Record<string, string> = {
+  completed: "Everybody answered",
+  expired: "Expired",
+  unreachable: "No agreement",
+  cancelled: "Taken back",
+};
+
+/** A response to an interaction. */
+function responseOf(response: Facts): string {
+  if (typeof response["confirmed"] === "boolean") return response["confirmed"] ? "Approved" : "Rejected";
+  const selected = response["selected"];
+  if (selected === undefined) return "Answered";
+  return `Chose ${Array.isArray(selected) ? namesOf(selected) || "nothing" : textOfValue(selected)}`;
+}
+
 /** What was chosen at a halt that asks for a choice and nothing else. */
 function chosen(input: JsonValue): string | null {
   const { choice, ...others } = objectOf(input);
   return typeof choice === "string" && Object.keys(others).length === 0 ? `Chose ${choice}` : null;
+}
+
+/** Whether somebody said no: rejected, denied, skipped or broken off. That is never shown as a success. */
+export function isRefusal(decision: Facts): boolean {
+  if (decision["confirmed"] === false || decision["confirmation"] === false) return true;
+  if (objectOf(decision["response"])["confirmed"] === false) return true;
+  if (decision["decision"] === "skip" || decision["decision"] === "cancel") return true;
+  const tools = listOf(decision["executor_requirements"]);
+  return tools.length > 0 && tools.every(isRefusal);
 }
 
 const ERRORS: Record<string, string> = { retry: "Tried again", skip: "Skipped", cancel: "Cancelled the run" };
@@ -103,6 +132,11 @@ export function detailsOf(decision: Facts): [string, string][] {
   } = decision as Record<string, JsonValue>;
   if (typeof feedback === "string" && feedback !== "") lines.push(["Feedback", feedback]);
   if (typeof note === "string" && note !== "") lines.push(["Note", note]);
+  const done = decision["interaction_data"];
+  if (done !== undefined && Object.keys(objectOf(done)).length > 0) lines.push(["Data", lineOf(done, 500)]);
+  const { value: answer, comment } = objectOf(decision["response"]);
+  if (answer !== undefined) lines.push(["Answer", lineOf(answer, 500)]);
+  if (typeof comment === "string" && comment !== "") lines.push(["Comment", comment]);
   for (const [name, value] of Object.entries(objectOf(input))) lines.push([name, lineOf(value, 500)]);
   for (const each of listOf(decision["user_input_schema"]))
     lines.push([textOfValue(each["name"]), lineOf(each["value"], 500)]);

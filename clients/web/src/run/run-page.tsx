@@ -4,7 +4,7 @@ import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import { MessageSquare } from "lucide-react";
 import { Link, useParams } from "wouter";
 import type { RunView } from "@interlock/client";
-import { Lost, Outcome } from "../chat/run-in-chat.tsx";
+import { Lost, Outcome, Said } from "../chat/run-in-chat.tsx";
 import { useAnnouncements } from "../pauses/announcements.ts";
 import { waitedHere } from "../pauses/answers.ts";
 import { PauseCard } from "../pauses/card.tsx";
@@ -66,6 +66,7 @@ function Page({ view, error, behind, cancel, workflowId }: Staged & { workflowId
       {view.lastIndex === null && <Skeleton label="Loading the run" lines={5} />}
       {error && <RunFault error={error} />}
       <Lost view={view} />
+      <Said view={view} />
       <Waiting />
       <Outcome view={view} />
       <Parts view={view} />

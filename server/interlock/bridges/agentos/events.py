@@ -145,6 +145,10 @@ EVENTS: dict[str, Row] = {
         (
             "RaceExecutionStarted",
             "RaceExecutionCompleted",
+            "PortsExecutionStarted",
+            "PortsExecutionCompleted",
+            "GraphExecutionStarted",
+            "GraphExecutionCompleted",
             "MachineExecutionStarted",
             "MachineExecutionCompleted",
             "ThreadStarted",

@@ -61,8 +61,9 @@ FIELDS: Final[Table] = {
     "policy": Field(_POLICY),
     "distinct_from": Field(of_list(_step, what="The states", most=MAX_LIST, least=1)),
     "exclude_starter": Field(boolean),
+    "bind": Field(boolean),
 }
-"""The fields of a halt that say who decides on it."""
+"""The fields of a halt that say who decides on it, and whether on what they saw."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from interlock.definitions.checks import policies
+from interlock.definitions.checks import policies, widgets
 from interlock.definitions.checks.fields import (
     Check,
     Context,
@@ -48,7 +48,7 @@ MAX_PATHS = 100
 CODES = (
     *("script_error", "script_timeout", "http_error", "http_timeout"),
     *("data_too_large", "secret_not_allowed", "invalid_time"),
-    *("empty_group", "quorum_out_of_range"),
+    *("empty_group", "quorum_out_of_range", "widget_not_found"),
 )
 """The errors of logic that a state may handle."""
 
@@ -116,6 +116,7 @@ _TRANSITION = _leading(
             "key": Field(text(most=MAX_NAME)),
             "label": Field(text(may_be_empty=True)),
             "description": Field(text(may_be_empty=True)),
+            "port": Field(widgets.port),
         },
     )
 )
@@ -203,13 +204,14 @@ def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator
     yield from _needs_transitions(state, at)
     yield from _of_responses(state, at)
     yield from policies.governing(state, at, context)
+    yield from widgets.of_halt(state, at, list(_transitions_of(state, at)))
     if state.get("on_timeout") is not None and state.get("timeout") is None:
         yield Fault(inside(at, "timeout"), 'There is an "on_timeout", but no "timeout"; add it, in seconds.')
     if state.get("presentation") is not None and state.get("halting_instructions") is not None:
         yield Fault(
             inside(at, "halting_instructions"), "A halt has a presentation or halting instructions; keep one of them."
         )
-    is_asked = any(state.get(each) is not None for each in ("presentation", "halting_instructions"))
+    is_asked = any(state.get(each) is not None for each in ("presentation", "halting_instructions", "widget"))
     selects = state.get("transition_mode") == "selection"
     if state.get("signal") is not None and state.get("assignees") is not None and not (is_asked or selects):
         yield Fault(
@@ -224,6 +226,8 @@ def _of_halting(state: Mapping[str, Any], at: str, context: Context) -> Iterator
     for name in ("distinct_from", "exclude_starter"):
         if state.get("signal") is not None and state.get(name):
             yield Fault(inside(at, name), "Whoever may not decide could send the signal; leave one of them out.")
+    if state.get("signal") is not None and state.get("bind"):
+        yield Fault(inside(at, "bind"), "A signal sees nothing that it could be bound to; leave one of them out.")
     if selects:
         yield from _of_selection(state, at)
     else:
@@ -265,7 +269,9 @@ def _of_conditions(state: Mapping[str, Any], at: str) -> Iterator[Fault]:
         )
     presentation = state.get("presentation")
     shown = presentation.get("type") if isinstance(presentation, dict) else None
-    if (presentation is None or shown == "message") and state.get("accepts") is None:
+    declared = state.get("widget")
+    is_judged = state.get("accepts") is not None or (isinstance(declared, dict) and bool(declared.get("schema")))
+    if (presentation is None or shown == "message") and not is_judged:
         yield Fault(
             at,
             "Whoever resumes this may overwrite any data, for it says nothing of what fits; add a form, or accepts.",
@@ -358,6 +364,7 @@ def _of_responses(state: Mapping[str, Any], at: str) -> Iterator[Fault]:
 
 def _of_running(state: Mapping[str, Any], at: str, context: Context) -> Iterator[Fault]:
     yield from _needs_transitions(state, at)
+    yield from widgets.of_halt({}, at, list(_transitions_of(state, at)))
     yield from _of_responses(state, at)
 
 
@@ -381,6 +388,7 @@ TYPES: dict[str, Table] = {
         "on_timeout": _ON_TIMEOUT,
         "accepts": Field(of_objects),
         "signal": Field(_topic),
+        "widget": Field(widgets.widget),
     },
     "terminal": {**_COMMON, "transitions": Field(anything)},
     "parallel": {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic_core import from_json
 
-from interlock.engine.driving.rows import parted, with_private
+from interlock.engine.driving.rows import parted, recorded
 from interlock.log.port import Appended, Batch, Log
 from interlock.store.ports.decisions import Decision, Decisions
 from interlock.workflow.program import TOOLS, Decided, Draft, Program, Requirement, Resolution, RunState
@@ -24,14 +24,15 @@ LOOKED_BACK = 4096
 def audit(decided: Sequence[Decided], drafts: Sequence[Draft], appended: Appended) -> list[Decision]:
     """The audit rows of appended decisions: one per requirement, or per tool."""
     return [
-        Decision(
-            run_id=draft.event["run_id"],
-            requirement_id=id_,
-            decision=with_private(decision, each.private),
-            resolved_by=draft.event["responded_by" if each.vote else "resolved_by"],
-            decided_at=draft.event["responded_at" if each.vote else "resolved_at"],
+        recorded(
+            draft.event["run_id"],
+            id_,
+            decision,
+            each.private,
+            draft.event["responded_by" if each.vote else "resolved_by"],
+            at=draft.event["responded_at" if each.vote else "resolved_at"],
             epoch=appended.epoch,
-            event_index=index,
+            index=index,
         )
         for index, (each, draft) in enumerate(zip(decided, drafts, strict=True), appended.first_index)
         for id_, decision in each.by_id.items()

@@ -34,6 +34,9 @@ async def cancel_run(context: Context, principal: Principal, message: CancelWork
     facts = await run_named_by(context, principal, message)
     if not may(principal, Verb.CANCEL, facts):
         raise forbidden("Only the run's owner, with the scope workflows:execute, cancels it.", facts.run_id)
+    if context.definitions.is_built_in(facts.workflow_id):
+        sentence = "This run is an interaction: cancel it by its own route, so that whoever waits for it is told."
+        raise forbidden(sentence, facts.run_id)
     command = Cancel(context, principal, message, key_of(principal, message))
     accepted = await apply_once(context, facts.run_id, principal, command)
     if accepted is None:

@@ -17,7 +17,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from interlock.auth import Principal, Verb, may
 from interlock.engine.commands.apply import Accepted, Command, Proposal, apply
@@ -25,27 +25,51 @@ from interlock.engine.commands.context import Context
 from interlock.engine.commands.idempotency import fingerprint_of
 from interlock.engine.commands.refusals import forbidden, or_unavailable, unavailable, used_otherwise
 from interlock.log.port import Appended
-from interlock.workflow.program import Program, RunState, Signal, unserved
+from interlock.workflow.program import BY_INTERACTIONS, Program, RunState, Signal, unserved
+from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import SendSignal
-from interlock_protocol.types import RunStatus
+from interlock_protocol.types import JsonValue, RunStatus
 
 
 async def signal_run(context: Context, principal: Principal, message: SendSignal) -> Accepted:
     """Send a signal to a run.
 
     Raises:
-        Refusal: `run_not_found`, `forbidden`, `unavailable`, or those of `Program.send`.
+        Refusal: `run_not_found`, `forbidden`, `topic_bound`, `unavailable`, or those of `Program.send`.
     """
     facts = await context.runs.readable(principal, message.run_id)
     if not may(principal, Verb.SIGNAL, facts):
         raise forbidden("Only the run's owner, with the scope workflows:execute, sends signals to it.", facts.run_id)
-    command = Send(context, _signal_of(principal, message))
-    async with context.one_at_a_time.turn(facts.run_id):
-        accepted = await apply(context, facts.run_id, command)
+    if context.definitions.is_built_in(facts.workflow_id):
+        raise forbidden("An interaction is responded to, or cancelled, by its own routes.", facts.run_id)
+    if await or_unavailable(context.store.interaction_on(facts.run_id, message.topic)) is not None:
+        raise _is_bound(facts.run_id, message.topic)
+    return await _sent(context, facts.run_id, _signal_of(principal, message))
+
+
+async def tell_run(context: Context, run_id: str, topic: str, payload: JsonValue, key: str) -> Accepted:
+    """Tell a run the outcome of an interaction, once for this key.
+
+    Raises:
+        Refusal: as `signal_run`, but no bound of what is kept.
+    """
+    fingerprint = hashlib.blake2b(to_json([topic, payload]), digest_size=16).hexdigest()
+    return await _sent(context, run_id, Signal(f"sig-{key}", topic, payload, BY_INTERACTIONS, fingerprint))
+
+
+async def _sent(context: Context, run_id: str, signal: Signal) -> Accepted:
+    command = Send(context, signal)
+    async with context.one_at_a_time.turn(run_id):
+        accepted = await apply(context, run_id, command)
     if accepted is None:
-        context.pool.dispatch(facts.run_id)
-        raise unavailable("Much happens in the run at this moment; send the signal again.", facts.run_id)
+        context.pool.dispatch(run_id)
+        raise unavailable("Much happens in the run at this moment; send the signal again.", run_id)
     return replace(accepted, signal_id=command.signal.id)
+
+
+def _is_bound(run_id: str, topic: str) -> Refusal:
+    sentence = f"An interaction is asked for the topic {topic!r} of this run: its outcome is the signal."
+    return Refusal(ErrorCode.TOPIC_BOUND, sentence, run_id=run_id)
 
 
 def _signal_of(principal: Principal, message: SendSignal) -> Signal:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from interlock.auth import Principal, Verb, may
+from interlock.auth import Principal, Verb, may, scopes_for
 from interlock.auth.principal import UnusableUserId, check_user_id
 from interlock.engine.commands.apply import Accepted
 from interlock.engine.commands.context import Context
@@ -52,10 +52,12 @@ async def start(
     message: StartWorkflow,
     key: IdempotencyKey | None = None,
     origin: Origin | None = None,
+    verb: Verb = Verb.START,
 ) -> Accepted:
     """Accept a run durably and drive it.
 
     Args:
+        verb: `ASK` for an interaction; nothing else starts one.
         key: instead of the message's own.
         origin: where it begins, if it repeats another.
 
@@ -65,9 +67,9 @@ async def start(
     """
     owner = _user_of(principal, message)
     place = Facts.of_new(principal.account, message.namespace or home_of(owner), owner)
-    if not may(principal, Verb.START, place):
-        raise forbidden(_why_not_started(principal, place.namespace))
-    program = await or_unavailable(_asked_for(context, principal, message))
+    if not may(principal, verb, place):
+        raise forbidden(_why_not_started(principal, place.namespace, verb))
+    program = await or_unavailable(_asked_for(context, principal, message, verb))
     if context.log.is_away:  # the store could keep it, but nobody knows when it would begin
         raise unavailable("The server can't reach its log at the moment; send it again in a while.")
     run = _new_run(context, place, message, program, origin)
@@ -137,14 +139,15 @@ async def _key_taken(context: Context, principal: Principal, run_id: str) -> Ref
     return Refusal(ErrorCode.BUSINESS_KEY_TAKEN, sentence, details={"run_id": run_id}, run_id=run_id)
 
 
-async def _asked_for(context: Context, principal: Principal, message: StartWorkflow) -> Program:
+async def _asked_for(context: Context, principal: Principal, message: StartWorkflow, verb: Verb) -> Program:
     """Return the account's workflow that a message names, in the version that it names; a draft to its authors only."""
     definitions, wanted, account = context.definitions, message.version, principal.account
     drafts = may(principal, Verb.WRITE_DEFINITIONS)
-    found = await definitions.program_of(message.workflow_id, wanted, account, drafts=drafts)
+    is_hidden = verb is Verb.START and definitions.is_built_in(message.workflow_id)
+    found = None if is_hidden else await definitions.program_of(message.workflow_id, wanted, account, drafts=drafts)
     if found is not None and wanted in (None, found.version):
         return found
-    current = await definitions.program_of(message.workflow_id, None, account)
+    current = None if is_hidden else await definitions.program_of(message.workflow_id, None, account)
     if current is None:
         raise no_workflow(message.workflow_id, [each.id for each in await definitions.served(account)])
     raise _not_served(wanted, current.version)
@@ -190,7 +193,7 @@ def _user_of(principal: Principal, message: StartWorkflow) -> str:
         raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=details) from None
 
 
-def _why_not_started(principal: Principal, namespace: str) -> str:
-    if not may(principal, Verb.START):
-        return "Starting workflows needs the scope workflows:execute."
+def _why_not_started(principal: Principal, namespace: str, verb: Verb) -> str:
+    if not may(principal, verb):
+        return f"This needs the scope {scopes_for(verb)[0]}."
     return f"The namespace {namespace!r} isn't one of yours; leave `namespace` out, or name one that is."

@@ -150,6 +150,7 @@ class Driver:
             ports.logic,
             ports.traces,
             ports.people,
+            ports.store,
             ports.vault,
             counters=ports.counters,
         )

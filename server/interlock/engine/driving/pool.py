@@ -304,6 +304,11 @@ class Pool:
             driver.drain()
         try:
             await driver.drive()
+        except BaseException:
+            # A command may still hold this state: what was never written must not look to it like entries that the
+            # log has lost.
+            driver.state.next_index = min(driver.state.next_index, driver.writer.durable_next)
+            raise
         finally:
             unwatch()
             del self._drivers[run_id]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from pydantic_core import to_json
 
+from interlock.audit.chain import Noted
 from interlock.store.ports.decisions import Decision
 from interlock.store.ports.errors import FoundError
 from interlock.store.ports.runs import Settlement, Snapshot
@@ -14,6 +15,8 @@ from interlock.store.ports.webhooks import FoundMilestone
 from interlock.workflow.program import (
     FOR_GOOD,
     REDUCER_VERSION,
+    TIMEOUT,
+    Act,
     Asked,
     Decided,
     Lifetimes,
@@ -49,6 +52,40 @@ def parted(audited: JsonObject) -> tuple[JsonObject, JsonObject]:
     return {key: value for key, value in audited.items() if key != _PRIVATE}, private
 
 
+def recorded(
+    run_id: str, id_: str, decision: JsonObject, private: JsonObject, by: str, *, at: int, epoch: int, index: int
+) -> Decision:
+    """The audit row of a decision, with what its entry in the chain says."""
+    noted = _noted(id_, decision, private, by, at=at, epoch=epoch, index=index)
+    return Decision(run_id, id_, with_private(decision, private), by, at, epoch, index, noted)
+
+
+def _noted(
+    id_: str, decision: JsonObject, private: Mapping[str, Any], by: str, *, at: int, epoch: int, index: int
+) -> JsonObject:
+    """What an entry says: who decided what, when, where that stands in the log, and who stood behind it."""
+    vote = private.get("vote")
+    requirement_id, _, part = id_.partition("." if vote is None else "#")
+    told = {**private.get("told", {}), **(vote or {})}
+    return {
+        "kind": "expired" if by == TIMEOUT else "decided" if vote is None else "responded",
+        "requirement_id": requirement_id,
+        **({"part": part} if part and vote is None else {}),
+        "by": by,
+        "at": at,
+        "epoch": epoch,
+        "index": index,
+        "decision": decision,
+        **{key: value for key, value in {**private, **told}.items() if key in _NOTED},
+    }
+
+
+_NOTED: Final = frozenset(
+    {"behind", "digest", "late", "needed", "number", "on_behalf_of", "outcome", "reason", "responded", "voter"}
+)
+"""What of a decision's private data its entry says besides."""
+
+
 def audit_of(state: RunState) -> list[Decision]:
     """The audit rows of the decisions that a state still has: one per tool, as when they were made."""
     unresolved = [*state.requirements.values(), *state.withdrawn.values()]
@@ -65,10 +102,14 @@ def _of_part(state: RunState, requirement: Requirement, id_: str, part: Part, *,
     """The row of one of several responses, or of a decision on a tool."""
     if requirement.takes_votes:
         number: Any = part.vote["number"]
-        id_, decision = response_id(requirement.id, number), with_private(part.decision or {}, {"vote": part.vote})
+        id_, decision, private = response_id(requirement.id, number), part.decision or {}, _as_vote(part)
     else:
-        decision = {"id": id_, **(part.decision or {})}
-    return Decision(state.run_id, id_, decision, part.by, at, state.epoch, index)
+        decision, private = {"id": id_, **(part.decision or {})}, {}
+    return recorded(state.run_id, id_, decision, private, part.by, at=at, epoch=state.epoch, index=index)
+
+
+def _as_vote(part: Part) -> JsonObject:
+    return {"vote": part.vote}
 
 
 def _of_resolution(state: RunState, each: Resolution) -> list[Decision]:
@@ -91,14 +132,15 @@ def _of_resolution(state: RunState, each: Resolution) -> list[Decision]:
     return [
         *parts,
         *(
-            Decision(
-                run_id=state.run_id,
-                requirement_id=id_,
-                decision=with_private(made, each.private),
-                resolved_by=each.resolved_by,
-                decided_at=each.resolved_at,
+            recorded(
+                state.run_id,
+                id_,
+                made,
+                each.private,
+                each.resolved_by,
+                at=each.resolved_at,
                 epoch=state.epoch,
-                event_index=each.index,
+                index=each.index,
             )
             for id_, made in Decided(each.requirement, decision).by_id.items()
         ),
@@ -167,6 +209,7 @@ def settlement_of(
         next_timer=min((due for due in dues if due is not None), default=None),
         errors=tuple(_found(each) for each in untold if isinstance(each, RunError)),
         milestones=tuple(_milestone(state, each) for each in untold if isinstance(each, Milestone)),
+        acts=tuple(_act(each) for each in untold if isinstance(each, Act)),
         messages=tuple((topic, each.requirement_id) for each in untold if isinstance(each, Asked) for topic in topics),
     )
 
@@ -184,6 +227,12 @@ def _found(error: RunError) -> FoundError:
         is_fatal=error.is_fatal,
         repeats=error.repeats,
     )
+
+
+def _act(act: Act) -> Noted:
+    """What an entry of the audit says of what somebody did."""
+    content: JsonObject = {"kind": act.kind, "by": act.by, "at": act.at, "epoch": act.epoch, "index": act.index}
+    return Noted(f"{act.kind}:{act.index}", act.epoch, {**act.said, **content})
 
 
 def _milestone(state: RunState, each: Milestone) -> FoundMilestone:
@@ -204,11 +253,33 @@ _SUMMARY = (
     "output_review_message",
     "error_message",
     "topic",
+    "policy",
     "timeout_at",
 )
+
+MOST_SHOWN = 500
+"""How many characters of what is decided about lists have."""
 
 
 def _summary(requirement: Requirement) -> JsonObject:
     """The fields of a requirement that run lists show."""
     summary = {key: requirement.facts[key] for key in _SUMMARY if key in requirement.facts}
+    question: Any = requirement.facts.get("interaction")
+    if question is not None:
+        shown = {name: question[name] for name in ("type", "title", "priority") if name in question}
+        summary["interaction"] = {**shown, "spec": {"mode": question["spec"]["mode"]}}
+    subject = _subject(requirement)
+    if subject:
+        summary["subject"] = subject
     return {**summary, "kind": requirement.kind}
+
+
+def _subject(requirement: Requirement) -> str:
+    """What is decided about, to be read: the run's message, and below it what the step before has given."""
+    given: Any = requirement.facts.get("step_input") or {}
+    parts = [_text(given[name]) for name in ("input", "previous_step_content") if given.get(name) is not None]
+    return "\n".join(dict.fromkeys(part for part in parts if part))[:MOST_SHOWN]
+
+
+def _text(value: object) -> str:
+    return (value if isinstance(value, str) else to_json(value).decode())[:MOST_SHOWN]

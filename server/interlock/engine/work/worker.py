@@ -23,13 +23,16 @@ from interlock.engine.work.logic import LogicRunners
 from interlock.engine.work.people import People
 from interlock.engine.work.sessions import Sessions
 from interlock.engine.work.stream import RunWriter, StepStream
+from interlock.engine.work.widgets import bundle_version
 from interlock.secrets.port import Vault
+from interlock.store.port import Bundles
 from interlock.telemetry.counters import Counters
 from interlock.telemetry.tracing import Traces
 from interlock.workflow.activities import Returned
 from interlock.workflow.program import (
     Activity,
     AgentTurn,
+    BundleVersion,
     Environment,
     Evaluation,
     Expression,
@@ -67,6 +70,7 @@ class Worker:
         logic: LogicRunners,
         traces: Traces,
         people: People,
+        bundles: Bundles,
         vault: Vault | None = None,
         *,
         counters: Counters | None = None,
@@ -79,6 +83,7 @@ class Worker:
         self._logic = logic
         self._traces = traces
         self._people = people
+        self._bundles = bundles
         self._counters = counters or Counters()
         self.is_cancelled = False
         self.secrets: set[str] = set()
@@ -128,6 +133,8 @@ class Worker:
                 return await self._logic_run(activity)
             case RollCall():
                 return await self._people.roll(activity)
+            case BundleVersion():
+                return await bundle_version(self._bundles, activity)
             case ThreadEnd():
                 return await self._thread_ended(activity, work)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from interlock_protocol.messages import Key, Topic
-from interlock_protocol.types import AnyJson
+from interlock_protocol.types import AnyJson, JsonValue
 
 
 class SendSignal(BaseModel):
@@ -28,3 +28,42 @@ class SentSignal(BaseModel):
     topic: str
     signal_id: str
     status: Literal["accepted"]
+
+
+class AuditEntry(BaseModel):
+    """An entry of the audit's chain; one that was erased, or is about something else, has neither content nor salt."""
+
+    run_id: str
+    seq: int
+    content: dict[str, JsonValue] | None
+    salt: str | None
+    leaf: str
+    hash: str
+
+
+class AuditCheckpoint(BaseModel):
+    """A statement that the server signs: how far chains of the account had come. `keys` are those to check it with;
+    `next_after` is null in the last one."""
+
+    statement: str
+    keys: list[dict[str, JsonValue]]
+    next_after: str | None
+
+
+class AuditPerson(BaseModel):
+    """Somebody to whom a requirement was sent, and when they said that they saw it, in milliseconds since 1970."""
+
+    user_id: str
+    requirement_id: str
+    delivered_at: int | None
+    seen_at: int | None
+
+
+class Audit(BaseModel):
+    """A page of the audit of a run, which has `count` entries; `next_after` is null on the last one."""
+
+    run_id: str
+    count: int
+    entries: list[AuditEntry]
+    people: list[AuditPerson]
+    next_after: int | None

@@ -37,6 +37,7 @@ _REFUSED: Final = (
     Code.INVALID_INPUT,
     Code.INVALID_TRANSITION,
     Code.SIGNALS_FULL,
+    Code.TOPIC_BOUND,
 )
 
 

@@ -25,6 +25,7 @@ from interlock.http.v1.people import make_people_router
 from interlock.http.v1.request_ids import RequestIds
 from interlock.http.v1.secrets import make_secrets_router
 from interlock.http.v1.webhooks import make_webhooks_router
+from interlock.http.v1.widgets import make_widgets_router
 from interlock.services import Services
 from interlock.telemetry.counters import Counters
 
@@ -57,6 +58,7 @@ def v1_app(
         make_integrations_router(services),
         make_files_router(services),
         make_webhooks_router(services),
+        make_widgets_router(services),
     )
 
     add_document(app, services, lambda: described(app, public_url or ""))

@@ -22,6 +22,7 @@ class Code(StrEnum):
     INVALID_WORKFLOW = "invalid_workflow"
     INVALID_INPUT = "invalid_input"
     INVALID_TRANSITION = "invalid_transition"
+    UNKNOWN_INTERACTION = "unknown_interaction"
     ALREADY_PUBLISHED = "already_published"
     WORKFLOW_NOT_PUBLISHED = "workflow_not_published"
     INSTANCE_NOT_HALTED = "instance_not_halted"
@@ -30,6 +31,9 @@ class Code(StrEnum):
     THREAD_REQUIRED = "thread_required"
     DATA_TOO_LARGE = "data_too_large"
     INVALID_WEBHOOK = "invalid_webhook"
+    INCOMPATIBLE_MODE = "incompatible_mode"
+    EMPTY_GROUP = "empty_group"
+    INVALID_RESPONSE = "invalid_response"
     CREDENTIAL_NOT_ACCEPTED = "credential_not_accepted"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
@@ -47,18 +51,22 @@ class Code(StrEnum):
     PROVIDER_NOT_FOUND = "provider_not_found"
     INTEGRATION_NOT_FOUND = "integration_not_found"
     FILE_NOT_FOUND = "file_not_found"
+    INTERACTION_NOT_FOUND = "interaction_not_found"
     SUBSCRIPTION_NOT_FOUND = "subscription_not_found"
     DELIVERY_NOT_FOUND = "delivery_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WORKFLOW_EXISTS = "workflow_exists"
     NAME_TAKEN = "name_taken"
     RUN_FINISHED = "run_finished"
+    TOPIC_BOUND = "topic_bound"
+    ALREADY_RESOLVED = "already_resolved"
     VERSION_IN_USE = "version_in_use"
     FILE_IN_USE = "file_in_use"
     SUBSCRIPTION_DISABLED = "subscription_disabled"
     CLAIMED = "claimed"
     CONCURRENT_MODIFICATION = "concurrent_modification"
     NO_SECRETS_KEY = "no_secrets_key"
+    STALE_VIEW = "stale_view"
     BUSINESS_KEY_TAKEN = "business_key_taken"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     PAYLOAD_TOO_LARGE = "payload_too_large"
@@ -81,6 +89,7 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.INVALID_WORKFLOW: 400,
     Code.INVALID_INPUT: 400,
     Code.INVALID_TRANSITION: 400,
+    Code.UNKNOWN_INTERACTION: 400,
     Code.ALREADY_PUBLISHED: 400,
     Code.WORKFLOW_NOT_PUBLISHED: 400,
     Code.INSTANCE_NOT_HALTED: 400,
@@ -89,6 +98,9 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.THREAD_REQUIRED: 400,
     Code.DATA_TOO_LARGE: 400,
     Code.INVALID_WEBHOOK: 400,
+    Code.INCOMPATIBLE_MODE: 400,
+    Code.EMPTY_GROUP: 400,
+    Code.INVALID_RESPONSE: 400,
     Code.CREDENTIAL_NOT_ACCEPTED: 400,
     Code.UNAUTHORIZED: 401,
     Code.FORBIDDEN: 403,
@@ -106,17 +118,21 @@ STATUS_OF: Final[Mapping[Code, int]] = {
     Code.PROVIDER_NOT_FOUND: 404,
     Code.INTEGRATION_NOT_FOUND: 404,
     Code.FILE_NOT_FOUND: 404,
+    Code.INTERACTION_NOT_FOUND: 404,
     Code.SUBSCRIPTION_NOT_FOUND: 404,
     Code.DELIVERY_NOT_FOUND: 404,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.WORKFLOW_EXISTS: 409,
     Code.NAME_TAKEN: 409,
     Code.RUN_FINISHED: 409,
+    Code.TOPIC_BOUND: 409,
+    Code.ALREADY_RESOLVED: 409,
     Code.VERSION_IN_USE: 409,
     Code.FILE_IN_USE: 409,
     Code.SUBSCRIPTION_DISABLED: 409,
     Code.CLAIMED: 409,
     Code.CONCURRENT_MODIFICATION: 409,
+    Code.STALE_VIEW: 409,
     Code.NO_SECRETS_KEY: 409,
     Code.BUSINESS_KEY_TAKEN: 409,
     Code.IDEMPOTENCY_KEY_REUSED: 409,
@@ -152,10 +168,13 @@ _CODE_OF: Final[Mapping[ErrorCode, Code]] = {
     ErrorCode.INVALID_DECISION: Code.INVALID_INPUT,
     ErrorCode.INVALID_TRANSITION: Code.INVALID_TRANSITION,
     ErrorCode.CLAIMED: Code.CLAIMED,
+    ErrorCode.STALE_VIEW: Code.STALE_VIEW,
+    ErrorCode.UNKNOWN_INTERACTION: Code.UNKNOWN_INTERACTION,
     ErrorCode.CONFLICT: Code.CONCURRENT_MODIFICATION,
     ErrorCode.BUSINESS_KEY_TAKEN: Code.BUSINESS_KEY_TAKEN,
     ErrorCode.NAMESPACE_QUOTA_EXCEEDED: Code.NAMESPACE_QUOTA_EXCEEDED,
     ErrorCode.SIGNALS_FULL: Code.SIGNALS_FULL,
+    ErrorCode.TOPIC_BOUND: Code.TOPIC_BOUND,
     ErrorCode.UNAVAILABLE: Code.UNAVAILABLE,
     ErrorCode.INTERNAL: Code.INTERNAL_ERROR,
 }

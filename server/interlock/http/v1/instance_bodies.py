@@ -98,6 +98,8 @@ def halt(facts: JsonObject | None) -> JsonObject:
         "halted_options": facts.get("halted_options"),
         "halted_signal": facts.get("topic"),
         "accepts": facts.get("accepts"),
+        "halted_digest": facts.get("digest"),
+        "halted_bind": facts.get("bind"),
     }
     return {key: value for key, value in told.items() if value is not None}
 

@@ -33,8 +33,8 @@ class CreateInstance(_Asked):
 class ResumeInstance(_Asked):
     """A person's input. It is for the halt that is open when it arrives, or for the one that is named.
 
-    `choice` may stand for `input: {"choice": …}`. An admin decides `on_behalf_of` one of those who are asked, with a
-    `reason`.
+    `choice` may stand for `input: {"choice": …}`. `digest` says what it was decided on. An admin decides `on_behalf_of`
+    one of those who are asked, with a `reason`.
     """
 
     input: dict[str, JsonValue] = Field(default_factory=dict)
@@ -42,6 +42,7 @@ class ResumeInstance(_Asked):
     thread_id: Name | None = None
     halt_id: Name | None = None
     expected_state: Name | None = None
+    digest: Name | None = None
     on_behalf_of: Name | None = None
     reason: str | None = Field(default=None, min_length=1, max_length=MAX_REASON)
 
@@ -58,7 +59,7 @@ class CancelInstance(_Asked):
 
 class Halt(BaseModel):
     """What somebody is asked, where something is: as a presentation, or as instructions with choices; and the topic of
-    the signals that lead on, too."""
+    the signals that lead on, too. `halted_digest` is a hash over it; where `halted_bind` is true, a resume needs it."""
 
     halt_id: str | None = None
     halted_at_state: str | None = None
@@ -66,6 +67,8 @@ class Halt(BaseModel):
     halted_options: dict[str, JsonValue] | None = None
     halted_signal: str | None = None
     accepts: dict[str, JsonValue] | None = None
+    halted_digest: str | None = None
+    halted_bind: bool | None = None
 
 
 class Thread(Halt):

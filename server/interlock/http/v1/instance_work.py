@@ -249,7 +249,7 @@ class Instances:
             "action": "continue-workflow",
             "workflow_id": state.workflow_id,
             "run_id": run_id,
-            "step_requirements": [{"id": halt_id, "user_input": asked.input}],
+            "step_requirements": [{"id": halt_id, "digest": asked.digest, "user_input": asked.input}],
             "on_behalf_of": asked.on_behalf_of,
             "reason": asked.reason,
         }

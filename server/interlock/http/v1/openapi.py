@@ -31,6 +31,7 @@ from interlock.http.v1.people_shapes import BODIES as PEOPLE
 from interlock.http.v1.request_ids import HEADER, SANE
 from interlock.http.v1.secret_shapes import PutSecret
 from interlock.http.v1.webhook_shapes import BODIES as WEBHOOKS
+from interlock.http.v1.widget_shapes import AddWidget
 from interlock_protocol.types import PROTOCOL_VERSION
 
 
@@ -56,6 +57,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     PutProvider,
     CreateIntegration,
     *WEBHOOKS,
+    AddWidget,
 )
 
 MACHINES: Final = About("Interlock: state machines", ABOUT, PREFIX, _BODIES)

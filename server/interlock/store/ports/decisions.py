@@ -2,6 +2,7 @@
 
 Laws:
 - A decision is recorded here before it is acknowledged; recording it again is a no-op.
+- What a decision notes becomes an entry of the run's chain (`Audit`), in the same transaction.
 - Once the row is at a later epoch, decisions of an earlier one are no longer recorded: the process that moved the row
   on has read all of that epoch.
 """
@@ -9,7 +10,7 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from interlock_protocol.types import JsonObject
@@ -19,7 +20,10 @@ from .keys import IdempotencyKey
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The audit of one resolved requirement. `decided_at` is in milliseconds since 1970."""
+    """The audit of one resolved requirement. `decided_at` is in milliseconds since 1970.
+
+    `noted` is what its entry in the audit's chain says; of one that is read from the store it is empty.
+    """
 
     run_id: str
     requirement_id: str
@@ -28,6 +32,7 @@ class Decision:
     decided_at: int
     epoch: int
     event_index: int
+    noted: JsonObject = field(default_factory=dict, compare=False)
 
 
 class Decisions(Protocol):

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from interlock.audit.chain import Noted
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
 
@@ -126,7 +127,7 @@ class Settlement:
     `next_timer` is when its first timeout fires, in milliseconds since 1970 (None: it has none, or no longer). `errors`
     and `milestones` are those before `next_index`, all since the latest snapshot or more: what is known of them is
     written once. Milestones may be left out if nobody in the account listens. `messages` are for the outbox, each a
-    topic and a subject.
+    topic and a subject. `acts` are for the audit's chain, which has each once.
     """
 
     run_id: str
@@ -141,6 +142,7 @@ class Settlement:
     errors: tuple[FoundError, ...] = ()
     milestones: tuple[FoundMilestone, ...] = ()
     messages: tuple[tuple[str, str], ...] = ()
+    acts: tuple[Noted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import Connection
 
+from interlock.audit.chain import Noted
 from interlock.store.ports.decisions import Decision
 from interlock.store.ports.keys import IdempotencyKey
 from interlock.store.statements import decisions as sql
 from interlock.store.writes import Parameters
 
+from .audit import add_entries
 from .keys import key_row
 from .rows import text_of
 from .transactions import SqlTransactions
@@ -25,7 +27,8 @@ class SqlDecisions(SqlTransactions):
     async def record(
         self, run_id: str, epoch: int, decisions: Sequence[Decision], key: IdempotencyKey | None = None
     ) -> bool:
-        return await self._write(partial(self._record, run_id, epoch, decisions, key), one_statement=True)
+        is_one = not any(each.noted for each in decisions)
+        return await self._write(partial(self._record, run_id, epoch, decisions, key), one_statement=is_one)
 
     async def decision(self, run_id: str, requirement_id: str) -> Decision | None:
         return await self._read(partial(_decision, run_id, requirement_id), one_statement=True)
@@ -38,7 +41,12 @@ class SqlDecisions(SqlTransactions):
     ) -> bool:
         made = {"of_run": run_id, "made_in": epoch}
         remembered = key_row(key, run_id, self._clock()) if key else None
-        return self._writes.record(connection, made, [_decision_row(decision) for decision in decisions], remembered)
+        rows = [_decision_row(decision) for decision in decisions]
+        if not self._writes.record(connection, made, rows, remembered):
+            return False
+        if noted := [Noted(each.requirement_id, each.epoch, each.noted) for each in decisions if each.noted]:
+            add_entries(connection, run_id, noted, recorded=len({each.requirement_id for each in decisions}))
+        return True
 
 
 def _decision(run_id: str, requirement_id: str, connection: Connection) -> Decision | None:

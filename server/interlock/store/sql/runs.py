@@ -30,6 +30,7 @@ from interlock.store.writes import NOTHING_PENDING, Parameters
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import RunStatus
 
+from .audit import add_entries
 from .definitions import is_there
 from .errors import keep_errors
 from .keys import key_row, outcome
@@ -90,7 +91,7 @@ class SqlRuns(SqlOlderRows):
         return await self._read(_unfinished, one_statement=True)
 
     async def settle(self, settlement: Settlement) -> int:
-        is_one = not (settlement.errors or settlement.milestones or settlement.messages)
+        is_one = not (settlement.errors or settlement.milestones or settlement.messages or settlement.acts)
         deliveries = await self._write(partial(self._settle, settlement), one_statement=is_one)
         self._tell()
         return deliveries
@@ -128,6 +129,8 @@ class SqlRuns(SqlOlderRows):
             keep_errors(self._writes, connection, settlement.run_id, settlement.errors)
         if is_moved_on and settlement.messages:
             leave_messages(self._writes, connection, settlement.run_id, settlement.messages, self._clock())
+        if is_moved_on and settlement.acts:
+            add_entries(connection, settlement.run_id, settlement.acts)
         if is_moved_on and settlement.milestones:
             now = settlement.updated_at
             return tell_milestones(self._writes, connection, settlement.run_id, settlement.milestones, now)

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from interlock.store.statements.feed import TOUCH
 
+from .audit import SqlAudit
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
 from .directory import SqlDirectory
@@ -13,6 +14,7 @@ from .errors import SqlErrors
 from .feed import SqlChangeFeed
 from .files import SqlFiles
 from .grants import SqlGrants
+from .interactions import SqlInteractions
 from .keys import SqlKeys
 from .notices import SqlNoticeAddresses
 from .outbox import SqlOutbox
@@ -23,12 +25,14 @@ from .timers import SqlTimers
 from .vault import SqlVaultItems
 from .waiting import SqlWaiting
 from .webhooks import SqlWebhooks
+from .widgets import SqlBundles
 
 
 class SqlStore(
     SqlRuns,
     SqlWaiting,
     SqlDecisions,
+    SqlAudit,
     SqlErrors,
     SqlKeys,
     SqlChangeFeed,
@@ -43,6 +47,8 @@ class SqlStore(
     SqlFiles,
     SqlVaultItems,
     SqlWebhooks,
+    SqlInteractions,
+    SqlBundles,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

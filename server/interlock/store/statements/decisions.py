@@ -24,10 +24,10 @@ DECISIONS = (
     .order_by(decisions.c.epoch, decisions.c.event_index, decisions.c.requirement_id)
 )
 DECISION = DECISIONS.where(decisions.c.requirement_id == OF_REQUIREMENT)
-# Until the decisions recorded with it are committed, the row can't move to a later epoch. (SQLite has one writer
-# anyway.)
+# Until the decisions recorded with it are committed, the row can't move to a later epoch, and nobody else adds to the
+# run's chain. (SQLite has one writer anyway.)
 IS_IN_EPOCH: Select[Any] = (
     select(literal_column("1").label("one"))
     .where(runs.c.run_id == OF_RUN, runs.c.epoch <= bindparam("made_in", type_=Integer))
-    .with_for_update(read=True)
+    .with_for_update(key_share=True)
 )

@@ -58,6 +58,9 @@ class Writes(Protocol):
     def keep_addresses(self, connection: Connection, addresses: Parameters) -> None:
         """Insert the addresses of a person, or replace those that are there."""
 
+    def keep_sights(self, connection: Connection, sights: Sequence[Parameters]) -> None:
+        """Insert who saw what, or add to it what isn't known yet; at least one is given."""
+
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         """Insert the errors that are new; at least one is given."""
 

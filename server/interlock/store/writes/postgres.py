@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from interlock.store.audit_tables import audit_sights
 from interlock.store.statements.decisions import IS_IN_EPOCH
 from interlock.store.statements.runs import IS_MOVED_ON
 from interlock.store.tables import (
@@ -146,6 +147,19 @@ def _mark_session() -> Any:
     )
 
 
+def _keep_sights() -> Any:
+    """The first time that something was delivered to somebody, or seen by them, stays."""
+    statement = upsert(audit_sights)
+    known, new = audit_sights.c, statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["run_id", "requirement_id", "user_id"],
+        set_={
+            "delivered_at": func.coalesce(known.delivered_at, new.delivered_at),
+            "seen_at": func.coalesce(known.seen_at, new.seen_at),
+        },
+    )
+
+
 def _keep_addresses() -> Any:
     statement = upsert(notice_addresses)
     new = statement.excluded
@@ -161,6 +175,7 @@ _OPEN_SESSION = upsert(sessions).on_conflict_do_nothing()
 _MARK_SESSION = _mark_session()
 _LEAVE_MESSAGES = _insert_new(outbox)
 _KEEP_ADDRESSES = _keep_addresses()
+_KEEP_SIGHTS = _keep_sights()
 _KEEP_ERRORS = _insert_new(run_errors)
 _NUMBER_VERSION = (
     upsert(definitions)
@@ -224,6 +239,9 @@ class PostgresWrites:
 
     def keep_addresses(self, connection: Connection, addresses: Parameters) -> None:
         connection.execute(_KEEP_ADDRESSES, addresses)
+
+    def keep_sights(self, connection: Connection, sights: Sequence[Parameters]) -> None:
+        connection.execute(_KEEP_SIGHTS, sights)
 
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         connection.execute(_KEEP_ERRORS, _arrays(errors))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, literal_column, tuple_
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, literal_column, tuple_
 from sqlalchemy.dialects import sqlite
 
+from interlock.store.audit_tables import audit_sights
 from interlock.store.compiled import Compiled
 from interlock.store.statements.decisions import IS_IN_EPOCH
 from interlock.store.statements.runs import FED, SETTLE, SETTLED, WAITING_CHANGED
@@ -100,6 +101,19 @@ def _mark_session() -> Any:
     )
 
 
+def _keep_sights() -> Any:
+    """The first time that something was delivered to somebody, or seen by them, stays."""
+    statement = sqlite.insert(audit_sights)
+    known, new = audit_sights.c, statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["run_id", "requirement_id", "user_id"],
+        set_={
+            "delivered_at": func.coalesce(known.delivered_at, new.delivered_at),
+            "seen_at": func.coalesce(known.seen_at, new.seen_at),
+        },
+    )
+
+
 def _keep_addresses() -> Any:
     statement = sqlite.insert(notice_addresses)
     new = statement.excluded
@@ -110,6 +124,7 @@ def _keep_addresses() -> Any:
 
 
 _KEEP_ADDRESSES = _keep_addresses()
+_KEEP_SIGHTS = _keep_sights()
 _NEW_CHANGE = ("run_id", "status", "pending", "changed_at")
 
 _INSERT_RUN = Compiled(insert(runs).inline(), [column.name for column in runs.c if column.name != "next_timer"])
@@ -223,6 +238,9 @@ class SqliteWrites:
 
     def keep_addresses(self, connection: Connection, addresses: Parameters) -> None:
         connection.execute(_KEEP_ADDRESSES, addresses)
+
+    def keep_sights(self, connection: Connection, sights: Sequence[Parameters]) -> None:
+        connection.execute(_KEEP_SIGHTS, sights)
 
     def keep_errors(self, connection: Connection, errors: Sequence[Parameters]) -> None:
         connection.execute(_KEEP_ERRORS, errors)

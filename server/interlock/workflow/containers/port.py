@@ -26,7 +26,7 @@ from interlock.workflow.declare.nodes import Evaluator, Workflow
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.reviews import Review
 from interlock.workflow.node import NodeState, Own
-from interlock_protocol.types import JsonObject, JsonValue, OnReject, StepType
+from interlock_protocol.types import JsonObject, JsonValue, OnReject, SkipReason, StepType
 
 O = TypeVar("O", bound=Own)  # noqa: E741 - the own state
 Fold: TypeAlias = Callable[[Any, NodeState, Mapping[str, Any], Mapping[str, Any]], None]
@@ -165,6 +165,14 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class PassOver:
+    """End these nodes inside, none of which has begun, without a result."""
+
+    names: Sequence[str]
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
 class ByTheClock:
     """The move depends on the time, and on the container's input: ask `by_the_clock`."""
 
@@ -176,7 +184,7 @@ class Until:
     time: int
 
 
-Move: TypeAlias = Say | Evaluate | AskAboutOutput | Skip | Fail | Withdraw | ByTheClock | Until | Outcome
+Move: TypeAlias = Say | Evaluate | AskAboutOutput | Skip | Fail | Withdraw | PassOver | ByTheClock | Until | Outcome
 """What comes next in a container. An outcome is the container's own: open, or one that it passes on."""
 
 
@@ -226,7 +234,7 @@ class Scope:
     `schema` is the model that `input` is an instance of, if one is declared. In a state machine, `data` is the
     machine's, and `context` what its paths may name of the run. `feedback` and `previous_output` are set when an output
     was sent back. `origin` is where a run begins that repeats another. `signal` is what came with the signal that the
-    nearest node around it waited for.
+    nearest node around it waited for. `port` is the one that the widget of the node before leads to.
     """
 
     input: JsonValue
@@ -240,10 +248,11 @@ class Scope:
     previous_output: JsonValue = None
     origin: JsonObject | None = None
     signal: JsonValue = None
+    port: str | None = None
 
-    def after(self, content: Any) -> Scope:
-        """The same scope after a node with this content; unchanged if the content is MISSING."""
-        return self if content is MISSING else replace(self, previous=content)
+    def after(self, content: Any, port: str | None = None) -> Scope:
+        """The same scope after a node with this content, and port; unchanged if the content is MISSING."""
+        return self if content is MISSING else replace(self, previous=content, port=port)
 
 
 class Told(Protocol):
@@ -318,6 +327,13 @@ class Container(Generic[O]):
             OutputError: the answer is not valid.
         """
         raise NotImplementedError
+
+    def before(self, name: str) -> Sequence[str] | None:
+        """The nodes inside whose contents the node of this name is given: of one its content, of several a dict.
+
+        None is the last before it that has any.
+        """
+        return None if self.IN_ORDER else ()
 
     def scope(self, own: O, given: Scope, earlier: Any) -> Scope:
         """The input of the first node inside: by default, the container's own.

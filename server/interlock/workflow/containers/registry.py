@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.workflow.containers.condition import Condition
+from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.loop import Loop
 from interlock.workflow.containers.machine import Halt, Machine, Thread, Waiting
 from interlock.workflow.containers.parallel import Parallel
 from interlock.workflow.containers.port import Container, Fold
+from interlock.workflow.containers.ports import Ports
 from interlock.workflow.containers.race import Race
 from interlock.workflow.containers.router import Router
 from interlock.workflow.containers.sequence import Nested, Steps, nested_in
@@ -25,6 +27,8 @@ CONTAINERS: tuple[type[Container[Any]], ...] = (
     Router,
     Loop,
     Race,
+    Graph,
+    Ports,
     Machine,
     Thread,
     Halt,

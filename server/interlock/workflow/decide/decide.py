@@ -28,9 +28,17 @@ from interlock.workflow.decide.merge import (
     meant_by,
     merge,
     timed_out,
+    widget_at,
 )
 from interlock.workflow.decide.sealing import is_equal, sealed
-from interlock.workflow.decide.standing import Decider, check_in_time, check_may_decide, check_unclaimed, seat_of
+from interlock.workflow.decide.standing import (
+    Decider,
+    check_in_time,
+    check_may_decide,
+    check_unclaimed,
+    check_view,
+    seat_of,
+)
 from interlock.workflow.decide.votes import (
     cast,
     cast_late,
@@ -41,7 +49,9 @@ from interlock.workflow.decide.votes import (
 )
 from interlock.workflow.declare.forms import is_same
 from interlock.workflow.declare.nodes import Workflow
+from interlock.workflow.declare.widgets import EVENT, done_in
 from interlock.workflow.run.advance import started
+from interlock.workflow.run.answers import outcome_of
 from interlock.workflow.run.attending import behind
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.events import Draft, run_event, step_facts
@@ -106,13 +116,15 @@ def decide(
             continue
         check_in_time(state, found, now)
         check_unclaimed(state, found, by, now)
+        check_view(state, found, each.digest)
         if found.takes_votes:
-            decided.update(_voted(workflow, state, found, given, by))
+            voted = _voted(workflow, state, found, given, by)
+            decided.update({id_: _on(each.digest, one) for id_, one in voted.items()})
             continue
         sent = _without_repeats(state, found, merge(workflow, state, found, given))
         if sent is not None:
             each_decided = sealed(state, found, sent, made(workflow, state, found, sent), vault)
-            decided[found.id] = _by(by, _judged(workflow, state, each_decided))
+            decided[found.id] = _on(each.digest, _by(by, _judged(workflow, state, each_decided)))
     if not given_to:
         raise _invalid(
             state, "step_requirements", "None of these requirements has a decision; fill in e.g. `confirmed`."
@@ -236,10 +248,20 @@ def _by(by: Decider, decided: Decided) -> Decided:
     return replace(decided, private=private, told=told, outcome=outcome)
 
 
+def _on(digest: str | None, decided: Decided) -> Decided:
+    """A decision with what it was made on, if that was said."""
+    if digest is None:
+        return decided
+    vote = decided.private.get("vote")
+    if isinstance(vote, dict):
+        return replace(decided, private={**decided.private, "vote": {**vote, "digest": digest}})
+    return replace(decided, private={**decided.private, "digest": digest})
+
+
 def _outcome_of_first(decided: Decided) -> PolicyOutcome:
     """The outcome where the first response is all that counts."""
-    confirmed = decided.decision.get("confirmed")
-    return "completed" if confirmed is None else "approved" if confirmed else "rejected"
+    said: Mapping[str, Any] = decided.decision
+    return outcome_of(said.get("response", said))
 
 
 # ── Several who decide ──────────────────────────────────────────────────────────────────────────────────
@@ -289,7 +311,7 @@ def _late(
     seat = seat_of(state, requirement, by)
     sent = merge(workflow, state, requirement, given)
     check_response(state, requirement, sent)
-    if is_same_response(requirement.parts[seat], sent):
+    if is_same_response(requirement, requirement.parts[seat], sent):
         return None
     refusal = _lost_to(state, found)
     voted = cast_late(requirement, seat, sent, made(workflow, state, requirement, sent), by)
@@ -323,9 +345,15 @@ def _judged(workflow: Workflow, state: RunState, decided: Decided) -> Decided:
     Raises:
         Refusal: `invalid_transition`, or `message_too_large`: with this, it would hold too much.
     """
-    requirement, values = decided.requirement, decided.decision.get("user_input")
-    container = None if is_about_definition(requirement) else container_at(workflow, requirement)
-    node = node_at(state, requirement.path)
+    requirement = decided.requirement
+    if is_about_definition(requirement):
+        return decided
+    container, node = container_at(workflow, requirement), node_at(state, requirement.path)
+    widget = widget_at(workflow, requirement)
+    if widget is not None and container is None:
+        port = widget.port_of(str(decided.decision[EVENT]))
+        return decided if port is None else replace(decided, private={**decided.private, "port": port})
+    values = decided.decision.get("user_input") if widget is None else done_in(decided.decision)
     if container is None or node is None or not isinstance(values, dict):
         return decided
     try:

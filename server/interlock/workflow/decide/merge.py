@@ -23,13 +23,15 @@ from pydantic_core import to_json
 
 from interlock.workflow.containers.port import Container
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare import interactions
 from interlock.workflow.declare.arguments import faults_of_arguments
 from interlock.workflow.declare.form_models import Misfit, instance_of, sentence
 from interlock.workflow.declare.forms import check_input, is_same, made_of
 from interlock.workflow.declare.models import judge_of
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.declare.reviews import Ask
+from interlock.workflow.declare.reviews import Ask, Resume, widget_of
 from interlock.workflow.declare.values import wire
+from interlock.workflow.declare.widgets import DATA, EVENT, Widget
 from interlock.workflow.node import AgentState
 from interlock.workflow.run.changed_definition import is_about_definition
 from interlock.workflow.run.scope import place_at
@@ -37,7 +39,13 @@ from interlock.workflow.run.state import TOOLS, Requirement, RunState, node_at
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.faults import shortened
 from interlock_protocol.limits import MAX_EDITED_OUTPUT_BYTES, MAX_FAULTS, MAX_FEEDBACK_BYTES
-from interlock_protocol.requirements import DecidedExecutorRequirement, EchoedErrorRequirement, EchoedRequirement
+from interlock_protocol.requirements import (
+    RESPONSE,
+    WIDGET,
+    DecidedExecutorRequirement,
+    EchoedErrorRequirement,
+    EchoedRequirement,
+)
 from interlock_protocol.types import JsonObject, JsonValue
 from interlock_protocol.values import NotWire
 
@@ -51,6 +59,8 @@ DECISION_FIELDS: dict[str, tuple[str, ...]] = {
     "requires_iteration_review": _REVIEWED,
     "requires_executor_input": ("executor_requirements",),
     "requires_error_decision": ("decision", "user_input"),
+    RESPONSE: ("response",),
+    WIDGET: (EVENT, DATA),
 }
 """The client's fields that decide a requirement, by its kind."""
 
@@ -296,6 +306,34 @@ def _merge_routes(_: Workflow, __: RunState, requirement: Requirement, given: Gi
     return {"selected_choices": [name for name in available if name in wanted]}, wrong
 
 
+def _merge_response(_: Workflow, __: RunState, requirement: Requirement, given: Given) -> Merged:
+    asked = requirement.facts["interaction"]
+    response, wrong = interactions.judged(asked["spec"], given["response"])
+    return {"response": response}, [{**each, "field": f"response.{each['field']}"} for each in wrong]
+
+
+def widget_at(workflow: Workflow, requirement: Requirement) -> Widget | None:
+    """The widget in which a requirement is answered, if it is in one."""
+    if requirement.kind != WIDGET:
+        return None
+    node = place_at(workflow, tuple(requirement.path)).node
+    gates = (node.asks(Widget), node.asks(Resume))
+    return next((found for gate in gates if gate is not None and (found := widget_of(gate)) is not None), None)
+
+
+def _merge_interaction(workflow: Workflow, state: RunState, requirement: Requirement, given: Given) -> Merged:
+    widget, event = widget_at(workflow, requirement), given.get(EVENT)
+    assert widget is not None, "the definition is the one that asked, or one that asks the same"
+    if event is None:
+        return {}, [{"field": EVENT, "error": "Say which event of the widget this is."}]
+    unknown = widget.unknown(event)
+    if unknown is not None:
+        expected: JsonObject = {"expected": None if widget.events is None else [*widget.events]}
+        raise Refusal(ErrorCode.UNKNOWN_INTERACTION, unknown, details=expected, run_id=state.run_id)
+    data, wrong = widget.judged(event, given.get(DATA) or {})
+    return {EVENT: event, DATA: data}, list(wrong)
+
+
 def _merge_error(workflow: Workflow, _: RunState, requirement: Requirement, given: Given) -> Merged:
     what = given.get("decision")
     if what is None:
@@ -445,6 +483,8 @@ _MERGERS: dict[str, Callable[[Workflow, RunState, Requirement, Given], Merged]] 
     "requires_iteration_review": _merge_confirmation,
     "requires_executor_input": _merge_tools,
     "requires_error_decision": _merge_error,
+    RESPONSE: _merge_response,
+    WIDGET: _merge_interaction,
 }
 
 
@@ -467,6 +507,8 @@ def _timed_out(workflow: Workflow, state: RunState, requirement: Requirement) ->
         return {"decision": then}
     if then != "approve":
         return {"confirmed": False, "on_reject": then}
+    if requirement.kind == RESPONSE:
+        return {"outcome": "expired"}
     if requirement.kind == "requires_user_input":
         accepted, _ = check_input(requirement.facts["user_input_schema"], {}, None)
         decision: JsonObject = {"user_input": accepted}

@@ -32,6 +32,9 @@ from interlock_protocol.limits import (
 from interlock_protocol.types import JsonValue, RunStatus
 from interlock_protocol.values import NotWire, encoded
 
+BY_INTERACTIONS = "system:interactions"
+"""Who sends the outcomes of interactions: what is kept of them has no bound."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -81,7 +84,7 @@ def send(workflow: Workflow, state: RunState, signal: Signal, *, fits: bool) -> 
         raise finished(state)
     size = _checked_size(state, signal)
     taker = next_taker(state, signal.topic)
-    if taker is None:
+    if taker is None and signal.sent_by != BY_INTERACTIONS:
         _check_room(state, signal.topic, size)
     if fits and taker is not None:
         _check_fit(workflow, state, taker, signal)

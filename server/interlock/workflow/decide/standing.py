@@ -117,6 +117,28 @@ def check_unclaimed(state: RunState, requirement: Requirement, by: Decider, now:
         )
 
 
+def check_view(state: RunState, requirement: Requirement, digest: str | None) -> None:
+    """Check that a decision was made on what is asked and shown.
+
+    Args:
+        digest: that of what whoever decides has seen, if they say so.
+
+    Raises:
+        Refusal: `stale_view`; it was made on something else. `invalid_decision`; it has to say on what, and doesn't.
+    """
+    if digest is None and requirement.facts.get("bind"):
+        sentence = "This decision has to say what it was made on; send the `digest` of the requirement with it."
+        wrong = [{"requirement_id": requirement.id, "field": "digest", "error": sentence}]
+        raise Refusal(ErrorCode.INVALID_DECISION, sentence, details=wrong, run_id=state.run_id)
+    if digest is not None and digest != requirement.digest:
+        raise Refusal(
+            ErrorCode.STALE_VIEW,
+            "What is asked isn't what you have seen; look at it anew, and decide with its `digest`.",
+            details={"requirement_id": requirement.id, "digest": requirement.digest},
+            run_id=state.run_id,
+        )
+
+
 def seat_of(state: RunState, requirement: Requirement, by: Decider) -> str:
     """The part of a requirement that somebody's response is for.
 

@@ -12,7 +12,7 @@ Source: `docs/approvals.md`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,10 @@ from interlock.workflow.decide.merge import refused, timed_out
 from interlock.workflow.decide.standing import Decider
 from interlock.workflow.declare.forms import digest, is_same
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.run.policy import NO, YES, Choice, Outcome, Part, Parts, resolve, responses_in
+from interlock.workflow.run.policy import DONE, NO, YES, Choice, Outcome, Part, Parts, resolve, responses_in
 from interlock.workflow.run.state import Requirement, RunState, response_id
 from interlock_protocol.limits import MAX_FEEDBACK_BYTES, MAX_RESPONSE_BYTES
+from interlock_protocol.requirements import RESPONSE
 from interlock_protocol.types import JsonObject, PolicyOutcome
 
 
@@ -57,10 +58,16 @@ class Cast:
     private: JsonObject
 
 
-def choice_of(sent: JsonObject) -> Choice:
-    """What a response counts as: yes, no, or the digest of what was filled in."""
-    confirmed = sent.get("confirmed")
-    return digest(sent) if confirmed is None else YES if confirmed else NO
+def choice_of(requirement: Requirement, sent: JsonObject) -> Choice:
+    """What a response counts as: yes, no, or the digest of what was filled in. Where everybody is asked for a response
+    of their own, each counts."""
+    said: Mapping[str, Any] = sent
+    if requirement.kind == RESPONSE:
+        said = {name: value for name, value in sent["response"].items() if name != "comment"}  # type: ignore[union-attr]
+        if requirement.rule.type == "all_members" and "confirmed" not in said:
+            return DONE
+    confirmed = said.get("confirmed")
+    return digest({**said}) if confirmed is None else YES if confirmed else NO
 
 
 def check_response(state: RunState, requirement: Requirement, sent: JsonObject) -> None:
@@ -80,16 +87,17 @@ def check_response(state: RunState, requirement: Requirement, sent: JsonObject) 
         raise refused(state, requirement, wrong)
 
 
-def is_same_response(part: Part, sent: JsonObject) -> bool:
+def is_same_response(requirement: Requirement, part: Part, sent: JsonObject) -> bool:
     """Return True if a part was given this response, in time."""
-    return part.decision is not None and "late" not in part.vote and part.choice == choice_of(sent)
+    return part.decision is not None and "late" not in part.vote and part.choice == choice_of(requirement, sent)
 
 
 def cast(requirement: Requirement, seat: str, sent: JsonObject, decision: JsonObject, by: Decider) -> Cast | None:
     """A response, and what it brings about; None if it was given before."""
-    choice, known = choice_of(sent), requirement.parts[seat]
+    choice, known = choice_of(requirement, sent), requirement.parts[seat]
     is_known = known.decision is not None and known.choice == choice
-    if is_known and (choice not in (YES, NO) or is_same(known.decision, decision)):
+    is_filled_in = requirement.kind != RESPONSE and choice not in (YES, NO)  # its model may add what nobody sent
+    if is_known and (is_filled_in or is_same(known.decision, decision)):
         return None
     parts: Parts = {**requirement.parts, seat: Part(decision, vote={"choice": choice})}
     verdict = resolve(requirement.rule, responses_in(parts))
@@ -115,7 +123,7 @@ def cast_late(requirement: Requirement, seat: str, sent: JsonObject, decision: J
         "late": True,
         **by.told,
     }
-    return _cast(Vote(seat, fields, is_late=True), decision, choice_of(sent), by)
+    return _cast(Vote(seat, fields, is_late=True), decision, choice_of(requirement, sent), by)
 
 
 def _cast(vote: Vote, decision: JsonObject, choice: Choice, by: Decider) -> Cast:
@@ -129,6 +137,8 @@ def resolution(
     """The decision that the responses come to with this last one, and what is logged with it."""
     parts = {**requirement.parts, cast.vote.seat: Part(cast.decision, vote=_vote_in(cast.private))}
     said = {id_: parts[id_] for id_ in requirement.facts["voters"] if parts[id_].decision is not None}
+    if requirement.kind == RESPONSE and outcome.choice in (YES, NO, DONE):
+        return _of_all(said, outcome), {}
     if outcome.choice == YES:
         return {"confirmed": True}, {}
     if "on_reject" in requirement.facts:
@@ -137,6 +147,25 @@ def resolution(
         if part.choice == outcome.choice:
             return part.decision or {}, {}
     return timed_out(workflow, state, requirement)
+
+
+def _of_all(said: Mapping[str, Part], outcome: Outcome) -> JsonObject:
+    """The answer to an interaction that several gave: yes or no, with what they wrote, or each their own."""
+    if outcome.choice == DONE:
+        return {"outcome": outcome.kind}
+    agreed: list[tuple[str, Any]] = [
+        (id_, part.decision["response"])
+        for id_, part in said.items()
+        if part.choice == outcome.choice and part.decision is not None
+    ]
+    written = _together(f"{id_}: {text}" for id_, each in agreed if (text := each.get("comment")))
+    return {"response": {"confirmed": outcome.choice == YES, **({"comment": written} if written else {})}}
+
+
+def _together(texts: Iterable[str]) -> str:
+    """What several wrote, as one text."""
+    cut = "\n\n".join(texts).encode(errors="replace")[:MAX_FEEDBACK_BYTES]
+    return cut.decode(errors="ignore")
 
 
 def _vote_in(private: Mapping[str, Any]) -> JsonObject:
@@ -154,11 +183,8 @@ def _rejection(requirement: Requirement, said: Mapping[str, Part]) -> JsonObject
         "confirmed": False,
         "on_reject": ways.pop() if len(ways) == 1 else requirement.facts["on_reject"],
     }
-    written = [f"{id_}: {text}" for id_, each in noes.items() if (text := each.get("rejection_feedback"))]
-    if written:
-        cut = "\n\n".join(written).encode(errors="replace")[:MAX_FEEDBACK_BYTES]
-        decision["rejection_feedback"] = cut.decode(errors="ignore")
-    return decision
+    written = _together(f"{id_}: {text}" for id_, each in noes.items() if (text := each.get("rejection_feedback")))
+    return {**decision, "rejection_feedback": written} if written else decision
 
 
 def how_it_expired(requirement: Requirement) -> PolicyOutcome | None:

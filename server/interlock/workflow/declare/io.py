@@ -100,6 +100,10 @@ class StepInput:
         previous_step_content: the output of the step before, None for the first.
         user_input: the values a person filled in: a dict, or an instance of the form's pydantic model.
         signal: what came with the signal that the step, or the nearest node around it, waited for.
+        interaction: what its `Interaction` came to: its `interaction_id`, `type`, `outcome`, `response` (or, where
+            several gave one, `responses`), `responded_by` and `responded_at`.
+        widget: what was done in its `Widget`: the event's data, and `_interactionEvent`, `_interactedBy` and
+            `_interactedAt`.
         rejection_feedback: the comment of the person who sent the previous output back.
         previous_output: the output that was sent back.
         session: the conversation: its id, its state, its earlier runs.
@@ -119,6 +123,8 @@ class StepInput:
     previous_step_content: Any = None
     user_input: Any = None
     signal: Any = None
+    interaction: Mapping[str, Any] | None = None
+    widget: Mapping[str, Any] | None = None
     rejection_feedback: str | None = None
     previous_output: Any = None
     session: Session = field(default_factory=Session)

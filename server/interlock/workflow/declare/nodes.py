@@ -36,6 +36,7 @@ from interlock.workflow.declare.reviews import (
     is_count,
 )
 from interlock.workflow.declare.values import check_name, check_text, declared
+from interlock.workflow.declare.widgets import Widget
 from interlock_protocol.limits import MAX_NESTING
 from interlock_protocol.types import JsonObject, StepType
 
@@ -58,6 +59,7 @@ class Step(Node):
         agent: an agent to run here instead: an `AgentExecutor`, such as an adapter to a framework's agent.
         workflow: a workflow to run here instead, as steps of this run.
         logic: a script or a request over HTTP to run here instead: see `Machine`.
+        widget: a widget in which a person does something first. With nothing to run, the step returns what that was.
         human_review: Confirm, Ask, Review, ErrorReview; with an agent ToolReview (a nested workflow: only Confirm).
         on_error: what happens after an error that is not retried: the run `fail`s, the step is `skip`ped, or the run
             `pause`s for a person to decide: retry, skip or cancel.
@@ -71,8 +73,8 @@ class Step(Node):
             side effects that must not happen twice.
 
     Raises:
-        DeclarationError: not exactly one of executor, agent, workflow and logic, or an option that this kind doesn't
-            have.
+        DeclarationError: not exactly one of executor, agent, workflow and logic (with a widget, none will do), or an
+            option that this kind doesn't have.
     """
 
     executor: Executor | None
@@ -93,6 +95,7 @@ class Step(Node):
         agent: Any = None,
         workflow: Workflow | None = None,
         logic: Logic | TextLogic | None = None,
+        widget: Widget | None = None,
         human_review: HumanReviews = None,
         on_error: OnError = "fail",
         retries: int = 0,
@@ -101,7 +104,10 @@ class Step(Node):
         restart: Restart = "again",
     ) -> None:
         place = f"Step {name!r}"
-        if sum(each is not None for each in (executor, agent, workflow, logic)) != 1:
+        works = sum(each is not None for each in (executor, agent, workflow, logic))
+        if widget is not None and not isinstance(widget, Widget):
+            raise DeclarationError(f"{place}: the widget must be a Widget, not {widget!r}.")
+        if works > 1 or (works == 0 and widget is None):
             raise DeclarationError(f"{place} takes exactly one of executor, agent, workflow and logic.")
         if executor is not None and not callable(executor):
             raise DeclarationError(f"{place}: the executor must be a function, not {executor!r}.")
@@ -112,7 +118,7 @@ class Step(Node):
         if logic is not None and not isinstance(logic, ScriptLogic | HttpLogic | TextLogic):
             raise DeclarationError(f"{place}: logic must be a ScriptLogic or an HttpLogic, not {logic!r}.")
         self._declare(executor=executor, agent=agent, workflow=workflow, logic=logic)
-        self._begin(name, human_review)
+        self._begin(name, _with(widget, human_review))
         self._declare(on_error=on_error, retries=retries, retry=retry, time_limit=time_limit, restart=restart)
         _check_policies(self, place=place)
 
@@ -130,6 +136,14 @@ class Step(Node):
         if self.logic is not None:
             return [None, [type(self.logic).__name__, asdict(self.logic)], None]
         return [None, agent, None if self.workflow is None else self.workflow.relied_on]
+
+
+def _with(widget: Widget | None, reviews: HumanReviews) -> HumanReviews:
+    """The reviews of a step, its widget among them."""
+    if widget is None:
+        return reviews
+    listed = () if reviews is None else tuple(reviews) if isinstance(reviews, Sequence) else (reviews,)
+    return (*listed, widget)
 
 
 def _check_agent(agent: Any, *, place: str) -> None:

@@ -21,9 +21,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.policies import asked_of, governed_by
 from interlock.workflow.declare.reviews import AnyReview, Ask, kind_of
+from interlock.workflow.declare.widgets import Widget
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,10 @@ def _asked(review: AnyReview, node: Node) -> list[Any]:
     form = None
     if isinstance(review, Ask):
         form = [[field.to_wire() for field in review.fields], schema_of(review.model)]
+    if isinstance(review, Interaction):
+        form = [review.spec]
+    if isinstance(review, Widget):
+        form = review.relied_on
     asked = [kind_of(review, node), answers, asked_of(review), review.on_timeout, form]
     governed = governed_by(review)
     return asked if all(each is None for each in governed.values()) else [*asked, governed]

@@ -18,11 +18,14 @@ from pydantic import BaseModel
 
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
+from interlock.workflow.declare.interactions import Interaction, check_declared
 from interlock.workflow.declare.io import StepOutput
 from interlock.workflow.declare.policies import Declared, check_policy
 from interlock.workflow.declare.values import check_name, check_text, legible
+from interlock.workflow.declare.widgets import Widget
+from interlock.workflow.declare.widgets import check_declared as check_widget
 from interlock_protocol.namespaces import is_topic
-from interlock_protocol.requirements import SIGNAL
+from interlock_protocol.requirements import RESPONSE, SIGNAL, WIDGET
 from interlock_protocol.types import OnReject, OnTimeout, StepType
 from interlock_protocol.values import END_INT
 
@@ -42,6 +45,7 @@ class Confirm:
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -54,6 +58,7 @@ class Confirm:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Ask:
         on_timeout: `cancel`, `skip`, or `approve`: go on with the defaults; every required field must then have one.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
@@ -78,6 +84,7 @@ class Ask:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -108,6 +115,7 @@ class Signal:
     policy: ClassVar[None] = None
     distinct_from: ClassVar[tuple[str, ...]] = ()
     exclude_starter: ClassVar[bool] = False
+    bind: ClassVar[bool] = False
 
     topic: str
     _: KW_ONLY
@@ -122,21 +130,25 @@ class Resume:
     Args:
         signal: the topic of the signals that are such input, too.
         is_asked: whether people are asked at all, or a signal is all that helps.
+        widget: what people do it in, instead of a form.
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: `cancel` the run, or `approve`: go on to the state that the halt names for it.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
     signal: str | None = None
     is_asked: bool = True
+    widget: Widget | None = None
     timeout: float | None = None
     on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,7 @@ class Choose:
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -161,6 +174,7 @@ class Choose:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +192,7 @@ class Review:
         on_timeout: `cancel`, `skip`, or `approve` the output as it is.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     message: str | None = None
@@ -192,6 +207,7 @@ class Review:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +221,7 @@ class ToolReview:
         on_timeout: `cancel` or `skip`; tools are never approved by a clock.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
@@ -214,6 +231,7 @@ class ToolReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +243,7 @@ class ErrorReview:
         on_timeout: `cancel` or `skip`; there is nothing to approve.
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
+        bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
     _: KW_ONLY
@@ -234,16 +253,19 @@ class ErrorReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
 
-Gate: TypeAlias = Signal | Confirm | Ask | Choose | Resume
+Gate: TypeAlias = Signal | Confirm | Ask | Interaction | Widget | Choose | Resume
 """The reviews before a node runs."""
 
-AnyReview: TypeAlias = Signal | Confirm | Ask | Choose | Resume | Review | ToolReview | ErrorReview
+AnyReview: TypeAlias = (
+    Signal | Confirm | Ask | Interaction | Widget | Choose | Resume | Review | ToolReview | ErrorReview
+)
 """All reviews that a node may have."""
 
 REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
-    "Step": (Signal, Confirm, Ask, ToolReview, Review, ErrorReview),
+    "Step": (Signal, Confirm, Ask, Interaction, Widget, ToolReview, Review, ErrorReview),
     "Router": (Signal, Confirm, Choose, Review),
     "Loop": (Signal, Confirm, Review),
     "Condition": (
@@ -259,6 +281,14 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
         Confirm,
     ),
     "Race": (
+        Signal,
+        Confirm,
+    ),
+    "Graph": (
+        Signal,
+        Confirm,
+    ),
+    "Ports": (
         Signal,
         Confirm,
     ),
@@ -287,6 +317,8 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Steps": ("skip", "cancel"),
     "Parallel": ("skip", "cancel"),
     "Race": ("skip", "cancel"),
+    "Graph": ("skip", "cancel"),
+    "Ports": ("skip", "cancel"),
     "Machine": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),
 }
@@ -311,10 +343,14 @@ def kind_of(review: AnyReview, node: Reviewed | type[Reviewed]) -> str:
     match review:
         case Signal() | Resume(is_asked=False):
             return SIGNAL
+        case Widget() | Resume(widget=Widget()):
+            return WIDGET
         case Confirm():
             return "requires_confirmation"
         case Ask() | Resume():
             return "requires_user_input"
+        case Interaction():
+            return RESPONSE
         case Choose():
             return "requires_route_selection"
         case Review():
@@ -323,6 +359,18 @@ def kind_of(review: AnyReview, node: Reviewed | type[Reviewed]) -> str:
             return "requires_executor_input"
         case ErrorReview():
             return "requires_error_decision"
+
+
+def widget_of(review: AnyReview) -> Widget | None:
+    """The widget in which a review is answered, if it is in one."""
+    return review if isinstance(review, Widget) else review.widget if isinstance(review, Resume) else None
+
+
+def is_form(review: AnyReview) -> bool:
+    """Return True if something is filled in or selected, rather than approved or rejected."""
+    if isinstance(review, Interaction):
+        return review.spec["mode"] != "confirm"
+    return not isinstance(review, Confirm | Review)
 
 
 def allowed_on_reject(kind: StepType, review: Confirm | Review) -> tuple[OnReject, ...]:
@@ -343,7 +391,7 @@ class HumanReview:
         requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
         requires_iteration_review: the same, on a Loop.
         on_reject, max_retries, timeout, on_timeout, assignees: for every expanded review that has them.
-        policy, distinct_from, exclude_starter: likewise.
+        policy, distinct_from, exclude_starter, bind: likewise.
     """
 
     _: KW_ONLY
@@ -365,6 +413,7 @@ class HumanReview:
     policy: Declared = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
 
     def expand(self) -> tuple[AnyReview, ...]:
         """The reviews that this stands for."""
@@ -376,6 +425,7 @@ class HumanReview:
             "policy": self.policy,
             "distinct_from": self.distinct_from,
             "exclude_starter": self.exclude_starter,
+            "bind": self.bind,
         }
         reviews: list[AnyReview] = []
         if self.requires_confirmation:
@@ -444,7 +494,9 @@ def _expanded(declared: HumanReviews, *, place: str) -> list[AnyReview]:
         elif isinstance(review, AnyReview):
             expanded.append(review)
         else:
-            can = ", ".join(each.__name__ for each in (Signal, Confirm, Ask, Choose, Review, HumanReview))
+            can = ", ".join(
+                each.__name__ for each in (Signal, Confirm, Ask, Interaction, Widget, Choose, Review, HumanReview)
+            )
             raise DeclarationError(f"{place}: human_review takes {can} and the like, not {type(review).__name__}.")
     return expanded
 
@@ -458,14 +510,18 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
         sentence = "a topic has 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`"
         raise DeclarationError(f"{place}: {sentence}, unlike {legible(repr(review.topic))}.")
     _check_timeout(review, place=place)
+    if isinstance(review, Interaction):
+        check_declared(review, place)
+    if isinstance(review, Widget):
+        check_widget(review, place)
     check_text(getattr(review, "message", None), f"{place}: the message of {type(review).__name__}")
     _check_assignees(review, place=place)
     check_policy(
         review,
         place=place,
         takes_votes=not isinstance(review, ToolReview | ErrorReview),
-        is_form=not isinstance(review, Confirm | Review),
-        approves=review.on_timeout == "approve" and not isinstance(review, Resume),
+        is_form=is_form(review),
+        approves=review.on_timeout == "approve" and not isinstance(review, Resume | Interaction),
     )
     if isinstance(review, Ask) and review.policy is not None and any(field.secret for field in review.fields):
         raise DeclarationError(f"{place}: what several fill in is compared, and a secret can't be; ask one person.")
@@ -515,7 +571,7 @@ def _check_timeout(review: AnyReview, *, place: str) -> None:
         raise DeclarationError(f"{place}: a timeout of {timeout!r} s is over a hundred years; leave it out.")
     if review.on_timeout != "approve":
         return
-    if isinstance(review, Choose | ToolReview | ErrorReview):
+    if isinstance(review, Choose | Widget | ToolReview | ErrorReview):
         raise DeclarationError(f"{place}: on_timeout='approve' on {name}: there is nothing to approve; skip or cancel.")
     if isinstance(review, Ask):
         for field in review.fields:

@@ -161,7 +161,8 @@ def _tools_asked(look: Walk, work: Work, node: NodeState, pause: AgentPause) -> 
         if each.args_schema is not None
     }
     look.drafts.append(Draft(event, {"state": pause.state, **({"schemas": schemas} if schemas else {})}))
-    look.pause(work.place, node, work.path, review, **executor)
+    beside = {"executor_requirements": requests}
+    look.pause(work.place, node, work.path, review, beside=beside, **executor)
     # Clients may read the tools from the pause itself; in the requirement they are folded from the event before.
     look.drafts[-1].event.update(executor_requirements=requests, **_without_nulls(executor))
 

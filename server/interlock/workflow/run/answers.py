@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from interlock.workflow.containers.registry import folds_of, own_of
+from interlock.workflow.declare.widgets import EVENT, output_of
 from interlock.workflow.node import Happening, NodeState
 from interlock.workflow.run.events import takes_signal
 from interlock.workflow.run.milestones import note_resumed
@@ -34,7 +35,9 @@ from interlock.workflow.run.state import (
     resolution_key,
 )
 from interlock_protocol import typed
-from interlock_protocol.types import JsonObject, RunStatus
+from interlock_protocol.interactions import interaction_id
+from interlock_protocol.requirements import RESPONSE
+from interlock_protocol.types import JsonObject, PolicyOutcome, RunStatus
 
 Decision: TypeAlias = typed.StepContinued | typed.StepExecutorContinued
 
@@ -216,7 +219,39 @@ def _decided(
     else:
         node.gates_passed += 1
         _filled(node, decision, private)
+        if EVENT in decision:
+            done = output_of(decision, event["resolved_by"], event["resolved_at"])
+            node.form = replace(node.form, widget=done, port=private.get("port"))
+        if requirement.kind == RESPONSE:
+            node.form = replace(node.form, interaction=_interacted(state, requirement, event))
     fold_own(node, event, private)
+
+
+def _interacted(state: RunState, requirement: Requirement, event: Decision) -> JsonObject:
+    """What an interaction came to, as its step gets it."""
+    decision: Mapping[str, Any] = event["decision"]
+    response = decision.get("response")
+    outcome = event.get("outcome") or decision.get("outcome") or outcome_of(response or {})
+    said: dict[str, Any] = {
+        "interaction_id": interaction_id(requirement.id, state.run_id),
+        "type": requirement.facts["interaction"]["type"],
+        "outcome": outcome,
+        "responded_by": event["resolved_by"],
+        "responded_at": event["resolved_at"],
+    }
+    if response is not None:
+        said["response"] = response
+    if requirement.parts:
+        said["responses"] = [
+            {"by": part.by, "at": part.at, **(part.decision or {})} for part in requirement.responses.values()
+        ]
+    return said
+
+
+def outcome_of(response: Mapping[str, Any]) -> PolicyOutcome:
+    """The outcome of an interaction to which one response is the answer."""
+    confirmed = response.get("confirmed")
+    return "completed" if confirmed is None else "approved" if confirmed else "rejected"
 
 
 def _approved(node: NodeState, decision: JsonObject, private: Mapping[str, Any]) -> None:

@@ -26,6 +26,7 @@ from interlock.store.session_changes import difference, patched
 from interlock.workflow.activities import (
     Activity,
     AgentTurn,
+    BundleVersion,
     Evaluation,
     Function,
     HttpCall,
@@ -60,11 +61,13 @@ from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, Text
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.policies import asked_of
-from interlock.workflow.declare.reviews import Ask, Review
+from interlock.workflow.declare.reviews import Ask, Review, widget_of
 from interlock.workflow.declare.values import legible, read
+from interlock.workflow.declare.widgets import Widget, props_from
 from interlock.workflow.node import NodeState
 from interlock.workflow.run.advance import Executed
 from interlock.workflow.run.requirements import purpose_of
+from interlock.workflow.run.rolls import is_called
 from interlock.workflow.run.scope import (
     content_of_node,
     context_of,
@@ -75,7 +78,7 @@ from interlock.workflow.run.scope import (
     signal_at,
 )
 from interlock.workflow.run.state import RunState, node_at
-from interlock.workflow.run.walk import asks_now
+from interlock.workflow.run.walk import asks_now, meant
 from interlock.workflow.run.work import Work
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, JsonValue
@@ -150,8 +153,11 @@ class _Piece:
             output = yield Function(step.executor, given, step.time_limit)
         elif step.logic is not None:
             output = yield from self._logic(step.logic, given)
+        elif step.agent is None:
+            output = Content(
+                None if node is None else _copy_of(node.form.widget), "json"
+            )  # what was done in its widget is all that it does
         else:
-            assert step.agent is not None
             output = yield AgentTurn(step.agent, None if node is None else node.agent, given, step.time_limit)
         changes = difference(before, _kept_in(given.session))
         secrets = self._around.secrets
@@ -186,11 +192,21 @@ class _Piece:
         return Judged(reviewed=False, ends=self._work.evaluator is not None and (yield from self.evaluation()))
 
     def roll_call(self) -> Calls[Roll]:
-        """Have it looked up who is asked."""
-        review = asks_now(self._work.place, self._node)
-        starter = self._state.user_id if review.distinct_from or review.exclude_starter else None
-        roll: Roll = yield RollCall(self._state.account, tuple(asked_of(review) or ()), starter)
-        return roll
+        """Have it looked up who is asked, and in which widget."""
+        review = meant(self._workflow, self._state, self._work.path, asks_now(self._work.place, self._node), 0)
+        roll, widget = Roll(), widget_of(review)
+        if is_called(review):
+            starter = self._state.user_id if review.distinct_from or review.exclude_starter else None
+            roll = yield RollCall(self._state.account, tuple(asked_of(review) or ()), starter)
+        return roll if widget is None else replace(roll, widget=(yield from self._widget(widget)))
+
+    def _widget(self, widget: Widget) -> Calls[JsonObject]:
+        """Look up the version of a widget that is shown, and have its props worked out."""
+        found: JsonObject = {"version": (yield BundleVersion(widget.bundle))}
+        if callable(widget.props):
+            returned = yield Evaluation(widget.props, (yield from self._input()))
+            found["props"] = props_from(returned, f"Step {self._work.place.node.name!r}")
+        return found
 
     # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────
 
@@ -240,6 +256,8 @@ class _Piece:
             previous_step_content=_copy_of(scope.previous),
             user_input=self._user_input(node),
             signal=_copy_of(signal_at(node, scope)),
+            interaction=None if node is None else _copy_of(node.form.interaction),
+            widget=None if node is None else _copy_of(node.form.widget),
             rejection_feedback=scope.feedback,
             previous_output=_copy_of(scope.previous_output),
             session=(yield SessionRead()),

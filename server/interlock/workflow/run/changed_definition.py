@@ -23,6 +23,7 @@ from pydantic_core import to_json
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.forms import check_input, is_same
 from interlock.workflow.declare.inputs import checked_input
+from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -38,8 +39,10 @@ from interlock.workflow.declare.reviews import (
     Signal,
     ToolReview,
     kind_of,
+    widget_of,
 )
 from interlock.workflow.node import NodeState, Phase
+from interlock.workflow.run.digests import digest_of
 from interlock.workflow.run.events import Draft, Path, run_event
 from interlock.workflow.run.fold import fold
 from interlock.workflow.run.requirements import rejections
@@ -253,6 +256,8 @@ def _of_requirement(workflow: Workflow, state: RunState, requirement: Requiremen
         yield f"{named} no longer asks what it asked: {requirement.kind.removeprefix('requires_').replace('_', ' ')}"
         return
     facts = requirement.facts
+    if isinstance(review, Interaction) and review.by_message:
+        return
     if set(facts.get("assignees") or ()) != set(asked_of(review) or ()):
         yield f"others are to decide on {named}"
     if any(facts.get(name) != told for name, told in governed_by(review).items()):
@@ -294,9 +299,17 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
         gone = [each for each in facts["allowed_on_reject"] if each not in allowed]
         if gone:
             yield f"{gone[0]!r} is no longer allowed in a rejection"
+    if widget_of(review) is not None and not _is_widget_shown(review, facts):
+        yield "the widget is another one, or has other events than those that were told"
+    yield from _of_what_is_asked(place, review, facts)
+
+
+def _of_what_is_asked(place: Place, review: AnyReview, facts: Mapping[str, Any]) -> Iterator[str]:
     match review:
         case Signal(topic) | Resume(signal=topic) if topic != facts.get("topic"):
             yield f"it no longer waits for the signal {facts.get('topic')!r}"
+        case Interaction() if facts["interaction"]["spec"] != review.spec:
+            yield "it is answered in another way"
         case Ask() | ErrorReview() if not _is_form_shown(place, facts.get("user_input_schema")):
             yield "the form has other fields than the one that was shown"
         case Choose():
@@ -307,6 +320,12 @@ def _of_answers(place: Place, node: NodeState, review: AnyReview, requirement: R
                 yield "only one route may be chosen where it was several"
         case Review() if facts.get("max_retries", 0) > review.max_retries:
             yield "it may be sent back less often than was said (`max_retries`)"
+
+
+def _is_widget_shown(review: AnyReview, facts: Mapping[str, Any]) -> bool:
+    """Return True if a review has the widget that was shown, with the same events."""
+    widget, shown = widget_of(review), facts.get("widget", {})
+    return widget is not None and (widget.bundle, widget.events) == (shown.get("bundle"), shown.get("events"))
 
 
 def _is_form_shown(place: Place, shown: Sequence[Mapping[str, Any]] | None) -> bool:
@@ -362,8 +381,9 @@ def definition_changed(workflow: Workflow | None, state: RunState, now: int) -> 
         "error_type": DEFINITION_CHANGED,
         "retry_count": 0,
     }
+    facts["digest"] = digest_of(facts)
     error = {"error": sentence, "error_type": DEFINITION_CHANGED, "attempt": 1, "will_retry": False}
-    flags = {**dict.fromkeys(FLAGS, False), "requires_error_decision": True}
+    flags = {**dict.fromkeys(FLAGS, False), "requires_error_decision": True, "digest": facts["digest"]}
     drafts = [
         Draft(run_event(state, state.workflow_id, "StepError", **named, **error), {"apart": True}),
         Draft(

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias, cast
 from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.declare.policies import Rule
 from interlock.workflow.node import AgentState, Failure, Happening, NodeState, Output, Phase, Tries
+from interlock.workflow.run.acts import note_act
 from interlock.workflow.run.answers import continued, fold_own, responded, signal_received, without_secrets
 from interlock.workflow.run.attending import ATTENDING, attended
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
@@ -60,6 +61,7 @@ def fold(state: RunState, event: Event, private: Mapping[str, Any] | None = None
         UnreadableRun: the event isn't known; the state is as it was.
     """
     folder = _FOLDERS.get(event["event"])
+    note_act(state, event)
     if folder is not None:
         folder(state, event, private or {})
         state.changed_at = max(state.changed_at, event.get("created_at", 0))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from interlock.workflow.containers.machine import MAIN
+from interlock.workflow.declare.widgets import given_in
 from interlock.workflow.run.events import takes_signal
 from interlock.workflow.run.lifetimes import EXPIRED_BY
 from interlock.workflow.run.machine_view import Event, is_entering, state_of, thread_of
@@ -126,7 +127,7 @@ def _resumed(event: Event) -> _Told | None:
     if state_of(event) is None or event["resolved_by"] == TIMEOUT:
         return None  # nobody did: the transition says why it goes on
     said = {"state": state_of(event), "halt_id": event["requirement_id"]}
-    given = {"input_received": event["decision"].get("user_input"), "resumed_by": event.get("resolved_by")}
+    given = {"input_received": given_in(event), "resumed_by": event.get("resolved_by")}
     if takes_signal(event):
         given |= event["decision"]
     return "halt", "resumed", {**said, **given}

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic_core import to_json
 
 from interlock.workflow.containers.machine import ENTER, MAIN, state_of_step
+from interlock.workflow.declare.widgets import given_in
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.state import TIMEOUT, Requirement, RunState, elapsed, node_at
 from interlock_protocol.types import JsonObject, JsonValue, RunStatus
@@ -47,7 +48,18 @@ MAX_ENDED: Final = 100
 _VISIT_BYTES: Final = 200
 """About what a visit has besides what was said in it."""
 
-_HALT: Final = ("presentation", "halted_options", "accepts", "topic", "state", "thread_id", "halt_id")
+_HALT: Final = (
+    "presentation",
+    "widget",
+    "halted_options",
+    "accepts",
+    "topic",
+    "state",
+    "thread_id",
+    "halt_id",
+    "digest",
+    "bind",
+)
 
 
 @dataclass(slots=True)
@@ -265,7 +277,7 @@ class View:
             self.threads[name].status = "running"
         visit = self._visit(name)
         if visit is not None and event["resolved_by"] != TIMEOUT:
-            given = event["decision"].get("user_input") if payload is None else payload
+            given = given_in(event) if payload is None else payload
             visit.input_received = given if isinstance(given, dict) else None
             visit.resumed_at, visit.resumed_by = event.get("resolved_at"), event.get("resolved_by")
             self.given = visit.input_received if name == MAIN else self.given

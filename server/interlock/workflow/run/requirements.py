@@ -18,6 +18,8 @@ from typing import Any
 
 from interlock.workflow.containers.port import Scope
 from interlock.workflow.containers.registry import container_of
+from interlock.workflow.declare import presentations
+from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.io import cut
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.policies import asked_of, governed_by
@@ -34,7 +36,9 @@ from interlock.workflow.declare.reviews import (
     allowed_on_reject,
     kind_of,
 )
+from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.node import NodeState, Tries, Verdict
+from interlock.workflow.run.digests import digest_of
 from interlock.workflow.run.events import Path, step_facts
 from interlock_protocol.limits import MAX_STEP_INPUT_BYTES
 from interlock_protocol.requirements import FLAGS
@@ -42,6 +46,8 @@ from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
     "topic",
+    "interaction",
+    "widget",
     "confirmation_message",
     "user_input_message",
     "output_review_message",
@@ -57,6 +63,8 @@ _SHOWN = (
     "needed",
     "distinct_from",
     "exclude_starter",
+    "bind",
+    "digest",
     "available_choices",
     "choices",
     "allow_multiple_selections",
@@ -99,11 +107,21 @@ class Asked:
 
 
 def asked(
-    run_id: str, place: Place, path: Path, node: NodeState, review: AnyReview, scope: Scope, now: int, **own: Any
+    run_id: str,
+    place: Place,
+    path: Path,
+    node: NodeState,
+    review: AnyReview,
+    scope: Scope,
+    now: int,
+    *,
+    beside: Mapping[str, Any] | None = None,
+    **own: Any,
 ) -> Asked:
     """Build the requirement of a review of the node at `path`.
 
     now: the time by the store's clock, in milliseconds since 1970; a timeout counts from it.
+    beside: what is shown with it, and is in an event of its own: an output, or an agent's tools.
     own: fields of the review's kind.
     """
     kind = kind_of(review, place.node)
@@ -136,9 +154,15 @@ def asked(
     if names is not None:
         facts["assignees"] = list(names)
     facts.update(governed_by(review))
+    if review.bind:
+        facts["bind"] = True
+    shown = facts.get("widget", {})
     facts.update(own)
+    if "widget" in own:
+        facts["widget"] = {**shown, **own["widget"]}
     container = container_of(place.node)
     kept = {} if container is None else container.kept(facts, scope)
+    facts["digest"] = digest_of({**facts, **(beside or {})})
     return Asked(kind, {key: value for key, value in facts.items() if value is not None}, due, kept)
 
 
@@ -217,26 +241,44 @@ def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
     return [field | {"value": None if field.get("secret") else given.get(field["name"])} for field in shown]
 
 
+def _facts_of_interaction(review: Interaction) -> dict[str, Any]:
+    """What an interaction asks; its form also as clients have it that know no specs."""
+    facts: dict[str, Any] = {"interaction": review.shown, "user_input_message": review.message}
+    facts["topic"] = review.taken_back_by
+    if review.fields is not None:
+        facts["user_input_schema"] = presentations.schema_of({"type": "form", "fields": review.spec["fields"]})
+    return facts
+
+
+def _facts_of_choice(place: Place, review: Choose) -> dict[str, Any]:
+    """The routes to choose from."""
+    names = list(place.children)
+    return {
+        "user_input_message": review.message,
+        "available_choices": names,
+        "choices": [{"key": name, "label": name} for name in names],
+        "allow_multiple_selections": review.multiple,
+    }
+
+
 def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if isinstance(review, Confirm | Review):
         facts["on_reject"], facts["allowed_on_reject"] = rejections(place, node, review)
     match review:
-        case Signal():
-            facts["topic"] = review.topic
-        case Resume():
-            facts["topic"] = review.signal
+        case Signal(topic) | Resume(signal=topic):
+            facts["topic"] = topic
         case Confirm():
             facts["confirmation_message"] = review.message
         case Ask():
             facts["user_input_message"] = review.message
             facts["user_input_schema"] = [field.to_wire() for field in review.fields]
+        case Interaction():
+            facts.update(_facts_of_interaction(review))
+        case Widget():
+            facts.update(user_input_message=review.message, widget=review.shown)
         case Choose():
-            names = list(place.children)
-            facts["user_input_message"] = review.message
-            facts["available_choices"] = names
-            facts["choices"] = [{"key": name, "label": name} for name in names]
-            facts["allow_multiple_selections"] = review.multiple
+            facts.update(_facts_of_choice(place, review))
         case Review():
             facts["output_review_message"] = review.message
             if _own_round(place, node) is None:

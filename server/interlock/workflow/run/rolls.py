@@ -16,7 +16,8 @@ from typing import Any
 from interlock.workflow.activities import Roll
 from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.policies import GROUP, MAX_VOTERS, Rule, asked_of, fault_of_quorum, rule_of
-from interlock.workflow.declare.reviews import AnyReview, Confirm, Review
+from interlock.workflow.declare.reviews import AnyReview, is_form, widget_of
+from interlock.workflow.declare.widgets import NOT_FOUND
 from interlock.workflow.run.policy import Open, resolve
 
 EMPTY_GROUP = "empty_group"
@@ -27,6 +28,26 @@ def is_called(review: AnyReview) -> bool:
     """Return True if it must be known who is asked before a review is."""
     rule = rule_of(review)
     return rule is not None and rule.counts
+
+
+def is_looked_up(review: AnyReview) -> bool:
+    """Return True if something must be looked up before a review is asked: who is, or its widget."""
+    return is_called(review) or widget_of(review) is not None
+
+
+def shown_of(review: AnyReview, roll: Roll) -> dict[str, Any]:
+    """What a requirement says of what was looked up of its widget.
+
+    Raises:
+        LogicError: the server has no such widget.
+    """
+    widget = widget_of(review)
+    if widget is None or roll.widget is None:
+        return {}
+    if roll.widget["version"] is None:
+        sentence = f"The server has no widget {widget.bundle!r}; add it: interlock widgets add {widget.bundle} FILE.js."
+        raise LogicError(NOT_FOUND, sentence)
+    return {"widget": roll.widget}
 
 
 def asked_under(review: AnyReview, roll: Roll, excluded: set[str]) -> dict[str, Any]:
@@ -48,7 +69,7 @@ def asked_under(review: AnyReview, roll: Roll, excluded: set[str]) -> dict[str, 
         raise LogicError(OUT_OF_RANGE, f"{len(voters)} people would be asked; a policy takes {MAX_VOTERS}.")
     fault = None
     if rule.n is not None:
-        fault = fault_of_quorum(rule.n, len(voters), is_form=not isinstance(review, Confirm | Review))
+        fault = fault_of_quorum(rule.n, len(voters), is_form=is_form(review))
     if fault is not None:
         raise LogicError(OUT_OF_RANGE, fault[0].upper() + fault[1:])
     return {"voters": voters, "needed": _needed(rule, voters)}

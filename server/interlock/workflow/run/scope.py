@@ -89,6 +89,28 @@ def last_content(places: Mapping[str, Place], nodes: Mapping[str, NodeState], be
     return MISSING
 
 
+def _last_told(places: Mapping[str, Place], nodes: Mapping[str, NodeState], before: str) -> tuple[Any, str | None]:
+    """The content of the last of these before `before` that has one, or MISSING, and the port that it leads to."""
+    names = iter(reversed(tuple(places)))
+    next(name for name in names if name == before)
+    for name in names:
+        node = nodes.get(name)
+        content = content_of_node(places[name], node)
+        if node is not None and content is not MISSING:
+            return content, port_of_node(places[name], node)
+    return MISSING, None
+
+
+def port_of_node(place: Place, node: NodeState) -> str | None:
+    """The port that a node leads to: a step's own, a container's if its content is that of one step."""
+    container = container_of(place.node)
+    if container is None:
+        return node.form.port
+    told = _Told(place, node)
+    container.tells(container.own_of(node), told)
+    return port_of_node(*next(iter(told.nodes.values()))) if len(told.nodes) == 1 else None
+
+
 def success_of_node(place: Place, node: NodeState) -> tuple[bool, str | None]:
     """Whether the steps behind `content_of_node` call it a success, and their error if not."""
     if node.output.overruled:
@@ -158,9 +180,15 @@ def scope_of_work(workflow: Workflow, state: RunState, path: Path) -> Scope:
 def _after_siblings(places: Mapping[str, Place], nodes: Mapping[str, NodeState], name: str, scope: Scope) -> Scope:
     parent = places[name].parent
     container = None if parent is None else container_of(parent.node)
-    if container is not None and not container.IN_ORDER:
-        return scope
-    return scope.after(last_content(places, nodes, before=name))
+    before = None if container is None else container.before(name)
+    if before is None:
+        content, port = _last_told(places, nodes, name)
+        return scope.after(content, port)
+    contents = {each: content_of_node(places[each], nodes.get(each)) for each in before}
+    if len(before) == 1:
+        return scope.after(contents[before[0]])
+    told = {each: content for each, content in contents.items() if content is not MISSING}
+    return scope.after(told if before else MISSING)
 
 
 def place_at(workflow: Workflow, path: Path) -> Place:

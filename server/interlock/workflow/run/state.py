@@ -22,11 +22,12 @@ from pydantic_core import from_json
 from interlock.workflow.containers.registry import CONTAINERS
 from interlock.workflow.declare.policies import STARTER, Rule
 from interlock.workflow.node import NodeState, Own
+from interlock.workflow.run.digests import digest_of
 from interlock.workflow.run.older_states import OF_FLAT_NODES, convert, tell_deciders
 from interlock.workflow.run.policy import TOOLS_RULE, Part, Parts, open_parts
 from interlock.workflow.run.untold import Untold
 from interlock_protocol.namespaces import DEFAULT_ACCOUNT
-from interlock_protocol.requirements import FLAGS, SIGNAL
+from interlock_protocol.requirements import FLAGS, RARE_FLAGS, RESPONSE, SIGNAL, WIDGET
 from interlock_protocol.types import JsonObject, JsonValue, PathPart, RunStatus
 
 REDUCER_VERSION = 4
@@ -43,6 +44,10 @@ SINCE: Mapping[str, int] = {
     "StateDataMerged": 3,
     "ThreadStarted": 3,
     "ThreadCompleted": 3,
+    "GraphExecutionStarted": 4,
+    "GraphExecutionCompleted": 4,
+    "PortsExecutionStarted": 4,
+    "PortsExecutionCompleted": 4,
     "SignalReceived": 4,
     "InteractionResponded": 4,
     "InteractionClaimed": 4,
@@ -55,19 +60,19 @@ A run that has none of these may be driven by nodes of every version.
 """
 
 POLICIES_SINCE = SIGNALS_SINCE = 4
-"""The `REDUCER_VERSION` that brought these: earlier ones would have one person decide for all, or somebody who
-may not, or ask a person."""
+"""The `REDUCER_VERSION` that brought these, interactions and widgets: earlier ones would have one person decide for
+all, or somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to."""
 
 
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter")):
+    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", "bind", RESPONSE, WIDGET)):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
 
-GATES = (SIGNAL, "requires_confirmation", "requires_user_input", "requires_route_selection")
+GATES = (SIGNAL, "requires_confirmation", "requires_user_input", RESPONSE, WIDGET, "requires_route_selection")
 """The kinds of pauses before a node runs."""
 
 REVIEWS = ("requires_output_review", "requires_iteration_review")
@@ -82,7 +87,7 @@ TOOLS = "requires_executor_input"
 KEPT_KEYS = 32
 """How many idempotency keys of decisions a state keeps; the store has the others."""
 
-_KINDS = (*FLAGS, SIGNAL, "requires_error_decision")
+_KINDS = (*FLAGS, *RARE_FLAGS, "requires_error_decision")
 
 Event = Mapping[str, Any]
 
@@ -113,6 +118,12 @@ class Requirement:
     def takes_votes(self) -> bool:
         """Return True if several people decide it under a policy."""
         return bool(self.parts) and self.kind != TOOLS
+
+    @property
+    def digest(self) -> str:
+        """The digest of what is asked and shown; of what an earlier version folded, it is made now."""
+        digest: str = self.facts.get("digest") or digest_of(self.facts)
+        return digest
 
     @property
     def asks_people(self) -> bool:

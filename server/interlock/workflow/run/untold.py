@@ -1,5 +1,5 @@
-"""What others are told of a run: its errors, for the list of all errors, its milestones, for webhooks, and what it
-asks, for those who tell people.
+"""What others are told of a run: its errors, for the list of all errors, its milestones, for webhooks, what it asks,
+for those who tell people, and what people did about that, for the audit.
 
 Laws:
 - It is noted while events are folded, and depends only on them: a fold that begins with a snapshot notes what the whole
@@ -81,4 +81,17 @@ class Asked:
     requirement_id: str
 
 
-Untold: TypeAlias = RunError | Milestone | Asked
+@dataclass(slots=True)
+class Act:
+    """What somebody did about what a run asks, for its audit, and the index of its event. `at` is in milliseconds
+    since 1970; `said` is what else the event says."""
+
+    index: int
+    epoch: int
+    at: int
+    kind: str
+    by: str | None
+    said: JsonObject
+
+
+Untold: TypeAlias = RunError | Milestone | Asked | Act

@@ -30,6 +30,7 @@ from interlock.workflow.containers.port import (
     Fail,
     Move,
     Outcome,
+    PassOver,
     Say,
     Scope,
     Skip,
@@ -39,6 +40,7 @@ from interlock.workflow.containers.port import (
 )
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.errors import LogicError
+from interlock.workflow.declare.interactions import Interaction, asked_by
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -48,7 +50,7 @@ from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
 from interlock.workflow.run.outputs import completion, judgement, kept_of
 from interlock.workflow.run.requirements import asked
-from interlock.workflow.run.rolls import asked_under, is_called
+from interlock.workflow.run.rolls import asked_under, is_called, is_looked_up, shown_of
 from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
 from interlock.workflow.run.signals import matches
 from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, excluded_from, node_at, pending_in
@@ -141,8 +143,12 @@ class Walk:
 
     def node(self, place: Place, node: NodeState | None, path: Path) -> Outcome:
         if node is None:
-            node = NodeState(place.step_id, self.state.visits.get(place.step_id, 0) + 1)
+            node = self.entering(place)
         return _BY_PHASE[node.phase](self, place, node, path)
+
+    def entering(self, place: Place) -> NodeState:
+        """The state of a node that nothing has been heard of yet."""
+        return NodeState(place.step_id, self.state.visits.get(place.step_id, 0) + 1)
 
     def completed_node(self, place: Place, node: NodeState, path: Path) -> Outcome:
         return Outcome(Ending.STOPPED, (place, node), node.ended_index) if node.output.stop else COMPLETED
@@ -255,8 +261,9 @@ class Walk:
     # ── Questions to people ─────────────────────────────────────────────────────────────────────────────
 
     def pause(self, place: Place, node: NodeState, path: Path, review: AnyReview, **own: Any) -> Outcome:
-        """Ask a person: append the kind's own event, if it has one, then `StepPaused`."""
-        if is_called(review) and "voters" not in own:
+        """Ask a person: append the kind's own event, if it has one, then `StepPaused`; `own` as for `asked`."""
+        review = meant(self.workflow, self.state, path, review, self.now)
+        if is_looked_up(review) and not {"voters", "widget"} & own.keys():
             return self.need("roll", place, node, path)
         scope = scope_at(self.workflow, self.state, path)
         try:
@@ -290,7 +297,8 @@ class Walk:
         content = None if content is MISSING else content
         scope = scope_at(self.workflow, self.state, path)
         judged = judgement(success_of_node(place, node) if output is None else (output.success, output.error))
-        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **judged, **(own or {}))
+        fields = {**judged, **(own or {}), "beside": {"step_output": content}}
+        asks = asked(self.state.run_id, place, path, node, review, scope, self.now, **fields)
         if node.phase is not Phase.WAITING:
             event = self.of_step(place, node, path, "StepOutputReview", **asks.shown, step_output=content, **judged)
             kept = None if output is None else {"output": kept_of(output)}
@@ -301,10 +309,13 @@ class Walk:
 
     def called_roll(self, work: Work, node: NodeState, roll: Roll) -> Outcome:
         """Ask those who are there; if they can't satisfy the policy, the node has failed."""
-        place, path, review = work.place, work.path, asks_now(work.place, node)
+        place, path = work.place, work.path
+        review = meant(self.workflow, self.state, path, asks_now(place, node), self.now)
         facts = governed_by(review)
         try:
-            own = asked_under(review, roll, excluded_from(self.state, facts, roll.starters))
+            excluded = excluded_from(self.state, facts, roll.starters)
+            own = asked_under(review, roll, excluded) if is_called(review) else {}
+            own |= shown_of(review, roll)
         except LogicError as error:
             return self.do(Fail(error.code, str(error)), place, node, path)
         if isinstance(review, Review):
@@ -482,7 +493,15 @@ class _Inside:
     def carry_out(self, move: Move) -> Outcome:
         if isinstance(move, Withdraw):
             return self.withdraw(move)
+        if isinstance(move, PassOver):
+            return self.pass_over(move)
         return self.walk.do(move, self.place, self.node, self.path)
+
+    def pass_over(self, move: PassOver) -> Outcome:
+        for name in move.names:
+            place = self.place.children[name]
+            self.walk.say(place, self.walk.entering(place), (*self.prefix, name), "StepSkipped", reason=move.reason)
+        return OPEN
 
     def withdraw(self, move: Withdraw) -> Outcome:
         """Give up nodes inside; drop everything else found in this container, as it may be about them."""
@@ -509,6 +528,14 @@ def asks_now(place: Place, node: NodeState | None) -> AnyReview:
     review = place.node.asks(Review)
     assert review is not None
     return review
+
+
+def meant(workflow: Workflow, state: RunState, path: Path, review: AnyReview, now: int) -> AnyReview:
+    """A review as it is asked at `path`: the run's message may say it."""
+    if not isinstance(review, Interaction) or not review.by_message:
+        return review
+    said: Any = scope_at(workflow, state, path).input
+    return asked_by(said, now, review.taken_back_by)
 
 
 def ends_run(state: RunState, work: Work) -> bool:

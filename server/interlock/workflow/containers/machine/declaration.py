@@ -17,6 +17,7 @@ from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
 from interlock.workflow.declare.places import is_of_later_pass
 from interlock.workflow.declare.policies import Declared as Policies
+from interlock.workflow.declare.widgets import Widget
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.types import Join, JsonObject
 
@@ -45,6 +46,7 @@ class Transition:
         key: the choice that selects it, where a person chooses.
         description: what the choice is about, for that person.
         label: what it is called in pictures.
+        port: the port of a widget's events that leads here.
     """
 
     target: str
@@ -52,6 +54,7 @@ class Transition:
     key: str | None = None
     description: str | None = None
     label: str | None = None
+    port: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Halting:
         on_timeout: the state that follows then; without it, the run is cancelled.
         signal: the topic of the signals that are such input, too. Without a presentation, an instruction and a
             selection, only they are.
+        widget: what a person does something in, instead of all that; its props may have templates.
     """
 
     presentation: JsonObject | None = None
@@ -93,11 +97,16 @@ class Halting:
     policy: Policies = None
     distinct_from: Sequence[str] = ()
     exclude_starter: bool = False
+    bind: bool = False
     timeout: float | None = None
     on_timeout: str | None = None
     signal: str | None = None
+    widget: Widget | None = None
 
     def __post_init__(self) -> None:
+        others = (self.presentation, self.instruction, self.text, self.accepts, self.selects or None)
+        if self.widget is not None and any(each is not None for each in others):
+            raise DeclarationError("Halting: a widget is all that is asked; leave the form and the instruction out.")
         if self.signal is not None and not (isinstance(self.signal, str) and is_topic(self.signal)):
             raise DeclarationError("Halting: a signal's topic has 1 to 128 letters and digits of ASCII, _ . : and -.")
         if self.signal is not None and self.policy is not None:
@@ -105,11 +114,14 @@ class Halting:
         if self.signal is not None and (self.distinct_from or self.exclude_starter):
             sentence = "Halting: whoever may not decide could send the signal; leave it, or who may not, out."
             raise DeclarationError(sentence)
+        if self.signal is not None and self.bind:
+            raise DeclarationError("Halting: a signal sees nothing that it could be bound to; leave one of them out.")
 
     @property
     def asks_people(self) -> bool:
         """Return True if a person may resume it."""
-        return self.signal is None or self.presentation is not None or self.instruction is not None or self.selects
+        is_told = any(each is not None for each in (self.presentation, self.instruction, self.widget))
+        return self.signal is None or is_told or self.selects
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,5 +254,8 @@ def _check_state(name: str, state: State, *, place: str) -> None:
         raise DeclarationError(f"{place}: a state has transitions, or is terminal.")
     if state.threads is not None and not 1 <= len(state.threads) <= MAX_THREADS:
         raise DeclarationError(f"{place}: it may start 1 to {MAX_THREADS} threads, not {len(state.threads)}.")
+    has_widget = state.halt is not None and state.halt.widget is not None
+    if not has_widget and any(each.port is not None for each in state.transitions):
+        raise DeclarationError(f"{place}: a transition's port is for a state that halts with a widget.")
     if state.join not in ("all", "any", "none"):
         raise DeclarationError(f"{place}: join is all, any or none, not {state.join!r}.")

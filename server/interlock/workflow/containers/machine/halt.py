@@ -23,13 +23,17 @@ from interlock.workflow.declare.errors import LogicError
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.reviews import Resume
 from interlock.workflow.declare.schemas import faults_of_value
+from interlock.workflow.declare.widgets import EVENT_KEY, MAX_PROPS_BYTES, Widget, given_in
 from interlock.workflow.node import NodeState, Own
-from interlock_protocol.limits import MIB
+from interlock_protocol.limits import KIB, MAX_NAME, MIB
 from interlock_protocol.requirements import Choice
 from interlock_protocol.types import JsonObject, JsonValue, OnTimeout, StepType
 
 MAX_ASKED_BYTES: Final = 2 * MIB
 """The most that a halt may ask, as JSON: templates may repeat the data. Ten threads' questions fit into one frame."""
+
+MAX_WHO_BYTES: Final = 6 * MAX_NAME + 256
+"""The most that the server adds to what comes from a widget: who, and when."""
 
 LARGE_BYTES = 1024
 """Values of this size are noted: input that replaces one makes room."""
@@ -56,7 +60,7 @@ def _asked(own: Answer, node: NodeState, event: Mapping[str, Any], private: Mapp
 
 
 def _answered(own: Answer, node: NodeState, event: Mapping[str, Any], private: Mapping[str, Any]) -> None:
-    own.input, own.target = event["decision"].get("user_input"), private.get("target")
+    own.input, own.target = given_in(event), private.get("target")
     if "signal" in private:
         own.unfit = tuple(private["unfit"]) if "unfit" in private else None
         own.input = (private["signal"] or {}) if own.unfit is None else None
@@ -80,12 +84,14 @@ class Halt(Node, Container[Answer]):
         resume = Resume(
             signal=halting.signal,
             is_asked=halting.asks_people,
+            widget=halting.widget,
             timeout=halting.timeout,
             on_timeout=then,
             assignees=halting.assignees,
             policy=halting.policy,
             distinct_from=halting.distinct_from,
             exclude_starter=halting.exclude_starter,
+            bind=halting.bind,
         )
         self._begin(name, resume)
 
@@ -96,10 +102,11 @@ class Halt(Node, Container[Answer]):
     @property
     def relied_on(self) -> list[Any]:
         asked = self.halting
-        ways = [[each.target, each.condition, each.key] for each in self.transitions]
+        ways = [ways_of(each) for each in self.transitions]
         said = [asked.presentation, asked.instruction, asked.selects, asked.accepts]
         signal = [] if asked.signal is None else [asked.signal]
-        return [ways, [*said, asked.timeout, asked.on_timeout, *signal], None]
+        widget = [] if asked.widget is None else [asked.widget.relied_on]
+        return [ways, [*said, asked.timeout, asked.on_timeout, *signal, *widget], None]
 
     def begin(self, own: Answer) -> Move:
         return COMPLETED if own.unfit is None else Fail(*own.unfit)
@@ -109,6 +116,8 @@ class Halt(Node, Container[Answer]):
 
     def question(self, given: Scope) -> JsonObject:
         roots = self._roots(given)
+        if self.halting.widget is not None:
+            return _shown_in(self.halting.widget, roots)
         facts: JsonObject = {}
         shown: JsonObject | None = None
         if self.halting.presentation is not None:
@@ -183,7 +192,8 @@ class Halt(Node, Container[Answer]):
 
     def judged(self, own: Answer, values: JsonObject) -> JsonObject | None:
         replaced = sum(size for key, size in own.large.items() if key in values)
-        if own.size - replaced + len(to_json(values)) > MAX_DATA_BYTES:
+        more = 0 if self.halting.widget is None else MAX_WHO_BYTES
+        if own.size - replaced + len(to_json(values)) + more > MAX_DATA_BYTES:
             raise TooMuchInput(f"With this input, the data would be over {MAX_DATA_BYTES // 1024} KiB; give less.")
         target = next((each.target for each in self.transitions if self._takes(each, own, values)), None)
         return None if target is None else {"target": target}
@@ -205,6 +215,9 @@ class Halt(Node, Container[Answer]):
         return private
 
     def _takes(self, way: Transition, own: Answer, values: JsonObject) -> bool:
+        if way.port is not None and self.halting.widget is not None:
+            is_led = self.halting.widget.port_of(str(values.get(EVENT_KEY))) == way.port
+            return is_led and conditions.holds_known(way.condition, own.known, values)
         if self.halting.selects:
             return way.key is not None and way.key == values.get("choice")
         return conditions.holds_known(way.condition, own.known, values)
@@ -214,6 +227,24 @@ class Halt(Node, Container[Answer]):
 
     def unanswered(self) -> tuple[JsonObject, JsonObject]:
         return {"user_input": {}}, {"target": self.halting.on_timeout, "late": True}
+
+
+def _shown_in(widget: Widget, roots: Mapping[str, JsonValue]) -> JsonObject:
+    """What is asked in a widget, with the data in its props.
+
+    Raises:
+        LogicError: that would be too much.
+    """
+    shown = {**widget.shown, "props": templates.expand(widget.shown["props"], roots)}
+    if len(to_json(shown["props"])) > MAX_PROPS_BYTES:
+        sentence = f"The props of the widget {widget.bundle!r} would be over {MAX_PROPS_BYTES // KIB} KiB; show less."
+        raise LogicError("data_too_large", sentence)
+    return {"widget": shown, "user_input_message": widget.message}
+
+
+def ways_of(each: Transition) -> list[Any]:
+    """What a run relies on of a transition."""
+    return [each.target, each.condition, each.key, *([] if each.port is None else [each.port])]
 
 
 def _sentence_of(presentation: Mapping[str, Any]) -> str | None:

@@ -29,7 +29,7 @@ from interlock.workflow.containers.machine.declaration import (
     begun_by,
     check,
 )
-from interlock.workflow.containers.machine.halt import Answer, asides
+from interlock.workflow.containers.machine.halt import Answer, asides, ways_of
 from interlock.workflow.containers.machine.retried import threads_again
 from interlock.workflow.containers.machine.thread import Position, Thread, stages_of, thread_of
 from interlock.workflow.containers.port import (
@@ -398,7 +398,7 @@ class Machine(Node, Container[Progress]):
 
 def _relied_on(state: State) -> list[Any]:
     """What a run relies on of a state, besides the nodes in it."""
-    ways = [[each.target, each.condition, each.key] for each in state.transitions]
+    ways = [ways_of(each) for each in state.transitions]
     handlers = [[each.target, None if each.codes is None else sorted(each.codes)] for each in state.on_error]
     tries = [None if each is None else asdict(each) for each in (state.retry, state.on_enter_retry)]
     return [ways, handlers, tries, state.join, state.threads, state.is_terminal]

@@ -1,0 +1,163 @@
+/**
+ * The items of the inbox: what is shown of each, which are, and in which order. Pure.
+ *
+ * Laws:
+ * - What is asked for is all in the address: tab, search, filters, grouping. Anything unknown there is left out.
+ * - The nearest deadline comes first; without one, the newest.
+ */
+
+import type { PendingItem } from "@interlock/client";
+import { asksOf } from "../pauses/words.ts";
+
+/** Whom an item is for: this person by name or as the owner, one of their groups, or whoever is in the namespace. */
+export type Scope = "mine" | "groups" | "others";
+
+/** One thing that waits. */
+export interface InboxItem {
+  readonly interaction_id: string;
+  readonly run_id: string;
+  readonly requirement_id: string;
+  readonly workflow_id: string;
+  readonly namespace: string | null;
+  readonly user_id: string;
+  readonly created_at: number;
+  /** The name of the flag that is true. */
+  readonly kind: string;
+  readonly message: string;
+  readonly step_name: string;
+  readonly assignees: readonly string[];
+  /** In milliseconds since 1970; null where nothing decides but people. */
+  readonly timeout_at: number | null;
+  readonly scope: Scope;
+}
+
+/** Who looks. */
+export interface Onlooker {
+  readonly userId: string | null;
+  readonly groups: readonly string[] | null;
+}
+
+const GROUP = "group:";
+
+/** An item, of what a list of runs says. */
+export function itemOf({ run, pending }: PendingItem, who: Onlooker): InboxItem {
+  const { confirmation_message, user_input_message, output_review_message, error_message } = pending;
+  const at = Date.parse(pending.timeout_at ?? "");
+  const assignees = pending.assignees ?? [];
+  return {
+    interaction_id: `${pending.id}.${run.run_id}`,
+    run_id: run.run_id,
+    requirement_id: pending.id,
+    workflow_id: run.workflow_id,
+    namespace: run.namespace ?? null,
+    user_id: run.user_id,
+    created_at: run.created_at,
+    kind: pending.kind,
+    // A halt says its title first, and what it says in full is on its card.
+    message:
+      confirmation_message ??
+      user_input_message?.split("\n\n")[0] ??
+      output_review_message ??
+      error_message ??
+      asksOf(pending.kind),
+    step_name: pending.step_name,
+    assignees,
+    timeout_at: Number.isNaN(at) ? null : at,
+    scope: scopeOf(assignees, run.user_id, who),
+  };
+}
+
+function scopeOf(assignees: readonly string[], owner: string, { userId, groups }: Onlooker): Scope {
+  if (userId !== null && (assignees.length === 0 ? owner === userId : assignees.includes(userId))) return "mine";
+  const asked = assignees.filter((name) => name.startsWith(GROUP)).map((name) => name.slice(GROUP.length));
+  return asked.some((group) => groups?.includes(group) ?? true) ? "groups" : "others";
+}
+
+export const TABS = ["all", "mine", "groups"] as const;
+export const GROUPINGS = ["none", "workflow", "kind", "namespace"] as const;
+
+/** What is asked for. An empty text is no filter. */
+export interface Asked {
+  readonly tab: (typeof TABS)[number];
+  readonly search: string;
+  readonly workflow: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly group: (typeof GROUPINGS)[number];
+}
+
+/** What is asked for by an address without anything. */
+export const EVERYTHING: Asked = { tab: "all", search: "", workflow: "", kind: "", namespace: "", group: "none" };
+
+/** What the search part of an address asks for. */
+export function askedBy(search: string): Asked {
+  const said = new URLSearchParams(search);
+  const text = (name: string) => said.get(name) ?? "";
+  return {
+    tab: TABS.find((each) => each === said.get("tab")) ?? "all",
+    search: text("search"),
+    workflow: text("workflow"),
+    kind: text("kind"),
+    namespace: text("namespace"),
+    group: GROUPINGS.find((each) => each === said.get("group")) ?? "none",
+  };
+}
+
+/** The search part of an address that asks for this; what is as always isn't in it. */
+export function addressOf(asked: Asked): string {
+  const said = new URLSearchParams();
+  for (const [name, value] of Object.entries(asked) as [keyof Asked, string][])
+    if (value !== EVERYTHING[name]) said.set(name, value);
+  return said.toString();
+}
+
+/** Whether an item is asked for; `nameOf` gives the name of a workflow, which is searched too. */
+export function isAskedFor(item: InboxItem, asked: Asked, nameOf: (workflowId: string) => string): boolean {
+  if (asked.tab !== "all" && item.scope !== asked.tab) return false;
+  if (asked.workflow !== "" && item.workflow_id !== asked.workflow) return false;
+  if (asked.kind !== "" && item.kind !== asked.kind) return false;
+  if (asked.namespace !== "" && item.namespace !== asked.namespace) return false;
+  const { message, step_name, user_id, run_id, kind } = item;
+  const text = [message, step_name, user_id, run_id, asksOf(kind), nameOf(item.workflow_id)].join("\n").toLowerCase();
+  return asked.search
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+}
+
+/** The nearest deadline first, then the newest. */
+export function byUrgency(a: InboxItem, b: InboxItem): number {
+  const [first, second] = [a.timeout_at ?? Infinity, b.timeout_at ?? Infinity];
+  if (first !== second) return first < second ? -1 : 1;
+  return b.created_at - a.created_at;
+}
+
+/** The items under the headings that were asked for, each in their order; one group without a name where none were. */
+export function inGroups(
+  items: readonly InboxItem[],
+  group: Asked["group"],
+  nameOf: (workflowId: string) => string,
+): [string, InboxItem[]][] {
+  const headings: Record<Asked["group"], (item: InboxItem) => string> = {
+    none: () => "",
+    workflow: (item) => nameOf(item.workflow_id),
+    kind: (item) => asksOf(item.kind),
+    namespace: (item) => item.namespace ?? "No namespace",
+  };
+  const found = new Map<string, InboxItem[]>();
+  for (const item of items) {
+    const heading = headings[group](item);
+    found.set(heading, [...(found.get(heading) ?? []), item]);
+  }
+  return [...found];
+}
+
+/** Whether a plain yes or no answers an item. */
+export function takesYesOrNo({ kind }: InboxItem): boolean {
+  return kind === "requires_confirmation" || kind === "requires_output_review" || kind === "requires_iteration_review";
+}
+
+/** The place of the item that comes after a key that moves: it stays within the list. */
+export function moved(place: number, by: number, length: number): number {
+  return Math.max(0, Math.min(length - 1, place + by));
+}

@@ -1,0 +1,118 @@
+"""Inboxes on a socket: what waits for whom, what changes, and answers by the address of a question."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.socket.followed_lists import User, paused
+from tests.support.live import Live, Message, Talk, continue_with, eventually
+
+from interlock_protocol.interactions import interaction_id
+
+
+async def follow_inbox(talk: Talk, **fields: Any) -> tuple[list[Message], Message]:
+    """The items of the inbox, and what ends them."""
+    await talk.send(action="follow-inbox", request_id="inbox", **fields)
+    heard = await talk.until("inbox_listed")
+    return [each for each in heard if each["event"] == "inbox_changed"], heard[-1]
+
+
+async def listed_pause(talk: Talk, *args: Any) -> Message:
+    """A pause of a new run, once its row says so."""
+    asked = await paused(talk, *args)
+
+    async def is_listed() -> bool:
+        await talk.send(action="follow-inbox", list="look", request_id="look", limit=500)
+        heard = await talk.until("inbox_listed", list="look")
+        return any(each.get("interaction_id") == address_of(asked) for each in heard)
+
+    await eventually(is_listed)
+    await talk.send(action="unfollow-inbox", list="look", request_id="looked")
+    await talk.until("ack", request_id="looked")
+    return asked
+
+
+def address_of(pause: Message) -> str:
+    return interaction_id(pause["step_requirements"][0]["id"], pause["run_id"])
+
+
+async def test_inbox_comes_whole_then_each_change_and_what_is_answered_is_gone(live_on_each: Live) -> None:
+    token = User().token()
+    async with live_on_each.talk(token) as talk, live_on_each.talk(token) as page:
+        first = await listed_pause(talk, "confirm", "version 7")
+        (told,), listed = await follow_inbox(page)
+        assert (told["seq"], told["interaction_id"]) == (0, address_of(first))
+        item = told["item"]
+        assert (item["kind"], item["subject"]) == ("confirmation", "version 7\nfirst")
+        assert item["requirement"]["id"] == first["step_requirements"][0]["id"]
+        assert (listed["count"], listed["more"], listed["resumed"]) == (1, False, False)
+
+        second = await listed_pause(talk, "confirm")
+        asked = (await page.until("inbox_changed", interaction_id=address_of(second)))[-1]
+        assert asked["item"]["interaction_id"] == address_of(second)
+        assert asked["seq"] > listed["seq"]
+
+        await page.send(
+            action="respond", request_id="r", interaction_id=address_of(first), response={"confirmed": True}
+        )
+        # The change may be told before the answer: a list isn't held back for it, as the events of a run are.
+        heard: dict[str, Message] = {}
+        while not {"ack", "gone"} <= heard.keys():
+            message = await page.next()
+            heard["gone" if message.get("gone") else message["event"]] = message
+        assert (heard["ack"]["action"], heard["ack"]["run_id"]) == ("respond", first["run_id"])
+        assert heard["gone"]["interaction_id"] == address_of(first)
+        assert "item" not in heard["gone"]
+
+
+async def test_who_comes_back_gets_all_that_waits_unless_nothing_has_changed(live: Live) -> None:
+    token = User().token()
+    async with live.talk(token) as talk:
+        first = await listed_pause(talk, "confirm")
+        _, listed = await follow_inbox(talk)
+        async with live.talk(token) as again:
+            told, resumed = await follow_inbox(again, cursor=listed["seq"])
+            assert (told, resumed["resumed"], resumed["count"]) == ([], True, 0)
+            await again.send(continue_with(first, confirmed=True))
+            # What was there before it came back is known to the server all the same.
+            await again.until("inbox_changed", interaction_id=address_of(first), gone=True)
+        second = await listed_pause(talk, "confirm")
+        async with live.talk(token) as later:
+            told, whole = await follow_inbox(later, cursor=listed["seq"])
+            assert [each["interaction_id"] for each in told] == [address_of(second)]
+            assert (whole["resumed"], whole["count"]) == (False, 1)
+
+
+async def test_inbox_that_has_another_workflow_or_kind_or_is_anothers_is_empty(live: Live) -> None:
+    user = User()
+    async with live.talk(user.token()) as talk, live.talk(User().token()) as other:
+        await listed_pause(talk, "confirm")
+        for which in ({"workflow_id": "nothing"}, {"kind": "response"}, {"scope": "groups"}, {"namespace": "org_x"}):
+            told, listed = await follow_inbox(talk, filter=which)
+            assert (told, listed["count"]) == ([], 0), which
+        for mine in ({"kind": "confirmation"}, {"scope": "mine"}, {"scope": "all"}):
+            told, _ = await follow_inbox(talk, filter=mine)
+            assert len(told) == 1, mine
+        told, listed = await follow_inbox(other)
+        assert (told, listed["count"]) == ([], 0)
+
+
+@pytest.mark.parametrize("address", ["nothing", "a.", ".b", "req-1.nobody-knows"])
+async def test_response_to_no_question_is_refused(live: Live, address: str) -> None:
+    async with live.talk(User().token()) as talk:
+        await talk.send(action="respond", request_id="r", interaction_id=address, response={"confirmed": True})
+        (error,) = await talk.until("error")
+        assert error["code"] == ("run_not_found" if address.startswith("req") else "invalid_message")
+
+
+async def test_second_response_is_a_repetition_or_a_conflict(live: Live) -> None:
+    async with live.talk(User().token()) as talk:
+        asked = await listed_pause(talk, "confirm")
+        said = {"action": "respond", "interaction_id": address_of(asked)}
+        await talk.send(**said, request_id="1", response={"confirmed": True})
+        await talk.until("ack", request_id="1")
+        await talk.send(**said, request_id="2", response={"confirmed": True})
+        await talk.until("ack", request_id="2")
+        await talk.send(**said, request_id="3", response={"confirmed": False})
+        assert (await talk.until("error", request_id="3"))[-1]["code"] in ("conflict", "run_finished")
