@@ -162,7 +162,7 @@ def test_what_a_signal_answers_is_claimed_by_nobody() -> None:
 
 
 def test_question_that_is_claimed_or_handed_over_is_taken_back_all_the_same() -> None:
-    message = {"type": "approval", "message": "Deploy?", "spec": {"mode": "confirm"}, "assignees": OPS}
+    message: Any = {"type": "approval", "message": "Deploy?", "spec": {"mode": "confirm"}, "assignees": OPS}
     for model, fields in ((Claim, {}), (Delegate, {"to": "cat"})):
         step = Step("s", says("done"), human_review=said_by_message("back"))
         run = Simulation(Workflow("w", steps=[step]), input=message).run()

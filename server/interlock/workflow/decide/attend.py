@@ -17,7 +17,7 @@ from interlock.workflow.decide.standing import Decider, check_in_time, check_may
 from interlock.workflow.run.attending import LEASE_MS, behind, claim_of, lease, named_after
 from interlock.workflow.run.events import Draft, run_event
 from interlock.workflow.run.policy import open_parts
-from interlock.workflow.run.state import SIGNAL, Requirement, RunState, excluded_from
+from interlock.workflow.run.state import Requirement, RunState, excluded_from
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import Claim, Delegate, Release
 from interlock_protocol.types import JsonObject
@@ -116,7 +116,7 @@ def _check_can_be_attended(state: RunState, requirement: Requirement) -> None:
     if requirement.takes_votes:
         sentence = "several decide this together: all who are asked respond, and nobody claims it or hands it over."
         raise _not_possible(state, "requirement_id", sentence)
-    if requirement.kind == SIGNAL:
+    if not requirement.asks_people:
         sentence = "this waits for a signal, and for nobody in particular: send that, or decide it."
         raise _not_possible(state, "requirement_id", sentence)
 
