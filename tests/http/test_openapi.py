@@ -91,7 +91,7 @@ def test_every_operation_has_a_name_that_reads_well() -> None:
         ),
         *("signIn", "getToken", "revokeToken", "getKeys", "getServerMetadata"),
         *("getSignInWays", "beginSession", "endSession", "getSessionToken"),
-        *("beginProviderSignIn", "finishProviderSignIn"),
+        *("beginProviderSignIn", "finishProviderSignIn", "finishConnecting"),
     }
 
 
