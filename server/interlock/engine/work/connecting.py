@@ -154,9 +154,12 @@ class Connecting:
         assert made.auth.token_url is not None, "it was checked when it was begun"
         asked_at = self._clock()
         given = await exchanged(self._integrations.transport, made.auth.token_url, self._client(made), code, flow)
-        tokens = {name: given.get(name) for name in ("refresh_token", "access_token")}
-        if not all(isinstance(each, str) and each for each in tokens.values()):
-            raise NotAccepted("the provider gave no refresh token")
+        tokens: dict[str, str] = {}
+        for name in ("refresh_token", "access_token"):
+            token = given.get(name)
+            if not isinstance(token, str) or not token:
+                raise NotAccepted("the provider gave no refresh token")
+            tokens[name] = token
         return replace(made, credentials={**(made.credentials or {}), **tokens, "expires_at": lasting(asked_at, given)})
 
     def _opened(self, kept: str | None, state: str) -> tuple[Place, Integration, Flow]:
