@@ -39,6 +39,7 @@ from interlock.engine.upkeep.files import clear_regularly
 from interlock.engine.upkeep.outbox import Hook, Listener, OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
+from interlock.engine.work.connecting import Connecting
 from interlock.engine.work.http_call import HttpCalls
 from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
@@ -51,6 +52,8 @@ from interlock.following.hub import Hub
 from interlock.following.sights import Sights
 from interlock.http.api import answer_errors, make_router
 from interlock.http.app_session import make_app_session_router, redirect_uri
+from interlock.http.connecting import make_connecting_router
+from interlock.http.connecting import redirect_uri as connected_at
 from interlock.http.cors import Cors
 from interlock.http.executions import make_executions_router
 from interlock.http.login import make_login_router
@@ -260,6 +263,7 @@ class Interlock:
                 identity,
                 StoredSecrets(keeper, self._environment),
                 integrations,
+                Connecting(integrations, vault, connected_at(self.settings)),
                 objects,
                 webhooks,
                 notices,
@@ -484,6 +488,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.router.routes.extend(reference_routes())
     app.router.routes.extend(widget_routes(interlock.services, interlock.settings.public_url))
+    app.include_router(make_connecting_router(interlock.services, interlock.settings))
     if interlock.settings.web_app:
         app.include_router(make_app_session_router(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())

@@ -86,6 +86,7 @@ MATRIX: Final[dict[str, Line]] = {
     "POST /session/token": PUBLIC,
     "GET /session/provider": PUBLIC,
     "GET /session/provider/callback": PUBLIC,
+    "GET /integrations/callback": PUBLIC,
     "GET /agentos/health": PUBLIC,
     # ── The server itself ──
     "GET /metrics": Own("admin"),
@@ -169,6 +170,7 @@ MATRIX: Final[dict[str, Line]] = {
     "DELETE /api/v1/providers/{name}": Own(SECRETS),
     "GET /api/v1/integrations": With(SECRETS),
     "POST /api/v1/integrations": With(SECRETS),
+    "POST /api/v1/integrations/connect": With(SECRETS),
     "DELETE /api/v1/integrations/{name}": With(SECRETS),
     "POST /api/v1/integrations/{name}/test": With(SECRETS),
     # ── Files ──
