@@ -1,7 +1,7 @@
 """Where a provider sends a browser back to, whose person connects an integration.
 
 Laws:
-- What it comes back with counts only with the cookie that it was sent away with; see `interlock.engine.work.connecting`.
+- What it comes back with counts only with the cookie that it was sent away with (`interlock.engine.work.connecting`).
 - It is led on to the web app, at this server's public address, and nowhere else: what it came with isn't told there.
 
 Source: `docs/secrets.md`, "Connecting from a browser".
