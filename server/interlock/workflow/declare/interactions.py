@@ -343,10 +343,10 @@ def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str | None = N
 
     Args:
         message: `type`, `spec` and `message`; perhaps `title`, `context`, `priority`, `assignees`, `policy`,
-            `distinct_from`, `exclude_starter`, and `expires_at`, in milliseconds since 1970.
+            `distinct_from`, `exclude_starter`, and `due_at` and `expires_at`, in milliseconds since 1970.
         now: the time by the same clock.
     """
-    expires_at = message.get("expires_at")
+    expires_at, due_at = message.get("expires_at"), message.get("due_at")
     said = {name: message[name] for name in ("title", "context", "priority") if message.get(name) is not None}
     return Interaction(
         message["type"],
@@ -354,6 +354,7 @@ def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str | None = N
         **message["spec"],
         **said,
         timeout=None if expires_at is None else max(expires_at - now, 1) / 1000,
+        due=None if due_at is None else max(due_at - now, 1) / 1000,
         on_timeout="approve",
         assignees=message.get("assignees"),
         policy=policy_in(message.get("policy")),

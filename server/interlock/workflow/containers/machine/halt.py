@@ -92,6 +92,9 @@ class Halt(Node, Container[Answer]):
             distinct_from=halting.distinct_from,
             exclude_starter=halting.exclude_starter,
             bind=halting.bind,
+            reminders=halting.reminders,
+            escalate=halting.escalate,
+            due=halting.due,
         )
         self._begin(name, resume)
 
