@@ -232,6 +232,7 @@ class Interlock:
                 logic=self._runners(scripts, keeper, integrations),
                 groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
+                has_absences=True,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)

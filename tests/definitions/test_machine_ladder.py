@@ -1,4 +1,4 @@
-"""What happens at a halt while nobody answers: what a definition may say of that, and that it is what Python would say."""
+"""What happens at a halt while nobody answers: what a definition may say of it, and that Python would say the same."""
 
 from __future__ import annotations
 

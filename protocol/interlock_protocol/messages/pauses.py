@@ -192,12 +192,14 @@ class InteractionReleased(AttendedEvent):
 
 
 class InteractionDelegated(AttendedEvent):
-    """Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now."""
+    """Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+    Where they are `absent`, somebody stands in for them: they stay asked, and a claim goes on."""
 
     event: Literal["InteractionDelegated"] = "InteractionDelegated"
     delegated_by: str
     to: str
     reason: str | None = None
+    absent: bool | None = None
     assignees: list[str]
 
 

@@ -16,10 +16,10 @@ from typing import Any, TypeAlias
 from interlock.definitions.checks.ladder import escalations_in
 from interlock.definitions.machine_graph import target_of
 from interlock.workflow.containers.machine import Halting, Handler, Machine, State, Transition, Wait
+from interlock.workflow.declare.business import span_in
 from interlock.workflow.declare.data_paths import parts_of
 from interlock.workflow.declare.logic import HttpLogic, Logic, Retry, ScriptLogic, TextLogic
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.declare.business import span_in
 from interlock.workflow.declare.policies import policy_in
 from interlock.workflow.declare.widgets import Widget
 from interlock_protocol.types import JsonObject

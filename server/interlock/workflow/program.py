@@ -328,6 +328,10 @@ class Program:
         """
         return attending.attend(self.name, state, message, by, now)
 
+    def stands_in(self, state: RunState, requirement_id: str, absent: str, substitute: str) -> tuple[Draft, ...]:
+        """The event of asking a substitute besides somebody who is away; none if nobody is to be asked so."""
+        return attending.stands_in(self.name, state, requirement_id, absent, substitute)
+
     def send(self, state: RunState, signal: Signal, *, fits: bool) -> Sent:
         """The effect of a signal; none if it was here before.
 

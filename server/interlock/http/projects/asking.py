@@ -48,7 +48,9 @@ def asked_in(said: CreateInteraction, now: int) -> Asked:
     if expires_at is not None and expires_at <= now:
         faults.append({"field": "expires_at", "error": "has passed; give a time to come"})
     if due_at is not None and (due_at <= now or (expires_at is not None and due_at >= expires_at)):
-        faults.append({"field": "due_at", "error": "lies between now and expires_at; give such a time, or leave it out"})
+        faults.append(
+            {"field": "due_at", "error": "lies between now and expires_at; give such a time, or leave it out"}
+        )
     if len(to_json(said.context)) > MAX_CONTEXT_BYTES:
         faults.append({"field": "context", "error": f"has more than {MAX_CONTEXT_BYTES // KIB} KiB; send less"})
     if faults:

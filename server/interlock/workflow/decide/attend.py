@@ -90,6 +90,22 @@ def _delegate(state: RunState, requirement: Requirement, message: Delegate, by: 
     return "InteractionDelegated", fields, {"behind": [*sorted(by.people)]}
 
 
+def stands_in(
+    workflow_name: str, state: RunState, requirement_id: str, absent: str, substitute: str
+) -> tuple[Draft, ...]:
+    """Ask a substitute besides somebody who is away; nothing if the requirement isn't open, names them no more or the
+    substitute already, or several decide it, or the substitute may not."""
+    requirement = state.requirements.get(requirement_id)
+    assignees = [] if requirement is None else requirement.facts.get("assignees") or []
+    if requirement is None or absent not in assignees or substitute in assignees or requirement.takes_votes:
+        return ()
+    if not {absent, substitute}.isdisjoint(excluded_from(state, requirement.facts)):
+        return ()
+    said: JsonObject = {"delegated_by": absent, "to": substitute, "absent": True, "assignees": [*assignees, substitute]}
+    behind_it: JsonObject = {"behind": [absent]}
+    return (happened(workflow_name, state, requirement, "InteractionDelegated", said, behind_it),)
+
+
 def _open(state: RunState, requirement_id: str, by: Decider) -> Requirement:
     """The requirement with this id, if it waits.
 

@@ -65,7 +65,8 @@ def _released(requirement: Requirement, _: Any, __: Mapping[str, Any]) -> None:
 
 
 def _delegated(requirement: Requirement, event: Any, private: Mapping[str, Any]) -> None:
-    _released(requirement, event, private)
+    if not event.get("absent"):
+        _released(requirement, event, private)
     _others_asked(requirement, event["assignees"])
     requirement.handed_over = [*requirement.handed_over, {"to": event["to"], "behind": private["behind"]}]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from interlock.workflow.declare.errors import DeclarationError
+from interlock.workflow.declare.ladder import Ladder
 from interlock.workflow.declare.logic import Logic, Retry, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared
 from interlock.workflow.declare.places import is_of_later_pass
-from interlock.workflow.declare.ladder import Ladder
 from interlock.workflow.declare.policies import Declared as Policies
 from interlock.workflow.declare.widgets import Widget
 from interlock_protocol.namespaces import is_topic
