@@ -494,6 +494,7 @@ class InteractionDelegated(StepEvent):
     delegated_by: str
     to: str
     reason: NotRequired[str]
+    absent: NotRequired[bool]
     assignees: list[str]
 
 

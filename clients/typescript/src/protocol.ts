@@ -531,6 +531,7 @@ export interface PendingSummary {
   subject?: string;
   policy?: RequirementPolicy;
   interaction?: PendingInteraction;
+  due_at?: string;
   timeout_at?: string;
 }
 /**
@@ -1399,6 +1400,7 @@ export interface InteractionReleased {
 }
 /**
  * Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+ * Where they are `absent`, somebody stands in for them: they stay asked, and a claim goes on.
  */
 export interface InteractionDelegated {
   event: "InteractionDelegated";
@@ -1423,6 +1425,7 @@ export interface InteractionDelegated {
   delegated_by: string;
   to: string;
   reason?: string;
+  absent?: boolean;
   assignees: string[];
 }
 /**
@@ -1451,8 +1454,8 @@ export interface InteractionReminded {
   reminder: number;
 }
 /**
- * Nobody has decided a requirement yet, and somebody else is asked as well; a claim on it has ended. `assignees` are
- * those who may decide it now, `level` counts its escalations from 1.
+ * Nobody has decided a requirement yet, and somebody else is asked as well; a claim on it has ended. `assignees`
+ * are those who may decide it now, `level` counts its escalations from 1.
  */
 export interface InteractionEscalated {
   event: "InteractionEscalated";
@@ -1482,7 +1485,8 @@ export interface InteractionEscalated {
  * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
  *
  * Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
- * somebody else says for whom, and why. Where a signal did it, `attended` is the `number` of what happened to it before.
+ * somebody else says for whom, and why. Where a signal did it, `attended` is the `number` of what happened to it
+ * before.
  */
 export interface StepContinued {
   event: "StepContinued";
