@@ -30,7 +30,8 @@ from interlock import (
 )
 from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock.workflow.declare.business import Office
-from interlock.workflow.program import next_timer
+from interlock.workflow.declare.interactions import said_by_message
+from interlock.workflow.program import Program, next_timer
 from interlock.workflow.run.untold import Asked
 from interlock_protocol.errors import Refusal
 from interlock_protocol.messages import Claim
@@ -166,6 +167,26 @@ def test_reminders_go_on_while_votes_are_counted_and_no_vote_is_lost() -> None:
     run.decide({"id": run.pending("s").id, "confirmed": True}, by=voter("cat"))
     assert run.waits_for == run.pending_by_head() == set()
     assert run.run().state.content == "done"
+
+
+def test_run_of_an_escalated_question_goes_on_under_a_changed_definition_that_asks_the_same_people() -> None:
+    run = asking()
+    climb(run, 5400)
+    for assignees, fits in ((["ana"], True), (["ana", "group:leads"], False)):
+        review = Confirm("Really sure?", **{**LADDER, "assignees": assignees})
+        changed = Workflow("w", steps=[Step("s", says("new"), human_review=review), Step("more", says("x"))])
+        assert Program(changed).fits(run.state) == fits
+
+
+def test_signal_that_takes_a_question_back_after_a_reminder_leaves_nothing_of_it_in_the_head() -> None:
+    message: Any = {"type": "approval", "message": "Deploy?", "spec": {"mode": "confirm"}, "due_at": 10_000}
+    after = Step("t", says("then"), human_review=Confirm("Still?"))
+    workflow = Workflow("w", steps=[Step("s", says("done"), human_review=said_by_message("back")), after])
+    run = Simulation(workflow, input=message).run()
+    assert climb(run, 60) == 1
+    run.signal("back")
+    run.run()
+    assert run.waits_for == run.pending_by_head() == {run.pending("t").id}
 
 
 def voter(name: str) -> Any:

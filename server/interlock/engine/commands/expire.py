@@ -54,11 +54,12 @@ class Expire(Command):
             if state.status is RunStatus.RUNNING and served.advance(state, now, most=1).drafts:
                 return Proposal()  # what it waited for came first, while no server was there: it goes on
         program = served or unserved(state.workflow_id)
-        if steps := program.climbed(state, now):
-            return Proposal(steps)
-        if not fits and not self._is_over(state):
+        if self._is_over(state):
+            return self._end(program, state)
+        steps = program.climbed(state, now)
+        if not steps and not fits:
             raise DefinitionGone(state.run_id)
-        return self._end(program, state) if self._is_over(state) else Proposal()
+        return Proposal(steps)
 
     def _is_over(self, state: RunState) -> bool:
         expires_at = self.context.pool.ports.lifetimes.expires_at(state)

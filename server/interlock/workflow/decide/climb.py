@@ -11,13 +11,16 @@ Source: `docs/approvals.md`, "When nobody answers".
 
 from __future__ import annotations
 
-from itertools import takewhile
-from typing import Any
+from itertools import islice, takewhile
+from typing import Any, Final
 
 from interlock.workflow.decide.attend import happened
 from interlock.workflow.run.events import Draft
 from interlock.workflow.run.signals import matches
 from interlock.workflow.run.state import Requirement, RunState
+
+AT_ONCE: Final = 256
+"""How many requirements of a run something happens to in one append; the others follow."""
 
 
 def climbed(workflow_name: str, state: RunState, now: int) -> tuple[Draft, ...]:
@@ -29,7 +32,7 @@ def climbed(workflow_name: str, state: RunState, now: int) -> tuple[Draft, ...]:
     signalled = matches(state)
     waiting = [each for each in state.requirements.values() if each.id not in signalled and not _is_over(each, now)]
     drafts = (_step(workflow_name, state, each, now) for each in waiting)
-    return tuple(draft for draft in drafts if draft is not None)
+    return tuple(islice((draft for draft in drafts if draft is not None), AT_ONCE))
 
 
 def _is_over(requirement: Requirement, now: int) -> bool:

@@ -112,7 +112,7 @@ def attended(state: RunState, event: Event, private: Mapping[str, Any]) -> None:
         _CHANGES[event["event"]](requirement, event, private)
     if id_ in state.requirements and event["event"] in _TOLD:
         again = f"{_TOLD[event['event']]}.{event['number']}"
-        state.note(Asked(state.next_index, state.epoch, id_, again, event.get("to", "")))
+        state.note(Asked(state.next_index, state.epoch, id_, again, event.get("to") or ""))
 
 
 ATTENDING: Final = frozenset(_CHANGES)
