@@ -45,6 +45,7 @@ from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
+from interlock.errors import SettingsError
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
 from interlock.following.feed import Feed
@@ -111,7 +112,7 @@ from interlock.webhooks.service import WebhookService
 from interlock.widgets.bundles import bundles_in, keep_all
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import REDUCER_VERSION, Lifetimes
+from interlock.workflow.program import REDUCER_VERSION, Lifetimes, Office
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and logs that may be archived are looked for."""
@@ -158,7 +159,8 @@ class Interlock:
         on_pause: OnPause | None = None,
         widgets: Mapping[str, Path | str] | None = None,
     ) -> None:
-        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)])
+        self._office = office_of(settings)
+        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)], self._office)
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
         self.known = Known()
@@ -208,7 +210,7 @@ class Interlock:
             vault = cache(partial(vault_to_keep, self.settings))
             keeper = Keeper(store, vault, self.known)
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
-            stored = StoredDefinitions(store, compiled)
+            stored = StoredDefinitions(store, compiled, self._office)
             definitions = EveryDefinition(self._code, stored)
             notices = self._notices(store)
             if self.settings.notifiers_templates is not None:
@@ -233,6 +235,7 @@ class Interlock:
                 logic=self._runners(scripts, keeper, integrations),
                 groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
+                has_absences=True,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
@@ -553,6 +556,19 @@ async def _schema(database: Database) -> None:
         await migrate(database)
     else:
         await check_current(database)
+
+
+def office_of(settings: Settings) -> Office:
+    """When people work, by the settings.
+
+    Raises:
+        SettingsError: they can't be used.
+    """
+    try:
+        return Office.of(settings.business_hours, settings.business_timezone, settings.business_calendar)
+    except ValueError as error:
+        sentence = f"INTERLOCK_BUSINESS_HOURS, _TIMEZONE and _CALENDAR can't be used: {error}."
+        raise SettingsError(sentence) from None
 
 
 def listed(workflows: Sequence[Workflow] | Workflow) -> Sequence[Workflow]:

@@ -191,7 +191,10 @@ MATRIX: Final[dict[str, Line]] = {
     f"GET {DELIVERY}": Of(WEBHOOKS),
     f"POST {DELIVERY}/replay": Of(WEBHOOKS),
     f"DELETE {HOOK}": Of(WEBHOOKS),
-    # ── Notices ──
+    # ── Notices and absences ──
+    "GET /api/v1/me/absence": ANYBODY,
+    "PUT /api/v1/me/absence": ANYBODY,
+    "DELETE /api/v1/me/absence": ANYBODY,
     "GET /api/v1/me/notifications": ANYBODY,
     "PUT /api/v1/me/notifications": ANYBODY,
     "GET /api/v1/users/{user_id}/notifications": Own(USERS),

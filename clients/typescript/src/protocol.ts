@@ -64,6 +64,8 @@ export type RunEvent =
   | InteractionClaimed
   | InteractionReleased
   | InteractionDelegated
+  | InteractionReminded
+  | InteractionEscalated
   | StepContinued
   | StepExecutorContinued
   | LoopExecutionStarted
@@ -529,6 +531,7 @@ export interface PendingSummary {
   subject?: string;
   policy?: RequirementPolicy;
   interaction?: PendingInteraction;
+  due_at?: string;
   timeout_at?: string;
 }
 /**
@@ -843,6 +846,9 @@ export interface RouterPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -933,6 +939,13 @@ export interface Choice {
   key: string;
   label?: string;
   description?: string;
+}
+/**
+ * Who is asked as well, if nobody has decided by then.
+ */
+export interface RequirementEscalation {
+  at: string;
+  to: string;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -1050,6 +1063,9 @@ export interface StepOutputReview {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1111,6 +1127,9 @@ export interface StepPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1216,6 +1235,9 @@ export interface StepRequirement {
   halt_id?: string;
   retry_count?: number;
   max_retries?: number;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
@@ -1266,6 +1288,9 @@ export interface ErrorRequirement {
   policy?: RequirementPolicy;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
@@ -1375,6 +1400,7 @@ export interface InteractionReleased {
 }
 /**
  * Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+ * Where they are `absent`, somebody stands in for them: they stay asked, and a claim goes on.
  */
 export interface InteractionDelegated {
   event: "InteractionDelegated";
@@ -1399,13 +1425,68 @@ export interface InteractionDelegated {
   delegated_by: string;
   to: string;
   reason?: string;
+  absent?: boolean;
+  assignees: string[];
+}
+/**
+ * Nobody has decided a requirement yet, and whoever is asked is told again: for the `reminder`th time, from 1.
+ */
+export interface InteractionReminded {
+  event: "InteractionReminded";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  reminder: number;
+}
+/**
+ * Nobody has decided a requirement yet, and somebody else is asked as well; a claim on it has ended. `assignees`
+ * are those who may decide it now, `level` counts its escalations from 1.
+ */
+export interface InteractionEscalated {
+  event: "InteractionEscalated";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  to: string;
+  level: number;
   assignees: string[];
 }
 /**
  * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
  *
  * Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
- * somebody else says for whom, and why.
+ * somebody else says for whom, and why. Where a signal did it, `attended` is the `number` of what happened to it
+ * before.
  */
 export interface StepContinued {
   event: "StepContinued";
@@ -1431,6 +1512,7 @@ export interface StepContinued {
   resolved_by: string;
   resolved_at: number;
   outcome?: "approved" | "rejected" | "completed" | "unreachable" | "expired";
+  attended?: number;
   on_behalf_of?: string;
   reason?: string;
 }

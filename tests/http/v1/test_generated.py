@@ -54,6 +54,7 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("uploadFile", "downloadFile", "getFile", "deleteFile"),
         *("createSubscription", "listSubscriptions", "getSubscription", "changeSubscription", "deleteSubscription"),
         *("rotateSubscription", "confirmRotation", "testSubscription"),
+        *("getOwnAbsence", "putOwnAbsence", "deleteOwnAbsence"),
         *("getOwnNotifications", "putOwnNotifications", "getNotifications", "putNotifications", "testNotifications"),
         *("listWidgets", "addWidget"),
         *("listDeliveries", "getDelivery", "replayDelivery", "replayDeliveries"),
