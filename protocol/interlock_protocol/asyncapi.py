@@ -43,6 +43,7 @@ from interlock_protocol.messages import (
     Respond,
     RunChanged,
     RunsListed,
+    Seen,
     SendSignal,
     ServerMessage,
     StartWorkflow,
@@ -80,6 +81,7 @@ ANSWERS: Mapping[type[AnyClientMessage], tuple[type[ServerMessage], ...]] = {
     FollowInbox: (Ack, InboxChanged, InboxListed),
     UnfollowInbox: (Ack,),
     Respond: (Ack,),
+    Seen: (Ack,),
     Ping: (Pong,),
 }
 """The answers to each action, apart from the events that it causes, and from `error` and `auth_required`, which may

@@ -246,7 +246,7 @@ class Interlock:
             await identity.start()
             objects = self._open_objects()
             webhooks, relay = self._webhooks(engine, store, vault, identity, limits)
-            sights = Sights(store, engine.clock.now_ms)
+            sights = Sights(store, engine.clock.now_ms, notes_seen=self.settings.presence)
             self._keep(sights.run(SIGHT_SECONDS), "sights")
             self._services = Services(
                 engine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from tests.socket.followed_lists import User, paused
 from tests.support.live import Live, Message, Talk, continue_with, eventually
@@ -116,3 +117,36 @@ async def test_second_response_is_a_repetition_or_a_conflict(live: Live) -> None
         await talk.until("ack", request_id="2")
         await talk.send(**said, request_id="3", response={"confirmed": False})
         assert (await talk.until("error", request_id="3"))[-1]["code"] in ("conflict", "run_finished")
+
+
+async def test_who_has_seen_a_question_is_in_the_audit_once_and_nobody_else_can_say_so(live: Live) -> None:
+    user, other = User(), User()
+    async with live.talk(user.token()) as talk, live.talk(other.token()) as stranger:
+        asked = await listed_pause(talk, "confirm")
+        address, run_id = address_of(asked), asked["run_id"]
+        says = {"action": "seen", "interaction_id": address}
+        await talk.send(**says, request_id="1")
+        await talk.until("ack", request_id="1")
+        (person,) = await seen_by(live, user, address)
+        assert (person["user_id"], person["requirement_id"]) == (user.id, asked["step_requirements"][0]["id"])
+        await talk.send(**says, request_id="2")
+        await talk.until("ack", request_id="2")
+        assert [person] == await seen_by(live, user, address)
+
+        await stranger.send(**says, request_id="3")
+        assert (await stranger.until("error", request_id="3"))[-1]["code"] == "run_not_found"
+        await talk.send(action="seen", request_id="4", interaction_id=f"req-1.{run_id}")
+        assert (await talk.until("error", request_id="4"))[-1]["code"] == "requirement_not_found"
+        await talk.send(continue_with(asked, confirmed=True))
+        await talk.until("WorkflowCompleted", run_id=run_id)
+        await talk.send(**says, request_id="5")
+        await talk.until("ack", request_id="5")
+
+
+async def seen_by(live: Live, user: User, address: str) -> list[Message]:
+    """Who has seen a question, by its audit."""
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{live.port}", headers={"Authorization": f"Bearer {user.token()}"}
+    ) as http:
+        answer = await http.get(f"/v1/projects/user_{user.id}/interactions/{address}/audit")
+    return [each for each in answer.json()["data"]["people"] if each["seen_at"] is not None]

@@ -24,6 +24,7 @@ export type ClientMessage =
   | FollowInbox
   | UnfollowInbox
   | Respond
+  | Seen
   | Ping;
 /**
  * Where a run stands. The last three are final.
@@ -327,6 +328,16 @@ export interface Respond {
   on_behalf_of?: string | null;
   reason?: string | null;
   idempotency_key?: string | null;
+}
+/**
+ * Says that this user has a question before them, which is noted once; and, with `looking`, whether they look at
+ * it from now on, until they look away or the connection ends.
+ */
+export interface Seen {
+  action: "seen";
+  request_id?: string | null;
+  interaction_id: string;
+  looking?: boolean | null;
 }
 /**
  * Asks for a `pong`.

@@ -188,6 +188,15 @@ class Respond(ClientMessage):
     idempotency_key: Key | None = None
 
 
+class Seen(ClientMessage):
+    """Says that this user has a question before them, which is noted once; and, with `looking`, whether they look at
+    it from now on, until they look away or the connection ends."""
+
+    action: Literal["seen"] = "seen"
+    interaction_id: Name
+    looking: bool | None = None
+
+
 class Ping(ClientMessage):
     """Asks for a `pong`."""
 
@@ -207,6 +216,7 @@ AnyClientMessage = (
     | FollowInbox
     | UnfollowInbox
     | Respond
+    | Seen
     | Ping
 )
 
@@ -225,6 +235,7 @@ CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
         FollowInbox,
         UnfollowInbox,
         Respond,
+        Seen,
         Ping,
     )
 }

@@ -94,6 +94,7 @@ class Socket:
         self.say = self._answers.say
         self._sink = Sink(outlet.codec, self.say, outlet.room, outlet.send)
         self.followers = Followers(services.engine, services.hub, self._sink, self.wake)
+        self.sights = services.sights
         self.lists = Lists(services.feed, services.store, self.wake, services.sights)
         self._sending: asyncio.Timeout | None = None
         self._close_code: CloseCode | None = None

@@ -1,0 +1,92 @@
+"""The actions that are about inboxes, and about one question in them, by its address.
+
+Laws:
+- A question that the client may not see isn't there: whoever asks learns nothing about it.
+- A connection doesn't begin to follow a run for what it does to a question.
+
+Source: `docs/protocol.md`, "Inboxes".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from interlock.engine.commands.refusals import or_unavailable
+from interlock.interactions.respond import decision_on, known, takes_response
+from interlock.socket.peer import Peer, acknowledge, holding
+from interlock.workflow.run.state import RunState
+from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.interactions import ids_of
+from interlock_protocol.messages import FollowInbox, Respond, Seen, UnfollowInbox
+
+
+async def follow_inbox(peer: Peer, message: FollowInbox) -> None:
+    if peer.may_follow:
+        peer.lists.follow(peer.who, message)
+    acknowledge(peer, message)
+
+
+async def unfollow_inbox(peer: Peer, message: UnfollowInbox) -> None:
+    peer.lists.unfollow("inbox", message.list)
+    acknowledge(peer, message)
+
+
+async def respond(peer: Peer, message: Respond) -> None:
+    """Decide what a question asks."""
+    found = await _found(peer, message.interaction_id)
+    state, requirement_id = found.state, found.requirement_id
+    given = {"response": message.response} if takes_response(state, requirement_id) else message.response
+    more: Any = message.model_dump(include={"on_behalf_of", "reason", "idempotency_key"})
+    with holding(peer, peer.followers.get(state.run_id)):
+        decision = decision_on(state, requirement_id, given, **more)
+        acknowledge(peer, message, await peer.engine.continue_run(peer.who, decision))
+
+
+async def seen(peer: Peer, message: Seen) -> None:
+    """Note that somebody has seen a question; one that is over by now is only acknowledged."""
+    found = await _asked(peer, message.interaction_id)
+    if found.is_open:
+        await or_unavailable(peer.sights.seen(found.state.run_id, found.requirement_id, peer.who.user_id))
+    acknowledge(peer, message)
+
+
+# ── Finding a question ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A run that the client may read, and the id of what it may ask."""
+
+    state: RunState
+    requirement_id: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run waits for an answer to it."""
+        return self.requirement_id in self.state.requirements
+
+
+async def _found(peer: Peer, address: str) -> _Found:
+    try:
+        requirement_id, run_id = ids_of(address)
+    except ValueError:
+        wrong: Any = [{"field": "interaction_id", "error": "isn't one of ours"}]
+        sentence = "There is no question of this id; take it from an item of the inbox."
+        raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=wrong) from None
+    runs = peer.engine.runs
+    await runs.readable(peer.who, run_id)
+    state = await runs.state(run_id)
+    if requirement_id not in state.requirements:
+        state = await runs.state(run_id, fresh=await runs.is_behind(state))
+    return _Found(state, requirement_id)
+
+
+async def _asked(peer: Peer, address: str) -> _Found:
+    """The same of something that was asked of people."""
+    found = await _found(peer, address)
+    asked = known(found.state, found.requirement_id)
+    if asked is None or not asked.asks_people:
+        sentence = "The run asks no such question; take it from an item of the inbox."
+        raise Refusal(ErrorCode.REQUIREMENT_NOT_FOUND, sentence, run_id=found.state.run_id)
+    return found
