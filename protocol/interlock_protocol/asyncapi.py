@@ -36,6 +36,7 @@ from interlock_protocol.messages import (
     Gap,
     InboxChanged,
     InboxListed,
+    InboxPresence,
     Ping,
     Pong,
     Reconnect,
@@ -144,6 +145,7 @@ def _operations() -> dict[str, Any]:
         "follow": _sent("The events of every run that is followed.", RUN_EVENTS.values()),
         "list": _sent("The changes of every list of runs that is followed.", [RunChanged]),
         "inbox": _sent("The changes of every inbox that is followed.", [InboxChanged]),
+        "presence": _sent("Who looks at a question that this connection looks at.", [InboxPresence]),
     }
 
 

@@ -215,6 +215,11 @@ def inbox_listed(
     )
 
 
+def inbox_presence(*, interaction_id: str, people: Sequence[str]) -> dict[str, Any]:
+    """Who looks at a question."""
+    return {"event": "inbox_presence", "interaction_id": interaction_id, "people": people}
+
+
 def ack(
     action: str,
     request_id: str,

@@ -12,6 +12,7 @@ from interlock.engine.work.integrations import Integrations
 from interlock.files.port import Objects
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
+from interlock.following.presence import Presence
 from interlock.following.sights import Sights
 from interlock.identity.identity import Identity
 from interlock.notices.service import Notices
@@ -36,6 +37,7 @@ class Services:
     feed: Feed
     store: Store
     sights: Sights
+    presence: Presence
     authenticator: Authenticator
     rate_limits: RateLimits
     identity: Identity

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.socket.followed_lists import User, paused
-from tests.support.live import Live, Message, Talk, continue_with, eventually
+from tests.support.live import ROOT, Live, Message, Talk, continue_with, eventually
 
 from interlock_protocol.interactions import interaction_id
 
@@ -150,3 +150,20 @@ async def seen_by(live: Live, user: User, address: str) -> list[Message]:
     ) as http:
         answer = await http.get(f"/v1/projects/user_{user.id}/interactions/{address}/audit")
     return [each for each in answer.json()["data"]["people"] if each["seen_at"] is not None]
+
+
+async def test_those_who_look_at_a_question_are_told_who_looks_and_who_has_gone(live: Live) -> None:
+    user = User()
+    async with live.talk(user.token()) as talk, live.talk(ROOT) as admin:
+        address = address_of(await listed_pause(talk, "confirm"))
+        looks = {"action": "seen", "interaction_id": address, "looking": True}
+        await talk.send(**looks)
+        assert (await talk.until("inbox_presence"))[-1]["people"] == [user.id]
+        async with live.talk(ROOT) as other:
+            for each in (admin, other):
+                await each.send(**looks)
+                await each.until("inbox_presence", people=["root", user.id])
+            await talk.until("inbox_presence", interaction_id=address, people=["root", user.id])
+            await admin.send(**{**looks, "looking": False})
+        # The other connection of the same user has ended by now.
+        await talk.until("inbox_presence", interaction_id=address, people=[user.id])

@@ -43,6 +43,7 @@ export type ControlMessage =
   | RunsListed
   | InboxChanged
   | InboxListed
+  | InboxPresence
   | Ack
   | Pong
   | ErrorMessage;
@@ -589,6 +590,14 @@ export interface InboxListed {
   more: boolean;
   resumed: boolean;
   request_id?: string;
+}
+/**
+ * Who looks at a question that this connection looks at: their ids, this user's among them, 100 at most.
+ */
+export interface InboxPresence {
+  event: "inbox_presence";
+  interaction_id: string;
+  people: string[];
 }
 /**
  * An action with a `request_id` was durably accepted.

@@ -251,6 +251,14 @@ class InboxListed(ServerMessage):
     request_id: str | None = None
 
 
+class InboxPresence(ServerMessage):
+    """Who looks at a question that this connection looks at: their ids, this user's among them, 100 at most."""
+
+    event: Literal["inbox_presence"] = "inbox_presence"
+    interaction_id: str
+    people: list[str]
+
+
 class Ack(ServerMessage):
     """An action with a `request_id` was durably accepted."""
 
@@ -296,6 +304,7 @@ CONTROL_MESSAGES: dict[str, type[ServerMessage]] = {
         RunsListed,
         InboxChanged,
         InboxListed,
+        InboxPresence,
         Ack,
         Pong,
         ErrorMessage,

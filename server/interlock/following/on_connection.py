@@ -1,4 +1,4 @@
-"""What of lists and inboxes one connection follows.
+"""What of lists and inboxes one connection follows, and which questions it looks at.
 
 Law: a name is taken once for lists of runs, and once for inboxes; together they are bounded.
 
@@ -15,6 +15,8 @@ from interlock.following.feed import Feed
 from interlock.following.followed import Followed, Listed
 from interlock.following.inbox import FollowedInbox
 from interlock.following.lists import FollowedList, check_may_list
+from interlock.following.looks import Looks
+from interlock.following.presence import Presence
 from interlock.following.sights import Sights
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import FollowInbox, FollowRuns
@@ -30,12 +32,24 @@ class Lists:
 
     Args:
         wake: called on the event loop when one of them may have something new. It must not block.
+        presence: knows who looks at what.
         sights: notes what the client is sent of what it may decide.
+
+    Attributes:
+        looks: the questions that it looks at.
     """
 
-    __slots__ = ("_feed", "_followed", "_sights", "_store", "_wake")
+    __slots__ = ("_feed", "_followed", "_sights", "_store", "_wake", "looks")
 
-    def __init__(self, feed: Feed, store: Listed, wake: Callable[[], None], sights: Sights | None = None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        store: Listed,
+        wake: Callable[[], None],
+        presence: Presence,
+        sights: Sights | None = None,
+    ) -> None:
+        self.looks = Looks(presence, wake)
         self._feed = feed
         self._store = store
         self._wake = wake
@@ -69,7 +83,8 @@ class Lists:
             followed.close()
 
     def clear(self) -> None:
-        """Stop following all lists."""
+        """Stop following all lists, and look at nothing any more."""
+        self.looks.clear()
         for kind, name in list(self._followed):
             self.unfollow(kind, name)
 
@@ -88,6 +103,7 @@ class Lists:
         for followed in self._followed.values():
             followed.renew(principal)
 
-    def with_news(self) -> list[Followed]:
-        """The lists that may have something to deliver."""
-        return [followed for followed in self._followed.values() if followed.has_news]
+    def with_news(self) -> list[Followed | Looks]:
+        """What may have something to deliver."""
+        every: list[Followed | Looks] = [*self._followed.values(), self.looks]
+        return [each for each in every if each.has_news]

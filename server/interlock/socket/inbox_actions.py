@@ -44,10 +44,14 @@ async def respond(peer: Peer, message: Respond) -> None:
 
 
 async def seen(peer: Peer, message: Seen) -> None:
-    """Note that somebody has seen a question; one that is over by now is only acknowledged."""
+    """Note that somebody has seen a question, and whether they look at it now; of one that is over, nothing is kept."""
+    if message.looking is False:
+        peer.lists.looks.look_away(message.interaction_id)
     found = await _asked(peer, message.interaction_id)
     if found.is_open:
         await or_unavailable(peer.sights.seen(found.state.run_id, found.requirement_id, peer.who.user_id))
+        if message.looking and peer.may_follow:
+            peer.lists.looks.look(message.interaction_id, peer.who.user_id)
     acknowledge(peer, message)
 
 
