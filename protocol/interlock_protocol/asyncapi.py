@@ -30,11 +30,13 @@ from interlock_protocol.messages import (
     CatchUp,
     Connected,
     ContinueWorkflow,
+    Draft,
     ErrorMessage,
     FollowInbox,
     FollowRuns,
     Gap,
     InboxChanged,
+    InboxDraft,
     InboxListed,
     InboxPresence,
     Ping,
@@ -83,6 +85,7 @@ ANSWERS: Mapping[type[AnyClientMessage], tuple[type[ServerMessage], ...]] = {
     UnfollowInbox: (Ack,),
     Respond: (Ack,),
     Seen: (Ack,),
+    Draft: (Ack,),
     Ping: (Pong,),
 }
 """The answers to each action, apart from the events that it causes, and from `error` and `auth_required`, which may
@@ -145,6 +148,7 @@ def _operations() -> dict[str, Any]:
         "follow": _sent("The events of every run that is followed.", RUN_EVENTS.values()),
         "list": _sent("The changes of every list of runs that is followed.", [RunChanged]),
         "inbox": _sent("The changes of every inbox that is followed.", [InboxChanged]),
+        "drafts": _sent("What this user has half-written on another device.", [InboxDraft]),
         "presence": _sent("Who looks at a question that this connection looks at.", [InboxPresence]),
     }
 

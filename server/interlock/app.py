@@ -47,6 +47,7 @@ from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
+from interlock.following.drafts import Drafts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.following.presence import Presence
@@ -268,6 +269,7 @@ class Interlock:
                 store,
                 sights,
                 presence,
+                Drafts(store, topics, engine.clock.now_ms),
                 identity.directory,
                 limits,
                 identity,

@@ -10,6 +10,7 @@ from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
 from interlock.engine.work.integrations import Integrations
 from interlock.files.port import Objects
+from interlock.following.drafts import Drafts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
 from interlock.following.presence import Presence
@@ -38,6 +39,7 @@ class Services:
     store: Store
     sights: Sights
     presence: Presence
+    drafts: Drafts
     authenticator: Authenticator
     rate_limits: RateLimits
     identity: Identity

@@ -118,6 +118,7 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET unfollow-inbox": ANYBODY,
     "SOCKET respond": Of(EXECUTE),
     "SOCKET seen": Of(EXECUTE, READ),
+    "SOCKET draft": Of(EXECUTE, READ),
     # ── Definitions ──
     "GET /api/v1/workflows": With(READ),
     "POST /api/v1/workflows": With(WRITE),

@@ -167,3 +167,37 @@ async def test_those_who_look_at_a_question_are_told_who_looks_and_who_has_gone(
             await admin.send(**{**looks, "looking": False})
         # The other connection of the same user has ended by now.
         await talk.until("inbox_presence", interaction_id=address, people=[user.id])
+
+
+async def test_draft_reaches_the_authors_other_devices_until_the_question_is_answered(live: Live) -> None:
+    user = User()
+    async with (
+        live.talk(user.token()) as talk,
+        live.talk(user.token()) as phone,
+        live.talk(ROOT) as admin,
+    ):
+        asked = await listed_pause(talk, "confirm")
+        drafts = {"action": "draft", "interaction_id": address_of(asked)}
+        for each in (talk, phone, admin):
+            await follow_inbox(each)
+        await talk.send(**drafts, request_id="2", revision=2, content={"comment": "Hm."})
+        came = await talk.until("ack", request_id="2")
+        assert "inbox_draft" not in [each["event"] for each in came], "who wrote it knows it"
+        told = (await phone.until("inbox_draft"))[-1]
+        assert (told["interaction_id"], told["revision"], told["content"]) == (address_of(asked), 2, {"comment": "Hm."})
+
+        await phone.send(**drafts, request_id="1", revision=1, content="too late")
+        came = [*await phone.until("ack", request_id="1"), *await phone.until("inbox_draft")]
+        assert came[-1]["content"] == {"comment": "Hm."}, "the later one is told to whoever comes too late"
+        async with live.talk(user.token()) as later:
+            await follow_inbox(later)
+            assert (await later.until("inbox_draft"))[-1]["revision"] == 2
+            await talk.send(**drafts, revision=3)
+            assert "content" not in (await later.until("inbox_draft", revision=3))[-1]
+
+        await talk.send(**drafts, request_id="big", revision=4, content="x" * 16384)
+        assert (await talk.until("error", request_id="big"))[-1]["code"] == "invalid_message"
+        await talk.send(continue_with(asked, confirmed=True))
+        await phone.until("inbox_changed", gone=True)
+        await admin.send(action="ping", request_id="last")
+        assert "inbox_draft" not in [each["event"] for each in await admin.until("pong")]

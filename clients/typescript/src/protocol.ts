@@ -25,6 +25,7 @@ export type ClientMessage =
   | UnfollowInbox
   | Respond
   | Seen
+  | Draft
   | Ping;
 /**
  * Where a run stands. The last three are final.
@@ -43,6 +44,7 @@ export type ControlMessage =
   | RunsListed
   | InboxChanged
   | InboxListed
+  | InboxDraft
   | InboxPresence
   | Ack
   | Pong
@@ -341,6 +343,17 @@ export interface Seen {
   looking?: boolean | null;
 }
 /**
+ * Keeps a half-written answer for this user's other devices, of at most 16 KiB; the highest revision stays. Without
+ * content it is thrown away.
+ */
+export interface Draft {
+  action: "draft";
+  request_id?: string | null;
+  interaction_id: string;
+  revision: number;
+  content?: JsonValue;
+}
+/**
  * Asks for a `pong`.
  */
 export interface Ping {
@@ -590,6 +603,15 @@ export interface InboxListed {
   more: boolean;
   resumed: boolean;
   request_id?: string;
+}
+/**
+ * What this user has half-written on another device; without content it was thrown away.
+ */
+export interface InboxDraft {
+  event: "inbox_draft";
+  interaction_id: string;
+  revision: number;
+  content?: JsonValue;
 }
 /**
  * Who looks at a question that this connection looks at: their ids, this user's among them, 100 at most.

@@ -259,6 +259,15 @@ class InboxPresence(ServerMessage):
     people: list[str]
 
 
+class InboxDraft(ServerMessage):
+    """What this user has half-written on another device; without content it was thrown away."""
+
+    event: Literal["inbox_draft"] = "inbox_draft"
+    interaction_id: str
+    revision: int
+    content: JsonValue = None
+
+
 class Ack(ServerMessage):
     """An action with a `request_id` was durably accepted."""
 
@@ -304,6 +313,7 @@ CONTROL_MESSAGES: dict[str, type[ServerMessage]] = {
         RunsListed,
         InboxChanged,
         InboxListed,
+        InboxDraft,
         InboxPresence,
         Ack,
         Pong,

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from interlock_protocol.faults import NO_NUL
-from interlock_protocol.limits import MAX_REASON, MAX_REQUEST_ID
+from interlock_protocol.limits import MAX_REASON, MAX_REQUEST_ID, MAX_REVISION
 from interlock_protocol.namespaces import NAMESPACE, TOPIC
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
 from interlock_protocol.types import AnyJson, Bounded, BoundedObject, RunStatus
@@ -197,6 +197,18 @@ class Seen(ClientMessage):
     looking: bool | None = None
 
 
+class Draft(ClientMessage):
+    """Keeps a half-written answer for this user's other devices, of at most 16 KiB; the highest revision stays. Without
+    content it is thrown away."""
+
+    nulls: ClassVar[frozenset[str]] = frozenset({"content"})
+
+    action: Literal["draft"] = "draft"
+    interaction_id: Name
+    revision: int = Field(ge=1, le=MAX_REVISION)
+    content: AnyJson = None
+
+
 class Ping(ClientMessage):
     """Asks for a `pong`."""
 
@@ -217,6 +229,7 @@ AnyClientMessage = (
     | UnfollowInbox
     | Respond
     | Seen
+    | Draft
     | Ping
 )
 
@@ -236,6 +249,7 @@ CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
         UnfollowInbox,
         Respond,
         Seen,
+        Draft,
         Ping,
     )
 }

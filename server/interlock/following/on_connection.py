@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from interlock.auth import Principal
+from interlock.following.drafts import Drafts, FollowedDrafts
 from interlock.following.feed import Feed
 from interlock.following.followed import Followed, Listed
 from interlock.following.inbox import FollowedInbox
@@ -33,13 +34,15 @@ class Lists:
     Args:
         wake: called on the event loop when one of them may have something new. It must not block.
         presence: knows who looks at what.
+        drafts: what the client has half-written, of which it is told as long as it follows an inbox.
         sights: notes what the client is sent of what it may decide.
 
     Attributes:
         looks: the questions that it looks at.
+        drafts: its own drafts, while it follows an inbox.
     """
 
-    __slots__ = ("_feed", "_followed", "_sights", "_store", "_wake", "looks")
+    __slots__ = ("_drafts", "_feed", "_followed", "_sights", "_store", "_wake", "drafts", "looks")
 
     def __init__(
         self,
@@ -47,9 +50,12 @@ class Lists:
         store: Listed,
         wake: Callable[[], None],
         presence: Presence,
+        drafts: Drafts,
         sights: Sights | None = None,
     ) -> None:
         self.looks = Looks(presence, wake)
+        self.drafts: FollowedDrafts | None = None
+        self._drafts = drafts
         self._feed = feed
         self._store = store
         self._wake = wake
@@ -69,6 +75,9 @@ class Lists:
             raise Refusal(ErrorCode.INVALID_MESSAGE, sentence, details=[{"field": "list", "error": sentence}])
         self.unfollow(kind, asked.list)
         self._followed[kind, asked.list] = self._begun(principal, asked)
+        if kind == "inbox":
+            self._end_drafts()
+            self.drafts = self._drafts.follow(principal.person, self._wake)
         self._wake()
 
     def _begun(self, principal: Principal, asked: FollowRuns | FollowInbox) -> Followed:
@@ -81,6 +90,13 @@ class Lists:
         followed = self._followed.pop((kind, name), None)
         if followed is not None:
             followed.close()
+        if not any(each == "inbox" for each, _ in self._followed):
+            self._end_drafts()
+
+    def _end_drafts(self) -> None:
+        if self.drafts is not None:
+            self.drafts.close()
+            self.drafts = None
 
     def clear(self) -> None:
         """Stop following all lists, and look at nothing any more."""
@@ -103,7 +119,8 @@ class Lists:
         for followed in self._followed.values():
             followed.renew(principal)
 
-    def with_news(self) -> list[Followed | Looks]:
+    def with_news(self) -> list[Followed | Looks | FollowedDrafts]:
         """What may have something to deliver."""
-        every: list[Followed | Looks] = [*self._followed.values(), self.looks]
+        drafts = () if self.drafts is None else (self.drafts,)
+        every: list[Followed | Looks | FollowedDrafts] = [*self._followed.values(), *drafts, self.looks]
         return [each for each in every if each.has_news]

@@ -17,7 +17,7 @@ from typing import Any, Final
 from interlock.engine.engine import Accepted
 from interlock.following.follower import Follower
 from interlock.following.resume import resumable, resume
-from interlock.socket.inbox_actions import follow_inbox, respond, seen, unfollow_inbox
+from interlock.socket.inbox_actions import draft, follow_inbox, respond, seen, unfollow_inbox
 from interlock.socket.peer import Peer, acknowledge, holding
 from interlock_protocol import control
 from interlock_protocol.messages import (
@@ -25,6 +25,7 @@ from interlock_protocol.messages import (
     Authenticate,
     CancelWorkflow,
     ContinueWorkflow,
+    Draft,
     FollowInbox,
     FollowRuns,
     Ping,
@@ -147,6 +148,7 @@ ACTIONS: Final[dict[type[AnyClientMessage], Handler]] = {
     UnfollowInbox: unfollow_inbox,
     Respond: respond,
     Seen: seen,
+    Draft: draft,
     Ping: ping,
 }
 """The handler of each message."""

@@ -96,7 +96,10 @@ class Socket:
         self._sink = Sink(outlet.codec, self.say, outlet.room, outlet.send)
         self.followers = Followers(services.engine, services.hub, self._sink, self.wake)
         self.sights = services.sights
-        self.lists = Lists(services.feed, services.store, self.wake, services.presence, services.sights)
+        self.drafts = services.drafts
+        self.lists = Lists(
+            services.feed, services.store, self.wake, services.presence, services.drafts, services.sights
+        )
         self._sending: asyncio.Timeout | None = None
         self._close_code: CloseCode | None = None
         self._timer: asyncio.TimerHandle | None = None

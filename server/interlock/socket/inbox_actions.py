@@ -12,13 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
+
 from interlock.engine.commands.refusals import or_unavailable
+from interlock.following.drafts import without_secrets
 from interlock.interactions.respond import decision_on, known, takes_response
 from interlock.socket.peer import Peer, acknowledge, holding
 from interlock.workflow.run.state import RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.interactions import ids_of
-from interlock_protocol.messages import FollowInbox, Respond, Seen, UnfollowInbox
+from interlock_protocol.limits import MAX_DRAFT_BYTES
+from interlock_protocol.messages import Draft, FollowInbox, Respond, Seen, UnfollowInbox
 
 
 async def follow_inbox(peer: Peer, message: FollowInbox) -> None:
@@ -52,6 +56,21 @@ async def seen(peer: Peer, message: Seen) -> None:
         await or_unavailable(peer.sights.seen(found.state.run_id, found.requirement_id, peer.who.user_id))
         if message.looking and peer.may_follow:
             peer.lists.looks.look(message.interaction_id, peer.who.user_id)
+    acknowledge(peer, message)
+
+
+async def draft(peer: Peer, message: Draft) -> None:
+    """Keep what somebody has half-written, for their other devices; of a question that is over, nothing is kept."""
+    size = len(to_json(message.content))
+    if size > MAX_DRAFT_BYTES:
+        sentence = f"has {size} bytes as JSON; at most {MAX_DRAFT_BYTES} are kept"
+        wrong: Any = [{"field": "content", "error": sentence}]
+        raise Refusal(ErrorCode.INVALID_MESSAGE, f"draft: content {sentence}", details=wrong)
+    found = await _asked(peer, message.interaction_id)
+    if found.is_open:
+        content = without_secrets(message.content, found.state.requirements[found.requirement_id].facts)
+        by = peer.lists.drafts
+        await or_unavailable(peer.drafts.keep(peer.who, message.interaction_id, message.revision, content, by))
     acknowledge(peer, message)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from interlock.auth import Principal
 from interlock.engine.engine import Accepted, Engine
+from interlock.following.drafts import Drafts
 from interlock.following.follower import Follower, Followers
 from interlock.following.on_connection import Lists
 from interlock.following.sights import Sights
@@ -22,6 +23,7 @@ class Peer(Protocol):
     followers: Followers
     lists: Lists
     sights: Sights
+    drafts: Drafts
 
     @property
     def who(self) -> Principal:

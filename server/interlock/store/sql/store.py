@@ -10,6 +10,7 @@ from .audit import SqlAudit
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
 from .directory import SqlDirectory
+from .drafts import SqlDrafts
 from .errors import SqlErrors
 from .feed import SqlChangeFeed
 from .files import SqlFiles
@@ -49,6 +50,7 @@ class SqlStore(
     SqlWebhooks,
     SqlInteractions,
     SqlBundles,
+    SqlDrafts,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 
