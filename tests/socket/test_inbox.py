@@ -201,3 +201,26 @@ async def test_draft_reaches_the_authors_other_devices_until_the_question_is_ans
         await phone.until("inbox_changed", gone=True)
         await admin.send(action="ping", request_id="last")
         assert "inbox_draft" not in [each["event"] for each in await admin.until("pong")]
+
+
+async def test_question_is_claimed_released_and_handed_over_by_its_address(live: Live) -> None:
+    ada, bob = User("reviewers"), User("reviewers")
+    async with live.talk(ada.token()) as one, live.talk(bob.token()) as two:
+        asked = await listed_pause(one, "grouped")
+        question = {"interaction_id": address_of(asked)}
+        yes = {"action": "respond", **question, "response": {"confirmed": True}}
+        await one.send(action="claim", request_id="1", **question)
+        await one.until("ack", request_id="1", run_id=asked["run_id"])
+        await two.send(**yes, request_id="2")
+        assert (await two.until("error", request_id="2"))[-1]["code"] == "claimed"
+        await one.send(action="release", request_id="3", **question)
+        await one.until("ack", request_id="3")
+        await follow_inbox(two)
+        await two.send(action="delegate", request_id="4", to=ada.id, **question)
+        changed = (await two.until("inbox_changed", **question))[-1]
+        assert changed["item"]["assignees"] == ["group:reviewers", ada.id]
+        await one.send(**yes, request_id="5")
+        await one.until("ack", request_id="5")
+        for wrong in ({}, {"interaction_id": "x"}, {"run_id": asked["run_id"]}):
+            await one.send(action="claim", request_id="6", **wrong)
+            assert (await one.until("error", request_id="6"))[-1]["code"] == "invalid_message"

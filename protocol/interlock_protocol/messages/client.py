@@ -9,11 +9,13 @@ Source: `docs/protocol.md`, "Actions".
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import contextlib
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from interlock_protocol.faults import NO_NUL
+from interlock_protocol.interactions import ids_of
 from interlock_protocol.limits import MAX_REASON, MAX_REQUEST_ID, MAX_REVISION
 from interlock_protocol.namespaces import NAMESPACE, TOPIC
 from interlock_protocol.requirements import EchoedErrorRequirement, EchoedRequirement, Tolerant
@@ -114,6 +116,46 @@ class SendSignal(ClientMessage):
     topic: Topic
     payload: AnyJson = None
     idempotency_key: Key | None = None
+
+
+class OfRequirement(ClientMessage):
+    """What is about one requirement: named by its address, or by the ids that the address is made of."""
+
+    interaction_id: Name | None = None
+    run_id: Name = Field(default="", validate_default=True)
+    requirement_id: Name = Field(default="", validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, fields: Any) -> Any:
+        address = fields.get("interaction_id") if isinstance(fields, dict) else None
+        if not isinstance(address, str):
+            return fields
+        with contextlib.suppress(ValueError):
+            requirement_id, run_id = ids_of(address)
+            return {**fields, "requirement_id": requirement_id, "run_id": run_id}
+        return fields
+
+
+class Claim(OfRequirement):
+    """Says that the user is on a requirement, so that nobody else decides it: for 15 minutes, until it is said again,
+    and for 2 hours at most."""
+
+    action: Literal["claim"] = "claim"
+
+
+class Release(OfRequirement):
+    """Gives up a claim; an admin may give up that of somebody else."""
+
+    action: Literal["release"] = "release"
+
+
+class Delegate(OfRequirement):
+    """Hands a requirement over to somebody else: a user id, or `group:NAME`. Both stand behind the decision."""
+
+    action: Literal["delegate"] = "delegate"
+    to: Name
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
 
 
 class Unfollow(ClientMessage):
@@ -222,6 +264,9 @@ AnyClientMessage = (
     | Reconnect
     | CancelWorkflow
     | SendSignal
+    | Claim
+    | Release
+    | Delegate
     | Unfollow
     | FollowRuns
     | UnfollowRuns
@@ -242,6 +287,9 @@ CLIENT_MESSAGES: dict[str, type[AnyClientMessage]] = {
         Reconnect,
         CancelWorkflow,
         SendSignal,
+        Claim,
+        Release,
+        Delegate,
         Unfollow,
         FollowRuns,
         UnfollowRuns,

@@ -17,19 +17,22 @@ from typing import Any, Final
 from interlock.engine.engine import Accepted
 from interlock.following.follower import Follower
 from interlock.following.resume import resumable, resume
-from interlock.socket.inbox_actions import draft, follow_inbox, respond, seen, unfollow_inbox
+from interlock.socket.inbox_actions import attend, draft, follow_inbox, respond, seen, unfollow_inbox
 from interlock.socket.peer import Peer, acknowledge, holding
 from interlock_protocol import control
 from interlock_protocol.messages import (
     AnyClientMessage,
     Authenticate,
     CancelWorkflow,
+    Claim,
     ContinueWorkflow,
+    Delegate,
     Draft,
     FollowInbox,
     FollowRuns,
     Ping,
     Reconnect,
+    Release,
     Respond,
     Seen,
     SendSignal,
@@ -141,6 +144,9 @@ ACTIONS: Final[dict[type[AnyClientMessage], Handler]] = {
     Reconnect: reconnect,
     CancelWorkflow: cancel,
     SendSignal: signal,
+    Claim: attend,
+    Release: attend,
+    Delegate: attend,
     Unfollow: unfollow,
     FollowRuns: follow_runs,
     UnfollowRuns: unfollow_runs,

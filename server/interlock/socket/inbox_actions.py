@@ -22,7 +22,7 @@ from interlock.workflow.run.state import RunState
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.interactions import ids_of
 from interlock_protocol.limits import MAX_DRAFT_BYTES
-from interlock_protocol.messages import Draft, FollowInbox, Respond, Seen, UnfollowInbox
+from interlock_protocol.messages import Claim, Delegate, Draft, FollowInbox, Release, Respond, Seen, UnfollowInbox
 
 
 async def follow_inbox(peer: Peer, message: FollowInbox) -> None:
@@ -45,6 +45,12 @@ async def respond(peer: Peer, message: Respond) -> None:
     with holding(peer, peer.followers.get(state.run_id)):
         decision = decision_on(state, requirement_id, given, **more)
         acknowledge(peer, message, await peer.engine.continue_run(peer.who, decision))
+
+
+async def attend(peer: Peer, message: Claim | Release | Delegate) -> None:
+    """Claim a question, release it, or hand it over."""
+    with holding(peer, peer.followers.get(message.run_id)):
+        acknowledge(peer, message, await peer.engine.attend(peer.who, message))
 
 
 async def seen(peer: Peer, message: Seen) -> None:

@@ -9,6 +9,7 @@ from tests.contract.store.samples import PAUSED, RUNNING, Clock, new_run, settle
 
 from interlock.store.port import Store
 from interlock.store.ports.drafts import MAX_DRAFTS, NEW_SECONDS, StoredDraft
+from interlock_protocol.types import JsonObject
 
 DRAFT = StoredDraft("ada", "run", "r1", 1, {"text": "grü"}, 5000)
 
@@ -16,7 +17,7 @@ DRAFT = StoredDraft("ada", "run", "r1", 1, {"text": "grü"}, 5000)
 async def ask(store: Store, *requirement_ids: str, run_id: str = "run", index: int = 3) -> None:
     if await store.run(run_id) is None:
         await store.create_run(new_run(run_id))
-    pending = [{"id": each, "kind": "requires_confirmation"} for each in requirement_ids]
+    pending = tuple[JsonObject, ...]({"id": each, "kind": "requires_confirmation"} for each in requirement_ids)
     status = PAUSED if pending else RUNNING
     await store.settle(replace(settlement(run_id, status, index), pending=pending))
 
