@@ -207,11 +207,19 @@ def inbox_listed(
     count: int,
     more: bool,
     resumed: bool,
+    changed_runs: Sequence[str] | None = None,
     request_id: str | None = None,
 ) -> dict[str, Any]:
     """A followed inbox is complete up to `seq`; changes that follow are live."""
     return _without_nulls(
-        event="inbox_listed", list=list, seq=seq, count=count, more=more, resumed=resumed, request_id=request_id
+        event="inbox_listed",
+        list=list,
+        seq=seq,
+        count=count,
+        more=more,
+        resumed=resumed,
+        changed_runs=changed_runs,
+        request_id=request_id,
     )
 
 

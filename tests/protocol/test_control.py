@@ -37,7 +37,7 @@ FULL: list[dict[str, Any]] = [
     control.auth_error("no", AuthErrorCode.EXPIRED_TOKEN, request_id="1"),
     control.run_changed(list="all", seq=8, matches=False, run={**LISTED, "pending": [ASKED]}, pending=[ASKED]),
     control.runs_listed(list="all", seq=8, count=2, more=True, resumed=False, request_id="1"),
-    control.inbox_listed(list="inbox", seq=9, count=1, more=True, resumed=False, request_id="1"),
+    control.inbox_listed(list="inbox", seq=9, count=1, more=True, resumed=False, changed_runs=["r"], request_id="1"),
     control.inbox_draft(interaction_id="q.r", revision=2, content={"comment": "Hm"}),
     control.inbox_presence(interaction_id="q.r", people=["ada"]),
     control.ack("start-workflow", "1", run_id="r", session_id="s"),

@@ -67,22 +67,36 @@ async def test_inbox_comes_whole_then_each_change_and_what_is_answered_is_gone(l
         assert "item" not in heard["gone"]
 
 
-async def test_who_comes_back_gets_all_that_waits_unless_nothing_has_changed(live: Live) -> None:
+async def test_who_comes_back_gets_only_what_has_changed(live: Live) -> None:
     token = User().token()
     async with live.talk(token) as talk:
-        first = await listed_pause(talk, "confirm")
+        first, kept = await listed_pause(talk, "confirm"), await listed_pause(talk, "confirm")
         _, listed = await follow_inbox(talk)
         async with live.talk(token) as again:
             told, resumed = await follow_inbox(again, cursor=listed["seq"])
-            assert (told, resumed["resumed"], resumed["count"]) == ([], True, 0)
+            assert (told, resumed["resumed"], resumed["changed_runs"]) == ([], True, [])
             await again.send(continue_with(first, confirmed=True))
             # What was there before it came back is known to the server all the same.
             await again.until("inbox_changed", interaction_id=address_of(first), gone=True)
-        second = await listed_pause(talk, "confirm")
+        second, ended = await listed_pause(talk, "confirm"), await talk.start("parallel")
+        await talk.until("WorkflowCompleted", run_id=ended)
         async with live.talk(token) as later:
-            told, whole = await follow_inbox(later, cursor=listed["seq"])
-            assert [each["interaction_id"] for each in told] == [address_of(second)]
-            assert (whole["resumed"], whole["count"]) == (False, 1)
+            told, missed = await follow_inbox(later, cursor=listed["seq"])
+            assert [(each["seq"], each["interaction_id"]) for each in told] == [(0, address_of(second))]
+            assert (missed["resumed"], missed["count"], missed["more"]) == (True, 1, False)
+            assert set(missed["changed_runs"]) == {first["run_id"], second["run_id"]}, "of others it never heard"
+            for each in (kept, second):
+                await later.send(continue_with(each, confirmed=True))
+                await later.until("inbox_changed", interaction_id=address_of(each), gone=True)
+
+
+async def test_cursor_that_doesnt_help_brings_all_that_waits(live: Live) -> None:
+    token = User().token()
+    async with live.talk(token) as talk:
+        asked = await listed_pause(talk, "confirm")
+        told, listed = await follow_inbox(talk, cursor=10**12)
+        assert ([each["interaction_id"] for each in told], listed["resumed"]) == ([address_of(asked)], False)
+        assert "changed_runs" not in listed
 
 
 async def test_inbox_that_has_another_workflow_or_kind_or_is_anothers_is_empty(live: Live) -> None:

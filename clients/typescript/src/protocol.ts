@@ -632,7 +632,8 @@ export interface InboxItem {
   requirement: PendingSummary;
 }
 /**
- * A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live.
+ * A followed inbox is told up to `seq`. What follows is live. What came before is all of it, or (`resumed`) what
+ * the `changed_runs` ask by now: whatever else the client knew of these is gone, and of others it is as it was.
  */
 export interface InboxListed {
   event: "inbox_listed";
@@ -641,6 +642,7 @@ export interface InboxListed {
   count: number;
   more: boolean;
   resumed: boolean;
+  changed_runs?: string[];
   request_id?: string;
 }
 /**

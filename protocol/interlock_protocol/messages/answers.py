@@ -158,6 +158,7 @@ class PendingSummary(Tolerant):
     timeout_at: str | None = None
 
 
+_RunIds: TypeAlias = list[str]
 _Pending: TypeAlias = list[PendingSummary]  # in a class that has a field `list`, that isn't the type
 
 
@@ -240,7 +241,8 @@ class InboxChanged(ServerMessage):
 
 
 class InboxListed(ServerMessage):
-    """A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live."""
+    """A followed inbox is told up to `seq`. What follows is live. What came before is all of it, or (`resumed`) what
+    the `changed_runs` ask by now: whatever else the client knew of these is gone, and of others it is as it was."""
 
     event: Literal["inbox_listed"] = "inbox_listed"
     list: str
@@ -248,6 +250,7 @@ class InboxListed(ServerMessage):
     count: int
     more: bool
     resumed: bool
+    changed_runs: _RunIds | None = None
     request_id: str | None = None
 
 
