@@ -77,14 +77,8 @@ class FollowedInbox(Followed):
 
     async def _missed(self, seq: int) -> list[Change]:
         """The changes between the client's cursor and this seq, of runs that it sees."""
-        self._place.seq = self._cursor
-        missed: list[Change] = []
-        while self._place.seq < seq:
-            changes = await self._place.page()
-            missed += [each for each in changes if each.seq <= seq and may(self.principal, Verb.READ, each.run)]
-            if not changes:
-                break
-        return missed
+        missed = await self._place.missed(self._cursor, seq)
+        return [each for each in missed if may(self.principal, Verb.READ, each.run)]
 
     def _resumed(self, missed: Sequence[Change]) -> list[dict[str, Any]]:
         """What the runs ask that have changed, and which these are, but for those of which the client can't know."""
