@@ -119,7 +119,7 @@ class Feed:
         return self._newest[first : first + PAGE]
 
     async def between(self, after: int, last: int) -> Sequence[Change]:
-        """Return all changes after a seq, up to one that the store has, of which this reader need not have heard yet."""
+        """Return all changes after a seq, up to one that the store has; this reader need not know of it yet."""
         found: list[Change] = []
         while after < last:
             changes = await (self.page(after) if self.last >= last else self._store.changes(after, PAGE))
