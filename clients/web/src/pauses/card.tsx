@@ -8,26 +8,16 @@
  */
 
 import { useEffect, type ReactNode } from "react";
-import {
-  AlertOctagon,
-  GitBranch,
-  HelpCircle,
-  ListChecks,
-  MessageCircleQuestion,
-  MousePointerClick,
-  RadioTower,
-  ScanEye,
-  Wrench,
-  type LucideIcon,
-} from "lucide-react";
 import { isFinal, mayDecide, whyNotAsked, type DecisionView, type PauseKind } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
+import { answerableIn } from "./answerable.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
 import { Behalf } from "./behalf.tsx";
 import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
 import { HaltForm, isHalt, titleOf } from "./halt.tsx";
+import { ICONS } from "./icons.ts";
 import { InputForm } from "./input.tsx";
 import { InteractionForm } from "./interaction.tsx";
 import { useFocusKept } from "./focus-kept.ts";
@@ -45,19 +35,6 @@ import { hasResponded, Votes, votesIn, WHY } from "./votes.tsx";
 import { WidgetForm } from "./widget.tsx";
 import { ASKS } from "./words.ts";
 import type { Question } from "./history.ts";
-
-const ICONS: Record<PauseKind, LucideIcon> = {
-  confirmation: HelpCircle,
-  user_input: ListChecks,
-  route_selection: GitBranch,
-  output_review: ScanEye,
-  iteration_review: ScanEye,
-  executor_input: Wrench,
-  error_decision: AlertOctagon,
-  signal: RadioTower,
-  response: MessageCircleQuestion,
-  interaction: MousePointerClick,
-};
 
 /** What a question says. */
 export function messageOf(question: Question): string {
@@ -83,8 +60,8 @@ const DEFAULTS: Record<PauseKind, string> = {
   interaction: "Please do this:",
 };
 
-/** The card of one question. */
-export function PauseCard({ question }: { question: Question }) {
+/** The card of one question; `saidAbove` is what stands right above it already, and isn't shown twice. */
+export function PauseCard({ question, saidAbove }: { question: Question; saidAbove?: string }) {
   const { view, decisions, pending, userId, scopes, namespaces, groups, isReplaying } = useScene();
   const { assignees } = question.requirement;
   const who = { userId, scopes, namespaces, groups };
@@ -112,7 +89,7 @@ export function PauseCard({ question }: { question: Question }) {
       className={`card ${phase}`}
       aria-label={`${labelOf(phase)}: ${ASKS[question.kind]}, ${question.requirement.step_name}`}
     >
-      <Head question={question} isOpen={isOpen} />
+      <Head question={question} isOpen={isOpen} isSaidAbove={saidAbove === messageOf(question)} />
       {isOpen && <Subject question={question} />}
       {(isOpen || isTools) &&
         (may || !isOpen || question.kind === "signal" ? (
@@ -141,24 +118,19 @@ export function PauseCard({ question }: { question: Question }) {
   );
 }
 
-/** What can be answered of a question by itself: the question, and each of its tools. */
-function answerableIn(question: Question): string[] {
-  const tools = question.kind === "error_decision" ? [] : (question.requirement.executor_requirements ?? []);
-  return [question.id, ...tools.map((tool) => tool.id)];
-}
-
 function labelOf(phase: string): string {
   return phase === "open" ? "Waiting" : phase === "decided" ? "Decided" : "Withdrawn";
 }
 
-function Head({ question, isOpen }: { question: Question; isOpen: boolean }) {
+function Head(props: { question: Question; isOpen: boolean; isSaidAbove: boolean }) {
+  const { question, isOpen, isSaidAbove } = props;
   const Icon = ICONS[question.kind];
   const { requirement } = question;
   return (
     <header className="card-head">
       <Icon size={18} aria-hidden />
       <div className="card-title">
-        <h3>{messageOf(question)}</h3>
+        <h3 className={isSaidAbove ? "unseen" : ""}>{messageOf(question)}</h3>
         <p className="hint">
           {ASKS[question.kind]} · <span className="name">{requirement.step_name}</span>
           <For assignees={requirement.assignees} />
