@@ -74,6 +74,9 @@ NAMES = {
     "StepsWithdrawn": "CustomEvent",
     "SignalReceived": "CustomEvent",
     "InteractionResponded": "CustomEvent",
+    "InteractionClaimed": "CustomEvent",
+    "InteractionReleased": "CustomEvent",
+    "InteractionDelegated": "CustomEvent",
 }
 """Those that are called otherwise."""
 
