@@ -10,6 +10,9 @@
 import type {
   ErrorRequirement,
   ExecutorRequirement,
+  InteractionClaimed,
+  InteractionDelegated,
+  InteractionReleased,
   InteractionResponded,
   JsonValue,
   RequirementResponse,
@@ -122,6 +125,25 @@ export function responded(pending: readonly Pending[], event: InteractionRespond
       requirement: { ...each.requirement, needed: event.needed, responses: [...others, response] },
     };
   });
+}
+
+/** The pauses after one was claimed, released or handed over; with the last, a claim on it ends, too. */
+export function attended(
+  pending: readonly Pending[],
+  event: InteractionClaimed | InteractionReleased | InteractionDelegated,
+): readonly Pending[] {
+  return pending.map((each) => (each.id === event.requirement_id ? noted(each, event) : each));
+}
+
+function noted(asked: Pending, event: InteractionClaimed | InteractionReleased | InteractionDelegated): Pending {
+  const { claim: _before, ...requirement } = asked.requirement;
+  const now =
+    event.event === "InteractionClaimed"
+      ? { claim: { by: event.claimed_by, since: event.since, until: event.until } }
+      : event.event === "InteractionDelegated"
+        ? { assignees: event.assignees }
+        : {};
+  return { ...asked, requirement: { ...requirement, ...now } } as Pending;
 }
 
 /** What is left after a pause, or some tools of it, was resolved. */

@@ -5,7 +5,7 @@
  */
 
 /** Any value of JSON. */
-export type JsonValue = null | boolean | number | string | JsonValue[] | {[key: string]: JsonValue};
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
 /**
  * One message of a connection. A receiver ignores fields and events it doesn't know.
@@ -521,6 +521,7 @@ export interface PendingSummary {
     | "Wait";
   thread_id?: string;
   assignees?: string[];
+  claim?: RequirementClaim;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -530,6 +531,14 @@ export interface PendingSummary {
   policy?: RequirementPolicy;
   interaction?: PendingInteraction;
   timeout_at?: string;
+}
+/**
+ * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
+ */
+export interface RequirementClaim {
+  by: string;
+  since: number;
+  until: number;
 }
 /**
  * How the people who are asked decide together: see `docs/approvals.md`.
@@ -1222,14 +1231,6 @@ export interface StepRequirement {
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
-}
-/**
- * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
- */
-export interface RequirementClaim {
-  by: string;
-  since: number;
-  until: number;
 }
 /**
  * One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.

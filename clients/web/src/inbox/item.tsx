@@ -6,8 +6,11 @@
  */
 
 import { createElement, useEffect, useRef } from "react";
-import { ChevronDown, ChevronRight, Flame, Users } from "lucide-react";
+import { ChevronDown, ChevronRight, Flame, UserCheck, Users } from "lucide-react";
 import { Link } from "wouter";
+import type { RequirementClaim } from "@interlock/client";
+import { useInterlock } from "@interlock/client/react";
+import { useClaim } from "../pauses/attending.tsx";
 import { PauseCard } from "../pauses/card.tsx";
 import { useTaken } from "../pauses/answers.ts";
 import { answerableIn } from "../pauses/answerable.ts";
@@ -22,7 +25,7 @@ import { pathOf } from "../run/paths.ts";
 import { useWorkflows } from "../session/workflows.ts";
 import { Button } from "../ui/button.tsx";
 import { Checkbox } from "../ui/fields.tsx";
-import { leftOf } from "../ui/format.ts";
+import { leftOf, timeOf } from "../ui/format.ts";
 import { Skeleton } from "../ui/notice.tsx";
 import { Ago, useServerNow } from "../ui/time.tsx";
 import type { Choosable } from "./bulk.tsx";
@@ -73,13 +76,15 @@ export function Item(props: ItemProps) {
             <span className="inbox-title">
               <strong>{item.message}</strong>
               {item.subject !== "" && !isOpen && <span className="inbox-subject">{item.subject}</span>}
-              <span className="hint">
-                {asksOf(item.kind)} · {item.step_name}
-              </span>
+              {!isOpen && (
+                <span className="hint">
+                  {asksOf(item.kind)} · {item.step_name}
+                </span>
+              )}
             </span>
           </Button>
         </h2>
-        <Facts {...choosable} />
+        <Facts {...choosable} isOpen={isOpen} />
       </div>
       {isOpen && (
         <RunStage runId={item.run_id} workflowId={item.workflow_id}>
@@ -96,7 +101,7 @@ export function Item(props: ItemProps) {
   );
 }
 
-function Facts({ item, waits: { run } }: Choosable) {
+function Facts({ item, waits: { run }, isOpen }: Choosable & { isOpen: boolean }) {
   const { nameOf } = useWorkflows();
   return (
     <span className="inbox-facts">
@@ -105,12 +110,13 @@ function Facts({ item, waits: { run } }: Choosable) {
           <Flame size={12} aria-hidden /> {item.priority === "urgent" ? "Urgent" : "High priority"}
         </span>
       )}
+      {item.claim && <On claim={item.claim} />}
       {item.policy && (
         <span className="badge">
           <Users size={12} aria-hidden /> {rule(item.policy)}
         </span>
       )}
-      {item.timeout_at !== null && <Left at={item.timeout_at} />}
+      {item.timeout_at !== null && !isOpen && <Left at={item.timeout_at} />}
       <span className="hint inbox-whose">
         <Link href={pathOf({ runId: run.run_id, workflowId: run.workflow_id })} className="link">
           {nameOf(run.workflow_id)}
@@ -118,6 +124,17 @@ function Facts({ item, waits: { run } }: Choosable) {
         <span>from {run.user_id}</span>
         <Ago at={run.updated_at} />
       </span>
+    </span>
+  );
+}
+
+function On({ claim: said }: { claim: RequirementClaim }) {
+  const { userId } = useInterlock().connection;
+  const claim = useClaim(said);
+  if (claim === null) return null;
+  return (
+    <span className="badge busy-still" title={`Until ${timeOf(claim.until)}`}>
+      <UserCheck size={12} aria-hidden /> {claim.by === userId ? "You are on it" : `${claim.by} is on it`}
     </span>
   );
 }

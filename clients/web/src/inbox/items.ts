@@ -6,7 +6,7 @@
  * - The nearest deadline comes first; without one, what is urgent, and then the newest.
  */
 
-import type { PendingItem, RequirementPolicy } from "@interlock/client";
+import type { PendingItem, RequirementClaim, RequirementPolicy } from "@interlock/client";
 import { asksOf } from "../pauses/words.ts";
 import { lineOf } from "../ui/format.ts";
 
@@ -35,6 +35,8 @@ export interface InboxItem {
   readonly priority: Priority;
   /** How several decide together; null where one person does. */
   readonly policy: RequirementPolicy | null;
+  /** Who is on it; null where nobody is, or was until a time that may be over. */
+  readonly claim: RequirementClaim | null;
   readonly step_name: string;
   readonly assignees: readonly string[];
   /** In milliseconds since 1970; null where nothing decides but people. */
@@ -77,6 +79,7 @@ export function itemOf({ run, pending }: PendingItem, who: Onlooker): InboxItem 
     subject: lineOf(interaction?.title == null ? pending.subject : (paragraph ?? pending.subject), MOST_SUBJECT),
     priority: interaction?.priority ?? "normal",
     policy: pending.policy ?? null,
+    claim: pending.claim ?? null,
     step_name: pending.step_name,
     assignees,
     timeout_at: Number.isNaN(at) ? null : at,

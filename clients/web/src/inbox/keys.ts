@@ -16,6 +16,8 @@ export const KEYS: readonly [string, string][] = [
   ["Enter", "open or close it"],
   ["a", "open it; once it is open, confirm or approve"],
   ["r", "open it; once it is open, begin to reject"],
+  ["c", "say that you are on it; u releases it"],
+  ["h", "hand it over"],
   ["x", "select it, to decide several at once"],
   ["/", "search"],
   ["Ctrl K or ⌘ K", "find a page, a workflow, a view, or anything that waits"],
@@ -45,7 +47,13 @@ function isWriting(target: EventTarget | null): boolean {
 }
 
 /** What is pressed on an open item, by its key. */
-const ACTS: Readonly<Record<string, string>> = { a: "approve", r: "reject" };
+const ACTS: Readonly<Record<string, string>> = {
+  a: "approve",
+  r: "reject",
+  c: "claim",
+  u: "release",
+  h: "delegate",
+};
 
 /** Focuses the item with this id, and brings it into sight. Returns whether there is one. */
 export function focusItem(id: string): boolean {

@@ -47,7 +47,7 @@ interface Command extends Entry {
 /** The palette, while it is asked for. */
 export function Palette({ places, onClose }: { places: readonly Place[]; onClose: () => void }) {
   return (
-    <ModalOverlay className="overlay top" isOpen onOpenChange={(open) => !open && onClose()} isDismissable>
+    <ModalOverlay className="overlay upper" isOpen onOpenChange={(open) => !open && onClose()} isDismissable>
       <Modal className="modal palette">
         <Dialog aria-label="Find">
           <Finder places={places} onClose={onClose} />
@@ -83,14 +83,10 @@ function Finder({ places, onClose }: { places: readonly Place[]; onClose: () => 
                   onAction={() => take(command)}
                 >
                   <command.icon size={16} aria-hidden />
-                  <Text slot="label" className="palette-name">
-                    {command.name}
+                  <Text slot="label" className="palette-label">
+                    <span className="palette-name">{command.name}</span>{" "}
+                    {command.hint !== undefined && <span className="hint palette-hint">{command.hint}</span>}
                   </Text>
-                  {command.hint !== undefined && (
-                    <Text slot="description" className="hint palette-hint">
-                      {command.hint}
-                    </Text>
-                  )}
                   <CornerDownLeft size={14} aria-hidden className="palette-enter" />
                 </MenuItem>
               )}

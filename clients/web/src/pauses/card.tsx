@@ -13,6 +13,7 @@ import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
 import { answerableIn } from "./answerable.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
+import { Attending, Claimed, useClaim } from "./attending.tsx";
 import { Behalf } from "./behalf.tsx";
 import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
@@ -63,12 +64,15 @@ const DEFAULTS: Record<PauseKind, string> = {
 /** The card of one question; `saidAbove` is what stands right above it already, and isn't shown twice. */
 export function PauseCard({ question, saidAbove }: { question: Question; saidAbove?: string }) {
   const { view, decisions, pending, userId, scopes, namespaces, groups, isReplaying } = useScene();
-  const { assignees } = question.requirement;
+  const asked = pending.get(question.id) ?? question;
+  const { assignees } = asked.requirement;
+  const claim = useClaim(asked.requirement.claim);
   const who = { userId, scopes, namespaces, groups };
-  const votes = votesIn(pending.get(question.id) ?? question);
+  const votes = votesIn(asked);
   const isNamed = mayDecide(who, view.userId, assignees, view.namespace) !== false;
   const why = whyNotAsked(who, { ...question.requirement, ...votes }, view.userId);
-  const may = isNamed && why === null;
+  const isFree = claim === null || claim.by === userId;
+  const may = isNamed && why === null && isFree;
   const names = votes?.voters ?? assignees ?? [];
   const waits = pending.has(question.id);
   const found = decisions.get(question.id) ?? [];
@@ -89,7 +93,8 @@ export function PauseCard({ question, saidAbove }: { question: Question; saidAbo
       className={`card ${phase}`}
       aria-label={`${labelOf(phase)}: ${ASKS[question.kind]}, ${question.requirement.step_name}`}
     >
-      <Head question={question} isOpen={isOpen} isSaidAbove={saidAbove === messageOf(question)} />
+      <Head question={question} assignees={assignees} isOpen={isOpen} isSaidAbove={saidAbove === messageOf(question)} />
+      {isOpen && claim && <Claimed claim={claim} />}
       {isOpen && <Subject question={question} />}
       {(isOpen || isTools) &&
         (may || !isOpen || question.kind === "signal" ? (
@@ -100,21 +105,39 @@ export function PauseCard({ question, saidAbove }: { question: Question; saidAbo
           />
         ) : (
           <>
-            <ForOthers question={question} why={isNamed ? why : null} />
-            {scopes.includes("admin") && names.length > 0 && (
+            <ForOthers question={question} why={isNamed ? why : null} isFree={isFree} />
+            {isFree && scopes.includes("admin") && names.length > 0 && (
               <Behalf names={names}>
                 <Body question={question} may isBusy={mine?.phase === "sending"} />
               </Behalf>
             )}
           </>
         ))}
+      {waits && <Attending question={question} claim={claim} may={may} />}
       {isOpen && votes && <Votes votes={votes} kind={question.kind} userId={userId} />}
       {!isOpen && question.kind === "error_decision" && <Failed {...question.requirement} />}
-      {!isTools && found.at(-1) && <Decisions question={question} found={found} />}
+      <CameToThis question={question} found={found} isOpen={isOpen} />
+    </section>
+  );
+}
+
+/** What became of a question, and of what was written as an answer to it. */
+function CameToThis({
+  question,
+  found,
+  isOpen,
+}: {
+  question: Question;
+  found: readonly DecisionView[];
+  isOpen: boolean;
+}) {
+  return (
+    <>
+      {question.kind !== "executor_input" && found.length > 0 && <Decisions question={question} found={found} />}
       {!isOpen && found.length === 0 && <Withdrawn />}
       <Refusal id={question.id} kind={question.kind} isOver={!isOpen} />
       {!isOpen && <Unsent ids={answerableIn(question)} />}
-    </section>
+    </>
   );
 }
 
@@ -122,8 +145,13 @@ function labelOf(phase: string): string {
   return phase === "open" ? "Waiting" : phase === "decided" ? "Decided" : "Withdrawn";
 }
 
-function Head(props: { question: Question; isOpen: boolean; isSaidAbove: boolean }) {
-  const { question, isOpen, isSaidAbove } = props;
+function Head(props: {
+  question: Question;
+  assignees: readonly string[] | undefined;
+  isOpen: boolean;
+  isSaidAbove: boolean;
+}) {
+  const { question, assignees, isOpen, isSaidAbove } = props;
   const Icon = ICONS[question.kind];
   const { requirement } = question;
   return (
@@ -133,7 +161,7 @@ function Head(props: { question: Question; isOpen: boolean; isSaidAbove: boolean
         <h3 className={isSaidAbove ? "unseen" : ""}>{messageOf(question)}</h3>
         <p className="hint">
           {ASKS[question.kind]} · <span className="name">{requirement.step_name}</span>
-          <For assignees={requirement.assignees} />
+          <For assignees={assignees} />
         </p>
       </div>
       {isOpen && requirement.timeout_at && <Countdown at={requirement.timeout_at} then={requirement.on_timeout} />}
@@ -149,14 +177,15 @@ function For({ assignees }: { assignees: readonly string[] | undefined }): React
 }
 
 /** What those see who may not answer. */
-function ForOthers({ question, why }: { question: Question; why: ReturnType<typeof whyNotAsked> }) {
+function ForOthers(props: { question: Question; why: ReturnType<typeof whyNotAsked>; isFree: boolean }) {
+  const { question, why, isFree } = props;
   const output =
     question.kind === "error_decision" ? question.requirement.error_message : question.requirement.step_output;
   return (
     <>
       {question.kind === "executor_input" && <ToolsForm question={question} may={false} />}
       {output !== undefined && <Folded text={textOfValue(output)} what="output" />}
-      <p className="hint">{why === null ? "You can see this, and others decide it." : WHY[why]}</p>
+      {isFree && <p className="hint">{why === null ? "You can see this, and others decide it." : WHY[why]}</p>}
     </>
   );
 }
