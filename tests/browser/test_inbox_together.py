@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import expect
 from tests.browser.conftest import NewPage
-from tests.browser.others import decision_in, waiting
+from tests.browser.others import decision_in, started, waiting
 from tests.browser.test_accessibility import WIDER, has_no_fault
-from tests.support.live import ALICE, BOB, CAROL, Live
+from tests.support.live import ALICE, BOB, CAROL, ROOT, Live
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -101,3 +102,77 @@ async def test_claim_shows_who_is_on_it_and_handing_over_asks_somebody_else(live
     await carol.card.press("Confirm")
     await expect(carol.decided).to_contain_text("Confirmed by you")
     assert (await decision_in(live, run_id))["confirmed"] is True
+
+
+async def test_condition_that_was_confirmed_with_the_keys_keeps_the_focus(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "condition", token=CAROL)
+    app = await new_page(CAROL, f"/chat/condition/{run_id}")
+    await app.card.button("Confirm").focus()
+    await app.page.keyboard.press("Enter")
+    await app.ends_with("a quick look")
+    await expect(app.decided).to_be_focused()
+
+
+async def test_what_waits_is_announced_with_its_question_and_told_by_the_device(live: Live, new_page: NewPage) -> None:
+    app = await new_page(BOB, "/inbox")
+    await app.page.add_init_script(DEVICE)
+    await app.page.reload()
+    await app.page.get_by_role("button", name="Notify me").click()
+    await app.visit("Runs")
+    await waiting(live, "patient", "the tide table", token=BOB)
+    told = app.page.get_by_role("status", name="Announcements")
+    await expect(told).to_contain_text("Patient waits: Confirm, publish: Publish it?")
+    await expect(app.page.locator("html")).to_have_attribute("data-told", "Publish it? Patient: the tide table, silent")
+    await expect(app.page.locator("html")).to_have_attribute("data-badge", re.compile("^[1-9]"))
+
+
+DEVICE = """(() => {
+    const tell = (name, text) => document.documentElement.setAttribute(name, text);
+    globalThis.Notification = class {
+        static permission = "default";
+        static async requestPermission() { this.permission = "granted"; return "granted"; }
+        constructor(title, { body, silent }) { tell("data-told", `${title} ${body}, ${silent ? "silent" : "loud"}`); }
+    };
+    navigator.setAppBadge = async (count) => tell("data-badge", String(count));
+    document.hasFocus = () => false;
+})()"""
+"""A device that nobody looks at, and that writes down what it is told."""
+
+
+async def test_countdown_goes_by_the_clock_of_the_server(live: Live, new_page: NewPage) -> None:
+    run_id = await waiting(live, "patient")
+    app = await new_page()
+    await app.page.clock.install(time=datetime.now(UTC) + timedelta(minutes=50))
+    await app.open(ALICE, f"/chat/patient/{run_id}")
+    await expect(app.card.timer).to_contain_text(re.compile(r"Skipped in 5\d:"))
+
+
+async def test_run_that_is_named_alone_has_its_name_and_what_its_steps_tell(live: Live, new_page: NewPage) -> None:
+    run_id = await started(live, "telling")
+    app = await new_page(ALICE, f"/chat/-/{run_id}")
+    await expect(app.run).to_have_accessible_name("Run of Telling")
+    await expect(app.page.get_by_role("list", name="Events of the step")).to_contain_text('progress {"done":3,"of":8}')
+
+
+async def test_question_is_made_by_hand_and_answered(live: Live, new_page: NewPage) -> None:
+    root = await new_page(ROOT, "/inbox", viewport={"width": 320, "height": 640})
+    await root.page.get_by_role("button", name="Ask somebody").click()
+    dialog = root.page.get_by_role("dialog", name="Ask somebody")
+    await dialog.get_by_role("button", name="Ask", exact=True).click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("Say whom it is for.")
+    await dialog.get_by_role("combobox", name="Whom").fill("carol")
+    await root.page.keyboard.press("Tab")
+    await dialog.get_by_role("textbox", name="What is asked").fill("Where do we meet?")
+    await dialog.get_by_text("One of several options").click()
+    await dialog.get_by_role("textbox", name="Options").fill("the harbour\nthe lighthouse")
+    if await dialog.get_by_role("textbox", name="Project").count():
+        await dialog.get_by_role("textbox", name="Project").fill("user_root")
+    await has_no_fault(root)
+    assert await root.page.evaluate(WIDER) <= 0
+    await dialog.get_by_role("button", name="Ask", exact=True).click()
+    await expect(dialog).to_have_count(0)
+    carol = await new_page(CAROL, "/inbox?search=meet")
+    await carol.inbox.first.get_by_role("button").first.click()
+    await carol.card.select("the lighthouse")
+    await carol.card.press("Send")
+    await expect(carol.decided).to_contain_text("the lighthouse by you")

@@ -7,7 +7,7 @@
  */
 
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { CheckCheck, Command, Keyboard } from "lucide-react";
+import { Bell, BellRing, CheckCheck, Command, Keyboard } from "lucide-react";
 import { useLocation, useSearch } from "wouter";
 import type { PendingItem } from "@interlock/client";
 import { useInterlock, usePending } from "@interlock/client/react";
@@ -19,6 +19,7 @@ import { useDraft } from "../ui/draft.ts";
 import { counted } from "../ui/format.ts";
 import { Empty, Notice, Skeleton } from "../ui/notice.tsx";
 import { useTitle } from "../ui/title.ts";
+import { AskSomebody } from "./ask.tsx";
 import { Bulk, type Choosable } from "./bulk.tsx";
 import { Filters } from "./filters.tsx";
 import { Item } from "./item.tsx";
@@ -35,6 +36,8 @@ import {
   type Asked,
 } from "./items.ts";
 import { focusItem, KEYS, useKeys } from "./keys.ts";
+import { useTelling } from "./notify.ts";
+import { useOlder } from "./older.ts";
 
 const NONE: readonly PendingItem[] = [];
 const NO_CHOICE: ReadonlySet<string> = new Set();
@@ -73,6 +76,7 @@ export function InboxPage() {
       )}
       {all.length > 0 && shown.length === 0 && <Empty title="Nothing that waits is like that">Ask for less.</Empty>}
       <Lists list={list} chosen={chosen} onChoose={setChosen} />
+      {more && <Older />}
       <Help isOpen={helps} onClose={() => setHelps(false)} />
     </div>
   );
@@ -178,10 +182,12 @@ function Head({ count, more, onHelp }: { count: number | null; more: boolean; on
       {count !== null && (
         <span className="hint">
           {counted(count, "thing waits", "things wait")} for you
-          {more && ", in the newest runs; load the page again for older ones"}
+          {more && ", in the newest runs"}
         </span>
       )}
       <span className="spacer" />
+      <AskSomebody />
+      <TellMe />
       <Button small tone="quiet" onPress={askForPalette}>
         <Command size={14} aria-hidden /> Find
       </Button>
@@ -191,6 +197,34 @@ function Head({ count, more, onHelp }: { count: number | null; more: boolean; on
         </Button>
       </span>
     </header>
+  );
+}
+
+/** Tells of what comes while the page is out of sight, where that can be and the person wants it. */
+function TellMe() {
+  const { telling, turnOn, turnOff } = useTelling();
+  if (telling === "impossible" || telling === "denied") return null;
+  const isOn = telling === "on";
+  const Sign = isOn ? BellRing : Bell;
+  return (
+    <Button small tone="quiet" onPress={() => (isOn ? turnOff() : void turnOn())}>
+      <Sign size={14} aria-hidden /> {isOn ? "Stop notifying" : "Notify me"}
+    </Button>
+  );
+}
+
+/** What waits in older runs, when it is asked for. */
+function Older() {
+  const { bring, isBusy, fault } = useOlder();
+  return (
+    <div className="stack">
+      {fault && <Notice tone="fault">{fault}</Notice>}
+      <div className="actions">
+        <Button isPending={isBusy} onPress={() => void bring()}>
+          Show what waits in older runs
+        </Button>
+      </div>
+    </div>
   );
 }
 

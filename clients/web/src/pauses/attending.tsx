@@ -10,7 +10,6 @@
 import { useEffect, useState } from "react";
 import { UserCheck, UserRoundPlus } from "lucide-react";
 import type { RequirementClaim } from "@interlock/client";
-import { useInterlock } from "@interlock/client/react";
 import { Button } from "../ui/button.tsx";
 import { timeOf } from "../ui/format.ts";
 import { Notice } from "../ui/notice.tsx";
@@ -52,12 +51,11 @@ interface AttendingProps {
 
 /** The buttons. */
 export function Attending({ question, claim, may }: AttendingProps) {
-  const { client } = useInterlock();
-  const { view, userId, scopes } = useScene();
+  const { attend, userId, scopes } = useScene();
   const [isHanding, setHanding] = useState(false);
   const { fault, isBusy, run } = useTried();
   const isMine = claim?.by === userId;
-  useRenewed(view.runId, question.id, isMine ? claim.until : null);
+  useRenewed(question.id, isMine ? claim.until : null);
   if (!canBeAttended(question)) return null;
   const canTake = may && claim === null;
   const canGive = may && (claim === null || isMine);
@@ -73,7 +71,7 @@ export function Attending({ question, claim, may }: AttendingProps) {
             tone="quiet"
             data-act="claim"
             isPending={isBusy}
-            onPress={() => run(() => client.claim(view.runId, question.id))}
+            onPress={() => run(() => attend.claim(question.id))}
           >
             <UserCheck size={14} aria-hidden /> I’m on it
           </Button>
@@ -84,7 +82,7 @@ export function Attending({ question, claim, may }: AttendingProps) {
             tone="quiet"
             data-act="release"
             isPending={isBusy}
-            onPress={() => run(() => client.release(view.runId, question.id))}
+            onPress={() => run(() => attend.release(question.id))}
           >
             {others === null ? "Release it" : `End the claim of ${others}`}
           </Button>
@@ -122,11 +120,11 @@ function useTried() {
 }
 
 /** Renews one's own claim before it ends, for as long as the page is looked at. */
-function useRenewed(runId: string, id: string, until: number | null): void {
-  const { client } = useInterlock();
+function useRenewed(id: string, until: number | null): void {
+  const { attend } = useScene();
   const isDue = useServerNow() > (until ?? Infinity) - RENEW_MS;
   useEffect(() => {
     // Where it can't be renewed any more, it ends, and the card says so.
-    if (isDue && !document.hidden) client.claim(runId, id).catch(() => undefined);
-  }, [isDue, client, runId, id, until]);
+    if (isDue && !document.hidden) attend.claim(id).catch(() => undefined);
+  }, [isDue, attend, id, until]);
 }

@@ -8,7 +8,7 @@
  */
 
 import { useEffect, type ReactNode } from "react";
-import { isFinal, mayDecide, whyNotAsked, type DecisionView, type PauseKind } from "@interlock/client";
+import { isFinal, mayDecide, whyNotAsked, type DecisionView } from "@interlock/client";
 import { Folded } from "../ui/folded.tsx";
 import { textOfValue } from "../ui/format.ts";
 import { answerableIn } from "./answerable.ts";
@@ -17,9 +17,10 @@ import { Attending, Claimed, useClaim } from "./attending.tsx";
 import { Behalf } from "./behalf.tsx";
 import { ConfirmationForm } from "./confirmation.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
-import { HaltForm, isHalt, titleOf } from "./halt.tsx";
+import { HaltForm, isHalt } from "./halt.tsx";
 import { ICONS } from "./icons.ts";
 import { InputForm } from "./input.tsx";
+import { messageOf } from "./message.ts";
 import { InteractionForm } from "./interaction.tsx";
 import { useFocusKept } from "./focus-kept.ts";
 import { Refusal } from "./refusal.tsx";
@@ -36,30 +37,6 @@ import { hasResponded, Votes, votesIn, WHY } from "./votes.tsx";
 import { WidgetForm } from "./widget.tsx";
 import { ASKS } from "./words.ts";
 import type { Question } from "./history.ts";
-
-/** What a question says. */
-export function messageOf(question: Question): string {
-  if (question.kind === "error_decision") return "What is to be done?";
-  if (question.kind === "signal") return `Waits for the signal ${question.requirement.topic ?? ""}`;
-  if (question.kind === "response")
-    return question.requirement.interaction?.title ?? question.requirement.user_input_message ?? DEFAULTS.response;
-  if (isHalt(question)) return titleOf(question) ?? "Please answer:";
-  const { confirmation_message, user_input_message, output_review_message } = question.requirement;
-  return confirmation_message ?? user_input_message ?? output_review_message ?? DEFAULTS[question.kind];
-}
-
-const DEFAULTS: Record<PauseKind, string> = {
-  confirmation: "Go on?",
-  user_input: "Please fill in:",
-  route_selection: "Which way?",
-  output_review: "Is this right?",
-  iteration_review: "Is this right, or once more?",
-  executor_input: "May these tools run?",
-  error_decision: "What is to be done?",
-  signal: "Waits for a signal",
-  response: "Please answer:",
-  interaction: "Please do this:",
-};
 
 /** The card of one question; `saidAbove` is what stands right above it already, and isn't shown twice. */
 export function PauseCard({ question, saidAbove }: { question: Question; saidAbove?: string }) {
@@ -86,7 +63,7 @@ export function PauseCard({ question, saidAbove }: { question: Question; saidAbo
   const isUnderWay = found.length === 0 && !isFinal(view.status) && (mine !== undefined || isTools);
   const isOpen = waits || isUnderWay;
   const phase = isOpen ? "open" : found.length > 0 ? "decided" : "withdrawn";
-  const focus = useFocusKept(isOpen);
+  const focus = useFocusKept(question.id, isOpen);
   return (
     <section
       {...focus}

@@ -1,7 +1,6 @@
 /** A question is handed over: to whom, and why. */
 
 import { useState } from "react";
-import { useInterlock } from "@interlock/client/react";
 import { Button } from "../ui/button.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { TextField } from "../ui/fields.tsx";
@@ -28,8 +27,7 @@ export function HandOver(props: HandOverProps) {
 }
 
 function HandOverForm({ question, onClose }: Omit<HandOverProps, "isOpen">) {
-  const { client } = useInterlock();
-  const { view, userId } = useScene();
+  const { attend, userId } = useScene();
   const people = usePeople().filter((each) => each.id !== userId);
   const [to, setTo] = useState("");
   const [reason, setReason] = useState("");
@@ -40,7 +38,7 @@ function HandOverForm({ question, onClose }: Omit<HandOverProps, "isOpen">) {
     setFault(null);
     try {
       const why = reason.trim();
-      await client.delegate(view.runId, question.id, to.trim(), why === "" ? undefined : why);
+      await attend.delegate(question.id, to.trim(), why === "" ? undefined : why);
       onClose();
     } catch (error) {
       setFault(errorOf(error).message);
