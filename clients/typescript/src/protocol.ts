@@ -551,6 +551,7 @@ export interface PendingSummary {
     | "Wait";
   thread_id?: string;
   assignees?: string[];
+  claim?: RequirementClaim;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -561,6 +562,14 @@ export interface PendingSummary {
   interaction?: PendingInteraction;
   due_at?: string;
   timeout_at?: string;
+}
+/**
+ * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
+ */
+export interface RequirementClaim {
+  by: string;
+  since: number;
+  until: number;
 }
 /**
  * How the people who are asked decide together: see `docs/approvals.md`.
@@ -1291,14 +1300,6 @@ export interface StepRequirement {
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
-}
-/**
- * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
- */
-export interface RequirementClaim {
-  by: string;
-  since: number;
-  until: number;
 }
 /**
  * One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.
