@@ -11,22 +11,23 @@ Source: `docs/workflows.md`, "Asking people" and "Timeouts".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
+from interlock.workflow.declare.deciding import Decided, Timed
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
 from interlock.workflow.declare.interactions import Interaction, check_declared
 from interlock.workflow.declare.io import StepOutput
-from interlock.workflow.declare.policies import Declared, check_policy
+from interlock.workflow.declare.policies import check_policy
 from interlock.workflow.declare.values import check_name, check_text, legible
 from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.declare.widgets import check_declared as check_widget
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.requirements import RESPONSE, SIGNAL, WIDGET
-from interlock_protocol.types import OnReject, OnTimeout, StepType
+from interlock_protocol.types import OnReject, StepType
 from interlock_protocol.values import END_INT
 
 When: TypeAlias = Callable[[StepOutput], bool]
@@ -34,7 +35,7 @@ When: TypeAlias = Callable[[StepOutput], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Confirm:
+class Confirm(Decided):
     """Ask a person to confirm or reject before the node runs.
 
     Args:
@@ -52,17 +53,10 @@ class Confirm:
     _: KW_ONLY
     on_reject: OnReject = "skip"
     allowed_on_reject: Sequence[OnReject] | None = None
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Decided):
     """Ask a person to fill in a form before the step runs; the answer is `step_input.user_input`.
 
     Args:
@@ -77,14 +71,6 @@ class Ask:
 
     schema: type[BaseModel] | Sequence[UserInputField]
     message: str | None = None
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
     def __post_init__(self) -> None:
         if not self.fields:
@@ -102,7 +88,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Timed):
     """Wait for a signal before the node runs; what was sent with it is `step_input.signal`. No person decides this.
 
     Args:
@@ -118,13 +104,10 @@ class Signal:
     bind: ClassVar[bool] = False
 
     topic: str
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Decided):
     """Ask a person for the input with which a halted state machine goes on. The halt says what fits.
 
     Args:
@@ -142,17 +125,10 @@ class Resume:
     signal: str | None = None
     is_asked: bool = True
     widget: Widget | None = None
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Choose:
+class Choose(Decided):
     """Ask a person which routes of a Router to take.
 
     Args:
@@ -168,17 +144,10 @@ class Choose:
     message: str | None = None
     _: KW_ONLY
     multiple: bool = False
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
+class Review(Decided):
     """Ask a person about an output: of a Step or a Router, or of each iteration of a Loop.
 
     Args:
@@ -201,17 +170,10 @@ class Review:
     on_reject: OnReject = "skip"
     allowed_on_reject: Sequence[OnReject] | None = None
     max_retries: int = 3
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ToolReview:
+class ToolReview(Decided):
     """Who decides on the tools that a step's agent asks about, and how long that may take.
 
     Without it, an agent asks its run's owner, without a timeout.
@@ -224,18 +186,9 @@ class ToolReview:
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
-
 
 @dataclass(frozen=True, slots=True)
-class ErrorReview:
+class ErrorReview(Decided):
     """Who decides about a step that failed (`on_error="pause"`), and how long that may take.
 
     Args:
@@ -245,15 +198,6 @@ class ErrorReview:
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
-
-    _: KW_ONLY
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
 
 Gate: TypeAlias = Signal | Confirm | Ask | Interaction | Widget | Choose | Resume
@@ -381,7 +325,7 @@ def allowed_on_reject(kind: StepType, review: Confirm | Review) -> tuple[OnRejec
 
 
 @dataclass(frozen=True, slots=True)
-class HumanReview:
+class HumanReview(Decided):
     """The all-in-one spelling of `Confirm`, `Ask`, `Choose` and `Review`; it expands into these.
 
     Args:
@@ -407,26 +351,11 @@ class HumanReview:
     output_review_message: str | None = None
     on_reject: OnReject = "skip"
     max_retries: int = 3
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-    assignees: Sequence[str] | None = None
-    policy: Declared = None
-    distinct_from: Sequence[str] = ()
-    exclude_starter: bool = False
-    bind: bool = False
 
     def expand(self) -> tuple[AnyReview, ...]:
         """The reviews that this stands for."""
         reviewed = self.requires_output_review or self.requires_iteration_review
-        common: dict[str, Any] = {
-            "timeout": self.timeout,
-            "on_timeout": self.on_timeout,
-            "assignees": self.assignees,
-            "policy": self.policy,
-            "distinct_from": self.distinct_from,
-            "exclude_starter": self.exclude_starter,
-            "bind": self.bind,
-        }
+        common: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(Decided)}
         reviews: list[AnyReview] = []
         if self.requires_confirmation:
             # `retry` belongs to the review of the output; before there is an output, a rejection skips.
@@ -471,15 +400,15 @@ def reviews_of(kind: StepType, declared: HumanReviews, *, place: str) -> Reviews
     allowed = REVIEWS_OF[kind]
     found: Reviews = {}
     for review in _expanded(declared, place=place):
-        name = type(review).__name__
-        if type(review) not in allowed:
+        name, sort = type(review).__name__, next((each for each in allowed if isinstance(review, each)), None)
+        if sort is None:
             can = ", ".join(each.__name__ for each in allowed)
             article = "an" if name[0] in "AE" else "a"
             raise DeclarationError(f"{place}: a {kind} can't have {article} {name}; it can have: {can}.")
-        if type(review) in found:
+        if sort in found:
             raise DeclarationError(f"{place}: two {name} reviews on one {kind}; keep one.")
         _check(kind, review, place=place)
-        found[type(review)] = review
+        found[sort] = review
     return {each: found[each] for each in allowed if each in found}
 
 

@@ -23,7 +23,7 @@ from pydantic_core import to_json
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.forms import check_input, is_same
 from interlock.workflow.declare.inputs import checked_input
-from interlock.workflow.declare.interactions import Interaction
+from interlock.workflow.declare.interactions import ByMessage, Interaction
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -256,7 +256,7 @@ def _of_requirement(workflow: Workflow, state: RunState, requirement: Requiremen
         yield f"{named} no longer asks what it asked: {requirement.kind.removeprefix('requires_').replace('_', ' ')}"
         return
     facts = requirement.facts
-    if isinstance(review, Interaction) and review.by_message:
+    if isinstance(review, ByMessage):
         return
     if set(facts.get("assignees") or ()) != set(asked_of(review) or ()):
         yield f"others are to decide on {named}"

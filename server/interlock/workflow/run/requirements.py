@@ -19,7 +19,7 @@ from typing import Any
 from interlock.workflow.containers.port import Scope
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare import presentations
-from interlock.workflow.declare.interactions import Interaction
+from interlock.workflow.declare.interactions import ByMessage, Interaction
 from interlock.workflow.declare.io import cut
 from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.policies import asked_of, governed_by
@@ -244,7 +244,7 @@ def _filled_form(place: Place, node: NodeState) -> list[dict[str, Any]] | None:
 def _facts_of_interaction(review: Interaction) -> dict[str, Any]:
     """What an interaction asks; its form also as clients have it that know no specs."""
     facts: dict[str, Any] = {"interaction": review.shown, "user_input_message": review.message}
-    facts["topic"] = review.taken_back_by
+    facts["topic"] = review.taken_back_by if isinstance(review, ByMessage) else None
     if review.fields is not None:
         facts["user_input_schema"] = presentations.schema_of({"type": "form", "fields": review.spec["fields"]})
     return facts
