@@ -71,6 +71,7 @@ from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
 from interlock.identity.provider import Provider
 from interlock.interactions.host import EngineHost
+from interlock.interactions.inside import Inside
 from interlock.interactions.workflow import interactions_workflow
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
@@ -230,6 +231,7 @@ class Interlock:
                 logic=self._runners(scripts, keeper, integrations),
                 groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
+                asks=Inside(self._host).request,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)

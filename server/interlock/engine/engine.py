@@ -38,6 +38,7 @@ from interlock.log.port import Log
 from interlock.secrets.port import Vault
 from interlock.store.port import IdempotencyKey, Store
 from interlock.telemetry.counters import Counters
+from interlock.workflow.activities import Asks, asks_nobody
 from interlock.workflow.program import FOR_GOOD, Attention, Lifetimes, RunState, next_timer
 from interlock_protocol.messages import CancelWorkflow, ContinueWorkflow, SendSignal, StartWorkflow
 from interlock_protocol.types import JsonValue
@@ -62,6 +63,10 @@ class Engine:
         vault: seals the secrets that people type into forms.
         logic: runs the scripts and the requests of state machines.
         groups: who is in a group by the settings.
+        asks: asks people what steps ask by themselves.
+
+    Attributes:
+        people: looks up who is behind a name.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class Engine:
         vault: Vault | None = None,
         logic: LogicRunners | None = None,
         groups: Groups | None = None,
+        asks: Asks = asks_nobody,
     ) -> None:
         self.log = log
         self.store = store
@@ -101,8 +107,9 @@ class Engine:
             lifetimes=lifetimes,
             logic=logic or LogicRunners(),
             groups=groups or {},
+            asks=asks,
         )
-        self.traces = ports.traces
+        self.traces, self.people = ports.traces, ports.people
         self._expressions, self._logic, self._settler = ports.expressions, ports.logic, ports.settler
         if self.relay is not None:
             self._settler.on_messages = self.relay.wake
@@ -130,7 +137,7 @@ class Engine:
             vault=vault,
             is_alone=is_alone,
             most_instances=most_instances,
-            people=ports.people,
+            people=self.people,
         )
 
     async def stop(self, grace: float) -> None:
@@ -172,9 +179,20 @@ class Engine:
         """
         return await self._context.in_full(start(self._context, principal, message, key, origin))
 
-    async def ask(self, principal: Principal, message: StartWorkflow, *, key: IdempotencyKey | None = None) -> Accepted:
-        """Accept an interaction durably: a run of the built-in workflow. For the refusals see `commands.start`."""
-        return await self._context.in_full(start(self._context, principal, message, key, verb=Verb.ASK))
+    async def ask(
+        self,
+        principal: Principal,
+        message: StartWorkflow,
+        *,
+        key: IdempotencyKey | None = None,
+        run_id: str | None = None,
+    ) -> Accepted:
+        """Accept an interaction durably: a run of the built-in workflow. For the refusals see `commands.start`.
+
+        Args:
+            run_id: of that run; a new one by default.
+        """
+        return await self._context.in_full(start(self._context, principal, message, key, verb=Verb.ASK, run_id=run_id))
 
     async def tell(self, run_id: str, topic: str, payload: JsonValue, key: str) -> Accepted:
         """Send the outcome of an interaction to a run, once for this key. For the refusals see `commands.signal`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
@@ -95,6 +95,8 @@ class Signal(Timed):
         topic: which signals: 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`.
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`: go on without a signal.
+        source: `interaction` takes only the outcome of an interaction that is linked to the run and this topic, as the
+            server tells it; anybody else's signal is refused, or left alone.
     """
 
     assignees: ClassVar[None] = None
@@ -104,6 +106,8 @@ class Signal(Timed):
     bind: ClassVar[bool] = False
 
     topic: str
+    _: KW_ONLY
+    source: Literal["interaction"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +442,8 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
     if isinstance(review, Signal) and not (isinstance(review.topic, str) and is_topic(review.topic)):
         sentence = "a topic has 1 to 128 letters and digits of ASCII, `_`, `.`, `:` and `-`"
         raise DeclarationError(f"{place}: {sentence}, unlike {legible(repr(review.topic))}.")
+    if isinstance(review, Signal) and review.source not in (None, "interaction"):
+        raise DeclarationError(f"{place}: the source of a Signal is 'interaction', or left out, not {review.source!r}.")
     _check_timeout(review, place=place)
     if isinstance(review, Interaction):
         check_declared(review, place)

@@ -308,6 +308,8 @@ def _of_what_is_asked(place: Place, review: AnyReview, facts: Mapping[str, Any])
     match review:
         case Signal(topic) | Resume(signal=topic) if topic != facts.get("topic"):
             yield f"it no longer waits for the signal {facts.get('topic')!r}"
+        case Signal(source=source) if source != facts.get("source"):
+            yield "others may send the signal that it waits for"
         case Interaction() if facts["interaction"]["spec"] != review.spec:
             yield "it is answered in another way"
         case Ask() | ErrorReview() if not _is_form_shown(place, facts.get("user_input_schema")):

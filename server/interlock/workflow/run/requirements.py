@@ -46,6 +46,7 @@ from interlock_protocol.types import JsonObject, OnReject
 
 _SHOWN = (
     "topic",
+    "source",
     "interaction",
     "widget",
     "confirmation_message",
@@ -267,7 +268,7 @@ def _own_facts(place: Place, node: NodeState, review: AnyReview) -> dict[str, An
         facts["on_reject"], facts["allowed_on_reject"] = rejections(place, node, review)
     match review:
         case Signal(topic) | Resume(signal=topic):
-            facts["topic"] = topic
+            facts.update(topic=topic, source=getattr(review, "source", None))
         case Confirm():
             facts["confirmation_message"] = review.message
         case Ask():
