@@ -70,6 +70,7 @@ from interlock.http.widgets import widget_routes
 from interlock.identity.by_provider import Terms
 from interlock.identity.identity import Identity
 from interlock.identity.provider import Provider
+from interlock.interactions.agents import Agent, Agents
 from interlock.interactions.host import EngineHost
 from interlock.interactions.inside import Inside
 from interlock.interactions.workflow import interactions_workflow
@@ -155,6 +156,7 @@ class Interlock:
         clock: Clock | None = None,
         on_pause: OnPause | None = None,
         widgets: Mapping[str, Path | str] | None = None,
+        agents: Mapping[str, Agent] | None = None,
     ) -> None:
         self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)])
         self._vault = vault_of(settings, self._code.first_with_secrets)
@@ -164,6 +166,7 @@ class Interlock:
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self._widgets = widgets or {}
+        self._agents = Agents(agents, self._host) if agents else None
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
@@ -214,6 +217,8 @@ class Interlock:
             listeners: list[Listener] = [*notices.listeners()]
             if self._on_pause is not None:
                 listeners.append(Hook(self._on_pause))
+            if self._agents is not None:
+                listeners.append(self._agents)
             engine = Engine(
                 definitions,
                 log,
@@ -426,6 +431,7 @@ def create_app(
     *,
     on_pause: OnPause | None = None,
     widgets: Mapping[str, Path | str] | None = None,
+    agents: Mapping[str, Agent] | None = None,
 ) -> FastAPI:
     """Make the ASGI application that serves these workflows, to run or to mount elsewhere.
 
@@ -435,6 +441,7 @@ def create_app(
         on_pause: called with a `PauseNotice` for each pause, so that people who are waited for learn of it without
             following a socket; called once, and after a crash at least once.
         widgets: the files of bundles for widgets, by their names; see `docs/widgets.md`.
+        agents: what responds to interactions that name it, by user ids; see `docs/interactions.md`.
 
     Raises:
         SettingsError: settings are invalid, a server that others can reach has no authentication, a form asks for a
@@ -443,7 +450,8 @@ def create_app(
     """
     settings = settings or Settings()
     authenticator, _ = authenticator_from(settings)
-    return app_of(Interlock(listed(workflows), settings, authenticator, on_pause=on_pause, widgets=widgets))
+    interlock = Interlock(listed(workflows), settings, authenticator, on_pause=on_pause, widgets=widgets, agents=agents)
+    return app_of(interlock)
 
 
 class _Application(FastAPI):
