@@ -40,6 +40,15 @@ function told(view: RunView): Partial<Facts> {
   };
 }
 
+it("a question that is escalated is for those who are asked as well, and nobody's claim", () => {
+  const events = byName["reminded"]!;
+  const at = events.findIndex((event) => event.event === "InteractionEscalated");
+  const [before, after] = [at, at + 1].map((end) => fold(events.slice(0, end)).pending[0]!.requirement);
+  expect(before!.assignees).toEqual(["ana"]);
+  expect(after!.assignees).toEqual(["ana", "group:leads"]);
+  expect(after!.claim).toBeUndefined();
+});
+
 describe.each(recorded)("the recorded run $name", ({ events, facts }) => {
   it("is folded to what the server's fold came to, at each place", () => {
     for (const fact of facts) {
