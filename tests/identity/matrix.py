@@ -86,6 +86,7 @@ MATRIX: Final[dict[str, Line]] = {
     "POST /session/token": PUBLIC,
     "GET /session/provider": PUBLIC,
     "GET /session/provider/callback": PUBLIC,
+    "GET /integrations/callback": PUBLIC,
     "GET /agentos/health": PUBLIC,
     # ── The server itself ──
     "GET /metrics": Own("admin"),
@@ -120,6 +121,8 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET follow-inbox": With(*WORKING),
     "SOCKET unfollow-inbox": ANYBODY,
     "SOCKET respond": Of(EXECUTE),
+    "SOCKET seen": Of(EXECUTE, READ),
+    "SOCKET draft": Of(EXECUTE, READ),
     # ── Definitions ──
     "GET /api/v1/workflows": With(READ),
     "POST /api/v1/workflows": With(WRITE),
@@ -169,6 +172,7 @@ MATRIX: Final[dict[str, Line]] = {
     "DELETE /api/v1/providers/{name}": Own(SECRETS),
     "GET /api/v1/integrations": With(SECRETS),
     "POST /api/v1/integrations": With(SECRETS),
+    "POST /api/v1/integrations/connect": With(SECRETS),
     "DELETE /api/v1/integrations/{name}": With(SECRETS),
     "POST /api/v1/integrations/{name}/test": With(SECRETS),
     # ── Files ──
