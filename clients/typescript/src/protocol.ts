@@ -640,6 +640,7 @@ export interface InboxItem {
   priority?: ("low" | "normal" | "high" | "urgent") | null;
   assignees?: string[] | null;
   policy?: RequirementPolicy | null;
+  due_at?: string | null;
   timeout_at?: string | null;
   requirement: PendingSummary;
 }

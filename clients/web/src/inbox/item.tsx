@@ -116,7 +116,7 @@ function Facts({ item, waits: { run }, isOpen }: Choosable & { isOpen: boolean }
           <Users size={12} aria-hidden /> {rule(item.policy)}
         </span>
       )}
-      {item.timeout_at !== null && !isOpen && <Left at={item.timeout_at} />}
+      {item.deadline !== null && !isOpen && <Left at={item.deadline} />}
       <span className="hint inbox-whose">
         <Link href={pathOf({ runId: run.run_id, workflowId: run.workflow_id })} className="link">
           {nameOf(run.workflow_id)}
@@ -168,6 +168,6 @@ const SOON_MS = 60 * 60 * 1000;
 
 function Left({ at }: { at: number }) {
   const left = at - useServerNow();
-  if (left <= 0) return null;
+  if (left <= 0) return <span className="countdown soon">overdue</span>;
   return <span className={left < SOON_MS ? "countdown soon" : "countdown"}>{leftOf(left)} left</span>;
 }

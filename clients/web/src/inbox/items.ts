@@ -39,8 +39,8 @@ export interface InboxItem {
   readonly claim: RequirementClaim | null;
   readonly step_name: string;
   readonly assignees: readonly string[];
-  /** In milliseconds since 1970; null where nothing decides but people. */
-  readonly timeout_at: number | null;
+  /** When it is due, or else decided without people, in milliseconds since 1970; null where neither is. */
+  readonly deadline: number | null;
   readonly scope: Scope;
 }
 
@@ -56,7 +56,7 @@ const MOST_SUBJECT = 240;
 /** An item, of what a list of runs says. */
 export function itemOf({ run, pending }: PendingItem, who: Onlooker): InboxItem {
   const { confirmation_message, output_review_message, error_message, interaction } = pending;
-  const at = Date.parse(pending.timeout_at ?? "");
+  const at = Date.parse(pending.due_at ?? pending.timeout_at ?? "");
   const assignees = pending.assignees ?? [];
   const [paragraph] = pending.user_input_message?.split("\n\n") ?? [];
   return {
@@ -82,7 +82,7 @@ export function itemOf({ run, pending }: PendingItem, who: Onlooker): InboxItem 
     claim: pending.claim ?? null,
     step_name: pending.step_name,
     assignees,
-    timeout_at: Number.isNaN(at) ? null : at,
+    deadline: Number.isNaN(at) ? null : at,
     scope: scopeOf(assignees, run.user_id, who),
   };
 }
@@ -159,7 +159,7 @@ export function isAskedFor(item: InboxItem, asked: Asked, nameOf: (workflowId: s
 
 /** The nearest deadline first, then the most urgent, then the newest. */
 export function byUrgency(a: InboxItem, b: InboxItem): number {
-  const [first, second] = [a.timeout_at ?? Infinity, b.timeout_at ?? Infinity];
+  const [first, second] = [a.deadline ?? Infinity, b.deadline ?? Infinity];
   if (first !== second) return first < second ? -1 : 1;
   return URGENCY[b.priority] - URGENCY[a.priority] || b.created_at - a.created_at;
 }
