@@ -12,9 +12,11 @@ import type {
   ExecutorRequirement,
   InteractionClaimed,
   InteractionDelegated,
+  InteractionEscalated,
   InteractionReleased,
   InteractionResponded,
   JsonValue,
+  RequirementClaim,
   RequirementResponse,
   RunEvent,
   StepContinued,
@@ -127,23 +129,30 @@ export function responded(pending: readonly Pending[], event: InteractionRespond
   });
 }
 
-/** The pauses after one was claimed, released or handed over; with the last, a claim on it ends, too. */
-export function attended(
-  pending: readonly Pending[],
-  event: InteractionClaimed | InteractionReleased | InteractionDelegated,
-): readonly Pending[] {
+type Attended = InteractionClaimed | InteractionReleased | InteractionDelegated | InteractionEscalated;
+
+/** The pauses after one was claimed or released, or others are asked. */
+export function attended(pending: readonly Pending[], event: Attended): readonly Pending[] {
   return pending.map((each) => (each.id === event.requirement_id ? noted(each, event) : each));
 }
 
-function noted(asked: Pending, event: InteractionClaimed | InteractionReleased | InteractionDelegated): Pending {
-  const { claim: _before, ...requirement } = asked.requirement;
-  const now =
-    event.event === "InteractionClaimed"
-      ? { claim: { by: event.claimed_by, since: event.since, until: event.until } }
-      : event.event === "InteractionDelegated"
-        ? { assignees: event.assignees }
-        : {};
-  return { ...asked, requirement: { ...requirement, ...now } } as Pending;
+function noted(asked: Pending, event: Attended): Pending {
+  const { claim, ...requirement } = asked.requirement;
+  return { ...asked, requirement: { ...requirement, ...stands(event, claim) } } as Pending;
+}
+
+/** Who is on it and who is asked, where an event says that. Who stands in for somebody absent ends no claim. */
+function stands(event: Attended, claim: RequirementClaim | undefined) {
+  switch (event.event) {
+    case "InteractionClaimed":
+      return { claim: { by: event.claimed_by, since: event.since, until: event.until } };
+    case "InteractionReleased":
+      return {};
+    case "InteractionEscalated":
+      return { assignees: event.assignees };
+    case "InteractionDelegated":
+      return { assignees: event.assignees, ...(event.absent && claim ? { claim } : {}) };
+  }
 }
 
 /** What is left after a pause, or some tools of it, was resolved. */

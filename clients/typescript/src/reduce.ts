@@ -203,6 +203,7 @@ const FOLDS: Folds = {
   InteractionResponded: (view, event) => ({ ...view, pending: responded(view.pending, event) }),
   StepContinued: decided,
   StepExecutorContinued: decided,
+  InteractionEscalated: (view, event) => ({ ...view, pending: attended(view.pending, event) }),
   LoopExecutionStarted: opens("Loop", (event) => ({ loop: { iteration: 0, max: event.max_iterations } })),
   LoopIterationStarted: opens("Loop", (event) => ({ loop: { iteration: event.iteration, max: event.max_iterations } })),
   LoopExecutionCompleted: closes,

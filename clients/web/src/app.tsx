@@ -10,6 +10,7 @@ import {
   Monitor,
   Moon,
   PencilLine,
+  Plug,
   Sun,
   Webhook,
   Workflow,
@@ -44,6 +45,7 @@ const loadMachine = () => import("./machines/machine-page.tsx");
 const loadEditor = () => import("./editor/editor-page.tsx");
 const loadErrors = () => import("./errors/errors-page.tsx");
 const loadWebhooks = () => import("./webhooks/webhooks-page.tsx");
+const loadIntegrations = () => import("./integrations/integrations-page.tsx");
 const loadWebhook = () => import("./webhooks/webhook-page.tsx");
 const loadPalette = () => import("./palette/palette.tsx");
 const RunPage = lazy(() => loadRun().then((found) => ({ default: found.RunPage })));
@@ -54,6 +56,7 @@ const MachinePage = lazy(() => loadMachine().then((found) => ({ default: found.M
 const EditorPage = lazy(() => loadEditor().then((found) => ({ default: found.EditorPage })));
 const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.ErrorsPage })));
 const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found.WebhooksPage })));
+const IntegrationsPage = lazy(() => loadIntegrations().then((found) => ({ default: found.IntegrationsPage })));
 const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.WebhookPage })));
 const Palette = lazy(() => loadPalette().then((found) => ({ default: found.Palette })));
 
@@ -164,6 +167,7 @@ const PLACES = [
   { to: "/editor", name: "New machine", icon: PencilLine },
   { to: "/errors", name: "Errors", icon: AlertTriangle },
   { to: "/webhooks", name: "Webhooks", icon: Webhook },
+  { to: "/integrations", name: "Integrations", icon: Plug },
 ] as const;
 
 function Finding() {
@@ -191,6 +195,7 @@ function Pages() {
       <Route path="/editor/:name/:versionId" component={EditorPage} />
       <Route path="/errors" component={ErrorsPage} />
       <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/integrations" component={IntegrationsPage} />
       <Route path="/webhooks/:id" component={WebhookPage} />
       <Route path="/index.html">
         <Redirect to="/" />

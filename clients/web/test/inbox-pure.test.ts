@@ -6,7 +6,7 @@ import { addressOfItem, itemIn, nextAfter } from "../src/inbox/items.ts";
 import { foundIn } from "../src/palette/found.ts";
 import { clockAhead } from "../src/session/clock.ts";
 
-test.each([
+test.each<[string, string[], string | null]>([
   ["a", ["a", "b", "c"], "b"],
   ["b", ["a", "c"], "c"],
   ["c", ["a", "b"], "a"],

@@ -16,6 +16,7 @@ import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
 import { Attending, Claimed, useClaim } from "./attending.tsx";
 import { Behalf } from "./behalf.tsx";
 import { ConfirmationForm } from "./confirmation.tsx";
+import { Due } from "./due.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
 import { HaltForm, isHalt } from "./halt.tsx";
 import { ICONS } from "./icons.ts";
@@ -141,6 +142,7 @@ function Head(props: {
           <For assignees={assignees} />
         </p>
       </div>
+      {isOpen && requirement.due_at && <Due at={requirement.due_at} />}
       {isOpen && requirement.timeout_at && <Countdown at={requirement.timeout_at} then={requirement.on_timeout} />}
     </header>
   );
