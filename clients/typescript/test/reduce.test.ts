@@ -303,3 +303,35 @@ describe("long runs", () => {
     expect(views.map((each) => each.steps.latest(["step"])!.pieces.length)).toEqual([1, 25_001, 50_001, 75_001]);
   });
 });
+
+describe("a claim", () => {
+  const about = {
+    ...{ epoch: 1, created_at: 1, workflow_id: "w", run_id: "r", step_id: "s", step_name: "step" },
+    ...{ step_path: ["step"], visit: 1, step_index: 0, requirement_id: "q" },
+  };
+  const asked = { ...about, event: "StepPaused", event_index: 0, requires_confirmation: true } as unknown as RunMessage;
+  const claimed = {
+    ...about,
+    event: "InteractionClaimed",
+    event_index: 1,
+    number: 1,
+    claimed_by: "ana",
+    since: 1,
+    until: 2,
+  };
+  const next = (more: object) => ({ ...about, event_index: 2, number: 2, ...more }) as unknown as RunMessage;
+
+  it.each([
+    [{ event: "InteractionReleased", released_by: "ana" }, undefined, undefined],
+    [{ event: "InteractionDelegated", delegated_by: "ana", to: "bob", assignees: ["bob"] }, undefined, ["bob"]],
+    [
+      { event: "InteractionDelegated", delegated_by: "eve", to: "bob", absent: true, assignees: ["ana", "bob"] },
+      "ana",
+      ["ana", "bob"],
+    ],
+    [{ event: "InteractionEscalated", to: "bob", assignees: ["ana", "bob"] }, undefined, ["ana", "bob"]],
+  ])("after %j is of %s, and asked are %j", (event, by, assignees) => {
+    const [pending] = fold([asked, claimed as unknown as RunMessage, next(event)]).pending;
+    expect([pending?.requirement.claim?.by, pending?.requirement.assignees]).toEqual([by, assignees]);
+  });
+});
