@@ -129,7 +129,7 @@ def checked(given: StepInput, question: Question, now: int) -> JsonObject:
     expires_at = None if question.timeout is None else now + max(1, round(1000 * question.timeout))
     try:
         said = asking.Question.model_validate(fields)
-        return asking.asked_in(said, expires_at, now).message
+        return asking.asked_in(said, expires_at, None, now).message
     except ValidationError as wrong:
         first = wrong.errors()[0]
         at = ".".join(map(str, first["loc"]))

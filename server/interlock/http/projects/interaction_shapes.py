@@ -16,6 +16,7 @@ class CreateInteraction(Question):
     """A question, whom it is for, and which run waits for the outcome, if one does."""
 
     expires_at: str | None = Field(None, description="a time in ISO 8601")
+    due_at: str | None = Field(None, description="until when an answer is wanted; a time in ISO 8601")
     idempotency_key: Key | None = None
 
 
@@ -62,6 +63,7 @@ class InteractionInfo(BaseModel):
     responded_at: str | None = None
     created_by: str | None = None
     created_at: str | None = None
+    due_at: str | None = None
     expires_at: str | None = None
     own_run_id: str
     requirement_id: str
@@ -92,6 +94,7 @@ class InboxItem(BaseModel):
     priority: str | None = None
     message: str | None = None
     assignees: list[str] | None = None
+    due_at: str | None = None
     timeout_at: str | None = None
 
 

@@ -10,33 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from interlock.workflow.declare.ladder import Ladder
 from interlock.workflow.declare.policies import Declared
 from interlock_protocol.types import OnTimeout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
-    """What waits, perhaps not for ever.
+class Decided(Ladder):
+    """What people decide.
 
     Args:
         timeout: how long to wait, in seconds; None means forever.
         on_timeout: what happens then: `cancel` the run, `skip` the node, or `approve`.
-    """
-
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided(Timed):
-    """What people decide.
-
-    Args:
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
     """
 
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
     assignees: Sequence[str] | None = None
     policy: Declared = None
     distinct_from: Sequence[str] = ()

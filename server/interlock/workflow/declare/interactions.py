@@ -282,6 +282,7 @@ class Interaction(Decided):
         assignees: user ids, or `group:NAME`, who may answer instead of the run's owner.
         policy, distinct_from, exclude_starter: how several answer, and who of them may not: see `docs/approvals.md`.
         bind: whether an answer has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody answers: see `Ladder`.
     """
 
     type: InteractionType
@@ -338,10 +339,10 @@ def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str) -> ByMess
 
     Args:
         message: `type`, `spec` and `message`; perhaps `title`, `context`, `priority`, `assignees`, `policy`,
-            `distinct_from`, `exclude_starter`, and `expires_at`, in milliseconds since 1970.
+            `distinct_from`, `exclude_starter`, and `due_at` and `expires_at`, in milliseconds since 1970.
         now: the time by the same clock.
     """
-    expires_at = message.get("expires_at")
+    expires_at, due_at = message.get("expires_at"), message.get("due_at")
     said = {name: message[name] for name in ("title", "context", "priority") if message.get(name) is not None}
     return ByMessage(
         type=message["type"],
@@ -349,6 +350,7 @@ def asked_by(message: Mapping[str, Any], now: int, taken_back_by: str) -> ByMess
         **message["spec"],
         **said,
         timeout=None if expires_at is None else max(expires_at - now, 1) / 1000,
+        due=None if due_at is None else max(due_at - now, 1) / 1000,
         on_timeout="approve",
         assignees=message.get("assignees"),
         policy=policy_in(message.get("policy")),

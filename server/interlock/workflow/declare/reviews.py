@@ -12,23 +12,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel
 
-from interlock.workflow.declare.deciding import Decided, Timed
+from interlock.workflow.declare.business import Span
+from interlock.workflow.declare.deciding import Decided
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
 from interlock.workflow.declare.interactions import Interaction, check_declared
 from interlock.workflow.declare.io import StepOutput
-from interlock.workflow.declare.policies import check_policy
+from interlock.workflow.declare.ladder import MAX_SECONDS, check_ladder
+from interlock.workflow.declare.policies import check_policy, rule_of
 from interlock.workflow.declare.values import check_name, check_text, legible
 from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.declare.widgets import check_declared as check_widget
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.requirements import RESPONSE, SIGNAL, WIDGET
-from interlock_protocol.types import OnReject, StepType
+from interlock_protocol.types import OnReject, OnTimeout, StepType
 from interlock_protocol.values import END_INT
+
+MAX_TIMEOUT: Final = MAX_SECONDS
 
 When: TypeAlias = Callable[[StepOutput], bool]
 """A predicate: whether an output is to be reviewed."""
@@ -47,6 +51,7 @@ class Confirm(Decided):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     message: str | None = None
@@ -67,6 +72,7 @@ class Ask(Decided):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     schema: type[BaseModel] | Sequence[UserInputField]
@@ -88,7 +94,7 @@ class Ask(Decided):
 
 
 @dataclass(frozen=True, slots=True)
-class Signal(Timed):
+class Signal:
     """Wait for a signal before the node runs; what was sent with it is `step_input.signal`. No person decides this.
 
     Args:
@@ -104,9 +110,14 @@ class Signal(Timed):
     distinct_from: ClassVar[tuple[str, ...]] = ()
     exclude_starter: ClassVar[bool] = False
     bind: ClassVar[bool] = False
+    reminders: ClassVar[tuple[Span, ...]] = ()
+    escalate: ClassVar[tuple[tuple[Span, str], ...]] = ()
+    due: ClassVar[None] = None
 
     topic: str
     _: KW_ONLY
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
     source: Literal["interaction"] | None = None
 
 
@@ -123,6 +134,7 @@ class Resume(Decided):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     _: KW_ONLY
@@ -143,6 +155,7 @@ class Choose(Decided):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     message: str | None = None
@@ -166,6 +179,7 @@ class Review(Decided):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     message: str | None = None
@@ -188,6 +202,7 @@ class ToolReview(Decided):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
 
@@ -201,6 +216,7 @@ class ErrorReview(Decided):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
 
@@ -216,38 +232,14 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Step": (Signal, Confirm, Ask, Interaction, Widget, ToolReview, Review, ErrorReview),
     "Router": (Signal, Confirm, Choose, Review),
     "Loop": (Signal, Confirm, Review),
-    "Condition": (
-        Signal,
-        Confirm,
-    ),
-    "Steps": (
-        Signal,
-        Confirm,
-    ),
-    "Parallel": (
-        Signal,
-        Confirm,
-    ),
-    "Race": (
-        Signal,
-        Confirm,
-    ),
-    "Graph": (
-        Signal,
-        Confirm,
-    ),
-    "Ports": (
-        Signal,
-        Confirm,
-    ),
-    "Workflow": (
-        Signal,
-        Confirm,
-    ),
-    "Machine": (
-        Signal,
-        Confirm,
-    ),
+    "Condition": (Signal, Confirm),
+    "Steps": (Signal, Confirm),
+    "Parallel": (Signal, Confirm),
+    "Race": (Signal, Confirm),
+    "Graph": (Signal, Confirm),
+    "Ports": (Signal, Confirm),
+    "Workflow": (Signal, Confirm),
+    "Machine": (Signal, Confirm),
     "Thread": (),
     "Halt": (Resume,),
     "Wait": (),
@@ -339,7 +331,7 @@ class HumanReview(Decided):
         requires_output_review: as `Review(output_review_message)`; a predicate is its `when`.
         requires_iteration_review: the same, on a Loop.
         on_reject, max_retries, timeout, on_timeout, assignees: for every expanded review that has them.
-        policy, distinct_from, exclude_starter, bind: likewise.
+        policy, distinct_from, exclude_starter, bind, reminders, escalate, due: likewise.
     """
 
     _: KW_ONLY
@@ -458,6 +450,8 @@ def _check(kind: StepType, review: AnyReview, *, place: str) -> None:
         is_form=is_form(review),
         approves=review.on_timeout == "approve" and not isinstance(review, Resume | Interaction),
     )
+    rule = rule_of(review)
+    check_ladder(review, place=place, counts=rule is not None and rule.counts)
     if isinstance(review, Ask) and review.policy is not None and any(field.secret for field in review.fields):
         raise DeclarationError(f"{place}: what several fill in is compared, and a secret can't be; ask one person.")
 
@@ -519,6 +513,3 @@ def _check_timeout(review: AnyReview, *, place: str) -> None:
 def is_count(given: Any, least: int) -> bool:
     """Return True if this is a whole number, at least `least`, that the wire can carry."""
     return isinstance(given, int) and not isinstance(given, bool) and least <= given < END_INT
-
-
-MAX_TIMEOUT = 100 * 366 * 24 * 3600.0

@@ -68,6 +68,7 @@ class Widget(Decided):
         assignees: user ids, or `group:NAME`, who may decide instead of the run's owner.
         policy, distinct_from, exclude_starter: how several decide, and who of them may not: see `docs/approvals.md`.
         bind: whether a decision has to say, by its `digest`, what it was made on: see `docs/audit.md`.
+        reminders, escalate, due: what happens while nobody decides: see `Ladder`.
     """
 
     bundle: str
