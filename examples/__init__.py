@@ -7,7 +7,15 @@ Those that are definitions in JSON are in the folder `machines`: `INTERLOCK_DEFI
 
 from __future__ import annotations
 
-from examples import expense_approval, incident_runbook, release_review, tidy_folder, widgets, writing_loop
+from examples import (
+    deployment_gate,
+    expense_approval,
+    incident_runbook,
+    release_review,
+    tidy_folder,
+    widgets,
+    writing_loop,
+)
 from interlock import Workflow
 
 workflows: list[Workflow] = [
@@ -16,6 +24,7 @@ workflows: list[Workflow] = [
     writing_loop.workflow,
     tidy_folder.workflow,
     incident_runbook.workflow,
+    deployment_gate.workflow,
     *widgets.workflows,
 ]
 

@@ -180,7 +180,7 @@ class Interlock:
         self._clock = clock or Clock()
         self._on_pause = on_pause
         self._widgets = widgets or {}
-        self._agents = Agents(agents, self._host) if agents else None
+        self._agents = [Agents(agents, self._host)] if agents else []
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
@@ -230,11 +230,9 @@ class Interlock:
             notices = self._notices(store)
             if self.settings.notifiers_templates is not None:
                 await notices.read_templates()
-            listeners: list[Listener] = [*notices.listeners()]
+            listeners: list[Listener] = [*notices.listeners(), *self._agents]
             if self._on_pause is not None:
                 listeners.append(Hook(self._on_pause))
-            if self._agents is not None:
-                listeners.append(self._agents)
             engine = Engine(
                 definitions,
                 log,
@@ -252,8 +250,8 @@ class Interlock:
                 logic=self._runners(scripts, keeper, integrations),
                 groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
-                has_absences=True,
                 asks=Inside(self._host).request,
+                has_absences=True,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)

@@ -14,6 +14,7 @@ def test_every_example_is_served_under_the_id_that_the_documents_name() -> None:
         "writing-loop",
         "tidy-folder",
         "incident-runbook",
+        "deployment-gate",
         "expense-review",
         "sprint-board",
         "photo-annotation",

@@ -47,6 +47,6 @@ async def test_event_leads_where_its_port_says(live: Live, workflow: str, event:
     assert told in str(end["content"])
 
 
-@pytest.mark.parametrize("name", ["expense-review", "kanban-board"])
+@pytest.mark.parametrize("name", ["expense-review", "kanban-board", "deployment-diff"])
 def test_bundle_that_needs_no_build_is_there(name: str) -> None:
     assert "export function mount(container, props, callbacks)" in (BUNDLES / f"{name}.js").read_text("utf-8")

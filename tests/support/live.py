@@ -172,10 +172,9 @@ class Live:
 
 
 @contextmanager
-def live_server(
-    workflows: Sequence[Workflow], *, agents: Mapping[str, Any] | None = None, **settings: Any
-) -> Iterator[Live]:
-    """The application of these workflows, served from a thread of this process."""
+def live_server(workflows: Sequence[Workflow], **settings: Any) -> Iterator[Live]:
+    """The application of these workflows, and perhaps of `agents`, served from a thread of this process."""
+    agents: Mapping[str, Any] | None = settings.pop("agents", None)
     values = settings_with(**settings)
     _make_tables(values)
     made = Settings(**values)

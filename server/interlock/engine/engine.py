@@ -64,8 +64,8 @@ class Engine:
         vault: seals the secrets that people type into forms.
         logic: runs the scripts and the requests of state machines.
         groups: who is in a group by the settings.
-        has_absences: whether the substitutes of people who are away are asked, too.
         asks: asks people what steps ask by themselves.
+        has_absences: whether the substitutes of people who are away are asked, too.
 
     Attributes:
         people: looks up who is behind a name.
@@ -90,8 +90,8 @@ class Engine:
         vault: Vault | None = None,
         logic: LogicRunners | None = None,
         groups: Groups | None = None,
-        has_absences: bool = False,
         asks: Asks = asks_nobody,
+        has_absences: bool = False,
     ) -> None:
         self.log = log
         self.store = store

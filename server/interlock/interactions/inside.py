@@ -27,7 +27,7 @@ from interlock.workflow.activities import LogicError, RollCall, StepInput
 from interlock.workflow.declare.asking import Question, Requested
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.interactions import asked_by
-from interlock.workflow.declare.policies import GROUP, asked_of, policy_of
+from interlock.workflow.declare.policies import GROUP, STARTER, asked_of, policy_of
 from interlock.workflow.run.rolls import asked_under, is_called
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.messages import StartWorkflow
@@ -97,7 +97,7 @@ class Inside:
         review = asked_by(message, 0, TAKEN_BACK)
         if not is_called(review):
             return
-        starter = given.user_id if review.distinct_from or review.exclude_starter else None
+        starter = given.user_id if review.exclude_starter or STARTER in review.distinct_from else None
         call = RollCall(given.account, tuple(asked_of(review) or ()), starter)
         roll = await self._host().engine.people.roll(call)
         asked_under(review, roll, set(roll.starters))

@@ -58,6 +58,8 @@ def called_in(name: str) -> set[str]:
 def test_each_door_is_known_here_and_leads_to_the_one_judgement() -> None:
     doors = {
         "socket/actions.py",
+        "socket/inbox_actions.py",
+        "interactions/agents.py",
         "http/runs.py",
         "http/v1/instance_work.py",
         "http/projects/interaction_work.py",

@@ -30,7 +30,7 @@ from interlock import (
 )
 from interlock.workflow.declare.agents import Tool, ToolRequest
 from interlock.workflow.declare.business import Office
-from interlock.workflow.declare.interactions import said_by_message
+from interlock.workflow.declare.interactions import ByMessage
 from interlock.workflow.program import Program, next_timer
 from interlock.workflow.run.untold import Asked
 from interlock_protocol.errors import Refusal
@@ -181,7 +181,7 @@ def test_run_of_an_escalated_question_goes_on_under_a_changed_definition_that_as
 def test_signal_that_takes_a_question_back_after_a_reminder_leaves_nothing_of_it_in_the_head() -> None:
     message: Any = {"type": "approval", "message": "Deploy?", "spec": {"mode": "confirm"}, "due_at": 10_000}
     after = Step("t", says("then"), human_review=Confirm("Still?"))
-    workflow = Workflow("w", steps=[Step("s", says("done"), human_review=said_by_message("back")), after])
+    workflow = Workflow("w", steps=[Step("s", says("done"), human_review=ByMessage(taken_back_by="back")), after])
     run = Simulation(workflow, input=message).run()
     assert climb(run, 60) == 1
     run.signal("back")

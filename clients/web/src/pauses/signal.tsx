@@ -13,6 +13,8 @@ import { useScene } from "./run-context.ts";
 export function SignalForm({ question, may }: { question: Question; may: boolean }) {
   const topic = "topic" in question.requirement ? (question.requirement.topic ?? "") : "";
   const [isOpen, setOpen] = useState(false);
+  const isOutcome = "source" in question.requirement && question.requirement.source === "interaction";
+  if (isOutcome) return <p className="hint">It goes on with the outcome of the interaction that is asked for it.</p>;
   return (
     <div className="stack">
       <p className="hint">Nobody decides this. It goes on when somebody, or something, sends that signal.</p>

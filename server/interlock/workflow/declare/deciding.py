@@ -52,16 +52,3 @@ class Decided(Asking):
     """
 
     on_timeout: OnTimeout = "cancel"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
-    """What waits for something else than people, perhaps not for ever.
-
-    Args:
-        timeout: how long to wait, in seconds; None means forever.
-        on_timeout: what happens then, as in `Decided`.
-    """
-
-    timeout: float | None = None
-    on_timeout: OnTimeout = "cancel"

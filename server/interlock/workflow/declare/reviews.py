@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias
 from pydantic import BaseModel
 
 from interlock.workflow.declare.business import Span
-from interlock.workflow.declare.deciding import Decided, Timed
+from interlock.workflow.declare.deciding import Decided
 from interlock.workflow.declare.errors import DeclarationError
 from interlock.workflow.declare.forms import UserInputField, fields_of
 from interlock.workflow.declare.interactions import Interaction, check_declared
@@ -29,7 +29,7 @@ from interlock.workflow.declare.widgets import Widget
 from interlock.workflow.declare.widgets import check_declared as check_widget
 from interlock_protocol.namespaces import is_topic
 from interlock_protocol.requirements import RESPONSE, SIGNAL, WIDGET
-from interlock_protocol.types import OnReject, StepType
+from interlock_protocol.types import OnReject, OnTimeout, StepType
 from interlock_protocol.values import END_INT
 
 MAX_TIMEOUT: Final = MAX_SECONDS
@@ -94,7 +94,7 @@ class Ask(Decided):
 
 
 @dataclass(frozen=True, slots=True)
-class Signal(Timed):
+class Signal:
     """Wait for a signal before the node runs; what was sent with it is `step_input.signal`. No person decides this.
 
     Args:
@@ -116,6 +116,8 @@ class Signal(Timed):
 
     topic: str
     _: KW_ONLY
+    timeout: float | None = None
+    on_timeout: OnTimeout = "cancel"
     source: Literal["interaction"] | None = None
 
 
