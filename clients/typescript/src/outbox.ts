@@ -9,10 +9,24 @@
  */
 
 import { InterlockError, refusal } from "./errors.js";
-import type { Ack, CancelWorkflow, ContinueWorkflow, ErrorMessage, SendSignal, StartWorkflow } from "./protocol.js";
+import type {
+  Ack,
+  CancelWorkflow,
+  Claim,
+  ContinueWorkflow,
+  Delegate,
+  Draft,
+  ErrorMessage,
+  Release,
+  Respond,
+  Seen,
+  SendSignal,
+  StartWorkflow,
+} from "./protocol.js";
 
 /** An action that is applied once, whatever happens to the connection. */
-export type Action = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal;
+export type Action =
+  StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Respond | Seen | Draft | Claim | Release | Delegate;
 
 /** An action that waits for its answer. */
 export interface Waiting {
