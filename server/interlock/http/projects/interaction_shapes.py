@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from interlock.store.ports.interactions import InteractionStatus
 from interlock.workflow.declare.interactions import MAX_MESSAGE, MAX_TITLE
 from interlock.workflow.declare.policies import MAX_VOTERS
+from interlock_protocol.limits import MAX_REASON
 from interlock_protocol.messages import Key, Name, Topic
+from interlock_protocol.requirements import RequirementClaim
 from interlock_protocol.types import AnyJson, BoundedObject, InteractionType, PolicyOutcome, PolicyType, Priority
 
 Count = Annotated[int, Field(ge=1, le=MAX_VOTERS, strict=True)]
@@ -69,6 +71,15 @@ class RespondToInteraction(BaseModel):
     reason: str | None = None
 
 
+class DelegateInteraction(BaseModel):
+    """To whom: a user's id, or `group:NAME`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: Name
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
+
+
 class CancelInteraction(BaseModel):
     """Nothing has to be said."""
 
@@ -97,6 +108,7 @@ class InteractionInfo(BaseModel):
     response: dict[str, Any] | None = None
     responses: list[dict[str, Any]] | None = None
     needed: int | None = None
+    claim: RequirementClaim | None = None
     responded_by: str | None = None
     responded_at: str | None = None
     created_by: str | None = None
