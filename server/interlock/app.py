@@ -40,11 +40,13 @@ from interlock.engine.upkeep.files import clear_regularly
 from interlock.engine.upkeep.outbox import Hook, Listener, OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
+from interlock.engine.work.connecting import Connecting
 from interlock.engine.work.http_call import HttpCalls
 from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
+from interlock.errors import SettingsError
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
 from interlock.following.drafts import Drafts
@@ -54,6 +56,8 @@ from interlock.following.presence import Presence
 from interlock.following.sights import Sights
 from interlock.http.api import answer_errors, make_router
 from interlock.http.app_session import make_app_session_router, redirect_uri
+from interlock.http.connecting import make_connecting_router
+from interlock.http.connecting import redirect_uri as connected_at
 from interlock.http.cors import Cors
 from interlock.http.executions import make_executions_router
 from interlock.http.login import make_login_router
@@ -112,7 +116,7 @@ from interlock.webhooks.service import WebhookService
 from interlock.widgets.bundles import bundles_in, keep_all
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import REDUCER_VERSION, Lifetimes
+from interlock.workflow.program import REDUCER_VERSION, Lifetimes, Office
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and logs that may be archived are looked for."""
@@ -164,7 +168,8 @@ class Interlock:
         on_pause: OnPause | None = None,
         widgets: Mapping[str, Path | str] | None = None,
     ) -> None:
-        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)])
+        self._office = office_of(settings)
+        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)], self._office)
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
         self.known = Known()
@@ -216,7 +221,7 @@ class Interlock:
             vault = cache(partial(vault_to_keep, self.settings))
             keeper = Keeper(store, vault, self.known)
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
-            stored = StoredDefinitions(store, compiled)
+            stored = StoredDefinitions(store, compiled, self._office)
             definitions = EveryDefinition(self._code, stored)
             notices = self._notices(store)
             if self.settings.notifiers_templates is not None:
@@ -241,6 +246,7 @@ class Interlock:
                 logic=self._runners(scripts, keeper, integrations),
                 groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
+                has_absences=True,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
@@ -275,6 +281,7 @@ class Interlock:
                 identity,
                 StoredSecrets(keeper, self._environment),
                 integrations,
+                Connecting(integrations, vault, connected_at(self.settings)),
                 objects,
                 webhooks,
                 notices,
@@ -499,6 +506,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.router.routes.extend(reference_routes())
     app.router.routes.extend(widget_routes(interlock.services, interlock.settings.public_url))
+    app.include_router(make_connecting_router(interlock.services, interlock.settings))
     if interlock.settings.web_app:
         app.include_router(make_app_session_router(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())
@@ -563,6 +571,19 @@ async def _schema(database: Database) -> None:
         await migrate(database)
     else:
         await check_current(database)
+
+
+def office_of(settings: Settings) -> Office:
+    """When people work, by the settings.
+
+    Raises:
+        SettingsError: they can't be used.
+    """
+    try:
+        return Office.of(settings.business_hours, settings.business_timezone, settings.business_calendar)
+    except ValueError as error:
+        sentence = f"INTERLOCK_BUSINESS_HOURS, _TIMEZONE and _CALENDAR can't be used: {error}."
+        raise SettingsError(sentence) from None
 
 
 def listed(workflows: Sequence[Workflow] | Workflow) -> Sequence[Workflow]:

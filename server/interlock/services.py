@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
+from interlock.engine.work.connecting import Connecting
 from interlock.engine.work.integrations import Integrations
 from interlock.files.port import Objects
 from interlock.following.drafts import Drafts
@@ -45,6 +46,7 @@ class Services:
     identity: Identity
     secrets: StoredSecrets
     integrations: Integrations
+    connecting: Connecting
     objects: Objects
     webhooks: WebhookService
     notices: Notices

@@ -9,15 +9,13 @@
  */
 
 import { InterlockError, refusal } from "./errors.js";
+import type { Attention } from "./actions.js";
 import type {
   Ack,
   CancelWorkflow,
-  Claim,
   ContinueWorkflow,
-  Delegate,
   Draft,
   ErrorMessage,
-  Release,
   Respond,
   Seen,
   SendSignal,
@@ -26,7 +24,7 @@ import type {
 
 /** An action that is applied once, whatever happens to the connection. */
 export type Action =
-  StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Respond | Seen | Draft | Claim | Release | Delegate;
+  StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Attention | Respond | Seen | Draft;
 
 /** An action that waits for its answer. */
 export interface Waiting {

@@ -68,6 +68,8 @@ export type RunEvent =
   | InteractionClaimed
   | InteractionReleased
   | InteractionDelegated
+  | InteractionReminded
+  | InteractionEscalated
   | StepContinued
   | StepExecutorContinued
   | LoopExecutionStarted
@@ -549,6 +551,7 @@ export interface PendingSummary {
     | "Wait";
   thread_id?: string;
   assignees?: string[];
+  claim?: RequirementClaim;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -557,7 +560,16 @@ export interface PendingSummary {
   subject?: string;
   policy?: RequirementPolicy;
   interaction?: PendingInteraction;
+  due_at?: string;
   timeout_at?: string;
+}
+/**
+ * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
+ */
+export interface RequirementClaim {
+  by: string;
+  since: number;
+  until: number;
 }
 /**
  * How the people who are asked decide together: see `docs/approvals.md`.
@@ -890,6 +902,9 @@ export interface RouterPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -980,6 +995,13 @@ export interface Choice {
   key: string;
   label?: string;
   description?: string;
+}
+/**
+ * Who is asked as well, if nobody has decided by then.
+ */
+export interface RequirementEscalation {
+  at: string;
+  to: string;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -1097,6 +1119,9 @@ export interface StepOutputReview {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1158,6 +1183,9 @@ export interface StepPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1263,20 +1291,15 @@ export interface StepRequirement {
   halt_id?: string;
   retry_count?: number;
   max_retries?: number;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
-}
-/**
- * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
- */
-export interface RequirementClaim {
-  by: string;
-  since: number;
-  until: number;
 }
 /**
  * One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.
@@ -1313,6 +1336,9 @@ export interface ErrorRequirement {
   policy?: RequirementPolicy;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
@@ -1422,6 +1448,7 @@ export interface InteractionReleased {
 }
 /**
  * Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+ * Where they are `absent`, somebody stands in for them: they stay asked, and a claim goes on.
  */
 export interface InteractionDelegated {
   event: "InteractionDelegated";
@@ -1446,13 +1473,68 @@ export interface InteractionDelegated {
   delegated_by: string;
   to: string;
   reason?: string;
+  absent?: boolean;
+  assignees: string[];
+}
+/**
+ * Nobody has decided a requirement yet, and whoever is asked is told again: for the `reminder`th time, from 1.
+ */
+export interface InteractionReminded {
+  event: "InteractionReminded";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  reminder: number;
+}
+/**
+ * Nobody has decided a requirement yet, and somebody else is asked as well; a claim on it has ended. `assignees`
+ * are those who may decide it now, `level` counts its escalations from 1.
+ */
+export interface InteractionEscalated {
+  event: "InteractionEscalated";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  to: string;
+  level: number;
   assignees: string[];
 }
 /**
  * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
  *
  * Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
- * somebody else says for whom, and why.
+ * somebody else says for whom, and why. Where a signal did it, `attended` is the `number` of what happened to it
+ * before.
  */
 export interface StepContinued {
   event: "StepContinued";
@@ -1478,6 +1560,7 @@ export interface StepContinued {
   resolved_by: string;
   resolved_at: number;
   outcome?: "approved" | "rejected" | "completed" | "unreachable" | "expired";
+  attended?: number;
   on_behalf_of?: string;
   reason?: string;
 }

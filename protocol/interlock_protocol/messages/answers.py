@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, TypeAlias
 
 from interlock_protocol.messages.base import ServerMessage
-from interlock_protocol.requirements import RequirementPolicy, Tolerant
+from interlock_protocol.requirements import RequirementClaim, RequirementPolicy, Tolerant
 from interlock_protocol.types import (
     PROTOCOL_VERSION,
     InteractionMode,
@@ -147,6 +147,7 @@ class PendingSummary(Tolerant):
     step_type: Open[StepType] | None = None
     thread_id: str | None = None
     assignees: list[str] | None = None
+    claim: RequirementClaim | None = None
     confirmation_message: str | None = None
     user_input_message: str | None = None
     output_review_message: str | None = None
@@ -155,6 +156,7 @@ class PendingSummary(Tolerant):
     subject: str | None = None
     policy: RequirementPolicy | None = None
     interaction: PendingInteraction | None = None
+    due_at: str | None = None
     timeout_at: str | None = None
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from interlock.store.statements.feed import TOUCH
 
+from .absences import SqlAbsences
 from .audit import SqlAudit
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
@@ -50,6 +51,7 @@ class SqlStore(
     SqlWebhooks,
     SqlInteractions,
     SqlBundles,
+    SqlAbsences,
     SqlDrafts,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
