@@ -251,8 +251,8 @@ async def test_inbox_that_a_change_does_not_concern_is_not_read_for_it_and_loses
             own = await listed_pause(other, "confirm")
         heard = await two.until("inbox_changed", interaction_id=address_of(own))
         assert [each["interaction_id"] for each in heard if each["event"] == "inbox_changed"] == [address_of(own)]
-        for each in passed:
-            await one.until("inbox_changed", interaction_id=address_of(each))
+        for asked in passed:
+            await one.until("inbox_changed", interaction_id=address_of(asked))
         # Where it was passed by, it is no further behind than whoever was told.
         _, listed = await follow_inbox(two, cursor=heard[-1]["seq"])
         assert (listed["resumed"], listed["count"]) == (True, 0)
