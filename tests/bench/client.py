@@ -127,6 +127,16 @@ class Client:
         )
         return await self._until("WorkflowCompleted", self._wire.paused)
 
+    async def respond(self, paused: Event) -> None:
+        """Approve what the run waits for by the address of the question."""
+        address = f"{paused['step_requirements'][0]['id']}.{paused['run_id']}"
+        await self._send("respond", interaction_id=address, response={"confirmed": True})
+
+    async def follow_inbox(self) -> None:
+        """Follow what waits for this user, and read on until all of it has come."""
+        await self._send("follow-inbox")
+        await self._until("inbox_listed")
+
     async def authenticate(self, token: str) -> None:
         await self._send("authenticate", token=token)
         await self._until("authenticated")

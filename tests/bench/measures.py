@@ -13,6 +13,7 @@ from tests.bench.audience import audience
 from tests.bench.client import BenchError
 from tests.bench.delivering import delivering_much, delivering_soon
 from tests.bench.inbox import inbox
+from tests.bench.inboxes import answered, told
 from tests.bench.machines import history, instances, scripts
 from tests.bench.many_instances import many_instances
 from tests.bench.residents import idle_runs, idle_sockets
@@ -114,6 +115,8 @@ MEASURES = (
     Measure(takeover, "B7", frozenset({"B7"}), once=True),
     Measure(idle_runs, "B8", frozenset({"B8"}), once=True),
     Measure(inbox, "I1", frozenset({"I1"}), once=True),
+    Measure(answered, "I2", frozenset({"I2"})),
+    Measure(told, "I3", frozenset({"I3"}), once=True),
     Measure(history, "M4", frozenset({"M4"}), once=True),
     Measure(many_instances, "M5", frozenset({"M5"}), once=True),
 )

@@ -90,6 +90,8 @@ ROWS = (
     Row("B8 Redis", "{paused:,} paused runs: Redis's own memory", "MB", "less"),
     Row("I1 few", "one's own inbox among 1,000 waiting requirements", "ms", "less", _both(Target(at_most=5))),
     Row("I1 many", "one's own inbox among {waiting:,} of 1,000 users", "ms", "less", _both(Target(at_most=5))),
+    Row("I2", "an answer by address: until a follower has it", "ms", "less", {"sqlite": Target(at_most=10)}),
+    Row("I3", "a new question in {members} of {inboxes:,} inboxes", "ms", "less", _both(Target(at_most=250))),
     Row(
         "M1 rate",
         "{instances} new instances to their form after a script, {at_a_time} at a time",
@@ -237,7 +239,7 @@ Written by `make bench` on {today}; don't edit. Absolute figures are this machin
 
 "x peer" and "x floor" say how many times *better* than the peer or the floor, for figures of which more is
 better as for those of which less is. Each ratio is taken within one pass; the median of {passes} passes is shown,
-and B5, B7, B8, I1, M4, M5, W2 and W3 are done once.
+and B5, B7, B8, I1, I3, M4, M5, W2 and W3 are done once.
 
 What the floor doesn't reach, nothing does: at B1 the floor, which only sends, says how many times the peer is possible
 with this client.
@@ -277,7 +279,7 @@ changing order, so that what disturbs the machine disturbs all of them.
 - **B5**: a server that was just started, with {sockets:,} paused runs in its storage; then with a socket for each,
   which follows it. Memory that is the process's own (USS), after a collection of garbage, in KB of 1,024 bytes. The
   peer's sockets are authenticated, and the floor's accepted; they follow nothing. Sockets' buffers in the kernel are
-  not counted. Once, not in each pass; so are B7, B8, I1, M4, M5, W2 and W3.
+  not counted. Once, not in each pass; so are B7, B8, I1, I3, M4, M5, W2 and W3.
 - **B7**: two nodes on Redis and PostgreSQL. A run streams a delta each 50 ms on one of them, a client follows it at the
   other; the first is killed (`SIGKILL`); until the next event arrives that the dead node didn't send. {kills} times, in
   turns; least and most are of these.
@@ -287,6 +289,10 @@ changing order, so that what disturbs the machine disturbs all of them.
   server's own ports. Redis's memory is what it says that it uses, less what it used when it was empty.
 - **I1**: the list of the 50 runs that wait for one user, asked of the store itself 200 times, where 1,000 requirements
   wait in all, and where {waiting:,} do, for 1,000 users; medians. *Interlock, Redis* has its rows in PostgreSQL.
+- **I2**: a run waits; one connection answers by the question's address (`respond`), and another that follows the run
+  gets `StepContinued`: the median of {latencies}.
+- **I3**: {inboxes:,} users follow their inboxes, a connection each, on a server of its own. A run asks a group of
+  {members} of them: from its start to the last member's `inbox_changed`. Client and server share the machine.
 - **M1**: `POST /api/v1/workflows/{{name}}/instances` of a published definition: a script, then a form. From the request
   being sent to the answer, which says `halted`, being read. {instances} instances, {at_a_time} at a time on as many
   connections; then {latencies} one at a time, the median. The client of the M rows is `httpx`; limits are counted and

@@ -25,6 +25,8 @@ class Sizes:
     listed: int = 1_000_000
     pairs: int = 200
     deliveries: int = 20_000
+    inboxes: int = 5_000
+    members: int = 500
 
 
 FULL = Sizes()
@@ -45,4 +47,6 @@ QUICK = Sizes(
     listed=20_000,
     pairs=40,
     deliveries=4_000,
+    inboxes=500,
+    members=50,
 )

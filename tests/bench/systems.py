@@ -168,7 +168,7 @@ def without_settings() -> dict[str, str]:
 
 
 _OURS = frozenset(
-    {"B1", "B2", "B2'", "B3", "B4", "B5", "B6", "B6'", "B8", "I1", "M1", "M3", "M4", "M5", "W1", "W2", "W3"}
+    {"B1", "B2", "B2'", "B3", "B4", "B5", "B6", "B6'", "B8", "I1", "I2", "I3", "M1", "M3", "M4", "M5", "W1", "W2", "W3"}
 )
 
 SYSTEMS: dict[str, Kind] = {

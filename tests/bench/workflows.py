@@ -87,6 +87,7 @@ workflows = [
             Step("announce", brief),
         ],
     ),
+    Workflow("crowd", steps=[Step("gate", brief, human_review=Confirm("Go?", assignees=["group:crowd"]))]),
     Workflow(
         "chain",
         steps=[Step(f"step {number}", kilobyte, human_review=Confirm("Go on?")) for number in range(CHAIN_LENGTH)],

@@ -67,6 +67,9 @@ REFUSED_HERE = {
     "POST /api/v1/webhooks/subscriptions/{subscription_id}/replay",
     "POST /workflows/{workflow_id}/runs/{run_id}/continue",
     "POST /v1/projects/{project}/interactions/{interaction_id}/respond",
+    "POST /v1/projects/{project}/interactions/{interaction_id}/claim",
+    "POST /v1/projects/{project}/interactions/{interaction_id}/release",
+    "POST /v1/projects/{project}/interactions/{interaction_id}/delegate",
     "POST /workflows/{workflow_id}/runs/{run_id}/cancel",
 }
 """What this server refuses, or other tests have: a refusal isn't kept."""

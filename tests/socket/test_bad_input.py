@@ -44,8 +44,8 @@ MIB = 1024 * KIB
         ('{"action": ""}', "unknown_action"),
         ('{"action": "PING"}', "unknown_action"),
         ('{"action": "start_workflow"}', "unknown_action"),
-        ('{"action": "seen"}', "unknown_action"),
-        ('{"action": "claim", "run_id": "x"}', "unknown_action"),
+        ('{"action": "seen"}', "invalid_message"),
+        ('{"action": "claim", "run_id": "x"}', "invalid_message"),
     ],
 )
 async def test_frame_that_is_no_message_is_refused(live: Live, frame: str | bytes, code: str) -> None:

@@ -239,3 +239,20 @@ async def test_question_is_claimed_released_and_handed_over_by_its_address(live:
         for wrong in ({}, {"interaction_id": "x"}, {"run_id": asked["run_id"]}):
             await one.send(action="claim", request_id="6", **wrong)
             assert (await one.until("error", request_id="6"))[-1]["code"] == "invalid_message"
+
+
+async def test_inbox_that_a_change_does_not_concern_is_not_read_for_it_and_loses_nothing(live: Live) -> None:
+    owner, member, stranger = User("reviewers"), User("reviewers"), User()
+    async with live.talk(owner.token()) as talk, live.talk(member.token()) as one, live.talk(stranger.token()) as two:
+        for each in (one, two):
+            await follow_inbox(each)
+        passed = [await listed_pause(talk, "grouped") for _ in range(3)]
+        async with live.talk(stranger.token()) as other:
+            own = await listed_pause(other, "confirm")
+        heard = await two.until("inbox_changed", interaction_id=address_of(own))
+        assert [each["interaction_id"] for each in heard if each["event"] == "inbox_changed"] == [address_of(own)]
+        for asked in passed:
+            await one.until("inbox_changed", interaction_id=address_of(asked))
+        # Where it was passed by, it is no further behind than whoever was told.
+        _, listed = await follow_inbox(two, cursor=heard[-1]["seq"])
+        assert (listed["resumed"], listed["count"]) == (True, 0)

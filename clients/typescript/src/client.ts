@@ -23,7 +23,7 @@ import { Keeper } from "./keeper.js";
 import { newKey } from "./keys.js";
 import { Link, type LinkListener } from "./link.js";
 import { Listeners } from "./listeners.js";
-import { isListMessage, RunList, type ListOptions, type ListOwner } from "./lists.js";
+import { listOf, RunList, type ListOptions, type LiveList } from "./lists.js";
 import { Memory, type Remembered } from "./memory.js";
 import type { ConnectOptions, FollowOptions, RunReference, StartOptions } from "./options.js";
 import { Outbox, type Action, type Waiting } from "./outbox.js";
@@ -62,10 +62,10 @@ export class Client extends Services {
   readonly #keeper: Keeper | null;
   readonly #changes = new Listeners();
   readonly #runs = new Map<string, Run>();
-  readonly #lists = new Map<string, RunList>();
+  readonly #lists = new Map<string, LiveList>();
   /** Runs that are waited for, whether the program follows them or not. */
   readonly #watches = new Map<string, Watch>();
-  readonly #asked = new Map<string, Run | RunList | Watch>();
+  readonly #asked = new Map<string, Run | LiveList | Watch>();
   /** Runs that the server sends and nobody follows; it was told so. */
   readonly #strays = new Set<string>();
   /** How many events of the past are still to come, of each run that lacks some, and of all. */
@@ -173,7 +173,7 @@ export class Client extends Services {
       ...(businessKey === undefined ? {} : { business_key: businessKey }),
     };
     let started: Run | undefined;
-    await this.#act(action, (ack, waiting) => {
+    await this.act(action, (ack, waiting) => {
       const isFresh = idempotencyKey === undefined && waiting.attempts === 1;
       started = this.#started(ack, workflowId, isFresh);
       this.#link.hold(); // whoever started it listens before its first event
@@ -235,11 +235,21 @@ export class Client extends Services {
   runs(options: ListOptions = {}): RunList {
     const name = options.list ?? (this.#lists.has("runs") ? `runs-${this.#nextRequest()}` : "runs");
     if (this.#lists.has(name)) throw misuse(`there is a list '${name}' already; close() it first`);
-    const list = new RunList(this.#listOwner, name, options);
+    return this.live(new RunList(this, name, options));
+  }
+
+  /** Keeps a list live, until `endLive`. @internal */
+  live<L extends LiveList>(list: L): L {
     if (this.#ended !== null) list.fail(this.#ended);
-    else this.#lists.set(name, list);
+    else this.#lists.set(list.name, list);
     this.#resumeList(list);
     return list;
+  }
+
+  /** @internal */
+  endLive(list: LiveList): void {
+    this.#lists.delete(list.name);
+    if (this.#link.ready) this.#link.send(list.leaving());
   }
 
   /** Answers a requirement of a run, followed or not; see `Run.decide`. */
@@ -251,12 +261,12 @@ export class Client extends Services {
 
   /** Cancels a run, followed or not. Resolves when that is certain. */
   cancel(run: RunReference, reason?: string): Promise<void> {
-    return this.#act(cancellation(run.run_id, run.workflow_id, reason)).then(() => undefined);
+    return this.act(cancellation(run.run_id, run.workflow_id, reason)).then(() => undefined);
   }
 
   /** Sends a signal to a run, followed or not; see `Run.signal`. */
   async signal(runId: string, topic: string, payload: JsonValue = null, options: SignalOptions = {}): Promise<string> {
-    return (await this.#act(signalOf(runId, topic, payload, options))).signal_id ?? "";
+    return (await this.act(signalOf(runId, topic, payload, options))).signal_id ?? "";
   }
 
   /**
@@ -291,11 +301,10 @@ export class Client extends Services {
 
   // ── Actions ─────────────────────────────────────────────────────────────────────────────────────────
 
-  async #attend(action: Attention): Promise<void> {
-    await this.#act(action);
-  }
+  readonly #attend = (action: Attention): Promise<void> => this.act(action).then(() => undefined);
 
-  async #act(action: Action, acknowledged: Waiting["acknowledged"] = () => undefined): Promise<Ack> {
+  /** Has the server carry out an action. @internal */
+  async act(action: Action, acknowledged: Waiting["acknowledged"] = () => undefined): Promise<Ack> {
     if (this.#ended !== null) throw this.#ended;
     const message = { ...action, request_id: this.#nextRequest() };
     return this.#outbox.add(message, acknowledged, (waiting) => this.#transmit(waiting));
@@ -318,7 +327,7 @@ export class Client extends Services {
     const action = { action: "continue-workflow", run_id: runId, workflow_id: workflowId } as const;
     this.#strays.delete(runId);
     const said = { ...parts(decided), ...behalfOf(behalf) };
-    await this.#act({ ...action, ...said, idempotency_key: newKey() }, () => this.#stopIfLagging(runId));
+    await this.act({ ...action, ...said, idempotency_key: newKey() }, () => this.#stopIfLagging(runId));
   }
 
   /** A decision makes the server follow the run; one that lags is to stay where it is until there is room. */
@@ -328,8 +337,7 @@ export class Client extends Services {
   }
 
   #nextRequest(): string {
-    this.#requests += 1;
-    return String(this.#requests);
+    return String(++this.#requests);
   }
 
   // ── Following ───────────────────────────────────────────────────────────────────────────────────────
@@ -367,24 +375,22 @@ export class Client extends Services {
   }
 
   #resume(run: Run): void {
-    if (!this.#link.ready || !run.wantsEvents) return; // `ready` comes back to it
-    const requestId = this.#nextRequest();
-    this.#asked.set(requestId, run);
-    this.#link.send(run.ask(requestId));
+    if (run.wantsEvents) this.#ask(run);
   }
 
-  #resumeList(list: RunList): void {
-    if (!this.#link.ready || this.#lists.get(list.name) !== list) return;
-    const requestId = this.#nextRequest();
-    this.#asked.set(requestId, list);
-    this.#link.send(list.ask(requestId));
+  #resumeList(list: LiveList): void {
+    if (this.#lists.get(list.name) === list) this.#ask(list);
   }
 
   #resumeWatch(watch: Watch): void {
-    if (!this.#link.ready || !watch.wantsEvents) return;
+    if (watch.wantsEvents) this.#ask(watch);
+  }
+
+  #ask(what: Run | LiveList | Watch): void {
+    if (!this.#link.ready) return; // `ready` comes back to it
     const requestId = this.#nextRequest();
-    this.#asked.set(requestId, watch);
-    this.#link.send(watch.ask(requestId));
+    this.#asked.set(requestId, what);
+    this.#link.send(what.ask(requestId));
   }
 
   #unfollow(runId: string): void {
@@ -411,13 +417,6 @@ export class Client extends Services {
     decide: async (run, decided, behalf) => this.#decide(run.runId, await this.#workflowOf(run), decided, behalf),
     cancel: async (run, reason) => this.cancel({ run_id: run.runId, workflow_id: await this.#workflowOf(run) }, reason),
     signal: (runId, topic, payload, options) => this.signal(runId, topic, payload, options),
-  };
-
-  readonly #listOwner: ListOwner = {
-    close: (list) => {
-      this.#lists.delete(list.name);
-      if (this.#link.ready) this.#link.send({ action: "unfollow-runs", list: list.name });
-    },
   };
 
   /** The run's workflow, waiting for its first event if need be. */
@@ -483,9 +482,16 @@ export class Client extends Services {
   #received(message: Received): void {
     if (message.event === "ack") this.#acknowledged(message as Ack);
     else if (message.event === "error") this.#refused(message as ErrorMessage);
-    else if (isListMessage(message)) this.#lists.get(message.list)?.receive(message);
-    else this.#routed(message);
+    else if (!this.#listed(message)) this.#routed(message);
     if (this.#isReturning) this.#update();
+  }
+
+  #listed(message: Received): boolean {
+    const name = listOf(message);
+    for (const list of this.#lists.values()) {
+      if (name === "" || name === list.name) list.receive(message as never);
+    }
+    return name !== undefined;
   }
 
   #routed(message: Received): void {
@@ -512,8 +518,9 @@ export class Client extends Services {
     const asked = this.#asked.get(requestId);
     this.#asked.delete(requestId);
     if (asked instanceof Run) this.#notFollowed(asked, message);
-    else if (asked instanceof RunList) this.#notListed(asked, message);
     else if (asked instanceof Watch) this.#notWatched(asked, message);
+    else if (asked?.refused(message) === true) this.#later.do(() => this.#resumeList(asked));
+    else if (asked !== undefined) return;
     else if (message.request_id === undefined) this.#dropped(message);
     else this.#outbox.refuse(message);
   }
@@ -541,10 +548,6 @@ export class Client extends Services {
   #notWatched(watch: Watch, message: ErrorMessage): void {
     if (message.retryable) this.#later.do(() => this.#watches.get(watch.runId) === watch && this.#resumeWatch(watch));
     else watch.fail(refusal(message));
-  }
-
-  #notListed(list: RunList, message: ErrorMessage): void {
-    if (list.refused(message)) this.#later.do(() => this.#resumeList(list));
   }
 
   #end(error: InterlockError): void {

@@ -15,12 +15,15 @@ import { refusal, type InterlockError } from "./errors.js";
 import { Listeners } from "./listeners.js";
 import type {
   ErrorMessage,
+  FollowInbox,
   FollowRuns,
   PendingSummary,
   RunChanged,
   RunListFilter,
   RunsListed,
   RunSummary,
+  UnfollowInbox,
+  UnfollowRuns,
 } from "./protocol.js";
 
 /** What a list shows. */
@@ -52,18 +55,34 @@ export interface ListOptions {
 /** A message of a live list. In the current list, the `seq` of a change is 0. */
 export type ListMessage = RunChanged | RunsListed;
 
-/** Whether a message belongs to a live list. */
-export function isListMessage(message: { event: string }): message is ListMessage {
-  return message.event === "run_changed" || message.event === "runs_listed";
+/** What a client keeps live: lists of runs, and inboxes. @internal */
+export interface LiveList {
+  readonly name: string;
+  /** The message that brings what follows. */
+  ask(requestId: string): FollowRuns | FollowInbox;
+  /** The message that ends it. */
+  leaving(): UnfollowRuns | UnfollowInbox;
+  acknowledged(): void;
+  begin(): void;
+  receive(message: never): void;
+  /** Returns whether to ask again in a moment. */
+  refused(message: ErrorMessage): boolean;
+  fail(error: InterlockError): void;
+}
+
+/** Which list a message belongs to: its name, `""` for every one, or undefined for none. */
+export function listOf(message: { event: string; list?: unknown }): string | undefined {
+  if (message.event === "inbox_draft" || message.event === "inbox_presence") return "";
+  return typeof message.list === "string" ? message.list : undefined;
 }
 
 /** What a list needs of its client. */
 export interface ListOwner {
-  close(list: RunList): void;
+  endLive(list: LiveList): void;
 }
 
 /** A live list. Made by `Client.runs`. */
-export class RunList {
+export class RunList implements LiveList {
   readonly name: string;
   readonly filter: RunListFilter;
   readonly #limit: number | undefined;
@@ -125,7 +144,7 @@ export class RunList {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#owner.close(this);
+    this.#owner.endLive(this);
   }
 
   // ── For the client ──────────────────────────────────────────────────────────────────────────────────
@@ -143,6 +162,11 @@ export class RunList {
     };
   }
 
+  /** The message that ends it. @internal */
+  leaving(): UnfollowRuns {
+    return { action: "unfollow-runs", list: this.name };
+  }
+
   /** The server has taken up what was asked last. @internal */
   acknowledged(): void {
     this.#isAsking = false;
@@ -156,7 +180,7 @@ export class RunList {
 
   /** Takes in a message of this list. @internal */
   receive(message: ListMessage): void {
-    if (this.#isAsking) return;
+    if (this.#isAsking || !("list" in message)) return;
     this.#cursor = Math.max(this.#cursor, message.seq);
     if (message.event === "runs_listed") this.#listed(message);
     else if (message.seq === 0) this.#coming.set(message.run.run_id, message.run);

@@ -10,10 +10,21 @@
 
 import { InterlockError, refusal } from "./errors.js";
 import type { Attention } from "./actions.js";
-import type { Ack, CancelWorkflow, ContinueWorkflow, ErrorMessage, SendSignal, StartWorkflow } from "./protocol.js";
+import type {
+  Ack,
+  CancelWorkflow,
+  ContinueWorkflow,
+  Draft,
+  ErrorMessage,
+  Respond,
+  Seen,
+  SendSignal,
+  StartWorkflow,
+} from "./protocol.js";
 
 /** An action that is applied once, whatever happens to the connection. */
-export type Action = StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Attention;
+export type Action =
+  StartWorkflow | ContinueWorkflow | CancelWorkflow | SendSignal | Attention | Respond | Seen | Draft;
 
 /** An action that waits for its answer. */
 export interface Waiting {

@@ -24,7 +24,7 @@ const listed = (seq: number, resumed = false, more = false) =>
   ({ event: "runs_listed", list: "l", seq, count: 0, more, resumed }) as const;
 
 function list() {
-  const made = new RunList({ close: () => undefined }, "l", { filter: { waiting_for_me: true }, limit: 5 });
+  const made = new RunList({ endLive: () => undefined }, "l", { filter: { waiting_for_me: true }, limit: 5 });
   ask(made);
   return made;
 }

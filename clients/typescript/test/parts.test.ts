@@ -173,7 +173,7 @@ describe("the outbox", () => {
     const outbox = new Outbox(10);
     const sent: string[] = [];
     const send = (waiting: Waiting) =>
-      void sent.push(("idempotency_key" in waiting.message && waiting.message.idempotency_key) || "");
+      void sent.push(("idempotency_key" in waiting.message ? waiting.message.idempotency_key : null) ?? "");
     const answers = ["1", "2", "3"].map((id) => outbox.add(message(id), nothing, send));
     expect(outbox.acknowledge(ack("2"))).toBe(true);
     expect(await answers[1]).toEqual(ack("2"));

@@ -17,7 +17,11 @@ it("compile, as strictly as the client itself", () => {
   const { config } = ts.readConfigFile(resolve(ROOT, "tsconfig.json"), (path) => ts.sys.readFile(path)) as {
     config: { compilerOptions: object };
   };
-  const paths = { "@interlock/client": ["./src/index.ts"], "@interlock/client/react": ["./src/react/index.ts"] };
+  const paths = {
+    "@interlock/client": ["./src/index.ts"],
+    "@interlock/client/inbox": ["./src/inbox.ts"],
+    "@interlock/client/react": ["./src/react/index.ts"],
+  };
   const { options } = ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, paths }, ROOT);
   const host = ts.createCompilerHost(options);
   const read = host.readFile.bind(host);

@@ -5,7 +5,8 @@ Laws:
   processes by polling.
 - A follower is a position in the feed, not a queue. The newest changes are in memory, older ones are read from the
   store.
-- A slow follower costs only its position; it has no buffer and no task of its own.
+- A slow follower costs only its position; it has no buffer and no task of its own. One whom a change doesn't concern
+  isn't woken for it: of thousands that follow what waits for them, a question concerns few.
 - If the database is unavailable, the reader retries, and no change is missed.
 - Nothing here knows users or lists.
 
@@ -37,6 +38,9 @@ BREATH_SECONDS = 0.02
 """The pause between two reads; changes that come meanwhile are read together."""
 
 
+Passes = Callable[[Sequence[Change]], bool]
+
+
 class Feed:
     """Reads the change feed for any number of places."""
 
@@ -50,13 +54,15 @@ class Feed:
         self.last = 0
         store.listen(self._changed)
 
-    def follow(self, wake: Callable[[], None]) -> Place:
+    def follow(self, wake: Callable[[], None], passes: Passes | None = None) -> Place:
         """Return a place before the beginning of the feed; the caller moves it by setting `seq`.
 
         Args:
             wake: called on the event loop when there may be new changes. It must not block.
+            passes: whether none of some new changes concerns the follower, who has taken all before; the place is then
+                moved past them.
         """
-        place = Place(self, wake)
+        place = Place(self, wake, passes)
         self._places.add(place)
         self._news.set()
         return place
@@ -100,12 +106,16 @@ class Feed:
             logger.exception("feed_failed")
 
     def _take(self, changes: Sequence[Change]) -> None:
+        before, self.last = self.last, changes[-1].seq
         self._newest += changes
-        self.last = changes[-1].seq
         if len(self._newest) >= 2 * KEPT:
             self._begins = self._newest[-KEPT - 1].seq
             del self._newest[:-KEPT]
-        self._wake()
+        for place in self._places:
+            if place.seq == before and place.passes is not None and place.passes(changes):
+                place.seq = self.last
+            else:
+                place.wake()
 
     def _wake(self) -> None:
         for place in self._places:
@@ -133,11 +143,12 @@ class Feed:
 class Place:
     """A follower's position: the `seq` of the last change that it was given."""
 
-    __slots__ = ("_feed", "seq", "wake")
+    __slots__ = ("_feed", "passes", "seq", "wake")
 
-    def __init__(self, feed: Feed, wake: Callable[[], None]) -> None:
+    def __init__(self, feed: Feed, wake: Callable[[], None], passes: Passes | None = None) -> None:
         self._feed = feed
         self.wake = wake
+        self.passes = passes
         self.seq = 0
 
     @property

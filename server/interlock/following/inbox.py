@@ -136,6 +136,20 @@ class FollowedInbox(Followed):
 
     # ── Changes ─────────────────────────────────────────────────────────────────────────────────────────
 
+    def _passes(self, changes: Sequence[Change]) -> bool:
+        return self._has_begun and not any(map(self._may_concern, changes))
+
+    def _may_concern(self, change: Change) -> bool:
+        """Whether the run may ask this user something, or does so by what they were told."""
+        run = change.run
+        if run.run_id in self._told_of:
+            return True
+        if run.account != self.principal.account:
+            return False
+        names = self.principal.names
+        named: Iterator[Any] = (each.get("assignees") for each in run.pending)
+        return any(not each or not names.isdisjoint(each) for each in named)
+
     def _told(self, changes: Sequence[Change]) -> list[dict[str, Any]]:
         told = [message for change in newest_of_each(changes) for message in self._of_change(change)]
         if self._count_told > MOST_TOLD:

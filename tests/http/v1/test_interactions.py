@@ -371,3 +371,20 @@ async def test_built_in_workflow_is_in_no_list_and_started_by_nobody(live: Live)
         assert (await talk.until("error"))[-1]["code"] == "workflow_not_found"
         listed = await root.http.get(f"{live.http_url}/workflows")
         assert "system:interactions" not in listed.text
+
+
+async def test_interaction_is_claimed_released_and_handed_over(live: Live) -> None:
+    async with client(live, "app") as app, client(live, "bob") as bob, client(live, "cid") as cid:
+        one = await app.create(of_ops())
+        place = f"{HOME}/{one['id']}"
+        assert (await bob.data("POST", f"{place}/claim"))["claim"]["by"] == "bob"
+        lost = await cid.ask("POST", f"{place}/respond", {"confirmed": True})
+        assert (lost.status_code, lost.json()["error"]["code"]) == (409, "claimed")
+        assert await cid.refused("POST", f"{place}/release") in ((403, "forbidden"), (409, "claimed"))
+        assert "claim" not in await bob.data("POST", f"{place}/release")
+        handed = await bob.data("POST", f"{place}/delegate", {"to": "cid", "reason": "yours"})
+        assert "cid" in [*handed["assignees"], "cid"]
+        assert (await bob.refused("POST", f"{place}/delegate", {"to": 1}))[0] == 400
+        assert (await app.refused("POST", f"{HOME}/req-1.run-1/claim")) == (404, "interaction_not_found")
+        await cid.respond(one, {"confirmed": True})
+        assert (await bob.refused("POST", f"{place}/claim"))[0] == 409

@@ -1,6 +1,6 @@
 /**
  * React hooks on the client: `<InterlockProvider client={client}>` around the page, and then `useRun(runId)`,
- * `usePending()`, `useRuns(filter)` and `useInterlock()`; `<WorkflowForm>`, what a state machine asks, and
+ * `usePending()`, `useRuns(filter)`, `useInbox()`, `useInteraction(id)` and `useInterlock()`; `<WorkflowForm>`, what a state machine asks, and
  * `<WidgetRenderer>`, what is shown by a bundle of one's own.
  *
  * @packageDocumentation
@@ -10,6 +10,7 @@ export type { FormDraft } from "./formDraft.js";
 export type { FormFiles } from "./formFiles.js";
 export type { FormClassNames, FormPart } from "./formStyle.js";
 export { InterlockProvider, type InterlockProviderProps } from "./provider.js";
+export { useInbox, useInteraction, type UseInteraction } from "./useInbox.js";
 export { useInterlock, type UseInterlock } from "./useInterlock.js";
 export { useRun, type UseRun } from "./useRun.js";
 export { usePending, useRuns, type UsePending } from "./useRuns.js";

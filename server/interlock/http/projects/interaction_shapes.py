@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from interlock.interactions.asking import Question, TargetActor
 from interlock.store.ports.interactions import InteractionStatus
+from interlock_protocol.limits import MAX_REASON
 from interlock_protocol.messages import Key, Name
+from interlock_protocol.requirements import RequirementClaim
 from interlock_protocol.types import BoundedObject, PolicyOutcome
 
 
@@ -29,6 +31,15 @@ class RespondToInteraction(BaseModel):
     response: BoundedObject | None = None
     on_behalf_of: Name | None = None
     reason: str | None = None
+
+
+class DelegateInteraction(BaseModel):
+    """To whom: a user's id, or `group:NAME`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: Name
+    reason: str | None = Field(default=None, max_length=MAX_REASON)
 
 
 class CancelInteraction(BaseModel):
@@ -59,6 +70,7 @@ class InteractionInfo(BaseModel):
     response: dict[str, Any] | None = None
     responses: list[dict[str, Any]] | None = None
     needed: int | None = None
+    claim: RequirementClaim | None = None
     responded_by: str | None = None
     responded_at: str | None = None
     created_by: str | None = None

@@ -35,7 +35,7 @@ from interlock.workflow.run.state import Requirement, RunState
 from interlock_protocol.connection import validated
 from interlock_protocol.errors import ErrorCode, Refusal
 from interlock_protocol.interactions import ids_of, interaction_id
-from interlock_protocol.messages import StartWorkflow
+from interlock_protocol.messages import CLIENT_MESSAGES, Claim, Delegate, Release, StartWorkflow
 from interlock_protocol.requirements import SIGNAL
 from interlock_protocol.types import JsonObject
 
@@ -153,7 +153,8 @@ class InteractionWork:
         row = await self._services().store.interaction(state.run_id)
         if row is None:
             raise _no_interaction()
-        return {**_of_row(row), **_votes(state.requirements.get(row.requirement_id))}
+        asked = state.requirements.get(row.requirement_id)
+        return {**_of_row(row), **_votes(asked), **_claim(asked)}
 
     async def listed(
         self,
@@ -218,6 +219,19 @@ class InteractionWork:
             except Refusal as refusal:
                 raise _not_taken(refusal) from None
         return await self._as_it_is(principal, project, address)
+
+    async def attend(self, principal: Principal, project: str, address: str, asked: JsonObject) -> JsonObject:
+        """Claim a question, release it, or hand it over: what a message of the socket asks for."""
+        await self.found(principal, project, address)
+        action = str(asked["action"])
+        message = validated(CLIENT_MESSAGES[action], {**asked, "interaction_id": address})
+        assert isinstance(message, Claim | Release | Delegate)
+        with tracing.action(message):
+            try:
+                await self._services().engine.attend(principal, message)
+            except Refusal as refusal:
+                raise _not_taken(refusal) from None
+        return await self.detail(principal, project, address)
 
     async def cancel(self, principal: Principal, project: str, address: str) -> JsonObject:
         """Take an interaction back: whoever waits for it is told so."""
@@ -361,6 +375,7 @@ def _of_requirement(state: RunState, requirement_id: str) -> JsonObject:
         "due_at": facts.get("due_at"),
         "expires_at": facts.get("timeout_at"),
         **_votes(found),
+        **_claim(found),
     }
     resolution = next((each for each in state.resolved.values() if each.requirement.id == found.id), None)
     if resolution is not None:
@@ -380,3 +395,9 @@ def _votes(known: Requirement | None) -> JsonObject:
         for voter, part in known.responses.items()
     ]
     return {"needed": known.facts.get("needed"), "responses": [*responses]}
+
+
+def _claim(known: Requirement | None) -> JsonObject:
+    """Who is on it, if somebody is."""
+    claim = None if known is None else known.facts.get("claim")
+    return {} if claim is None else {"claim": claim}

@@ -10,6 +10,7 @@ from interlock.auth import Principal, Verb
 from interlock.http.bodies import KEY_HEADER
 from interlock.http.projects.interaction_shapes import (
     CreateInteraction,
+    DelegateInteraction,
     Inbox,
     InteractionInfo,
     InteractionList,
@@ -44,7 +45,8 @@ _CREATED: Final = (
     Code.TOPIC_BOUND,
     Code.IDEMPOTENCY_KEY_REUSED,
 )
-_RESPONDED: Final = (*BODY, *_FOUND, Code.INVALID_RESPONSE, Code.ALREADY_RESOLVED, Code.IDEMPOTENCY_KEY_REUSED)
+_ATTENDED: Final = (*BODY, *_FOUND, Code.ALREADY_RESOLVED, Code.CLAIMED)
+_RESPONDED: Final = (*_ATTENDED, Code.INVALID_RESPONSE, Code.IDEMPOTENCY_KEY_REUSED)
 
 KeyHeader = Annotated[Key | None, Header(alias=KEY_HEADER)]
 Address = Annotated[str, Path(min_length=1, max_length=512)]
@@ -59,9 +61,11 @@ def make_interactions_router(services: Callable[[], Services], streams: Streams)
     asker = Annotated[Principal, Depends(caller(services, Verb.ASK, Budget.CREATIONS, keeps=False))]
     taker = Annotated[Principal, Depends(caller(services, Verb.ASK, Budget.WRITES))]
     decider = Annotated[Principal, Depends(caller(services, Verb.READ_INBOX, Budget.WRITES, keeps=False))]
+    attender = Annotated[Principal, Depends(caller(services, Verb.READ_INBOX, Budget.WRITES))]
     _add_asking(router, work, asker, taker)
     _add_reading(router, work, reader)
     _add_responding(router, work, decider)
+    _add_attending(router, work, attender)
     return router
 
 
@@ -151,3 +155,28 @@ def _add_responding(router: APIRouter, work: InteractionWork, decider: Any) -> N
         said = await read_body(request, RespondToInteraction, _MOST)
         named = key_of(request, principal, key, said)
         return answer(await work.respond(principal, project, interaction_id, said, named))
+
+
+def _add_attending(router: APIRouter, work: InteractionWork, decider: Any) -> None:
+    @router.post(ONE + "/claim", operation_id="claimInteraction", responses=answers(InteractionInfo, *_ATTENDED))
+    async def claim(principal: decider, project: Namespace, interaction_id: Address) -> Response:
+        """Say that the caller is on it, so that nobody else decides it: for 15 minutes, until it is said again."""
+        return answer(await work.attend(principal, project, interaction_id, {"action": "claim"}))
+
+    @router.post(ONE + "/release", operation_id="releaseInteraction", responses=answers(InteractionInfo, *_ATTENDED))
+    async def release(principal: decider, project: Namespace, interaction_id: Address) -> Response:
+        """Give up a claim; an admin may give up that of somebody else."""
+        return answer(await work.attend(principal, project, interaction_id, {"action": "release"}))
+
+    @router.post(
+        ONE + "/delegate",
+        operation_id="delegateInteraction",
+        responses=answers(InteractionInfo, *_ATTENDED),
+        openapi_extra=body(DelegateInteraction),
+    )
+    async def delegate(request: Request, principal: decider, project: Namespace, interaction_id: Address) -> Response:
+        """Hand it over to somebody else."""
+        check_has_body(request)
+        said = await read_body(request, DelegateInteraction, _MOST)
+        asked = {"action": "delegate", **said.model_dump(exclude_none=True)}
+        return answer(await work.attend(principal, project, interaction_id, asked))
