@@ -248,7 +248,8 @@ class Drawn:
     def graph(self, name: str, children: list[Any]) -> Graph:
         names = [child.name for child in children]
         pairs = [pair for pair in itertools.combinations(names, 2) if self.pick([True, True, False])]
-        links = [Link(*pair, self.pick(["completed", "completed", "failed", "always"])) for pair in pairs]
+        ons = {each: self.pick([["completed", "completed", "failed"], ["always"]]) for each in names}
+        links = [Link(*pair, self.pick(ons[pair[1]])) for pair in pairs]
         joins: dict[str, Any] = {each: "any" for each in names if self.pick([True, False, False])}
         return Graph(name, children, links, joins=joins, human_review=self.maybe(self.confirm))
 

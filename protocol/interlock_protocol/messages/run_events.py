@@ -57,7 +57,7 @@ class RunResponseContentEvent(StepEvent):
 
 
 class StepCompleted(StepEvent):
-    """The step ended with an output; it is never run again."""
+    """The step ended with an output; it is never run again. `port` is which way to go on after it."""
 
     event: Literal["StepCompleted"] = "StepCompleted"
     content: JsonValue = None
@@ -65,6 +65,7 @@ class StepCompleted(StepEvent):
     step_response: dict[str, JsonValue] | None = None
     duration_ms: int = 0
     logs: list[str] | None = None
+    port: str | None = None
 
 
 class StepSkipped(StepEvent):

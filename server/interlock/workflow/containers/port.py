@@ -99,6 +99,12 @@ class Inside(Protocol):
     def has_entered(self, name: str) -> bool:
         """Return True if this node was entered before."""
 
+    def asks(self, name: str) -> bool:
+        """Return True if something in this node waits for a person, or for a signal."""
+
+    def port(self, name: str) -> str | None:
+        """The port that this node has led to."""
+
     def ended(self, name: str) -> int | None:
         """The index in the log at which this node ended; None if it hasn't ended."""
 

@@ -58,13 +58,14 @@ A run that has none of these may be driven by nodes of every version.
 
 POLICIES_SINCE = SIGNALS_SINCE = 4
 """The `REDUCER_VERSION` that brought these, interactions and widgets: earlier ones would have one person decide for
-all, or somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to."""
+all, or somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to; or would go
+another way than a step's output leads."""
 
 
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", "bind", RESPONSE, WIDGET)):
+    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", "bind", "port", RESPONSE, WIDGET)):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 
