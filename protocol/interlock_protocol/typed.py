@@ -252,6 +252,7 @@ class StepCompleted(StepEvent):
     step_response: NotRequired[dict[str, JsonValue]]
     duration_ms: int
     logs: NotRequired[list[str]]
+    port: NotRequired[str]
 
 
 class StepSkipped(StepEvent):
@@ -518,6 +519,26 @@ class GraphExecutionCompleted(StepEvent):
     task_count: int
 
 
+class MapExecutionStarted(StepEvent):
+    event: Literal["MapExecutionStarted"]
+    item_count: int
+
+
+class MapExecutionCompleted(StepEvent):
+    event: Literal["MapExecutionCompleted"]
+    item_count: int
+
+
+class MapItemStarted(StepEvent):
+    event: Literal["MapItemStarted"]
+    item_index: int
+
+
+class MapItemCompleted(StepEvent):
+    event: Literal["MapItemCompleted"]
+    item_index: int
+
+
 class PortsExecutionStarted(StepEvent):
     event: Literal["PortsExecutionStarted"]
     port: NotRequired[str]
@@ -691,6 +712,10 @@ Event: TypeAlias = (
     | RaceExecutionCompleted
     | GraphExecutionStarted
     | GraphExecutionCompleted
+    | MapExecutionStarted
+    | MapExecutionCompleted
+    | MapItemStarted
+    | MapItemCompleted
     | PortsExecutionStarted
     | PortsExecutionCompleted
     | MachineExecutionStarted

@@ -24,6 +24,7 @@ from interlock import (
     Interaction,
     Link,
     Loop,
+    Map,
     Parallel,
     Race,
     Review,
@@ -151,7 +152,7 @@ class Model:
                 return True
         return False
 
-    def inside(self, node: Any, path: Path, sent: Sent, *, goes_else: bool) -> Any:
+    def inside(self, node: Any, path: Path, sent: Sent, *, goes_else: bool) -> Any:  # noqa: C901
         match node:
             case Step(workflow=None):
                 return self.step(node, path, sent)
@@ -166,6 +167,8 @@ class Model:
                 return self.parallel(node, path, sent)
             case Race():
                 return self.race(node, path, sent)
+            case Map():
+                return self.map(node, path, sent)
             case Graph():
                 return self.graph(node, path, sent)
             case Condition(evaluator=Says(value=holds)):
@@ -214,6 +217,29 @@ class Model:
             assert winner in contents or (winner is None and skipped == len(node.steps))
             return NOTHING if winner is None else contents[winner]
         raise Failed if failed and failed + skipped == len(node.steps) else Halted
+
+    def map(self, node: Map, path: Path, sent: Sent) -> Any:
+        before, contents = set(self.waiting), []
+        halted: list[Halted] = []
+        live = 0
+        for number in range(1, len(node.items) + 1):  # type: ignore[arg-type]
+            if live == node.at_once:
+                break
+            try:
+                content = self.sequence(node.item.steps, (*path, "item" if number == 1 else f"item_{number}"), sent)
+            except Halted as halt:
+                live += not isinstance(halt, Failed)
+                halted.append(halt)
+                continue
+            contents.append(None if content is NOTHING else content)
+        failed = next((halt for halt in halted if isinstance(halt, Failed)), None)
+        if failed is not None:
+            self.races.add(path)
+            self.gone |= self.waiting - before
+            raise failed
+        if halted:
+            raise halted[0]
+        return contents
 
     def graph(self, graph: Graph, path: Path, sent: Sent) -> Any:
         """The tasks stand in an order in which no link leads back; what `always` leads to has no other links."""

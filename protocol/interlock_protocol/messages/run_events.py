@@ -160,6 +160,34 @@ class GraphExecutionCompleted(StepEvent):
     task_count: int
 
 
+class MapExecutionStarted(StepEvent):
+    """The steps of a map begin, for several of its items at once."""
+
+    event: Literal["MapExecutionStarted"] = "MapExecutionStarted"
+    item_count: int
+
+
+class MapExecutionCompleted(StepEvent):
+    """The steps of a map ended for every item."""
+
+    event: Literal["MapExecutionCompleted"] = "MapExecutionCompleted"
+    item_count: int
+
+
+class MapItemStarted(StepEvent):
+    """The steps of a map begin for one item; `item_index` counts from 0."""
+
+    event: Literal["MapItemStarted"] = "MapItemStarted"
+    item_index: int
+
+
+class MapItemCompleted(StepEvent):
+    """The steps of a map ended for one item."""
+
+    event: Literal["MapItemCompleted"] = "MapItemCompleted"
+    item_index: int
+
+
 class PortsExecutionStarted(StepEvent):
     """The branch was chosen by the port of the step before; null if there is none for it, and the node is skipped."""
 
@@ -396,6 +424,10 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         RaceExecutionCompleted,
         GraphExecutionStarted,
         GraphExecutionCompleted,
+        MapExecutionStarted,
+        MapExecutionCompleted,
+        MapItemStarted,
+        MapItemCompleted,
         PortsExecutionStarted,
         PortsExecutionCompleted,
         MachineExecutionStarted,

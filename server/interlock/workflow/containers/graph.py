@@ -98,6 +98,9 @@ class Graph(Node, Container[Own]):
     def before(self, name: str) -> Sequence[str]:
         return self.links.before(name)
 
+    def known_to(self, name: str) -> Sequence[str]:
+        return sorted(self.links.all_before.get(name, ()))
+
     def begin(self, own: Own) -> Move:
         return Say(self.STARTED, {"task_count": len(self.tasks)})
 

@@ -115,6 +115,8 @@ class StepInput:
         account: the account of that user.
         namespace: the run's namespace in that account.
         workflow_data: inside a state machine, its data.
+        tasks: inside a graph, what has become of the tasks before it, by name: each its `status`, `output` and `error`.
+        item, item_index: inside a map, the item that it is for, and its number from 0.
         attempt: counts the tries of this step, from 1.
         iteration: the iteration of the nearest enclosing loop, from 1; None outside of loops.
         max_iterations: the bound of the nearest enclosing loop.
@@ -140,6 +142,9 @@ class StepInput:
     account: str = DEFAULT_ACCOUNT
     namespace: str = ""
     workflow_data: Mapping[str, Any] = field(default_factory=dict)
+    tasks: Mapping[str, Any] = field(default_factory=dict)
+    item: Any = None
+    item_index: int | None = None
     _contents: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
     _cancelled: Callable[[], bool] = field(default=lambda: False, repr=False)
 

@@ -37,8 +37,8 @@ class Link:
 
     Args:
         source, target: the names of the tasks.
-        on: when it is satisfied: the first task has `completed`; it has `failed` for good; it has ended in whatever way,
-            for `always`; or it has completed and led to a port, as `port:approved`.
+        on: when it is satisfied: the first task has `completed`; it has `failed` for good; it has ended in whatever
+            way, for `always`; or it has completed and led to a port, as `port:approved`.
     """
 
     source: str
@@ -162,7 +162,9 @@ class Links:
     def _begins(self, name: str, standings: Sequence[Standing], only_always: bool) -> bool | None:
         counting = standings
         if only_always:
-            counting = [each for each, link in zip(standings, self.into.get(name, ()), strict=True) if link.on == ALWAYS]
+            counting = [
+                each for each, link in zip(standings, self.into.get(name, ()), strict=True) if link.on == ALWAYS
+            ]
         if not standings:
             return not only_always
         if self.joins.get(name, "all") == "any":

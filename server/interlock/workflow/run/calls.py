@@ -60,6 +60,7 @@ from interlock.workflow.declare.io import (
 from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.policies import asked_of
 from interlock.workflow.declare.reviews import Ask, Review, widget_of
 from interlock.workflow.declare.values import legible, read
@@ -266,6 +267,9 @@ class _Piece:
             account=self._state.account,
             namespace=self._state.namespace or home_of(self._state.user_id),
             workflow_data=_copy_of(scope.data or {}),
+            tasks=_copy_of(dict(scope.tasks or {})),
+            item=_copy_of(scope.item),
+            item_index=scope.item_index,
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
@@ -289,18 +293,21 @@ class _Piece:
     def _user_input(self, node: NodeState | None) -> Any:
         """The values filled in for a step; the code of a container sees those filled in last."""
         looks = node is None or self._work.task != "execute"
-        filled = newest_filled_in(self._state) if looks else node
-        if filled is None or filled.form.user_input is None:
+        found = newest_filled_in(self._workflow, self._state) if node is None or looks else (self._work.place, node)
+        if found is None:
+            return None
+        place, filled = found
+        if filled.form.user_input is None:
             return None
         try:
-            return self._filled(filled, filled.form.user_input, opens=not looks)
+            return self._filled(place, filled, filled.form.user_input, opens=not looks)
         except Misfit:
             if not looks:
                 raise
             # The placeholder of a secret that is gone may not fit the model's type.
             return _copy_of(filled.form.user_input)
 
-    def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
+    def _filled(self, place: Place | None, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
         """The values that a person filled in: a dict, or an instance of the form's model.
 
         Args:
@@ -309,7 +316,6 @@ class _Piece:
         Raises:
             Misfit: the model doesn't accept it.
         """
-        place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
         sealed = node.form.sealed if opens else {}
         secrets = {name: self._opened(node, name, each) for name, each in sealed.items()}

@@ -46,6 +46,10 @@ SINCE: Mapping[str, int] = {
     "ThreadCompleted": 3,
     "GraphExecutionStarted": 4,
     "GraphExecutionCompleted": 4,
+    "MapExecutionStarted": 4,
+    "MapExecutionCompleted": 4,
+    "MapItemStarted": 4,
+    "MapItemCompleted": 4,
     "PortsExecutionStarted": 4,
     "PortsExecutionCompleted": 4,
     "SignalReceived": 4,
@@ -62,10 +66,13 @@ all, or somebody who may not, or on something else than they saw, or ask a perso
 another way than a step's output leads."""
 
 
+_SINCE_POLICIES = ("policy", "distinct_from", "exclude_starter", "bind", "port", RESPONSE, WIDGET)
+
+
 def since(event: Mapping[str, Any]) -> int:
     """The least `REDUCER_VERSION` that can fold an event; 0 if every one can."""
     version = SINCE.get(event["event"], 0)
-    if any(event.get(each) for each in ("policy", "distinct_from", "exclude_starter", "bind", "port", RESPONSE, WIDGET)):
+    if any(event.get(each) for each in _SINCE_POLICIES):
         version = max(version, POLICIES_SINCE)
     return version if event.get("topic") is None else max(version, SIGNALS_SINCE)
 

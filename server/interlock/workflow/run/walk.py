@@ -262,9 +262,7 @@ class Walk:
             return self.need("roll", place, node, path)
         assert node.verdict.given == "approved"
         said = node.output
-        output = Content(
-            said.content, said.content_type, said.success, said.error, said.stop, port=node.form.port
-        )
+        output = Content(said.content, said.content_type, said.success, said.error, said.stop, port=node.form.port)
         return self.say(place, node, path, "StepCompleted", **completion(output, elapsed(node.started_at, self.now)))
 
     # ── Questions to people ─────────────────────────────────────────────────────────────────────────────
