@@ -108,6 +108,12 @@ class ExecutorRequirement(TypedDict):
     edited_args: NotRequired[dict[str, JsonValue]]
 
 
+class RequirementClaim(TypedDict):
+    by: str
+    since: int
+    until: int
+
+
 class RequirementResponse(TypedDict):
     voter: str
     by: str
@@ -155,6 +161,7 @@ class StepRequirement(TypedDict):
     executor_session_id: NotRequired[str]
     executor_requirements: NotRequired[list[ExecutorRequirement]]
     assignees: NotRequired[list[str]]
+    claim: NotRequired[RequirementClaim]
     policy: NotRequired[RequirementPolicy]
     voters: NotRequired[list[str]]
     needed: NotRequired[int]
@@ -189,6 +196,7 @@ class ErrorRequirement(TypedDict):
     retry_count: int
     user_input_schema: NotRequired[list[UserInputField]]
     assignees: NotRequired[list[str]]
+    claim: NotRequired[RequirementClaim]
     policy: NotRequired[RequirementPolicy]
     distinct_from: NotRequired[list[str]]
     exclude_starter: NotRequired[bool]
@@ -438,6 +446,36 @@ class InteractionResponded(StepEvent):
     late: NotRequired[bool]
     on_behalf_of: NotRequired[str]
     reason: NotRequired[str]
+
+
+class InteractionClaimed(StepEvent):
+    event: Literal["InteractionClaimed"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    claimed_by: str
+    since: int
+    until: int
+
+
+class InteractionReleased(StepEvent):
+    event: Literal["InteractionReleased"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    released_by: str
+    reason: NotRequired[str]
+
+
+class InteractionDelegated(StepEvent):
+    event: Literal["InteractionDelegated"]
+    requirement_id: str
+    number: int
+    parts: NotRequired[list[str]]
+    delegated_by: str
+    to: str
+    reason: NotRequired[str]
+    assignees: list[str]
 
 
 class StepContinued(StepEvent):
@@ -700,6 +738,9 @@ Event: TypeAlias = (
     | StepPaused
     | WorkflowRunOutput
     | InteractionResponded
+    | InteractionClaimed
+    | InteractionReleased
+    | InteractionDelegated
     | StepContinued
     | StepExecutorContinued
     | LoopExecutionStarted

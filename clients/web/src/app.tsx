@@ -47,7 +47,7 @@ const LATER_MS = 2000;
 
 /** For whoever must know that the page goes on without its server, like a test of just that. */
 function allHere() {
-  document.documentElement.dataset.parts = "here";
+  document.documentElement.setAttribute("data-parts", "here");
 }
 
 function useLaterParts() {

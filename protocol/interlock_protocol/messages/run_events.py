@@ -13,6 +13,9 @@ from pydantic import Field
 
 from interlock_protocol.messages.base import RunEvent, StepEvent
 from interlock_protocol.messages.pauses import (
+    InteractionClaimed,
+    InteractionDelegated,
+    InteractionReleased,
     InteractionResponded,
     RouterPaused,
     StepContinued,
@@ -412,6 +415,9 @@ RUN_EVENTS: dict[str, type[RunEvent]] = {
         StepPaused,
         WorkflowRunOutput,
         InteractionResponded,
+        InteractionClaimed,
+        InteractionReleased,
+        InteractionDelegated,
         StepContinued,
         StepExecutorContinued,
         LoopExecutionStarted,

@@ -78,6 +78,9 @@ NAMES = {
     "StepsWithdrawn": "CustomEvent",
     "SignalReceived": "CustomEvent",
     "InteractionResponded": "CustomEvent",
+    "InteractionClaimed": "CustomEvent",
+    "InteractionReleased": "CustomEvent",
+    "InteractionDelegated": "CustomEvent",
 }
 """Those that are called otherwise."""
 
