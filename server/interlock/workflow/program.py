@@ -31,6 +31,7 @@ from interlock.workflow.activities import (
     Session,
     SessionRead,
     StepInput,
+    TaskCall,
     ThreadEnd,
 )
 from interlock.workflow.containers.machine import Machine
@@ -122,6 +123,7 @@ __all__ = [
     "SessionRead",
     "Signal",
     "StepInput",
+    "TaskCall",
     "ThreadEnd",
     "UnreadableRun",
     "Untold",
