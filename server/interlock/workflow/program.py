@@ -31,6 +31,7 @@ from interlock.workflow.activities import (
     Session,
     SessionRead,
     StepInput,
+    TaskCall,
     ThreadEnd,
 )
 from interlock.workflow.containers.machine import Machine
@@ -125,6 +126,7 @@ __all__ = [
     "SessionRead",
     "Signal",
     "StepInput",
+    "TaskCall",
     "ThreadEnd",
     "UnreadableRun",
     "Untold",

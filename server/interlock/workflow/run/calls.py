@@ -36,6 +36,7 @@ from interlock.workflow.activities import (
     RollCall,
     Script,
     SessionRead,
+    TaskCall,
     ThreadEnd,
     host_part,
 )
@@ -57,7 +58,7 @@ from interlock.workflow.declare.io import (
     side_effect_key,
     side_effect_key_of_logic,
 )
-from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TextLogic
+from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TaskLogic, TextLogic
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -212,7 +213,7 @@ class _Piece:
     # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────
 
     def _logic(self, logic: Logic | TextLogic, given: StepInput) -> Calls[Content]:
-        """Run a script, make a request, or have a text written. What the first two return is merged into the data."""
+        """Run a script or a task, make a request, or have a text written."""
         roots: dict[str, Any] = {
             "input": given.input,
             "workflow_data": given.workflow_data,
@@ -227,6 +228,9 @@ class _Piece:
         if isinstance(logic, ScriptLogic):
             returned: Returned = yield Script(logic.code, roots, self._asker(given))
             content: JsonValue = returned.value
+        elif isinstance(logic, TaskLogic):
+            returned = yield task_of(logic, roots, given, self._asker(given))
+            content = returned.value if logic.output is None else {logic.output: returned.value}
         else:
             returned = yield request_of(logic, roots, given, self._asker(given))
             content = {} if logic.output is None else {logic.output: returned.value}
@@ -378,15 +382,51 @@ def request_of(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput, ask
     headers: dict[str, JsonValue] = dict(logic.headers)
     return HttpCall(
         method=logic.method,
-        url=filled(logic.url, lambda text: urllib.parse.quote(text, safe="")),
+        url=filled(logic.url, _percent_encoded),
         headers={name: templates.written(value) for name, value in filled(headers).items() if value is not None},
         body=filled(logic.body),
         asker=asker,
         time_limit=logic.timeout,
         idempotency_key=given.idempotency_key,
         integration=logic.integration,
-        is_host_data=any(path.partition(".")[0] not in SECRETS for path in templates.paths_in(host_part(logic.url))),
+        is_host_data=_has_data(host_part(logic.url)),
     )
+
+
+def task_of(logic: TaskLogic, roots: Mapping[str, Any], given: StepInput, asker: Asker) -> TaskCall:
+    """The task of a step, with everything filled in but the secrets that it takes."""
+    keep = SECRETS if logic.takes_secrets else frozenset[str]()
+    filled: JsonObject = {}
+    for name, value in logic.input.items():
+        quote = _percent_encoded if name in logic.encoded else None
+        filled[name] = value if name in logic.fixed else templates.expand(value, roots, keep=keep, quote=quote)
+    hosts = [host_part(each) for name in logic.encoded if isinstance(each := logic.input.get(name), str)]
+    return TaskCall(
+        task=logic.task,
+        input=_copy_of(filled),
+        asker=asker,
+        idempotency_key=given.idempotency_key,
+        user_id=given.user_id,
+        run_id=given.run_id,
+        attempt=given.attempt,
+        run_input=_as_json(given.input),
+        integration=logic.integration,
+        time_limit=logic.timeout,
+        takes_secrets=logic.takes_secrets,
+        is_host_data=any(_has_data(each) for each in hosts),
+    )
+
+
+def _percent_encoded(text: str) -> str:
+    return urllib.parse.quote(text, safe="")
+
+
+def _has_data(text: str) -> bool:
+    return any(path.partition(".")[0] not in SECRETS for path in templates.paths_in(text))
+
+
+def _as_json(value: Any) -> Any:
+    return from_json(to_json(value)) if isinstance(value, BaseModel) else value
 
 
 def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:
