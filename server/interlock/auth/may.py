@@ -21,6 +21,7 @@ from interlock.auth.principal import (
     DECIDE,
     EXECUTE,
     FILES,
+    GRAPHS,
     READ,
     RESPOND,
     SECRETS,
@@ -63,6 +64,9 @@ class Verb(StrEnum):
     """Ask for instances of machines; for each of them, `READ` is asked too."""
     EXECUTE_INSTANCES = "execute_instances"
     """Create, resume or cancel instances of machines; for each, `START`, `DECIDE` or `CANCEL` is asked too."""
+    RUN_GRAPHS = "run_graphs"
+    """Run a graph in a session, which doesn't exist yet; without one, in any namespace of one's own. For each session,
+    `READ` or `CANCEL` is asked too."""
     WRITE_FILES = "write_files"
     """Upload files, or delete them; for each deletion, `OWN_FILE` is asked too."""
     READ_FILES = "read_files"
@@ -108,6 +112,7 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.READ: frozenset(
         {
             (EXECUTE, Standing.OWNER),
+            (GRAPHS, Standing.OWNER),
             (READ, Standing.OWNER),
             (DECIDE, Standing.RUN_ASSIGNEE),
             (RESPOND, Standing.RUN_ASSIGNEE),
@@ -131,6 +136,7 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.CANCEL: frozenset(
         {
             (EXECUTE, Standing.OWNER),
+            (GRAPHS, Standing.OWNER),
         }
     ),
     Verb.SIGNAL: frozenset(
@@ -168,6 +174,12 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.EXECUTE_INSTANCES: frozenset(
         {
             (EXECUTE, Standing.ANYONE),
+        }
+    ),
+    Verb.RUN_GRAPHS: frozenset(
+        {
+            (EXECUTE, Standing.RESIDENT),
+            (GRAPHS, Standing.RESIDENT),
         }
     ),
     Verb.WRITE_FILES: frozenset(

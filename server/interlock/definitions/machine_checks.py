@@ -52,10 +52,11 @@ def check(
         types: the types of tasks that there are; none by default.
         are_all_types: whether there are no others: then a task of another is a fault.
     """
-    unreadable = list(_of_json(definition))
-    if unreadable:
-        return unreadable
-    return _told(_of_definition(definition, Context(parses=parses, types=types or {}, are_all_types=are_all_types)))
+    if faults := list(unreadable(definition)):
+        return faults
+    return first_told(
+        _of_definition(definition, Context(parses=parses, types=types or {}, are_all_types=are_all_types))
+    )
 
 
 def scripts_in(definition: object) -> set[str]:
@@ -71,7 +72,8 @@ def scripts_in(definition: object) -> set[str]:
 _LOGIC = ("on_enter", "logic")
 
 
-def _told(faults: Iterable[Fault]) -> list[Fault]:
+def first_told(faults: Iterable[Fault]) -> list[Fault]:
+    """As many of these faults as are told."""
     told: list[Fault] = []
     count = 0
     for fault in faults:
@@ -86,7 +88,7 @@ def _told(faults: Iterable[Fault]) -> list[Fault]:
 # ── The value ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _of_json(definition: object) -> Iterator[Fault]:
+def unreadable(definition: object) -> Iterator[Fault]:
     """Yield why a value can't be read as a definition at all: it isn't JSON, too deep, or too large."""
     try:
         check_wire(definition, MAX_CLIENT_DEPTH)
