@@ -31,8 +31,10 @@ from interlock.http.v1.instance_work import Instances, Waiting, check_size
 from interlock.http.v1.times import shown_or_none
 from interlock.http.v1.views import events_from
 from interlock.store.port import IdempotencyKey
+from interlock.workflow.program import Program
 from interlock.workflow.run.machine_view import View
 from interlock_protocol.errors import ErrorCode, Refusal
+from interlock_protocol.faults import shortened
 from interlock_protocol.types import JsonObject
 
 MAX_WAIT: Final = 60
@@ -63,11 +65,11 @@ class Sessions(Instances):
     async def _begin_session(
         self, follows: RunRequest, waiting: Waiting, name: str, asked: Body, key: IdempotencyKey | None
     ) -> str:
-        await self.check_active(waiting.principal, name)
+        _check_fields(await self.active(waiting.principal, name), asked.values)
         return await self._start(follows, waiting, {"workflow_id": name, "message": asked.values}, key)
 
-    async def check_active(self, principal: Principal, name: str) -> None:
-        """Check that there is an active graph of this name.
+    async def active(self, principal: Principal, name: str) -> Program:
+        """The active graph of this name.
 
         Raises:
             ApiError: `graph_not_found` or `not_activated`.
@@ -75,7 +77,7 @@ class Sessions(Instances):
         services = self._services()
         program = await services.definitions.program_of(name, None, principal.account)
         if program is not None and program.is_graph:
-            return
+            return program
         found = await services.store.name(principal.account, name)
         if found is None or found.kind != "graph" or program is not None:
             raise not_there(Code.GRAPH_NOT_FOUND, f"Graph {name!r}")
@@ -136,14 +138,35 @@ class Sessions(Instances):
         return refused(refusal)
 
 
+def _check_fields(program: Program, values: JsonObject) -> None:
+    """Check that a body has the fields that the graph needs, and no others: each is told by its name.
+
+    Raises:
+        ApiError: `invalid_input`.
+    """
+    schema: Mapping[str, Any] = program.workflow.accepts or {}
+    known = schema.get("properties", {})
+    wrong = [{"field": name, "error": "is required"} for name in schema.get("required", ()) if name not in values]
+    if schema.get("additionalProperties") is False:
+        wrong += [
+            {"field": shortened(name), "error": "isn't a field of this graph"} for name in values if name not in known
+        ]
+    if wrong:
+        raise _invalid_input(wrong)
+
+
+def _invalid_input(wrong: list[dict[str, Any]]) -> ApiError:
+    first = f"{wrong[0]['field'] or 'the body'}: {wrong[0]['error']}"
+    return ApiError(Code.INVALID_INPUT, f"The body isn't what the graph needs: {first}", wrong)
+
+
 def _wrong_body(refusal: Refusal) -> ApiError:
     """The answer to a body that doesn't fit: an entry for each field."""
     faults: list[Mapping[str, Any]] = refusal.details if isinstance(refusal.details, list) else []
     details = [{**each, "field": re.sub(r"^message\.?", "", str(each["field"]))} for each in faults]
     if not details:
         return refused(refusal, Code.INVALID_INPUT)
-    first = f"{details[0]['field'] or 'the body'}: {details[0]['error']}"
-    return ApiError(Code.INVALID_INPUT, f"The body isn't what the graph needs: {first}", details)
+    return _invalid_input(details)
 
 
 @contextlib.contextmanager

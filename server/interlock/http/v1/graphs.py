@@ -76,7 +76,10 @@ RUN: Final[Answers] = {
         Code.NAMESPACE_QUOTA_EXCEEDED,
         *_GRAPH,
     ),
-    202: {"description": "It goes on, or waits for a person: `links` say where to ask, and to follow it."},
+    202: {
+        **answers(GraphSession, status=202)[202],
+        "description": "It goes on, or waits for a person: `links` say where to ask, and to follow it.",
+    },
 }
 
 
