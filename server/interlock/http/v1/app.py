@@ -24,6 +24,7 @@ from interlock.http.v1.openapi import described
 from interlock.http.v1.people import make_people_router
 from interlock.http.v1.request_ids import RequestIds
 from interlock.http.v1.secrets import make_secrets_router
+from interlock.http.v1.task_types import make_task_types_router
 from interlock.http.v1.webhooks import make_webhooks_router
 from interlock.http.v1.widgets import make_widgets_router
 from interlock.services import Services
@@ -51,6 +52,7 @@ def v1_app(
         make_history_router(services, instances),
         make_error_list_router(services),
         make_definitions_router(services),
+        make_task_types_router(services),
         make_people_router(services),
         make_groups_router(services),
         make_notices_router(services),
