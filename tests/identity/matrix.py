@@ -124,6 +124,7 @@ MATRIX: Final[dict[str, Line]] = {
     "GET /api/v1/workflows": With(READ),
     "POST /api/v1/workflows": With(WRITE),
     "POST /api/v1/workflows/validate": With(READ),
+    "GET /api/v1/task-types": With(READ),
     f"GET {DEFINITION}": Own(READ),
     f"GET {DEFINITION}/versions": Own(READ),
     f"POST {DEFINITION}/versions": Own(WRITE),

@@ -174,7 +174,12 @@ _DEFINITION = Shape(
 def _of_definition(definition: object, context: Context) -> Iterator[Fault]:
     declared = definition.get("states") if isinstance(definition, dict) else None
     context.states = declared.keys() if isinstance(declared, dict) else ()
-    yield from _DEFINITION(definition, "", context)
     states = states_of(definition)
+    context.has_tasks = any(_is_task(each.get(name)) for each in states.values() for name in _LOGIC)
+    yield from _DEFINITION(definition, "", context)
     if isinstance(definition, dict) and len(states) > 0 and len(context.states) <= MAX_STATES:
         yield from faults_of_flow(states, definition.get("initial_state"))
+
+
+def _is_task(logic: object) -> bool:
+    return isinstance(logic, dict) and logic.get("type") == "task"

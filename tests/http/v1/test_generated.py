@@ -55,6 +55,7 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("rotateSubscription", "confirmRotation", "testSubscription"),
         *("getOwnNotifications", "putOwnNotifications", "getNotifications", "putNotifications", "testNotifications"),
         *("listWidgets", "addWidget"),
+        "listTaskTypes",
         *("listDeliveries", "getDelivery", "replayDelivery", "replayDeliveries"),
     }
     for name, described in operations.items():

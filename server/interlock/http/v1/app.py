@@ -26,6 +26,7 @@ from interlock.http.v1.openapi import described
 from interlock.http.v1.people import make_people_router
 from interlock.http.v1.request_ids import RequestIds
 from interlock.http.v1.secrets import make_secrets_router
+from interlock.http.v1.task_types import make_task_types_router
 from interlock.http.v1.webhooks import make_webhooks_router
 from interlock.http.v1.widgets import make_widgets_router
 from interlock.services import Services
@@ -55,6 +56,7 @@ def v1_app(
         make_error_list_router(services),
         make_definitions_router(services),
         make_graphs_router(services, sessions),
+        make_task_types_router(services),
         make_people_router(services),
         make_groups_router(services),
         make_notices_router(services),
