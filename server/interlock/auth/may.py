@@ -65,8 +65,8 @@ class Verb(StrEnum):
     EXECUTE_INSTANCES = "execute_instances"
     """Create, resume or cancel instances of machines; for each, `START`, `DECIDE` or `CANCEL` is asked too."""
     RUN_GRAPHS = "run_graphs"
-    """Run a graph in a session, which doesn't exist yet; without one, in any namespace of one's own. For each session,
-    `READ` or `CANCEL` is asked too."""
+    """Run a graph in a session, which may not exist yet, see that session, or cancel it; without one, in any namespace
+    of one's own."""
     WRITE_FILES = "write_files"
     """Upload files, or delete them; for each deletion, `OWN_FILE` is asked too."""
     READ_FILES = "read_files"
@@ -112,7 +112,6 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.READ: frozenset(
         {
             (EXECUTE, Standing.OWNER),
-            (GRAPHS, Standing.OWNER),
             (READ, Standing.OWNER),
             (DECIDE, Standing.RUN_ASSIGNEE),
             (RESPOND, Standing.RUN_ASSIGNEE),
@@ -136,7 +135,6 @@ RULES: Final[Mapping[Verb, frozenset[tuple[str, Standing]]]] = {
     Verb.CANCEL: frozenset(
         {
             (EXECUTE, Standing.OWNER),
-            (GRAPHS, Standing.OWNER),
         }
     ),
     Verb.SIGNAL: frozenset(

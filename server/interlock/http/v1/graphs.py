@@ -56,10 +56,10 @@ from interlock_protocol.messages import Name
 from interlock_protocol.types import JsonObject
 
 GRAPHS: Final = "/graphs"
-GRAPH: Final = GRAPHS + "/{name}"
+GRAPH: Final = GRAPHS + "/{graph}"
 VERSIONS: Final = GRAPH + "/versions"
-VERSION: Final = VERSIONS + "/{version_id}"
-SESSION: Final = GRAPHS + "/sessions/{session_id}"
+VERSION: Final = VERSIONS + "/{graph_version}"
+SESSION: Final = GRAPHS + "/sessions/{graph_session}"
 
 _GRAPH = (Code.GRAPH_NOT_FOUND,)
 _VERSION = (Code.GRAPH_NOT_FOUND, Code.VERSION_NOT_FOUND)
@@ -128,9 +128,9 @@ def _add_graphs(router: APIRouter, graphs: "_Graphs", reader: Any, writer: Any) 
         return answer(validation(faults))
 
     @router.get(GRAPH, operation_id="getGraph", responses=answers(GraphDetail, *_GRAPH))
-    async def graph(principal: reader, name: Name) -> Response:
+    async def found(principal: reader, graph: Name) -> Response:
         """A graph, with its newest version."""
-        return answer(await graphs.detail(principal, name))
+        return answer(await graphs.detail(principal, graph))
 
     @router.put(
         GRAPH,
@@ -141,24 +141,25 @@ def _add_graphs(router: APIRouter, graphs: "_Graphs", reader: Any, writer: Any) 
     async def put(
         request: Request,
         principal: writer,
-        name: Name,
+        graph: Name,
         if_match: Annotated[str | None, Header(description="the version that this is based on")] = None,
     ) -> Response:
         """Store a draft instead of the newest one; if that isn't the one that this is based on, nothing is stored."""
+        await graphs.named(principal, graph)
         definition, faults = await graphs.checked(request, principal)
-        return await graphs.put(principal, name, definition, faults, if_match)
+        return await graphs.put(principal, graph, definition, faults, if_match)
 
 
 def _add_versions(router: APIRouter, graphs: "_Graphs", reader: Any, writer: Any) -> None:
     @router.get(VERSIONS, operation_id="listGraphVersions", responses=answers(VersionList, *_GRAPH))
-    async def versions(principal: reader, name: Name, limit: Limit = MAX_PAGE, cursor: Name | None = None) -> Response:
+    async def versions(principal: reader, graph: Name, limit: Limit = MAX_PAGE, cursor: Name | None = None) -> Response:
         """The versions of a graph, the newest first."""
-        return answer(await graphs.versions(principal, name, Page(limit, cursor)))
+        return answer(await graphs.versions(principal, graph, Page(limit, cursor)))
 
     @router.get(VERSION, operation_id="getGraphVersion", responses=answers(VersionDetail, *_VERSION))
-    async def version(principal: reader, name: Name, version_id: Name) -> Response:
+    async def version(principal: reader, graph: Name, graph_version: Name) -> Response:
         """A version of a graph."""
-        row = await graphs.version(principal, name, version_id)
+        row = await graphs.version(principal, graph, graph_version)
         return answer({"name": row.name, **version_told(row), "definition": row.definition})
 
     @router.delete(
@@ -170,9 +171,9 @@ def _add_versions(router: APIRouter, graphs: "_Graphs", reader: Any, writer: Any
             **{status: each for status, each in answers(VersionDetail, *_VERSION).items() if status == 404},
         },
     )
-    async def delete(principal: writer, name: Name, version_id: Name) -> Response:
+    async def delete(principal: writer, graph: Name, graph_version: Name) -> Response:
         """Delete a draft; with the last one, the graph."""
-        await graphs.delete(principal, name, version_id)
+        await graphs.delete(principal, graph, graph_version)
         return Response(status_code=204)
 
     @router.post(
@@ -180,9 +181,9 @@ def _add_versions(router: APIRouter, graphs: "_Graphs", reader: Any, writer: Any
         operation_id="publishGraphVersion",
         responses=answers(PublishedVersion, *_VERSION, Code.ALREADY_PUBLISHED),
     )
-    async def publish(principal: writer, name: Name, version_id: Name) -> Response:
+    async def publish(principal: writer, graph: Name, graph_version: Name) -> Response:
         """Have new sessions begin with this version: the graph is active with it."""
-        return answer(await graphs.publish(principal, name, version_id))
+        return answer(await graphs.publish(principal, graph, graph_version))
 
 
 def _add_activation(router: APIRouter, graphs: "_Graphs", reader: Any, writer: Any) -> None:
@@ -192,15 +193,15 @@ def _add_activation(router: APIRouter, graphs: "_Graphs", reader: Any, writer: A
         responses=answers(Activation, *_VERSION, *BODY),
         openapi_extra=body(ActivateGraph, required=False),
     )
-    async def activate(request: Request, principal: writer, name: Name) -> Response:
+    async def activate(request: Request, principal: writer, graph: Name) -> Response:
         """Let a graph be run: its published version or, if none was published, its newest draft."""
         asked = await read_body(request, ActivateGraph)
-        return answer(await graphs.activate(principal, name, asked.version_id))
+        return answer(await graphs.activate(principal, graph, asked.version_id))
 
     @router.post(GRAPH + "/deactivate", operation_id="deactivateGraph", responses=answers(Activation, *_GRAPH))
-    async def deactivate(principal: writer, name: Name) -> Response:
+    async def deactivate(principal: writer, graph: Name) -> Response:
         """Let no new sessions begin; those that have begun go on."""
-        return answer(await graphs.deactivate(principal, name))
+        return answer(await graphs.deactivate(principal, graph))
 
 
 def _add_running(router: APIRouter, graphs: "_Graphs", sessions: Sessions, runner: Any, asker: Any) -> None:
@@ -211,34 +212,34 @@ def _add_running(router: APIRouter, graphs: "_Graphs", sessions: Sessions, runne
         openapi_extra=body(GraphBody, required=False),
     )
     async def run(
-        request: Request, principal: runner, name: Name, key: IdempotencyHeader = None, prefer: PreferHeader = None
+        request: Request, principal: runner, graph: Name, key: IdempotencyHeader = None, prefer: PreferHeader = None
     ) -> Response:
         """Run an active graph in a session; the answer comes when it has ended, or waits for a person."""
         seconds = 0 if wants_no_wait(prefer) else wait(request, prefer, MAX_WAIT)
-        return await sessions.run(Waiting(request, principal, key, seconds), name)
+        return await sessions.run(Waiting(request, principal, key, seconds), graph)
 
     @router.get(GRAPH + "/endpoint", operation_id="getGraphEndpoint", responses=answers(GraphEndpoint, *_GRAPH))
-    async def described(principal: asker, name: Name) -> Response:
+    async def described(principal: asker, graph: Name) -> Response:
         """The request that runs a graph, to copy."""
-        return answer(await graphs.endpoint(principal, name))
+        return answer(await graphs.endpoint(principal, graph))
 
     @router.get(GRAPH + "/sessions", operation_id="listGraphSessions", responses=answers(GraphSessions, *_GRAPH))
     async def listed(
         principal: asker,
-        name: Name,
+        graph: Name,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Name | None = None,
     ) -> Response:
         """The sessions of a graph that one may read, the newest first."""
-        await graphs.named(principal, name)
-        return answer(await sessions.sessions(principal, name, limit, cursor))
+        await graphs.named(principal, graph)
+        return answer(await sessions.sessions(principal, graph, limit, cursor))
 
 
 def _add_sessions(router: APIRouter, sessions: Sessions, asker: Any, canceller: Any) -> None:
     @router.get(SESSION, operation_id="getGraphSession", responses=answers(GraphSessionDetail, Code.SESSION_NOT_FOUND))
-    async def session(principal: asker, session_id: Name) -> Response:
+    async def session(principal: asker, graph_session: Name) -> Response:
         """A session as it is now, with its tasks."""
-        return answer(await sessions.session(principal, session_id))
+        return answer(await sessions.session(principal, graph_session))
 
     @router.post(
         SESSION + "/cancel",
@@ -246,10 +247,10 @@ def _add_sessions(router: APIRouter, sessions: Sessions, asker: Any, canceller: 
         responses=answers(CancelledSession, *BODY, Code.SESSION_NOT_FOUND, Code.INSTANCE_NOT_ACTIVE),
         openapi_extra=body(CancelSession, required=False),
     )
-    async def cancel(request: Request, principal: canceller, session_id: Name) -> Response:
+    async def cancel(request: Request, principal: canceller, graph_session: Name) -> Response:
         """Cancel a session that hasn't ended."""
         asked = await read_body(request, CancelSession)
-        return answer(await sessions.cancelled(principal, session_id, asked.reason))
+        return answer(await sessions.cancelled(principal, graph_session, asked.reason))
 
 
 class _Graphs(DefinitionWork):
@@ -273,7 +274,6 @@ class _Graphs(DefinitionWork):
         self, principal: Principal, name: str, definition: JsonObject, faults: list[Fault], if_match: str | None
     ) -> Response:
         """Store a draft in place of the one that it is based on."""
-        await self.named(principal, name)
         if definition["name"] != name:
             raise self.not_valid([Fault("name", f"This is another name than that of the path, {name!r}.")])
         base = None if if_match is None or if_match.strip() == "*" else if_match.strip().removeprefix("W/").strip('"')
