@@ -159,7 +159,7 @@ async def github_issue(inputs: GithubIssue, context: TaskContext) -> JsonObject:
     mark = f"<!-- interlock: {hashlib.sha256(context.idempotency_key.encode()).hexdigest()[:40]} -->"
     if context.attempt > 1:
         latest = await context.request(
-            "GET", f"{path}?state=all&sort=created&direction=desc&per_page=100", headers=headers
+            "GET", f"{path}?state=all&sort=created&direction=desc&per_page=30", headers=headers
         )
         listed = latest.body if isinstance(latest.body, list) else []
         opened = next((each for each in listed if mark in str(_object(each).get("body"))), None)
