@@ -311,8 +311,8 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
 }
 """The reviews that each kind of node may have, in the order in which they are asked (rule 1)."""
 
-MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt", "Wait"})
-"""The kinds that no author declares: a state machine makes them."""
+MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt", "Wait", "Item"})
+"""The kinds that no author declares: a state machine makes them, or a map."""
 
 ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Step": ("skip", "cancel"),
