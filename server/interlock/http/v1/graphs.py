@@ -86,6 +86,7 @@ RUN: Final[Answers] = {
     },
 }
 _LINES: Final = {NDJSON: {"schema": {"type": "string"}}}
+_BODIES: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 BATCH: Final[Answers] = {
     200: {
         "description": 'A line for each line: `{"line", "status", "data"}`, or `error` instead of `data`.',
@@ -258,7 +259,7 @@ def _add_running(router: APIRouter, graphs: "_Graphs", runs: "_Runs", runner: An
         GRAPH + "/run/batch",
         operation_id="runGraphBatch",
         responses=BATCH,
-        openapi_extra={"requestBody": {"required": True, "content": _LINES}},
+        openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
     )
     async def run_batch(request: Request, principal: runner, graph: Name, key: IdempotencyHeader = None) -> Response:
         """Run an active graph once for each line of the body, and answer each line as soon as its session has ended, or
