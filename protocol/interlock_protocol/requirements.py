@@ -229,6 +229,21 @@ class RequirementResponse(Tolerant):
     reason: str | None = None
 
 
+class RequirementClaim(Tolerant):
+    """Who is on a requirement, so that others wait. Times are in milliseconds since 1970."""
+
+    by: str
+    since: int
+    until: int
+
+
+class RequirementEscalation(Tolerant):
+    """Who is asked as well, if nobody has decided by then."""
+
+    at: str
+    to: str
+
+
 class StepRequirement(Tolerant):
     """One thing that a run waits for; every field of it is the server's. A signal of the `topic` resolves it.
 
@@ -274,6 +289,7 @@ class StepRequirement(Tolerant):
     executor_session_id: str | None = None
     executor_requirements: list[ExecutorRequirement] | None = None
     assignees: list[str] | None = None
+    claim: RequirementClaim | None = None
     policy: RequirementPolicy | None = None
     voters: list[str] | None = None
     needed: int | None = None
@@ -288,6 +304,9 @@ class StepRequirement(Tolerant):
     halt_id: str | None = None
     retry_count: int | None = None
     max_retries: int | None = None
+    due_at: str | None = None
+    reminders: list[str] | None = None
+    escalations: list[RequirementEscalation] | None = None
     timeout_at: str | None = None
     digest: str | None = None
     bind: bool | None = None
@@ -316,9 +335,13 @@ class ErrorRequirement(Tolerant):
     retry_count: int = 0
     user_input_schema: list[UserInputField] | None = None
     assignees: list[str] | None = None
+    claim: RequirementClaim | None = None
     policy: RequirementPolicy | None = None
     distinct_from: list[str] | None = None
     exclude_starter: bool | None = None
+    due_at: str | None = None
+    reminders: list[str] | None = None
+    escalations: list[RequirementEscalation] | None = None
     timeout_at: str | None = None
     digest: str | None = None
     bind: bool | None = None

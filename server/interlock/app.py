@@ -39,12 +39,14 @@ from interlock.engine.upkeep.files import clear_regularly
 from interlock.engine.upkeep.outbox import Hook, Listener, OnPause
 from interlock.engine.upkeep.purge import purge_regularly
 from interlock.engine.upkeep.retention import Retention
+from interlock.engine.work.connecting import Connecting
 from interlock.engine.work.http_call import HttpCalls
 from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
 from interlock.engine.work.tasks import Prompter
+from interlock.errors import SettingsError
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
 from interlock.following.feed import Feed
@@ -52,6 +54,8 @@ from interlock.following.hub import Hub
 from interlock.following.sights import Sights
 from interlock.http.api import answer_errors, make_router
 from interlock.http.app_session import make_app_session_router, redirect_uri
+from interlock.http.connecting import make_connecting_router
+from interlock.http.connecting import redirect_uri as connected_at
 from interlock.http.cors import Cors
 from interlock.http.executions import make_executions_router
 from interlock.http.login import make_login_router
@@ -110,7 +114,7 @@ from interlock.webhooks.service import WebhookService
 from interlock.widgets.bundles import bundles_in, keep_all
 from interlock.workflow.declare.errors import MissingExtra
 from interlock.workflow.declare.nodes import Workflow
-from interlock.workflow.program import REDUCER_VERSION, Lifetimes
+from interlock.workflow.program import REDUCER_VERSION, Lifetimes, Office
 
 TIDY_SECONDS = 2.0
 """How often the store is compared with the log, and logs that may be archived are looked for."""
@@ -157,7 +161,8 @@ class Interlock:
         on_pause: OnPause | None = None,
         widgets: Mapping[str, Path | str] | None = None,
     ) -> None:
-        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)])
+        self._office = office_of(settings)
+        self._code = CodeDefinitions(workflows, [interactions_workflow(self._host)], self._office)
         self._vault = vault_of(settings, self._code.first_with_secrets)
         self._environment = EnvironmentSecrets(os.environ, fences_in(settings.secrets_rules or "{}"))
         self.known = Known()
@@ -208,7 +213,7 @@ class Interlock:
             vault = cache(partial(vault_to_keep, self.settings))
             keeper = Keeper(store, vault, self.known)
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
-            stored = StoredDefinitions(store, partial(compiled, types=self._types))
+            stored = StoredDefinitions(store, partial(compiled, types=self._types), self._office)
             definitions = EveryDefinition(self._code, stored)
             notices = self._notices(store)
             if self.settings.notifiers_templates is not None:
@@ -233,6 +238,7 @@ class Interlock:
                 logic=self._runners(scripts, keeper, integrations),
                 groups=groups_of(principals_of(self._authenticator)),
                 base_url=self.base_url,
+                has_absences=True,
             )
             limits = await self._open_limits()
             hub = Hub(log, engine.runs.suspect, self.counters)
@@ -263,6 +269,7 @@ class Interlock:
                 identity,
                 StoredSecrets(keeper, self._environment),
                 integrations,
+                Connecting(integrations, vault, connected_at(self.settings)),
                 objects,
                 webhooks,
                 notices,
@@ -489,6 +496,7 @@ def app_of(interlock: Interlock) -> FastAPI:
     )
     app.router.routes.extend(reference_routes())
     app.router.routes.extend(widget_routes(interlock.services, interlock.settings.public_url))
+    app.include_router(make_connecting_router(interlock.services, interlock.settings))
     if interlock.settings.web_app:
         app.include_router(make_app_session_router(interlock.services, interlock.settings))
         app.router.routes.extend(web_routes())
@@ -554,6 +562,19 @@ async def _schema(database: Database) -> None:
         await migrate(database)
     else:
         await check_current(database)
+
+
+def office_of(settings: Settings) -> Office:
+    """When people work, by the settings.
+
+    Raises:
+        SettingsError: they can't be used.
+    """
+    try:
+        return Office.of(settings.business_hours, settings.business_timezone, settings.business_calendar)
+    except ValueError as error:
+        sentence = f"INTERLOCK_BUSINESS_HOURS, _TIMEZONE and _CALENDAR can't be used: {error}."
+        raise SettingsError(sentence) from None
 
 
 def listed(workflows: Sequence[Workflow] | Workflow) -> Sequence[Workflow]:

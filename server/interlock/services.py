@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
 from interlock.engine.engine import Engine
+from interlock.engine.work.connecting import Connecting
 from interlock.engine.work.integrations import Integrations
 from interlock.files.port import Objects
 from interlock.following.feed import Feed
@@ -43,6 +44,7 @@ class Services:
     identity: Identity
     secrets: StoredSecrets
     integrations: Integrations
+    connecting: Connecting
     objects: Objects
     webhooks: WebhookService
     notices: Notices

@@ -38,6 +38,7 @@ import { page } from "./surroundings.js";
 import { Tokens } from "./tokens.js";
 import { initialView, type RunView, type ViewOptions } from "./view.js";
 import { Watch } from "./watching.js";
+import { Integrations } from "./integrations.js";
 import { Webhooks } from "./webhooks.js";
 
 const RETRY_MS = 1000;
@@ -63,6 +64,8 @@ export class Client {
   readonly secrets: Secrets;
   /** Addresses that are told of what happens in runs, and what was delivered to them. */
   readonly webhooks: Webhooks;
+  /** Credentials for outside services. */
+  readonly integrations: Integrations;
   /** What is given for `file` fields: uploaded, downloaded, deleted. */
   readonly files: Files;
   readonly #options: ConnectOptions;
@@ -105,6 +108,7 @@ export class Client {
     this.instances = new Instances(rest, this);
     this.secrets = new Secrets(rest);
     this.webhooks = new Webhooks(rest);
+    this.integrations = new Integrations(rest);
     this.files = new Files(rest);
     const heartbeat = options.heartbeat ?? 15_000;
     this.#state = { phase: "connecting", ...NOBODY };

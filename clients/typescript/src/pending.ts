@@ -10,6 +10,7 @@
 import type {
   ErrorRequirement,
   ExecutorRequirement,
+  InteractionEscalated,
   InteractionResponded,
   JsonValue,
   RequirementResponse,
@@ -121,6 +122,15 @@ export function responded(pending: readonly Pending[], event: InteractionRespond
       ...each,
       requirement: { ...each.requirement, needed: event.needed, responses: [...others, response] },
     };
+  });
+}
+
+/** The pauses after somebody else is asked as well; a claim on it ends with that. */
+export function escalated(pending: readonly Pending[], event: InteractionEscalated): readonly Pending[] {
+  return pending.map((each) => {
+    if (each.id !== event.requirement_id) return each;
+    const { claim: _before, ...requirement } = each.requirement;
+    return { ...each, requirement: { ...requirement, assignees: event.assignees } } as Pending;
   });
 }
 

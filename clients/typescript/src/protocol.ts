@@ -18,6 +18,9 @@ export type ClientMessage =
   | Reconnect
   | CancelWorkflow
   | SendSignal
+  | Claim
+  | Release
+  | Delegate
   | Unfollow
   | FollowRuns
   | UnfollowRuns
@@ -58,6 +61,11 @@ export type RunEvent =
   | StepPaused
   | WorkflowRunOutput
   | InteractionResponded
+  | InteractionClaimed
+  | InteractionReleased
+  | InteractionDelegated
+  | InteractionReminded
+  | InteractionEscalated
   | StepContinued
   | StepExecutorContinued
   | LoopExecutionStarted
@@ -247,6 +255,36 @@ export interface SendSignal {
   topic: string;
   payload?: JsonValue;
   idempotency_key?: string | null;
+}
+/**
+ * Says that the user is on a requirement, so that nobody else decides it: for 15 minutes, until it is said again,
+ * and for 2 hours at most.
+ */
+export interface Claim {
+  action: "claim";
+  request_id?: string | null;
+  run_id: string;
+  requirement_id: string;
+}
+/**
+ * Gives up a claim; an admin may give up that of somebody else.
+ */
+export interface Release {
+  action: "release";
+  request_id?: string | null;
+  run_id: string;
+  requirement_id: string;
+}
+/**
+ * Hands a requirement over to somebody else: a user id, or `group:NAME`. Both stand behind the decision.
+ */
+export interface Delegate {
+  action: "delegate";
+  request_id?: string | null;
+  run_id: string;
+  requirement_id: string;
+  to: string;
+  reason?: string | null;
 }
 /**
  * Stops following a run, which goes on.
@@ -493,6 +531,7 @@ export interface PendingSummary {
   subject?: string;
   policy?: RequirementPolicy;
   interaction?: PendingInteraction;
+  due_at?: string;
   timeout_at?: string;
 }
 /**
@@ -807,6 +846,9 @@ export interface RouterPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -897,6 +939,13 @@ export interface Choice {
   key: string;
   label?: string;
   description?: string;
+}
+/**
+ * Who is asked as well, if nobody has decided by then.
+ */
+export interface RequirementEscalation {
+  at: string;
+  to: string;
 }
 /**
  * Just before the `StepPaused` of an agent's pause.
@@ -1014,6 +1063,9 @@ export interface StepOutputReview {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1075,6 +1127,9 @@ export interface StepPaused {
   exclude_starter?: boolean;
   bind?: boolean;
   digest?: string;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
@@ -1165,6 +1220,7 @@ export interface StepRequirement {
   executor_session_id?: string;
   executor_requirements?: ExecutorRequirement[];
   assignees?: string[];
+  claim?: RequirementClaim;
   policy?: RequirementPolicy;
   voters?: string[];
   needed?: number;
@@ -1179,12 +1235,23 @@ export interface StepRequirement {
   halt_id?: string;
   retry_count?: number;
   max_retries?: number;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
+}
+/**
+ * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
+ */
+export interface RequirementClaim {
+  by: string;
+  since: number;
+  until: number;
 }
 /**
  * One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.
@@ -1217,9 +1284,13 @@ export interface ErrorRequirement {
   retry_count: number;
   user_input_schema?: UserInputField[];
   assignees?: string[];
+  claim?: RequirementClaim;
   policy?: RequirementPolicy;
   distinct_from?: string[];
   exclude_starter?: boolean;
+  due_at?: string;
+  reminders?: string[];
+  escalations?: RequirementEscalation[];
   timeout_at?: string;
   digest?: string;
   bind?: boolean;
@@ -1274,10 +1345,148 @@ export interface InteractionResponded {
   reason?: string;
 }
 /**
+ * Somebody is on a requirement, or stays on it, so that nobody else decides it until then. `since` and `until` are
+ * in milliseconds since 1970.
+ */
+export interface InteractionClaimed {
+  event: "InteractionClaimed";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  claimed_by: string;
+  since: number;
+  until: number;
+}
+/**
+ * A claim was given up, or an admin has ended it.
+ */
+export interface InteractionReleased {
+  event: "InteractionReleased";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  released_by: string;
+  reason?: string;
+}
+/**
+ * Somebody has handed a requirement over; a claim on it has ended. `assignees` are those who may decide it now.
+ * Where they are `absent`, somebody stands in for them: they stay asked, and a claim goes on.
+ */
+export interface InteractionDelegated {
+  event: "InteractionDelegated";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  delegated_by: string;
+  to: string;
+  reason?: string;
+  absent?: boolean;
+  assignees: string[];
+}
+/**
+ * Nobody has decided a requirement yet, and whoever is asked is told again: for the `reminder`th time, from 1.
+ */
+export interface InteractionReminded {
+  event: "InteractionReminded";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  reminder: number;
+}
+/**
+ * Nobody has decided a requirement yet, and somebody else is asked as well; a claim on it has ended. `assignees`
+ * are those who may decide it now, `level` counts its escalations from 1.
+ */
+export interface InteractionEscalated {
+  event: "InteractionEscalated";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  requirement_id: string;
+  number: number;
+  parts?: string[];
+  to: string;
+  level: number;
+  assignees: string[];
+}
+/**
  * A requirement of a step was resolved. `resolved_at` is in milliseconds since 1970.
  *
  * Under a policy, `outcome` says how, and `resolved_by` is whose response decided it. An admin who decides for
- * somebody else says for whom, and why.
+ * somebody else says for whom, and why. Where a signal did it, `attended` is the `number` of what happened to it
+ * before.
  */
 export interface StepContinued {
   event: "StepContinued";
@@ -1303,6 +1512,7 @@ export interface StepContinued {
   resolved_by: string;
   resolved_at: number;
   outcome?: "approved" | "rejected" | "completed" | "unreachable" | "expired";
+  attended?: number;
   on_behalf_of?: string;
   reason?: string;
 }

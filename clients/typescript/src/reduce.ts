@@ -11,7 +11,7 @@
 
 import type { Gap, RunEvent, StepContinued, StepExecutorContinued, WorkflowRunOutput } from "./protocol.js";
 import { isFinal, isKnown, isSnapshot, type RunMessage, type Snapshot } from "./events.js";
-import { paused, resolved, responded, wholly } from "./pending.js";
+import { escalated, paused, resolved, responded, wholly } from "./pending.js";
 import {
   asked,
   called,
@@ -200,6 +200,7 @@ const FOLDS: Folds = {
   InteractionResponded: (view, event) => ({ ...view, pending: responded(view.pending, event) }),
   StepContinued: decided,
   StepExecutorContinued: decided,
+  InteractionEscalated: (view, event) => ({ ...view, pending: escalated(view.pending, event) }),
   LoopExecutionStarted: opens("Loop", (event) => ({ loop: { iteration: 0, max: event.max_iterations } })),
   LoopIterationStarted: opens("Loop", (event) => ({ loop: { iteration: event.iteration, max: event.max_iterations } })),
   LoopExecutionCompleted: closes,

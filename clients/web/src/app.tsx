@@ -30,6 +30,7 @@ const loadMachine = () => import("./machines/machine-page.tsx");
 const loadEditor = () => import("./editor/editor-page.tsx");
 const loadErrors = () => import("./errors/errors-page.tsx");
 const loadWebhooks = () => import("./webhooks/webhooks-page.tsx");
+const loadIntegrations = () => import("./integrations/integrations-page.tsx");
 const loadWebhook = () => import("./webhooks/webhook-page.tsx");
 const RunPage = lazy(() => loadRun().then((found) => ({ default: found.RunPage })));
 const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPage })));
@@ -39,6 +40,7 @@ const MachinePage = lazy(() => loadMachine().then((found) => ({ default: found.M
 const EditorPage = lazy(() => loadEditor().then((found) => ({ default: found.EditorPage })));
 const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.ErrorsPage })));
 const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found.WebhooksPage })));
+const IntegrationsPage = lazy(() => loadIntegrations().then((found) => ({ default: found.IntegrationsPage })));
 const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.WebhookPage })));
 
 /** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
@@ -143,6 +145,7 @@ function Pages() {
       <Route path="/editor/:name/:versionId" component={EditorPage} />
       <Route path="/errors" component={ErrorsPage} />
       <Route path="/webhooks" component={WebhooksPage} />
+      <Route path="/integrations" component={IntegrationsPage} />
       <Route path="/webhooks/:id" component={WebhookPage} />
       <Route path="/index.html">
         <Redirect to="/" />

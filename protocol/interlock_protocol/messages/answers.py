@@ -155,6 +155,7 @@ class PendingSummary(Tolerant):
     subject: str | None = None
     policy: RequirementPolicy | None = None
     interaction: PendingInteraction | None = None
+    due_at: str | None = None
     timeout_at: str | None = None
 
 

@@ -222,6 +222,21 @@ class Declared(BaseSettings):
         "the path of a folder",
     )
 
+    business_hours: str = setting(
+        "mon-fri 09:00-17:00",
+        "When people work: what business time counts, in due dates and reminders.",
+        "the first and the last day of the week, and from when until when, such as mon-fri 09:00-17:00",
+        pattern=r"(?i)^(mon|tue|wed|thu|fri|sat|sun)-(mon|tue|wed|thu|fri|sat|sun) \d\d:\d\d-\d\d:\d\d$",
+    )
+    business_timezone: str = setting(
+        "UTC", "In which time zone that is.", "the name of a time zone, such as Europe/Berlin"
+    )
+    business_calendar: str | None = setting(
+        None,
+        "The public holidays on which nobody works: a country, or a part of it. By default there are none.",
+        "the code of a country such as DE, or of a part of it such as DE-BY",
+    )
+
     webhook_retries: Annotated[tuple[float, ...], NoDecode] = setting(
         (0, 30, 120, 480, 1800, 7200),
         "How many seconds after the one before a webhook's delivery is attempted, with commas between them; after the"

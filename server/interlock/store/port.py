@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from .ports.absences import Absences
 from .ports.audit import Audit, Sight
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
@@ -120,6 +121,7 @@ class Store(
     Webhooks,
     Interactions,
     Bundles,
+    Absences,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

@@ -26,6 +26,7 @@ import { textOfValue } from "../ui/format.ts";
 import { isFromElsewhere, useAnswer, wasShown } from "./answers.ts";
 import { Behalf } from "./behalf.tsx";
 import { ConfirmationForm } from "./confirmation.tsx";
+import { Due } from "./due.tsx";
 import { ErrorForm, Failed } from "./error.tsx";
 import { HaltForm, isHalt, titleOf } from "./halt.tsx";
 import { InputForm } from "./input.tsx";
@@ -164,6 +165,7 @@ function Head({ question, isOpen }: { question: Question; isOpen: boolean }) {
           <For assignees={requirement.assignees} />
         </p>
       </div>
+      {isOpen && requirement.due_at && <Due at={requirement.due_at} />}
       {isOpen && requirement.timeout_at && <Countdown at={requirement.timeout_at} then={requirement.on_timeout} />}
     </header>
   );

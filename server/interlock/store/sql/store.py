@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from interlock.store.statements.feed import TOUCH
 
+from .absences import SqlAbsences
 from .audit import SqlAudit
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
@@ -49,6 +50,7 @@ class SqlStore(
     SqlWebhooks,
     SqlInteractions,
     SqlBundles,
+    SqlAbsences,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 

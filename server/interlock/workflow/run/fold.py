@@ -23,6 +23,7 @@ from interlock.workflow.declare.policies import Rule
 from interlock.workflow.node import AgentState, Failure, Happening, NodeState, Output, Phase, Tries
 from interlock.workflow.run.acts import note_act
 from interlock.workflow.run.answers import continued, fold_own, responded, signal_received, without_secrets
+from interlock.workflow.run.attending import ATTENDING, attended
 from interlock.workflow.run.errors import note_failed_run, note_failed_step
 from interlock.workflow.run.milestones import note_created, note_ended, note_halted
 from interlock.workflow.run.policy import parts_of
@@ -43,9 +44,13 @@ from interlock_protocol import typed
 from interlock_protocol.messages import RUN_EVENTS
 from interlock_protocol.types import PathPart, RunStatus
 
-MAY_COME_LATE = frozenset(
-    {"StepContinued", "StepExecutorContinued", "InteractionResponded", "SignalReceived", "WorkflowCancelled"}
-)
+MAY_COME_LATE = ATTENDING | {
+    "StepContinued",
+    "StepExecutorContinued",
+    "InteractionResponded",
+    "SignalReceived",
+    "WorkflowCancelled",
+}
 """What others than its owner append to a run that goes on. After an end, everything the owner had folded is void."""
 
 
@@ -237,6 +242,7 @@ def _step_paused(state: RunState, event: typed.StepPaused, private: Mapping[str,
     facts = dict(private["requirement"])
     kind = next(flag for flag, value in event.items() if flag.startswith("requires_") and value is True)
     requirement = Requirement(facts["id"], kind, list(event["step_path"]), state.next_index, facts, private.get("due"))
+    requirement.steps = [*private.get("steps", ())]
     state.requirements[requirement.id] = requirement
     if "voters" in facts:
         requirement.rule, requirement.parts = Rule.of(facts["policy"]), parts_of(facts["voters"])
@@ -367,6 +373,7 @@ _OF_STEPS: dict[str, _Folder] = {
     "StepOutputReview": _output_review,
     "StepExecutorPaused": _executor_paused,
     "InteractionResponded": responded,
+    **dict.fromkeys(ATTENDING, attended),
     "StepContinued": continued,
     "StepExecutorContinued": continued,
     "SignalReceived": signal_received,
