@@ -20,6 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "redis_url": None,
     "public_url": None,
     "web_app": True,
+    "presence": True,
     "allow_volatile_redis": False,
     "agentos": "off",
     "agentos_open": False,

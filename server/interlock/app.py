@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -49,8 +50,10 @@ from interlock.engine.work.tasks import Prompter
 from interlock.errors import SettingsError
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
+from interlock.following.drafts import Drafts
 from interlock.following.feed import Feed
 from interlock.following.hub import Hub
+from interlock.following.presence import Presence
 from interlock.following.sights import Sights
 from interlock.http.api import answer_errors, make_router
 from interlock.http.app_session import make_app_session_router, redirect_uri
@@ -80,6 +83,7 @@ from interlock.interactions.workflow import interactions_workflow
 from interlock.log.port import Log
 from interlock.log.redis import RedisLog
 from interlock.log.sql import SqlArchive, SqlLog
+from interlock.log.topics import NobodyElse, Topics
 from interlock.notices.service import Notices
 from interlock.outgoing.channels import channels_in
 from interlock.outgoing.code_flow import Client
@@ -129,8 +133,13 @@ TIMER_SECONDS = 0.25
 """How often timeouts are checked; they fire within a second of their time."""
 
 FEED_SECONDS = 0.5
-SIGHT_SECONDS = 1.0
 """How often changes of runs by other servers are looked for, while a client follows a list."""
+
+SIGHT_SECONDS = 1.0
+"""How often it is written to whom questions were sent."""
+
+PRESENCE_SECONDS = 30.0
+"""How often a node says again to the others who looks at what there."""
 
 PUBLICATION_SECONDS = 0.5
 """How often definitions that other servers published are looked for."""
@@ -209,7 +218,9 @@ class Interlock:
             self._stack.push_async_callback(database.close)
             await _schema(database)
             store = SqlStore(database, clock=self._clock.now_ms)
-            log = counted(await self._open_log(database), self.counters)
+            opened = await self._open_log(database)
+            log = counted(opened, self.counters)
+            topics: Topics = opened.topics if isinstance(opened, RedisLog) else NobodyElse()
             vault = cache(partial(vault_to_keep, self.settings))
             keeper = Keeper(store, vault, self.known)
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
@@ -255,8 +266,10 @@ class Interlock:
             await identity.start()
             objects = self._open_objects()
             webhooks, relay = self._webhooks(engine, store, vault, identity, limits)
-            sights = Sights(store, engine.clock.now_ms)
+            sights = Sights(store, engine.clock.now_ms, notes_seen=self.settings.presence)
             self._keep(sights.run(SIGHT_SECONDS), "sights")
+            presence = Presence(topics, self.node, time.monotonic, is_on=self.settings.presence)
+            self._keep(presence.run(PRESENCE_SECONDS), "presence")
             self._services = Services(
                 engine,
                 definitions,
@@ -264,6 +277,8 @@ class Interlock:
                 feed,
                 store,
                 sights,
+                presence,
+                Drafts(store, topics, engine.clock.now_ms),
                 identity.directory,
                 limits,
                 identity,

@@ -121,6 +121,8 @@ MATRIX: Final[dict[str, Line]] = {
     "SOCKET follow-inbox": With(*WORKING),
     "SOCKET unfollow-inbox": ANYBODY,
     "SOCKET respond": Of(EXECUTE),
+    "SOCKET seen": Of(EXECUTE, READ),
+    "SOCKET draft": Of(EXECUTE, READ),
     # ── Definitions ──
     "GET /api/v1/workflows": With(READ),
     "POST /api/v1/workflows": With(WRITE),

@@ -9,7 +9,7 @@
  * - Of each run there is one `Run` at a time, however often it is asked for; once it has ended or was left, none.
  */
 
-import { cancellation, signalOf, type SignalOptions } from "./actions.js";
+import { cancellation, signalOf, type Attention, type SignalOptions } from "./actions.js";
 import { httpUrl, socketUrl, tokenIn } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { json } from "./codec.js";
@@ -276,6 +276,25 @@ export class Client {
     return (await this.#act(signalOf(runId, topic, payload, options))).signal_id ?? "";
   }
 
+  /**
+   * Says that this user is on a requirement, so that nobody else decides it: for 15 minutes, until it is said again.
+   * Rejects with `claimed` where somebody else is.
+   */
+  claim(runId: string, requirementId: string): Promise<void> {
+    return this.#attend({ action: "claim", run_id: runId, requirement_id: requirementId });
+  }
+
+  /** Gives up a claim. */
+  release(runId: string, requirementId: string): Promise<void> {
+    return this.#attend({ action: "release", run_id: runId, requirement_id: requirementId });
+  }
+
+  /** Hands a requirement over to a user, or to `group:NAME`: they are asked instead of this user. */
+  delegate(runId: string, requirementId: string, to: string, reason?: string): Promise<void> {
+    const about = { run_id: runId, requirement_id: requirementId, to };
+    return this.#attend({ action: "delegate", ...about, ...(reason === undefined ? {} : { reason }) });
+  }
+
   /** The runs that `storage` remembers, the latest first; `follow(…, { from: "stored" })` goes on with one. */
   get remembered(): readonly Remembered[] {
     return this.#memory?.runs ?? [];
@@ -288,6 +307,10 @@ export class Client {
   }
 
   // ── Actions ─────────────────────────────────────────────────────────────────────────────────────────
+
+  async #attend(action: Attention): Promise<void> {
+    await this.#act(action);
+  }
 
   async #act(action: Action, acknowledged: Waiting["acknowledged"] = () => undefined): Promise<Ack> {
     if (this.#ended !== null) throw this.#ended;

@@ -27,6 +27,8 @@ export type ClientMessage =
   | FollowInbox
   | UnfollowInbox
   | Respond
+  | Seen
+  | Draft
   | Ping;
 /**
  * Where a run stands. The last three are final.
@@ -45,6 +47,8 @@ export type ControlMessage =
   | RunsListed
   | InboxChanged
   | InboxListed
+  | InboxDraft
+  | InboxPresence
   | Ack
   | Pong
   | ErrorMessage;
@@ -263,8 +267,9 @@ export interface SendSignal {
 export interface Claim {
   action: "claim";
   request_id?: string | null;
-  run_id: string;
-  requirement_id: string;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
 }
 /**
  * Gives up a claim; an admin may give up that of somebody else.
@@ -272,8 +277,9 @@ export interface Claim {
 export interface Release {
   action: "release";
   request_id?: string | null;
-  run_id: string;
-  requirement_id: string;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
 }
 /**
  * Hands a requirement over to somebody else: a user id, or `group:NAME`. Both stand behind the decision.
@@ -281,8 +287,9 @@ export interface Release {
 export interface Delegate {
   action: "delegate";
   request_id?: string | null;
-  run_id: string;
-  requirement_id: string;
+  interaction_id?: string | null;
+  run_id?: string;
+  requirement_id?: string;
   to: string;
   reason?: string | null;
 }
@@ -365,6 +372,27 @@ export interface Respond {
   on_behalf_of?: string | null;
   reason?: string | null;
   idempotency_key?: string | null;
+}
+/**
+ * Says that this user has a question before them, which is noted once; and, with `looking`, whether they look at
+ * it from now on, until they look away or the connection ends.
+ */
+export interface Seen {
+  action: "seen";
+  request_id?: string | null;
+  interaction_id: string;
+  looking?: boolean | null;
+}
+/**
+ * Keeps a half-written answer for this user's other devices, of at most 16 KiB; the highest revision stays. Without
+ * content it is thrown away.
+ */
+export interface Draft {
+  action: "draft";
+  request_id?: string | null;
+  interaction_id: string;
+  revision: number;
+  content?: JsonValue;
 }
 /**
  * Asks for a `pong`.
@@ -523,6 +551,7 @@ export interface PendingSummary {
     | "Wait";
   thread_id?: string;
   assignees?: string[];
+  claim?: RequirementClaim;
   confirmation_message?: string;
   user_input_message?: string;
   output_review_message?: string;
@@ -533,6 +562,14 @@ export interface PendingSummary {
   interaction?: PendingInteraction;
   due_at?: string;
   timeout_at?: string;
+}
+/**
+ * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
+ */
+export interface RequirementClaim {
+  by: string;
+  since: number;
+  until: number;
 }
 /**
  * How the people who are asked decide together: see `docs/approvals.md`.
@@ -607,7 +644,8 @@ export interface InboxItem {
   requirement: PendingSummary;
 }
 /**
- * A followed inbox is told up to `seq`: all of it, or (`resumed`) nothing has changed. What follows is live.
+ * A followed inbox is told up to `seq`. What follows is live. What came before is all of it, or (`resumed`) what
+ * the `changed_runs` ask by now: whatever else the client knew of these is gone, and of others it is as it was.
  */
 export interface InboxListed {
   event: "inbox_listed";
@@ -616,7 +654,25 @@ export interface InboxListed {
   count: number;
   more: boolean;
   resumed: boolean;
+  changed_runs?: string[];
   request_id?: string;
+}
+/**
+ * What this user has half-written on another device; without content it was thrown away.
+ */
+export interface InboxDraft {
+  event: "inbox_draft";
+  interaction_id: string;
+  revision: number;
+  content?: JsonValue;
+}
+/**
+ * Who looks at a question that this connection looks at: their ids, this user's among them, 100 at most.
+ */
+export interface InboxPresence {
+  event: "inbox_presence";
+  interaction_id: string;
+  people: string[];
 }
 /**
  * An action with a `request_id` was durably accepted.
@@ -1244,14 +1300,6 @@ export interface StepRequirement {
   on_timeout?: "cancel" | "skip" | "approve";
   on_reject?: "skip" | "cancel" | "else" | "retry";
   allowed_on_reject?: ("skip" | "cancel" | "else" | "retry")[];
-}
-/**
- * Who is on a requirement, so that others wait. Times are in milliseconds since 1970.
- */
-export interface RequirementClaim {
-  by: string;
-  since: number;
-  until: number;
 }
 /**
  * One of several responses to a requirement: the latest of each person. `at` is in milliseconds since 1970.

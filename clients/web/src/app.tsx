@@ -1,7 +1,20 @@
 /** The app: who may see it, what is around its pages, and which page is at which address. */
 
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, Workflow, type LucideIcon } from "lucide-react";
+import {
+  AlertTriangle,
+  Inbox,
+  LogOut,
+  List,
+  MessageSquare,
+  Monitor,
+  Moon,
+  PencilLine,
+  Sun,
+  Webhook,
+  Workflow,
+  type LucideIcon,
+} from "lucide-react";
 import { FormContext } from "react-aria-components";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
 
@@ -9,6 +22,7 @@ import { InterlockProvider, useInterlock } from "@interlock/client/react";
 import { ChatPage } from "./chat/chat-page.tsx";
 import { loadForms } from "./forms/lazy.tsx";
 import { InboxBadge } from "./inbox/badge.tsx";
+import { usePalette } from "./palette/asking.ts";
 import { loadDifference } from "./pauses/changes.tsx";
 import { ConnectionBar, ConnectionDot } from "./session/connection-bar.tsx";
 import { session, useSession } from "./session/context.ts";
@@ -32,6 +46,7 @@ const loadErrors = () => import("./errors/errors-page.tsx");
 const loadWebhooks = () => import("./webhooks/webhooks-page.tsx");
 const loadIntegrations = () => import("./integrations/integrations-page.tsx");
 const loadWebhook = () => import("./webhooks/webhook-page.tsx");
+const loadPalette = () => import("./palette/palette.tsx");
 const RunPage = lazy(() => loadRun().then((found) => ({ default: found.RunPage })));
 const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPage })));
 const InboxPage = lazy(() => loadInbox().then((found) => ({ default: found.InboxPage })));
@@ -42,9 +57,20 @@ const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.Err
 const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found.WebhooksPage })));
 const IntegrationsPage = lazy(() => loadIntegrations().then((found) => ({ default: found.IntegrationsPage })));
 const WebhookPage = lazy(() => loadWebhook().then((found) => ({ default: found.WebhookPage })));
+const Palette = lazy(() => loadPalette().then((found) => ({ default: found.Palette })));
 
 /** All that is loaded when it is needed: fetched while there is time, so that it is here when the server isn't. */
-const LATER = [loadRun, loadRuns, loadInbox, loadForms, loadDifference, loadMachines, loadMachine, loadErrors];
+const LATER = [
+  loadRun,
+  loadRuns,
+  loadInbox,
+  loadForms,
+  loadDifference,
+  loadMachines,
+  loadMachine,
+  loadErrors,
+  loadPalette,
+];
 const LATER_MS = 2000;
 
 /** For whoever must know that the page goes on without its server, like a test of just that. */
@@ -111,6 +137,7 @@ function Shell() {
         Skip to the content
       </a>
       <TopBar />
+      <Finding />
       <ConnectionBar />
       <SignInAgain />
       <main id="main" ref={main} tabIndex={-1}>
@@ -127,6 +154,27 @@ function Shell() {
         </Boundary>
       </main>
     </div>
+  );
+}
+
+/** Where the palette leads, beside what waits and what there is. */
+const PLACES = [
+  { to: "/", name: "Chat", icon: MessageSquare },
+  { to: "/inbox", name: "Inbox", icon: Inbox },
+  { to: "/runs", name: "Runs", icon: List },
+  { to: "/machines", name: "Machines", icon: Workflow },
+  { to: "/editor", name: "New machine", icon: PencilLine },
+  { to: "/errors", name: "Errors", icon: AlertTriangle },
+  { to: "/webhooks", name: "Webhooks", icon: Webhook },
+] as const;
+
+function Finding() {
+  const [isAsked, close] = usePalette();
+  if (!isAsked) return null;
+  return (
+    <Suspense>
+      <Palette places={PLACES} onClose={close} />
+    </Suspense>
   );
 }
 

@@ -83,6 +83,9 @@ class Declared(BaseSettings):
         "the path of a folder",
     )
     web_app: bool = setting(True, "Serve the web app at `/`.", "true or false")
+    presence: bool = setting(
+        True, "Note in the audit who has seen a question, and show people who looks at it with them.", "true or false"
+    )
     allow_volatile_redis: bool = setting(
         False, "Serve even with a Redis that may forget (no AOF, or it evicts keys).", "true or false"
     )

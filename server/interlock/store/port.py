@@ -12,6 +12,7 @@ from .ports.audit import Audit, Sight
 from .ports.decisions import Decision, Decisions
 from .ports.definitions import DefinitionStore
 from .ports.directory import DirectoryStore
+from .ports.drafts import Drafts
 from .ports.errors import ErrorFilter, ErrorPage, Errors, FoundError, ListedError
 from .ports.feed import CHANGES_KEPT_SECONDS, Change, ChangeFeed, FeedEnds
 from .ports.files import Files, StoredFile
@@ -55,6 +56,7 @@ __all__ = [
     "Decisions",
     "DefinitionStore",
     "DirectoryStore",
+    "Drafts",
     "ErrorFilter",
     "ErrorPage",
     "Errors",
@@ -122,6 +124,7 @@ class Store(
     Interactions,
     Bundles,
     Absences,
+    Drafts,
     Protocol,
 ):
     """All ports, in one database. Both dialects pass `tests/contract/store/`."""

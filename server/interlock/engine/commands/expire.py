@@ -7,8 +7,8 @@ Laws:
 - An instance is cancelled only if nothing was appended since this looked: one that was just resumed goes on. So does
   one whose wait is over, however long nobody looked.
 
-Source: `docs/workflows.md`, "Timeouts"; `docs/approvals.md`, "When nobody answers"; `docs/machines.md`, "How long a run
-may take".
+Source: `docs/workflows.md`, "Timeouts"; `docs/approvals.md`, "When nobody answers";
+`docs/machines.md`, "How long a run may take".
 """
 
 from __future__ import annotations

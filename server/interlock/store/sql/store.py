@@ -11,6 +11,7 @@ from .audit import SqlAudit
 from .decisions import SqlDecisions
 from .definitions import SqlDefinitions
 from .directory import SqlDirectory
+from .drafts import SqlDrafts
 from .errors import SqlErrors
 from .feed import SqlChangeFeed
 from .files import SqlFiles
@@ -51,6 +52,7 @@ class SqlStore(
     SqlInteractions,
     SqlBundles,
     SqlAbsences,
+    SqlDrafts,
 ):
     """`Store`: see `SqlTransactions` for its arguments."""
 
