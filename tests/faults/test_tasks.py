@@ -39,7 +39,8 @@ async def test_an_issue_is_opened_once_though_the_server_is_killed_before_it_hea
         await forever.wait()  # it is opened, and the answer never comes
 
     async with foreign({"/user": json_answer("{}"), "/repos/o/r/issues": of_repository}) as there:
-        server = served(NOTHING, tmp_path, tokens=json.dumps(TOKENS), http_allow="127.0.0.1", **FREE)
+        settings: dict[str, Any] = {"tokens": json.dumps(TOKENS), "http_allow": "127.0.0.1", **FREE}
+        server = served(NOTHING, tmp_path, **settings)
         with server.start() as process:
             async with api(server, MANAGER) as ada:
                 forge = {"name": "forge", "provider": "github", "base_url": f"http://127.0.0.1:{there.port}"}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.support.foreign import Received, foreign, http
 from tests.support.foreign import json as json_answer
-from tests.tasks.running import TOKEN, service, tasks
+from tests.tasks.running import ASKER, TOKEN, service, tasks
 
 from interlock.secrets.fence import Fence, Secret
+from interlock.tasks.builtin import BUILT_IN
+from interlock.workflow.activities import StepInput
+from interlock.workflow.run.calls import task_of
 
 KEY = "s3cret/key+of=8"
 
@@ -54,6 +58,17 @@ async def test_data_names_no_secret_and_chooses_no_host_for_one() -> None:
     assert failed.code == "secret_not_allowed"
     assert KEY not in str(failed)
     assert len(server.received) == 1
+
+
+async def test_inputs_that_were_filled_in_without_regard_to_secrets_name_none() -> None:
+    type_ = BUILT_IN["http"]
+    async with foreign(http()) as server, tasks(secrets=[Secret("KEY", KEY)]) as running:
+        asked: Any = {"method": "POST", "url": f"http://127.0.0.1:{server.port}/", "body": "${input}"}
+        call = task_of(type_.logic(asked), {"input": "${secrets.KEY}"}, StepInput(input=None), ASKER)
+        unaware = replace(call, input={**asked, "body": "${secrets.KEY}"}, takes_secrets=False)
+        for each in (call, unaware):
+            await running.runners.run(each)
+            assert json.loads(server.last.body) == "${secrets.KEY}"
 
 
 async def test_an_answer_of_400_or_above_fails_and_says_whether_another_try_may_help() -> None:

@@ -14,7 +14,7 @@ from interlock.workflow.declare.interactions import Interaction
 from interlock.workflow.declare.task_types import TaskType, faults_in_inputs
 from interlock.workflow.declare.widgets import Widget
 
-each_type = pytest.mark.parametrize("type_", BUILT_IN.values(), ids=str)
+each_type = pytest.mark.parametrize("type_", BUILT_IN.values(), ids=[*BUILT_IN])
 ROOTS = frozenset({"input", "tasks", "context"})
 
 

@@ -222,7 +222,8 @@ class _Way:
         headers: Mapping[str, Any] = request.headers
         url: Any = request.url
         body = request.body
-        if not request.has_templates:
+        has_templates = request.has_templates and self._call.takes_secrets  # else data would be among them
+        if not has_templates:
             headers, url, body = {name: inert(text) for name, text in headers.items()}, inert(url), inert(body)
         secret = {name: f"${{secrets.{each}}}" for name, each in request.secrets.items()}
         returned = await self._run(
@@ -235,7 +236,7 @@ class _Way:
                 time_limit=request.time_limit or self._call.time_limit or REQUEST_SECONDS,
                 idempotency_key=self._key(request.method),
                 integration=request.integration,
-                is_host_data=self._call.is_host_data or not request.has_templates,
+                is_host_data=self._call.is_host_data or not has_templates,
             )
         )
         value: Any = returned.value
