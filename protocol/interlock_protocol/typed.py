@@ -272,6 +272,7 @@ class StepCompleted(StepEvent):
     step_response: NotRequired[dict[str, JsonValue]]
     duration_ms: int
     logs: NotRequired[list[str]]
+    port: NotRequired[str]
 
 
 class StepSkipped(StepEvent):
@@ -600,6 +601,26 @@ class GraphExecutionCompleted(StepEvent):
     task_count: int
 
 
+class MapExecutionStarted(StepEvent):
+    event: Literal["MapExecutionStarted"]
+    item_count: int
+
+
+class MapExecutionCompleted(StepEvent):
+    event: Literal["MapExecutionCompleted"]
+    item_count: int
+
+
+class MapItemStarted(StepEvent):
+    event: Literal["MapItemStarted"]
+    item_index: int
+
+
+class MapItemCompleted(StepEvent):
+    event: Literal["MapItemCompleted"]
+    item_index: int
+
+
 class PortsExecutionStarted(StepEvent):
     event: Literal["PortsExecutionStarted"]
     port: NotRequired[str]
@@ -778,6 +799,10 @@ Event: TypeAlias = (
     | RaceExecutionCompleted
     | GraphExecutionStarted
     | GraphExecutionCompleted
+    | MapExecutionStarted
+    | MapExecutionCompleted
+    | MapItemStarted
+    | MapItemCompleted
     | PortsExecutionStarted
     | PortsExecutionCompleted
     | MachineExecutionStarted

@@ -32,7 +32,7 @@ from interlock.definitions.checking import ScriptCheck, faults_of
 from interlock.definitions.code import CodeDefinitions
 from interlock.definitions.every import EveryDefinition
 from interlock.definitions.folder import InFile, definitions_in, publish_all
-from interlock.definitions.machine_json import compiled
+from interlock.definitions.kinds import compiled
 from interlock.definitions.stored import StoredDefinitions
 from interlock.engine.clock import Clock
 from interlock.engine.engine import Engine
@@ -46,6 +46,7 @@ from interlock.engine.work.integrations import Integrations
 from interlock.engine.work.logic import LogicRunners, TextWriter
 from interlock.engine.work.people import groups_of
 from interlock.engine.work.script import Scripts
+from interlock.engine.work.tasks import Prompter
 from interlock.errors import SettingsError
 from interlock.files.objects import open_objects
 from interlock.files.port import Objects
@@ -108,6 +109,7 @@ from interlock.socket.endpoint import SOCKET_PATH, SocketEndpoint
 from interlock.store.migrate import check_current, migrate
 from interlock.store.ports.webhooks import LISTENING_SECONDS
 from interlock.store.sql import SqlStore
+from interlock.tasks.registry import task_types
 from interlock.telemetry.counters import Counters, counted
 from interlock.webhooks.keys import SigningKeys
 from interlock.webhooks.lanes import Ports, Room
@@ -181,6 +183,7 @@ class Interlock:
         self._on_pause = on_pause
         self._widgets = widgets or {}
         self._agents = [Agents(agents, self._host)] if agents else []
+        self._types = task_types()
         self.settings = settings
         self._authenticator = authenticator
         self._services: Services | None = None
@@ -225,7 +228,7 @@ class Interlock:
             vault = cache(partial(vault_to_keep, self.settings))
             keeper = Keeper(store, vault, self.known)
             integrations = Integrations(KeptIntegrations(keeper), GuardedTransport(Allowed(self.settings.http_allow)))
-            stored = StoredDefinitions(store, compiled, self._office)
+            stored = StoredDefinitions(store, partial(compiled, types=self._types), self._office)
             definitions = EveryDefinition(self._code, stored)
             notices = self._notices(store)
             if self.settings.notifiers_templates is not None:
@@ -290,7 +293,9 @@ class Interlock:
                 objects,
                 webhooks,
                 notices,
+                self._types,
                 scripts.check,
+                self.base_url,
             )
             self._stack.push_async_callback(engine.stop, self.settings.shutdown_grace_seconds)
             self._keep(relay.run(WEBHOOK_SECONDS), "webhooks")
@@ -384,12 +389,13 @@ class Interlock:
     def _runners(self, scripts: Scripts, keeper: Keeper, integrations: Integrations) -> LogicRunners:
         calls = HttpCalls(counters=self.counters, transport=integrations.transport)
         secrets = EverySecret(keeper, self._environment)
-        return LogicRunners(scripts, calls, secrets, _writer(self.settings.ai_model), integrations)
+        writer, prompter = _by_models(self.settings.ai_model)
+        return LogicRunners(scripts, calls, secrets, writer, integrations, self._types, prompter)
 
     async def _definitions_in_files(self, check_script: ScriptCheck) -> Sequence[InFile]:
         if self.settings.definitions is None:
             return ()
-        check = partial(faults_of, check_script=check_script)
+        check = partial(faults_of, check_script=check_script, types=self._types)
         return await definitions_in(self.settings.definitions, check, self._code.is_in_code)
 
     async def _open_log(self, database: Database) -> Log:
@@ -533,19 +539,20 @@ async def _all_know(look: Callable[[], None], *, is_alone: bool) -> None:
         await asyncio.sleep(1.25 * LISTENING_SECONDS)
 
 
-def _writer(model: str | None) -> TextWriter | None:
-    """Return what has models write texts, if Pydantic AI is installed.
+def _by_models(model: str | None) -> tuple[TextWriter | None, Prompter | None]:
+    """Return what has models write texts, and what answers prompts, if Pydantic AI is installed.
 
     Raises:
         MissingExtra: it isn't, and a model is set.
     """
     try:
         from interlock.agents.instructions import PydanticWriter
+        from interlock.agents.prompting import PydanticPrompter
     except MissingExtra:
         if model is not None:
             raise
-        return None
-    return PydanticWriter(model)
+        return None, None
+    return PydanticWriter(model), PydanticPrompter(model)
 
 
 def _provider(settings: Settings) -> tuple[Provider, Terms] | None:

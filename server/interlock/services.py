@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interlock.auth.tokens import Authenticator
 from interlock.definitions.port import Definitions
@@ -22,6 +22,7 @@ from interlock.ratelimit import RateLimits
 from interlock.secrets.stored import StoredSecrets
 from interlock.store.port import Store
 from interlock.webhooks.service import WebhookService
+from interlock.workflow.declare.task_types import TaskTypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Services:
 
     Attributes:
         objects: where the bytes of files are.
+        base_url: where people reach this server, as far as is known.
+        task_types: the types of tasks that this server has.
         check_script: says what is wrong with a script, for this account; None if this server runs no scripts.
     """
 
@@ -50,4 +53,6 @@ class Services:
     objects: Objects
     webhooks: WebhookService
     notices: Notices
+    task_types: TaskTypes = field(default_factory=dict)
     check_script: Callable[[str, str], Awaitable[str | None]] | None = None
+    base_url: str = ""

@@ -82,6 +82,10 @@ export type RunEvent =
   | RaceExecutionCompleted
   | GraphExecutionStarted
   | GraphExecutionCompleted
+  | MapExecutionStarted
+  | MapExecutionCompleted
+  | MapItemStarted
+  | MapItemCompleted
   | PortsExecutionStarted
   | PortsExecutionCompleted
   | MachineExecutionStarted
@@ -544,6 +548,8 @@ export interface PendingSummary {
     | "Workflow"
     | "Race"
     | "Graph"
+    | "Map"
+    | "Item"
     | "Ports"
     | "Machine"
     | "Thread"
@@ -774,7 +780,7 @@ export interface RunResponseContentEvent {
   executor_type?: string;
 }
 /**
- * The step ended with an output; it is never run again.
+ * The step ended with an output; it is never run again. `port` is which way to go on after it.
  */
 export interface StepCompleted {
   event: "StepCompleted";
@@ -800,6 +806,7 @@ export interface StepCompleted {
   };
   duration_ms: number;
   logs?: string[];
+  port?: string;
 }
 /**
  * The step ended without an output, and the workflow goes on.
@@ -1246,6 +1253,8 @@ export interface StepRequirement {
     | "Workflow"
     | "Race"
     | "Graph"
+    | "Map"
+    | "Item"
     | "Ports"
     | "Machine"
     | "Thread"
@@ -1826,6 +1835,94 @@ export interface GraphExecutionCompleted {
   parent_step_id?: string;
   nested_depth?: number;
   task_count: number;
+}
+/**
+ * The steps of a map begin, for several of its items at once.
+ */
+export interface MapExecutionStarted {
+  event: "MapExecutionStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  item_count: number;
+}
+/**
+ * The steps of a map ended for every item.
+ */
+export interface MapExecutionCompleted {
+  event: "MapExecutionCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  item_count: number;
+}
+/**
+ * The steps of a map begin for one item; `item_index` counts from 0.
+ */
+export interface MapItemStarted {
+  event: "MapItemStarted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  item_index: number;
+}
+/**
+ * The steps of a map ended for one item.
+ */
+export interface MapItemCompleted {
+  event: "MapItemCompleted";
+  event_index: number;
+  replayed?: boolean;
+  epoch: number;
+  created_at: number;
+  workflow_id: string;
+  workflow_name?: string;
+  run_id: string;
+  session_id?: string;
+  step_id: string;
+  step_name: string;
+  step_index: number;
+  step_path: (string | number)[];
+  visit: number;
+  parent_step_id?: string;
+  nested_depth?: number;
+  item_index: number;
 }
 /**
  * The branch was chosen by the port of the step before; null if there is none for it, and the node is skipped.

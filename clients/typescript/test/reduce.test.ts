@@ -331,7 +331,7 @@ describe("a claim", () => {
     ],
     [{ event: "InteractionEscalated", to: "bob", assignees: ["ana", "bob"] }, undefined, ["ana", "bob"]],
   ])("after %j is of %s, and asked are %j", (event, by, assignees) => {
-    const [pending] = fold([asked, claimed as unknown as RunMessage, next(event)]).pending;
+    const [pending] = fold([asked, claimed, next(event)]).pending;
     expect([pending?.requirement.claim?.by, pending?.requirement.assignees]).toEqual([by, assignees]);
   });
 });

@@ -62,30 +62,44 @@ def message_of(letter: Letter, server: MailServer, to: str) -> EmailMessage:
     Raises:
         NotSent: a header can't be written.
     """
-    message = EmailMessage(policy=SMTP)
-    name, address = server.sender
-    domain = address.rpartition("@")[2]
-    try:
-        message["Subject"] = letter.subject
-        message["From"] = Mailbox(name, addr_spec=address)
-        message["To"] = Mailbox(addr_spec=to)
-        if server.reply_to:
-            message["Reply-To"] = [Mailbox(addr_spec=each) for each in server.reply_to]
-    except (ValueError, IndexError):  # also what the library finds wrong with an address
-        raise NotSent("the subject or an address can't be written as a header") from None
-    message["Date"] = formatdate()
-    message["Message-ID"] = f"<{hashlib.sha256(f'{letter.key} {to}'.encode()).hexdigest()[:40]}@{domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
+    message = headed(letter.subject, server, [to], key=f"{letter.key} {to}")
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
     return message
 
 
+def headed(subject: str, server: MailServer, to: Sequence[str], *, key: str, cc: Sequence[str] = ()) -> EmailMessage:
+    """Return a message that has its headers, and no text yet.
+
+    Args:
+        key: what its `Message-ID` is made of: the same when it is sent again.
+
+    Raises:
+        NotSent: a header can't be written.
+    """
+    message = EmailMessage(policy=SMTP)
+    name, address = server.sender
+    domain = address.rpartition("@")[2]
+    try:
+        message["Subject"] = subject
+        message["From"] = Mailbox(name, addr_spec=address)
+        for header, addresses in (("To", to), ("Cc", cc), ("Reply-To", server.reply_to)):
+            if addresses:
+                message[header] = [Mailbox(addr_spec=each) for each in addresses]
+    except (ValueError, IndexError):  # also what the library finds wrong with an address
+        raise NotSent("the subject or an address can't be written as a header") from None
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    return message
+
+
 async def send_mail(
     guard: Guard, server: MailServer, message: EmailMessage, to: Sequence[str], trusted: ssl.SSLContext | None = None
-) -> None:
-    """Hand a message to a mail server. Cancelling it ends the connection.
+) -> Sequence[str]:
+    """Hand a message to a mail server, and return the addresses that it doesn't take, if it takes others. Cancelling it
+    ends the connection.
 
     Args:
         trusted: what certificates are trusted; by default the public authorities, or `SSL_CERT_FILE`.
@@ -94,13 +108,15 @@ async def send_mail(
         NotSent: the server can't be reached, or doesn't take it.
         Forbidden, httpx.ConnectError: its host may not be reached, or isn't found.
     """
+    refused: list[str] = []
 
     def deliver(smtp: smtplib.SMTP) -> None:
-        smtp.send_message(message, server.sender[1], list(to))
+        refused.extend(smtp.send_message(message, server.sender[1], list(to)))
         with contextlib.suppress(OSError, smtplib.SMTPException):
             smtp.quit()
 
     await _talk(guard, server, deliver, trusted)
+    return refused
 
 
 async def check_login(guard: Guard, server: MailServer) -> None:

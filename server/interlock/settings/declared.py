@@ -195,8 +195,8 @@ class Declared(BaseSettings):
 
     ai_model: str | None = setting(
         None,
-        "The model that writes what halted state machines say, where they ask for that, as Pydantic AI names it. By"
-        " default only the model that a definition names does.",
+        "The model that writes what halted state machines say, and that answers the prompts of tasks, where they name"
+        " none, as Pydantic AI names it. By default only the model that a definition names does.",
         "a model's name such as openai:gpt-5",
     )
     http_allow: Annotated[tuple[str, ...], NoDecode] = setting(

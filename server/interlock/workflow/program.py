@@ -31,8 +31,10 @@ from interlock.workflow.activities import (
     Session,
     SessionRead,
     StepInput,
+    TaskCall,
     ThreadEnd,
 )
+from interlock.workflow.containers.graph import Graph
 from interlock.workflow.containers.machine import Machine
 from interlock.workflow.decide import attend as attending
 from interlock.workflow.decide import decide as decisions
@@ -130,6 +132,7 @@ __all__ = [
     "SessionRead",
     "Signal",
     "StepInput",
+    "TaskCall",
     "ThreadEnd",
     "UnreadableRun",
     "Untold",
@@ -169,6 +172,7 @@ class Program:
         fingerprint: a hash of its structure: if it is unchanged, a waiting run goes on.
         asks_secrets: whether one of its forms has a secret.
         makes_instances: whether its runs are instances of a state machine.
+        is_graph: whether its runs are sessions of a graph.
         run_prefix: what the ids of its runs begin with: those of a machine are instances.
 
     Args:
@@ -186,6 +190,7 @@ class Program:
         self.asks_secrets = workflow.asks_secrets
         is_machine = isinstance(workflow.steps[0], Machine) and len(workflow.steps) == 1
         self.makes_instances = is_machine
+        self.is_graph = isinstance(workflow.steps[0], Graph) and len(workflow.steps) == 1
         self.run_prefix = INSTANCE_PREFIX if is_machine else "run-"
 
     # ── Starting ────────────────────────────────────────────────────────────────────────────────────────

@@ -57,6 +57,18 @@ def test_every_operation_has_a_name_and_says_what_it_answers() -> None:
         *("getOwnAbsence", "putOwnAbsence", "deleteOwnAbsence"),
         *("getOwnNotifications", "putOwnNotifications", "getNotifications", "putNotifications", "testNotifications"),
         *("listWidgets", "addWidget"),
+        "listTaskTypes",
+        *("listGraphs", "createGraph", "validateGraph", "getGraph", "putGraph", "activateGraph", "deactivateGraph"),
+        *("listGraphVersions", "getGraphVersion", "deleteGraphDraft", "publishGraphVersion"),
+        *(
+            "runGraph",
+            "runGraphBatch",
+            "describeGraphs",
+            "getGraphEndpoint",
+            "listGraphSessions",
+            "getGraphSession",
+            "cancelGraphSession",
+        ),
         *("listDeliveries", "getDelivery", "replayDelivery", "replayDeliveries"),
     }
     for name, described in operations.items():

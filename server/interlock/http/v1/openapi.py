@@ -23,6 +23,7 @@ from interlock.http.v1.callers import LIMIT, REMAINING, RESET
 from interlock.http.v1.definition_shapes import AnyDefinition, WorkflowDefinition
 from interlock.http.v1.errors import Code
 from interlock.http.v1.frame import PREFIX
+from interlock.http.v1.graph_shapes import BODIES as GRAPHS
 from interlock.http.v1.idempotency import HEADER as KEY
 from interlock.http.v1.idempotency import MAX_KEY
 from interlock.http.v1.instance_shapes import CancelInstance, CreateInstance, ResumeInstance, RetryInstance
@@ -53,12 +54,14 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     *(WorkflowDefinition, AnyDefinition),
     *(CreateInstance, ResumeInstance, RetryInstance, CancelInstance),
     *PEOPLE,
+    PutAbsence,
     PutAddresses,
     PutAbsence,
     PutSecret,
     PutProvider,
     CreateIntegration,
     *WEBHOOKS,
+    *GRAPHS,
     AddWidget,
 )
 

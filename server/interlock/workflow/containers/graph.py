@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final
 
 from interlock.workflow.containers.port import (
     OPEN,
@@ -18,17 +18,16 @@ from interlock.workflow.containers.port import (
     Told,
     Withdraw,
 )
+from interlock.workflow.declare import templates
 from interlock.workflow.declare.errors import DeclarationError
-from interlock.workflow.declare.links import Join, Link, Links, faults_in
+from interlock.workflow.declare.links import End, Join, Link, Links, faults_in
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Declared, nodes_of
 from interlock.workflow.declare.reviews import HumanReviews, is_count
 from interlock.workflow.node import Own
 from interlock_protocol.types import JsonValue, StepType
 
-Outcomes: TypeAlias = Mapping[str, Outcome]
-
-AT_ONCE = 100
+AT_ONCE: Final = 100
 """How many tasks of a graph may be under way at once, unless it says otherwise."""
 
 
@@ -36,10 +35,11 @@ AT_ONCE = 100
 class Graph(Node, Container[Own]):
     """Tasks, and links between them: each task begins as soon as its links are satisfied, beside all others.
 
-    A task whose links can't be satisfied any more is skipped, and so is what depends on it. A task that fails is
-    handled by a link that leads on from there; without one, the graph fails with its error, once nothing else in it
-    can go on. A task that stops or cancels the run does so at once. The content is `{name: content}` of the tasks after
-    which no other has completed.
+    When all of a task's links are settled it begins, if one is satisfied and none is blocked by a failure; otherwise it
+    is skipped. A task that fails is handled by a link on `failed`; without one, nothing new begins but what `always`
+    leads to, what waits for people is withdrawn, and the graph fails with that error once the rest has ended. A task
+    that stops or cancels the run does so at once. The content is `{name: content}` of the tasks after which no other
+    has completed.
 
     Args:
         name: unique among its siblings.
@@ -49,6 +49,7 @@ class Graph(Node, Container[Own]):
         fail_fast: whether a failure that nothing handles withdraws the tasks that are under way, instead of waiting
             for them.
         at_once: how many tasks may be under way at once; those that wait for people count.
+        returns: what the content is instead, with templates of `tasks`: `{"total": "${tasks.sum.output}"}`.
         human_review: Confirm.
 
     Raises:
@@ -65,6 +66,7 @@ class Graph(Node, Container[Own]):
     links: Links
     fail_fast: bool
     at_once: int
+    returns: JsonValue
 
     def __init__(
         self,
@@ -75,6 +77,7 @@ class Graph(Node, Container[Own]):
         joins: Mapping[str, Join] | None = None,
         fail_fast: bool = False,
         at_once: int = AT_ONCE,
+        returns: JsonValue = None,
         human_review: HumanReviews = None,
     ) -> None:
         place = f"Graph {name!r}"
@@ -86,6 +89,7 @@ class Graph(Node, Container[Own]):
             raise DeclarationError(f"{place}: at_once is a whole number from 1, not {at_once!r}.")
         self._begin(name, human_review)
         self._declare(tasks=nodes, links=Links(made, dict(joins or {})), fail_fast=fail_fast, at_once=at_once)
+        self._declare(returns=returns)
 
     @property
     def branches(self) -> tuple[tuple[Node, ...], ...]:
@@ -94,10 +98,14 @@ class Graph(Node, Container[Own]):
     @property
     def relied_on(self) -> list[Any]:
         links = [[each.source, each.target, each.on] for each in self.links.links]
-        return [[links, sorted(self.links.joins.items())], None, None]
+        returned = [] if self.returns is None else [self.returns]
+        return [[links, sorted(self.links.joins.items()), *returned], None, None]
 
     def before(self, name: str) -> Sequence[str]:
         return self.links.before(name)
+
+    def known_to(self, name: str) -> Sequence[str]:
+        return sorted(self.links.all_before.get(name, ()))
 
     def begin(self, own: Own) -> Move:
         return Say(self.STARTED, {"task_count": len(self.tasks)})
@@ -115,7 +123,11 @@ class Graph(Node, Container[Own]):
         live = [name for name, each in outcomes.items() if each is OPEN]
         if fatal and self.fail_fast:
             return Withdraw(live, "failed") if live else fatal[0]
-        begins = {task.name: self._begins(task.name, outcomes) for task in self.tasks if task.name not in outcomes}
+        asking = [name for name in live if fatal and name not in self.links.always and inside.asks(name)]
+        if asking:
+            return Withdraw(asking, "failed")
+        rest = [task.name for task in self.tasks if task.name not in outcomes]
+        begins = self.links.begins(rest, self._ended(outcomes, inside), only_always=bool(fatal))
         ready = [name for name, begun in begins.items() if begun]
         inside.each(ready[: max(self.at_once - len(live), 0)])
         passed = [name for name, begun in begins.items() if begun is False]
@@ -125,22 +137,28 @@ class Graph(Node, Container[Own]):
             return OPEN
         return fatal[0] if fatal else Say(self.ENDED, {"task_count": len(self.tasks)})
 
-    def _begins(self, name: str, outcomes: Outcomes) -> bool | None:
-        """Whether a task begins now: False if it can't any more, None if that isn't known."""
-        into = self.links.into.get(name, ())
-        return self.links.begins(name, [_is_satisfied(link, outcomes.get(link.source, OPEN)) for link in into])
+    def _ended(self, outcomes: Mapping[str, Outcome], inside: Inside) -> Mapping[str, End]:
+        """How the tasks have ended that have."""
+        ended = {name: _ENDS[each.ending] for name, each in outcomes.items() if each is not OPEN}
+        ports = {name: inside.port(name) for name in self.links.ported if name in ended}
+        return ended | {name: End(ended[name].how, port) for name, port in ports.items()}
 
     def tells(self, own: Own, told: Told) -> Mapping[str, JsonValue]:
         contents = told.all()
+        if self.returns is not None:
+            return contents
         after = self.links.after
         return {name: each for name, each in contents.items() if after.get(name, frozenset()).isdisjoint(contents)}
 
     def content(self, contents: Mapping[str, JsonValue]) -> Any:
-        return dict(contents)
+        if self.returns is None:
+            return dict(contents)
+        return templates.expand(self.returns, {"tasks": {name: {"output": each} for name, each in contents.items()}})
 
 
-def _is_satisfied(link: Link, outcome: Outcome) -> bool | None:
-    """Whether a link is satisfied; None as long as the task that it comes from hasn't ended."""
-    if outcome is OPEN:
-        return None
-    return link.on == "always" or outcome.ending is (Ending.COMPLETED if link.on == "completed" else Ending.FAILED)
+_ENDS: Final = {
+    Ending.COMPLETED: End("completed"),
+    Ending.FAILED: End("failed"),
+    Ending.SKIPPED: End("skipped"),
+    Ending.WITHDRAWN: End("skipped"),
+}

@@ -301,6 +301,8 @@ class Interaction(Decided):
     title: str | None = None
     context: Any = None
     priority: Priority | None = None
+    has_templates: bool = False
+    """Whether its title, message and context are filled in when it is asked; only tasks of graphs have that."""
 
     @property
     def spec(self) -> JsonObject:

@@ -237,6 +237,8 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
     "Parallel": (Signal, Confirm),
     "Race": (Signal, Confirm),
     "Graph": (Signal, Confirm),
+    "Map": (Signal, Confirm),
+    "Item": (),
     "Ports": (Signal, Confirm),
     "Workflow": (Signal, Confirm),
     "Machine": (Signal, Confirm),
@@ -246,8 +248,8 @@ REVIEWS_OF: dict[StepType, tuple[type[AnyReview], ...]] = {
 }
 """The reviews that each kind of node may have, in the order in which they are asked (rule 1)."""
 
-MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt", "Wait"})
-"""The kinds that no author declares: a state machine makes them."""
+MADE_BY_MACHINES: frozenset[StepType] = frozenset({"Thread", "Halt", "Wait", "Item"})
+"""The kinds that no author declares: a state machine makes them, or a map."""
 
 ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Step": ("skip", "cancel"),
@@ -258,6 +260,7 @@ ON_CONFIRM: dict[StepType, tuple[OnReject, ...]] = {
     "Parallel": ("skip", "cancel"),
     "Race": ("skip", "cancel"),
     "Graph": ("skip", "cancel"),
+    "Map": ("skip", "cancel"),
     "Ports": ("skip", "cancel"),
     "Machine": ("skip", "cancel"),
     "Workflow": ("skip", "cancel"),

@@ -79,6 +79,8 @@ class Widget(Decided):
     schema: Mapping[str, JsonObject] = field(default_factory=dict)
     confirm: bool = False
     message: str | None = None
+    has_templates: bool = False
+    """Whether its props and its message are filled in when it is asked; only tasks of graphs have that."""
 
     @property
     def events(self) -> list[str] | None:

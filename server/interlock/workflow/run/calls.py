@@ -36,15 +36,17 @@ from interlock.workflow.activities import (
     RollCall,
     Script,
     SessionRead,
+    TaskCall,
     ThreadEnd,
     host_part,
 )
 from interlock.workflow.containers.machine import ENTER, state_of_step
-from interlock.workflow.containers.port import MISSING, Judged, truth
+from interlock.workflow.containers.port import MISSING, Judged, Scope, roots_of, truth
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare import templates
 from interlock.workflow.declare.agents import AgentPause
-from interlock.workflow.declare.errors import OutputError
+from interlock.workflow.declare.errors import OutputError, TaskFailed
+from interlock.workflow.declare.flow import REFUSALS, answered_port, condition_of
 from interlock.workflow.declare.form_models import Misfit
 from interlock.workflow.declare.forms import answer_of
 from interlock.workflow.declare.inputs import nested_input
@@ -57,15 +59,26 @@ from interlock.workflow.declare.io import (
     side_effect_key,
     side_effect_key_of_logic,
 )
-from interlock.workflow.declare.logic import HttpLogic, Logic, ScriptLogic, TextLogic
+from interlock.workflow.declare.logic import (
+    AnswerLogic,
+    AnyLogic,
+    ConditionLogic,
+    HttpLogic,
+    ScriptLogic,
+    SetLogic,
+    TaskLogic,
+    TextLogic,
+)
 from interlock.workflow.declare.node import Node
 from interlock.workflow.declare.nodes import Step, Workflow
+from interlock.workflow.declare.places import Place
 from interlock.workflow.declare.policies import asked_of
 from interlock.workflow.declare.reviews import Ask, Review, widget_of
 from interlock.workflow.declare.values import legible, read
 from interlock.workflow.declare.widgets import Widget, props_from
-from interlock.workflow.node import NodeState
+from interlock.workflow.node import NO_FORM, NodeState
 from interlock.workflow.run.advance import Executed
+from interlock.workflow.run.meant import meant
 from interlock.workflow.run.requirements import purpose_of
 from interlock.workflow.run.rolls import is_called
 from interlock.workflow.run.scope import (
@@ -78,7 +91,7 @@ from interlock.workflow.run.scope import (
     signal_at,
 )
 from interlock.workflow.run.state import RunState, node_at
-from interlock.workflow.run.walk import asks_now, meant
+from interlock.workflow.run.walk import asks_now
 from interlock.workflow.run.work import Work
 from interlock_protocol.namespaces import home_of
 from interlock_protocol.types import JsonObject, JsonValue
@@ -149,7 +162,10 @@ class _Piece:
         before = _copy_of(given.session.state)
         if node is not None and node.session_changes:  # an agent goes on from where it paused
             given.session.state.update(patched(before, node.session_changes))
-        if step.executor is not None:
+        output: Content | AgentPause
+        if isinstance(step.logic, AnswerLogic):
+            output = self._answer(step.logic, node)
+        elif step.executor is not None:
             output = yield Function(step.executor, given, step.time_limit)
         elif step.logic is not None:
             output = yield from self._logic(step.logic, given)
@@ -210,8 +226,46 @@ class _Piece:
 
     # ── The logic of a machine's state ──────────────────────────────────────────────────────────────────
 
-    def _logic(self, logic: Logic | TextLogic, given: StepInput) -> Calls[Content]:
-        """Run a script, make a request, or have a text written. What the first two return is merged into the data."""
+    def _answer(self, logic: AnswerLogic, node: NodeState | None) -> Content:
+        """What people answered, or what a signal came with, and the port that it leads to.
+
+        Raises:
+            TaskFailed: they said no, and no link leads on from there.
+        """
+        form = NO_FORM if node is None else node.form
+        said: Any = _copy_of(form.interaction)
+        if said is None:
+            return Content(_copy_of(form.widget if not form.signal else form.signal[0]), "json")
+        port = answered_port(said)
+        if said["outcome"] in REFUSALS and port not in logic.ports:
+            raise TaskFailed(f"{self._step.name!r} came to this: {said['outcome']}", str(said["outcome"]))
+        return Content(said, "json", port=port)
+
+    def _flow(self, logic: SetLogic | ConditionLogic, scope: Scope, given: StepInput) -> Calls[Content]:
+        """Give values, or compute whether something holds."""
+        roots = _copy_of(self._roots(scope))
+        if isinstance(logic, SetLogic):
+            return Content(templates.expand(logic.values, roots), "json")
+        beside = {**roots, "values": templates.expand(logic.values, roots)}
+        asked = replace(given, input=roots["input"], _beside=beside)
+        holds = truth((yield Evaluation(condition_of(logic.expression), asked)), "a condition")
+        return Content({"result": holds}, "json", port="true" if holds else "false")
+
+    def _roots(self, scope: Scope) -> dict[str, Any]:
+        """What templates of a task may begin with."""
+        roots = roots_of(scope)
+        roots["context"] = {**roots["context"], "session_id": self._state.run_id}
+        return roots
+
+    def _logic(self, logic: AnyLogic, given: StepInput) -> Calls[Content]:
+        """Run a script or a task, make a request, or have a text written."""
+        scope = scope_of_work(self._workflow, self._state, self._work.path)
+        if isinstance(logic, SetLogic | ConditionLogic):
+            return (yield from self._flow(logic, scope, given))
+        if isinstance(logic, TaskLogic) and scope.tasks is not None and scope.data is None:
+            returned: Returned = yield task_of(logic, self._roots(scope), given, self._asker(given))
+            self._around.secrets.update(returned.secrets)
+            return Content(returned.value, "json", logs=returned.logs)
         roots: dict[str, Any] = {
             "input": given.input,
             "workflow_data": given.workflow_data,
@@ -224,9 +278,13 @@ class _Piece:
             written: Returned = yield Instruct(logic.prompt, templates.expand(logic.data, roots), logic.model)
             return Content({} if written.value is None else {"instruction": written.value}, "json")
         if isinstance(logic, ScriptLogic):
-            returned: Returned = yield Script(logic.code, roots, self._asker(given))
+            returned = yield Script(logic.code, roots, self._asker(given))
             content: JsonValue = returned.value
+        elif isinstance(logic, TaskLogic):
+            returned = yield task_of(logic, roots, given, self._asker(given))
+            content = returned.value if logic.output is None else {logic.output: returned.value}
         else:
+            assert isinstance(logic, HttpLogic)
             returned = yield request_of(logic, roots, given, self._asker(given))
             content = {} if logic.output is None else {logic.output: returned.value}
         self._around.secrets.update(returned.secrets)
@@ -266,6 +324,9 @@ class _Piece:
             account=self._state.account,
             namespace=self._state.namespace or home_of(self._state.user_id),
             workflow_data=_copy_of(scope.data or {}),
+            tasks=_copy_of(dict(scope.tasks or {})),
+            item=_copy_of(scope.item),
+            item_index=scope.item_index,
             attempt=max(work.attempt, 1) if work.task == "execute" else 1,
             iteration=scope.iteration,
             max_iterations=scope.max_iterations,
@@ -289,18 +350,21 @@ class _Piece:
     def _user_input(self, node: NodeState | None) -> Any:
         """The values filled in for a step; the code of a container sees those filled in last."""
         looks = node is None or self._work.task != "execute"
-        filled = newest_filled_in(self._state) if looks else node
-        if filled is None or filled.form.user_input is None:
+        found = newest_filled_in(self._workflow, self._state) if node is None or looks else (self._work.place, node)
+        if found is None:
+            return None
+        place, filled = found
+        if filled.form.user_input is None:
             return None
         try:
-            return self._filled(filled, filled.form.user_input, opens=not looks)
+            return self._filled(place, filled, filled.form.user_input, opens=not looks)
         except Misfit:
             if not looks:
                 raise
             # The placeholder of a secret that is gone may not fit the model's type.
             return _copy_of(filled.form.user_input)
 
-    def _filled(self, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
+    def _filled(self, place: Place | None, node: NodeState, values: JsonObject, *, opens: bool) -> Any:
         """The values that a person filled in: a dict, or an instance of the form's model.
 
         Args:
@@ -309,7 +373,6 @@ class _Piece:
         Raises:
             Misfit: the model doesn't accept it.
         """
-        place = self._workflow.by_step_id.get(node.step_id)
         ask = None if place is None else place.node.asks(Ask)
         sealed = node.form.sealed if opens else {}
         secrets = {name: self._opened(node, name, each) for name, each in sealed.items()}
@@ -372,15 +435,51 @@ def request_of(logic: HttpLogic, roots: Mapping[str, Any], given: StepInput, ask
     headers: dict[str, JsonValue] = dict(logic.headers)
     return HttpCall(
         method=logic.method,
-        url=filled(logic.url, lambda text: urllib.parse.quote(text, safe="")),
+        url=filled(logic.url, _percent_encoded),
         headers={name: templates.written(value) for name, value in filled(headers).items() if value is not None},
         body=filled(logic.body),
         asker=asker,
         time_limit=logic.timeout,
         idempotency_key=given.idempotency_key,
         integration=logic.integration,
-        is_host_data=any(path.partition(".")[0] not in SECRETS for path in templates.paths_in(host_part(logic.url))),
+        is_host_data=_has_data(host_part(logic.url)),
     )
+
+
+def task_of(logic: TaskLogic, roots: Mapping[str, Any], given: StepInput, asker: Asker) -> TaskCall:
+    """The task of a step, with everything filled in but the secrets that it takes."""
+    keep = SECRETS if logic.takes_secrets else frozenset[str]()
+    filled: JsonObject = {}
+    for name, value in logic.input.items():
+        quote = _percent_encoded if name in logic.encoded else None
+        filled[name] = value if name in logic.fixed else templates.expand(value, roots, keep=keep, quote=quote)
+    hosts = [host_part(each) for name in logic.encoded if isinstance(each := logic.input.get(name), str)]
+    return TaskCall(
+        task=logic.task,
+        input=_copy_of(filled),
+        asker=asker,
+        idempotency_key=given.idempotency_key,
+        user_id=given.user_id,
+        run_id=given.run_id,
+        attempt=given.attempt,
+        run_input=_as_json(given.input),
+        integration=logic.integration,
+        time_limit=logic.timeout,
+        takes_secrets=logic.takes_secrets,
+        is_host_data=any(_has_data(each) for each in hosts),
+    )
+
+
+def _percent_encoded(text: str) -> str:
+    return urllib.parse.quote(text, safe="")
+
+
+def _has_data(text: str) -> bool:
+    return any(path.partition(".")[0] not in SECRETS for path in templates.paths_in(text))
+
+
+def _as_json(value: Any) -> Any:
+    return from_json(to_json(value)) if isinstance(value, BaseModel) else value
 
 
 def _as_model(model: type[BaseModel] | None, value: JsonValue) -> Any:

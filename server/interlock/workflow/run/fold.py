@@ -168,10 +168,17 @@ def _step_completed(state: RunState, event: typed.StepCompleted, private: Mappin
         bool(said.get("stop")),
         before.overruled,
     )
+    _leads_to(node, event.get("port"))
     node.agent = None
     state.steps_completed += 1
     state.recoveries = 0
     _session_changed(state, node, private)
+
+
+def _leads_to(node: NodeState, port: str | None) -> None:
+    """Keep the port that its output leads to; without one, that of its widget stays."""
+    if port is not None:
+        node.form = replace(node.form, port=port)
 
 
 def _session_changed(state: RunState, node: NodeState, private: Mapping[str, Any]) -> None:
@@ -218,6 +225,7 @@ def _output_review(state: RunState, event: typed.StepOutputReview, private: Mapp
             output["stop"],
             node.output.overruled,
         )
+        _leads_to(node, output.get("port"))
     node.session_changes = private.get("session", [])
 
 

@@ -46,6 +46,10 @@ SINCE: Mapping[str, int] = {
     "ThreadCompleted": 3,
     "GraphExecutionStarted": 4,
     "GraphExecutionCompleted": 4,
+    "MapExecutionStarted": 4,
+    "MapExecutionCompleted": 4,
+    "MapItemStarted": 4,
+    "MapItemCompleted": 4,
     "PortsExecutionStarted": 4,
     "PortsExecutionCompleted": 4,
     "SignalReceived": 4,
@@ -63,13 +67,16 @@ A run that has none of these may be driven by nodes of every version.
 
 POLICIES_SINCE = SIGNALS_SINCE = 4
 """The `REDUCER_VERSION` that brought these, interactions and widgets: earlier ones would have one person decide for
-all, or somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to."""
+all, or somebody who may not, or on something else than they saw, or ask a person, or wouldn't know how to; or would go
+another way than a step's output leads."""
+
 
 _BROUGHT_BY_POLICIES = (
     "policy",
     "distinct_from",
     "exclude_starter",
     "bind",
+    "port",
     "due_at",
     "reminders",
     "escalations",

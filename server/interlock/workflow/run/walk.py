@@ -41,7 +41,6 @@ from interlock.workflow.containers.port import (
 from interlock.workflow.containers.registry import container_of
 from interlock.workflow.declare.business import OFFICE, Office
 from interlock.workflow.declare.errors import LogicError
-from interlock.workflow.declare.interactions import ByMessage, asked_by
 from interlock.workflow.declare.io import Content
 from interlock.workflow.declare.nodes import Evaluator, OnError, Step, Workflow
 from interlock.workflow.declare.places import Place
@@ -49,10 +48,18 @@ from interlock.workflow.declare.policies import governed_by
 from interlock.workflow.declare.reviews import AnyReview, Choose, ErrorReview, Review
 from interlock.workflow.node import NodeState, Phase
 from interlock.workflow.run.events import Draft, Path, run_event, step_event
+from interlock.workflow.run.meant import meant
 from interlock.workflow.run.outputs import completion, judgement, kept_of
 from interlock.workflow.run.requirements import asked
 from interlock.workflow.run.rolls import asked_under, is_called, is_looked_up, shown_of
-from interlock.workflow.run.scope import content_of_node, content_type_of, scope_at, scope_of_first, success_of_node
+from interlock.workflow.run.scope import (
+    content_of_node,
+    content_type_of,
+    port_of_node,
+    scope_at,
+    scope_of_first,
+    success_of_node,
+)
 from interlock.workflow.run.signals import matches
 from interlock.workflow.run.state import TIMEOUT, RunState, elapsed, excluded_from, node_at, pending_in
 from interlock.workflow.run.work import Advance, Task, Work
@@ -260,7 +267,7 @@ class Walk:
             return self.need("roll", place, node, path)
         assert node.verdict.given == "approved"
         said = node.output
-        output = Content(said.content, said.content_type, said.success, said.error, said.stop)
+        output = Content(said.content, said.content_type, said.success, said.error, said.stop, port=node.form.port)
         return self.say(place, node, path, "StepCompleted", **completion(output, elapsed(node.started_at, self.now)))
 
     # ── Questions to people ─────────────────────────────────────────────────────────────────────────────
@@ -476,6 +483,14 @@ class _Inside:
     def has_entered(self, name: str) -> bool:
         return name in self.node.children
 
+    def asks(self, name: str) -> bool:
+        node = self.node.children.get(name)
+        return node is not None and bool(pending_in(self.walk.state, {name: node}))
+
+    def port(self, name: str) -> str | None:
+        node = self.node.children.get(name)
+        return None if node is None else port_of_node(self.place.children[name], node)
+
     def ended(self, name: str) -> int | None:
         node = self.node.children.get(name)
         return node.ended_index if node is not None and node.phase.is_over else None
@@ -533,14 +548,6 @@ def asks_now(place: Place, node: NodeState | None) -> AnyReview:
     review = place.node.asks(Review)
     assert review is not None
     return review
-
-
-def meant(workflow: Workflow, state: RunState, path: Path, review: AnyReview, now: int) -> AnyReview:
-    """A review as it is asked at `path`: the run's message may say it."""
-    if not isinstance(review, ByMessage):
-        return review
-    said: Any = scope_at(workflow, state, path).input
-    return asked_by(said, now, review.taken_back_by)
 
 
 def ends_run(state: RunState, work: Work) -> bool:
