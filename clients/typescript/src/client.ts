@@ -19,6 +19,7 @@ import { behalfOf, parts, type Decided, type Decision, type OnBehalf } from "./d
 import { InterlockError, misuse, refusal } from "./errors.js";
 import { indexOf, runOf, type Received } from "./events.js";
 import { Files } from "./files.js";
+import { Graphs } from "./graphs.js";
 import { Instances } from "./instances.js";
 import { Keeper } from "./keeper.js";
 import { newKey } from "./keys.js";
@@ -57,6 +58,8 @@ export class Client {
   readonly url: string;
   /** Definitions of state machines: created, checked, published. */
   readonly machines: Machines;
+  /** Task graphs: drawn, activated, run. */
+  readonly graphs: Graphs;
   /** Instances of state machines: started, resumed, waited for. */
   readonly instances: Instances;
   /** The secrets of workflows: set, listed without their values, deleted. */
@@ -102,6 +105,7 @@ export class Client {
     this.url = httpUrl(url);
     const rest = new Rest(this.url, tokens, options.fetch);
     this.machines = new Machines(rest);
+    this.graphs = new Graphs(rest);
     this.instances = new Instances(rest, this);
     this.secrets = new Secrets(rest);
     this.webhooks = new Webhooks(rest);

@@ -48,6 +48,21 @@ export {
 } from "./events.js";
 export { MAX_FILE_BYTES, type Files, type UploadedFile, type UploadOptions } from "./files.js";
 export type {
+  DefinedGraph,
+  GraphDefinition,
+  GraphEndpoint,
+  GraphFault,
+  GraphLink,
+  GraphRunOptions,
+  Graphs,
+  GraphSession,
+  GraphSummary,
+  GraphTask,
+  GraphValidation,
+  GraphVersion,
+  TaskType,
+} from "./graphs.js";
+export type {
   CreateOptions,
   ErrorFilter,
   ErrorPage,

@@ -1,0 +1,223 @@
+/**
+ * Task graphs on the server: drawn, checked, activated, called.
+ *
+ * Laws:
+ * - The server judges a graph; nothing of it is checked here.
+ * - Objects are the server's own, with its names. A newer server may send more than is here.
+ */
+
+import type { DefinitionFault, MachineSummary, MachineVersion } from "./machines.js";
+import type { JsonValue } from "./protocol.js";
+import { path, type Rest } from "./rest.js";
+
+/** A task of a graph: its type says which inputs it has. An input is a value, `{blank: true | NAME}`, or a mapping. */
+export interface GraphTask {
+  id: string;
+  type: string;
+  inputs?: Record<string, JsonValue>;
+  title?: string;
+  integration?: string;
+  join?: "all" | "any";
+}
+
+/** What leads from one task to another: `completed` where no condition is given, `failed`, `always`, `port:NAME`. */
+export interface GraphLink {
+  from: string;
+  to: string;
+  condition?: string;
+}
+
+/** A graph as JSON. */
+export interface GraphDefinition {
+  name: string;
+  description?: string;
+  input_schema?: JsonValue;
+  tasks: GraphTask[];
+  links?: GraphLink[];
+  returns?: JsonValue;
+  fail_fast?: boolean;
+  at_once?: number;
+  /** Where the tasks stand on the canvas; it changes nothing else. */
+  positions?: Record<string, { x: number; y: number }>;
+}
+
+/** A kind of task that the server has. */
+export interface TaskType {
+  name: string;
+  title: string;
+  description: string;
+  category: string;
+  /** The JSON Schema of its inputs. */
+  input_schema: JsonValue;
+  /** The JSON Schema of what it comes to. */
+  output_schema: JsonValue;
+  /** The kind of integration that it needs; null where it needs none. */
+  provider: string | null;
+  /** It calls something, asks a person, or says how the graph goes on. */
+  kind: "call" | "human" | "flow" | (string & {});
+}
+
+/** A graph, and which of its versions are the newest and the active one. */
+export interface GraphSummary extends MachineSummary {
+  /** Whether its endpoint answers. */
+  active?: boolean;
+  description?: string | null;
+}
+
+/** A version of a graph. */
+export type GraphVersion = MachineVersion;
+
+/** A version with its definition. */
+export interface DefinedGraph extends GraphVersion {
+  name: string;
+  definition: GraphDefinition;
+}
+
+/** A fault of a graph, at its path: `tasks[2].inputs.url`. */
+export interface GraphFault extends DefinitionFault {
+  code?: string;
+}
+
+/** What the server thinks of a graph. With `warnings` alone it is valid. */
+export interface GraphValidation {
+  valid: boolean;
+  errors?: GraphFault[];
+  warnings?: GraphFault[];
+}
+
+/** The request that runs a graph. */
+export interface GraphEndpoint {
+  method: string;
+  url: string;
+  headers: Record<string, string>;
+  /** The JSON Schema of the body: the blanks of the graph. */
+  body_schema: JsonValue;
+  body_example: JsonValue;
+  curl: string;
+}
+
+/** One execution of a graph, which is a run. */
+export interface GraphSession {
+  session_id: string;
+  run_id?: string;
+  status: string;
+  started_at?: string;
+  created_at?: string;
+  ended_at?: string | null;
+  version_id?: string;
+  outputs?: JsonValue;
+  error?: JsonValue;
+}
+
+/** How a graph is run. */
+export interface GraphRunOptions {
+  /** How long the server may wait for the end, in seconds; without one it answers at once. */
+  wait?: number;
+  /** Its idempotency key: a second call with the same one gives the session of the first. */
+  key?: string;
+}
+
+/** The graphs of this user's account; `Client.graphs`. */
+export class Graphs {
+  readonly #rest: Rest;
+
+  /** @internal */
+  constructor(rest: Rest) {
+    this.#rest = rest;
+  }
+
+  /** The kinds of tasks that the server has. */
+  async taskTypes(): Promise<TaskType[]> {
+    const found = await this.#rest.send<TaskType[] | { task_types: TaskType[] }>({
+      method: "GET",
+      path: path("task-types"),
+    });
+    return Array.isArray(found) ? found : found.task_types;
+  }
+
+  /** Every graph of the account, the newest first. */
+  list(): Promise<GraphSummary[]> {
+    return this.#rest.list<GraphSummary>({ method: "GET", path: path("graphs") }, "graphs");
+  }
+
+  /**
+   * Stores a draft under a name that no graph has.
+   *
+   * Rejects with an `InterlockError`: `invalid_workflow`, with every fault in `details`; `workflow_exists`.
+   */
+  create(graph: GraphDefinition): Promise<GraphVersion> {
+    const headers = { "if-none-match": "*" };
+    return this.#rest.send({ method: "POST", path: path("graphs"), body: json(graph), headers });
+  }
+
+  /**
+   * Stores the next draft, which is made of the version `base`.
+   *
+   * Rejects with an `InterlockError`: `conflict`, where `base` isn't the newest version any more.
+   */
+  save(graph: GraphDefinition, base: string): Promise<GraphVersion> {
+    const headers = { "if-match": `"${base}"` };
+    return this.#rest.send({ method: "PUT", path: path("graphs", graph.name), body: json(graph), headers });
+  }
+
+  /** Checks a graph without storing it. */
+  validate(graph: GraphDefinition): Promise<GraphValidation> {
+    const body = json(graph);
+    return this.#rest.send({ method: "POST", path: path("graphs", "validate"), body, repeatable: true });
+  }
+
+  /** The versions of a graph, the newest first. */
+  versions(name: string): Promise<GraphVersion[]> {
+    return this.#rest.list<GraphVersion>({ method: "GET", path: path("graphs", name, "versions") }, "versions");
+  }
+
+  /** A version of a graph, with its definition. */
+  version(name: string, versionId: string): Promise<DefinedGraph> {
+    return this.#rest.send({ method: "GET", path: path("graphs", name, "versions", versionId) });
+  }
+
+  /** Has the endpoint run the published version; where none is, the newest draft is published. */
+  activate(name: string): Promise<GraphSummary> {
+    return this.#rest.send({ method: "POST", path: path("graphs", name, "activate") });
+  }
+
+  /** Has the endpoint refuse calls. Sessions that have begun go on. */
+  deactivate(name: string): Promise<GraphSummary> {
+    return this.#rest.send({ method: "POST", path: path("graphs", name, "deactivate") });
+  }
+
+  /** The request that runs a graph. */
+  endpoint(name: string): Promise<GraphEndpoint> {
+    return this.#rest.send({ method: "GET", path: path("graphs", name, "endpoint") });
+  }
+
+  /**
+   * Runs a graph; `blanks` are what it leaves to the caller.
+   *
+   * Rejects with an `InterlockError`: `invalid_input`, with an entry a field; `not_activated`.
+   */
+  run(name: string, blanks: Record<string, JsonValue>, { wait, key }: GraphRunOptions = {}): Promise<GraphSession> {
+    const call = { method: "POST" as const, path: path("graphs", name, "run"), body: blanks };
+    const prefer = wait === undefined ? { headers: { prefer: "respond-async" } } : { wait };
+    return this.#rest.send({ ...call, ...prefer, ...(key === undefined ? {} : { key }) });
+  }
+
+  /** The sessions of a graph, the newest first, up to `limit`. */
+  sessions(name: string, limit = 50): Promise<GraphSession[]> {
+    return this.#rest.list<GraphSession>({ method: "GET", path: path("graphs", name, "sessions") }, "sessions", limit);
+  }
+
+  /** A session. */
+  session(sessionId: string): Promise<GraphSession> {
+    return this.#rest.send({ method: "GET", path: path("graphs", "sessions", sessionId) });
+  }
+
+  /** Cancels a session. */
+  cancel(sessionId: string): Promise<GraphSession> {
+    return this.#rest.send({ method: "POST", path: path("graphs", "sessions", sessionId, "cancel") });
+  }
+}
+
+function json(graph: GraphDefinition): JsonValue {
+  return graph as unknown as JsonValue;
+}
