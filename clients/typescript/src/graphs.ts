@@ -166,6 +166,11 @@ export class Graphs {
     return this.#rest.send({ method: "POST", path: path("graphs", "validate"), body, repeatable: true });
   }
 
+  /** A graph: its current version or, if none was published, its newest. */
+  get(name: string): Promise<GraphSummary & { definition: GraphDefinition }> {
+    return this.#rest.send({ method: "GET", path: path("graphs", name) });
+  }
+
   /** The versions of a graph, the newest first. */
   versions(name: string): Promise<GraphVersion[]> {
     return this.#rest.list<GraphVersion>({ method: "GET", path: path("graphs", name, "versions") }, "versions");
@@ -174,6 +179,15 @@ export class Graphs {
   /** A version of a graph, with its definition. */
   version(name: string, versionId: string): Promise<DefinedGraph> {
     return this.#rest.send({ method: "GET", path: path("graphs", name, "versions", versionId) });
+  }
+
+  /**
+   * Makes a version the current one: the one that new sessions run.
+   *
+   * Rejects with an `InterlockError`: `version_not_found`; `already_published`, where it is the current one.
+   */
+  publish(name: string, versionId: string): Promise<GraphVersion> {
+    return this.#rest.send({ method: "POST", path: path("graphs", name, "versions", versionId, "publish") });
   }
 
   /** Has the endpoint run the published version; where none is, the newest draft is published. */

@@ -1,7 +1,18 @@
 /** The app: who may see it, what is around its pages, and which page is at which address. */
 
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
-import { Inbox, LogOut, List, MessageSquare, Monitor, Moon, Sun, Workflow, type LucideIcon } from "lucide-react";
+import {
+  Inbox,
+  LogOut,
+  List,
+  MessageSquare,
+  Monitor,
+  Moon,
+  Network,
+  Sun,
+  Workflow,
+  type LucideIcon,
+} from "lucide-react";
 import { FormContext } from "react-aria-components";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
 
@@ -27,6 +38,8 @@ const loadRuns = () => import("./runs/runs-page.tsx");
 const loadInbox = () => import("./inbox/inbox-page.tsx");
 const loadMachines = () => import("./machines/machines-page.tsx");
 const loadMachine = () => import("./machines/machine-page.tsx");
+const loadGraphs = () => import("./graphs/graphs-page.tsx");
+const loadGraph = () => import("./graphs/graph-page.tsx");
 const loadEditor = () => import("./editor/editor-page.tsx");
 const loadErrors = () => import("./errors/errors-page.tsx");
 const loadWebhooks = () => import("./webhooks/webhooks-page.tsx");
@@ -36,6 +49,8 @@ const RunsPage = lazy(() => loadRuns().then((found) => ({ default: found.RunsPag
 const InboxPage = lazy(() => loadInbox().then((found) => ({ default: found.InboxPage })));
 const MachinesPage = lazy(() => loadMachines().then((found) => ({ default: found.MachinesPage })));
 const MachinePage = lazy(() => loadMachine().then((found) => ({ default: found.MachinePage })));
+const GraphsPage = lazy(() => loadGraphs().then((found) => ({ default: found.GraphsPage })));
+const GraphPage = lazy(() => loadGraph().then((found) => ({ default: found.GraphPage })));
 const EditorPage = lazy(() => loadEditor().then((found) => ({ default: found.EditorPage })));
 const ErrorsPage = lazy(() => loadErrors().then((found) => ({ default: found.ErrorsPage })));
 const WebhooksPage = lazy(() => loadWebhooks().then((found) => ({ default: found.WebhooksPage })));
@@ -139,6 +154,8 @@ function Pages() {
       <Route path="/machines" component={MachinesPage} />
       <Route path="/machines/:name" component={MachinePage} />
       <Route path="/machines/:name/:versionId" component={MachinePage} />
+      <Route path="/graphs" component={GraphsPage} />
+      <Route path="/graphs/:name" component={GraphPage} />
       <Route path="/editor" component={EditorPage} />
       <Route path="/editor/:name/:versionId" component={EditorPage} />
       <Route path="/errors" component={ErrorsPage} />
@@ -184,6 +201,7 @@ function TopBar() {
           label="Machines"
           isCurrent={["/machines", "/editor", "/errors", "/webhooks"].some(isAt)}
         />
+        <NavLink to="/graphs" icon={Network} label="Graphs" isCurrent={isAt("/graphs")} />
       </nav>
       <span className="spacer" />
       <ConnectionDot />

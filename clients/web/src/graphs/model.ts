@@ -262,7 +262,7 @@ export function moveTasks(graph: Graph, places: Readonly<Record<string, Point>>,
 }
 
 function isAt(place: Point | undefined, { x, y }: Point): boolean {
-  return place !== undefined && place.x === Math.round(x) && place.y === Math.round(y);
+  return place?.x === Math.round(x) && place.y === Math.round(y);
 }
 
 function rounded({ x, y }: Point): Point {
