@@ -46,7 +46,7 @@ function List({ name, onOpen }: SessionsProps) {
   if (data === null) return <Skeleton label="Loading the sessions" />;
   if (data.length === 0) return <Empty title="No sessions yet">Try the graph, or call its endpoint.</Empty>;
   return (
-    <ul className="sessions" aria-label="Sessions">
+    <ul className="session-list" aria-label="Sessions">
       {data.map(({ session_id: id, status, started_at, created_at = started_at }) => (
         <li key={id}>
           <Button tone="quiet" small onPress={() => onOpen(id)}>
